@@ -166,7 +166,7 @@ def endpoint(owner: Any) -> Any:
     """A GitHub endpoint at /hooks/github/."""
     from automate_core.webhooks import endpoints
 
-    return endpoints.save("github", scheme="github", config={}, secret=SECRET, actor=owner)[0]
+    return endpoints.save_endpoint("github", scheme="github", config={}, secret=SECRET, actor=owner)[0]
 
 
 @pytest.fixture

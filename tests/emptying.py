@@ -71,7 +71,7 @@ class _Emptier:
                     cursor.execute(f'DELETE FROM "{table}"')
             for table in self.seeded:
                 cursor.execute(_RESTORE.format(table=f'"{table}"'))
-        model_capture.install()
+        model_capture.install_capture_triggers()
         return True
 
     def _filled(self, cursor: Any) -> list[str]:

@@ -24,7 +24,7 @@ from automate_governance.permissions import Person, can
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
 
-ConfigFields: Any = config_fields.form(text=forms.TextInput, number=forms.NumberInput, choice=forms.Select)
+ConfigFields: Any = config_fields.build_form_class(text=forms.TextInput, number=forms.NumberInput, choice=forms.Select)
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _SLUG_HELP = "Small letters, digits and single hyphens, such as new-orders."
 
@@ -64,7 +64,7 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
         self.is_new = self.instance.pk is None
         self.value = self.fresh = ""
         self.present = self.instance.secret
-        self.initial.update(config_fields.initial(self.instance.scheme, self.instance.config))
+        self.initial.update(config_fields.initial_values(self.instance.scheme, self.instance.config))
         self.initial["secret"] = self.present
         self.initial.setdefault("scheme", "github")
         cast(SecretField, self.fields["secret"]).offer(
@@ -99,11 +99,11 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
         """The scheme with its settings; what does not fit is said at its field."""
         if not scheme:
             return None
-        self.instance.config = config = config_fields.config_of(scheme, cleaned)
+        self.instance.config = config = config_fields.build_config(scheme, cleaned)
         try:
             return scheme_for(scheme, config)
         except SchemeError as error:
-            self.add_error(config_fields.field_of(scheme, error), _sentence(str(error)))
+            self.add_error(config_fields.find_error_field(scheme, error), _sentence(str(error)))
             self.instance.config = {}  # which the model need not tell of as well
             return None
 
@@ -139,7 +139,7 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
         """Save what was checked, in one transaction with its secret, audited."""
         hours = self.cleaned_data.get("overlap_hours")
         overlap = endpoints.OVERLAP if hours is None else dt.timedelta(hours=hours)
-        endpoint, _ = endpoints.save(
+        endpoint, _ = endpoints.save_endpoint(
             self.instance.slug,
             scheme=self.instance.scheme,
             config=self.instance.config,

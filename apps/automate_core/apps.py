@@ -20,7 +20,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_connectors.models import Connection
         from automate_core import checks
         from automate_core.authoring import references
-        from automate_core.events import emitted
+        from automate_core.events import event_types
         from automate_core.models import WebhookEndpoint
         from automate_core.runs.waits import reconnection
         from automate_core.triggers import model_registry, model_signals
@@ -35,11 +35,11 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         reference_registry.register(StoredSecret, references.rules_of_secrets)
         health.recovered.connect(reconnection.resume)
         checks.register_all()
-        register(model_registry.settings_make_sense, "automate")
-        register(emitted.settings_make_sense, "automate")
+        register(model_registry.check_model_triggers, "automate")
+        register(event_types.check_event_types, "automate")
         register(_templates_can_be_read, "automate")
-        register(model_registry.nothing_sensitive_is_watched, "automate")
-        model_signals.connect()
+        register(model_registry.check_sensitive_models, "automate")
+        model_signals.connect_model_signals()
         _declare_roles(self)
         post_migrate.connect(_install_captures, sender=self)
         post_migrate.connect(_seed_rules, sender=self)
@@ -61,7 +61,7 @@ def _install_captures(sender: AppConfig, using: str, **_: Any) -> None:
     from automate_core.triggers import model_capture
 
     if using == DEFAULT_DB_ALIAS:
-        model_capture.install()
+        model_capture.install_capture_triggers()
 
 
 def _seed_rules(sender: AppConfig, using: str, apps: Apps | None = None, **_: Any) -> None:
@@ -69,7 +69,7 @@ def _seed_rules(sender: AppConfig, using: str, apps: Apps | None = None, **_: An
     from automate_governance import roles
 
     if using == DEFAULT_DB_ALIAS and roles.is_migrated(apps, sender.label):
-        rules.seed()
+        rules.create_default_rule()
 
 
 def _declare_roles(app: AppConfig) -> None:

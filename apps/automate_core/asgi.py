@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from automate_core.webhooks.asgi_types import Application, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from automate_core.webhooks.application import HooksApplication
+    from automate_core.webhooks.application import WebhookApplication
 
 BYTES_A_SECOND = 10_000  #: a body that comes at least this fast has all the time that it needs
 TIMEOUT = b"The request did not arrive in time. Send it again."
@@ -29,9 +29,9 @@ def automate(application: Application) -> Application:
     """`application` with deliveries answered in front of it, and the managed worker beside it if the settings ask."""
     from automate_core import proxies
     from automate_core.conf import setting
-    from automate_core.webhooks.application import HooksApplication
+    from automate_core.webhooks.application import WebhookApplication
 
-    hooks = HooksApplication()
+    hooks = WebhookApplication()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -94,7 +94,7 @@ class _Body:
         return {"type": "http.disconnect"}
 
 
-async def _lifespan(hooks: HooksApplication, receive: Receive, send: Send) -> None:
+async def _lifespan(hooks: WebhookApplication, receive: Receive, send: Send) -> None:
     """Start and stop what lives beside the requests (ASGI lifespan protocol, version 2). Bad keys refuse the start."""
     from automate_core.conf import setting
     from automate_core.webhooks.tally import tally
@@ -115,6 +115,6 @@ async def _lifespan(hooks: HooksApplication, receive: Receive, send: Send) -> No
         elif message["type"] == "lifespan.shutdown":
             await asyncio.to_thread(managed.stop)
             await hooks.close()
-            await asyncio.to_thread(tally.flush_alone)
+            await asyncio.to_thread(tally.flush_in_thread)
             await send({"type": "lifespan.shutdown.complete"})
             return

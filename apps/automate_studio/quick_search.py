@@ -25,7 +25,7 @@ from automate_connectors.models import Connection
 from automate_core.events import access
 from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
-from automate_core.queries.event_search import lookup
+from automate_core.queries.event_search import lookup_events
 from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import User, permitted
@@ -115,8 +115,8 @@ def _search_events(user: User, text: str) -> Iterator[SearchResult]:
     """By trace id or its beginning, by id or its end, or by delivery key."""
     if not may_list_events(user):
         return
-    reach = access.reach(user, "view")
-    parts = [*lookup(text, reach), *_by_id_end(Event.objects.filter(reach.condition()), hexadecimal(text))]
+    reach = access.find_event_access(user, "view")
+    parts = [*lookup_events(text, reach), *_by_id_end(Event.objects.filter(reach.condition()), hexadecimal(text))]
     for event in _newest_of([part.defer("payload", "headers") for part in parts]):
         source = describe_source(event.source)
         title = ", ".join(filter(None, [f"{source.kind} {source.name}".strip(), event.type]))

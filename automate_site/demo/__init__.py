@@ -26,7 +26,7 @@ PAYLOAD = FOLDER / "issues.json"
 @transaction.atomic
 def seed(owner: Person) -> None:
     """Make the demo, once: what was changed or removed later stays so."""
-    endpoints.save(ENDPOINT, scheme="github", config={}, secret=secrets.token_hex(32), actor=owner)
+    endpoints.save_endpoint(ENDPOINT, scheme="github", config={}, secret=secrets.token_hex(32), actor=owner)
     echo = Connection(name="Demo echo", slug=ECHO, connector="http", owner=owner, config={"base_url": echo_url()})
     echo.full_clean()
     echo.save()

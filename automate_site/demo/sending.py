@@ -8,7 +8,7 @@ from django.conf import settings
 
 from automate_core.models import ExecutionRun, StepRun, WebhookEndpoint
 from automate_core.runs.tail import follow
-from automate_core.webhooks.test_delivery import send
+from automate_core.webhooks.test_delivery import send_test_delivery
 from automate_site import demo
 
 SECONDS = 60.0
@@ -26,7 +26,7 @@ def deliver(body: bytes, event_type: str, say: Callable[[str], object]) -> list[
     minute.
     """
     endpoint = WebhookEndpoint.objects.get(slug=demo.ENDPOINT)
-    sent = send(endpoint, body, event_type=event_type)
+    sent = send_test_delivery(endpoint, body, event_type=event_type)
     say(f"POST {settings.AUTOMATE_SITE_URL}/hooks/{endpoint.slug}/ -> {sent.status} {sent.trace_id or sent.reason}")
     if sent.status != 202 or sent.event_id is None:
         raise NotAcceptedError(f"not accepted: {sent.reason}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from django.test import Client
 
-from automate_core.webhooks.application import HooksApplication
+from automate_core.webhooks.application import WebhookApplication
 from automate_core.webhooks.schemes.registry import scheme_for
 from tests.conftest import SECRET
 
@@ -40,7 +40,7 @@ def by_asgi(path, body, headers, address="127.0.0.1"):
     """The application in front of Django's."""
 
     async def ask():
-        application, sent = HooksApplication(), []
+        application, sent = WebhookApplication(), []
         target, _, query = path.partition("?")
         scope = {
             "type": "http",

@@ -185,7 +185,7 @@ def test_those_who_are_asked_are_told_and_reminded_once(wait, notify, owner, col
 
 def test_nobody_is_told_of_what_is_over(wait, notify, colleague, mailoutbox):
     """Decided after the mail was put on its way, and before it was sent."""
-    approval_mail.tell()
+    approval_mail.queue_approval_mail()
     approvals.decide(wait, by=colleague, outcome="approved", form={"note": "x"})
     notify()
     assert mailoutbox == [] and Notification.objects.get().status == "dropped"

@@ -11,7 +11,7 @@ from django.core.asgi import get_asgi_application
 from automate_core.asgi import automate
 from automate_core.models import Event
 from automate_core.webhooks import endpoints
-from automate_core.webhooks.application import GroupIngestor, HooksApplication
+from automate_core.webhooks.application import GroupIngestor, WebhookApplication
 from automate_core.webhooks.schemes.registry import GitHubScheme
 from tests.conftest import SECRET
 
@@ -36,7 +36,7 @@ def post(*bodies, path="/hooks/github/"):
         return sent[0]["status"], json.loads(sent[1]["body"])
 
     async def all_of_them():
-        application = HooksApplication()
+        application = WebhookApplication()
         try:
             return await asyncio.gather(*[one(application, body, number) for number, body in enumerate(bodies)])
         finally:
@@ -53,7 +53,7 @@ def test_a_bad_delivery_harms_none_that_came_with_it(endpoint):
 
 def test_half_a_delivery_is_none(owner):
     """A sender that breaks off and comes again must not find its delivery taken, without its body."""
-    endpoints.save("cloud", scheme="bearer", config={}, secret=SECRET, actor=owner)
+    endpoints.save_endpoint("cloud", scheme="bearer", config={}, secret=SECRET, actor=owner)
     cloud = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "paid"}
     headers = {"authorization": f"Bearer {SECRET}"} | {f"ce-{name}": value for name, value in cloud.items()}
     pieces = iter([{"type": "http.request", "body": b'{"n"', "more_body": True}, {"type": "http.disconnect"}])
@@ -68,7 +68,7 @@ def test_half_a_delivery_is_none(owner):
 
         scope = {"type": "http", "method": "POST", "path": "/hooks/cloud/",
                  "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}  # fmt: skip
-        await HooksApplication()(scope, receive, send)
+        await WebhookApplication()(scope, receive, send)
 
     asyncio.run(deliver())
     assert not sent and not Event.objects.exists()

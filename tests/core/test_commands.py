@@ -187,7 +187,7 @@ def test_send_signs_every_scheme(owner, site, tmp_path, settings, capsys):
     secrets = {"standard": f"whsec_{SECRET}", "basic": f"user:{SECRET}", "unsigned": None}
     for scheme, payload in SENT.items():
         config = {"public_url": site} if scheme == "twilio" else {}
-        endpoints.save(scheme, scheme=scheme, config=config, secret=secrets.get(scheme, SECRET), actor=owner)
+        endpoints.save_endpoint(scheme, scheme=scheme, config=config, secret=secrets.get(scheme, SECRET), actor=owner)
         file = tmp_path / f"{scheme}.json"
         file.write_text(json.dumps(payload))
         run("automate_send", scheme, str(file), "--event", "paid")

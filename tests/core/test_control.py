@@ -440,14 +440,14 @@ def test_a_limited_run_that_was_paused_then_waits_for_its_turn(workflow, owner):
 def test_a_dead_dispatch_job_is_replayed_once(endpoint, admin, owner):
     event = came_to("github", payload={}, trace_id="1" * 32)
     job = OutboxJob.objects.create(kind="dispatch", event=event, status="dead", last_error="worker w did not renew")
-    assert list(dead_jobs.unreplayed()) == [job]
+    assert list(dead_jobs.requeueable_jobs()) == [job]
     with pytest.raises(NotPermittedError):
-        dead_jobs.replay(job, owner)
-    anew = dead_jobs.replay(job, admin)
+        dead_jobs.requeue_job(job, owner)
+    anew = dead_jobs.requeue_job(job, admin)
     assert (anew.kind, anew.status, anew.event) == ("dispatch", "ready", event)
-    assert not dead_jobs.unreplayed().exists()
+    assert not dead_jobs.requeueable_jobs().exists()
     with pytest.raises(control.ControlError, match="replayed already"):
-        dead_jobs.replay(job, admin)
+        dead_jobs.requeue_job(job, admin)
     job.refresh_from_db()
     assert job.status == "dead"
     assert AuditEntry.objects.filter(verb="job.replayed").count() == 1
@@ -455,8 +455,8 @@ def test_a_dead_dispatch_job_is_replayed_once(endpoint, admin, owner):
 
 def test_a_dead_job_of_a_run_is_replayed_as_a_new_run(failed, owner):
     job = _job(failed, "dead", last_error="worker w did not renew its lease")
-    again = dead_jobs.replay(job, owner)
-    assert (again.retried_from, dead_jobs.unreplayed().count()) == (failed, 0)
+    again = dead_jobs.requeue_job(job, owner)
+    assert (again.retried_from, dead_jobs.requeueable_jobs().count()) == (failed, 0)
     assert [path for path, *_ in _copied(again)] == ["first", "route"]
 
 

@@ -34,7 +34,7 @@ def listen(owner):
 
     def make(scheme, config=None):
         secret = SECRETS.get(scheme, SECRET) if SCHEMES[scheme].signed else None
-        return endpoints.save(scheme, scheme=scheme, config=config or {}, secret=secret, actor=owner)[0]
+        return endpoints.save_endpoint(scheme, scheme=scheme, config=config or {}, secret=secret, actor=owner)[0]
 
     return make
 

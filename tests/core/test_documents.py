@@ -117,7 +117,7 @@ def test_a_large_output_is_a_file_that_later_steps_look_into(
     orphan = artifacts.storage().save(f"{artifacts.FOLDER}/2020/01/02/left.json", ContentFile(b"{}"))
     young, _ = artifacts.put(b'"' + b"y" * 10 + b'"')
     settings.AUTOMATE_RETENTION_DAYS = {"succeeded": 1}
-    pinning.keep(again, by=owner)
+    pinning.pin_run(again, by=owner)
     ExecutionRun.objects.update(finished_at="2020-01-01T00:00Z")
     old = {made.pk: "01700000-0000-7000-8000-000000000001", again.pk: "01700000-0000-7000-8000-000000000002"}
     for was, now in old.items():
@@ -129,7 +129,7 @@ def test_a_large_output_is_a_file_that_later_steps_look_into(
     names = set(StepRun.objects.exclude(output_file=None).values_list("output_file", flat=True))
     assert names and all(artifacts.storage().exists(name) for name in names) and not artifacts.storage().exists(orphan)
     assert len(files()) == 5, "four of the run that is kept, one that was written today"
-    pinning.release(ExecutionRun.objects.get(), by=owner)
+    pinning.unpin_run(ExecutionRun.objects.get(), by=owner)
     call_command("automate_prune")
     assert not ExecutionRun.objects.exists() and len(files()) == 1, young
 

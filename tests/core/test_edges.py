@@ -311,7 +311,7 @@ def test_a_number_too_large_is_an_answer_not_a_crash(workflow, owner):
         "steps: [{key: a, action: data.set}]"
     )
     with pytest.raises(form_validation.AnswersError):
-        manual.start(made, {"n": "1" + "0" * 400}, by=owner)
+        manual.start_workflow(made, {"n": "1" + "0" * 400}, by=owner)
 
 
 def test_a_number_too_large_in_the_inbox(publish, deliver, drain, owner, sign_in):
@@ -467,7 +467,7 @@ def test_a_right_that_was_taken_back_calls_nothing(publish, deliver, drain, owne
         remove_perm(perm, colleague, callee)
     from automate_core.triggers import manual
 
-    manual.start(made, {}, by=colleague)
+    manual.start_workflow(made, {}, by=colleague)
     settle(drain)
     assert not ExecutionRun.objects.filter(workflow=callee).exists()
 

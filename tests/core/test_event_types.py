@@ -13,7 +13,7 @@ from automate_core.authoring import workflows
 from automate_core.authoring.publishing import shadow
 from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
-from automate_core.events import emitted, run_rights
+from automate_core.events import event_types, run_rights
 from automate_core.models import Event, ExecutionRun
 from automate_governance.models import AuditEntry
 from tests.studio.test_events import INBOX, Page, page_of
@@ -60,7 +60,7 @@ def test_a_type_that_is_not_listed_is_closed_to_everybody(listening, admin, sett
 
 
 def test_publishing_and_starting_take_the_permission(listening, owner, permit, drain, monkeypatch, settings):
-    monkeypatch.setattr(run_rights, "REMEMBERED_SECONDS", 0.0)
+    monkeypatch.setattr(run_rights, "CACHE_SECONDS", 0.0)
     with pytest.raises(DefinitionError, match=f"owner may not listen to 'salary.paid'.*the permission {NEEDED}"):
         workflows.publish(listening, author=owner)
     workflows.publish(listening, author=permit(owner))
@@ -74,13 +74,13 @@ def test_publishing_and_starting_take_the_permission(listening, owner, permit, d
     permit(owner, give=False)
     listening.refresh_from_db()
     assert runs() == 1
-    assert run_rights.stops(listening) == [
+    assert run_rights.stop_reasons(listening) == [
         "Stopped: the run-as user owner may no longer listen to events of the type salary.paid."
     ]
     permit(owner)
     assert runs() == 2
     settings.AUTOMATE_EVENT_TYPES = {}
-    assert runs() == 2 and "does not list 'salary.paid'" in run_rights.stops(listening)[0]
+    assert runs() == 2 and "does not list 'salary.paid'" in run_rights.stop_reasons(listening)[0]
 
 
 def test_past_events_are_for_those_who_may_listen(listening, owner, colleague, permit, sign_in):
@@ -124,5 +124,5 @@ def test_a_setting_that_names_no_permission_is_an_error(settings):
         "d": "nowhere.x",
         "": "public",
     }
-    told = [each.msg for each in emitted.settings_make_sense(None)]
+    told = [each.msg for each in event_types.check_event_types(None)]
     assert len(told) == 3 and all("AUTOMATE_EVENT_TYPES" in each for each in told)

@@ -51,7 +51,7 @@ def test_too_many_deliveries_are_429_with_a_time_to_come_back(knock, settings):
 
 
 def test_another_endpoint_counts_apart(knock, settings, owner):
-    endpoints.save("other", scheme="github", config={}, secret=SECRET, actor=owner)
+    endpoints.save_endpoint("other", scheme="github", config={}, secret=SECRET, actor=owner)
     settings.AUTOMATE_HOOK_RATE = 1
     assert [knock().status, knock().status, knock("other").status] == [202, 429, 202]
 
@@ -80,7 +80,7 @@ def test_an_allowance_comes_back_with_time(monkeypatch, settings):
     settings.AUTOMATE_HOOK_RATE = 60
     now = [1_000.0]
     monkeypatch.setattr("automate_core.webhooks.rates.time.monotonic", lambda: now[0])
-    allowance = rates.Allowance("AUTOMATE_HOOK_RATE")
+    allowance = rates.RateLimiter("AUTOMATE_HOOK_RATE")
     source = rates.source("a", "198.51.100.7")
     assert [allowance.take(source) for _ in range(62)] == [0] * 60 + [1, 1]
     now[0] += 5
@@ -91,7 +91,7 @@ def test_an_allowance_comes_back_with_time(monkeypatch, settings):
 
 def test_what_is_remembered_of_sources_is_bounded(settings):
     settings.AUTOMATE_HOOK_RATE = 1
-    allowance = rates.Allowance("AUTOMATE_HOOK_RATE")
+    allowance = rates.RateLimiter("AUTOMATE_HOOK_RATE")
     for number in range(allowance.MOST + 500):
         allowance.take(rates.source(f"{number}" * 100, "198.51.100.7"))
     assert len(allowance._due) == allowance.MOST
@@ -121,9 +121,9 @@ def _counts():
 
 
 def test_refusals_are_counted_by_reason_and_never_the_header(knock, owner, settings):
-    disabled, _ = endpoints.save("off", scheme="github", config={}, secret=SECRET, actor=owner)
+    disabled, _ = endpoints.save_endpoint("off", scheme="github", config={}, secret=SECRET, actor=owner)
     WebhookEndpoint.objects.filter(pk=disabled.pk).update(enabled=False)
-    lost, _ = endpoints.save("lost", scheme="github", config={}, secret=SECRET, actor=owner)
+    lost, _ = endpoints.save_endpoint("lost", scheme="github", config={}, secret=SECRET, actor=owner)
     WebhookEndpoint.objects.filter(pk=lost.pk).update(secret="database:gone")
     settings.AUTOMATE_HOOK_BODY_BYTES = 100
     knock(secret=BAD)
@@ -166,7 +166,7 @@ def test_what_was_counted_is_written_after_a_while(endpoint, settings):
         counting.refused(endpoint.pk, "signature")
     counting.used(endpoint.pk, "secret")
     for thread in threading.enumerate():
-        if isinstance(thread, threading.Timer) and thread.function == counting.flush_alone:
+        if isinstance(thread, threading.Timer) and thread.function == counting.flush_in_thread:
             thread.join(60)
     assert RefusedDeliveries.objects.get().count == 3
     assert WebhookEndpoint.objects.get().secret_used_at is not None
@@ -214,5 +214,5 @@ def test_counting_survives_a_database_that_is_away(endpoint, monkeypatch, caplog
     counting = Tally()
     monkeypatch.setattr(Tally, "flush", away)
     with soon():
-        counting.flush_alone()
+        counting.flush_in_thread()
     assert "could not be counted" in caplog.text

@@ -160,13 +160,13 @@ def test_a_dead_job_of_a_call_is_replayed_once(publish, deliver, admin):
     assert calls.count() == 8
     OutboxStore(worker="w").claim_batch(8)
     give_up()
-    for job in dead_jobs.unreplayed():
-        again = dead_jobs.replay(job, admin)
+    for job in dead_jobs.requeueable_jobs():
+        again = dead_jobs.requeue_job(job, admin)
         assert (again.status, again.priority, again.lane) == ("ready", -7, lane_of(job.event))
-    assert not dead_jobs.unreplayed().exists()
+    assert not dead_jobs.requeueable_jobs().exists()
     for job in OutboxJob.objects.filter(status="dead"):
         with pytest.raises(control.ControlError, match="was replayed already"):
-            dead_jobs.replay(job, admin)
+            dead_jobs.requeue_job(job, admin)
 
 
 # --- one format of times ----------------------------------------------------------------------------------------------
@@ -253,8 +253,8 @@ def test_stored_jobs_and_waits_get_ids_of_their_time(publish, deliver, drain, ad
     random_id(wait.pk, "automate_core_wait")
     repair()
     assert {OutboxJob.objects.get().pk.version, Wait.objects.get().pk.version} == {7}
-    dead_jobs.replay(dead_jobs.unreplayed().get(), admin)
-    assert not dead_jobs.unreplayed().exists()
+    dead_jobs.requeue_job(dead_jobs.requeueable_jobs().get(), admin)
+    assert not dead_jobs.requeueable_jobs().exists()
 
 
 def _workflow():

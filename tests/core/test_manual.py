@@ -28,7 +28,7 @@ steps: [{key: note, action: data.set, inputs: {order: '{{ event.payload.order }}
 @pytest.mark.django_db
 def test_a_start_is_an_event_with_typed_inputs_and_an_audit_entry(workflow, owner):
     refund = workflow(REFUND)
-    started = manual.start(refund, {"order": "17", "reason": "late", "notify": "on"}, by=owner)
+    started = manual.start_workflow(refund, {"order": "17", "reason": "late", "notify": "on"}, by=owner)
     event = Event.objects.get(pk=started.event_id)
     assert (event.source, event.type) == ("manual:refund", "manual")
     assert event.payload == {"order": 17, "reason": "late", "on": None, "notify": True}
@@ -40,7 +40,9 @@ def test_a_start_is_an_event_with_typed_inputs_and_an_audit_entry(workflow, owne
 def test_faults_are_told_by_field_and_nothing_is_left(workflow, owner):
     refund = workflow(REFUND)
     with pytest.raises(AnswersError) as refused:
-        manual.start(refund, {"reason": "mood", "on": "24.12.2026", "notify": "maybe", "colour": "red"}, by=owner)
+        manual.start_workflow(
+            refund, {"reason": "mood", "on": "24.12.2026", "notify": "maybe", "colour": "red"}, by=owner
+        )
     assert refused.value.errors == {
         "colour": "is no field; there is order, reason, on, notify",
         "order": "is required",
@@ -55,26 +57,26 @@ def test_faults_are_told_by_field_and_nothing_is_left(workflow, owner):
 def test_only_those_who_may_run_it_start_it(workflow, colleague, stranger):
     refund = workflow(REFUND)
     assign_perm("automate_core.run_workflow", colleague, refund)
-    manual.start(refund, {"order": 1}, by=colleague)
+    manual.start_workflow(refund, {"order": 1}, by=colleague)
     with pytest.raises(NotPermittedError, match="stranger may not run"):
-        manual.start(refund, {"order": 1}, by=stranger)
+        manual.start_workflow(refund, {"order": 1}, by=stranger)
 
 
 @pytest.mark.django_db
 def test_a_draft_and_an_archived_workflow_do_not_start(workflow, owner):
     draft = workflow(REFUND, publish=False)
     with pytest.raises(manual.NotStartableError, match="refund is draft: publish it first"):
-        manual.start(draft, {"order": 1}, by=owner)
+        manual.start_workflow(draft, {"order": 1}, by=owner)
     Workflow.objects.update(status="archived")
     draft.refresh_from_db()
     with pytest.raises(manual.NotStartableError, match="archived"):
-        manual.start(draft, {"order": 1}, by=owner)
+        manual.start_workflow(draft, {"order": 1}, by=owner)
 
 
 @pytest.mark.django_db
 def test_a_workflow_without_a_manual_trigger_takes_any_payload(workflow, owner):
     plain = workflow("{name: Plain, slug: plain, triggers: [{endpoint: github}], steps: [{key: a, action: data.set}]}")
-    manual.start(plain, {"issue": {"number": 7}}, by=owner)
+    manual.start_workflow(plain, {"issue": {"number": 7}}, by=owner)
     event = Event.objects.get()
     assert (event.source, event.type, event.payload) == ("manual:plain", "", {"issue": {"number": 7}})
 
@@ -83,15 +85,15 @@ def test_a_workflow_without_a_manual_trigger_takes_any_payload(workflow, owner):
 def test_one_of_several_manual_triggers_is_named(workflow, owner):
     text = "- {kind: manual, key: bulk, inputs: [{name: since, kind: date, required: true}]}"
     refund = workflow(REFUND.replace("steps:", f"  {text}\nsteps:"))
-    manual.start(refund, {"since": "2026-01-01"}, by=owner, trigger="bulk")
+    manual.start_workflow(refund, {"since": "2026-01-01"}, by=owner, trigger="bulk")
     assert Event.objects.get().type == "bulk"
     with pytest.raises(manual.NotStartableError, match="no manual trigger 'x'; there is manual, bulk"):
-        manual.start(refund, {}, by=owner, trigger="x")
+        manual.start_workflow(refund, {}, by=owner, trigger="x")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_started_run_has_its_inputs(workflow, owner, drain):
-    manual.start(workflow(REFUND), {"order": 17}, by=owner)
+    manual.start_workflow(workflow(REFUND), {"order": 17}, by=owner)
     drain()
     run = ExecutionRun.objects.get()
     assert (run.status, run.steps.get().output) == ("succeeded", {"order": 17})

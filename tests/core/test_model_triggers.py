@@ -18,7 +18,7 @@ from automate_core.api import emit
 from automate_core.definition.document import DefinitionError
 from automate_core.models import CapturedChange, Event, ExecutionRun
 from automate_core.triggers import model_capture, model_signals
-from automate_core.triggers.host_events import originating, passes
+from automate_core.triggers.host_events import passes_change, run_origin
 from automate_governance.people.account_trail import unrecorded
 from tests.processes import wait_for
 from tests.support.locks import somebody_waits
@@ -40,13 +40,13 @@ def watch(settings, owner):
 
     def start(mode):
         settings.AUTOMATE_MODEL_TRIGGERS = {"auth.User": {"fields": FIELDS, "mode": mode}}
-        model_signals.connect()
-        model_capture.install()
+        model_signals.connect_model_signals()
+        model_capture.install_capture_triggers()
 
     yield start
     settings.AUTOMATE_MODEL_TRIGGERS = {}
-    model_signals.disconnect()
-    model_capture.install()
+    model_signals.disconnect_model_signals()
+    model_capture.install_capture_triggers()
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_fixtures_are_no_changes(signal_mode, tmp_path):
 
 def hand_over():
     """Hand all in; the events in the order of the changes."""
-    model_capture.hand_over()
+    model_capture.ingest_captured_changes()
     assert not CapturedChange.objects.exists()
     return sorted(Event.objects.all(), key=lambda event: int(event.delivery_key))
 
@@ -224,7 +224,9 @@ def test_the_database_sees_every_write_in_its_own_transaction(database_mode):
 def test_it_takes_the_place_of_signals_and_each_change_comes_once(database_mode):
     ada()
     assert payloads() == []
-    workers = [threading.Thread(target=lambda: (model_capture.hand_over(), connection.close())) for _ in range(3)]
+    workers = [
+        threading.Thread(target=lambda: (model_capture.ingest_captured_changes(), connection.close())) for _ in range(3)
+    ]
     for each in workers:
         each.start()
     for each in workers:
@@ -249,13 +251,13 @@ def installed():
 @pytest.mark.django_db(transaction=True)
 def test_the_triggers_follow_the_settings(watch, settings):
     watch("database")
-    model_capture.install()
+    model_capture.install_capture_triggers()
     assert installed() == ["auth_user"]
     settings.AUTOMATE_MODEL_TRIGGERS = {"auth.Group": {"fields": "__all__", "mode": "database"}}
-    model_capture.install()
+    model_capture.install_capture_triggers()
     assert installed() == ["auth_group"]
     settings.AUTOMATE_MODEL_TRIGGERS = {"auth.Group": {"fields": "__all__"}}
-    model_capture.install()
+    model_capture.install_capture_triggers()
     assert installed() == []
     Group.objects.create(name="still writable")
 
@@ -266,7 +268,7 @@ def test_the_triggers_follow_the_settings(watch, settings):
 @pytest.mark.django_db(transaction=True)
 def test_a_workflows_own_writes_are_marked(signal_mode):
     run = uuid.uuid4()
-    with originating(run, "on-person"):
+    with run_origin(run, "on-person"):
         ada()
     User.objects.get(username="ada").delete()
     own, other = Event.objects.order_by("received_at")
@@ -276,7 +278,7 @@ def test_a_workflows_own_writes_are_marked(signal_mode):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_database_knows_them_too_in_transactions_and_without(database_mode):
-    with originating("r", "on-person"):
+    with run_origin("r", "on-person"):
         user = ada()
         with transaction.atomic():
             User.objects.filter(pk=user.pk).update(first_name="B")
@@ -285,13 +287,13 @@ def test_the_database_knows_them_too_in_transactions_and_without(database_mode):
             raise ZeroDivisionError
         User.objects.filter(pk=user.pk).update(first_name="C")
     with transaction.atomic():
-        with originating("r", "on-person"):
+        with run_origin("r", "on-person"):
             User.objects.filter(pk=user.pk).update(first_name="D")
         User.objects.filter(pk=user.pk).update(first_name="not its own")
-    with pytest.raises(ZeroDivisionError), originating("r", "on-person"), transaction.atomic():
+    with pytest.raises(ZeroDivisionError), run_origin("r", "on-person"), transaction.atomic():
         User.objects.filter(pk=user.pk).update(first_name="gone")
         raise ZeroDivisionError
-    with pytest.raises(ZeroDivisionError), originating("r", "on-person"):
+    with pytest.raises(ZeroDivisionError), run_origin("r", "on-person"):
         User.objects.filter(pk=user.pk).update(first_name="E")
         raise ZeroDivisionError
     User.objects.filter(pk=user.pk).update(first_name="not its own either")
@@ -314,7 +316,7 @@ def test_the_database_knows_them_too_in_transactions_and_without(database_mode):
 )
 def test_which_changes_start_a_workflow(config, payload, origin, starts):
     payload = {"operation": "updated", "changed": {}, **payload}
-    assert passes({"model": "shop.order", **config}, payload, origin=origin, workflow="this") is starts
+    assert passes_change({"model": "shop.order", **config}, payload, origin=origin, workflow="this") is starts
 
 
 @pytest.mark.django_db(transaction=True)
@@ -329,10 +331,10 @@ def test_a_change_starts_the_workflows_that_ask_for_it(watch, workflow, drain, m
     user.save()
     user.is_active = False
     user.save()
-    with originating("run", "on-person"):
+    with run_origin("run", "on-person"):
         user.is_active = True
         user.save()
-    model_capture.hand_over()
+    model_capture.ingest_captured_changes()
     drain()
     started = ExecutionRun.objects.values_list("workflow__slug", "status")
     assert sorted(started) == [("another", "succeeded"), ("another", "succeeded"), ("on-person", "succeeded")]

@@ -519,8 +519,8 @@ def test_a_step_writes_as_the_run_as_user(publish, run, owner):
 @pytest.mark.parametrize("mode", ["signal", "database"])
 def test_model_triggers_see_its_writes_as_the_workflows_own(writer, publish, run, drain, settings, mode):
     settings.AUTOMATE_MODEL_TRIGGERS = {"auth.Group": {"fields": ["name"], "mode": mode}}
-    model_signals.connect()
-    model_capture.install()
+    model_signals.connect_model_signals()
+    model_capture.install_capture_triggers()
     try:
         publish(
             CREATE, triggers="[{endpoint: github}, {key: own, kind: model, model: auth.Group, on: [created, updated]}]"
@@ -531,7 +531,7 @@ def test_model_triggers_see_its_writes_as_the_workflows_own(writer, publish, run
             triggers="[{kind: model, model: auth.Group, on: [created]}]",
         )
         assert run({"name": "Buyers"}).workflow.slug in {"flow", "other"}
-        model_capture.hand_over()
+        model_capture.ingest_captured_changes()
         drain()
         event = Event.objects.get(source="model:auth.group")
         assert (event.type, event.headers["automate-origin"]) == ("created", "flow")
@@ -540,5 +540,5 @@ def test_model_triggers_see_its_writes_as_the_workflows_own(writer, publish, run
         assert ExecutionRun.objects.filter(workflow__slug="other", status="succeeded").count() == 1
     finally:
         settings.AUTOMATE_MODEL_TRIGGERS = {}
-        model_signals.disconnect()
-        model_capture.install()
+        model_signals.disconnect_model_signals()
+        model_capture.install_capture_triggers()

@@ -17,7 +17,7 @@ from automate_connectors import health
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Notification, NotificationRule, Occurrence, OutboxJob, Wait
 from automate_core.operations.notifications import rules, sending
-from automate_core.operations.notifications.quiet_hours import after_quiet
+from automate_core.operations.notifications.quiet_hours import after_quiet_hours
 from automate_core.operations.notifications.rules import RuleValues
 from automate_core.states import TransitionError
 from automate_core.webhooks.schemes.registry import scheme_for
@@ -85,7 +85,7 @@ def test_several_workers_tell_once_of_the_first_failure(flow, owner, admin, deli
     values = RuleValues(
         kind="failures", channel="email", addresses=["ops@example.com"], failures=10, span=dt.timedelta(hours=1)
     )
-    rules.save(None, values, workflow=None, by=admin)
+    rules.save_rule(None, values, workflow=None, by=admin)
     smtp = {"AUTOMATE_SMTP": f"127.0.0.1:{server.port}", "AUTOMATE_SMTP_TLS": "off"}
     for _ in range(30):
         assert deliver({"how": "fail", "secret": CANARY}).status_code == 202
@@ -121,7 +121,7 @@ def test_only_the_first_failure_after_a_success_is_told(flow, owner, happen, not
     late = Notification.objects.get(status="waiting")
     window = late.send_at - Notification.objects.get(status="sent").send_at
     assert window >= dt.timedelta(minutes=15), "no more than one in the window"
-    rules.turn(late.rule, on=False, by=get_user_model().objects.create_superuser("root"))
+    rules.set_rule_enabled(late.rule, on=False, by=get_user_model().objects.create_superuser("root"))
     soon()
     notify()
     assert Notification.objects.get(pk=late.pk).status == "dropped" and len(mailoutbox) == 1
@@ -132,7 +132,7 @@ def test_so_many_failures_in_a_span_are_counted_anew_after_each_message(flow, ow
     values = RuleValues(
         kind="failures", channel="email", addresses=["ops@example.com"], failures=2, span=dt.timedelta(minutes=10)
     )
-    rule, _ = rules.save(None, values, workflow=flow, by=owner)
+    rule, _ = rules.save_rule(None, values, workflow=flow, by=owner)
     told = []
     for _ in range(5):
         happen("fail")
@@ -151,7 +151,7 @@ def test_what_is_found_by_looking_is_told_once(flow, owner, admin, quiet_owner, 
     run = ExecutionRun.objects.get()
     span = dt.timedelta(hours=1)
     for kind in ("not_run", "waiting", "dead_job", "connection"):
-        rules.save(None, replace(TO_OPS, kind=kind, span=span), workflow=None, by=admin)
+        rules.save_rule(None, replace(TO_OPS, kind=kind, span=span), workflow=None, by=admin)
 
     def told():
         for _ in range(2):
@@ -184,7 +184,7 @@ def test_what_is_found_by_looking_is_told_once(flow, owner, admin, quiet_owner, 
 def test_a_message_is_sent_by_one_of_many_threads_and_after_a_crash_by_another(flow, owner, sink, notify):
     """Signed, and with the same id on every attempt; who comes back late settles nothing."""
     values = RuleValues(kind="first_failure", channel="webhook", url=f"{sink.url}/alerts?token=t0k3n")
-    rule, secret = rules.save(None, values, workflow=flow, by=owner)
+    rule, secret = rules.save_rule(None, values, workflow=flow, by=owner)
     assert secret.startswith("whsec_") and resolve(rule.secret).reveal() == secret
     fact = {"text": "It failed", "at": "2026-01-01T00:00:00+00:00", "url": "https://x.test"}
     made = [
@@ -195,13 +195,13 @@ def test_a_message_is_sent_by_one_of_many_threads_and_after_a_crash_by_another(f
     ]
     Notification.objects.bulk_create(made)
     sink.answer = lambda number, path: (503 if number == 1 else 200, {}, {})
-    taken = sending._take()  # by a worker that dies now
+    taken = sending._lease_next()  # by a worker that dies now
     barrier = threading.Barrier(4)
 
     def work():
         try:
             barrier.wait()
-            while sending.send() is not None:
+            while sending.send_next() is not None:
                 pass
         finally:
             connections.close_all()
@@ -224,7 +224,7 @@ def test_a_message_is_sent_by_one_of_many_threads_and_after_a_crash_by_another(f
     soon()
     notify()
     assert {headers["webhook-id"] for headers in sink.headers[39:]} == {str(taken.pk), str(refused.pk)}
-    sending.attempt(taken)
+    sending.attempt_delivery(taken)
     assert Notification.objects.filter(status="sent").count() == 40
     assert Notification.objects.get(pk=taken.pk).attempts == 2
 
@@ -238,16 +238,16 @@ def test_a_message_that_fails_for_good_says_why_and_is_sent_again_by_hand(flow, 
         config={"base_url": sink.url, "token": "env:SLACK_FOR_TESTS"},
     )
     values = RuleValues(kind="first_failure", channel="slack", connection="team", room="#alerts")
-    rule, _ = rules.save(None, values, workflow=flow, by=owner)
-    [refused] = rules.test(rule, by=owner)
+    rule, _ = rules.save_rule(None, values, workflow=flow, by=owner)
+    [refused] = rules.send_test(rule, by=owner)
     assert refused.status == "failed" and "SLACK_FOR_TESTS" in refused.error
     Connection.objects.filter(pk=connection.pk).update(
         config={"base_url": sink.url, "token": f"database:{_stored(owner)}"}
     )
     sink.answer = lambda number, path: (200, {"ok": True, "channel": "C1", "ts": "1"}, {})
     with pytest.raises(NotPermittedError):
-        rules.send_again(refused, by=colleague)
-    rules.send_again(refused, by=owner)
+        rules.resend_notification(refused, by=colleague)
+    rules.resend_notification(refused, by=owner)
     notify()
     [(path, _, body)] = sink.calls
     assert path == "/chat.postMessage" and body["channel"] == "#alerts" and "This is a test" in body["text"]
@@ -255,9 +255,9 @@ def test_a_message_that_fails_for_good_says_why_and_is_sent_again_by_hand(flow, 
     refused.refresh_from_db()
     assert (refused.status, refused.error) == ("sent", "")
     with pytest.raises(TransitionError):
-        rules.send_again(refused, by=owner)
+        rules.resend_notification(refused, by=owner)
     Connection.objects.filter(pk=connection.pk).update(owner=colleague)
-    [refused] = rules.test(rule, by=owner)
+    [refused] = rules.send_test(rule, by=owner)
     assert refused.error == "owner may not use the connection Team." and len(sink.calls) == 1
 
 
@@ -282,22 +282,25 @@ def test_who_may_make_rules_and_whom_they_may_name(flow, owner, colleague, stran
     named = replace(TO_OPS, people=["colleague"])
     for person, whose in ((colleague, flow), (stranger, flow), (owner, None), (colleague, None)):
         with pytest.raises(NotPermittedError):
-            rules.save(None, TO_OPS, workflow=whose, by=person)
+            rules.save_rule(None, TO_OPS, workflow=whose, by=person)
     with pytest.raises(rules.RuleError, match="may not see this workflow"):
-        rules.save(None, named, workflow=flow, by=owner)
+        rules.save_rule(None, named, workflow=flow, by=owner)
     assign_perm("view_workflow", colleague, flow)
     with pytest.raises(NotPermittedError):
-        rules.save(None, named, workflow=flow, by=colleague)
-    rule, _ = rules.save(None, named, workflow=flow, by=owner)
+        rules.save_rule(None, named, workflow=flow, by=colleague)
+    rule, _ = rules.save_rule(None, named, workflow=flow, by=owner)
     everywhere = NotificationRule.objects.get(built_in=True)
-    for act in (lambda: rules.turn(everywhere, on=False, by=owner), lambda: rules.remove(rule, by=colleague)):
+    for act in (
+        lambda: rules.set_rule_enabled(everywhere, on=False, by=owner),
+        lambda: rules.remove_rule(rule, by=colleague),
+    ):
         with pytest.raises(NotPermittedError):
             act()
     with pytest.raises(rules.RuleError, match="turn it off"):
-        rules.remove(everywhere, by=admin)
-    rules.mute(everywhere, flow, on=True, by=owner)
+        rules.remove_rule(everywhere, by=admin)
+    rules.mute_owner(everywhere, flow, on=True, by=owner)
     with pytest.raises(rules.RuleError):
-        rules.mute(rule, flow, on=True, by=owner)
+        rules.mute_owner(rule, flow, on=True, by=owner)
     remove_perm("view_workflow", colleague, flow)
     happen("fail")
     notify()
@@ -306,7 +309,7 @@ def test_who_may_make_rules_and_whom_they_may_name(flow, owner, colleague, stran
     )
     verbs = AuditEntry.objects.filter(verb__startswith="notification").order_by("pk").values_list("verb", flat=True)
     assert list(verbs) == ["notification.rule_created", "notification.muted"]
-    rules.remove(rule, by=owner)
+    rules.remove_rule(rule, by=owner)
     soon()
     notify()
     assert mailoutbox == [] and Notification.objects.get().status == "dropped"
@@ -338,7 +341,7 @@ def test_rules_that_cannot_be_say_why_at_the_field(flow, owner):
     found = {}
     for name, (values, _) in WRONG.items():
         with pytest.raises(rules.RuleError) as refused:
-            rules.save(None, values, workflow=flow, by=owner)
+            rules.save_rule(None, values, workflow=flow, by=owner)
         found[name] = refused.value.errors
     assert {name: field for name, (_, field) in WRONG.items() if field not in found[name]} == {}
     assert all(text.endswith(".") for errors in found.values() for text in errors.values())
@@ -346,7 +349,7 @@ def test_rules_that_cannot_be_say_why_at_the_field(flow, owner):
     many = (NotificationRule(workflow=flow, kind="first_failure", channel="email") for _ in range(rules.MOST_RULES))
     NotificationRule.objects.bulk_create(many)
     with pytest.raises(rules.RuleError, match="50 rules already"):
-        rules.save(None, WRONG["nobody"][0], workflow=flow, by=owner)
+        rules.save_rule(None, WRONG["nobody"][0], workflow=flow, by=owner)
 
 
 def test_quiet_times():
@@ -363,7 +366,9 @@ def test_quiet_times():
         ("2026-10-24T21:30+00:00", night, "Europe/Warsaw", "2026-10-25T06:00+00:00"),  # and gains one
         ("2026-01-10T22:30+00:00", (None, None), "UTC", "2026-01-10T22:30+00:00"),
     )
-    assert [after_quiet(at(moment), *span, zone) for moment, span, zone, _ in table] == [at(end) for *_, end in table]
+    assert [after_quiet_hours(at(moment), *span, zone) for moment, span, zone, _ in table] == [
+        at(end) for *_, end in table
+    ]
 
 
 def test_what_waits_for_the_quiet_time_is_sent_as_one(flow, owner, quiet_owner, happen, notify, mailoutbox):
@@ -374,7 +379,7 @@ def test_what_waits_for_the_quiet_time_is_sent_as_one(flow, owner, quiet_owner, 
         quiet_until=(now + dt.timedelta(hours=1)).time(),
         window=dt.timedelta(minutes=1),
     )
-    rules.save(None, values, workflow=flow, by=owner)
+    rules.save_rule(None, values, workflow=flow, by=owner)
     for _ in range(3):
         happen("fail", "ok")
         notify()
@@ -396,8 +401,8 @@ def test_the_log_is_kept_for_so_many_days(flow, owner, happen, notify, settings)
     call_command("automate_prune")
     assert Notification.objects.count() == 1
     settings.AUTOMATE_NOTIFICATION_DAYS = 90
-    rule, _ = rules.save(None, TO_OPS, workflow=flow, by=owner)
-    rules.remove(rule, by=owner)
+    rule, _ = rules.save_rule(None, TO_OPS, workflow=flow, by=owner)
+    rules.remove_rule(rule, by=owner)
     NotificationRule.objects.filter(pk=rule.pk).update(removed_at=ago(days=2))
     call_command("automate_prune")
     assert not Notification.objects.exists() and not Occurrence.objects.exists()
@@ -409,6 +414,6 @@ def test_without_a_mail_server_messages_name_the_setting_and_the_sites_variable(
     from automate_core import conf
     from automate_core.operations.notifications import channels
 
-    assert "MAILERS (environment variable AUTOMATE_SMTP)" in channels.no_mail()
+    assert "MAILERS (environment variable AUTOMATE_SMTP)" in channels.no_mail_message()
     monkeypatch.setattr(conf, "variables", {})
-    assert channels.no_mail().endswith("in MAILERS.")
+    assert channels.no_mail_message().endswith("in MAILERS.")

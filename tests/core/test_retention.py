@@ -134,7 +134,7 @@ def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, dr
     ExecutionRun.objects.filter(pk=failing.pk).update(status="failed", error={"code": "e", "message": "m"})
     dead = OutboxJob.objects.filter(run=failing).get()
     OutboxJob.objects.filter(pk=dead.pk).update(status="dead")
-    pinning.keep(kept, by=owner)
+    pinning.pin_run(kept, by=owner)
     again = control.retry(retried, by=owner, start="start")
     start.start_test(flow, Request(mode="dry", scope="whole"), by=owner)
     settle(drain)
@@ -144,7 +144,7 @@ def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, dr
     assert (caller.status, child.status) == ("waiting", "succeeded")
     for each in (kept, failing):
         each.refresh_from_db()
-    assert pinning.goes_at(first) and not pinning.goes_at(kept) and not pinning.goes_at(failing)
+    assert pinning.expires_at(first) and not pinning.expires_at(kept) and not pinning.expires_at(failing)
 
     assert prune() == "Let go of nothing."
     later(31)
@@ -172,7 +172,7 @@ def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, dr
         assert cursor.fetchone() == ("resolved",)
     control.cancel(caller, by=owner)
     ExecutionRun.objects.filter(pk=again.pk).update(status="succeeded", finished_at=retried.finished_at)
-    pinning.release(kept, by=owner)
+    pinning.unpin_run(kept, by=owner)
     later(62)
     assert "emptied" not in prune()
     assert set(ExecutionRun.objects.values_list("pk", flat=True)) == {failing.pk}, "the workflow keeps it for ever"
@@ -207,14 +207,14 @@ def test_the_policy_is_the_sites_and_a_workflows_own_once_published(workflow, ad
     settings.AUTOMATE_RETENTION_DAYS = {"failed": 10}
     head = "name: Flow\nslug: flow\ntriggers: [{endpoint: github}]\n"
     flow = workflow(f"{head}retention: {{succeeded: 3, tests: 0}}\nsteps: {LOGS}")
-    own = policy.load()
+    own = policy.load_policy()
     assert [own.days(flow.pk, state) for state in policy.RUN_STATES] == [3, 10, 30, 0]
     workflow(f"{head}retention: {{succeeded: 5}}\nsteps: {LOGS}", publish=False)
-    assert policy.load().days(flow.pk, "succeeded") == 3, "the draft says nothing yet"
-    policy.change({"succeeded": 7, "failed": None, "cancelled": 0, "tests": None, "unmatched": None}, by=admin)
-    assert policy.load().site == {"succeeded": 7, "failed": 10, "cancelled": 0, "tests": 14, "unmatched": 30}
+    assert policy.load_policy().days(flow.pk, "succeeded") == 3, "the draft says nothing yet"
+    policy.change_policy({"succeeded": 7, "failed": None, "cancelled": 0, "tests": None, "unmatched": None}, by=admin)
+    assert policy.load_policy().site == {"succeeded": 7, "failed": 10, "cancelled": 0, "tests": 14, "unmatched": 30}
     assert AuditEntry.objects.get(verb="retention.changed").changes == {"succeeded": [30, 7], "cancelled": [30, 0]}
-    assert (own.shortest("succeeded"), policy.load().shortest("cancelled")) == (3, None)
+    assert (own.shortest("succeeded"), policy.load_policy().shortest("cancelled")) == (3, None)
 
 
 # Two thousand runs that have ended, and as many that wait: copies of one that was really made.

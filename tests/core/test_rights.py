@@ -163,10 +163,10 @@ def test_the_end_of_a_run_starts_nothing_for_whom_it_is_no_longer_theirs_to_read
 @pytest.fixture
 def watched(settings):
     settings.AUTOMATE_MODEL_TRIGGERS = {"auth.User": {"fields": ["username"], "mode": "signal"}}
-    model_signals.connect()
+    model_signals.connect_model_signals()
     yield
     settings.AUTOMATE_MODEL_TRIGGERS = {}
-    model_signals.disconnect()
+    model_signals.disconnect_model_signals()
 
 
 def test_a_change_starts_nothing_for_whom_the_model_is_no_longer_theirs_to_view(
@@ -217,7 +217,7 @@ def test_nothing_starts_for_an_account_that_was_closed(
     User.objects.filter(pk=colleague.pk).update(is_active=False, is_superuser=kind == "superuser")
     if kind == "manual":
         with pytest.raises(manual.NotStartableError, match="theirs runs as colleague, whose account is not active"):
-            manual.start(Workflow.objects.get(pk=made.pk), {}, by=admin)
+            manual.start_workflow(Workflow.objects.get(pk=made.pk), {}, by=admin)
     emit("go", {})
     deliver()
     drain()
@@ -286,7 +286,7 @@ def test_a_run_goes_no_further_once_the_account_is_closed(
     sink.answer = close_account
     grant(endpoint)
     theirs(WEBHOOK, ASKS_OUTSIDE.format(url=sink.url))
-    monkeypatch.setattr(run_rights, "REMEMBERED_SECONDS", 0.0)
+    monkeypatch.setattr(run_rights, "CACHE_SECONDS", 0.0)
     deliver()
     drain()
     run = ExecutionRun.objects.get()
@@ -352,7 +352,7 @@ def test_the_page_and_the_worker_say_the_same(endpoint, grant, theirs, colleague
     grant(endpoint)
     made = theirs(WEBHOOK)
     made.refresh_from_db()
-    assert run_rights.stops(made) == [] and len(RuleEngine().match(scopes(1), [endpoint.pk])[0]) == 1
+    assert run_rights.stop_reasons(made) == [] and len(RuleEngine().match(scopes(1), [endpoint.pk])[0]) == 1
     grant(endpoint, give=False)
-    assert len(run_rights.stops(made)) == 1 and RuleEngine().match(scopes(1), [endpoint.pk]) == [[]]
+    assert len(run_rights.stop_reasons(made)) == 1 and RuleEngine().match(scopes(1), [endpoint.pk]) == [[]]
     assert ActiveTrigger.objects.filter(workflow=made).exists() and not Event.objects.exists()

@@ -33,7 +33,7 @@ def _later(hours):
 
 
 def test_both_secrets_are_valid_for_a_day_and_then_the_new_one_alone(endpoint, deliver, owner):
-    endpoints.rotate(endpoint, NEW, actor=owner)
+    endpoints.rotate_secret(endpoint, NEW, actor=owner)
     assert deliver(secret=SECRET).status_code == deliver(secret=NEW).status_code == 202
     _later(23.9)
     assert deliver(secret=SECRET).status_code == 202
@@ -43,51 +43,51 @@ def test_both_secrets_are_valid_for_a_day_and_then_the_new_one_alone(endpoint, d
 
 def test_a_second_rotation_drops_the_oldest(endpoint, deliver, owner):
     for secret in (NEW, NEWER):
-        endpoint = endpoints.rotate(endpoint, secret, actor=owner)
+        endpoint = endpoints.rotate_secret(endpoint, secret, actor=owner)
     assert [deliver(secret=each).status_code for each in (SECRET, NEW, NEWER)] == [401, 202, 202]
     assert {endpoint.secret, endpoint.old_secret} == {"database:hook-github", "database:hook-github-2"}
     assert StoredSecret.objects.count() == 2
 
 
 def test_without_an_overlap_the_old_secret_ends_at_once(endpoint, deliver, owner):
-    endpoints.rotate(endpoint, NEW, actor=owner, overlap=dt.timedelta(0))
+    endpoints.rotate_secret(endpoint, NEW, actor=owner, overlap=dt.timedelta(0))
     assert [deliver(secret=each).status_code for each in (SECRET, NEW)] == [401, 202]
 
 
 def test_a_leaked_old_secret_can_be_refused_before_its_time(endpoint, deliver, owner):
-    endpoint = endpoints.rotate(endpoint, NEW, actor=owner)
+    endpoint = endpoints.rotate_secret(endpoint, NEW, actor=owner)
     assert endpoints.end_overlap(endpoint, actor=owner) is True
     assert [deliver(secret=each).status_code for each in (SECRET, NEW)] == [401, 202]
     assert endpoints.end_overlap(endpoint, actor=owner) is False
 
 
 def test_an_old_secret_that_went_missing_leaves_the_new_one(endpoint, deliver, owner):
-    endpoints.rotate(endpoint, NEW, actor=owner)
+    endpoints.rotate_secret(endpoint, NEW, actor=owner)
     WebhookEndpoint.objects.update(old_secret="database:gone")
     assert [deliver(secret=each).status_code for each in (SECRET, NEW)] == [401, 202]
 
 
 def test_rotating_takes_the_right_to_change_and_a_good_secret(endpoint, owner, stranger):
     with pytest.raises(NotPermittedError):
-        endpoints.rotate(endpoint, NEW, actor=stranger)
+        endpoints.rotate_secret(endpoint, NEW, actor=stranger)
     with pytest.raises(NotPermittedError):
         endpoints.end_overlap(endpoint, actor=stranger)
     with pytest.raises(SchemeError, match="shorter than 16"):
-        endpoints.rotate(endpoint, "short", actor=owner)
-    open_one, _ = endpoints.save("open", scheme="unsigned", config={}, secret=None, actor=owner)
+        endpoints.rotate_secret(endpoint, "short", actor=owner)
+    open_one, _ = endpoints.save_endpoint("open", scheme="unsigned", config={}, secret=None, actor=owner)
     with pytest.raises(SchemeError, match="no secret"):
-        endpoints.rotate(open_one, NEW, actor=owner)
+        endpoints.rotate_secret(open_one, NEW, actor=owner)
 
 
 def test_it_is_in_the_audit_trail_without_the_secret(endpoint, owner):
-    endpoints.rotate(endpoint, NEW, actor=owner)
+    endpoints.rotate_secret(endpoint, NEW, actor=owner)
     entry = AuditEntry.objects.get(verb="webhook.secret_rotated")
     assert entry.actor == "owner" and entry.changes["reference"] == "database:hook-github-2"
     assert not AuditEntry.objects.filter(canonical__contains=NEW).exists()
 
 
 def test_the_last_use_of_each_secret_costs_no_write_a_delivery(endpoint, deliver, owner, django_assert_num_queries):
-    endpoints.rotate(endpoint, NEW, actor=owner)
+    endpoints.rotate_secret(endpoint, NEW, actor=owner)
     deliver(secret=NEW)  # the secrets' first use in five minutes is noted
     tally.clear()
     with django_assert_num_queries(3):  # the endpoint and its two secrets
@@ -108,7 +108,7 @@ def test_the_last_use_of_each_secret_costs_no_write_a_delivery(endpoint, deliver
 
 def test_where_an_old_secret_is_used_is_told_until_it_counts_no_more(endpoint, owner):
     old = StoredSecret.objects.get(name="hook-github")
-    endpoints.rotate(endpoint, NEW, actor=owner)
+    endpoints.rotate_secret(endpoint, NEW, actor=owner)
     assert uses_of(old) == ["the webhook github"]
     _later(25)
     assert uses_of(old) == []
@@ -169,7 +169,7 @@ def test_another_secret_in_the_admin_begins_an_overlap(endpoint, owner, sign_in,
 
 
 def test_saving_in_the_admin_without_another_secret_keeps_both(endpoint, owner, sign_in):
-    endpoints.rotate(endpoint, NEW, actor=owner)
+    endpoints.rotate_secret(endpoint, NEW, actor=owner)
     before = WebhookEndpoint.objects.get()
     page = reverse("admin:automate_core_webhookendpoint_change", args=[endpoint.pk])
     assert sign_in(owner).post(page, _form(before)).status_code == 302
@@ -181,7 +181,7 @@ def test_saving_in_the_admin_without_another_secret_keeps_both(endpoint, owner, 
 
 def test_a_colleague_needs_no_right_on_the_old_secret(endpoint, owner, colleague, sign_in):
     """Only what is bound anew is asked for."""
-    endpoints.rotate(endpoint, NEW, actor=owner)
+    endpoints.rotate_secret(endpoint, NEW, actor=owner)
     for verb in ("view", "change"):
         assign_perm(f"{verb}_webhookendpoint", colleague, endpoint)
     assign_perm("use_storedsecret", colleague, StoredSecret.objects.get(name="hook-github-2"))
@@ -190,7 +190,7 @@ def test_a_colleague_needs_no_right_on_the_old_secret(endpoint, owner, colleague
 
 
 def test_the_page_ends_the_overlap_for_those_who_may_change_it(endpoint, owner, colleague, sign_in, deliver):
-    endpoints.rotate(endpoint, NEW, actor=owner)
+    endpoints.rotate_secret(endpoint, NEW, actor=owner)
     assign_perm("view_webhookendpoint", colleague, endpoint)
     page = reverse("admin:automate_core_webhookendpoint_change", args=[endpoint.pk])
     end = reverse("studio:webhook_end_overlap", args=[endpoint.pk])
@@ -224,7 +224,7 @@ def test_a_process_without_the_key_tells_senders_to_come_again(endpoint, deliver
 
 
 def test_a_schemes_own_settings_have_fields_in_the_admin(owner, sign_in):
-    made, _ = endpoints.save("sums", scheme="hmac", config={"prefix": "v1="}, secret=SECRET, actor=owner)
+    made, _ = endpoints.save_endpoint("sums", scheme="hmac", config={"prefix": "v1="}, secret=SECRET, actor=owner)
     page = reverse("admin:automate_core_webhookendpoint_change", args=[made.pk])
     client = sign_in(owner)
     assert 'value="v1="' in client.get(page).content.decode()

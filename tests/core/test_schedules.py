@@ -18,7 +18,7 @@ from automate_core.definition.published import published_definition
 from automate_core.definition.validation import find_problems
 from automate_core.models import Event, Schedule, Workflow
 from automate_core.triggers import schedules
-from automate_core.triggers.schedules import due_slots, next_fires, slots_after
+from automate_core.triggers.schedules import due_slots, next_fire_times, slots_after
 from automate_core.worker.maintenance import Chore, Chores
 from tests.processes import wait_for
 
@@ -134,9 +134,9 @@ def test_once_after_a_year_is_the_last_time_and_quick():
 @pytest.mark.django_db
 def test_the_preview_is_in_the_triggers_zone():
     trigger = ScheduleTrigger(cron="0 9 * * *", timezone="Europe/Berlin")
-    found = next_fires(trigger, "UTC", n=2, after=at("2026-10-24T12:00"))
+    found = next_fire_times(trigger, "UTC", n=2, after=at("2026-10-24T12:00"))
     assert [moment.isoformat() for moment in found] == ["2026-10-25T09:00:00+01:00", "2026-10-26T09:00:00+01:00"]
-    every = next_fires(ScheduleTrigger(every="15m"), "America/New_York", n=5)
+    every = next_fire_times(ScheduleTrigger(every="15m"), "America/New_York", n=5)
     assert len(every) == 5 and dt.timedelta(minutes=14) < every[0] - now() <= dt.timedelta(minutes=15)
 
 

@@ -25,7 +25,7 @@ from automate_core.models import (
     RunTime,
     Wait,
 )
-from automate_core.operations.statistics import buckets, expiry, failures, levels, periods, reading
+from automate_core.operations.statistics import buckets, expiry, failures, levels, period_figures, periods
 from automate_core.outbox.store import OutboxStore
 from automate_core.runs import control
 from automate_governance.models import AuditEntry
@@ -152,25 +152,31 @@ def test_failures_of_one_kind_stand_together(publish, deliver, drain, owner, col
     assert (group.workflow, group.path, group.code) == (flow, "each/refuse", "stopped")
     assert (group.first_at, group.last_at, group.last_run) == (ends[0], ends[-1], runs[-1].pk)
     assert group.message == runs[-1].error["message"] and group.counts.get().count == 3
-    assert failures.retryable(group).count() == 3
+    assert failures.retryable_runs(group).count() == 3
 
     assign_perm("view_workflow", colleague, flow)
-    for act in (failures.retry, failures.mute, failures.unmute, failures.resolve, failures.reopen):
+    for act in (
+        failures.retry_group,
+        failures.mute_group,
+        failures.unmute_group,
+        failures.resolve_group,
+        failures.reopen_group,
+    ):
         with pytest.raises(NotPermittedError):
             act(group, by=colleague)
-    failures.mute(group, by=owner)
-    failures.resolve(group, by=owner)
+    failures.mute_group(group, by=owner)
+    failures.resolve_group(group, by=owner)
     group.refresh_from_db()
     assert group.muted_at and group.resolved_at
 
-    result = failures.retry(group, by=owner, version="newest")
+    result = failures.retry_group(group, by=owner, version="newest")
     assert (result.done, result.left, dict(result.refused)) == (3, 0, {})
-    assert failures.retry(group, by=owner).done == 0, "each is run again once"
+    assert failures.retry_group(group, by=owner).done == 0, "each is run again once"
     drain()
     group.refresh_from_db()
     assert group.resolved_at is None and group.muted_at, "what comes again is open again, but stays muted"
-    assert (group.counts.get().count, failures.retryable(group).count()) == (6, 3)
-    failures.unmute(group, by=owner)
+    assert (group.counts.get().count, failures.retryable_runs(group).count()) == (6, 3)
+    failures.unmute_group(group, by=owner)
     verbs = list(AuditEntry.objects.filter(verb__startswith="failures.").order_by("at").values_list("verb", flat=True))
     assert verbs[:3] == ["failures.muted", "failures.resolved", "failures.retried"] and verbs[-1] == "failures.unmuted"
 
@@ -200,7 +206,7 @@ def test_messages_of_one_form(one, other, alike):
 def test_periods_are_covered_by_hours_and_days():
     for name in periods.BARS:
         for now in (dt.datetime(2026, 3, 1, 0, 0, 1, tzinfo=dt.UTC), dt.datetime(2026, 3, 1, 17, 20, tzinfo=dt.UTC)):
-            period = periods.period(name, now)
+            period = periods.find_period(name, now)
             assert period.start <= now < period.end and period.end - now <= periods.HOUR
             assert len(list(period.starts())) == periods.BARS[name][0]
             for start, end in (period.before, (period.start, period.end)):
@@ -231,25 +237,25 @@ def test_what_is_read_is_what_was_added_up(publish, owner):
     call_command("automate_rollup")
     check()
     for name in periods.BARS:
-        period = periods.period(name, now)
+        period = periods.find_period(name, now)
         for wanted in (None, [flow.pk], []):
             runs = ExecutionRun.objects.filter(**({} if wanted is None else {"workflow__in": wanted}))
             inside = runs.filter(finished_at__gte=period.start)
             before = runs.filter(finished_at__gte=period.before[0], finished_at__lt=period.before[1])
-            found, then = reading.counts(period, wanted)
-            for statuses, of in ((Counter(inside.values_list("status", flat=True)), sum(found.values(), reading.Counts())),
+            found, then = period_figures.read_counts(period, wanted)
+            for statuses, of in ((Counter(inside.values_list("status", flat=True)), sum(found.values(), period_figures.Counts())),
                                  (Counter(before.values_list("status", flat=True)), then)):  # fmt: skip
                 assert statuses == +Counter({each: getattr(of, each) for each in ("succeeded", "failed", "cancelled")})
-            drawn = sum((bar.counts for bar in reading.bars(period, wanted)), reading.Counts())
-            assert drawn == sum(found.values(), reading.Counts())
-            times = reading.times(period, wanted)
+            drawn = sum((bar.counts for bar in period_figures.read_bars(period, wanted)), period_figures.Counts())
+            assert drawn == sum(found.values(), period_figures.Counts())
+            times = period_figures.read_times(period, wanted)
             assert sum(times.took.values()) == inside.exclude(status="cancelled").count()
             assert sum(times.queued.values()) == inside.count()
             assert sum(times.took_before.values()) == before.exclude(status="cancelled").count()
             for most in times.by_workflow.values():
                 assert abs(buckets.percentile(most, 1) / 60 - 1) < 0.1 or buckets.percentile(most, 1) < 11
             assert all(abs(buckets.seconds(bucket) / 0.25 - 1) < 0.1 for bucket in times.queued)
-            points = reading.lines(period, wanted).get(0, [])
+            points = period_figures.read_lines(period, wanted).get(0, [])
             assert len(points) in {0, len(list(period.starts(period.coarse)))}
             assert bool(points) == bool(times.took)
     # of what is old, hours go before days
@@ -258,7 +264,7 @@ def test_what_is_read_is_what_was_added_up(publish, owner):
     assert list(RunCount.objects.filter(**long_ago).values_list("span", flat=True)) == ["day"]
     assert list(RunTime.objects.filter(**long_ago).values_list("span", flat=True).distinct()) == ["day"]
     assert FailureCount.objects.count() == 3
-    assert not any(rows.exists() for rows in expiry.too_old(now))
+    assert not any(rows.exists() for rows in expiry.expired_rows(now))
 
 
 def test_the_highest_levels_of_an_hour_are_kept(publish, deliver, owner):
@@ -268,7 +274,7 @@ def test_the_highest_levels_of_an_hour_are_kept(publish, deliver, owner):
     for _ in range(2):
         deliver()
     for _ in range(2):  # the second time there is nothing
-        levels.look()
+        levels.record_levels()
         level = QueueLevel.objects.get()
         assert level.ready == 2 and level.oldest_seconds >= 0
         assert set(RunCount.objects.values_list("span", "waiting")) == {("hour", 1), ("day", 1)}
@@ -276,8 +282,8 @@ def test_the_highest_levels_of_an_hour_are_kept(publish, deliver, owner):
         Wait.objects.all().delete()
     [due] = database.run(None, f"SELECT {levels.DUE} AS due", {})
     assert due.due is False
-    period = periods.period("24h", database.now())
-    assert reading.levels(period).most == 2 and reading.bars(period, [flow.pk])[-1].waiting == 1
+    period = periods.find_period("24h", database.now())
+    assert period_figures.read_levels(period).most == 2 and period_figures.read_bars(period, [flow.pk])[-1].waiting == 1
 
 
 def test_the_command_says_what_it_cannot_do():

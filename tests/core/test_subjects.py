@@ -105,7 +105,7 @@ def test_a_declared_subject_takes_the_place_of_the_guess(workflow, deliver, drai
 
 def test_a_search_term_called_subject_is_the_subject():
     made = document.parse({"name": "A", "slug": "a", "search_terms": {"subject": "event.payload.no"}})
-    assert search_terms.of(made, {"payload": {"no": 9, "title": "Not this"}}) == {"subject": "9"}
+    assert search_terms.find_search_terms(made, {"payload": {"no": 9, "title": "Not this"}}) == {"subject": "9"}
 
 
 def test_a_subject_that_names_what_a_new_run_lacks_is_a_problem():

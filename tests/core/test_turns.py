@@ -6,7 +6,7 @@ import pytest
 
 from automate_core.definition.document import Concurrency, parse
 from automate_core.engine.program import DecideNode, PureNode, RenderNode, limit_of
-from automate_core.events.search_terms import compiled
+from automate_core.events.search_terms import compile_search_terms
 from automate_core.expressions.json_logic import read_rule
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating import NotAtOnceError, compile_value
@@ -229,7 +229,7 @@ def test_a_limits_key_is_not_made_of_large_values():
 def test_search_terms_and_subjects_are_not_made_of_large_values():
     terms = {"a": "event.payload.text | lower", "b": "event.payload.key"}
     definition = parse({"name": "x", "slug": "x", "search_terms": terms, "subject": "event.payload.text | title"})
-    assert compiled(definition).values(SCOPE["event"], {}) == {"b": "k"}
+    assert compile_search_terms(definition).values(SCOPE["event"], {}) == {"b": "k"}
 
 
 def test_what_is_missing_is_compared_with_few_short_names(monkeypatch):
@@ -247,5 +247,7 @@ def test_what_is_missing_is_compared_with_few_short_names(monkeypatch):
 def test_terms_that_take_too_long_are_left_out(monkeypatch):
     clock = iter(range(100))
     monkeypatch.setattr("automate_core.events.search_terms.time.thread_time", lambda: next(clock))
-    terms = compiled(parse({"name": "A", "slug": "a", "steps": [], "search_terms": {"one": "event.payload.n"}}))
+    terms = compile_search_terms(
+        parse({"name": "A", "slug": "a", "steps": [], "search_terms": {"one": "event.payload.n"}})
+    )
     assert terms.values({"payload": {"n": 1}}, {}) == {}

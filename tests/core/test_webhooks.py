@@ -48,7 +48,7 @@ def test_a_bad_traceparent_gives_a_new_trace(endpoint, deliver, bad):
 
 
 def test_every_signature_failure_looks_the_same(endpoint, deliver):
-    disabled, _ = endpoints.save("off", scheme="github", config={}, secret=SECRET, actor=endpoint.owner)
+    disabled, _ = endpoints.save_endpoint("off", scheme="github", config={}, secret=SECRET, actor=endpoint.owner)
     WebhookEndpoint.objects.filter(pk=disabled.pk).update(enabled=False)
     answers = [
         deliver(secret="another-secret-of-32-characters!!"),
@@ -118,7 +118,7 @@ def test_a_secret_that_went_missing_refuses_everything(endpoint, deliver):
 
 
 def test_unsigned_is_an_explicit_choice(owner, client):
-    endpoints.save("open", scheme="unsigned", config={}, secret=None, actor=owner)
+    endpoints.save_endpoint("open", scheme="unsigned", config={}, secret=None, actor=owner)
     answer = client.post("/hooks/open/", b"{}", content_type="application/json")
     assert answer.status_code == 202
     assert Event.objects.get().delivery_key is None

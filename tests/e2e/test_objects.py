@@ -54,7 +54,7 @@ def things(workflow, deliver, owner, endpoint, sink):
     )
     health.tested(connection, "http_401", "The shop rejected the token (401 Unauthorized): it was revoked yesterday.")
     made.steps.create(key="shop", kind="action", action="http.request", connection="shop")
-    endpoints.save("open", scheme="unsigned", config={}, secret=None, actor=owner)
+    endpoints.save_endpoint("open", scheme="unsigned", config={}, secret=None, actor=owner)
     deliver({"title": "a"})
     deliver(secret="y" * 32)
     tally.flush()

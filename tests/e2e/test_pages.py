@@ -120,7 +120,7 @@ def test_a_bad_connection_is_refused_at_its_field(pages, signed_in, site):
 def test_an_unsigned_endpoint_wears_a_warning(pages, signed_in, site, owner):
     from automate_core.webhooks import endpoints
 
-    endpoints.save("open", scheme="unsigned", config={}, secret=None, actor=owner)
+    endpoints.save_endpoint("open", scheme="unsigned", config={}, secret=None, actor=owner)
     page = signed_in
     page.goto(site + pages["endpoints"])
     badge = page.locator("#list").get_by_text("Unsigned", exact=True)

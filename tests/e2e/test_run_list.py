@@ -96,7 +96,7 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
     expect(page.get_by_text("Re-running 0 of 20 runs.")).to_be_visible()
     page.evaluate(AXE)
     assert page.evaluate(_FOUND, None) == []
-    while bulk.go_on() is not None:
+    while bulk.run_next_batch() is not None:
         pass
     expect(page.get_by_text("Re-ran 20 of 20 runs.")).to_be_visible()
     shot(page, "runs-done")

@@ -244,7 +244,7 @@ def test_a_dead_job_is_replayed_while_its_zombie_lives(workflow, mill, deliver, 
     dead = wait_for(given_up)
     old = ExecutionRun.objects.filter(pk=dead.run_id)
     before = snapshot(old)
-    new = dead_jobs.replay(dead, by=owner)
+    new = dead_jobs.requeue_job(dead, by=owner)
     wait_for(lambda: ExecutionRun.objects.filter(pk=new.pk, status="succeeded").exists())
     if wakes == "after":
         done = snapshot(ExecutionRun.objects.filter(pk=new.pk))
@@ -255,7 +255,7 @@ def test_a_dead_job_is_replayed_while_its_zombie_lives(workflow, mill, deliver, 
     assert (new.retried_from_id, new.pk != dead.run_id) == (dead.run_id, True)
     assert [path for path, _, _ in sink.calls] == ["/first", "/first", "/second"]
     with pytest.raises(control.ControlError, match="replayed already"):
-        dead_jobs.replay(dead, by=owner)
+        dead_jobs.requeue_job(dead, by=owner)
 
 
 def snapshot(run):

@@ -110,7 +110,7 @@ def provide(world, owner, settings):
             made.save()
         for slug, endpoint in template.needs.endpoints.items():
             config = {"delivery_header": "X-Delivery"} if endpoint.scheme in {"hmac", "bearer"} else {}
-            endpoints.save(slug, scheme=endpoint.scheme, config=config, secret=SECRET, actor=owner)
+            endpoints.save_endpoint(slug, scheme=endpoint.scheme, config=config, secret=SECRET, actor=owner)
         for name, setting in template.settings.items():
             if setting.kind == "group":
                 Group.objects.get_or_create(name=template.definition.vars[name])[0].user_set.add(owner)
@@ -118,12 +118,12 @@ def provide(world, owner, settings):
             owner.user_permissions.add(*Permission.objects.filter(codename__in=["view_user", "change_user"]))
             if use.watch:
                 settings.AUTOMATE_MODEL_TRIGGERS = {label: {"fields": use.watch}}
-                model_signals.connect()
-                model_capture.install()
+                model_signals.connect_model_signals()
+                model_capture.install_capture_triggers()
             else:
                 settings.AUTOMATE_MODELS = {label: {"read": use.read, "write": use.write}}
 
     yield make
     settings.AUTOMATE_MODEL_TRIGGERS = {}
-    model_signals.disconnect()
-    model_capture.install()
+    model_signals.disconnect_model_signals()
+    model_capture.install_capture_triggers()

@@ -232,7 +232,7 @@ def set_up(browser: Browser, echo_host: str, admin: Any) -> None:
             name=slug, slug=slug, connector=connector, config=config, allowed_hosts=json.loads(hosts), owner=admin
         )
     assert StoredSecret.objects.count() >= 3, browser.pages[f"{add} (posted)"]
-    endpoints.save("leaky", scheme="github", config={}, secret=CANARIES["hook"], actor=admin)
+    endpoints.save_endpoint("leaky", scheme="github", config={}, secret=CANARIES["hook"], actor=admin)
     made = workflows.save_definition(yaml_files.read_workflow(WORKFLOW.format(control=CONTROL)), owner=admin)
     workflows.publish(made, author=admin)
 
@@ -361,7 +361,9 @@ def test_without_redaction_the_same_look_finds_them(echo, admin, workflow, deliv
         allowed_hosts=["x.example"],
         owner=admin,
     )
-    endpoints.save("github", scheme="github", config={}, secret="0123456789abcdef0123456789abcdef", actor=admin)
+    endpoints.save_endpoint(
+        "github", scheme="github", config={}, secret="0123456789abcdef0123456789abcdef", actor=admin
+    )
     made = workflows.save_definition(
         yaml_files.read_workflow(
             "name: Seen\nslug: seen\ntriggers: [{endpoint: github}]\nsteps:\n"

@@ -85,7 +85,7 @@ def test_an_endpoint_does_not_replace_the_secret_of_somebody_else(owner, strange
     taken = StoredSecret(name="hook-mine", owner=owner)
     taken.put("a-secret-of-the-owner")
     taken.save()
-    made, _ = endpoints.save("mine", scheme="github", config={}, secret="0" * 32, actor=stranger)
+    made, _ = endpoints.save_endpoint("mine", scheme="github", config={}, secret="0" * 32, actor=stranger)
     taken.refresh_from_db()
     assert taken.reveal() == "a-secret-of-the-owner"
     assert re.fullmatch(r"database:hook-mine-[0-9a-f]{8}", made.secret)
@@ -96,8 +96,8 @@ def test_a_name_that_was_taken_before_receives_no_secret(stranger, admin):
     taken = StoredSecret(name="hook-orders", owner=stranger)
     taken.put("waiting-for-another-value")
     taken.save()
-    made, _ = endpoints.save("orders", scheme="github", config={}, secret="0" * 32, actor=admin)
-    made = endpoints.rotate(made, "1" * 32, actor=admin)
+    made, _ = endpoints.save_endpoint("orders", scheme="github", config={}, secret="0" * 32, actor=admin)
+    made = endpoints.rotate_secret(made, "1" * 32, actor=admin)
     taken.refresh_from_db()
     assert taken.reveal() == "waiting-for-another-value"
     stored = {f"database:{each.name}": each for each in StoredSecret.objects.filter(owner=admin)}

@@ -44,7 +44,7 @@ def old(endpoint, deliver, sign_in, owner):
 
 
 def _made_again(by):
-    return endpoints.save("github", scheme="github", config={}, secret=SECRET, actor=by, new=True)[0]
+    return endpoints.save_endpoint("github", scheme="github", config={}, secret=SECRET, actor=by, new=True)[0]
 
 
 def test_an_address_made_again_shows_no_old_events(old, deliver, sign_in, stranger):
@@ -122,7 +122,7 @@ def test_events_follow_an_endpoint_to_another_address(endpoint, deliver, sign_in
 
 
 def test_what_was_stored_before_is_told_by_its_time(endpoint, owner):
-    other = endpoints.save("other", scheme="unsigned", config={}, secret=None, actor=owner)[0]
+    other = endpoints.save_endpoint("other", scheme="unsigned", config={}, secret=None, actor=owner)[0]
     step = importlib.import_module("automate_core.migrations.0006_events_of_endpoints")
     stored = {"payload": {}, "trace_id": "1" * 32, "endpoint_id": 0}
     mine, theirs, gone, plain = (

@@ -20,7 +20,7 @@ from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_core import database
 from automate_core.authoring import pausing, workflows
-from automate_core.events.access import Reach
+from automate_core.events.access import EventAccess
 from automate_core.models import Event, ExecutionRun, OutboxJob, RefusedDeliveries, Wait
 from automate_core.queries import event_search, statement_timeout
 from automate_core.triggers import host_events
@@ -442,10 +442,10 @@ def test_filters_search_and_pages(came, sign_in, owner, monkeypatch, settings):
     assert Page(client.get(INBOX + further)).events == [keys[2]]
     monkeypatch.setattr(statement_timeout, "SECONDS", 0.3)
     asleep = RawSQL("SELECT id FROM automate_core_event, pg_sleep(5)", [])
-    monkeypatch.setattr(event_search, "_holds", lambda text: Q(pk__in=asleep))
+    monkeypatch.setattr(event_search, "_payload_contains", lambda text: Q(pk__in=asleep))
     slow = Page(client.get(INBOX, {"held": "x"}))
     assert "longer than three seconds" in slow.text and not slow.events
-    monkeypatch.setattr(Reach, "newest", lambda *_, **__: database.run(None, "SELECT pg_sleep(5)", {}))
+    monkeypatch.setattr(EventAccess, "newest", lambda *_, **__: database.run(None, "SELECT pg_sleep(5)", {}))
     slow = Page(client.get(INBOX))
     assert "longer than three seconds" in slow.text and not slow.events
     monkeypatch.undo()

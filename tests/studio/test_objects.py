@@ -62,8 +62,8 @@ def secret(owner, name, value="value-of-the-tests-1234"):
 
 def test_webhooks_that_reject_come_first(endpoint, workflow, deliver, sign_in, owner):
     made = workflow(ONE)
-    endpoints.save("calm", scheme="unsigned", config={}, secret=None, actor=owner)
-    endpoints.save("off", scheme="unsigned", config={}, secret=None, actor=owner, enabled=False)
+    endpoints.save_endpoint("calm", scheme="unsigned", config={}, secret=None, actor=owner)
+    endpoints.save_endpoint("off", scheme="unsigned", config={}, secret=None, actor=owner, enabled=False)
     came_to("calm", trace_id="1" * 32)
     assert deliver().status_code == 202 and deliver(secret="y" * 32).status_code == 401
     tally.flush()
@@ -73,7 +73,7 @@ def test_webhooks_that_reject_come_first(endpoint, workflow, deliver, sign_in, o
     assert "/hooks/github/ Rejecting GitHub" in found[0] and "1 1 Takes" in found[0]
     assert "Receiving Unsigned" in found[1] and "1 0 Not used" in found[1] and "Off" in found[2]
     page = client.get(WEBHOOKS).content.decode()
-    assert f'data-copy="{endpoints.url(endpoint)}"' in page
+    assert f'data-copy="{endpoints.endpoint_url(endpoint)}"' in page
     assert reverse("admin:automate_core_workflow_change", args=[made.pk]) in page
     assert [row.split()[0] for row in rows(client, WEBHOOKS, show="receiving")] == ["calm"]
     assert [row.split()[0] for row in rows(client, WEBHOOKS, q="hub")] == ["github"]
@@ -85,7 +85,7 @@ def test_many_webhooks_cost_no_more_and_strangers_see_none(endpoint, workflow, s
     client = sign_in(owner)
     before = count(client, WEBHOOKS)
     for number in range(30):
-        made, _ = endpoints.save(f"w{number}", scheme="unsigned", config={}, secret=None, actor=owner)
+        made, _ = endpoints.save_endpoint(f"w{number}", scheme="unsigned", config={}, secret=None, actor=owner)
         came_to(made.slug, trace_id="1" * 32)
     assert count(client, WEBHOOKS) <= before
     assert "1 to 24 of 31" in words(client.get(WEBHOOKS))

@@ -50,7 +50,7 @@ def ended(workflow, number=1, *, status="succeeded", hours_ago=0.0, took=2.0, me
             error={"code": code, "message": message, "step": "send"} if status == "failed" else None,
         )  # fmt: skip
         EndedRun.objects.create(run=run)
-    rollup.count()
+    rollup.count_ended_runs()
 
 
 def figures(page):
@@ -239,8 +239,8 @@ def test_what_is_done_about_failures(story, sign_in, owner, monkeypatch):
         assert (again.resolved_at is None) is is_open
     ended(flow, 3, status="failed", code="many")
     failed = ExecutionRun.objects.filter(failure__group__code="many")
-    bulk.ask("retry", list(failed.values_list("pk", flat=True)), {"start": "start"}, by=owner)
-    assert bulk.go_on() == 0.0 and not FailureGroup.objects.filter(resolved_at=None, code="many").exists()
+    bulk.create_bulk_action("retry", list(failed.values_list("pk", flat=True)), {"start": "start"}, by=owner)
+    assert bulk.run_next_batch() == 0.0 and not FailureGroup.objects.filter(resolved_at=None, code="many").exists()
 
     type(flow).objects.filter(pk=flow.pk).update(status="archived")
     ended(flow, status="failed", code="other")

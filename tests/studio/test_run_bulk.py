@@ -58,10 +58,13 @@ def test_all_that_match_are_run_again_on_the_newest_version(failed, sign_in, own
     action = BulkAction.objects.get()
     assert answer.status_code == 200 and (action.total, action.status) == (30, "open")
     for done in (8, 16, 24):
-        assert bulk.go_on() == 0.0
+        assert bulk.run_next_batch() == 0.0
         said = Page(client.get(reverse("studio:bulk_progress", args=[action.pk]))).text
         assert f"Re-running {done} of 30 runs" in said
-    assert maintenance.Chores((maintenance.Chore("bulk", bulk.DUE, bulk.go_on),)).turn() == 0 and bulk.go_on() is None
+    assert (
+        maintenance.Chores((maintenance.Chore("bulk", bulk.DUE, bulk.run_next_batch),)).turn() == 0
+        and bulk.run_next_batch() is None
+    )
     drain()
     said = client.get(reverse("studio:bulk_progress", args=[action.pk]))
     assert "Re-ran 30 of 30 runs." in Page(said).text and f"?bulk={action.pk}" in said.content.decode()
@@ -106,10 +109,10 @@ def test_what_was_rerun_with_success_is_left_out(failed, sign_in, owner, drain, 
     client.post(url, hidden(asked))
     open_one.refresh_from_db()
     late = control.retry(runs[9], by=owner)  # by somebody else, between the dialog and the worker
-    while bulk.go_on() is not None:
+    while bulk.run_next_batch() is not None:
         pass
     action = BulkAction.objects.get()
-    assert (action.done, action.refused) == (22, 1) and "was re-run already" in bulk.refusals(action, 1)[0][0]
+    assert (action.done, action.refused) == (22, 1) and "was re-run already" in bulk.list_refusals(action, 1)[0][0]
     counts = dict(ExecutionRun.objects.exclude(retried_from=None).values_list("retried_from").annotate(Count("pk")))
     assert set(counts.values()) == {1} and failed_again.pk in counts and late.retried_from_id == runs[9].pk
     drain()
@@ -152,7 +155,7 @@ def test_each_run_is_asked_for_by_itself(failed, workflow, sign_in, owner, colle
     ).content.count(b"of 2")
     colleague.user_permissions.clear()
     colleague.groups.clear()
-    bulk.go_on()
+    bulk.run_next_batch()
     action.refresh_from_db()
     assert (action.done, action.refused, action.status) == (0, 2, "done"), "the right to run is asked again for each"
     assert not ExecutionRun.objects.filter(cause="retry").exists()
@@ -167,10 +170,10 @@ def test_stopping_and_cancelling(failed, sign_in, owner, monkeypatch):
     assert "Cancel 5 runs" in Page(asked).text
     client.post(f"{BULK}?show=waiting", hidden(asked))
     action = BulkAction.objects.get()
-    bulk.go_on()
+    bulk.run_next_batch()
     stopped = client.post(reverse("studio:bulk_stop", args=[action.pk]))
     assert "Cancelled 2 of 5 runs. You stopped it." in " ".join(Page(stopped).text.split())
-    assert bulk.go_on() is None
+    assert bulk.run_next_batch() is None
     states = list(
         ExecutionRun.objects.filter(pk__in=[run.pk for run in waiting]).order_by("id").values_list("status", flat=True)
     )

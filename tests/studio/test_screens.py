@@ -212,7 +212,7 @@ def approval(run, owner):
 
 @pytest.fixture
 def bulk_action(run, owner):
-    return bulk.ask("cancel", [run.pk], {}, by=owner)
+    return bulk.create_bulk_action("cancel", [run.pk], {}, by=owner)
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_every_sender_is_set_up_in_place_and_its_command_delivers(builder, site,
     }
     for code in codes:
         chosen = settings_of.get(code, {})
-        own = {name: chosen[spec.name] for name, spec in config_fields.of_scheme(code) if spec.name in chosen}
+        own = {name: chosen[spec.name] for name, spec in config_fields.scheme_fields(code) if spec.name in chosen}
         save(builder, "webhook", event="it's $new")
         secret = SECRET if code in GIVEN else ""
         answer = make(builder, scheme=code, slug=f"from-{code}", secret_value=secret, **own)

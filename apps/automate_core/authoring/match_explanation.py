@@ -86,7 +86,7 @@ def explain_match(event: Event, *, by: Person, workflow: Workflow | None = None)
     """
     workflows = permitted(by, "view", Workflow.objects.all())
     workflows = workflows.filter(pk=workflow.pk) if workflow else workflows
-    may_read = not event.emptied_at and access.may(by, "view_payload", event)
+    may_read = not event.emptied_at and access.may_access_event(by, "view_payload", event)
     found = list(_triggers(event, workflows)[: MAX_TRIGGERS + 1])
     runs = _runs(event, workflows)
     job = _latest_dispatch_job(event)
@@ -151,7 +151,7 @@ def _latest_dispatch_job(event: Event) -> tuple[str, str] | None:
 def _notes(event: Event, job: tuple[str, str] | None) -> Iterator[str]:
     """What holds for all workflows."""
     kind = event.source.partition(":")[0]
-    if kind in access.COPIES:
+    if kind in access.COPY_KINDS:
         yield "This event was made for one run, and is matched against nothing."
         return
     if event.emptied_at:
@@ -186,7 +186,7 @@ class _Explainer:
     ) -> None:
         self.event, self.runs, self.may_read, self.is_processed = event, runs, may_read, is_processed
         self.scope = {"event": event_scope(event)} if may_read else {}
-        self.refused = run_rights.refusals(trigger.pk for trigger in found) if found else {}
+        self.refused = run_rights.trigger_refusals(trigger.pk for trigger in found) if found else {}
         self.waits = _waits(runs.values())
         late = {trigger.workflow_id for trigger in found if self._is_late(trigger)} - runs.keys()
         self.earlier = _published_at(late, event.received_at) if late else {}
@@ -219,7 +219,7 @@ class _Explainer:
             return found, None
         if trigger.kind == "model" and isinstance(event.payload, dict):
             origin = str(event.headers.get(host_events.ORIGIN_HEADER, ""))
-            found += host_events.objections(
+            found += host_events.change_objections(
                 trigger.config, event.payload, origin=origin, workflow=trigger.workflow.slug
             )
         if trigger.filter is None:

@@ -34,7 +34,7 @@ from automate_core.definition.document import (
 )
 from automate_core.definition.document import Trigger as TriggerPart
 from automate_core.definition.published import published_definition
-from automate_core.events import emitted
+from automate_core.events import event_types
 from automate_core.models import ActiveTrigger, WebhookEndpoint, Workflow, WorkflowVersion
 from automate_core.triggers import schedules
 from automate_core.triggers.model_registry import view_permission
@@ -288,7 +288,7 @@ def _activate(workflow: Workflow, version: WorkflowVersion, definition: Definiti
             ActiveTrigger.objects.create(
                 workflow=workflow, version=version, key=kind, kind=kind, source=source, priority=definition.priority
             )
-    schedules.activate(workflow, definition)
+    schedules.activate_schedules(workflow, definition)
 
 
 def _uncallable(definition: Definition, people: list[Person]) -> Iterator[Problem]:
@@ -361,12 +361,12 @@ def may_read_events(trigger: TriggerPart, person: Person) -> bool:
 
 def unreadable(trigger: TriggerPart, place: str, people: list[Person]) -> Iterator[Problem]:
     """What a trigger hands on has to be theirs to read."""
-    if isinstance(trigger, EventTrigger) and not emitted.is_declared(trigger.event):
-        yield Problem(f"{place}.event", emitted.refusal(people[0], trigger.event))
+    if isinstance(trigger, EventTrigger) and not event_types.is_declared(trigger.event):
+        yield Problem(f"{place}.event", event_types.listen_problem(people[0], trigger.event))
         return
     for person in people:
         match trigger:
-            case EventTrigger(event=kind) if reason := emitted.refusal(person, kind):
+            case EventTrigger(event=kind) if reason := event_types.listen_problem(person, kind):
                 yield Problem(f"{place}.event", reason)
             case WebhookTrigger(endpoint=slug) if not _may_read(person, WebhookEndpoint.objects.filter(slug=slug)):
                 reason = f"there is no webhook endpoint {slug!r} whose deliveries {person} may read"

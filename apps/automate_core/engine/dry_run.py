@@ -15,7 +15,7 @@ from automate_connectors.registry import connectors
 from automate_core.engine import assignees, orm_change_recorder
 from automate_core.engine.program import ActionNode
 from automate_core.engine.records import LogRecord, idempotency_key
-from automate_core.triggers.host_events import originating
+from automate_core.triggers.host_events import run_origin
 from automate_governance.permissions import Person, permitted
 from automate_plugins.fields import FieldKind
 
@@ -42,7 +42,7 @@ def _in_sandbox(call: EffectCall, node: ActionNode, outcome: EffectOutcome, run_
     )
 
     def work() -> tuple[bytes, list[dict[str, Any]]]:
-        with originating(walk.run.id, walk.program.workflow, walk.run.depth), orm_change_recorder.watching() as seen:
+        with run_origin(walk.run.id, walk.program.workflow, walk.run.depth), orm_change_recorder.watching() as seen:
             output = act()
         return output, seen.document(run_as)
 

@@ -35,7 +35,7 @@ from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating.pool import RenderUnavailableError
 from automate_core.faultpoints import reach
 from automate_core.outbox.store import ClaimedJob
-from automate_core.triggers.host_events import originating
+from automate_core.triggers.host_events import run_origin
 from automate_governance.permissions import Person
 from automate_governance.redaction.redactor import knowing
 
@@ -161,7 +161,7 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
     if node.transactional:
         transactional.perform(call, act, outcome)
     else:
-        with originating(walk.run.id, walk.program.workflow, walk.run.depth):
+        with run_origin(walk.run.id, walk.program.workflow, walk.run.depth):
             outcome.output = act()
         _put_aside(outcome, walk)
     reach("effect.done", step.path)

@@ -32,7 +32,7 @@ from automate_core.engine.steps.waits import MAX_DEPTH
 from automate_core.engine.test_mode import Terms, on_terms
 from automate_core.events.matching import Match, RuleEngine, Undecided
 from automate_core.events.run_rights import inactive_error
-from automate_core.events.scope import event_scope, scope_of_job
+from automate_core.events.scope import event_scope, job_event_scope
 from automate_core.expressions.json_logic import RuleError
 from automate_core.expressions.json_path import TemplateError
 from automate_core.faultpoints import reach
@@ -185,7 +185,7 @@ class ExecutionEngine:
         advance = [job for job in jobs if job.kind == OutboxJob.Kind.ADVANCE]
         checkpoints: list[Checkpoint] = []
         if dispatch:
-            events = [scope_of_job(job) for job in dispatch]
+            events = [job_event_scope(job) for job in dispatch]
             decided = [self._decided.pop(job.id, {}) for job in dispatch]
             endpoints = [job.endpoint_id for job in dispatch]
             found = self.rules.match_at_once([{"event": event} for event in events], endpoints, decided)
@@ -262,7 +262,7 @@ class ExecutionEngine:
             return Checkpoint(job, Outcome.COMPLETE, stored.record, _cut_off(stored))
         if said := inactive.get(stored.record.version_id):
             return _given_up(job, stored, said)
-        return self._walk(job, stored.record, scope_of_job(job), stored)
+        return self._walk(job, stored.record, job_event_scope(job), stored)
 
     def _walk(self, job: ClaimedJob, run: RunRecord, event: dict[str, Any], stored: StoredRun | None) -> Checkpoint:
         program = self._program(run)
@@ -405,6 +405,6 @@ def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:
         parent_id=headers.get("automate-run"),
         parent_path=headers.get("automate-path", ""),
         depth=int(headers.get("automate-depth", 0)),
-        origin=host_events.kind_of(event["source"]),
+        origin=host_events.trigger_kind(event["source"]),
         new=True,
     )

@@ -276,7 +276,7 @@ class Program:
     priority: int
     limit: Limit | None
     vars: dict[str, Any]
-    search_terms: search_terms.Terms
+    search_terms: search_terms.SearchTerms
     body: LoopBody
     secrecy: secrecy.Secrecy
     terms: Terms | None = None
@@ -295,7 +295,7 @@ def prepare(definition: Definition) -> Program:
         priority=definition.priority,
         limit=limit_of(definition.concurrency),
         vars=definition.vars,
-        search_terms=search_terms.compiled(definition),
+        search_terms=search_terms.compile_search_terms(definition),
         body=_body(definition.steps),
         secrecy=secrecy.of(definition),
     )

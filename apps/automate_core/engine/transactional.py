@@ -19,7 +19,7 @@ from automate_core.engine.records import Checkpoint, Outcome, Verdict
 from automate_core.faultpoints import reach
 from automate_core.models import StepRun
 from automate_core.states import StepStatus
-from automate_core.triggers.host_events import originating
+from automate_core.triggers.host_events import run_origin
 
 if TYPE_CHECKING:
     from automate_core.engine.effects import EffectCall
@@ -40,7 +40,7 @@ def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) 
     """
     walk, milliseconds = call.walk, int(call.effect.node.timeout * 1000)
     try:
-        with transaction.atomic(durable=True), originating(walk.run.id, walk.program.workflow, walk.run.depth):
+        with transaction.atomic(durable=True), run_origin(walk.run.id, walk.program.workflow, walk.run.depth):
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",

@@ -17,19 +17,19 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import Combinable
 
-from automate_core.events import emitted
 from automate_core.events import endpoints as of_endpoints
-from automate_core.events.newest import LEAST, Origins
+from automate_core.events import event_types
+from automate_core.events.newest_ids import LEAST, EventSources
 from automate_core.models import ActiveTrigger, Event, ExecutionRun, WebhookEndpoint, Workflow
-from automate_core.triggers.model_registry import view_permission, watched
+from automate_core.triggers.model_registry import view_permission, watched_models
 from automate_governance.permissions import SITE, User, can, holds_anywhere, holds_for_any, permitted
 
-OWN = ("manual", "schedule", "call", "run")  #: what the sources of a workflow's own events begin with
-COPIES = ("retry", "test")  #: and those of events that were made for one run, and matched against nothing
+WORKFLOW_KINDS = ("manual", "schedule", "call", "run")  #: what the sources of a workflow's own events begin with
+COPY_KINDS = ("retry", "test")  #: and those of events that were made for one run, and matched against nothing
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reach:
+class EventAccess:
     """The events on which a person may do a verb. `sources` are theirs wholly, or in those types.
 
     Of `endpoints`, by key with the source of each, all are theirs, whatever source the event names. Of what is in
@@ -65,7 +65,7 @@ class Reach:
         types = self.sources.get(event.source, frozenset())
         return types is None or event.type in types
 
-    def among(self, sources: Collection[str]) -> Reach:
+    def limited_to(self, sources: Collection[str]) -> EventAccess:
         """Those of some sources."""
         known = {source: None if self.everything else self.sources[source] for source in sources if self._has(source)}
         return replace(
@@ -89,7 +89,7 @@ class Reach:
         for source, types in self.sources.items():
             if types is not None:
                 found |= Q(source=source, type__in=types)
-        return found | Q(started(self.workflows))
+        return found | Q(has_started_run(self.workflows))
 
     def newest(
         self, most: int, *, below: uuid.UUID | None = None, above: uuid.UUID | None = None, rising: bool = False
@@ -98,7 +98,7 @@ class Reach:
 
         Of what is known in part all are there: `condition` says which of them are within reach.
         """
-        origins = Origins(
+        origins = EventSources(
             everything=self.everything,
             sources={**self.sources, **dict.fromkeys(self.partly)},
             endpoints=[*self.endpoints, *self.partly_endpoints],
@@ -106,26 +106,26 @@ class Reach:
         return origins.newest(most, below=below, above=above, rising=rising)
 
 
-def reach(user: User, verb: str, event: Event | None = None) -> Reach:
+def find_event_access(user: User, verb: str, event: Event | None = None) -> EventAccess:
     """The events on which `user` may do `verb`, `view` or `view_payload`; for one event, what decides about that.
 
     Five queries at the most, whatever there is.
     """
     workflows = permitted(user, verb, Workflow.objects.all())
     listening = ActiveTrigger.objects.filter(workflow__in=workflows)
-    known = _sources(workflows, event)
+    known = _workflow_sources(workflows, event)
     operates = verb == "view" and can(user, "operate", SITE)
     listened = set((listening.filter(source=event.source) if event else listening).values_list("source", "event_type"))
-    types = frozenset(emitted.listened_by(user)) if holds_anywhere(user, verb, Workflow) else frozenset()
+    types = frozenset(event_types.permitted_types(user)) if holds_anywhere(user, verb, Workflow) else frozenset()
     if operates or types:
-        known[emitted.SOURCE] = None if operates else types
-    for entry in watched():
+        known[event_types.SOURCE] = None if operates else types
+    for entry in watched_models():
         if operates or user.has_perm(view_permission(entry.label)):
             known[entry.source] = None
-    endpoints = _endpoints(user, verb, event, of_gone=operates or holds_for_any(user, verb, WebhookEndpoint))
+    endpoints = _accessible_endpoints(user, verb, event, of_gone=operates or holds_for_any(user, verb, WebhookEndpoint))
     partly = frozenset(origin for origin, _ in listened) - known.keys()
-    partly_endpoints = of_endpoints.named(partly)
-    return Reach(
+    partly_endpoints = of_endpoints.endpoints_of_sources(partly)
+    return EventAccess(
         everything=user.is_active and user.is_superuser,
         sources={origin: known[origin] for origin in known if event is None or origin == event.source},
         endpoints=endpoints,
@@ -135,13 +135,13 @@ def reach(user: User, verb: str, event: Event | None = None) -> Reach:
     )
 
 
-def _sources(workflows: QuerySet[Workflow], event: Event | None) -> dict[str, frozenset[str] | None]:
+def _workflow_sources(workflows: QuerySet[Workflow], event: Event | None) -> dict[str, frozenset[str] | None]:
     """The workflows' own sources."""
     named = workflows.filter(slug=event.source.partition(":")[2]) if event else workflows
-    return {f"{own}:{slug}": None for slug in named.values_list("slug", flat=True) for own in OWN}
+    return {f"{own}:{slug}": None for slug in named.values_list("slug", flat=True) for own in WORKFLOW_KINDS}
 
 
-def _endpoints(user: User, verb: str, event: Event | None, *, of_gone: bool) -> dict[int, str]:
+def _accessible_endpoints(user: User, verb: str, event: Event | None, *, of_gone: bool) -> dict[int, str]:
     """Endpoints within reach, with their sources, and with `of_gone` those that left events behind."""
     endpoints = permitted(user, verb, WebhookEndpoint.objects.only("slug"))
     found = endpoints.filter(pk=event.endpoint_id) if event else endpoints
@@ -149,39 +149,39 @@ def _endpoints(user: User, verb: str, event: Event | None, *, of_gone: bool) -> 
     if not of_gone:
         return known
     if event is None:
-        return known | of_endpoints.gone()
-    return known | ({event.endpoint_id: event.source} if of_endpoints.is_gone(event.endpoint_id) else {})
+        return known | of_endpoints.deleted_endpoints()
+    return known | ({event.endpoint_id: event.source} if of_endpoints.is_deleted_endpoint(event.endpoint_id) else {})
 
 
-def may(user: User, verb: str, event: Event) -> bool:
+def may_access_event(user: User, verb: str, event: Event) -> bool:
     """Whether `user` may `view` an event, or `view_payload` of it."""
-    if reach(user, verb, event).covers(event):
+    if find_event_access(user, verb, event).covers(event):
         return True
     kind, _, name = event.source.partition(":")
     runs = permitted(user, verb, ExecutionRun.objects.all())
     if kind == "test":
         return permitted(user, verb, Workflow.objects.filter(slug=name)).exists()
     if kind == "retry":
-        return runs.filter(pk=_key(name)).exists()
+        return runs.filter(pk=_parse_id(name)).exists()
     return runs.filter(event=event, cause=ExecutionRun.Cause.TRIGGER).exists()
 
 
-def started(workflows: QuerySet[Workflow] | None = None) -> Exists:
+def has_started_run(workflows: QuerySet[Workflow] | None = None) -> Exists:
     """Of an event of the query around it: whether it started a run, of one of these workflows."""
-    return Exists(_started(workflows))
+    return Exists(_started_runs(workflows))
 
 
-def runs_started(user: User, most: int) -> Combinable:
+def started_run_ids(user: User, most: int) -> Combinable:
     """Of an event of the query around it: the keys of the runs that it started and `user` may view, at most so many."""
-    return ArraySubquery(permitted(user, "view", _started(None)).order_by("pk").values("pk")[:most])
+    return ArraySubquery(permitted(user, "view", _started_runs(None)).order_by("pk").values("pk")[:most])
 
 
-def _started(workflows: QuerySet[Workflow] | None) -> QuerySet[ExecutionRun]:
+def _started_runs(workflows: QuerySet[Workflow] | None) -> QuerySet[ExecutionRun]:
     runs = ExecutionRun.objects.filter(event=OuterRef("pk"), cause=ExecutionRun.Cause.TRIGGER)
     return runs if workflows is None else runs.filter(workflow__in=workflows)
 
 
-def _key(text: str) -> uuid.UUID:
+def _parse_id(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError:

@@ -10,7 +10,7 @@ from automate_core.models import WebhookEndpoint
 _PREFIX = "webhook:"
 
 # From one key to the next by index, whatever number of events there is.
-_GONE = """
+_DELETED_ENDPOINTS = """
 WITH RECURSIVE known AS (
     (SELECT endpoint_id, source FROM automate_core_event WHERE endpoint_id <> 0 ORDER BY endpoint_id, id LIMIT 1)
     UNION ALL
@@ -24,7 +24,7 @@ WHERE NOT EXISTS (SELECT FROM automate_core_webhookendpoint endpoint WHERE endpo
 """
 
 
-def of_source(source: str) -> Q:
+def source_condition(source: str) -> Q:
     """What the ORM asks of an event to come from a source; for `webhook:SLUG`, from the endpoint that has it now."""
     if not source.startswith(_PREFIX):
         return Q(source=source, endpoint_id=0)
@@ -32,17 +32,17 @@ def of_source(source: str) -> Q:
     return Q(endpoint_id=present) if present else Q(pk__in=[])
 
 
-def is_gone(endpoint_id: int) -> bool:
+def is_deleted_endpoint(endpoint_id: int) -> bool:
     """Whether an event's endpoint is not there any more; no when it never had one."""
     return endpoint_id != 0 and not WebhookEndpoint.objects.filter(pk=endpoint_id).exists()
 
 
-def gone() -> dict[int, str]:
+def deleted_endpoints() -> dict[int, str]:
     """The endpoints that left events behind and are not there any more, with their sources."""
-    return {row.endpoint_id: row.source for row in database.run(None, _GONE, {})}
+    return {row.endpoint_id: row.source for row in database.run(None, _DELETED_ENDPOINTS, {})}
 
 
-def named(sources: frozenset[str]) -> dict[int, str]:
+def endpoints_of_sources(sources: frozenset[str]) -> dict[int, str]:
     """Those of these sources that endpoints have at present, by key."""
     slugs = [source.removeprefix(_PREFIX) for source in sources if source.startswith(_PREFIX)]
     found = WebhookEndpoint.objects.filter(slug__in=slugs) if slugs else WebhookEndpoint.objects.none()

@@ -13,7 +13,7 @@ import msgspec
 import psycopg
 
 from automate_core import database
-from automate_core.events.run_rights import Rights
+from automate_core.events.run_rights import RunAsRights
 from automate_core.expressions.json_logic import Explanation, Rule, RuleError, read_rule
 from automate_core.triggers import host_events
 
@@ -71,7 +71,7 @@ class RuleEngine:
 
     def __init__(self, connection: psycopg.Connection[Any] | None = None) -> None:
         self.connection = connection
-        self.rights = Rights()
+        self.rights = RunAsRights()
 
     def match(self, scopes: Sequence[Mapping[str, Any]], endpoints: Sequence[int | None]) -> list[list[Match]]:
         """For each scope (`{"event": ...}`) the workflows it starts, each once. Two queries for all at the most.
@@ -81,7 +81,7 @@ class RuleEngine:
         """
         candidates = self._permitted(scopes)
         return [
-            self._matches(_listening(scope, candidates, endpoint), scope)
+            self._matches(_event_candidates(scope, candidates, endpoint), scope)
             for scope, endpoint in zip(scopes, endpoints, strict=True)
         ]
 
@@ -98,16 +98,16 @@ class RuleEngine:
         candidates = self._permitted(scopes)
         until = time.monotonic() + AT_ONCE_SECONDS
         return [
-            self._matches_at_once(_listening(scope, candidates, endpoint), scope, known, until)
+            self._matches_at_once(_event_candidates(scope, candidates, endpoint), scope, known, until)
             for scope, endpoint, known in zip(scopes, endpoints, decided, strict=True)
         ]
 
-    def trial(self, scopes: Iterable[Mapping[str, Any]], candidates: Iterable[Candidate]) -> list[bool]:
+    def match_candidates(self, scopes: Iterable[Mapping[str, Any]], candidates: Iterable[Candidate]) -> list[bool]:
         """For each scope whether one of these triggers takes it, by the same code as `match`. No query."""
         found: dict[tuple[str, str], list[Any]] = {}
         for candidate in candidates:
             found.setdefault((candidate.source, candidate.event_type), []).append(candidate)
-        return [bool(self._matches(_listening(scope, found), scope)) for scope in scopes]
+        return [bool(self._matches(_event_candidates(scope, found), scope)) for scope in scopes]
 
     def explain(self, rule: Any, scope: Mapping[str, Any]) -> Explanation:
         """The explanation tree of a rule. Raises RuleError."""
@@ -128,7 +128,7 @@ class RuleEngine:
         return found
 
     def _matches(self, rows: list[Any], scope: Mapping[str, Any]) -> list[Match]:
-        return _started(row for row in rows if _passes(row, scope, lambda rule: rule.holds(scope)))
+        return _unique_matches(row for row in rows if _passes_filter(row, scope, lambda rule: rule.holds(scope)))
 
     def _matches_at_once(
         self, rows: list[Any], scope: Mapping[str, Any], known: Mapping[int, bool], until: float
@@ -136,12 +136,12 @@ class RuleEngine:
         def decide(rule: Rule) -> bool | None:
             return rule.holds_at_once(scope) if time.monotonic() < until else None
 
-        passes = {row.id: known[row.id] if row.id in known else _passes(row, scope, decide) for row in rows}
-        undecided = {row.id: rule_of(row.filter) for row in rows if passes[row.id] is None}
-        return undecided or _started(row for row in rows if passes[row.id])
+        passes = {row.id: known[row.id] if row.id in known else _passes_filter(row, scope, decide) for row in rows}
+        undecided = {row.id: decode_rule(row.filter) for row in rows if passes[row.id] is None}
+        return undecided or _unique_matches(row for row in rows if passes[row.id])
 
 
-def _listening(
+def _event_candidates(
     scope: Mapping[str, Any], candidates: dict[tuple[str, str], list[Any]], endpoint: int | None = None
 ) -> list[Any]:
     """The candidates whose source and type the event has, and whose endpoint took it where they have one."""
@@ -154,33 +154,35 @@ def _listening(
     return [row for row in rows if row.endpoint_id in {None, endpoint}]
 
 
-def _started(rows: Iterable[Any]) -> list[Match]:
+def _unique_matches(rows: Iterable[Any]) -> list[Match]:
     """What triggers that pass start, each workflow once."""
     started = {row.workflow_id: row for row in rows}
     return [Match(row.workflow_id, row.version_id, row.slug, row.is_paused) for row in started.values()]
 
 
-def _passes(row: Any, scope: Mapping[str, Any], decide: Callable[[Rule], bool | None]) -> bool | None:
+def _passes_filter(row: Any, scope: Mapping[str, Any], decide: Callable[[Rule], bool | None]) -> bool | None:
     """Whether the candidate takes the event; None where `decide` cannot say of its filter.
 
     One that can no longer be read starts nothing, and harms no other.
     """
     try:
-        return _takes_change(row, scope["event"]) and (row.filter is None or decide(rule_of(row.filter)))
+        return _passes_change(row, scope["event"]) and (row.filter is None or decide(decode_rule(row.filter)))
     except RuleError as error:
         log.error("workflow %s: its filter cannot be read: %s", row.workflow_id, error)
         return False
 
 
-def _takes_change(row: Any, event: Mapping[str, Any]) -> bool:
+def _passes_change(row: Any, event: Mapping[str, Any]) -> bool:
     """What a model trigger asks beside its filter; other kinds ask nothing."""
     if row.kind != "model":
         return True
     origin = event["headers"].get(host_events.ORIGIN_HEADER, "")
-    return host_events.passes(msgspec.json.decode(row.config), event["payload"], origin=origin, workflow=row.slug)
+    return host_events.passes_change(
+        msgspec.json.decode(row.config), event["payload"], origin=origin, workflow=row.slug
+    )
 
 
 @lru_cache(maxsize=10_000)
-def rule_of(document: str) -> Rule:
+def decode_rule(document: str) -> Rule:
     """The rule in a JSON text. Raises RuleError."""
     return read_rule(msgspec.json.decode(document))

@@ -23,7 +23,7 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, Concat, Lower
 
 from automate_core import database
-from automate_core.events import emitted
+from automate_core.events import event_types
 from automate_core.models import ActiveTrigger, Trigger, WebhookEndpoint, Workflow, WorkflowVersion
 from automate_core.triggers.model_registry import view_permission
 from automate_governance.people.names import name_field
@@ -31,19 +31,19 @@ from automate_governance.permissions import Person, permitted_to_outer
 
 log = logging.getLogger(__name__)
 
-REMEMBERED_SECONDS = 2.0
-MOST_REMEMBERED = 20_000
+CACHE_SECONDS = 2.0
+MOST_CACHED = 20_000
 CODE = "run_as_inactive"
 
 type Connection = psycopg.Connection[Any] | None
 
 
-class Rights:
+class RunAsRights:
     """What one worker knows of the run-as users' rights."""
 
     def __init__(self) -> None:
-        self._triggers = _Remembered(_read_triggers)
-        self._versions = _Remembered(_read_versions)
+        self._triggers = _RowCache(_read_triggers)
+        self._versions = _RowCache(_read_versions)
         self._stopped: set[int] = set()
 
     def refused(self, connection: Connection, triggers: Iterable[int]) -> set[int]:
@@ -71,15 +71,15 @@ class Rights:
             log.warning("workflow %s: its %s trigger starts nothing: %s", row.slug, row.kind, _reason(row))
 
 
-def stops(workflow: Workflow) -> list[str]:
+def stop_reasons(workflow: Workflow) -> list[str]:
     """Why triggers of a workflow start nothing at present, a sentence each; empty when all is well. Two queries."""
     if workflow.status not in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}:
         return []
-    reasons = refusals(workflow.active_triggers.values_list("id", flat=True))
+    reasons = trigger_refusals(workflow.active_triggers.values_list("id", flat=True))
     return list(dict.fromkeys(f"Stopped: {reason}." for reason in reasons.values()))
 
 
-def refusals(triggers: Iterable[int]) -> dict[int, str]:
+def trigger_refusals(triggers: Iterable[int]) -> dict[int, str]:
     """Why those of these active triggers start nothing at present that do so, by id. One query."""
     return {row.id: _reason(row) for row in _read_triggers(None, list(triggers)).values() if not row.allowed}
 
@@ -93,8 +93,8 @@ def inactive_error(row: Any) -> dict[str, Any]:
 def _reason(row: Any) -> str:
     if not row.is_active:
         return f"the run-as user {row.who} is not active"
-    if row.kind == Trigger.Kind.EVENT and not emitted.is_declared(row.handed):
-        return f"{emitted.SETTING} does not list {row.handed!r}"
+    if row.kind == Trigger.Kind.EVENT and not event_types.is_declared(row.handed):
+        return f"{event_types.SETTING} does not list {row.handed!r}"
     may_not = {
         Trigger.Kind.WEBHOOK: f"read the deliveries of the endpoint {row.handed}",
         Trigger.Kind.RUN: f"read the payloads of the workflow {row.handed}",
@@ -104,7 +104,7 @@ def _reason(row: Any) -> str:
     return f"the run-as user {row.who} may no longer {may_not[row.kind]}"
 
 
-class _Remembered:
+class _RowCache:
     """Rows by id, read when they are asked for, and again after a while. What is gone has no row."""
 
     def __init__(self, read: Callable[[Connection, list[int]], dict[int, Any]]) -> None:
@@ -114,10 +114,10 @@ class _Remembered:
     def of(self, connection: Connection, ids: Iterable[int]) -> dict[int, Any]:
         asked, now = set(ids), time.monotonic()
         if due := [each for each in asked if each not in self._known or self._known[each][0] <= now]:
-            if len(self._known) > MOST_REMEMBERED:
+            if len(self._known) > MOST_CACHED:
                 self._known, due = {}, list(asked)
             found = self._read(connection, due)
-            self._known.update({each: (now + REMEMBERED_SECONDS, found.get(each)) for each in due})
+            self._known.update({each: (now + CACHE_SECONDS, found.get(each)) for each in due})
         rows = {each: self._known[each][1] for each in asked}
         return {each: row for each, row in rows.items() if row is not None}
 
@@ -130,34 +130,34 @@ _IDS = "stands for the ids"
 
 def _read_triggers(connection: Connection, ids: list[int]) -> dict[int, Any]:
     """Active triggers with `allowed`."""
-    rows = {row.id: row for row in _run(connection, _trigger_query(), ids)} if ids else {}
+    rows = {row.id: row for row in _run_query(connection, _trigger_query(), ids)} if ids else {}
     for row in rows.values():
-        if not row.is_active or row.kind not in _ASKED:
+        if not row.is_active or row.kind not in _BACKEND_CHECKS:
             continue
         if row.kind == Trigger.Kind.EVENT or not row.allowed:
-            rows[row.id] = row._replace(allowed=_says_django(connection, row))
+            rows[row.id] = row._replace(allowed=_ask_backends(connection, row))
     return rows
 
 
 def _read_versions(connection: Connection, ids: list[int]) -> dict[int, Any]:
     """Versions with their workflows' `slug`, and `who` and `is_active` of their run-as users."""
-    return {row.id: row for row in _run(connection, _version_query(), ids)}
+    return {row.id: row for row in _run_query(connection, _version_query(), ids)}
 
 
-def _run(connection: Connection, query: tuple[str, tuple[Any, ...]], ids: list[int]) -> list[Any]:
+def _run_query(connection: Connection, query: tuple[str, tuple[Any, ...]], ids: list[int]) -> list[Any]:
     """Run a prepared query of the ORM on the worker's own connection."""
     sql, values = query
     return database.run(connection, sql, [json.dumps(ids) if value == _IDS else value for value in values])
 
 
-def _says_django(connection: Connection, row: Any) -> bool:
+def _ask_backends(connection: Connection, row: Any) -> bool:
     """What the site's authentication backends say: they may know rights that are not in the database's tables.
 
     Which permission listening takes is a setting, so that no prepared query knows it.
     """
     try:
         person = ActiveTrigger.objects.select_related(_RUN_AS).get(pk=row.id).version.run_as
-        return _ASKED[row.kind](person, row.handed)
+        return _BACKEND_CHECKS[row.kind](person, row.handed)
     except (LookupError, ActiveTrigger.DoesNotExist):
         return False
     except DatabaseError as error:
@@ -167,9 +167,9 @@ def _says_django(connection: Connection, row: Any) -> bool:
             connections.close_all()
 
 
-_ASKED: dict[str, Callable[[Person, str], bool]] = {
+_BACKEND_CHECKS: dict[str, Callable[[Person, str], bool]] = {
     Trigger.Kind.MODEL: lambda person, label: bool(person.has_perm(view_permission(label))),
-    Trigger.Kind.EVENT: emitted.may_listen,
+    Trigger.Kind.EVENT: event_types.may_listen,
 }
 
 
@@ -183,7 +183,7 @@ def _trigger_query() -> tuple[str, tuple[Any, ...]]:
         When(**{f"{_RUN_AS}__is_superuser": True}, then=Value(True)),
         When(kind=Trigger.Kind.WEBHOOK, then=Exists(permitted_to_outer(_RUN_AS, "view_payload", endpoints))),
         When(kind=Trigger.Kind.RUN, then=Exists(permitted_to_outer(_RUN_AS, "view_payload", workflows))),
-        When(kind=Trigger.Kind.MODEL, then=_may_view()),
+        When(kind=Trigger.Kind.MODEL, then=_may_view_model()),
         default=Value(True),
     )
     handed = Coalesce(KT("config__endpoint"), KT("config__workflow"), KT("config__model"), KT("config__event"))
@@ -194,10 +194,10 @@ def _trigger_query() -> tuple[str, tuple[Any, ...]]:
         is_active=F(f"{_RUN_AS}__is_active"),
         allowed=may_read,
     )
-    return _compiled(query.values_list("id", "kind", "handed", "slug", "who", "is_active", "allowed"))
+    return _compile_query(query.values_list("id", "kind", "handed", "slug", "who", "is_active", "allowed"))
 
 
-def _may_view() -> Q:
+def _may_view_model() -> Q:
     """Django's view of the model that the trigger names."""
     view = Permission.objects.annotate(
         label=Lower(Concat("content_type__app_label", Value("."), "content_type__model"))
@@ -210,10 +210,10 @@ def _version_query() -> tuple[str, tuple[Any, ...]]:
     query = WorkflowVersion.snapshots.annotate(
         slug=F("workflow__slug"), who=F(f"run_as__{name_field()}"), is_active=F("run_as__is_active")
     )
-    return _compiled(query.values_list("id", "slug", "who", "is_active"))
+    return _compile_query(query.values_list("id", "slug", "who", "is_active"))
 
 
-def _compiled(query: QuerySet[Any, Any]) -> tuple[str, tuple[Any, ...]]:
+def _compile_query(query: QuerySet[Any, Any]) -> tuple[str, tuple[Any, ...]]:
     # As JSON their number is not known to the planner, which then keeps one plan: to plan takes longer than to answer.
     ids = RawSQL("SELECT jsonb_array_elements_text(%s::jsonb)::bigint", [_IDS])
     chosen = query.order_by().filter(pk__in=ids)

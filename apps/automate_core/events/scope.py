@@ -20,7 +20,7 @@ def event_scope(event: Event | None) -> dict[str, Any]:
     return _scope(str(event.pk), event.source, event.type, event.payload, event.headers, event.received_at)
 
 
-def scope_of_job(job: ClaimedJob) -> dict[str, Any]:
+def job_event_scope(job: ClaimedJob) -> dict[str, Any]:
     """The event of a job, as it was claimed with it."""
     if job.event_id is None:
         return event_scope(None)

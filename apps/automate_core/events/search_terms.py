@@ -25,7 +25,7 @@ LONGEST = 200  #: characters of a value that are kept
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SearchTerms:
     """What a version's runs are found by: declared values by name, and the subject that it declares, if any."""
 
     declared: dict[str, Template]
@@ -42,35 +42,37 @@ class Terms:
         for name, each in self.declared.items():
             if time.thread_time() - began > MOST_SECONDS:
                 break
-            found[name] = normal(_rendered(each, scope))
+            found[name] = normalize_term(_render_term(each, scope))
         if self.subject is not None and time.thread_time() - began <= MOST_SECONDS:
-            found[SUBJECT] = subjects.one_line(_rendered(self.subject, scope))
+            found[SUBJECT] = subjects.one_line(_render_term(self.subject, scope))
         elif self.subject is None and SUBJECT not in self.declared:
             found[SUBJECT] = subjects.guess(event["payload"])
         return {name: value for name, value in found.items() if value}
 
 
-def compiled(definition: Definition) -> Terms:
+def compile_search_terms(definition: Definition) -> SearchTerms:
     """The terms of a definition. Raises TemplateError."""
     subject = compile_value(as_template(definition.subject)) if definition.subject.strip() else None
-    return Terms({name: compile_value(as_template(each)) for name, each in definition.search_terms.items()}, subject)
+    return SearchTerms(
+        {name: compile_value(as_template(each)) for name, each in definition.search_terms.items()}, subject
+    )
 
 
-def of(definition: Definition, event: Mapping[str, Any]) -> dict[str, str]:
+def find_search_terms(definition: Definition, event: Mapping[str, Any]) -> dict[str, str]:
     """The values of an event; none when the definition can no longer be compiled."""
     try:
-        return compiled(definition).values(event, definition.vars)
+        return compile_search_terms(definition).values(event, definition.vars)
     except TemplateError:
         return {}
 
 
-def words_query(text: str) -> str:
+def build_words_query(text: str) -> str:
     """The tsquery of subjects in which a word begins with each word of the text; empty when that is too short."""
     words = [word for word in _BETWEEN_WORDS.split(text.replace("\0", "")) if word][:MOST_WORDS]
     return " & ".join(f"'{word}':*" for word in words) if len("".join(words)) >= SHORTEST_QUERY else ""
 
 
-def _rendered(template: Template, scope: Mapping[str, Any]) -> str:
+def _render_term(template: Template, scope: Mapping[str, Any]) -> str:
     """The value as text; empty when it is missing, no single value, or made of more than may be looked at here."""
     try:
         value = template.render(scope) if template.is_light_on(scope) else None
@@ -79,7 +81,7 @@ def _rendered(template: Template, scope: Mapping[str, Any]) -> str:
     return as_text(value) if isinstance(value, str | int | float) else ""
 
 
-def normal(value: str) -> str:
+def normalize_term(value: str) -> str:
     """A value as it is stored and asked for: no secret of the run's, no NUL, no space around it, not too long."""
     text = value.replace("\0", "")[: subjects.LOOKED_AT].encode("utf-8", "replace").decode()
     return redact_text(text).strip()[:LONGEST]

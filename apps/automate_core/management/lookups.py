@@ -58,7 +58,7 @@ def read_key(text: str, what: str) -> uuid.UUID:
         raise CommandError(f"{text[:100]!r} is not the id of a {what}, such as {like}", returncode=2) from None
 
 
-def check_exist(model: Any, keys: Sequence[uuid.UUID], what: str) -> None:
+def check_ids_exist(model: Any, keys: Sequence[uuid.UUID], what: str) -> None:
     """Raises CommandError, which names the first of those that there are not."""
     known = set(model.objects.filter(pk__in=keys).values_list("pk", flat=True))
     if unknown := [key for key in keys if key not in known]:
@@ -74,7 +74,7 @@ def add_limit(parser: CommandParser, beyond: str, help_of_beyond: str) -> None:
     parser.add_argument(beyond, metavar="ID", help=help_of_beyond)
 
 
-def listed[M: Model](command: BaseCommand, rows: QuerySet[M], limit: int, beyond: str, what: str) -> list[M]:
+def list_limited[M: Model](command: BaseCommand, rows: QuerySet[M], limit: int, beyond: str, what: str) -> list[M]:
     """The first of `rows`; standard error says when these are not all, and how to go on. Raises CommandError."""
     if limit < 1:
         raise CommandError("--limit takes a number from 1 on", returncode=2)

@@ -33,7 +33,7 @@ DUE = "EXISTS (SELECT FROM automate_core_bulkaction WHERE status = 'open')"
 
 
 @transaction.atomic
-def ask(
+def create_bulk_action(
     verb: str,
     runs: Sequence[uuid.UUID],
     options: Mapping[str, Any],
@@ -60,13 +60,13 @@ def ask(
     return action
 
 
-def asked_before(by: Person, request: uuid.UUID) -> BulkAction | None:
+def find_bulk_action(by: Person, request: uuid.UUID) -> BulkAction | None:
     """The action that this request of a person made, whatever became of it."""
     return BulkAction.objects.filter(person=by, request=request).first()
 
 
 @transaction.atomic
-def stop(action: BulkAction, by: Person) -> bool:
+def stop_bulk_action(action: BulkAction, by: Person) -> bool:
     """Leave the rest alone, audited. False when it has ended already."""
     ended = move(BULK_EDGES, BulkStatus.OPEN, BulkStatus.STOPPED)
     still_open = BulkAction.objects.filter(pk=action.pk, status=BulkStatus.OPEN)
@@ -76,7 +76,7 @@ def stop(action: BulkAction, by: Person) -> bool:
     return is_stopped
 
 
-def go_on() -> float | None:
+def run_next_batch() -> float | None:
     """Do the next few runs of the oldest action that nobody is at; gives 0 while there may be more.
 
     What is done and that it is done commit together: a worker that dies leaves either all of a batch or nothing.
@@ -90,7 +90,7 @@ def go_on() -> float | None:
         runs = ExecutionRun.objects.select_related("workflow__published", "version", "event")
         found = runs.in_bulk([item.run for item in items])
         for item in items:
-            _do(action, item, found.get(item.run))
+            _run_item(action, item, found.get(item.run))
         BulkItem.objects.bulk_update(items, ["result", "refusal"])
         refused = sum(bool(item.refusal) for item in items)
         action.done, action.refused = action.done + len(items) - refused, action.refused + refused
@@ -98,12 +98,14 @@ def go_on() -> float | None:
             action.status = move(BULK_EDGES, action.status, BulkStatus.DONE)
             action.ended_at = AutomateNow()
             if action.verb == BulkAction.Verb.RETRY:
-                failures.settle(action.items.exclude(result=None).values_list("run", flat=True), by=action.person)
+                failures.resolve_retried(
+                    action.items.exclude(result=None).values_list("run", flat=True), by=action.person
+                )
         action.save(update_fields=["done", "refused", "status", "ended_at"])
     return 0.0
 
 
-def _do(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> None:
+def _run_item(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> None:
     if run is None:
         item.refusal = "the run was removed"
         return
@@ -123,7 +125,7 @@ def _do(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> None:
         item.refusal = "it could not be done: the worker's log says why"
 
 
-def refusals(action: BulkAction, most: int) -> list[tuple[str, uuid.UUID]]:
+def list_refusals(action: BulkAction, most: int) -> list[tuple[str, uuid.UUID]]:
     """(why, run) of those that were refused first."""
     rows = action.items.exclude(refusal="").order_by("number").values_list("refusal", "run")
     return list(rows[:most])

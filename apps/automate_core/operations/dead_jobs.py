@@ -14,7 +14,7 @@ from automate_governance import audit
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
 
 
-def unreplayed() -> QuerySet[OutboxJob]:
+def requeueable_jobs() -> QuerySet[OutboxJob]:
     """The jobs that were given up, with the reason in `last_error`, and that nobody has replayed yet. Oldest first."""
     later = OutboxJob.objects.filter(kind=OutboxJob.Kind.DISPATCH, event=OuterRef("event"), id__gt=OuterRef("id"))
     again = ExecutionRun.objects.filter(retried_from=OuterRef("run"))
@@ -24,7 +24,7 @@ def unreplayed() -> QuerySet[OutboxJob]:
 
 
 @transaction.atomic
-def replay(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
+def requeue_job(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
     """Do a dead job's work after all: match its event anew, or run its run again from where it stood.
 
     Raises NotPermittedError, ControlError.
@@ -32,7 +32,7 @@ def replay(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
     OutboxJob.objects.select_for_update(no_key=True).filter(pk=job.pk).first()  # one person at a time
     if job.status != JobStatus.DEAD:
         raise ControlError(f"job {job.pk} is {job.status}: only dead jobs are replayed")
-    if not unreplayed().filter(pk=job.pk).exists():
+    if not requeueable_jobs().filter(pk=job.pk).exists():
         raise ControlError(f"job {job.pk} was replayed already")
     if job.run is not None:
         return control.retry(job.run, by=by, start="failed")
@@ -45,12 +45,12 @@ def replay(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
     return anew
 
 
-def replay_oldest(by: Person, most: int = BATCH) -> Done:
+def requeue_oldest(by: Person, most: int = BATCH) -> Done:
     """Replay dead jobs, the oldest first and so many at once, each for itself."""
     result = Done()
-    for job in unreplayed()[:most]:
+    for job in requeueable_jobs()[:most]:
         try:
-            replay(job, by)
+            requeue_job(job, by)
         except (ControlError, NotPermittedError) as error:
             result.refused[str(job.pk)] = str(error)
         else:

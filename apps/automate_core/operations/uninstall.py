@@ -28,7 +28,7 @@ _IGNORE = "_pgtrigger_should_ignore"
 _IS_USED = "SELECT FROM pg_proc WHERE proname <> %(name)s AND position(%(name)s in prosrc) > 0 LIMIT 1"
 
 
-def obstacles() -> list[str]:
+def find_obstacles() -> list[str]:
     """Reasons against a removal now: runs that have not ended, and workers that are alive."""
     found = []
     if _has_table(ExecutionRun) and (runs := ExecutionRun.objects.exclude(status__in=FINAL_RUN_STATES).count()):
@@ -38,16 +38,16 @@ def obstacles() -> list[str]:
     return found
 
 
-def plan(*, keep_groups: bool) -> Iterator[str]:
+def plan_removal(*, keep_groups: bool) -> Iterator[str]:
     """Lines that describe what `remove` deletes."""
     tables = [name for name in connection.introspection.table_names() if name.startswith(tuple(f"{a}_" for a in APPS))]
     counts = [f"{model.objects.count()} {word}" for model, word in _COUNTED if _has_table(model)]
     held = f", with {', '.join(counts) or 'no workflows'}, the audit trail and stored secrets" if tables else ""
     yield f"{len(tables)} tables{held}"
-    yield f"triggers on tables of the project: {', '.join(model_capture.tables()) or 'none'}"
+    yield f"triggers on tables of the project: {', '.join(model_capture.captured_tables()) or 'none'}"
     yield f"functions: {', '.join(_existing(_functions())) or 'none'}"
-    state = _state()
-    types = _ours(state)
+    state = _migrated_apps()
+    types = _own_content_types(state)
     permissions = state.get_model("auth", "Permission").objects.filter(content_type__in=types)
     yield f"{types.count()} content types and {permissions.count()} permissions, with everything granted by them"
     yield f"{_log_entries(state).count()} lines of the admin's history"
@@ -59,15 +59,15 @@ def plan(*, keep_groups: bool) -> Iterator[str]:
 _COUNTED = ((Workflow, "workflows"), (ExecutionRun, "runs"), (Event, "events"))
 
 
-def remove(*, keep_groups: bool) -> None:
+def remove_everything(*, keep_groups: bool) -> None:
     """Delete all of it. What an earlier call left behind, this one deletes."""
     for label in APPS:
         if label == "automate_core":
-            model_capture.remove()  # after the last handler of post_migrate that would install them again
+            model_capture.remove_capture_triggers()  # after the last post_migrate, whose handler would install them
         call_command("migrate", label, "zero", verbosity=0, interactive=False)
     with transaction.atomic():
         _remove_functions()
-        _remove_rows(_state(), keep_groups=keep_groups)
+        _remove_rows(_migrated_apps(), keep_groups=keep_groups)
     _remove_files()
 
 
@@ -75,19 +75,19 @@ def _has_table(model: type[Any]) -> bool:
     return model._meta.db_table in connection.introspection.table_names()
 
 
-def _state() -> Apps:
+def _migrated_apps() -> Apps:
     """The models that the database has tables for: without ours, once they are gone."""
     loader = MigrationLoader(connection)
     applied = [node for node in loader.applied_migrations if node in loader.graph.nodes]
     return loader.project_state(applied).apps
 
 
-def _ours(state: Apps) -> Any:
+def _own_content_types(state: Apps) -> Any:
     return state.get_model("contenttypes", "ContentType").objects.filter(app_label__in=APPS)
 
 
 def _log_entries(state: Apps) -> Any:
-    return state.get_model("admin", "LogEntry").objects.filter(content_type__in=_ours(state))
+    return state.get_model("admin", "LogEntry").objects.filter(content_type__in=_own_content_types(state))
 
 
 def _groups(state: Apps) -> list[tuple[str, int]]:
@@ -108,7 +108,7 @@ def _remove_rows(state: Apps, *, keep_groups: bool) -> None:
         names = [name for name, _ in _groups(state)]
         state.get_model("auth", "Group").objects.filter(name__in=names).delete()
     _log_entries(state).delete()
-    _ours(state).delete()  # permissions and grants go with them
+    _own_content_types(state).delete()  # permissions and grants go with them
 
 
 def _functions() -> list[str]:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from automate_core.events import access
-from automate_core.events.access import Reach
+from automate_core.events.access import EventAccess
 from automate_core.ids import first_uuid7
 from automate_core.models import Event
 from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
@@ -33,12 +33,12 @@ _SKEW = dt.timedelta(hours=1)  #: by which the clock that made a key may differ 
 type Between = tuple[uuid.UUID | None, uuid.UUID | None]
 
 
-class QuestionError(ValueError):
+class SearchError(ValueError):
     """What is asked for cannot be read; the message says what to write."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class SearchResult:
     """Events, newest first. `more` says that there are others beyond; `looked` at so many, as far as `edge`, if not."""
 
     rows: list[Event] = field(default_factory=list)
@@ -47,16 +47,18 @@ class Found:
     edge: uuid.UUID | None = None
 
 
-def find(reach: Reach, readable: Reach, asked: Mapping[str, str], between: Between, now: dt.datetime) -> Found:
+def find_events(
+    reach: EventAccess, readable: EventAccess, asked: Mapping[str, str], between: Between, now: dt.datetime
+) -> SearchResult:
     """One page of events within reach: those below the key `after`, or the nearest above `before`.
 
     `readable` are those whose payload is searched. Raises QuestionError.
     """
     after, before = between
     conditions = _conditions(reach, readable, asked, now)
-    narrowed = reach.among({asked["source"]}) if "source" in asked else reach
+    narrowed = reach.limited_to({asked["source"]}) if "source" in asked else reach
     if "q" in asked:
-        return _found_by(asked["q"], narrowed, conditions, after, before)
+        return _find_named(asked["q"], narrowed, conditions, after, before)
     above, below = _keys(asked, now)
     if before:
         above = max(before, above) if above else before
@@ -67,17 +69,19 @@ def find(reach: Reach, readable: Reach, asked: Mapping[str, str], between: Betwe
     return _in_slices(narrowed, conditions, above, below, is_back=bool(before))
 
 
-def _found_by(text: str, reach: Reach, conditions: list[Q], after: uuid.UUID | None, before: uuid.UUID | None) -> Found:
+def _find_named(
+    text: str, reach: EventAccess, conditions: list[Q], after: uuid.UUID | None, before: uuid.UUID | None
+) -> SearchResult:
     """Those that a text names."""
     rows: dict[uuid.UUID, Event] = {}
-    for part in lookup(text, reach):
+    for part in lookup_events(text, reach):
         beyond = part.filter(pk__lt=after) if after else part.filter(pk__gt=before) if before else part
-        nearest = _plain(beyond).filter(*conditions).order_by("pk" if before else "-pk")
+        nearest = _without_payload(beyond).filter(*conditions).order_by("pk" if before else "-pk")
         rows |= {row.pk: row for row in nearest[: ON_A_PAGE + 1]}
-    return _cut(sorted(rows.values(), key=lambda row: row.pk, reverse=not before), is_back=bool(before))
+    return _build_page(sorted(rows.values(), key=lambda row: row.pk, reverse=not before), is_back=bool(before))
 
 
-def lookup(text: str, reach: Reach) -> list[QuerySet[Event]]:
+def lookup_events(text: str, reach: EventAccess) -> list[QuerySet[Event]]:
     """The events within reach by trace id or its beginning, by id or by delivery key: each as a part, by index."""
     plain = hexadecimal(text)
     mine = Event.objects.filter(reach.condition())
@@ -92,27 +96,27 @@ def lookup(text: str, reach: Reach) -> list[QuerySet[Event]]:
 # --- conditions -------------------------------------------------------------------------------------------------------
 
 
-def _conditions(reach: Reach, readable: Reach, kept: Mapping[str, str], now: dt.datetime) -> list[Q]:
+def _conditions(reach: EventAccess, readable: EventAccess, kept: Mapping[str, str], now: dt.datetime) -> list[Q]:
     """What is asked of events beside their source. Raises QuestionError."""
     found = []
     if "type" in kept:
         found.append(Q(type=kept["type"]))
     if "show" in kept:
-        started = Q(access.started(reach.workflows))
+        started = Q(access.has_started_run(reach.workflows))
         found.append(started if kept["show"] == "started" else ~started)
     if "since" in kept:
         found.append(Q(received_at__gte=now - SINCE[kept["since"]][1]))
     if "until" in kept:
-        until = _moment(kept["until"])
+        until = _parse_time(kept["until"])
         if until is None:
-            raise QuestionError("Write the time as a date and a time of day, such as 2026-11-30 17:15.")
+            raise SearchError("Write the time as a date and a time of day, such as 2026-11-30 17:15.")
         found.append(Q(received_at__lte=until))
     if held := kept.get("held"):
-        found += [readable.condition(), _holds(held)]
+        found += [readable.condition(), _payload_contains(held)]
     return found
 
 
-def _holds(text: str) -> Q:
+def _payload_contains(text: str) -> Q:
     """Of an event that its payload contains a JSON document, or a text as it stands in it."""
     try:
         document = json.loads(text, parse_constant=str)
@@ -124,7 +128,7 @@ def _holds(text: str) -> Q:
     return Q(payload_text__icontains=inner)
 
 
-def _moment(text: str) -> dt.datetime | None:
+def _parse_time(text: str) -> dt.datetime | None:
     try:
         moment = parse_datetime(text)
     except ValueError:
@@ -137,7 +141,7 @@ def _moment(text: str) -> dt.datetime | None:
 def _keys(kept: Mapping[str, str], now: dt.datetime) -> Between:
     """(above, below): keys between which events of the times asked for are, since keys begin with their time."""
     above = first_uuid7(now - SINCE[kept["since"]][1] - _SKEW) if "since" in kept else None
-    until = _moment(kept["until"]) if "until" in kept else None
+    until = _parse_time(kept["until"]) if "until" in kept else None
     return above, first_uuid7(until + _SKEW) if until else None
 
 
@@ -145,13 +149,13 @@ def _keys(kept: Mapping[str, str], now: dt.datetime) -> Between:
 
 
 def _in_slices(
-    reach: Reach,
+    reach: EventAccess,
     conditions: list[Q],
     above: uuid.UUID | None,
     below: uuid.UUID | None,
     *,
     is_back: bool,
-) -> Found:
+) -> SearchResult:
     """Slice by slice until a page is full, nothing is left, or enough was looked at."""
     found: list[Event] = []
     looked, edge = 0, None
@@ -160,21 +164,21 @@ def _in_slices(
         looked += len(keys)
         if keys:
             among = RawSQL("automate_core_event.id = ANY(%s::uuid[])", [keys], output_field=BooleanField())
-            rows = _plain(Event.objects).filter(among, *conditions).order_by("pk" if is_back else "-pk")
+            rows = _without_payload(Event.objects).filter(among, *conditions).order_by("pk" if is_back else "-pk")
             found += rows[: ON_A_PAGE + 1 - len(found)]
         edge = keys[-1] if len(keys) == size else None
         if len(found) > ON_A_PAGE or edge is None:
             break
         above, below = (edge, below) if is_back else (above, edge)
-    cut = _cut(found, is_back=is_back)
+    cut = _build_page(found, is_back=is_back)
     return cut if cut.more or not conditions else replace(cut, looked=looked, edge=edge)
 
 
-def _plain(rows: QuerySet[Event] | Manager[Event]) -> QuerySet[Event]:
+def _without_payload(rows: QuerySet[Event] | Manager[Event]) -> QuerySet[Event]:
     """Without what events carry; `payload_text` is there to be searched."""
     return rows.defer("payload", "headers").alias(payload_text=Cast("payload", TextField()))
 
 
-def _cut(found: list[Event], *, is_back: bool) -> Found:
+def _build_page(found: list[Event], *, is_back: bool) -> SearchResult:
     rows = found[:ON_A_PAGE]
-    return Found(rows=rows[::-1] if is_back else rows, more=len(found) > ON_A_PAGE)
+    return SearchResult(rows=rows[::-1] if is_back else rows, more=len(found) > ON_A_PAGE)

@@ -200,7 +200,7 @@ class Items:
         return [("", "All", self.begun), *(each for each in counted if each[2] or each[0] == self.chosen)]
 
 
-def of_loops(definition: Definition, run_id: uuid.UUID, view: LoopView) -> dict[str, Items]:
+def read_loop_items(definition: Definition, run_id: uuid.UUID, view: LoopView) -> dict[str, Items]:
     """The items of every loop that is drawn, by its path: one query for each depth to which loops are nested."""
     found: dict[str, Items] = {}
     level = dict(_loops(definition.steps, ""))
@@ -216,7 +216,7 @@ def of_loops(definition: Definition, run_id: uuid.UUID, view: LoopView) -> dict[
     return found
 
 
-def frames(items: Iterable[Items]) -> list[str]:
+def shown_item_paths(items: Iterable[Items]) -> list[str]:
     """The items whose steps are drawn, and the empty frame around them all."""
     return ["", *(each.item(each.shown) for each in items if each.shown is not None)]
 

@@ -17,14 +17,14 @@ from automate_core import database
 from automate_core.states import RunStatus
 
 LOOKED_AT = 10_000  #: runs that a filter without an index is asked of, for one page
-MOST_LANES = 200  #: of a search that asks what no index answers
+MOST_RANGES = 200  #: of a search that asks what no index answers
 NO_TESTS, TESTS = "run.cause <> 'test'", "run.cause = 'test'"
 ALL = "automate_core_executionrun run WHERE true"
 STATES = tuple(str(state) for state in RunStatus)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class RunScan:
     """One way in which runs are found: in lanes (None: all), or where `source` says, and what is asked of each."""
 
     workflows: list[int] | None = None
@@ -44,11 +44,11 @@ class Part:
         """How many there are."""
         return len(self.workflows or [0]) * len(self.statuses or [0])
 
-    def asking(self, condition: str, **values: Any) -> Part:
+    def asking(self, condition: str, **values: Any) -> RunScan:
         """The same, with a further condition."""
         return replace(self, asked=(*self.asked, condition), values={**self.values, **values})
 
-    def without_lanes(self) -> Part:
+    def without_ranges(self) -> RunScan:
         """The same, by asking for what the lanes are made of."""
         part = self if self.source else replace(self, source=ALL)
         if self.workflows is not None:
@@ -57,41 +57,41 @@ class Part:
             part = part.asking("run.status = ANY(%(of_statuses)s)", of_statuses=self.statuses)
         return replace(part, workflows=None, statuses=None)
 
-    def in_lanes(self, *, always: bool = False) -> Part:
+    def in_ranges(self, *, always: bool = False) -> RunScan:
         """The same in lanes that an index has, when these are not too many. `always`: also when it could do without."""
         if self.source or self.cause != NO_TESTS:
-            return self.without_lanes()
+            return self.without_ranges()
         statuses = self.statuses or (list(STATES) if self.workflows is not None or always else None)
         part = replace(self, statuses=statuses)
-        return part.without_lanes() if part.lanes > MOST_LANES and (self.asked or always) else part
+        return part.without_ranges() if part.lanes > MOST_RANGES and (self.asked or always) else part
 
 
-def first(part: Part, values: dict[str, Any], *, newest_first: bool) -> list[Any]:
+def first_ids(part: RunScan, values: dict[str, Any], *, newest_first: bool) -> list[Any]:
     """The first ids of a part."""
     order = "DESC" if newest_first else "ASC"
     looked = share(LOOKED_AT, part) if part.asked else values["most"]
     return database.run(
         None,
-        f"SELECT found.id FROM {lanes_of(part)} CROSS JOIN LATERAL ("
+        f"SELECT found.id FROM {ranges_of(part)} CROSS JOIN LATERAL ("
         f" SELECT run.id FROM ({candidates(part, order)}) run {matching(part)} ORDER BY run.id {order} LIMIT %(most)s"
         f") found ORDER BY found.id {order} LIMIT %(most)s",
         bound(part, values, looked),
     )
 
 
-def edge(part: Part, values: dict[str, Any], looked: int, *, newest_first: bool) -> list[Any]:
+def edge_id(part: RunScan, values: dict[str, Any], looked: int, *, newest_first: bool) -> list[Any]:
     """The nearest id at which a lane was left, when so many of each were looked at: beyond it, not all of them were."""
     order = "DESC" if newest_first else "ASC"
     return database.run(
         None,
-        f"SELECT edge.id FROM {lanes_of(part)} CROSS JOIN LATERAL ("
+        f"SELECT edge.id FROM {ranges_of(part)} CROSS JOIN LATERAL ("
         f" {candidates(part, order, rows='OFFSET %(looked)s - 1 LIMIT 1')}"
         f") edge ORDER BY edge.id {order} LIMIT 1",
         bound(part, values, looked),
     )
 
 
-def lanes_of(part: Part) -> str:
+def ranges_of(part: RunScan) -> str:
     """What the lanes are made of."""
     lanes = ["(SELECT 1) one"]
     if part.workflows is not None:
@@ -101,7 +101,7 @@ def lanes_of(part: Part) -> str:
     return " CROSS JOIN ".join(lanes)
 
 
-def candidates(part: Part, order: str, *, columns: str = "run.id", rows: str = "LIMIT %(looked)s") -> str:
+def candidates(part: RunScan, order: str, *, columns: str = "run.id", rows: str = "LIMIT %(looked)s") -> str:
     """The runs of one lane in order, as many as are looked at."""
     source = part.source or ALL
     lane = " AND run.workflow_id = w.id" if part.workflows is not None else ""
@@ -113,7 +113,7 @@ def candidates(part: Part, order: str, *, columns: str = "run.id", rows: str = "
     )
 
 
-def matching(part: Part) -> str:
+def matching(part: RunScan) -> str:
     """What is asked of each candidate, one by one: OFFSET keeps it from being asked of the table."""
     if not part.asked:
         return ""
@@ -123,11 +123,11 @@ def matching(part: Part) -> str:
     )
 
 
-def share(most: int, part: Part) -> int:
+def share(most: int, part: RunScan) -> int:
     """How many of each lane are looked at, when it is so many in all."""
     return max(most // part.lanes, 1)
 
 
-def bound(part: Part, values: dict[str, Any], looked: int) -> dict[str, Any]:
+def bound(part: RunScan, values: dict[str, Any], looked: int) -> dict[str, Any]:
     """The values of a statement that looks at so many runs of each lane."""
     return {**part.values, "workflows": part.workflows, "statuses": part.statuses, **values, "looked": looked}

@@ -272,7 +272,7 @@ def begin(run: ExecutionRun) -> ExecutionRun:
 def _note_terms(run: ExecutionRun, definition: Definition) -> None:
     """What a new run is found by: what its version declares of its event; without one, what the earlier run had."""
     if run.event is not None:
-        found = search_terms.of(definition, event_scope(run.event))
+        found = search_terms.find_search_terms(definition, event_scope(run.event))
     else:
         found = dict(SearchTerm.objects.filter(run=run.retried_from_id).values_list("name", "value"))
     SearchTerm.objects.bulk_create(SearchTerm(run=run, name=name, value=value) for name, value in found.items())

@@ -46,7 +46,7 @@ def refusal(event: Event) -> str:
     kind = event.source.partition(":")[0]
     if kind == "call":
         return "this event is a call from another workflow: run that workflow's run again instead"
-    if kind in access.COPIES:
+    if kind in access.COPY_KINDS:
         return "this event was made for one run: run that one again instead"
     if event.emptied_at:
         return "what this event carried was let go when it was too old"
@@ -59,7 +59,7 @@ def startable(event: Event, by: Person) -> list[Startable]:
     A filter tells something of what it is tried on, so that it takes the right to read the event. Raises
     NotPermittedError.
     """
-    if not access.may(by, "view_payload", event):
+    if not access.may_access_event(by, "view_payload", event):
         raise NotPermittedError(f"{by.get_username()} may not read what this event carries")
     matches = {match.workflow_id: match for match in _matches(event)}
     known = permitted(by, "view", Workflow.objects.filter(pk__in=matches)).order_by("name", "pk")
@@ -114,7 +114,7 @@ def _start(startable: Startable, event: Event, before: uuid.UUID | None) -> Exec
         version=startable.version,
         event=event,
         cause=ExecutionRun.Cause.TRIGGER,
-        origin=host_events.kind_of(event.source),
+        origin=host_events.trigger_kind(event.source),
         retried_from_id=before,
         trace_id=event.trace_id,
     )

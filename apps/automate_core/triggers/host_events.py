@@ -12,7 +12,7 @@ import msgspec
 from django.db import Error, connection
 
 from automate_core.definition.document import ModelTrigger
-from automate_core.triggers.model_registry import watched
+from automate_core.triggers.model_registry import watched_models
 
 ORIGIN_HEADER = "automate-origin"
 RUN_HEADER = "automate-origin-run"
@@ -29,7 +29,7 @@ def as_json(value: Any, *, unknown: Callable[[Any], Any] | None = None) -> str:
     return encoder.encode(value).replace(b"\\u0000", b"\\ufffd").decode()
 
 
-def kind_of(source: str) -> str:
+def trigger_kind(source: str) -> str:
     """The kind of trigger that takes events of that source: `ExecutionRun.Origin`, or another word from outside."""
     return source.partition(":")[0][:8]
 
@@ -37,15 +37,17 @@ def kind_of(source: str) -> str:
 # --- matching ---------------------------------------------------------------------------------------------------------
 
 
-def passes(config: Mapping[str, Any], payload: Mapping[str, Any], *, origin: str, workflow: str) -> bool:
+def passes_change(config: Mapping[str, Any], payload: Mapping[str, Any], *, origin: str, workflow: str) -> bool:
     """Whether a change that came in starts `workflow`, whose model trigger has that `ActiveTrigger.config`.
 
     `origin` is the workflow that made the change, from the event's header ORIGIN_HEADER; empty when none did.
     """
-    return next(objections(config, payload, origin=origin, workflow=workflow), None) is None
+    return next(change_objections(config, payload, origin=origin, workflow=workflow), None) is None
 
 
-def objections(config: Mapping[str, Any], payload: Mapping[str, Any], *, origin: str, workflow: str) -> Iterator[str]:
+def change_objections(
+    config: Mapping[str, Any], payload: Mapping[str, Any], *, origin: str, workflow: str
+) -> Iterator[str]:
     """Why such a change does not start `workflow`, a sentence each; nothing when it does."""
     trigger = msgspec.convert({**config, "kind": "model"}, ModelTrigger)
     operation = payload.get("operation")
@@ -77,13 +79,13 @@ class Origin:
 _origin: ContextVar[Origin | None] = ContextVar("automate_origin", default=None)
 
 
-def origin() -> Origin | None:
+def current_origin() -> Origin | None:
     """Who is writing in this context, when it is a workflow."""
     return _origin.get()
 
 
 @contextlib.contextmanager
-def originating(run_id: Any, slug: str, depth: int = 0) -> Iterator[None]:
+def run_origin(run_id: Any, slug: str, depth: int = 0) -> Iterator[None]:
     """What is written through Django's connection in this block is the workflow's own doing.
 
     `depth` is how many runs that started each other came before: it is counted on.
@@ -93,8 +95,8 @@ def originating(run_id: Any, slug: str, depth: int = 0) -> Iterator[None]:
     """
     token = _origin.set(Origin(str(run_id), slug, depth))
     try:
-        if watched("database"):
-            with _told_to_the_database(slug):
+        if watched_models("database"):
+            with _database_origin(slug):
                 yield
         else:
             yield
@@ -103,14 +105,14 @@ def originating(run_id: Any, slug: str, depth: int = 0) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _told_to_the_database(slug: str) -> Iterator[None]:
+def _database_origin(slug: str) -> Iterator[None]:
     told = False
 
     def tell(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         nonlocal told
         if not str(sql).lstrip().upper().startswith(_NO_WRITES):
             told = True
-            _tell_origin(slug)
+            _set_database_origin(slug)
         return execute(sql, params, many, context)
 
     try:
@@ -119,13 +121,13 @@ def _told_to_the_database(slug: str) -> Iterator[None]:
     finally:
         if told and connection.connection is not None:
             with contextlib.suppress(Error):  # a lost connection and an aborted transaction forget it by themselves
-                _tell_origin("")
+                _set_database_origin("")
 
 
 _NO_WRITES = ("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK")
 
 
-def _tell_origin(slug: str) -> None:
+def _set_database_origin(slug: str) -> None:
     """For this transaction if there is one, else for the session."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('automate.origin', %s, %s)", [slug, connection.in_atomic_block])

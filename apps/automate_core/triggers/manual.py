@@ -26,7 +26,7 @@ class NotStartableError(Exception):
 
 
 @transaction.atomic
-def start(workflow: Workflow, inputs: Mapping[str, Any], *, by: Person, trigger: str = "") -> Ingested:
+def start_workflow(workflow: Workflow, inputs: Mapping[str, Any], *, by: Person, trigger: str = "") -> Ingested:
     """Start the published workflow; `inputs` become the event's payload.
 
     They are checked against the fields of the manual trigger of that key, or of the first; a workflow without one takes
@@ -39,7 +39,7 @@ def start(workflow: Workflow, inputs: Mapping[str, Any], *, by: Person, trigger:
     run_as = workflow.published.run_as if workflow.published else workflow.run_as
     if not run_as.is_active:
         raise NotStartableError(f"{workflow.slug} runs as {run_as}, whose account is not active")
-    chosen = _manual_trigger(workflow, trigger)
+    chosen = _find_manual_trigger(workflow, trigger)
     payload = form_validation.check_answers(msgspec.to_builtins(chosen.inputs), inputs) if chosen else dict(inputs)
     event = NewEvent(
         source=f"manual:{workflow.slug}",
@@ -52,19 +52,19 @@ def start(workflow: Workflow, inputs: Mapping[str, Any], *, by: Person, trigger:
     return ingested
 
 
-def takes_any(workflow: Workflow) -> bool:
+def accepts_any_payload(workflow: Workflow) -> bool:
     """Whether a start by hand takes any payload, since no manual trigger says what it asks for."""
-    return _manual_trigger(workflow, "") is None
+    return _find_manual_trigger(workflow, "") is None
 
 
-def form(workflow: Workflow) -> list[dict[str, Any]]:
+def manual_form_fields(workflow: Workflow) -> list[dict[str, Any]]:
     """The documents of the fields that a start by hand fills in; none where any payload is taken."""
-    chosen = _manual_trigger(workflow, "")
+    chosen = _find_manual_trigger(workflow, "")
     fields: list[dict[str, Any]] = msgspec.to_builtins(chosen.inputs) if chosen else []
     return fields
 
 
-def _manual_trigger(workflow: Workflow, key: str) -> ManualTrigger | None:
+def _find_manual_trigger(workflow: Workflow, key: str) -> ManualTrigger | None:
     definition = published_definition(workflow)
     found = [t for t in definition.triggers if isinstance(t, ManualTrigger)] if definition else []
     wanted = [trigger for trigger in found if key in {"", trigger.key}]

@@ -13,8 +13,8 @@ from automate_core import database
 from automate_core.models import CapturedChange
 from automate_core.outbox.ingest import EventIngestor, NewEvent
 from automate_core.triggers.host_events import ORIGIN_HEADER
-from automate_core.triggers.model_registry import Watched, source_of, watched
-from automate_core.triggers.model_signals import document
+from automate_core.triggers.model_registry import WatchedModel, model_source, watched_models
+from automate_core.triggers.model_signals import encode_change
 
 DUE = "EXISTS (SELECT FROM automate_core_capturedchange)"
 MOST_CHANGES = 500  # in one transaction
@@ -58,10 +58,10 @@ WHERE tgname = %(name)s AND NOT tgisinternal
 
 
 @transaction.atomic
-def install() -> None:
+def install_capture_triggers() -> None:
     """Bring the triggers in the default database in line with the settings. Changes nothing that is right already."""
     tables = set(connection.introspection.table_names())
-    wanted = watched("database") if CapturedChange._meta.db_table in tables else []
+    wanted = watched_models("database") if CapturedChange._meta.db_table in tables else []
     by_table = {_quoted(entry.model._meta.db_table): entry for entry in wanted if entry.model._meta.db_table in tables}
     with connection.cursor() as cursor:
         for row in database.run(None, INSTALLED, {"name": TRIGGER}):
@@ -75,20 +75,20 @@ def install() -> None:
 
 
 @transaction.atomic
-def remove() -> None:
+def remove_capture_triggers() -> None:
     """Drop the triggers from the project's tables, and their function."""
     with connection.cursor() as cursor:
-        for table in tables():
+        for table in captured_tables():
             cursor.execute(f"DROP TRIGGER {TRIGGER} ON {table}")
         cursor.execute("DROP FUNCTION IF EXISTS automate_capture()")
 
 
-def tables() -> list[str]:
+def captured_tables() -> list[str]:
     """The tables that have such a trigger, as SQL writes them."""
     return [row.table for row in database.run(None, INSTALLED, {"name": TRIGGER})]
 
 
-def _trigger(table: str, entry: Watched) -> str:
+def _trigger(table: str, entry: WatchedModel) -> str:
     """A field cannot be called `pk`, so that the key stands among the fields under that name."""
     columns = {"pk": entry.model._meta.pk.column, **{field.name: field.column for field in entry.fields}}
     arguments = ", ".join(_literal(text) for text in (entry.label, msgspec.json.encode(columns).decode()))
@@ -106,7 +106,7 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def hand_over() -> float | None:
+def ingest_captured_changes() -> float | None:
     """Hand in captured changes as events and remove them, in one transaction: 0 when there may be more."""
     with transaction.atomic():
         changes = list(
@@ -121,12 +121,12 @@ def hand_over() -> float | None:
 def _event(change: CapturedChange) -> NewEvent | None:
     before, after = (dict(values) if values else None for values in (change.before, change.after))
     pks = [values.pop("pk") for values in (before, after) if values]
-    payload = document(change.model, change.operation, pks[-1], before, after)
+    payload = encode_change(change.model, change.operation, pks[-1], before, after)
     headers = {ORIGIN_HEADER: change.origin} if change.origin else {}
     if payload is None:
         return None
     return NewEvent(
-        source=source_of(change.model),
+        source=model_source(change.model),
         type=change.operation,
         payload=payload,
         delivery_key=str(change.pk),

@@ -22,7 +22,7 @@ ALL = "__all__"
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedModel:
     """A model, the fields of it that events may hold, and how its changes are noticed."""
 
     model: type[models.Model]
@@ -37,14 +37,14 @@ class Watched:
     @property
     def source(self) -> str:
         """The source of its events."""
-        return source_of(self.label)
+        return model_source(self.label)
 
 
-class WatchedError(ValueError):
+class WatchedModelError(ValueError):
     """An entry of the setting that makes no sense; the message says what to mend."""
 
 
-def source_of(label: str) -> str:
+def model_source(label: str) -> str:
     """The source of the events of a model."""
     return f"model:{label.lower()}"
 
@@ -55,28 +55,28 @@ def view_permission(label: str) -> str:
     return f"{meta.app_label}.{get_permission_codename('view', meta)}"
 
 
-def watched(mode: str | None = None) -> list[Watched]:
+def watched_models(mode: str | None = None) -> list[WatchedModel]:
     """The models of the setting, those of one mode alone if it is given. What is wrong there is left to the check."""
-    found = [entry for entry in _entries() if isinstance(entry, Watched)]
+    found = [entry for entry in _read_entries() if isinstance(entry, WatchedModel)]
     return [entry for entry in found if mode in {None, entry.mode}]
 
 
-def settings_make_sense(app_configs: Any, **_: Any) -> list[CheckMessage]:
+def check_model_triggers(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E001: an entry of AUTOMATE_MODEL_TRIGGERS names what is not there."""
     hint = 'An entry is "app.Model": {"fields": ["name", ...] or "__all__", "mode": "signal" or "database"}.'
     return [
         Error(f"AUTOMATE_MODEL_TRIGGERS: {entry}.", hint=hint, id="automate_core.E001")
-        for entry in _entries()
-        if isinstance(entry, WatchedError)
+        for entry in _read_entries()
+        if isinstance(entry, WatchedModelError)
     ]
 
 
-def nothing_sensitive_is_watched(app_configs: Any, **_: Any) -> list[CheckMessage]:
+def check_sensitive_models(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """W002: the events of an entry hold secrets, or say who may do what."""
     hint = "Leave it out, unless everybody who builds workflows may see that. SILENCED_SYSTEM_CHECKS silences this."
     return [
         Warning(f"AUTOMATE_MODEL_TRIGGERS: {entry.model._meta.label} {why}.", hint=hint, id="automate_core.W002")
-        for entry in watched()
+        for entry in watched_models()
         if (why := sensitive.reason(entry.model, [field.name for field in entry.fields]))
     ]
 
@@ -84,7 +84,7 @@ def nothing_sensitive_is_watched(app_configs: Any, **_: Any) -> list[CheckMessag
 @validates(ModelTrigger)
 def model_problems(trigger: ModelTrigger, place: str) -> Iterator[Problem]:
     """The settings say which models and fields there are to watch."""
-    fields = {entry.label: [field.name for field in entry.fields] for entry in watched()}
+    fields = {entry.label: [field.name for field in entry.fields] for entry in watched_models()}
     known = fields.get(trigger.model.lower())
     if known is None:
         there = ", ".join(sorted(fields)) or "none"
@@ -96,47 +96,47 @@ def model_problems(trigger: ModelTrigger, place: str) -> Iterator[Problem]:
             yield Problem(f"{place}.fields[{index}]", f"{name!r} is not watched; of {trigger.model} there is {there}")
 
 
-def _entries() -> Iterator[Watched | WatchedError]:
+def _read_entries() -> Iterator[WatchedModel | WatchedModelError]:
     entries = setting("AUTOMATE_MODEL_TRIGGERS")
     if not isinstance(entries, Mapping):
-        yield WatchedError("it must be a mapping of models")
+        yield WatchedModelError("it must be a mapping of models")
         return
     for label, options in entries.items():
         try:
-            yield _read(label, options)
-        except WatchedError as error:
+            yield _read_entry(label, options)
+        except WatchedModelError as error:
             yield error
 
 
-def _read(label: Any, options: Any) -> Watched:
+def _read_entry(label: Any, options: Any) -> WatchedModel:
     try:
         model = apps.get_model(label)
     except (LookupError, ValueError, AttributeError) as error:
-        raise WatchedError(f"there is no model {label!r}") from error
+        raise WatchedModelError(f"there is no model {label!r}") from error
     if not isinstance(options, Mapping) or "fields" not in options or options.keys() - {"fields", "mode"}:
-        raise WatchedError(f"the entry of {label} needs fields, and may have a mode, and nothing else")
+        raise WatchedModelError(f"the entry of {label} needs fields, and may have a mode, and nothing else")
     mode = options.get("mode", "signal")
     if mode not in MODES:
-        raise WatchedError(f"the mode of {label} is one of {', '.join(MODES)}, not {mode!r}")
+        raise WatchedModelError(f"the mode of {label} is one of {', '.join(MODES)}, not {mode!r}")
     if model._meta.proxy or not model._meta.managed or len(model._meta.pk_fields) != 1:
-        raise WatchedError(f"{label} needs a table of its own with one primary key")
-    return Watched(model, _fields(model, options["fields"], mode), mode)
+        raise WatchedModelError(f"{label} needs a table of its own with one primary key")
+    return WatchedModel(model, _find_fields(model, options["fields"], mode), mode)
 
 
-def _fields(model: type[models.Model], names: Any, mode: str) -> tuple[models.Field[Any, Any], ...]:
+def _find_fields(model: type[models.Model], names: Any, mode: str) -> tuple[models.Field[Any, Any], ...]:
     label, meta = model._meta.label, model._meta
     there = meta.local_concrete_fields if mode == "database" else meta.concrete_fields
     if names == ALL:
         return tuple(there)
     if not isinstance(names, list | tuple) or not names:
-        raise WatchedError(f'the fields of {label} are a list of names, or "{ALL}"')
+        raise WatchedModelError(f'the fields of {label} are a list of names, or "{ALL}"')
     found = []
     for name in names:
         try:
             field = meta.get_field(name)
         except FieldDoesNotExist as error:
-            raise WatchedError(f"{label} has no field {name!r}") from error
+            raise WatchedModelError(f"{label} has no field {name!r}") from error
         if not isinstance(field, models.Field) or field not in there:
-            raise WatchedError(f"{name} is no column of {label}'s own table, and cannot be watched in this mode")
+            raise WatchedModelError(f"{name} is no column of {label}'s own table, and cannot be watched in this mode")
         found.append(field)
     return tuple(found)

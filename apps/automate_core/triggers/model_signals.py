@@ -16,8 +16,8 @@ from django.db.models import signals
 
 from automate_core.models import ActiveTrigger, Workflow
 from automate_core.outbox.ingest import EventIngestor, NewEvent
-from automate_core.triggers.host_events import as_json, origin
-from automate_core.triggers.model_registry import Watched, watched
+from automate_core.triggers.host_events import as_json, current_origin
+from automate_core.triggers.model_registry import WatchedModel, watched_models
 
 _BEFORE = "_automate_before"
 _HANDLERS = ("pre_save", "post_save", "pre_delete", "post_delete")
@@ -25,19 +25,19 @@ _HANDLERS = ("pre_save", "post_save", "pre_delete", "post_delete")
 type Values = dict[str, Any]
 
 
-def connect() -> None:
+def connect_model_signals() -> None:
     """Listen to the models that the settings watch by signal. A second call takes over changed settings."""
-    disconnect()
-    for entry in watched("signal"):
+    disconnect_model_signals()
+    for entry in watched_models("signal"):
         for sender in _senders(entry):
-            watcher = _Watcher(entry)
+            watcher = _SignalReceiver(entry)
             for name in _HANDLERS:
                 getattr(signals, name).connect(
                     getattr(watcher, name), sender=sender, weak=False, dispatch_uid=_uid(sender)
                 )
 
 
-def disconnect() -> None:
+def disconnect_model_signals() -> None:
     """Listen to no model."""
     for sender in apps.get_models():
         for name in _HANDLERS:
@@ -48,12 +48,12 @@ def _uid(sender: type[models.Model]) -> str:
     return f"automate:{sender._meta.label_lower}"
 
 
-def _senders(entry: Watched) -> Iterator[type[models.Model]]:
+def _senders(entry: WatchedModel) -> Iterator[type[models.Model]]:
     """The model and its proxies: a signal names the class that was saved."""
     yield from (model for model in apps.get_models() if model._meta.concrete_model is entry.model)
 
 
-def document(label: str, operation: str, pk: Any, before: Values | None, after: Values | None) -> str | None:
+def encode_change(label: str, operation: str, pk: Any, before: Values | None, after: Values | None) -> str | None:
     """The payload of a change's event, or None for an update that changed no watched field."""
     both = {name: [(before or {}).get(name), (after or {}).get(name)] for name in before or after or {}}
     changed = {name: values for name, values in both.items() if values[0] != values[1]}
@@ -63,36 +63,36 @@ def document(label: str, operation: str, pk: Any, before: Values | None, after: 
     return as_json(payload, unknown=str)
 
 
-class _Watcher:
+class _SignalReceiver:
     """The receivers of one model's signals. Between two of them, what was before rests with the instance."""
 
-    def __init__(self, entry: Watched) -> None:
+    def __init__(self, entry: WatchedModel) -> None:
         self._entry = entry
         self._names = [field.name for field in entry.fields]
 
     def pre_save(self, instance: models.Model, raw: bool, using: str, **_: Any) -> None:
         """Read what is there, if anybody wants to know."""
         instance.__dict__.pop(_BEFORE, None)
-        if not raw and self._is_heard():
+        if not raw and self._has_listeners():
             instance.__dict__[_BEFORE] = None if _is_inserted(instance) else self._read(instance.pk, using, lock=True)
 
     def post_save(self, instance: models.Model, created: bool, using: str, **_: Any) -> None:
         """Hand in what became of it."""
         if _BEFORE in instance.__dict__:
             before, after = instance.__dict__.pop(_BEFORE), self._read(instance.pk, using)
-            self._hand_in("created" if created else "updated", instance.pk, before, after, using)
+            self._ingest_change("created" if created else "updated", instance.pk, before, after, using)
 
     def pre_delete(self, instance: models.Model, using: str, **_: Any) -> None:
         """Read what will be gone, if anybody wants to know."""
-        if self._is_heard():
+        if self._has_listeners():
             instance.__dict__[_BEFORE] = self._read(instance.pk, using, lock=True)
 
     def post_delete(self, instance: models.Model, using: str, **_: Any) -> None:
         """Hand in what is gone."""
         if _BEFORE in instance.__dict__:
-            self._hand_in("deleted", instance.pk, instance.__dict__.pop(_BEFORE), None, using)
+            self._ingest_change("deleted", instance.pk, instance.__dict__.pop(_BEFORE), None, using)
 
-    def _is_heard(self) -> bool:
+    def _has_listeners(self) -> bool:
         in_use = (Workflow.Status.ACTIVE, Workflow.Status.PAUSED)
         return ActiveTrigger.objects.filter(source=self._entry.source, workflow__status__in=in_use).exists()
 
@@ -103,11 +103,11 @@ class _Watcher:
             rows = rows.select_for_update(no_key=True)
         return rows.values(*self._names).first()
 
-    def _hand_in(self, operation: str, pk: Any, before: Values | None, after: Values | None, using: str) -> None:
-        payload = document(self._entry.label, operation, pk, before, after)
+    def _ingest_change(self, operation: str, pk: Any, before: Values | None, after: Values | None, using: str) -> None:
+        payload = encode_change(self._entry.label, operation, pk, before, after)
         if payload is None:
             return
-        writer = origin()
+        writer = current_origin()
         headers = writer.headers if writer else {}
         event = NewEvent(source=self._entry.source, type=operation, payload=payload, headers=headers)
         if using == DEFAULT_DB_ALIAS:

@@ -36,7 +36,7 @@ _AMBIGUOUS = dt.timedelta(hours=3)  # longer than any clock is ever put back
 type Times = dict[str, Any]
 
 
-def times_of(trigger: ScheduleTrigger, workflow_timezone: str, published_at: dt.datetime) -> Times:
+def schedule_times(trigger: ScheduleTrigger, workflow_timezone: str, published_at: dt.datetime) -> Times:
     """When the trigger fires, as `Schedule.times` keeps it.
 
     `every` counts from the moment of publishing: the first time is one span later, and all others lie on that grid.
@@ -48,33 +48,33 @@ def times_of(trigger: ScheduleTrigger, workflow_timezone: str, published_at: dt.
     return {**times, "missed": trigger.missed}
 
 
-def next_fires(
+def next_fire_times(
     trigger: ScheduleTrigger, workflow_timezone: str, n: int = 5, after: dt.datetime | None = None
 ) -> list[dt.datetime]:
     """The next `n` times after `after`, else after now, in the trigger's time zone: what a publish now would give."""
     after = after or now()
     zone = ZoneInfo(trigger.timezone or workflow_timezone)
-    slots = slots_after(times_of(trigger, workflow_timezone, after), after)
+    slots = slots_after(schedule_times(trigger, workflow_timezone, after), after)
     return [slot.astimezone(zone) for slot in islice(slots, n)]
 
 
-def activate(workflow: Workflow, definition: Definition) -> None:
+def activate_schedules(workflow: Workflow, definition: Definition) -> None:
     """Take over the schedules of a version that was published; one whose times stay the same keeps its next time."""
     wanted = {t.key: t for t in definition.triggers if isinstance(t, ScheduleTrigger)}
     workflow.schedules.exclude(key__in=wanted).delete()
     present = {schedule.key: schedule for schedule in workflow.schedules.select_for_update()}
     published_at = now()
     for key, trigger in wanted.items():
-        times = times_of(trigger, definition.timezone, published_at)
+        times = schedule_times(trigger, definition.timezone, published_at)
         schedule = present.get(key) or Schedule(workflow=workflow, key=key, times={})
-        if _same(schedule.times, times):
+        if _are_same_times(schedule.times, times):
             schedule.times = {**schedule.times, "missed": times["missed"]}
         else:
             schedule.times, schedule.next_at = times, next(slots_after(times, published_at), None)
         schedule.save()
 
 
-def _same(present: Times, wanted: Times) -> bool:
+def _are_same_times(present: Times, wanted: Times) -> bool:
     beside = {"anchor", "missed"}
     return {k: v for k, v in present.items() if k not in beside} == {k: v for k, v in wanted.items() if k not in beside}
 
@@ -92,14 +92,14 @@ def fire_due() -> float | None:
             .order_by("next_at")
             .select_for_update(of=("self",), skip_locked=True, no_key=True)[:MOST_SCHEDULES]
         )
-        if events := [event for schedule in due for event in _move_on(schedule)]:
+        if events := [event for schedule in due for event in _advance(schedule)]:
             EventIngestor().ingest(*events)
             reach("schedules.fired")
         Schedule.objects.bulk_update(due, ["next_at"])
     return _seconds_to_next()
 
 
-def _move_on(schedule: Schedule) -> list[NewEvent]:
+def _advance(schedule: Schedule) -> list[NewEvent]:
     """The events of its due slots; `next_at` becomes the slot after them."""
     at: dt.datetime = schedule.now  # type: ignore[attr-defined]  # annotated
     since: dt.datetime = schedule.next_at  # type: ignore[assignment]  # it is due

@@ -22,13 +22,13 @@ from automate_core.outbox.ingest import FIRST_DELIVERIES, INGEST, Batch, Ingeste
 from automate_core.webhooks import rates
 from automate_core.webhooks.asgi_types import Receive, Scope, Send
 from automate_core.webhooks.receive import (
-    METHOD,
+    METHOD_NOT_ALLOWED,
     Answer,
     Receiver,
-    Receivers,
+    ReceiverCache,
+    error_answer,
     find_receiver,
-    hasty,
-    not_accepted,
+    rate_limited,
     too_large,
 )
 from automate_core.webhooks.schemes.signing import Delivery
@@ -41,12 +41,12 @@ POOL_TIMEOUT_SECONDS = 5.0
 type Waiting = tuple[Sequence[NewEvent], asyncio.Future[list[Ingested]]]
 
 
-class HooksApplication:
+class WebhookApplication:
     """`POST /hooks/<slug>/` without Django's handler, whose price is most of a delivery's (docs/adr/0003)."""
 
     def __init__(self) -> None:
         self._prefix = ""
-        self._receivers = Receivers()
+        self._receivers = ReceiverCache()
         self._ingestor = GroupIngestor()
 
     @property
@@ -67,7 +67,7 @@ class HooksApplication:
         except ConnectionResetError:  # with part of a body: nothing is accepted, and nobody is there to be told
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
-            answer = not_accepted(error)
+            answer = error_answer(error)
         content = answer.content()
         headers = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(content)).encode())]
         headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
@@ -80,12 +80,12 @@ class HooksApplication:
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         if scope["method"] != "POST":
-            return METHOD
+            return METHOD_NOT_ALLOWED
         slug = scope["path"].removeprefix(self.prefix).removesuffix("/")
         whence = rates.source(slug, (scope.get("client") or ("",))[0])
-        if answer := hasty(whence):
+        if answer := rate_limited(whence):
             return answer
-        body = await _read(receive, setting("AUTOMATE_HOOK_BODY_BYTES"))
+        body = await _read_body(receive, setting("AUTOMATE_HOOK_BODY_BYTES"))
         if body is None:
             return too_large()
         accepting = (await self._receiver(slug)).receive(_delivery(scope, body), whence)
@@ -126,7 +126,7 @@ class GroupIngestor:
 
     async def _write_all(self) -> None:
         while self._waiting:
-            most = _fitting(self._waiting)
+            most = _count_fitting(self._waiting)
             group, self._waiting = self._waiting[:most], self._waiting[most:]
             await self._answer(group)
 
@@ -175,7 +175,7 @@ class GroupIngestor:
         return self._pool
 
 
-def _fitting(waiting: Sequence[Waiting]) -> int:
+def _count_fitting(waiting: Sequence[Waiting]) -> int:
     """How many deliveries go into the next statement: at least one, however many events it has."""
     events = 0
     for count, (each, _) in enumerate(waiting):
@@ -199,7 +199,7 @@ def _find_receiver(slug: str) -> Receiver:
         connections.close_all()
 
 
-async def _read(receive: Receive, most: int) -> bytes | None:
+async def _read_body(receive: Receive, most: int) -> bytes | None:
     """The body, or None when it is larger than `most` bytes. Counts as it reads: a length header may be missing.
 
     Raises ConnectionResetError when the sender goes away before its end.

@@ -20,13 +20,13 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Demand:
+class RequiredSignature:
     """What a callback has to be signed by: the scheme, and the reference of its secret."""
 
     scheme: SignatureScheme
     secret: str
 
-    def is_met(self, delivery: Delivery) -> bool:
+    def is_signed_by(self, delivery: Delivery) -> bool:
         """Whether the delivery is signed so. Raises SecretUnavailableError."""
         try:
             secret = resolve(self.secret).reveal()
@@ -39,7 +39,7 @@ class Demand:
         return self.scheme.match([secret], delivery) is not None
 
 
-def find_demand(run_id: uuid.UUID, path: str) -> Demand | None:
+def find_required_signature(run_id: uuid.UUID, path: str) -> RequiredSignature | None:
     """What the run's version demands of callbacks to the wait at `path`; None for nothing, and without such a run.
 
     Raises SchemeError for a scheme that there is no more.
@@ -48,7 +48,7 @@ def find_demand(run_id: uuid.UUID, path: str) -> Demand | None:
     steps = walk(parse(run.version.definition).steps) if run else ()
     for _, step in steps:
         if isinstance(step, WaitStep) and step.key == key_of(path) and step.scheme:
-            return Demand(scheme_for(step.scheme, step.scheme_config), step.secret)
+            return RequiredSignature(scheme_for(step.scheme, step.scheme_config), step.secret)
     return None
 
 

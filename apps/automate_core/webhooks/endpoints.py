@@ -21,13 +21,13 @@ from automate_governance.secrets.use import unusable
 OVERLAP = dt.timedelta(hours=24)
 
 
-def url(endpoint: WebhookEndpoint) -> str:
+def endpoint_url(endpoint: WebhookEndpoint) -> str:
     """The address to give to the sender."""
     return str(settings.AUTOMATE_SITE_URL) + reverse("automate:webhook", args=[endpoint.slug])
 
 
 @transaction.atomic
-def save(
+def save_endpoint(
     slug: str,
     *,
     scheme: str,
@@ -59,7 +59,7 @@ def save(
     if enabled is not None:
         endpoint.enabled = enabled
     if secret is not None:
-        _check(rules.secret_problem(secret))
+        _check_secret(rules.secret_problem(secret))
         reference = store_secret(_free_name(endpoint, overlap), secret, actor)
     if not rules.signed:
         endpoint.change_secret("", overlap=dt.timedelta(0))
@@ -81,7 +81,7 @@ def _free_name(endpoint: WebhookEndpoint, overlap: dt.timedelta) -> str:
 
 
 @transaction.atomic
-def rotate(
+def rotate_secret(
     endpoint: WebhookEndpoint, secret: str, *, actor: Person, overlap: dt.timedelta = OVERLAP
 ) -> WebhookEndpoint:
     """Give the endpoint a new secret; the present one is accepted for `overlap` longer, one before it no more.
@@ -95,7 +95,7 @@ def rotate(
     rules = scheme_for(endpoint.scheme, endpoint.config)
     if not rules.signed:
         raise SchemeError("an unsigned endpoint has no secret", field="scheme")
-    _check(rules.secret_problem(secret))
+    _check_secret(rules.secret_problem(secret))
     reference = store_secret(_free_name(endpoint, OVERLAP), secret, actor)
     endpoint.change_secret(reference, overlap=overlap)
     endpoint.save()
@@ -119,7 +119,7 @@ def end_overlap(endpoint: WebhookEndpoint, *, actor: Person) -> bool:
     return True
 
 
-def _check(problem: str | None) -> None:
+def _check_secret(problem: str | None) -> None:
     if problem:
         raise SchemeError(f"the secret is {problem}", field="secret")
 

@@ -16,7 +16,7 @@ from automate_core.conf import setting
 type Source = tuple[str, str]  # the slug as it was asked for, and where from
 
 
-class Allowance:
+class RateLimiter:
     """At most so many a minute for each source, which may come all at once (GCRA: one number a source).
 
     It remembers the sources that came last. Threads may lose a count to each other, never more.
@@ -57,8 +57,8 @@ class Allowance:
         self._read_again = now + 1
 
 
-deliveries = Allowance("AUTOMATE_HOOK_RATE")
-failures = Allowance("AUTOMATE_HOOK_FAILURE_RATE")
+deliveries = RateLimiter("AUTOMATE_HOOK_RATE")
+failures = RateLimiter("AUTOMATE_HOOK_FAILURE_RATE")
 
 
 def source(slug: str, address: str) -> Source:

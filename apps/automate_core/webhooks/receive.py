@@ -60,14 +60,14 @@ class Answer:
 # One body for a bad signature, an unknown and a disabled endpoint: a stranger learns nothing of what exists.
 UNAUTHORIZED = Answer(401, {"error": "The signature is missing or does not match."})
 TOO_LARGE = Answer(413, {"error": "The body is too large."})
-ENCODED = Answer(415, {"error": "Send the body without a content encoding."})
-METHOD = Answer(405, {"error": "Deliver by POST."}, {"Allow": "POST"})
+CONTENT_ENCODED = Answer(415, {"error": "Send the body without a content encoding."})
+METHOD_NOT_ALLOWED = Answer(405, {"error": "Deliver by POST."}, {"Allow": "POST"})
 UNAVAILABLE = Answer(503, {"error": "Not accepted, try again soon."}, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
-_CLASSES = {400: "body", 415: "media type", 429: "rate"}
+_REJECTION_REASONS = {400: "body", 415: "media type", 429: "rate"}
 
 
-class Accepting(NamedTuple):
+class AcceptedDelivery(NamedTuple):
     """What a good delivery holds: its events, all or none to be taken, and how to answer then."""
 
     events: Sequence[NewEvent]
@@ -106,25 +106,25 @@ class Receiver:
     source: str
     scheme: SignatureScheme
     secrets: tuple[Secret, ...]
-    trouble: str = ""
+    reject_reason: str = ""
     redactor: Redactor = field(default_factory=Redactor)
 
-    def receive(self, delivery: Delivery, whence: rates.Source) -> Accepting | Answer:
+    def receive(self, delivery: Delivery, whence: rates.Source) -> AcceptedDelivery | Answer:
         """Verify the raw body, then parse it: the events to accept, or the answer to give. Refusals are counted."""
-        answer = self._judge(delivery, whence)
+        answer = self._verify(delivery, whence)
         if isinstance(answer, Answer) and answer.status >= 400:
-            reason = self.trouble or "signature" if answer.status == 401 else _CLASSES[answer.status]
+            reason = self.reject_reason or "signature" if answer.status == 401 else _REJECTION_REASONS[answer.status]
             tally.refused(self.endpoint_id, reason)
         return answer
 
-    def _judge(self, delivery: Delivery, whence: rates.Source) -> Accepting | Answer:
+    def _verify(self, delivery: Delivery, whence: rates.Source) -> AcceptedDelivery | Answer:
         if delivery.headers.get("content-encoding", "identity").lower() != "identity":
-            return ENCODED
+            return CONTENT_ENCODED
         now = time.time()
         secrets = [each for each in self.secrets if each.until is None or now < each.until]
         matching = self.scheme.match([each.value.reveal() for each in secrets], delivery)
         if matching is None:
-            return _too_many(rates.failures.take(whence)) or UNAUTHORIZED
+            return _too_many_answer(rates.failures.take(whence)) or UNAUTHORIZED
         if self.scheme.signed and self.endpoint_id is not None:
             tally.used(self.endpoint_id, secrets[matching].field)
         try:
@@ -132,13 +132,13 @@ class Receiver:
         except BodyError as error:
             return Answer(error.status, {"error": str(error)})
 
-    def _read(self, delivery: Delivery) -> Accepting | Answer:
+    def _read(self, delivery: Delivery) -> AcceptedDelivery | Answer:
         """Raises BodyError."""
         in_headers = not self.scheme.proves_body_alone
         if self.scheme.takes_cloudevents and (events := cloudevents.read(delivery, in_headers=in_headers)) is not None:
             trace_id = trace_id_from(delivery.headers.get("traceparent", ""))
             batch = [self._cloud_event(event, delivery, trace_id) for event in events]
-            return Accepting(batch, is_batch=cloudevents.is_batch(delivery))
+            return AcceptedDelivery(batch, is_batch=cloudevents.is_batch(delivery))
         headers = delivery.headers
         document = bodies.read(delivery.body, headers.get("content-type", ""), json_field=self.scheme.json_field)
         if challenge := self.scheme.challenge(document.value):
@@ -147,25 +147,25 @@ class Receiver:
             source=self.source,
             endpoint_id=self.endpoint_id or 0,
             type=_storable(self.scheme.event_type(headers, document.value)),
-            payload=self._kept(document.text),
-            delivery_key=_key(self.scheme.delivery_key(delivery, document.value)),
+            payload=self._redacted(document.text),
+            delivery_key=_stored_key(self.scheme.delivery_key(delivery, document.value)),
             headers=self._stored_headers(delivery),
             trace_id=trace_id_from(headers.get("traceparent", "")),
         )
-        return Accepting([event], self.scheme.reply(document.value))
+        return AcceptedDelivery([event], self.scheme.reply(document.value))
 
     def _cloud_event(self, event: cloudevents.CloudEvent, delivery: Delivery, trace_id: str) -> NewEvent:
         return NewEvent(
             source=self.source,
             endpoint_id=self.endpoint_id or 0,
             type=_storable(event.type),
-            payload=self._kept(event.document.text),
-            delivery_key=_key(event.key),
+            payload=self._redacted(event.document.text),
+            delivery_key=_stored_key(event.key),
             headers=self._stored_headers(delivery),
             trace_id=trace_id_from(event.traceparent) if event.traceparent else trace_id,
         )
 
-    def _kept(self, document: str) -> str:
+    def _redacted(self, document: str) -> str:
         """What others send is kept as it came, but for the secrets by which they prove who they are."""
         return self.redactor.document(document, shapes=False, at_least=STRONG)
 
@@ -180,9 +180,9 @@ class Receiver:
         return {**masked, TEST_HEADER: "1"} if self.scheme.is_test(headers) else masked
 
 
-def hasty(whence: rates.Source) -> Answer | None:
+def rate_limited(whence: rates.Source) -> Answer | None:
     """The answer to one who delivers too fast, before anything is read; None when it may go on."""
-    answer = _too_many(rates.deliveries.take(whence))
+    answer = _too_many_answer(rates.deliveries.take(whence))
     if answer is not None:
         tally.refused(None, "rate")
     return answer
@@ -194,7 +194,7 @@ def too_large() -> Answer:
     return TOO_LARGE
 
 
-def not_accepted(error: Exception) -> Answer:
+def error_answer(error: Exception) -> Answer:
     """The answer when `error` came between a good delivery and the outbox: 400 for what no outbox could hold, else 503.
 
     Never a 4xx for a fault of ours: several senders stop for good on one.
@@ -215,21 +215,21 @@ def find_receiver(slug: str) -> Receiver:
     """
     endpoint = WebhookEndpoint.objects.filter(slug=slug).first() if _SLUG.fullmatch(slug) else None
     if endpoint is None:
-        return _nobody(None, "unknown")
+        return _rejecting_receiver(None, "unknown")
     if not endpoint.enabled:
-        return _nobody(endpoint.pk, "disabled")
+        return _rejecting_receiver(endpoint.pk, "disabled")
     try:
         scheme = scheme_for(endpoint.scheme, endpoint.config)
-        secrets = _usable(scheme, endpoint)
+        secrets = _active_secrets(scheme, endpoint)
     except (SchemeError, SecretNotFoundError, ValueError) as error:
         log.error("the endpoint %s cannot verify deliveries: %s", slug, error)
-        return _nobody(endpoint.pk, "secret")
+        return _rejecting_receiver(endpoint.pk, "secret")
     known = Redactor()
     known.learn(*(each.value.reveal() for each in secrets))
     return Receiver(endpoint.pk, endpoint.source, scheme, secrets, redactor=known)
 
 
-class Receivers:
+class ReceiverCache:
     """Receivers by slug, trusted for a moment, so that a burst of deliveries asks the database once."""
 
     MOST = 1_000
@@ -249,20 +249,20 @@ class Receivers:
         self._known[slug] = (time.monotonic() + setting("AUTOMATE_ENDPOINT_CACHE_SECONDS"), receiver)
 
 
-_NOBODYS_SECRETS = (Secret("", SecretValue(token_hex(32))),)
+_REJECTING_SECRETS = (Secret("", SecretValue(token_hex(32))),)
 
 
-def _nobody(endpoint_id: int | None, trouble: str) -> Receiver:
-    return Receiver(endpoint_id, "", GitHubScheme({}), _NOBODYS_SECRETS, trouble)
+def _rejecting_receiver(endpoint_id: int | None, trouble: str) -> Receiver:
+    return Receiver(endpoint_id, "", GitHubScheme({}), _REJECTING_SECRETS, trouble)
 
 
-def _too_many(seconds: int) -> Answer | None:
+def _too_many_answer(seconds: int) -> Answer | None:
     if not seconds:
         return None
     return Answer(429, {"error": "Too many deliveries; come again later."}, {"Retry-After": str(seconds)})
 
 
-def _usable(scheme: SignatureScheme, endpoint: WebhookEndpoint) -> tuple[Secret, ...]:
+def _active_secrets(scheme: SignatureScheme, endpoint: WebhookEndpoint) -> tuple[Secret, ...]:
     """The secrets that are valid now. A short one is no secret; an old one that is gone is missed by nobody here.
 
     Raises SecretNotFoundError, SecretUnavailableError, ValueError.
@@ -271,10 +271,10 @@ def _usable(scheme: SignatureScheme, endpoint: WebhookEndpoint) -> tuple[Secret,
         return ()
     if not endpoint.secret:
         raise ValueError("no secret is set")
-    secrets = [Secret("secret", _good(scheme, endpoint.secret))]
+    secrets = [Secret("secret", _resolve_secret(scheme, endpoint.secret))]
     if endpoint.has_old_secret and endpoint.old_secret_until is not None:
         try:
-            old = _good(scheme, endpoint.old_secret)
+            old = _resolve_secret(scheme, endpoint.old_secret)
         except (SecretNotFoundError, ValueError) as error:
             log.warning("the old secret of the endpoint %s is not accepted: %s", endpoint.slug, error)
         else:
@@ -282,7 +282,7 @@ def _usable(scheme: SignatureScheme, endpoint: WebhookEndpoint) -> tuple[Secret,
     return tuple(secrets)
 
 
-def _good(scheme: SignatureScheme, reference: str) -> SecretValue:
+def _resolve_secret(scheme: SignatureScheme, reference: str) -> SecretValue:
     secret = resolve(reference)
     if problem := scheme.secret_problem(secret.reveal()):
         raise ValueError(f"the secret {reference} is {problem}")
@@ -293,7 +293,7 @@ def _storable(text: str, most: int = 200) -> str:
     return text.replace("\0", "")[:most]
 
 
-def _key(key: str | None) -> str | None:
+def _stored_key(key: str | None) -> str | None:
     """A delivery key that fits its column: a longer one by its hash."""
     if key is None or len(key) <= 200:
         return None if key is None else _storable(key)

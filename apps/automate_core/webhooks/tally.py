@@ -18,7 +18,7 @@ from automate_core.conf import setting
 
 log = logging.getLogger(__name__)
 
-ADD_REFUSALS = """
+ADD_REJECTIONS = """
 INSERT INTO automate_core_refuseddeliveries (endpoint_id, reason, day, count, last_at)
 SELECT endpoint, reason, (automate_now() AT TIME ZONE 'UTC')::date, count, automate_now()
 FROM json_to_recordset(%(counts)s::json) AS c(endpoint bigint, reason text, count bigint)
@@ -26,7 +26,7 @@ WHERE endpoint IS NULL OR EXISTS (SELECT FROM automate_core_webhookendpoint e WH
 ON CONFLICT (endpoint_id, reason, day)
 DO UPDATE SET count = automate_core_refuseddeliveries.count + excluded.count, last_at = excluded.last_at
 """
-NOTE_USE = """
+MARK_USED = """
 UPDATE automate_core_webhookendpoint
 SET secret_used_at = CASE WHEN id = ANY(%(new)s) THEN automate_now() ELSE secret_used_at END,
     old_secret_used_at = CASE WHEN id = ANY(%(old)s) THEN automate_now() ELSE old_secret_used_at END
@@ -73,9 +73,9 @@ class Tally:
                 fields = {
                     field: sorted(each for each, name in used if name == field) for field in ("secret", "old_secret")
                 }
-                database.run(None, NOTE_USE, {"new": fields["secret"], "old": fields["old_secret"]})
+                database.run(None, MARK_USED, {"new": fields["secret"], "old": fields["old_secret"]})
             if counts:
-                database.run(None, ADD_REFUSALS, {"counts": msgspec.json.encode(counts).decode()})
+                database.run(None, ADD_REJECTIONS, {"counts": msgspec.json.encode(counts).decode()})
 
     def clear(self) -> None:
         """Forget what is not written."""
@@ -87,11 +87,11 @@ class Tally:
             return
         with self._lock:
             if self._timer is None:
-                self._timer = threading.Timer(setting("AUTOMATE_HOOK_TALLY_SECONDS"), self.flush_alone)
+                self._timer = threading.Timer(setting("AUTOMATE_HOOK_TALLY_SECONDS"), self.flush_in_thread)
                 self._timer.daemon = True
                 self._timer.start()
 
-    def flush_alone(self) -> None:
+    def flush_in_thread(self) -> None:
         """In a thread of its own, with a connection of its own."""
         try:
             self.flush()

@@ -18,7 +18,7 @@ from automate_governance.secrets.resolver import resolve
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sent:
+class DeliveryResult:
     """What the site answered."""
 
     status: int
@@ -27,9 +27,9 @@ class Sent:
     reason: str
 
 
-def send(
+def send_test_delivery(
     endpoint: WebhookEndpoint, body: bytes, *, event_type: str = "", headers: Mapping[str, str] | None = None
-) -> Sent:
+) -> DeliveryResult:
     """Sign `body` with the endpoint's secret and post it, as JSON unless `headers` name another content type. Audited.
 
     Raises EgressError, SecretNotFoundError.
@@ -44,7 +44,7 @@ def send(
     signed = scheme.sign(secret, body, event_type=event_type, delivery=str(uuid.uuid4()), url=url, content_type=kind)
     audit.record(None, "webhook.delivery_sent", endpoint, changes={"event": event_type})
     response = HttpSession(internal_hosts=_own_host(url)).request("POST", url, headers={**signed, **given}, data=body)
-    return _sent(response)
+    return _read_result(response)
 
 
 def _own_host(url: str) -> list[str]:
@@ -52,7 +52,7 @@ def _own_host(url: str) -> list[str]:
     return [f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"]
 
 
-def _sent(response: HttpResponse) -> Sent:
+def _read_result(response: HttpResponse) -> DeliveryResult:
     """From the body, or from the headers where the sender reads something else in the body."""
     try:
         answer = response.json()
@@ -60,7 +60,7 @@ def _sent(response: HttpResponse) -> Sent:
         answer = {}
     answer = answer if isinstance(answer, dict) else {}
     event_id = answer.get("event_id") or response.headers.get("automate-event-id")
-    return Sent(
+    return DeliveryResult(
         status=response.status,
         trace_id=answer.get("trace_id") or response.headers.get("automate-trace-id", ""),
         event_id=uuid.UUID(event_id) if event_id else None,

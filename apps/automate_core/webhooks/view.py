@@ -13,7 +13,14 @@ from django.views.decorators.csrf import csrf_exempt
 from automate_core.conf import setting
 from automate_core.outbox.ingest import EventIngestor
 from automate_core.webhooks import rates
-from automate_core.webhooks.receive import METHOD, Answer, find_receiver, hasty, not_accepted, too_large
+from automate_core.webhooks.receive import (
+    METHOD_NOT_ALLOWED,
+    Answer,
+    error_answer,
+    find_receiver,
+    rate_limited,
+    too_large,
+)
 from automate_core.webhooks.schemes.signing import Delivery
 from automate_governance.people.origin import Source
 
@@ -30,11 +37,11 @@ class WebhookView(View):
 
     def http_method_not_allowed(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         """405, in the same form as the other answers."""
-        return _response(METHOD)
+        return _response(METHOD_NOT_ALLOWED)
 
     def _answer(self, request: HttpRequest, slug: str) -> Answer:
         whence = rates.source(slug, str(request.META.get("REMOTE_ADDR") or ""))
-        if answer := hasty(whence):
+        if answer := rate_limited(whence):
             return answer
         most = setting("AUTOMATE_HOOK_BODY_BYTES")
         body = request.read(most + 1)
@@ -46,7 +53,7 @@ class WebhookView(View):
                 return accepting
             return accepting.accepted(EventIngestor().ingest(*accepting.events))
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
-            return not_accepted(error)
+            return error_answer(error)
 
 
 def delivery_of(request: HttpRequest, body: bytes) -> Delivery:

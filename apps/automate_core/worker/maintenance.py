@@ -45,15 +45,15 @@ class Chore:
 
 CHORES: tuple[Chore, ...] = (
     Chore("schedules", schedules.DUE, schedules.fire_due),
-    Chore("captures", model_capture.DUE, model_capture.hand_over),
+    Chore("captures", model_capture.DUE, model_capture.ingest_captured_changes),
     Chore("children", sub_runs.DUE, sub_runs.answer),
     Chore("orphans", sub_runs.ORPHANED, sub_runs.cancel_orphans),
     Chore("slots", concurrency.DUE, concurrency.sweep),
     Chore("paused", pausing.DUE, pausing.release),
     Chore("reconnected", reconnection.DUE, reconnection.release),
-    Chore("bulk actions", bulk.DUE, bulk.go_on),
-    Chore("statistics", rollup.DUE, rollup.count),
-    Chore("levels", levels.DUE, levels.look),
+    Chore("bulk actions", bulk.DUE, bulk.run_next_batch),
+    Chore("statistics", rollup.DUE, rollup.count_ended_runs),
+    Chore("levels", levels.DUE, levels.record_levels),
     Chore(
         "old transactions",
         status.OLD_TRANSACTION,
@@ -65,11 +65,11 @@ CHORES: tuple[Chore, ...] = (
 
 #: On a thread of their own: a slow mail server delays nothing else.
 NOTIFYING: tuple[Chore, ...] = (
-    Chore("failed runs", failures.DUE, failures.notice),
-    Chore("notification rules", detectors.DUE, detectors.look),
-    Chore("approvals to tell of", approval_mail.UNTOLD, approval_mail.tell),
-    Chore("reminders", approval_mail.TO_REMIND, approval_mail.remind),
-    Chore("notifications", sending.DUE, sending.send),
+    Chore("failed runs", failures.DUE, failures.detect_failures),
+    Chore("notification rules", detectors.DUE, detectors.run_detectors),
+    Chore("approvals to tell of", approval_mail.APPROVAL_MAIL_DUE, approval_mail.queue_approval_mail),
+    Chore("reminders", approval_mail.REMINDER_DUE, approval_mail.queue_reminders),
+    Chore("notifications", sending.DUE, sending.send_next),
 )
 
 

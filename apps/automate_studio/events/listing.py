@@ -17,9 +17,9 @@ from django.db.models.expressions import RawSQL
 from psycopg.errors import QueryCanceled
 
 from automate_core.events import access
-from automate_core.events.access import Reach
+from automate_core.events.access import EventAccess
 from automate_core.models import Event, ExecutionRun, OutboxJob
-from automate_core.queries.event_search import SINCE, Found, QuestionError, find
+from automate_core.queries.event_search import SINCE, SearchError, SearchResult, find_events
 from automate_core.queries.statement_timeout import bounded_queries
 from automate_core.states import JobStatus
 from automate_governance.admin_site import reverse
@@ -87,15 +87,15 @@ def event_tabs(kept: Mapping[str, str], *, of_refused: bool = False) -> list[Tab
 def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:
     """One page of the events that `user` may view, newest first."""
     kept = _list_query(query)
-    reach = access.reach(user, "view")
-    readable = access.reach(user, "view_payload")
+    reach = access.find_event_access(user, "view")
+    readable = access.find_event_access(user, "view_payload")
     after, before = parse_uuid(query.get("after")), parse_uuid(query.get("before"))
-    found, choices, stopped, error = Found(), _with_selected(kept, [], []), False, ""
+    found, choices, stopped, error = SearchResult(), _with_selected(kept, [], []), False, ""
     try:
         with bounded_queries():
             choices = _filter_choices(reach, kept)
-            found = find(reach, readable, kept, (after, before), now)
-    except QuestionError as unreadable:
+            found = find_events(reach, readable, kept, (after, before), now)
+    except SearchError as unreadable:
         error = str(unreadable)
     except DataError:
         error = "This cannot be looked for: it holds what no payload can, such as NUL."
@@ -139,12 +139,14 @@ def _list_query(query: Query) -> dict[str, str]:
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
-def _event_rows(found: list[Event], user: User, readable: Reach) -> list[EventRow]:
+def _event_rows(found: list[Event], user: User, readable: EventAccess) -> list[EventRow]:
     keys = [event.pk for event in found]
     if not keys:
         return []
     rows = Event.objects.filter(pk__in=keys)
-    started: dict[uuid.UUID, list[uuid.UUID]] = dict(rows.values_list("pk", access.runs_started(user, RUNS_SHOWN + 1)))
+    started: dict[uuid.UUID, list[uuid.UUID]] = dict(
+        rows.values_list("pk", access.started_run_ids(user, RUNS_SHOWN + 1))
+    )
     subjects = dict(rows.filter(readable.condition()).exclude(subject="").values_list("pk", "subject"))
     wanted = [run for runs in started.values() for run in runs]
     runs = ExecutionRun.objects.select_related("workflow").only("status", "workflow__name", "workflow__slug")
@@ -164,7 +166,7 @@ def _event_rows(found: list[Event], user: User, readable: Reach) -> list[EventRo
     ]
 
 
-def _filter_choices(reach: Reach, kept: dict[str, str]) -> list[FilterChoice]:
+def _filter_choices(reach: EventAccess, kept: dict[str, str]) -> list[FilterChoice]:
     """Sources and types of the newest events, and the times to choose from."""
     keys = reach.newest(RECENT)
     among = RawSQL("automate_core_event.id = ANY(%s::uuid[])", [keys], output_field=BooleanField())

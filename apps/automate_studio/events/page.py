@@ -21,7 +21,7 @@ from automate_core.events import access
 from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, Workflow
 from automate_core.outbox import subjects
-from automate_core.queries.event_search import find, lookup
+from automate_core.queries.event_search import find_events, lookup_events
 from automate_core.runs import replay
 from automate_core.runs.control import ControlError
 from automate_governance import audit, payload_views
@@ -161,11 +161,11 @@ def event_sample(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
 def event_check(request: HttpRequest, pk: int) -> HttpResponse:
     """Choose an event, and see why it did or did not start one workflow."""
     workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
-    reach = access.reach(request.user, "view")
+    reach = access.find_event_access(request.user, "view")
     text = clean_text(request.GET.get("event"))
-    event = next((found for part in lookup(text, reach) for found in part[:1]), None) if text else None
+    event = next((found for part in lookup_events(text, reach) for found in part[:1]), None) if text else None
     sources = set(workflow.active_triggers.values_list("source", flat=True))
-    latest = find(reach.among(sources), reach, {}, (None, None), timezone.now()).rows[:CHECKED]
+    latest = find_events(reach.limited_to(sources), reach, {}, (None, None), timezone.now()).rows[:CHECKED]
     return _render_page(
         request,
         "check",
@@ -189,7 +189,7 @@ def _replay_options(request: HttpRequest, event: Event, *, may_read: bool) -> Re
 
 def _get_event(request: HttpRequest, event_id: uuid.UUID) -> Event:
     event = get_object_or_404(Event, pk=event_id)
-    if not access.may(request.user, "view", event):
+    if not access.may_access_event(request.user, "view", event):
         raise Http404
     return event
 
@@ -197,7 +197,7 @@ def _get_event(request: HttpRequest, event_id: uuid.UUID) -> Event:
 def _get_readable_event(request: HttpRequest, event_id: uuid.UUID) -> Event:
     """One whose payload is there, for who may see it."""
     event = _get_event(request, event_id)
-    if not access.may(request.user, "view_payload", event):
+    if not access.may_access_event(request.user, "view_payload", event):
         raise PermissionDenied
     if event.emptied_at:
         raise Http404("what it carried was let go")
@@ -212,7 +212,7 @@ def _payload_tree(event: Event) -> JsonTree:
 def _find_visible_event(user: User, event_id: uuid.UUID | None) -> Event | None:
     """The event, when this person may know of it."""
     event = Event.objects.defer("payload", "headers").filter(pk=event_id).first() if event_id else None
-    return event if event is not None and access.may(user, "view", event) else None
+    return event if event is not None and access.may_access_event(user, "view", event) else None
 
 
 def _event_url(event: Event) -> str:

@@ -14,7 +14,7 @@ from automate_connectors.number_fields import IntegerField
 from automate_core.expressions.durations import parse_duration
 from automate_core.models import NotificationRule
 from automate_core.operations.notifications.rules import RuleValues
-from automate_core.operations.notifications.texts import lasting
+from automate_core.operations.notifications.texts import format_duration
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, permitted
 
@@ -135,4 +135,4 @@ def initial_values(rule: NotificationRule | None, timezone: str) -> dict[str, An
 
 def span_text(span: dt.timedelta) -> str:
     """A span as it is filled in: `15m`, `2h 30m`."""
-    return re.sub(r" (days?|h|min|s)", lambda unit: unit[1][0], lasting(span))
+    return re.sub(r" (days?|h|min|s)", lambda unit: unit[1][0], format_duration(span))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.db.models import Max, Q, QuerySet
 
 from automate_core.models import Notification, NotificationRule, Workflow
-from automate_core.operations.notifications.texts import lasting
+from automate_core.operations.notifications.texts import format_duration
 from automate_core.states import NotificationStatus
 from automate_studio.ui.describe import describe_recipients
 from automate_studio.ui.json.visible import escape_invisible
@@ -86,7 +86,7 @@ def _rule_row(rule: NotificationRule, *, muted: bool = False) -> RuleRow:
 
 def rule_trigger_text(rule: NotificationRule) -> str:
     """What a rule waits for, as a sentence without its stop."""
-    span = lasting(rule.span) if rule.span else ""
+    span = format_duration(rule.span) if rule.span else ""
     match rule.kind:
         case _Kind.FAILURES:
             return f"{rule.failures} runs fail within {span}"
@@ -98,7 +98,7 @@ def rule_trigger_text(rule: NotificationRule) -> str:
 
 
 def _limits_text(rule: NotificationRule) -> str:
-    limit = f"One in {lasting(rule.window)}"
+    limit = f"One in {format_duration(rule.window)}"
     if rule.quiet_from is None or rule.quiet_until is None:
         return limit
     return f"{limit}, quiet {rule.quiet_from:%H:%M} to {rule.quiet_until:%H:%M} {rule.timezone}"

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from automate_core.models import Notification, NotificationRule, Workflow
 from automate_core.operations.notifications import rules
-from automate_core.operations.notifications.channels import can_mail, no_mail
+from automate_core.operations.notifications.channels import can_mail, no_mail_message
 from automate_core.states import NotificationStatus, TransitionError
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
@@ -63,10 +63,10 @@ def rule_action(request: HttpRequest, rule_id: int) -> HttpResponse:
     if what == "test":
         return _test_rule(request, rule)
     acts: dict[str, tuple[Callable[[], Any], str]] = {
-        "on": (lambda: rules.turn(rule, on=True, by=person), "Turned on."),
-        "off": (lambda: rules.turn(rule, on=False, by=person), "Turned off: it tells nobody."),
-        "remove": (lambda: rules.remove(rule, by=person), "Removed."),
-        "take_back": (lambda: rules.take_back(rule, by=person), "The rule is there again."),
+        "on": (lambda: rules.set_rule_enabled(rule, on=True, by=person), "Turned on."),
+        "off": (lambda: rules.set_rule_enabled(rule, on=False, by=person), "Turned off: it tells nobody."),
+        "remove": (lambda: rules.remove_rule(rule, by=person), "Removed."),
+        "take_back": (lambda: rules.restore_rule(rule, by=person), "The rule is there again."),
     }
     if what not in acts:
         return HttpResponse("Say what to do with the rule.", status=422, content_type="text/plain")
@@ -88,7 +88,7 @@ def rule_mute(request: HttpRequest, pk: int, rule_id: int) -> HttpResponse:
     rule = get_object_or_404(NotificationRule, pk=rule_id, workflow=None, removed_at=None)
     on = request.POST.get("do") == "mute"
     try:
-        rules.mute(rule, workflow, on=on, by=current_person(request))
+        rules.mute_owner(rule, workflow, on=on, by=current_person(request))
     except rules.RuleError as error:
         messages.error(request, str(error))
     else:
@@ -106,7 +106,7 @@ def notification_resend(request: HttpRequest, notification_id: uuid.UUID) -> Htt
     elif not can(request.user, "administer", SITE):
         raise Http404
     try:
-        rules.send_again(found, by=current_person(request))
+        rules.resend_notification(found, by=current_person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     except TransitionError:
@@ -138,7 +138,7 @@ def _page_url(workflow: Workflow | None) -> str:
 
 
 def _test_rule(request: HttpRequest, rule: NotificationRule) -> HttpResponse:
-    outcomes = rules.test(rule, by=current_person(request))
+    outcomes = rules.send_test(rule, by=current_person(request))
     for each in outcomes:
         if each.status == NotificationStatus.SENT:
             messages.success(request, f"The test was sent to {each.target}.")
@@ -162,7 +162,7 @@ def _render_page(request: HttpRequest, workflow: Workflow | None) -> HttpRespons
         rules=rule_rows(workflow),
         site_rules=site_rule_rows(workflow) if workflow else [],
         found=notification_log(workflow, request.GET),
-        no_mail="" if can_mail() else no_mail(),
+        no_mail="" if can_mail() else no_mail_message(),
         removed=removed.first(),
         new=reverse("studio:rule_new_of", args=[workflow.pk]) if workflow else reverse("studio:rule_new"),
     )
@@ -175,7 +175,7 @@ def _edit_rule(request: HttpRequest, rule: NotificationRule | None, workflow: Wo
     secret = ""
     if form.is_valid():
         try:
-            rule, secret = rules.save(rule, form.values(), workflow=workflow, by=current_person(request))
+            rule, secret = rules.save_rule(rule, form.values(), workflow=workflow, by=current_person(request))
         except NotPermittedError as error:
             raise PermissionDenied from error
         except rules.RuleError as error:
@@ -193,7 +193,7 @@ def _edit_rule(request: HttpRequest, rule: NotificationRule | None, workflow: Wo
         rule=rule,
         form=form,
         secret=secret,
-        no_mail="" if can_mail() else no_mail(),
+        no_mail="" if can_mail() else no_mail_message(),
         back=_page_url(workflow),
         action=_form_url(rule, workflow),
     )

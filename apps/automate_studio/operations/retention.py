@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from automate_core.models import Pruning, SitePolicy, Workflow
 from automate_core.operations.retention import forecast, policy, pruning
-from automate_core.operations.retention.describe import said
+from automate_core.operations.retention.describe import describe_counts
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
 from automate_studio.ui.admin_page import render_page
@@ -53,7 +53,7 @@ class WorkflowUsage:
 
     workflow: Workflow
     own: str
-    found: forecast.OfWorkflow
+    found: forecast.WorkflowForecast
     runs: int
     now: int
 
@@ -80,7 +80,7 @@ def retention_page(request: HttpRequest) -> HttpResponse:
     is_given = any(kind in given for kind in policy.KINDS)
     days, errors = _parse_days(given) if is_given else (stored, {})
     if request.method == "POST" and is_given and not errors:
-        policy.change(days, by=current_person(request))
+        policy.change_policy(days, by=current_person(request))
         messages.success(request, "Saved. It counts from the next pruning on.")
         return HttpResponseSeeOther(reverse("studio:retention"))
     texts = {kind: clean_text(given.get(kind)) if is_given else _days_field(stored[kind]) for kind in policy.KINDS}
@@ -95,9 +95,9 @@ def _render_page(
     *,
     is_tried: bool,
 ) -> HttpResponse:
-    usual = policy.defaults()
+    usual = policy.default_days()
     site = usual | {kind: number for kind, number in days.items() if number is not None}
-    found = forecast.of(replace(policy.load(), site=site))
+    found = forecast.build_forecast(replace(policy.load_policy(), site=site))
     return render_page(
         request,
         "automate_studio/retention.html",
@@ -119,8 +119,10 @@ def _render_page(
         ],
         workflows=_workflow_usage(found),
         further=max(len(found.workflows) - SHOWN, 0),
-        prunings=[PruningRow(pruning=each, said=said(each.counts)) for each in pruning.newest(PRUNINGS)],
-        next_at=pruning.next_at(),
+        prunings=[
+            PruningRow(pruning=each, said=describe_counts(each.counts)) for each in pruning.latest_prunings(PRUNINGS)
+        ],
+        next_at=pruning.next_pruning_at(),
         is_tried=is_tried,
         may_change=can(request.user, "administer", SITE),
         ahead=forecast.AHEAD,

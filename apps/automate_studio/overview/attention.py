@@ -15,8 +15,8 @@ from automate_core.definition.step_names import step_name
 from automate_core.models import ExecutionRun, FailureCount, FailureGroup, Wait, WebhookEndpoint
 from automate_core.operations import dead_jobs
 from automate_core.operations.offboarding import holdings
+from automate_core.operations.statistics.period_figures import Counts, Workflows
 from automate_core.operations.statistics.periods import Period
-from automate_core.operations.statistics.reading import Counts, Workflows
 from automate_core.outbox.status import QueueStatus
 from automate_core.queries.latest_runs import LATEST, LATEST_RUNS
 from automate_core.states import FINAL_RUN_STATES
@@ -189,7 +189,7 @@ def _trend_texts(number: int, before: int, is_new: bool) -> tuple[str, str]:
 def _dead_job_items(user: User) -> Iterator[AttentionItem]:
     if not can(user, "operate", SITE):
         return
-    dead = len(dead_jobs.unreplayed().values_list("pk", flat=True)[: MOST_COUNTED + 1])
+    dead = len(dead_jobs.requeueable_jobs().values_list("pk", flat=True)[: MOST_COUNTED + 1])
     if dead:
         yield AttentionItem(
             name="Jobs that were given up",
@@ -218,7 +218,9 @@ def _long_transaction_items(status: QueueStatus | None) -> Iterator[AttentionIte
 def _unassigned_approval_items(user: User, workflows: Workflows, now: dt.datetime) -> Iterator[AttentionItem]:
     """Approvals that no active person can decide: whoever was asked has left."""
     of_approvals = undecided_waits(workflows).filter(kind=Wait.Kind.APPROVAL).exclude(run__status__in=FINAL_RUN_STATES)
-    found = list(holdings.unattended(of_approvals).order_by("id").values_list("pk", "created_at")[: MOST_COUNTED + 1])
+    found = list(
+        holdings.undecidable_approvals(of_approvals).order_by("id").values_list("pk", "created_at")[: MOST_COUNTED + 1]
+    )
     if not found:
         return
     reassignable = may_reassign_tasks(user)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from automate_core.operations.statistics.period_figures import Bar, Counts
 from automate_core.operations.statistics.periods import DAY, HOUR, Period
-from automate_core.operations.statistics.reading import Bar, Counts
 from automate_studio.ui.formatting import format_count
 
 WIDTH, HEIGHT = 662, 228

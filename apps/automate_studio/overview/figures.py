@@ -10,8 +10,8 @@ from django.db.models import Count, Min, Model, Q, QuerySet
 
 from automate_core.models import ExecutionRun, Wait
 from automate_core.operations.statistics.buckets import percentile
+from automate_core.operations.statistics.period_figures import Bar, Counts, Levels, Times, Workflows
 from automate_core.operations.statistics.periods import Period
-from automate_core.operations.statistics.reading import Bar, Counts, Levels, Times, Workflows
 from automate_core.outbox import status as queue_status
 from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse

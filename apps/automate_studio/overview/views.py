@@ -18,9 +18,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from automate_core import database
 from automate_core.models import FailureGroup, Workflow
 from automate_core.operations import dead_jobs
-from automate_core.operations.statistics import failures, reading
-from automate_core.operations.statistics.periods import BARS, Period, period
-from automate_core.operations.statistics.reading import Counts, Workflows
+from automate_core.operations.statistics import failures, period_figures
+from automate_core.operations.statistics.period_figures import Counts, Workflows
+from automate_core.operations.statistics.periods import BARS, Period, find_period
 from automate_core.outbox import status as queue_status
 from automate_core.runs import control
 from automate_governance.admin_site import reverse
@@ -107,14 +107,16 @@ def _pages_missing_in_sidebar(request: HttpRequest, shown: Mapping[str, Any]) ->
 def build_overview(user: User, query: Any) -> Overview:
     """All of the page, in as many queries for one workflow as for hundreds."""
     now = database.now()
-    chosen, as_table = period(query.get("period", ""), now), query.get("view") == "table"
+    chosen, as_table = find_period(query.get("period", ""), now), query.get("view") == "table"
     workflows = _visible_workflows(user)
-    by_workflow, before = reading.counts(chosen, workflows)
-    times, bars = reading.times(chosen, workflows), reading.bars(chosen, workflows)
+    by_workflow, before = period_figures.read_counts(chosen, workflows)
+    times, bars = period_figures.read_times(chosen, workflows), period_figures.read_bars(chosen, workflows)
     total = sum(by_workflow.values(), Counts())
     status = queue_status.read_status() if can(user, "operate", SITE) else None
-    points = reading.lines(chosen, workflows).get(0, [])
-    queue = queue_figure(chosen, status, reading.levels(chosen)) if status else queued_figure(workflows, now)
+    points = period_figures.read_lines(chosen, workflows).get(0, [])
+    queue = (
+        queue_figure(chosen, status, period_figures.read_levels(chosen)) if status else queued_figure(workflows, now)
+    )
     kept = {"period": chosen.name, "view": "table" if as_table else ""}
     return Overview(
         title=_NAMES[chosen.name][1],
@@ -170,7 +172,7 @@ def retry_group(request: HttpRequest, pk: int) -> HttpResponse:
     if not can(request.user, "run", group):
         raise PermissionDenied
     if request.method != "POST":
-        count = failures.retryable(group).count()
+        count = failures.retryable_runs(group).count()
         step = failed_step_names([group])[group.pk]
         context = {
             "group": group,
@@ -181,7 +183,7 @@ def retry_group(request: HttpRequest, pk: int) -> HttpResponse:
         }
         return TemplateResponse(request, "automate_studio/overview/retry.html", context)
     version: control.Version = "newest" if request.POST.get("version") == "newest" else "original"
-    result = failures.retry(group, by=current_person(request), version=version)
+    result = failures.retry_group(group, by=current_person(request), version=version)
     said = f"{format_count(result.done)} {'run was' if result.done == 1 else 'runs were'} started again."
     if result.left:
         said += f" {format_count(result.left)} more are left: retry them when these have ended."
@@ -193,10 +195,10 @@ def retry_group(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 _MARKS = {
-    "mute": (failures.mute, "Muted. These failures need no attention, however often they come.", "unmute"),
-    "unmute": (failures.unmute, "No longer muted.", "mute"),
-    "resolve": (failures.resolve, "Resolved. A further failure opens it again.", "reopen"),
-    "reopen": (failures.reopen, "Open again.", "resolve"),
+    "mute": (failures.mute_group, "Muted. These failures need no attention, however often they come.", "unmute"),
+    "unmute": (failures.unmute_group, "No longer muted.", "mute"),
+    "resolve": (failures.resolve_group, "Resolved. A further failure opens it again.", "reopen"),
+    "reopen": (failures.reopen_group, "Open again.", "resolve"),
 }
 
 
@@ -225,7 +227,7 @@ def requeue_dead_jobs(request: HttpRequest) -> HttpResponse:
     """Do the work of jobs that were given up after all: gives the live parts, and what came of it."""
     if not can(request.user, "operate", SITE):
         raise Http404
-    result = dead_jobs.replay_oldest(current_person(request))
+    result = dead_jobs.requeue_oldest(current_person(request))
     said = f"{format_count(result.done)} job{'' if result.done == 1 else 's'} replayed."
     if result.refused:
         said += f" {format_count(len(result.refused))} left: {next(iter(result.refused.values()))}."

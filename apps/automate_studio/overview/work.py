@@ -10,10 +10,10 @@ from automate_core import database
 from automate_core.definition.step_names import step_name
 from automate_core.definition.step_paths import parent_path, without_items
 from automate_core.models import Workflow
-from automate_core.operations.statistics import reading
+from automate_core.operations.statistics import period_figures
 from automate_core.operations.statistics.buckets import percentile
+from automate_core.operations.statistics.period_figures import Counts, Times
 from automate_core.operations.statistics.periods import Period
-from automate_core.operations.statistics.reading import Counts, Times
 from automate_core.outbox.status import QueueStatus, WorkerStatus
 from automate_core.queries.latest_runs import LATEST
 from automate_studio.overview.charts import SparkLine, build_line
@@ -97,7 +97,7 @@ def slowest_workflows(period: Period, counts: Mapping[int, Counts], times: Times
     if not keys:
         return []
     there = Workflow.objects.prefetch_related("steps").defer("description").in_bulk(keys)
-    lines, steps = reading.lines(period, keys, apart=True), _slowest_steps(there)
+    lines, steps = period_figures.read_lines(period, keys, apart=True), _slowest_steps(there)
     return [
         _slow_workflow(
             there[key], counts.get(key, Counts()), times.by_workflow[key], lines.get(key, []), steps.get(key)
@@ -129,7 +129,7 @@ def _slowest_steps(workflows: Mapping[int, Workflow]) -> dict[int, tuple[str, st
 def _slow_workflow(
     workflow: Workflow,
     counts: Counts,
-    took: reading.Histogram,
+    took: period_figures.Histogram,
     points: Sequence[float | None],
     step: tuple[str, str] | None,
 ) -> SlowWorkflow:

@@ -51,7 +51,7 @@ class HandOverMixin:
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         """To the page Hand over when an account was just deactivated and holds something."""
         answer: HttpResponse = super().response_change(request, obj)  # type: ignore[misc]
-        if getattr(obj, "is_active", True) or not request.user.is_superuser or not holdings.holdings(obj):
+        if getattr(obj, "is_active", True) or not request.user.is_superuser or not holdings.find_holdings(obj):
             return answer
         messages.warning(request, f"{obj} is deactivated and still holds what is listed here. Hand it over.")
         return redirect(hand_over_url(obj))

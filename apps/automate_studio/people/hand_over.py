@@ -37,7 +37,7 @@ def hand_over(request: HttpRequest, pk: str) -> HttpResponse:
     if request.method == "POST":
         try:
             deactivate = bool(request.POST.get("deactivate"))
-            result = handover.hand_over(leaver, handover.find(name), by=by, deactivate=deactivate)
+            result = handover.hand_over(leaver, handover.find_active_person(name), by=by, deactivate=deactivate)
         except handover.HandoverError as error:
             problem = str(error)
         else:
@@ -49,8 +49,8 @@ def hand_over(request: HttpRequest, pk: str) -> HttpResponse:
         f"Hand over from {leaver.get_username()}",
         status=422 if problem else 200,
         leaver=leaver,
-        kinds=[_holding_view(each) for each in holdings.holdings(leaver)],
-        naming=[(workflow.name, object_url(workflow)) for workflow in holdings.naming(leaver)],
+        kinds=[_holding_view(each) for each in holdings.find_holdings(leaver)],
+        naming=[(workflow.name, object_url(workflow)) for workflow in holdings.workflows_naming(leaver)],
         may_be_deleted=holdings.may_be_deleted(leaver),
         names=_proposed_names(leaver),
         given=name,

@@ -30,7 +30,7 @@ def run_pin(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """Keep a run for ever with `keep`, or else like any other."""
     run = get_run_or_404(request, run_id)
     is_kept = bool(request.POST.get("keep"))
-    act = pinning.keep if is_kept else pinning.release
+    act = pinning.pin_run if is_kept else pinning.unpin_run
     if try_action(request, lambda: act(run, by=current_person(request))):
         goes = "It is kept until somebody lets it go." if is_kept else "It is deleted when its days are over."
         messages.success(request, goes)

@@ -110,7 +110,7 @@ def approvals_hand_over(request: HttpRequest) -> HttpResponse:
         person = names.named(absent).first()
         if person is None:
             raise approvals.HandOverError(f"There is no account called {absent!r}." if absent else "Name somebody.")
-        done = leaver_tasks.hand_over(person, by=current_person(request), **_parse_assignee(name))
+        done = leaver_tasks.hand_over_approvals(person, by=current_person(request), **_parse_assignee(name))
     except approvals.HandOverError as error:
         messages.error(request, str(error))
     else:
@@ -118,7 +118,7 @@ def approvals_hand_over(request: HttpRequest) -> HttpResponse:
     return HttpResponseSeeOther(f"{reverse('studio:approval_list')}?show=all")
 
 
-def _report_hand_over(request: HttpRequest, absent: str, name: str, done: leaver_tasks.HandedOver) -> None:
+def _report_hand_over(request: HttpRequest, absent: str, name: str, done: leaver_tasks.ApprovalHandover) -> None:
     if done.done or not done.refused:
         tasks = f"{done.done} task{'' if done.done == 1 else 's'}"
         messages.success(request, f"{name} is asked now in place of {absent}: {tasks}.")

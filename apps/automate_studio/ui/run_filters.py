@@ -91,7 +91,7 @@ class Filters:
     def term(self) -> tuple[str, str] | None:
         """(name, value) of the search term."""
         match = _TERM.fullmatch(self.kept.get("term", ""))
-        return (match["name"], search_terms.normal(match["value"])) if match else None
+        return (match["name"], search_terms.normalize_term(match["value"])) if match else None
 
     @property
     def bulk(self) -> uuid.UUID | None:

@@ -12,7 +12,7 @@ from automate_studio.ui.objects.form_view import FieldView, build_sections
 
 SIGNED = tuple(code for code, scheme in SCHEMES.items() if scheme.signed)
 CONDITIONS: form_view.Conditions = {
-    **config_fields.shown_when(),
+    **config_fields.visibility_rules(),
     "secret": (("scheme", SIGNED),),
     "overlap_hours": (("scheme", SIGNED),),
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks import endpoints
-from automate_core.webhooks.schemes.examples import curl
+from automate_core.webhooks.schemes.examples import curl_command
 from automate_core.webhooks.schemes.generic import ConfiguredScheme
 from automate_core.webhooks.schemes.registry import SchemeError, scheme_for
 from automate_core.webhooks.schemes.signing import SignatureScheme
@@ -34,7 +34,7 @@ def build_endpoint_info(slug: str, user: User, event_type: str, *, secret: str =
     endpoint = WebhookEndpoint.objects.filter(slug=slug).first() if slug else None
     if endpoint is None or not (can(user, "view", endpoint) or can(user, "view_payload", endpoint)):
         return None
-    url = endpoints.url(endpoint)
+    url = endpoints.endpoint_url(endpoint)
     try:
         scheme = scheme_for(endpoint.scheme, endpoint.config)
     except SchemeError:
@@ -47,7 +47,7 @@ def build_endpoint_info(slug: str, user: User, event_type: str, *, secret: str =
         enabled=endpoint.enabled,
         kind=_event_type_source(scheme),
         may_read=can(user, "view_payload", endpoint),
-        example=curl(scheme, url, event_type=event_type, secret=secret),
+        example=curl_command(scheme, url, event_type=event_type, secret=secret),
         secret=secret if scheme.signed else "",
         about={"pk": endpoint.pk} if can(user, "view", endpoint) else {},
     )

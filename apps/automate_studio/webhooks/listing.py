@@ -117,7 +117,7 @@ def webhook_rows(user: User, keys: list[int], states: dict[int, str], now: dt.da
     return [
         WebhookRow(
             endpoint=each,
-            url=endpoints.url(each),
+            url=endpoints.endpoint_url(each),
             state_key=states[each.pk],
             scheme=_scheme_name(each.scheme),
             signed=each.scheme not in SCHEMES or SCHEMES[each.scheme].signed,

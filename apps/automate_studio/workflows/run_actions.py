@@ -28,13 +28,13 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
     workflow = _get_runnable(request, pk)
     if not can(request.user, "run", workflow):
         raise PermissionDenied
-    form, takes_any = manual.form(workflow), manual.takes_any(workflow)
+    form, takes_any = manual.manual_form_fields(workflow), manual.accepts_any_payload(workflow)
     text, fault = request.POST.get("payload", ""), ""
     values, errors = posted_answers(request.POST, form), {}
     if request.method == "POST":
         try:
             values = parse_payload(text) if takes_any else values
-            begun = try_action(request, lambda: manual.start(workflow, values, by=current_person(request)))
+            begun = try_action(request, lambda: manual.start_workflow(workflow, values, by=current_person(request)))
             return HttpResponseSeeOther(_workflow_url(workflow) + (f"?started={begun.event_id}" if begun else ""))
         except form_validation.AnswersError as error:
             errors = error.errors

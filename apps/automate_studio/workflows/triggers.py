@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from automate_core.definition.document import Definition, ModelTrigger, ScheduleTrigger, Trigger, WebhookTrigger
 from automate_core.models import WebhookEndpoint
 from automate_core.triggers import schedules
-from automate_core.triggers.model_registry import watched
+from automate_core.triggers.model_registry import watched_models
 from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.permissions import User, permitted
@@ -41,19 +41,19 @@ def _trigger_row(part: Trigger, known: Mapping[str, WebhookEndpoint], timezone: 
             endpoint = known[part.endpoint]
             return TriggerRow(
                 text=part.event or "Any event",
-                url=endpoints.url(endpoint),
+                url=endpoints.endpoint_url(endpoint),
                 scheme=SCHEMES[endpoint.scheme].name,
                 unsigned=endpoint.scheme == "unsigned",
             )
         case WebhookTrigger():
             return TriggerRow(text=part.event or "Any event", url=f"Webhook {part.endpoint}")
         case ScheduleTrigger():
-            fires = [format_dated(moment) for moment in schedules.next_fires(part, timezone, n=3)]
+            fires = [format_dated(moment) for moment in schedules.next_fire_times(part, timezone, n=3)]
             return TriggerRow(
                 text=f"Schedule {which}", url=f"Next {', '.join(fires)}", scheme=part.timezone or timezone
             )
         case ModelTrigger():
-            modes = [entry.mode for entry in watched() if entry.label == part.model.lower()]
+            modes = [entry.mode for entry in watched_models() if entry.label == part.model.lower()]
             seen_by = f"Seen by {'the database' if modes == ['database'] else 'signal'}" if modes else "Not watched"
             return TriggerRow(text=kind, url=which, scheme=seen_by)
     return TriggerRow(text=kind, url=which)

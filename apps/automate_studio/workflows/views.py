@@ -35,7 +35,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         workflow.name,
         workflow=workflow,
         is_draft=is_draft,
-        stops=run_rights.stops(workflow),
+        stops=run_rights.stop_reasons(workflow),
         started=manual_start_from_query(request.GET.get("started"), workflow),
         tree=draft_tree(definition),
         triggers=trigger_rows(definition, request.user),

@@ -42,7 +42,7 @@ class ShopTest(TransactionTestCase):
 
     def work(self) -> None:
         """What a worker does until nothing is left."""
-        model_capture.hand_over()
+        model_capture.ingest_captured_changes()
         Worker(concurrency=2, drain=True, name="test").run()
 
 

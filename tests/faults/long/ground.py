@@ -147,7 +147,7 @@ def _prepare(sink: Sink, slugs: tuple[str, ...]) -> None:
     run_sql(history.INSTALL)
     owner = get_user_model().objects.create_superuser("faults", "faults@example.com", "password-of-faults")
     for slug in slugs:
-        endpoints.save(slug, scheme="github", config={}, secret=SECRET, actor=owner)
+        endpoints.save_endpoint(slug, scheme="github", config={}, secret=SECRET, actor=owner)
         workflow = workflows.save_definition(
             yaml_files.read_workflow(CALL.format(slug=slug, url=sink.url)), owner=owner
         )

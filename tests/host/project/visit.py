@@ -97,14 +97,14 @@ def make() -> dict[str, Any]:
     root = people.create_superuser(ROOT, password=PASSWORD, **({} if "role" in flags else {"email": ROOT}))
     ada = people.create_user(ADA, password=PASSWORD, **flags)
     ada.groups.set(Group.objects.filter(name__in=["Builders", "Operators"]))
-    endpoint, _ = endpoints.save("github", scheme="github", config={}, secret=SECRET, actor=root)
+    endpoint, _ = endpoints.save_endpoint("github", scheme="github", config={}, secret=SECRET, actor=root)
     connection = Connection.objects.create(owner=root, name="Mail", slug="mail", connector="email", config={})
     asking, failing = (publish(text, root) for text in (ASK.format(ada=ADA), FAIL))
     sharing.grant(asking, ada, ["view", "view_payload", "run"], by=root)
     deliver()
-    manual.start(failing, {}, by=root)
+    manual.start_workflow(failing, {}, by=root)
     work()
-    while rollup.count() == 0:
+    while rollup.count_ended_runs() == 0:
         pass
     run = ExecutionRun.objects.get(workflow=asking)
     LLMBudget.objects.create(max_tokens=10)

@@ -13,7 +13,7 @@ from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_core.authoring.library.files import ModelUse, Template, missing_actions
 from automate_core.models import WebhookEndpoint
-from automate_core.triggers.model_registry import view_permission, watched
+from automate_core.triggers.model_registry import view_permission, watched_models
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.permissions import Person, permitted
 from automate_plugins.registry import PluginNotFoundError
@@ -122,7 +122,7 @@ def _said(use: ModelUse) -> str:
 def _unseen(label: str, use: ModelUse, person: Person) -> str:
     """What the settings or the person's permissions keep from workflows."""
     if use.watch:
-        fields = {entry.label: {each.name for each in entry.fields} for entry in watched()}
+        fields = {entry.label: {each.name for each in entry.fields} for entry in watched_models()}
         if missing := sorted(set(use.watch) - fields.get(label.lower(), set())):
             return f"AUTOMATE_MODEL_TRIGGERS does not list {', '.join(missing)} of {label}."
         if not person.has_perm(view_permission(label)):

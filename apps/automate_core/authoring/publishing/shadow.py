@@ -20,8 +20,8 @@ from automate_core.authoring.publishing import route_preview
 from automate_core.authoring.publishing.route_preview import BranchCount, RouteChange
 from automate_core.definition.document import Definition, EventTrigger, Trigger
 from automate_core.definition.published import published_definition
-from automate_core.events.endpoints import of_source
-from automate_core.events.matching import Candidate, RuleEngine, rule_of
+from automate_core.events.endpoints import source_condition
+from automate_core.events.matching import Candidate, RuleEngine, decode_rule
 from automate_core.events.scope import event_scope
 from automate_core.expressions.json_logic import RuleError
 from automate_core.models import Event, Workflow
@@ -89,8 +89,8 @@ def evaluate_draft(workflow: Workflow, draft: Definition, *, by: Person) -> Shad
     events = _newest([part for part in parts if trigger_source(part, workflow) not in hidden], workflow)
     scopes = [{"event": event_scope(event)} for event in events]
     engine = RuleEngine()
-    before = engine.trial(scopes, _candidates(published.triggers if published else (), workflow))
-    now = engine.trial(scopes, _candidates(draft.triggers, workflow))
+    before = engine.match_candidates(scopes, _candidates(published.triggers if published else (), workflow))
+    now = engine.match_candidates(scopes, _candidates(draft.triggers, workflow))
     started = [(scope["event"], was, is_now) for scope, was, is_now in zip(scopes, before, now, strict=True)]
     followed = route_preview.preview_routes(published, draft, started)
     tried = [
@@ -102,7 +102,7 @@ def evaluate_draft(workflow: Workflow, draft: Definition, *, by: Person) -> Shad
 
 def would_match(part: Trigger, workflow: Workflow, event: Event) -> bool:
     """Whether a trigger of the workflow would take an event, by its type and its filter."""
-    return RuleEngine().trial([{"event": event_scope(event)}], _candidates([part], workflow))[0]
+    return RuleEngine().match_candidates([{"event": event_scope(event)}], _candidates([part], workflow))[0]
 
 
 def trigger_source(part: Trigger, workflow: Workflow) -> str:
@@ -112,7 +112,7 @@ def trigger_source(part: Trigger, workflow: Workflow) -> str:
 
 def event_filter(part: Trigger, workflow: Workflow) -> Q:
     """What the ORM asks of an event to be one of that source; of what code emits, of the trigger's own type alone."""
-    found = of_source(trigger_source(part, workflow))
+    found = source_condition(trigger_source(part, workflow))
     return found & Q(type=part.event) if isinstance(part, EventTrigger) else found
 
 
@@ -134,7 +134,7 @@ def _candidates(triggers: Iterable[Trigger], workflow: Workflow) -> list[Candida
         text = None if columns["filter"] is None else msgspec.json.encode(columns["filter"]).decode()
         try:
             if text is not None:
-                rule_of(text)
+                decode_rule(text)
         except RuleError:
             continue
         found.append(

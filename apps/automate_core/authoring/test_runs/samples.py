@@ -13,7 +13,7 @@ from automate_core.authoring.test_runs import decisions
 from automate_core.authoring.workflows import may_read_events
 from automate_core.definition.document import Definition, ManualTrigger, ModelTrigger, ScheduleTrigger, Trigger
 from automate_core.definition.step_paths import key_of
-from automate_core.events.endpoints import of_source
+from automate_core.events.endpoints import source_condition
 from automate_core.models import Event, ExecutionRun, StepRun, StepSample, Workflow
 from automate_core.states import StepStatus
 from automate_governance.permissions import Person
@@ -31,7 +31,7 @@ def sample_events(workflow: Workflow, definition: Definition, person: Person) ->
     for trigger in definition.triggers:
         if may_read_events(trigger, person):
             source, kind = trigger_source(trigger, workflow)
-            found |= Event.objects.filter(of_source(source), emptied_at=None, **({"type": kind} if kind else {}))
+            found |= Event.objects.filter(source_condition(source), emptied_at=None, **({"type": kind} if kind else {}))
     return found.order_by("-id")
 
 
@@ -43,7 +43,7 @@ def newest_event(workflow: Workflow, definition: Definition, person: Person) -> 
 
 
 def _newest(source: str, kind: str) -> Event | None:
-    events = Event.objects.filter(of_source(source), emptied_at=None, **({"type": kind} if kind else {}))
+    events = Event.objects.filter(source_condition(source), emptied_at=None, **({"type": kind} if kind else {}))
     return events.order_by("-id").first()
 
 

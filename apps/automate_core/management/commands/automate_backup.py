@@ -37,7 +37,7 @@ class Command(BaseCommand):
             with transaction.atomic():  # committed first, so that the backup tells of itself
                 changes = {"file": target.name, "encrypted": bool(passphrase), "keys": with_keys}
                 audit.record(None, "site.backup_started", SitePermission(pk=1), changes=changes)
-            files = archive.write(target, passphrase=passphrase, with_keys=with_keys)
+            files = archive.write_archive(target, passphrase=passphrase, with_keys=with_keys)
         except (BackupError, OSError) as error:
             raise CommandError(str(error), returncode=2) from error
         self.stdout.write(f"{target}: database, {'keys, ' if with_keys else ''}{files} stored files")

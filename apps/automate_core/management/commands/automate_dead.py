@@ -27,17 +27,17 @@ class Command(BaseCommand):
         if options["user"]:
             lookups.find_person(options["user"])
         if not options["replay"] and not options["all"]:
-            jobs = dead_jobs.unreplayed()
+            jobs = dead_jobs.requeueable_jobs()
             if options["after"]:
                 jobs = jobs.filter(pk__gt=lookups.read_key(options["after"], "job"))
-            for job in lookups.listed(self, jobs, options["limit"], "--after", "jobs"):
+            for job in lookups.list_limited(self, jobs, options["limit"], "--after", "jobs"):
                 self.stdout.write(f"{job.pk} {job.kind} {_subject(job)}: {job.last_error or 'no reason is known'}")
             return
         by = lookups.find_person(options["user"])
         refused = 0
         for job in _chosen(options["replay"]):
             try:
-                anew = dead_jobs.replay(job, by)
+                anew = dead_jobs.requeue_job(job, by)
                 self.stdout.write(f"{job.pk}: {'run' if isinstance(anew, ExecutionRun) else 'job'} {anew.pk}")
             except (ControlError, NotPermittedError) as error:
                 refused += 1
@@ -49,9 +49,9 @@ class Command(BaseCommand):
 def _chosen(job_id: str | None) -> list[OutboxJob]:
     """The job of that id, or all that are dead. Raises CommandError."""
     if job_id is None:
-        return list(dead_jobs.unreplayed())
+        return list(dead_jobs.requeueable_jobs())
     key = lookups.read_key(job_id, "job")
-    lookups.check_exist(OutboxJob, [key], "job")
+    lookups.check_ids_exist(OutboxJob, [key], "job")
     return list(OutboxJob.objects.filter(pk=key))
 
 

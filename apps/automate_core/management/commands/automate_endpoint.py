@@ -43,7 +43,7 @@ class Command(BaseCommand):
             raise CommandError("; ".join(error.messages), returncode=2) from error
         except (SchemeError, NotPermittedError) as error:
             raise CommandError(str(error), returncode=2) from error
-        self.stdout.write(f"{endpoints.url(endpoint)} {done} ({endpoint.scheme})")
+        self.stdout.write(f"{endpoints.endpoint_url(endpoint)} {done} ({endpoint.scheme})")
 
 
 def _saved(options: dict[str, Any]) -> tuple[WebhookEndpoint, str]:
@@ -53,7 +53,7 @@ def _saved(options: dict[str, Any]) -> tuple[WebhookEndpoint, str]:
         config = json.loads(options["config"])
     except (ValueError, RecursionError) as error:
         raise CommandError(f"--config is not JSON: {error}", returncode=2) from error
-    endpoint, created = endpoints.save(
+    endpoint, created = endpoints.save_endpoint(
         options["slug"],
         scheme=options["scheme"],
         config=config,
@@ -72,7 +72,7 @@ def _rotated(options: dict[str, Any]) -> tuple[WebhookEndpoint, str]:
         overlap = dt.timedelta(seconds=durations.parse_duration(options["overlap"]))
     except ValueError as error:
         raise CommandError(f"--overlap: {error}", returncode=2) from error
-    endpoint = endpoints.rotate(endpoint, secret, actor=lookups.find_person(options["owner"]), overlap=overlap)
+    endpoint = endpoints.rotate_secret(endpoint, secret, actor=lookups.find_person(options["owner"]), overlap=overlap)
     until = endpoint.old_secret_until
     lasts = f"accepts the old secret until {until:%Y-%m-%d %H:%M} UTC" if until else "refuses the old secret"
     return endpoint, f"has a new secret and {lasts}"

@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         leaver, to, by = (lookups.find_person(options[name]) for name in ("leaver", "to", "user"))
         if options["dry_run"]:
-            held = holdings.holdings(leaver)
+            held = holdings.find_holdings(leaver)
             for each in held:
                 self.stdout.write(f"{each}")
                 for holding in each.objects[:MOST]:

@@ -17,7 +17,7 @@ from automate_core import database
 from automate_core.management import lookups
 from automate_core.models import Pruning, Workflow
 from automate_core.operations.retention import pruning
-from automate_core.operations.retention.describe import said
+from automate_core.operations.retention.describe import describe_counts
 from automate_governance import audit
 from automate_governance.permissions import SITE
 
@@ -67,31 +67,31 @@ class Command(BaseCommand):
         changes = {"workflow": workflow.slug} if workflow else {}
         audit.record(None, "retention.prune_started", SITE(pk=0), changes=changes)
         while not is_whole:
-            standing: Pruning | None = pruning.begin(by="command", workflow=workflow)
+            standing: Pruning | None = pruning.begin_pruning(by="command", workflow=workflow)
             is_whole = standing is None or standing.started_at >= began
             before = Counter(standing.counts if standing else {})
             while standing is not None and standing.ended_at is None:
                 self._check(done + Counter(standing.counts) - before)
-                standing = pruning.go_on(standing, pace, wait=True)
+                standing = pruning.prune_batch(standing, pace, wait=True)
                 self._tell(standing.counts if standing else {})
                 self._stopping.wait(pace.rest)
             done += Counter(standing.counts if standing else {}) - before
-        self.stdout.write(f"Let go of {said(done)}.")
+        self.stdout.write(f"Let go of {describe_counts(done)}.")
 
     def _foresee(self, pace: pruning.Pace, workflow: Workflow | None) -> None:
         counts: Counter[str] = Counter()
-        for more in pruning.foresee(pace, workflow):
+        for more in pruning.preview_pruning(pace, workflow):
             counts += more
             self._check(counts)
             self._tell(counts)
             self._stopping.wait(pace.rest)
-        self.stdout.write(f"Would let go of {said(counts)}.")
+        self.stdout.write(f"Would let go of {describe_counts(counts)}.")
 
     def _check(self, counts: Mapping[str, int]) -> None:
         if self._stopping.is_set():
-            raise CommandError(f"interrupted after {said(counts)}", returncode=INTERRUPTED)
+            raise CommandError(f"interrupted after {describe_counts(counts)}", returncode=INTERRUPTED)
 
     def _tell(self, counts: Mapping[str, int]) -> None:
         if time.monotonic() >= self._told_at + TELL_SECONDS:
             self._told_at = time.monotonic()
-            self.stderr.write(f"{said(counts)} so far")
+            self.stderr.write(f"{describe_counts(counts)} so far")

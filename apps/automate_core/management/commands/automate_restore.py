@@ -30,18 +30,18 @@ class Command(BaseCommand):
             if options["keys_to"]:
                 self._write_keys(restore.read_keys(source, passphrase=passphrase), options["keys_to"])
                 return
-            result = restore.restore(source, passphrase=passphrase)
+            result = restore.restore_archive(source, passphrase=passphrase)
         except (BackupError, OSError) as error:
             raise CommandError(str(error), returncode=2) from error
         self.stdout.write(f"Restored: database and {result.files} stored files.")
         for line in result.keys:
             self.stdout.write(f"Key written, {line}; the old one is beside it, with the ending .replaced")
-        for line in report.lines(result):
+        for line in report.report_lines(result):
             self.stdout.write(line)
 
     def _write_keys(self, found: dict[str, str], folder: Path) -> None:
         for name, value in found.items():
-            keys.write(folder / name, value)
+            keys.write_key(folder / name, value)
             self.stdout.write(f"{folder / name}")
         if not found:
             raise CommandError("The archive holds no keys.", returncode=2)

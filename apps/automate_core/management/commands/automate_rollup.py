@@ -29,7 +29,7 @@ class Command(BaseCommand):
         if options["since"] and not options["rebuild"]:
             raise CommandError("--since goes with --rebuild", returncode=2)
         if not options["rebuild"]:
-            while rollup.count() is not None:
+            while rollup.count_ended_runs() is not None:
                 pass
             self.stdout.write("counted")
             return
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         if since is None:
             self.stdout.write("no run has ended")
             return
-        rollup.rebuild(since)
+        rollup.rebuild_statistics(since)
         audit.record(None, "statistics.rebuilt", SITE(pk=0), changes={"since": f"{since:%Y-%m-%d}"})
         self.stdout.write(f"counted anew since {since:%Y-%m-%d}")
 

@@ -71,7 +71,7 @@ class Command(BaseCommand):
     def _list(self, runs: QuerySet[ExecutionRun], options: dict[str, Any]) -> None:
         if options["before"]:
             runs = runs.filter(pk__lt=lookups.read_key(options["before"], "run"))
-        for run in lookups.listed(self, runs.select_related("workflow"), options["limit"], "--before", "runs"):
+        for run in lookups.list_limited(self, runs.select_related("workflow"), options["limit"], "--before", "runs"):
             self.stdout.write(f"{run.pk} {run.created_at:%Y-%m-%d %H:%M:%S} {describe(run)}")
 
     def _tell(self, options: dict[str, Any], done: control.Done) -> None:
@@ -105,7 +105,7 @@ def _found(options: dict[str, Any]) -> QuerySet[ExecutionRun]:
     runs = ExecutionRun.objects.all()
     if options["runs"]:
         keys = [lookups.read_key(each, "run") for each in options["runs"]]
-        lookups.check_exist(ExecutionRun, keys, "run")
+        lookups.check_ids_exist(ExecutionRun, keys, "run")
         runs = runs.filter(pk__in=keys)
     elif options["tests"]:
         runs = runs.filter(cause=ExecutionRun.Cause.TEST)

@@ -12,7 +12,7 @@ from automate_core.management import lookups
 from automate_core.models import ExecutionRun
 from automate_core.runs.tail import StillRunningError, describe, follow
 from automate_core.states import RunStatus
-from automate_core.webhooks.test_delivery import Sent, send
+from automate_core.webhooks.test_delivery import DeliveryResult, send_test_delivery
 from automate_egress import EgressConnectionError, EgressError
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 
@@ -43,12 +43,12 @@ class Command(BaseCommand):
         if options["wait"]:
             self._wait(sent.event_id, options["timeout"])
 
-    def _send(self, options: dict[str, Any]) -> Sent:
+    def _send(self, options: dict[str, Any]) -> DeliveryResult:
         endpoint = lookups.find_endpoint(options["slug"])
         headers = dict(header.partition("=")[::2] for header in options["header"])
         try:
             body = Path(options["file"]).read_bytes()
-            return send(endpoint, body, event_type=options["event"], headers=headers)
+            return send_test_delivery(endpoint, body, event_type=options["event"], headers=headers)
         except OSError as error:
             raise CommandError(f"{options['file']}: {error.strerror}", returncode=2) from error
         except EgressConnectionError as error:

@@ -22,16 +22,16 @@ class Command(BaseCommand):
         parser.add_argument("--keep-groups", action="store_true", help="keep the groups, without permissions")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        obstacles = uninstall.obstacles()
+        obstacles = uninstall.find_obstacles()
         if options["yes"] and obstacles and not options["force"]:
             raise CommandError(
                 f"Nothing was deleted: {', '.join(obstacles)}. Use --force to delete anyway.", returncode=1
             )
         self.stdout.write("Deleting:" if options["yes"] else "This would be deleted:")
-        for line in uninstall.plan(keep_groups=options["keep_groups"]):
+        for line in uninstall.plan_removal(keep_groups=options["keep_groups"]):
             self.stdout.write(f"- {line}")
         if options["yes"]:
-            uninstall.remove(keep_groups=options["keep_groups"])
+            uninstall.remove_everything(keep_groups=options["keep_groups"])
             self.stdout.write("Deleted. Now remove Automate from INSTALLED_APPS, MIDDLEWARE and your URLs.")
             return
         for obstacle in obstacles:

@@ -25,7 +25,7 @@ FORMAT = 1
 MANIFEST, DUMP, KEYS, FILES = "manifest.json", "database.dump", "keys/", "files/"
 
 
-def write(target: Path, *, passphrase: str = "", with_keys: bool = True) -> int:
+def write_archive(target: Path, *, passphrase: str = "", with_keys: bool = True) -> int:
     """Write an archive that others cannot read, and give the number of stored files. Raises BackupError, OSError.
 
     Files come after the database, so that all that its rows name are there, but for those that retention deleted in
@@ -51,11 +51,11 @@ def write(target: Path, *, passphrase: str = "", with_keys: bool = True) -> int:
 
 def _fill(tar: tarfile.TarFile, *, with_keys: bool) -> int:
     _add(tar, MANIFEST, json.dumps(_manifest()).encode())
-    for name, value in keys.current().items() if with_keys else ():
+    for name, value in keys.current_keys().items() if with_keys else ():
         _add(tar, f"{KEYS}{name}", value.encode())
     with tempfile.TemporaryDirectory() as folder:
         dumped = Path(folder) / DUMP
-        programs.dump(dumped)
+        programs.dump_database(dumped)
         tar.add(dumped, DUMP)
     count, storage = 0, artifacts.storage()
     for name in stored_files():
@@ -67,10 +67,10 @@ def _fill(tar: tarfile.TarFile, *, with_keys: bool) -> int:
 
 def _manifest() -> dict[str, Any]:
     at = dt.datetime.now(dt.UTC).isoformat()
-    return {"product": "django-automate", "format": FORMAT, "made_at": at, "migrations": applied()}
+    return {"product": "django-automate", "format": FORMAT, "made_at": at, "migrations": applied_migrations()}
 
 
-def applied() -> list[list[str]]:
+def applied_migrations() -> list[list[str]]:
     """The migrations that the database has seen: app and name of each."""
     return sorted([app, name] for app, name in MigrationRecorder(connection).applied_migrations())
 
@@ -92,7 +92,7 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def reading(source: Path, passphrase: str) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
+def open_archive(source: Path, passphrase: str) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
     """(name, file) of each part, in the order in which it was written. Raises BackupError, OSError."""
     with source.open("rb") as file:
         is_sealed = file.read(len(MAGIC)) == MAGIC

@@ -14,7 +14,7 @@ from automate_governance.secrets.keyring import Keyring
 SECRETS, DJANGO = "AUTOMATE_SECRETS_KEYS", "SECRET_KEY"
 
 
-def current() -> dict[str, str]:
+def current_keys() -> dict[str, str]:
     """The keys of the settings, as text: those of secrets one a line, newest first."""
     given = getattr(settings, SECRETS, ())
     listed = [given] if isinstance(given, str) else list(given)
@@ -25,7 +25,7 @@ def check_can_be_used(stored: dict[str, str]) -> None:
     """Raises BackupError where secrets of the archive could not be read, and no file of ours can take their keys."""
     if SECRETS not in stored or SECRETS in setting("AUTOMATE_KEY_FILES"):
         return
-    missing = ids(stored[SECRETS]) - ids(current()[SECRETS])
+    missing = key_ids(stored[SECRETS]) - key_ids(current_keys()[SECRETS])
     if missing:
         raise BackupError(
             f"The archive's secrets need the key {', '.join(sorted(missing))}. Run this with --keys-to FOLDER, put the "
@@ -33,18 +33,18 @@ def check_can_be_used(stored: dict[str, str]) -> None:
         )
 
 
-def put_back(stored: dict[str, str]) -> list[str]:
+def restore_keys(stored: dict[str, str]) -> list[str]:
     """Write the keys into the site's own files where they differ, keeping what was there: what changed, in words."""
     changed = []
     for name, value in stored.items():
         path = setting("AUTOMATE_KEY_FILES").get(name)
-        if path and value != current()[name]:
-            write(Path(path), value, keep_old=True)
+        if path and value != current_keys()[name]:
+            write_key(Path(path), value, keep_old=True)
             changed.append(f"{name}: {path}")
     return changed
 
 
-def write(path: Path, value: str, *, keep_old: bool = False) -> None:
+def write_key(path: Path, value: str, *, keep_old: bool = False) -> None:
     """Write a key for the owner alone. Raises OSError."""
     if keep_old and path.exists():
         path.rename(path.with_name(f"{path.name}.replaced"))
@@ -53,11 +53,11 @@ def write(path: Path, value: str, *, keep_old: bool = False) -> None:
         file.write(value + "\n")
 
 
-def differ(stored: dict[str, str]) -> bool:
+def differs_from_settings(stored: dict[str, str]) -> bool:
     """Whether Django's key of the archive is another than that of the settings, and is not put back."""
     return stored.get(DJANGO) != settings.SECRET_KEY and DJANGO not in setting("AUTOMATE_KEY_FILES")
 
 
-def ids(text: str) -> set[str]:
+def key_ids(text: str) -> set[str]:
     """The ids of the keys of secrets in a text."""
     return set(Keyring(tuple(text.split())).by_id)

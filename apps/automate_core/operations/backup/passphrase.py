@@ -14,20 +14,20 @@ SHORTEST = 12
 
 def new_passphrase(*, asked: bool) -> str:
     """One for a new archive; empty when none is given and none was asked for. Raises BackupError."""
-    given = os.environ.get(VARIABLE, "") or (_ask("Passphrase: ") if asked else "")
+    given = os.environ.get(VARIABLE, "") or (_prompt("Passphrase: ") if asked else "")
     if (given or asked) and len(given) < SHORTEST:
         raise BackupError(f"The passphrase is shorter than {SHORTEST} characters. Choose a longer one.")
-    if given and VARIABLE not in os.environ and _ask("Again: ") != given:
+    if given and VARIABLE not in os.environ and _prompt("Again: ") != given:
         raise BackupError("The two passphrases differ.")
     return given
 
 
 def known_passphrase() -> str:
     """The one of an archive. Raises BackupError."""
-    return os.environ.get(VARIABLE, "") or _ask("Passphrase: ")
+    return os.environ.get(VARIABLE, "") or _prompt("Passphrase: ")
 
 
-def _ask(prompt: str) -> str:
+def _prompt(prompt: str) -> str:
     if not sys.stdin.isatty():
         raise BackupError(f"There is no terminal to ask for the passphrase on. Set {VARIABLE}.")
     return getpass.getpass(prompt)

@@ -18,12 +18,12 @@ from automate_core.operations.backup.errors import BackupError
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "HOME", "SYSTEMROOT")
 
 
-def dump(to: Path) -> None:
+def dump_database(to: Path) -> None:
     """Write the whole database, as it is at one moment, in PostgreSQL's own compressed format. Raises BackupError."""
     _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={to}", database=("-d",))
 
 
-def restore(dumped: Path) -> None:
+def restore_database(dumped: Path) -> None:
     """Put a dump into the database, all or nothing. Raises BackupError."""
     options = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
     _run("pg_restore", *options, str(dumped), database=("-d",))

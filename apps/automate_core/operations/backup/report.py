@@ -9,14 +9,14 @@ from django.db.models import Count, QuerySet
 
 from automate_core import database
 from automate_core.models import ExecutionRun, OutboxJob, Schedule, StepRun, Wait
-from automate_core.operations.backup.restore import Restored
+from automate_core.operations.backup.restore import RestoreResult
 from automate_core.states import FINAL_RUN_STATES, JobStatus, StepStatus, WaitStatus
 from automate_governance.secrets import recovery
 
 LISTED = 20
 
 
-def lines(restored: Restored) -> Iterator[str]:
+def report_lines(restored: RestoreResult) -> Iterator[str]:
     """The report, a line each."""
     now = database.now()
     yield f"The backup is of {restored.made_at:%Y-%m-%d %H:%M:%S} UTC. What happened since is unknown to this site."

@@ -29,7 +29,7 @@ WHERE relkind IN ('r', 'p') AND nspname <> 'information_schema' AND nspname NOT 
 
 
 @dataclass
-class Restored:
+class RestoreResult:
     """What was restored: when the archive was made, the keys that were written, and how many files."""
 
     made_at: dt.datetime
@@ -39,18 +39,21 @@ class Restored:
     callbacks_died: bool = False
 
 
-def restore(source: Path, *, passphrase: str = "") -> Restored:
+def restore_archive(source: Path, *, passphrase: str = "") -> RestoreResult:
     """Restore an archive into an empty database and an empty storage. Raises BackupError, OSError."""
     _check_empty()
-    with archive.reading(source, passphrase) as parts:
+    with archive.open_archive(source, passphrase) as parts:
         name, file = next(parts, ("", None))
         manifest = _manifest(file if name == archive.MANIFEST else None)
         stored, after = _keys(parts)
         keys.check_can_be_used(stored)
-        result = Restored(dt.datetime.fromisoformat(manifest["made_at"]))
+        result = RestoreResult(dt.datetime.fromisoformat(manifest["made_at"]))
         _database(after)
-        result.key_ids = keys.ids(stored.get(keys.SECRETS, "")) | keys.ids(keys.current()[keys.SECRETS])
-        result.keys, result.callbacks_died = keys.put_back(stored), bool(stored) and keys.differ(stored)
+        result.key_ids = keys.key_ids(stored.get(keys.SECRETS, "")) | keys.key_ids(keys.current_keys()[keys.SECRETS])
+        result.keys, result.callbacks_died = (
+            keys.restore_keys(stored),
+            bool(stored) and keys.differs_from_settings(stored),
+        )
         result.files = sum(_file(name, file) for name, file in parts)
     call_command("migrate", verbosity=0, interactive=False)
     with transaction.atomic():
@@ -61,7 +64,7 @@ def restore(source: Path, *, passphrase: str = "") -> Restored:
 
 def read_keys(source: Path, *, passphrase: str = "") -> dict[str, str]:
     """The keys in an archive; empty when it holds none. Raises BackupError, OSError."""
-    with archive.reading(source, passphrase) as parts:
+    with archive.open_archive(source, passphrase) as parts:
         name, file = next(parts, ("", None))
         _manifest(file if name == archive.MANIFEST else None, may_be_newer=True)
         return _keys(parts)[0]
@@ -111,7 +114,7 @@ def _database(part: tuple[str, IO[bytes]]) -> None:
         with dumped.open("wb") as target:
             shutil.copyfileobj(file, target)
         connections.close_all()
-        programs.restore(dumped)
+        programs.restore_database(dumped)
 
 
 def _file(name: str, file: IO[bytes]) -> int:

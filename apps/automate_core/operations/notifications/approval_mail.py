@@ -23,13 +23,13 @@ from automate_governance.permissions import Person
 BATCH = 50
 
 #: SQL: whether somebody is to be told that they are asked.
-UNTOLD = "EXISTS (SELECT FROM automate_core_waitassignee WHERE NOT told AND NOT excluded)"
+APPROVAL_MAIL_DUE = "EXISTS (SELECT FROM automate_core_waitassignee WHERE NOT told AND NOT excluded)"
 #: SQL: whether somebody is to be reminded.
-TO_REMIND = "EXISTS (SELECT FROM automate_core_wait WHERE status = 'open' AND remind_at <= automate_now())"
+REMINDER_DUE = "EXISTS (SELECT FROM automate_core_wait WHERE status = 'open' AND remind_at <= automate_now())"
 
 
 @transaction.atomic
-def tell() -> float | None:
+def queue_approval_mail() -> float | None:
     """Put mail on its way to those who are newly asked; gives 0 when there is some to send, or more."""
     untold = WaitAssignee.objects.filter(told=False, excluded=False).order_by("wait", "pk")
     rows = list(untold.select_related("wait__run").select_for_update(skip_locked=True, of=("self",))[:BATCH])
@@ -44,7 +44,7 @@ def tell() -> float | None:
 
 
 @transaction.atomic
-def remind() -> float | None:
+def queue_reminders() -> float | None:
     """Put reminders on their way; gives 0 when there are some to send, or more."""
     due = Wait.objects.filter(status=WaitStatus.OPEN, remind_at__lte=database.AutomateNow()).order_by("remind_at")
     waits = list(due.select_related("run").select_for_update(skip_locked=True, of=("self",))[:BATCH])
@@ -60,14 +60,14 @@ def is_needed(notification: Notification) -> bool:
     return person is not None and approvals.assigned_to(person).filter(notifications=notification).exists()
 
 
-def text(notification: Notification) -> tuple[str, str, str, str]:
+def approval_text(notification: Notification) -> tuple[str, str, str, str]:
     """(subject, message, until when, address of the page) of a mail about an approval, as it stands when it is sent."""
     wait = Wait.objects.select_related("run__workflow").get(notifications=notification)
     data = wait.data or {}
     head = "Reminder: " if notification.kind == Notification.REMINDER else ""
     subject = " ".join(f"{head}{approvals.name(wait)}, {wait.run.workflow.name}".split())[:200]
     due = f"Due {wait.due_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC" if wait.due_at else ""
-    return subject, str(data.get("message", "")), due, texts.address("studio:approval_page", wait.pk)
+    return subject, str(data.get("message", "")), due, texts.page_url("studio:approval_page", wait.pk)
 
 
 def _queue(kind: str, wait: Wait, assignees: Iterable[WaitAssignee]) -> None:
@@ -83,12 +83,12 @@ def _queue(kind: str, wait: Wait, assignees: Iterable[WaitAssignee]) -> None:
             count=1,
             send_at=now,
         )
-        for person in _people(wait, assignees)
+        for person in _recipients(wait, assignees)
         if wait.run.status not in FINAL_RUN_STATES
     )
 
 
-def _people(wait: Wait, assignees: Iterable[WaitAssignee]) -> Iterable[Person]:
+def _recipients(wait: Wait, assignees: Iterable[WaitAssignee]) -> Iterable[Person]:
     """The active people with an address among them, each once; those who may not decide are left out."""
     rows = list(assignees)
     asked = Q(pk__in=[row.user_id for row in rows]) | Q(groups__in=[row.group_id for row in rows if row.group_id])

@@ -31,8 +31,8 @@ from automate_governance.secrets.resolver import resolve
 from automate_plugins.registry import PluginNotFoundError
 
 WEBHOOK_SECONDS = 15.0
-_NOT_SENDING = ("console.EmailBackend", "dummy.EmailBackend", "filebased.EmailBackend")
-_PASSING = {408, 425, 429}  #: statuses below 500 after which the same may go well
+_NON_SENDING_BACKENDS = ("console.EmailBackend", "dummy.EmailBackend", "filebased.EmailBackend")
+_RETRYABLE_STATUSES = {408, 425, 429}  #: statuses below 500 after which the same may go well
 
 
 class NotDeliveredError(Exception):
@@ -50,10 +50,10 @@ def can_mail() -> bool:
         backend = config.get("BACKEND", "") if config is not None else "dummy.EmailBackend"
     else:
         backend = settings.EMAIL_BACKEND
-    return not str(backend).endswith(_NOT_SENDING)
+    return not str(backend).endswith(_NON_SENDING_BACKENDS)
 
 
-def no_mail() -> str:
+def no_mail_message() -> str:
     """The message where the site cannot send mail."""
     return f"This site cannot send e-mail yet. An administrator has to configure a mail server in {named('MAILERS')}."
 
@@ -67,20 +67,20 @@ def deliver(notification: Notification) -> None:
 def _hand_over(notification: Notification) -> None:
     match notification.channel:
         case NotificationRule.Channel.EMAIL:
-            _mail(notification)
+            _send_mail(notification)
         case NotificationRule.Channel.SLACK:
-            _slack(notification, _rule(notification))
+            _post_to_slack(notification, _existing_rule(notification))
         case NotificationRule.Channel.WEBHOOK:
-            _webhook(notification, _rule(notification))
+            _call_webhook(notification, _existing_rule(notification))
 
 
-def _rule(notification: Notification) -> NotificationRule:
+def _existing_rule(notification: Notification) -> NotificationRule:
     if notification.rule is None:
         raise NotDeliveredError("Its rule was removed.", again=False)
     return notification.rule
 
 
-def why(notification: Notification) -> str:
+def notification_reason(notification: Notification) -> str:
     """Why somebody gets a message."""
     if notification.wait_id is not None:
         return "You get this because you are asked to decide."
@@ -92,20 +92,23 @@ def why(notification: Notification) -> str:
 # --- mail -------------------------------------------------------------------------------------------------------------
 
 
-def _mail(notification: Notification) -> None:
+def _send_mail(notification: Notification) -> None:
     if not can_mail():
-        raise NotDeliveredError(no_mail(), again=False)
+        raise NotDeliveredError(no_mail_message(), again=False)
     facts, count = notification.facts, notification.count
     if notification.wait_id is not None:
-        subject, message, due, url = approval_mail.text(notification)
+        subject, message, due, url = approval_mail.approval_text(notification)
         body = "\n\n".join(part for part in (message, due, f"Decide here: {url}\n") if part)
         shown = [{"text": message or subject, "when": due, "url": url, "link": "Decide"}]
     else:
-        subject, body = texts.subject(facts, count), texts.plain(facts, count, why(notification))
+        subject, body = (
+            texts.subject_line(facts, count),
+            texts.plain_text(facts, count, notification_reason(notification)),
+        )
         shown = [{**each, "when": f"{each['at'][:19].replace('T', ' ')} UTC"} for each in facts]
     html = render_to_string(
         "automate_core/notification.html",
-        {"facts": shown, "more": max(count - len(facts), 0) if facts else 0, "why": why(notification)},
+        {"facts": shown, "more": max(count - len(facts), 0) if facts else 0, "why": notification_reason(notification)},
     )
     mail = EmailMultiAlternatives(
         redact_text(subject),
@@ -117,17 +120,17 @@ def _mail(notification: Notification) -> None:
     try:
         mail.send()
     except OSError as error:  # SMTP's errors are
-        raise NotDeliveredError(f"The mail server: {_reply(error)}", again=not _is_final(error)) from error
+        raise NotDeliveredError(f"The mail server: {_smtp_reply(error)}", again=not _is_final(error)) from error
     except ValueError as error:  # a header or an address that is none
         raise NotDeliveredError(f"The mail cannot be sent: {error}", again=False) from error
 
 
-def _reply(error: OSError) -> str:
+def _smtp_reply(error: OSError) -> str:
     """What the server said, of SMTP's errors the part for people."""
     for _, reply in getattr(error, "recipients", {}).values():
-        return _text(reply)
+        return _decode_reply(reply)
     said = getattr(error, "smtp_error", None)
-    return f"{getattr(error, 'smtp_code', '')} {_text(said)}".strip() if said is not None else str(error)
+    return f"{getattr(error, 'smtp_code', '')} {_decode_reply(said)}".strip() if said is not None else str(error)
 
 
 def _is_final(error: OSError) -> bool:
@@ -136,14 +139,14 @@ def _is_final(error: OSError) -> bool:
     return bool(statuses) and all(status >= 500 for status in statuses)
 
 
-def _text(reply: Any) -> str:
+def _decode_reply(reply: Any) -> str:
     return reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
 
 
 # --- Slack ------------------------------------------------------------------------------------------------------------
 
 
-def _slack(notification: Notification, rule: NotificationRule) -> None:
+def _post_to_slack(notification: Notification, rule: NotificationRule) -> None:
     """In the name of the rule's author, who has to be allowed to use the connection still."""
     connection = Connection.objects.filter(slug=rule.connection, connector="slack").first()
     if connection is None:
@@ -175,7 +178,7 @@ def _mrkdwn(text: str) -> str:
 # --- webhooks ---------------------------------------------------------------------------------------------------------
 
 
-def document(notification: Notification) -> dict[str, Any]:
+def webhook_payload(notification: Notification) -> dict[str, Any]:
     """What a webhook carries."""
     return {
         "type": f"notification.{notification.kind}",
@@ -189,9 +192,9 @@ def document(notification: Notification) -> dict[str, Any]:
     }
 
 
-def _webhook(notification: Notification, rule: NotificationRule) -> None:
+def _call_webhook(notification: Notification, rule: NotificationRule) -> None:
     """Signed as Standard Webhooks has it, with a secret of the rule's own."""
-    body = json.dumps(document(notification)).encode()
+    body = json.dumps(webhook_payload(notification)).encode()
     try:
         secret = resolve(rule.secret).reveal()
         signed = scheme_for("standard", {}).sign(
@@ -211,5 +214,5 @@ def _webhook(notification: Notification, rule: NotificationRule) -> None:
     except EgressError as error:
         raise NotDeliveredError(str(error), again=error.retryable) from error
     if not 200 <= answer.status < 300:
-        again = answer.status >= 500 or answer.status in _PASSING
+        again = answer.status >= 500 or answer.status in _RETRYABLE_STATUSES
         raise NotDeliveredError(f"{notification.target} answered HTTP {answer.status}.", again=again)

@@ -17,13 +17,18 @@ from automate_core.definition.published import published_definition
 from automate_core.definition.step_names import step_name_in
 from automate_core.models import ExecutionRun, NotificationRule, Occurrence, OutboxJob, Wait, Workflow
 from automate_core.operations.notifications import messages, texts
-from automate_core.operations.notifications.messages import Happening
+from automate_core.operations.notifications.messages import Incident
 from automate_core.states import JobStatus, WaitStatus
 
 RULES_AT_ONCE = 10
 MOST_FOUND = 200  #: by one rule at one look
-LOOK_AGAIN = dt.timedelta(seconds=15)
-ASKING = [Wait.Kind.APPROVAL, Wait.Kind.CALLBACK, Wait.Kind.RECONNECT, Wait.Kind.REVIEW]  #: waits for others to act
+INTERVAL = dt.timedelta(seconds=15)
+EXTERNAL_WAITS = [
+    Wait.Kind.APPROVAL,
+    Wait.Kind.CALLBACK,
+    Wait.Kind.RECONNECT,
+    Wait.Kind.REVIEW,
+]  #: waits for others to act
 
 _Kind = NotificationRule.Kind
 
@@ -35,16 +40,16 @@ DUE = f"""EXISTS (SELECT FROM automate_core_notificationrule
 
 
 @transaction.atomic
-def look() -> float | None:
+def run_detectors() -> float | None:
     """Have the rules look whose turn it is; gives 0 when there may be more."""
-    rules = messages.lock_due(NotificationRule.LOOKING, RULES_AT_ONCE, LOOK_AGAIN)
+    rules = messages.lock_due_rules(NotificationRule.LOOKING, RULES_AT_ONCE, INTERVAL)
     now = database.now()
     for rule in rules:
-        messages.note(rule, _FINDERS[_Kind(rule.kind)](rule, now))
+        messages.record_incidents(rule, _DETECTORS[_Kind(rule.kind)](rule, now))
     return 0.0 if len(rules) == RULES_AT_ONCE else None
 
 
-def _not_run(rule: NotificationRule, now: dt.datetime) -> Iterator[Happening]:
+def _find_not_run(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
     """Workflows that start runs, and have started none for longer than the span since the last, or publishing."""
     if rule.span is None:
         return
@@ -57,55 +62,55 @@ def _not_run(rule: NotificationRule, now: dt.datetime) -> Iterator[Happening]:
         published_at = workflow.published.created_at if workflow.published else workflow.created_at
         since = max(filter(None, (workflow.last, published_at)))
         if now - since > rule.span:
-            text = texts.not_run(workflow.name, since, ever=workflow.last == since)
-            yield Happening(
+            text = texts.workflow_not_run(workflow.name, since, ever=workflow.last == since)
+            yield Incident(
                 key=f"not_run:{workflow.pk}:{since.isoformat()}",
-                fact=texts.fact(text, now, "admin:automate_core_workflow_change", workflow.pk),
+                fact=texts.build_fact(text, now, "admin:automate_core_workflow_change", workflow.pk),
                 at=now,
                 workflow=workflow,
                 owner=workflow.owner,
             )
 
 
-def _waiting(rule: NotificationRule, now: dt.datetime) -> Iterator[Happening]:
+def _find_long_waits(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
     if rule.span is None:
         return
-    waits = Wait.objects.filter(status=WaitStatus.OPEN, kind__in=ASKING, created_at__lt=now - rule.span)
+    waits = Wait.objects.filter(status=WaitStatus.OPEN, kind__in=EXTERNAL_WAITS, created_at__lt=now - rule.span)
     waits = waits.exclude(run__cause=ExecutionRun.Cause.TEST)
     if rule.workflow_id is not None:
         waits = waits.filter(run__workflow=rule.workflow_id)
-    waits = _new(waits, rule, "wait:").annotate(name=KT("data__name")).defer("data", "outcome")
+    waits = _unrecorded(waits, rule, "wait:").annotate(name=KT("data__name")).defer("data", "outcome")
     found = waits.select_related("run__workflow__owner").defer("run__vars", "run__output", "run__error")
     for wait in found.order_by("pk")[:MOST_FOUND]:
         workflow, name = wait.run.workflow, wait.name or step_name_in(wait.run.version_id, wait.path)
-        text = texts.waiting(workflow.name, wait.kind, name, rule.span)
-        yield Happening(
+        text = texts.long_wait(workflow.name, wait.kind, name, rule.span)
+        yield Incident(
             key=f"wait:{wait.pk}",
-            fact=texts.fact(text, wait.created_at, "admin:automate_core_executionrun_change", wait.run_id),
+            fact=texts.build_fact(text, wait.created_at, "admin:automate_core_executionrun_change", wait.run_id),
             at=now,
             workflow=workflow,
             owner=workflow.owner,
         )
 
 
-def _dead_jobs(rule: NotificationRule, now: dt.datetime) -> Iterator[Happening]:
+def _find_dead_jobs(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
     jobs = OutboxJob.objects.filter(status=JobStatus.DEAD)
     if rule.workflow_id is not None:
         jobs = jobs.filter(run__workflow=rule.workflow_id)
-    jobs = _new(jobs, rule, "job:").select_related("run__workflow__owner")
+    jobs = _unrecorded(jobs, rule, "job:").select_related("run__workflow__owner")
     for job in jobs.defer("run__vars", "run__output", "run__error").order_by("pk")[:MOST_FOUND]:
         workflow = job.run.workflow if job.run else None
         view = ("admin:automate_core_executionrun_change", job.run_id) if job.run else ("admin:index",)
-        yield Happening(
+        yield Incident(
             key=f"job:{job.pk}",
-            fact=texts.fact(texts.dead_job(workflow.name if workflow else ""), now, *view),
+            fact=texts.build_fact(texts.dead_job(workflow.name if workflow else ""), now, *view),
             at=now,
             workflow=workflow,
             owner=workflow.owner if workflow else None,
         )
 
 
-def _connections(rule: NotificationRule, now: dt.datetime) -> Iterator[Happening]:
+def _find_failing_connections(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
     """Connections that fail since some time; of a workflow, those of its published steps."""
     health = Connection.Health
     failing = Connection.objects.filter(health__in=[health.FAILING, health.RECONNECT]).select_related("owner")
@@ -115,25 +120,25 @@ def _connections(rule: NotificationRule, now: dt.datetime) -> Iterator[Happening
         failing = failing.filter(slug__in={step.connection for _, step in steps if isinstance(step, ActionStep)})
     for connection in failing.order_by("pk")[:MOST_FOUND]:
         since = connection.health_since or now
-        text = texts.connection(connection.name, reconnect=connection.health == health.RECONNECT)
-        yield Happening(
+        text = texts.connection_failed(connection.name, reconnect=connection.health == health.RECONNECT)
+        yield Incident(
             key=f"connection:{connection.pk}:{since.isoformat()}",
-            fact=texts.fact(text, since, "admin:automate_connectors_connection_change", connection.pk),
+            fact=texts.build_fact(text, since, "admin:automate_connectors_connection_change", connection.pk),
             at=now,
             workflow=rule.workflow,
             owner=rule.workflow.owner if rule.workflow else connection.owner,
         )
 
 
-def _new[M: (Wait, OutboxJob)](rows: QuerySet[M], rule: NotificationRule, prefix: str) -> QuerySet[M]:
+def _unrecorded[M: (Wait, OutboxJob)](rows: QuerySet[M], rule: NotificationRule, prefix: str) -> QuerySet[M]:
     """Those that the rule has not noted."""
     key = Concat(Value(prefix), Cast(OuterRef("pk"), TextField()))
     return rows.exclude(Exists(Occurrence.objects.filter(rule=rule, key=key)))
 
 
-_FINDERS: dict[_Kind, Callable[[NotificationRule, dt.datetime], Iterator[Happening]]] = {
-    _Kind.NOT_RUN: _not_run,
-    _Kind.WAITING: _waiting,
-    _Kind.DEAD_JOB: _dead_jobs,
-    _Kind.CONNECTION: _connections,
+_DETECTORS: dict[_Kind, Callable[[NotificationRule, dt.datetime], Iterator[Incident]]] = {
+    _Kind.NOT_RUN: _find_not_run,
+    _Kind.WAITING: _find_long_waits,
+    _Kind.DEAD_JOB: _find_dead_jobs,
+    _Kind.CONNECTION: _find_failing_connections,
 }

@@ -14,7 +14,7 @@ from automate_core import database
 from automate_core.definition.step_names import step_name_in
 from automate_core.models import ExecutionRun, NotificationRule
 from automate_core.operations.notifications import messages, texts
-from automate_core.operations.notifications.messages import Happening
+from automate_core.operations.notifications.messages import Incident
 from automate_core.states import RunStatus
 
 BATCH = 200
@@ -27,7 +27,7 @@ DUE = """EXISTS (SELECT FROM automate_core_executionrun
     WHERE status = 'failed' AND cause IN ('trigger', 'retry') AND NOT noticed)"""
 
 # How the run ended that ended last before each of these, of the hundred that started before and after it.
-_BEFORE = """
+_PREVIOUS_STATUS = """
 SELECT run.id, (
     SELECT prior.status FROM (
         (SELECT id, status, finished_at FROM automate_core_executionrun
@@ -42,7 +42,7 @@ FROM automate_core_executionrun run WHERE run.id = ANY(%(runs)s)
 
 
 @transaction.atomic
-def notice() -> float | None:
+def detect_failures() -> float | None:
     """Look at a batch of failed runs; gives 0 when there may be more."""
     unseen = ExecutionRun.objects.filter(**_FAILED, noticed=False).order_by("id")
     runs = list(
@@ -50,32 +50,32 @@ def notice() -> float | None:
         .defer("vars", "output")
         .select_for_update(no_key=True, skip_locked=True, of=("self",))[:BATCH]
     )
-    rules = messages.lock(kind__in=[_Kind.FIRST_FAILURE, _Kind.FAILURES]) if runs else []
-    first = _first(runs) if any(rule.kind == _Kind.FIRST_FAILURE for rule in rules) else set()
+    rules = messages.lock_rules(kind__in=[_Kind.FIRST_FAILURE, _Kind.FAILURES]) if runs else []
+    first = _first_failures(runs) if any(rule.kind == _Kind.FIRST_FAILURE for rule in rules) else set()
     for rule in rules:
         concerned = [run for run in runs if rule.workflow_id in (None, run.workflow_id)]
         if rule.kind == _Kind.FIRST_FAILURE:
-            messages.note(rule, [_failure(run) for run in concerned if run.pk in first])
+            messages.record_incidents(rule, [_failure_incident(run) for run in concerned if run.pk in first])
         else:
-            messages.note(rule, _many(rule, concerned))
+            messages.record_incidents(rule, _repeated_failures(rule, concerned))
     ExecutionRun.objects.filter(pk__in=[run.pk for run in runs]).update(noticed=True)
     return 0.0 if len(runs) == BATCH else None
 
 
-def _first(runs: Iterable[ExecutionRun]) -> set[uuid.UUID]:
+def _first_failures(runs: Iterable[ExecutionRun]) -> set[uuid.UUID]:
     """Those before which no other run of their workflow had failed since one succeeded."""
-    rows = database.run(None, _BEFORE, {"runs": [run.pk for run in runs]})
+    rows = database.run(None, _PREVIOUS_STATUS, {"runs": [run.pk for run in runs]})
     return {row.id for row in rows if row.status != RunStatus.FAILED}
 
 
-def _failure(run: ExecutionRun) -> Happening:
+def _failure_incident(run: ExecutionRun) -> Incident:
     error = run.error or {}
     path = str(error.get("step") or "")
     step = step_name_in(run.version_id, path) if path else ""
-    return Happening(
+    return Incident(
         key=f"run:{run.pk}",
-        fact=texts.fact(
-            texts.failed(run.workflow.name, step, str(error.get("code") or "")),
+        fact=texts.build_fact(
+            texts.run_failed(run.workflow.name, step, str(error.get("code") or "")),
             run.finished_at or run.created_at,
             "admin:automate_core_executionrun_change",
             run.pk,
@@ -86,7 +86,7 @@ def _failure(run: ExecutionRun) -> Happening:
     )
 
 
-def _many(rule: NotificationRule, runs: Iterable[ExecutionRun]) -> Iterator[Happening]:
+def _repeated_failures(rule: NotificationRule, runs: Iterable[ExecutionRun]) -> Iterator[Incident]:
     """For each workflow at most one: so many failures in the span, none of which was counted for the last message."""
     newest: dict[int, ExecutionRun] = {}
     for run in runs:
@@ -99,15 +99,15 @@ def _many(rule: NotificationRule, runs: Iterable[ExecutionRun]) -> Iterator[Happ
     for run in newest.values():
         if run.finished_at is None:
             continue
-        since = max(filter(None, (run.finished_at - span, messages.latest(rule, run.workflow_id))))
+        since = max(filter(None, (run.finished_at - span, messages.latest_incident_at(rule, run.workflow_id))))
         failed = ExecutionRun.objects.filter(
             **_FAILED, workflow=run.workflow_id, finished_at__gt=since, finished_at__lte=run.finished_at
         )
         if failed[:wanted].count() >= wanted:
-            yield Happening(
+            yield Incident(
                 key=f"failures:{run.pk}",
-                fact=texts.fact(
-                    texts.failures(run.workflow.name, wanted, span),
+                fact=texts.build_fact(
+                    texts.repeated_failures(run.workflow.name, wanted, span),
                     run.finished_at,
                     "admin:automate_core_workflow_change",
                     run.workflow_id,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from automate_core import database
 from automate_core.models import Notification, NotificationRule, Occurrence, Workflow
-from automate_core.operations.notifications.quiet_hours import after_quiet
+from automate_core.operations.notifications.quiet_hours import after_quiet_hours
 from automate_core.operations.notifications.texts import MOST_FACTS, Fact
 from automate_core.states import NotificationStatus
 from automate_governance.people.names import email_of
@@ -24,7 +24,7 @@ GATHER = dt.timedelta(seconds=5)  #: how long the first message waits for what h
 
 
 @dataclass(frozen=True, kw_only=True)
-class Happening:
+class Incident:
     """Something that a rule tells of once: `key` is what makes it the same. `owner` is whose it is."""
 
     key: str
@@ -42,7 +42,7 @@ class Target:
     person: Person | None = None
 
 
-def note(rule: NotificationRule, happenings: Iterable[Happening]) -> int:
+def record_incidents(rule: NotificationRule, happenings: Iterable[Incident]) -> int:
     """Put what is new into messages, and give how much that is. Call it with the rule locked, in its transaction."""
     found = {each.key: each for each in happenings}
     known = Occurrence.objects.filter(rule=rule, key__in=found).values_list("key", flat=True)
@@ -51,16 +51,16 @@ def note(rule: NotificationRule, happenings: Iterable[Happening]) -> int:
     Occurrence.objects.bulk_create(
         [Occurrence(rule=rule, key=each.key, workflow=each.workflow, at=each.at) for each in new]
     )
-    gathered: dict[Target, list[Happening]] = {}
+    gathered: dict[Target, list[Incident]] = {}
     for each in new:
-        for target in targets(rule, each):
+        for target in incident_targets(rule, each):
             gathered.setdefault(target, []).append(each)
     for target, told in gathered.items():
-        _gather(rule, target, told)
+        _add_to_message(rule, target, told)
     return len(new)
 
 
-def targets(rule: NotificationRule, happening: Happening) -> Iterator[Target]:
+def incident_targets(rule: NotificationRule, happening: Incident) -> Iterator[Target]:
     """The places that a rule tells of it."""
     match rule.channel:
         case NotificationRule.Channel.EMAIL:
@@ -71,13 +71,13 @@ def targets(rule: NotificationRule, happening: Happening) -> Iterator[Target]:
             yield Target(urlsplit(rule.url).netloc)
 
 
-def may_be_told(person: Person, workflow: Workflow | None) -> bool:
+def may_be_notified(person: Person, workflow: Workflow | None) -> bool:
     """Whether somebody may hear of a workflow by a rule: asked when they are named, and again for each message."""
     return can(person, "administer", SITE) if workflow is None else can(person, "view", workflow)
 
 
-def _addresses(rule: NotificationRule, happening: Happening) -> Iterator[Target]:
-    people = [person for person in rule.people.all() if person.is_active and may_be_told(person, rule.workflow)]
+def _addresses(rule: NotificationRule, happening: Incident) -> Iterator[Target]:
+    people = [person for person in rule.people.all() if person.is_active and may_be_notified(person, rule.workflow)]
     if rule.to_owner and happening.owner is not None and happening.owner.is_active:
         muted = happening.workflow is not None and rule.muted_for.filter(pk=happening.workflow.pk).exists()
         people += [] if muted else [happening.owner]
@@ -88,7 +88,7 @@ def _addresses(rule: NotificationRule, happening: Happening) -> Iterator[Target]
             yield target
 
 
-def _gather(rule: NotificationRule, target: Target, happenings: list[Happening]) -> None:
+def _add_to_message(rule: NotificationRule, target: Target, happenings: list[Incident]) -> None:
     """Add to the message that waits for its first try, or begin one."""
     facts = [each.fact for each in happenings]
     workflows = {each.workflow for each in happenings}
@@ -104,7 +104,7 @@ def _gather(rule: NotificationRule, target: Target, happenings: list[Happening])
         return
     last = to_it.order_by("-send_at").values_list("send_at", flat=True).first()
     Notification.objects.create(
-        **about(rule, target),
+        **target_columns(rule, target),
         kind=rule.kind,
         workflow=workflow,
         facts=facts[:MOST_FACTS],
@@ -113,7 +113,7 @@ def _gather(rule: NotificationRule, target: Target, happenings: list[Happening])
     )
 
 
-def about(rule: NotificationRule, target: Target) -> dict[str, Any]:
+def target_columns(rule: NotificationRule, target: Target) -> dict[str, Any]:
     """The columns of a message that say where it goes."""
     return {"rule": rule, "channel": rule.channel, "target": target.name, "person": target.person}
 
@@ -122,16 +122,16 @@ def _send_at(rule: NotificationRule, last: dt.datetime | None) -> dt.datetime:
     """Soon; not before the window since the last message is over, and not within the quiet time."""
     soon = database.now() + GATHER
     moment = max(soon, last + rule.window) if last is not None else soon
-    return after_quiet(moment, rule.quiet_from, rule.quiet_until, rule.timezone)
+    return after_quiet_hours(moment, rule.quiet_from, rule.quiet_until, rule.timezone)
 
 
-def lock(**which: Any) -> list[NotificationRule]:
+def lock_rules(**which: Any) -> list[NotificationRule]:
     """The rules that are on, locked in one order. Call it inside a transaction."""
     rules = NotificationRule.objects.filter(is_on=True, removed_at=None, **which).order_by("pk")
     return list(rules.select_for_update(no_key=True))
 
 
-def lock_due(kinds: Iterable[str], most: int, look_again: dt.timedelta) -> list[NotificationRule]:
+def lock_due_rules(kinds: Iterable[str], most: int, look_again: dt.timedelta) -> list[NotificationRule]:
     """The rules of those kinds that are to look now, locked; those that somebody else looks by are passed over."""
     due = NotificationRule.objects.filter(is_on=True, removed_at=None, kind__in=list(kinds))
     due = due.filter(look_at__lte=database.AutomateNow())
@@ -142,7 +142,7 @@ def lock_due(kinds: Iterable[str], most: int, look_again: dt.timedelta) -> list[
     return rules
 
 
-def latest(rule: NotificationRule, workflow_id: int) -> dt.datetime | None:
+def latest_incident_at(rule: NotificationRule, workflow_id: int) -> dt.datetime | None:
     """When a rule last noted something of a workflow."""
     noted = Occurrence.objects.filter(rule=rule, workflow=workflow_id).order_by("-at")
     return noted.values_list("at", flat=True).first()

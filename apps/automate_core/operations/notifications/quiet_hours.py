@@ -6,7 +6,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 
-def after_quiet(moment: dt.datetime, start: dt.time | None, end: dt.time | None, zone: str) -> dt.datetime:
+def after_quiet_hours(moment: dt.datetime, start: dt.time | None, end: dt.time | None, zone: str) -> dt.datetime:
     """`moment`, or the end of the quiet time that it falls into. One from 22:00 to 07:00 goes over midnight."""
     if start is None or end is None or start == end:
         return moment

@@ -21,7 +21,7 @@ from automate_core import database
 from automate_core.models import Notification, NotificationRule, Workflow
 from automate_core.models.notifications import DEFAULT_WINDOW
 from automate_core.operations.notifications import messages, sending, texts
-from automate_core.operations.notifications.messages import Happening
+from automate_core.operations.notifications.messages import Incident
 from automate_core.states import NOTIFICATION_EDGES, NotificationStatus, move
 from automate_core.webhooks.endpoints import store_secret
 from automate_core.webhooks.schemes.registry import scheme_for
@@ -76,20 +76,20 @@ def may_manage(person: Person, workflow: Workflow | None) -> bool:
 
 
 @transaction.atomic
-def save(
+def save_rule(
     rule: NotificationRule | None, values: RuleValues, *, workflow: Workflow | None, by: Person
 ) -> tuple[NotificationRule, str]:
     """Make or change a rule: (the rule, the secret that was made for its webhook, else empty).
 
     Raises NotPermittedError, RuleError.
     """
-    _permit(by, workflow)
+    _check_permission(by, workflow)
     created = rule is None
     if created and NotificationRule.objects.filter(workflow=workflow, removed_at=None).count() >= MOST_RULES:
         raise RuleError({"": f"There are {MOST_RULES} rules already: change or remove one."})
-    rule = _locked(rule) if rule else NotificationRule(workflow=workflow, timezone=values.timezone)
-    people = list(_people(values.people))
-    if errors := dict(_problems(rule, values, people, by)):
+    rule = _lock_rule(rule) if rule else NotificationRule(workflow=workflow, timezone=values.timezone)
+    people = list(_find_people(values.people))
+    if errors := dict(_find_problems(rule, values, people, by)):
         raise RuleError(errors)
     if not rule.built_in:
         rule.kind, rule.channel = values.kind, values.channel
@@ -101,15 +101,15 @@ def save(
     rule.save()
     rule.people.set(people)
     verb = "notification.rule_created" if created else "notification.rule_changed"
-    audit.record(by, verb, rule, changes=_said(rule, people))
+    audit.record(by, verb, rule, changes=_audit_values(rule, people))
     return rule, made
 
 
 @transaction.atomic
-def turn(rule: NotificationRule, *, on: bool, by: Person) -> NotificationRule:
+def set_rule_enabled(rule: NotificationRule, *, on: bool, by: Person) -> NotificationRule:
     """Turn a rule on or off. Raises NotPermittedError."""
-    rule = _locked(rule)
-    _permit(by, rule.workflow)
+    rule = _lock_rule(rule)
+    _check_permission(by, rule.workflow)
     rule.is_on, rule.look_at = on, database.now()
     rule.save(update_fields=["is_on", "look_at", "changed_at"])
     audit.record(by, "notification.rule_turned_on" if on else "notification.rule_turned_off", rule)
@@ -117,10 +117,10 @@ def turn(rule: NotificationRule, *, on: bool, by: Person) -> NotificationRule:
 
 
 @transaction.atomic
-def remove(rule: NotificationRule, *, by: Person) -> None:
+def remove_rule(rule: NotificationRule, *, by: Person) -> None:
     """Remove a rule; what comes to be sent is dropped. Raises NotPermittedError, RuleError."""
-    rule = _locked(rule)
-    _permit(by, rule.workflow)
+    rule = _lock_rule(rule)
+    _check_permission(by, rule.workflow)
     if rule.built_in:
         raise RuleError({"": "This rule comes with the site: turn it off instead."})
     _set_removed(rule, database.now())
@@ -128,10 +128,10 @@ def remove(rule: NotificationRule, *, by: Person) -> None:
 
 
 @transaction.atomic
-def take_back(rule: NotificationRule, *, by: Person) -> None:
+def restore_rule(rule: NotificationRule, *, by: Person) -> None:
     """Have a rule again that was removed a short time ago. Raises NotPermittedError."""
-    rule = _locked(rule)
-    _permit(by, rule.workflow)
+    rule = _lock_rule(rule)
+    _check_permission(by, rule.workflow)
     _set_removed(rule, None)
     audit.record(by, "notification.rule_taken_back", rule)
 
@@ -142,34 +142,34 @@ def _set_removed(rule: NotificationRule, at: dt.datetime | None) -> None:
 
 
 @transaction.atomic
-def mute(rule: NotificationRule, workflow: Workflow, *, on: bool, by: Person) -> None:
+def mute_owner(rule: NotificationRule, workflow: Workflow, *, on: bool, by: Person) -> None:
     """Leave the owner of a workflow out of a rule for all workflows, or not. Raises NotPermittedError, RuleError."""
-    _permit(by, workflow)
+    _check_permission(by, workflow)
     if rule.workflow_id is not None or not rule.to_owner:
         raise RuleError({"": "Only what goes to the owner of a workflow can be turned off for it."})
     (rule.muted_for.add if on else rule.muted_for.remove)(workflow)
     audit.record(by, "notification.muted" if on else "notification.unmuted", workflow, changes={"rule": str(rule)})
 
 
-def test(rule: NotificationRule, *, by: Person) -> list[Notification]:
+def send_test(rule: NotificationRule, *, by: Person) -> list[Notification]:
     """Send a test to the places of a rule, at once, and give what came of each. Raises NotPermittedError.
 
     The owner's part comes to whoever tries a rule for all workflows.
     """
     with transaction.atomic():
-        rule = _locked(rule)
-        _permit(by, rule.workflow)
+        rule = _lock_rule(rule)
+        _check_permission(by, rule.workflow)
         now = database.now()
         about = rule.workflow.name if rule.workflow else "a workflow"
-        happening = Happening(
+        happening = Incident(
             key="test",
-            fact=texts.fact(f"This is a test of a notification about {about}.", now, "admin:index"),
+            fact=texts.build_fact(f"This is a test of a notification about {about}.", now, "admin:index"),
             at=now,
             owner=rule.workflow.owner if rule.workflow else by,
         )
         made = [
             Notification.objects.create(
-                **messages.about(rule, target),
+                **messages.target_columns(rule, target),
                 kind=Notification.TEST,
                 workflow=rule.workflow,
                 facts=[happening.fact],
@@ -178,20 +178,20 @@ def test(rule: NotificationRule, *, by: Person) -> list[Notification]:
                 attempts=1,
                 taken_until=now + sending.LEASE,
             )
-            for target in list(messages.targets(rule, happening))[:MOST_TESTED]
+            for target in list(messages.incident_targets(rule, happening))[:MOST_TESTED]
         ]
         audit.record(by, "notification.rule_tested", rule, changes={"places": [each.target for each in made]})
     for notification in made:
-        sending.attempt(notification)
+        sending.attempt_delivery(notification)
         notification.refresh_from_db()
     return made
 
 
 @transaction.atomic
-def send_again(notification: Notification, *, by: Person) -> Notification:
+def resend_notification(notification: Notification, *, by: Person) -> Notification:
     """Have a message that failed sent once more, with all its attempts. Raises NotPermittedError, TransitionError."""
     found = Notification.objects.select_for_update(of=("self",)).select_related("workflow").get(pk=notification.pk)
-    _permit(by, found.workflow if found.rule is None or found.rule.workflow_id else None)
+    _check_permission(by, found.workflow if found.rule is None or found.rule.workflow_id else None)
     found.status = NotificationStatus(move(NOTIFICATION_EDGES, found.status, NotificationStatus.WAITING))
     found.send_at, found.attempts, found.taken_until = database.now(), 0, None
     found.save(update_fields=["status", "send_at", "attempts", "taken_until"])
@@ -199,20 +199,20 @@ def send_again(notification: Notification, *, by: Person) -> Notification:
     return found
 
 
-def seed() -> None:
+def create_default_rule() -> None:
     """The rule that every site begins with: the owner of a workflow hears of its first failure."""
     NotificationRule.objects.get_or_create(
         built_in=True, defaults={"kind": _Kind.FIRST_FAILURE, "channel": _Channel.EMAIL, "to_owner": True}
     )
 
 
-def _permit(by: Person, workflow: Workflow | None) -> None:
+def _check_permission(by: Person, workflow: Workflow | None) -> None:
     if not may_manage(by, workflow):
         whose = f"of {workflow}" if workflow else "of all workflows"
         raise NotPermittedError(f"{by.get_username()} may not manage the notifications {whose}")
 
 
-def _locked(rule: NotificationRule) -> NotificationRule:
+def _lock_rule(rule: NotificationRule) -> NotificationRule:
     return NotificationRule.objects.select_for_update(no_key=True).get(pk=rule.pk)
 
 
@@ -229,11 +229,11 @@ def _set_secret(rule: NotificationRule, values: RuleValues, by: Person) -> str:
     return secret
 
 
-def _people(names: Iterable[str]) -> Iterator[Any]:
+def _find_people(names: Iterable[str]) -> Iterator[Any]:
     yield from people.active(names)
 
 
-def _said(rule: NotificationRule, people: Iterable[Any]) -> dict[str, Any]:
+def _audit_values(rule: NotificationRule, people: Iterable[Any]) -> dict[str, Any]:
     """What the trail keeps of a rule: of an address of a webhook, which may hold a token, the host alone."""
     to = [person.get_username() for person in people] + rule.addresses
     place = {"email": [*to, *(["the owner"] if rule.to_owner else [])], "slack": [rule.connection, rule.room]}
@@ -249,16 +249,18 @@ def _said(rule: NotificationRule, people: Iterable[Any]) -> dict[str, Any]:
 # --- what is wrong ----------------------------------------------------------------------------------------------------
 
 
-def _problems(rule: NotificationRule, values: RuleValues, people: list[Any], by: Person) -> Iterator[tuple[str, str]]:
+def _find_problems(
+    rule: NotificationRule, values: RuleValues, people: list[Any], by: Person
+) -> Iterator[tuple[str, str]]:
     kind, channel = (rule.kind, rule.channel) if rule.built_in else (values.kind, values.channel)
-    yield from _measures(kind, values)
+    yield from _threshold_problems(kind, values)
     match channel:
         case _Channel.EMAIL:
-            yield from _mail(rule, values, people)
+            yield from _mail_problems(rule, values, people)
         case _Channel.SLACK:
-            yield from _slack(values, by)
+            yield from _slack_problems(values, by)
         case _Channel.WEBHOOK:
-            yield from _webhook(values, by)
+            yield from _webhook_problems(values, by)
     if not _MINUTE <= values.window <= _DAY:
         yield "window", "One message in 1 minute to 24 hours."
     if (values.quiet_from is None) != (values.quiet_until is None):
@@ -269,7 +271,7 @@ def _problems(rule: NotificationRule, values: RuleValues, people: list[Any], by:
         yield "timezone", "There is no such time zone: write it like Europe/Berlin."
 
 
-def _measures(kind: str, values: RuleValues) -> Iterator[tuple[str, str]]:
+def _threshold_problems(kind: str, values: RuleValues) -> Iterator[tuple[str, str]]:
     if kind == _Kind.FAILURES and not (values.failures and 2 <= values.failures <= 1_000):
         yield "failures", "Between 2 and 1,000 failures."
     longest = 30 * _DAY if kind == _Kind.FAILURES else 366 * _DAY
@@ -278,7 +280,7 @@ def _measures(kind: str, values: RuleValues) -> Iterator[tuple[str, str]]:
         yield "span", f"A time such as 15m, 2h or 3d, of at most {longest.days} days."
 
 
-def _mail(rule: NotificationRule, values: RuleValues, people: list[Any]) -> Iterator[tuple[str, str]]:
+def _mail_problems(rule: NotificationRule, values: RuleValues, people: list[Any]) -> Iterator[tuple[str, str]]:
     found = {person.get_username(): person for person in people}
     for name in values.people:
         person = found.get(name)
@@ -286,7 +288,7 @@ def _mail(rule: NotificationRule, values: RuleValues, people: list[Any]) -> Iter
             yield "people", f"There is no active account called {name}."
         elif not email_of(person):
             yield "people", f"{name} has no e-mail address."
-        elif not messages.may_be_told(person, rule.workflow):
+        elif not messages.may_be_notified(person, rule.workflow):
             what = "this workflow: share it with them first" if rule.workflow else "all workflows"
             yield "people", f"{name} may not see {what}."
     for address in values.addresses:
@@ -300,7 +302,7 @@ def _mail(rule: NotificationRule, values: RuleValues, people: list[Any]) -> Iter
         yield "people", "Say who gets it: the owner, people or addresses."
 
 
-def _slack(values: RuleValues, by: Person) -> Iterator[tuple[str, str]]:
+def _slack_problems(values: RuleValues, by: Person) -> Iterator[tuple[str, str]]:
     connection = Connection.objects.filter(slug=values.connection, connector="slack").first()
     if connection is None or not can(by, "use", connection):
         yield "connection", "Choose a Slack connection that you may use."
@@ -308,7 +310,7 @@ def _slack(values: RuleValues, by: Person) -> Iterator[tuple[str, str]]:
         yield "room", "Say which channel, such as #alerts."
 
 
-def _webhook(values: RuleValues, by: Person) -> Iterator[tuple[str, str]]:
+def _webhook_problems(values: RuleValues, by: Person) -> Iterator[tuple[str, str]]:
     try:
         parts = urlsplit(values.url)
         fits = parts.scheme in {"https", "http"} and bool(parts.hostname) and "@" not in parts.netloc

@@ -27,18 +27,18 @@ DUE = """EXISTS (SELECT FROM automate_core_notification WHERE status = 'waiting'
     AND (taken_until IS NULL OR taken_until < automate_now()))"""
 
 
-def send() -> float | None:
+def send_next() -> float | None:
     """Send the message that is due first; gives 0 when there may be more."""
-    notification = _take()
+    notification = _lease_next()
     if notification is None:
         return None
-    attempt(notification)
+    attempt_delivery(notification)
     return 0.0
 
 
-def attempt(notification: Notification) -> None:
+def attempt_delivery(notification: Notification) -> None:
     """Hand over a message that is taken, and write down what came of it."""
-    reason = _not_needed(notification)
+    reason = _drop_reason(notification)
     if reason:
         _settle(notification, NotificationStatus.DROPPED, error=reason)
         return
@@ -55,7 +55,7 @@ def attempt(notification: Notification) -> None:
 
 
 @transaction.atomic
-def _take() -> Notification | None:
+def _lease_next() -> Notification | None:
     now = database.AutomateNow()
     free = Q(taken_until=None) | Q(taken_until__lt=now)
     due = Notification.objects.filter(free, status=NotificationStatus.WAITING, send_at__lte=now)
@@ -67,7 +67,7 @@ def _take() -> Notification | None:
     return notification
 
 
-def _not_needed(notification: Notification) -> str:
+def _drop_reason(notification: Notification) -> str:
     """Why there is nothing to send any more; empty when there is."""
     if notification.wait_id is not None:
         return "" if approval_mail.is_needed(notification) else "It was decided, or somebody else is asked."
@@ -85,15 +85,15 @@ def _postpone(notification: Notification, reason: str, *, again: bool) -> None:
         _settle(notification, NotificationStatus.FAILED, error=reason)
         return
     send_at = database.AutomateNow() + PAUSES[notification.attempts - 1]
-    _ours(notification).update(error=reason, taken_until=None, send_at=send_at)
+    _leased_row(notification).update(error=reason, taken_until=None, send_at=send_at)
 
 
 def _settle(notification: Notification, status: NotificationStatus, **values: object) -> None:
     move(NOTIFICATION_EDGES, NotificationStatus.WAITING, status)
-    _ours(notification).update(**{"status": status, "taken_until": None, "error": "", **values})
+    _leased_row(notification).update(**{"status": status, "taken_until": None, "error": "", **values})
 
 
-def _ours(notification: Notification):  # type: ignore[no-untyped-def]
+def _leased_row(notification: Notification):  # type: ignore[no-untyped-def]
     """The row, while nobody else has taken it since."""
     return Notification.objects.filter(
         pk=notification.pk, attempts=notification.attempts, status=NotificationStatus.WAITING

@@ -22,12 +22,12 @@ _WAITS_FOR = {
 type Fact = dict[str, str]
 
 
-def fact(text: str, at: dt.datetime, view: str = "", *args: Any) -> Fact:
+def build_fact(text: str, at: dt.datetime, view: str = "", *args: Any) -> Fact:
     """Something to tell, when it was, and the page that shows it."""
-    return {"text": " ".join(text.split())[:500], "at": at.astimezone(dt.UTC).isoformat(), "url": address(view, *args)}
+    return {"text": " ".join(text.split())[:500], "at": at.astimezone(dt.UTC).isoformat(), "url": page_url(view, *args)}
 
 
-def address(view: str, *args: Any) -> str:
+def page_url(view: str, *args: Any) -> str:
     """The address of a page; the site's own in a project without the screens."""
     try:
         return f"{settings.AUTOMATE_SITE_URL}{reverse(view, args=args) if view else ''}"
@@ -35,25 +35,25 @@ def address(view: str, *args: Any) -> str:
         return str(settings.AUTOMATE_SITE_URL)
 
 
-def failed(workflow: str, step: str, code: str) -> str:
+def run_failed(workflow: str, step: str, code: str) -> str:
     """A run that failed, with the name of its step and the code of the error."""
     return f"{workflow} failed{f' at the step {step}' if step else ''}{f' ({code})' if code else ''}."
 
 
-def failures(workflow: str, number: int, span: dt.timedelta) -> str:
+def repeated_failures(workflow: str, number: int, span: dt.timedelta) -> str:
     """Several runs that failed."""
-    return f"{workflow} failed {number} times within {lasting(span)}."
+    return f"{workflow} failed {number} times within {format_duration(span)}."
 
 
-def not_run(workflow: str, since: dt.datetime, *, ever: bool) -> str:
+def workflow_not_run(workflow: str, since: dt.datetime, *, ever: bool) -> str:
     """A workflow that should have run."""
     moment = f"{since.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
     return f"{workflow} has not run since {'' if ever else 'it was published, '}{moment}."
 
 
-def waiting(workflow: str, kind: str, name: str, span: dt.timedelta) -> str:
+def long_wait(workflow: str, kind: str, name: str, span: dt.timedelta) -> str:
     """A run that waits for too long."""
-    return f"{workflow} has been waiting for {_WAITS_FOR[kind]} at {name} for more than {lasting(span)}."
+    return f"{workflow} has been waiting for {_WAITS_FOR[kind]} at {name} for more than {format_duration(span)}."
 
 
 def dead_job(workflow: str) -> str:
@@ -61,12 +61,12 @@ def dead_job(workflow: str) -> str:
     return f"A job {f'of {workflow} ' if workflow else ''}was given up. It can be replayed."
 
 
-def connection(name: str, *, reconnect: bool) -> str:
+def connection_failed(name: str, *, reconnect: bool) -> str:
     """A connection that stopped working."""
     return f"The connection {name} {'has to be connected again' if reconnect else 'does not work any more'}."
 
 
-def lasting(span: dt.timedelta) -> str:
+def format_duration(span: dt.timedelta) -> str:
     """`15 min`, `2 h 30 min`, `3 days`."""
     rest, parts = int(span.total_seconds()), list[str]()
     for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
@@ -76,13 +76,13 @@ def lasting(span: dt.timedelta) -> str:
     return " ".join(parts) or "0 s"
 
 
-def subject(facts: list[Fact], count: int) -> str:
+def subject_line(facts: list[Fact], count: int) -> str:
     """The line that stands above a message."""
     first = facts[0]["text"] if facts else "Nothing to tell"
     return (first if count == 1 else f"{count} things happened: {first}")[:200]
 
 
-def plain(facts: list[Fact], count: int, why: str) -> str:
+def plain_text(facts: list[Fact], count: int, why: str) -> str:
     """The message as text."""
     lines = [f"{each['text']}\n{each['at'][:19].replace('T', ' ')} UTC  {each['url']}" for each in facts]
     return "\n\n".join([*lines, *([f"And {count - len(facts)} more."] if count > len(facts) else []), why])

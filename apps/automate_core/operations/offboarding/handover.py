@@ -47,18 +47,18 @@ def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = Fals
         leaver.is_active = False
         leaver.save(update_fields=["is_active"])
     for model in holdings.governed_models():
-        _count(result, model._meta.verbose_name_plural, _owned(model, leaver, to, by))
+        _count(result, model._meta.verbose_name_plural, _hand_over_owned(model, leaver, to, by))
         kinds, verb = str(model._meta.verbose_name_plural), "replace" if model is StoredSecret else "change"
         if result.done.get(kinds) and not holds_anywhere(to, verb, model):
             result.cautions.append(f"{to.get_username()} has no role with the permission to {verb} {kinds}.")
-    _count(result, "run-as users", _acting(leaver, to, by, result))
-    _count(result, "notification rules", _notified(leaver, to, by))
-    approvals = tasks.hand_over(leaver, by=by, users=[to])
+    _count(result, "run-as users", _hand_over_run_as(leaver, to, by, result))
+    _count(result, "notification rules", _hand_over_rules(leaver, to, by))
+    approvals = tasks.hand_over_approvals(leaver, by=by, users=[to])
     _count(result, "open approvals", approvals.done)
     result.left += [f"Approval {name}: {why}" for name, why in approvals.refused]
     result.cautions += [
         f"Workflow {workflow} asks {leaver.get_username()} by name: change its approval and publish it."
-        for workflow in holdings.naming(leaver)
+        for workflow in holdings.workflows_naming(leaver)
     ]
     changes = {"to": to.get_username(), "left": len(result.left), **result.done}
     audit.record(by, "user.handed_over", leaver, changes=changes)
@@ -85,8 +85,8 @@ def _count(result: Handover, title: Any, number: int) -> None:
         result.done[str(title)] = number
 
 
-def _owned(model: type[Any], leaver: Person, to: Person, by: Person) -> int:
-    rows = list(holdings.owned(model, leaver).select_for_update(no_key=True))
+def _hand_over_owned(model: type[Any], leaver: Person, to: Person, by: Person) -> int:
+    rows = list(holdings.owned_objects(model, leaver).select_for_update(no_key=True))
     changes = audit.difference("owner", leaver.get_username(), to.get_username())
     for row in rows:
         row.owner = to
@@ -95,11 +95,11 @@ def _owned(model: type[Any], leaver: Person, to: Person, by: Person) -> int:
     return len(rows)
 
 
-def _acting(leaver: Person, to: Person, by: Person, result: Handover) -> int:
+def _hand_over_run_as(leaver: Person, to: Person, by: Person, result: Handover) -> int:
     """Let drafts and versions act as another: runs that are open go on, and no old version acts as who has left."""
     changes, done = audit.difference("run_as", leaver.get_username(), to.get_username()), 0
-    for workflow in holdings.acting(leaver).select_for_update(no_key=True):
-        if problem := _unable(workflow, leaver, to):
+    for workflow in holdings.workflows_running_as(leaver).select_for_update(no_key=True):
+        if problem := _run_as_problem(workflow, leaver, to):
             result.left.append(f"Workflow {workflow} still runs as {leaver.get_username()}: {problem}")
             continue
         WorkflowVersion.snapshots.filter(workflow=workflow, run_as=leaver).update(run_as=to)
@@ -111,7 +111,7 @@ def _acting(leaver: Person, to: Person, by: Person, result: Handover) -> int:
     return done
 
 
-def _unable(workflow: Workflow, leaver: Person, to: Person) -> str:
+def _run_as_problem(workflow: Workflow, leaver: Person, to: Person) -> str:
     """Why what is published cannot act as `to`; empty when it can, or acts as neither."""
     published = workflow.published
     if published is None or published.run_as_id != leaver.pk:
@@ -123,8 +123,8 @@ def _unable(workflow: Workflow, leaver: Person, to: Person) -> str:
     return "; ".join(map(str, problems[:3]))
 
 
-def _notified(leaver: Person, to: Person, by: Person) -> int:
-    rules = list(holdings.notifying(leaver))
+def _hand_over_rules(leaver: Person, to: Person, by: Person) -> int:
+    rules = list(holdings.rules_naming(leaver))
     for rule in rules:
         rule.people.remove(leaver)
         rule.people.add(to)
@@ -133,7 +133,7 @@ def _notified(leaver: Person, to: Person, by: Person) -> int:
     return len(rules)
 
 
-def find(name: str) -> Person:
+def find_active_person(name: str) -> Person:
     """The active person of that user name. Raises HandoverError."""
     person: Person | None = names.active([name]).first()
     if person is None:

@@ -36,16 +36,18 @@ class Holding:
         return f"{self.title}: {self.objects.count()}"
 
 
-def holdings(person: Person) -> list[Holding]:
+def find_holdings(person: Person) -> list[Holding]:
     """All that a person holds; kinds of which they hold nothing are left out. One query for each kind."""
     found = [
         Holding(title="Open approvals", objects=open_approvals(person)),
         *(
-            Holding(title=f"{str(model._meta.verbose_name_plural).capitalize()} owned", objects=owned(model, person))
+            Holding(
+                title=f"{str(model._meta.verbose_name_plural).capitalize()} owned", objects=owned_objects(model, person)
+            )
             for model in governed_models()
         ),
-        Holding(title="Workflows that run as this person", objects=acting(person)),
-        Holding(title="Notification rules that name this person", objects=notifying(person)),
+        Holding(title="Workflows that run as this person", objects=workflows_running_as(person)),
+        Holding(title="Notification rules that name this person", objects=rules_naming(person)),
     ]
     return [each for each in found if each.objects.exists()]
 
@@ -55,7 +57,7 @@ def governed_models() -> Iterator[type[Governed]]:
     yield from (model for model in apps.get_models() if issubclass(model, Governed))
 
 
-def owned(model: type[Governed], person: Person) -> QuerySet[Governed]:
+def owned_objects(model: type[Governed], person: Person) -> QuerySet[Governed]:
     """The objects of that kind that the person owns."""
     return model._default_manager.filter(owner=person).order_by("pk")
 
@@ -67,18 +69,18 @@ def open_approvals(person: Person) -> QuerySet[Wait]:
     return waits.exclude(run__status__in=FINAL_RUN_STATES).order_by("id")
 
 
-def acting(person: Person) -> QuerySet[Workflow]:
+def workflows_running_as(person: Person) -> QuerySet[Workflow]:
     """The workflows whose draft or any version runs as the person: a version may be published again."""
     versions = WorkflowVersion.snapshots.filter(workflow=OuterRef("pk"), run_as=person)
     return Workflow.objects.filter(Q(run_as=person) | Exists(versions)).order_by("pk")
 
 
-def notifying(person: Person) -> QuerySet[NotificationRule]:
+def rules_naming(person: Person) -> QuerySet[NotificationRule]:
     """The notification rules that name the person."""
     return NotificationRule.objects.filter(people=person, removed_at=None).order_by("pk")
 
 
-def naming(person: Person) -> QuerySet[Workflow]:
+def workflows_naming(person: Person) -> QuerySet[Workflow]:
     """The workflows in whose published version an approval asks the person by name: an edit alone changes that."""
     rows = database.run(None, _NAMING, {"name": person.get_username()})
     return Workflow.objects.filter(pk__in=[row.id for row in rows]).order_by("pk")
@@ -97,10 +99,10 @@ def is_in_history(person: Person) -> bool:
 
 def may_be_deleted(person: Person) -> bool:
     """Whether deleting the account takes nothing with it: it holds nothing, and the history does not name it."""
-    return not is_in_history(person) and not holdings(person)
+    return not is_in_history(person) and not find_holdings(person)
 
 
-def unattended(waits: QuerySet[Wait]) -> QuerySet[Wait]:
+def undecidable_approvals(waits: QuerySet[Wait]) -> QuerySet[Wait]:
     """Those of these open approvals that no active person can decide: whoever was asked has left."""
     people = WaitAssignee._meta.get_field("user").related_model
     barred = WaitAssignee.objects.filter(wait=OuterRef(OuterRef("wait")), excluded=True)

@@ -17,19 +17,21 @@ from automate_governance.permissions import NotPermittedError, Person, User
 
 
 @dataclass
-class HandedOver:
+class ApprovalHandover:
     """How many approvals of a person were handed over, and (task, reason) of those that were not."""
 
     done: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list)
 
 
-def open_for(absent: Person, by: User) -> QuerySet[Wait]:
+def open_approvals_of(absent: Person, by: User) -> QuerySet[Wait]:
     """The open approvals for which a person was asked by name, of those that `by` may reassign."""
     return approvals.reassignable_by(by).filter(pk__in=holdings.open_approvals(absent).values("pk"))
 
 
-def hand_over(absent: Person, *, by: Person, users: Iterable[Person] = (), groups: Iterable[Group] = ()) -> HandedOver:
+def hand_over_approvals(
+    absent: Person, *, by: Person, users: Iterable[Person] = (), groups: Iterable[Group] = ()
+) -> ApprovalHandover:
     """Ask other people in place of one in all approvals that are open for them, each in a transaction of its own.
 
     Approvals for which a group of theirs was asked stay with the group. Raises HandOverError for nobody to ask.
@@ -37,8 +39,8 @@ def hand_over(absent: Person, *, by: Person, users: Iterable[Person] = (), group
     people, teams = list(users), list(groups)
     if (not people and not teams) or absent in people:
         raise approvals.HandOverError("Name a person or group other than the one whose tasks are handed over.")
-    result = HandedOver()
-    for wait in open_for(absent, by).select_related("run__workflow").order_by("id"):
+    result = ApprovalHandover()
+    for wait in open_approvals_of(absent, by).select_related("run__workflow").order_by("id"):
         try:
             _replace(wait, absent, people, teams, by=by)
         except (approvals.HandOverError, approvals.NotOpenError, NotPermittedError) as error:

@@ -20,7 +20,7 @@ _KINDS = {
 }
 
 
-def said(counts: Mapping[str, int]) -> str:
+def describe_counts(counts: Mapping[str, int]) -> str:
     """`1,204 runs, 3,112 step tries and 1 event`; `nothing` when there is nothing."""
     parts = [
         f"{counts[kind]:,} {one if counts[kind] == 1 else many}"

@@ -111,7 +111,7 @@ class Ages:
 
 
 @dataclass(kw_only=True)
-class OfWorkflow:
+class WorkflowForecast:
     """What one workflow's runs take, with all that is recorded of them."""
 
     workflow: int
@@ -149,7 +149,7 @@ class Forecast:
     """The tables and the workflows, the largest first, and events that started nothing."""
 
     tables: list[Table]
-    workflows: list[OfWorkflow]
+    workflows: list[WorkflowForecast]
     unmatched: Ages
 
     @property
@@ -177,7 +177,7 @@ class Forecast:
         yield "unmatched", self.unmatched.rows, self.unmatched.due(), self.unmatched.due(SOON)
 
 
-def of(policy: Policy) -> Forecast:
+def build_forecast(policy: Policy) -> Forecast:
     """What that policy would come to. Four queries."""
     sizes = {row.name: row for row in database.run(None, _SIZES, {"names": list(TABLES)})}
     tables = [
@@ -186,8 +186,8 @@ def of(policy: Policy) -> Forecast:
         if name in sizes
     ]
     by_name = {table.name: table for table in tables}
-    workflows = _runs(policy, by_name[_RUNS])
-    _weigh(workflows, by_name)
+    workflows = _read_runs(policy, by_name[_RUNS])
+    _assign_bytes(workflows, by_name)
     unmatched = Ages(days=policy.site["unmatched"])
     events = by_name[_EVENTS]
     for row in database.run(None, _EVENTS_SAMPLED, {"percent": events.percent}):
@@ -199,11 +199,11 @@ def of(policy: Policy) -> Forecast:
     )
 
 
-def _runs(policy: Policy, table: Table) -> dict[int, OfWorkflow]:
-    found: dict[int, OfWorkflow] = {}
+def _read_runs(policy: Policy, table: Table) -> dict[int, WorkflowForecast]:
+    found: dict[int, WorkflowForecast] = {}
     for row in database.run(None, _RUNS_SAMPLED, {"percent": table.percent}):
         each = found.setdefault(
-            row.workflow, OfWorkflow(workflow=row.workflow, own=policy.workflows.get(row.workflow, {}))
+            row.workflow, WorkflowForecast(workflow=row.workflow, own=policy.workflows.get(row.workflow, {}))
         )
         days = policy.days(row.workflow, row.state) if row.state in RUN_STATES else 0
         ages = each.states.setdefault(row.state, Ages(days=days))
@@ -211,7 +211,7 @@ def _runs(policy: Policy, table: Table) -> dict[int, OfWorkflow]:
     return found
 
 
-def _weigh(workflows: Mapping[int, OfWorkflow], tables: Mapping[str, Table]) -> None:
+def _assign_bytes(workflows: Mapping[int, WorkflowForecast], tables: Mapping[str, Table]) -> None:
     """Give each workflow its share of the tables: of the steps' by what they hold, of the others' by its runs."""
     steps = tables[_STEPS]
     sampled = {row.workflow: row for row in database.run(None, _STEPS_SAMPLED, {"percent": steps.percent})}

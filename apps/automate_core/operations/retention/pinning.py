@@ -16,18 +16,18 @@ from automate_governance.permissions import NotPermittedError, Person, can
 
 
 @transaction.atomic
-def keep(run: ExecutionRun, *, by: Person) -> ExecutionRun:
+def pin_run(run: ExecutionRun, *, by: Person) -> ExecutionRun:
     """Never let go of this run, until it is released. Raises NotPermittedError, ControlError when it is gone."""
-    return _set(run, by, kept=True)
+    return _set_pinned(run, by, kept=True)
 
 
 @transaction.atomic
-def release(run: ExecutionRun, *, by: Person) -> ExecutionRun:
+def unpin_run(run: ExecutionRun, *, by: Person) -> ExecutionRun:
     """Let this run go when its days are over. Raises NotPermittedError, ControlError when it is gone."""
-    return _set(run, by, kept=False)
+    return _set_pinned(run, by, kept=False)
 
 
-def _set(run: ExecutionRun, by: Person, *, kept: bool) -> ExecutionRun:
+def _set_pinned(run: ExecutionRun, by: Person, *, kept: bool) -> ExecutionRun:
     if not can(by, "run", run.workflow):
         raise NotPermittedError(f"{by.get_username()} may not keep runs of the workflow {run.workflow.slug}")
     standing = ExecutionRun.objects.filter(pk=run.pk)
@@ -38,10 +38,10 @@ def _set(run: ExecutionRun, by: Person, *, kept: bool) -> ExecutionRun:
     return run
 
 
-def goes_at(run: ExecutionRun) -> dt.datetime | None:
+def expires_at(run: ExecutionRun) -> dt.datetime | None:
     """From when on an ended run may be let go; None for one that goes on, is kept, or whose kind is kept for ever."""
     if run.status not in FINAL_RUN_STATES or run.kept_at is not None or run.finished_at is None:
         return None
     state = "tests" if run.cause == ExecutionRun.Cause.TEST else run.status
-    days = policy.load(run.workflow_id).days(run.workflow_id, state)
+    days = policy.load_policy(run.workflow_id).days(run.workflow_id, state)
     return run.finished_at + dt.timedelta(days=days) if days else None

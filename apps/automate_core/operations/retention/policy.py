@@ -19,7 +19,7 @@ RUN_STATES = ("succeeded", "failed", "cancelled", "tests")
 KINDS = (*RUN_STATES, "unmatched")
 
 # Of the site, and of workflows: what is published counts; of one that never was, what its draft says of its tests.
-_SAID = """
+_POLICIES = """
 SELECT NULL AS id, row_to_json(site)::text AS retention FROM automate_core_sitepolicy site WHERE id = 1
 UNION ALL
 SELECT workflow.id, said.retention::text AS retention
@@ -48,29 +48,29 @@ class Policy:
         return min((days[state] for days in said for state in states if days.get(state)), default=None)
 
 
-def load(workflow_id: int | None = None) -> Policy:
+def load_policy(workflow_id: int | None = None) -> Policy:
     """The policy as it stands, of workflows or of that one alone. One query."""
-    said = {row.id: _days(row.retention) for row in database.run(None, _SAID, {"workflow": workflow_id})}
-    return Policy(defaults() | said.pop(None, {}), said)
+    said = {row.id: _read_days(row.retention) for row in database.run(None, _POLICIES, {"workflow": workflow_id})}
+    return Policy(default_days() | said.pop(None, {}), said)
 
 
-def defaults() -> dict[str, int]:
+def default_days() -> dict[str, int]:
     """The settings' days."""
     said = {**DEFAULTS["AUTOMATE_RETENTION_DAYS"], **setting("AUTOMATE_RETENTION_DAYS")}
     return {kind: min(max(int(said[kind]), 0), MOST_DAYS) for kind in KINDS}
 
 
 @transaction.atomic
-def change(days: Mapping[str, int | None], *, by: Person) -> None:
+def change_policy(days: Mapping[str, int | None], *, by: Person) -> None:
     """Say how long the site keeps things; None is as the settings say. The caller asks the permission."""
-    before = load().site
+    before = load_policy().site
     SitePolicy.objects.update_or_create(pk=1, defaults=dict(days))
-    after = load().site
+    after = load_policy().site
     changed = {kind: [before[kind], after[kind]] for kind in KINDS if before[kind] != after[kind]}
     audit.record(by, "retention.changed", SITE(pk=0), changes=changed)
 
 
-def _days(document: str) -> dict[str, int]:
+def _read_days(document: str) -> dict[str, int]:
     """What a workflow says; a draft may hold what is no number of days."""
     said = msgspec.json.decode(document)
     return {kind: said[kind] for kind in KINDS if type(said.get(kind)) is int and 0 <= said[kind] <= MOST_DAYS}

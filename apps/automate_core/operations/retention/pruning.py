@@ -45,7 +45,7 @@ class Pace:
         return self.took * (1 - self._share) / self._share
 
 
-def begin(*, by: str, workflow: Workflow | None = None) -> Pruning:
+def begin_pruning(*, by: str, workflow: Workflow | None = None) -> Pruning:
     """The pruning that is going on, of everything or of one workflow's runs; a new one when there is none."""
     slug = workflow.slug if workflow else ""
     anew = Pruning(workflow=slug, by=by, started_at=database.AutomateNow())
@@ -58,18 +58,18 @@ _BY_KEYS = "SELECT set_config('enable_seqscan', 'off', true) AS scans, set_confi
 
 
 @transaction.atomic
-def go_on(pruning: Pruning, pace: Pace, *, wait: bool = False) -> Pruning | None:
+def prune_batch(pruning: Pruning, pace: Pace, *, wait: bool = False) -> Pruning | None:
     """Do one batch of it: how it stands then. None when another process does one; with `wait` it is waited for."""
     rows = Pruning.objects.select_for_update(skip_locked=not wait)
     standing = rows.filter(pk=pruning.pk).first()
     if standing is None or standing.ended_at is not None:
         return standing
     workflow = Workflow.objects.filter(slug=standing.workflow).first() if standing.workflow else None
-    order = stages.OF_WORKFLOW if standing.workflow else stages.OF_ALL
+    order = stages.WORKFLOW_STAGES if standing.workflow else stages.ALL_STAGES
     if standing.stage < len(order):
         database.run(None, _BY_KEYS, {})
         started = time.monotonic()
-        batch = stages.Batch(policy.load(), database.now(), pace.limit, standing.after, workflow)
+        batch = stages.Batch(policy.load_policy(), database.now(), pace.limit, standing.after, workflow)
         order[standing.stage](batch)
         pace.measure(time.monotonic() - started)
         standing.counts = dict(+(Counter(standing.counts) + batch.counts))
@@ -83,13 +83,13 @@ def go_on(pruning: Pruning, pace: Pace, *, wait: bool = False) -> Pruning | None
     return standing
 
 
-def foresee(pace: Pace, workflow: Workflow | None = None) -> Iterator[Counter[str]]:
+def preview_pruning(pace: Pace, workflow: Workflow | None = None) -> Iterator[Counter[str]]:
     """What would be let go now, counted batch by batch. Nothing is changed."""
-    for stage in stages.OF_WORKFLOW if workflow else stages.OF_ALL:
+    for stage in stages.WORKFLOW_STAGES if workflow else stages.ALL_STAGES:
         after: str | None = ""
         while after is not None:
             started = time.monotonic()
-            batch = stages.Batch(policy.load(), database.now(), pace.limit, after, workflow, dry=True)
+            batch = stages.Batch(policy.load_policy(), database.now(), pace.limit, after, workflow, dry=True)
             stage(batch)
             pace.measure(time.monotonic() - started)
             after = batch.came_to
@@ -112,10 +112,10 @@ class Pruner:
         if left > 0:
             return left
         self._rest_until = time.monotonic() + self.LOOK_SECONDS  # also when it fails
-        pruning = _due()
+        pruning = _due_pruning()
         started = time.monotonic()
         while pruning is not None and pruning.ended_at is None:
-            pruning = go_on(pruning, self._pace)
+            pruning = prune_batch(pruning, self._pace)
             if (spent := time.monotonic() - started) > self.AT_ONCE_SECONDS:
                 self._pace.took = spent
                 self._rest_until = time.monotonic() + self._pace.rest
@@ -123,22 +123,22 @@ class Pruner:
         return None
 
 
-def _due() -> Pruning | None:
+def _due_pruning() -> Pruning | None:
     """The one that goes on, or a new one when it is time."""
     hours = float(setting("AUTOMATE_PRUNE_HOURS"))
     if hours <= 0:
         return None
     newest = Pruning.objects.filter(workflow="").first()
     recent = newest is not None and newest.started_at > database.now() - dt.timedelta(hours=hours)
-    return newest if newest is not None and (newest.ended_at is None or recent) else begin(by="worker")
+    return newest if newest is not None and (newest.ended_at is None or recent) else begin_pruning(by="worker")
 
 
-def newest(count: int) -> list[Pruning]:
+def latest_prunings(count: int) -> list[Pruning]:
     """What the latest came to."""
     return list(Pruning.objects.all()[:count])
 
 
-def next_at() -> dt.datetime | None:
+def next_pruning_at() -> dt.datetime | None:
     """When workers begin the next; None when they do not."""
     hours = float(setting("AUTOMATE_PRUNE_HOURS"))
     latest = Pruning.objects.filter(workflow="").first()

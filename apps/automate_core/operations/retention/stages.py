@@ -83,22 +83,22 @@ class Batch:
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
-def _runs_that(status: str) -> Callable[[Batch], None]:
+def _prune_runs(status: str) -> Callable[[Batch], None]:
     def go(batch: Batch) -> None:
         days = batch.policy.shortest(status, "tests")
-        _let_go_of_runs(batch, batch.seen(statements.RUNS_SEEN, days, status=status))
+        _delete_runs(batch, batch.seen(statements.NEXT_RUNS, days, status=status))
 
     return go
 
 
-def _runs_of_workflow(batch: Batch) -> None:
+def _prune_workflow_runs(batch: Batch) -> None:
     if batch.workflow is None:
         return
     days = min(filter(None, (batch.policy.days(batch.workflow.pk, state) for state in RUN_STATES)), default=None)
-    _let_go_of_runs(batch, batch.seen(statements.RUNS_OF_WORKFLOW_SEEN, days, workflow=batch.workflow.pk))
+    _delete_runs(batch, batch.seen(statements.NEXT_WORKFLOW_RUNS, days, workflow=batch.workflow.pk))
 
 
-def _let_go_of_runs(batch: Batch, seen: list[uuid.UUID]) -> None:
+def _delete_runs(batch: Batch, seen: list[uuid.UUID]) -> None:
     if not seen:
         return
     said = [
@@ -120,19 +120,19 @@ def _let_go_of_runs(batch: Batch, seen: list[uuid.UUID]) -> None:
         snapshots = [run.version_id for run in due if run.cause == ExecutionRun.Cause.TEST]
         for kind, statement in statements.DELETE_RUNS:
             batch.do(kind, statement, {"runs": runs, "replayed": replayed, "snapshots": snapshots})
-    _let_go_of_events(batch, statements.EVENTS_LEFT, list({run.event_id for run in due if run.event_id}), runs)
+    _delete_events(batch, statements.ORPHANED_EVENTS, list({run.event_id for run in due if run.event_id}), runs)
 
 
 # --- events and jobs --------------------------------------------------------------------------------------------------
 
 
-def _events(batch: Batch) -> None:
+def _prune_events(batch: Batch) -> None:
     days = [batch.policy.site["unmatched"], setting("AUTOMATE_DELIVERY_KEY_DAYS")]
-    seen = batch.seen(statements.EVENTS_SEEN, min(filter(None, days), default=None))
-    _let_go_of_events(batch, statements.EVENTS_DUE, seen, [])
+    seen = batch.seen(statements.NEXT_EVENTS, min(filter(None, days), default=None))
+    _delete_events(batch, statements.EVENTS_DUE, seen, [])
 
 
-def _let_go_of_events(batch: Batch, statement: str, seen: list[uuid.UUID], runs: list[uuid.UUID]) -> None:
+def _delete_events(batch: Batch, statement: str, seen: list[uuid.UUID], runs: list[uuid.UUID]) -> None:
     """Delete events with their jobs, or empty those whose delivery keys have still to be remembered.
 
     `runs` are those that only a dry run has left in their place.
@@ -155,7 +155,7 @@ def _let_go_of_events(batch: Batch, statement: str, seen: list[uuid.UUID], runs:
         batch.do(kind, delete, parts)
 
 
-def _jobs(batch: Batch) -> None:
+def _prune_jobs(batch: Batch) -> None:
     [size] = database.run(None, statements.JOBS_PAGES, {})
     first = int(batch.after or 0)
     last = first + _PAGES
@@ -173,11 +173,11 @@ def _jobs(batch: Batch) -> None:
 # --- what is counted by the day ---------------------------------------------------------------------------------------
 
 
-def _refusals(batch: Batch) -> None:
+def _prune_rejections(batch: Batch) -> None:
     batch.dated("refusals", RefusedDeliveries.objects.all(), max(int(setting("AUTOMATE_REFUSED_DAYS")), 0))
 
 
-def _usage(batch: Batch) -> None:
+def _prune_usage(batch: Batch) -> None:
     if apps.is_installed("automate_llm"):
         from automate_llm.models import LLMUsage
 
@@ -185,8 +185,8 @@ def _usage(batch: Batch) -> None:
         batch.dated("usage", LLMUsage.objects.all(), max(days, LEAST_USAGE_DAYS) if days else 0)
 
 
-def _statistics(batch: Batch) -> None:
-    for rows in expiry.too_old(batch.now):
+def _prune_statistics(batch: Batch) -> None:
+    for rows in expiry.expired_rows(batch.now):
         if batch.dry:
             batch.counts["statistics"] += rows.count()
             continue
@@ -195,16 +195,16 @@ def _statistics(batch: Batch) -> None:
         batch.came_to = "more" if len(some) == batch.limit else batch.came_to
 
 
-def _notifications(batch: Batch) -> None:
+def _prune_notifications(batch: Batch) -> None:
     over = Notification.objects.exclude(status=NotificationStatus.WAITING)
     batch.dated("notifications", over, _notification_days(), by="created_at")
 
 
-def _occurrences(batch: Batch) -> None:
+def _prune_occurrences(batch: Batch) -> None:
     batch.dated("occurrences", Occurrence.objects.all(), _notification_days(), by="at")
 
 
-def _removed_rules(batch: Batch) -> None:
+def _prune_removed_rules(batch: Batch) -> None:
     batch.dated("rules", NotificationRule.objects.all(), REMOVED_DAYS, by="removed_at")
 
 
@@ -215,7 +215,7 @@ def _notification_days() -> int:
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
-def _files(batch: Batch) -> None:
+def _prune_files(batch: Batch) -> None:
     """Those that no row names: what a crash left, and what belonged to runs that are gone.
 
     Those of today and yesterday are left alone: the row that names one may be yet to come.
@@ -234,16 +234,16 @@ def _json(rows: Iterable[Any]) -> str:
 
 
 #: In order. Events after the runs that they started, and what they have left behind.
-OF_ALL: tuple[Callable[[Batch], None], ...] = (
-    *(_runs_that(status) for status in ("succeeded", "failed", "cancelled")),
-    _events,
-    _jobs,
-    _refusals,
-    _usage,
-    _statistics,
-    _notifications,
-    _occurrences,
-    _removed_rules,
-    _files,
+ALL_STAGES: tuple[Callable[[Batch], None], ...] = (
+    *(_prune_runs(status) for status in ("succeeded", "failed", "cancelled")),
+    _prune_events,
+    _prune_jobs,
+    _prune_rejections,
+    _prune_usage,
+    _prune_statistics,
+    _prune_notifications,
+    _prune_occurrences,
+    _prune_removed_rules,
+    _prune_files,
 )
-OF_WORKFLOW: tuple[Callable[[Batch], None], ...] = (_runs_of_workflow,)
+WORKFLOW_STAGES: tuple[Callable[[Batch], None], ...] = (_prune_workflow_runs,)

@@ -9,12 +9,12 @@ from __future__ import annotations
 _LIVE = "('queued', 'running', 'waiting')"
 
 #: Runs in the order of their ids, which is that of time.
-RUNS_SEEN = """
+NEXT_RUNS = """
 SELECT id FROM automate_core_executionrun
 WHERE status = %(status)s AND id > %(after)s AND id < %(before)s
 ORDER BY id LIMIT %(limit)s
 """
-RUNS_OF_WORKFLOW_SEEN = """
+NEXT_WORKFLOW_RUNS = """
 SELECT id FROM automate_core_executionrun
 WHERE workflow_id = %(workflow)s AND id > %(after)s AND id < %(before)s
 ORDER BY id LIMIT %(limit)s
@@ -88,7 +88,7 @@ WHERE event.id = ANY(%(seen)s)
     AND NOT ({_CALLER})
 """  # noqa: S608 - one of our own texts inside another
 
-EVENTS_SEEN = """
+NEXT_EVENTS = """
 SELECT id FROM automate_core_event WHERE id > %(after)s AND id < %(before)s ORDER BY id LIMIT %(limit)s
 """
 
@@ -98,7 +98,7 @@ _FORGETTABLE = """
 """
 
 #: Events whose last run has just gone.
-EVENTS_LEFT = f"SELECT event.id, {_FORGETTABLE} AS forgettable {_EVENTS_FREE}"
+ORPHANED_EVENTS = f"SELECT event.id, {_FORGETTABLE} AS forgettable {_EVENTS_FREE}"
 
 #: Events that started nothing, and those that were emptied and need not be remembered any more.
 EVENTS_DUE = f"""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 A_DOUBLING = 4
 
 #: SQL: the bucket of an interval. In floating point, since logarithms of numerics take a hundred times as long.
-OF = f"floor(ln(greatest(date_part('epoch', {{}}) * 1000, 1)) * {A_DOUBLING / math.log(2)!r})::smallint"
+BUCKET_OF = f"floor(ln(greatest(date_part('epoch', {{}}) * 1000, 1)) * {A_DOUBLING / math.log(2)!r})::smallint"
 
 
 def seconds(bucket: int) -> float:

@@ -13,7 +13,7 @@ from automate_core.models import FailedRun, FailureCount, FailureGroup, QueueLev
 HOURS_KEPT_DAYS = 62
 
 
-def too_old(now: dt.datetime) -> list[QuerySet[Model]]:
+def expired_rows(now: dt.datetime) -> list[QuerySet[Model]]:
     """What is not kept any longer, table by table, each found by an index."""
     before = now - dt.timedelta(days=HOURS_KEPT_DAYS)
     measures = RunTime.Measure.values  # the column between, in the index

@@ -30,14 +30,14 @@ _QUOTED = re.compile("|".join(f"{a}[^{b}]*{b}" for a, b in ('""', "''", "``", "â
 _NUMBERED = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\b(?=[a-f]*\d)[0-9a-f]{8,}\b|\d+(?:[.,:]\d+)*")
 
 
-def form(message: str) -> str:
+def message_form(message: str) -> str:
     """A message without what differs from one failure to the next: what is quoted, ids and numbers."""
     return " ".join(_NUMBERED.sub("#", _QUOTED.sub("â€¦", message.casefold())).split())
 
 
 def fingerprint(path: str, code: str, message: str) -> str:
     """The same for failures of one kind."""
-    return hashlib.sha256("\n".join([without_items(path), code, form(message)]).encode()).hexdigest()[:32]
+    return hashlib.sha256("\n".join([without_items(path), code, message_form(message)]).encode()).hexdigest()[:32]
 
 
 # The rows of a group are given in the order of their ends, so that the last one is the latest.
@@ -69,7 +69,7 @@ ON CONFLICT (group_id, at) DO UPDATE SET count = had.count + excluded.count
 """
 
 
-def add(rows: Iterable[Any]) -> None:
+def add_failures(rows: Iterable[Any]) -> None:
     """Put failures into their groups: rows of (id, workflow_id, finished_at, code, message, path), none without id."""
     failures = [_failure(row) for row in rows if row.id is not None]
     if failures:
@@ -93,7 +93,7 @@ def _failure(row: Any) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True)
-class Retried:
+class GroupRetry:
     """How many runs of a group were run again, the reasons of those that were refused, and how many are left."""
 
     done: int
@@ -101,48 +101,48 @@ class Retried:
     left: int
 
 
-def retryable(group: FailureGroup) -> QuerySet[ExecutionRun]:
+def retryable_runs(group: FailureGroup) -> QuerySet[ExecutionRun]:
     """The runs of a group that nobody has run again yet."""
     return ExecutionRun.objects.filter(failure__group=group, status=RunStatus.FAILED, retries__isnull=True)
 
 
-def retry(group: FailureGroup, *, by: Person, version: control.Version = "original") -> Retried:
+def retry_group(group: FailureGroup, *, by: Person, version: control.Version = "original") -> GroupRetry:
     """Run the group's runs again from where they failed, the oldest first and so many at once, each for itself.
 
     When none is left the group is resolved: a further failure opens it again. Raises NotPermittedError.
     """
     _check(by, group)
-    oldest = list(retryable(group).order_by("pk").values_list("pk", flat=True)[:MOST_AT_ONCE])
+    oldest = list(retryable_runs(group).order_by("pk").values_list("pk", flat=True)[:MOST_AT_ONCE])
     result = control.retry_many(ExecutionRun.objects.filter(pk__in=oldest), by, version=version, once=True, again=True)
-    left = retryable(group).count() - len(result.refused)
+    left = retryable_runs(group).count() - len(result.refused)
     if not left and not result.refused:
         _mark(group, by, "failures.retried", {"runs": result.done}, resolved_at=database.AutomateNow())
-    return Retried(done=result.done, refused=result.refused, left=max(left, 0))
+    return GroupRetry(done=result.done, refused=result.refused, left=max(left, 0))
 
 
-def settle(runs: Iterable[uuid.UUID], *, by: Person) -> None:
+def resolve_retried(runs: Iterable[uuid.UUID], *, by: Person) -> None:
     """Resolve the groups of runs that were run again, where none is left that nobody ran again."""
     for group in FailureGroup.objects.filter(resolved_at=None, runs__run__in=runs).distinct():
-        if can(by, "run", group) and not retryable(group).exists():
-            resolve(group, by=by)
+        if can(by, "run", group) and not retryable_runs(group).exists():
+            resolve_group(group, by=by)
 
 
-def resolve(group: FailureGroup, *, by: Person) -> None:
+def resolve_group(group: FailureGroup, *, by: Person) -> None:
     """Say that it is dealt with: a further failure opens it again. Raises NotPermittedError."""
     _mark(group, by, "failures.resolved", {}, resolved_at=database.AutomateNow())
 
 
-def reopen(group: FailureGroup, *, by: Person) -> None:
+def reopen_group(group: FailureGroup, *, by: Person) -> None:
     """Take that back. Raises NotPermittedError."""
     _mark(group, by, "failures.reopened", {}, resolved_at=None)
 
 
-def mute(group: FailureGroup, *, by: Person) -> None:
+def mute_group(group: FailureGroup, *, by: Person) -> None:
     """Let it need no attention, however often it comes. Raises NotPermittedError."""
     _mark(group, by, "failures.muted", {}, muted_at=database.AutomateNow())
 
 
-def unmute(group: FailureGroup, *, by: Person) -> None:
+def unmute_group(group: FailureGroup, *, by: Person) -> None:
     """Take that back. Raises NotPermittedError."""
     _mark(group, by, "failures.unmuted", {}, muted_at=None)
 

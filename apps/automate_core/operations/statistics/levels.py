@@ -10,7 +10,7 @@ DUE = """NOT EXISTS (
     SELECT FROM automate_core_queuelevel
     WHERE at = date_trunc('hour', automate_now(), 'UTC') AND looked_at > automate_now() - interval '1 minute')"""
 
-_LOOK = """
+_RECORD_LEVELS = """
 WITH level AS (
     INSERT INTO automate_core_queuelevel AS had (at, ready, oldest_seconds, looked_at)
     SELECT date_trunc('hour', automate_now(), 'UTC'), count(*),
@@ -30,7 +30,7 @@ ON CONFLICT (span, at, workflow_id) DO UPDATE SET waiting = greatest(had.waiting
 """
 
 
-def look() -> float | None:
+def record_levels() -> float | None:
     """Look once, and keep it if it is the highest of this hour."""
-    database.run(None, _LOOK, {})
+    database.run(None, _RECORD_LEVELS, {})
     return None

@@ -47,7 +47,7 @@ class Period:
             at += step
 
 
-def period(name: str, now: dt.datetime) -> Period:
+def find_period(name: str, now: dt.datetime) -> Period:
     """The period of that name, or of a day when there is none. `now` is the database's."""
     name = name if name in BARS else "24h"
     number, bar = BARS[name]

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from automate_core import database
 from automate_core.models import FailedRun, FailureCount, RunCount, RunTime
 from automate_core.operations.statistics import failures
-from automate_core.operations.statistics.buckets import OF
+from automate_core.operations.statistics.buckets import BUCKET_OF
 
 BATCH = 5_000
 _ONE_AT_A_TIME = "hashtextextended('automate statistics', 0)"
@@ -25,7 +25,7 @@ DUE = "EXISTS (SELECT FROM automate_core_endedrun)"
 
 _COLUMNS = "run.id, run.workflow_id, run.status, run.started_at, run.finished_at"
 # With LIMIT 1 the rows are looked up by key, whatever the planner thinks of how many there are.
-_TAKEN = f"""
+_NEXT_ENDED_RUNS = f"""
 WITH taken AS MATERIALIZED (
     DELETE FROM automate_core_endedrun WHERE run_id IN (
         SELECT run_id FROM automate_core_endedrun ORDER BY run_id LIMIT {BATCH})
@@ -38,7 +38,7 @@ WITH taken AS MATERIALIZED (
         SELECT received_at FROM automate_core_event WHERE run.cause = 'trigger' AND id = run.event_id LIMIT 1
     ) event ON true
 )"""  # noqa: S608 - our own texts
-_ALL = f"""
+_ALL_ENDED_RUNS = f"""
 WITH ended AS MATERIALIZED (
     SELECT {_COLUMNS}, coalesce(event.received_at, run.created_at) AS since
     FROM automate_core_executionrun run
@@ -47,7 +47,7 @@ WITH ended AS MATERIALIZED (
 )"""  # noqa: S608 - our own texts
 
 # What ended before that day and nobody has counted yet is still to be counted.
-_COUNTED_ANEW = """
+_FORGET_UNCOUNTED = """
 DELETE FROM automate_core_endedrun ended USING automate_core_executionrun run
 WHERE run.id = ended.run_id AND run.finished_at >= %(since)s
 """
@@ -57,8 +57,8 @@ _ADD_UP = f"""
 , hours AS MATERIALIZED (
     SELECT workflow_id, date_trunc('hour', finished_at, 'UTC') AS hour, status,
         CASE WHEN started_at IS NOT NULL AND status <> 'cancelled'
-            THEN {OF.format("finished_at - started_at")} END AS took,
-        CASE WHEN started_at IS NOT NULL THEN {OF.format("started_at - since")} END AS queued, count(*) AS runs
+            THEN {BUCKET_OF.format("finished_at - started_at")} END AS took,
+        CASE WHEN started_at IS NOT NULL THEN {BUCKET_OF.format("started_at - since")} END AS queued, count(*) AS runs
     FROM ended GROUP BY 1, 2, 3, 4, 5
 ), counted AS (
     INSERT INTO automate_core_runcount AS had (workflow_id, span, at, succeeded, failed, cancelled)
@@ -97,37 +97,37 @@ LEFT JOIN (
 """  # noqa: S608 - our own texts
 
 
-def count() -> float | None:
+def count_ended_runs() -> float | None:
     """Count some of the runs that have ended. Gives 0 when there may be more."""
     with transaction.atomic(durable=True):
         [row] = database.run(None, f"SELECT pg_try_advisory_xact_lock({_ONE_AT_A_TIME}) AS ours", {})
         if not row.ours:
             return None  # somebody counts at this moment
-        rows = database.run(None, _TAKEN + _ADD_UP, {})
-        failures.add(rows)
+        rows = database.run(None, _NEXT_ENDED_RUNS + _ADD_UP, {})
+        failures.add_failures(rows)
     return 0.0 if rows[0].runs == BATCH else None
 
 
-def rebuild(since: dt.datetime) -> None:
+def rebuild_statistics(since: dt.datetime) -> None:
     """Count all runs that ended since the beginning of that day (UTC) anew, in place of what was counted of them.
 
     What was counted of earlier days stays, also of runs that are no longer kept.
     """
     since = since.astimezone(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    with _nobody_counts(), transaction.atomic(durable=True):
+    with _counting_paused(), transaction.atomic(durable=True):
         # One snapshot: a run that ends meanwhile is counted later.
         database.run(None, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", {})
-        database.run(None, _COUNTED_ANEW, {"since": since})
+        database.run(None, _FORGET_UNCOUNTED, {"since": since})
         RunTime.objects.filter(at__gte=since).delete()
         RunCount.objects.filter(at__gte=since).update(succeeded=0, failed=0, cancelled=0)
         FailedRun.objects.filter(run__finished_at__gte=since).delete()
         FailureCount.objects.filter(at__gte=since).delete()
-        failures.add(database.run(None, _ALL + _ADD_UP, {"since": since}))
+        failures.add_failures(database.run(None, _ALL_ENDED_RUNS + _ADD_UP, {"since": since}))
         RunCount.objects.filter(at__gte=since, succeeded=0, failed=0, cancelled=0, waiting=0).delete()
 
 
 @contextmanager
-def _nobody_counts() -> Iterator[None]:
+def _counting_paused() -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_advisory_lock({_ONE_AT_A_TIME})")
     try:

@@ -20,7 +20,14 @@ from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.webhooks import bodies, callback_signatures
 from automate_core.webhooks.callback_urls import read_callback_token
 from automate_core.webhooks.errors import BodyError
-from automate_core.webhooks.receive import ENCODED, METHOD, TOO_LARGE, UNAUTHORIZED, Answer, not_accepted
+from automate_core.webhooks.receive import (
+    CONTENT_ENCODED,
+    METHOD_NOT_ALLOWED,
+    TOO_LARGE,
+    UNAUTHORIZED,
+    Answer,
+    error_answer,
+)
 from automate_core.webhooks.schemes.signing import Delivery
 from automate_core.webhooks.view import delivery_of
 from automate_governance.people.origin import Source
@@ -86,13 +93,13 @@ class CallbackView(View):
 
     def http_method_not_allowed(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         """405: what only looks, such as a mail scanner, uses nothing up."""
-        return _response(METHOD)
+        return _response(METHOD_NOT_ALLOWED)
 
     def _answer(self, request: HttpRequest, known: tuple[uuid.UUID, str] | None) -> Answer:
         if known is None:
             return UNKNOWN
         if request.headers.get("Content-Encoding", "identity") != "identity":
-            return ENCODED
+            return CONTENT_ENCODED
         most = setting("AUTOMATE_HOOK_BODY_BYTES")
         body = request.read(most + 1)
         if len(body) > most:
@@ -104,14 +111,14 @@ class CallbackView(View):
         except BodyError as error:
             return Answer(error.status, {"error": str(error)})
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
-            return not_accepted(error)
+            return error_answer(error)
 
     def _verified(self, delivery: Delivery, run_id: uuid.UUID, path: str) -> Answer:
         """Raises BodyError, and whatever keeps the signature from being verified."""
-        demand = callback_signatures.find_demand(run_id, path)
+        demand = callback_signatures.find_required_signature(run_id, path)
         if demand is None:
             return receive(run_id, path, bodies.parse(delivery.body, delivery.headers.get("content-type", "")))
-        if not demand.is_met(delivery):
+        if not demand.is_signed_by(delivery):
             return UNAUTHORIZED
         content_type = delivery.headers.get("content-type", "")
         return receive(

@@ -20,40 +20,40 @@ for _code, _scheme in SCHEMES.items():
         CONFIG_FIELDS[_same or f"{_code}_{_spec.name}"] = (_spec, (*_codes, _code))
 
 
-def shown_when() -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:
+def visibility_rules() -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:
     """For each field, what `scheme` has to be for it to be seen: (name, values) pairs."""
     return {name: (("scheme", codes),) for name, (_, codes) in CONFIG_FIELDS.items()}
 
 
-def of_scheme(code: str) -> Iterator[tuple[str, FieldSpec]]:
+def scheme_fields(code: str) -> Iterator[tuple[str, FieldSpec]]:
     """The fields of a scheme."""
     return ((name, spec) for name, (spec, codes) in CONFIG_FIELDS.items() if code in codes)
 
 
-def initial(code: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def initial_values(code: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """What the fields show of a configuration."""
-    return {name: config.get(spec.name, spec.default) for name, spec in of_scheme(code)}
+    return {name: config.get(spec.name, spec.default) for name, spec in scheme_fields(code)}
 
 
-def config_of(code: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def build_config(code: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration that the fields say, without what goes without saying."""
-    found = {spec.name: _value(spec, given.get(name)) for name, spec in of_scheme(code)}
-    plain = {spec.name: _value(spec, spec.default) for _, spec in of_scheme(code)}
+    found = {spec.name: _value(spec, given.get(name)) for name, spec in scheme_fields(code)}
+    plain = {spec.name: _value(spec, spec.default) for _, spec in scheme_fields(code)}
     return {name: value for name, value in found.items() if value != plain[name]}
 
 
-def field_of(code: str, error: SchemeError) -> str:
+def find_error_field(code: str, error: SchemeError) -> str:
     """The field that an error is about: the setting that its message names, else the scheme."""
     if error.field != "config":
         return error.field
-    return next((name for name, spec in of_scheme(code) if spec.name in str(error)), "scheme")
+    return next((name for name, spec in scheme_fields(code) if spec.name in str(error)), "scheme")
 
 
 def _value(spec: FieldSpec, given: Any) -> Any:
     return int(given or 0) if spec.kind is FieldKind.INTEGER else given or ""
 
 
-def form(*, text: Any, number: Any, choice: Any) -> type[forms.Form]:
+def build_form_class(*, text: Any, number: Any, choice: Any) -> type[forms.Form]:
     """The form of all these fields, with these widgets."""
 
     def made(spec: FieldSpec) -> forms.Field:

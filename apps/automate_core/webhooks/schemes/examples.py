@@ -28,7 +28,7 @@ class _Recipe:
     content_type: str = "application/json"
 
 
-def curl(scheme: SignatureScheme, url: str, *, event_type: str = "", secret: str = "") -> str:
+def curl_command(scheme: SignatureScheme, url: str, *, event_type: str = "", secret: str = "") -> str:
     """Lines for a POSIX shell that deliver an example to `url`; without `secret` it is to be filled in there.
 
     Each run is a delivery of its own.

@@ -16,11 +16,11 @@ from automate_core.webhooks.schemes.signing import (
     Reply,
     SignatureScheme,
     base64_hmac,
+    current_timestamp,
     digest,
     field,
     hex_hmac,
     is_recent,
-    now,
     token_problem,
 )
 
@@ -91,7 +91,7 @@ class StandardWebhooksScheme(SignatureScheme):
     def sign(
         self, secret: str, body: bytes, *, event_type: str, delivery: str, url: str = "", content_type: str = ""
     ) -> dict[str, str]:
-        timestamp = now()
+        timestamp = current_timestamp()
         signature = self._signature(secret, delivery, timestamp, body)
         return {"Webhook-Id": delivery, "Webhook-Timestamp": timestamp, "Webhook-Signature": f"v1,{signature}"}
 
@@ -146,7 +146,7 @@ class StripeScheme(SignatureScheme):
     def sign(
         self, secret: str, body: bytes, *, event_type: str, delivery: str, url: str = "", content_type: str = ""
     ) -> dict[str, str]:
-        timestamp = now()
+        timestamp = current_timestamp()
         return {"Stripe-Signature": f"t={timestamp},v1={hex_hmac(secret, f'{timestamp}.'.encode() + body)}"}
 
     def delivery_key(self, delivery: Delivery, payload: Any) -> str | None:
@@ -197,7 +197,7 @@ class SlackScheme(SignatureScheme):
     def sign(
         self, secret: str, body: bytes, *, event_type: str, delivery: str, url: str = "", content_type: str = ""
     ) -> dict[str, str]:
-        timestamp = now()
+        timestamp = current_timestamp()
         signature = hex_hmac(secret, f"v0:{timestamp}:".encode() + body)
         return {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": f"v0={signature}"}
 

@@ -187,7 +187,7 @@ def is_recent(timestamp: str) -> bool:
     )
 
 
-def now() -> str:
+def current_timestamp() -> str:
     """The timestamp of a delivery that is sent now."""
     return str(int(time.time()))
 

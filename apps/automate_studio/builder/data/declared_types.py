@@ -14,7 +14,7 @@ from automate_core.authoring.drafts.values import StepNode
 from automate_core.definition.document import ManualTrigger, ModelTrigger, RunTrigger, ScheduleTrigger, Trigger
 from automate_core.definition.validation import ERROR_NAMES, EVENT_NAMES
 from automate_core.expressions.json_path import Path
-from automate_core.triggers.model_registry import watched
+from automate_core.triggers.model_registry import watched_models
 from automate_plugins.fields import FieldKind, FieldSpec
 
 
@@ -69,7 +69,7 @@ def _payload_shape(trigger: Trigger) -> dict[str, Any]:
         case RunTrigger():
             return {"run": TEXT, "workflow": TEXT, "status": TEXT, "error": MAPPING}
         case ModelTrigger(model=label):
-            found = next((entry for entry in watched() if entry.label.lower() == label.lower()), None)
+            found = next((entry for entry in watched_models() if entry.label.lower() == label.lower()), None)
             fields = {field.attname: _column_type(field.get_internal_type()) for field in found.fields} if found else {}
             values = fields or MAPPING
             return {"model": TEXT, "pk": ANYTHING, "operation": TEXT, "before": values, "after": values,

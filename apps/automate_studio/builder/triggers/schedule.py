@@ -189,7 +189,7 @@ def next_times(config: Mapping[str, Any], workflow_timezone: str, now: dt.dateti
         trigger = ScheduleTrigger(cron=str(config.get("cron") or ""), every=config.get("every"), timezone=zone_name)
         if not plan.repeats or len(trigger.cron.split()) not in {0, 5}:
             return NextTimes(zone=zone_name, times=[], remarks=[], hint="The next times are shown here.")
-        times = schedules.next_fires(trigger, zone_name, MANY, after=now)
+        times = schedules.next_fire_times(trigger, zone_name, MANY, after=now)
     except (CronSimError, KeyError, ValueError, OSError, OverflowError):
         return NextTimes(zone=zone_name, times=[], remarks=[], hint="These times cannot be worked out yet.")
     if not times:

@@ -15,10 +15,10 @@ from django.utils import timezone
 
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import UNCHOSEN, TriggerNode
-from automate_core.events import emitted
-from automate_core.events.endpoints import of_source
+from automate_core.events import event_types
+from automate_core.events.endpoints import source_condition
 from automate_core.models import Event, WebhookEndpoint, Workflow
-from automate_core.triggers.model_registry import Watched, view_permission, watched
+from automate_core.triggers.model_registry import WatchedModel, view_permission, watched_models
 from automate_governance.permissions import Person, User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel.fields import FORM_COLUMNS
@@ -79,7 +79,7 @@ def _known_event_types(source: str) -> tuple[str, ...]:
     """The types of the newest events of a source, in alphabetical order. Bounded: there is no index by source."""
     newest: QuerySet[Event] = Event.objects.order_by("-id")
     edge = newest.values_list("id", flat=True)[_LOOK_BACK : _LOOK_BACK + 1].first()
-    found = (newest.filter(id__gt=edge) if edge else newest).filter(of_source(source)).exclude(type="")
+    found = (newest.filter(id__gt=edge) if edge else newest).filter(source_condition(source)).exclude(type="")
     return tuple(found.order_by("type").values_list("type", flat=True).distinct()[:_MOST_TYPES])
 
 
@@ -191,7 +191,7 @@ _OPERATIONS = (("created", "Created"), ("updated", "Updated"), ("deleted", "Dele
 def _model_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:
     present = str(node.config.get("model", ""))
     person = cast(Person, user)
-    models = {entry.label: entry for entry in watched() if person.has_perm(view_permission(entry.label))}
+    models = {entry.label: entry for entry in watched_models() if person.has_perm(view_permission(entry.label))}
     chosen = models.get(present.lower())
     choices = [(label, f"{_as_title(entry.model._meta.verbose_name)} ({label})") for label, entry in models.items()]
     value = chosen.label if chosen else _selected(present)
@@ -236,12 +236,12 @@ def _selected_names(node: TriggerNode, name: str, default: list[str]) -> tuple[s
     return tuple(str(each) for each in value) if isinstance(value, list) else ()
 
 
-def _watched_fields(entry: Watched | None) -> list[tuple[str, str]]:
+def _watched_fields(entry: WatchedModel | None) -> list[tuple[str, str]]:
     fields = entry.fields if entry else ()
     return [(each.name, _as_title(each.verbose_name)) for each in fields]
 
 
-def _unwatched_fields(node: TriggerNode, entry: Watched | None) -> list[tuple[str, str]]:
+def _unwatched_fields(node: TriggerNode, entry: WatchedModel | None) -> list[tuple[str, str]]:
     """Fields that are chosen and are not watched: shown, so that they can be taken out."""
     known = dict(_watched_fields(entry))
     return [(name, f"{name} (not watched)") for name in _selected_names(node, "fields", []) if name not in known]
@@ -295,7 +295,7 @@ def _changed_manual(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any],
 
 
 def _event_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:
-    known = emitted.listened_by(user)
+    known = event_types.permitted_types(user)
     return build_trigger_form(
         node,
         build_trigger_field(

@@ -91,7 +91,7 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
         said = " ".join(filters.problems) or f"Choose what to do, and 1 to {ON_A_PAGE} runs or all that match."
         return _error_response(request, said, 422)
     is_confirmed, clicked = "confirm" in request.POST, parse_uuid(request.POST.get("request"))
-    if is_confirmed and clicked and (earlier := bulk.asked_before(current_person(request), clicked)):
+    if is_confirmed and clicked and (earlier := bulk.find_bulk_action(current_person(request), clicked)):
         return _bulk_progress_of(request, earlier)
     counted = _count_runs(request.user, filters, wanted)
     if not counted.found:
@@ -109,7 +109,7 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
         return TemplateResponse(request, "automate_studio/run_list/bulk_dialog.html", context)
     of_retry = {"start": wanted.start, "version": wanted.version, "again": wanted.again}
     options = of_retry if wanted.verb == "retry" else {"reason": wanted.reason}
-    action = bulk.ask(wanted.verb, counted.ids, options, by=current_person(request), request=clicked)
+    action = bulk.create_bulk_action(wanted.verb, counted.ids, options, by=current_person(request), request=clicked)
     return _bulk_progress_of(request, action)
 
 
@@ -123,7 +123,7 @@ def bulk_progress(request: HttpRequest, action_id: uuid.UUID) -> HttpResponse:
 def bulk_stop(request: HttpRequest, action_id: uuid.UUID) -> HttpResponse:
     """Leave the rest alone."""
     action = _get_own_action(request, action_id)
-    bulk.stop(action, current_person(request))
+    bulk.stop_bulk_action(action, current_person(request))
     action.refresh_from_db()
     return _bulk_progress_of(request, action)
 
@@ -201,7 +201,7 @@ def _applies_to(verb: str, status: str, cause: str) -> bool:
 
 
 def _bulk_progress_of(request: HttpRequest, action: BulkAction) -> HttpResponse:
-    progress = BulkProgress(action=action, refusals=bulk.refusals(action, MOST_SHOWN))
+    progress = BulkProgress(action=action, refusals=bulk.list_refusals(action, MOST_SHOWN))
     return TemplateResponse(request, "automate_studio/run_list/bulk_progress.html", {"progress": progress})
 
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from automate_core import database
 from automate_core.ids import first_uuid7, uuid7_time
 from automate_core.queries import run_keyset
-from automate_core.queries.run_keyset import Part
+from automate_core.queries.run_keyset import RunScan
 from automate_core.states import RunStatus
 from automate_studio.runs.listing.search import RunSearch, key_before
 from automate_studio.ui.formatting import format_local, state_word
@@ -153,7 +153,7 @@ def _count_by_bar(
     }
     edges: list[uuid.UUID] = []
     for part in search.parts:
-        counted, edge = _count_range(part.in_lanes(always=True), values)
+        counted, edge = _count_range(part.in_ranges(always=True), values)
         edges += edge
         for row in counted:
             states = counts[min(max(row.bar, 1), len(starts)) - 1]
@@ -161,18 +161,18 @@ def _count_by_bar(
     return counts, uuid7_time(max(edges)) if edges else None
 
 
-def _count_range(part: Part, values: dict[str, Any]) -> tuple[list[Any], list[uuid.UUID]]:
+def _count_range(part: RunScan, values: dict[str, Any]) -> tuple[list[Any], list[uuid.UUID]]:
     looked = run_keyset.share(run_keyset.LOOKED_AT if part.asked else COUNTED, part)
     columns = "run.id, run.status"
     rows = database.run(
         None,
-        f"SELECT found.bar, found.status, sum(found.n) AS n FROM {run_keyset.lanes_of(part)} CROSS JOIN LATERAL ("
+        f"SELECT found.bar, found.status, sum(found.n) AS n FROM {run_keyset.ranges_of(part)} CROSS JOIN LATERAL ("
         " SELECT run.status, width_bucket(run.id, %(bounds)s::uuid[]) AS bar, count(*) AS n"
         f" FROM ({run_keyset.candidates(part, 'DESC', columns=columns)}) run {run_keyset.matching(part)} GROUP BY 1, 2"
         ") found GROUP BY 1, 2",
         run_keyset.bound(part, values, looked),
     )
-    return rows, [row.id for row in run_keyset.edge(part, values, looked, newest_first=True)]
+    return rows, [row.id for row in run_keyset.edge_id(part, values, looked, newest_first=True)]
 
 
 # --- drawing ----------------------------------------------------------------------------------------------------------

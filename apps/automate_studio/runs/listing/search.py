@@ -21,7 +21,7 @@ from automate_core.ids import first_uuid7
 from automate_core.models import BulkItem, ExecutionRun, SearchTerm, Workflow, WorkflowVersion
 from automate_core.models.fields import Words
 from automate_core.queries import run_keyset
-from automate_core.queries.run_keyset import Part
+from automate_core.queries.run_keyset import RunScan
 from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_core.states import RunStatus
 from automate_governance.permissions import User, holds_for_any, permitted
@@ -62,7 +62,7 @@ class RunSearch:
         start, end = filters.period(now)
         self.above = key_before(start) if start else FIRST
         self.below = min(first_uuid7(end) if end else LAST, uuid.UUID(int=min(upto.int + 1, LAST.int)))
-        self.parts = [part.in_lanes() for part in self._parts() if not part.is_empty]
+        self.parts = [part.in_ranges() for part in self._parts() if not part.is_empty]
 
     def newer_than(self, key: uuid.UUID, most: int) -> FoundRuns:
         """The oldest of those above `key`, oldest first."""
@@ -89,10 +89,10 @@ class RunSearch:
         edges: list[uuid.UUID] = []
         values = {"above": above, "below": below, "most": most}
         for part in self.parts:
-            ids.update(row.id for row in run_keyset.first(part, values, newest_first=newest_first))
+            ids.update(row.id for row in run_keyset.first_ids(part, values, newest_first=newest_first))
             if part.asked and "ids" not in part.values:
                 looked = run_keyset.share(run_keyset.LOOKED_AT, part)
-                left = run_keyset.edge(part, values, looked, newest_first=newest_first)
+                left = run_keyset.edge_id(part, values, looked, newest_first=newest_first)
                 edges += [row.id for row in left]
         edge = (max if newest_first else min)(edges, default=None)
         within = [each for each in ids if edge is None or (each >= edge if newest_first else each <= edge)]
@@ -101,7 +101,7 @@ class RunSearch:
 
     # --- what the filters ask for -------------------------------------------------------------------------------------
 
-    def _parts(self) -> list[Part]:
+    def _parts(self) -> list[RunScan]:
         workflows = self._workflows()
         statuses = self._statuses()
         asked, values = self._asked(workflows)
@@ -115,10 +115,10 @@ class RunSearch:
         if self.filters.term:
             found = _part_by_term(*self.filters.term, workflows, statuses, asked_of_all)
         else:
-            found = Part(workflows=workflows, statuses=statuses, **asked_of_all)
+            found = RunScan(workflows=workflows, statuses=statuses, **asked_of_all)
         return self._searched(found) if "q" in kept else [found]
 
-    def _searched(self, part: Part) -> list[Part]:
+    def _searched(self, part: RunScan) -> list[RunScan]:
         """The same, when the search finds it: by workflow, run id, trace, search term, subject or error, each a part.
 
         One condition with OR would be asked of every run.
@@ -138,9 +138,9 @@ class RunSearch:
         if TRACE_BEGINNING <= len(plain) <= 32:
             ids = [*_trace_range(plain), *(run_id_range(plain) if len(plain) in {8, 32} else ())]
             parts.append(_part_of_ids(ids, part.workflows, part.statuses, rest))
-        readable, term = self._readable(part.workflows), search_terms.normal(text)
+        readable, term = self._readable(part.workflows), search_terms.normalize_term(text)
         parts.append(_part_by_term("", term, readable, part.statuses, rest))
-        if query := search_terms.words_query(text):
+        if query := search_terms.build_words_query(text):
             parts.append(_part_by_subject(query, readable, part.statuses, rest))
         if ids or _is_term_or_subject(term, query, readable):
             return parts  # it is the name of something: errors are not looked through for it
@@ -249,32 +249,32 @@ def run_id_range(text: str) -> list[uuid.UUID]:
     return list(runs.order_by().values_list("pk", flat=True)[:MOST_NAMED])
 
 
-def _part_of_ids(ids: list[uuid.UUID], workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> Part:
+def _part_of_ids(ids: list[uuid.UUID], workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> RunScan:
     """Runs that are known by their keys."""
     source = "automate_core_executionrun run WHERE run.id = ANY(%(ids)s)"
-    part = Part(source=source, workflows=workflows, statuses=statuses, **rest)
+    part = RunScan(source=source, workflows=workflows, statuses=statuses, **rest)
     return replace(part, values={**part.values, "ids": ids})
 
 
-def _part_by_term(name: str, value: str, workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> Part:
+def _part_by_term(name: str, value: str, workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> RunScan:
     """Runs that have a search term, of any name when that is empty."""
     named = " AND term.name = %(term_name)s" if name else ""
     source = (
         "automate_core_searchterm term JOIN automate_core_executionrun run ON run.id = term.run_id"
         f" WHERE term.value = %(term_value)s{named}"
     )
-    part = Part(source=source, workflows=workflows, statuses=statuses, **rest)
+    part = RunScan(source=source, workflows=workflows, statuses=statuses, **rest)
     return replace(part, values={**part.values, "term_name": name, "term_value": value})
 
 
-def _part_by_subject(query: str, workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> Part:
+def _part_by_subject(query: str, workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> RunScan:
     """Runs whose subject has words that begin so."""
     words = Words.template % {"expressions": "term.value"}
     source = (
         "automate_core_searchterm term JOIN automate_core_executionrun run ON run.id = term.run_id"
         f" WHERE term.name = '{search_terms.SUBJECT}' AND {words} @@ to_tsquery('simple', %(subject_words)s)"
     )
-    part = Part(source=source, workflows=workflows, statuses=statuses, **rest)
+    part = RunScan(source=source, workflows=workflows, statuses=statuses, **rest)
     return replace(part, values={**part.values, "subject_words": query})
 
 

@@ -171,8 +171,8 @@ def load_page(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: RunView | N
     )
     ended = run.status in FINAL_RUN_STATES
     definition = version_definitions([run.version_id])[run.version_id]
-    loops = loop_items.of_loops(definition, run.pk, view)
-    frames = loop_items.frames(loops.values())
+    loops = loop_items.read_loop_items(definition, run.pk, view)
+    frames = loop_items.shown_item_paths(loops.values())
     waits = _load_waits(run, frames)
     recorded = group_by_path(_load_attempts(run, frames, definition), [] if ended else waits)
     changed = _changed_steps(run)
@@ -189,7 +189,7 @@ def load_page(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: RunView | N
         retries=any(wait.kind == Wait.Kind.RETRY and wait.resolved_at is None for _, wait in waits),
         changed=changed,
         now=now,
-        goes_at=pinning.goes_at(run),
+        goes_at=pinning.expires_at(run),
     )
 
 

@@ -95,7 +95,7 @@ def run_retry(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         return _render_dialog(request, _rerun_form(request, page, request.POST, {"": as_sentence(str(error))}))
     except ValueError as error:
         return _render_dialog(request, _rerun_form(request, page, request.POST, {"payload": as_sentence(str(error))}))
-    failures.settle([run_id], by=current_person(request))
+    failures.resolve_retried([run_id], by=current_person(request))
     messages.success(request, f"This run repeats run {short_id(run_id)}.")
     there = reverse("admin:automate_core_executionrun_change", args=[again.pk])
     if request.headers.get("HX-Request") == "true":

@@ -19,7 +19,7 @@ from automate_core.authoring.workflows import may_read_events
 from automate_core.definition.document import ActionStep, Definition, ManualTrigger, Trigger, WaitStep, walk
 from automate_core.definition.step_paths import key_of
 from automate_core.definition.validation import EVENT_NAMES
-from automate_core.events.endpoints import of_source
+from automate_core.events.endpoints import source_condition
 from automate_core.events.scope import event_scope
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating import compile_value
@@ -179,7 +179,7 @@ def trigger_events(triggers: Iterable[Trigger], workflow: Workflow) -> QuerySet[
     looked_at = Q(pk__in=[])
     for trigger in triggers:
         source, kind = _source_and_type(trigger, workflow)
-        looked_at |= of_source(source) & (Q(type=kind) if kind else Q())
+        looked_at |= source_condition(source) & (Q(type=kind) if kind else Q())
     return Event.objects.filter(looked_at, emptied_at=None).order_by("-id")
 
 

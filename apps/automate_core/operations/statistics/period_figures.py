@@ -64,9 +64,9 @@ class Times:
 _SUMS = "sum(succeeded)::int AS succeeded, sum(failed)::int AS failed, sum(cancelled)::int AS cancelled"
 
 
-def counts(period: Period, workflows: Workflows) -> tuple[Mapping[int, Counts], Counts]:
+def read_counts(period: Period, workflows: Workflows) -> tuple[Mapping[int, Counts], Counts]:
     """(what ended in the period by workflow, what ended in as much of the one before)."""
-    where, values = _both(period, workflows)
+    where, values = _periods_condition(period, workflows)
     rows = database.run(
         None,
         f"SELECT CASE WHEN at >= %(start)s THEN workflow_id END AS workflow, {_SUMS}"  # noqa: S608 - our own texts
@@ -78,9 +78,9 @@ def counts(period: Period, workflows: Workflows) -> tuple[Mapping[int, Counts], 
     return {workflow: found for workflow, found in by_workflow.items() if found.runs}, before
 
 
-def times(period: Period, workflows: Workflows) -> Times:
+def read_times(period: Period, workflows: Workflows) -> Times:
     """Durations in buckets."""
-    where, values = _both(period, workflows)
+    where, values = _periods_condition(period, workflows)
     rows = database.run(
         None,
         "SELECT at >= %(start)s AS is_now, measure, CASE WHEN at >= %(start)s AND measure = 'took' THEN workflow_id END"  # noqa: S608 - our own texts
@@ -97,13 +97,14 @@ def times(period: Period, workflows: Workflows) -> Times:
     return Times(found["took", True], found["took", False], found["queued", True], by_workflow)
 
 
-def bars(period: Period, workflows: Workflows) -> list[Bar]:
+def read_bars(period: Period, workflows: Workflows) -> list[Bar]:
     """What ended in each bar, the first one first."""
     rows = database.run(
         None,
         "SELECT at, sum(succeeded)::int AS succeeded, sum(failed)::int AS failed, sum(cancelled)::int AS cancelled,"  # noqa: S608 - our own texts
         " sum(waiting)::int AS waiting"
-        f" FROM automate_core_runcount WHERE span = %(span)s AND at >= %(start)s AND {_of(workflows)} GROUP BY at",
+        " FROM automate_core_runcount WHERE span = %(span)s AND at >= %(start)s"
+        f" AND {_workflow_condition(workflows)} GROUP BY at",
         {"span": period.span, "start": period.start, "workflows": workflows},
     )
     found: dict[dt.datetime, Counts] = defaultdict(Counts)
@@ -115,13 +116,13 @@ def bars(period: Period, workflows: Workflows) -> list[Bar]:
     return [Bar(start, found[start], waiting[start]) for start in period.starts()]
 
 
-def lines(period: Period, workflows: Workflows, *, apart: bool = False) -> Mapping[int, list[float | None]]:
+def read_lines(period: Period, workflows: Workflows, *, apart: bool = False) -> Mapping[int, list[float | None]]:
     """How long 95 % of the runs took at most, point by point: of each workflow, or of all together by the key 0."""
     rows = database.run(
         None,
         f"SELECT {'workflow_id' if apart else '0'} AS workflow, at, bucket, sum(count)::int AS count"  # noqa: S608 - our own texts
         " FROM automate_core_runtime WHERE span = %(span)s AND measure = 'took' AND at >= %(start)s"
-        f" AND {_of(workflows)} GROUP BY 1, 2, 3",
+        f" AND {_workflow_condition(workflows)} GROUP BY 1, 2, 3",
         {
             "span": "hour" if period.coarse == HOUR else "day",
             "start": floor(period.start, period.coarse),
@@ -146,7 +147,7 @@ class Levels:
     most_before: int | None
 
 
-def levels(period: Period) -> Levels:
+def read_levels(period: Period) -> Levels:
     """How full the queue was."""
     begin, stop = period.before
     rows = database.run(
@@ -166,7 +167,7 @@ def levels(period: Period) -> Levels:
     return Levels(ready, max(ready, default=0), max(before) if before else None)
 
 
-def _both(period: Period, workflows: Workflows) -> tuple[str, dict[str, Any]]:
+def _periods_condition(period: Period, workflows: Workflows) -> tuple[str, dict[str, Any]]:
     """The condition for the rows of the period and of the one before, and its values."""
     parts = [*ranges(*period.before), *ranges(period.start, period.end)]
     values: dict[str, Any] = {"start": period.start, "workflows": workflows}
@@ -174,8 +175,8 @@ def _both(period: Period, workflows: Workflows) -> tuple[str, dict[str, Any]]:
     for number, (span, begin, stop) in enumerate(parts):
         values |= {f"from{number}": begin, f"to{number}": stop}
         words.append(f"span = '{span}' AND at >= %(from{number})s AND at < %(to{number})s")
-    return f"({' OR '.join(f'({each})' for each in words)}) AND {_of(workflows)}", values
+    return f"({' OR '.join(f'({each})' for each in words)}) AND {_workflow_condition(workflows)}", values
 
 
-def _of(workflows: Workflows) -> str:
+def _workflow_condition(workflows: Workflows) -> str:
     return "%(workflows)s::bigint[] IS NULL" if workflows is None else "workflow_id = ANY(%(workflows)s)"

@@ -18,21 +18,21 @@ SETTING = "AUTOMATE_EVENT_TYPES"
 
 def is_declared(event_type: str) -> bool:
     """Whether anybody may listen to events of that type."""
-    return event_type in _types()
+    return event_type in _permissions_by_type()
 
 
 def may_listen(person: User, event_type: str) -> bool:
     """Whether workflows that act as this person may start from events of that type, and the person read them."""
-    needed = _types().get(event_type)
+    needed = _permissions_by_type().get(event_type)
     return needed is not None and person.is_active and (needed == PUBLIC or person.has_perm(needed))
 
 
-def listened_by(person: User) -> tuple[str, ...]:
+def permitted_types(person: User) -> tuple[str, ...]:
     """The types to which this person may listen."""
-    return tuple(sorted(each for each in _types() if may_listen(person, each)))
+    return tuple(sorted(each for each in _permissions_by_type() if may_listen(person, each)))
 
 
-def refusal(person: User, event_type: str) -> str:
+def listen_problem(person: User, event_type: str) -> str:
     """Why this person may not listen to a type, with what to do about it; empty when they may."""
     if not is_declared(event_type):
         return (
@@ -41,21 +41,21 @@ def refusal(person: User, event_type: str) -> str:
         )
     if may_listen(person, event_type):
         return ""
-    return f"{person} may not listen to {event_type!r}: that takes the permission {_types()[event_type]}"
+    return f"{person} may not listen to {event_type!r}: that takes the permission {_permissions_by_type()[event_type]}"
 
 
-def settings_make_sense(app_configs: Any, **_: Any) -> list[CheckMessage]:
+def check_event_types(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E002: an entry of AUTOMATE_EVENT_TYPES names no permission."""
     hint = f'An entry is "order.paid": "shop.view_order", or "{PUBLIC}" for whoever builds workflows.'
-    return [Error(f"{SETTING}: {fault}.", hint=hint, id="automate_core.E002") for fault in _faults()]
+    return [Error(f"{SETTING}: {fault}.", hint=hint, id="automate_core.E002") for fault in _find_faults()]
 
 
-def _types() -> Mapping[str, str]:
+def _permissions_by_type() -> Mapping[str, str]:
     found: Mapping[str, str] = setting(SETTING)
     return found
 
 
-def _faults() -> Iterator[str]:
+def _find_faults() -> Iterator[str]:
     found = setting(SETTING)
     for event_type, needed in found.items() if isinstance(found, Mapping) else ():
         if not isinstance(event_type, str) or not 0 < len(event_type) <= 200:

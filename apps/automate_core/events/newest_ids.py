@@ -52,7 +52,7 @@ LEAST, MOST = uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origins:
+class EventSources:
     """What events come from: all, or these endpoints, and these sources wholly or in those types."""
 
     everything: bool
