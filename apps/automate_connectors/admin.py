@@ -13,10 +13,10 @@ from django.http import HttpRequest
 
 from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
-from automate_connectors.forms import PLAIN, JsonField, LinesField, SecretField, field_for
+from automate_connectors.forms import PLAIN, JsonField, LinesField, SecretField, build_form_field
 from automate_connectors.models import Connection, token_name
 from automate_connectors.oauth import tokens
-from automate_connectors.oauth.grant_binding import issuer, terms
+from automate_connectors.oauth.grant_binding import issuer_hash, terms_hash
 from automate_connectors.oauth.providers import GENERIC, GRANTS, PROVIDERS
 from automate_connectors.registry import connectors
 from automate_governance import audit
@@ -68,7 +68,7 @@ class ConnectionForm(SecretUsingForm):
         if self.instance.pk and (self.instance.oauth or self.cleaned_data.get("oauth_provider")):
             try:
                 with transaction.atomic():
-                    tokens.lock(self.instance)
+                    tokens.lock_token(self.instance)
             except ConnectorError as error:
                 self.add_error(None, f"{error.message}. Save again in a moment.")
         return super().clean()
@@ -179,7 +179,7 @@ class ConnectionForm(SecretUsingForm):
             document.update({name: other for name, value in document.items() if value == reference})
 
 
-def form_for(adapter: ConnectorAdapter | None) -> type[ConnectionForm]:
+def build_connection_form(adapter: ConnectorAdapter | None) -> type[ConnectionForm]:
     """The form of a connector's connections: a field for each of its settings, and how it may sign in."""
     fields: dict[str, Any] = {"adapter": adapter}
     if adapter is None or not adapter.config_fields:
@@ -187,7 +187,7 @@ def form_for(adapter: ConnectorAdapter | None) -> type[ConnectionForm]:
         help_text = "A JSON mapping. Secrets are references, such as database:slack-token."
         fields["config"] = JsonField(FieldKind.MAPPING, required=False, widget=area, help_text=help_text)
     else:
-        fields |= {f"{_PREFIX}{spec.name}": field_for(spec, PLAIN) for spec in adapter.config_fields}
+        fields |= {f"{_PREFIX}{spec.name}": build_form_field(spec, PLAIN) for spec in adapter.config_fields}
     if adapter is not None and any(spec.kind is FieldKind.SECRET for spec in adapter.config_fields):
         fields |= _sign_in_fields(adapter)
     return type("ConnectionForm", (ConnectionForm,), fields)
@@ -229,7 +229,7 @@ class ConnectionAdmin(GovernedAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """The form of that connection's connector; of a new one, of the connector that is asked for."""
         code = obj.connector if obj else request.POST.get("connector") or request.GET.get("connector") or ""
-        kwargs["form"] = form_for(adapter_of(code))
+        kwargs["form"] = build_connection_form(find_adapter(code))
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -260,22 +260,22 @@ class ConnectionAdmin(GovernedAdmin):
             for secret in form.save_secrets():
                 audit.record(request.user, "secret.created", secret, changes={"for": obj.slug})
             super().save_model(request, obj, form, change)
-            if change and terms(before) != terms(obj):
+            if change and terms_hash(before) != terms_hash(obj):
                 self._moved(before, obj, request.user)  # type: ignore[arg-type] # the admin lets nobody else in
 
     def _moved(self, before: Connection, after: Connection, by: Person) -> None:
         """It goes elsewhere, or as somebody else, than before."""
-        ended = tokens.moved(before, after, by)
+        ended = tokens.end_sign_in_if_moved(before, after, by)
         setup = after.sign_in
         if setup is None or not setup.needs_person:
-            health.changed(after)
-        elif ended or issuer(before) != issuer(after):
-            health.needs_reconnect(after, "Its settings were changed: sign in again.")
+            health.reset_health(after)
+        elif ended or issuer_hash(before) != issuer_hash(after):
+            health.require_reconnect(after, "Its settings were changed: sign in again.")
         if ended:
             audit.record(by, "connection.signed_out", after, changes={"because": "its settings were changed"})
 
 
-def adapter_of(code: str) -> ConnectorAdapter | None:
+def find_adapter(code: str) -> ConnectorAdapter | None:
     """The connector of that name, or None."""
     try:
         return connectors.get(code)

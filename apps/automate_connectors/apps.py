@@ -23,8 +23,8 @@ class AutomateConnectorsConfig(app_config.AutomateAppConfig):
         reference_registry.register(StoredSecret, references.connections_of_secrets)
         register(_connectors_load, "automate")
         register(check_settings, "automate")
-        register(model_allowlist.settings_make_sense, "automate")
-        register(model_allowlist.nothing_sensitive_is_exposed, "automate")
+        register(model_allowlist.check_allowlist, "automate")
+        register(model_allowlist.check_sensitive_models, "automate")
         _declare_roles(self)
 
 

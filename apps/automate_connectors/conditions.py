@@ -32,7 +32,7 @@ _WORDS = {
 }
 
 
-def columns(options: str = "") -> tuple[FieldSpec, ...]:
+def condition_columns(options: str = "") -> tuple[FieldSpec, ...]:
     """The fields of one condition, edited as a row; `options` is what the connector offers for its field."""
     return (
         FieldSpec(name="field", label="Field", options=options),
@@ -50,33 +50,33 @@ class Condition:
     value: Any
 
 
-def read(given: Any, *, place: str = "where") -> list[Condition]:
+def read_conditions(given: Any, *, place: str = "where") -> list[Condition]:
     """The conditions in an input. Raises ConnectorError (`invalid_input`), which names the place."""
     if given is None:
         return []
     if isinstance(given, dict):
         given = [{"field": name, "value": value} for name, value in given.items()]
     if not isinstance(given, list):
-        raise _wrong(place, "is a list of conditions, or a mapping of fields to values")
+        raise _invalid_condition(place, "is a list of conditions, or a mapping of fields to values")
     if len(given) > MAX_CONDITIONS:
-        raise _wrong(place, f"has at most {MAX_CONDITIONS} conditions, not {len(given):,}")
+        raise _invalid_condition(place, f"has at most {MAX_CONDITIONS} conditions, not {len(given):,}")
     return [_condition(each, f"{place}[{index}]") for index, each in enumerate(given)]
 
 
 def _condition(given: Any, place: str) -> Condition:
     if not isinstance(given, dict) or given.keys() - {"field", "op", "value"}:
-        raise _wrong(place, "has a field, an op and a value, and nothing else")
+        raise _invalid_condition(place, "has a field, an op and a value, and nothing else")
     name, op, value = given.get("field", ""), given.get("op", "=="), given.get("value")
     if not isinstance(name, str):
-        raise _wrong(place, "names its field by a text")
+        raise _invalid_condition(place, "names its field by a text")
     if op not in OPERATORS:
-        raise _wrong(place, f"has the op {str(op)[:40]!r}; it is one of {', '.join(OPERATORS)}")
+        raise _invalid_condition(place, f"has the op {str(op)[:40]!r}; it is one of {', '.join(OPERATORS)}")
     if op in {"in", "not_in"} and not (isinstance(value, list) and len(value) <= MAX_LISTED):
-        raise _wrong(place, f"needs a list of at most {MAX_LISTED:,} values for {op}")
+        raise _invalid_condition(place, f"needs a list of at most {MAX_LISTED:,} values for {op}")
     if op == "empty" and not isinstance(value, bool | None):
-        raise _wrong(place, "takes true or false for empty")
+        raise _invalid_condition(place, "takes true or false for empty")
     return Condition(name, op, True if op == "empty" and value is None else value)
 
 
-def _wrong(place: str, reason: str) -> ConnectorError:
+def _invalid_condition(place: str, reason: str) -> ConnectorError:
     return ConnectorError(f"{place} {reason}", code="invalid_input")

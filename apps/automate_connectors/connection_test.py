@@ -15,10 +15,10 @@ from django.views.decorators.debug import sensitive_variables
 from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.credentials import resolve_config
-from automate_connectors.invocation import check
+from automate_connectors.invocation import check_connection
 from automate_connectors.models import Connection
-from automate_connectors.oauth.tokens import fresh
-from automate_connectors.outbound import ways_out
+from automate_connectors.oauth.tokens import get_access_token
+from automate_connectors.outbound import outbound_clients
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.redaction.redactor import knowing, learn_given, redact_text
@@ -26,11 +26,11 @@ from automate_governance.redaction.token_patterns import MASK
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_plugins.registry import PluginNotFoundError
 
-TRIAL_SECONDS = 15.0
+TEST_SECONDS = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class ConnectionTestResult:
     """How it went: a line for people, and how many seconds it took. An empty `code` says that it works."""
 
     code: str = ""
@@ -43,7 +43,7 @@ class Trial:
         return not self.code
 
 
-def can_try(connection: Connection) -> bool:
+def can_be_tested(connection: Connection) -> bool:
     """Whether there is a call to make: the connector has a check, or there is a sign-in to renew."""
     try:
         return connection.adapter.can_check or bool(connection.oauth)
@@ -51,35 +51,35 @@ def can_try(connection: Connection) -> bool:
         return False
 
 
-def attempt(connection: Connection, by: Person) -> Trial:
+def run_connection_test(connection: Connection, by: Person) -> ConnectionTestResult:
     """Try it, write down what came of it, and let go on what waited if it works. Raises NotPermittedError.
 
     Of a connector without a check nothing is found out; what waited tries again.
     """
     if not (can(by, "use", connection) or can(by, "change", connection)):
         raise NotPermittedError(f"{by.get_username()} may neither use nor change {connection}")
-    if not can_try(connection):
+    if not can_be_tested(connection):
         with transaction.atomic():
-            health.changed(connection)
+            health.reset_health(connection)
             audit.record(by, "connection.released", connection)
-        return Trial(message="This connector has no test. Steps that waited for it try again.")
+        return ConnectionTestResult(message="This connector has no test. Steps that waited for it try again.")
     with knowing():
         trial = _timed(connection)
     with transaction.atomic():
-        health.tested(connection, trial.code, trial.message)
+        health.record_test(connection, trial.code, trial.message)
         audit.record(by, "connection.tested", connection, changes={"works": trial.works, "said": trial.message})
     return trial
 
 
 @sensitive_variables()
-def rehearse(connection: Connection, given: Mapping[str, str], by: Person) -> Trial:
+def run_unsaved_connection_test(connection: Connection, given: Mapping[str, str], by: Person) -> ConnectionTestResult:
     """Try a connection before it is saved, with the plain values `given` of references that are not stored yet.
 
     Whether `by` may save it and use its secrets is for the form to check. Nothing is found out about a stored one.
     """
-    if connection.oauth or not can_try(connection):
+    if connection.oauth or not can_be_tested(connection):
         reason = "Save the connection, then sign in" if connection.oauth else "This connector has no test"
-        return Trial(code="not_tested", message=f"{reason}. It was not tested.")
+        return ConnectionTestResult(code="not_tested", message=f"{reason}. It was not tested.")
     with knowing():
         learn_given(*given.values())
         trial = _timed(connection, given)
@@ -90,12 +90,12 @@ def rehearse(connection: Connection, given: Mapping[str, str], by: Person) -> Tr
 
 
 @sensitive_variables()
-def _timed(connection: Connection, given: Mapping[str, str] = MappingProxyType({})) -> Trial:
+def _timed(connection: Connection, given: Mapping[str, str] = MappingProxyType({})) -> ConnectionTestResult:
     started = time.monotonic()
     code, message = _call(connection, given)
     for value in given.values():  # also those of plain words, which redaction leaves alone
         message = message.replace(value, MASK)
-    return Trial(code=code, message=redact_text(message)[:500], seconds=time.monotonic() - started)
+    return ConnectionTestResult(code=code, message=redact_text(message)[:500], seconds=time.monotonic() - started)
 
 
 @sensitive_variables()
@@ -103,9 +103,9 @@ def _call(connection: Connection, given: Mapping[str, str] = MappingProxyType({}
     """(error code, line for people)."""
     try:
         if not connection.adapter.can_check:
-            fresh(connection)
+            get_access_token(connection)
             return "", "The sign-in is valid."
-        return "", check(connection.adapter, context(connection, None, given))
+        return "", check_connection(connection.adapter, build_call_context(connection, None, given))
     except ConnectorError as error:
         return error.code, error.message
     except SecretNotFoundError as error:
@@ -115,17 +115,17 @@ def _call(connection: Connection, given: Mapping[str, str] = MappingProxyType({}
 
 
 @sensitive_variables()
-def context(
+def build_call_context(
     connection: Connection | None, user: Person | None, given: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, Any]:
     """What the connector gets, as in `execute`; no run and nobody's step stand behind it.
 
     Without a connection it reaches no host.
     """
-    deadline = time.monotonic() + TRIAL_SECONDS
+    deadline = time.monotonic() + TEST_SECONDS
     return {
         "connection": resolve_config(connection, given) if connection else {},
-        **ways_out(bound_hosts=connection.hosts() if connection else (), deadline=deadline),
+        **outbound_clients(bound_hosts=connection.hosts() if connection else (), deadline=deadline),
         "idempotency_key": uuid.uuid4().hex,
         "deadline": deadline,
         "cancelled": lambda: False,

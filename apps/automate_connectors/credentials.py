@@ -13,7 +13,7 @@ from django.db import DatabaseError, connections
 from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection, is_secret_reference
-from automate_connectors.oauth.tokens import fresh
+from automate_connectors.oauth.tokens import get_access_token
 from automate_governance import payload_views
 from automate_governance.permissions import Person, permitted
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class OpenConnection:
     """A connection in use: `config` holds its secrets in plain text, and is what `context["connection"]` is."""
 
     connection: Connection
@@ -39,11 +39,11 @@ class Used:
             output = self._with_new_token(act)
         except ConnectorError as error:
             if health.is_refusal(error):
-                self._report(health.step_refused, error.code, error.message)
+                self._report(health.record_refusal, error.code, error.message)
             raise
         finally:
-            self._report(health.used)
-        self._report(health.step_worked)
+            self._report(health.record_use)
+        self._report(health.record_success)
         return output
 
     def _with_new_token(self, act: Callable[[], bytes]) -> bytes:
@@ -52,7 +52,7 @@ class Used:
         except ConnectorError as error:
             if not health.is_refusal(error) or not self.connection.oauth:
                 raise
-        renewed = fresh(self.connection, spent=self.config["access_token"])
+        renewed = get_access_token(self.connection, rejected=self.config["access_token"])
         self.config.update(self.connection.with_token(self.config, renewed))
         connections.close_all()
         return act()
@@ -65,7 +65,7 @@ class Used:
             log.warning("the health of the connection %s was not written: %s", self.connection.slug, error)
 
 
-def of(slug: str, run_as: Callable[[], Person], workflow: str) -> Used:
+def open_connection(slug: str, run_as: Callable[[], Person], workflow: str) -> OpenConnection:
     """A connection with its secrets, if the run-as user may still use it. Raises ConnectorError.
 
     While it needs a person nothing is tried (`needs_reconnect`). The use is audited, with the slug of the `workflow`.
@@ -85,7 +85,7 @@ def of(slug: str, run_as: Callable[[], Person], workflow: str) -> Used:
         raise ConnectorError(f"connection {slug!r}: {error}", code="secret_unavailable", retryable=True) from error
     payload_views.used(run_as(), connection.secrets_in_use(), connection, workflow)
     connections.close_all()  # none is held while the effect goes on
-    return Used(connection, config, connection.hosts())
+    return OpenConnection(connection, config, connection.hosts())
 
 
 def resolve_config(connection: Connection, given: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
@@ -98,4 +98,4 @@ def resolve_config(connection: Connection, given: Mapping[str, str] = MappingPro
         name: (given.get(value) or resolve(value).reveal()) if is_secret_reference(value) else value
         for name, value in connection.config.items()
     }
-    return connection.with_token(config, fresh(connection)) if connection.oauth else config
+    return connection.with_token(config, get_access_token(connection)) if connection.oauth else config

@@ -34,7 +34,7 @@ class BadFixtureError(ValueError):
     """A fixture that is no JSON or names no action."""
 
 
-def examples(folder: Path) -> dict[str, Example]:
+def load_examples(folder: Path) -> dict[str, Example]:
     """The first fixture of each action in a folder, by action. Raises BadFixtureError."""
     found: dict[str, Example] = {}
     for path in sorted(folder.glob("*.json")):
@@ -46,7 +46,7 @@ def examples(folder: Path) -> dict[str, Example]:
     return found
 
 
-def page(adapter: ConnectorAdapter, examples: Mapping[str, Example], existing: str = "") -> str:
+def connector_page(adapter: ConnectorAdapter, examples: Mapping[str, Example], existing: str = "") -> str:
     """The page of a connector: `existing` with what is made put in its place, or a new one."""
     made = f"{BEGIN}\n\n{'\n\n'.join(_sections(adapter, examples))}\n\n{END}\n"
     if BEGIN in existing and END in existing:
@@ -56,7 +56,7 @@ def page(adapter: ConnectorAdapter, examples: Mapping[str, Example], existing: s
     return f"{head}\n\n{made}"
 
 
-def index(adapters: Iterable[ConnectorAdapter], existing: str = "") -> str:
+def index_page(adapters: Iterable[ConnectorAdapter], existing: str = "") -> str:
     """The table of all pages."""
     rows = [
         (

@@ -13,20 +13,20 @@ from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.redaction.redactor import knowing, redact_text
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 
-MOST = 1_000
+MAX_OPTIONS = 1_000
 
 
 @dataclass(frozen=True)
-class Offered:
+class FieldOptions:
     """Options as (value, label), at most MOST; `note` says why they are not those that were asked for."""
 
     options: list[tuple[str, str]]
     note: str = ""
 
 
-def offered(
+def list_field_options(
     adapter: ConnectorAdapter, connection: Connection | None, name: str, params: dict[str, Any], by: Person
-) -> Offered:
+) -> FieldOptions:
     """What is there, or what the connector offers in its place; one call that changes nothing.
 
     Raises ConnectorError, whose message tells what to do, and trial.NotPermittedError.
@@ -36,16 +36,20 @@ def offered(
             raise NotPermittedError(f"{by.get_username()} may not use {connection}")
         audit.record(by, "connection.asked", connection, changes={"for": name})
     with knowing():
-        return _asked(adapter, connection, name, params, by)
+        return _call_options(adapter, connection, name, params, by)
 
 
-def _asked(
+def _call_options(
     adapter: ConnectorAdapter, connection: Connection | None, name: str, params: dict[str, Any], by: Person
-) -> Offered:
+) -> FieldOptions:
     try:
-        return Offered(invocation.options(adapter, name, params, connection_test.context(connection, by))[:MOST])
+        return FieldOptions(
+            invocation.list_options(adapter, name, params, connection_test.build_call_context(connection, by))[
+                :MAX_OPTIONS
+            ]
+        )
     except OptionsError as error:
-        return Offered(error.instead[:MOST], redact_text(error.message)[:500])
+        return FieldOptions(error.instead[:MAX_OPTIONS], redact_text(error.message)[:500])
     except ConnectorError as error:
         raise ConnectorError(redact_text(error.message)[:500], code=error.code) from error
     except (SecretNotFoundError, SecretUnavailableError) as error:

@@ -140,17 +140,17 @@ class LinesField(forms.CharField):
         return bool(self.to_python(self.prepare_value(initial)) != self.to_python(data))
 
 
-def field_for(spec: FieldSpec, widgets: Widgets) -> forms.Field:
+def build_form_field(spec: FieldSpec, widgets: Widgets) -> forms.Field:
     """The form field of a FieldSpec. Whether a value fits is for `FieldSpec.problem` to say.
 
     Its `needed` says whether a value has to be given.
     """
-    field = _field_for(spec, widgets)
+    field = _build_form_field(spec, widgets)
     field.needed = spec.required and spec.default is None  # type: ignore[attr-defined]
     return field
 
 
-def _field_for(spec: FieldSpec, widgets: Widgets) -> forms.Field:
+def _build_form_field(spec: FieldSpec, widgets: Widgets) -> forms.Field:
     common: dict[str, Any] = {
         "label": spec.label or spec.name.replace("_", " ").capitalize(),
         "help_text": spec.help,

@@ -21,7 +21,7 @@ from automate_connectors.web import ANSWERED_BY
 from automate_governance.redaction.redactor import redact_text
 
 NEEDS_RECONNECT = "needs_reconnect"
-CALM_SECONDS = 10
+MIN_SECONDS_BETWEEN_CHANGES = 10
 USED_EVERY = dt.timedelta(minutes=5)
 
 #: Sent with `connection` when it works again, or may: steps that wait for it try again.
@@ -30,7 +30,7 @@ recovered = Signal()
 Health = Connection.Health
 
 
-def used(connection: Connection) -> None:
+def record_use(connection: Connection) -> None:
     """A step called it. Writes at most every `USED_EVERY`, however many processes do so at once."""
     if connection.last_used_at is None or connection.last_used_at < timezone.now() - USED_EVERY:
         stale = Q(last_used_at=None) | Q(last_used_at__lt=Now() - USED_EVERY)
@@ -42,53 +42,53 @@ def is_refusal(error: ConnectorError) -> bool:
     return error.code in REFUSED and ANSWERED_BY not in error.details
 
 
-def step_worked(connection: Connection) -> None:
+def record_success(connection: Connection) -> None:
     """A step was let in. Writes only when that is news, and not at each turn of one that goes to and fro."""
     if connection.health == Health.WORKING:
         return
     rows = _unchanged(connection)
     if connection.health == Health.FAILING:
-        rows = rows.filter(health_since__lt=Now() - dt.timedelta(seconds=CALM_SECONDS))
+        rows = rows.filter(health_since__lt=Now() - dt.timedelta(seconds=MIN_SECONDS_BETWEEN_CHANGES))
     with transaction.atomic():
-        if _turn(rows, Health.WORKING, "") and connection.health == Health.RECONNECT:
-            _tell(connection)
+        if _set_health(rows, Health.WORKING, "") and connection.health == Health.RECONNECT:
+            _send_recovered(connection)
 
 
-def step_refused(connection: Connection, code: str, message: str) -> None:
+def record_refusal(connection: Connection, code: str, message: str) -> None:
     """A step's credentials were refused, with one of the codes `REFUSED`. Writes only when that is news."""
     found = Health.RECONNECT if code == NEEDS_RECONNECT else Health.FAILING
     if connection.health not in {found, Health.RECONNECT}:
-        _turn(_unchanged(connection), found, message)
+        _set_health(_unchanged(connection), found, message)
 
 
-def needs_reconnect(connection: Connection, message: str) -> None:
+def require_reconnect(connection: Connection, message: str) -> None:
     """Only a person can mend it. For whoever holds the lock on its token."""
-    _turn(_row(connection).exclude(health=Health.RECONNECT), Health.RECONNECT, message)
+    _set_health(_row(connection).exclude(health=Health.RECONNECT), Health.RECONNECT, message)
 
 
-def tested(connection: Connection, code: str, message: str) -> None:
+def record_test(connection: Connection, code: str, message: str) -> None:
     """A test came to an end; an empty `code` says that it works. One that failed leaves steps waiting that wait."""
     row = _row(connection)
     row.update(tested_at=Now())
     if not code:
-        _turn(row, Health.WORKING, message)
-        _tell(connection)
+        _set_health(row, Health.WORKING, message)
+        _send_recovered(connection)
     elif code == NEEDS_RECONNECT:
-        _turn(row, Health.RECONNECT, message)
-    elif not _turn(row.exclude(health=Health.RECONNECT), Health.FAILING, message):
+        _set_health(row, Health.RECONNECT, message)
+    elif not _set_health(row.exclude(health=Health.RECONNECT), Health.FAILING, message):
         row.update(health_note=_note(message))
 
 
-def reconnected(connection: Connection) -> None:
+def record_sign_in(connection: Connection) -> None:
     """Somebody signed in."""
-    _turn(_row(connection), Health.WORKING, "")
-    _tell(connection)
+    _set_health(_row(connection), Health.WORKING, "")
+    _send_recovered(connection)
 
 
-def changed(connection: Connection) -> None:
+def reset_health(connection: Connection) -> None:
     """Somebody gave it other credentials or another address: nothing is known, and what waited may try."""
-    _turn(_row(connection), Health.UNKNOWN, "")
-    _tell(connection)
+    _set_health(_row(connection), Health.UNKNOWN, "")
+    _send_recovered(connection)
 
 
 def _row(connection: Connection) -> QuerySet[Connection]:
@@ -99,7 +99,7 @@ def _unchanged(connection: Connection) -> QuerySet[Connection]:
     return _row(connection).filter(health_rev=connection.health_rev)
 
 
-def _turn(rows: QuerySet[Connection], health: str, note: str) -> bool:
+def _set_health(rows: QuerySet[Connection], health: str, note: str) -> bool:
     """Write a state; `health_since` is when it was first so."""
     values: dict[str, Any] = {"health": health, "health_note": _note(note), "health_rev": F("health_rev") + 1}
     same = rows.filter(Q(health=health) & Q(health_since__isnull=False)).update(**values)
@@ -110,5 +110,5 @@ def _note(message: str) -> str:
     return redact_text(message.replace("\0", "\ufffd"))[:500]
 
 
-def _tell(connection: Connection) -> None:
+def _send_recovered(connection: Connection) -> None:
     recovered.send(Connection, connection=connection)

@@ -18,38 +18,40 @@ MAX_OUTPUT_BYTES = 5_000_000
 
 def invoke(adapter: ConnectorAdapter, action: Action, params: dict[str, Any], context: dict[str, Any]) -> bytes:
     """Run `action` and return its output as a JSON document. Raises ConnectorError and nothing else."""
-    params = _checked(action, params)
-    return encode_output(_crossing(lambda: adapter.execute(action.name, params, Context(context))))
+    params = _check_params(action, params)
+    return encode_output(_translate_errors(lambda: adapter.execute(action.name, params, Context(context))))
 
 
-def foresee(
+def describe_call(
     adapter: ConnectorAdapter, action: Action, params: dict[str, Any], context: dict[str, Any]
 ) -> dict[str, Any]:
     """What `action` would do, as a mapping of JSON values with a `summary`. Raises ConnectorError and nothing else."""
-    params = _checked(action, params)
-    said: dict[str, Any] = msgspec.json.decode(
-        encode_output(_crossing(lambda: adapter.describe(action.name, params, Context(context))))
+    params = _check_params(action, params)
+    described: dict[str, Any] = msgspec.json.decode(
+        encode_output(_translate_errors(lambda: adapter.describe(action.name, params, Context(context))))
     )
-    if not isinstance(said, dict):
+    if not isinstance(described, dict):
         raise ConnectorError(f"{adapter.code} describes itself with no mapping", code="invalid_output")
-    return said
+    return described
 
 
-def check(adapter: ConnectorAdapter, context: dict[str, Any]) -> str:
+def check_connection(adapter: ConnectorAdapter, context: dict[str, Any]) -> str:
     """Try the connection in `context`: a line for people. Raises ConnectorError and nothing else."""
-    return str(_crossing(lambda: adapter.check_connection(Context(context))))
+    return str(_translate_errors(lambda: adapter.check_connection(Context(context))))
 
 
-def options(
+def list_options(
     adapter: ConnectorAdapter, name: str, params: dict[str, Any], context: dict[str, Any]
 ) -> list[tuple[str, str]]:
     """What a field offers, as (value, label). Raises ConnectorError and nothing else."""
     given = Context(context)
-    found = _crossing(lambda: [(str(value), str(label)) for value, label in adapter.options(name, params, given)])
+    found = _translate_errors(
+        lambda: [(str(value), str(label)) for value, label in adapter.options(name, params, given)]
+    )
     return list(found)
 
 
-def _crossing(call: Callable[[], Any]) -> Any:
+def _translate_errors(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except ConnectorError:
@@ -76,7 +78,7 @@ def encode_output(output: Any) -> bytes:
     return document.replace(b"\\u0000", b"\\ufffd") if b"\\u0000" in document else document
 
 
-def _checked(action: Action, params: dict[str, Any]) -> dict[str, Any]:
+def _check_params(action: Action, params: dict[str, Any]) -> dict[str, Any]:
     """The params with their defaults. Raises ConnectorError for those that do not fit."""
     params = _with_defaults(action, params)
     if action.fields is not None and (found := problems(action.fields, params)):

@@ -28,12 +28,12 @@ _OWN = "automate_"
 type Field = models.Field[Any, Any]
 
 
-class ExposedError(ValueError):
+class AllowlistError(ValueError):
     """An entry of the setting that makes no sense; the message says what to mend."""
 
 
 @dataclass(frozen=True)
-class Exposed:
+class AllowedModel:
     """A model, its columns that may be read and written, each by name, and whether its rows may be deleted."""
 
     model: type[models.Model]
@@ -47,57 +47,57 @@ class Exposed:
         return self.model._meta.label_lower
 
 
-def exposed() -> dict[str, Exposed]:
+def allowed_models() -> dict[str, AllowedModel]:
     """The models of the setting by label, those alone that make sense: what is wrong is left to the check."""
-    return {entry.label: entry for entry in _entries() if isinstance(entry, Exposed)}
+    return {entry.label: entry for entry in _entries() if isinstance(entry, AllowedModel)}
 
 
-def settings_make_sense(app_configs: Any, **_: Any) -> list[CheckMessage]:
+def check_allowlist(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E001: an entry of AUTOMATE_MODELS names what is not there, or what is not the host's."""
     hint = 'An entry is "app.Model": {"read": ["name", ...], "write": ["name", ...], "delete": True or False}.'
     return [
         Error(f"AUTOMATE_MODELS: {entry}.", hint=hint, id="automate_connectors.E001")
         for entry in _entries()
-        if isinstance(entry, ExposedError)
+        if isinstance(entry, AllowlistError)
     ]
 
 
-def nothing_sensitive_is_exposed(app_configs: Any, **_: Any) -> list[CheckMessage]:
+def check_sensitive_models(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """W003: an entry offers what holds secrets, or says who may do what."""
     hint = "Leave it out, unless everybody who builds workflows may have that. SILENCED_SYSTEM_CHECKS silences this."
     return [
         Warning(f"AUTOMATE_MODELS: {entry.model._meta.label} {why}.", hint=hint, id="automate_connectors.W003")
-        for entry in exposed().values()
+        for entry in allowed_models().values()
         if (why := sensitive.reason(entry.model, entry.read, entry.write))
     ]
 
 
-def _entries() -> Iterator[Exposed | ExposedError]:
+def _entries() -> Iterator[AllowedModel | AllowlistError]:
     entries = getattr(settings, "AUTOMATE_MODELS", {})
     if not isinstance(entries, Mapping):
-        yield ExposedError("it must be a mapping of models")
+        yield AllowlistError("it must be a mapping of models")
         return
     for label, options in entries.items():
         try:
             yield _read(label, options)
-        except ExposedError as error:
+        except AllowlistError as error:
             yield error
 
 
-def _read(label: Any, options: Any) -> Exposed:
+def _read(label: Any, options: Any) -> AllowedModel:
     try:
         model = apps.get_model(label)
     except (LookupError, ValueError, AttributeError, TypeError) as error:
-        raise ExposedError(f"there is no model {label!r}") from error
+        raise AllowlistError(f"there is no model {label!r}") from error
     if model._meta.app_label.startswith(_OWN):
-        raise ExposedError(f"{label} is Automate's own, and is not for workflows to write or read")
+        raise AllowlistError(f"{label} is Automate's own, and is not for workflows to write or read")
     if not isinstance(options, Mapping) or options.keys() - _OPTIONS:
-        raise ExposedError(f"the entry of {label} may have read, write and delete, and nothing else")
+        raise AllowlistError(f"the entry of {label} may have read, write and delete, and nothing else")
     if len(model._meta.pk_fields) != 1:
-        raise ExposedError(f"{label} needs one primary key")
+        raise AllowlistError(f"{label} needs one primary key")
     if router.db_for_write(model) != DEFAULT_DB_ALIAS:
-        raise ExposedError(f"{label} is in another database, where nothing commits together with a step")
-    return Exposed(
+        raise AllowlistError(f"{label} is in another database, where nothing commits together with a step")
+    return AllowedModel(
         model,
         read=_fields(model, options.get("read", ())),
         write=_fields(model, options.get("write", ())),
@@ -108,14 +108,14 @@ def _read(label: Any, options: Any) -> Exposed:
 def _fields(model: type[models.Model], names: Any) -> dict[str, Field]:
     label, meta = model._meta.label, model._meta
     if not isinstance(names, list | tuple):
-        raise ExposedError(f"the fields of {label} are lists of names")
+        raise AllowlistError(f"the fields of {label} are lists of names")
     found: dict[str, Field] = {}
     for name in names:
         try:
             field = meta.get_field(name)
         except (FieldDoesNotExist, TypeError) as error:
-            raise ExposedError(f"{label} has no field {name!r}") from error
+            raise AllowlistError(f"{label} has no field {name!r}") from error
         if not isinstance(field, models.Field) or field not in meta.concrete_fields:
-            raise ExposedError(f"{name} is no column of {label}")
+            raise AllowlistError(f"{name} is no column of {label}")
         found[field.name] = field
     return found

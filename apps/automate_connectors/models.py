@@ -13,7 +13,7 @@ from django.db import models, transaction
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
-from automate_connectors.oauth.providers import OAuthSetup, setup_of
+from automate_connectors.oauth.providers import OAuthSetup, parse_oauth_setup
 from automate_connectors.registry import connectors
 from automate_egress.policy import ascii_host
 from automate_governance.governed import Governed, verbs
@@ -97,7 +97,7 @@ class Connection(Governed):
     @property
     def sign_in(self) -> OAuthSetup | None:
         """How it signs in; None when its credentials are secrets that somebody stored."""
-        return setup_of(self.oauth)
+        return parse_oauth_setup(self.oauth)
 
     def clean(self) -> None:
         """Check the configuration against its connector. Raises ValidationError, by field."""

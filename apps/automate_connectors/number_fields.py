@@ -15,7 +15,7 @@ class NumberInput(forms.TextInput):
         super().__init__({"inputmode": "decimal", "autocomplete": "off", **(attrs or {})})
 
 
-class _Typed:
+class _NumberTextMixin:
     widget = NumberInput
     with_comma = "Use a point for decimals and no commas: 12.50."
 
@@ -26,15 +26,15 @@ class _Typed:
         return super().to_python(value)  # type: ignore[misc]
 
 
-class DecimalField(_Typed, forms.DecimalField):
+class DecimalField(_NumberTextMixin, forms.DecimalField):
     """A number with decimals after a point."""
 
 
-class FloatField(_Typed, forms.FloatField):
+class FloatField(_NumberTextMixin, forms.FloatField):
     """The same, as a float."""
 
 
-class IntegerField(_Typed, forms.IntegerField):
+class IntegerField(_NumberTextMixin, forms.IntegerField):
     """A whole number."""
 
     with_comma = "Write a whole number without commas: 1250."

@@ -12,7 +12,7 @@ from automate_egress import HttpSession, Network
 from automate_egress.policy import WEB_PORTS, is_proxy_url, split_host
 
 
-def ways_out(
+def outbound_clients(
     *,
     bound_hosts: Iterable[str] | None = None,
     deadline: float | None = None,
@@ -46,7 +46,7 @@ def _internal_hosts() -> tuple[str, ...]:
 
 def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """Django system checks of the settings that say what may be reached."""
-    return [Error(message, hint="See docs/settings.md.", id=id_) for id_, message in _wrong_settings()]
+    return [Error(message, hint="See docs/settings.md.", id=id_) for id_, message in _invalid_settings()]
 
 
 def _listed(name: str) -> Iterable[Any]:
@@ -55,7 +55,7 @@ def _listed(name: str) -> Iterable[Any]:
     return value if isinstance(value, list | tuple | set | frozenset) else ()
 
 
-def _wrong_settings() -> Iterator[tuple[str, str]]:
+def _invalid_settings() -> Iterator[tuple[str, str]]:
     for pair in _listed("AUTOMATE_EGRESS_ALLOW"):
         try:
             split_host(pair)

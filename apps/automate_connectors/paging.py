@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.web import invalid
+from automate_connectors.web import invalid_input
 from automate_egress import HttpResponse
 
 MAX_PAGES = 100
@@ -18,7 +18,7 @@ _RELATION = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))', re.IGNORECASE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Next:
+class NextPage:
     """The next page: another URL, or another value of one query parameter."""
 
     url: str = ""
@@ -43,44 +43,44 @@ class Paging:
 
     def page(self, document: Any) -> list[Any]:
         """The items of one page. Raises ConnectorError when there is no list."""
-        found = at(document, self.items)
+        found = value_at(document, self.items)
         if not isinstance(found, list):
             where = f"at {self.items!r}" if self.items else "in the answer itself: name it in `items`"
             raise ConnectorError(f"there is no list {where}", code="invalid_answer")
         return found
 
-    def after(self, response: HttpResponse, document: Any, *, url: str, number: int) -> Next | None:
+    def after(self, response: HttpResponse, document: Any, *, url: str, number: int) -> NextPage | None:
         """What follows page `number` (from 0), which came from `url`; None after the last one."""
         if self.kind == "link":
             target = next_link(response.headers.get("link", ""))
-            return Next(url=_same_origin(url, target)) if target else None
+            return NextPage(url=_same_origin(url, target)) if target else None
         if self.kind == "page":
             more = bool(self.page(document))
-            return Next(parameter=self.page_parameter, value=self.first_page + number + 1) if more else None
-        cursor = at(document, self.cursor)
+            return NextPage(parameter=self.page_parameter, value=self.first_page + number + 1) if more else None
+        cursor = value_at(document, self.cursor)
         if cursor is None or cursor is False or cursor == "":
             return None
         if isinstance(cursor, str) and (cursor.startswith("/") or "://" in cursor):
-            return Next(url=_same_origin(url, cursor))
+            return NextPage(url=_same_origin(url, cursor))
         if isinstance(cursor, dict | list):
             raise ConnectorError(f"the cursor at {self.cursor!r} is neither text nor a number", code="invalid_answer")
-        return Next(parameter=self.cursor_parameter, value=cursor)
+        return NextPage(parameter=self.cursor_parameter, value=cursor)
 
 
-def paging(params: dict[str, Any]) -> Paging | None:
+def read_paging(params: dict[str, Any]) -> Paging | None:
     """The paging that a step asks for. Raises ConnectorError when something is missing."""
     kind = params.get("pagination", "none")
     if kind == "none":
         return None
     if kind == "cursor" and not params.get("cursor"):
-        raise invalid("cursor must say where the answer holds the next cursor, such as meta.next_cursor")
+        raise invalid_input("cursor must say where the answer holds the next cursor, such as meta.next_cursor")
     if params.get("method", "GET") != "GET":
-        raise invalid("pages are fetched by GET alone")
+        raise invalid_input("pages are fetched by GET alone")
     names = ("items", "cursor", "cursor_parameter", "page_parameter", "first_page")
     return Paging(kind=kind, **{name: params[name] for name in names if params.get(name) is not None})
 
 
-def at(document: Any, path: str) -> Any:
+def value_at(document: Any, path: str) -> Any:
     """The value at a dotted path, None where there is none; the whole document at ""."""
     for name in path.split(".") if path else ():
         if isinstance(document, dict):

@@ -17,7 +17,7 @@ from automate_plugins.registry import BUILT_IN
 
 TEMPLATES = Path(__file__).parent / "scaffold"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_OF_TESTS = frozenset({"conftest", "pytest", "src", "tests"})
+_TEST_MODULES = frozenset({"conftest", "pytest", "src", "tests"})
 
 
 @dataclass(frozen=True)
@@ -40,29 +40,29 @@ class ScaffoldError(ValueError):
     """The package cannot be made; the message says what to change."""
 
 
-def write(name: str, kind: str, folder: Path) -> list[Path]:
+def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
     """Make the package `name` in `folder`, which must be new or empty. Returns its files.
 
     Raises ScaffoldError, and OSError. A package that could not be finished is removed again.
     """
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise ScaffoldError(f"{name!r} cannot name a package: lower-case letters, digits and _, such as my_erp")
-    if taken := _taken(name, KINDS[kind].group):
+    if taken := _name_conflict(name, KINDS[kind].group):
         raise ScaffoldError(f"{name!r} is the name of {taken}: choose another one, such as my_{name}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ScaffoldError(f"{folder} is there already, and is not an empty folder")
     is_new = not folder.exists()
     try:
-        return list(_written(name, KINDS[kind], kind, folder))
+        return list(_write_files(name, KINDS[kind], kind, folder))
     except OSError:
         if is_new:
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def _taken(name: str, group: str) -> str:
+def _name_conflict(name: str, group: str) -> str:
     """What has the name already; "" when it is free. A package of that name would be imported in its place."""
-    if name in sys.stdlib_module_names or name in _OF_TESTS:
+    if name in sys.stdlib_module_names or name in _TEST_MODULES:
         return "a module of Python or of its tests"
     if any(entry.name == name and entry.dist and entry.dist.name == BUILT_IN for entry in entry_points(group=group)):
         return "a built-in plug-in, which it would replace"
@@ -70,7 +70,7 @@ def _taken(name: str, group: str) -> str:
     return "a package that is installed" if found is not None and found.origin is not None else ""
 
 
-def _written(name: str, kind: Kind, templates: str, folder: Path) -> Iterator[Path]:
+def _write_files(name: str, kind: Kind, templates: str, folder: Path) -> Iterator[Path]:
     words = [word for word in name.split("_") if word]
     values = {
         "name": name,

@@ -24,7 +24,7 @@ _REQUEST_IDS = ("x-request-id", "request-id", "x-github-request-id", "x-amzn-req
 _TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;.*)?", re.ASCII)
 
 
-def failed(
+def http_error(
     what: str, response: HttpResponse, *, code: str = "", retryable: bool | None = None, wait: float | None = None
 ) -> ConnectorError:
     """The error for an answer that is none: `what` says what failed, and what to do. `wait` is in seconds."""
@@ -43,14 +43,14 @@ def request_id(headers: Mapping[str, str]) -> dict[str, str]:
     return {"request_id": found[:200]} if found else {}
 
 
-def quoted(segment: str) -> str:
+def quote_segment(segment: str) -> str:
     """One segment of a URL's path, whatever it holds. Raises ConnectorError for what no path can hold as a name."""
     if segment in {"", ".", ".."}:
-        raise invalid(f"{segment!r} is not a name")
+        raise invalid_input(f"{segment!r} is not a name")
     return quote(segment, safe="")
 
 
-def invalid(message: str) -> ConnectorError:
+def invalid_input(message: str) -> ConnectorError:
     """The error of a wrong input."""
     return ConnectorError(message, code="invalid_input")
 
@@ -59,7 +59,7 @@ def json_object(what: str, response: HttpResponse) -> dict[str, Any]:
     """The object that an API answered with. Raises ConnectorError when it is anything else."""
     found = _parsed(response)
     if not isinstance(found, dict):
-        raise failed(f"{what} answered with something that is not a JSON object", response, code="invalid_answer")
+        raise http_error(f"{what} answered with something that is not a JSON object", response, code="invalid_answer")
     return found
 
 
@@ -67,7 +67,7 @@ def json_list(what: str, response: HttpResponse) -> list[Any]:
     """The list that an API answered with. Raises ConnectorError when it is anything else."""
     found = _parsed(response)
     if not isinstance(found, list):
-        raise failed(f"{what} answered with something that is not a JSON list", response, code="invalid_answer")
+        raise http_error(f"{what} answered with something that is not a JSON list", response, code="invalid_answer")
     return found
 
 
@@ -90,13 +90,13 @@ class File:
     def read(cls, value: Any, place: str) -> File:
         """The file in a JSON value. Raises ConnectorError that names `place`."""
         if not isinstance(value, dict):
-            raise invalid(f"{place} must be a mapping with filename and either base64 or text")
+            raise invalid_input(f"{place} must be a mapping with filename and either base64 or text")
         name = value.get("filename") or "file"
         if not isinstance(name, str) or len(name) > 200 or any(char in name for char in '/\\"\r\n\0'):
-            raise invalid(f"{place}.filename must be a plain name without slashes, quotes and line breaks")
+            raise invalid_input(f"{place}.filename must be a plain name without slashes, quotes and line breaks")
         given = value.get("content_type") or ("text/plain; charset=utf-8" if "text" in value else _BINARY)
         if not isinstance(given, str) or not _TYPE.fullmatch(given):
-            raise invalid(f"{place}.content_type must be like application/pdf")
+            raise invalid_input(f"{place}.content_type must be like application/pdf")
         return cls(filename=name, content=_content(value, place), content_type=given)
 
     def value(self) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class File:
         }
 
 
-def plain_name(filename: str) -> str:
+def normalized_filename(filename: str) -> str:
     """A file's name as programs read it: plain letters, nothing that is not seen, no dots and blanks at its end."""
     letters = unicodedata.normalize("NFKC", filename)
     return "".join(each for each in letters if unicodedata.category(each)[0] != "C").rstrip(". \u00a0").casefold()
@@ -123,17 +123,17 @@ def _content(value: dict[str, Any], place: str) -> bytes:
     if isinstance(text, str) and encoded is None:
         content = text.encode()
     elif isinstance(encoded, str) and text is None:
-        content = from_base64(encoded, f"{place}.base64")
+        content = decode_base64(encoded, f"{place}.base64")
     else:
-        raise invalid(f"{place} needs either text or base64")
+        raise invalid_input(f"{place} needs either text or base64")
     if len(content) > MAX_FILE_BYTES:
-        raise invalid(f"{place} is larger than {MAX_FILE_BYTES:,} bytes")
+        raise invalid_input(f"{place} is larger than {MAX_FILE_BYTES:,} bytes")
     return content
 
 
-def from_base64(encoded: str, place: str) -> bytes:
+def decode_base64(encoded: str, place: str) -> bytes:
     """The bytes of a base64 text. Raises ConnectorError that names `place`."""
     try:
         return base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise invalid(f"{place} is not base64") from error
+        raise invalid_input(f"{place} is not base64") from error

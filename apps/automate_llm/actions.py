@@ -7,7 +7,7 @@ from typing import Any
 from automate_connectors.adapters.base import ConnectorError
 from automate_governance.redaction.redactor import cut
 from automate_llm import answers, chunking, prompts
-from automate_llm.model_call import Asking
+from automate_llm.model_call import ModelCaller
 from automate_llm.prompts import Message
 from automate_llm.schemas import Schema, SchemaError
 
@@ -20,31 +20,31 @@ _PART = "The data is part {number} of {count} of a longer text."
 _JOIN = "The data is the summaries of the parts of one text, in order. Make one summary of them."
 
 
-def chat(asking: Asking, params: dict[str, Any], key: str) -> dict[str, Any]:
+def chat(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str, Any]:
     """The answer to a prompt; `data`, if there is any, goes in a message of its own."""
-    mark = prompts.mark(key) if params.get("data") is not None else ""
+    mark = prompts.data_mark(key) if params.get("data") is not None else ""
     messages: list[Message] = []
     if params.get("system") or mark:
-        messages.append(prompts.system(params.get("system") or "", mark))
+        messages.append(prompts.system_message(params.get("system") or "", mark))
     messages.append({"role": "user", "content": params["prompt"]})
     if mark:
-        messages.append(prompts.data(params["data"], mark))
-    text, is_cut_off = asking.ask(messages)
-    return {"text": text, "cut_off": is_cut_off, "usage": asking.usage()}
+        messages.append(prompts.data_message(params["data"], mark))
+    text, is_cut_off = caller.call(messages)
+    return {"text": text, "cut_off": is_cut_off, "usage": caller.usage()}
 
 
-def extract(asking: Asking, params: dict[str, Any], key: str) -> dict[str, Any]:
+def extract(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str, Any]:
     """A document of the given schema from a text."""
     try:
         schema = Schema(params["schema"])
     except SchemaError as error:
         raise ConnectorError(f"schema: {error}", code="invalid_input") from error
     task = "\n\n".join(part for part in (_EXTRACT, params.get("instructions")) if part)
-    document, is_repaired = _document(asking, schema, task, params["text"], key)
-    return {"data": document, "repaired": is_repaired, "usage": asking.usage()}
+    document, is_repaired = _ask_for_document(caller, schema, task, params["text"], key)
+    return {"data": document, "repaired": is_repaired, "usage": caller.usage()}
 
 
-def classify(asking: Asking, params: dict[str, Any], key: str) -> dict[str, Any]:
+def classify(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str, Any]:
     """One of the given labels."""
     labels = params["labels"]
     if not 2 <= len(labels) <= MAX_LABELS or len(set(map(str, labels))) < len(labels):
@@ -55,16 +55,16 @@ def classify(asking: Asking, params: dict[str, Any], key: str) -> dict[str, Any]
     schema = Schema({"type": "object", "properties": {"label": label}, "required": ["label"]})
     task = _CLASSIFY.format(labels=", ".join(f'"{label}"' for label in labels))
     instructions = "\n\n".join(part for part in (task, params.get("instructions")) if part)
-    document, _ = _document(asking, schema, instructions, params["text"], key)
-    return {"label": document["label"], "usage": asking.usage()}
+    document, _ = _ask_for_document(caller, schema, instructions, params["text"], key)
+    return {"label": document["label"], "usage": caller.usage()}
 
 
-def summarise(asking: Asking, params: dict[str, Any], key: str) -> dict[str, Any]:
+def summarise(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str, Any]:
     """A summary; a text that is longer than `piece_tokens` is summarised piece by piece, and then as a whole."""
     words, most, text = params["words"], params["max_calls"], prompts.as_text(params["text"])
     if words < 1 or params["piece_tokens"] < 100 or most < 1:
         raise ConnectorError("words and max_calls are at least 1, piece_tokens at least 100", code="invalid_input")
-    parts = chunking.cut(text, params["piece_tokens"], asking.provider.count_tokens)
+    parts = chunking.split_text(text, params["piece_tokens"], caller.provider.count_tokens)
     calls = len(parts) + (len(parts) > 1)
     if calls > most:
         raise ConnectorError(
@@ -74,40 +74,40 @@ def summarise(asking: Asking, params: dict[str, Any], key: str) -> dict[str, Any
         )
     task = "\n\n".join(part for part in (_SUMMARISE.format(words=words), params.get("instructions")) if part)
     if len(parts) == 1:
-        return {"text": _told(asking, task, text, key), "pieces": 1, "usage": asking.usage()}
-    told = [
-        _told(asking, f"{task}\n\n{_PART.format(number=number, count=len(parts))}", part, key)
+        return {"text": _summarise_part(caller, task, text, key), "pieces": 1, "usage": caller.usage()}
+    summaries = [
+        _summarise_part(caller, f"{task}\n\n{_PART.format(number=number, count=len(parts))}", part, key)
         for number, part in enumerate(parts, 1)
     ]
-    whole = _told(asking, f"{task}\n\n{_JOIN}", "\n\n".join(told), key)
-    return {"text": whole, "pieces": len(parts), "usage": asking.usage()}
+    whole = _summarise_part(caller, f"{task}\n\n{_JOIN}", "\n\n".join(summaries), key)
+    return {"text": whole, "pieces": len(parts), "usage": caller.usage()}
 
 
-def _told(asking: Asking, task: str, data: str, key: str) -> str:
-    mark = prompts.mark(key)
-    text, is_cut_off = asking.ask([prompts.system(task, mark), prompts.data(data, mark)])
+def _summarise_part(caller: ModelCaller, task: str, data: str, key: str) -> str:
+    mark = prompts.data_mark(key)
+    text, is_cut_off = caller.call([prompts.system_message(task, mark), prompts.data_message(data, mark)])
     if is_cut_off:
-        raise _cut_off(asking)
+        raise _cut_off_error(caller)
     return text.strip()
 
 
-def _document(asking: Asking, schema: Schema, task: str, data: Any, key: str) -> tuple[Any, bool]:
+def _ask_for_document(caller: ModelCaller, schema: Schema, task: str, data: Any, key: str) -> tuple[Any, bool]:
     """What the model answers, once it fits; and whether it had to be told what was wrong."""
-    mark = prompts.mark(key)
-    messages = [prompts.system(task, mark, schema.document), prompts.data(data, mark)]
+    mark = prompts.data_mark(key)
+    messages = [prompts.system_message(task, mark, schema.document), prompts.data_message(data, mark)]
     text, problems = "", [""]
     for is_repaired in (False, True):
-        text, is_cut_off = asking.ask(messages, schema.document)
+        text, is_cut_off = caller.call(messages, schema.document)
         if is_cut_off:
-            raise _cut_off(asking)
+            raise _cut_off_error(caller)
         try:
-            document = answers.read(text)
+            document = answers.parse_json_answer(text)
             problems = schema.problems(document)
         except ValueError as error:
             problems = [str(error)]
         if not problems:
             return document, is_repaired
-        messages = [*messages, *prompts.repair(text[: answers.MAX_CHARACTERS], problems)]
+        messages = [*messages, *prompts.repair_messages(text[: answers.MAX_CHARACTERS], problems)]
     raise ConnectorError(
         f"the model's answer does not fit the schema, nor did it when told so: {problems[0]}",
         code="schema_not_met",
@@ -115,8 +115,8 @@ def _document(asking: Asking, schema: Schema, task: str, data: Any, key: str) ->
     )
 
 
-def _cut_off(asking: Asking) -> ConnectorError:
+def _cut_off_error(caller: ModelCaller) -> ConnectorError:
     return ConnectorError(
-        f"the answer was cut off at {asking.max_tokens:,} tokens: raise max_tokens, or ask for less",
+        f"the answer was cut off at {caller.max_tokens:,} tokens: raise max_tokens, or ask for less",
         code="answer_cut_off",
     )

@@ -12,7 +12,7 @@ MAX_DEPTH = 64
 _FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*\Z", re.DOTALL)  # how models like to set JSON
 
 
-def read(text: str) -> Any:
+def parse_json_answer(text: str) -> Any:
     """The JSON document that `text` is, with or without a code fence. Raises ValueError, which says what is wrong."""
     if len(text) > MAX_CHARACTERS:
         raise ValueError(f"it is longer than {MAX_CHARACTERS:,} characters")
@@ -23,12 +23,12 @@ def read(text: str) -> Any:
         raise ValueError(f"it is not one JSON document: {error}") from error
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    if _depth_passes(document):
+    if _is_too_deep(document):
         raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
     return document
 
 
-def _depth_passes(document: Any) -> bool:
+def _is_too_deep(document: Any) -> bool:
     level = [document]
     for _ in range(MAX_DEPTH):
         level = [

@@ -19,14 +19,14 @@ from automate_llm.prices import CURRENCY
 
 
 @dataclass(frozen=True)
-class Spent:
+class Spending:
     """What was spent so far, with what is in flight."""
 
     cost: Decimal
     tokens: int
 
 
-def check(workflow: str, day: dt.date, *, cost: Decimal | None, tokens: int, what: str) -> None:
+def check_budgets(workflow: str, day: dt.date, *, cost: Decimal | None, tokens: int, what: str) -> None:
     """Lock the budgets that concern `workflow`, and see that a call of at most that `cost` and `tokens` fits each.
 
     Call it in the transaction that writes the call down: until that ends, no other call of a concerned workflow is let
@@ -34,7 +34,7 @@ def check(workflow: str, day: dt.date, *, cost: Decimal | None, tokens: int, wha
     """
     concerned = LLMBudget.objects.filter(workflow__in={"", workflow}).order_by("pk")
     for budget in concerned.select_for_update(no_key=True):
-        spent = spent_of(budget, day)
+        spent = get_spending(budget, day)
         if budget.max_cost is not None:
             if cost is None:
                 raise ConnectorError(
@@ -43,38 +43,38 @@ def check(workflow: str, day: dt.date, *, cost: Decimal | None, tokens: int, wha
                     code="price_unknown",
                 )
             if spent.cost + cost > budget.max_cost:
-                raise _exceeded(budget, day, _money(spent.cost), _money(budget.max_cost), _money(cost))
+                raise _exceeded_error(budget, day, _money(spent.cost), _money(budget.max_cost), _money(cost))
         if budget.max_tokens is not None and spent.tokens + tokens > budget.max_tokens:
             of = (f"{spent.tokens:,} tokens", f"{budget.max_tokens:,}", f"{tokens:,}")
-            raise _exceeded(budget, day, *of)
+            raise _exceeded_error(budget, day, *of)
 
 
-def spent_of(budget: LLMBudget, day: dt.date) -> Spent:
+def get_spending(budget: LLMBudget, day: dt.date) -> Spending:
     """What counts against `budget` in the period that `day` is in."""
-    rows = LLMUsage.objects.filter(day__gte=begin(budget, day), day__lt=end(budget, day))
+    rows = LLMUsage.objects.filter(day__gte=period_start(budget, day), day__lt=period_end(budget, day))
     if budget.workflow:
         rows = rows.filter(workflow=budget.workflow)
     sums: dict[str, Any] = rows.aggregate(cost=Sum("cost"), tokens=Sum("tokens_in") + Sum("tokens_out"))
-    return Spent(sums["cost"] or Decimal(0), int(sums["tokens"] or 0))
+    return Spending(sums["cost"] or Decimal(0), int(sums["tokens"] or 0))
 
 
-def spent_of_each(found: list[LLMBudget], day: dt.date) -> dict[int, Spent]:
+def get_spending_by_budget(found: list[LLMBudget], day: dt.date) -> dict[int, Spending]:
     """What counts against each of these budgets, by key: a query for each kind of period."""
-    spent: dict[int, Spent] = {}
+    spent: dict[int, Spending] = {}
     for period in {budget.period for budget in found}:
         alike = [budget for budget in found if budget.period == period]
-        rows = LLMUsage.objects.filter(day__gte=begin(alike[0], day), day__lt=end(alike[0], day))
+        rows = LLMUsage.objects.filter(day__gte=period_start(alike[0], day), day__lt=period_end(alike[0], day))
         sums = rows.values("workflow").annotate(cost=Sum("cost"), tokens=Sum("tokens_in") + Sum("tokens_out"))
-        of_workflow = {row["workflow"]: Spent(row["cost"] or Decimal(0), int(row["tokens"] or 0)) for row in sums}
-        whole = Spent(
+        of_workflow = {row["workflow"]: Spending(row["cost"] or Decimal(0), int(row["tokens"] or 0)) for row in sums}
+        whole = Spending(
             sum((each.cost for each in of_workflow.values()), Decimal(0)), sum(e.tokens for e in of_workflow.values())
         )
-        nothing = Spent(Decimal(0), 0)
+        nothing = Spending(Decimal(0), 0)
         spent |= {b.pk: of_workflow.get(b.workflow, nothing) if b.workflow else whole for b in alike}
     return spent
 
 
-def share(spent: Decimal, most: Decimal | int) -> int:
+def percent_spent(spent: Decimal, most: Decimal | int) -> int:
     """How much of a limit is spent, in per cent."""
     return int(spent * 100 / most) if most else 100
 
@@ -84,26 +84,26 @@ def today() -> dt.date:
     return timezone.localdate(timezone=timezone.get_default_timezone())
 
 
-def begin(budget: LLMBudget, day: dt.date) -> dt.date:
+def period_start(budget: LLMBudget, day: dt.date) -> dt.date:
     """The first day of the period that `day` is in."""
     return day if budget.period == LLMBudget.Period.DAY else day.replace(day=1)
 
 
-def end(budget: LLMBudget, day: dt.date) -> dt.date:
+def period_end(budget: LLMBudget, day: dt.date) -> dt.date:
     """The day on which the next period begins."""
     if budget.period == LLMBudget.Period.DAY:
         return day + dt.timedelta(days=1)
     return (day.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
 
 
-def _exceeded(budget: LLMBudget, day: dt.date, spent: str, limit: str, asked: str) -> ConnectorError:
+def _exceeded_error(budget: LLMBudget, day: dt.date, spent: str, limit: str, asked: str) -> ConnectorError:
     return ConnectorError(
         f"{_name(budget)} is used up: {spent} of {limit} are spent or in flight, and this call may take {asked};"
-        f" it begins anew on {end(budget, day)}",
+        f" it begins anew on {period_end(budget, day)}",
         code="budget_exceeded",
         details={
             "workflow": budget.workflow, "period": budget.period, "spent": spent, "limit": limit, "asked": asked,
-            "begins_anew": str(end(budget, day)),
+            "begins_anew": str(period_end(budget, day)),
         },
     )  # fmt: skip
 
@@ -128,7 +128,7 @@ class Limit:
     tokens: int | None = None
 
 
-def limits_of(workflow: str) -> dict[str, LLMBudget]:
+def get_limits(workflow: str) -> dict[str, LLMBudget]:
     """The budgets of a workflow by period; those of the site with an empty name."""
     return {budget.period: budget for budget in LLMBudget.objects.filter(workflow=workflow)}
 

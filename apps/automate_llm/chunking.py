@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterator
 
 # Where a text is best cut, from the best to the worst: between paragraphs, lines, sentences, words.
-_SEAMS = (re.compile(r"(?<=\n\n)"), re.compile(r"(?<=\n)"), re.compile(r"(?<=[.!?] )"), re.compile(r"(?<= )"))
+_BOUNDARIES = (re.compile(r"(?<=\n\n)"), re.compile(r"(?<=\n)"), re.compile(r"(?<=[.!?] )"), re.compile(r"(?<= )"))
 
 
-def cut(text: str, most: int, count: Callable[[str], int]) -> list[str]:
+def split_text(text: str, most: int, count: Callable[[str], int]) -> list[str]:
     """`text` in pieces of at most `most` tokens each, as `count` counts; joined, they are the text again."""
     pieces: list[str] = []
     size = 0
@@ -30,8 +30,8 @@ def _parts(text: str, most: int, count: Callable[[str], int], seam: int) -> Iter
     """Parts of at most `most` tokens, cut at the best seams that do."""
     if count(text) <= most:
         yield text
-    elif seam < len(_SEAMS):
-        for part in _SEAMS[seam].split(text):
+    elif seam < len(_BOUNDARIES):
+        for part in _BOUNDARIES[seam].split(text):
             yield from _parts(part, most, count, seam + 1)
     else:  # one word, or none: halves of it
         middle = len(text) // 2

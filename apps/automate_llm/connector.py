@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, OptionsError
 from automate_egress import EgressError
 from automate_llm import actions, prices
-from automate_llm.model_call import DEFAULT_PROVIDER, Asking, provider_of
+from automate_llm.model_call import DEFAULT_PROVIDER, ModelCaller, find_provider
 from automate_llm.providers.base import LLMProviderError
 from automate_llm.providers.options import ChatOptions
 from automate_llm.registry import providers
@@ -34,7 +34,12 @@ _LIMITS = (
         help="Budgets reserve that much",
     ),
 )
-_HOW = {"chat": actions.chat, "extract": actions.extract, "classify": actions.classify, "summarise": actions.summarise}
+_ACTIONS = {
+    "chat": actions.chat,
+    "extract": actions.extract,
+    "classify": actions.classify,
+    "summarise": actions.summarise,
+}
 
 
 class LLMConnector(ConnectorAdapter):
@@ -143,28 +148,28 @@ class LLMConnector(ConnectorAdapter):
     def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
         """`models`: those that the connection's service lists; in their place those whose prices are known."""
         connection = context["connection"]
-        provider = provider_of(connection)
+        provider = find_provider(connection)
         if not provider.can_list:
-            raise _unlisted(connection, "This provider does not list its models.", code="not_offered")
+            raise _options_error(connection, "This provider does not list its models.", code="not_offered")
         try:
             found = provider.models(ChatOptions(http=context["http"], connection=connection))
         except (LLMProviderError, EgressError) as error:
             why = f"The models of this connection could not be listed: {error}."
-            raise _unlisted(connection, why, code=error.code, retryable=error.retryable) from error
+            raise _options_error(connection, why, code=error.code, retryable=error.retryable) from error
         return [(each, each) for each in sorted(found)]
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Do what the action says with the connection's provider; each output holds `usage`."""
-        if action not in _HOW:
+        if action not in _ACTIONS:
             raise ConnectorError(f"llm has no action {action!r}", code="unknown_action")
         defaults = {field.name: field.default for field in self.action(action).fields or ()}
         given = {**defaults, **{name: value for name, value in params.items() if value is not None}}
-        return _HOW[action](Asking(given, context), given, context["idempotency_key"])
+        return _ACTIONS[action](ModelCaller(given, context), given, context["idempotency_key"])
 
     def check_connection(self, context: dict[str, Any]) -> str:
         """Ask the provider for its list of models."""
         connection = context.get("connection") or {}
-        provider = provider_of(connection)
+        provider = find_provider(connection)
         if not provider.can_check:
             raise ConnectorError("this provider cannot be tried without asking a model", code="not_offered")
         try:
@@ -173,7 +178,7 @@ class LLMConnector(ConnectorAdapter):
             raise ConnectorError(str(error), code=error.code, retryable=error.retryable) from error
 
 
-def _unlisted(connection: dict[str, Any], why: str, *, code: str, retryable: bool = False) -> OptionsError:
+def _options_error(connection: dict[str, Any], why: str, *, code: str, retryable: bool = False) -> OptionsError:
     """The error, with the models of the connection's provider whose prices are known."""
     provider = f"{connection.get('provider') or DEFAULT_PROVIDER}/"
     known = sorted({*prices.site_prices(), *prices.shipped_prices()})

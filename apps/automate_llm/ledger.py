@@ -50,11 +50,13 @@ class Ledger:
         Raises ConnectorError (`budget_exceeded`, `price_unknown`, `database_away`). No connection is held afterwards.
         """
         self._calls += 1
-        cost = price.of(tokens_in, tokens_out) if price else None
+        cost = price.cost_of(tokens_in, tokens_out) if price else None
         day = budgets.today()
         try:
             with transaction.atomic():
-                budgets.check(self._workflow, day, cost=cost, tokens=tokens_in + tokens_out, what=f"{provider}/{model}")
+                budgets.check_budgets(
+                    self._workflow, day, cost=cost, tokens=tokens_in + tokens_out, what=f"{provider}/{model}"
+                )
                 row = self._write(
                     {
                         "workflow": self._workflow,
@@ -72,7 +74,7 @@ class Ledger:
         except DatabaseError as error:
             raise ConnectorError(f"the database is away: {error}", code="database_away", retryable=True) from error
         finally:
-            _let_go()
+            _release_connection()
         return Entry(row.pk, price, tokens_in)
 
     def _write(self, values: dict[str, Any]) -> LLMUsage:
@@ -81,7 +83,7 @@ class Ledger:
         step: dict[str, Any] = {"run": self._run, "path": self._path, "attempt": self._attempt, "call": self._calls}
         return LLMUsage.objects.update_or_create(**step, defaults=values)[0]
 
-    def answered(self, entry: Entry, usage: TokenUsage, *, is_estimated: bool) -> None:
+    def record_answer(self, entry: Entry, usage: TokenUsage, *, is_estimated: bool) -> None:
         """It took that."""
         _settle(
             entry,
@@ -89,14 +91,14 @@ class Ledger:
             tokens_in=usage.tokens_in,
             tokens_out=usage.tokens_out,
             is_estimated=is_estimated,
-            cost=entry.price.of(usage.tokens_in, usage.tokens_out) if entry.price else None,
+            cost=entry.price.cost_of(usage.tokens_in, usage.tokens_out) if entry.price else None,
         )
 
-    def refused(self, entry: Entry) -> None:
+    def record_refusal(self, entry: Entry) -> None:
         """It was turned down, or never left the house, and took nothing."""
         _settle(entry, status=LLMUsage.Status.REFUSED, tokens_in=0, tokens_out=0, is_estimated=False, cost=0)
 
-    def in_doubt(self, entry: Entry) -> None:
+    def record_unknown(self, entry: Entry) -> None:
         """It broke off: what was written down before it stays."""
         _settle(entry, status=LLMUsage.Status.IN_DOUBT)
 
@@ -108,10 +110,10 @@ def _settle(entry: Entry, **values: Any) -> None:
     except DatabaseError as error:
         log.warning("the usage %s could not be settled, and counts with its estimate: %s", entry.pk, error)
     finally:
-        _let_go()
+        _release_connection()
 
 
-def _let_go() -> None:
+def _release_connection() -> None:
     """Hold no connection while a model thinks."""
     if not connection.in_atomic_block:
         connection.close()

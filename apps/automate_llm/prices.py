@@ -30,19 +30,19 @@ class Price:
     tokens_in: Decimal
     tokens_out: Decimal
 
-    def of(self, tokens_in: int, tokens_out: int) -> Decimal:
+    def cost_of(self, tokens_in: int, tokens_out: int) -> Decimal:
         """What so many tokens cost."""
         return (self.tokens_in * tokens_in + self.tokens_out * tokens_out) / _PER_TOKENS
 
 
-def seller(provider: str, default_base_url: str, base_url: str) -> str:
+def seller_of(provider: str, default_base_url: str, base_url: str) -> str:
     """Whose prices count: the provider's at its own address, else those of the `host` or `host:port` that is called."""
     if not base_url or urlsplit(base_url).netloc == urlsplit(default_base_url).netloc:
         return provider
     return urlsplit(base_url).netloc.rpartition("@")[2].lower()
 
 
-def price(seller: str, model: str) -> Price | None:
+def find_price(seller: str, model: str) -> Price | None:
     """The price of `model` there; None when nobody has said one.
 
     AUTOMATE_LLM_PRICES comes first, by `seller/model` or, for all models, `seller/*`; then the table that is shipped.
@@ -67,7 +67,7 @@ def shipped_prices() -> dict[str, Price]:
     return dict(_read(_document()["models"]))
 
 
-def as_of() -> str:
+def prices_date() -> str:
     """The day that the shipped table is of."""
     return str(_document()["as_of"])
 

@@ -20,12 +20,12 @@ _FORM = "Answer with one JSON document that fits this JSON Schema, without a wor
 _REPAIR = "That answer does not fit the schema:\n{problems}\nAnswer again, with the corrected JSON document alone."
 
 
-def mark(idempotency_key: str) -> str:
+def data_mark(idempotency_key: str) -> str:
     """What delimits the data of a step: the same on each attempt, and not known to whoever wrote the data."""
     return hashlib.sha256(f"data/{idempotency_key}".encode()).hexdigest()[:16]
 
 
-def system(instructions: str, mark: str = "", schema: dict[str, Any] | None = None) -> Message:
+def system_message(instructions: str, mark: str = "", schema: dict[str, Any] | None = None) -> Message:
     """The author's instructions; with a `mark`, how to read the data; with a schema, the form of the answer."""
     parts = [instructions.strip()]
     if mark:
@@ -35,12 +35,12 @@ def system(instructions: str, mark: str = "", schema: dict[str, Any] | None = No
     return {"role": "system", "content": "\n\n".join(part for part in parts if part)}
 
 
-def data(value: Any, mark: str) -> Message:
+def data_message(value: Any, mark: str) -> Message:
     """The data, between its delimiters."""
     return {"role": "user", "content": f"<data-{mark}>\n{as_text(value).replace(mark, '')}\n</data-{mark}>"}
 
 
-def repair(answer: str, problems: list[str]) -> list[Message]:
+def repair_messages(answer: str, problems: list[str]) -> list[Message]:
     """What is said when an answer does not fit."""
     lines = "\n".join(f"- {problem}" for problem in problems)
     return [

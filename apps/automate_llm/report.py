@@ -84,14 +84,14 @@ class Report:
     by_workflow: list[Sums]
 
 
-def of(period: Period) -> Report:
+def build_report(period: Period) -> Report:
     """The report, in four queries."""
     rows = period.rows
     return Report(
         total=_sums((), rows.aggregate(**_ADDED)),
-        by_day=_by(rows, "day", order=("-day",)),
-        by_model=_by(rows, "provider", "model"),
-        by_workflow=_by(rows, "workflow"),
+        by_day=_sums_by(rows, "day", order=("-day",)),
+        by_model=_sums_by(rows, "provider", "model"),
+        by_workflow=_sums_by(rows, "workflow"),
     )
 
 
@@ -100,7 +100,7 @@ def as_csv(period: Period) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(_COLUMNS)
-    for sums in _by(period.rows, "day", "workflow", "provider", "model", order=("day", "workflow", "model")):
+    for sums in _sums_by(period.rows, "day", "workflow", "provider", "model", order=("day", "workflow", "model")):
         day, *names = sums.keys
         counts = (sums.calls, sums.tokens_in, sums.tokens_out, f"{sums.cost:f}", sums.unpriced)
         writer.writerow([day, *map(inert, names), *counts])
@@ -130,7 +130,7 @@ _ADDED = {
 }
 
 
-def _by(rows: QuerySet[LLMUsage], *names: str, order: Iterable[str] = ()) -> list[Sums]:
+def _sums_by(rows: QuerySet[LLMUsage], *names: str, order: Iterable[str] = ()) -> list[Sums]:
     """Sums for each combination of those columns; the dearest first unless another order is given."""
     found = [
         _sums(tuple(row[name] for name in names), row)

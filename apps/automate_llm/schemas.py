@@ -48,7 +48,7 @@ class Schema:
         if not isinstance(document, dict):
             raise SchemaError("a schema is a mapping, such as {type: object, properties: ...}")
         budget = iter(range(MAX_NODES))
-        self.document: dict[str, Any] = _checked(document, "$", 0, budget)
+        self.document: dict[str, Any] = _check_and_close(document, "$", 0, budget)
         try:
             Draft202012Validator.check_schema(self.document, format_checker=FormatChecker(()))
         except InvalidSchema as error:
@@ -61,7 +61,7 @@ class Schema:
         return [f"{error.json_path}: {error.message[:_SHOWN]}" for error in found[:MAX_PROBLEMS]]
 
 
-def portable(
+def to_portable_schema(
     schema: dict[str, Any], *, all_required: bool = False, also: frozenset[str] = frozenset()
 ) -> dict[str, Any] | None:
     """`schema` as providers take it for constrained output, or None where it is beyond them.
@@ -72,37 +72,37 @@ def portable(
     if schema.get("type") != "object":
         return None
     try:
-        return _portable(schema, all_required, _PORTABLE | also)
-    except _BeyondError:
+        return _to_portable(schema, all_required, _PORTABLE | also)
+    except _NotPortableError:
         return None
 
 
-class _BeyondError(Exception):
+class _NotPortableError(Exception):
     """The providers do not take it."""
 
 
-def _portable(schema: Any, all_required: bool, known: frozenset[str]) -> dict[str, Any]:
+def _to_portable(schema: Any, all_required: bool, known: frozenset[str]) -> dict[str, Any]:
     if not isinstance(schema, dict) or not schema or "oneOf" in schema:
-        raise _BeyondError
+        raise _NotPortableError
     kept = {name: value for name, value in schema.items() if name in known}
     if "type" not in kept and "anyOf" not in kept:
-        raise _BeyondError
+        raise _NotPortableError
     if "properties" in kept or kept.get("type") == "object":
         names = kept.get("properties") or {}
         if not names or schema.get("additionalProperties") is not False:
-            raise _BeyondError
+            raise _NotPortableError
         if all_required and set(names) != set(kept.get("required", ())):
-            raise _BeyondError
-        kept["properties"] = {name: _portable(inner, all_required, known) for name, inner in names.items()}
+            raise _NotPortableError
+        kept["properties"] = {name: _to_portable(inner, all_required, known) for name, inner in names.items()}
         kept["additionalProperties"] = False
     if "items" in kept:
-        kept["items"] = _portable(kept["items"], all_required, known)
+        kept["items"] = _to_portable(kept["items"], all_required, known)
     if "anyOf" in kept:
-        kept["anyOf"] = [_portable(inner, all_required, known) for inner in kept["anyOf"]]
+        kept["anyOf"] = [_to_portable(inner, all_required, known) for inner in kept["anyOf"]]
     return kept
 
 
-def _checked(schema: Any, where: str, depth: int, budget: Iterator[int]) -> Any:
+def _check_and_close(schema: Any, where: str, depth: int, budget: Iterator[int]) -> Any:
     """A copy of `schema`, closed. Raises SchemaError for what is not offered or too much."""
     if isinstance(schema, bool):
         return schema
@@ -119,19 +119,20 @@ def _checked(schema: Any, where: str, depth: int, budget: Iterator[int]) -> Any:
             if not isinstance(schema[name], dict):
                 raise SchemaError(f"{where}.{name}: a mapping of names to schemas")
             copy[name] = {
-                key: _checked(inner, f"{where}.{name}.{key}", depth + 1, budget) for key, inner in schema[name].items()
+                key: _check_and_close(inner, f"{where}.{name}.{key}", depth + 1, budget)
+                for key, inner in schema[name].items()
             }
     for name in _LISTED:
         if name in schema:
             if not isinstance(schema[name], list):
                 raise SchemaError(f"{where}.{name}: a list of schemas")
             copy[name] = [
-                _checked(inner, f"{where}.{name}[{number}]", depth + 1, budget)
+                _check_and_close(inner, f"{where}.{name}[{number}]", depth + 1, budget)
                 for number, inner in enumerate(schema[name])
             ]
     for name in ("items", "additionalProperties"):
         if name in schema:
-            copy[name] = _checked(schema[name], f"{where}.{name}", depth + 1, budget)
+            copy[name] = _check_and_close(schema[name], f"{where}.{name}", depth + 1, budget)
     if "properties" in copy:
         copy.setdefault("additionalProperties", False)
     return copy

@@ -9,12 +9,12 @@ CHARACTERS_PER_TOKEN = 4  # OpenAI's rule of thumb for English; other scripts ta
 TOKENS_PER_MESSAGE = 4  # role and separators
 
 
-def estimate(text: str) -> int:
+def estimate_tokens(text: str) -> int:
     """A token for every four ASCII characters, and one for every other character."""
     others = sum(not character.isascii() for character in text)
     return -(-(len(text) - others) // CHARACTERS_PER_TOKEN) + others
 
 
-def of_messages(messages: Iterable[Mapping[str, Any]], count: Any) -> int:
+def count_message_tokens(messages: Iterable[Mapping[str, Any]], count: Any) -> int:
     """What a conversation takes, by a provider's `count_tokens`."""
     return sum(count(message["content"]) + TOKENS_PER_MESSAGE for message in messages)

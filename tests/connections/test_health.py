@@ -110,22 +110,22 @@ def test_other_failures_say_nothing_about_credentials(probe, probed, publish, ru
 
 
 def test_what_is_known_is_not_written_again(probed, django_assert_num_queries):
-    health.step_worked(probed)
+    health.record_success(probed)
     probed.refresh_from_db()
     rev = probed.health_rev
     with django_assert_num_queries(0):
-        health.step_worked(probed)
-    health.step_refused(probed, "http_401", "no")
+        health.record_success(probed)
+    health.record_refusal(probed, "http_401", "no")
     probed.refresh_from_db()
     with django_assert_num_queries(0):
-        health.step_refused(probed, "http_401", "no")
+        health.record_refusal(probed, "http_401", "no")
     assert (probed.health, probed.health_rev) == ("failing", rev + 1)
 
 
 def test_one_that_goes_to_and_fro_is_not_written_at_each_turn(probed):
-    health.step_refused(probed, "http_401", "no")
+    health.record_refusal(probed, "http_401", "no")
     probed.refresh_from_db()
-    health.step_worked(probed)
+    health.record_success(probed)
     probed.refresh_from_db()
     assert probed.health == "failing", "for less than ten seconds"
 
@@ -133,15 +133,15 @@ def test_one_that_goes_to_and_fro_is_not_written_at_each_turn(probed):
 def test_a_report_about_an_earlier_state_counts_for_nothing(probed):
     """A step that began before somebody mended the connection fails after that."""
     stale = Connection.objects.get(pk=probed.pk)
-    health.reconnected(probed)
-    health.step_refused(stale, "needs_reconnect", "too late")
+    health.record_sign_in(probed)
+    health.record_refusal(stale, "needs_reconnect", "too late")
     probed.refresh_from_db()
     assert probed.health == "working"
 
 
 def test_saving_the_form_leaves_what_was_found_out_meanwhile(probed):
     before = Connection.objects.get(pk=probed.pk)
-    health.reconnected(probed)
+    health.record_sign_in(probed)
     before.name = "Renamed"
     before.save()
     probed.refresh_from_db()
@@ -149,7 +149,7 @@ def test_saving_the_form_leaves_what_was_found_out_meanwhile(probed):
 
 
 def test_the_list_shows_icon_and_health(probe, probed, sign_in, owner, django_assert_max_num_queries):
-    health.needs_reconnect(probed, "gone")
+    health.require_reconnect(probed, "gone")
     for number in range(20):
         Connection.objects.create(name=f"C{number}", slug=f"c{number}", connector="gone", owner=owner)
     client = sign_in(owner)
@@ -170,7 +170,7 @@ def test_the_page_shows_where_it_is_used_to_those_who_may_know(probe, probed, pu
 
 def test_a_connector_without_a_test_lets_what_waits_try(owner, sign_in):
     connection = Connection.objects.create(name="Mail", slug="mail", connector="data", owner=owner)
-    health.needs_reconnect(connection, "gone")
+    health.require_reconnect(connection, "gone")
     assert b"try again" in press(sign_in(owner), connection).content
     connection.refresh_from_db()
     assert connection.health == "unknown"

@@ -38,9 +38,9 @@ def many(probe, owner):
         name: Connection.objects.create(name=name, slug=name.lower(), connector="probe", owner=owner)
         for name in ("Aching", "Broken", "Calm", "Dusty")
     }
-    health.tested(made["Broken"], "http_401", "Probe rejected the token")
-    health.tested(made["Calm"], "", "fine")
-    health.needs_reconnect(made["Aching"], "the token was withdrawn")
+    health.record_test(made["Broken"], "http_401", "Probe rejected the token")
+    health.record_test(made["Calm"], "", "fine")
+    health.require_reconnect(made["Aching"], "the token was withdrawn")
     return made
 
 

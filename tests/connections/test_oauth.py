@@ -14,7 +14,7 @@ from guardian.shortcuts import assign_perm
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection, OAuthToken, SignInAttempt
-from automate_connectors.oauth.tokens import fresh
+from automate_connectors.oauth.tokens import get_access_token
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.resolver import resolve
 from tests.studio.test_screens import Page
@@ -177,14 +177,16 @@ def test_a_right_that_was_lost_on_the_way_counts(oauth, provider, sign_in, owner
 
 
 def test_a_token_is_renewed_before_it_runs_out(signed_in, provider):
-    first = fresh(signed_in)
+    first = get_access_token(signed_in)
     assert provider.count("refresh_token") == 0
     soon_over(signed_in)
-    second = fresh(signed_in)
+    second = get_access_token(signed_in)
     assert second != first and second in provider.access
-    assert fresh(signed_in) == second and provider.count("refresh_token") == 1
+    assert get_access_token(signed_in) == second and provider.count("refresh_token") == 1
     soon_over(signed_in)
-    assert fresh(signed_in) in provider.access, "the refresh token that the provider put in its place was kept"
+    assert get_access_token(signed_in) in provider.access, (
+        "the refresh token that the provider put in its place was kept"
+    )
     assert provider.replayed == []
 
 
@@ -196,7 +198,7 @@ def test_many_at_once_renew_once(signed_in, provider):
     def use():
         barrier.wait()
         try:
-            got.append(fresh(Connection.objects.get(pk=signed_in.pk)))
+            got.append(get_access_token(Connection.objects.get(pk=signed_in.pk)))
         except Exception as error:  # noqa: BLE001 - shown by the assertion
             failed.append(error)
         finally:
@@ -213,25 +215,25 @@ def test_many_at_once_renew_once(signed_in, provider):
 
 def test_who_need_not_wait_does_not(signed_in, provider):
     """While one renews a token that still holds, others go on with it."""
-    present = fresh(signed_in)
+    present = get_access_token(signed_in)
     soon_over(signed_in, seconds=60)
     provider.slow = 1.0
-    renewing = threading.Thread(target=lambda: (fresh(signed_in), database.close_all()))
+    renewing = threading.Thread(target=lambda: (get_access_token(signed_in), database.close_all()))
     renewing.start()
     while not provider.count("refresh_token"):
         pass
-    assert fresh(Connection.objects.get(pk=signed_in.pk)) == present
+    assert get_access_token(Connection.objects.get(pk=signed_in.pk)) == present
     renewing.join(20)
     assert provider.count("refresh_token") == 1
 
 
 def test_client_credentials_need_nobody(oauth, provider):
     connection = oauth(grant="client_credentials")
-    assert fresh(connection) in provider.access
-    assert fresh(connection) in provider.access
+    assert get_access_token(connection) in provider.access
+    assert get_access_token(connection) in provider.access
     assert provider.asked == ["client_credentials"]
     soon_over(connection, seconds=-5)
-    assert fresh(connection) in provider.access
+    assert get_access_token(connection) in provider.access
     assert provider.asked == ["client_credentials"] * 2
 
 
@@ -242,7 +244,7 @@ def test_a_provider_that_is_away_is_asked_again_later(signed_in, provider, statu
     soon_over(signed_in, seconds=-1)
     provider.status = status
     with pytest.raises(ConnectorError) as caught:
-        fresh(signed_in)
+        get_access_token(signed_in)
     assert (caught.value.code, caught.value.retryable) == (code, retryable)
     signed_in.refresh_from_db()
     assert signed_in.health == "working"
@@ -252,7 +254,7 @@ def test_a_refused_renewal_needs_a_person(signed_in, provider):
     soon_over(signed_in, seconds=-1)
     provider.refusing.add("refresh_token")
     with pytest.raises(ConnectorError, match="refused the sign-in") as caught:
-        fresh(signed_in)
+        get_access_token(signed_in)
     assert caught.value.code == "needs_reconnect"
     signed_in.refresh_from_db()
     assert signed_in.health == "reconnect" and signed_in.health_since is not None
@@ -261,7 +263,7 @@ def test_a_refused_renewal_needs_a_person(signed_in, provider):
 
 def test_nobody_has_signed_in_yet(oauth, provider):
     with pytest.raises(ConnectorError, match="nobody has signed in yet") as caught:
-        fresh(oauth())
+        get_access_token(oauth())
     assert caught.value.code == "needs_reconnect" and provider.asked == []
 
 

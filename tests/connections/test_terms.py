@@ -16,7 +16,7 @@ from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection, OAuthToken, SignInAttempt
 from automate_connectors.oauth import exchange, tokens
-from automate_connectors.oauth.tokens import fresh
+from automate_connectors.oauth.tokens import get_access_token
 from automate_egress import HttpResponse
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.resolver import resolve
@@ -79,7 +79,7 @@ def is_over(connection):
     assert list(StoredSecret.objects.values_list("name", flat=True)) == ["client-secret"]
     assert connection.health == "reconnect" and "sign in again" in connection.health_note
     with pytest.raises(ConnectorError) as caught:
-        fresh(connection)
+        get_access_token(connection)
     return caught.value.code == "needs_reconnect"
 
 
@@ -97,7 +97,7 @@ def test_tokens_are_secrets_of_whoever_signed_in(sign_in_as, owner, colleague):
 def test_a_renewal_leaves_them_theirs(sign_in_as, colleague, provider):
     connection = sign_in_as(colleague)
     soon_over(connection)
-    assert fresh(connection) in provider.access and provider.count("refresh_token") == 1
+    assert get_access_token(connection) in provider.access and provider.count("refresh_token") == 1
     token = OAuthToken.objects.get()
     assert (token.access.owner, token.refresh.owner, token.account) == (colleague, colleague, "colleague")
 
@@ -131,14 +131,18 @@ def test_the_owner_of_the_connection_takes_nobodys_token_elsewhere(sign_in_as, s
 
 def test_another_name_is_nothing_to_a_sign_in(sign_in_as, sign_in, owner, colleague, provider):
     connection = save(sign_in(owner), sign_in_as(colleague), name="Renamed")
-    assert connection.name == "Renamed" and fresh(connection) in provider.access and connection.health == "working"
+    assert (
+        connection.name == "Renamed"
+        and get_access_token(connection) in provider.access
+        and connection.health == "working"
+    )
 
 
 def test_ones_own_tokens_follow_to_other_hosts(sign_in_as, sign_in, owner, provider):
     connection = save(sign_in(owner), sign_in_as(owner), allowed_hosts="127.0.0.1\nlocalhost")
-    assert connection.hosts() == ["127.0.0.1", "localhost"] and fresh(connection) in provider.access
+    assert connection.hosts() == ["127.0.0.1", "localhost"] and get_access_token(connection) in provider.access
     soon_over(connection)
-    assert fresh(connection) in provider.access
+    assert get_access_token(connection) in provider.access
 
 
 @pytest.mark.parametrize("what", ["token_url", "authorize_url", "client_id", "scopes"])
@@ -153,7 +157,7 @@ def test_a_change_past_the_form_ends_it_as_well(sign_in_as, owner, evil):
     connection.oauth = {**connection.oauth, "token_url": f"{evil.url}/token"}
     connection.save()
     with pytest.raises(ConnectorError, match="nobody has signed in"):
-        fresh(connection)
+        get_access_token(connection)
     assert evil.asked == [] and OAuthToken.objects.get().refresh is None
 
 
@@ -162,17 +166,17 @@ def test_who_read_it_before_the_change_gets_no_token_of_after(sign_in_as, sign_i
     connection = sign_in_as(owner)
     client = sign_in(owner)
     after = save(client, connection, allowed_hosts="127.0.0.1\nlocalhost")
-    assert fresh(after)
+    assert get_access_token(after)
     with pytest.raises(ConnectorError, match="changed meanwhile") as caught:
-        fresh(connection)
-    assert caught.value.retryable and fresh(after) in provider.access
+        get_access_token(connection)
+    assert caught.value.retryable and get_access_token(after) in provider.access
 
 
 def test_a_client_that_changes_asks_anew(oauth, sign_in, owner, provider):
     connection = oauth(grant="client_credentials")
-    fresh(connection)
+    get_access_token(connection)
     after = save(sign_in(owner), connection, oauth_scopes="read")
-    assert after.health == "unknown" and fresh(after) in provider.access
+    assert after.health == "unknown" and get_access_token(after) in provider.access
     assert provider.asked == ["client_credentials"] * 2
 
 
@@ -193,14 +197,14 @@ def test_a_code_goes_to_no_address_that_came_later(oauth, provider, evil, sign_i
 def test_a_change_while_the_code_is_redeemed_counts(oauth, provider, sign_in, owner, monkeypatch):
     connection, client = oauth(), sign_in(owner)
     back = provider.consent(address(start(client, connection)))
-    redeem = exchange.redeem
+    redeem = exchange.exchange_code
 
     def slowly(*args, **options):
         given = redeem(*args, **options)
         save(sign_in(owner), connection, allowed_hosts="elsewhere.example")
         return given
 
-    monkeypatch.setattr(exchange, "redeem", slowly)
+    monkeypatch.setattr(exchange, "exchange_code", slowly)
     client.get(CALLBACK, back)
     assert "was changed while you signed in" in said(client)
     assert not OAuthToken.objects.filter(access__isnull=False).exists()
@@ -238,7 +242,7 @@ def test_a_refresh_token_survives_any_lifetime(sign_in_as, owner, monkeypatch, s
     connection = sign_in_as(owner)
     soon_over(connection, seconds=-1)
     answering(monkeypatch, GIVEN % said)
-    assert fresh(connection) == "access-of-the-hostile"
+    assert get_access_token(connection) == "access-of-the-hostile"
     token = OAuthToken.objects.get()
     assert resolve(f"database:{token.refresh.name}").reveal() == "refresh-of-the-hostile"
     if lifetime is None:
@@ -272,7 +276,7 @@ def test_saving_and_coming_back_lock_in_one_order(oauth, sign_in, owner):
     """The one who comes back holds the token's row and then writes health; the form waits for it, holding nothing."""
     connection, client, results = oauth(), sign_in(owner), []
     with transaction.atomic():
-        tokens.lock(connection)
+        tokens.lock_token(connection)
 
         def post():
             results.append(save(client, connection, allowed_hosts="127.0.0.1\nlocalhost").hosts())
@@ -281,7 +285,7 @@ def test_saving_and_coming_back_lock_in_one_order(oauth, sign_in, owner):
         saving = threading.Thread(target=post)
         saving.start()
         wait_for(somebody_waits)
-        health.reconnected(connection)
+        health.record_sign_in(connection)
     saving.join(60)
     assert results == [["127.0.0.1", "localhost"]]
 
@@ -296,7 +300,7 @@ def test_a_renewal_that_takes_too_long_is_said_in_the_form(oauth, sign_in, owner
         databases.close_all()
 
     with transaction.atomic():
-        tokens.lock(connection)
+        tokens.lock_token(connection)
         saving = threading.Thread(target=post)
         saving.start()
         saving.join(60)
@@ -306,7 +310,7 @@ def test_a_renewal_that_takes_too_long_is_said_in_the_form(oauth, sign_in, owner
 def test_locking_leaves_no_blank_token_on_the_connection(sign_in_as, owner):
     connection = sign_in_as(owner)
     with transaction.atomic():
-        tokens.lock(connection)
+        tokens.lock_token(connection)
     assert connection.token.account == "owner"
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.invocation import invoke
-from automate_connectors.outbound import ways_out
+from automate_connectors.outbound import outbound_clients
 from automate_testing.fakes import context
 
 
@@ -108,5 +108,5 @@ def real_context(connection: dict[str, Any] | None = None, *, seconds: float = 1
     """A context with the real ways out."""
     deadline = time.monotonic() + seconds
     hosts = more.pop("bound_hosts", None)
-    ways = ways_out(bound_hosts=hosts, deadline=deadline)
+    ways = outbound_clients(bound_hosts=hosts, deadline=deadline)
     return {**context(None, connection), **ways, "deadline": deadline, **more}

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from automate_connectors.models import Connection, _is_host
-from automate_connectors.outbound import check_settings, ways_out
+from automate_connectors.outbound import check_settings, outbound_clients
 from automate_egress import EgressBlockedError, EgressConnectionError
 from automate_egress.policy import is_listed
 from automate_site import environment
@@ -15,7 +15,7 @@ from automate_site import environment
 def test_the_settings_reach_the_ways_out(settings, monkeypatch):
     settings.AUTOMATE_EGRESS_ALLOW = ["127.0.0.1:1"]
     settings.AUTOMATE_EGRESS_PORTS = [443, 8443]
-    ways = ways_out(bound_hosts=["127.0.0.1", "93.184.216.34"])
+    ways = outbound_clients(bound_hosts=["127.0.0.1", "93.184.216.34"])
     with pytest.raises(EgressConnectionError):
         ways["http"].request("GET", "http://127.0.0.1:1/")
     with pytest.raises(EgressConnectionError):
@@ -39,7 +39,7 @@ SPELLINGS = [
 def test_host_names_are_compared_in_one_form(settings, bound, asked):
     """What is bound to a host goes there, however either is written, and to no host that only looks like it."""
     settings.AUTOMATE_EGRESS_ALLOW = [f"{bound}:1"]
-    ways = ways_out(bound_hosts=[bound])
+    ways = outbound_clients(bound_hosts=[bound])
     with pytest.raises(EgressConnectionError):
         ways["http"].request("GET", f"http://{asked}:1/")
     with pytest.raises(EgressConnectionError):

@@ -242,7 +242,7 @@ def test_the_database_going_away_in_an_effect_is_retried(workflow, deliver, drai
 
     from automate_connectors import credentials
 
-    real, failed = credentials.of, []
+    real, failed = credentials.open_connection, []
 
     def away_once(*arguments):
         if not failed:
@@ -250,7 +250,7 @@ def test_the_database_going_away_in_an_effect_is_retried(workflow, deliver, drai
             raise OperationalError("server closed the connection")
         return real(*arguments)
 
-    monkeypatch.setattr(credentials, "of", away_once)
+    monkeypatch.setattr(credentials, "open_connection", away_once)
     Connection.objects.create(name="Sink", slug="sink", connector="http", owner=owner, config={"base_url": sink.url})
     workflow(call(sink).replace("inputs: {method", "connection: sink\n    inputs: {method"))
     deliver()

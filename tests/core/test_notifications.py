@@ -169,14 +169,14 @@ def test_what_is_found_by_looking_is_told_once(flow, owner, admin, quiet_owner, 
     Wait.objects.filter(pk=waits["callback"].pk).update(created_at=ago(minutes=2))
     OutboxJob.objects.create(kind="dispatch", status="dead", event_id=run.event_id)
     made = Connection.objects.create(name="Shop", slug="shop", connector="http", owner=owner)
-    health.tested(made, "http_401", "refused: Bearer abc")
+    health.record_test(made, "http_401", "refused: Bearer abc")
     assert told() == {"first_failure": 0, "failures": 0, "not_run": 1, "waiting": 1, "dead_job": 1, "connection": 1}
     texts = {each.kind: each.facts[0]["text"] for each in Notification.objects.all()}
     assert "has not run since" in texts["not_run"] and "a decision at Approval" in texts["waiting"]
     assert texts["connection"] == "The connection Shop does not work any more." and "given up" in texts["dead_job"]
     assert told()["not_run"] == 1, "nor at later looks"
-    health.tested(made, "", "works")
-    health.tested(made, "http_401", "refused again")
+    health.record_test(made, "", "works")
+    health.record_test(made, "http_401", "refused again")
     ExecutionRun.objects.update(created_at=ago(minutes=90))
     assert {name: number for name, number in told().items() if number == 2} == {"not_run": 2, "connection": 2}
 

@@ -52,7 +52,9 @@ def things(workflow, deliver, owner, endpoint, sink):
     Connection.objects.create(
         name="Unused and never tested, with a long name", slug="unused", connector="http", owner=owner
     )
-    health.tested(connection, "http_401", "The shop rejected the token (401 Unauthorized): it was revoked yesterday.")
+    health.record_test(
+        connection, "http_401", "The shop rejected the token (401 Unauthorized): it was revoked yesterday."
+    )
     made.steps.create(key="shop", kind="action", action="http.request", connection="shop")
     endpoints.save_endpoint("open", scheme="unsigned", config={}, secret=None, actor=owner)
     deliver({"title": "a"})

@@ -160,13 +160,13 @@ def test_a_prompts_data_stays_out_of_its_instructions(models, act):
 
 @pytest.mark.parametrize("text", ['{"a": 1}', '```json\n{"a": 1}\n```', '```\n{"a": 1}\n```\n', ' {"a":1} '])
 def test_documents_with_and_without_a_fence(text):
-    assert answers.read(text) == {"a": 1}
+    assert answers.parse_json_answer(text) == {"a": 1}
 
 
 def test_a_document_of_many_levels_is_refused():
-    assert answers.read("[" * 60 + "]" * 60)
+    assert answers.parse_json_answer("[" * 60 + "]" * 60)
     with pytest.raises(ValueError, match="deeper than 64"):
-        answers.read("[" * 65 + "]" * 65)
+        answers.parse_json_answer("[" * 65 + "]" * 65)
 
 
 # --- summarise --------------------------------------------------------------------------------------------------------
@@ -211,12 +211,12 @@ def test_the_number_of_calls_is_bounded(models, act):
     ],
 )
 def test_pieces_fit_and_make_the_text_again(text):
-    cut = chunking.cut(text, 100, tokens.estimate)
+    cut = chunking.split_text(text, 100, tokens.estimate_tokens)
     assert "".join(cut) == text
-    assert all(tokens.estimate(piece) <= 100 for piece in cut)
-    assert len(cut) <= 2 * (tokens.estimate(text) // 100 + 1), "pieces are filled"
+    assert all(tokens.estimate_tokens(piece) <= 100 for piece in cut)
+    assert len(cut) <= 2 * (tokens.estimate_tokens(text) // 100 + 1), "pieces are filled"
 
 
 def test_pieces_end_where_paragraphs_do():
     text = "\n\n".join("word " * 30 + "end." for _ in range(6))
-    assert all(piece.rstrip().endswith("end.") for piece in chunking.cut(text, 100, tokens.estimate))
+    assert all(piece.rstrip().endswith("end.") for piece in chunking.split_text(text, 100, tokens.estimate_tokens))

@@ -107,7 +107,7 @@ def test_the_same_attempt_is_counted_once(db):
     for _ in range(2):
         ledger = Ledger(context)
         entry = ledger.reserve(provider="p", model="m", price=price, tokens_in=10, tokens_out=10)
-        ledger.answered(entry, TokenUsage(tokens_in=7, tokens_out=3), is_estimated=False)
+        ledger.record_answer(entry, TokenUsage(tokens_in=7, tokens_out=3), is_estimated=False)
     row = LLMUsage.objects.get()
     assert (row.tokens_in, row.tokens_out, row.status) == (7, 3, "answered")
     row.pk = None
@@ -205,9 +205,12 @@ def test_a_limit_of_cost_refuses_what_has_no_price(triage, deliver, drain, model
 def test_periods():
     month, day = LLMBudget(period="month"), LLMBudget(period="day")
     last = dt.date(2026, 12, 31)
-    assert (budgets.begin(month, last), budgets.end(month, last)) == (dt.date(2026, 12, 1), dt.date(2027, 1, 1))
-    assert (budgets.begin(day, last), budgets.end(day, last)) == (last, dt.date(2027, 1, 1))
-    assert budgets.end(month, dt.date(2028, 2, 1)) == dt.date(2028, 3, 1)
+    assert (budgets.period_start(month, last), budgets.period_end(month, last)) == (
+        dt.date(2026, 12, 1),
+        dt.date(2027, 1, 1),
+    )
+    assert (budgets.period_start(day, last), budgets.period_end(day, last)) == (last, dt.date(2027, 1, 1))
+    assert budgets.period_end(month, dt.date(2028, 2, 1)) == dt.date(2028, 3, 1)
 
 
 def test_side_by_side_no_more_is_let_through_than_fits(db):
@@ -268,7 +271,7 @@ def test_a_budget_limits_something_and_is_one_of_its_kind(db):
 )
 def test_prices_are_looked_up_exactly(seller, model, own, found, settings):
     settings.AUTOMATE_LLM_PRICES = own
-    price = prices.price(seller, model)
+    price = prices.find_price(seller, model)
     assert (price and (price.tokens_in, price.tokens_out)) == found
 
 
@@ -282,7 +285,7 @@ def test_prices_are_looked_up_exactly(seller, model, own, found, settings):
     ],
 )
 def test_whose_prices_count(base_url, seller):
-    assert prices.seller("openai", "https://api.openai.com/v1", base_url) == seller
+    assert prices.seller_of("openai", "https://api.openai.com/v1", base_url) == seller
 
 
 @pytest.mark.parametrize(
@@ -306,7 +309,7 @@ def test_prices_that_are_none_are_found_at_start(wrong, settings):
 
 
 def test_the_shipped_table_has_a_date_and_sane_prices():
-    assert dt.date.fromisoformat(prices.as_of()) <= dt.date.today()
+    assert dt.date.fromisoformat(prices.prices_date()) <= dt.date.today()
     assert all(0 < price.tokens_in < price.tokens_out for price in prices.shipped_prices().values())
 
 

@@ -214,7 +214,7 @@ def test_the_button_says_whether_the_connection_works(provider, connection, owne
     from automate_connectors import connection_test
 
     made = connection(provider)
-    assert connection_test.attempt(made, owner).message == "1 models"
+    assert connection_test.run_connection_test(made, owner).message == "1 models"
     made.config["base_url"] += "/nowhere"
-    tried = connection_test.attempt(made, owner)
+    tried = connection_test.run_connection_test(made, owner)
     assert not tried.works and KEY not in tried.message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automate_llm.schemas import Schema, SchemaError, portable
+from automate_llm.schemas import Schema, SchemaError, to_portable_schema
 from tests.support.costs import in_proportion
 
 DEEP = {"type": "object"}
@@ -107,13 +107,13 @@ def test_an_object_stays_open_where_its_schema_says_so():
 
 def test_what_providers_take():
     closed = Schema({"type": "object", "properties": {"a": {"type": "string", "minLength": 2}}, "required": ["a"]})
-    assert portable(closed.document, all_required=True) == {
+    assert to_portable_schema(closed.document, all_required=True) == {
         "type": "object",
         "properties": {"a": {"type": "string"}},
         "required": ["a"],
         "additionalProperties": False,
     }
     optional = Schema({"type": "object", "properties": {"a": {"type": "string"}}}).document
-    assert portable(optional) is not None and portable(optional, all_required=True) is None
+    assert to_portable_schema(optional) is not None and to_portable_schema(optional, all_required=True) is None
     for beyond in ({"type": "array"}, {"type": "object"}, {"type": "object", "properties": {"a": {}}}):
-        assert portable(Schema(beyond).document) is None
+        assert to_portable_schema(Schema(beyond).document) is None

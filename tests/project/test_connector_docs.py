@@ -38,19 +38,19 @@ class Anvils(ConnectorAdapter):
 
 
 def test_what_a_person_wrote_around_it_stays():
-    first = docs.page(Anvils(), {})
+    first = docs.connector_page(Anvils(), {})
     assert first.startswith("# Anvils\n\nBuy anvils.\n\n") and "| `weight` | text | yes | a\\|b |" in first
     written = first.replace("Buy anvils.", "By hand.") + "\n## Prices\n\nHigh.\n"
-    again = docs.page(
+    again = docs.connector_page(
         Anvils(), {"buy": {"action": "buy", "params": {"weight": "{{ x }}"}, "output": {"id": 7}}}, written
     )
     assert "By hand." in again and again.endswith("\n## Prices\n\nHigh.\n")
     assert "weight: '{{ x }}'" in again and '{"id": 7}' in again
-    assert docs.page(Anvils(), {}, again) == written
+    assert docs.connector_page(Anvils(), {}, again) == written
 
 
 def test_a_page_by_hand_gets_what_is_made_at_its_end():
-    assert docs.page(Anvils(), {}, "# By hand\n").startswith(f"# By hand\n\n{docs.BEGIN}\n")
+    assert docs.connector_page(Anvils(), {}, "# By hand\n").startswith(f"# By hand\n\n{docs.BEGIN}\n")
 
 
 def test_a_stale_page_is_named(tmp_path, capsys):

@@ -14,7 +14,7 @@ from django.core.validators import validate_email
 from django.utils.html import strip_tags
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
-from automate_connectors.web import File, invalid, plain_name
+from automate_connectors.web import File, invalid_input, normalized_filename
 from automate_egress import EgressError, MailError
 from automate_egress.mail import MailServer, check_mail, send_mail
 from automate_governance.redaction.redactor import redact_text
@@ -26,7 +26,7 @@ MAX_ATTACHED_BYTES = 10_000_000
 MAX_TEXT = 1_000_000
 _SECURITY = (("starttls", "STARTTLS"), ("tls", "TLS from the start"), ("none", "None (internal hosts only)"))
 # What mail programs run or mail servers refuse for it.
-_RUNS = re.compile(
+_EXECUTABLE = re.compile(
     r"\.(ade|adp|apk|app|bat|chm|cmd|com|cpl|dll|dmg|exe|hta|img|ins|iso|isp|jar|js|jse|lib|lnk|mde|msc|msi|msp|mst|"
     r"nsh|pif|ps1|scr|sct|shb|sys|vb|vbe|vbs|vhd|vxd|wsc|wsf|wsh)$",
     re.IGNORECASE,
@@ -123,7 +123,7 @@ class EmailConnector(ConnectorAdapter):
         except EgressError:
             raise
         except ValueError as error:  # a newline in a header
-            raise invalid(str(error)) from error
+            raise invalid_input(str(error)) from error
         except OSError as error:  # SMTP errors are OSErrors
             raise ConnectorError(f"the mail server refused: {error}", code="mail_failed", retryable=True) from error
         return {"to": message.to, "cc": message.cc, **({"refused": refused} if refused else {})}
@@ -131,7 +131,7 @@ class EmailConnector(ConnectorAdapter):
     def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
         """The message: who gets it from whom, its subject and its text."""
         message = _message(params, context.get("connection") or {}, context["idempotency_key"])
-        said = {
+        described = {
             "summary": f"Email to {', '.join(message.to)}: {message.subject}",
             "from": message.from_email or settings.DEFAULT_FROM_EMAIL,
             "to": message.to,
@@ -142,7 +142,7 @@ class EmailConnector(ConnectorAdapter):
             "text": message.body,
             "attachments": [attachment[0] for attachment in message.attachments],
         }
-        return {name: value for name, value in said.items() if value}
+        return {name: value for name, value in described.items() if value}
 
     def check_connection(self, context: dict[str, Any]) -> str:
         """Sign in to the mail server, and send nothing."""
@@ -161,12 +161,12 @@ def _message(params: dict[str, Any], connection: dict[str, Any], key: str) -> Em
     names = ("to", "cc", "bcc", "reply_to")
     to, cc, bcc, reply_to = (_addresses(params.get(name), name) for name in names)
     if not to or len(to) + len(cc) + len(bcc) > MAX_RECIPIENTS or len(reply_to) > MAX_RECIPIENTS:
-        raise invalid(f"between 1 and {MAX_RECIPIENTS} recipients are needed")
+        raise invalid_input(f"between 1 and {MAX_RECIPIENTS} recipients are needed")
     subject, text, html = (_without_secrets(params.get(name) or "") for name in ("subject", "text", "html"))
     if not text and not html:
-        raise invalid("a message needs a text or an HTML body")
+        raise invalid_input("a message needs a text or an HTML body")
     if len(text) > MAX_TEXT or len(html) > MAX_TEXT:
-        raise invalid(f"text and HTML have at most {MAX_TEXT:,} characters each")
+        raise invalid_input(f"text and HTML have at most {MAX_TEXT:,} characters each")
     _one_line(subject, "subject")
     message = EmailMultiAlternatives(
         subject=subject,
@@ -195,7 +195,9 @@ def _sender(wanted: str, connection: dict[str, Any]) -> str | None:
     own = connection.get("from_address")
     allowed = {address.lower() for address in (own, *(connection.get("senders") or [])) if address}
     if wanted and wanted.lower() not in allowed:
-        raise invalid(f"{wanted!r} is not one of the connection's senders: {', '.join(sorted(allowed)) or 'none'}")
+        raise invalid_input(
+            f"{wanted!r} is not one of the connection's senders: {', '.join(sorted(allowed)) or 'none'}"
+        )
     if not own:
         return None
     name = _one_line(connection.get("from_name") or "", "from_name").replace("\\", "").replace('"', "")
@@ -205,30 +207,30 @@ def _sender(wanted: str, connection: dict[str, Any]) -> str | None:
 def _addresses(value: Any, name: str) -> list[str]:
     addresses = [value] if isinstance(value, str) else value or []
     if not isinstance(addresses, list):
-        raise invalid(f"{name} must be an address or a list of addresses")
+        raise invalid_input(f"{name} must be an address or a list of addresses")
     for address in addresses:
         try:
             validate_email(address)
         except (ValidationError, TypeError) as error:
-            raise invalid(f"{name}: {str(address)[:200]!r} is not an email address") from error
+            raise invalid_input(f"{name}: {str(address)[:200]!r} is not an email address") from error
     return addresses
 
 
 def _one_line(text: str, name: str) -> str:
     if any(character in text for character in "\r\n\0") or len(text) > 900:
-        raise invalid(f"{name} must be one line of at most 900 characters")
+        raise invalid_input(f"{name} must be one line of at most 900 characters")
     return text
 
 
 def _files(values: list[Any]) -> list[File]:
     if len(values) > MAX_ATTACHMENTS:
-        raise invalid(f"a message has at most {MAX_ATTACHMENTS} attachments")
+        raise invalid_input(f"a message has at most {MAX_ATTACHMENTS} attachments")
     files = [File.read(value, f"attachments[{index}]") for index, value in enumerate(values)]
     if sum(len(file.content) for file in files) > MAX_ATTACHED_BYTES:
-        raise invalid(f"the attachments are larger than {MAX_ATTACHED_BYTES:,} bytes together")
+        raise invalid_input(f"the attachments are larger than {MAX_ATTACHED_BYTES:,} bytes together")
     for file in files:
-        if _RUNS.search(plain_name(file.filename)):
-            raise invalid(f"{file.filename} is a program; mail servers refuse such attachments")
+        if _EXECUTABLE.search(normalized_filename(file.filename)):
+            raise invalid_input(f"{file.filename} is a program; mail servers refuse such attachments")
     return files
 
 

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
-from automate_connectors.web import failed, invalid, json_list, json_object, quoted
+from automate_connectors.web import http_error, invalid_input, json_list, json_object, quote_segment
 from automate_egress import HttpResponse
 from automate_governance.redaction.redactor import cut
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -165,7 +165,7 @@ class GitHubConnector(ConnectorAdapter):
     def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
         """The request of the REST API, and its body."""
         if action == "search_issues":
-            query = _searched(params)
+            query = _search_query(params)
             return {"summary": f"GET /search/issues for {query['q']}", "method": "GET", "query": query}
         method, path, body = _request(action, params)
         return {"summary": f"{method} {path}", "method": method, "path": path, "body": body}
@@ -181,7 +181,7 @@ class GitHubConnector(ConnectorAdapter):
             return [(each["full_name"], each["full_name"]) for each in found if "full_name" in each]
         repository = params.get("repository")
         if not isinstance(repository, str) or "{" in repository or not repository:
-            raise invalid("choose the repository first, as a value")
+            raise invalid_input("choose the repository first, as a value")
         where = _path(repository)
         if name == "workflows":
             listed = json_object("GitHub", call("GET", f"{where}/actions/workflows", query={"per_page": 100}))
@@ -211,7 +211,7 @@ class _Call:
         self._base = (connection.get("base_url") or _API).rstrip("/")
         self._token = connection.get("token") or connection.get("access_token")
         if not self._token:
-            raise invalid("the connection has no token: choose a connection to GitHub")
+            raise invalid_input("the connection has no token: choose a connection to GitHub")
 
     def __call__(
         self,
@@ -236,15 +236,15 @@ class _Call:
         )
         if response.status < 400 or (missing_is_fine and response.status == 404 and "Label" in response.text):
             return response
-        raise _refused(f"{method} {path}", response)
+        raise _refusal_error(f"{method} {path}", response)
 
 
-def _refused(what: str, response: HttpResponse) -> ConnectorError:
+def _refusal_error(what: str, response: HttpResponse) -> ConnectorError:
     message = _reason(response)
     limited = response.headers.get("x-ratelimit-remaining") == "0" or "rate limit" in message.lower()
     if response.status == 429 or (response.status == 403 and limited):
         wait = _wait(response)
-        return failed(
+        return http_error(
             f"GitHub asks to wait {wait:.0f} seconds: {message}",
             response,
             code="rate_limited",
@@ -260,7 +260,7 @@ def _refused(what: str, response: HttpResponse) -> ConnectorError:
     }.get(response.status, "")
     code = "needs_reconnect" if response.status == 401 else ""
     shown = f"GitHub refused {what} with HTTP {response.status}: {message}"
-    return failed(f"{shown} ({advice})" if advice else shown, response, code=code)
+    return http_error(f"{shown} ({advice})" if advice else shown, response, code=code)
 
 
 def _reason(response: HttpResponse) -> str:
@@ -291,7 +291,7 @@ def _wait(response: HttpResponse) -> float:
 
 def _path(repository: str) -> str:
     if not _REPOSITORY.fullmatch(repository) or {".", ".."} & set(repository.split("/")):
-        raise invalid(f"repository must be like octocat/hello-world, not {repository[:100]!r}")
+        raise invalid_input(f"repository must be like octocat/hello-world, not {repository[:100]!r}")
     return f"/repos/{repository}"
 
 
@@ -311,32 +311,32 @@ def _request(action: str, params: dict[str, Any]) -> tuple[str, str, dict[str, A
     issue = f"{where}/issues/{params.get('number')}"
     match action:
         case "create_issue":
-            return "POST", f"{where}/issues", _given(params, "title", "body", "labels", "assignees")
+            return "POST", f"{where}/issues", _present(params, "title", "body", "labels", "assignees")
         case "update_issue":
-            change = _given(params, "title", "body", "state", "labels", "assignees")
+            change = _present(params, "title", "body", "state", "labels", "assignees")
             if not change:
-                raise invalid("there is nothing to change: give a title, body, state, labels or assignees")
+                raise invalid_input("there is nothing to change: give a title, body, state, labels or assignees")
             return "PATCH", issue, change
         case "add_comment":
             return "POST", f"{issue}/comments", {"body": params["body"]}
         case "add_labels":
-            return "POST", f"{issue}/labels", {"labels": _names(params["labels"])}
+            return "POST", f"{issue}/labels", {"labels": _check_labels(params["labels"])}
         case "remove_label":
-            return "DELETE", f"{issue}/labels/{quoted(params['label'])}", None
+            return "DELETE", f"{issue}/labels/{quote_segment(params['label'])}", None
         case "dispatch_workflow":
             body = {"ref": params.get("ref") or "main", "inputs": params.get("inputs") or {}}
-            return "POST", f"{where}/actions/workflows/{quoted(params['workflow'])}/dispatches", body
+            return "POST", f"{where}/actions/workflows/{quote_segment(params['workflow'])}/dispatches", body
         case "dispatch_event":
             event = {"event_type": params["event_type"], "client_payload": params.get("payload") or {}}
             return "POST", f"{where}/dispatches", event
     raise ConnectorError(f"github has no action {action!r}", code="unknown_action")
 
 
-def _searched(params: dict[str, Any]) -> dict[str, Any]:
+def _search_query(params: dict[str, Any]) -> dict[str, Any]:
     """The query of a search. Raises ConnectorError."""
     limit = params.get("limit") or 30
     if not 1 <= limit <= 100:
-        raise invalid("limit must be from 1 to 100")
+        raise invalid_input("limit must be from 1 to 100")
     query = params["query"]
     if params.get("repository"):
         _path(params["repository"])
@@ -345,7 +345,7 @@ def _searched(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _search(call: _Call, params: dict[str, Any]) -> dict[str, Any]:
-    found = json_object("GitHub", call("GET", "/search/issues", query=_searched(params)))
+    found = json_object("GitHub", call("GET", "/search/issues", query=_search_query(params)))
     items = [_summary(item) for item in found.get("items") or []]
     return {"total": found.get("total_count", len(items)), "items": items}
 
@@ -374,11 +374,11 @@ def _labels(response: HttpResponse) -> dict[str, Any]:
     return {"labels": [_name(label, "name") for label in found]}
 
 
-def _names(values: list[Any]) -> list[str]:
+def _check_labels(values: list[Any]) -> list[str]:
     if not values or not all(isinstance(value, str) for value in values):
-        raise invalid("labels must be a list of names")
+        raise invalid_input("labels must be a list of names")
     return values
 
 
-def _given(params: dict[str, Any], *names: str) -> dict[str, Any]:
+def _present(params: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: params[name] for name in names if params.get(name) is not None}

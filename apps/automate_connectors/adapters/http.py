@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
-from automate_connectors.paging import MAX_ITEMS, MAX_PAGES, Next, Paging, paging
-from automate_connectors.web import ANSWERED_BY, File, failed, from_base64, invalid
+from automate_connectors.paging import MAX_ITEMS, MAX_PAGES, NextPage, Paging, read_paging
+from automate_connectors.web import ANSWERED_BY, File, decode_base64, http_error, invalid_input
 from automate_egress import HttpResponse
 from automate_egress.forms import Part, multipart
 from automate_egress.policy import ascii_host
@@ -134,7 +134,7 @@ class HttpConnector(ConnectorAdapter):
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Send the request and return `status`, `headers` and `body`; of pages also `pages` and `complete`."""
         call = _Call(params, context)
-        pages = paging(params)
+        pages = read_paging(params)
         if pages is not None:
             return _all_pages(call, pages, params, context)
         response = call.send(call.url, call.query)
@@ -143,7 +143,7 @@ class HttpConnector(ConnectorAdapter):
     def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
         """The request: method, host, path, query, the step's own headers and the body; of pages, the first."""
         call = _Call(params, {**context, "connection": {**(context.get("connection") or {}), "auth": "none"}})
-        return call.described()
+        return call.describe()
 
     def check_connection(self, context: dict[str, Any]) -> str:
         """GET the base URL, or the path for the test."""
@@ -197,7 +197,7 @@ class _Call:
             self.method, url, headers=dict(self._headers), params={**query, **secret} or None, **self._options
         )
         if not self._succeeds(response.status):
-            error = failed(
+            error = http_error(
                 f"HTTP {response.status} from {self.method} {shown}",
                 response,
                 retryable=_matches(self._retry, response.status) if self._retry else None,
@@ -207,10 +207,10 @@ class _Call:
             raise error
         return response
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """The request in words, without what says who calls."""
         where = urlsplit(self.url)
-        said: dict[str, Any] = {
+        described: dict[str, Any] = {
             "summary": f"{self.method} {where.scheme}://{where.netloc.rpartition('@')[2]}{where.path}",
             "method": self.method,
             "host": where.hostname or "",
@@ -219,10 +219,10 @@ class _Call:
             "headers": dict(self._headers),
         }
         if "json" in self._options:
-            said["body"] = self._options["json"]
+            described["body"] = self._options["json"]
         elif "data" in self._options:
-            said["body"] = _shown(self._options["data"])
-        return said
+            described["body"] = _body_text(self._options["data"])
+        return described
 
     def _succeeds(self, status: int) -> bool:
         return _matches(self._success, status) if self._success else status < 400
@@ -235,7 +235,7 @@ class _Call:
     def _add_body(self, params: Mapping[str, Any]) -> None:
         given = [name for name in _BODIES if params.get(name) not in (None, "", [])]
         if len(given) > 1 and set(given) != {"form", "files"}:
-            raise invalid(f"a request has one body: {' and '.join(given)} are given")
+            raise invalid_input(f"a request has one body: {' and '.join(given)} are given")
         if not given:
             return
         match given[-1]:
@@ -251,7 +251,7 @@ class _Call:
             case "body":
                 self._data(params["body"].encode(), "text/plain; charset=utf-8")
             case "binary":
-                self._data(from_base64(params["binary"], "binary"), "application/octet-stream")
+                self._data(decode_base64(params["binary"], "binary"), "application/octet-stream")
 
     def _data(self, body: bytes, content_type: str) -> None:
         self._options["data"] = body
@@ -264,7 +264,7 @@ def _host(url: str) -> str:
     return ascii_host(parts.hostname or "") + (f":{parts.port}" if parts.port else "")
 
 
-def _shown(body: bytes) -> str:
+def _body_text(body: bytes) -> str:
     """A body as text, or its size when it is none."""
     try:
         return body.decode()
@@ -278,7 +278,7 @@ def _all_pages(call: _Call, pages: Paging, params: dict[str, Any], context: dict
     items: list[Any] = []
     seen: set[tuple[str, str]] = set()
     size = number = 0
-    step: Next | None = Next(url=url)
+    step: NextPage | None = NextPage(url=url)
     while step is not None and number < most and len(items) < most_items:
         if context["cancelled"]():
             raise ConnectorError("cancelled between two pages", code="cancelled")
@@ -312,7 +312,7 @@ def _all_pages(call: _Call, pages: Paging, params: dict[str, Any], context: dict
 def _between(name: str, params: dict[str, Any], most: int) -> int:
     value = int(params.get(name) or 1)
     if not 1 <= value <= most:
-        raise invalid(f"{name} must be from 1 to {most:,}")
+        raise invalid_input(f"{name} must be from 1 to {most:,}")
     return value
 
 
@@ -376,7 +376,7 @@ def _statuses(values: list[Any] | None, name: str) -> list[str]:
     found = [str(value).lower() for value in values or []]
     for status in found:
         if not _STATUS.fullmatch(status):
-            raise invalid(f"{name} holds {status!r}; a status is like 404 or 4xx")
+            raise invalid_input(f"{name} holds {status!r}; a status is like 404 or 4xx")
     return found
 
 
@@ -418,7 +418,7 @@ def _json(response: HttpResponse) -> Any:
     try:
         return response.json()
     except (ValueError, RecursionError) as error:
-        raise failed("the answer is not JSON", response, code="invalid_answer", retryable=False) from error
+        raise http_error("the answer is not JSON", response, code="invalid_answer", retryable=False) from error
 
 
 def _plain(headers: Mapping[str, str]) -> dict[str, str]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
-from automate_connectors.web import failed, invalid, json_object
+from automate_connectors.web import http_error, invalid_input, json_object
 from automate_plugins.fields import FieldKind, FieldSpec
 
 _API = "https://slack.com/api"
 _TOKEN = "the token is refused: reconnect, or replace it in the connection"  # noqa: S105 - a sentence
 _RECONNECT = frozenset({"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"})
-_PASSING = frozenset({"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"})
+_TRANSIENT_ERRORS = frozenset(
+    {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
+)
 # What a person can do about it.
 _ADVICE = {
     **dict.fromkeys(_RECONNECT, _TOKEN),
@@ -112,14 +114,14 @@ class SlackConnector(ConnectorAdapter):
         """Call the method; messages give `channel` and `ts`, people `id`, `name`, `real_name`, `email` and `tz`."""
         if action == "find_user":
             return _person(_call("users.lookupByEmail", context, query={"email": params["email"]}))
-        method, body = _post(action, params)
+        method, body = _message_request(action, params)
         return _message(_call(method, context, body=body))
 
     def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
         """The method, and the message or whom it looks for."""
         if action == "find_user":
             return {"summary": f"Look for {params['email']}", "method": "users.lookupByEmail", "email": params["email"]}
-        method, body = _post(action, params)
+        method, body = _message_request(action, params)
         verb = {"post_message": "Post to", "reply": "Reply in", "update_message": "Change a message in"}[action]
         return {"summary": f"{verb} {body['channel']}: {body['text'][:200]}", "method": method, **body}
 
@@ -142,7 +144,7 @@ class SlackConnector(ConnectorAdapter):
         return f"Signed in to {found.get('team', 'Slack')} as {found.get('user', 'the app')}"
 
 
-def _post(action: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _message_request(action: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """(the method, its body) of an action that writes a message."""
     body = {"channel": params["channel"], "text": params["text"]}
     if params.get("blocks"):
@@ -167,7 +169,7 @@ def _call(
     connection = context["connection"]
     token = connection.get("token") or connection.get("access_token")
     if not token:
-        raise invalid("the connection has no token: choose a connection to Slack")
+        raise invalid_input("the connection has no token: choose a connection to Slack")
     context["log"](f"Slack {method}")
     response = context["http"].request(
         "GET" if body is None else "POST",
@@ -178,7 +180,7 @@ def _call(
         follow_redirects=False,
     )
     if response.status != 200:
-        raise failed(f"Slack answered {method} with HTTP {response.status}", response)
+        raise http_error(f"Slack answered {method} with HTTP {response.status}", response)
     found = json_object("Slack", response)
     if found.get("ok") is True:
         return found
@@ -187,7 +189,9 @@ def _call(
     advice = _ADVICE.get(error, "see the description of this code in Slack's documentation of the method")
     if error == "missing_scope" and found.get("needed"):
         advice = f"{advice} (needed: {found['needed']})"
-    raise failed(f"Slack refused {method} ({error}): {advice}", response, code=code, retryable=error in _PASSING)
+    raise http_error(
+        f"Slack refused {method} ({error}): {advice}", response, code=code, retryable=error in _TRANSIENT_ERRORS
+    )
 
 
 def _message(found: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
-from automate_connectors.web import invalid
+from automate_connectors.web import invalid_input
 from automate_egress import EgressError
 from automate_egress.postgres import PostgresServer, postgres
 from automate_governance.redaction.redactor import cut
@@ -42,10 +42,10 @@ _TLS = (
 # of one may become it, and a role that is set for a session may be set back.
 _ROLE = """
 SELECT session_user, extract(epoch FROM pg_postmaster_start_time())::text, EXISTS (
-    SELECT FROM pg_roles AS mighty
-    WHERE (mighty.rolsuper
-        OR mighty.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'))
-    AND (pg_has_role(session_user, mighty.oid, 'member') OR pg_has_role(current_user, mighty.oid, 'member')))
+    SELECT FROM pg_roles AS privileged
+    WHERE (privileged.rolsuper
+        OR privileged.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'))
+    AND (pg_has_role(session_user, privileged.oid, 'member') OR pg_has_role(current_user, privileged.oid, 'member')))
 """
 _IS_ONE_OF = """
 SELECT EXISTS (
@@ -125,7 +125,7 @@ class SqlConnector(ConnectorAdapter):
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Run the statement; rows come as `rows` with `columns`, and `truncated` says whether there were more."""
-        most = _most(action, params, context)
+        most = _check_max_rows(action, params, context)
         act = {"query": _query, "execute": _execute}.get(action)
         if act is None:
             raise ConnectorError(f"sql has no action {action!r}", code="unknown_action")
@@ -135,7 +135,7 @@ class SqlConnector(ConnectorAdapter):
 
     def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
         """The statement with its parameters, and where it would run. One that may not run there is refused."""
-        _most(action, params, context)
+        _check_max_rows(action, params, context)
         config = context.get("connection") or {}
         where = f"{config.get('database', '')} on {config.get('host', '')}"
         return {
@@ -156,11 +156,11 @@ class SqlConnector(ConnectorAdapter):
             raise ConnectorError(str(error), code=code, retryable=error.retryable) from error
 
 
-def _most(action: str, params: dict[str, Any], context: dict[str, Any]) -> int:
+def _check_max_rows(action: str, params: dict[str, Any], context: dict[str, Any]) -> int:
     """How many rows are taken at most. Raises ConnectorError for what is refused before anybody is asked."""
     most: int = params.get("max_rows") or 1_000
     if not 1 <= most <= MAX_ROWS:
-        raise invalid(f"max_rows must be from 1 to {MAX_ROWS:,}")
+        raise invalid_input(f"max_rows must be from 1 to {MAX_ROWS:,}")
     if action == "execute" and not (context.get("connection") or {}).get("writable"):
         raise ConnectorError(
             "this connection is read-only: ask its owner to allow statements that write", code="read_only"
@@ -172,11 +172,11 @@ def _query(connection: psycopg.Connection[Any], statement: str, values: Any, mos
     with connection.cursor("automate") as cursor:
         cursor.execute(statement.encode(), values)
         columns = [column.name for column in cursor.description or ()]
-        rows, truncated = _taken(_fetched(cursor, most + 1), columns, most)
+        rows, truncated = _collect_rows(_fetch_rows(cursor, most + 1), columns, most)
     return {"columns": columns, "rows": rows, "truncated": truncated}
 
 
-def _fetched(cursor: psycopg.ServerCursor[Any], most: int) -> Iterator[tuple[Any, ...]]:
+def _fetch_rows(cursor: psycopg.ServerCursor[Any], most: int) -> Iterator[tuple[Any, ...]]:
     """The rows: one, then more and more at a time, as long as they are small."""
     count = 1
     while most > 0:
@@ -195,16 +195,16 @@ def _execute(connection: psycopg.Connection[Any], statement: str, values: Any, m
         if cursor.description is None:
             rows, truncated = list[dict[str, Any]](), False
         else:
-            rows, truncated = _taken(cursor, [column.name for column in cursor.description], most)
+            rows, truncated = _collect_rows(cursor, [column.name for column in cursor.description], most)
         count = max(cursor.rowcount, 0)
     connection.commit()
     return {"count": count, "rows": rows, "truncated": truncated}
 
 
-def _taken(found: Iterable[tuple[Any, ...]], columns: list[str], most: int) -> tuple[list[dict[str, Any]], bool]:
+def _collect_rows(found: Iterable[tuple[Any, ...]], columns: list[str], most: int) -> tuple[list[dict[str, Any]], bool]:
     """The rows up to the caps, and whether there were more."""
     if len(set(columns)) != len(columns):
-        raise invalid("two columns have the same name: give them names with AS")
+        raise invalid_input("two columns have the same name: give them names with AS")
     rows: list[dict[str, Any]] = []
     size = 0
     for row in found:
@@ -221,11 +221,11 @@ def _session(context: dict[str, Any], *, writes: bool) -> Iterator[psycopg.Conne
     """A transaction on the connection's database, rolled back unless committed. Raises ConnectorError, EgressError."""
     config = context["connection"]
     if not config:
-        raise invalid("choose a connection to a database")
+        raise invalid_input("choose a connection to a database")
     with postgres(context["network"], _server(config), most_bytes=MAX_ANSWER) as connection:
         try:
             connection.read_only = not writes
-            _refuse_mighty(connection)
+            _refuse_privileged_role(connection)
             seconds = min(config.get("statement_seconds") or 5, context["network"].remaining())
             for name, value in (("statement_timeout", int(seconds * 1000)), ("lock_timeout", _LOCK_MILLISECONDS)):
                 connection.execute(
@@ -234,16 +234,16 @@ def _session(context: dict[str, Any], *, writes: bool) -> Iterator[psycopg.Conne
             yield connection
         except psycopg.Error as error:
             context["network"].remaining()  # over: that is the error
-            raise _said(error) from error
+            raise _translate_error(error) from error
 
 
-def _refuse_mighty(connection: psycopg.Connection[Any]) -> None:
+def _refuse_privileged_role(connection: psycopg.Connection[Any]) -> None:
     """Refuse the site's own role, and roles that may do anything, unless the installation allows them."""
     if getattr(settings, "AUTOMATE_SQL_OWN_DATABASE", False):
         return
     found = connection.execute(_ROLE).fetchone()
-    role, started, mighty = found or ("", "", True)
-    if mighty:
+    role, started, privileged = found or ("", "", True)
+    if privileged:
         raise ConnectorError(
             f"{role} is or may become a role that can read files of the server or run programs: use a role that has "
             "SELECT on single tables",
@@ -269,7 +269,7 @@ def _own_roles() -> Iterator[tuple[str, str]]:
             yield found
 
 
-def _said(error: psycopg.Error) -> ConnectorError:
+def _translate_error(error: psycopg.Error) -> ConnectorError:
     """The database's refusal, in its own words."""
     state = error.sqlstate or ""
     message = error.diag.message_primary or str(error).partition("\n")[0] or "the connection broke off"

@@ -25,10 +25,10 @@ from automate_governance.secrets.resolver import resolve
 CALL_SECONDS = 10.0  # the row of the token is locked meanwhile
 NEEDS_RECONNECT = "needs_reconnect"
 UNAVAILABLE = "oauth_unavailable"
-_PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
-_PASSING_STATUSES = frozenset({408, 425, 429})
-_MOST_TOKEN = 16_000
-_LONGEST = 10 * 365 * 86_400  # seconds that a token is taken to hold at most
+_TRANSIENT_ERRORS = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
+_TRANSIENT_STATUSES = frozenset({408, 425, 429})
+_MAX_TOKEN_LENGTH = 16_000
+_MAX_LIFETIME = 10 * 365 * 86_400  # seconds that a token is taken to hold at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +43,19 @@ class Tokens:
         return f"Tokens(lifetime={self.lifetime})"
 
 
-def redeem(setup: OAuthSetup, code: str, *, verifier: str, redirect_uri: str) -> Tokens:
+def exchange_code(setup: OAuthSetup, code: str, *, verifier: str, redirect_uri: str) -> Tokens:
     """Tokens for the code that a sign-in gave (RFC 6749, section 4.1.3, with RFC 7636). Raises ConnectorError."""
-    return _ask(setup, "authorization_code", code=code, code_verifier=verifier, redirect_uri=redirect_uri)
+    return _request_tokens(setup, "authorization_code", code=code, code_verifier=verifier, redirect_uri=redirect_uri)
 
 
-def renew(setup: OAuthSetup, refresh: str) -> Tokens:
+def refresh_tokens(setup: OAuthSetup, refresh: str) -> Tokens:
     """Tokens for a refresh token, which the provider may have replaced. Raises ConnectorError."""
-    return _ask(setup, "refresh_token", refresh=refresh)
+    return _request_tokens(setup, "refresh_token", refresh=refresh)
 
 
-def credentials(setup: OAuthSetup) -> Tokens:
+def request_client_credentials(setup: OAuthSetup) -> Tokens:
     """Tokens for the client itself (RFC 6749, section 4.4). Raises ConnectorError."""
-    return _ask(setup, "client_credentials")
+    return _request_tokens(setup, "client_credentials")
 
 
 def authorize_url(setup: OAuthSetup, *, state: str, verifier: str, redirect_uri: str) -> str:
@@ -77,7 +77,7 @@ def _client(setup: OAuthSetup, session: _Session | None, secret: str | None) -> 
     )
 
 
-def _ask(setup: OAuthSetup, grant: str, *, refresh: str = "", **params: str) -> Tokens:
+def _request_tokens(setup: OAuthSetup, grant: str, *, refresh: str = "", **params: str) -> Tokens:
     endpoint = setup.token_endpoint
     http = http_session(
         bound_hosts=[urlsplit(endpoint).hostname or ""],
@@ -86,10 +86,10 @@ def _ask(setup: OAuthSetup, grant: str, *, refresh: str = "", **params: str) -> 
     )
     try:
         secret = resolve(setup.client_secret).reveal() if setup.client_secret else None
-        asking = _client(setup, _Session(http), secret)
+        client = _client(setup, _Session(http), secret)
         if refresh:
-            return _tokens(setup, asking.refresh_token(endpoint, refresh_token=refresh, scope=None), refresh)
-        return _tokens(setup, asking.fetch_token(endpoint, grant_type=grant, **params), "")
+            return _tokens(setup, client.refresh_token(endpoint, refresh_token=refresh, scope=None), refresh)
+        return _tokens(setup, client.fetch_token(endpoint, grant_type=grant, **params), "")
     except _RefusedError as error:
         raise _refused(setup, error) from None
     except SecretNotFoundError as error:
@@ -104,7 +104,9 @@ def _ask(setup: OAuthSetup, grant: str, *, refresh: str = "", **params: str) -> 
 
 def _tokens(setup: OAuthSetup, answer: Mapping[str, Any], refresh: str) -> Tokens:
     access, renewed = answer.get("access_token"), answer.get("refresh_token") or refresh
-    if not (_is_token(access) and (renewed == "" or _is_token(renewed)) and len(access) + len(renewed) < _MOST_TOKEN):
+    if not (
+        _is_token(access) and (renewed == "" or _is_token(renewed)) and len(access) + len(renewed) < _MAX_TOKEN_LENGTH
+    ):
         raise ValueError("its answer holds none")
     learn_given(*filter(None, (access, renewed)))
     return Tokens(access, renewed, answer.get("expires_in"))
@@ -118,16 +120,16 @@ def _is_token(value: object) -> TypeGuard[str]:
 def _lifetime(value: Any) -> int | None:
     """Seconds; None for what is no number: the tokens beside it are kept nevertheless."""
     try:
-        return int(min(max(float(value), 0.0), _LONGEST))
+        return int(min(max(float(value), 0.0), _MAX_LIFETIME))
     except (ValueError, TypeError, ArithmeticError):
         return None
 
 
 def _refused(setup: OAuthSetup, error: _RefusedError) -> ConnectorError:
-    said = redact_text(f"{error.code}: {error.description}" if error.description else error.code)[:300]
-    if error.code in _PASSING:
-        return ConnectorError(f"{setup.name} cannot give a token now ({said})", code=UNAVAILABLE, retryable=True)
-    return ConnectorError(f"{setup.name} refused the sign-in ({said})", code=NEEDS_RECONNECT)
+    reason = redact_text(f"{error.code}: {error.description}" if error.description else error.code)[:300]
+    if error.code in _TRANSIENT_ERRORS:
+        return ConnectorError(f"{setup.name} cannot give a token now ({reason})", code=UNAVAILABLE, retryable=True)
+    return ConnectorError(f"{setup.name} refused the sign-in ({reason})", code=NEEDS_RECONNECT)
 
 
 def _storable(value: object) -> str:
@@ -136,7 +138,7 @@ def _storable(value: object) -> str:
 
 
 class _RefusedError(Exception):
-    """The endpoint said no (RFC 6749, section 5.2). Authlib's own error takes no quotes in a description."""
+    """The endpoint reason no (RFC 6749, section 5.2). Authlib's own error takes no quotes in a description."""
 
     def __init__(self, error: object, description: object = None) -> None:
         super().__init__(error)
@@ -164,7 +166,7 @@ class _Answer:
 
     def __init__(self, response: HttpResponse) -> None:
         self._response = response
-        passing = response.status in _PASSING_STATUSES or 300 <= response.status < 400
+        passing = response.status in _TRANSIENT_STATUSES or 300 <= response.status < 400
         self.status_code = 503 if passing else response.status  # those of 500 and more are not looked into
 
     def json(self) -> Any:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from automate_connectors.models import Connection
 
 
-def terms(connection: Connection) -> str:
+def terms_hash(connection: Connection) -> str:
     """SHA-256 of all that says where the secrets of a connection go."""
     return _hash([connection.connector, connection.config, connection.oauth, connection.allowed_hosts])
 
 
-def issuer(connection: Connection) -> str:
+def issuer_hash(connection: Connection) -> str:
     """SHA-256 of the provider, the client, its scopes and URLs: tokens of another issuer are of no use."""
     return _hash({name: value for name, value in connection.oauth.items() if name != "client_secret"})
 

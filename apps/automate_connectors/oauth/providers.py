@@ -168,7 +168,7 @@ class OAuthSetup:
                 yield field, reason
 
 
-def setup_of(document: Mapping[str, Any]) -> OAuthSetup | None:
+def parse_oauth_setup(document: Mapping[str, Any]) -> OAuthSetup | None:
     """What a connection's `oauth` says; None when it has no sign-in. Names that are not known count for nothing."""
     if not document:
         return None

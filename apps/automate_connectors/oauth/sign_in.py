@@ -18,12 +18,12 @@ from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection, SignInAttempt
 from automate_connectors.oauth import exchange, tokens
-from automate_connectors.oauth.grant_binding import terms
+from automate_connectors.oauth.grant_binding import terms_hash
 from automate_connectors.oauth.providers import OAuthSetup
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
 
-LASTS = dt.timedelta(minutes=10)
+ATTEMPT_LIFETIME = dt.timedelta(minutes=10)
 SALT = "automate.oauth.verifier"
 
 
@@ -36,36 +36,36 @@ def redirect_uri(path: str) -> str:
     return f"{settings.AUTOMATE_SITE_URL}{path}"
 
 
-def begin(connection: Connection, by: Person, *, session: str, back: str) -> str:
+def begin_sign_in(connection: Connection, by: Person, *, session: str, back: str) -> str:
     """The provider's address to go to; `back` is the path to come back to. Raises SignInError."""
     setup = _setup(connection, by)
     state = secrets.token_urlsafe(32)
-    SignInAttempt.objects.filter(begun_at__lt=Now() - LASTS).delete()
+    SignInAttempt.objects.filter(begun_at__lt=Now() - ATTEMPT_LIFETIME).delete()
     SignInAttempt.objects.create(
-        state=_hash(state), session=_hash(session), connection=connection, user=by, terms=terms(connection)
+        state=_hash(state), session=_hash(session), connection=connection, user=by, terms=terms_hash(connection)
     )
     verifier = _verifier(state)
     return exchange.authorize_url(setup, state=state, verifier=verifier, redirect_uri=redirect_uri(back))
 
 
-def finish(state: str, code: str, by: Person, *, session: str, back: str, refused: str = "") -> Connection:
+def finish_sign_in(state: str, code: str, by: Person, *, session: str, back: str, refused: str = "") -> Connection:
     """Keep the tokens for `code`, and let go on what waited. Raises SignInError; the state is used up either way.
 
     The code goes to nobody but the provider that gave it, and the tokens serve what the person saw when they began.
     """
-    attempt = _take(state, by, session)
+    attempt = _consume_attempt(state, by, session)
     connection = attempt.connection
     if refused:
         raise SignInError(f"{connection}: the provider says {refused[:200]}.")
     setup = _setup(connection, by)
     _check_terms(connection, attempt)
     try:
-        given = exchange.redeem(setup, code, verifier=_verifier(state), redirect_uri=redirect_uri(back))
+        given = exchange.exchange_code(setup, code, verifier=_verifier(state), redirect_uri=redirect_uri(back))
         with transaction.atomic():
-            tokens.lock(connection)
+            tokens.lock_token(connection)
             _check_terms(Connection.objects.filter(pk=connection.pk).first(), attempt)
-            tokens.keep(connection, given, by=by)
-            health.reconnected(connection)
+            tokens.store_tokens(connection, given, by=by)
+            health.record_sign_in(connection)
             audit.record(by, "connection.signed_in", connection, changes={"provider": setup.name})
     except ConnectorError as error:
         raise SignInError(f"{connection}: {error.message}.") from error
@@ -73,10 +73,10 @@ def finish(state: str, code: str, by: Person, *, session: str, back: str, refuse
 
 
 @transaction.atomic
-def _take(state: str, by: Person, session: str) -> SignInAttempt:
+def _consume_attempt(state: str, by: Person, session: str) -> SignInAttempt:
     """What was begun here. Used up at once, whatever comes of it."""
     attempts = SignInAttempt.objects.select_for_update().filter(
-        state=_hash(state), session=_hash(session), user=by, begun_at__gte=Now() - LASTS
+        state=_hash(state), session=_hash(session), user=by, begun_at__gte=Now() - ATTEMPT_LIFETIME
     )
     attempt = attempts.first()
     if attempt is None:
@@ -86,7 +86,7 @@ def _take(state: str, by: Person, session: str) -> SignInAttempt:
 
 
 def _check_terms(now: Connection | None, attempt: SignInAttempt) -> None:
-    if now is None or terms(now) != attempt.terms:
+    if now is None or terms_hash(now) != attempt.terms:
         raise SignInError(
             f"{attempt.connection} was changed while you signed in. Look at its settings, and begin again."
         )

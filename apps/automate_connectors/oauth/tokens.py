@@ -21,32 +21,32 @@ from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth import exchange
-from automate_connectors.oauth.grant_binding import issuer, terms
+from automate_connectors.oauth.grant_binding import issuer_hash, terms_hash
 from automate_connectors.oauth.providers import OAuthSetup
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person
 from automate_governance.secrets.keyring import KeyUnavailableError
 from automate_governance.secrets.resolver import resolve
 
-MARGIN = dt.timedelta(seconds=120)  # a token is renewed so long before it runs out
-HOLDS = dt.timedelta(seconds=20)  # one that has longer still serves, while another process renews it
+RENEW_BEFORE = dt.timedelta(seconds=120)  # a token is renewed so long before it runs out
+MIN_VALIDITY = dt.timedelta(seconds=20)  # one that has longer still serves, while another process renews it
 LOCK_TIMEOUT = "15s"
 
 
-def fresh(connection: Connection, *, spent: str = "") -> str:
-    """An access token that holds for a while; not `spent`, which the API did not take.
+def get_access_token(connection: Connection, *, rejected: str = "") -> str:
+    """An access token that holds for a while; not `rejected`, which the API did not take.
 
     Raises ConnectorError (`needs_reconnect`; `oauth_unavailable`, retryable), SecretNotFoundError and
     SecretUnavailableError.
     """
     token = _tokens().filter(connection=connection).first()
-    access = _serving(token, connection)
-    if access is not None and not spent and not token.is_due:  # type: ignore[union-attr]
-        return _plain(access)
-    return _renewed(connection, spent)
+    access = _valid_access(token, connection)
+    if access is not None and not rejected and not token.is_due:  # type: ignore[union-attr]
+        return _reveal(access)
+    return _renew_access_token(connection, rejected)
 
 
-def keep(connection: Connection, given: exchange.Tokens, *, by: Person | None = None) -> OAuthToken:
+def store_tokens(connection: Connection, given: exchange.Tokens, *, by: Person | None = None) -> OAuthToken:
     """Store tokens, in place of those that were there. For whoever holds the lock on the row.
 
     `by` is who signed in: the tokens are that person's, and nothing is left of a sign-in before.
@@ -54,20 +54,20 @@ def keep(connection: Connection, given: exchange.Tokens, *, by: Person | None = 
     token = OAuthToken.objects.select_related("access", "refresh").get(connection=connection)
     owner = by or connection.owner
     if by is not None:
-        _drop(token)
+        _delete_tokens(token)
         token.account = by.get_username()[:150]
-    token.access = _stored(token.access, f"oauth-{connection.slug}-access", given.access, owner)
+    token.access = _store_secret(token.access, f"oauth-{connection.slug}-access", given.access, owner)
     if given.refresh:
-        token.refresh = _stored(token.refresh, f"oauth-{connection.slug}-refresh", given.refresh, owner)
+        token.refresh = _store_secret(token.refresh, f"oauth-{connection.slug}-refresh", given.refresh, owner)
     lifetime = None if given.lifetime is None else dt.timedelta(seconds=given.lifetime)
     token.expires_at = None if lifetime is None else Now() + lifetime
     token.renewed_at = Now()
-    token.terms = terms(connection)
+    token.terms = terms_hash(connection)
     token.save()
     return token
 
 
-def lock(connection: Connection, *, wait: bool = True) -> OAuthToken | None:
+def lock_token(connection: Connection, *, wait: bool = True) -> OAuthToken | None:
     """The row of its token, locked, made if there is none; None when another holds it and we do not `wait`.
 
     Call it inside a transaction. Raises ConnectorError (`oauth_unavailable`) after a while.
@@ -86,7 +86,7 @@ def lock(connection: Connection, *, wait: bool = True) -> OAuthToken | None:
         ) from error
 
 
-def moved(before: Connection, after: Connection, by: Person) -> bool:
+def end_sign_in_if_moved(before: Connection, after: Connection, by: Person) -> bool:
     """Whether `by`, who saved other terms, thereby ended the sign-in. For whoever holds the lock on the row.
 
     Tokens go with their issuer, whoever changes it. For other hosts or settings they stay if they are that person's.
@@ -95,14 +95,14 @@ def moved(before: Connection, after: Connection, by: Person) -> bool:
     if token is None or token.access is None:
         return False
     own = all(secret.owner_id == by.pk for secret in (token.access, token.refresh) if secret)
-    if own and token.terms == terms(before) and issuer(before) == issuer(after):
-        OAuthToken.objects.filter(pk=token.pk).update(terms=terms(after))
+    if own and token.terms == terms_hash(before) and issuer_hash(before) == issuer_hash(after):
+        OAuthToken.objects.filter(pk=token.pk).update(terms=terms_hash(after))
         return False
-    _drop(token)
+    _delete_tokens(token)
     return True
 
 
-def _drop(token: OAuthToken) -> None:
+def _delete_tokens(token: OAuthToken) -> None:
     secrets_of = [secret for secret in (token.access, token.refresh) if secret]
     token.access = token.refresh = token.expires_at = None
     token.account = token.terms = ""
@@ -111,15 +111,15 @@ def _drop(token: OAuthToken) -> None:
         secret.delete()
 
 
-def _serving(token: OAuthToken | None, connection: Connection) -> StoredSecret | None:
+def _valid_access(token: OAuthToken | None, connection: Connection) -> StoredSecret | None:
     """The access token, if it was given for these terms."""
-    return token.access if token is not None and token.terms == terms(connection) else None
+    return token.access if token is not None and token.terms == terms_hash(connection) else None
 
 
 def _tokens() -> QuerySet[OAuthToken]:
     """Tokens by the database's clock: whether each is due, and whether it still serves."""
     return OAuthToken.objects.select_related("access", "refresh").annotate(
-        is_due=_by_now(MARGIN), is_over=_by_now(HOLDS)
+        is_due=_by_now(RENEW_BEFORE), is_over=_by_now(MIN_VALIDITY)
     )
 
 
@@ -128,36 +128,36 @@ def _by_now(margin: dt.timedelta) -> Case:
     return Case(runs_out, default=Value(False), output_field=BooleanField())
 
 
-def _renewed(connection: Connection, spent: str) -> str:
+def _renew_access_token(connection: Connection, rejected: str) -> str:
     setup = connection.sign_in
     if setup is None:
         raise ConnectorError(f"{connection} does not sign in", code="invalid_connection")
     refused: ConnectorError | None = None
     with transaction.atomic():
-        token = lock(connection, wait=False)
+        token = lock_token(connection, wait=False)
         if token is None:
-            there = None if spent else _tokens().filter(connection=connection).first()
-            access = _serving(there, connection)
+            there = None if rejected else _tokens().filter(connection=connection).first()
+            access = _valid_access(there, connection)
             if access is not None and not there.is_over:  # type: ignore[union-attr]
-                return _plain(access)
-            token = lock(connection)
+                return _reveal(access)
+            token = lock_token(connection)
         if token is None:
             raise ConnectorError(f"{connection} is gone", code="invalid_connection")
         now = _unchanged(connection)
-        access = _serving(token, connection)
+        access = _valid_access(token, connection)
         if access is None:
-            _drop(token)
-        elif not token.is_due and (present := _plain(access)) != spent:  # type: ignore[attr-defined]
+            _delete_tokens(token)
+        elif not token.is_due and (present := _reveal(access)) != rejected:  # type: ignore[attr-defined]
             return present
-        _check_found_out(connection, now)
+        _check_health_unchanged(connection, now)
         try:
-            given = _asked(setup, token, connection)
-            keep(connection, given)
+            given = _request_tokens(setup, token, connection)
+            store_tokens(connection, given)
         except ConnectorError as error:
             if error.code != exchange.NEEDS_RECONNECT:
                 raise
             refused = error
-            health.needs_reconnect(connection, error.message)
+            health.require_reconnect(connection, error.message)
     if refused is not None:
         raise refused
     return given.access
@@ -168,31 +168,31 @@ def _unchanged(connection: Connection) -> Connection:
     now = Connection.objects.filter(pk=connection.pk).first()
     if now is None:
         raise ConnectorError(f"{connection} is gone", code="invalid_connection")
-    if terms(now) != terms(connection):
+    if terms_hash(now) != terms_hash(connection):
         raise ConnectorError(f"{connection} was changed meanwhile", code=exchange.UNAVAILABLE, retryable=True)
     return now
 
 
-def _check_found_out(connection: Connection, now: Connection) -> None:
+def _check_health_unchanged(connection: Connection, now: Connection) -> None:
     """Whoever held the lock before may have found out that a person is needed. Raises ConnectorError."""
     if now.health == Connection.Health.RECONNECT and now.health_rev != connection.health_rev:
         raise ConnectorError(now.health_note, code=exchange.NEEDS_RECONNECT)
 
 
-def _asked(setup: OAuthSetup, token: OAuthToken, connection: Connection) -> exchange.Tokens:
+def _request_tokens(setup: OAuthSetup, token: OAuthToken, connection: Connection) -> exchange.Tokens:
     if not setup.needs_person:
-        return exchange.credentials(setup)
+        return exchange.request_client_credentials(setup)
     if token.refresh:
-        return exchange.renew(setup, _plain(token.refresh))
+        return exchange.refresh_tokens(setup, _reveal(token.refresh))
     why = "the sign-in has run out" if token.access else "nobody has signed in yet"
     raise ConnectorError(f"{connection}: {why}", code=exchange.NEEDS_RECONNECT)
 
 
-def _plain(secret: StoredSecret) -> str:
+def _reveal(secret: StoredSecret) -> str:
     return resolve(f"database:{secret.name}").reveal()
 
 
-def _stored(secret: StoredSecret | None, name: str, value: str, owner: Person) -> StoredSecret:
+def _store_secret(secret: StoredSecret | None, name: str, value: str, owner: Person) -> StoredSecret:
     """The value in that secret, or in a new one whose name nobody could take beforehand."""
     kept = secret or StoredSecret(name=f"{name[:90]}-{secrets.token_hex(4)}", owner=owner)
     try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import DatabaseError, connections
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.invocation import encode_output, foresee, invoke
+from automate_connectors.invocation import describe_call, encode_output, invoke
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_core.engine import assignees, orm_change_recorder
@@ -61,7 +61,7 @@ def _described(call: EffectCall, node: ActionNode, outcome: EffectOutcome, run_a
     where = {"connector": node.adapter.code, "name": node.adapter.name, "connection": node.connection}
     config = _config(node.connection, run_as) if node.connection else {}
     if node.adapter.can_describe:
-        said = foresee(node.adapter, node.action, call.effect.params, _context(call, config, outcome))
+        said = describe_call(node.adapter, node.action, call.effect.params, _context(call, config, outcome))
         outcome.effects = [{"kind": "call", **where, "summary": said.pop("summary", ""), "details": said}]
     else:
         summary = f"{node.adapter.name} cannot say what it would do; nothing was called."

@@ -14,7 +14,7 @@ from django.utils.functional import SimpleLazyObject
 from automate_connectors import credentials
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output, invoke
-from automate_connectors.outbound import ways_out
+from automate_connectors.outbound import outbound_clients
 from automate_core import artifacts
 from automate_core.engine import assignees, dry_run, search, transactional
 from automate_core.engine.outcomes import EffectOutcome
@@ -142,11 +142,11 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
     if node.adapter is None or node.action is None:  # the walk never yields such an effect
         raise ConnectorError(node.missing, code="connector_not_found")
     deadline = time.monotonic() + node.timeout
-    used = credentials.of(node.connection, run_as, walk.program.workflow) if node.connection else None
+    used = credentials.open_connection(node.connection, run_as, walk.program.workflow) if node.connection else None
     hosts = used.hosts if used else None
     context = {
         "connection": used.config if used else {},
-        **ways_out(bound_hosts=hosts, deadline=deadline, cancelled=lambda: walk.cancelled),
+        **outbound_clients(bound_hosts=hosts, deadline=deadline, cancelled=lambda: walk.cancelled),
         "idempotency_key": idempotency_key(walk.run.id, step.path),
         "deadline": deadline,
         "cancelled": lambda: walk.cancelled,

@@ -18,7 +18,7 @@ import msgspec
 from django.db import connection, models
 from django.db.models.signals import post_save, pre_delete, pre_save
 
-from automate_connectors.model_allowlist import exposed
+from automate_connectors.model_allowlist import allowed_models
 from automate_governance.permissions import Person
 
 MAX_ROWS = 100
@@ -149,7 +149,7 @@ def _row(
 
 def _may_be_seen(model: type[models.Model], person: Person) -> set[str]:
     """The names of the columns whose values may be shown: by the allow-list, else by Django's permission."""
-    entry = exposed().get(model._meta.label_lower)
+    entry = allowed_models().get(model._meta.label_lower)
     if entry is not None:
         return {*entry.read, *entry.write}
     may_view = person.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")

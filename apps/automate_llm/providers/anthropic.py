@@ -9,12 +9,20 @@ from typing import Any
 
 from automate_llm import tokens
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError
-from automate_llm.providers.exchange import Refusal, api_key, base_url, exchange, names_of, report, text_of
-from automate_llm.schemas import portable
+from automate_llm.providers.exchange import (
+    Refusal,
+    api_key,
+    base_url,
+    exchange,
+    list_names,
+    message_text,
+    report_usage,
+)
+from automate_llm.schemas import to_portable_schema
 
 VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 2_000  # the API wants a number
-_PASSED_ON = {"temperature": "temperature", "top_p": "top_p", "stop": "stop_sequences"}
+_FORWARDED_OPTIONS = {"temperature": "temperature", "top_p": "top_p", "stop": "stop_sequences"}
 _INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
@@ -35,21 +43,25 @@ class AnthropicProvider(LLMProvider):
         }
         if system := "\n\n".join(message["content"] for message in messages if message["role"] == "system"):
             body["system"] = system
-        body |= {theirs: options[name] for name, theirs in _PASSED_ON.items() if options.get(name) is not None}
-        schema = portable(options["schema"]) if options.get("schema") is not None else None
+        body |= {theirs: options[name] for name, theirs in _FORWARDED_OPTIONS.items() if options.get(name) is not None}
+        schema = to_portable_schema(options["schema"]) if options.get("schema") is not None else None
         if schema is not None:
             body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         url = f"{_root(options, self.default_base_url)}/v1/messages"
-        return _text(exchange(options, "POST", url, headers=_headers(options), body=body, said=_said), options)
+        return _text(
+            exchange(options, "POST", url, headers=_headers(options), body=body, read_refusal=_read_refusal), options
+        )
 
     def count_tokens(self, text: str) -> int:
         """An estimate: the vocabulary is not published."""
-        return tokens.estimate(text)
+        return tokens.estimate_tokens(text)
 
     def models(self, options: dict[str, Any]) -> list[str]:
         """The names in the service's list."""
         url = f"{_root(options, self.default_base_url)}/v1/models"
-        return names_of(exchange(options, "GET", url, headers=_headers(options), said=_said).get("data"), "id")
+        return list_names(
+            exchange(options, "GET", url, headers=_headers(options), read_refusal=_read_refusal).get("data"), "id"
+        )
 
     def check(self, options: dict[str, Any]) -> str:
         """Ask for the list of models."""
@@ -70,7 +82,7 @@ def _text(answer: dict[str, Any], options: dict[str, Any]) -> str:
     try:
         counts = [usage.get(name) or 0 for name in _INPUT] if "input_tokens" in usage else []
         read = sum(counts) if counts else None
-        report(options, read, usage.get("output_tokens"), cut_off=stop == "max_tokens")
+        report_usage(options, read, usage.get("output_tokens"), cut_off=stop == "max_tokens")
         blocks = answer["content"]
         kinds = {block["type"] for block in blocks}
         parts = [block["text"] for block in blocks if block["type"] == "text"]
@@ -79,9 +91,9 @@ def _text(answer: dict[str, Any], options: dict[str, Any]) -> str:
         raise LLMProviderError("the model server's answer has no message", code="invalid_answer") from error
     if stop == "refusal":
         raise LLMProviderError("the model refused to answer", code="model_refused")
-    return text_of(text, asks_for_tool=stop == "tool_use" or "tool_use" in kinds)
+    return message_text(text, asks_for_tool=stop == "tool_use" or "tool_use" in kinds)
 
 
-def _said(body: Any) -> Refusal:
+def _read_refusal(body: Any) -> Refusal:
     error = body["error"]
     return Refusal(str(error.get("type") or ""), str(error["message"]))

@@ -47,12 +47,15 @@ def exchange(
     *,
     headers: Mapping[str, str],
     body: Any = None,
-    said: Callable[[Any], Refusal],
+    read_refusal: Callable[[Any], Refusal],
 ) -> dict[str, Any]:
-    """One request and its JSON answer. `said` reads the body of an error. Raises LLMProviderError, EgressError."""
+    """Send one request and return its JSON answer; `read_refusal` reads the body of an error.
+
+    Raises LLMProviderError, EgressError.
+    """
     response = options["http"].request(method, url, headers=dict(headers), json=body)
     if response.status != 200:
-        raise _failure(response, said, str(options.get("model", "")), api_key(options))
+        raise _failure(response, read_refusal, str(options.get("model", "")), api_key(options))
     if response.headers.get("content-type", "").partition(";")[0].strip().lower() in _STREAMS:
         raise LLMProviderError(
             "the model server answered with a stream, which was not asked for", code="invalid_answer"
@@ -68,20 +71,20 @@ def exchange(
     return answer
 
 
-def names_of(listed: Any, name: str) -> list[str]:
+def list_names(listed: Any, name: str) -> list[str]:
     """The member `name` of each mapping in a list; nothing where the service answers something else."""
     found = listed if isinstance(listed, list) else []
     return [each[name] for each in found if isinstance(each, dict) and isinstance(each.get(name), str)]
 
 
-def report(options: Mapping[str, Any], tokens_in: Any, tokens_out: Any, *, cut_off: bool) -> None:
+def report_usage(options: Mapping[str, Any], tokens_in: Any, tokens_out: Any, *, cut_off: bool) -> None:
     """Tell `on_usage`, if it is there and the numbers are."""
     on_usage = options.get("on_usage")
     if on_usage and all(isinstance(count, int) and count >= 0 for count in (tokens_in, tokens_out)):
         on_usage(TokenUsage(tokens_in=tokens_in, tokens_out=tokens_out, cut_off=cut_off))
 
 
-def text_of(content: Any, *, asks_for_tool: bool) -> str:
+def message_text(content: Any, *, asks_for_tool: bool) -> str:
     """The text of a message. Raises LLMProviderError when there is none: nothing but text is ever acted on."""
     if asks_for_tool:
         raise LLMProviderError("the model asked for a tool, and it is given none", code="invalid_answer")
@@ -90,13 +93,13 @@ def text_of(content: Any, *, asks_for_tool: bool) -> str:
     return content.encode("utf-8", "replace").decode()  # JSON can hold halves of characters
 
 
-def _failure(response: Any, said: Callable[[Any], Refusal], model: str, key: str) -> LLMProviderError:
+def _failure(response: Any, read_refusal: Callable[[Any], Refusal], model: str, key: str) -> LLMProviderError:
     try:
-        refusal = said(response.json())
+        refusal = read_refusal(response.json())
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         refusal = Refusal("", response.text or "no reason given")
     reason = refusal.reason.replace(key, "***") if key else refusal.reason  # some services quote the key
-    code, retryable, advice = _meaning(response.status, refusal, model)
+    code, retryable, advice = _classify_refusal(response.status, refusal, model)
     return LLMProviderError(
         f"{advice} (HTTP {response.status}: {cut(' '.join(reason.split()), _SHOWN)})",
         code=code,
@@ -107,18 +110,18 @@ def _failure(response: Any, said: Callable[[Any], Refusal], model: str, key: str
     )
 
 
-def _meaning(status: int, refusal: Refusal, model: str) -> tuple[str, bool, str]:
+def _classify_refusal(status: int, refusal: Refusal, model: str) -> tuple[str, bool, str]:
     """(code, whether it may be retried, what it means for the reader)."""
-    said = f"{refusal.kind} {refusal.reason}"
+    text = f"{refusal.kind} {refusal.reason}"
     if status in {401, 403}:
         return "authentication_failed", False, "the model server refused the connection's API key"
-    if _QUOTA.search(said) and status in {400, 402, 429}:
+    if _QUOTA.search(text) and status in {400, 402, 429}:
         return "quota_exhausted", False, "the account at the model's provider has no credit left"
     if status == 429:
         return "http_429", True, "the model server is asked too often"
-    if status == 413 or (_CONTEXT.search(said) and status < 600):
+    if status == 413 or (_CONTEXT.search(text) and status < 600):
         return "context_too_long", False, f"the prompt is longer than {model or 'the model'} can read: shorten it"
-    if status in {400, 422, 501} and _FORM.search(said):
+    if status in {400, 422, 501} and _FORM.search(text):
         advice = "the server or this model cannot hold answers to a schema: switch that off in the connection"
         return "structured_output_refused", False, advice
     if status == 404:

@@ -9,7 +9,15 @@ from typing import Any
 
 from automate_llm import tokens
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError
-from automate_llm.providers.exchange import Refusal, api_key, base_url, exchange, names_of, report, text_of
+from automate_llm.providers.exchange import (
+    Refusal,
+    api_key,
+    base_url,
+    exchange,
+    list_names,
+    message_text,
+    report_usage,
+)
 
 _OPTIONS = {"temperature": "temperature", "max_tokens": "num_predict", "top_p": "top_p", "seed": "seed", "stop": "stop"}
 
@@ -34,16 +42,20 @@ class OllamaProvider(LLMProvider):
         if options.get("schema") is not None:
             body["format"] = options["schema"]
         url = f"{base_url(options, self.default_base_url)}/api/chat"
-        return _text(exchange(options, "POST", url, headers=_headers(options), body=body, said=_said), options)
+        return _text(
+            exchange(options, "POST", url, headers=_headers(options), body=body, read_refusal=_read_refusal), options
+        )
 
     def count_tokens(self, text: str) -> int:
         """An estimate: each model has a vocabulary of its own."""
-        return tokens.estimate(text)
+        return tokens.estimate_tokens(text)
 
     def models(self, options: dict[str, Any]) -> list[str]:
         """The names in the service's list."""
         url = f"{base_url(options, self.default_base_url)}/api/tags"
-        return names_of(exchange(options, "GET", url, headers=_headers(options), said=_said).get("models"), "name")
+        return list_names(
+            exchange(options, "GET", url, headers=_headers(options), read_refusal=_read_refusal).get("models"), "name"
+        )
 
     def check(self, options: dict[str, Any]) -> str:
         """Ask for the list of models."""
@@ -58,14 +70,14 @@ def _headers(options: dict[str, Any]) -> dict[str, str]:
 def _text(answer: dict[str, Any], options: dict[str, Any]) -> str:
     cut_off = answer.get("done_reason") == "length"
     # What the prompt shares with the one before is not counted again, and may be left out.
-    report(options, answer.get("prompt_eval_count"), answer.get("eval_count"), cut_off=cut_off)
+    report_usage(options, answer.get("prompt_eval_count"), answer.get("eval_count"), cut_off=cut_off)
     message = answer.get("message")
     if not isinstance(message, dict):
         raise LLMProviderError("the model server's answer has no message", code="invalid_answer")
     if answer.get("done") is not True:
         raise LLMProviderError("the model server sent a piece of an answer", code="invalid_answer")
-    return text_of(message.get("content"), asks_for_tool=bool(message.get("tool_calls")))
+    return message_text(message.get("content"), asks_for_tool=bool(message.get("tool_calls")))
 
 
-def _said(body: Any) -> Refusal:
+def _read_refusal(body: Any) -> Refusal:
     return Refusal("", str(body["error"]))

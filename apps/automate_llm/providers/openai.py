@@ -10,14 +10,22 @@ from typing import Any
 from automate_governance.redaction.redactor import cut
 from automate_llm import tokens
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError
-from automate_llm.providers.exchange import Refusal, api_key, base_url, exchange, names_of, report, text_of
-from automate_llm.schemas import portable
+from automate_llm.providers.exchange import (
+    Refusal,
+    api_key,
+    base_url,
+    exchange,
+    list_names,
+    message_text,
+    report_usage,
+)
+from automate_llm.schemas import to_portable_schema
 
 # What strict mode knows beyond the common ground: https://platform.openai.com/docs/guides/structured-outputs.
 _STRICT = frozenset(
     {"format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems"}
 )
-_PASSED_ON = ("temperature", "top_p", "seed", "stop")
+_FORWARDED_OPTIONS = ("temperature", "top_p", "seed", "stop")
 
 
 class OpenAICompatibleProvider(LLMProvider):
@@ -31,7 +39,7 @@ class OpenAICompatibleProvider(LLMProvider):
         """One completion. Raises LLMProviderError, with `retryable` for 429 and 5xx."""
         url = base_url(options, self.default_base_url)
         body: dict[str, Any] = {"model": options["model"], "messages": messages, "stream": False}
-        body |= {name: options[name] for name in _PASSED_ON if options.get(name) is not None}
+        body |= {name: options[name] for name in _FORWARDED_OPTIONS if options.get(name) is not None}
         if options.get("max_tokens") is not None:
             # Compatible servers know the old name alone; OpenAI's newer models the new one.
             name = "max_completion_tokens" if url == self.default_base_url else "max_tokens"
@@ -39,17 +47,21 @@ class OpenAICompatibleProvider(LLMProvider):
         if options.get("schema") is not None:
             form = _format(options["schema"], is_openai=url == self.default_base_url)
             body["response_format"] = {"type": "json_schema", "json_schema": form}
-        answer = exchange(options, "POST", f"{url}/chat/completions", headers=_headers(options), body=body, said=_said)
+        answer = exchange(
+            options, "POST", f"{url}/chat/completions", headers=_headers(options), body=body, read_refusal=_read_refusal
+        )
         return _text(answer, options)
 
     def count_tokens(self, text: str) -> int:
         """An estimate: servers use many vocabularies."""
-        return tokens.estimate(text)
+        return tokens.estimate_tokens(text)
 
     def models(self, options: dict[str, Any]) -> list[str]:
         """The names in the service's list."""
         url = f"{base_url(options, self.default_base_url)}/models"
-        return names_of(exchange(options, "GET", url, headers=_headers(options), said=_said).get("data"), "id")
+        return list_names(
+            exchange(options, "GET", url, headers=_headers(options), read_refusal=_read_refusal).get("data"), "id"
+        )
 
     def check(self, options: dict[str, Any]) -> str:
         """Ask for the list of models."""
@@ -66,7 +78,7 @@ def _format(schema: dict[str, Any], *, is_openai: bool) -> dict[str, Any]:
 
     Other servers hold to the whole schema, or to as much of it as they know.
     """
-    strict = portable(schema, all_required=True, also=_STRICT) if is_openai else None
+    strict = to_portable_schema(schema, all_required=True, also=_STRICT) if is_openai else None
     return {"name": "answer", "schema": strict or schema, "strict": strict is not None}
 
 
@@ -75,17 +87,17 @@ def _text(answer: dict[str, Any], options: dict[str, Any]) -> str:
     try:
         choice = answer["choices"][0]
         message, finish = choice["message"], choice.get("finish_reason")
-        report(options, usage.get("prompt_tokens"), usage.get("completion_tokens"), cut_off=finish == "length")
+        report_usage(options, usage.get("prompt_tokens"), usage.get("completion_tokens"), cut_off=finish == "length")
         content, refusal, tools = message.get("content"), message.get("refusal"), message.get("tool_calls")
     except (LookupError, TypeError, AttributeError) as error:
         raise LLMProviderError("the model server's answer has no message", code="invalid_answer") from error
     if refusal or finish == "content_filter":
         reason = f": {cut(str(refusal), 300)}" if refusal else ", by the provider's content filter"
         raise LLMProviderError(f"the model refused to answer{reason}", code="model_refused")
-    return text_of("" if content is None and finish == "length" else content, asks_for_tool=bool(tools))
+    return message_text("" if content is None and finish == "length" else content, asks_for_tool=bool(tools))
 
 
-def _said(body: Any) -> Refusal:
+def _read_refusal(body: Any) -> Refusal:
     error = body["error"]
     if isinstance(error, str):
         return Refusal("", error)

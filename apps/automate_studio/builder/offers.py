@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorAdapter
-from automate_connectors.model_allowlist import Exposed, exposed
+from automate_connectors.model_allowlist import AllowedModel, allowed_models
 from automate_connectors.registry import connectors
 from automate_core.authoring.drafts.values import KIND_LABELS, Draft, StepNode
 from automate_core.models import DraftCommand, Workflow
@@ -120,7 +120,7 @@ def _model_entries(workflow: Workflow) -> Iterator[PaletteEntry]:
     if "models" not in connectors.names():
         return
     adapter = connectors.get("models")
-    for entry in exposed().values():
+    for entry in allowed_models().values():
         meta = entry.model._meta
         for action, name, verb in _OPERATIONS:
             if not _is_exposed(entry, action) or not workflow.run_as.has_perm(
@@ -140,7 +140,7 @@ def _model_entries(workflow: Workflow) -> Iterator[PaletteEntry]:
             )
 
 
-def _is_exposed(entry: Exposed, action: str) -> bool:
+def _is_exposed(entry: AllowedModel, action: str) -> bool:
     return bool(entry.read if action == "find" else entry.write)
 
 

@@ -94,7 +94,7 @@ class ConnectionCard:
     @property
     def can_try(self) -> bool:
         """Whether there is a call to test it by."""
-        return connection_test.can_try(self.connection)
+        return connection_test.can_be_tested(self.connection)
 
 
 def connection_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage:

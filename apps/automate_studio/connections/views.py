@@ -76,7 +76,7 @@ def build_panel(request: HttpRequest, connection: Connection) -> ConnectionPanel
         connection=connection,
         may_test=may_change or can(user, "use", connection),
         may_change=may_change,
-        can_try=trial.can_try(connection),
+        can_try=trial.can_be_tested(connection),
         waiting=Wait.objects.filter(
             kind=Wait.Kind.RECONNECT, status=Wait.Status.OPEN, data__connection=connection.slug
         ).count(),
@@ -106,7 +106,7 @@ def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
     """Try a connection by a real call; gives the fragment that says how it went."""
     connection = _get_connection(request, pk)
     try:
-        result = trial.attempt(connection, current_person(request))
+        result = trial.run_connection_test(connection, current_person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     connection.refresh_from_db()
@@ -135,7 +135,7 @@ def connection_try(request: HttpRequest, pk: int = 0) -> HttpResponse:
                   for name, said in form.errors.items()]  # fmt: skip
         shown: dict[str, Any] = {"faults": faults}
         return TemplateResponse(request, "automate_studio/connections/tried.html", shown, status=422)
-    result = trial.rehearse(form.instance, form.new_secrets, current_person(request))
+    result = trial.run_unsaved_connection_test(form.instance, form.new_secrets, current_person(request))
     return TemplateResponse(request, "automate_studio/connections/tried.html", {"trial": result})
 
 
@@ -144,7 +144,7 @@ def oauth_start(request: HttpRequest, pk: int) -> HttpResponse:
     """Begin to sign in; gives a page with the link to the provider, to which a form may not lead (CSP)."""
     connection = _get_connection(request, pk)
     try:
-        address = sign_in.begin(
+        address = sign_in.begin_sign_in(
             connection, current_person(request), session=_session_key(request), back=_callback_url()
         )
     except NotPermittedError as error:
@@ -161,7 +161,7 @@ def oauth_callback(request: HttpRequest) -> HttpResponse:
     """Where the provider sends people back to, with a code or a refusal."""
     given = {name: request.GET.get(name, "").replace("\0", "")[:4_000] for name in ("state", "code", "error")}
     try:
-        connection = sign_in.finish(
+        connection = sign_in.finish_sign_in(
             given["state"],
             given["code"],
             current_person(request),

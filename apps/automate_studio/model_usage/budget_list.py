@@ -75,7 +75,7 @@ class BudgetRow:
 def budget_rows(found: Iterable[LLMBudget], day: dt.date) -> list[BudgetRow]:
     """The rows of these budgets, those that are used most first: the same number of queries for any number of them."""
     listed = list(found)
-    spent = budgets.spent_of_each(listed, day)
+    spent = budgets.get_spending_by_budget(listed, day)
     slugs = {budget.workflow for budget in listed if budget.workflow}
     names = dict(Workflow.objects.filter(slug__in=slugs).values_list("slug", "name"))
     told = _notified_people(slugs)
@@ -84,7 +84,7 @@ def budget_rows(found: Iterable[LLMBudget], day: dt.date) -> list[BudgetRow]:
             budget=budget,
             name=names.get(budget.workflow, budget.workflow),
             meters=list(_budget_meters(budget, spent[budget.pk])),
-            renews=budgets.end(budget, day),
+            renews=budgets.period_end(budget, day),
             told=told[budget.workflow],
         )
         for budget in listed
@@ -105,15 +105,15 @@ def budget_page(query: Query) -> listing.ListPage:
     return build_list_page(kept, shown, counts, tabs=TABS, filters=[], what="budget")
 
 
-def _budget_meters(budget: LLMBudget, spent: budgets.Spent) -> Iterable[BudgetMeter]:
+def _budget_meters(budget: LLMBudget, spent: budgets.Spending) -> Iterable[BudgetMeter]:
     if budget.max_cost is not None:
         yield BudgetMeter(
-            used=budgets.share(spent.cost, budget.max_cost),
+            used=budgets.percent_spent(spent.cost, budget.max_cost),
             spent=format_money(spent.cost),
             limit=f"{format_money(budget.max_cost)} {CURRENCY}",
         )
     if budget.max_tokens is not None:
-        used = budgets.share(Decimal(spent.tokens), budget.max_tokens)
+        used = budgets.percent_spent(Decimal(spent.tokens), budget.max_tokens)
         yield BudgetMeter(used=used, spent=f"{spent.tokens:,}", limit=f"{budget.max_tokens:,} tokens")
 
 

@@ -35,7 +35,7 @@ class BudgetRow:
     """A budget and how much of it is used, in percent."""
 
     budget: LLMBudget
-    spent: budgets.Spent
+    spent: budgets.Spending
     used: int
 
 
@@ -50,11 +50,11 @@ def usage_page(request: HttpRequest) -> HttpResponse:
         "Model usage",
         period=period,
         problem=problem,
-        found=report.of(period),
+        found=report.build_report(period),
         budgets=_usage_budget_rows(list(LLMBudget.objects.all())),
         may_administer=can(request.user, "administer", SITE),
         currency=prices.CURRENCY,
-        prices_as_of=prices.as_of(),
+        prices_as_of=prices.prices_date(),
         without_filters=_period_query(period, workflow="", model=""),
     )
 
@@ -116,13 +116,13 @@ def _period_query(period: report.Period, **changed: str) -> str:
 
 
 def _usage_budget_rows(found: list[LLMBudget]) -> list[BudgetRow]:
-    spent = budgets.spent_of_each(found, budgets.today())
+    spent = budgets.get_spending_by_budget(found, budgets.today())
     return [BudgetRow(budget=each, spent=spent[each.pk], used=_percent_used(each, spent[each.pk])) for each in found]
 
 
-def _percent_used(budget: LLMBudget, spent: budgets.Spent) -> int:
+def _percent_used(budget: LLMBudget, spent: budgets.Spending) -> int:
     limits = ((spent.cost, budget.max_cost), (Decimal(spent.tokens), budget.max_tokens))
-    return max(budgets.share(amount, most) for amount, most in limits if most is not None)
+    return max(budgets.percent_spent(amount, most) for amount, most in limits if most is not None)
 
 
 # --- in the admin -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, Effect
-from automate_connectors.invocation import foresee
+from automate_connectors.invocation import describe_call
 from automate_testing.cases import ANYTHING
 from automate_testing.contracts.samples import made_up_cases, secret_names
 from automate_testing.contracts.suite import Attempt, ConnectorSuite
@@ -104,7 +104,7 @@ class ConnectorResults(ConnectorSuite):
             config = {n: copy.deepcopy(value) for n, value in case.connection.items() if n not in secret}
             action, given = self.action(adapter, case), self.make_context(http, config)
             call = self.observe(
-                lambda a=action, p=params, g=given: foresee(adapter, a, p, g),
+                lambda a=action, p=params, g=given: describe_call(adapter, a, p, g),
                 f"describe of {case}",
             )
             if isinstance(call.error, ConnectorError):

@@ -19,16 +19,18 @@ class DataConnector(ConnectorAdapter):
     description = "Set, pick, filter, sort, sum up and convert values, and write log lines"
     icon = "database"
     hue = 225
-    actions = tuple(each.action for group in (values, lists, formats, dates, texts) for each in group.DOINGS)
+    actions = tuple(each.action for group in (values, lists, formats, dates, texts) for each in group.PURE_ACTIONS)
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Dispatch on the action's name."""
-        doing = _DOINGS.get(action)
-        if doing is None:
+        pure_action = _PURE_ACTIONS.get(action)
+        if pure_action is None:
             raise ConnectorError(f"data has no action {action!r}", code="unknown_action")
         if action == "log":
             context["log"](params["message"], level=params["level"])
-        return doing.do(params)
+        return pure_action.run(params)
 
 
-_DOINGS = {each.action.name: each for group in (values, lists, formats, dates, texts) for each in group.DOINGS}
+_PURE_ACTIONS = {
+    each.action.name: each for group in (values, lists, formats, dates, texts) for each in group.PURE_ACTIONS
+}

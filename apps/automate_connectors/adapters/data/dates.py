@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_datetime
 
-from automate_connectors.adapters.data.pure_action import doing, text_of, wrong
+from automate_connectors.adapters.data.pure_action import invalid_input, pure_action, text_of
 from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_TEXT = 200
@@ -32,7 +32,9 @@ def _moment(params: dict[str, Any], name: str) -> dt.datetime:
     try:
         found = dt.datetime.fromisoformat(text)
     except ValueError as error:
-        raise wrong(f"{name}: {text!r} is no ISO 8601 date, such as 2026-03-01 or 2026-03-01T09:30:00+01:00") from error
+        raise invalid_input(
+            f"{name}: {text!r} is no ISO 8601 date, such as 2026-03-01 or 2026-03-01T09:30:00+01:00"
+        ) from error
     return _in_zone(found, params)
 
 
@@ -41,14 +43,14 @@ def _in_zone(found: dt.datetime, params: dict[str, Any]) -> dt.datetime:
     try:
         return found.replace(tzinfo=zone) if found.tzinfo is None else found.astimezone(zone)
     except OverflowError as error:
-        raise wrong(f"{found.isoformat()} is out of range in that time zone") from error
+        raise invalid_input(f"{found.isoformat()} is out of range in that time zone") from error
 
 
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise wrong(f"timezone: {name[:60]!r} is no time zone, such as Europe/Berlin") from error
+        raise invalid_input(f"timezone: {name[:60]!r} is no time zone, such as Europe/Berlin") from error
 
 
 def _parse(params: dict[str, Any]) -> dict[str, Any]:
@@ -57,11 +59,11 @@ def _parse(params: dict[str, Any]) -> dict[str, Any]:
         return _parts(_moment(params, "text"))
     text, layout = text_of(params, "text", MAX_TEXT), text_of(params, "format", MAX_TEXT)
     if not _YEAR.search(layout):
-        raise wrong("format needs a year, such as %Y in %d.%m.%Y")
+        raise invalid_input("format needs a year, such as %Y in %d.%m.%Y")
     try:
         found = dt.datetime.strptime(text.strip(), layout)
     except (ValueError, re.error) as error:
-        raise wrong(f"{text!r} does not fit the format {layout!r}: {error}") from error
+        raise invalid_input(f"{text!r} does not fit the format {layout!r}: {error}") from error
     return _parts(_in_zone(found, params))
 
 
@@ -89,7 +91,7 @@ def _add(params: dict[str, Any]) -> dict[str, Any]:
             moved = _months_later(moment.replace(tzinfo=None), amount * _MONTHS[unit])
         return _parts(moved.replace(tzinfo=moment.tzinfo))
     except (OverflowError, ValueError) as error:
-        raise wrong(f"{moment.isoformat()} and {amount} {unit} lead out of the calendar") from error
+        raise invalid_input(f"{moment.isoformat()} and {amount} {unit} lead out of the calendar") from error
 
 
 def _months_later(moment: dt.datetime, months: int) -> dt.datetime:
@@ -127,11 +129,13 @@ def _format(params: dict[str, Any]) -> dict[str, Any]:
     try:
         locale = Locale.parse(params["locale"].replace("-", "_"))
     except (UnknownLocaleError, ValueError, TypeError) as error:
-        raise wrong(f"locale: {params['locale'][:40]!r} is no language, such as en, de or pt_BR") from error
+        raise invalid_input(f"locale: {params['locale'][:40]!r} is no language, such as en, de or pt_BR") from error
     try:
         return {"text": format_datetime(moment, layout, locale=locale)}
     except (ValueError, KeyError, AttributeError) as error:
-        raise wrong(f"format: {layout!r} is not one of {', '.join(_NAMED)} or a pattern such as yyyy-MM-dd") from error
+        raise invalid_input(
+            f"format: {layout!r} is not one of {', '.join(_NAMED)} or a pattern such as yyyy-MM-dd"
+        ) from error
 
 
 _ZONE = FieldSpec(
@@ -144,12 +148,12 @@ def _date(name: str, label: str) -> FieldSpec:
     return FieldSpec(name=name, label=label, required=True, help="ISO 8601, such as 2026-03-01T09:30:00+01:00")
 
 
-def _named(do: Callable[[dict[str, Any]], Any], name: str, label: str, about: str, *fields: FieldSpec) -> Any:
-    return doing(do, name, label, about, *fields, _ZONE)
+def _date_action(run: Callable[[dict[str, Any]], Any], name: str, label: str, about: str, *fields: FieldSpec) -> Any:
+    return pure_action(run, name, label, about, *fields, _ZONE)
 
 
-DOINGS = (
-    _named(
+PURE_ACTIONS = (
+    _date_action(
         _add,
         "add_to_date",
         "Add to a date",
@@ -158,7 +162,7 @@ DOINGS = (
         FieldSpec(name="amount", label="Amount", kind=FieldKind.INTEGER, required=True, help="Below zero goes back"),
         _UNIT,
     ),
-    _named(
+    _date_action(
         _difference,
         "date_difference",
         "Difference of dates",
@@ -167,7 +171,7 @@ DOINGS = (
         _date("to", "To"),
         _UNIT,
     ),
-    _named(
+    _date_action(
         _format,
         "format_date",
         "Format a date",
@@ -181,7 +185,7 @@ DOINGS = (
         ),
         FieldSpec(name="locale", label="Language", default="en", help="Such as en, de or pt_BR"),
     ),
-    _named(
+    _date_action(
         _parse,
         "parse_date",
         "Read a date",

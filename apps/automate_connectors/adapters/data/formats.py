@@ -20,12 +20,12 @@ from automate_connectors.adapters.data.pure_action import (
     MAX_TEXT,
     TEXT,
     check_size,
-    doing,
-    listed,
+    invalid_input,
+    list_output,
     names_of,
+    pure_action,
     rows_of,
     text_of,
-    wrong,
 )
 from automate_governance.spreadsheets import inert
 from automate_plugins.fields import FieldKind, FieldSpec, json_type
@@ -43,29 +43,29 @@ def _parse_csv(params: dict[str, Any]) -> dict[str, Any]:
     try:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=params["delimiter"], strict=True):
             if len(row) > MAX_COLUMNS:
-                raise wrong(f"row {len(rows) + 1} has {len(row):,} columns; at most {MAX_COLUMNS} are taken")
+                raise invalid_input(f"row {len(rows) + 1} has {len(row):,} columns; at most {MAX_COLUMNS} are taken")
             if len(rows) > MAX_ITEMS:
-                raise wrong(f"there are more than {MAX_ITEMS:,} rows")
+                raise invalid_input(f"there are more than {MAX_ITEMS:,} rows")
             if row:
                 rows.append(row)
     except csv.Error as error:
-        raise wrong(f"this is no CSV: row {len(rows) + 1}: {error}") from error
+        raise invalid_input(f"this is no CSV: row {len(rows) + 1}: {error}") from error
     if not params["header"]:
-        return listed(rows[:MAX_ITEMS])
+        return list_output(rows[:MAX_ITEMS])
     names = rows.pop(0) if rows else []
     if twice := {name for name in names if names.count(name) > 1}:
-        raise wrong(f"the header has {', '.join(sorted(map(repr, twice)))} more than once")
+        raise invalid_input(f"the header has {', '.join(sorted(map(repr, twice)))} more than once")
     for number, row in enumerate(rows, 2):
         if len(row) > len(names):
-            raise wrong(f"row {number} has {len(row)} columns, and the header {len(names)}")
-    return listed(dict(zip(names, [*row, *[""] * (len(names) - len(row))], strict=True)) for row in rows)
+            raise invalid_input(f"row {number} has {len(row)} columns, and the header {len(names)}")
+    return list_output(dict(zip(names, [*row, *[""] * (len(names) - len(row))], strict=True)) for row in rows)
 
 
 def _write_csv(params: dict[str, Any]) -> dict[str, Any]:
     rows = rows_of(params)
     columns = names_of(params, "columns", MAX_COLUMNS) or list(dict.fromkeys(name for row in rows for name in row))
     if len(columns) > MAX_COLUMNS:
-        raise wrong(f"there are {len(columns):,} columns; at most {MAX_COLUMNS} are written")
+        raise invalid_input(f"there are {len(columns):,} columns; at most {MAX_COLUMNS} are written")
     out = io.StringIO()
     writer = csv.writer(out, delimiter=params["delimiter"], lineterminator="\r\n")
     guarded = params["guard_formulas"]
@@ -74,7 +74,7 @@ def _write_csv(params: dict[str, Any]) -> dict[str, Any]:
     for row in rows:
         writer.writerow([_cell(row.get(name), guarded) for name in columns])
         if out.tell() > MAX_TEXT:
-            raise wrong(f"the result has more than {MAX_TEXT:,} characters")
+            raise invalid_input(f"the result has more than {MAX_TEXT:,} characters")
     return {"text": out.getvalue()}
 
 
@@ -95,7 +95,7 @@ def _parse_json(params: dict[str, Any]) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(text_of(params).encode())
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise wrong(f"this is no JSON: {error}") from error
+        raise invalid_input(f"this is no JSON: {error}") from error
     check_size(value)
     return {"value": value}
 
@@ -105,7 +105,7 @@ def _write_json(params: dict[str, Any]) -> dict[str, Any]:
     try:
         document = msgspec.json.encode(params["value"])
     except (TypeError, ValueError) as error:
-        raise wrong(f"the value is not JSON: {error}") from error
+        raise invalid_input(f"the value is not JSON: {error}") from error
     if params["indent"]:
         document = msgspec.json.format(document, indent=2)
     return {"text": _short_enough(document.decode())}
@@ -128,9 +128,9 @@ class _Builder:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._nodes += 1 + len(attributes)
         if self._nodes > MAX_NODES:
-            raise wrong(f"the document has more than {MAX_NODES:,} elements and attributes")
+            raise invalid_input(f"the document has more than {MAX_NODES:,} elements and attributes")
         if len(self._open) > MAX_DEPTH:
-            raise wrong(f"the document is nested more than {MAX_DEPTH} deep")
+            raise invalid_input(f"the document is nested more than {MAX_DEPTH} deep")
         self._open.append((_local(tag), {f"@{_local(name)}": value for name, value in attributes.items()}, []))
 
     def data(self, text: str) -> None:
@@ -166,9 +166,9 @@ def _parse_xml(params: dict[str, Any]) -> dict[str, Any]:
         parser.feed(text_of(params))
         return {"value": parser.close()}
     except ParseError as error:
-        raise wrong(f"this is no XML: {error}") from error
+        raise invalid_input(f"this is no XML: {error}") from error
     except DefusedXmlException as error:
-        raise wrong("the document has a DTD or entities, which are not taken") from error
+        raise invalid_input("the document has a DTD or entities, which are not taken") from error
 
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
@@ -178,7 +178,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 def _write_xml(params: dict[str, Any]) -> dict[str, Any]:
     value = params["value"]
     if len(value) != 1 or isinstance(next(iter(value.values())), list):
-        raise wrong("value has exactly one name, that of the outermost element")
+        raise invalid_input("value has exactly one name, that of the outermost element")
     check_size(value)
     parts = ['<?xml version="1.0" encoding="UTF-8"?>\n']
     [(name, inner)] = value.items()
@@ -189,11 +189,11 @@ def _write_xml(params: dict[str, Any]) -> dict[str, Any]:
 def _write_element(parts: list[str], name: str, value: Any) -> None:
     """No deeper than `check_size` lets a value be."""
     if not _NAME.fullmatch(name):
-        raise wrong(f"{name[:60]!r} cannot be the name of an element or an attribute")
+        raise invalid_input(f"{name[:60]!r} cannot be the name of an element or an attribute")
     if isinstance(value, list):
         for each in value:
             if isinstance(each, list):
-                raise wrong(f"{name} holds a list in a list, which XML has no form for")
+                raise invalid_input(f"{name} holds a list in a list, which XML has no form for")
             _write_element(parts, name, each)
         return
     inner = value if isinstance(value, dict) else {"#text": value}
@@ -201,7 +201,7 @@ def _write_element(parts: list[str], name: str, value: Any) -> None:
     for attribute, given in inner.items():
         if attribute.startswith("@"):
             if not _NAME.fullmatch(attribute[1:]):
-                raise wrong(f"{attribute[:60]!r} cannot be the name of an element or an attribute")
+                raise invalid_input(f"{attribute[:60]!r} cannot be the name of an element or an attribute")
             parts.append(f" {attribute[1:]}={quoteattr(_xml_text(given))}")
     parts.append(">")
     parts.append(escape(_xml_text(inner.get("#text"))))
@@ -215,16 +215,16 @@ def _xml_text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, dict | list):
-        raise wrong(f"a text in XML is no {json_type(value)}")
+        raise invalid_input(f"a text in XML is no {json_type(value)}")
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     if found := _NOT_XML.search(text):
-        raise wrong(f"XML cannot hold the character U+{ord(found.group()):04X}")
+        raise invalid_input(f"XML cannot hold the character U+{ord(found.group()):04X}")
     return text
 
 
 def _short_enough(text: str) -> str:
     if len(text) > MAX_TEXT:
-        raise wrong(f"the result has more than {MAX_TEXT:,} characters")
+        raise invalid_input(f"the result has more than {MAX_TEXT:,} characters")
     return text
 
 
@@ -232,9 +232,11 @@ _DELIMITER = FieldSpec(name="delimiter", label="Delimiter", kind=FieldKind.CHOIC
 _HEADER = FieldSpec(name="header", label="Header", kind=FieldKind.BOOLEAN, default=True, help="The first row has names")
 _VALUE = FieldSpec(name="value", label="Value", kind=FieldKind.JSON, required=True)
 
-DOINGS = (
-    doing(_parse_csv, "parse_csv", "Read CSV", "Rows of a CSV text; all values are texts", TEXT, _DELIMITER, _HEADER),
-    doing(
+PURE_ACTIONS = (
+    pure_action(
+        _parse_csv, "parse_csv", "Read CSV", "Rows of a CSV text; all values are texts", TEXT, _DELIMITER, _HEADER
+    ),
+    pure_action(
         _write_csv,
         "write_csv",
         "Write CSV",
@@ -251,8 +253,8 @@ DOINGS = (
             help="Puts ' before texts that a spreadsheet would run as a formula",
         ),
     ),
-    doing(_parse_json, "parse_json", "Read JSON", "The value that a JSON text stands for", TEXT),
-    doing(
+    pure_action(_parse_json, "parse_json", "Read JSON", "The value that a JSON text stands for", TEXT),
+    pure_action(
         _write_json,
         "write_json",
         "Write JSON",
@@ -260,14 +262,14 @@ DOINGS = (
         _VALUE,
         FieldSpec(name="indent", label="Indent", kind=FieldKind.BOOLEAN, default=False),
     ),
-    doing(
+    pure_action(
         _parse_xml,
         "parse_xml",
         "Read XML",
         "Elements as mappings, attributes as @name, text as #text; repeated names are lists, namespaces are left out",
         TEXT,
     ),
-    doing(
+    pure_action(
         _write_xml,
         "write_xml",
         "Write XML",

@@ -10,14 +10,14 @@ from automate_connectors import conditions
 from automate_connectors.adapters.data.pure_action import (
     ITEMS,
     MAX_ITEMS,
-    doing,
     field_of,
+    invalid_input,
     items_of,
     key_of,
-    listed,
+    list_output,
     names_of,
+    pure_action,
     rows_of,
-    wrong,
 )
 from automate_plugins.fields import FieldKind, FieldSpec
 
@@ -33,8 +33,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _filter(params: dict[str, Any]) -> dict[str, Any]:
-    tests = [_test(condition) for condition in conditions.read(params["where"])]
-    return listed(item for item in items_of(params) if all(test(item) for test in tests))
+    tests = [_test(condition) for condition in conditions.read_conditions(params["where"])]
+    return list_output(item for item in items_of(params) if all(test(item) for test in tests))
 
 
 def _test(condition: conditions.Condition) -> Callable[[Any], bool]:
@@ -82,7 +82,7 @@ def _sort(params: dict[str, Any]) -> dict[str, Any]:
         absent = [item for item in found if field_of(item, path) is None]
         there.sort(key=lambda item: _rank(field_of(item, path)), reverse=descending)
         found = there + absent
-    return listed(found)
+    return list_output(found)
 
 
 def _rank(value: Any) -> tuple[int, Any]:
@@ -100,21 +100,21 @@ def _dedupe(params: dict[str, Any]) -> dict[str, Any]:
         if params["keep"] == "last":
             seen.pop(key, None)
         seen.setdefault(key, item)
-    return listed(seen.values(), removed=len(found) - len(seen))
+    return list_output(seen.values(), removed=len(found) - len(seen))
 
 
 def _merge_lists(params: dict[str, Any]) -> dict[str, Any]:
     lists, name = params["lists"], params.get("on") or ""
     if not all(isinstance(each, list) for each in lists):
-        raise wrong("lists is a list of lists")
+        raise invalid_input("lists is a list of lists")
     together = items_of({"lists": [item for each in lists for item in each]}, "lists")
     if not name:
-        return listed(together)
+        return list_output(together)
     merged: dict[bytes, dict[str, Any]] = {}
     for row in rows_of({"lists": together}, "lists"):
         key = key_of(field_of(row, name))
         merged[key] = {**merged.get(key, {}), **row}
-    return listed(merged.values())
+    return list_output(merged.values())
 
 
 # --- aggregate --------------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def _aggregate(params: dict[str, Any]) -> dict[str, Any]:
         groups.setdefault(key_of(*(field_of(row, name) for name in names)), []).append(row)
     if not names:
         groups = {b"": rows}
-    return listed(
+    return list_output(
         {name: field_of(group[0], name) for name in names}
         | {title: measure(group) for title, measure in measures.items()}
         for group in groups.values()
@@ -137,12 +137,12 @@ def _aggregate(params: dict[str, Any]) -> dict[str, Any]:
 
 def _measures(given: dict[str, Any]) -> dict[str, Callable[[list[Any]], Any]]:
     if len(given) > MAX_MEASURES:
-        raise wrong(f"measures has at most {MAX_MEASURES} entries")
+        raise invalid_input(f"measures has at most {MAX_MEASURES} entries")
     found = {}
     for title, words in given.items():
         op, _, path = words.strip().partition(" ") if isinstance(words, str) else ("", "", "")
         if op not in _MEASURES:
-            raise wrong(f'measures: {title} is one of {", ".join(_MEASURES)} with a field, such as "sum total"')
+            raise invalid_input(f'measures: {title} is one of {", ".join(_MEASURES)} with a field, such as "sum total"')
         found[title] = _measure(title, op, path.strip())
     return found
 
@@ -154,7 +154,7 @@ def _measure(title: str, op: str, path: str) -> Callable[[list[Any]], Any]:
     def measure(group: list[Any]) -> Any:
         values = [value for row in group if (value := field_of(row, path)) is not None]
         if op in {"sum", "average"} and (bad := next((v for v in values if not _is_number(v)), None)) is not None:
-            raise wrong(f"measures: {title}: {str(bad)[:60]!r} is not a number")
+            raise invalid_input(f"measures: {title}: {str(bad)[:60]!r} is not a number")
         return _MEASURES[op](values)
 
     return measure
@@ -164,7 +164,7 @@ def _sum(values: list[Any]) -> Any:
     try:
         return math.fsum(values) if any(isinstance(value, float) for value in values) else sum(values)
     except OverflowError as error:
-        raise wrong("measures: the sum is too large a number") from error
+        raise invalid_input("measures: the sum is too large a number") from error
 
 
 _MEASURES: dict[str, Callable[[list[Any]], Any]] = {
@@ -180,8 +180,8 @@ _MEASURES: dict[str, Callable[[list[Any]], Any]] = {
 
 _BY = FieldSpec(name="by", label="By", kind=FieldKind.LIST, help="Fields, as dotted names; none is the item itself")
 
-DOINGS = (
-    doing(
+PURE_ACTIONS = (
+    pure_action(
         _filter,
         "filter",
         "Filter a list",
@@ -193,10 +193,10 @@ DOINGS = (
             kind=FieldKind.JSON,
             required=True,
             help=f'[{{"field": "total", "op": ">", "value": 100}}]; op is one of {", ".join(conditions.OPERATORS)}',
-            columns=conditions.columns(),
+            columns=conditions.condition_columns(),
         ),
     ),
-    doing(
+    pure_action(
         _sort,
         "sort",
         "Sort a list",
@@ -204,7 +204,7 @@ DOINGS = (
         ITEMS,
         FieldSpec(name="by", label="By", kind=FieldKind.LIST, help='Fields; "-total" is downwards'),
     ),
-    doing(
+    pure_action(
         _aggregate,
         "aggregate",
         "Sum up a list",
@@ -219,7 +219,7 @@ DOINGS = (
             help=f'{{"revenue": "sum total", "orders": "count"}}; one of {", ".join(_MEASURES)}',
         ),
     ),
-    doing(
+    pure_action(
         _dedupe,
         "dedupe",
         "Drop duplicates",
@@ -234,7 +234,7 @@ DOINGS = (
             default="first",
         ),
     ),
-    doing(
+    pure_action(
         _merge_lists,
         "merge_lists",
         "Merge lists",

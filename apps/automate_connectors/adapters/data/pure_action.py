@@ -20,19 +20,19 @@ _encoder = msgspec.json.Encoder(order="deterministic", decimal_format="number")
 
 
 @dataclass(frozen=True)
-class Doing:
-    """An action and what it does with its inputs. `do` raises ConnectorError."""
+class PureAction:
+    """An action and what it does with its inputs. `run` raises ConnectorError."""
 
     action: Action
-    do: Callable[[dict[str, Any]], Any]
+    run: Callable[[dict[str, Any]], Any]
 
 
-def doing(
-    do: Callable[[dict[str, Any]], Any], name: str, label: str, description: str, *fields: FieldSpec | None
-) -> Doing:
+def pure_action(
+    run: Callable[[dict[str, Any]], Any], name: str, label: str, description: str, *fields: FieldSpec | None
+) -> PureAction:
     """A pure action. With None among its fields it takes any."""
     specs = None if None in fields else tuple(spec for spec in fields if spec is not None)
-    return Doing(Action(name=name, label=label, description=description, effect=Effect.PURE, fields=specs), do)
+    return PureAction(Action(name=name, label=label, description=description, effect=Effect.PURE, fields=specs), run)
 
 
 ITEMS = FieldSpec(name="items", label="Items", kind=FieldKind.LIST, required=True, help=f"At most {MAX_ITEMS:,}")
@@ -41,7 +41,7 @@ TEXT = FieldSpec(
 )
 
 
-def wrong(message: str) -> ConnectorError:
+def invalid_input(message: str) -> ConnectorError:
     """The error for an input that cannot be worked with."""
     return ConnectorError(message, code="invalid_input")
 
@@ -50,7 +50,7 @@ def items_of(params: dict[str, Any], name: str = "items") -> list[Any]:
     """A list that is not too long."""
     found: list[Any] = params[name]
     if len(found) > MAX_ITEMS:
-        raise wrong(f"{name} has {len(found):,} items; at most {MAX_ITEMS:,} are taken")
+        raise invalid_input(f"{name} has {len(found):,} items; at most {MAX_ITEMS:,} are taken")
     return found
 
 
@@ -59,7 +59,7 @@ def rows_of(params: dict[str, Any], name: str = "items") -> list[dict[str, Any]]
     found = items_of(params, name)
     for index, row in enumerate(found):
         if not isinstance(row, dict):
-            raise wrong(f"{name}[{index}] is a {json_type(row)}, not a mapping of fields to values")
+            raise invalid_input(f"{name}[{index}] is a {json_type(row)}, not a mapping of fields to values")
     return found
 
 
@@ -67,7 +67,7 @@ def text_of(params: dict[str, Any], name: str = "text", most: int = MAX_TEXT) ->
     """A text that is not too long."""
     found: str = params[name]
     if len(found) > most:
-        raise wrong(f"{name} has {len(found):,} characters; at most {most:,} are taken")
+        raise invalid_input(f"{name} has {len(found):,} characters; at most {most:,} are taken")
     return found
 
 
@@ -75,11 +75,11 @@ def names_of(params: dict[str, Any], name: str, most: int = 20) -> list[str]:
     """A list of names of fields."""
     found = params.get(name) or []
     if len(found) > most or not all(isinstance(each, str) for each in found):
-        raise wrong(f"{name} is a list of at most {most} names of fields")
+        raise invalid_input(f"{name} is a list of at most {most} names of fields")
     return list(found)
 
 
-def listed(items: Iterable[Any], **more: Any) -> dict[str, Any]:
+def list_output(items: Iterable[Any], **more: Any) -> dict[str, Any]:
     """A list as an output."""
     found = list(items)
     return {"items": found, "count": len(found), **more}
@@ -102,7 +102,7 @@ def key_of(*values: Any) -> bytes:
     try:
         return _encoder.encode(whole)
     except (TypeError, ValueError, RecursionError) as error:
-        raise wrong(f"a value is not JSON: {error}") from error
+        raise invalid_input(f"a value is not JSON: {error}") from error
 
 
 def check_size(value: Any) -> None:
@@ -111,11 +111,11 @@ def check_size(value: Any) -> None:
     for _ in range(MAX_DEPTH):
         nodes += len(level)
         if nodes > MAX_NODES:
-            raise wrong(f"the document has more than {MAX_NODES:,} values")
+            raise invalid_input(f"the document has more than {MAX_NODES:,} values")
         level = [inner for each in level for inner in _inside(each)]
         if not level:
             return
-    raise wrong(f"the document is nested more than {MAX_DEPTH} deep")
+    raise invalid_input(f"the document is nested more than {MAX_DEPTH} deep")
 
 
 def _inside(value: Any) -> Iterable[Any]:

@@ -12,11 +12,11 @@ from automate_connectors.adapters.data.pure_action import (
     MAX_ITEMS,
     MAX_TEXT,
     TEXT,
-    doing,
+    invalid_input,
     items_of,
-    listed,
+    list_output,
+    pure_action,
     text_of,
-    wrong,
 )
 from automate_plugins.fields import FieldKind, FieldSpec, json_type
 
@@ -33,14 +33,14 @@ def _split(params: dict[str, Any]) -> dict[str, Any]:
     text, separator = text_of(params), params.get("separator")
     parts = text.split(separator, MAX_ITEMS) if separator else text.split(None, MAX_ITEMS)
     if len(parts) > MAX_ITEMS:
-        raise wrong(f"there are more than {MAX_ITEMS:,} parts")
-    return listed(part.strip() for part in parts) if params["strip"] else listed(parts)
+        raise invalid_input(f"there are more than {MAX_ITEMS:,} parts")
+    return list_output(part.strip() for part in parts) if params["strip"] else list_output(parts)
 
 
 def _join(params: dict[str, Any]) -> dict[str, Any]:
     for index, item in enumerate(items_of(params)):
         if isinstance(item, dict | list):
-            raise wrong(f"items[{index}] is a {json_type(item)}, which is no part of a text")
+            raise invalid_input(f"items[{index}] is a {json_type(item)}, which is no part of a text")
     texts = ["" if item is None else str(item) for item in params["items"]]
     _check_length(sum(map(len, texts)) + len(params["separator"]) * len(texts))
     return {"text": params["separator"].join(texts)}
@@ -49,7 +49,7 @@ def _join(params: dict[str, Any]) -> dict[str, Any]:
 def _replace(params: dict[str, Any]) -> dict[str, Any]:
     text, find, by = text_of(params), params["find"], params["by"]
     if not find:
-        raise wrong("find is empty")
+        raise invalid_input("find is empty")
     _check_length(len(text) + text.count(find) * (len(by) - len(find)))
     return {"text": text.replace(find, by)}
 
@@ -59,9 +59,9 @@ def _match(params: dict[str, Any]) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
     for match in pattern.finditer(text):
         if len(found) == MAX_ITEMS:
-            raise wrong(f"there are more than {MAX_ITEMS:,} matches")
+            raise invalid_input(f"there are more than {MAX_ITEMS:,} matches")
         found.append({"text": match.group(0), "groups": list(match.groups()), "named": match.groupdict()})
-    return listed(found, matched=bool(found))
+    return list_output(found, matched=bool(found))
 
 
 def _replace_pattern(params: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _replace_pattern(params: dict[str, Any]) -> dict[str, Any]:
     parts, at, length = [], 0, 0
     for number, match in enumerate(pattern.finditer(text)):
         if number == MAX_REPLACED:
-            raise wrong(f"there are more than {MAX_REPLACED:,} matches")
+            raise invalid_input(f"there are more than {MAX_REPLACED:,} matches")
         put = "".join(piece if isinstance(piece, str) else match.group(piece) or "" for piece in pieces)
         parts += [text[at : match.start()], put]
         length += match.start() - at + len(put)
@@ -89,7 +89,7 @@ def _pieces(by: str, groups: int) -> list[str | int]:
         elif int(piece) <= groups:
             pieces.append(int(piece))
         else:
-            raise wrong(f"by names the group {piece}, and the pattern has {groups}")
+            raise invalid_input(f"by names the group {piece}, and the pattern has {groups}")
     return pieces
 
 
@@ -101,7 +101,7 @@ def _pattern(params: dict[str, Any]) -> Any:
         return re2.compile(source, _OPTIONS)
     except re2.error as error:
         reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
-        raise wrong(f"pattern: {reason} (RE2 has no look-around and no back-references)") from error
+        raise invalid_input(f"pattern: {reason} (RE2 has no look-around and no back-references)") from error
 
 
 def _slug(params: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _slug(params: dict[str, Any]) -> dict[str, Any]:
 
 def _check_length(length: int) -> None:
     if length > MAX_TEXT:
-        raise wrong(f"the result has more than {MAX_TEXT:,} characters")
+        raise invalid_input(f"the result has more than {MAX_TEXT:,} characters")
 
 
 _SEARCHED = FieldSpec(
@@ -121,8 +121,8 @@ _PATTERN = FieldSpec(
 )
 _IGNORE_CASE = FieldSpec(name="ignore_case", label="Ignore case", kind=FieldKind.BOOLEAN, default=False)
 
-DOINGS = (
-    doing(
+PURE_ACTIONS = (
+    pure_action(
         _split,
         "split_text",
         "Split a text",
@@ -131,7 +131,7 @@ DOINGS = (
         FieldSpec(name="separator", label="Separator", help="Blanks unless given"),
         FieldSpec(name="strip", label="Strip blanks", kind=FieldKind.BOOLEAN, default=True),
     ),
-    doing(
+    pure_action(
         _join,
         "join_text",
         "Join texts",
@@ -139,7 +139,7 @@ DOINGS = (
         FieldSpec(name="items", label="Items", kind=FieldKind.LIST, required=True),
         FieldSpec(name="separator", label="Separator", default=", "),
     ),
-    doing(
+    pure_action(
         _replace,
         "replace_text",
         "Replace in a text",
@@ -148,8 +148,10 @@ DOINGS = (
         FieldSpec(name="find", label="Find", required=True),
         FieldSpec(name="by", label="Replace by", default=""),
     ),
-    doing(_match, "match_text", "Match a pattern", "What fits a regular expression", _SEARCHED, _PATTERN, _IGNORE_CASE),
-    doing(
+    pure_action(
+        _match, "match_text", "Match a pattern", "What fits a regular expression", _SEARCHED, _PATTERN, _IGNORE_CASE
+    ),
+    pure_action(
         _replace_pattern,
         "replace_pattern",
         "Replace a pattern",
@@ -159,7 +161,7 @@ DOINGS = (
         FieldSpec(name="by", label="Replace by", default="", help="\\1 to \\9 stand for groups, \\0 for all of it"),
         _IGNORE_CASE,
     ),
-    doing(
+    pure_action(
         _slug,
         "slugify",
         "Make a slug",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.adapters.data.pure_action import MAX_DEPTH, doing, wrong
+from automate_connectors.adapters.data.pure_action import MAX_DEPTH, invalid_input, pure_action
 from automate_plugins.fields import FieldKind, FieldSpec, json_type
 
 _LEVELS = (("debug", "Debug"), ("info", "Info"), ("warning", "Warning"), ("error", "Error"))
@@ -33,7 +33,7 @@ def _merge(params: dict[str, Any]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for index, source in enumerate(params["sources"]):
         if not isinstance(source, dict):
-            raise wrong(f"sources[{index}] is a {json_type(source)}, not a mapping")
+            raise invalid_input(f"sources[{index}] is a {json_type(source)}, not a mapping")
         merged = _merged(merged, source, deep=MAX_DEPTH if params.get("deep") else 1)
     return merged
 
@@ -49,9 +49,9 @@ def _merged(first: dict[str, Any], second: dict[str, Any], *, deep: int) -> dict
     return merged
 
 
-DOINGS = (
-    doing(_set, "set", "Set values", "The inputs become the step's output", None),
-    doing(
+PURE_ACTIONS = (
+    pure_action(_set, "set", "Set values", "The inputs become the step's output", None),
+    pure_action(
         _pick,
         "pick",
         "Pick fields",
@@ -59,7 +59,7 @@ DOINGS = (
         FieldSpec(name="source", label="Source", kind=FieldKind.MAPPING, required=True),
         FieldSpec(name="fields", label="Fields", kind=FieldKind.LIST, required=True),
     ),
-    doing(
+    pure_action(
         _merge,
         "merge",
         "Merge mappings",
@@ -67,7 +67,7 @@ DOINGS = (
         FieldSpec(name="sources", label="Mappings", kind=FieldKind.LIST, required=True),
         FieldSpec(name="deep", label="Merge inner mappings too", kind=FieldKind.BOOLEAN, default=False),
     ),
-    doing(
+    pure_action(
         _log,
         "log",
         "Write to log",

@@ -12,9 +12,9 @@ from typing import Any
 from automate_connectors import conditions
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
 from automate_connectors.adapters.models import rights
-from automate_connectors.adapters.models.errors import told
+from automate_connectors.adapters.models.errors import translate_database_errors
 from automate_connectors.adapters.models.table import MAX_CHANGED, MAX_FOUND, Table
-from automate_connectors.model_allowlist import Exposed, exposed
+from automate_connectors.model_allowlist import AllowedModel, allowed_models
 from automate_plugins.fields import FieldKind, FieldSpec
 
 _MODEL = FieldSpec(
@@ -29,7 +29,7 @@ _WHERE = FieldSpec(
     label="Conditions",
     kind=FieldKind.JSON,
     help='All hold: [{"field": "status", "op": "==", "value": "paid"}], or {"status": "paid"}; pk is the key',
-    columns=conditions.columns("fields"),
+    columns=conditions.condition_columns("fields"),
     shown=True,
 )
 _WHICH = replace(_WHERE, required=True)
@@ -105,7 +105,7 @@ class ModelsConnector(ConnectorAdapter):
         and those that are `writable`.
         """
         user = context.get("user")
-        known = {label: entry for label, entry in exposed().items() if rights.may_view(user, entry.model)}
+        known = {label: entry for label, entry in allowed_models().items() if rights.may_view(user, entry.model)}
         if name == "models":
             return [(label, str(entry.model._meta.verbose_name).capitalize()) for label, entry in known.items()]
         chosen = params.get("model")
@@ -120,8 +120,8 @@ class ModelsConnector(ConnectorAdapter):
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Dispatch on the action's name."""
-        table = Table(_exposed(params["model"]), context.get("user"))
-        with told(table.entry):
+        table = Table(_find_allowed_model(params["model"]), context.get("user"))
+        with translate_database_errors(table.entry):
             match action:
                 case "find":
                     return table.find(params)
@@ -138,8 +138,8 @@ class ModelsConnector(ConnectorAdapter):
         raise ConnectorError(f"models has no action {action!r}", code="unknown_action")
 
 
-def _exposed(label: str) -> Exposed:
-    known = exposed()
+def _find_allowed_model(label: str) -> AllowedModel:
+    known = allowed_models()
     entry = known.get(label.lower())
     if entry is None:
         raise ConnectorError(

@@ -10,23 +10,23 @@ from django.db import DataError, Error, IntegrityError, connection
 from django.db.models.deletion import ProtectedError, RestrictedError
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.model_allowlist import Exposed
+from automate_connectors.model_allowlist import AllowedModel
 
 
-def invalid(wrong: dict[str, list[str]]) -> ConnectorError:
+def invalid_row(wrong: dict[str, list[str]]) -> ConnectorError:
     """What a row's own checks found, by field."""
-    told = [
+    reasons_by_field = [
         " ".join(reasons) if name == NON_FIELD_ERRORS else f"{name}: {' '.join(reasons)}"
         for name, reasons in wrong.items()
     ]
-    return ConnectorError("; ".join(told), code="invalid_input", details={"fields": wrong})
+    return ConnectorError("; ".join(reasons_by_field), code="invalid_input", details={"fields": wrong})
 
 
 _TIMED_OUT = {"57014": "the statement took too long", "55P03": "somebody else holds the row for too long"}
 
 
 @contextlib.contextmanager
-def told(entry: Exposed) -> Iterator[None]:
+def translate_database_errors(entry: AllowedModel) -> Iterator[None]:
     """What the database refuses, as ConnectorError. The transaction around it is rolled back with it.
 
     Constraints that it would look at when the transaction commits, as those of foreign keys, are looked at here.

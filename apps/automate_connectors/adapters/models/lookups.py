@@ -46,7 +46,7 @@ _ORDERED = (
 _STRUCTURED = {"ArrayField", "BinaryField", "HStoreField", "JSONField"}
 
 
-def _offered(field: Field) -> tuple[str, ...]:
+def _operators_for(field: Field) -> tuple[str, ...]:
     """The operators that a field of this kind takes."""
     if field.get_internal_type() in _STRUCTURED or field.__class__.__name__ in _STRUCTURED:
         return ("empty",)
@@ -58,13 +58,13 @@ def _offered(field: Field) -> tuple[str, ...]:
     return found
 
 
-def fits(field: Field, condition: Condition) -> Q:
+def build_query(field: Field, condition: Condition) -> Q:
     """The condition on that field: its column is the field object's, its look-up our table's. Raises ConnectorError."""
     name, op, column = condition.field, condition.op, field.attname
-    offered = _offered(field)
-    if op not in offered:
+    operators = _operators_for(field)
+    if op not in operators:
         raise ConnectorError(
-            f"where: {name} cannot be asked with {op}; it takes {', '.join(offered)}", code="invalid_input"
+            f"where: {name} cannot be query with {op}; it takes {', '.join(operators)}", code="invalid_input"
         )
     if op == "empty":
         nothing = Q((f"{column}__isnull", True))
@@ -72,18 +72,22 @@ def fits(field: Field, condition: Condition) -> Q:
             nothing |= Q((f"{column}__exact", ""))
         return nothing if condition.value else ~nothing
     try:
-        value = [clean(field, each) for each in condition.value] if op in _LISTED else clean(field, condition.value)
+        value = (
+            [to_field_value(field, each) for each in condition.value]
+            if op in _LISTED
+            else to_field_value(field, condition.value)
+        )
     except ValidationError as error:
         raise ConnectorError(f"where: {name}: {' '.join(error.messages)}", code="invalid_input") from error
     if value is None:
         if op in {"==", "!="}:
             return Q((f"{column}__isnull", op == "=="))
         raise ConnectorError(f"where: {name} {op} needs a value, not null", code="invalid_input")
-    asked = Q((f"{column}__{_LOOKUPS[op]}", value))
-    return ~asked if op in _NEGATED else asked
+    query = Q((f"{column}__{_LOOKUPS[op]}", value))
+    return ~query if op in _NEGATED else query
 
 
-def clean(field: Field, value: Any) -> Any:
+def to_field_value(field: Field, value: Any) -> Any:
     """A JSON value as the field's own type. Raises ValidationError."""
     if isinstance(value, dict | list) and field.__class__.__name__ not in _STRUCTURED:
         raise ValidationError("This takes a single value, not a list or a mapping.")

@@ -15,9 +15,9 @@ from django.db.models.expressions import OrderBy
 from automate_connectors import conditions
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.models import rights
-from automate_connectors.adapters.models.errors import invalid
-from automate_connectors.adapters.models.lookups import as_json, clean, fits
-from automate_connectors.model_allowlist import Exposed, Field, exposed
+from automate_connectors.adapters.models.errors import invalid_row
+from automate_connectors.adapters.models.lookups import as_json, build_query, to_field_value
+from automate_connectors.model_allowlist import AllowedModel, Field, allowed_models
 
 MAX_FOUND = 1_000
 MAX_CHANGED = 100
@@ -28,7 +28,7 @@ MAX_CASCADED = 1_000  #: further rows that go with the deleted ones
 class Table:
     """One model, as one person may use it. Every method raises ConnectorError."""
 
-    entry: Exposed
+    entry: AllowedModel
     user: Any
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ class Table:
         for name, value in values.items():
             field = self._writable(name)
             try:
-                setattr(instance, field.attname, clean(field, value))
+                setattr(instance, field.attname, to_field_value(field, value))
             except ValidationError as error:
                 wrong[name] = error.messages
         try:
@@ -118,7 +118,7 @@ class Table:
         except ValidationError as error:
             wrong |= error.message_dict
         if wrong:
-            raise invalid(wrong)
+            raise invalid_row(wrong)
 
     def _check_cascade(self, collector: Collector, keys: list[Any]) -> None:
         """Whatever goes along may be deleted by workflows and by this person too; rows of the relation itself do."""
@@ -137,7 +137,7 @@ class Table:
             if not count:
                 continue
             also = f"deleting {self.entry.label} would delete {count} {label}"
-            entry = exposed().get(label)
+            entry = allowed_models().get(label)
             if entry is None or not entry.delete:
                 raise ConnectorError(f"{also}, which AUTOMATE_MODELS does not let be deleted", code="not_exposed")
             if count > MAX_CASCADED:
@@ -153,11 +153,11 @@ class Table:
 
     def where(self, rows: QuerySet[Any], given: Any) -> QuerySet[Any]:
         """The rows for which all conditions hold."""
-        found = [self._fits(condition) for condition in conditions.read(given)]
+        found = [self._fits(condition) for condition in conditions.read_conditions(given)]
         return rows.filter(*found)
 
     def _fits(self, condition: conditions.Condition) -> Q:
-        return fits(self._readable(condition.field, "where"), condition)
+        return build_query(self._readable(condition.field, "where"), condition)
 
     def _order(self, name: Any) -> OrderBy:
         descending = isinstance(name, str) and name.startswith("-")

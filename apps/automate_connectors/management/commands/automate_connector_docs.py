@@ -62,9 +62,9 @@ def _pages(codes: list[str], folder: Path, fixtures: Path) -> Iterator[tuple[Pat
     adapters: list[ConnectorAdapter] = [connectors.get(code) for code in codes or built_in()]
     for adapter in adapters:
         path = folder / f"{adapter.code}.md"
-        yield path, docs.page(adapter, docs.examples(fixtures / adapter.code), _existing(path))
+        yield path, docs.connector_page(adapter, docs.load_examples(fixtures / adapter.code), _existing(path))
     if not codes:
-        yield folder / "README.md", docs.index(adapters, _existing(folder / "README.md"))
+        yield folder / "README.md", docs.index_page(adapters, _existing(folder / "README.md"))
 
 
 def _existing(path: Path) -> str:

@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         folder = Path(options["to"] or options["name"])
         try:
-            for path in scaffolding.write(options["name"], options["kind"], folder):
+            for path in scaffolding.write_plugin(options["name"], options["kind"], folder):
                 self.stdout.write(str(path))
         except scaffolding.ScaffoldError as error:
             raise CommandError(str(error), returncode=2) from error

@@ -8,7 +8,7 @@ from typing import Literal
 
 from django.contrib.auth.models import Group
 
-from automate_connectors.model_allowlist import exposed
+from automate_connectors.model_allowlist import allowed_models
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_core.authoring.library.files import ModelUse, Template, missing_actions
@@ -127,7 +127,7 @@ def _unseen(label: str, use: ModelUse, person: Person) -> str:
             return f"AUTOMATE_MODEL_TRIGGERS does not list {', '.join(missing)} of {label}."
         if not person.has_perm(view_permission(label)):
             return f"You may not view {label}."
-    entry = exposed().get(label.lower())
+    entry = allowed_models().get(label.lower())
     readable, writable = (set(entry.read), set(entry.write)) if entry else (set(), set())
     missing = sorted((set(use.read) - readable) | (set(use.write) - writable))
     return f"AUTOMATE_MODELS does not list {', '.join(missing)} of {label}." if missing else ""

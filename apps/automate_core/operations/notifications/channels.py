@@ -15,7 +15,7 @@ from django.core.mail import EmailMultiAlternatives, mailers
 from django.template.loader import render_to_string
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.connection_test import context
+from automate_connectors.connection_test import build_call_context
 from automate_connectors.invocation import invoke
 from automate_connectors.models import Connection
 from automate_connectors.outbound import http_session
@@ -160,7 +160,7 @@ def _post_to_slack(notification: Notification, rule: NotificationRule) -> None:
     params = {"channel": rule.room, "text": "\n".join([*facts, *([f"And {more} more."] if more > 0 else [])])}
     try:
         adapter = connection.adapter
-        given = {**context(connection, author), "idempotency_key": notification.pk.hex}
+        given = {**build_call_context(connection, author), "idempotency_key": notification.pk.hex}
         invoke(adapter, adapter.action("post_message"), params, given)
     except ConnectorError as error:
         raise NotDeliveredError(error.message, again=error.retryable) from error

@@ -18,7 +18,7 @@ from automate_connectors.number_fields import DecimalField, IntegerField
 from automate_core.models import Workflow
 from automate_governance.permissions import SITE, can
 from automate_llm import budgets, prices
-from automate_llm.budgets import Limit, Spent
+from automate_llm.budgets import Limit, Spending
 from automate_llm.models import LLMBudget, LLMUsage
 from automate_studio.ui.request_params import current_person, get_editable_workflow
 
@@ -51,10 +51,10 @@ class BudgetPeriodRow:
     """One period. `budget` is None when nothing limits the workflow in it."""
 
     name: str
-    spent: Spent
+    spent: Spending
     budget: LLMBudget | None
     site: LLMBudget | None
-    site_spent: Spent | None
+    site_spent: Spending | None
     fields: tuple[BoundField, BoundField]
 
 
@@ -78,7 +78,7 @@ def budget_section(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _initial_limits(workflow: Workflow) -> Mapping[str, Decimal | int | None]:
-    there = budgets.limits_of(workflow.slug)
+    there = budgets.get_limits(workflow.slug)
     costs = {f"{period}_cost": each.max_cost for period, each in there.items()}
     return {**costs, **{f"{period}_tokens": each.max_tokens for period, each in there.items()}}
 
@@ -100,17 +100,17 @@ def _render_section(
 
 
 def _period_rows(workflow: Workflow, form: LimitsForm, *, with_site: bool) -> Iterator[BudgetPeriodRow]:
-    own = budgets.limits_of(workflow.slug)
-    of_site = budgets.limits_of("") if with_site else {}
+    own = budgets.get_limits(workflow.slug)
+    of_site = budgets.get_limits("") if with_site else {}
     for period, name in PERIODS.items():
         site = of_site.get(period)
         yield BudgetPeriodRow(
             name=name,
-            spent=budgets.spent_of(
+            spent=budgets.get_spending(
                 own.get(period) or LLMBudget(workflow=workflow.slug, period=period), budgets.today()
             ),
             budget=own.get(period),
             site=site,
-            site_spent=budgets.spent_of(site, budgets.today()) if site else None,
+            site_spent=budgets.get_spending(site, budgets.today()) if site else None,
             fields=(form[f"{period}_cost"], form[f"{period}_tokens"]),
         )

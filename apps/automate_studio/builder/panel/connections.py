@@ -44,7 +44,7 @@ def _test_connection(request: HttpRequest, node: StepNode) -> HttpResponse:
     usable = permitted(request.user, "use", Connection.objects.select_related("owner"))
     found = get_object_or_404(usable, slug=node.connection)
     context = {
-        "trial": connection_test.attempt(found, current_person(request)),
+        "trial": connection_test.run_connection_test(found, current_person(request)),
         "at": timezone.localtime(),
         "connection": found,
     }

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from automate_connectors import field_options
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.field_options import Offered
+from automate_connectors.field_options import FieldOptions
 from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts import rows
@@ -39,13 +39,13 @@ def step_options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     draft = rows.load_draft(workflow)
     spec = _option_spec(draft, path, request.POST.get("field", ""), person)
     node = step_at(draft, path)
-    found = Offered([])
+    found = FieldOptions([])
     problem = ""
     try:
         if request.POST["field"].startswith("inputs.") and node is not None:
             found = _connector_options(node, spec, person)
         else:
-            found = Offered(list(_OWN[spec.options](workflow, person)))
+            found = FieldOptions(list(_OWN[spec.options](workflow, person)))
     except NotPermittedError as error:
         raise PermissionDenied from error
     except ConnectorError as error:
@@ -72,7 +72,7 @@ def _option_spec(draft: Draft, path: str, field: str, person: Person) -> FieldSp
     return found
 
 
-def _connector_options(node: StepNode, spec: FieldSpec, person: Person) -> Offered:
+def _connector_options(node: StepNode, spec: FieldSpec, person: Person) -> FieldOptions:
     """What the step's connector says. Raises ConnectorError and trial.NotPermittedError."""
     try:
         adapter, _ = find_action(node.action)
@@ -84,7 +84,7 @@ def _connector_options(node: StepNode, spec: FieldSpec, person: Person) -> Offer
         connection = usable.filter(slug=node.connection).first()
         if connection is None:
             raise ConnectorError("choose a connection first, one that you may use", code="no_connection")
-    return field_options.offered(adapter, connection, spec.options, node.inputs, person)
+    return field_options.list_field_options(adapter, connection, spec.options, node.inputs, person)
 
 
 # --- what the site itself knows ---------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ def _run_as_options(workflow: Workflow, person: Person) -> Options:
 def _workflow_options(workflow: Workflow, person: Person) -> Options:
     """Other workflows that are published."""
     known = permitted(person, "view", Workflow.objects.exclude(pk=workflow.pk).exclude(published=None))
-    return list(known.order_by("name").values_list("slug", "name")[: field_options.MOST])
+    return list(known.order_by("name").values_list("slug", "name")[: field_options.MAX_OPTIONS])
 
 
 def _time_zone_options(workflow: Workflow, person: Person) -> Options:
