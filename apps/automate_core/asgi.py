@@ -31,18 +31,20 @@ def automate(application: Application) -> Application:
     from automate_core.conf import setting
     from automate_core.webhooks.application import WebhookApplication
 
-    hooks = WebhookApplication()
+    webhooks = WebhookApplication()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            most_bytes = 0 if hooks.takes(scope["path"]) else setting("AUTOMATE_REQUEST_BYTES")  # those have a limit
+            most_bytes = (
+                0 if webhooks.serves(scope["path"]) else setting("AUTOMATE_REQUEST_BYTES")
+            )  # those have a limit
             body = _Body(receive, send, setting("AUTOMATE_REQUEST_SECONDS"), most_bytes)
             receive, send = body.receive, body.send
             scope = proxies.asgi_scope(scope)
         if scope["type"] == "lifespan":
-            await _lifespan(hooks, receive, send)
-        elif scope["type"] == "http" and hooks.takes(scope["path"]):
-            await hooks(scope, receive, send)
+            await _lifespan(webhooks, receive, send)
+        elif scope["type"] == "http" and webhooks.serves(scope["path"]):
+            await webhooks(scope, receive, send)
         else:
             await application(scope, receive, send)
 
@@ -94,7 +96,7 @@ class _Body:
         return {"type": "http.disconnect"}
 
 
-async def _lifespan(hooks: WebhookApplication, receive: Receive, send: Send) -> None:
+async def _lifespan(webhooks: WebhookApplication, receive: Receive, send: Send) -> None:
     """Start and stop what lives beside the requests (ASGI lifespan protocol, version 2). Bad keys refuse the start."""
     from automate_core.conf import setting
     from automate_core.webhooks.tally import tally
@@ -114,7 +116,7 @@ async def _lifespan(hooks: WebhookApplication, receive: Receive, send: Send) -> 
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await asyncio.to_thread(managed.stop)
-            await hooks.close()
+            await webhooks.close()
             await asyncio.to_thread(tally.flush_in_thread)
             await send({"type": "lifespan.shutdown.complete"})
             return

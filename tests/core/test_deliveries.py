@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from automate_core.models import Event, ExecutionRun, OutboxJob
 from automate_core.outbox.ingest import EventIngestor
 from automate_core.webhooks import bodies, cloudevents, endpoints
-from automate_core.webhooks.errors import BodyError
+from automate_core.webhooks.bodies import BodyError
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_core.webhooks.schemes.signing import FORM, Delivery
 from tests.conftest import SECRET
@@ -371,8 +371,8 @@ def test_no_body_breaks_a_parser(body, kind, cloud):
     """A value that the database holds as JSON, or a reason: nothing else."""
     delivery = Delivery({"content-type": kind, **cloud}, body)
     try:
-        events = cloudevents.read(delivery)
-        documents = [event.document for event in events] if events is not None else [bodies.read(body, kind)]
+        events = cloudevents.read_events(delivery)
+        documents = [event.document for event in events] if events is not None else [bodies.read_document(body, kind)]
     except BodyError as error:
         assert str(error) and error.status in {400, 415}
         return

@@ -163,8 +163,8 @@ def test_what_was_counted_is_written_after_a_while(endpoint, settings):
     settings.AUTOMATE_HOOK_TALLY_SECONDS = 0.05
     counting = Tally()
     for _ in range(3):
-        counting.refused(endpoint.pk, "signature")
-    counting.used(endpoint.pk, "secret")
+        counting.count_rejected(endpoint.pk, "signature")
+    counting.note_secret_use(endpoint.pk, "secret")
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer) and thread.function == counting.flush_in_thread:
             thread.join(60)
@@ -174,8 +174,8 @@ def test_what_was_counted_is_written_after_a_while(endpoint, settings):
 
 @pytest.mark.django_db
 def test_counts_of_an_endpoint_that_is_gone_are_let_go(endpoint):
-    tally.refused(endpoint.pk + 1_000, "signature")
-    tally.used(endpoint.pk + 1_000, "secret")
+    tally.count_rejected(endpoint.pk + 1_000, "signature")
+    tally.note_secret_use(endpoint.pk + 1_000, "secret")
     assert _counts() == {}
 
 

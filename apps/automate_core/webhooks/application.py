@@ -19,18 +19,10 @@ from automate_core.conf import setting
 from automate_core.faultpoints import reach
 from automate_core.outbox import notify
 from automate_core.outbox.ingest import FIRST_DELIVERIES, INGEST, Batch, Ingested, NewEvent
-from automate_core.webhooks import rates
+from automate_core.webhooks.answers import METHOD_NOT_ALLOWED, Answer
 from automate_core.webhooks.asgi_types import Receive, Scope, Send
-from automate_core.webhooks.receive import (
-    METHOD_NOT_ALLOWED,
-    Answer,
-    Receiver,
-    ReceiverCache,
-    error_answer,
-    find_receiver,
-    rate_limited,
-    too_large,
-)
+from automate_core.webhooks.deliveries import answer_delivery
+from automate_core.webhooks.receivers import Receiver, ReceiverCache, find_receiver
 from automate_core.webhooks.schemes.signing import Delivery
 from automate_governance.admin_site import reverse
 
@@ -56,49 +48,62 @@ class WebhookApplication:
             self._prefix = reverse("automate:webhook", args=["x"]).removesuffix("x/")
         return self._prefix
 
-    def takes(self, path: str) -> bool:
-        """Whether it is an endpoint's. What lies deeper, such as a callback's address, is Django's to answer."""
+    def serves(self, path: str) -> bool:
+        """Whether it is an endpoint's path. Django serves what lies deeper, such as a callback URL."""
         return path.startswith(self.prefix) and "/" not in path.removeprefix(self.prefix).removesuffix("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one delivery."""
+        slug = scope["path"].removeprefix(self.prefix).removesuffix("/")
+        exchange = AsgiExchange(slug, scope, receive, self._receivers, self._ingestor)
         try:
-            answer = await self._answer(scope, receive)
-        except ConnectionResetError:  # with part of a body: nothing is accepted, and nobody is there to be told
+            answer = await answer_delivery(exchange) if scope["method"] == "POST" else METHOD_NOT_ALLOWED
+        except ConnectionResetError:  # with part of a body: nothing is accepted, and no sender is left to answer
             return
-        except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
-            answer = error_answer(error)
-        content = answer.content()
-        headers = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(content)).encode())]
-        headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        await _send_answer(answer, send)
 
     async def close(self) -> None:
         """Give the database connections back."""
         await self._ingestor.close()
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        if scope["method"] != "POST":
-            return METHOD_NOT_ALLOWED
-        slug = scope["path"].removeprefix(self.prefix).removesuffix("/")
-        whence = rates.source(slug, (scope.get("client") or ("",))[0])
-        if answer := rate_limited(whence):
-            return answer
-        body = await _read_body(receive, setting("AUTOMATE_HOOK_BODY_BYTES"))
-        if body is None:
-            return too_large()
-        accepting = (await self._receiver(slug)).receive(_delivery(scope, body), whence)
-        if isinstance(accepting, Answer):
-            return accepting
-        return accepting.accepted(await self._ingestor.ingest(accepting.events))
 
-    async def _receiver(self, slug: str) -> Receiver:
-        receiver = self._receivers.get(slug)
+class AsgiExchange:
+    """A delivery that came through the ASGI server."""
+
+    def __init__(
+        self, slug: str, scope: Scope, receive: Receive, receivers: ReceiverCache, ingestor: GroupIngestor
+    ) -> None:
+        self.slug = slug
+        self.address = (scope.get("client") or ("",))[0]
+        self._scope, self._receive = scope, receive
+        self._receivers, self._ingestor = receivers, ingestor
+
+    async def read_delivery(self) -> Delivery | None:
+        """ASGI servers give the names of headers in lower case."""
+        body = await _read_body(self._receive, setting("AUTOMATE_HOOK_BODY_BYTES"))
+        if body is None:
+            return None
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self._scope["headers"]}
+        query = self._scope.get("query_string", b"").decode("latin-1")
+        return Delivery(headers, body, self._scope["path"] + (f"?{query}" if query else ""))
+
+    async def find_receiver(self) -> Receiver:
+        receiver = self._receivers.get(self.slug)
         if receiver is None:
-            receiver = await asyncio.to_thread(_find_receiver, slug)
-            self._receivers.learn(slug, receiver)
+            receiver = await asyncio.to_thread(_find_receiver, self.slug)
+            self._receivers.put(self.slug, receiver)
         return receiver
+
+    async def ingest(self, events: Sequence[NewEvent]) -> list[Ingested]:
+        return await self._ingestor.ingest(events)
+
+
+async def _send_answer(answer: Answer, send: Send) -> None:
+    content = answer.content()
+    headers = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(content)).encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
 
 
 class GroupIngestor:
@@ -128,16 +133,16 @@ class GroupIngestor:
         while self._waiting:
             most = _count_fitting(self._waiting)
             group, self._waiting = self._waiting[:most], self._waiting[most:]
-            await self._answer(group)
+            await self._write_group(group)
 
-    async def _answer(self, group: list[Waiting]) -> None:
-        """Write a group in one statement; if the database refuses it, one by one, so that a bad row stands alone."""
+    async def _write_group(self, group: list[Waiting]) -> None:
+        """Write a group in one statement; if the database rejects it, one by one, so that a bad row stands alone."""
         try:
             answers = await self._write([event for events, _ in group for event in events])
-        except Exception as error:  # noqa: BLE001 - whoever waits gets it
+        except Exception as error:  # noqa: BLE001 - it is raised in each delivery that waits
             if len(group) > 1 and not isinstance(error, psycopg.OperationalError | PoolTimeout):
                 for each in group:
-                    await self._answer([each])
+                    await self._write_group([each])
                 return
             for _, future in group:
                 if not future.done():
@@ -153,7 +158,7 @@ class GroupIngestor:
 
     async def _write(self, events: list[NewEvent]) -> list[Ingested]:
         batch = Batch(events)
-        async with (await self._opened()).connection() as connection:
+        async with (await self._open_pool()).connection() as connection:
             reach("ingest.writing")
             rows = await (await connection.execute(INGEST, {"events": batch.document()})).fetchall()
             reach("ingest.written")
@@ -162,7 +167,7 @@ class GroupIngestor:
             first = await (await connection.execute(FIRST_DELIVERIES, {"keys": keys})).fetchall() if keys else []
         return batch.answers(new, first)
 
-    async def _opened(self) -> AsyncConnectionPool[Any]:
+    async def _open_pool(self) -> AsyncConnectionPool[Any]:
         if self._pool is None:
             self._pool = AsyncConnectionPool(
                 kwargs=database.parameters(database.INGEST_OPTIONS),
@@ -176,20 +181,13 @@ class GroupIngestor:
 
 
 def _count_fitting(waiting: Sequence[Waiting]) -> int:
-    """How many deliveries go into the next statement: at least one, however many events it has."""
+    """The number of deliveries in the next statement: at least one, however many events it has."""
     events = 0
     for count, (each, _) in enumerate(waiting):
         events += len(each)
         if events > MOST_IN_ONE_STATEMENT:
             return max(count, 1)
     return len(waiting)
-
-
-def _delivery(scope: Scope, body: bytes) -> Delivery:
-    """ASGI servers give the names of headers in lower case."""
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    query = scope.get("query_string", b"").decode("latin-1")
-    return Delivery(headers, body, scope["path"] + (f"?{query}" if query else ""))
 
 
 def _find_receiver(slug: str) -> Receiver:

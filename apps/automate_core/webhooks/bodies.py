@@ -1,19 +1,37 @@
-"""From the bytes of a delivery to a value that everything behind can hold: parsed once, bounded, storable as jsonb."""
+"""A body, from its bytes to a value that everything behind can hold: parsed once, bounded, storable as jsonb.
+
+Read from top to bottom: the document in a body, JSON, forms, limits. `cloudevents` reads its messages by the same
+functions.
+"""
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 import msgspec
+from django.core.exceptions import SuspiciousOperation
+from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadhandler import FileUploadHandler
+from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
-from automate_core.webhooks import forms
-from automate_core.webhooks.errors import BodyError
 from automate_core.webhooks.schemes.signing import FORM
 
+MULTIPART = "multipart/form-data"
+ACCEPTED_TYPES = f"application/json, {FORM} or {MULTIPART}"
+MAX_FIELDS = 1_000
 MAX_DEPTH = 64
 MAX_NODES = 100_000
 MAX_KEY = 1_000
-TAKEN = f"application/json, {FORM} or {forms.MULTIPART}"
+
+
+class BodyError(ValueError):
+    """A body that is not accepted; the message is the reason given to the sender, `status` the answer's."""
+
+    def __init__(self, reason: str, status: int = 400) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 class Document(NamedTuple):
@@ -23,38 +41,33 @@ class Document(NamedTuple):
     text: str
 
 
-def parse(body: bytes, content_type: str) -> Any:
-    """The JSON value in `body`, where nothing else is taken. Raises BodyError as `read` does."""
-    media_type = content_type.partition(";")[0].strip().lower()
-    if not _is_json(media_type):
-        raise _not_taken(media_type, "application/json")
-    return _json(body).value
-
-
-def read(body: bytes, content_type: str, *, json_field: str = "") -> Document:
+def read_document(body: bytes, content_type: str, *, json_field: str = "") -> Document:
     """The document in `body`: JSON, or a form, which becomes an object of its fields.
 
     A form whose only field is `json_field` is the JSON in that field. Without a content type it has to be JSON. Raises
-    BodyError: 415 for another content type, 400 for what cannot be read.
+    BodyError: 415 for another content type, 400 for a body that cannot be read.
     """
-    media_type = content_type.partition(";")[0].strip().lower()
+    media_type = _media_type(content_type)
     if _is_json(media_type):
-        return _json(body)
-    if media_type not in (FORM, forms.MULTIPART):
-        raise _not_taken(media_type, TAKEN)
-    fields = forms.read(body, content_type)
+        return _read_json(body)
+    if media_type not in (FORM, MULTIPART):
+        raise _unsupported(media_type, ACCEPTED_TYPES)
+    fields = _read_form(body, content_type)
     if json_field and list(fields) == [json_field] and isinstance(fields[json_field], str):
-        return _json(fields[json_field].encode())
-    return written(fields)
+        return _read_json(fields[json_field].encode())
+    return _encode_fields(fields)
 
 
-def written(value: Any) -> Document:
-    """The document of a value that is made of texts. Raises BodyError."""
-    check(value)
-    try:
-        return Document(value, msgspec.json.encode(value).decode())
-    except UnicodeEncodeError:
-        raise BodyError("the body holds half a character") from None
+def parse_json(body: bytes, content_type: str) -> Any:
+    """The JSON value in `body`, where no form is accepted. Raises BodyError as `read_document` does."""
+    media_type = _media_type(content_type)
+    if not _is_json(media_type):
+        raise _unsupported(media_type, "application/json")
+    return _read_json(body).value
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _is_json(media_type: str) -> bool:
@@ -62,17 +75,20 @@ def _is_json(media_type: str) -> bool:
     return media_type in ("", "application/json") or media_type.endswith("+json")
 
 
-def _not_taken(media_type: str, taken: str) -> BodyError:
-    return BodyError(f"the content type {media_type[:100]} is not taken; send {taken}", 415)
+def _unsupported(media_type: str, accepted: str) -> BodyError:
+    return BodyError(f"the content type {media_type[:100]} is not taken; send {accepted}", 415)
 
 
-def _json(body: bytes) -> Document:
-    value = decode(body)
-    check(value)
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def _read_json(body: bytes) -> Document:
+    value = decode_json(body)
+    check_limits(value)
     return Document(value, body.decode())
 
 
-def decode(body: bytes, kind: Any = Any) -> Any:
+def decode_json(body: bytes, kind: Any = Any) -> Any:
     """The JSON value in `body`. Raises BodyError."""
     try:
         return msgspec.json.decode(body, type=kind)
@@ -82,8 +98,64 @@ def decode(body: bytes, kind: Any = Any) -> Any:
         raise BodyError(f"the body is not JSON: {error}") from error
 
 
-def check(value: Any) -> None:
-    """Depth, number of nodes, length of keys, and no NUL, which PostgreSQL cannot store. Iterative."""
+# --- forms ------------------------------------------------------------------------------------------------------------
+
+
+def _read_form(body: bytes, content_type: str) -> dict[str, Any]:
+    """A field is its text, a repeated one the list of them, a file its name, type and size. Raises BodyError."""
+    pairs = _multipart_pairs(body, content_type) if _media_type(content_type) == MULTIPART else _encoded_pairs(body)
+    found: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def _encoded_pairs(body: bytes) -> list[tuple[str, Any]]:
+    try:
+        return list(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS))
+    except UnicodeDecodeError:
+        raise BodyError("the form is not in UTF-8") from None
+    except ValueError:
+        raise BodyError(f"the form has more than {MAX_FIELDS:,} fields") from None
+
+
+def _multipart_pairs(body: bytes, content_type: str) -> list[tuple[str, Any]]:
+    """The parts, by Django's own parser with its limits on fields and files."""
+    meta = {"CONTENT_TYPE": content_type, "CONTENT_LENGTH": str(len(body))}
+    try:
+        fields, files = MultiPartParser(meta, BytesIO(body), [_FileCounter()], "utf-8").parse()
+    except (MultiPartParserError, SuspiciousOperation, ValueError, LookupError) as error:
+        raise BodyError(f"the form cannot be read: {error}") from error
+    pairs: list[tuple[str, Any]] = [(name, value) for name, values in fields.lists() for value in values]
+    for name, uploads in files.lists():
+        pairs += [(name, {"name": each.name, "type": each.content_type or "", "size": each.size}) for each in uploads]
+    return pairs
+
+
+class _FileCounter(FileUploadHandler):
+    """Counts the bytes of a file and stores none. No name from a body is ever used as a path."""
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        """Drop the chunk."""
+
+    def file_complete(self, file_size: int) -> UploadedFile[bytes]:
+        """A file without content."""
+        return UploadedFile(BytesIO(), name=self.file_name, content_type=self.content_type, size=file_size)
+
+
+def _encode_fields(fields: dict[str, Any]) -> Document:
+    check_limits(fields)
+    try:
+        return Document(fields, msgspec.json.encode(fields).decode())
+    except UnicodeEncodeError:
+        raise BodyError("the body holds half a character") from None
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+def check_limits(value: Any) -> None:
+    """Depth, number of nodes, length of keys, and no NUL, which PostgreSQL cannot store. Raises BodyError."""
     level, nodes = [value], 0
     for _ in range(MAX_DEPTH + 1):
         nodes += len(level)

@@ -17,8 +17,7 @@ from urllib.parse import unquote
 import msgspec
 
 from automate_core.webhooks import bodies
-from automate_core.webhooks.bodies import Document
-from automate_core.webhooks.errors import BodyError
+from automate_core.webhooks.bodies import BodyError, Document
 from automate_core.webhooks.schemes.signing import Delivery
 
 STRUCTURED = "application/cloudevents+json"
@@ -54,7 +53,7 @@ def is_batch(delivery: Delivery) -> bool:
     return delivery.media_type == BATCH
 
 
-def read(delivery: Delivery, *, in_headers: bool = True) -> Sequence[CloudEvent] | None:
+def read_events(delivery: Delivery, *, in_headers: bool = True) -> Sequence[CloudEvent] | None:
     """The events in a delivery; None when it is no CloudEvents message. Raises BodyError.
 
     `in_headers` says whether one whose attributes are headers is taken. Where a signature covers the body alone,
@@ -62,60 +61,60 @@ def read(delivery: Delivery, *, in_headers: bool = True) -> Sequence[CloudEvent]
     """
     media_type = delivery.media_type
     if media_type == STRUCTURED:
-        return [_event(bodies.read(delivery.body, STRUCTURED))]
+        return [_check_event(bodies.read_document(delivery.body, STRUCTURED))]
     if media_type == BATCH:
-        return _batch(delivery.body)
+        return _read_batch(delivery.body)
     if media_type.startswith("application/cloudevents"):
         raise BodyError(f"the content type {media_type[:100]} is not taken; send {STRUCTURED} or {BATCH}", 415)
     if "ce-specversion" not in delivery.headers:
         return None
     if not in_headers:
         raise BodyError(f"headers are not signed here: send the CloudEvent as {STRUCTURED}", 415)
-    return [_event(_binary(delivery))]
+    return [_check_event(_read_binary(delivery))]
 
 
-def _batch(body: bytes) -> list[CloudEvent]:
+def _read_batch(body: bytes) -> list[CloudEvent]:
     """Each event with the very text that it came in."""
-    bodies.check(bodies.decode(body))
-    texts = bodies.decode(body, list[msgspec.Raw])
+    bodies.check_limits(bodies.decode_json(body))
+    texts = bodies.decode_json(body, list[msgspec.Raw])
     if len(texts) > MAX_BATCH:
         raise BodyError(f"the batch has more than {MAX_BATCH:,} events")
-    return [_event(Document(bodies.decode(bytes(text)), bytes(text).decode())) for text in texts]
+    return [_check_event(Document(bodies.decode_json(bytes(text)), bytes(text).decode())) for text in texts]
 
 
-def _binary(delivery: Delivery) -> Document:
+def _read_binary(delivery: Delivery) -> Document:
     """Attributes from the `ce-` headers, which are percent-encoded; data from the body."""
     event: dict[str, Any] = {
         name[3:]: unquote(value) for name, value in delivery.headers.items() if name.startswith("ce-") and len(name) > 3
     }
     if content_type := delivery.headers.get("content-type"):
         event["datacontenttype"] = content_type
-    name, data, written = _data(delivery)
-    bodies.check(event)
+    name, data, written = _read_data(delivery)
+    bodies.check_limits(event)
     event |= {name: data} if name else {}
     return Document(event, msgspec.json.encode(event | ({name: written} if name else {})).decode())
 
 
-def _data(delivery: Delivery) -> tuple[str, Any, Any]:
+def _read_data(delivery: Delivery) -> tuple[str, Any, Any]:
     """(name, value, the value as it is written) of a body; no name when there is none."""
     if not delivery.body:
         return "", None, None
     media_type = delivery.media_type
     if not media_type or media_type == "application/json" or media_type.endswith("+json"):
-        document = bodies.read(delivery.body, media_type)
+        document = bodies.read_document(delivery.body, media_type)
         return "data", document.value, msgspec.Raw(delivery.body)
     if media_type.startswith("text/"):
         try:
             text = delivery.body.decode()
         except UnicodeDecodeError:
             raise BodyError("the text is not in UTF-8") from None
-        bodies.check(text)
+        bodies.check_limits(text)
         return "data", text, text
     encoded = base64.b64encode(delivery.body).decode()
     return "data_base64", encoded, encoded
 
 
-def _event(document: Document) -> CloudEvent:
+def _check_event(document: Document) -> CloudEvent:
     event = document.value
     if not isinstance(event, dict):
         raise BodyError("a CloudEvent is an object")

@@ -1,6 +1,6 @@
-"""What is worth knowing of deliveries but not worth a write each: refusals by reason, and which secrets are in use.
+"""Counts of rejected deliveries by reason, and the secrets in use: in memory, and written now and then.
 
-Counted in memory and written now and then, in one transaction: nobody makes this site write by being refused.
+One transaction writes them all, so that a sender of rejected deliveries cannot make this site write.
 """
 
 from __future__ import annotations
@@ -38,35 +38,34 @@ class Tally:
     """Counts of this process that are not written yet."""
 
     def __init__(self) -> None:
-        self._refused: Counter[tuple[int | None, str]] = Counter()
+        self._rejected: Counter[tuple[int | None, str]] = Counter()
         self._used: set[tuple[int, str]] = set()
         self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
 
-    def refused(self, endpoint_id: int | None, reason: str) -> None:
-        """A delivery was refused; None stands for all endpoints that are not there."""
-        self._refused[endpoint_id, reason] += 1
+    def count_rejected(self, endpoint_id: int | None, reason: str) -> None:
+        """Count a rejected delivery; the endpoint None stands for all that do not exist."""
+        self._rejected[endpoint_id, reason] += 1
         self._write_later()
 
-    def used(self, endpoint_id: int, field: str) -> None:
-        """The secret in that field of the endpoint proved a delivery."""
+    def note_secret_use(self, endpoint_id: int, field: str) -> None:
+        """Note that the secret in that field of the endpoint verified a delivery."""
         if (endpoint_id, field) not in self._used:
             self._used.add((endpoint_id, field))
             self._write_later()
 
     def flush(self) -> None:
-        """Write what was counted, on this thread's connection. Raises django.db.Error or psycopg.Error; the counts are
-        lost then, which harms nobody."""
+        """Write the counts, on this thread's connection. Raises django.db.Error or psycopg.Error, and loses them."""
         with self._lock:
-            refused, self._refused = self._refused, Counter()
+            rejected, self._rejected = self._rejected, Counter()
             used, self._used = self._used, set()
             timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
-        if not refused and not used:
+        if not rejected and not used:
             return
         counts = [
-            {"endpoint": each, "reason": reason, "count": n} for (each, reason), n in sorted(refused.items(), key=str)
+            {"endpoint": each, "reason": reason, "count": n} for (each, reason), n in sorted(rejected.items(), key=str)
         ]
         with transaction.atomic():
             if used:
@@ -78,8 +77,8 @@ class Tally:
                 database.run(None, ADD_REJECTIONS, {"counts": msgspec.json.encode(counts).decode()})
 
     def clear(self) -> None:
-        """Forget what is not written."""
-        self._refused.clear()
+        """Forget the counts that are not written."""
+        self._rejected.clear()
         self._used.clear()
 
     def _write_later(self) -> None:
@@ -92,7 +91,7 @@ class Tally:
                 self._timer.start()
 
     def flush_in_thread(self) -> None:
-        """In a thread of its own, with a connection of its own."""
+        """Write the counts in a thread of its own, on a connection that is closed after it. Errors are logged."""
         try:
             self.flush()
         except (Error, psycopg.Error) as error:

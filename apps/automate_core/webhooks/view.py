@@ -1,9 +1,11 @@
 """WebhookView: deliveries in an ordinary Django view, for WSGI hosts and for tests.
 
-Under ASGI `automate_core.asgi` answers the same paths before Django's handler, with the same functions.
+Under ASGI `automate_core.asgi` answers the same paths before Django's handler, by the same function.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
@@ -11,16 +13,10 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from automate_core.conf import setting
-from automate_core.outbox.ingest import EventIngestor
-from automate_core.webhooks import rates
-from automate_core.webhooks.receive import (
-    METHOD_NOT_ALLOWED,
-    Answer,
-    error_answer,
-    find_receiver,
-    rate_limited,
-    too_large,
-)
+from automate_core.outbox.ingest import EventIngestor, Ingested, NewEvent
+from automate_core.webhooks.answers import METHOD_NOT_ALLOWED, Answer
+from automate_core.webhooks.deliveries import answer_delivery, run_without_loop
+from automate_core.webhooks.receivers import Receiver, find_receiver
 from automate_core.webhooks.schemes.signing import Delivery
 from automate_governance.people.origin import Source
 
@@ -33,37 +29,44 @@ class WebhookView(View):
 
     def post(self, request: HttpRequest, slug: str) -> HttpResponse:
         """202 with trace and event id, or what the scheme answers; 400, 401, 413, 415, 429 or 503 with a reason."""
-        return _response(self._answer(request, slug))
+        return build_response(run_without_loop(answer_delivery(RequestExchange(request, slug))))
 
     def http_method_not_allowed(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         """405, in the same form as the other answers."""
-        return _response(METHOD_NOT_ALLOWED)
-
-    def _answer(self, request: HttpRequest, slug: str) -> Answer:
-        whence = rates.source(slug, str(request.META.get("REMOTE_ADDR") or ""))
-        if answer := rate_limited(whence):
-            return answer
-        most = setting("AUTOMATE_HOOK_BODY_BYTES")
-        body = request.read(most + 1)
-        if len(body) > most:
-            return too_large()
-        try:
-            accepting = find_receiver(slug).receive(delivery_of(request, body), whence)
-            if isinstance(accepting, Answer):
-                return accepting
-            return accepting.accepted(EventIngestor().ingest(*accepting.events))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
-            return error_answer(error)
+        return build_response(METHOD_NOT_ALLOWED)
 
 
-def delivery_of(request: HttpRequest, body: bytes) -> Delivery:
-    """The request, with a body that was read, as signature schemes verify it."""
+class RequestExchange:
+    """A delivery that came as a request of Django's. Nothing in it waits: it blocks."""
+
+    def __init__(self, request: HttpRequest, slug: str) -> None:
+        self.slug = slug
+        self.address = str(request.META.get("REMOTE_ADDR") or "")
+        self._request = request
+
+    async def read_delivery(self) -> Delivery | None:
+        return read_delivery(self._request)
+
+    async def find_receiver(self) -> Receiver:
+        return find_receiver(self.slug)
+
+    async def ingest(self, events: Sequence[NewEvent]) -> Sequence[Ingested]:
+        return EventIngestor().ingest(*events)
+
+
+def read_delivery(request: HttpRequest) -> Delivery | None:
+    """The request with its body, as signature schemes verify it; None for a body that is too large."""
+    most = setting("AUTOMATE_HOOK_BODY_BYTES")
+    body = request.read(most + 1)
+    if len(body) > most:
+        return None
     query = str(request.META.get("QUERY_STRING") or "")
     headers = {name.lower(): value for name, value in request.headers.items()}
     return Delivery(headers, body, request.path + (f"?{query}" if query else ""))
 
 
-def _response(answer: Answer) -> HttpResponse:
+def build_response(answer: Answer) -> HttpResponse:
+    """The answer as a response of Django's."""
     return HttpResponse(
         answer.content(), status=answer.status, content_type=answer.content_type, headers=dict(answer.headers)
     )

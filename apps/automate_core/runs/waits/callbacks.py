@@ -11,16 +11,13 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from automate_core.conf import setting
 from automate_core.database import AutomateNow
 from automate_core.engine import secrecy
 from automate_core.models import ExecutionRun, Wait
 from automate_core.runs.waits import rejected_callbacks, resolution
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.webhooks import bodies, callback_signatures
-from automate_core.webhooks.callback_urls import read_callback_token
-from automate_core.webhooks.errors import BodyError
-from automate_core.webhooks.receive import (
+from automate_core.webhooks.answers import (
     CONTENT_ENCODED,
     METHOD_NOT_ALLOWED,
     TOO_LARGE,
@@ -28,8 +25,10 @@ from automate_core.webhooks.receive import (
     Answer,
     error_answer,
 )
+from automate_core.webhooks.bodies import BodyError
+from automate_core.webhooks.callback_urls import read_callback_token
 from automate_core.webhooks.schemes.signing import Delivery
-from automate_core.webhooks.view import delivery_of
+from automate_core.webhooks.view import build_response, read_delivery
 from automate_governance.people.origin import Source
 from automate_governance.redaction.redactor import STRONG
 
@@ -89,25 +88,24 @@ class CallbackView(View):
         answer = self._answer(request, known := read_callback_token(token))
         if 400 <= answer.status < 500:
             rejected_callbacks.record(answer.status, answer.body["error"], known[0] if known else None)
-        return _response(answer)
+        return build_response(answer)
 
     def http_method_not_allowed(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         """405: what only looks, such as a mail scanner, uses nothing up."""
-        return _response(METHOD_NOT_ALLOWED)
+        return build_response(METHOD_NOT_ALLOWED)
 
     def _answer(self, request: HttpRequest, known: tuple[uuid.UUID, str] | None) -> Answer:
         if known is None:
             return UNKNOWN
         if request.headers.get("Content-Encoding", "identity") != "identity":
             return CONTENT_ENCODED
-        most = setting("AUTOMATE_HOOK_BODY_BYTES")
-        body = request.read(most + 1)
-        if len(body) > most:
+        delivery = read_delivery(request)
+        if delivery is None:
             return TOO_LARGE
-        if not body.strip():
+        if not delivery.body.strip():
             return EMPTY
         try:
-            return self._verified(delivery_of(request, body), *known)
+            return self._verified(delivery, *known)
         except BodyError as error:
             return Answer(error.status, {"error": str(error)})
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
@@ -117,16 +115,10 @@ class CallbackView(View):
         """Raises BodyError, and whatever keeps the signature from being verified."""
         demand = callback_signatures.find_required_signature(run_id, path)
         if demand is None:
-            return receive(run_id, path, bodies.parse(delivery.body, delivery.headers.get("content-type", "")))
+            return receive(run_id, path, bodies.parse_json(delivery.body, delivery.headers.get("content-type", "")))
         if not demand.is_signed_by(delivery):
             return UNAUTHORIZED
         content_type = delivery.headers.get("content-type", "")
         return receive(
-            run_id, path, bodies.read(delivery.body, content_type, json_field=demand.scheme.json_field).value
+            run_id, path, bodies.read_document(delivery.body, content_type, json_field=demand.scheme.json_field).value
         )
-
-
-def _response(answer: Answer) -> HttpResponse:
-    return HttpResponse(
-        answer.content(), status=answer.status, content_type="application/json", headers=dict(answer.headers)
-    )

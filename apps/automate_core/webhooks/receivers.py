@@ -1,4 +1,4 @@
-"""What happens to a delivery, whoever serves it: the same functions for Django's view and for the ASGI application."""
+"""Receivers: endpoints made ready to verify deliveries, and to read the events in them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import Any, NamedTuple
-
-import msgspec
-import psycopg
-from django.db import DataError as DjangoDataError
-from django.db import Error as DatabaseError
-from psycopg_pool import PoolTimeout
+from typing import NamedTuple
 
 from automate_core.conf import setting
 from automate_core.ids import trace_id_from
@@ -23,58 +17,32 @@ from automate_core.models import WebhookEndpoint
 from automate_core.outbox.ingest import Ingested, NewEvent
 from automate_core.triggers.host_events import TEST_HEADER
 from automate_core.webhooks import bodies, cloudevents, rates
-from automate_core.webhooks.errors import BodyError
+from automate_core.webhooks.answers import CONTENT_ENCODED, UNAUTHORIZED, Answer, too_many_answer
+from automate_core.webhooks.bodies import BodyError
 from automate_core.webhooks.schemes.registry import GitHubScheme, SchemeError, SignatureScheme, scheme_for
 from automate_core.webhooks.schemes.signing import Delivery, Reply
 from automate_core.webhooks.tally import tally
 from automate_governance.redaction.redactor import STRONG, Redactor
-from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_governance.secrets.resolver import SecretValue, resolve
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER_SECONDS = 5
 _SLUG = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _GENERAL_HEADERS = ("content-type", "user-agent", "traceparent", "x-request-id")
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the sender gets: a status, headers, and a JSON body, or `reply` in its place."""
-
-    status: int
-    body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    reply: Reply | None = None
-
-    @property
-    def content_type(self) -> str:
-        """The kind of body."""
-        return self.reply.content_type if self.reply else "application/json"
-
-    def content(self) -> bytes:
-        """The body as bytes."""
-        return self.reply.content if self.reply else msgspec.json.encode(self.body)
-
-
-# One body for a bad signature, an unknown and a disabled endpoint: a stranger learns nothing of what exists.
-UNAUTHORIZED = Answer(401, {"error": "The signature is missing or does not match."})
-TOO_LARGE = Answer(413, {"error": "The body is too large."})
-CONTENT_ENCODED = Answer(415, {"error": "Send the body without a content encoding."})
-METHOD_NOT_ALLOWED = Answer(405, {"error": "Deliver by POST."}, {"Allow": "POST"})
-UNAVAILABLE = Answer(503, {"error": "Not accepted, try again soon."}, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 _REJECTION_REASONS = {400: "body", 415: "media type", 429: "rate"}
 
 
 class AcceptedDelivery(NamedTuple):
-    """What a good delivery holds: its events, all or none to be taken, and how to answer then."""
+    """The events of a verified delivery, to be stored all or none, and the answer that follows."""
 
     events: Sequence[NewEvent]
     reply: Reply | None = None
     is_batch: bool = False
 
-    def accepted(self, ingested: Sequence[Ingested]) -> Answer:
+    def answer(self, ingested: Sequence[Ingested]) -> Answer:
         """The answer for events that are in the outbox, now or from an earlier delivery."""
         if self.is_batch:
             each = [{"trace_id": one.trace_id, "event_id": one.event_id} for one in ingested]
@@ -109,24 +77,24 @@ class Receiver:
     reject_reason: str = ""
     redactor: Redactor = field(default_factory=Redactor)
 
-    def receive(self, delivery: Delivery, whence: rates.Source) -> AcceptedDelivery | Answer:
+    def receive(self, delivery: Delivery, source: rates.Source) -> AcceptedDelivery | Answer:
         """Verify the raw body, then parse it: the events to accept, or the answer to give. Refusals are counted."""
-        answer = self._verify(delivery, whence)
+        answer = self._verify(delivery, source)
         if isinstance(answer, Answer) and answer.status >= 400:
             reason = self.reject_reason or "signature" if answer.status == 401 else _REJECTION_REASONS[answer.status]
-            tally.refused(self.endpoint_id, reason)
+            tally.count_rejected(self.endpoint_id, reason)
         return answer
 
-    def _verify(self, delivery: Delivery, whence: rates.Source) -> AcceptedDelivery | Answer:
+    def _verify(self, delivery: Delivery, source: rates.Source) -> AcceptedDelivery | Answer:
         if delivery.headers.get("content-encoding", "identity").lower() != "identity":
             return CONTENT_ENCODED
         now = time.time()
         secrets = [each for each in self.secrets if each.until is None or now < each.until]
         matching = self.scheme.match([each.value.reveal() for each in secrets], delivery)
         if matching is None:
-            return _too_many_answer(rates.failures.take(whence)) or UNAUTHORIZED
+            return too_many_answer(rates.failures.take(source)) or UNAUTHORIZED
         if self.scheme.signed and self.endpoint_id is not None:
-            tally.used(self.endpoint_id, secrets[matching].field)
+            tally.note_secret_use(self.endpoint_id, secrets[matching].field)
         try:
             return self._read(delivery)
         except BodyError as error:
@@ -135,12 +103,17 @@ class Receiver:
     def _read(self, delivery: Delivery) -> AcceptedDelivery | Answer:
         """Raises BodyError."""
         in_headers = not self.scheme.proves_body_alone
-        if self.scheme.takes_cloudevents and (events := cloudevents.read(delivery, in_headers=in_headers)) is not None:
+        if (
+            self.scheme.takes_cloudevents
+            and (events := cloudevents.read_events(delivery, in_headers=in_headers)) is not None
+        ):
             trace_id = trace_id_from(delivery.headers.get("traceparent", ""))
             batch = [self._cloud_event(event, delivery, trace_id) for event in events]
             return AcceptedDelivery(batch, is_batch=cloudevents.is_batch(delivery))
         headers = delivery.headers
-        document = bodies.read(delivery.body, headers.get("content-type", ""), json_field=self.scheme.json_field)
+        document = bodies.read_document(
+            delivery.body, headers.get("content-type", ""), json_field=self.scheme.json_field
+        )
         if challenge := self.scheme.challenge(document.value):
             return Answer(200, reply=challenge)
         event = NewEvent(
@@ -166,7 +139,7 @@ class Receiver:
         )
 
     def _redacted(self, document: str) -> str:
-        """What others send is kept as it came, but for the secrets by which they prove who they are."""
+        """The document as it came, without the endpoint's own secrets."""
         return self.redactor.document(document, shapes=False, at_least=STRONG)
 
     def _stored_headers(self, delivery: Delivery) -> dict[str, str]:
@@ -180,36 +153,8 @@ class Receiver:
         return {**masked, TEST_HEADER: "1"} if self.scheme.is_test(headers) else masked
 
 
-def rate_limited(whence: rates.Source) -> Answer | None:
-    """The answer to one who delivers too fast, before anything is read; None when it may go on."""
-    answer = _too_many_answer(rates.deliveries.take(whence))
-    if answer is not None:
-        tally.refused(None, "rate")
-    return answer
-
-
-def too_large() -> Answer:
-    """The answer to a body over the limit, which is given before the endpoint is looked up."""
-    tally.refused(None, "size")
-    return TOO_LARGE
-
-
-def error_answer(error: Exception) -> Answer:
-    """The answer when `error` came between a good delivery and the outbox: 400 for what no outbox could hold, else 503.
-
-    Never a 4xx for a fault of ours: several senders stop for good on one.
-    """
-    if isinstance(error, DjangoDataError | psycopg.DataError):
-        return Answer(400, {"error": "The body holds a number that cannot be stored."})
-    if isinstance(error, DatabaseError | psycopg.Error | PoolTimeout | SecretUnavailableError):
-        log.warning("a delivery was not accepted: %s", str(error).strip())
-    else:
-        log.error("a delivery was not accepted", exc_info=error)
-    return UNAVAILABLE
-
-
 def find_receiver(slug: str) -> Receiver:
-    """The receiver of an endpoint; when a delivery there cannot be accepted, one that verifies nothing, as slowly.
+    """The receiver of an endpoint; when it cannot accept deliveries, one that rejects them all, as slowly.
 
     Raises SecretUnavailableError.
     """
@@ -230,7 +175,7 @@ def find_receiver(slug: str) -> Receiver:
 
 
 class ReceiverCache:
-    """Receivers by slug, trusted for a moment, so that a burst of deliveries asks the database once."""
+    """Receivers by slug, for some seconds: a burst of deliveries asks the database once."""
 
     MOST = 1_000
 
@@ -238,12 +183,12 @@ class ReceiverCache:
         self._known: dict[str, tuple[float, Receiver]] = {}
 
     def get(self, slug: str) -> Receiver | None:
-        """The receiver, if it was looked up a moment ago."""
+        """The receiver, if it was found less than AUTOMATE_ENDPOINT_CACHE_SECONDS ago."""
         until, receiver = self._known.get(slug, (0.0, None))
         return receiver if time.monotonic() < until else None
 
-    def learn(self, slug: str, receiver: Receiver) -> None:
-        """Trust it for as long as the settings say."""
+    def put(self, slug: str, receiver: Receiver) -> None:
+        """Remember a receiver for AUTOMATE_ENDPOINT_CACHE_SECONDS."""
         if len(self._known) >= self.MOST:
             self._known.clear()
         self._known[slug] = (time.monotonic() + setting("AUTOMATE_ENDPOINT_CACHE_SECONDS"), receiver)
@@ -256,14 +201,8 @@ def _rejecting_receiver(endpoint_id: int | None, trouble: str) -> Receiver:
     return Receiver(endpoint_id, "", GitHubScheme({}), _REJECTING_SECRETS, trouble)
 
 
-def _too_many_answer(seconds: int) -> Answer | None:
-    if not seconds:
-        return None
-    return Answer(429, {"error": "Too many deliveries; come again later."}, {"Retry-After": str(seconds)})
-
-
 def _active_secrets(scheme: SignatureScheme, endpoint: WebhookEndpoint) -> tuple[Secret, ...]:
-    """The secrets that are valid now. A short one is no secret; an old one that is gone is missed by nobody here.
+    """The secrets that are valid now. A secret that is too short is an error; a missing old secret is logged.
 
     Raises SecretNotFoundError, SecretUnavailableError, ValueError.
     """

@@ -1,0 +1,64 @@
+"""One delivery from its first byte to its answer: the same function for Django's view and for the ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
+
+from django.http import UnreadablePostError
+
+from automate_core.outbox.ingest import Ingested, NewEvent
+from automate_core.webhooks import rates
+from automate_core.webhooks.answers import TOO_LARGE, Answer, error_answer, too_many_answer
+from automate_core.webhooks.receivers import Receiver
+from automate_core.webhooks.schemes.signing import Delivery
+from automate_core.webhooks.tally import tally
+
+
+class Exchange(Protocol):
+    """One request and what its server offers: how a body is read, a receiver found and events stored."""
+
+    slug: str
+    address: str
+
+    async def read_delivery(self) -> Delivery | None:
+        """The request with its body; None for a body over AUTOMATE_HOOK_BODY_BYTES.
+
+        Raises ConnectionResetError or UnreadablePostError for a sender that goes away.
+        """
+
+    async def find_receiver(self) -> Receiver:
+        """The receiver of the slug. Raises SecretUnavailableError."""
+
+    async def ingest(self, events: Sequence[NewEvent]) -> Sequence[Ingested]:
+        """Store the events, all or none."""
+
+
+async def answer_delivery(exchange: Exchange) -> Answer:
+    """Rate limit, body, signature, outbox, answer. Raises only what `read_delivery` raises for a lost sender."""
+    source = rates.source(exchange.slug, exchange.address)
+    if answer := too_many_answer(rates.deliveries.take(source)):  # before anything is read
+        tally.count_rejected(None, "rate")
+        return answer
+    try:
+        delivery = await exchange.read_delivery()
+        if delivery is None:
+            tally.count_rejected(None, "size")
+            return TOO_LARGE
+        accepted = (await exchange.find_receiver()).receive(delivery, source)
+        return accepted if isinstance(accepted, Answer) else accepted.answer(await exchange.ingest(accepted.events))
+    except (ConnectionResetError, UnreadablePostError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the sender is asked to come again
+        return error_answer(error)
+
+
+def run_without_loop[Result](coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """The result of a coroutine that never waits, such as one of a synchronous exchange. No event loop is needed."""
+    try:
+        coroutine.send(None)
+    except StopIteration as finished:
+        result: Result = finished.value
+        return result
+    coroutine.close()
+    raise RuntimeError("a synchronous exchange has waited")

@@ -1,0 +1,54 @@
+"""One rule stands in one place: a second copy of it would drift."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from tests.conftest import ROOT
+
+# --- what expressions see as `event` ----------------------------------------------------------------------------------
+
+
+def test_one_module_builds_the_event_scope():
+    scope = {"payload", "type", "source", "headers", "id", "time"}
+    built = [name for name, node in _nodes(ast.Dict) if scope <= {getattr(key, "value", None) for key in node.keys}]
+    assert built == ["automate_core/events/scope.py"]
+
+
+def test_one_module_formats_the_time_of_an_event():
+    written = [name for name, source in _sources() if "T%H:%M:%S.%fZ" in source]
+    assert written == ["automate_core/events/scope.py"]
+
+
+# --- a delivery answered ----------------------------------------------------------------------------------------------
+
+
+def test_one_function_answers_a_delivery():
+    callers = {
+        name for name, node in _nodes(ast.Call) if isinstance(node.func, ast.Name) and node.func.id == "answer_delivery"
+    }
+    assert callers == {"automate_core/webhooks/application.py", "automate_core/webhooks/view.py"}
+    limited = [name for name, source in _sources() if "deliveries.take(" in source]
+    received = [name for name, source in _sources() if re.search(r"find_receiver\(.*\)\)?\.receive\(", source)]
+    assert limited == received == ["automate_core/webhooks/deliveries.py"]
+
+
+def test_one_module_reads_bodies():
+    parsers = re.compile(r"\b(MultiPartParser|parse_qsl|RecursionError)\(")
+    assert [name for name, source in _sources("automate_core/webhooks") if parsers.search(source)] == [
+        "automate_core/webhooks/bodies.py"
+    ]
+
+
+def _sources(under: str = "") -> Iterator[tuple[str, str]]:
+    apps = ROOT / "apps"
+    for path in sorted((apps / under).rglob("*.py")):
+        if "migrations" not in path.parts:
+            yield str(path.relative_to(apps)), path.read_text(encoding="utf-8")
+
+
+def _nodes[Node: ast.AST](kind: type[Node], under: str = "") -> Iterator[tuple[str, Node]]:
+    for name, source in _sources(under):
+        yield from ((name, node) for node in ast.walk(ast.parse(source)) if isinstance(node, kind))
