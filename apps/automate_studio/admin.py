@@ -30,6 +30,7 @@ from automate_studio.runs.views import run_detail, run_list
 from automate_studio.secrets.admin import StudioSecretAdmin
 from automate_studio.ui import overview_address
 from automate_studio.ui.audit.history import object_history
+from automate_studio.ui.htmx import as_htmx_request
 from automate_studio.ui.overview_address import is_overview_first_page, overview_url
 from automate_studio.ui.request_params import parse_number
 from automate_studio.webhooks.admin import StudioWebhookEndpointAdmin
@@ -82,7 +83,7 @@ class WorkflowAdmin(StudioAdmin):
         """The list; the templates to begin with for those who may build workflows and see none yet."""
         if gallery.is_first_run(request):
             return first_run_page(request)
-        return actions.workflow_list(request)
+        return actions.workflow_list(as_htmx_request(request))
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -97,7 +98,7 @@ class ExecutionRunAdmin(StudioAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The list."""
-        return run_list(request)
+        return run_list(as_htmx_request(request))
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -128,7 +129,7 @@ class EventAdmin(StudioAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The inbox."""
-        return event_page.event_list(request)
+        return event_page.event_list(as_htmx_request(request))
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -150,7 +151,7 @@ class TrailAdmin(AuditEntryAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The list."""
-        return audit_list(request)
+        return audit_list(as_htmx_request(request))
 
 
 @admin.register(Overview, site=admin_site())

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import resolve_url
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
 
 from automate_governance.admin_site import reverse
 
@@ -24,11 +26,12 @@ class SignInAgainMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         location = urlsplit(response.headers.get("Location", "")).path
-        if request.headers.get("HX-Request") != "true" or not location or location not in _sign_in_pages():
+        htmx = HtmxDetails(request)
+        if not htmx or not location or location not in _sign_in_pages():
             return response
-        current = urlsplit(request.headers.get("HX-Current-URL", ""))
+        current = urlsplit(htmx.current_url or "")
         here = current.path + (f"?{current.query}" if current.query else "")
-        return HttpResponse(status=401, headers={"HX-Redirect": f"{location}?{urlencode({'next': here})}"})
+        return HttpResponseClientRedirect(f"{location}?{urlencode({'next': here})}", status=401)
 
 
 def _sign_in_pages() -> set[str]:

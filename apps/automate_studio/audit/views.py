@@ -26,12 +26,13 @@ from automate_studio.audit.integrity import integrity_state, verify_chain
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.audit.filters import parse_audit_filters
 from automate_studio.ui.audit.history import find_entries
+from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.request_params import current_person
 from automate_studio.ui.responses import HttpResponseSeeOther, stream_pieces
 
 
 @require_safe
-def audit_list(request: HttpRequest) -> HttpResponse:
+def audit_list(request: HtmxRequest) -> HttpResponse:
     """The entries that answer a question, newest first; htmx asks for the list alone."""
     _check_may_audit(request)
     question = parse_audit_filters(request.GET)
@@ -39,7 +40,7 @@ def audit_list(request: HttpRequest) -> HttpResponse:
     status = 422 if question.problems else 200
     shown: dict[str, Any] = {"found": found, "is_stopped": is_stopped}
     template = "automate_studio/trail/list.html"
-    if request.headers.get("HX-Request") == "true":
+    if request.htmx:
         return TemplateResponse(request, f"{template}#list", shown, status=status)
     return render_page(request, template, "Audit trail", status=status, integrity=integrity_state(), **shown)
 

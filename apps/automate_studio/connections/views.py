@@ -25,6 +25,7 @@ from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio.connections.listing import connection_cards, connection_page
 from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.objects.listing import list_response
 from automate_studio.ui.request_params import clean_text, current_person
 from automate_studio.ui.responses import HttpResponseSeeOther
@@ -102,7 +103,7 @@ def choose_connector(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
+def connection_test(request: HtmxRequest, pk: int) -> HttpResponse:
     """Try a connection by a real call; gives the fragment that says how it went."""
     connection = _get_connection(request, pk)
     try:
@@ -111,10 +112,10 @@ def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied from error
     connection.refresh_from_db()
     shown = {"panel": build_panel(request, connection), "trial": result, "at": timezone.localtime()}
-    if request.headers.get("HX-Request") == "true" and request.POST.get("as") == "card":
+    if request.htmx and request.POST.get("as") == "card":
         [card] = connection_cards(request.user, [connection], timezone.now())
         return TemplateResponse(request, "automate_studio/connections/card.html", {**shown, "card": card})
-    if request.headers.get("HX-Request") == "true":
+    if request.htmx:
         return TemplateResponse(request, "automate_studio/connections/health.html", shown)
     (messages.success if result.works else messages.error)(request, result.message)
     return HttpResponseSeeOther(_connection_url(connection))

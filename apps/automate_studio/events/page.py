@@ -31,6 +31,7 @@ from automate_studio.events.listing import event_page, event_tabs
 from automate_studio.events.match_explanation import build_match_explanation
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, short_id
+from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.json.responses import json_file_response, json_rows_response
 from automate_studio.ui.json.tree import JsonTree
 from automate_studio.ui.json.visible import escape_invisible
@@ -59,13 +60,13 @@ class ReplayOptions:
 
 
 @require_safe
-def event_list(request: HttpRequest) -> HttpResponse:
+def event_list(request: HtmxRequest) -> HttpResponse:
     """What came in; htmx asks for the list alone."""
     if not may_list_events(request.user):
         raise Http404
     found = event_page(request.user, request.GET, timezone.now())
     status = 422 if found.error else 200
-    if request.headers.get("HX-Request") == "true":
+    if request.htmx:
         return TemplateResponse(request, "automate_studio/events/list.html#list", {"found": found}, status=status)
     return _render_page(request, "list", "Events", found=found, status=status)
 

@@ -23,6 +23,7 @@ from automate_core.models import WebhookEndpoint, WorkerState, Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can, permitted
 from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.htmx import as_htmx_request
 from automate_studio.ui.lists import KeysetPage, Tab
 from automate_studio.ui.request_params import clean_text, current_person
 from automate_studio.ui.responses import HttpResponseSeeOther
@@ -114,7 +115,7 @@ def template_detail(request: HttpRequest, slug: str) -> HttpResponse:
 
 def is_first_run(request: HttpRequest) -> bool:
     """Whether this person may build workflows and sees none yet."""
-    if request.GET or request.headers.get("HX-Request") or not can(request.user, "add", Workflow):
+    if request.GET or as_htmx_request(request).htmx or not can(request.user, "add", Workflow):
         return False
     return not permitted(request.user, "view", Workflow.objects.all()).exists()
 

@@ -40,6 +40,7 @@ from automate_studio.overview.figures import (
 from automate_studio.overview.work import SlowWorkflow, WorkStatus, build_work, slowest_workflows
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, format_count
+from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.lists import Tab, query_string
 from automate_studio.ui.overview_address import TEMPLATE, is_overview_first_page
 from automate_studio.ui.overview_address import overview_url as overview_address
@@ -80,12 +81,12 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 
 @require_safe
-def overview_page(request: HttpRequest) -> HttpResponse:
+def overview_page(request: HtmxRequest) -> HttpResponse:
     """The page; only the parts that change, for htmx."""
     if not holds_anywhere(request.user, "view", Workflow):
         raise Http404
     found = build_overview(request.user, request.GET)
-    if request.headers.get("HX-Request") != "true":
+    if not request.htmx:
         if is_overview_first_page():
             return redirect(overview_address() + _overview_query(request.GET))
         page = render_page(request, TEMPLATE, "Overview", overview=found)
@@ -203,7 +204,7 @@ _MARKS = {
 
 
 @require_POST
-def mark_group(request: HttpRequest, pk: int) -> HttpResponse:
+def mark_group(request: HtmxRequest, pk: int) -> HttpResponse:
     """Mute or resolve a group, or take that back: gives the live parts, and a way back."""
     group, wanted = _get_group(request, pk), request.POST.get("do", "")
     if wanted not in _MARKS:
@@ -213,7 +214,7 @@ def mark_group(request: HttpRequest, pk: int) -> HttpResponse:
         act(group, by=current_person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
-    if request.headers.get("HX-Request") != "true":
+    if not request.htmx:
         messages.success(request, said)
         run = parse_uuid(request.POST.get("run"))
         if run:
@@ -223,7 +224,7 @@ def mark_group(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def requeue_dead_jobs(request: HttpRequest) -> HttpResponse:
+def requeue_dead_jobs(request: HtmxRequest) -> HttpResponse:
     """Do the work of jobs that were given up after all: gives the live parts, and what came of it."""
     if not can(request.user, "operate", SITE):
         raise Http404
@@ -231,7 +232,7 @@ def requeue_dead_jobs(request: HttpRequest) -> HttpResponse:
     said = f"{format_count(result.done)} job{'' if result.done == 1 else 's'} replayed."
     if result.refused:
         said += f" {format_count(len(result.refused))} left: {next(iter(result.refused.values()))}."
-    if request.headers.get("HX-Request") != "true":
+    if not request.htmx:
         messages.success(request, said)
         return HttpResponseSeeOther(overview_address() + _overview_query(request.GET))
     return _live_response(request, {"said": said, "is_bad": not result.done})

@@ -21,17 +21,18 @@ from automate_studio.runs.page.header import run_lineage
 from automate_studio.runs.page.inspector import StepInspector, build_inspector, pending_approvals
 from automate_studio.runs.page.page import load_run
 from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.request_params import get_run_or_404, parse_number
 from automate_studio.view_models.run_data import RunView
 
 
 @require_safe
-def run_list(request: HttpRequest) -> HttpResponse:
+def run_list(request: HtmxRequest) -> HttpResponse:
     """The runs of all workflows that this person may know of, newest first; htmx asks for the rows, or for all."""
     if not holds_anywhere(request.user, "view", ExecutionRun):
         raise Http404
     template = "automate_studio/runs.html"
-    if request.headers.get("HX-Request") == "true" and request.headers.get("HX-Target", "list") == "list":
+    if request.htmx and (request.htmx.target or "list") == "list":
         found = run_list_page(request.user, request.GET, timezone.now(), whole=False)
         return TemplateResponse(request, f"{template}#list", {"found": found})
     found = run_list_page(request.user, request.GET, timezone.now())

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import push_url
 
 from automate_core.authoring import pausing
 from automate_core.models import Workflow
@@ -20,6 +21,7 @@ from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, holds_anywhere, permitted
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence
+from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.request_params import current_person, parse_number
 from automate_studio.ui.responses import HttpResponseSeeOther
 from automate_studio.workflows.listing import ON_A_PAGE, workflow_page
@@ -64,11 +66,11 @@ class BulkOutcome:
 
 
 @require_safe
-def workflow_list(request: HttpRequest) -> HttpResponse:
+def workflow_list(request: HtmxRequest) -> HttpResponse:
     """The workflows that this person may know of; htmx asks for what a filter changes alone."""
     if not holds_anywhere(request.user, "view", Workflow):
         raise Http404
-    if request.headers.get("HX-Request") == "true":
+    if request.htmx:
         return _list_response(request)
     found = workflow_page(request.user, request.GET, timezone.now())
     return render_page(request, TEMPLATE, "Workflows", found=found)
@@ -126,8 +128,7 @@ def _list_response(request: HttpRequest, outcome: BulkOutcome | None = None, *, 
     found = workflow_page(request.user, request.GET, timezone.now())
     shown = {"found": found, "outcome": outcome}
     answer = TemplateResponse(request, f"{TEMPLATE}#answer", shown, status=status)
-    answer["HX-Push-Url"] = f"{reverse('admin:automate_core_workflow_changelist')}{found.query}"
-    return answer
+    return push_url(answer, f"{reverse('admin:automate_core_workflow_changelist')}{found.query}")
 
 
 @require_POST

@@ -16,6 +16,7 @@ from automate_governance import sharing
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.governed import Governed
 from automate_governance.permissions import NotPermittedError, can, permitted
+from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.request_params import clean_text, current_person
 from automate_studio.ui.responses import HttpResponseSeeOther
 
@@ -35,7 +36,7 @@ _DOES: dict[str, str] = {
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def share(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
+def share(request: HtmxRequest, kind: str, pk: int) -> HttpResponse:
     """Who may do what with an object, and why; a POST grants or takes away.
 
     404 for what one may not know, 403 for what one may not share, 422 with the reason where it cannot be done.
@@ -49,7 +50,7 @@ def share(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
             raise PermissionDenied(str(error)) from error
         except sharing.SharingError as error:
             problem = str(error)
-    by_htmx = request.headers.get("HX-Request") == "true"
+    by_htmx = bool(request.htmx)
     if request.method == "POST" and not problem and not by_htmx:
         return HttpResponseSeeOther(request.path)
     template = "automate_studio/share.html" + ("#panel" if by_htmx else "")

@@ -14,6 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
+from django_htmx.http import HttpResponseClientRedirect
 
 from automate_core.ids import uuid7
 from automate_core.models import Event, ExecutionRun, WorkflowVersion
@@ -26,6 +27,7 @@ from automate_studio.runs.page.page import RunPage, load_run
 from automate_studio.runs.page.rerun_preset import preset_version
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, short_id
+from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.json.editor import parse_storable
 from automate_studio.ui.request_params import current_person
 from automate_studio.ui.responses import HttpResponseSeeOther
@@ -78,7 +80,7 @@ class RerunForm:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def run_retry(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+def run_retry(request: HtmxRequest, run_id: uuid.UUID) -> HttpResponse:
     """The dialog; a POST runs it again and leads to the new run. htmx gets the dialog's content alone."""
     page = load_run(request.user, run_id, RunView.of(request.GET, request.POST.get("step", "")))
     if not can(request.user, "run", page.run.workflow):
@@ -98,8 +100,8 @@ def run_retry(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     failures.resolve_retried([run_id], by=current_person(request))
     messages.success(request, f"This run repeats run {short_id(run_id)}.")
     there = reverse("admin:automate_core_executionrun_change", args=[again.pk])
-    if request.headers.get("HX-Request") == "true":
-        return HttpResponse(status=204, headers={"HX-Redirect": there})
+    if request.htmx:
+        return HttpResponseClientRedirect(there, status=204)
     return HttpResponseSeeOther(there)
 
 
@@ -170,8 +172,8 @@ def _editable_input(run: ExecutionRun) -> str | None:
     return "null"
 
 
-def _render_dialog(request: HttpRequest, form: RerunForm) -> HttpResponse:
+def _render_dialog(request: HtmxRequest, form: RerunForm) -> HttpResponse:
     status = 422 if form.errors else 200
-    if request.headers.get("HX-Request") == "true":
+    if request.htmx:
         return TemplateResponse(request, "automate_studio/run/rerun_form.html", {"form": form}, status=status)
     return render_page(request, "automate_studio/run/rerun.html", f"Re-run {form.run}", status=status, form=form)

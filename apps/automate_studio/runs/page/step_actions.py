@@ -22,6 +22,7 @@ from automate_studio.runs.page.inspector import build_inspector
 from automate_studio.runs.page.page import load_run
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.forms import posted_answers
+from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.json.editor import parse_storable
 from automate_studio.ui.request_params import clean_text, current_person, get_run_or_404
 from automate_studio.ui.responses import HttpResponseSeeOther
@@ -42,7 +43,7 @@ class _InvalidInputError(Exception):
 
 
 @require_POST
-def run_try_now(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+def run_try_now(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
     """Make a step's next try now."""
 
     def act(wait: Wait, by: Person) -> str:
@@ -53,7 +54,7 @@ def run_try_now(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpRespo
 
 
 @require_POST
-def run_skip(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+def run_skip(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
     """Have a step that waits passed over, with an output for later steps."""
 
     def act(wait: Wait, by: Person) -> str:
@@ -65,7 +66,7 @@ def run_skip(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse
 
 
 @require_POST
-def run_review(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+def run_review(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
     """Say what became of an attempt in doubt."""
 
     def act(wait: Wait, by: Person) -> str:
@@ -80,7 +81,7 @@ def run_review(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpRespon
 
 
 @require_POST
-def run_decide(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+def run_decide(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
     """Answer an approval in the run's own page; for those who were asked."""
 
     def act(wait: Wait, by: Person) -> str:
@@ -100,7 +101,7 @@ def _posted_output(request: HttpRequest, dialog: str) -> Any:
 
 
 def _apply_as_runner(
-    request: HttpRequest, run_id: uuid.UUID, path: str, act: Callable[[Wait, Person], str]
+    request: HtmxRequest, run_id: uuid.UUID, path: str, act: Callable[[Wait, Person], str]
 ) -> HttpResponse:
     """The same for who may run the workflow, and nobody else: whatever they fill in."""
     run = get_run_or_404(request, run_id)
@@ -110,7 +111,7 @@ def _apply_as_runner(
 
 
 def _apply_to_wait(
-    request: HttpRequest, run: ExecutionRun, path: str, act: Callable[[Wait, Person], str]
+    request: HtmxRequest, run: ExecutionRun, path: str, act: Callable[[Wait, Person], str]
 ) -> HttpResponse:
     """Do it with the wait of that step. What cannot be done is said in the panel, with what was filled in."""
     waits = Wait.objects.filter(run=run, path=path.replace("\0", "")) if path else Wait.objects.none()
@@ -133,9 +134,9 @@ def _apply_to_wait(
     return _render_panel(request, run.pk, path, 200, said=said)
 
 
-def _render_panel(request: HttpRequest, run_id: uuid.UUID, path: str, status: int, **shown: Any) -> HttpResponse:
+def _render_panel(request: HtmxRequest, run_id: uuid.UUID, path: str, status: int, **shown: Any) -> HttpResponse:
     """The panel; who came without scripts is sent to the page, which says the same."""
-    if status == 200 and request.headers.get("HX-Request") != "true":
+    if status == 200 and not request.htmx:
         messages.success(request, shown["said"])
         there = reverse("admin:automate_core_executionrun_change", args=[run_id])
         return HttpResponseSeeOther(f"{there}?{urlencode({'step': path})}")

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
 from automate_studio.ui.audit.history import object_history
+from automate_studio.ui.htmx import as_htmx_request
 from automate_studio.ui.objects import form_view
 from automate_studio.ui.objects.form_view import build_sections
 from automate_studio.ui.objects.where_used import where_used
@@ -133,7 +134,7 @@ class ObjectAdmin:
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         """The question as a page, or as what a dialog holds when htmx asks."""
         response: HttpResponse = super().render_delete_form(request, context)  # type: ignore[misc]
-        if request.headers.get("HX-Request") == "true" and isinstance(response, TemplateResponse):
+        if as_htmx_request(request).htmx and isinstance(response, TemplateResponse):
             response.template_name = f"{DELETE}#question"
         return response
 

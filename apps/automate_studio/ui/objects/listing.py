@@ -8,10 +8,12 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django_htmx.http import push_url
 
 from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.htmx import as_htmx_request
 from automate_studio.ui.lists import FilterChoice, Query, Tab, query_string
 from automate_studio.ui.request_params import clean_text, parse_number
 
@@ -132,11 +134,10 @@ def owner_condition(asked_for: ListQuery) -> dict[str, str]:
 
 def list_response(
     request: HttpRequest, template: str, title: str, url: str, found: ListPage, **more: Any
-) -> TemplateResponse:
+) -> HttpResponse:
     """The list as a page, or what a filter changes of it when htmx asks."""
     shown = {"found": found, "url": url, **more}
-    if request.headers.get("HX-Request") != "true" or request.headers.get("HX-Target") != "list":
+    if as_htmx_request(request).htmx.target != "list":
         return render_page(request, template, title, **shown)
     fragment = TemplateResponse(request, f"{template}#answer", shown)
-    fragment["HX-Push-Url"] = f"{url}{found.query}"
-    return fragment
+    return push_url(fragment, f"{url}{found.query}")
