@@ -1,4 +1,4 @@
-"""The studio's pages in the admin: they stand where Django's own lists and forms of these models would."""
+"""Pages of the studio in the admin: they replace Django's lists and forms for these models."""
 
 from __future__ import annotations
 
@@ -50,22 +50,19 @@ __all__ = [
 
 
 class StudioAdmin(GovernedAdmin):
-    """Nothing is added, changed or deleted through Django's forms."""
+    """Read-only admin: nothing is added, changed or deleted through Django's forms."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Not by a form."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Not by a form."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Not by a form."""
         return False
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """What people did with it, from the audit trail."""
+        """Audit entries of the object."""
         obj = self.get_object(request, object_id)
         if obj is None:
             raise Http404
@@ -80,7 +77,7 @@ class WorkflowAdmin(StudioAdmin):
     search_fields = ("name", "slug")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The list; the templates to begin with for those who may build workflows and see none yet."""
+        """The list; for people who may build workflows and see none, the first page with templates."""
         if gallery.is_first_run(request):
             return first_run_page(request)
         return actions.workflow_list(as_htmx_request(request))
@@ -88,7 +85,6 @@ class WorkflowAdmin(StudioAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """The page."""
         return views.workflow_page(request, parse_number(object_id) or 0)
 
 
@@ -97,44 +93,39 @@ class ExecutionRunAdmin(StudioAdmin):
     """The run list and page."""
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The list."""
         return run_list(as_htmx_request(request))
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """The page."""
         return run_detail(request, _key(object_id))
 
 
 @admin.register(Event, site=admin_site())
 class EventAdmin(StudioAdmin):
-    """The event inbox and the page of an event. Events have no owner: `event_access` says who may know them."""
+    """Event inbox and event page. Events have no owner: `event_access` decides who may know one."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
-        """Nothing of Django's own looks for events."""
+        """Empty: none of Django's own pages reads events."""
         return Event.objects.none()
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Whether there is an inbox for this person."""
         return may_list_events(request.user)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The same; the pages ask for each event."""
+        """Same as for the inbox; the pages check each event."""
         return may_list_events(request.user)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Event | None:
-        """For the history, which asks for itself."""
+        """For the history page, which checks the permission itself."""
         return Event.objects.filter(pk=_key(object_id)).first()
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The inbox."""
         return event_page.event_list(as_htmx_request(request))
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """The page."""
         return event_page.event_detail(request, _key(object_id))
 
 
@@ -150,7 +141,6 @@ class TrailAdmin(AuditEntryAdmin):
     """The audit trail's page."""
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The list."""
         return audit_list(as_htmx_request(request))
 
 
@@ -159,29 +149,27 @@ class OverviewAdmin(StudioAdmin):
     """The overview's line among the models of the admin: it leads to the page."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Whether the page is for this person."""
         return holds_anywhere(request.user, "view", Workflow)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The same."""
         return holds_anywhere(request.user, "view", Workflow)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """To the page."""
+        """Redirect to the page."""
         return redirect(overview_url())
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """There are no objects."""
+        """404: there are no objects."""
         raise Http404
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Nor what was done with them."""
+        """404: there are no objects."""
         raise Http404
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Nor what could be deleted."""
+        """404: there are no objects."""
         raise Http404
 
 

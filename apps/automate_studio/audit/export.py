@@ -26,7 +26,7 @@ COLUMNS = (
 
 
 def json_lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
-    """One object a line; `canonical` is what the hash is over, so that a whole trail can be checked elsewhere."""
+    """One JSON object per line; `canonical` is the hashed text, so that a complete trail can be verified elsewhere."""
     for entry in _readable_entries(entries):
         fields = _entry_fields(entry) | {"changes": entry.changes, "canonical": entry.canonical}
         yield f"{audit.canonical_text(fields)}\n"

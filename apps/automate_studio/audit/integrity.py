@@ -1,4 +1,4 @@
-"""Was anything tampered with: the last check of the chain with its anchor, and a new check at a person's wish."""
+"""Integrity of the audit trail: the last verification of the chain with its anchor, and a new one on request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_FAULTS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Integrity:
-    """The newest link, and the last check: at, by whom, up to which link (the anchor), with which faults."""
+    """The newest link and the last verification: when, by whom, up to which link (the anchor), with which faults."""
 
     position: int
     head: str
@@ -31,7 +31,7 @@ class Integrity:
 
     @property
     def state(self) -> str:
-        """The state whose glyph and colour stand for it."""
+        """State whose glyph and colour are shown."""
         return "waiting" if self.at is None or not self.is_whole_trail else "failed" if self.faults else "succeeded"
 
     @property
@@ -41,7 +41,7 @@ class Integrity:
 
 
 def integrity_state() -> Integrity:
-    """How it stands. Two queries."""
+    """Integrity as last verified. Two queries."""
     newest = AuditLink.objects.order_by("-position").values_list("position", "hash").first() or (0, "")
     last = AuditEntry.objects.filter(verb=VERB).order_by("-pk").first()
     found = Integrity(position=newest[0], head=newest[1])
@@ -61,7 +61,7 @@ def integrity_state() -> Integrity:
 
 
 def verify_chain(by: Person) -> None:
-    """Check the whole chain, that the anchor of the last check is still in it included, and record what came of it."""
+    """Verify the whole chain, including that the last anchor is still in it, and record the result."""
     before = integrity_state()
     faults: list[str] = []
     is_whole = True

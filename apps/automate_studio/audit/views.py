@@ -33,7 +33,7 @@ from automate_studio.ui.responses import HttpResponseSeeOther, stream_pieces
 
 @require_safe
 def audit_list(request: HtmxRequest) -> HttpResponse:
-    """The entries that answer a question, newest first; htmx asks for the list alone."""
+    """Entries that match the filters, newest first; htmx gets the list alone."""
     _check_may_audit(request)
     question = parse_audit_filters(request.GET)
     found, is_stopped = find_entries(request, question)
@@ -47,7 +47,7 @@ def audit_list(request: HtmxRequest) -> HttpResponse:
 
 @require_POST
 def audit_export(request: HttpRequest) -> HttpResponseBase:
-    """The same entries as a signed file, audited."""
+    """Matching entries as a signed file, audited."""
     _check_may_audit(request)
     question, kind = parse_audit_filters(request.GET), request.POST.get("format", "csv")
     if question.problems or kind not in export.KINDS:
@@ -66,7 +66,7 @@ def audit_export(request: HttpRequest) -> HttpResponseBase:
 
 @require_POST
 def audit_verify(request: HttpRequest) -> HttpResponse:
-    """Check the chain, and show what came of it."""
+    """Verify the chain and show the result."""
     _check_may_audit(request)
     verify_chain(current_person(request))
     return HttpResponseSeeOther(reverse("admin:automate_governance_auditentry_changelist"))

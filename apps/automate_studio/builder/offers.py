@@ -1,4 +1,4 @@
-"""What can be inserted into a draft: by group, with what fits the place and what this person used last in front."""
+"""Palette of the builder: entries by group, suggestions and recently used ones first."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LOGIC = (
 
 @dataclass(frozen=True, kw_only=True)
 class PaletteEntry:
-    """One thing that can be inserted; `inputs` are what it comes with, and `step` its step's name then."""
+    """An entry that can be inserted; `inputs` are its preset inputs, `step` the new step's name."""
 
     kind: str
     action: str = ""
@@ -52,7 +52,7 @@ class PaletteEntry:
 
     @property
     def request(self) -> str:
-        """The fields of the command that adds it, as JSON."""
+        """Fields of the command that adds it, as JSON."""
         asked = {"do": "add", "kind": self.kind, "action": self.action}
         asked |= {"name": self.step} if self.step else {}
         asked |= {"inputs": json.dumps(self.inputs)} if self.inputs else {}
@@ -62,7 +62,7 @@ class PaletteEntry:
 def palette_groups(
     workflow: Workflow, draft: Draft, person: User, place: tuple[str, str], index: int
 ) -> dict[str, list[PaletteEntry]]:
-    """The offers by group, those that fit and those used last a second time at the top. One query."""
+    """Entries by group; suggested and recently used ones are repeated at the top. One query."""
     found = {"Your data": list(_model_entries(workflow)), **_all_groups()}
     known = {offer.what: offer for offers in found.values() for offer in offers}
     ahead = {
@@ -73,7 +73,7 @@ def palette_groups(
 
 
 def _all_groups() -> dict[str, list[PaletteEntry]]:
-    """Actions of the installed connectors, and the kinds of steps that are the engine's own."""
+    """Actions of the installed connectors, and the engine's own step kinds."""
     apps: list[PaletteEntry] = []
     minds: list[PaletteEntry] = []
     for name in connectors.names():
@@ -91,7 +91,7 @@ def _all_groups() -> dict[str, list[PaletteEntry]]:
 
 
 def _connector_entries(adapter: ConnectorAdapter) -> Iterator[PaletteEntry]:
-    """The actions that a connector describes, or one by which any can be called."""
+    """A connector's described actions, or one generic action."""
     tile: Any = {"kind": "action", "icon": adapter.icon, "hue": adapter.hue}
     for action in adapter.actions:
         yield PaletteEntry(
@@ -116,7 +116,7 @@ _OPERATIONS = (
 
 
 def _model_entries(workflow: Workflow) -> Iterator[PaletteEntry]:
-    """What whoever the workflow runs as may do with the models of the setting, filled in."""
+    """Model actions that the workflow's `run_as` may perform, with preset inputs."""
     if "models" not in connectors.names():
         return
     adapter = connectors.get("models")
@@ -148,7 +148,7 @@ def _is_exposed(entry: AllowedModel, action: str) -> bool:
 
 
 def _recently_used(person: User) -> Iterator[tuple[str, str, str]]:
-    """What somebody added to any draft, newest first, each once."""
+    """Entries that the person added to any draft, newest first, each once."""
     seen: dict[tuple[str, str, str], None] = {}
     added = DraftCommand.objects.filter(author_id=person.pk, kind="add").order_by("-created_at")
     for changes in added.values_list("changes", flat=True)[:_EVENTS_READ]:
@@ -166,7 +166,7 @@ def _entry_key(columns: dict[str, Any]) -> tuple[str, str, str]:
 def _suggested(
     draft: Draft, place: tuple[str, str], index: int, known: Iterable[tuple[str, str, str]]
 ) -> list[tuple[str, str, str]]:
-    """What often follows what stands before the place: by its kind, by its connector, by the rest of the draft."""
+    """Usual followers of the step before the place: by its kind, its connector, the rest of the draft."""
     before = draft.siblings(place)[:index]
     holder = draft.steps.get(place[0])
     wanted = [(kind, action, "") for kind, action in _usual_followers(before[-1] if before else holder)]
@@ -192,7 +192,7 @@ _LISTS = ("find", "list", "query", "search")
 
 
 def _usual_followers(before: StepNode | None) -> tuple[tuple[str, str], ...]:
-    """What often follows a step, or comes first in one that holds others; None is the start."""
+    """Usual followers of a step, or first steps inside a container; None is the start."""
     if before is None:
         return ("branch", ""), ("action", "data.set")
     if before.kind == "approval":

@@ -1,4 +1,4 @@
-"""Who else has a draft open: their pages tell of themselves, and are gone half a minute after they last did."""
+"""Presence in the builder: other people with the draft open; a page reports itself and expires after half a minute."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACTIVE_FOR = dt.timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class PresentPerson:
-    """Somebody else at a draft; `step` is the key of the step they are at, and `place` what that is called."""
+    """Another person at the draft; `step` is the key of their step, `place` its name."""
 
     name: str
     step: str
@@ -32,7 +32,7 @@ class PresentPerson:
 
 @require_POST
 def report_presence(request: HttpRequest, pk: int) -> HttpResponse:
-    """Note where this person is, or with `leave` that they go, and show who else is there."""
+    """Record where this person is, or with `leave` that they left, and show the others."""
     workflow = get_editable_workflow(request, pk)
     person = current_person(request)
     if request.POST.get("leave"):
@@ -44,7 +44,7 @@ def report_presence(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def record_presence(workflow: Workflow, person: Person, step: str) -> None:
-    """Somebody is there now. Who has been gone for long is forgotten."""
+    """Record that a person is there now. Expired rows are deleted."""
     now = timezone.now()
     Presence.objects.filter(workflow=workflow, seen_at__lt=now - ACTIVE_FOR).exclude(person=person).delete()
     row = Presence(workflow=workflow, person=person, step=step, seen_at=now)
@@ -54,7 +54,7 @@ def record_presence(workflow: Workflow, person: Person, step: str) -> None:
 
 
 def present_people(workflow: Workflow, *, but: Person) -> list[PresentPerson]:
-    """Who else is there, by name. Two queries."""
+    """Other people at the draft, by name. Two queries."""
     found = Presence.objects.filter(workflow=workflow, seen_at__gte=timezone.now() - ACTIVE_FOR).exclude(person=but)
     rows = sorted(found.select_related("person"), key=lambda row: row.person.get_username())
     names = dict(workflow.steps.filter(key__in={row.step for row in rows}).values_list("key", "name"))

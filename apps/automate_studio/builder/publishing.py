@@ -1,4 +1,4 @@
-"""Publishing: the review of a draft, the list of versions, two of them beside each other, and the way back to one."""
+"""Publishing: review of a draft, version list, comparison of two versions, and restoring one."""
 
 from __future__ import annotations
 
@@ -36,24 +36,23 @@ LONGEST_MESSAGE = 1_000
 
 @dataclass(frozen=True)
 class DifferenceRow:
-    """A difference as it is shown: `fields` are (name, value before, value after), texts that hide nothing."""
+    """A difference; `fields` are (name, before, after) with invisible characters escaped."""
 
     difference: Difference
     fields: list[tuple[str, str | None, str | None]]
 
     @property
     def sign(self) -> tuple[str, str]:
-        """(class of its colour, the sign)."""
+        """(colour class, sign)."""
         return _SIGNS[self.difference.kind]
 
     @property
     def name(self) -> str:
-        """What people call it."""
         return escape_invisible(self.difference.name)
 
     @property
     def words(self) -> str:
-        """What came of it."""
+        """Kind of change in words."""
         return escape_invisible(self.difference.words)
 
 
@@ -65,9 +64,9 @@ _SIGNS = {"added": ("a", "+"), "removed": ("d", "\u2212"), "moved": ("m", "↕")
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def review_draft(request: HttpRequest, pk: int) -> HttpResponse:
-    """What is about to be published; a POST publishes what was seen.
+    """Review of the draft; a POST publishes the reviewed draft.
 
-    409 when somebody changed it meanwhile, with what they did and a fresh review; 422 when it has errors.
+    409 with the changes and a fresh review when it was changed meanwhile; 422 when it has errors.
     """
     workflow = _get_workflow(request, pk)
     if request.method != "POST":
@@ -129,14 +128,14 @@ def _difference_rows(found: Iterable[Difference]) -> list[DifferenceRow]:
 
 
 def _visible_lines(found: list[Line] | None) -> list[Line] | None:
-    """The texts with what would hide parts of them written out."""
+    """The texts with invisible characters escaped."""
     return found and [
         replace(line, left=escape_invisible(line.left), right=escape_invisible(line.right)) for line in found
     ]
 
 
 def _value_text(name: str, text: str | None) -> str | None:
-    """A value for people: conditions as sentences, the rest as it is written."""
+    """A value for people: conditions as sentences, the rest as written."""
     if text is None:
         return None
     if name == "filter" or name.startswith("condition of "):
@@ -149,7 +148,7 @@ def _value_text(name: str, text: str | None) -> str | None:
 
 @require_safe
 def version_list(request: HttpRequest, pk: int) -> HttpResponse:
-    """The versions, newest first, `?before=` a number."""
+    """Versions, newest first, before the number `?before=`."""
     workflow = _get_workflow(request, pk)
     found = workflow.versions.select_related("author", "run_as").defer("definition")
     before = parse_number(request.GET.get("before"))
@@ -167,7 +166,7 @@ def version_list(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def compare_versions(request: HttpRequest, pk: int) -> HttpResponse:
-    """Two versions, `?from=` and `?to=`: numbers, or `draft`. Without them what is published, and the draft."""
+    """Two versions, `?from=` and `?to=`: numbers or `draft`; the published one and the draft by default."""
     workflow = _get_workflow(request, pk)
     present = str(workflow.published.number) if workflow.published else DRAFT
     names = (request.GET.get("from") or present, request.GET.get("to") or DRAFT)
@@ -176,7 +175,7 @@ def compare_versions(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def restore_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
-    """Make the draft what a version says, and go to the builder, where that can be undone."""
+    """Copy a version into the draft and open the builder, where it can be undone."""
     workflow = _get_workflow(request, pk)
     rev = _posted_number(request, "rev")
     changed = False
@@ -194,7 +193,7 @@ def restore_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 
 @require_POST
 def republish_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
-    """Publish what an older version says, as a new one."""
+    """Publish an older version as a new one."""
     workflow = _get_workflow(request, pk)
     seen = Seen(workflow.rev, _posted_number(request, "version"))
     made: list[WorkflowVersion] = []
@@ -215,7 +214,7 @@ def republish_version(request: HttpRequest, pk: int, number: int) -> HttpRespons
 def _try_or_compare(
     request: HttpRequest, workflow: Workflow, number: int, act: Callable[[], None]
 ) -> HttpResponse | None:
-    """None when it was done; else the comparison with that version, and why not."""
+    """None after success; else the comparison with that version, and the reason."""
     try:
         act()
     except WorkflowVersion.DoesNotExist:
@@ -289,7 +288,7 @@ def _get_workflow(request: HttpRequest, pk: int) -> Workflow:
 
 
 def _posted_number(request: HttpRequest, name: str) -> int:
-    """A number that a form brings along; -1, which nothing is equal to, when it does not."""
+    """Number from a form; -1, which equals no version, when it is missing."""
     found = parse_number(request.POST.get(name))
     return -1 if found is None else found
 

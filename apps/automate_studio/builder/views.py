@@ -1,4 +1,4 @@
-"""The builder: a draft's tree and the panel beside it. Every edit is one POST, one command, and fragments back."""
+"""The builder: a draft's tree and its panel. Every edit is one POST, one command, and fragments in response."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def builder_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def insert_palette(request: HttpRequest, pk: int) -> HttpResponse:
-    """What can be inserted at the place that the parameters name."""
+    """Palette for the place that the parameters name."""
     workflow = get_editable_workflow(request, pk)
     place = clean_text(request.GET.get("parent")), clean_text(request.GET.get("slot"))
     index = parse_number(request.GET.get("index"))
@@ -83,7 +83,7 @@ def insert_palette(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def step_panel(request: HttpRequest, pk: int, path: str) -> HttpResponse:
-    """The panel of a step, of the triggers or of the workflow. A POST stores those of its fields that differ."""
+    """Panel of a step, of the triggers or of the workflow. A POST stores its changed fields."""
     if request.method == "POST":
         return _store_fields(request, pk, path)
     state = commands.load_state(get_editable_workflow(request, pk))
@@ -96,7 +96,7 @@ def step_panel(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 
 @require_POST
 def run_command(request: HttpRequest, pk: int) -> HttpResponse:
-    """One command: its fields are the request's."""
+    """Run one command, whose fields are the request's."""
     workflow = get_editable_workflow(request, pk)
     selected = request.POST.get("selected", "")
 
@@ -117,7 +117,7 @@ def run_command(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def store_condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
-    """Store a condition as its form has it, after what `act` says: its rows, or its JSON."""
+    """Store a posted condition, as rows or JSON, after the action `act`."""
     workflow = get_editable_workflow(request, pk)
 
     def act() -> DraftState:
@@ -130,7 +130,7 @@ def store_condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 
 @require_POST
 def copy_step(request: HttpRequest, pk: int) -> HttpResponse:
-    """Keep a step, with all inside it, for pasting here or elsewhere; what is kept is the session's."""
+    """Copy a step with its contents into the session's clipboard."""
     state = commands.load_state(get_editable_workflow(request, pk))
     key = request.POST.get("key", "")
     try:
@@ -142,7 +142,7 @@ def copy_step(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _command_document(request: HttpRequest) -> dict[str, Any]:
-    """A request's fields as a command's document. Raises RefusedError."""
+    """Fields of a request as a command's document. Raises RefusedError."""
     document: dict[str, Any] = {name: value for name, value in request.POST.items() if name not in _NOT_OURS}
     for name in _JSON & document.keys():
         try:
@@ -160,7 +160,7 @@ _NOT_OURS = {"csrfmiddlewaretoken", "selected", "last"}
 def _edit_response(
     request: HttpRequest, act: Callable[[], DraftState], selected: str, *, template: str = "answer.html"
 ) -> HttpResponse:
-    """What came of an edit: the tree, the bar and the panel; or why it was not made."""
+    """Response to an edit: tree, bar and panel; or why it was not made."""
     try:
         state = act()
     except NotPermittedError as error:
@@ -174,7 +174,7 @@ def _edit_response(
 
 
 def _error_response(request: HttpRequest, error: EditError) -> HttpResponse:
-    """409 with what the other did and the choice to go on, 422 with what to mend."""
+    """409 with the other person's change and a way to override it, 422 with what to fix."""
     again = {name: texts for name, texts in request.POST.lists() if name != "csrfmiddlewaretoken"}
     if isinstance(error, ConflictError):
         again["last" if request.POST.get("do") in {"undo", "redo"} else "rev"] = [str(error.rev)]
@@ -192,7 +192,7 @@ def _error_response(request: HttpRequest, error: EditError) -> HttpResponse:
 
 
 def _edited_name(request: HttpRequest) -> str:
-    """What a request would have changed, as a person calls it."""
+    """What a request would have changed, as people call it."""
     if request.POST.get("trigger") or request.POST.get("do") == "edit_trigger":
         return _("this trigger")
     if request.path.endswith(f"/{SETTINGS}/"):
@@ -205,7 +205,7 @@ def _edited_name(request: HttpRequest) -> str:
 
 
 def _store_fields(request: HttpRequest, pk: int, path: str) -> HttpResponse:
-    """Store the fields of a panel that differ from what is there."""
+    """Store the changed fields of a panel."""
     workflow = get_editable_workflow(request, pk)
     structure = workflow.structure_rev
     document: dict[str, Any] = {}
@@ -244,19 +244,19 @@ def _store_fields(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 
 
 def _posted_name(request: HttpRequest, name: str) -> str:
-    """The name of a field in its form: of a trigger's rows that begins with the trigger's key."""
+    """Name of a field in its form: in a trigger's rows, prefixed with the trigger's key."""
     rows_of_trigger = f"{request.POST.get('trigger', '')}.{name}"
     return rows_of_trigger if f"{rows_of_trigger}{ROWS}" in request.POST else name
 
 
 def _slots(draft: Draft, path: str) -> list[str]:
-    """The lists of steps in what the panel is about: some fields make or drop one."""
+    """Slots of the panel's step: some fields add or remove one."""
     node = step_at(draft, path)
     return node.slots if node else []
 
 
 def _changed_command(request: HttpRequest, draft: Draft, path: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """(the command that stores what differs, if anything does; the fields that cannot be read)."""
+    """(the command that stores changed fields, if any; unreadable fields)."""
     rev = parse_number(request.POST.get("rev")) or 0
     if path == SETTINGS:
         found, unset, errors = changed_fields(SETTINGS_FIELDS, settings_values(draft), request.POST)
@@ -313,7 +313,7 @@ def _changed_trigger(request: HttpRequest, draft: Draft, rev: int) -> tuple[dict
 
 @require_POST
 def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
-    """Make a webhook for a trigger. Its secret stands in this answer, and nowhere after that."""
+    """Create a webhook endpoint for a trigger. Its secret is in this response only."""
     workflow = get_editable_workflow(request, pk)
     try:
         state, secret = create_endpoint(workflow, key, request.POST, by=current_person(request))
@@ -343,7 +343,7 @@ def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
-    """Whether an event of a trigger's source has come; a POST shows it, and makes it the sample."""
+    """Whether an event of the trigger's source arrived; a POST shows it and makes it the sample."""
     state = commands.load_state(get_editable_workflow(request, pk))
     if request.method != "POST":
         return poll_event(request, state, key)
@@ -388,7 +388,7 @@ _CONTAINERS = {kind: KIND_LABELS[kind] for kind in ("branch", "for_each", "try",
 
 
 def _connection_names(state: DraftState, user: User) -> dict[str, str]:
-    """The names of the connections of a draft, by slug, of those that this person may use."""
+    """Names of the draft's connections by slug, of those that this person may use."""
     slugs = {node.connection for node in state.draft.steps.values() if node.connection}
     if not slugs:
         return {}
@@ -408,7 +408,7 @@ _SEVERITY = ("warning", "missing", "error")  #: the last wins
 
 
 def _problem_marks(problems: list[ProblemLine]) -> tuple[Mapping[str, ProblemMark], ProblemMark | None]:
-    """The worst problem of each step by its key, and of the triggers."""
+    """The worst problem of each step by key, and of the triggers."""
     found: dict[str, ProblemMark] = {}
     for line in sorted(problems, key=lambda line: _SEVERITY.index(line.level)):
         found[line.path.rpartition("/")[2]] = ProblemMark(level=line.level, text=line.text)

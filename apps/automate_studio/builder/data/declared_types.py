@@ -1,6 +1,6 @@
-"""What is known of data before any was seen: names and types, from triggers, actions and kinds of steps.
+"""Types known before any data was seen: from triggers, actions and step kinds.
 
-A shape is data in which each value is a `Typed`, which says what there will be and not what it is.
+A shape is data in which each value is a `TypeOnly`: the type of the future value.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from automate_plugins.fields import FieldKind, FieldSpec
 
 @dataclass(frozen=True)
 class TypeOnly:
-    """A value of which the type alone is known: its sign, and in words."""
+    """A value of which only the type is known: glyph and words."""
 
     glyph: str
     words: str
@@ -46,7 +46,7 @@ _ERROR = {"details": MAPPING, "retryable": YES_NO, "retry_after": NUMBER}
 
 
 def declared_scope(state: DraftState) -> dict[str, Any]:
-    """The shape of what expressions see, but for the outputs of steps, which `output` gives."""
+    """Shape of the scope, without the outputs of steps, which `declared_output` gives."""
     payload: Any = ANYTHING
     for trigger in reversed(state.reading.definition.triggers):
         shape = _payload_shape(trigger)
@@ -87,7 +87,7 @@ def _column_type(kind: str) -> TypeOnly:
 
 
 def declared_output(node: StepNode) -> Any:
-    """The shape of what a step gives."""
+    """Shape of a step's output."""
     match node.kind:
         case "action":
             return _action_output(node)
@@ -124,7 +124,7 @@ def _action_output(node: StepNode) -> Any:
 
 
 def has_declared(shape: Any, path: Path) -> bool:
-    """Whether a shape has that path, or what may have it: of a value of any type, all that is inside it."""
+    """Whether a shape has that path or may have it: a value of any type may hold anything."""
     for part in path:
         if shape in (ANYTHING, MAPPING, LIST):
             return True
@@ -140,7 +140,7 @@ def type_of_spec(spec: FieldSpec) -> TypeOnly:
 
 
 def type_of_value(value: Any) -> TypeOnly:
-    """The type of what is written in a field; an expression may give anything."""
+    """Type of the text in a field; an expression may give anything."""
     if isinstance(value, str):
         return ANYTHING if "{{" in value else TEXT
     types = {bool: YES_NO, int: NUMBER, float: NUMBER, list: LIST, dict: MAPPING}

@@ -19,7 +19,7 @@ _APPLIED = re.compile(r"\|\s*(\w+(?:\((?:'[^']*'|\"[^\"]*\"|[^()'\"])*\))?)")
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionEntry:
-    """One function or filter. `applied` is what goes behind a name, `around` what a name, at `$`, goes into."""
+    """One function or filter. `applied` is appended to a name; `wrapper` surrounds a name, which replaces its `$`."""
 
     entry: Entry
     applied: str = ""
@@ -27,7 +27,7 @@ class FunctionEntry:
 
     @property
     def words(self) -> str:
-        """What it gives, without the signs that set names apart in a text file."""
+        """Result in words, without the backticks of the reference."""
         return self.entry.words.replace("`", "")
 
     @property
@@ -38,7 +38,7 @@ class FunctionEntry:
 
 @require_safe
 def function_list(request: HttpRequest, pk: int) -> HttpResponse:
-    """All of them. They are the same for every workflow and person."""
+    """All functions and filters, the same for every workflow and person."""
     get_editable_workflow(request, pk)
     offers = [_function_entry(entry) for entry in reference.entries()]
     groups = [(about, list(found)) for about, found in groupby(offers, key=lambda offer: offer.entry.about)]

@@ -1,7 +1,7 @@
-"""The data picker's tree: what can be inserted into a field of a step, with a sample of each.
+"""Data picker: a tree of values that can be inserted into a field of a step, each with a sample.
 
-Levels are made as they are opened, and bounded. Without a sample, or without the right to see one, the names and types
-that are documented stand in its place.
+Levels are built when opened, and bounded. Without a sample, or without permission to see one, declared names and
+types take its place.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DEFAULTS: dict[type, str] = {str: "''", bool: "false", int: "0", float: "0", li
 
 @dataclass(frozen=True, kw_only=True)
 class PickerRow:
-    """One value. `path` is None for what is made of the value above; `act` is what the browser does besides."""
+    """One value. `path` is None for a value derived from its parent; `action` is an extra action in the browser."""
 
     label: str
     path: Path | None
@@ -55,14 +55,14 @@ class PickerRow:
 
     @property
     def name(self) -> str:
-        """How conditions name it; empty where they cannot."""
+        """Name in conditions; empty where conditions cannot use it."""
         parts = [str(part) for part in self.path or ()]
         return "" if any("." in part or not part for part in parts) else ".".join(parts)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PickerGroup:
-    """The trigger, a step, a loop's item, the variables. `only_if` says when it is there; its rows have a default."""
+    """The trigger, a step, a loop's item or the variables. `only_if` says when it exists."""
 
     label: str
     path: Path
@@ -82,9 +82,9 @@ class PickerGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class PickerData:
-    """What rows are made from: what expressions see, what is documented, and what was seen at other times.
+    """Sources of rows: the scope, the declared shape and past samples.
 
-    `others` are those of the same group: values at other times, by the group's path.
+    `others` are past samples of the same group, by the group's path.
     """
 
     scope: Mapping[str, Any] | None
@@ -101,7 +101,7 @@ class PickerData:
 
 
 def picker_groups(state: DraftState, node: StepNode, data: PickerData) -> list[PickerGroup]:
-    """What can be named at a step, outermost parts only; the trigger and the nearest steps are open."""
+    """Groups in scope at a step, without rows; the trigger and the nearest steps are open."""
     around = enclosing(state.draft, node)
     found = [_trigger_group(state, data)]
     before = available_steps(state.draft, node)
@@ -153,7 +153,7 @@ def _group_of_names(title: str, icon: str, paths: list[Path], data: PickerData) 
 
 
 def with_rows(group: PickerGroup, data: PickerData) -> PickerGroup:
-    """The same group with the rows of its first level."""
+    """The group with the rows of its first level."""
     value = data.at(group.path)
     whole = picker_row("Everything", group.path, value, data, only_if=group.only_if)
     if value is ABSENT or not isinstance(value, dict | list) or not value:
@@ -169,7 +169,7 @@ def _type_hint(value: Any) -> str:
 
 
 def picker_level(path: Path, data: PickerData, *, only_if: str = "", depth: int = 2) -> tuple[PickerRow, ...]:
-    """The rows of what is inside the value at a path."""
+    """Rows inside the value at a path."""
     value = data.at(path)
     if isinstance(value, list):
         return _list_rows(path, value, data, only_if, depth)
@@ -208,7 +208,7 @@ def picker_row(
 
 
 def _list_rows(path: Path, value: list[Any], data: PickerData, only_if: str, depth: int) -> tuple[PickerRow, ...]:
-    """The first item and what can be made of a list."""
+    """The first item, and values derived from a list."""
     name = path_expression(path) + (" | default([])" if only_if or _is_sometimes_missing(path, data) else "")
     first = value[0] if value else None
 
@@ -232,7 +232,7 @@ def _list_rows(path: Path, value: list[Any], data: PickerData, only_if: str, dep
 
 
 def _identifying_field(item: dict[str, Any]) -> str:
-    """The field that people would look for an item by: a short text, or else a number; empty when there is none."""
+    """Field that identifies an item to people: a short text, else a number; empty when there is none."""
     short = [name for name, value in item.items() if len(str(value)) <= expressions.MAX_SHOWN]
     texts = [name for name in short if isinstance(item[name], str)]
     return next(iter([*texts, *(name for name in short if isinstance(item[name], int | float))]), "")
@@ -243,7 +243,7 @@ def _join_values(values: list[Any]) -> str:
 
 
 def _is_sometimes_missing(path: Path, data: PickerData) -> bool:
-    """Whether one of the other samples of its group has nothing there."""
+    """Whether a past sample of the group has nothing at the path."""
     root = next((group for group in data.others if path[: len(group)] == group and len(path) > len(group)), None)
     if root is None:
         return False

@@ -1,4 +1,4 @@
-"""The data picker's search: names before values, single values before what holds others, the closest name first."""
+"""Search in the data picker: names before values, single values before containers, the closest name first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ type Rank = tuple[int, int, int, int, int]
 
 
 def search_groups(words: str, groups: Iterable[PickerGroup], data: PickerData) -> list[PickerGroup]:
-    """The groups with the rows alone that fit, the best first; a group that is called so comes whole, after them."""
+    """The groups with matching rows, best first; then whole groups whose name matches."""
     wanted = words.lower().split()
     groups = list(groups)
     hits: list[tuple[Rank, int, Path, Any]] = []
@@ -39,10 +39,10 @@ def search_groups(words: str, groups: Iterable[PickerGroup], data: PickerData) -
 
 
 def match_rank(wanted: list[str], around: str, path: Path, value: Any) -> Rank | None:
-    """How well a value fits the words, the least first; None where it does not. `around` is the name of its group.
+    """Rank of a value for the words, the lowest first; None where it does not match. `around` is the group's name.
 
-    In this order: whether its names suffice, whether it is a single value, how close its own name is, what else is in
-    that name, how deep it is.
+    In this order: whether names alone match, whether it is a single value, closeness of its own name, the rest of
+    that name, depth.
     """
     own, is_holder = str(path[-1]).lower(), isinstance(value, dict | list)
     text = str(value).lower() if isinstance(value, str | int | float) else ""
@@ -81,7 +81,7 @@ def _matching_group(group: PickerGroup, found: list[tuple[Path, Any]], data: Pic
 
 
 def _searched_values(groups: list[PickerGroup], data: PickerData) -> Iterator[tuple[int, Path, Any]]:
-    """(number of the group, path, value) of as many values as one search looks at."""
+    """(index of the group, path, value) of at most MAX_SEARCHED values."""
     left = MAX_SEARCHED
     for number, group in enumerate(groups):
         is_list_of_names = len(group.path) < 2 and group.path != ("item",)
@@ -94,7 +94,7 @@ def _searched_values(groups: list[PickerGroup], data: PickerData) -> Iterator[tu
 
 
 def _walk_values(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
-    """Every value, holders before what they hold. Iterative: data may be nested as deep as it likes."""
+    """Every value, containers before their contents. Iterative, since data may be nested arbitrarily deep."""
     stack: list[tuple[Path, Any]] = [(path, value)]
     while stack:
         here, value = stack.pop()

@@ -1,4 +1,4 @@
-"""What a field comes to on the sample: its value and type, or what is wrong with it and where."""
+"""Preview of a field on the sample: value and type, or the error and its place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _JSON = {FieldKind.JSON, FieldKind.MAPPING}
 
 @dataclass(frozen=True)
 class PreviewPiece:
-    """A part of the value; `marked` was computed, the rest is as it is written."""
+    """A part of the value; `marked` parts are computed, the rest is literal."""
 
     text: str
     marked: bool = False
@@ -39,10 +39,10 @@ class PreviewPiece:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """The value in pieces and its type; `error` or `hint` stand in its place. `sample` is what it was computed on.
+    """The value in pieces and its type; `error` or `hint` replace it. `sample` is the sample used.
 
-    `sum` is the expression that computes what is written as a sum and makes a text. Where a number is wanted and a text
-    comes, `is_no_number` says so, and `number` is the expression that makes a number of it.
+    `sum_expression` computes what is written as a sum but renders a text. `is_not_number` says that a number is
+    wanted and a text results; `number_expression` then gives a number.
     """
 
     pieces: list[PreviewPiece] = field(default_factory=list)
@@ -66,12 +66,12 @@ class Preview:
 def build_preview(
     text: str, spec: FieldSpec | None, sample: Sample | WithheldSample | None, shape: Mapping[str, Any] | None = None
 ) -> Preview:
-    """The result of `text` in the field that `spec` describes. `shape` is what is documented of what it can name."""
+    """Result of `text` in the field that `spec` describes. `shape` is the declared shape of its scope."""
     return replace(_evaluate(text, spec, sample, shape), sum=_sum_expression(text, sample))
 
 
 def with_number_hint(found: Preview, text: str) -> Preview:
-    """The same in a field that was made for a number, where a text comes."""
+    """The preview with a hint when a number field renders a text."""
     if found.sum or found.type != "text":
         return found
     whole = _WHOLE.fullmatch(text)
@@ -79,7 +79,7 @@ def with_number_hint(found: Preview, text: str) -> Preview:
 
 
 def _sum_expression(text: str, sample: Sample | WithheldSample | None) -> str:
-    """The expression that computes a sum; of an uncertain one, where the sample has numbers in all its places."""
+    """Expression that computes a sum; of an uncertain one, only where the sample has numbers in all places."""
     found = read_sum(text)
     if found is None:
         return ""
@@ -120,24 +120,24 @@ def _evaluate(
 
 
 def _first_missing_path(paths: Iterable[Path], scope: Scope, shape: Mapping[str, Any]) -> Path:
-    """The first path that is documented and that the sample lacks; empty when it lacks none, or others as well."""
+    """First declared path that the sample lacks; empty when it lacks none, or also undeclared ones."""
     missing = [path for path in paths if value_at(scope, path) is ABSENT]
     return missing[0] if missing and all(_is_documented(path, scope, shape) for path in missing) else ()
 
 
 def _is_documented(path: Path, scope: Scope, shape: Mapping[str, Any]) -> bool:
-    """Whether what the sample lacks first is declared by name, and may hold the rest."""
+    """Whether the first missing name is declared and may hold the rest."""
     depth = next(at for at in range(1, len(path) + 1) if value_at(scope, path[:at]) is ABSENT)
     return value_at(shape, path[:depth]) is not ABSENT and has_declared(shape, path)
 
 
 def _as_reason(reason: str) -> str:
-    """A reason with its stop. Its first word may be a name, which stays as it is written."""
+    """A reason with a full stop. Its first word may be a name, which keeps its case."""
     return reason if reason.endswith(("?", ".")) else f"{reason}."
 
 
 def _parse_value(text: str, spec: FieldSpec | None) -> Any:
-    """The value that the field's text stands for, its expressions as they are. Raises ValueError."""
+    """Value of the field's text, with its expressions unrendered. Raises ValueError."""
     if (
         spec is not None
         and spec.kind in {*_JSON, FieldKind.LIST}
@@ -181,7 +181,7 @@ def _type_and_value(value: Any) -> str:
 
 
 def _mark_computed(text: str, value: Any, scope: Scope) -> list[PreviewPiece]:
-    """The value with what was computed told apart from what is written, where the parts of a text can be."""
+    """The value in pieces, computed parts marked where the parts of a text are known."""
     if not isinstance(value, str):
         return [PreviewPiece(json.dumps(value, indent=2, ensure_ascii=False), "{" in text)]
     parts = [part for part in _EXPRESSION.split(text) if part]
@@ -197,7 +197,7 @@ def _mark_computed(text: str, value: Any, scope: Scope) -> list[PreviewPiece]:
 
 
 def _truncate_pieces(pieces: list[PreviewPiece]) -> list[PreviewPiece]:
-    """As many as are shown, with what would hide or reorder text written out."""
+    """As many pieces as are shown, invisible characters escaped."""
     found, left = [], MAX_SHOWN
     for piece in pieces:
         if left <= 0:

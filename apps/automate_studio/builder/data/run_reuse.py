@@ -1,4 +1,4 @@
-"""What a run is good for afterwards: the sample that its workflow's draft is built on, and a test of that draft."""
+"""Reuse of a run in the builder: as the sample of the draft, or for a test of it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from automate_studio.ui.samples.samples import readable_triggers, trigger_events
 
 @require_POST
 def run_as_sample(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    """Build the draft on this run's event and on what its steps gave, and go to the builder: to `step`, when given."""
+    """Choose this run's event and outputs as the sample and open the builder, at `step` when given."""
     return _choose_run(
         request,
         run_id,
@@ -40,7 +40,7 @@ def run_as_sample(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def test_on_run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    """Go to the builder's test of the whole draft, on this run's event."""
+    """Open the builder's test of the whole draft on this run's event."""
     return _choose_run(
         request, run_id, TEST, "A test of the draft now runs on the event of run {run}. Choose how to test."
     )
@@ -63,13 +63,13 @@ def _choose_run(request: HttpRequest, run_id: uuid.UUID, panel: str, said: str) 
 
 
 def _draft_path(state: DraftState, recorded: str) -> str:
-    """The path in the draft of the step recorded at a run's path; empty when the draft has no such step."""
+    """Path in the draft of the step recorded at a run's path; empty when the draft has no such step."""
     key = key_of(recorded)
     return path_of_step(state.draft, key) if key in state.draft.steps else ""
 
 
 def _sample_choice(run: ExecutionRun, state: DraftState, request: HttpRequest) -> dict[str, str]:
-    """The run itself where the builder can look at it; else its input, as an example of one's own."""
+    """The run itself where the builder can use it; else its input as an edited sample."""
     events = trigger_events(readable_triggers(state, current_person(request)), run.workflow)
     is_known = run.event_id is None or events.filter(pk=run.event_id).exists()
     if is_known and workflow_runs(run.workflow).filter(pk=run.pk).exists():

@@ -1,4 +1,4 @@
-"""The samples before the one that is looked at: what is not in all of them is sometimes missing."""
+"""Past samples: a value absent from some of them is sometimes missing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_BYTES = 50_000  #: of one of them, as it is stored
 
 
 def past_samples(state: DraftState, person: Person, shown: Mapping[str, Any], keys: list[str]) -> dict[Path, list[Any]]:
-    """What the payload, and the outputs of these steps, were at other times; by the path of each."""
+    """Earlier payloads and outputs of these steps, by path."""
     found: dict[Path, list[Any]] = {("event", "payload"): _past_payloads(state, person, shown)}
     for key, values in _past_outputs(state, keys).items():
         found[("steps", key, "output")] = values

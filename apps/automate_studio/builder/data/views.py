@@ -1,4 +1,4 @@
-"""The data picker, the preview of a field and the choice of a sample, over HTTP."""
+"""Views of the data picker, the field preview and the sample panel."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _OUTPUT = 2  #: where `output` stands in the path of a step's
 
 @require_safe
 def picker_tree(request: HttpRequest, pk: int, path: str) -> HttpResponse:
-    """The picker at a step; with `open` one level of it, with `q` what is called so or holds that."""
+    """The picker at a step; with `open` one level, with `q` the search results."""
     state, node = _draft_and_step(request, pk, path)
     sample = sample_for_step(state, node, current_person(request))
     context = {"workflow": state.workflow, "url": request.path, "query": "", "sample": sample}
@@ -60,7 +60,7 @@ def picker_tree(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 
 @require_POST
 def field_preview(request: HttpRequest, pk: int, path: str) -> HttpResponse:
-    """What the text of the field `name` comes to on the sample."""
+    """Preview of the text of the field `name` on the sample."""
     state, node = _draft_and_step(request, pk, path)
     name, text = request.POST.get("name", ""), request.POST.get("text", "").replace("\r\n", "\n")
     sample = sample_for_step(state, node, current_person(request))
@@ -73,7 +73,7 @@ def field_preview(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def sample_panel(request: HttpRequest, pk: int) -> HttpResponse:
-    """What samples there are; a POST chooses one, or stores an example of one's own."""
+    """Available samples; a POST chooses one or stores an edited one."""
     workflow = get_editable_workflow(request, pk)
     may_see = can(request.user, "view_payload", workflow)
     error, typed = "", None
@@ -106,7 +106,7 @@ def _nearest_steps(state: DraftState, node: StepNode) -> list[AvailableStep]:
 def _picker_data(
     request: HttpRequest, state: DraftState, node: StepNode, sample: Sample | WithheldSample | None, opened: list[str]
 ) -> PickerData:
-    """What the rows are made from; of the `opened` steps also what they gave at other times."""
+    """Sources of the picker's rows; for `opened` steps also past samples."""
     shape = _declared_shape(state, node)
     if not isinstance(sample, Sample):
         return PickerData(scope=None, shape=shape)
@@ -115,21 +115,21 @@ def _picker_data(
 
 
 def _declared_shape(state: DraftState, node: StepNode) -> dict[str, Any]:
-    """What is documented of what expressions see at a step."""
+    """Declared shape of the scope at a step."""
     outputs = {known.node.key: {"output": declared_output(known.node)} for known in available_steps(state.draft, node)}
     definition = state.reading.definition
     return {**declared_scope(state), "steps": outputs, "callbacks": _TextScope(), "vars": definition.vars}
 
 
 class _TextScope(dict[str, TypeOnly]):
-    """Whatever is looked up in it is a text."""
+    """A scope in which every name is a text."""
 
     def get(self, name: str, default: Any = None) -> TypeOnly:
         return declared_types.TEXT
 
 
 def _parse_opened(text: str) -> Path:
-    """The path of the level that is opened, as its row has it. Raises Http404."""
+    """Path of the opened level, as its row sent it. Raises Http404."""
     try:
         path = json.loads(text[:2_000])
     except (ValueError, RecursionError):
@@ -144,7 +144,7 @@ def _parse_opened(text: str) -> Path:
 
 
 def _level_context(request: HttpRequest, opened: Path, data: PickerData) -> dict[str, Any]:
-    """One level: that of a group, or of a value inside it."""
+    """Context of one level: that of a group or of a value inside it."""
     depth = parse_number(request.GET.get("level")) or 1
     only_if = request.GET.get("only_if", "")[:1]
     if depth == 1:
@@ -154,7 +154,7 @@ def _level_context(request: HttpRequest, opened: Path, data: PickerData) -> dict
 
 
 def _find_spec(node: StepNode, name: str) -> FieldSpec | None:
-    """The field's, for the type that it takes; None where anything goes."""
+    """Spec of the field, for its type; None where any type is accepted."""
     if name in _OWN.get(node.kind, {}):
         return FieldSpec(name=name, kind=_OWN[node.kind][name])
     prefix, _, own = name.partition(".")

@@ -1,4 +1,4 @@
-"""The model budget in a workflow's settings: what it may spend, what it has spent, and the form that sets it."""
+"""Model budget in a workflow's settings: limits, spending, and the form that sets them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOST_TOKENS = 2**63 - 1
 
 
 class LimitsForm(forms.Form):
-    """Cost and tokens for each period; an empty field is no limit."""
+    """Cost and tokens per period; an empty field is no limit."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
@@ -40,7 +40,7 @@ class LimitsForm(forms.Form):
             )
 
     def limits(self) -> Iterator[tuple[LLMBudget.Period, Limit]]:
-        """What was filled in, by period."""
+        """Entered limits by period."""
         for period in PERIODS:
             values = self.cleaned_data
             yield period, Limit(cost=values[f"{period}_cost"], tokens=values[f"{period}_tokens"])
@@ -48,7 +48,7 @@ class LimitsForm(forms.Form):
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetPeriodRow:
-    """One period. `budget` is None when nothing limits the workflow in it."""
+    """One period. `budget` is None when the workflow has no limit in it."""
 
     name: str
     spent: Spending
@@ -60,7 +60,7 @@ class BudgetPeriodRow:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def budget_section(request: HttpRequest, pk: int) -> HttpResponse:
-    """The section; a POST sets the limits, for those who administer the site."""
+    """The section; a POST sets the limits (administrators only)."""
     workflow = get_editable_workflow(request, pk)
     may_set = can(request.user, "administer", SITE)
     if request.method != "POST":

@@ -1,4 +1,4 @@
-"""The conditions of a panel: as rows or as JSON, in words, and what they come to on a sample with the reason for it."""
+"""Conditions of a panel: as rows or JSON, as a sentence, and evaluated on the sample with the reason."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from automate_studio.view_models.condition_lines import ConditionLine, _value_te
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionRowView:
-    """One row as it is drawn. `name` begins its fields' names: `1.0.`."""
+    """A row for the template. `name` prefixes its field names: `1.0.`."""
 
     name: str
     row: ConditionRow
@@ -44,23 +44,23 @@ class ConditionRowView:
 
     @property
     def place(self) -> str:
-        """Where it stands, as the actions name it."""
+        """Position, as actions name it."""
         return self.name.rstrip(".")
 
     @property
     def operators(self) -> list[tuple[str, list[tuple[str, str]]]]:
-        """What can be chosen, in groups of (name, label)."""
+        """Operators to choose from, in groups of (name, label)."""
         return [(title, [(name, OPERATORS[name].label) for name in names]) for title, names in GROUPS]
 
     @property
     def takes(self) -> str:
-        """What kind of value it takes; empty for none."""
+        """Kind of value that the operator takes; empty for none."""
         return OPERATORS[self.row.operator].takes
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionGroupView:
-    """A group as it is drawn; the outermost has no name."""
+    """A group for the template; the outermost has no name."""
 
     name: str
     join: str
@@ -71,18 +71,18 @@ class ConditionGroupView:
 
     @property
     def place(self) -> str:
-        """Where it stands, as the actions name it."""
+        """Position, as actions name it."""
         return self.name.rstrip(".")
 
     @property
     def may_hold_groups(self) -> bool:
-        """Whether another group fits in."""
+        """Whether the depth limit allows another group inside."""
         return self.depth < MAX_GROUPS_DEEP
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionResult:
-    """What a condition comes to. `hint` stands in its place when that cannot be said."""
+    """Result of a condition. `hint` replaces it when it cannot be evaluated."""
 
     sample: Sample | None = None
     line: ConditionLine | None = None
@@ -105,18 +105,18 @@ class ConditionView:
 
     @property
     def takes_data(self) -> bool:
-        """Whether its rows can be about what the data picker shows: that of a step."""
+        """Whether its rows can use the data picker: only those of steps."""
         return "trigger" not in self.about
 
     @property
     def id(self) -> str:
-        """Its element's id: the same while the panel is open."""
+        """Element id, stable while the panel is open."""
         return condition_dom_id(self.rev_of, *self.about.values())
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """Those of one form, by name; `names` are (name, what the sample has there) of all that a row can be about."""
+    """Conditions of one form by name; `names` are (name, value in the sample) that rows can use."""
 
     views: dict[str, ConditionView] = field(default_factory=dict)
     names: list[tuple[str, str]] = field(default_factory=list)
@@ -128,7 +128,7 @@ def condition_dom_id(rev_of: str, *about: str) -> str:
 
 
 def step_conditions(state: DraftState, node: StepNode, user: User, told: Mapping[str, FieldMessage]) -> Conditions:
-    """The conditions of a step: its routes' by their keys, or that of a loop as `until`."""
+    """Conditions of a step: of its routes by key, or of a loop as `until`."""
     if node.kind == "branch":
         rules = {lane["key"]: lane.get("when") for lane in node.lanes}
         faults = {
@@ -209,7 +209,7 @@ def _group_view(group: ConditionGroup, name: str = "", number: int = 0, depth: i
 
 
 def evaluate_on_sample(rule: Any, sample: Sample | WithheldSample | None) -> ConditionResult:
-    """What the rule comes to on the sample, with the reason."""
+    """Result of the rule on the sample, with the reason."""
     if isinstance(sample, WithheldSample):
         return ConditionResult(
             hint="What events carry is not shown to you: that takes the permission to view payloads."
@@ -227,7 +227,7 @@ def evaluate_on_sample(rule: Any, sample: Sample | WithheldSample | None) -> Con
 
 
 def condition_command(draft: Draft, path: str, post: Mapping[str, str], rev: int) -> dict[str, Any]:
-    """The draft's command that a condition's form stands for. Raises RefusedError."""
+    """Draft command of a condition's form. Raises RefusedError."""
     rule = _posted_rule(post)
     trigger = post.get("trigger", "")
     if trigger:
@@ -243,7 +243,7 @@ def condition_command(draft: Draft, path: str, post: Mapping[str, str], rev: int
 
 
 def _posted_rule(post: Mapping[str, str]) -> Any:
-    """The rule that is asked for: from the JSON, or from the rows with what is to be done with them."""
+    """Posted rule: from JSON, or from rows after the requested action."""
     act = post.get("act", "")
     if act == "rows":
         return rule_from_rows(apply_action(ConditionGroup(), "add:"))

@@ -1,4 +1,4 @@
-"""The connection of a step, without leaving the builder: try it, or make a new one, which the step then uses."""
+"""Connection of a step inside the builder: test it, or create one for the step."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from automate_studio.ui.request_params import current_person, get_editable_workf
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def step_connection(request: HttpRequest, pk: int, path: str) -> HttpResponse:
-    """The form of a new connection; a POST makes it, or with `act` "test" tries the step's."""
+    """Form of a new connection; a POST creates it, or with `act` "test" tests the step's."""
     workflow = get_editable_workflow(request, pk)
     node = step_at(rows.load_draft(workflow), path)
     if node is None or node.kind != "action":
@@ -79,7 +79,7 @@ def _with_values(values: QueryDict, **more: str) -> QueryDict:
 
 
 def _complete_form(post: QueryDict, connector: str) -> QueryDict:
-    """With the step's connector, and a short name that is free, as nobody is asked for one here."""
+    """The form with the step's connector and a free slug, which the form does not ask for."""
     base = slugify(post.get("name", ""))[:90] or connector
     taken = set(Connection.objects.filter(slug__startswith=base).values_list("slug", flat=True))
     free = next(
@@ -89,7 +89,7 @@ def _complete_form(post: QueryDict, connector: str) -> QueryDict:
 
 
 def _sections(model_admin: ConnectionAdmin, request: HttpRequest, form: Any) -> list[form_view.Section]:
-    """The form's fields by their headings, but for those that are filled in already."""
+    """Fields of the form by heading, without preset ones."""
     found = []
     for title, options in model_admin.get_fieldsets(request):
         names = [name for name in options["fields"] if name not in {"slug", "connector"}]

@@ -1,4 +1,4 @@
-"""The fields that steps by their kind, triggers and the workflow have; actions describe their inputs themselves."""
+"""Fields of step kinds, triggers and the workflow; actions describe their inputs themselves."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FORM_COLUMNS = (
 
 
 def _failure_fields(value: Any) -> dict[str, Any]:
-    """What happens after the last try, as fields."""
+    """Failure handling after the last attempt, as fields."""
     if not isinstance(value, dict):
         return {}
     return {"then": "steps"} if "steps" in value else {"then": "value", "value": value.get("value")}

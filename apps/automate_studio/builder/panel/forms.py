@@ -1,4 +1,4 @@
-"""Fields as they are drawn: which widget shows a value, and what a form that nobody touched would post of it."""
+"""Fields for templates: the widget of each value, and what an untouched form posts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TYPES = (("text", "Text"), ("number", "Number"), ("boolean", "Yes or no"), ("jso
 
 @dataclass(frozen=True, kw_only=True)
 class FieldGroup(FieldSpec):
-    """One value that is edited as several fields. `parts_of` gives their values, `whole` the value of theirs."""
+    """One value edited as several fields. `parts_of` splits it, `whole` joins it."""
 
     parts: tuple[FieldSpec, ...] = ()
     parts_of: Callable[[Any], Mapping[str, Any]] = lambda value: value if isinstance(value, dict) else {}
@@ -51,7 +51,7 @@ class FieldGroup(FieldSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class ValueRow:
-    """One item of a list, entry of a mapping or record. `type` is that of an entry's value."""
+    """An item of a list, or an entry of a mapping or record. `type` is the type of an entry's value."""
 
     number: int
     text: str = ""
@@ -62,7 +62,7 @@ class ValueRow:
 
 @dataclass(frozen=True)
 class FieldMessage:
-    """What is said at a field: an error, or a warning. A `missing` value is asked for before it is complained about."""
+    """An error or a warning at a field. A `missing` value is requested before it is an error."""
 
     text: str
     level: Literal["error", "warning"] = "error"
@@ -71,7 +71,7 @@ class FieldMessage:
 
 @dataclass(frozen=True, kw_only=True)
 class FieldView:
-    """One field as it is drawn, by the template of its widget. `other` is the same as an expression, or as a value."""
+    """A field for the template of its widget. `alternative` is the same field as an expression, or as a literal."""
 
     spec: FieldSpec
     name: str
@@ -86,27 +86,26 @@ class FieldView:
 
     @property
     def id(self) -> str:
-        """Its element's id."""
+        """Element id."""
         return f"field-{self.name.replace('.', '-')}"
 
     @property
     def label(self) -> str:
-        """What people call it."""
         return self.spec.label or self.spec.name.replace("_", " ").capitalize()
 
     @property
     def help(self) -> str:
-        """What stands below it while nothing is wrong."""
+        """Help text shown while there is no message."""
         return self.spec.help
 
     @property
     def template(self) -> str:
-        """What draws its control."""
+        """Template of the control."""
         return f"automate_studio/builder/fields/{self.widget}.html"
 
     @property
     def takes_expression(self) -> bool:
-        """Whether what is written in it is rendered when the step runs."""
+        """Whether expressions in it are rendered when the step runs."""
         if self.spec.literal or self.spec.kind is _K.SECRET:
             return False
         is_span = self.name == "timeout" and self.spec.kind is _K.TEXT
@@ -114,17 +113,17 @@ class FieldView:
 
     @property
     def is_local_time(self) -> bool:
-        """Whether a browser's own field for a day and a time can show it."""
+        """Whether a browser's date and time control can show the value."""
         return not self.text or _LOCAL_TIME.fullmatch(self.text) is not None
 
     @property
     def is_main(self) -> bool:
-        """Whether it stands among the first: it has to be filled in, or is."""
+        """Whether it is among the first fields: required, or set."""
         return self.spec.required or self.spec.shown or self.is_set or self.told is not None
 
     @cached_property
     def choices(self) -> list[tuple[str, str]]:
-        """What it offers, with what is set, and nothing, where it may be left out."""
+        """Options, including the current value, and an empty one where the field is optional."""
         found = list(self.spec.choices)
         if self.text not in dict(found):
             found.insert(0, (self.text, f"{self.text} (not offered)" if self.text else "Choose"))
@@ -132,21 +131,21 @@ class FieldView:
 
     @cached_property
     def columns(self) -> list[FieldView]:
-        """The cells of a row that is not filled in yet."""
+        """Cells of an empty row."""
         return [build_cell(spec, self.name, spec.default) for spec in self.spec.columns]
 
     @property
     def types(self) -> tuple[tuple[str, str], ...]:
-        """What an entry's value can be."""
+        """Types of an entry's value."""
         return TYPES
 
     @property
     def new_row(self) -> ValueRow:
-        """One that is not filled in yet."""
+        """An empty row."""
         return ValueRow(number=0, cells=self.columns)
 
     def posted(self) -> dict[str, list[str]]:
-        """What a browser sends of it when nobody touched it."""
+        """Texts that a browser posts for the untouched field."""
         match self.widget:
             case "check":
                 return {self.name: ["off", "on"] if self.text == "true" else ["off"]}
@@ -173,14 +172,14 @@ class FieldView:
 def build_field_views(
     specs: Iterable[FieldSpec], values: Mapping[str, Any], told: Mapping[str, FieldMessage], prefix: str = ""
 ) -> list[FieldView]:
-    """The fields with their present values; what is told comes by the field's full name, `inputs.url`."""
+    """The fields with their current values; messages are keyed by full name, `inputs.url`."""
     return [build_field_view(spec, f"{prefix}{spec.name}", values.get(spec.name, MISSING), told) for spec in specs]
 
 
 def build_field_view(
     spec: FieldSpec, name: str, value: Any, told: Mapping[str, FieldMessage] | None = None
 ) -> FieldView:
-    """One field with its present value."""
+    """The field with its current value."""
     told, spec = told or {}, with_schema_columns(spec)
     if isinstance(spec, FieldGroup):
         parts = build_field_views(spec.parts, spec.parts_of(None if value is MISSING else value), told, f"{name}.")
@@ -207,30 +206,30 @@ def build_field_view(
 
 
 def is_expression(spec: FieldSpec, value: Any) -> bool:
-    """Whether a value stands in for one of the field's own type."""
+    """Whether the value is an expression instead of the field's own type."""
     is_written = spec.kind in _TEXTS | {_K.JSON} and not spec.options and not spec.columns
     return isinstance(value, str) and "{" in value and not is_written
 
 
 def concerns_field(field: str, name: str) -> bool:
-    """Whether a problem's field is that of this name, or a part of it."""
+    """Whether a problem's field is this one or a part of it."""
     return field == name or field.startswith((f"{name}.", f"{name}["))
 
 
 def message_at(told: Mapping[str, FieldMessage], name: str) -> FieldMessage | None:
-    """What is told of the field of this name or of a part of it, errors first."""
+    """Message of the field or of a part of it, errors first."""
     found = [each for at, each in told.items() if concerns_field(at, name)]
     return min(found, key=lambda each: each.level, default=None)
 
 
 def with_label(text: str, name: str, label: str) -> str:
-    """A reason with the label of its field where it begins with the name: `URL is required`."""
+    """A reason with the field's label where it begins with the name: `URL is required`."""
     rest = text[len(name) :]
     return f"{label}{rest}" if label and rest[:1] == " " and text.lower().startswith(name) else text
 
 
 def find_field(specs: Iterable[FieldSpec], name: str, prefix: str = "") -> FieldView | None:
-    """The field, or the part of a group, that a problem with this name is told at, without its value."""
+    """Field, or part of a group, that shows a problem of this name; without its value."""
     for spec in specs:
         full = f"{prefix}{spec.name}"
         if concerns_field(name, full):
@@ -242,7 +241,7 @@ def find_field(specs: Iterable[FieldSpec], name: str, prefix: str = "") -> Field
 def specs_with_choices(
     specs: Iterable[FieldSpec], name: str, choices: Iterable[tuple[str, str]]
 ) -> tuple[FieldSpec, ...]:
-    """The same specs, in which one offers these choices."""
+    """The specs, one of them with these choices."""
     return tuple(
         replace(spec, kind=_K.CHOICE, choices=(("", "Choose"), *choices)) if spec.name == name else spec
         for spec in specs
@@ -250,7 +249,7 @@ def specs_with_choices(
 
 
 def build_cell(spec: FieldSpec, name: str, value: Any) -> FieldView:
-    """One field of a record: a control of one line, whose name it shares with those above and below it."""
+    """A field of a record: a one-line control that shares its name with its column."""
     if spec.kind is _K.BOOLEAN:
         spec = replace(spec, kind=_K.CHOICE, choices=(("", "No"), ("true", "Yes")))
         return FieldView(spec=spec, name=f"{name}::{spec.name}", widget="choice", text="true" if value is True else "")
@@ -284,7 +283,7 @@ def _literal_view(drawn: FieldView, value: Any) -> FieldView:
 
 
 def _value_rows(spec: FieldSpec, name: str, value: Any) -> list[ValueRow] | None:
-    """The value as rows; None when it does not consist of such."""
+    """The value as rows; None when it has none."""
     if spec.columns:
         return _record_rows(spec, name, schema_records(value) if spec.language == schema_table.LANGUAGE else value)
     if spec.kind is _K.MAPPING and isinstance(value, dict | None) and not spec.language:
@@ -319,6 +318,6 @@ def _record_rows(spec: FieldSpec, name: str, value: Any) -> list[ValueRow] | Non
 
 
 def _labelled_message(told: Mapping[str, FieldMessage], spec: FieldSpec, name: str) -> FieldMessage | None:
-    """What is told of a field or a part of it, by its label."""
+    """Message of a field or a part of it, with its label."""
     found = message_at(told, name)
     return replace(found, text=with_label(found.text, spec.name, spec.label)) if found else None

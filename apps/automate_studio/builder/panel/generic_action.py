@@ -1,4 +1,4 @@
-"""The action of a connector that describes none: its name is typed, and its inputs are one JSON object."""
+"""The action of a connector that describes none: a typed name, and inputs as one JSON object."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIRST_NAME = "execute"  #: of the action, until somebody types another
 
 
 def is_generic(node: StepNode) -> bool:
-    """Whether a step's connector describes no actions."""
+    """Whether the step's connector describes no actions."""
     try:
         return node.kind == "action" and not connectors.get(_connector_code(node)).actions
     except PluginNotFoundError:
@@ -25,7 +25,7 @@ def is_generic(node: StepNode) -> bool:
 
 
 def generic_field_specs(node: StepNode) -> Iterator[tuple[tuple[FieldSpec, ...], dict[str, Any], str]]:
-    """The fields of such a step with their values, as `steps.specs` gives them."""
+    """Fields of such a step with their values, like `steps.step_field_specs`."""
     action = FieldSpec(
         name="action",
         label=_("Action"),
@@ -44,7 +44,7 @@ def generic_field_specs(node: StepNode) -> Iterator[tuple[tuple[FieldSpec, ...],
 
 
 def complete_stored_action(node: StepNode, found: dict[str, Any], unset: list[str], errors: dict[str, str]) -> None:
-    """Put the connector's code before a name that was typed; one that was deleted stays, with the reason."""
+    """Prefix a typed name with the connector's code; a deleted name stays, with the reason."""
     if "action" in found:
         found["action"] = f"{_connector_code(node)}.{found['action'].strip()}"
     if "action" in unset:
@@ -53,7 +53,7 @@ def complete_stored_action(node: StepNode, found: dict[str, Any], unset: list[st
 
 
 def generic_entry(adapter: ConnectorAdapter) -> tuple[str, str, str]:
-    """(name in the palette, description, name of the step) of the one action of such a connector."""
+    """(name in the palette, description, step name) of the connector's generic action."""
     name = _("%(connector)s: Any action") % {"connector": adapter.name}
     description = adapter.description or _("Enter an action and its inputs as JSON")
     return name, description, _("Call %(connector)s") % {"connector": adapter.name}

@@ -1,4 +1,4 @@
-"""What can be chosen for a field of a panel: asked for when somebody opens it, of the connector or of the site."""
+"""Options of a panel's field, loaded when it is opened: from the connector or the site."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ type Options = Iterable[tuple[str, str]]
 
 @require_POST
 def step_options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
-    """The options of the field that the request names, or why there are none, with a way to try again."""
+    """Options of the requested field, or why there are none, with a retry."""
     workflow, person = get_editable_workflow(request, pk), current_person(request)
     draft = rows.load_draft(workflow)
     spec = _option_spec(draft, path, request.POST.get("field", ""), person)
@@ -55,7 +55,7 @@ def step_options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 
 
 def _option_spec(draft: Draft, path: str, field: str, person: Person) -> FieldSpec:
-    """The field of that name, `inputs.where::field` for a column, when it has options. Raises Http404."""
+    """The field of that name, `inputs.where::field` for a column, if it has options. Raises Http404."""
     name, _, column = field.partition("::")
     node = step_at(draft, path)
     if node is not None:
@@ -73,7 +73,7 @@ def _option_spec(draft: Draft, path: str, field: str, person: Person) -> FieldSp
 
 
 def _connector_options(node: StepNode, spec: FieldSpec, person: Person) -> FieldOptions:
-    """What the step's connector says. Raises ConnectorError and trial.NotPermittedError."""
+    """Options from the step's connector. Raises ConnectorError and NotPermittedError."""
     try:
         adapter, _ = find_action(node.action)
     except LookupError as error:
@@ -91,7 +91,7 @@ def _connector_options(node: StepNode, spec: FieldSpec, person: Person) -> Field
 
 
 def _people_options(workflow: Workflow, person: Person) -> Options:
-    """The active people whom one may know of, by user name."""
+    """Active people that the person may know of, by user name."""
     names = {person.get_username(), *sharing.known_names(person, workflow)}
     return [_person_option(each) for each in people.active(names).order_by(people.name_field())]
 
@@ -101,13 +101,13 @@ def _person_option(person: Any) -> tuple[str, str]:
 
 
 def _group_options(workflow: Workflow, person: Person) -> Options:
-    """The groups that one may know of."""
+    """Groups that the person may know of."""
     known = Group.objects.filter(name__in=sharing.known_names(person, workflow)).order_by("name")
     return [(name, name) for name in known.values_list("name", flat=True)]
 
 
 def _run_as_options(workflow: Workflow, person: Person) -> Options:
-    """Oneself; whoever is a superuser may name anybody."""
+    """The person; superusers may choose anyone."""
     return _people_options(workflow, person) if person.is_superuser else [_person_option(person)]
 
 

@@ -1,4 +1,4 @@
-"""What the builder shows beside the tree: the panel of a step, of the triggers or of the workflow."""
+"""Panel of a step, of the triggers or of the workflow."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from automate_studio.view_models.step_tree import START, StepCard
 
 @dataclass(frozen=True, kw_only=True)
 class SlotRow:
-    """One route, track or outcome in its step's panel."""
+    """A route, branch or outcome in its step's panel."""
 
     key: str
     name: str
@@ -52,7 +52,7 @@ class SlotRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One form, or the triggers' several. `post` says which part of the draft its fields belong to."""
+    """One form, or the triggers' forms."""
 
     path: str
     title: str
@@ -72,44 +72,44 @@ class Panel:
 
     @property
     def key(self) -> str:
-        """The key of its step or trigger."""
+        """Key of its step or trigger."""
         return self.path.rpartition("/")[2]
 
     @property
     def test_key(self) -> str:
-        """The key of the step that its test is about; empty for the whole workflow."""
+        """Key of the step that its test is about; empty for the whole workflow."""
         return self.node.key if self.node else ""
 
     @property
     def own_conditions(self) -> list[ConditionView]:
-        """Those that are no route's."""
+        """Conditions that are not a route's."""
         return [] if self.arms else list(self.conditions.views.values())
 
     @property
     def main(self) -> list[FieldView]:
-        """The fields that stand first: all, when none of a step's has to be filled in."""
+        """The first fields: all, when no field of a step is required."""
         found = [view for view in self.fields if view.is_main]
         return found if self.node and any(view.spec.name != "name" for view in found) else self.fields
 
     @property
     def more(self) -> list[FieldView]:
-        """The others."""
+        """The other fields."""
         main = {view.name for view in self.main}
         return [view for view in self.fields if view.name not in main]
 
     @property
     def is_free(self) -> bool:
-        """Whether its step takes values of any name."""
+        """Whether the step takes inputs of any name."""
         return self.node is not None and self.node.kind == "action" and takes_free_inputs(self.node)
 
     def all_fields(self) -> list[FieldView]:
-        """All of its own, and their parts."""
+        """Its fields and their parts."""
         own = [*self.fields, *self.policy, *self.notes]
         return [*own, *(part for view in own for part in view.parts)]
 
 
 def with_json_field(panel: Panel, name: str) -> Panel:
-    """The same panel, in which the field of that name is JSON instead of a table."""
+    """The panel with that field as JSON instead of a table."""
     values = panel.node.inputs if panel.node else {}
 
     def drawn(view: FieldView) -> FieldView:
@@ -121,7 +121,7 @@ def with_json_field(panel: Panel, name: str) -> Panel:
 
 
 def panel_at(state: DraftState, path: str, user: User, refused: Mapping[str, str] | None = None) -> Panel | None:
-    """The panel at a path; `refused` are errors of fields that were not stored. None when there is no such step."""
+    """The panel at a path; `refused` are errors of fields that were not stored. None for an unknown step."""
     if path == START:
         return _triggers_panel(state, user, refused or {})
     if path == SETTINGS:
@@ -188,7 +188,7 @@ def _subtitle(node: StepNode) -> str:
 
 
 def _is_beside(name: str, node: StepNode) -> bool:
-    """Whether a problem is told at a route, track or outcome, or at a loop's condition."""
+    """Whether a problem is shown at a route, branch or outcome, or at a loop's condition."""
     return concerns_field(name, "until" if node.kind == "repeat" else NAMED_SLOT_FIELDS.get(node.kind, "\0"))
 
 
@@ -245,7 +245,7 @@ TRIGGERS = {
 
 
 def settings_values(draft: Draft) -> dict[str, Any]:
-    """The workflow's own fields as they stand."""
+    """Current values of the workflow's own fields."""
     said = draft.settings
     person = get_user_model()._default_manager.filter(pk=said.run_as).first()
     values = {name: value for name in OWN_FIELDS if (value := getattr(said, name)) is not None}

@@ -1,4 +1,4 @@
-"""What a form posts, as typed values: only of what differs from what it showed."""
+"""Posted forms as typed values: only changed fields."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _YES, _NO = {"true", "yes", "on"}, {"false", "no", "off"}
 def changed_fields(
     specs: Iterable[FieldSpec], present: Mapping[str, Any], post: QueryDict, prefix: str = ""
 ) -> tuple[dict[str, Any], list[str], dict[str, str]]:
-    """(what is set, what is left empty, what cannot be read), by full names: of what differs from the present."""
+    """(set values, emptied fields, unreadable fields) by full name: only those that differ from `present`."""
     found: dict[str, Any] = {}
     unset: list[str] = []
     errors: dict[str, str] = {}
@@ -47,7 +47,7 @@ def changed_fields(
 
 
 def _posted_texts(spec: FieldSpec, name: str, post: QueryDict) -> dict[str, list[str]]:
-    """What is posted of one field: of its own name, its columns or its parts; nothing of one that nobody touched."""
+    """Posted texts of a field: of its own name, its columns or its parts; empty for an untouched field."""
     begins = f"{name}." if isinstance(spec, FieldGroup) else f"{name}::"
     found = {
         at: [text.replace("\r\n", "\n") for text in post.getlist(at)]
@@ -59,7 +59,7 @@ def _posted_texts(spec: FieldSpec, name: str, post: QueryDict) -> dict[str, list
 
 
 def _parse_field(spec: FieldSpec, name: str, posted: Mapping[str, list[str]], present: Any) -> Any:
-    """The value that a field's texts stand for; MISSING when it is left empty. Raises ValueError."""
+    """Value of a field's texts; MISSING when it is empty. Raises ValueError."""
     if isinstance(spec, FieldGroup):
         parts = dict(spec.parts_of(None if present is MISSING else present))
         for part in spec.parts:
@@ -108,7 +108,7 @@ def _parse_entries(name: str, posted: Mapping[str, list[str]]) -> dict[str, Any]
 
 
 def parse_entry(kind: str, text: str) -> Any:
-    """The value of a mapping's entry; one in braces is an expression, whatever its type. Raises ValueError."""
+    """Value of a mapping's entry; text in braces is an expression, whatever its type. Raises ValueError."""
     plain = text.strip()
     if kind == "text" or plain.startswith(("{{", "{%")):
         return text
@@ -125,7 +125,7 @@ def parse_entry(kind: str, text: str) -> Any:
 
 
 def _parse_records(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> list[dict[str, Any]]:
-    """The records; rows in which nothing but choices is said are left out."""
+    """The records, without rows that hold nothing but choices."""
     columns = [posted.get(f"{name}::{column.name}", []) for column in spec.columns]
     found = []
     for number, texts in enumerate(zip(*columns, strict=False), 1):
@@ -145,7 +145,7 @@ def _parse_records(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) 
 
 
 def _parse_schema(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> Any:
-    """The schema of a table; MISSING when it says nothing at all."""
+    """Schema of a table; MISSING when it is empty."""
     rest = parse_json(posted.get(name + schema_table.REST, ["{}"])[-1])
     found = _parse_records(spec, name, posted)
     if not isinstance(rest, dict):
@@ -162,7 +162,7 @@ def _parse_cell(column: FieldSpec, text: str) -> Any:
 
 
 def parse_one(spec: FieldSpec, text: str) -> Any:
-    """The typed value of one text; an expression stays one. Raises ValueError."""
+    """Typed value of one text; an expression stays one. Raises ValueError."""
     if text.strip() == "":
         return "" if spec.kind in {_K.TEXT, _K.LONG_TEXT, _K.CODE} and text else MISSING
     if isinstance(spec, FreeInput) and spec.kind in {_K.NUMBER, _K.BOOLEAN}:
@@ -184,7 +184,7 @@ def parse_one(spec: FieldSpec, text: str) -> Any:
 
 
 def _parse_integer(text: str) -> Any:
-    """The number, or the text when it is none: that is kept, and told at its field."""
+    """The integer, or the text itself, which is stored and reported at its field."""
     try:
         return int(text)
     except ValueError:
@@ -192,7 +192,7 @@ def _parse_integer(text: str) -> Any:
 
 
 def _parse_number(text: str) -> Any:
-    """The same, with fractions."""
+    """The number, or the text itself."""
     found = _parse_integer(text)
     if not isinstance(found, str):
         return found

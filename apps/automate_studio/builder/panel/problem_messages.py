@@ -1,4 +1,4 @@
-"""Problems of a draft where people mend them: at a field of a panel, and in a list that leads there."""
+"""Problems of a draft where they are fixed: at a field of a panel, and in a list with links."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _ELSEWHERE = {
 
 @dataclass(frozen=True, kw_only=True)
 class ProblemLine:
-    """One problem in a list: whose it is, the label of its field, and the id of what it is told at.
+    """A problem in a list: owner, label of its field, and the id of the element that shows it.
 
-    `text` is the whole of it, as a card says it. While a draft is being edited, what is missing has a level of its own.
+    `text` is the whole of it, as on a card. While a draft is edited, a missing value has a level of its own.
     """
 
     level: Literal["error", "warning", "missing"]
@@ -44,9 +44,9 @@ class ProblemLine:
 def messages_by_field(
     problems: Iterable[DraftProblem], refused: Mapping[str, str], kind: str = ""
 ) -> dict[str, FieldMessage]:
-    """What is said at the fields of a form, by their names there: of several all errors, or else the warnings.
+    """Messages of a form's fields by name: all errors, or else the warnings.
 
-    `refused` says why fields were not stored, which stands alone.
+    `refused` says why fields were not stored; it replaces the others.
     """
     found: dict[str, FieldMessage] = {}
     for problem in sorted(problems, key=lambda problem: problem.level):
@@ -59,24 +59,24 @@ def messages_by_field(
 
 
 def form_messages(problems: Iterable[DraftProblem], has: Callable[[str], bool], kind: str = "") -> list[FieldMessage]:
-    """What is said above a form: all that it `has` no field for."""
+    """Messages above a form: those without a field in it."""
     found = [(problem, *_form_field(problem, kind)) for problem in problems]
     return [FieldMessage(as_sentence(why), each.level, each.missing) for each, name, why in found if not has(name)]
 
 
 def problem_lines(draft: Draft, problems: Iterable[DraftProblem]) -> list[ProblemLine]:
-    """The problems, each with its field's label. No query."""
+    """The problems with the labels of their fields. No query."""
     return [_problem_line(draft, problem) for problem in problems]
 
 
 def editing_problem_lines(draft: Draft, problems: Iterable[DraftProblem]) -> list[ProblemLine]:
-    """The same, with what is still to be filled in told apart from what is wrong."""
+    """The problems, missing values apart from errors."""
     found = [(problem, _problem_line(draft, problem)) for problem in problems]
     return [replace(line, level="missing") if problem.missing else line for problem, line in found]
 
 
 def _form_field(problem: DraftProblem, kind: str) -> tuple[str, str]:
-    """(name of the field, reason) as the form of a step or trigger of that kind has it."""
+    """(name of the field, reason) in the form of a step or trigger of that kind."""
     name, own = _ELSEWHERE.get((kind, problem.field), (problem.field, ""))
     return name, own or problem.reason
 
@@ -111,7 +111,7 @@ def _problem_line(draft: Draft, problem: DraftProblem) -> ProblemLine:
 
 
 def _locate_in_step(node: StepNode, name: str) -> tuple[str, str]:
-    """(label, id) of what stands in a step's panel."""
+    """(label, element id) in a step's panel."""
     lanes = NAMED_SLOT_FIELDS.get(node.kind, "")
     for index, lane in enumerate(node.lanes):
         if concerns_field(name, f"{lanes}[{index}]"):
@@ -129,7 +129,7 @@ def _locate_in_step(node: StepNode, name: str) -> tuple[str, str]:
 
 
 def _locate_in_trigger(node: TriggerNode, name: str) -> tuple[str, str]:
-    """(label, id) of what stands in a trigger's form."""
+    """(label, element id) in a trigger's form."""
     if concerns_field(name, "filter"):
         return "Only when", condition_dom_id(node.key, node.key)
     known = setup.LABELS[node.kind]

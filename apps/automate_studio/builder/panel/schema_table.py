@@ -1,7 +1,6 @@
-"""A JSON Schema of an object as a table of fields, and back: what a row cannot show goes with it unseen.
+"""JSON Schema of an object as a table of fields, and back: parts that a row cannot show are carried along.
 
-A field whose schema is none of the simple ones is a row of JSON; a schema that is no plain object is no table at all.
-Whatever a table is made from, the table gives again.
+A field with a complex schema is a row of JSON; a schema that is no plain object is no table. Tables round-trip.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ COLUMNS = (
 
 
 def schema_records(schema: Any) -> list[dict[str, Any]] | None:
-    """The fields of a schema, the required ones first in their order; None where it is no table."""
+    """Fields of a schema, required ones first in their order; None where it is no table."""
     if schema is None:
         return []
     if not isinstance(schema, dict) or not isinstance(schema.get("properties", {}), dict):
@@ -76,18 +75,18 @@ def schema_records(schema: Any) -> list[dict[str, Any]] | None:
 
 
 def schema_rest(schema: Any) -> dict[str, Any]:
-    """What a schema says beside its fields."""
+    """Parts of a schema beside its fields."""
     shown = {"type", "properties", *(["required"] if (schema or {}).get("required") else [])}
     return {name: value for name, value in (schema or {}).items() if name not in shown}
 
 
 def with_schema_columns(spec: FieldSpec) -> FieldSpec:
-    """The same field, with the columns of a table where it is a schema."""
+    """The field with table columns where it is a schema."""
     return replace(spec, columns=COLUMNS) if spec.language == LANGUAGE else spec
 
 
 def schema_from_records(rows: list[dict[str, Any]], rest: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a table. Raises ValueError with the row."""
+    """Schema of a table. Raises ValueError with the row."""
     properties: dict[str, Any] = {}
     required = []
     for number, row in enumerate(rows, 1):
@@ -135,7 +134,7 @@ def _as_row_of_kind(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _round_trips(record: dict[str, Any], schema: dict[str, Any]) -> bool:
-    """Whether a row can be typed, and gives that schema; `enum` belongs to choices alone."""
+    """Whether a row gives exactly that schema; `enum` belongs to choices alone."""
     description, choices = record.get("description", "-"), record.get("choices", ["-"])
     texts = [description, *choices] if isinstance(choices, list) else [None]
     if not all(isinstance(text, str) and text and text == text.strip() and "\n" not in text for text in texts):
@@ -149,7 +148,7 @@ def _round_trips(record: dict[str, Any], schema: dict[str, Any]) -> bool:
 
 
 def _is_same_json(one: Any, other: Any) -> bool:
-    """Whether two JSON values are the same: 1 and true are not."""
+    """Whether two JSON values are equal: 1 and true are not."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 

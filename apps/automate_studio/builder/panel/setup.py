@@ -1,4 +1,4 @@
-"""The form of a trigger as it is drawn: its fields, and what its kind shows besides."""
+"""Form of a trigger for the template."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LABELS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class TriggerField:
-    """One field as it is drawn. `kind` is text, number, time, choice, check or checks; `listed` are suggestions."""
+    """A field for the template. `kind` is text, number, time, choice, check or checks; `listed` are suggestions."""
 
     id: str
     name: str
@@ -55,7 +55,7 @@ class TriggerField:
 
 @dataclass(frozen=True, kw_only=True)
 class TriggerFormView:
-    """What a trigger's form shows: its fields by name, and what its kind has besides."""
+    """Form of a trigger: its fields by name, and extras of its kind."""
 
     kind: str
     key: str
@@ -64,16 +64,16 @@ class TriggerFormView:
 
     @property
     def template(self) -> str:
-        """Of its fields."""
+        """Template of its fields."""
         return f"automate_studio/builder/triggers/{self.kind}.html"
 
     @property
     def beside(self) -> str:
-        """Of what stands below them, which is drawn anew when they have changed; empty for nothing."""
+        """Template below the fields, redrawn when they change; empty for none."""
         return f"automate_studio/builder/triggers/{self.kind}_beside.html" if self.kind in _BESIDE else ""
 
     def has(self, name: str) -> bool:
-        """Whether a problem's field stands here, so that it is told there."""
+        """Whether the form shows a problem's field."""
         return any(concerns_field(name, field) for field in (*self.fields, "filter"))
 
 
@@ -81,17 +81,17 @@ _BESIDE = {"webhook", "schedule", "event"}
 
 
 def build_trigger_form(node: TriggerNode, *fields: TriggerField, **extra: Any) -> TriggerFormView:
-    """The setup of a trigger with these fields."""
+    """Form of a trigger with these fields."""
     return TriggerFormView(kind=node.kind, key=node.key, fields={each.name: each for each in fields}, extra=extra)
 
 
 def trigger_field_id(node: TriggerNode, name: str) -> str:
-    """The id of its control; rows of a form have fields of their own."""
+    """Element id of a control; rows of a form have fields of their own."""
     return f"field-{node.key}-{name}" if node.kind == "manual" else f"t-{node.key}-{name}"
 
 
 def build_trigger_field(node: TriggerNode, name: str, **options: Any) -> TriggerField:
-    """A field with what the trigger says there, unless `value` says something else."""
+    """A field with the trigger's value, unless `value` is given."""
     value = options.pop("value", node.config.get(name, ""))
     text = value if isinstance(value, str) else json.dumps(value)
     return TriggerField(

@@ -1,4 +1,4 @@
-"""What the builder knows of a step: the path of its panel, and the fields that stand there."""
+"""Steps in the builder: the path of a step's panel, and its fields."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONNECTION = FieldSpec(name="connection", label="Connection", default="", shown
 
 
 def step_at(draft: Draft, path: str) -> StepNode | None:
-    """The step that the panel at a path is about; None when there is none."""
+    """Step of the panel at a path; None when there is none."""
     return draft.steps.get(path.rpartition("/")[2])
 
 
@@ -37,10 +37,10 @@ def path_of_step(draft: Draft, key: str) -> str:
 def step_field_specs(
     node: StepNode, user: User | None = None, drawn: Mapping[str, FieldKind] | None = None
 ) -> Iterator[tuple[tuple[FieldSpec, ...], dict[str, Any], str]]:
-    """(fields, present values, prefix of their names) of a step: its inputs, what its kind has, policy, notes.
+    """(fields, current values, name prefix) of a step: inputs, fields of its kind, policy, notes.
 
-    Without a `user` no connections are offered, which costs no query. `drawn` are the kinds of the free inputs as a
-    form shows them, which stay while somebody types, whatever is stored meanwhile.
+    Without a `user` no connections are offered, which costs no query. `drawn` are the kinds of free inputs as the
+    form shows them, kept while a person types, whatever is stored meanwhile.
     """
     base = {"name": node.name, "notes": node.notes}
     yield (builder_fields.NAME,), base, ""
@@ -59,7 +59,7 @@ def step_field_specs(
 
 
 def takes_connection(node: StepNode) -> bool:
-    """Whether a step's connector takes a connection, or one is set that can be taken out."""
+    """Whether the step's connector takes a connection, or a set one can be removed."""
     try:
         adapter, _ = find_action(node.action)
     except LookupError:
@@ -68,7 +68,7 @@ def takes_connection(node: StepNode) -> bool:
 
 
 def takes_free_inputs(node: StepNode) -> bool:
-    """Whether an action takes inputs of any name."""
+    """Whether the action takes inputs of any name."""
     try:
         return find_action(node.action)[1].fields is None and not generic_action.is_generic(node)
     except LookupError:
@@ -84,12 +84,12 @@ def _connection_spec(node: StepNode, user: User) -> FieldSpec:
 
 
 def _input_specs(node: StepNode, drawn: Mapping[str, FieldKind]) -> tuple[FieldSpec, ...]:
-    """The action's fields, and whatever else is filled in, so that it can be taken out."""
+    """The action's fields, and other stored inputs, so that they can be removed."""
     return (*_described_inputs(node), *free_inputs(node, drawn).values())
 
 
 def free_inputs(node: StepNode, drawn: Mapping[str, FieldKind] | None = None) -> dict[str, FieldSpec]:
-    """The inputs that the action says nothing of, since people named them, by the names of their fields."""
+    """Inputs that the action does not describe, by field name."""
     known = {spec.name for spec in _described_inputs(node)}
     kinds = {**{name: _kind_of_value(value) for name, value in node.inputs.items()}, **(drawn or {})}
     return {f"inputs.{name}": FreeInput(name=name, kind=kind) for name, kind in kinds.items() if name not in known}
@@ -103,14 +103,14 @@ def _described_inputs(node: StepNode) -> tuple[FieldSpec, ...]:
 
 
 class FreeInput(FieldSpec):
-    """An input of a name of one's own: its type is that of its value, and nothing else tells what does not fit."""
+    """An input with a chosen name: its type is that of its value, and only the engine validates it."""
 
 
 DRAWN = "::drawn"  #: ends the name of what says how a free input is drawn
 
 
 def posted_kinds(post: Mapping[str, str]) -> dict[str, FieldKind]:
-    """How the free inputs of a form that was posted are drawn, by the inputs' names."""
+    """Kinds of the free inputs of a posted form, by input name."""
     kinds = {name: text for name, text in post.items() if name.startswith("inputs.") and name.endswith(DRAWN)}
     return {
         name.removeprefix("inputs.").removesuffix(DRAWN): FieldKind(text)
@@ -120,12 +120,12 @@ def posted_kinds(post: Mapping[str, str]) -> dict[str, FieldKind]:
 
 
 def empty_value(kind: FieldKind) -> str | None:
-    """What a free input holds once its field is empty: it keeps its name until somebody removes it."""
+    """Value of a free input whose field is empty: the input stays until it is removed."""
     return "" if kind in {FieldKind.TEXT, FieldKind.LONG_TEXT} else None
 
 
 def _kind_of_value(value: Any) -> FieldKind:
-    """How an input that nothing is known of is edited."""
+    """Kind of control for an undescribed input."""
     kinds = {
         str: FieldKind.LONG_TEXT,
         bool: FieldKind.BOOLEAN,

@@ -1,4 +1,4 @@
-"""The approvals of a test form: the outcomes to choose from, the answers to fill in, and what was posted of them."""
+"""Approvals in the test form: outcomes to choose, answers to enter, and the posted ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BOOLEANS = ["yes", "no"]
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovalChoice:
-    """One approval as it is drawn. `preset` names the outcome that is taken when none is chosen."""
+    """An approval for the template. `preset` is the outcome when none is chosen."""
 
     id: str
     name: str
@@ -31,14 +31,14 @@ class ApprovalChoice:
 
 
 def approval_choices(workflow: Workflow, definition: Definition, key: str) -> list[ApprovalChoice]:
-    """The approvals that a test of the step, or with an empty key of the whole workflow, comes to."""
+    """Approvals that a test of the step reaches; of the whole workflow for an empty key."""
     found = list(decisions.find_approvals(_approval_steps(definition, key)))
     known = samples.known_outputs(workflow, [step.key for step in found]) if found else {}
     return [_approval_choice(step, known.get(step.key)) for step in found]
 
 
 def posted_decisions(post: Mapping[str, Any], definition: Definition) -> dict[str, Decision]:
-    """The outcomes that a request chooses, by the key of their step."""
+    """Posted outcomes by step key."""
     found = {}
     for step in decisions.find_approvals(definition.steps):
         if outcome := post.get(_field_id(step.key)):
@@ -52,7 +52,7 @@ def posted_decisions(post: Mapping[str, Any], definition: Definition) -> dict[st
 
 
 def decision_sentences(definition: Definition, chosen: Mapping[str, Decision]) -> Iterator[str]:
-    """The chosen outcomes as a confirmation names them: `Refund the order: Approve`."""
+    """Chosen outcomes for the confirmation: `Refund the order: Approve`."""
     for step in decisions.find_approvals(definition.steps):
         if step.key in chosen:
             names, outcome = dict(_outcome_choices(step)), chosen[step.key].outcome
@@ -60,7 +60,7 @@ def decision_sentences(definition: Definition, chosen: Mapping[str, Decision]) -
 
 
 def is_decision_field(name: str) -> bool:
-    """Whether a field of the test form is about an approval."""
+    """Whether a field of the test form belongs to an approval."""
     return name.startswith(f"{PREFIX}:")
 
 

@@ -1,4 +1,4 @@
-"""Tests in the builder: started by one POST, then looked at until they have ended; results, pins and mocks."""
+"""Tests in the builder: started by one POST, polled until they end; results, kept samples and mocks."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 @dataclass(frozen=True, kw_only=True)
 class EffectView:
-    """One thing that a dry run would have done, ready to be drawn. `fields` are (label, before, after)."""
+    """An effect that a dry run skipped. `fields` are (label, before, after)."""
 
     title: str
     what: str
@@ -65,7 +65,7 @@ class EffectView:
 
 @dataclass(frozen=True, kw_only=True)
 class StepResultLine:
-    """One step in the result of the whole workflow. `item` says which one of a loop, `effects` what it would do."""
+    """A step in the result of the whole workflow. `item` names a loop's item, `effects` the skipped effects."""
 
     name: str
     path: str
@@ -77,7 +77,7 @@ class StepResultLine:
 
 @dataclass(frozen=True, kw_only=True)
 class TestResultView:
-    """The result area of a step, or with an empty `key` of the whole workflow. `shown` is the result that is open."""
+    """Result of a step's test, or with an empty `key` of the whole workflow. `shown` is the open result."""
 
     workflow: Workflow
     key: str
@@ -103,12 +103,12 @@ class TestResultView:
 
     @property
     def mode(self) -> str:
-        """The kind of the test that is shown, in words."""
+        """Kind of the shown test in words."""
         return MODES[self.shown.terms["mode"]] if self.shown else ""
 
     @property
     def title(self) -> str:
-        """What came of it, in two words."""
+        """Outcome in two words."""
         if self.shown is None:
             return "Not tested yet"
         if self.changed and self.shown.has_ended:
@@ -125,7 +125,7 @@ class TestResultView:
 
     @property
     def state(self) -> str:
-        """The state that the title stands for."""
+        """State of the title."""
         if self.shown is None:
             return ""
         if self.changed and self.shown.has_ended:
@@ -134,7 +134,7 @@ class TestResultView:
 
     @property
     def seconds(self) -> str:
-        """How long it took."""
+        """Duration."""
         run = self.shown.run if self.shown else None
         if run is None:
             return ""
@@ -144,7 +144,7 @@ class TestResultView:
 
 
 def test_run(request: HttpRequest, pk: int) -> HttpResponse:
-    """A POST starts a test: 202 with its running state. A GET gives the result area of `?step=`, of `?run=` or the
+    """A POST starts a test: 202 with its running state. A GET gives the result of `?step=`: of `?run=`, or of the
     newest test.
     """
     workflow = get_editable_workflow(request, pk)
@@ -157,7 +157,7 @@ def test_run(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def change_kept(request: HttpRequest, pk: int) -> HttpResponse:
-    """Pin a result, make a mock of a step, take either back, or delete a test; `act` says which."""
+    """Keep a result as a sample, create a mock, undo either, or delete a test, by `act`."""
     workflow = get_editable_workflow(request, pk)
     key, act = _step_key(request.POST.get("step")), request.POST.get("act")
     if act != "delete" and not workflow.steps.filter(key=key).exists():
@@ -186,7 +186,7 @@ def change_kept(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def test_badges(workflow: Workflow, definition: Definition) -> dict[str, TestBadge]:
-    """How each step stands with its tests. Two queries."""
+    """Badges of the steps from their tests. Two queries."""
     found: dict[str, TestBadge] = {}
     now = timezone.localtime()
     for key, last in results.latest_tests(workflow, definition).items():
@@ -228,7 +228,7 @@ def _start_test(request: HttpRequest, workflow: Workflow) -> HttpResponse:
 
 
 def _called_systems(definition: Definition) -> Iterator[str]:
-    """What each step with an effect does in which system, such as `Tell: Email, send an email`."""
+    """Systems that steps with effects call, such as `Tell: Email, send an email`."""
     for _, step in walk(definition.steps):
         if not isinstance(step, ActionStep) or step.disabled:
             continue
@@ -242,7 +242,7 @@ _FIELDS = ("mode", "scope", "step", "event", "payload")
 
 
 def _test_request(request: HttpRequest, workflow: Workflow, key: str) -> Request:
-    """What somebody asks to be tested. Raises NotTestableError."""
+    """Requested test. Raises NotTestableError."""
     mode, scope = request.POST.get("mode", ""), request.POST.get("scope", "")
     if mode not in MODES or scope not in _SCOPES or (scope == "whole") != (not key):
         raise NotTestableError("choose what to test: a step, up to a step or the whole, and how")
@@ -260,7 +260,7 @@ def _test_request(request: HttpRequest, workflow: Workflow, key: str) -> Request
 
 
 def _chosen_sample(workflow: Workflow, person: Person) -> tuple[uuid.UUID | None, Any]:
-    """(event, payload) of the sample that the person has chosen in the builder, if they have."""
+    """(event, payload) of the person's chosen sample, if any."""
     found = chosen_sample(person, workflow)
     if found.edited is not None:
         return None, found.edited
@@ -395,7 +395,7 @@ def _result_response(request: HttpRequest, view: TestResultView, status: int = 2
 
 
 def _step_key(text: str | None) -> str:
-    """The key of a step, empty for the whole workflow. Raises Http404 for what can be none."""
+    """Key of a step, empty for the whole workflow. Raises Http404 for anything else."""
     if text and not _KEY.fullmatch(text):
         raise Http404
     return text or ""

@@ -1,4 +1,4 @@
-"""A webhook that is created in place, in the builder, for a trigger: by the form of its own page."""
+"""Webhook endpoint created in the builder for a trigger, by the form of its own page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from automate_studio.ui.webhook_form import SchemeNote, scheme_notes, webhook_fi
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointFormView:
-    """The form of a new webhook as it is drawn; `errors` are about none of its fields."""
+    """Form of a new webhook endpoint; `errors` are those of no field."""
 
     fields: list[FieldView]
     notes: list[SchemeNote]
@@ -33,7 +33,7 @@ class EndpointFormView:
 
 
 class InvalidEndpointError(Exception):
-    """A webhook that was not created; `form` says why, field by field."""
+    """The endpoint was not created; `form` has the reasons by field."""
 
     def __init__(self, form: WebhookEndpointForm) -> None:
         super().__init__(str(form.errors.as_json()))
@@ -43,7 +43,7 @@ class InvalidEndpointError(Exception):
 def endpoint_form(
     workflow: Workflow, key: str, user: User, form: WebhookEndpointForm | None = None
 ) -> EndpointFormView | None:
-    """The form for the trigger of that key, as it was filled in; None for who may create no webhooks."""
+    """Form for the trigger with that key, with what was entered; None without permission to create endpoints."""
     if not (can(user, "add", WebhookEndpoint) and can(user, "add", StoredSecret)):
         return None
     drawn = form or _bind_form(workflow, key, user)
@@ -54,9 +54,9 @@ def endpoint_form(
 
 
 def create_endpoint(workflow: Workflow, key: str, post: Mapping[str, Any], *, by: Person) -> tuple[DraftState, str]:
-    """Create the webhook of a form and give it to the trigger, as one: (the draft, the secret if one was made here).
+    """Create the endpoint and set it on the trigger in one step: (draft, secret if one was generated).
 
-    Raises NotMadeError, and EditError when the draft has changed.
+    Raises InvalidEndpointError, and EditError when the draft has changed.
     """
     form = _bind_form(workflow, key, by, post)
     if not form.is_valid():
@@ -86,7 +86,7 @@ def _bind_form(workflow: Workflow, key: str, user: User, post: Mapping[str, Any]
 
 
 def _free_slug(workflow: Workflow) -> str:
-    """A short address that is not taken, after the workflow's name."""
+    """A free slug made from the workflow's name."""
     stem = slugify(workflow.name)[:60].strip("-_") or "webhook"
     taken = set(WebhookEndpoint.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
     return next(slug for slug in _numbered_slugs(stem) if slug not in taken)

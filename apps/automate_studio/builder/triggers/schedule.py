@@ -1,4 +1,4 @@
-"""A schedule as people choose it, and what comes of it: its next times, and what the clock's changes do to them.
+"""Schedules as people choose them, with their next times and the effects of clock changes.
 
 Values in, values out: no database.
 """
@@ -47,7 +47,7 @@ _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::00)?")
 
 @dataclass(frozen=True, kw_only=True)
 class SchedulePlan:
-    """What is chosen. Those fields count that `repeats` asks for; `days` are cron's numbers, `time` is HH:MM."""
+    """Chosen schedule. `repeats` decides which fields count; `days` are cron's numbers, `time` is HH:MM."""
 
     repeats: str = ""
     number: int = 15
@@ -59,7 +59,7 @@ class SchedulePlan:
 
 
 class PlanError(ValueError):
-    """A choice that cannot be kept; `field` is the one at fault."""
+    """An invalid choice; `field` is the field at fault."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(reason)
@@ -67,7 +67,7 @@ class PlanError(ValueError):
 
 
 def plan_from_config(config: Mapping[str, Any]) -> SchedulePlan:
-    """A trigger's times as a plan; an expression that no choice says stays one."""
+    """Plan of a trigger's config; an expression outside the choices stays a cron expression."""
     cron = config.get("cron")
     if isinstance(cron, str) and cron.strip():
         return replace(_plan_from_cron(cron.split()), cron=cron)
@@ -103,7 +103,7 @@ def _plan_from_cron(parts: list[str]) -> SchedulePlan:
 
 
 def posted_plan(post: Any, present: SchedulePlan) -> SchedulePlan:
-    """The plan that a form asks for. Raises PlanError."""
+    """Posted plan. Raises PlanError."""
     repeats = post.get("repeats", present.repeats)
     if repeats not in dict(REPEATS):
         raise PlanError("repeats", "choose one of those there are")
@@ -145,7 +145,7 @@ def _with_time(plan: SchedulePlan, post: Any) -> SchedulePlan:
 
 
 def config_from_plan(plan: SchedulePlan) -> dict[str, str]:
-    """`cron` or `every` as the trigger keeps it; empty while nothing is chosen."""
+    """`cron` or `every` for the trigger's config; empty while nothing is chosen."""
     if plan.repeats in {"", "cron"}:
         return {"cron": plan.cron} if plan.repeats else {}
     if plan.repeats == "every":
@@ -168,9 +168,9 @@ _LOOK_AHEAD = 370  # days
 
 @dataclass(frozen=True, kw_only=True)
 class NextTimes:
-    """The next times in the zone; `remarks` are about the changes of its clock. `hint` stands in place of both.
+    """Next times in the zone; `remarks` describe its clock changes. `hint` replaces both.
 
-    `counted` says that they depend on the moment of publishing.
+    `counted` says that the times depend on the moment of publishing.
     """
 
     zone: str
@@ -181,7 +181,7 @@ class NextTimes:
 
 
 def next_times(config: Mapping[str, Any], workflow_timezone: str, now: dt.datetime) -> NextTimes:
-    """What the times of a trigger would give if it were published now."""
+    """Next times of a trigger if it were published now."""
     zone_name = str(config.get("timezone") or workflow_timezone)
     plan = plan_from_config(config)
     try:
@@ -201,7 +201,7 @@ def next_times(config: Mapping[str, Any], workflow_timezone: str, now: dt.dateti
 def _clock_change_remarks(
     plan: SchedulePlan, trigger: ScheduleTrigger, zone: ZoneInfo, now: dt.datetime
 ) -> Iterator[str]:
-    """What the next changes of the clock do, at most one forward and one back."""
+    """Effects of the next clock changes, at most one forward and one back."""
     harmless = []
     for at, by in list(_clock_changes(zone, now))[:2]:
         way, shift = ("forward", "later") if by > dt.timedelta(0) else ("back", "earlier")
@@ -221,7 +221,7 @@ def _clock_change_remarks(
 
 
 def _effect_of_change(cron: str, at: dt.datetime, by: dt.timedelta, zone: ZoneInfo, said: str) -> tuple[bool, str]:
-    """(whether the change does anything, what becomes of times that the clock leaps over, or shows twice)."""
+    """(whether the change matters, effect on skipped or repeated times)."""
     wall = at.astimezone(zone).replace(tzinfo=None)  # what the clock shows when the change is done
     start, end = (wall - by, wall) if by > dt.timedelta(0) else (wall, wall - by)
     follows = any(part.startswith("*") for part in cron.split()[:2])
@@ -242,7 +242,7 @@ def _times_between(cron: str, start: dt.datetime, end: dt.datetime) -> list[dt.d
 
 
 def _clock_changes(zone: ZoneInfo, now: dt.datetime) -> Iterator[tuple[dt.datetime, dt.timedelta]]:
-    """(the moment, by how much the clock jumps) of each change of the zone's clock in the next year."""
+    """(moment, shift) of each clock change of the zone in the next year."""
     day = dt.timedelta(days=1)
     before = now.astimezone(dt.UTC)
     for _ in range(_LOOK_AHEAD):
@@ -254,7 +254,7 @@ def _clock_changes(zone: ZoneInfo, now: dt.datetime) -> Iterator[tuple[dt.dateti
 
 
 def _change_minute(zone: ZoneInfo, before: dt.datetime, after: dt.datetime) -> dt.datetime:
-    """The minute in which the offset changes, by halving."""
+    """Minute in which the offset changes, by bisection."""
     early, late = before.replace(second=0, microsecond=0), after
     while late - early > dt.timedelta(minutes=1):
         middle = (early + (late - early) / 2).replace(second=0, microsecond=0)

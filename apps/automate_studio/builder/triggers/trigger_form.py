@@ -1,4 +1,4 @@
-"""The triggers in the builder's panel: what each kind lets people choose, and what a form of it asks for."""
+"""Trigger forms in the builder's panel: the choices of each kind, and how a posted form is read."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _MOST_TYPES = 50
 
 
 def build_setup(state: DraftState, node: TriggerNode, user: User, told: Mapping[str, FieldMessage]) -> TriggerFormView:
-    """The form of a trigger; what is `told` comes by the names of its fields."""
+    """Form of a trigger; messages are keyed by field name."""
     found = _DRAW[node.kind](state, node, user)
     fields = {name: replace(each, told=_message_of_field(told, each)) for name, each in found.fields.items()}
     if node.kind == "manual":
@@ -70,13 +70,13 @@ def _selected(present: str) -> str:
 
 
 def _with_current(choices: list[tuple[str, str]], present: str, note: str) -> list[tuple[str, str]]:
-    """The choices, and what is chosen now if it is not among them."""
+    """The choices, and the current value if it is not among them."""
     missing = present and present != UNCHOSEN and present not in dict(choices)
     return [("", "Choose"), *choices, *([(present, f"{present} ({note})")] if missing else [])]
 
 
 def _known_event_types(source: str) -> tuple[str, ...]:
-    """The types of the newest events of a source, in alphabetical order. Bounded: there is no index by source."""
+    """Types of a source's newest events, sorted. Bounded: there is no index by source."""
     newest: QuerySet[Event] = Event.objects.order_by("-id")
     edge = newest.values_list("id", flat=True)[_LOOK_BACK : _LOOK_BACK + 1].first()
     found = (newest.filter(id__gt=edge) if edge else newest).filter(source_condition(source)).exclude(type="")
@@ -108,7 +108,7 @@ def _webhook_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFo
 
 
 def _posted_texts(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
-    """Texts, of which an empty one is not set."""
+    """Posted texts; an empty one is unset."""
     names = [name for name in _PLAIN[node.kind] if name in post]
     return {name: post.get(name, "").strip() or None for name in names}
 
@@ -242,7 +242,7 @@ def _watched_fields(entry: WatchedModel | None) -> list[tuple[str, str]]:
 
 
 def _unwatched_fields(node: TriggerNode, entry: WatchedModel | None) -> list[tuple[str, str]]:
-    """Fields that are chosen and are not watched: shown, so that they can be taken out."""
+    """Chosen fields that are not watched: shown so that they can be removed."""
     known = dict(_watched_fields(entry))
     return [(name, f"{name} (not watched)") for name in _selected_names(node, "fields", []) if name not in known]
 
@@ -351,7 +351,7 @@ _READ: dict[str, Callable[[TriggerNode, QueryDict], dict[str, Any]]] = {
 
 
 def changed_config(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any], list[str], dict[str, str]]:
-    """(what is set, what is left empty, what cannot be kept) of a form: of what differs from the present."""
+    """(set values, emptied fields, invalid fields) of a posted form: only those that differ."""
     if node.kind == "manual":
         return _changed_manual(node, post)
     try:

@@ -1,4 +1,4 @@
-"""Waiting for a trigger's next event: the first that comes is shown, with what the trigger would do with it."""
+"""Capture of a trigger's next event, with how the trigger matches it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MOST_SHOWN = 80
 
 @dataclass(frozen=True, kw_only=True)
 class CapturedEvent:
-    """An event that came while it was waited for. `taken` says whether the trigger would take it, `why` why not."""
+    """A captured event. `is_match` says whether the trigger would start, `reason` why not."""
 
     event: Event
     fields: list[tuple[str, str]]
@@ -44,7 +44,7 @@ class CapturedEvent:
 
 
 def event_after(trigger: Trigger, state: DraftState, mark: str) -> Event | None:
-    """The first event of the trigger's source behind the one that `mark` names."""
+    """First event of the trigger's source after `mark`."""
     try:
         behind = uuid.UUID(mark)
     except ValueError:
@@ -53,13 +53,13 @@ def event_after(trigger: Trigger, state: DraftState, mark: str) -> Event | None:
 
 
 def current_mark() -> str:
-    """What names the present moment to `after`: ids of events are in the order in which they came."""
+    """Mark of the present moment for `event_after`: event ids are ordered by time."""
     newest = Event.objects.order_by("-id").values_list("id", flat=True).first()
     return str(newest or uuid.UUID(int=0))
 
 
 def describe_captured(trigger: Trigger, state: DraftState, event: Event) -> CapturedEvent:
-    """What is shown of an event."""
+    """A captured event for the template."""
     found = [
         (path, value) for path, value in walk_paths(event.payload) if not isinstance(value, dict | list) or not value
     ]
@@ -88,7 +88,7 @@ def _short_value(value: Any) -> str:
 
 
 def recent_rejections(trigger: Trigger, since: int) -> str:
-    """What was turned away at the trigger's endpoint in the last `since` seconds, in words; empty for nothing."""
+    """Rejected deliveries at the trigger's endpoint in the last `since` seconds, in words; empty for none."""
     if not isinstance(trigger, WebhookTrigger) or not since:
         return ""
     found = RefusedDeliveries.objects.filter(
@@ -99,9 +99,9 @@ def recent_rejections(trigger: Trigger, since: int) -> str:
 
 
 def poll_event(request: HttpRequest, state: DraftState, key: str) -> HttpResponse:
-    """204, with `X-Event` when one came behind `?after=`; without that, with the mark to ask by in `X-After`.
+    """204, with `X-Event` when one arrived after `?after=`; without `after`, with the mark in `X-After`.
 
-    Raises as `trigger_of`.
+    Raises as `get_trigger_or_404`.
     """
     trigger = get_trigger_or_404(request, state, key)
     mark = request.GET.get("after", "")
@@ -114,9 +114,9 @@ def poll_event(request: HttpRequest, state: DraftState, key: str) -> HttpRespons
 
 
 def capture_event(request: HttpRequest, state: DraftState, key: str) -> dict[str, Any]:
-    """What is shown of the event that `event` names, which is this person's sample from now on.
+    """The event named by `event`, which becomes this person's sample.
 
-    Raises as `trigger_of`, and Http404 without such an event.
+    Raises as `get_trigger_or_404`, and Http404 for an unknown event.
     """
     trigger = get_trigger_or_404(request, state, key)
     try:
@@ -137,7 +137,7 @@ def capture_event(request: HttpRequest, state: DraftState, key: str) -> dict[str
 
 
 def get_trigger_or_404(request: HttpRequest, state: DraftState, key: str) -> Trigger:
-    """The draft's trigger. Raises Http404, and PermissionDenied for who may not read what it hands on."""
+    """The draft's trigger. Raises Http404, and PermissionDenied without permission to read its payloads."""
     found = next((each for each in state.reading.definition.triggers if each.key == key), None)
     if found is None or key not in state.draft.triggers:
         raise Http404
