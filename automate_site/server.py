@@ -64,7 +64,7 @@ class Server(uvicorn.Server):
         """Called by uvicorn in its main thread. The second signal lets go of what still runs."""
         hub.close()
         if self.should_exit:
-            managed.hurry()
+            managed.shutdown_now()
         elif managed.is_busy:
             sys.stderr.write("Stopping when the running steps have ended; Ctrl-C again does not wait for them.\n")
         self.should_exit = True

@@ -220,11 +220,11 @@ def drain() -> Callable[[], None]:
 @pytest.fixture
 def notify() -> Callable[[], None]:
     """Do in this process what a worker does for notifications, until nothing is due."""
-    from automate_core.worker.maintenance import NOTIFYING, Chores
+    from automate_core.worker.maintenance import NOTIFICATION_TASKS, MaintenanceThread
 
     def go() -> None:
-        chores = Chores(NOTIFYING)
-        while chores.turn() == 0:
+        tasks = MaintenanceThread(NOTIFICATION_TASKS)
+        while tasks.run_due() == 0:
             pass
 
     return go

@@ -12,7 +12,7 @@ from automate_connectors.models import OAuthToken
 from automate_core.engine.effects import perform
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait
 from automate_core.runs import control
-from automate_core.worker.maintenance import Chores
+from automate_core.worker.maintenance import MaintenanceThread
 from tests.connections.conftest import reconnect
 from tests.connections.test_health import press
 from tests.connections.test_oauth import CALLBACK, address, start
@@ -134,10 +134,10 @@ def test_it_is_not_lost_between_the_refusal_and_the_wait(probe, probed, publish,
     calls, slow.calls = slow.calls, []
     outcomes = [(call, perform(call)) for call in calls]
     press(sign_in(owner), probed)
-    slow.engine.feed(outcomes)
+    slow.engine.deliver_results(outcomes)
     slow.go_on()
     assert Wait.objects.get().status == "open"
-    Chores().turn()
+    MaintenanceThread().run_due()
     assert Wait.objects.get().status == "resolved"
     settle(drain)
     assert ExecutionRun.objects.get().status == "succeeded"

@@ -400,4 +400,4 @@ steps:
   - {key: ask, action: sql.query, inputs: {sql: "SELECT '{{ event.payload.name }}'"}}
 """)
     with pytest.raises(TemplateError, match="taken as it is written"):
-        program.prepare(read)
+        program.compile_program(read)

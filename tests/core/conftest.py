@@ -61,6 +61,6 @@ def working():
     yield start
     for worker, thread in started:
         worker.stop()
-        worker.hurry()
+        worker.shutdown_now()
         thread.join(60)
         assert not thread.is_alive()

@@ -193,13 +193,13 @@ def test_an_approval_of_a_withdrawn_arm_is_not_asked(workflow, deliver, owner):
     slow = Slow()
     slow.begin()
     ask, bad = sorted(slow.calls, key=lambda call: call.effect.step.path)
-    slow.engine.feed(
+    slow.engine.deliver_results(
         [
             (ask, EffectOutcome(output=json.dumps({"users": [owner.pk], "groups": []}).encode())),
             (bad, EffectOutcome(error=fatal())),
         ]
     )
-    slow.engine.turn([])
+    slow.engine.run_once([])
     assert StepRun.objects.get(path="t/all/ask").status == "cancelled"
     assert not approvals.assigned_to(owner).exists()
 
@@ -395,7 +395,7 @@ def test_no_child_is_made_for_a_cancelled_caller(publish, deliver, drain, owner)
     engine, jobs = slow.engine, slow.outbox.claim_batch(1)
     assert [job.source for job in jobs] == ["call:other"]
     control.cancel(ExecutionRun.objects.get(), by=owner)
-    engine.turn(jobs)
+    engine.run_once(jobs)
     drain()
     children = ExecutionRun.objects.filter(workflow__slug="other")
     assert not children.exclude(status="cancelled").exists(), children.values_list("status")
@@ -480,9 +480,9 @@ def test_no_child_is_made_while_its_caller_is_being_cancelled(publish, deliver, 
     calls = []
     journal, rules, outbox = Journal(own, worker="w"), RuleEngine(own), OutboxStore(own, worker="w")
     engine = ExecutionEngine(journal, rules, calls.append)
-    engine.turn(outbox.claim_batch(1))
-    engine.feed([(calls[0], perform(calls.pop()))])
-    engine.turn([])
+    engine.run_once(outbox.claim_batch(1))
+    engine.deliver_results([(calls[0], perform(calls.pop()))])
+    engine.run_once([])
     jobs = outbox.claim_batch(1)
     assert [job.source for job in jobs] == ["call:other"]
     with transaction.atomic():

@@ -41,7 +41,7 @@ def secret(monkeypatch):
     def learn(value):
         redactor = Redactor()
         redactor.learn(value)
-        monkeypatch.setattr("automate_core.engine.secrecy.Redactor", lambda: redactor)
+        monkeypatch.setattr("automate_core.engine.version_secrets.Redactor", lambda: redactor)
 
     return learn
 
@@ -75,13 +75,13 @@ def test_the_answer_of_an_attempt_that_lost_its_lease_is_no_other_steps(workflow
     deliver()
     calls = []
     engine, outbox = ExecutionEngine(Journal(None, worker="w"), RuleEngine(), calls.append), OutboxStore(worker="w")
-    engine.turn(outbox.claim_batch(1))
+    engine.run_once(outbox.claim_batch(1))
     OutboxJob.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     outbox.rescue()
-    engine.turn([outbox.claim_suspect()])
+    engine.run_once([outbox.claim_quarantined()])
     for call, answer in zip(list(calls), (b'"of attempt 1"', b'"of attempt 2"'), strict=True):
-        engine.feed([(call, EffectOutcome(output=answer))])
-        engine.turn([])
+        engine.deliver_results([(call, EffectOutcome(output=answer))])
+        engine.run_once([])
     recorded = StepRun.objects.order_by("path", "attempt").values_list("path", "attempt", "status", "output")
     assert list(recorded) == [
         ("first", 1, "interrupted", None),

@@ -12,13 +12,21 @@ from django.utils import timezone
 
 from automate_core import database
 from automate_core.engine.journal import Journal
-from automate_core.engine.records import Checkpoint, Outcome, QueuedRun, RunRecord, StepRecord, Verdict
+from automate_core.engine.records import (
+    Checkpoint,
+    JobDisposition,
+    QueuedRun,
+    RunRecord,
+    StepRecord,
+    WriteResult,
+)
 from automate_core.ids import uuid7
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait
 from automate_core.outbox.ingest import EventIngestor, NewEvent
 from automate_core.outbox.store import LONG_AGO, OutboxStore
 from tests.processes import wait_for
 
+CLOSING = {"running_becomes": "cancelled", "kept_steps": []}
 JOURNALLED = ["checkpoints", "steps", "waits", "assignees", "cancelled_waits", "calls", "logs", "queued"]
 CLAIM_VALUES = {"worker": "w", "lease": 30, "after": 7, "floor": LONG_AGO}
 
@@ -115,15 +123,15 @@ def test_the_priority_of_its_triggers_decides_what_goes_first(workflow, endpoint
     assert OutboxJob.objects.get(priority=-5).event.source == "webhook:github"
 
 
-def test_suspects_are_claimed_alone():
+def test_quarantined_jobs_are_claimed_alone():
     _events(3)
     suspect = OutboxJob.objects.order_by("id")[1]
     OutboxJob.objects.filter(pk=suspect.pk).update(suspect=True)
     store = OutboxStore(worker="w")
-    assert store.rescue().suspects
+    assert store.rescue().quarantined
     assert suspect.pk not in {job.id for job in store.claim_batch(10)}
-    assert store.claim_suspect().id == suspect.pk
-    assert store.claim_suspect() is None
+    assert store.claim_quarantined().id == suspect.pk
+    assert store.claim_quarantined() is None
 
 
 def test_three_crashes_are_the_end_of_a_job_and_its_run(some_workflow):
@@ -131,14 +139,14 @@ def test_three_crashes_are_the_end_of_a_job_and_its_run(some_workflow):
     OutboxJob.objects.update(suspect=True)
     run, journal = None, Journal(None, worker="child")
     for crash in (1, 2, 3):
-        job = OutboxStore(worker="child").claim_suspect()
+        job = OutboxStore(worker="child").claim_quarantined()
         if run is None:
             run = _run(some_workflow, job, status="running")
-            journal.write([Checkpoint(job, Outcome.HOLD, run, [StepRecord("a", 1)])])
-        dead = OutboxStore(worker="parent").crashed("child", "the process that ran it was ended by SIGSEGV")
+            journal.write([Checkpoint(job, JobDisposition.HOLD, run, [StepRecord("a", 1)])])
+        dead = OutboxStore(worker="parent").charge_crash("child", "the process that ran it was ended by SIGSEGV")
         row = OutboxJob.objects.get()
         assert (row.status, row.crashes, dead) == (("ready", crash, []) if crash < 3 else ("dead", 3, [job.id]))
-        assert OutboxStore(worker="child").claim_suspect() is None, "not at once again"
+        assert OutboxStore(worker="child").claim_quarantined() is None, "not at once again"
         OutboxJob.objects.update(available_at=timezone.now())
     assert row.last_error == "the process that ran it was ended by SIGSEGV"
     stored = ExecutionRun.objects.get()
@@ -148,7 +156,7 @@ def test_three_crashes_are_the_end_of_a_job_and_its_run(some_workflow):
 def test_what_its_parent_ended_is_no_crash():
     _events(1)
     OutboxJob.objects.update(suspect=True)
-    assert OutboxStore(worker="child").claim_suspect()
+    assert OutboxStore(worker="child").claim_quarantined()
     OutboxStore(worker="parent").release("child")
     job = OutboxJob.objects.get()
     assert (job.status, job.crashes, job.attempts, job.suspect) == ("ready", 0, 0, True)
@@ -205,8 +213,8 @@ def test_a_stale_token_writes_nothing(some_workflow):
     [job] = _claimed()
     OutboxJob.objects.update(token=2)  # another worker took it over
     run = _run(some_workflow, job, status="running")
-    checkpoint = Checkpoint(job, Outcome.COMPLETE, run, [StepRecord("a", 1)])
-    assert Journal(None, worker="w").write([checkpoint]) == {job.id: Verdict.LOST}
+    checkpoint = Checkpoint(job, JobDisposition.COMPLETE, run, [StepRecord("a", 1)])
+    assert Journal(None, worker="w").write([checkpoint]) == {job.id: WriteResult.LOST}
     assert not ExecutionRun.objects.exists() and not StepRun.objects.exists()
     assert OutboxJob.objects.get().status == "leased"
 
@@ -215,23 +223,25 @@ def test_a_run_that_has_ended_takes_nothing_more(some_workflow):
     [job] = _claimed()
     run = _run(some_workflow, job, status="running")
     journal = Journal(None, worker="w")
-    assert journal.write([Checkpoint(job, Outcome.HOLD, run, [StepRecord("a", 1)])]) == {job.id: Verdict.HELD}
+    assert journal.write([Checkpoint(job, JobDisposition.HOLD, run, [StepRecord("a", 1)])]) == {
+        job.id: WriteResult.HELD
+    }
     ExecutionRun.objects.update(status="cancelled")
     run.new = False
     run.status = "succeeded"
-    assert journal.write([Checkpoint(job, Outcome.COMPLETE, run)]) == {job.id: Verdict.CANCELLED}
+    assert journal.write([Checkpoint(job, JobDisposition.COMPLETE, run)]) == {job.id: WriteResult.CANCELLED}
     assert (ExecutionRun.objects.get().status, OutboxJob.objects.get().status) == ("cancelled", "completed")
 
 
 def test_the_sequence_grows_with_each_checkpoint(some_workflow):
     [job] = _claimed()
     run, journal, step = _run(some_workflow, job, status="running"), Journal(None, worker="w"), StepRecord("a", 1)
-    journal.write([Checkpoint(job, Outcome.HOLD, run, [step])])
+    journal.write([Checkpoint(job, JobDisposition.HOLD, run, [step])])
     assert (ExecutionRun.objects.get().seq, StepRun.objects.get().seq) == (1, 1)
     run.new = False
     step.succeed(b'{"x": 1}')
     run.status = "succeeded"
-    journal.write([Checkpoint(job, Outcome.COMPLETE, run, [step])])
+    journal.write([Checkpoint(job, JobDisposition.COMPLETE, run, [step])])
     assert (ExecutionRun.objects.get().seq, StepRun.objects.get().seq, StepRun.objects.get().output) == (2, 2, {"x": 1})
 
 
@@ -240,11 +250,11 @@ def test_an_event_is_matched_once_whatever_happens(some_workflow):
     [job] = _claimed()
     queued = [QueuedRun(_run(some_workflow, job))]
     journal = Journal(None, worker="w")
-    journal.write([Checkpoint(job, Outcome.COMPLETE, queued=queued)])
+    journal.write([Checkpoint(job, JobDisposition.COMPLETE, queued=queued)])
     OutboxJob.objects.filter(pk=job.id).update(status="leased")
-    journal.write([Checkpoint(job, Outcome.COMPLETE, queued=queued)])
+    journal.write([Checkpoint(job, JobDisposition.COMPLETE, queued=queued)])
     OutboxJob.objects.filter(pk=job.id).update(status="leased")
-    journal.write([Checkpoint(job, Outcome.COMPLETE, _run(some_workflow, job, status="succeeded"))])
+    journal.write([Checkpoint(job, JobDisposition.COMPLETE, _run(some_workflow, job, status="succeeded"))])
     assert ExecutionRun.objects.count() == 1
     assert OutboxJob.objects.filter(kind="advance", status="ready").count() == 1
 
@@ -254,7 +264,7 @@ def test_an_expired_lease_is_rescued_as_a_suspect_and_in_the_end_dead(settings):
     _events(1)
     store = OutboxStore(worker="w")
     for expected in ("ready", "dead"):
-        assert store.claim_batch() or store.claim_suspect()
+        assert store.claim_batch() or store.claim_quarantined()
         assert store.rescue().rescued == 0, "a lease that runs is left alone"
         OutboxJob.objects.update(lease_until=timezone.now() - timezone.timedelta(seconds=1))
         assert store.rescue().rescued == 1
@@ -266,7 +276,7 @@ def test_a_run_whose_job_dies_fails_and_says_so(some_workflow, settings):
     settings.AUTOMATE_MAX_ATTEMPTS = 1
     [job] = _claimed()
     run = _run(some_workflow, job, status="running")
-    Journal(None, worker="w").write([Checkpoint(job, Outcome.HOLD, run, [StepRecord("a", 1)])])
+    Journal(None, worker="w").write([Checkpoint(job, JobDisposition.HOLD, run, [StepRecord("a", 1)])])
     OutboxJob.objects.update(lease_until=timezone.now() - timezone.timedelta(seconds=1))
     OutboxStore().rescue()
     run = ExecutionRun.objects.get()
@@ -307,10 +317,10 @@ def test_a_wake_up_while_parking_is_not_lost(some_workflow):
     """The walker compares `wakes` at its last checkpoint and puts its job back when it moved."""
     [job] = _claimed()
     run, journal = _run(some_workflow, job, status="running"), Journal(None, worker="w")
-    journal.write([Checkpoint(job, Outcome.HOLD, run, [StepRecord("a", 1)])])
+    journal.write([Checkpoint(job, JobDisposition.HOLD, run, [StepRecord("a", 1)])])
     ExecutionRun.objects.update(wakes=1)
     run.new, run.status = False, "waiting"
-    journal.write([Checkpoint(job, Outcome.PARK, run)])
+    journal.write([Checkpoint(job, JobDisposition.PARK, run)])
     assert OutboxJob.objects.get().status == "ready"
 
 
@@ -371,14 +381,14 @@ def test_the_statements_name_columns_that_exist():
         ingest.FIRST_DELIVERIES: {"keys": "[]"},
         matching.CANDIDATES: {"sources": [], "types": []},
         outbox.CLAIM.format(limit=1): CLAIM_VALUES,
-        outbox.CLAIM_SUSPECT: {"worker": "", "lease": 1},
+        outbox.CLAIM_QUARANTINED: {"worker": "", "lease": 1},
         outbox.OLDEST: {},
         outbox.RENEW: {"jobs": "[]", "lease": 1},
         outbox.HAND_BACK: {"jobs": "[]"},
         outbox.RELEASE: {"worker": ""},
-        outbox.RESCUE: {"most": 1, "error": "{}", "broken": "", "kept": []},
-        outbox.CRASHED: {"most": 1, "crashes": 1, "worker": "", "reason": "", "error": "{}", "broken": "", "kept": []},
-        lifecycle.END: {"run": uuid.uuid4(), "broken": "", "kept": []},
+        outbox.RESCUE: {"most": 1, "error": "{}", **CLOSING},
+        outbox.CRASHED: {"most": 1, "crashes": 1, "worker": "", "reason": "", "error": "{}", **CLOSING},
+        lifecycle.END_RUN: {"run": uuid.uuid4(), "status": "cancelled", "error": "{}", **CLOSING},
         lifecycle.DISPATCH_AGAIN: {"event": uuid.uuid4()},
         heartbeat.REPORT: {"name": "w", "uptime": 1, "slots": 1, "held": 0},
         queue_status.STATUS: {},

@@ -189,7 +189,7 @@ def test_a_run_that_is_cancelled_meanwhile_records_no_step(workflow, deliver, ow
     slow = Slow()
     slow.begin()
     control.cancel(ExecutionRun.objects.get(), by=owner)
-    slow.engine.look()
+    slow.engine.poll_external_changes()
     slow.answer("pay", output=b'{"url": "http://x.invalid/2"}')
     assert ExecutionRun.objects.get().status == "cancelled"
     assert not StepRun.objects.exclude(status="cancelled").exists()
@@ -213,7 +213,7 @@ def test_a_sibling_that_failed_meanwhile_withdraws_it(workflow, deliver):
     [call] = [c for c in slow.calls if c.effect.step.path == "all/pay"]
     slow.answer("all/bad", error=fatal())
     slow.calls.remove(call)
-    slow.engine.feed([(call, EffectOutcome(output=json.dumps({"url": "http://x.invalid/2"}).encode()))])
+    slow.engine.deliver_results([(call, EffectOutcome(output=json.dumps({"url": "http://x.invalid/2"}).encode()))])
     slow.go_on()
     assert slow.calls == [], "it does not start"
     assert states(ExecutionRun.objects.get())["all/pay"] == "cancelled"

@@ -130,7 +130,7 @@ def test_a_default_value_is_the_same_after_a_resume(publish, run, later, drain, 
 def test_items_are_the_same_after_a_resume(publish, run, later, drain, monkeypatch):
     known = Redactor()
     known.learn("hunter2hunter2")
-    monkeypatch.setattr("automate_core.engine.secrecy.Redactor", lambda: known)
+    monkeypatch.setattr("automate_core.engine.version_secrets.Redactor", lambda: known)
     publish("""
   - kind: for_each
     key: each

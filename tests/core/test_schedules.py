@@ -19,7 +19,7 @@ from automate_core.definition.validation import find_problems
 from automate_core.models import Event, Schedule, Workflow
 from automate_core.triggers import schedules
 from automate_core.triggers.schedules import due_slots, next_fire_times, slots_after
-from automate_core.worker.maintenance import Chore, Chores
+from automate_core.worker.maintenance import MaintenanceTask, MaintenanceThread
 from tests.processes import wait_for
 
 UTC = dt.UTC
@@ -260,16 +260,16 @@ def test_a_schedule_goes_with_its_trigger(workflow, owner):
     assert published_definition(Workflow.objects.get()).triggers[0].key == "webhook"
 
 
-# --- chores -----------------------------------------------------------------------------------------------------------
+# --- maintenance ------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def chores():
-    """Start a Chores thread over these chores; it is stopped in the end."""
+def maintain():
+    """Start a MaintenanceThread with the given tasks; it is stopped in the end."""
     started = []
 
     def start(*given):
-        made = Chores(given)
+        made = MaintenanceThread(given)
         started.append(made)
         made.start()
         return made
@@ -284,38 +284,44 @@ def fail():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_chore_that_raises_harms_no_other(chores, caplog):
+def test_a_task_that_raises_harms_no_other(maintain, caplog):
     done = []
-    chores(Chore("bad", "true", fail), Chore("idle", "false", fail), Chore("good", "true", lambda: done.append(1)))
+    maintain(
+        MaintenanceTask("bad", "true", fail),
+        MaintenanceTask("idle", "false", fail),
+        MaintenanceTask("good", "true", lambda: done.append(1)),
+    )
     wait_for(lambda: done)
-    assert "the chore bad failed" in caplog.text and "idle" not in caplog.text
+    assert "the maintenance task bad failed" in caplog.text and "idle" not in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
-def test_chores_come_again_when_they_ask_or_are_nudged(chores):
+def test_tasks_run_again_when_they_ask_or_are_woken(maintain):
     done = []
-    chores(Chore("again", "true", lambda: done.append(1) or (0.05 if len(done) < 4 else None)))
+    maintain(MaintenanceTask("again", "true", lambda: done.append(1) or (0.05 if len(done) < 4 else None)))
     wait_for(lambda: len(done) >= 4)
     slow = []
-    nudged = chores(Chore("slow", "true", lambda: slow.append(1)))
+    woken = maintain(MaintenanceTask("slow", "true", lambda: slow.append(1)))
     wait_for(lambda: len(slow) == 1)
-    nudged.nudge()
+    woken.wake()
     wait_for(lambda: len(slow) == 2)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_chore_that_rests_is_left_alone_meanwhile():
     done = []
-    long, short = (Chore(name, "true", partial(done.append, name), rest) for name, rest in (("l", 600), ("s", 0.01)))
-    both, alone = Chores((long, short)), Chores((long,))
+    long, short = (
+        MaintenanceTask(name, "true", partial(done.append, name), rest) for name, rest in (("l", 600), ("s", 0.01))
+    )
+    both, alone = MaintenanceThread((long, short)), MaintenanceThread((long,))
     for each in (both, both, alone, alone):
-        each.turn()
+        each.run_due()
         time.sleep(0.02)
     assert done == ["l", "s", "s", "l"]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_chores_survive_the_loss_of_their_connection(chores):
+def test_tasks_survive_the_loss_of_their_connection(maintain):
     pids = []
 
     def note():
@@ -323,9 +329,9 @@ def test_chores_survive_the_loss_of_their_connection(chores):
             cursor.execute("SELECT pg_backend_pid()")
             pids.append(cursor.fetchone()[0])
 
-    looking = chores(Chore("note", "true", note))
+    looking = maintain(MaintenanceTask("note", "true", note))
     wait_for(lambda: pids)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [pids[0]])
-    looking.nudge()
-    wait_for(lambda: looking.nudge() or pids[-1] != pids[0])
+    looking.wake()
+    wait_for(lambda: looking.wake() or pids[-1] != pids[0])

@@ -108,7 +108,7 @@ def test_every_way_to_end_is_counted_once(publish, deliver, drain, later, owner)
     OutboxStore().wake_due()
     _leased(second, worker="gone", attempts=99, lease_until=timezone.now() - dt.timedelta(seconds=5))
     crashed = _leased(third, worker="mad", crashes=2, lease_until=timezone.now() + dt.timedelta(seconds=50))
-    assert OutboxStore().rescue().dead == 1 and OutboxStore().crashed("mad", "signal 9") == [crashed]
+    assert OutboxStore().rescue().dead == 1 and OutboxStore().charge_crash("mad", "signal 9") == [crashed]
     settle(drain)
     assert ExecutionRun.objects.filter(cause="test", status="succeeded").count() == 1, "and is counted nowhere"
     assert not EndedRun.objects.exists()

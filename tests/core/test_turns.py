@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from automate_core.definition.document import Concurrency, parse
-from automate_core.engine.program import DecideNode, PureNode, RenderNode, limit_of
+from automate_core.engine.program import DecideNode, PureNode, RenderNode, compile_limit
 from automate_core.events.search_terms import compile_search_terms
 from automate_core.expressions.json_logic import read_rule
 from automate_core.expressions.json_path import TemplateError
@@ -27,7 +27,7 @@ def test_a_long_sequence_of_costly_expressions_lets_others_finish_first(workflow
     deliver({"text": LONG[:2_000]}, event="costly")
     deliver({"text": "short"}, event="quick")
     slow = Slow()
-    slow.engine.turn(slow.outbox.claim_batch(10))
+    slow.engine.run_once(slow.outbox.claim_batch(10))
     assert dict(ExecutionRun.objects.values_list("workflow__slug", "status")) == {
         "costly": "running",
         "quick": "succeeded",
@@ -220,10 +220,10 @@ def test_a_worker_starts_what_costly_filters_let_through(workflow, deliver, drai
 
 
 def test_a_limits_key_is_not_made_of_large_values():
-    limit = limit_of(Concurrency(key="{{ event.payload.text | lower }}"))
+    limit = compile_limit(Concurrency(key="{{ event.payload.text | lower }}"))
     assert limit.key_for({"payload": {"text": "Short"}}, {}) == "short"
     assert limit.key_for(SCOPE["event"], {}) == ""
-    assert limit_of(Concurrency(key="{{ event.payload.items }}")).key_for(SCOPE["event"], {}) == ""
+    assert compile_limit(Concurrency(key="{{ event.payload.items }}")).key_for(SCOPE["event"], {}) == ""
 
 
 def test_search_terms_and_subjects_are_not_made_of_large_values():

@@ -41,7 +41,7 @@ CALLS = {
     ("automate_workflow", "--as"): ["pause", "one", "--as", "nothing"],
     ("automate_workflow", "SLUG"): ["pause", "nothing"],
 }
-HIDDEN = {("automate_worker", "--suspects")}  #: what a worker starts
+HIDDEN = {("automate_worker", "--quarantine")}  #: what a worker starts
 
 
 def _arguments():

@@ -172,7 +172,7 @@ def test_a_job_that_crashes_its_process_dies_alone(workflow, deliver, sink, work
     assert [path for path, _, _ in sink.calls].count("/poison") == 4
 
 
-def test_sigterm_ends_the_suspects_process_without_a_crash(workflow, deliver, sink, worker_process):
+def test_sigterm_ends_the_quarantine_process_without_a_crash(workflow, deliver, sink, worker_process):
     gate = threading.Event()
     sink.answer = lambda number, path: (gate.wait(120), (200, {}, {}))[1]
     workflow(PATH.format(url=sink.url))
@@ -235,10 +235,10 @@ def test_a_worker_that_slept_past_its_lease_writes_nothing(effect, deliver, sink
     assert list(first) == [("interrupted", None), ("succeeded", 2)]
 
 
-def test_an_orphaned_suspects_process_ends_without_a_database(environment, manage):
+def test_an_orphaned_quarantine_process_ends_without_a_database(environment, manage):
     nowhere = {**environment, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
     started = 'exec 2>/dev/null; "$@" "$$" >/dev/null & echo $!; sleep 3'
-    command = ["sh", "-c", started, "sh", *manage, "automate_worker", "--skip-checks", "--suspects", "lost"]
+    command = ["sh", "-c", started, "sh", *manage, "automate_worker", "--skip-checks", "--quarantine", "lost"]
     orphan = int(subprocess.run(command, env=nowhere, capture_output=True, text=True, timeout=90).stdout)
     wait_for(lambda: not _runs(orphan))
 

@@ -48,34 +48,34 @@ class Slow:
         self.engine = ExecutionEngine(Journal(None, worker="w"), RuleEngine(), lambda call: self.calls.append(call))
 
     def begin(self):
-        self.engine.turn(self.outbox.claim_batch(10))
+        self.engine.run_once(self.outbox.claim_batch(10))
         self.go_on()
 
     def go_on(self):
         for _ in range(20):
             if not self.engine.has_more:
                 return
-            self.engine.turn([])
+            self.engine.run_once([])
 
     def paths(self):
         return [call.effect.step.path for call in self.calls]
 
     def perform(self):
         calls, self.calls = self.calls, []
-        self.engine.feed([(call, perform(call)) for call in calls])
+        self.engine.deliver_results([(call, perform(call)) for call in calls])
         self.go_on()
 
     def answer(self, path, output=b"{}", error=None):
         [call] = [c for c in self.calls if c.effect.step.path == path]
         self.calls.remove(call)
-        self.engine.feed([(call, EffectOutcome(error=error) if error else EffectOutcome(output=output))])
+        self.engine.deliver_results([(call, EffectOutcome(error=error) if error else EffectOutcome(output=output))])
         self.go_on()
 
     def crash(self):
         self.restart()
         OutboxJob.objects.filter(status="leased").update(lease_until=timezone.now() - timedelta(seconds=1))
         self.outbox.rescue()
-        self.engine.turn([self.outbox.claim_suspect()])
+        self.engine.run_once([self.outbox.claim_quarantined()])
         self.go_on()
 
 

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from automate_core import database
 from automate_core.engine.journal import Journal
-from automate_core.engine.records import Checkpoint, Outcome, RunRecord, StepRecord, Verdict
+from automate_core.engine.records import Checkpoint, JobDisposition, RunRecord, StepRecord, WriteResult
 from automate_core.ids import uuid7
 from automate_core.outbox.ingest import EventIngestor, NewEvent
 from automate_core.outbox.store import ClaimedJob, OutboxStore
@@ -99,9 +99,9 @@ class Store(RuleBasedStateMachine):
         return multiple(*jobs)
 
     @rule(target=claimed, worker=st.sampled_from(WORKERS))
-    def claim_suspect(self, worker: str) -> Any:
+    def claim_quarantined(self, worker: str) -> Any:
         """One of those whose lease ran out, and no other."""
-        job = self.store(worker).claim_suspect()
+        job = self.store(worker).claim_quarantined()
         ready = [job for job in self.jobs.values() if job.status == "ready" and job.suspect]
         assert (job is not None) == any(each.available_at <= self.now for each in ready)
         if job is None:
@@ -142,7 +142,9 @@ class Store(RuleBasedStateMachine):
         step = StepRecord("a", 1)
         if progress:
             step.succeed(b"1")
-        assert self.write(Checkpoint(job, Outcome.HOLD, run, [step])) == (Verdict.HELD if known else Verdict.LOST)
+        assert self.write(Checkpoint(job, JobDisposition.HOLD, run, [step])) == (
+            WriteResult.HELD if known else WriteResult.LOST
+        )
         if known:
             known.run = run
             known.attempts = 0 if progress else known.attempts
@@ -156,7 +158,9 @@ class Store(RuleBasedStateMachine):
             run = a_run(job, "succeeded" if succeeds else "failed")
             run.id, run.new = started.id, False
             run.error = None if succeeds else {"code": "x", "message": "x"}
-        assert self.write(Checkpoint(job, Outcome.COMPLETE, run)) == (Verdict.HELD if known else Verdict.LOST)
+        assert self.write(Checkpoint(job, JobDisposition.COMPLETE, run)) == (
+            WriteResult.HELD if known else WriteResult.LOST
+        )
         if known:
             known.status, known.lease_until = "completed", None
 
@@ -193,7 +197,7 @@ class Store(RuleBasedStateMachine):
         known = self.jobs[str(job.event_id)]
         return known if known.status == "leased" and known.token == job.token else None
 
-    def write(self, checkpoint: Checkpoint) -> Verdict:
+    def write(self, checkpoint: Checkpoint) -> WriteResult:
         """Through the journal."""
         return Journal(self.own, worker="any").write([checkpoint])[checkpoint.job.id]
 

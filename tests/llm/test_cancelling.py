@@ -42,7 +42,7 @@ def test_cancelling_a_run_ends_its_call(models, connection, workflow, deliver):
     while not models.calls:
         time.sleep(0.05)
     cancellation.cancel_run(ExecutionRun.objects.get().pk, code="cancelled", message="By hand")
-    worker.engine.look()
+    worker.engine.poll_external_changes()
     thread.join(40)
     assert not thread.is_alive() and not models.answered, "the thread is free before the model has answered"
     assert outcomes[0].error.message == "cancelled"

@@ -42,6 +42,31 @@ def test_one_module_reads_bodies():
     ]
 
 
+# --- how a run ends, and what makes a job -------------------------------------------------------------------------------
+
+LIFECYCLE = ["automate_core/outbox/lifecycle.py"]
+
+
+def test_a_run_ends_by_one_text():
+    """In SQL a status comes from the row of the new state; the ORM never saves a final one."""
+    assert _with(r"IN \('succeeded', 'failed'(, 'cancelled')?\) THEN automate_now\(\)") == LIFECYCLE
+    assert _with(r"INSERT INTO automate_core_endedrun") == LIFECYCLE
+    assert _with(r"INSERT INTO automate_core_event\b[^;]*?'run:' \|\|") == LIFECYCLE
+    assert _with(r"UPDATE automate_core_executionrun\b[^\"]*?SET status = '(succeeded|failed|cancelled)'") == []
+    assert _with(r"\brun\.status(, [\w.]+)* = [^\n]*RunStatus\.CANCELLED") == []
+    assert _with(r"\.update\([^)]*status=RunStatus\.(SUCCEEDED|FAILED|CANCELLED)") == []
+
+
+def test_a_job_is_made_by_one_text():
+    assert _with(r"SELECT automate_uuid7\(\), 'dispatch', 'ready'") == LIFECYCLE
+    assert _with(r"INSERT INTO automate_core_outboxjob") == LIFECYCLE
+    assert _with(r"OutboxJob(\.objects\.(create|bulk_create))?\(\s*kind=") == []
+
+
+def _with(pattern: str) -> list[str]:
+    return [name for name, source in _sources() if re.search(pattern, source)]
+
+
 def _sources(under: str = "") -> Iterator[tuple[str, str]]:
     apps = ROOT / "apps"
     for path in sorted((apps / under).rglob("*.py")):

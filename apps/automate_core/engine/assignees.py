@@ -15,15 +15,15 @@ from automate_governance.permissions import Person, permitted
 MOST = 100
 
 
-def find(asks: dict[str, Any]) -> dict[str, list[Any]]:
+def find_assignees(asks: dict[str, Any]) -> dict[str, list[Any]]:
     """The keys of the users in `assignees`, the groups in `groups`, and the users in `excluded`.
 
     Who is excluded is not asked, and need not exist. A name that is empty asks nobody, so that an expression may leave
     somebody out. Raises ConnectorError that names who is missing.
     """
     names, named_groups = _names(asks["assignees"], "assignees"), _names(asks["groups"], "groups")
-    excluded = users(_names(asks["excluded"], "excluded"))
-    found_users, found_groups = users(names), groups(named_groups)
+    excluded = find_users(_names(asks["excluded"], "excluded"))
+    found_users, found_groups = find_users(names), find_groups(named_groups)
     missing = [f"user {name!r}" for name in names if name not in found_users]
     missing += [f"group {name!r}" for name in named_groups if name not in found_groups]
     if missing:
@@ -36,17 +36,17 @@ def find(asks: dict[str, Any]) -> dict[str, list[Any]]:
     return {"users": asked, "groups": list(found_groups.values()), "excluded": list(excluded.values())}
 
 
-def users(names: Iterable[str]) -> dict[str, Any]:
+def find_users(names: Iterable[str]) -> dict[str, Any]:
     """The keys of those of them that are active people, by user name. One query."""
     return {user.get_username(): user.pk for user in active(names)}
 
 
-def groups(names: Iterable[str]) -> dict[str, int]:
+def find_groups(names: Iterable[str]) -> dict[str, int]:
     """The keys of those of them that are groups, by name. One query."""
     return dict(Group.objects.filter(name__in=names).values_list("name", "pk"))
 
 
-def run_as(version_id: int) -> Person:
+def load_run_as(version_id: int) -> Person:
     """Whom the runs of a version act as."""
     return WorkflowVersion.snapshots.select_related("run_as").only("run_as").get(pk=version_id).run_as
 

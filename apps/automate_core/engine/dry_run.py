@@ -1,4 +1,4 @@
-"""A dry run's actions: what is local happens in a sandbox and is rolled back, what is outside is described."""
+"""The actions of a dry run: local ones happen in a sandbox that is rolled back, outside ones are only described."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 def perform(call: EffectCall, node: ActionNode, outcome: EffectOutcome) -> None:
-    """Fill the outcome with what the step would have done and given. Raises ConnectorError."""
-    run_as = assignees.run_as(call.walk.run.version_id)
+    """Fill the outcome with the effects and the output that the step would have. Raises ConnectorError."""
+    run_as = assignees.load_run_as(call.walk.run.version_id)
     if node.transactional:
         _in_sandbox(call, node, outcome, run_as)
     else:
-        _described(call, node, outcome, run_as)
+        _describe(call, node, outcome, run_as)
 
 
 def _in_sandbox(call: EffectCall, node: ActionNode, outcome: EffectOutcome, run_as: Person) -> None:
@@ -42,9 +42,10 @@ def _in_sandbox(call: EffectCall, node: ActionNode, outcome: EffectOutcome, run_
     )
 
     def work() -> tuple[bytes, list[dict[str, Any]]]:
-        with run_origin(walk.run.id, walk.program.workflow, walk.run.depth), orm_change_recorder.watching() as seen:
+        origin = run_origin(walk.run.id, walk.program.workflow, walk.run.depth)
+        with origin, orm_change_recorder.record_orm_changes() as changes:
             output = act()
-        return output, seen.document(run_as)
+        return output, changes.describe(run_as)
 
     connections.close_all()  # this thread holds none while it waits for the sandbox's
     try:
@@ -54,20 +55,20 @@ def _in_sandbox(call: EffectCall, node: ActionNode, outcome: EffectOutcome, run_
     outcome.logs.append(LogRecord(step.path, step.attempt, "info", "Done in a transaction that is rolled back."))
 
 
-def _described(call: EffectCall, node: ActionNode, outcome: EffectOutcome, run_as: Person) -> None:
+def _describe(call: EffectCall, node: ActionNode, outcome: EffectOutcome, run_as: Person) -> None:
     if node.adapter is None or node.action is None:
         raise ConnectorError(node.missing, code="connector_not_found")
-    step, terms = call.effect.step, call.walk.program.terms
+    step, options = call.effect.step, call.walk.program.test_options
     where = {"connector": node.adapter.code, "name": node.adapter.name, "connection": node.connection}
     config = _config(node.connection, run_as) if node.connection else {}
     if node.adapter.can_describe:
-        said = describe_call(node.adapter, node.action, call.effect.params, _context(call, config, outcome))
-        outcome.effects = [{"kind": "call", **where, "summary": said.pop("summary", ""), "details": said}]
+        description = describe_call(node.adapter, node.action, call.effect.params, _context(call, config, outcome))
+        outcome.effects = [{"kind": "call", **where, "summary": description.pop("summary", ""), "details": description}]
     else:
         summary = f"{node.adapter.name} cannot say what it would do; nothing was called."
         outcome.effects = [{"kind": "unknown", **where, "summary": summary, "details": {}}]
     outcome.logs.append(LogRecord(step.path, step.attempt, "info", outcome.effects[0]["summary"]))
-    outcome.output = encode_output(terms.stand_ins.get(node.key) if terms else None)
+    outcome.output = encode_output(options.stubs.get(node.key) if options else None)
 
 
 def _config(slug: str, run_as: Person) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def _config(slug: str, run_as: Person) -> dict[str, Any]:
 
 
 def _context(call: EffectCall, config: dict[str, Any], outcome: EffectOutcome) -> dict[str, Any]:
-    """As a real call's, but without secrets and ways out."""
+    """The context of a real call, without secrets and network access."""
     step, walk = call.effect.step, call.walk
 
     def write(message: str, level: str = "info") -> None:

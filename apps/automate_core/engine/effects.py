@@ -1,4 +1,4 @@
-"""Effects: what happens outside, in a thread of its own, with no transaction and no database connection held."""
+"""Effects: calls of connectors, each in a thread of the effect pool with no transaction or connection held."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output, invoke
 from automate_connectors.outbound import outbound_clients
 from automate_core import artifacts
-from automate_core.engine import assignees, dry_run, search, transactional
+from automate_core.engine import assignees, dry_run, event_filters, transactional
 from automate_core.engine.outcomes import EffectOutcome
 from automate_core.engine.program import (
     ActionNode,
     ApprovalNode,
     DecideNode,
     PureNode,
+    RefreshSecretsNode,
     RenderNode,
-    SecrecyNode,
     WorkflowNode,
 )
 from automate_core.engine.records import LogRecord, idempotency_key
@@ -58,47 +58,47 @@ class EffectCall:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anybody waits for the outcome."""
+        """Whether the outcome is still waited for."""
         return not self.walk.cancelled and not self.effect.cancelled
 
-    def let_go(self) -> None:
-        """Nobody does: its lease is lost."""
+    def cancel(self) -> None:
+        """Drop the outcome and let the action know: its lease is lost."""
         self.walk.cancelled = True
 
 
-type Call = EffectCall | search.SiftCall
+type Call = EffectCall | event_filters.FiltersCall
 
 
 def perform(call: Call) -> EffectOutcome:
-    """Do what is asked for. Never raises: whatever goes wrong is the outcome's error."""
-    if isinstance(call, search.SiftCall):
+    """Perform an effect. Never raises: an exception becomes the outcome's error."""
+    if isinstance(call, event_filters.FiltersCall):
         try:
-            return search.perform(call)
+            return event_filters.decide_filters(call)
         except Exception as error:  # a thread that dies would leave its job held for ever
             log.exception("job %s: its filters could not be decided", call.job_id)
             return EffectOutcome(error=ConnectorError(f"{type(error).__name__}: {error}", code="internal_error"))
     with knowing(call.walk.run.redactor):
-        return _performed(call)
+        return _perform_guarded(call)
 
 
-def _performed(call: EffectCall) -> EffectOutcome:
+def _perform_guarded(call: EffectCall) -> EffectOutcome:
     outcome = EffectOutcome()
     try:
         if isinstance(call.effect.node, RenderNode):
             outcome.output = call.effect.node.template.document(call.effect.params)
-        elif isinstance(call.effect.node, SecrecyNode):
-            call.walk.program.secrecy.tell(call.walk.run.version_id)
+        elif isinstance(call.effect.node, RefreshSecretsNode):
+            call.walk.program.secrets.refresh(call.walk.run.version_id)
         elif isinstance(call.effect.node, DecideNode):
-            with search.DECIDING:
+            with event_filters.DECIDING:
                 outcome.output = encode_output(call.effect.node.rule.holds(call.effect.params))
         elif isinstance(call.effect.node, PureNode):
-            with search.DECIDING:
+            with event_filters.DECIDING:
                 outcome.output = call.effect.node.output(call.effect.params)
         elif isinstance(call.effect.node, ApprovalNode):
-            outcome.output = encode_output(assignees.find(call.effect.params))
+            outcome.output = encode_output(assignees.find_assignees(call.effect.params))
         elif isinstance(call.effect.node, WorkflowNode):
-            assignees.check_may_call(assignees.run_as(call.walk.run.version_id), call.effect.node.workflow)
-        elif call.walk.program.terms is not None and call.walk.program.terms.mode == "dry":
+            assignees.check_may_call(assignees.load_run_as(call.walk.run.version_id), call.effect.node.workflow)
+        elif call.walk.program.test_options is not None and call.walk.program.test_options.mode == "dry":
             dry_run.perform(call, call.effect.node, outcome)
         else:
             _call_connector(call, call.effect.node, outcome)
@@ -123,8 +123,8 @@ def _performed(call: EffectCall) -> EffectOutcome:
     return outcome
 
 
-def _put_aside(outcome: EffectOutcome, walk: Walk) -> None:
-    """Keep a large output as a file here, where nothing else waits for it."""
+def _keep_as_file(outcome: EffectOutcome, walk: Walk) -> None:
+    """Write a large output to a file in this thread, where nothing else waits for it."""
     if outcome.output is not None and len(outcome.output) > artifacts.limit():
         outcome.output, outcome.output_file = artifacts.put(walk.redact(outcome.output))
 
@@ -137,7 +137,7 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
 
     @functools.cache
     def run_as() -> Person:
-        return assignees.run_as(walk.run.version_id)
+        return assignees.load_run_as(walk.run.version_id)
 
     if node.adapter is None or node.action is None:  # the walk never yields such an effect
         raise ConnectorError(node.missing, code="connector_not_found")
@@ -163,5 +163,5 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
     else:
         with run_origin(walk.run.id, walk.program.workflow, walk.run.depth):
             outcome.output = act()
-        _put_aside(outcome, walk)
+        _keep_as_file(outcome, walk)
     reach("effect.done", step.path)

@@ -1,8 +1,8 @@
 """ExecutionEngine: from claimed jobs to written checkpoints, a batch at a time.
 
-Effects that have ended are fed in; a turn walks what was claimed, writes all checkpoints in one statement, and starts
-the effects of those that held. A job that cannot be walked or written harms no other: what fails as a batch is done
-again one by one.
+`run_once` walks the claimed jobs and those with new results, writes all checkpoints in one statement, and starts the
+effects of those whose job is still held. A job that cannot be walked or written harms no other: a batch that fails is
+repeated job by job.
 """
 
 from __future__ import annotations
@@ -20,16 +20,24 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.registry import connectors
 from automate_core import artifacts, database
 from automate_core.definition.document import DefinitionError, parse
-from automate_core.engine import search
+from automate_core.engine import event_filters
 from automate_core.engine.effects import Call, EffectCall
+from automate_core.engine.event_filters import FiltersCall
 from automate_core.engine.journal import Journal
 from automate_core.engine.outcomes import EffectOutcome
-from automate_core.engine.program import Program, prepare
-from automate_core.engine.records import Checkpoint, Outcome, QueuedRun, RunRecord, StepRecord, StoredRun, Verdict
+from automate_core.engine.program import Program, compile_program
+from automate_core.engine.records import (
+    Checkpoint,
+    JobDisposition,
+    QueuedRun,
+    RunRecord,
+    StepRecord,
+    StoredRun,
+    WriteResult,
+)
 from automate_core.engine.run_walker import Walk
-from automate_core.engine.search import SiftCall
 from automate_core.engine.steps.waits import MAX_DEPTH
-from automate_core.engine.test_mode import Terms, on_terms
+from automate_core.engine.test_mode import TestOptions, apply_test_options
 from automate_core.events.matching import Match, RuleEngine, Undecided
 from automate_core.events.run_rights import inactive_error
 from automate_core.events.scope import event_scope, job_event_scope
@@ -55,7 +63,8 @@ type Result = tuple[Call, EffectOutcome]
 class ExecutionEngine:
     """The walks of one worker.
 
-    `start` hands an effect to a thread and returns at once. `nudge` says that a run which others wait for has ended.
+    `start` hands an effect to a thread and returns at once. `wake_maintenance` is called when other runs may wait for
+    what has happened.
     """
 
     def __init__(
@@ -63,124 +72,125 @@ class ExecutionEngine:
         journal: Journal,
         rules: RuleEngine,
         start: Callable[[Call], None],
-        nudge: Callable[[], None] = lambda: None,
+        wake_maintenance: Callable[[], None] = lambda: None,
     ) -> None:
         self.journal = journal
         self.rules = rules
         self._start = start
-        self._nudge = nudge
+        self._wake_maintenance = wake_maintenance
         self._most_bytes = artifacts.limit()
         self._program_of = lru_cache(CACHED_PROGRAMS)(self._load)  # a version never changes
         self._walks: dict[uuid.UUID, Walk] = {}
-        self._moving: dict[uuid.UUID, Walk] = {}
-        self._unopened: list[ClaimedJob] = []
-        self._sifting: dict[uuid.UUID, SiftCall] = {}
+        self._runnable: dict[uuid.UUID, Walk] = {}
+        self._new_jobs: list[ClaimedJob] = []
+        self._undecided: dict[uuid.UUID, FiltersCall] = {}
         self._decided: dict[uuid.UUID, dict[int, bool]] = {}
         self._unwritten: list[Checkpoint] = []
 
     @property
     def held(self) -> list[ClaimedJob]:
-        """The jobs that are not settled. Callable from any thread."""
+        """The jobs under lease here. Callable from any thread."""
         return [
-            *self._unopened,
-            *(call.job for call in list(self._sifting.values())),
+            *self._new_jobs,
+            *(call.job for call in list(self._undecided.values())),
             *(walk.job for walk in list(self._walks.values())),
         ]
 
     @property
     def has_more(self) -> bool:
-        """Whether there is something to do without waiting: walks that took breath, or checkpoints to write."""
-        return bool(self._moving or self._unwritten or self._unopened)
+        """Whether `run_once` has something to do now: paused walks, or checkpoints to write."""
+        return bool(self._runnable or self._unwritten or self._new_jobs)
 
-    def feed(self, results: Iterable[Result]) -> None:
-        """Take in the outcomes of effects that have ended; the next turn goes on from there.
+    def deliver_results(self, results: Iterable[Result]) -> None:
+        """Take the outcomes of effects that have ended; the next `run_once` goes on from there.
 
-        The outcome of an attempt that no walk waits for is dropped: its lease was lost meanwhile, and the attempt
-        counts as interrupted.
+        The outcome of an attempt that no walk waits for is dropped: its lease was lost, and the attempt counts as
+        interrupted.
         """
         for call, outcome in results:
-            if isinstance(call, SiftCall):
-                self._sifted(call, outcome)
+            if isinstance(call, FiltersCall):
+                self._take_decisions(call, outcome)
                 continue
             walk = self._walks.get(call.job_id)
             if walk is not None and call.effect in walk.pending_effects:
                 walk.deliver_result(call.effect, outcome)
-                self._moving[call.job_id] = walk
+                self._runnable[call.job_id] = walk
 
-    def _sifted(self, call: SiftCall, outcome: EffectOutcome) -> None:
-        if self._sifting.get(call.job_id) is not call:
+    def _take_decisions(self, call: FiltersCall, outcome: EffectOutcome) -> None:
+        if self._undecided.get(call.job_id) is not call:
             return
         if outcome.error is None:  # otherwise its lease runs out, and it is tried again
-            self._decided[call.job_id] = search.decisions(outcome)
-            self._unopened.append(call.job)
-        del self._sifting[call.job_id]
+            self._decided[call.job_id] = event_filters.read_decisions(outcome)
+            self._new_jobs.append(call.job)
+        del self._undecided[call.job_id]
 
-    def look(self) -> None:
-        """Notice what others did to the runs held here: cancelled ones, and waits that ended. Raises psycopg.Error."""
+    def poll_external_changes(self) -> None:
+        """Read which runs held here were cancelled or had waits resolved elsewhere. Raises psycopg.Error."""
         walks = {uuid.UUID(walk.run.id): walk for walk in self._walks.values() if not walk.cancelled}
         if not walks:
             return
-        for run_id, standing in self.journal.standing(walks).items():
+        for run_id, snapshot in self.journal.read_snapshots(walks).items():
             walk = walks[run_id]
-            if standing.status in FINAL_RUN_STATES:
+            if snapshot.status in FINAL_RUN_STATES:
                 walk.cancel()
-                self._moving[walk.job.id] = walk
-            elif standing.wakes > walk.run.wakes and walk.resolve_waits(standing.waits):
-                walk.run.wakes = standing.wakes
-                self._moving[walk.job.id] = walk
+                self._runnable[walk.job.id] = walk
+            elif snapshot.wakes > walk.run.wakes and walk.resolve_waits(snapshot.waits):
+                walk.run.wakes = snapshot.wakes
+                self._runnable[walk.job.id] = walk
 
-    def turn(self, jobs: Sequence[ClaimedJob]) -> tuple[bool, float | None]:
-        """Walk claimed jobs, write all checkpoints, start effects.
+    def run_once(self, jobs: Sequence[ClaimedJob]) -> tuple[bool, float | None]:
+        """Walk claimed jobs and those with new results, write all checkpoints, start effects.
 
-        Answers whether that made further jobs ready, and in how many seconds the next of its waits is due. Raises
-        psycopg.OperationalError; a later turn then does what is left.
+        Gives (whether that made further jobs ready, the seconds until the first of the new waits is due). Raises
+        psycopg.OperationalError; a later call then does what is left.
         """
-        self._unopened.extend(jobs)
-        self._unwritten.extend(self._open(self._unopened))
-        self._unopened = []
-        self._move()
+        self._new_jobs.extend(jobs)
+        self._unwritten.extend(self._start_jobs(self._new_jobs))
+        self._new_jobs = []
+        self._advance_runnable()
         if not self._unwritten:
             return False, None
         begun = {c.run.version_id for c in self._unwritten if c.run and c.job.id in self._walks}
         inactive = self.rules.rights.inactive(self.journal.connection, begun)
         reach("journal.writing")
-        verdicts = self._verdicts(self._unwritten)
+        results = self._write(self._unwritten)
         reach("journal.written")
         checkpoints, self._unwritten = self._unwritten, []
         for checkpoint in checkpoints:
-            self._settle(checkpoint, verdicts[checkpoint.job.id], inactive)
+            self._apply_result(checkpoint, results[checkpoint.job.id], inactive)
         dues = [wait.due_in for checkpoint in checkpoints for wait in checkpoint.waits if wait.due_in is not None]
-        return self.journal.has_told or any(checkpoint.queued for checkpoint in checkpoints), min(dues, default=None)
+        has_new_jobs = self.journal.emitted_events or any(checkpoint.queued for checkpoint in checkpoints)
+        return has_new_jobs, min(dues, default=None)
 
-    def abandon(self) -> None:
-        """Forget everything that is held. Nothing is written: the leases run out and the journal decides."""
+    def drop_all(self) -> None:
+        """Drop everything that is held. Nothing is written: the leases run out and the journal decides."""
         for walk in self._walks.values():
             walk.close()
-        self._walks, self._moving, self._unopened, self._unwritten = {}, {}, [], []
-        self._sifting, self._decided = {}, {}
+        self._walks, self._runnable, self._new_jobs, self._unwritten = {}, {}, [], []
+        self._undecided, self._decided = {}, {}
 
-    def _move(self) -> None:
-        """Let the walks go on that have something to do, but for those whose last checkpoint is not written."""
+    def _advance_runnable(self) -> None:
+        """Advance the runnable walks, but for those whose last checkpoint is not written."""
         unwritten = {checkpoint.job.id for checkpoint in self._unwritten}
-        for job_id in [job_id for job_id in self._moving if job_id not in unwritten]:
-            self._unwritten.append(self._moving.pop(job_id).proceed())
+        for job_id in [job_id for job_id in self._runnable if job_id not in unwritten]:
+            self._unwritten.append(self._runnable.pop(job_id).proceed())
 
     # --- walking ------------------------------------------------------------------------------------------------------
 
-    def _open(self, jobs: Sequence[ClaimedJob]) -> list[Checkpoint]:
-        """The first checkpoints of claimed jobs; of one that cannot be walked, none: its lease runs out."""
+    def _start_jobs(self, jobs: Sequence[ClaimedJob]) -> list[Checkpoint]:
+        """The first checkpoints of claimed jobs; none of a job that cannot be walked: its lease runs out."""
         try:
-            return self._open_all(jobs)
+            return self._start_batch(jobs)
         except Exception as error:
             if database.is_away(error):
                 raise
             if len(jobs) > 1:
-                return [checkpoint for job in jobs for checkpoint in self._open([job])]
+                return [checkpoint for job in jobs for checkpoint in self._start_jobs([job])]
             log.exception("job %s cannot be walked", jobs[0].id)
             self._walks.pop(jobs[0].id, None)
             return []
 
-    def _open_all(self, jobs: Sequence[ClaimedJob]) -> list[Checkpoint]:
+    def _start_batch(self, jobs: Sequence[ClaimedJob]) -> list[Checkpoint]:
         dispatch = [job for job in jobs if job.kind == OutboxJob.Kind.DISPATCH]
         advance = [job for job in jobs if job.kind == OutboxJob.Kind.ADVANCE]
         checkpoints: list[Checkpoint] = []
@@ -193,7 +203,7 @@ class ExecutionEngine:
                 if isinstance(matches, list):
                     checkpoints.append(self._dispatch(job, event, matches))
                 else:
-                    self._sift(job, event, matches)
+                    self._decide_filters(job, event, matches)
         if advance:
             stored = self.journal.read([job.run_id for job in advance if job.run_id])
             inactive = self.rules.rights.inactive(
@@ -204,31 +214,31 @@ class ExecutionEngine:
             ]
         return checkpoints
 
-    def _sift(self, job: ClaimedJob, event: dict[str, Any], filters: Undecided) -> None:
-        self._sifting[job.id] = search.call(job, {"event": event}, filters)
-        self._start(self._sifting[job.id])
+    def _decide_filters(self, job: ClaimedJob, event: dict[str, Any], filters: Undecided) -> None:
+        self._undecided[job.id] = event_filters.build_filters_call(job, {"event": event}, filters)
+        self._start(self._undecided[job.id])
 
     def _dispatch(self, job: ClaimedJob, event: dict[str, Any], matches: list[Match]) -> Checkpoint:
-        """One match goes on under the same lease; of several, each run gets a job of its own."""
+        """The checkpoint of a dispatch job: a single match is walked under its lease, of several each gets a job."""
         runs = [_new_run(job, event, match) for match in matches]
         if any(run.depth > MAX_DEPTH for run in runs):
             log.warning("event %s starts nothing: runs started each other %d deep", job.event_id, MAX_DEPTH)
-            return Checkpoint(job, Outcome.COMPLETE)
-        queued = [self._prepared(match, run, event) for match, run in zip(matches, runs, strict=True)]
+            return Checkpoint(job, JobDisposition.COMPLETE)
+        queued = [self._queued_run(match, run, event) for match, run in zip(matches, runs, strict=True)]
         if len(queued) == 1 and queued[0].wait is None:
             return self._walk(job, queued[0].run, event, None)
         if not runs and event["headers"].get("automate-run"):
-            self._nudge()  # nobody answers the call
+            self._wake_maintenance()  # nobody answers the call
         if any(each.wait for each in queued):
-            self._nudge()
-        return Checkpoint(job, Outcome.COMPLETE, queued=queued)
+            self._wake_maintenance()
+        return Checkpoint(job, JobDisposition.COMPLETE, queued=queued)
 
-    def _prepared(self, match: Match, run: RunRecord, event: dict[str, Any]) -> QueuedRun:
-        """The new run with what its version says of it: what it is found by, and whether it waits before it starts."""
-        program = self._readable(match.version_id)
+    def _queued_run(self, match: Match, run: RunRecord, event: dict[str, Any]) -> QueuedRun:
+        """The new run with its search terms and priority, and whether it waits before it starts."""
+        program = self._find_program(match.version_id)
         if program is not None:
-            with knowing(program.secrecy.redactor):
-                run.terms = program.search_terms.values(event, program.vars)
+            with knowing(program.secrets.redactor):
+                run.search_terms = program.search_terms.values(event, program.vars)
             run.priority = program.priority
         if match.is_paused:
             return QueuedRun(run, Wait.Kind.PAUSED)
@@ -238,18 +248,18 @@ class ExecutionEngine:
         return QueuedRun(run, Wait.Kind.SLOT, {"limit": program.limit.limit, "policy": program.limit.policy})
 
     def warm_up(self) -> None:
-        """Load what the first runs would wait for: plug-ins, some published versions, PostgreSQL's plans.
+        """Load what the first runs need: plug-ins, some published versions, PostgreSQL's plans.
 
         Raises psycopg.Error.
         """
         connectors.names()
         for version_id in self.journal.published(WARM_VERSIONS):
-            self._readable(version_id)
+            self._find_program(version_id)
         self.rules.match([{"event": event_scope(None)}], [None])
         self.journal.read([])
         self.journal.write([])
 
-    def _readable(self, version_id: int) -> Program | None:
+    def _find_program(self, version_id: int) -> Program | None:
         try:
             return self._program_of(version_id)
         except (DefinitionError, RuleError, TemplateError, LookupError):
@@ -257,23 +267,23 @@ class ExecutionEngine:
 
     def _advance(self, job: ClaimedJob, stored: StoredRun | None, inactive: dict[int, Any]) -> Checkpoint:
         if stored is None:
-            return Checkpoint(job, Outcome.COMPLETE)
+            return Checkpoint(job, JobDisposition.COMPLETE)
         if stored.record.status in FINAL_RUN_STATES:
-            return Checkpoint(job, Outcome.COMPLETE, stored.record, _cut_off(stored))
-        if said := inactive.get(stored.record.version_id):
-            return _given_up(job, stored, said)
+            return Checkpoint(job, JobDisposition.COMPLETE, stored.record, _interrupt_running(stored))
+        if user := inactive.get(stored.record.version_id):
+            return _fail_for_inactive_user(job, stored, user)
         return self._walk(job, stored.record, job_event_scope(job), stored)
 
     def _walk(self, job: ClaimedJob, run: RunRecord, event: dict[str, Any], stored: StoredRun | None) -> Checkpoint:
         program = self._program(run)
         if program is None:
-            return Checkpoint(job, Outcome.COMPLETE, run)
+            return Checkpoint(job, JobDisposition.COMPLETE, run)
         run.slug = program.workflow
         walk = self._walks[job.id] = Walk(job, run, program, event, stored, max_inline_bytes=self._most_bytes)
         return walk.proceed()
 
     def _program(self, run: RunRecord) -> Program | None:
-        """The run's program; or None, with the run failed, when its version can no longer be read."""
+        """The run's program; when its version can no longer be compiled, None, and the run has failed."""
         try:
             return self._program_of(run.version_id)
         except (DefinitionError, RuleError, TemplateError, LookupError) as error:
@@ -284,29 +294,29 @@ class ExecutionEngine:
             return None
 
     def _load(self, version_id: int) -> Program:
-        document, terms = self.journal.definition(version_id)
-        program = prepare(parse(document))
-        return program if terms is None else on_terms(program, msgspec.convert(terms, Terms))
+        definition, options = self.journal.definition(version_id)
+        program = compile_program(parse(definition))
+        return program if options is None else apply_test_options(program, msgspec.convert(options, TestOptions))
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
-    def _verdicts(self, checkpoints: list[Checkpoint]) -> dict[uuid.UUID, Verdict]:
-        """Write all at once; if that cannot be, one by one, so that none takes another with it."""
+    def _write(self, checkpoints: list[Checkpoint]) -> dict[uuid.UUID, WriteResult]:
+        """Write all checkpoints at once; when that fails, one by one, so that a bad one harms no other."""
         try:
             return self.journal.write(checkpoints)
         except Exception as error:
             if database.is_away(error):
                 raise
             if len(checkpoints) > 1:
-                return {job: verdict for each in checkpoints for job, verdict in self._verdicts([each]).items()}
-            return self._refused(checkpoints[0], error)
+                return {job: result for each in checkpoints for job, result in self._write([each]).items()}
+            return self._write_failed(checkpoints[0], error)
 
-    def _refused(self, checkpoint: Checkpoint, error: Exception) -> dict[uuid.UUID, Verdict]:
-        """A checkpoint cannot be stored: its run fails, and its steps are kept without what they hold."""
+    def _write_failed(self, checkpoint: Checkpoint, error: Exception) -> dict[uuid.UUID, WriteResult]:
+        """Fail the run of a checkpoint that cannot be stored; its steps are stored without their data."""
         job, run, walk = checkpoint.job, checkpoint.run, self._walks.get(checkpoint.job.id)
         log.error("job %s: its checkpoint cannot be stored: %s", job.id, error)
         if run is None or walk is None:  # nothing of ours is in it; its lease runs out and it is tried again
-            return {job.id: Verdict.LOST}
+            return {job.id: WriteResult.LOST}
         walk.cancel()
         run.status = RunStatus.RUNNING  # what the walk came to counts for nothing
         run.fail({"code": "not_storable", "message": "A step's result cannot be stored."})
@@ -324,77 +334,77 @@ class ExecutionEngine:
         ]
         for kept in (steps, []):
             try:
-                return self.journal.write([Checkpoint(job, Outcome.COMPLETE, run, kept)])
+                return self.journal.write([Checkpoint(job, JobDisposition.COMPLETE, run, kept)])
             except Exception as again:
                 if database.is_away(again):
                     raise
                 log.exception("job %s: nor can the reason", job.id)
-        return {job.id: Verdict.LOST}
+        return {job.id: WriteResult.LOST}
 
-    def _settle(self, checkpoint: Checkpoint, verdict: Verdict, inactive: dict[int, Any]) -> None:
+    def _apply_result(self, checkpoint: Checkpoint, result: WriteResult, inactive: dict[int, Any]) -> None:
         job, run = checkpoint.job, checkpoint.run
         if run is not None and run.status in FINAL_RUN_STATES and (run.parent_id or run.slot_key is not None):
-            self._nudge()
+            self._wake_maintenance()
         walk = self._walks.get(job.id)
         if walk is None:
             return
-        walk.run.new = False
-        if verdict is Verdict.CANCELLED:
+        walk.run.is_new = False
+        if result is WriteResult.CANCELLED:
             walk.cancel()
-        if verdict is Verdict.LOST:
+        if result is WriteResult.LOST:
             log.warning("job %s: lease lost, its work is dropped", job.id)
-        elif walk.cancelled and checkpoint.outcome is Outcome.HOLD:
+        elif walk.cancelled and checkpoint.disposition is JobDisposition.HOLD:
             if not walk.pending_effects:
-                self._moving[job.id] = walk  # to complete the job
+                self._runnable[job.id] = walk  # to complete the job
             return
-        elif checkpoint.outcome is Outcome.HOLD:
-            self._begin(walk, inactive.get(walk.run.version_id))
+        elif checkpoint.disposition is JobDisposition.HOLD:
+            self._start_effects(walk, inactive.get(walk.run.version_id))
             if walk.is_paused:
-                self._moving[job.id] = walk
+                self._runnable[job.id] = walk
             return
-        self._moving.pop(job.id, None)
+        self._runnable.pop(job.id, None)
         self._walks.pop(job.id).close()
 
-    def _begin(self, walk: Walk, said: Any) -> None:
-        """Start its effects; when its run-as user is not active, each fails before it begins."""
+    def _start_effects(self, walk: Walk, user: Any) -> None:
+        """Start the walk's new effects; when its run-as user is not active, each fails before it begins."""
         starting, walk.effects_to_start = walk.effects_to_start, []
         for effect in starting:
-            if said is None:
+            if user is None:
                 self._start(EffectCall(walk.job, effect, walk, self.journal.worker))
             else:
-                walk.deliver_result(effect, EffectOutcome(error=ConnectorError(**inactive_error(said))))
-                self._moving[walk.job.id] = walk
+                walk.deliver_result(effect, EffectOutcome(error=ConnectorError(**inactive_error(user))))
+                self._runnable[walk.job.id] = walk
 
 
-#: Sources that only the platform itself hands in: their headers say who called, and how deep.
-_INSIDE = ("call:", "run:", "model:")
+#: Sources of events that only the platform makes: their headers name the calling run and its depth.
+_INTERNAL_SOURCES = ("call:", "run:", "model:")
 
 
-def _cut_off(stored: StoredRun) -> list[StepRecord]:
-    """The attempts that nobody will hear of any more."""
+def _interrupt_running(stored: StoredRun) -> list[StepRecord]:
+    """The running attempts of a stored run, as interrupted: their outcomes will not come any more."""
     running = [step for step in stored.steps.values() if step.status == StepStatus.RUNNING]
     for step in running:
         step.interrupt()
     return running
 
 
-def _given_up(job: ClaimedJob, stored: StoredRun, said: Any) -> Checkpoint:
-    """A run whose run-as user is not active begins no further step, not even one that would catch an error."""
-    run, steps = stored.record, _cut_off(stored)
+def _fail_for_inactive_user(job: ClaimedJob, stored: StoredRun, user: Any) -> Checkpoint:
+    """Fail a run whose run-as user is not active: it begins no further step, not even one that catches errors."""
+    run, steps = stored.record, _interrupt_running(stored)
     for step in stored.steps.values():
         if step.status == StepStatus.WAITING:
             step.cancel()
             steps.append(step)
     if run.status != RunStatus.RUNNING:
         run.start()
-    run.slug = said.slug
-    run.fail(inactive_error(said))
+    run.slug = user.slug
+    run.fail(inactive_error(user))
     cancelled_waits = [path for path, wait in stored.waits.items() if wait.is_open]
-    return Checkpoint(job, Outcome.COMPLETE, run, steps, cancelled_waits=cancelled_waits)
+    return Checkpoint(job, JobDisposition.COMPLETE, run, steps, cancelled_waits=cancelled_waits)
 
 
 def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:
-    headers = event["headers"] if event["source"].startswith(_INSIDE) else {}
+    headers = event["headers"] if event["source"].startswith(_INTERNAL_SOURCES) else {}
     return RunRecord(
         id=str(uuid7()),
         workflow_id=match.workflow_id,
@@ -406,5 +416,5 @@ def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:
         parent_path=headers.get("automate-path", ""),
         depth=int(headers.get("automate-depth", 0)),
         origin=host_events.trigger_kind(event["source"]),
-        new=True,
+        is_new=True,
     )

@@ -22,12 +22,12 @@ from automate_core.engine.records import (
     LogRecord,
     QueuedRun,
     RunRecord,
-    Standing,
+    RunSnapshot,
     StepRecord,
     StoredRun,
-    Verdict,
     WaitRecord,
     WaitState,
+    WriteResult,
     idempotency_key,
 )
 from automate_core.ids import uuid7
@@ -46,14 +46,14 @@ class Journal:
     def __init__(self, connection: psycopg.Connection[Any] | None, *, worker: str) -> None:
         self.connection = connection
         self.worker = worker
-        self.has_told = False  #: whether the last write handed in events: calls, and ends that somebody listens to
+        self.emitted_events = False  #: by the last write: calls, and ends of runs that start workflows
 
-    def write(self, checkpoints: Sequence[Checkpoint]) -> dict[uuid.UUID, Verdict]:
-        """Write checkpoints in one statement: a verdict for each job. Raises psycopg.Error; nothing is written then."""
+    def write(self, checkpoints: Sequence[Checkpoint]) -> dict[uuid.UUID, WriteResult]:
+        """Write checkpoints in one statement: the result for each job. Raises psycopg.Error; then none is written."""
         now = time.monotonic()
         ordered = sorted(checkpoints, key=lambda checkpoint: checkpoint.run.id if checkpoint.run else "")
         with_runs = [(checkpoint, checkpoint.run) for checkpoint in ordered if checkpoint.run]
-        made = [run for _, run in with_runs if run.new] + [each.run for c in ordered for each in c.queued]
+        new_runs = [run for _, run in with_runs if run.is_new] + [each.run for c in ordered for each in c.queued]
         rows: dict[str, list[dict[str, Any]]] = {
             "checkpoints": [_checkpoint(checkpoint, now) for checkpoint in ordered],
             "steps": [_step(run, step, now) for c, run in with_runs for step in c.steps],
@@ -64,54 +64,54 @@ class Journal:
             "logs": [_log(run, log, now) for c, run in with_runs for log in c.logs],
             "queued": [_queued(c.job, queued) for c in ordered for queued in c.queued],
             "effects": [_effects(run, each) for c, run in with_runs for each in c.effects],
-            "terms": [row for run in made for row in _terms(run)],
+            "search_terms": [row for run in new_runs for row in _search_terms(run)],
         }
         there = {name for name, some in rows.items() if some}
-        if any(run.new and run.parent_id for _, run in with_runs):
+        if any(run.is_new and run.parent_id for _, run in with_runs):
             there.add("queued")
         if any(run.status in _ENDED and run.notifies_end for _, run in with_runs):
             there.add("ends")
         values = {name: msgspec.json.encode(some).decode() for name, some in rows.items()}
         written = database.run(self.connection, journal_sql.write(frozenset(there)), {"worker": self.worker, **values})
-        self.has_told = any(row.told for row in written)
-        return {row.job: Verdict(row.verdict) for row in written}
+        self.emitted_events = any(row.emitted for row in written)
+        return {row.job: WriteResult(row.result) for row in written}
 
     def definition(self, version_id: int) -> tuple[Any, Any]:
-        """The document of a version, and of a snapshot the terms of its test, else None. Raises LookupError."""
+        """The document of a version, and the test options of a snapshot, else None. Raises LookupError."""
         rows = database.run(self.connection, journal_sql.DEFINITION, {"version": version_id})
         if not rows:
             raise LookupError(f"there is no version {version_id}")
-        return msgspec.json.decode(rows[0].definition), rows[0].terms and msgspec.json.decode(rows[0].terms)
+        return msgspec.json.decode(rows[0].definition), rows[0].test and msgspec.json.decode(rows[0].test)
 
     def published(self, most: int) -> list[int]:
-        """So many versions that events may start now, the newest first."""
+        """The ids of at most `most` published versions, newest first."""
         return [row.id for row in database.run(self.connection, journal_sql.PUBLISHED, {"most": most})]
 
     def read(self, run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, StoredRun]:
-        """What the journal holds of those runs. The waits are read first: one that ends meanwhile moves `wakes`."""
+        """Those runs as they are stored. The waits are read first: one that ends meanwhile raises `wakes`."""
         wanted = list(run_ids)
-        standings = self.standing(wanted)
+        snapshots = self.read_snapshots(wanted)
         stored = {row.id: _stored(row) for row in database.run(self.connection, journal_sql.READ, {"runs": wanted})}
         for run_id, run in stored.items():
-            run.waits, run.record.wakes = standings[run_id].waits, standings[run_id].wakes
+            run.waits, run.record.wakes = snapshots[run_id].waits, snapshots[run_id].wakes
         return stored
 
-    def standing(self, run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Standing]:
-        """How those runs and their waits stand."""
-        standings: dict[uuid.UUID, Standing] = {}
+    def read_snapshots(self, run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, RunSnapshot]:
+        """The present state of those runs and of their waits."""
+        snapshots: dict[uuid.UUID, RunSnapshot] = {}
         for row in database.run(self.connection, journal_sql.WAITS, {"runs": list(run_ids)}):
-            standing = standings.setdefault(row.id, Standing(row.status, row.wakes, {}))
+            snapshot = snapshots.setdefault(row.id, RunSnapshot(row.status, row.wakes, {}))
             if row.path is not None:
                 outcome = None if row.outcome is None else msgspec.json.decode(row.outcome)
-                standing.waits[row.path] = WaitState(row.kind, row.state == WaitStatus.OPEN, outcome)
-        return standings
+                snapshot.waits[row.path] = WaitState(row.kind, row.state == WaitStatus.OPEN, outcome)
+        return snapshots
 
 
 def _checkpoint(checkpoint: Checkpoint, now: float) -> dict[str, Any]:
     row: dict[str, Any] = {
         "job": checkpoint.job.id,
         "token": checkpoint.job.token,
-        "outcome": checkpoint.outcome,
+        "disposition": checkpoint.disposition,
         "progress": any(step.finished and step.status != StepStatus.INTERRUPTED for step in checkpoint.steps),
         "is_new": False,
     }
@@ -119,7 +119,7 @@ def _checkpoint(checkpoint: Checkpoint, now: float) -> dict[str, Any]:
     if run is not None:
         row |= {
             "run": run.id,
-            "is_new": run.new,
+            "is_new": run.is_new,
             "workflow": run.workflow_id,
             "version": run.version_id,
             "event": run.event_id,
@@ -210,8 +210,8 @@ def _queued(job: ClaimedJob, queued: QueuedRun) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _terms(run: RunRecord) -> Iterator[dict[str, Any]]:
-    for name, value in run.terms.items():
+def _search_terms(run: RunRecord) -> Iterator[dict[str, Any]]:
+    for name, value in run.search_terms.items():
         yield {"run": run.id, "name": name, "value": value}
 
 
@@ -220,13 +220,13 @@ def _error(error: dict[str, Any] | None, redactor: Redactor) -> dict[str, Any] |
 
 
 def clean_error(error: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
-    """An error as it may be stored and seen."""
+    """A redacted copy of an error document, to be stored."""
     shown = {**error, "message": _text(error["message"], redactor)}
     return {**shown, "details": redactor.value(error["details"])} if "details" in error else shown
 
 
 def _text(value: Any, redactor: Redactor) -> str:
-    """Text that PostgreSQL stores and people may see: no secret, no NUL, no lone surrogate."""
+    """Redacted text that PostgreSQL can store: no NUL, no lone surrogate."""
     return redactor.text(str(value).replace("\0", "\ufffd").encode("utf-8", "replace").decode())
 
 

@@ -1,6 +1,6 @@
 """The statements of the journal. Writing is one statement for many checkpoints, with the parts that they need.
 
-A checkpoint is gated, row by row, on its job (id, token, leased) and its run (not final). The answers are `held`,
+A checkpoint is gated, row by row, on its job (id, token, leased) and its run (not final). The results are `held`,
 `lost` (the job is someone else's now: nothing of it was written) and `cancelled` (the run has ended meanwhile).
 Where a status is compared as `status || ''`, its partial index is not meant to serve: it holds what was true of rows
 since the last vacuum, which may be thousands for each one that still is, and the rows are known by their keys.
@@ -19,16 +19,16 @@ from automate_core.outbox import lifecycle
 _PARTS = (
     (
         "checkpoints",
-        """asked AS MATERIALIZED (
+        """checkpoints AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(checkpoints)s::json) AS c(
         job uuid, token int, run uuid, is_new boolean, workflow bigint, version bigint, event uuid, trace_id text,
-        status text, output jsonb, error jsonb, wakes int, started_ago float8, outcome text, progress boolean,
+        status text, output jsonb, error jsonb, wakes int, started_ago float8, disposition text, progress boolean,
         parent uuid, parent_path text, depth int, priority int, origin text, slug text, ends boolean)
 )""",
     ),
     (
         "queued",
-        """asked_queued AS MATERIALIZED (
+        """requested_runs AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(queued)s::json) AS q(
         job uuid, run uuid, workflow bigint, version bigint, event uuid, trace_id text, parent uuid, parent_path text,
         depth int, origin text, slot_key text, priority int, wait text, data jsonb)
@@ -36,66 +36,67 @@ _PARTS = (
     ),
     (
         "queued",
-        """callers AS MATERIALIZED (
+        """parent_runs AS MATERIALIZED (
     SELECT id FROM automate_core_executionrun
-    WHERE id IN (SELECT parent FROM asked WHERE is_new UNION ALL SELECT parent FROM asked_queued)
+    WHERE id IN (SELECT parent FROM checkpoints WHERE is_new UNION ALL SELECT parent FROM requested_runs)
         AND status || '' IN ('queued', 'running', 'waiting')
     ORDER BY id FOR NO KEY UPDATE
 )""",
     ),
     (
         "checkpoints",
-        """known AS MATERIALIZED (
+        """locked_runs AS MATERIALIZED (
     SELECT run.id, run.status, run.seq, run.wakes FROM automate_core_executionrun run
-    JOIN asked ON asked.run = run.id
-    WHERE (SELECT count(*) FROM callers) >= 0  -- callers are locked first
+    JOIN checkpoints ON checkpoints.run = run.id
+    WHERE (SELECT count(*) FROM parent_runs) >= 0  -- parents are locked first
     ORDER BY run.id FOR NO KEY UPDATE OF run
 )""",
     ),
     (
         "checkpoints",
-        """gate AS MATERIALIZED (
-    SELECT asked.*, known.id IS NULL AND asked.is_new AS is_made, known.status AS was,
-        coalesce(known.seq, 0) + 1 AS seq, coalesce(known.wakes, 0) AS wakes_now
-    FROM asked
+        """held_checkpoints AS MATERIALIZED (
+    SELECT checkpoints.*, locked.id IS NULL AND checkpoints.is_new AS inserts_run, locked.status AS stored_status,
+        coalesce(locked.seq, 0) + 1 AS seq, coalesce(locked.wakes, 0) AS wakes_now
+    FROM checkpoints
     JOIN automate_core_outboxjob job
-        ON job.id = asked.job AND job.token = asked.token AND job.status || '' = 'leased'
-    LEFT JOIN known ON known.id = asked.run
+        ON job.id = checkpoints.job AND job.token = checkpoints.token AND job.status || '' = 'leased'
+    LEFT JOIN locked_runs locked ON locked.id = checkpoints.run
     FOR NO KEY UPDATE OF job
 )""",
     ),
     (
         "checkpoints",
-        """made AS (
+        f"""new_runs AS (
     INSERT INTO automate_core_executionrun
         (id, workflow_id, version_id, event_id, cause, status, trace_id, output, error, created_at, started_at,
          finished_at, worker, seq, wakes, parent_id, parent_path, depth, priority, origin)
     SELECT run, workflow, version, event, 'trigger', status, trace_id, output, error,
         automate_now() - started_ago * interval '1 millisecond',
         CASE WHEN status <> 'queued' THEN automate_now() - started_ago * interval '1 millisecond' END,
-        CASE WHEN status IN ('succeeded', 'failed') THEN automate_now() END,
+        {lifecycle.finished_at("status")},
         CASE WHEN status <> 'queued' THEN %(worker)s ELSE '' END, seq, 0, parent, parent_path, depth,
         coalesce(priority, 0), coalesce(origin, '')
-    FROM gate WHERE is_made AND (parent IS NULL OR parent IN (SELECT id FROM callers))
+    FROM held_checkpoints WHERE inserts_run AND (parent IS NULL OR parent IN (SELECT id FROM parent_runs))
     ON CONFLICT (event_id, workflow_id) WHERE cause = 'trigger' DO NOTHING
     RETURNING id
+)""",  # noqa: S608
+    ),
+    (
+        "checkpoints",
+        """live_checkpoints AS MATERIALIZED (
+    SELECT * FROM held_checkpoints
+    WHERE run IN (SELECT id FROM new_runs) OR stored_status IN ('queued', 'running', 'waiting')
 )""",
     ),
     (
         "checkpoints",
-        """live AS MATERIALIZED (
-    SELECT * FROM gate WHERE run IN (SELECT id FROM made) OR was IN ('queued', 'running', 'waiting')
-)""",
-    ),
-    (
-        "checkpoints",
-        """moved AS (
+        f"""updated_runs AS (
     UPDATE automate_core_executionrun run
     SET status = live.status, output = live.output, error = live.error, seq = live.seq, worker = %(worker)s,
         started_at = coalesce(run.started_at, automate_now() - live.started_ago * interval '1 millisecond'),
-        finished_at = CASE WHEN live.status IN ('succeeded', 'failed') THEN automate_now() END
-    FROM live WHERE run.id = live.run AND NOT live.is_made
-)""",
+        finished_at = {lifecycle.finished_at("live.status")}
+    FROM live_checkpoints live WHERE run.id = live.run AND NOT live.inserts_run
+)""",  # noqa: S608
     ),
     (
         "steps",
@@ -109,13 +110,13 @@ _PARTS = (
     ),
     (
         "checkpoints",
-        """stepped AS (
+        """upserted_steps AS (
     INSERT INTO automate_core_steprun AS step
         (id, run_id, path, attempt, status, input, output, error, idempotency_key, started_at, finished_at, seq,
          input_file, output_file)
     SELECT s.id, live.run, s.path, s.attempt, s.status, s.input, s.output, s.error, s.key, s.started_at, s.finished_at,
         live.seq, s.input_file, s.output_file
-    FROM attempts s JOIN live ON live.run = s.run
+    FROM attempts s JOIN live_checkpoints live ON live.run = s.run
     ON CONFLICT (run_id, path, attempt) DO UPDATE
     SET status = excluded.status, output = excluded.output, error = excluded.error,
         finished_at = excluded.finished_at, seq = excluded.seq, output_file = excluded.output_file
@@ -124,10 +125,11 @@ _PARTS = (
     ),
     (
         "checkpoints",
-        """concluded AS (
+        """late_attempts AS (
     UPDATE automate_core_steprun step
     SET status = s.status, output = s.output, error = s.error, finished_at = s.finished_at, output_file = s.output_file
-    FROM attempts s JOIN gate ON gate.run = s.run AND gate.was IN ('succeeded', 'failed', 'cancelled')
+    FROM attempts s
+    JOIN held_checkpoints held ON held.run = s.run AND held.stored_status IN ('succeeded', 'failed', 'cancelled')
     WHERE step.run_id = s.run AND step.path = s.path AND step.attempt = s.attempt AND step.status = 'running'
 )""",
     ),
@@ -135,154 +137,153 @@ _PARTS = (
         "cancelled_waits",
         """cancelled_waits AS (
     UPDATE automate_core_wait wait SET status = 'cancelled', resolved_at = automate_now(), seq = live.seq
-    FROM json_to_recordset(%(cancelled_waits)s::json) AS w(run uuid, path text) JOIN live ON live.run = w.run
+    FROM json_to_recordset(%(cancelled_waits)s::json) AS w(run uuid, path text)
+    JOIN live_checkpoints live ON live.run = w.run
     WHERE wait.run_id = w.run AND wait.path = w.path AND wait.status = 'open'
 )""",
     ),
     (
         "waits",
-        """parked AS (
+        """new_waits AS (
     INSERT INTO automate_core_wait (id, run_id, path, kind, status, due_at, remind_at, data, created_at, seq)
     SELECT w.id, live.run, w.path, w.kind, 'open',
         coalesce(w.due_at, automate_now() + w.due_in * interval '1 second'),
         automate_now() + w.remind_in * interval '1 second', w.data, automate_now(), live.seq
     FROM json_to_recordset(%(waits)s::json) AS w(
         run uuid, id uuid, path text, kind text, due_in float8, due_at timestamptz, remind_in float8, data jsonb)
-    JOIN live ON live.run = w.run
+    JOIN live_checkpoints live ON live.run = w.run
     ON CONFLICT DO NOTHING
     RETURNING id
 )""",
     ),
     (
         "assignees",
-        """assigned AS (
+        """new_assignees AS (
     INSERT INTO automate_core_waitassignee (wait_id, user_id, group_id, excluded)
     SELECT a.wait, a."user"::{user}, a."group", a.excluded
     FROM json_to_recordset(%(assignees)s::json) AS a(wait uuid, "user" text, "group" int, excluded boolean)
-    JOIN parked ON parked.id = a.wait
+    JOIN new_waits ON new_waits.id = a.wait
 )""",
     ),
     (
         "logs",
-        """logged AS (
+        """new_logs AS (
     INSERT INTO automate_core_runlog (id, run_id, path, attempt, level, message, at, seq)
     SELECT l.id, live.run, l.path, l.attempt, l.level, l.message,
         automate_now() - l.ago * interval '1 millisecond', live.seq
     FROM json_to_recordset(%(logs)s::json) AS l(
         run uuid, id uuid, path text, attempt int, level text, message text, ago float8)
-    JOIN live ON live.run = l.run
+    JOIN live_checkpoints live ON live.run = l.run
     ON CONFLICT (id) DO NOTHING
 )""",
     ),
     (
         "queued",
-        """queued AS (
+        """queued_runs AS (
     INSERT INTO automate_core_executionrun
         (id, workflow_id, version_id, event_id, cause, status, trace_id, created_at, worker, seq, wakes, parent_id,
          parent_path, depth, slot_key, admitted, priority, origin)
     SELECT q.run, q.workflow, q.version, q.event, 'trigger', CASE WHEN q.wait IS NULL THEN 'queued' ELSE 'waiting' END,
         q.trace_id, automate_now(), '', 1, 0, q.parent, q.parent_path, q.depth, q.slot_key, q.slot_key IS NULL,
         q.priority, q.origin
-    FROM asked_queued q JOIN gate ON gate.job = q.job
-    WHERE q.parent IS NULL OR q.parent IN (SELECT id FROM callers)
+    FROM requested_runs q JOIN held_checkpoints held ON held.job = q.job
+    WHERE q.parent IS NULL OR q.parent IN (SELECT id FROM parent_runs)
     ON CONFLICT (event_id, workflow_id) WHERE cause = 'trigger' DO NOTHING
     RETURNING id, workflow_id, event_id, priority, status
 )""",
     ),
     (
         "queued",
-        """kept AS (
+        """initial_waits AS (
     INSERT INTO automate_core_wait (id, run_id, path, kind, status, data, created_at, seq)
-    SELECT automate_uuid7(), queued.id, '', q.wait, 'open', q.data, automate_now(), 1
-    FROM asked_queued q JOIN queued ON queued.id = q.run
+    SELECT automate_uuid7(), queued_runs.id, '', q.wait, 'open', q.data, automate_now(), 1
+    FROM requested_runs q JOIN queued_runs ON queued_runs.id = q.run
     WHERE q.wait IS NOT NULL
 )""",
     ),
     (
         "queued",
-        """owed AS (
-    INSERT INTO automate_core_outboxjob
-        (id, kind, status, event_id, run_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
-         last_error)
-    SELECT automate_uuid7(), 'advance', 'ready', event_id, id, -priority, workflow_id %% 1024, automate_now(), 0, 0,
-        false, '', 0, ''
-    FROM queued WHERE status = 'queued'
-)""",
+        f"""woken_runs AS (SELECT id, event_id, workflow_id, priority FROM queued_runs WHERE status = 'queued'),
+new_jobs AS ({lifecycle.ADVANCE_JOBS})""",  # noqa: S608
     ),
     (
-        "terms",
-        """termed AS (
+        "search_terms",
+        """new_search_terms AS (
     INSERT INTO automate_core_searchterm (run_id, name, value)
     SELECT t.run, t.name, t.value
-    FROM json_to_recordset(%(terms)s::json) AS t(run uuid, name text, value text)
-    JOIN (SELECT id FROM made UNION ALL SELECT id FROM queued) anew ON anew.id = t.run
+    FROM json_to_recordset(%(search_terms)s::json) AS t(run uuid, name text, value text)
+    JOIN (SELECT id FROM new_runs UNION ALL SELECT id FROM queued_runs) stored ON stored.id = t.run
     ON CONFLICT (run_id, name) DO NOTHING
 )""",
     ),
     (
         "ends",
-        "ended AS (SELECT run AS id, slug, status, error, trace_id, depth FROM live WHERE ends), " + lifecycle.TOLD,  # noqa: S608
+        f"""ended_runs AS (SELECT run AS id, slug, status, error, trace_id, depth FROM live_checkpoints WHERE ends),
+{lifecycle.END_EVENTS}""",  # noqa: S608
     ),
     (
         "effects",
-        """foreseen AS (
+        """dry_effects AS (
     INSERT INTO automate_core_foreseeneffect (run_id, path, attempt, effects)
     SELECT live.run, e.path, e.attempt, e.effects
     FROM json_to_recordset(%(effects)s::json) AS e(run uuid, path text, attempt int, effects jsonb)
-    JOIN live ON live.run = e.run
+    JOIN live_checkpoints live ON live.run = e.run
     ON CONFLICT (run_id, path, attempt) DO NOTHING
 )""",
     ),
     (
         "calls",
-        """called AS (
+        """call_events AS (
     INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at, subject)
     SELECT c.id, c.source, '', c.key, c.payload, c.headers, live.trace_id, automate_now(), c.subject
     FROM json_to_recordset(%(calls)s::json) AS c(
         run uuid, id uuid, source text, key text, payload jsonb, headers jsonb, subject text)
-    JOIN live ON live.run = c.run
+    JOIN live_checkpoints live ON live.run = c.run
     ON CONFLICT (source, delivery_key, endpoint_id) WHERE delivery_key IS NOT NULL DO NOTHING
     RETURNING id, source, type
 )""",
     ),
     (
         "checkpoints",
-        f"handed_in AS (TABLE said UNION ALL TABLE called), told AS ({lifecycle.DISPATCH})",
+        f"new_events AS (TABLE end_events UNION ALL TABLE call_events), dispatch_jobs AS ({lifecycle.DISPATCH_JOBS})",
     ),
     (
         "checkpoints",
-        """settled AS (
+        """settled_jobs AS (
     UPDATE automate_core_outboxjob job
-    SET kind = CASE WHEN gate.run IS NULL THEN job.kind ELSE 'advance' END,
-        run_id = gate.run,
+    SET kind = CASE WHEN held.run IS NULL THEN job.kind ELSE 'advance' END,
+        run_id = held.run,
         status = CASE
-            WHEN gate.outcome = 'hold' THEN 'leased'
-            WHEN live.job IS NOT NULL AND live.outcome = 'park' AND live.wakes_now > live.wakes THEN 'ready'
+            WHEN held.disposition = 'hold' THEN 'leased'
+            WHEN live.job IS NOT NULL AND live.disposition = 'park' AND live.wakes_now > live.wakes THEN 'ready'
             ELSE 'completed' END,
-        attempts = CASE WHEN gate.progress THEN 0 ELSE job.attempts END,
-        suspect = job.suspect AND NOT gate.progress,
-        lease_until = CASE WHEN gate.outcome = 'hold' THEN job.lease_until END
-    FROM gate LEFT JOIN live ON live.job = gate.job
-    WHERE job.id = gate.job AND NOT (
-        gate.outcome = 'hold' AND job.run_id IS NOT DISTINCT FROM gate.run AND job.kind = 'advance'
-        AND (job.attempts = 0 AND NOT job.suspect OR NOT gate.progress))  -- nothing would change
+        attempts = CASE WHEN held.progress THEN 0 ELSE job.attempts END,
+        suspect = job.suspect AND NOT held.progress,
+        lease_until = CASE WHEN held.disposition = 'hold' THEN job.lease_until END
+    FROM held_checkpoints held LEFT JOIN live_checkpoints live ON live.job = held.job
+    WHERE job.id = held.job AND NOT (
+        held.disposition = 'hold' AND job.run_id IS NOT DISTINCT FROM held.run AND job.kind = 'advance'
+        AND (job.attempts = 0 AND NOT job.suspect OR NOT held.progress))  -- nothing would change
 )""",
     ),
 )
 
-# What others refer to, where the part is not there.
+# Empty rows for what other parts read, where the part itself is left out.
 _INSTEAD = {
-    "queued": "callers AS (SELECT NULL::uuid AS id WHERE false), queued AS (SELECT NULL::uuid AS id WHERE false)",
-    "ends": "said AS (SELECT NULL::uuid AS id, NULL::text AS source, NULL::text AS type WHERE false)",
-    "calls": "called AS (SELECT NULL::uuid AS id, NULL::text AS source, NULL::text AS type WHERE false)",
+    "queued": """parent_runs AS (SELECT NULL::uuid AS id WHERE false),
+queued_runs AS (SELECT NULL::uuid AS id WHERE false)""",
+    "ends": "end_events AS (SELECT NULL::uuid AS id, NULL::text AS source, NULL::text AS type WHERE false)",
+    "calls": "call_events AS (SELECT NULL::uuid AS id, NULL::text AS source, NULL::text AS type WHERE false)",
 }
 
-_VERDICTS = """
-SELECT asked.job, EXISTS (SELECT FROM said UNION ALL SELECT FROM called) AS told, CASE
-    WHEN gate.job IS NULL THEN 'lost'
-    WHEN gate.run IS NULL OR live.job IS NOT NULL THEN 'held'
-    ELSE 'cancelled' END AS verdict
-FROM asked LEFT JOIN gate ON gate.job = asked.job LEFT JOIN live ON live.job = asked.job
+_RESULTS = """
+SELECT checkpoints.job, EXISTS (SELECT FROM end_events UNION ALL SELECT FROM call_events) AS emitted, CASE
+    WHEN held.job IS NULL THEN 'lost'
+    WHEN held.run IS NULL OR live.job IS NOT NULL THEN 'held'
+    ELSE 'cancelled' END AS result
+FROM checkpoints
+LEFT JOIN held_checkpoints held ON held.job = checkpoints.job
+LEFT JOIN live_checkpoints live ON live.job = checkpoints.job
 """
 
 
@@ -290,12 +291,12 @@ FROM asked LEFT JOIN gate ON gate.job = asked.job LEFT JOIN live ON live.job = a
 def write(rows: frozenset[str]) -> str:
     """The statement for checkpoints that have rows of those names, beside `checkpoints` and `steps`.
 
-    `queued` also stands for new runs that have a caller.
+    `queued` also stands for new runs that have a parent.
     """
     user = WaitAssignee._meta.get_field("user").db_type(connection)
     instead = [text for name, text in _INSTEAD.items() if name not in rows]
     parts = [text.replace("{user}", str(user)) for name, text in _PARTS if name in {"checkpoints", "steps", *rows}]
-    return "WITH " + ", ".join([*instead, *parts]) + _VERDICTS
+    return "WITH " + ", ".join([*instead, *parts]) + _RESULTS
 
 
 READ = """
@@ -325,5 +326,5 @@ SELECT DISTINCT version_id AS id FROM automate_core_activetrigger ORDER BY versi
 """
 
 DEFINITION = """
-SELECT definition::text, test::text AS terms FROM automate_core_workflowversion WHERE id = %(version)s
+SELECT definition::text, test::text FROM automate_core_workflowversion WHERE id = %(version)s
 """

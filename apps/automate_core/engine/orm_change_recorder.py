@@ -1,6 +1,6 @@
-"""What is written by Django's ORM while a block runs, as differences of fields.
+"""Records what Django's ORM writes while a block runs, as differences of fields.
 
-Signals tell of single rows; what a queryset or SQL writes past them is counted by statement.
+Signals report single rows; what a queryset or SQL writes without signals is counted by statement.
 """
 
 from __future__ import annotations
@@ -31,37 +31,37 @@ type Values = dict[str, Any]
 
 
 @dataclass
-class Written:
-    """The rows that were written, by model and key, with their columns before and after."""
+class OrmChanges:
+    """The written rows, by model and key, with their columns before and after."""
 
     rows: dict[tuple[type[models.Model], Any], tuple[Values | None, Values | None]] = field(default_factory=dict)
     statements: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def before(self, model: type[models.Model], key: Any) -> None:
-        """Note a row that is about to be written or deleted; of several times the first one stands."""
+    def note_before(self, model: type[models.Model], key: Any) -> None:
+        """Note a row that is about to be written or deleted; the first of several notes counts."""
         place = (model, key)
         first = self.rows[place][0] if place in self.rows else _stored(model, key)
         self.rows[place] = (first, None)
 
-    def after(self, model: type[models.Model], key: Any) -> None:
-        """Note a row that was written; the last time stands."""
+    def note_after(self, model: type[models.Model], key: Any) -> None:
+        """Note a row that was written; the last of several notes counts."""
         first, _ = self.rows.get((model, key), (None, None))
         self.rows[model, key] = (first, _stored(model, key))
 
-    def document(self, person: Person) -> list[dict[str, Any]]:
-        """The differences as documents, with those values that `person` may see.
+    def describe(self, person: Person) -> list[dict[str, Any]]:
+        """The differences as documents, with the values that `person` may see.
 
         `{"kind": "created|changed|deleted", "model": label, "pk": text, "fields": [{"name", "before", "after"}]}`, and
-        for what no signal told of `{"kind": ..., "model": label or table, "count": rows}`.
+        for writes without signals `{"kind": ..., "model": label or table, "count": rows}`.
         """
         found = [
             _row(model, key, before, after, person)
             for (model, key), (before, after) in list(self.rows.items())[:MAX_ROWS]
             if before != after and not model._meta.db_table.startswith(_OWN)
         ]
-        return [*found, *self._uncounted()]
+        return [*found, *self._unsignalled()]
 
-    def _uncounted(self) -> Iterator[dict[str, Any]]:
+    def _unsignalled(self) -> Iterator[dict[str, Any]]:
         known: Counter[tuple[str, str]] = Counter()
         for (model, _), (before, after) in self.rows.items():
             verb = "created" if before is None else "deleted" if after is None else "changed"
@@ -74,34 +74,34 @@ class Written:
 
 
 @contextmanager
-def watching() -> Iterator[Written]:
-    """What this thread writes inside the block.
+def record_orm_changes() -> Iterator[OrmChanges]:
+    """Record what this thread writes inside the block.
 
-    While it lasts, Django deletes rows of any thread one by one instead of by a single statement, since somebody
-    listens.
+    While it lasts, Django deletes rows of any thread one by one instead of by a single statement, because the deletion
+    signal has a receiver.
     """
-    written, thread = Written(), threading.get_ident()
+    changes, thread = OrmChanges(), threading.get_ident()
     saving: list[bool] = []
 
     def before_save(sender: type[models.Model], instance: Any, raw: bool, using: str, **_: Any) -> None:
         if thread == threading.get_ident():
             saving.append(True)
             if instance.pk is not None:  # a new row has its key only once it is stored
-                written.before(sender, instance.pk)
+                changes.note_before(sender, instance.pk)
 
     def after_save(sender: type[models.Model], instance: Any, created: bool, **_: Any) -> None:
         if thread == threading.get_ident():
             saving.pop()
-            written.after(sender, instance.pk)
+            changes.note_after(sender, instance.pk)
 
     def before_delete(sender: type[models.Model], instance: Any, **_: Any) -> None:
         if thread == threading.get_ident():
-            written.before(sender, instance.pk)
+            changes.note_before(sender, instance.pk)
 
     def count(execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         answer = execute(sql, params, many, context)
         if not saving and (match := _WRITES.match(str(sql))):
-            written.statements[_VERBS[match[1].upper()], match[2]] += max(context["cursor"].rowcount, 0)
+            changes.statements[_VERBS[match[1].upper()], match[2]] += max(context["cursor"].rowcount, 0)
         return answer
 
     listeners = ((pre_save, before_save), (post_save, after_save), (pre_delete, before_delete))
@@ -109,7 +109,7 @@ def watching() -> Iterator[Written]:
         signal.connect(listener, weak=False)
     try:
         with connection.execute_wrapper(count):
-            yield written
+            yield changes
     finally:
         for signal, listener in listeners:
             signal.disconnect(listener)

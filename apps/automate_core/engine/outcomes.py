@@ -12,14 +12,14 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output
 from automate_core.engine.records import LogRecord, StepRecord
 
-NOT_BEGUN = "not_begun"  #: the code of an effect that was withdrawn before a thread took it
+NOT_BEGUN = "not_begun"  #: the code of an effect that was cancelled before a thread took it
 
 
 @dataclass(slots=True)
 class EffectOutcome:
     """How an effect ended: its output as a JSON document, or its error, and what it logged.
 
-    With `output_file` the output is redacted and kept in that file, and `output` its preview.
+    With `output_file` the redacted output is in that file, and `output` is its preview.
     """
 
     output: bytes | None = None
@@ -48,11 +48,11 @@ class RunStoppedError(Exception):
 
 
 def error_document(code: str, message: str) -> dict[str, Any]:
-    """An error that trying again would not mend."""
+    """An error that is not retryable, as it is recorded."""
     return {"code": code, "message": message, "retryable": False}
 
 
-def error_of(error: ConnectorError) -> dict[str, Any]:
+def plugin_error_document(error: ConnectorError) -> dict[str, Any]:
     """A plug-in's error as it is recorded: JSON, whatever the plug-in put into it."""
     described: dict[str, Any] = {
         "code": str(error.code),

@@ -31,7 +31,7 @@ from automate_core.definition.document import (
 )
 from automate_core.definition.literal_inputs import literal_input_problems
 from automate_core.definition.step_names import title_of_key
-from automate_core.engine import secrecy
+from automate_core.engine import version_secrets
 from automate_core.engine.retry import RetryPolicy
 from automate_core.events import search_terms
 from automate_core.expressions.json_logic import Rule, read_rule
@@ -40,7 +40,7 @@ from automate_core.expressions.templating import Template, compile_value
 from automate_core.expressions.templating.weights import is_small
 
 if TYPE_CHECKING:
-    from automate_core.engine.test_mode import Terms
+    from automate_core.engine.test_mode import TestOptions
 
 type Nodes = tuple[Node, ...]
 
@@ -242,14 +242,14 @@ type Node = (
 
 
 @dataclass(frozen=True, slots=True)
-class SecrecyNode:
-    """What has a run's secrets told again. `timeout` is for asking whoever keeps them."""
+class RefreshSecretsNode:
+    """Refresh the secrets that a run's output is redacted of. `timeout` is for the secret backends to answer."""
 
     timeout: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class ConcurrencyLimit:
     """At most `limit` runs at once for each value of `key`."""
 
     limit: int
@@ -269,43 +269,43 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A published version, ready to run; with `terms`, a draft's snapshot for a test."""
+    """A published version, ready to run; with `test_options`, a draft's snapshot for a test."""
 
     workflow: str
     timezone: str
     priority: int
-    limit: Limit | None
+    limit: ConcurrencyLimit | None
     vars: dict[str, Any]
     search_terms: search_terms.SearchTerms
     body: LoopBody
-    secrecy: secrecy.Secrecy
-    terms: Terms | None = None
+    secrets: version_secrets.VersionSecrets
+    test_options: TestOptions | None = None
 
     @property
     def is_simulated(self) -> bool:
-        """Whether it is a test that uses no connection."""
-        return self.terms is not None and self.terms.mode != "real"
+        """Whether it is a test run that uses no connection."""
+        return self.test_options is not None and self.test_options.mode != "real"
 
 
-def prepare(definition: Definition) -> Program:
+def compile_program(definition: Definition) -> Program:
     """The program of a definition. Raises TemplateError and RuleError where it can no longer be compiled."""
     return Program(
         workflow=definition.slug,
         timezone=definition.timezone,
         priority=definition.priority,
-        limit=limit_of(definition.concurrency),
+        limit=compile_limit(definition.concurrency),
         vars=definition.vars,
         search_terms=search_terms.compile_search_terms(definition),
         body=_body(definition.steps),
-        secrecy=secrecy.of(definition),
+        secrets=version_secrets.build_version_secrets(definition),
     )
 
 
-def limit_of(concurrency: Concurrency | None) -> Limit | None:
+def compile_limit(concurrency: Concurrency | None) -> ConcurrencyLimit | None:
     """The limit that a definition sets, if any."""
     if concurrency is None:
         return None
-    return Limit(concurrency.limit, compile_value(concurrency.key), concurrency.policy)
+    return ConcurrencyLimit(concurrency.limit, compile_value(concurrency.key), concurrency.policy)
 
 
 def _body(steps: list[Step]) -> LoopBody:

@@ -15,16 +15,16 @@ from automate_core.states import RUN_EDGES, STEP_EDGES, RunStatus, StepStatus, m
 from automate_governance.redaction.redactor import Redactor
 
 
-class Verdict(enum.StrEnum):
-    """What became of a checkpoint."""
+class WriteResult(enum.StrEnum):
+    """What became of a checkpoint: written, refused because the job is another's now, or because the run ended."""
 
     HELD = "held"
     LOST = "lost"
     CANCELLED = "cancelled"
 
 
-class Outcome(enum.StrEnum):
-    """What a checkpoint does with its job."""
+class JobDisposition(enum.StrEnum):
+    """The state of the job after the checkpoint."""
 
     HOLD = "hold"  #: stays leased: effects are running
     PARK = "park"  #: completed, unless a wait was resolved meanwhile; then ready at once
@@ -51,12 +51,12 @@ class StepRecord:
     finished: float | None = None
 
     def succeed(self, output: bytes | None, file: str | None = None) -> None:
-        """Ended well, with its output as a JSON document, or a file of it and its preview."""
+        """End well, with the output as a JSON document, or with its file and a preview."""
         self._end(StepStatus.SUCCEEDED)
         self.output, self.output_file = output, file
 
     def fail(self, error: dict[str, Any]) -> None:
-        """Ended with an error."""
+        """End with an error."""
         self._end(StepStatus.FAILED)
         self.error = error
         self.failures += 1
@@ -66,20 +66,20 @@ class StepRecord:
         self.status = move(STEP_EDGES, self.status, StepStatus.WAITING)
 
     def skip(self, output: bytes) -> None:
-        """Passed over by a person, who gave an output for it."""
+        """End as skipped by a person, with the output that they gave."""
         self._end(StepStatus.SKIPPED)
         self.output = output
 
-    def proceed(self) -> None:
-        """What it waited for has come."""
+    def resume(self) -> None:
+        """End the waiting: what the step waited for has come."""
         self.status = move(STEP_EDGES, self.status, StepStatus.RUNNING)
 
     def cancel(self) -> None:
-        """Cancelled with its task."""
+        """End as cancelled with its task."""
         self._end(StepStatus.CANCELLED)
 
     def interrupt(self) -> None:
-        """Found running by a worker that did not start it: a crash cut it off."""
+        """End as interrupted: another worker began it and crashed."""
         self._end(StepStatus.INTERRUPTED)
 
     def _end(self, status: StepStatus) -> None:
@@ -88,12 +88,12 @@ class StepRecord:
 
     @property
     def done(self) -> bool:
-        """Whether it ended well, or was passed over: nothing more is to be done."""
+        """Whether it ended well or was skipped: the step needs no further attempt."""
         return self.status in {StepStatus.SUCCEEDED, StepStatus.SKIPPED}
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more comes of this attempt."""
+        """Whether the attempt is over."""
         return self.status not in {StepStatus.RUNNING, StepStatus.WAITING}
 
 
@@ -118,33 +118,33 @@ class RunRecord:
     slot_key: str | None = None
     priority: int = 0
     origin: str = ""
-    terms: dict[str, str] = field(default_factory=dict)
-    new: bool = False
-    notifies_end: bool = True  # whether its end is counted, and heard of
+    search_terms: dict[str, str] = field(default_factory=dict)
+    is_new: bool = False
+    notifies_end: bool = True  # whether its end is counted and emitted as an event
     started: float = field(default_factory=time.monotonic)
     redactor: Redactor = field(default_factory=Redactor)  # of its version, once it is walked
 
     def start(self) -> None:
-        """A walker took it."""
+        """Begin to walk."""
         self.status = move(RUN_EDGES, self.status, RunStatus.RUNNING)
 
     def park(self) -> None:
-        """Nothing to do until a wait is resolved."""
+        """Wait until a wait is resolved."""
         self.status = move(RUN_EDGES, self.status, RunStatus.WAITING)
 
     def succeed(self) -> None:
-        """Every step that was reached ended well."""
+        """End well: every step that was reached did."""
         self.status = move(RUN_EDGES, self.status, RunStatus.SUCCEEDED)
 
     def fail(self, error: dict[str, Any]) -> None:
-        """A step failed for good."""
+        """End with the error of the step that failed for good."""
         self.status = move(RUN_EDGES, self.status, RunStatus.FAILED)
         self.error = error
 
 
 @dataclass(slots=True)
 class WaitRecord:
-    """What a path waits for: until so many seconds from now, or a time; `people` are those whose decision it is."""
+    """A wait to open at a path, due in seconds from now or at a time; `people` may decide an approval."""
 
     path: str
     kind: str
@@ -178,7 +178,7 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class EffectRecord:
-    """What an attempt of a dry run would have done."""
+    """The effects that an attempt of a dry run would have had."""
 
     path: str
     attempt: int
@@ -199,7 +199,7 @@ class LogRecord:
 
 @dataclass(slots=True)
 class QueuedRun:
-    """A run that its own job will walk, or that first waits: for its turn (`slot`) or its workflow (`paused`)."""
+    """A new run with a job of its own, or with a `wait` first: for a concurrency slot (`slot`) or a paused workflow."""
 
     run: RunRecord
     wait: str | None = None
@@ -208,10 +208,10 @@ class QueuedRun:
 
 @dataclass(slots=True)
 class Checkpoint:
-    """What one job has to write. Without a run it only settles a dispatch job, and queues further runs."""
+    """What one job has to write. Without a run it only completes a dispatch job and queues new runs."""
 
     job: ClaimedJob
-    outcome: Outcome
+    disposition: JobDisposition
     run: RunRecord | None = None
     steps: list[StepRecord] = field(default_factory=list)
     waits: list[WaitRecord] = field(default_factory=list)
@@ -232,8 +232,8 @@ class StoredRun:
 
 
 @dataclass(slots=True)
-class Standing:
-    """How a run stands that is walked at this moment."""
+class RunSnapshot:
+    """What others may have changed of a run that is walked at this moment."""
 
     status: str
     wakes: int

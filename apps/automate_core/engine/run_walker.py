@@ -26,15 +26,24 @@ from automate_core.engine.outcomes import (
     RunStoppedError,
     StepFailedError,
     error_document,
-    error_of,
+    plugin_error_document,
 )
-from automate_core.engine.program import DecideNode, LoopBody, Node, Nodes, Program, PureNode, RenderNode, SecrecyNode
+from automate_core.engine.program import (
+    DecideNode,
+    LoopBody,
+    Node,
+    Nodes,
+    Program,
+    PureNode,
+    RefreshSecretsNode,
+    RenderNode,
+)
 from automate_core.engine.records import (
     CallRecord,
     Checkpoint,
     EffectRecord,
+    JobDisposition,
     LogRecord,
-    Outcome,
     RunRecord,
     StepRecord,
     StoredRun,
@@ -77,7 +86,7 @@ class Walk:
         self.job = job
         self.run = run
         self.program = program
-        run.redactor = program.secrecy.redactor
+        run.redactor = program.secrets.redactor
         self._is_resumed = stored is not None
         self.effects_to_start: list[Effect] = []
         self.cancelled = False
@@ -94,8 +103,8 @@ class Walk:
         self._sandbox: Sandbox | None = None
         self.run_info = {"id": run.id, "trace_id": run.trace_id, "workflow": program.workflow}
         names = {"event": event, "steps": {}, "run": self.run_info, "vars": {**program.vars, **(run.vars or {})}}
-        if program.terms is not None:
-            names |= {**program.terms.given, "steps": dict(program.terms.given.get("steps", {}))}
+        if program.test_options is not None:
+            names |= {**program.test_options.given, "steps": dict(program.test_options.given.get("steps", {}))}
         scope = Scope("", {**names, "callbacks": self.callbacks(program.body, "")})
         self.scheduler = Scheduler(
             self._run_program(scope),
@@ -164,7 +173,7 @@ class Walk:
         ended = self.run.status in FINAL_RUN_STATES or self.cancelled
         if not busy and not ended:
             self.run.park()
-        outcome = Outcome.HOLD if busy else Outcome.COMPLETE if ended else Outcome.PARK
+        outcome = JobDisposition.HOLD if busy else JobDisposition.COMPLETE if ended else JobDisposition.PARK
         checkpoint = Checkpoint(
             self.job,
             outcome,
@@ -186,8 +195,8 @@ class Walk:
     def _run_program(self, scope: Scope) -> StepGenerator:
         if self.run.status != RunStatus.RUNNING:
             self.run.start()
-        if self._is_resumed and self.program.secrecy.is_due and not self.program.is_simulated:
-            yield Computation(StepRecord("", 0), SecrecyNode(), None)
+        if self._is_resumed and self.program.secrets.is_stale and not self.program.is_simulated:
+            yield Computation(StepRecord("", 0), RefreshSecretsNode(), None)
         try:
             last = yield from self.sequence(self.program.body.nodes, scope)
             if self.run.parent_id is not None:
@@ -225,7 +234,7 @@ class Walk:
             step.cancel()
             self.mark_changed(step)
         elif outcome.error is not None:
-            self.fail(step, error_of(outcome.error))
+            self.fail(step, plugin_error_document(outcome.error))
         else:
             self.succeed(step, outcome.output or b"null", outcome.output_file)
 

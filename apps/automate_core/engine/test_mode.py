@@ -1,7 +1,7 @@
-"""The terms of a test run, and what they make of a program's steps.
+"""Test options: what a test run may do, applied to a program before the run begins.
 
-A test runs in the same engine as any run; only what its steps call differs, and that is decided here, once, before it
-begins: whoever walks the steps does not know.
+A test runs in the same engine as any run. Only what its steps call differs, and that is decided here: the walker and
+the step kinds need not know.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ from automate_core.engine.retry import RetryPolicy
 from automate_core.expressions.templating import Template, compile_value
 
 type Mode = Literal["preview", "dry", "real"]
-type Scope = Literal["step", "to", "whole"]
+type TestedPart = Literal["step", "to", "whole"]
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+class TestOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`mode` says what may happen: nothing (`preview`), what can be rolled back (`dry`), or all (`real`).
 
     `step` is the one that is tested alone or that the run goes up to. `content` has a digest of each step that was
     tested, `sample` says in words what it was tested on. `given` are names that expressions see beside the event;
-    `mocks` are outputs that steps give in place of running, `stand_ins` those of what `mode` keeps from happening.
+    `mocks` are outputs that steps give in place of running, `stubs` those of steps that `mode` does not run.
     `decisions` are the outcomes of approvals that the tester chose.
     """
 
     mode: Mode
-    scope: Scope
+    scope: TestedPart
     step: str = ""
     content: dict[str, str] = msgspec.field(default_factory=dict)
     sample: str = ""
     given: dict[str, Any] = msgspec.field(default_factory=dict)
     mocks: dict[str, Any] = msgspec.field(default_factory=dict)
-    stand_ins: dict[str, Any] = msgspec.field(default_factory=dict)
+    stubs: dict[str, Any] = msgspec.field(default_factory=dict, name="stand_ins")
     decisions: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
 
 
-class StandIn(ConnectorAdapter):
-    """Gives an output in place of what a step would have done, and says so in the run's log."""
+class StubConnector(ConnectorAdapter):
+    """Gives an output in place of a step's own, and notes that in the run's log."""
 
     code = "stand_in"
     name = "Stand-in"
@@ -70,10 +70,10 @@ class StandIn(ConnectorAdapter):
         return self._output
 
 
-def on_terms(program: Program, terms: Terms) -> Program:
-    """The program of a test."""
-    nodes = tuple(_on_terms(node, terms) for node in program.body.nodes)
-    return replace(program, limit=None, body=replace(program.body, nodes=nodes), terms=terms)
+def apply_test_options(program: Program, options: TestOptions) -> Program:
+    """The program of a test run."""
+    nodes = tuple(_apply(node, options) for node in program.body.nodes)
+    return replace(program, limit=None, body=replace(program.body, nodes=nodes), test_options=options)
 
 
 _ASKED_NOBODY = "Nobody is asked in this kind of test."
@@ -83,53 +83,53 @@ _NOT_WAITED = "This kind of test does not wait."
 _NOT_STARTED = "The other workflow is not started in this kind of test."
 
 
-def _on_terms(node: Node, terms: Terms) -> Node:
-    if isinstance(node, ApprovalNode) and (decided := _decided(node, terms)) is not None:
-        return _inside(decided, terms)
-    if node.key in terms.mocks:
+def _apply(node: Node, options: TestOptions) -> Node:
+    if isinstance(node, ApprovalNode) and (decided := _decided(node, options)) is not None:
+        return _apply_inside(decided, options)
+    if node.key in options.mocks:
         save_as = node.save_as if isinstance(node, ActionNode) else ""
-        return _given(node.key, compile_value({}), terms.mocks[node.key], _MOCKED, save_as)
-    if terms.mode != "real":
-        stand_in = terms.stand_ins.get(node.key)
+        return _stub(node.key, compile_value({}), options.mocks[node.key], _MOCKED, save_as)
+    if options.mode != "real":
+        stub = options.stubs.get(node.key)
         match node:
             case WaitNode():
                 inputs = compile_value({"for": _source(node.span), "until": _source(node.until)})
-                return _given(node.key, inputs, stand_in or {"outcome": "not_waited"}, _NOT_WAITED)
+                return _stub(node.key, inputs, stub or {"outcome": "not_waited"}, _NOT_WAITED)
             case WorkflowNode():
                 inputs = compile_value({"workflow": node.workflow, "payload": node.payload.source})
-                return _given(node.key, inputs, stand_in, _NOT_STARTED)
-    return _inside(_without_effect(node, terms) if isinstance(node, ActionNode) else node, terms)
+                return _stub(node.key, inputs, stub, _NOT_STARTED)
+    return _apply_inside(_without_effect(node, options) if isinstance(node, ActionNode) else node, options)
 
 
-def _decided(node: ApprovalNode, terms: Terms) -> ApprovalNode | None:
-    """The approval with its outcome; None when people are to be asked, or when its mock is no outcome."""
-    if node.key in terms.decisions:
-        return replace(node, decision=terms.decisions[node.key], note=_CHOSEN)
-    if node.key in terms.mocks:
-        mock = terms.mocks[node.key]
+def _decided(node: ApprovalNode, options: TestOptions) -> ApprovalNode | None:
+    """The approval with its outcome; None when people are asked, or when its mock is no outcome."""
+    if node.key in options.decisions:
+        return replace(node, decision=options.decisions[node.key], note=_CHOSEN)
+    if node.key in options.mocks:
+        mock = options.mocks[node.key]
         return replace(node, decision=mock, note=_MOCKED) if isinstance(mock, dict) else None
-    if terms.mode == "real":
+    if options.mode == "real":
         return None
-    known = terms.stand_ins.get(node.key)
+    known = options.stubs.get(node.key)
     decision = known if isinstance(known, dict) else {"outcome": next(iter(node.outcomes), "")}
     return replace(node, decision=decision, note=_ASKED_NOBODY)
 
 
-def _without_effect(node: ActionNode, terms: Terms) -> ActionNode:
-    """An action that is tried once, and in a preview one that only has its inputs rendered unless it is pure."""
-    if terms.mode == "real" or node.action is None or node.pure:
+def _without_effect(node: ActionNode, options: TestOptions) -> ActionNode:
+    """The action without retries in a dry run; in a preview with a stub in its place unless it is pure."""
+    if options.mode == "real" or node.action is None or node.pure:
         return node
-    if terms.mode == "dry":
+    if options.mode == "dry":
         return replace(node, retry=RetryPolicy(), at_most_once=False)
-    adapter = StandIn(terms.stand_ins.get(node.key), "A preview calls nothing: its inputs were rendered.")
+    adapter = StubConnector(options.stubs.get(node.key), "A preview calls nothing: its inputs were rendered.")
     return replace(node, adapter=adapter, action=replace(node.action, effect=Effect.PURE), retry=RetryPolicy())
 
 
-def _inside(node: Node, terms: Terms) -> Node:
-    """The same with what it holds on these terms."""
+def _apply_inside(node: Node, options: TestOptions) -> Node:
+    """The same node with the options applied to its child steps."""
 
     def each(nodes: Nodes) -> Nodes:
-        return tuple(_on_terms(inner, terms) for inner in nodes)
+        return tuple(_apply(inner, options) for inner in nodes)
 
     def some(nodes: Nodes | None) -> Nodes | None:
         return None if nodes is None else each(nodes)
@@ -157,10 +157,10 @@ def _inside(node: Node, terms: Terms) -> Node:
     return node
 
 
-def _given(key: str, inputs: Template, output: Any, note: str, save_as: str = "") -> ActionNode:
+def _stub(key: str, inputs: Template, output: Any, note: str, save_as: str = "") -> ActionNode:
     return ActionNode(
         key=key,
-        adapter=StandIn(output, note),
+        adapter=StubConnector(output, note),
         action=Action(name="give", effect=Effect.PURE),
         missing="",
         inputs=inputs,

@@ -1,4 +1,4 @@
-"""Transactional actions: what they write by Django's ORM commits together with the record that they were done."""
+"""Transactional actions: what they write by Django's ORM commits together with the record of their success."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output
 from automate_core import artifacts
 from automate_core.engine.journal import Journal
-from automate_core.engine.records import Checkpoint, Outcome, Verdict
+from automate_core.engine.records import Checkpoint, JobDisposition, WriteResult
 from automate_core.faultpoints import reach
 from automate_core.models import StepRun
 from automate_core.states import StepStatus
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from automate_core.engine.outcomes import EffectOutcome
 
 LOCK_TIMEOUT = "5s"
-ASK_AGAIN_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
-class _NotOursError(Exception):
-    """The lease was lost, or the run has ended: nothing of the action may stay."""
+class _LeaseLostError(Exception):
+    """The lease was lost, or the run has ended: the action has to be rolled back."""
 
 
 def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) -> None:
@@ -51,28 +51,28 @@ def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) 
             if len(output) > artifacts.limit():
                 output, file = artifacts.put(output)
             if not call.effect.claim("commit"):
-                raise _NotOursError  # it took too long, and has been answered for
+                raise _LeaseLostError  # it took too long, and has been answered for
             done = copy(call.effect.step)
             done.succeed(output, file)
-            checkpoint = Checkpoint(call.job, Outcome.HOLD, walk.run, [done])
-            verdict = Journal(None, worker=call.worker).write([checkpoint])[call.job.id]
-            if verdict is not Verdict.HELD:
-                raise _NotOursError
+            checkpoint = Checkpoint(call.job, JobDisposition.HOLD, walk.run, [done])
+            result = Journal(None, worker=call.worker).write([checkpoint])[call.job.id]
+            if result is not WriteResult.HELD:
+                raise _LeaseLostError
             reach("transactional.recorded", call.effect.step.path)
-    except _NotOursError:
+    except _LeaseLostError:
         raise ConnectorError("the run was taken over or has ended; nothing was written", code="not_ours") from None
     except (DatabaseError, psycopg.Error) as error:
-        known = _recorded(call)
+        known = _committed_output(call)
         if known is None:
             raise ConnectorError(f"the database is away: {error}", code="database_away", retryable=True) from error
         output, file = known
     outcome.output, outcome.output_file = output, file
 
 
-def _recorded(call: EffectCall) -> tuple[bytes, str | None] | None:
-    """What was committed after all as the output and its file, when the answer to the commit got lost.
+def _committed_output(call: EffectCall) -> tuple[bytes, str | None] | None:
+    """The committed (output, file) when the answer to the commit got lost; None when nothing was committed.
 
-    Asks until it is known: while nobody answers, the lease runs out, and whoever takes the run over reads the journal.
+    Asks until the database answers. Until then the lease runs out, and the next worker reads the journal.
     """
     step = call.effect.step
     while not call.walk.cancelled:
@@ -84,5 +84,5 @@ def _recorded(call: EffectCall) -> tuple[bytes, str | None] | None:
             outputs = list(rows.values_list("output", "output_file"))
             return (encode_output(outputs[0][0]), outputs[0][1]) if outputs else None
         except DatabaseError:
-            time.sleep(ASK_AGAIN_SECONDS)
+            time.sleep(POLL_SECONDS)
     return None

@@ -15,7 +15,7 @@ import psycopg
 from automate_core import database
 from automate_core.ids import new_trace_id, uuid7
 from automate_core.outbox import notify, subjects
-from automate_core.outbox.lifecycle import DISPATCH
+from automate_core.outbox.lifecycle import DISPATCH_JOBS
 
 INGEST = f"""
 WITH incoming AS (
@@ -29,7 +29,7 @@ WITH incoming AS (
     FROM incoming
     ON CONFLICT (source, delivery_key, endpoint_id) WHERE delivery_key IS NOT NULL DO NOTHING
     RETURNING id, source, type
-), handed_in AS (SELECT * FROM accepted), owed AS ({DISPATCH})
+), new_events AS (SELECT * FROM accepted), new_jobs AS ({DISPATCH_JOBS})
 SELECT id FROM accepted
 """  # noqa: S608 - one of our own texts inside another
 

@@ -15,7 +15,7 @@ from django.db import transaction
 from automate_core import database
 
 CHANNEL = "automate_outbox"
-LOOK = "look"
+POLL_RUNS = "look"
 DEBOUNCE_SECONDS = 0.005
 IDLE_SECONDS = 60.0
 
@@ -43,9 +43,9 @@ def hint() -> None:
         _notifier.hint()
 
 
-def look() -> None:
-    """Once the current transaction commits, workers are to look at what they hold: a run of theirs was cancelled."""
-    database.run(None, "SELECT pg_notify(%(channel)s, %(what)s)", {"channel": CHANNEL, "what": LOOK})
+def poll_runs() -> None:
+    """Have workers poll the runs that they hold, once the current transaction commits: one was cancelled."""
+    database.run(None, "SELECT pg_notify(%(channel)s, %(what)s)", {"channel": CHANNEL, "what": POLL_RUNS})
 
 
 class _Notifier:

@@ -105,7 +105,7 @@ def as_json(status: QueueStatus) -> dict[str, Any]:
 
 
 def warn_of_transaction() -> None:
-    """A worker's chore: say in the log that a transaction has been open for too long."""
+    """Log a warning when a transaction has been open for too long: a maintenance task."""
     oldest = read_status().oldest_transaction
     if oldest is not None and oldest.is_old:
         log.warning("%s: vacuum removes no old rows of the queue until it ends", oldest)

@@ -79,7 +79,7 @@ WITH RECURSIVE heads AS (
 SELECT least(min(available_at), automate_now()) AS at FROM heads
 """
 
-_SUSPECT = """
+_OLDEST_QUARANTINED = """
 WITH due AS MATERIALIZED (
     SELECT id FROM automate_core_outboxjob
     WHERE status = 'ready' AND suspect AND available_at <= automate_now()
@@ -105,7 +105,7 @@ ORDER BY available_at, leased.id
 """
 
 CLAIM = _BATCH + _LEASED
-CLAIM_SUSPECT = _SUSPECT + _LEASED
+CLAIM_QUARANTINED = _OLDEST_QUARANTINED + _LEASED
 
 RENEW = """
 WITH mine AS (
@@ -130,18 +130,10 @@ UPDATE automate_core_outboxjob SET status = 'ready', lease_until = NULL, attempt
 WHERE status = 'leased' AND worker = %(worker)s
 """
 
-# The end of a job that is given up: `fallen` are the jobs, of which some are dead now.
-_BURIED = f""", failed AS (
-    UPDATE automate_core_executionrun run
-    SET status = 'failed', finished_at = automate_now(), seq = run.seq + 1, error = %(error)s::jsonb
-    FROM fallen WHERE run.id = fallen.run_id AND fallen.status = 'dead'
-        AND run.status IN ('queued', 'running', 'waiting')
-    RETURNING run.id, run.seq, run.status, run.workflow_id, run.trace_id, run.depth, run.error, run.cause
-), cut_short AS (SELECT id, seq FROM failed), ended AS (
-    SELECT failed.*, workflow.slug FROM failed JOIN automate_core_workflow workflow ON workflow.id = failed.workflow_id
-    WHERE failed.cause <> 'test'
-), {lifecycle.CLOSED}, {lifecycle.TOLD}, handed_in AS (SELECT * FROM said), told AS ({lifecycle.DISPATCH})
-"""  # noqa: S608 - our own texts inside another
+# The runs of those `failed_jobs` (id, status, run_id) that are dead now fail with them.
+FAIL_DEAD_RUNS = f""", ending_runs AS (
+    SELECT run_id AS id, 'failed' AS status, %(error)s::jsonb AS error FROM failed_jobs WHERE status = 'dead'
+), {lifecycle.END_RUNS}"""  # noqa: S608 - one of our own texts inside another
 
 _EXPIRED = """
 WITH candidates AS MATERIALIZED (
@@ -155,7 +147,7 @@ WITH candidates AS MATERIALIZED (
     WHERE job.status = 'leased' AND job.lease_until < automate_now()
         AND (job.run_id IS NULL OR job.run_id IN (SELECT id FROM runs))
     FOR NO KEY UPDATE OF job SKIP LOCKED
-), fallen AS (
+), failed_jobs AS (
     UPDATE automate_core_outboxjob job
     SET status = CASE WHEN attempts >= %(most)s THEN 'dead' ELSE 'ready' END, suspect = true, lease_until = NULL,
         last_error = 'worker ' || worker || ' did not renew its lease'
@@ -165,17 +157,17 @@ WITH candidates AS MATERIALIZED (
 """
 
 _FOUND = """
-SELECT (SELECT count(*) FROM fallen) AS rescued, (SELECT count(*) FROM fallen WHERE status = 'dead') AS dead,
+SELECT (SELECT count(*) FROM failed_jobs) AS rescued, (SELECT count(*) FROM failed_jobs WHERE status = 'dead') AS dead,
     EXISTS (SELECT FROM automate_core_outboxjob
         WHERE status = 'ready' AND NOT suspect AND available_at <= automate_now()) AS ready,
     EXISTS (SELECT FROM automate_core_outboxjob
         WHERE status = 'ready' AND suspect AND available_at <= automate_now())
-    OR EXISTS (SELECT FROM fallen WHERE status = 'ready') AS suspects
+    OR EXISTS (SELECT FROM failed_jobs WHERE status = 'ready') AS quarantined
 """
 
-RESCUE = _EXPIRED + _BURIED + _FOUND
+RESCUE = _EXPIRED + FAIL_DEAD_RUNS + _FOUND
 
-# What the crashed process held last: that alone it was working on, anything else it had let go.
+# The job that the crashed process claimed last: it works on one at a time.
 _CRASHED = """
 WITH candidate AS MATERIALIZED (
     SELECT id, run_id FROM automate_core_outboxjob WHERE status = 'leased' AND worker = %(worker)s
@@ -186,7 +178,7 @@ WITH candidate AS MATERIALIZED (
     SELECT job.id FROM automate_core_outboxjob job JOIN candidate ON candidate.id = job.id
     WHERE job.status = 'leased' AND job.worker = %(worker)s
     FOR NO KEY UPDATE OF job
-), fallen AS (
+), failed_jobs AS (
     UPDATE automate_core_outboxjob job
     SET status = CASE WHEN crashes + 1 >= %(crashes)s OR attempts >= %(most)s THEN 'dead' ELSE 'ready' END,
         crashes = crashes + 1, suspect = true, lease_until = NULL, last_error = %(reason)s,
@@ -196,9 +188,9 @@ WITH candidate AS MATERIALIZED (
 )
 """
 
-_FALLEN = "SELECT id, status FROM fallen"
+_FAILED_JOBS = "SELECT id, status FROM failed_jobs"
 
-CRASHED = _CRASHED + _BURIED + _FALLEN
+CRASHED = _CRASHED + FAIL_DEAD_RUNS + _FAILED_JOBS
 
 _STOPPED_RESPONDING = msgspec.json.encode(
     {"code": "job_dead", "message": "Given up: its worker stopped responding, each time it was tried."}
@@ -206,42 +198,29 @@ _STOPPED_RESPONDING = msgspec.json.encode(
 _CRASHED_ITS_WORKER = msgspec.json.encode(
     {"code": "job_dead", "message": "Given up: it crashed the process that ran it, each time it was tried."}
 ).decode()
-_GIVEN_UP = {"broken": "interrupted", "kept": list[uuid.UUID]()}
-
-# A job for each of the runs `woken` (id, event_id, workflow_id, priority), or their live ones brought forward.
-ADVANCE = """
-INSERT INTO automate_core_outboxjob
-    (id, kind, status, event_id, run_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
-     last_error)
-SELECT automate_uuid7(), 'advance', 'ready', event_id, id, -priority, workflow_id %% 1024, automate_now(), 0, 0, false,
-    '', 0, ''
-FROM woken
-ON CONFLICT (run_id) WHERE kind = 'advance' AND status IN ('ready', 'leased')
-DO UPDATE SET available_at = least(automate_core_outboxjob.available_at, excluded.available_at)
-    WHERE automate_core_outboxjob.status = 'ready'
-"""
+_CLOSE_ALL = {"running_becomes": "interrupted", "kept_steps": list[uuid.UUID]()}
 
 WAKE_DUE = f"""
-WITH due AS MATERIALIZED (
+WITH due_waits AS MATERIALIZED (
     SELECT id, run_id FROM automate_core_wait WHERE status = 'open' AND due_at <= automate_now()
     ORDER BY due_at LIMIT 100
-), runs AS MATERIALIZED (
-    SELECT id FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM due)
+), locked_runs AS MATERIALIZED (
+    SELECT id FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM due_waits)
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
-), closed AS (
+), closed_waits AS (
     UPDATE automate_core_wait wait SET resolved_at = automate_now(),
         status = CASE WHEN kind IN ('callback', 'approval') THEN 'expired' ELSE 'resolved' END
-    FROM due JOIN runs ON runs.id = due.run_id
-    WHERE wait.id = due.id AND wait.status = 'open'
+    FROM due_waits JOIN locked_runs ON locked_runs.id = due_waits.run_id
+    WHERE wait.id = due_waits.id AND wait.status = 'open'
     RETURNING wait.run_id
-), woken AS (
+), woken_runs AS (
     UPDATE automate_core_executionrun run SET wakes = run.wakes + 1
-    WHERE run.id IN (SELECT run_id FROM closed)
+    WHERE run.id IN (SELECT run_id FROM closed_waits)
     RETURNING run.id, run.event_id, run.workflow_id, run.priority
-), advance AS ({ADVANCE})
-SELECT (SELECT count(*) FROM closed) AS woken,
+), advance_jobs AS ({lifecycle.ADVANCE_JOBS})
+SELECT (SELECT count(*) FROM closed_waits) AS woken,
     (SELECT extract(epoch FROM min(due_at) - automate_now()) FROM automate_core_wait
-     WHERE status = 'open' AND id NOT IN (SELECT id FROM due)) AS seconds_to_next
+     WHERE status = 'open' AND id NOT IN (SELECT id FROM due_waits)) AS seconds_to_next
 """  # noqa: S608 - one of our own texts inside another
 
 
@@ -267,13 +246,13 @@ class ClaimedJob:
 
 
 class Rescue(NamedTuple):
-    """What a look over the queue found: how many leases had run out and how many of those jobs are dead now, and
-    whether there are ready jobs and ready suspects."""
+    """The result of a rescue: how many leases had run out and how many of those jobs are dead now, and
+    whether there are ready jobs and ready quarantined ones."""
 
     rescued: int
     dead: int
     ready: bool
-    suspects: bool
+    quarantined: bool
 
 
 class OutboxStore:
@@ -308,9 +287,9 @@ class OutboxStore:
             self._floor = max(self._floor, self._newest - FLOOR_MARGIN)
         return jobs
 
-    def claim_suspect(self) -> ClaimedJob | None:
-        """Lease the oldest suspect."""
-        rows = database.run(self.connection, CLAIM_SUSPECT, self._lease())
+    def claim_quarantined(self) -> ClaimedJob | None:
+        """Lease the oldest quarantined job."""
+        rows = database.run(self.connection, CLAIM_QUARANTINED, self._lease())
         return ClaimedJob(*rows[0]) if rows else None
 
     def renew(self, jobs: Iterable[ClaimedJob]) -> None:
@@ -325,15 +304,15 @@ class OutboxStore:
         """Take back, with the attempts refunded, what a worker holds that was ended on purpose."""
         database.run(self.connection, RELEASE, {"worker": worker})
 
-    def crashed(self, worker: str, reason: str) -> list[uuid.UUID]:
-        """Charge a crash to the job that a suspects' process was working on: the job, if it is dead now."""
+    def charge_crash(self, worker: str, reason: str) -> list[uuid.UUID]:
+        """Charge a crash to the job that a quarantine process was working on; gives it if it is dead now."""
         limits = {"crashes": MOST_CRASHES, "most": setting("AUTOMATE_MAX_ATTEMPTS")}
-        values = {"worker": worker, "reason": reason, "error": _CRASHED_ITS_WORKER, **limits, **_GIVEN_UP}
+        values = {"worker": worker, "reason": reason, "error": _CRASHED_ITS_WORKER, **limits, **_CLOSE_ALL}
         return [row.id for row in database.run(self.connection, CRASHED, values) if row.status == "dead"]
 
     def rescue(self) -> Rescue:
-        """Take back jobs whose lease ran out: ready again as suspects, or dead after too many attempts."""
-        values = {"most": setting("AUTOMATE_MAX_ATTEMPTS"), "error": _STOPPED_RESPONDING, **_GIVEN_UP}
+        """Take back jobs whose lease ran out: ready again in quarantine, or dead after too many attempts."""
+        values = {"most": setting("AUTOMATE_MAX_ATTEMPTS"), "error": _STOPPED_RESPONDING, **_CLOSE_ALL}
         found = Rescue(*database.run(self.connection, RESCUE, values)[0])
         if found.ready and self._came_empty:  # there is something older than where claims look
             self._floor_at = 0.0

@@ -40,22 +40,25 @@ def cancel_run(
         return []
     cancelled = list(_cancel(run, {"code": code, "message": redact_text(message)}))
     _tell_caller(run)
-    notify.look()
+    notify.poll_runs()
     return cancelled
 
 
 def _cancel(run: ExecutionRun, error: dict[str, Any]) -> Iterator[ExecutionRun]:
     """Cancel a locked run, then the runs that it waits for: locks are only ever taken from parent to child."""
-    run.status, run.error, run.seq = move(RUN_EDGES, run.status, RunStatus.CANCELLED), error, run.seq + 1
-    run.finished_at = AutomateNow()
-    run.save(update_fields=["status", "error", "seq", "finished_at"])
-    run.refresh_from_db(fields=["finished_at"])
     calls = Wait.objects.filter(run=run, status=WaitStatus.OPEN, kind=Wait.Kind.CHILD)
     called = dict(calls.values_list("path", "data"))
     jobs = OutboxJob.objects.filter(run=run, kind=OutboxJob.Kind.ADVANCE)
     jobs.filter(status=JobStatus.READY).update(status=JobStatus.COMPLETED)
     is_held = jobs.filter(status=JobStatus.LEASED, lease_until__gt=AutomateNow()).exists()
-    lifecycle.end(run.pk, broken=StepStatus.CANCELLED, kept=_under_way(run) if is_held else [])
+    lifecycle.end_run(
+        run.pk,
+        move(RUN_EDGES, run.status, RunStatus.CANCELLED),
+        error,
+        running_becomes=StepStatus.CANCELLED,
+        kept_steps=_under_way(run) if is_held else [],
+    )
+    run.refresh_from_db(fields=["status", "error", "seq", "finished_at"])
     yield run
     events = [data["event"] for data in called.values() if data]
     OutboxJob.objects.filter(event__in=events, kind=OutboxJob.Kind.DISPATCH, status=JobStatus.READY).update(

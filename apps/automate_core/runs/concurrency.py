@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from automate_core import database
 from automate_core.definition.document import DefinitionError, parse
-from automate_core.engine.program import limit_of
+from automate_core.engine.program import compile_limit
 from automate_core.events.scope import event_scope
 from automate_core.expressions.json_path import TemplateError
 from automate_core.models import ExecutionRun, Wait
@@ -80,7 +80,7 @@ def start(run: ExecutionRun) -> None:
     """Have a locked run that waits for nothing walked: at once, or if its version has a limit, when its turn comes."""
     try:
         definition = parse(run.version.definition)
-        limit = limit_of(definition.concurrency)
+        limit = compile_limit(definition.concurrency)
     except (DefinitionError, TemplateError):
         limit = None  # the walk says what is wrong with it
     if limit is None:

@@ -1,6 +1,6 @@
-"""Chores: what has to be done now and then, in a thread beside the worker's database thread.
+"""Maintenance tasks: the regular work of a worker, in a thread beside its database thread.
 
-Any number of processes may look after them at once: each chore takes its rows with SKIP LOCKED.
+Any number of processes may do them at once: each task takes its rows with SKIP LOCKED.
 """
 
 from __future__ import annotations
@@ -30,108 +30,112 @@ TICK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Chore:
+class MaintenanceTask:
     """One kind of work. `due` is a SQL boolean expression, cheap and without parameters.
 
-    `run` does a bounded part of it, in transactions of its own, and gives the seconds after which it wants to be looked
-    at again: 0 when there is more, None when the next tick will do. For `rest` seconds after it nobody looks.
+    `run` does a bounded part of it, in transactions of its own, and gives the seconds after which it wants to be
+    checked again: 0 when there is more, None when the next tick will do. For `pause` seconds after it, it is not.
     """
 
     name: str
     due: str
     run: Callable[[], float | None]
-    rest: float = 0.0
+    pause: float = 0.0
 
 
-CHORES: tuple[Chore, ...] = (
-    Chore("schedules", schedules.DUE, schedules.fire_due),
-    Chore("captures", model_capture.DUE, model_capture.ingest_captured_changes),
-    Chore("children", sub_runs.DUE, sub_runs.answer),
-    Chore("orphans", sub_runs.ORPHANED, sub_runs.cancel_orphans),
-    Chore("slots", concurrency.DUE, concurrency.sweep),
-    Chore("paused", pausing.DUE, pausing.release),
-    Chore("reconnected", reconnection.DUE, reconnection.release),
-    Chore("bulk actions", bulk.DUE, bulk.run_next_batch),
-    Chore("statistics", rollup.DUE, rollup.count_ended_runs),
-    Chore("levels", levels.DUE, levels.record_levels),
-    Chore(
+MAINTENANCE_TASKS: tuple[MaintenanceTask, ...] = (
+    MaintenanceTask("schedules", schedules.DUE, schedules.fire_due),
+    MaintenanceTask("captures", model_capture.DUE, model_capture.ingest_captured_changes),
+    MaintenanceTask("sub-runs", sub_runs.DUE, sub_runs.answer),
+    MaintenanceTask("orphaned sub-runs", sub_runs.ORPHANED, sub_runs.cancel_orphans),
+    MaintenanceTask("slots", concurrency.DUE, concurrency.sweep),
+    MaintenanceTask("paused", pausing.DUE, pausing.release),
+    MaintenanceTask("reconnected", reconnection.DUE, reconnection.release),
+    MaintenanceTask("bulk actions", bulk.DUE, bulk.run_next_batch),
+    MaintenanceTask("statistics", rollup.DUE, rollup.count_ended_runs),
+    MaintenanceTask("levels", levels.DUE, levels.record_levels),
+    MaintenanceTask(
         "old transactions",
         status.OLD_TRANSACTION,
         status.warn_of_transaction,
-        rest=status.AGAIN_SECONDS,
+        pause=status.AGAIN_SECONDS,
     ),
-    Chore("pruning", "true", Pruner(rest=Pruner.LOOK_SECONDS).turn),  # it knows itself when to look
+    MaintenanceTask("pruning", "true", Pruner(rest=Pruner.LOOK_SECONDS).turn),  # decides itself when it is due
 )
 
 #: On a thread of their own: a slow mail server delays nothing else.
-NOTIFYING: tuple[Chore, ...] = (
-    Chore("failed runs", failures.DUE, failures.detect_failures),
-    Chore("notification rules", detectors.DUE, detectors.run_detectors),
-    Chore("approvals to tell of", approval_mail.APPROVAL_MAIL_DUE, approval_mail.queue_approval_mail),
-    Chore("reminders", approval_mail.REMINDER_DUE, approval_mail.queue_reminders),
-    Chore("notifications", sending.DUE, sending.send_next),
+NOTIFICATION_TASKS: tuple[MaintenanceTask, ...] = (
+    MaintenanceTask("failed runs", failures.DUE, failures.detect_failures),
+    MaintenanceTask("notification rules", detectors.DUE, detectors.run_detectors),
+    MaintenanceTask("approvals to tell of", approval_mail.APPROVAL_MAIL_DUE, approval_mail.queue_approval_mail),
+    MaintenanceTask("reminders", approval_mail.REMINDER_DUE, approval_mail.queue_reminders),
+    MaintenanceTask("notifications", sending.DUE, sending.send_next),
 )
 
 
-class Chores:
-    """The thread that does the chores, on a connection of its own, and survives the database going away."""
+class MaintenanceThread:
+    """The thread that does maintenance tasks, on a connection of its own; it survives the database going away."""
 
     def __init__(
-        self, chores: tuple[Chore, ...] = CHORES, *, name: str = "automate-chores", tick: float = TICK_SECONDS
+        self,
+        tasks: tuple[MaintenanceTask, ...] = MAINTENANCE_TASKS,
+        *,
+        name: str = "automate-maintenance",
+        tick: float = TICK_SECONDS,
     ) -> None:
-        self._chores, self._name, self._tick = chores, name, tick
-        self._look_at: dict[str, float] = {}
-        self._rests_until: dict[str, float] = {}
-        self._nudged = threading.Event()
+        self._tasks, self._name, self._tick = tasks, name, tick
+        self._run_at: dict[str, float] = {}
+        self._paused_until: dict[str, float] = {}
+        self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Look after them from now on, until `stop`."""
+        """Start the thread; it works until `stop`."""
         self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
         self._thread.start()
 
-    def nudge(self) -> None:
-        """Look now. Callable from any thread."""
-        self._nudged.set()
+    def wake(self) -> None:
+        """Check for due tasks now. Callable from any thread."""
+        self._woken.set()
 
     def stop(self, timeout: float | None = None) -> None:
-        """Do nothing more, and return once the chore that is being done has ended, or after so many seconds."""
+        """Begin no further task, and return once the present one has ended, or after `timeout` seconds."""
         self._stopping.set()
-        self._nudged.set()
+        self._woken.set()
         if self._thread is not None:
             self._thread.join(timeout)
 
-    def turn(self) -> float:
-        """Do what is due now, on this thread's connection: seconds to the next look. Raises django.db.Error."""
+    def run_due(self) -> float:
+        """Run the tasks that are due, in this thread; gives the seconds to the next check. Raises django.db.Error."""
         due = self._due()
-        self._look_at = {name: at for name, at in self._look_at.items() if at > time.monotonic()}
-        for chore in due:
+        self._run_at = {name: at for name, at in self._run_at.items() if at > time.monotonic()}
+        for task in due:
             if self._stopping.is_set():
                 break
-            again = self._run(chore)
-            self._rests_until[chore.name] = time.monotonic() + chore.rest
+            again = self._run(task)
+            self._paused_until[task.name] = time.monotonic() + task.pause
             if again is not None:
-                self._look_at[chore.name] = time.monotonic() + again
-        next_look = min(self._look_at.values(), default=math.inf)
-        return min(max(next_look - time.monotonic(), 0), self._tick)
+                self._run_at[task.name] = time.monotonic() + again
+        next_check = min(self._run_at.values(), default=math.inf)
+        return min(max(next_check - time.monotonic(), 0), self._tick)
 
-    def _due(self) -> list[Chore]:
-        """One query for all that do not rest."""
+    def _due(self) -> list[MaintenanceTask]:
+        """The tasks that are due, by one query for all that are not paused."""
         now = time.monotonic()
-        chores = [chore for chore in self._chores if self._rests_until.get(chore.name, now) <= now]
-        if not chores:
+        tasks = [task for task in self._tasks if self._paused_until.get(task.name, now) <= now]
+        if not tasks:
             return []
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {', '.join(chore.due for chore in chores)}")
+            cursor.execute(f"SELECT {', '.join(task.due for task in tasks)}")
             answers = cursor.fetchone()
-        return [chore for chore, due in zip(chores, answers, strict=True) if due]
+        return [task for task, due in zip(tasks, answers, strict=True) if due]
 
-    def _run(self, chore: Chore) -> float | None:
+    def _run(self, task: MaintenanceTask) -> float | None:
         try:
-            return chore.run()
+            return task.run()
         except Exception:  # the others go on, and it is tried again
-            log.exception("the chore %s failed", chore.name)
+            log.exception("the maintenance task %s failed", task.name)
             if not connection.is_usable():
                 connection.close()
             return None
@@ -139,15 +143,15 @@ class Chores:
     def _work(self) -> None:
         try:
             while not self._stopping.is_set():
-                self._nudged.wait(self._look())
-                self._nudged.clear()
+                self._woken.wait(self._check())
+                self._woken.clear()
         finally:
             connection.close()
 
-    def _look(self) -> float:
+    def _check(self) -> float:
         try:
-            return self.turn()
+            return self.run_due()
         except Error as error:
-            log.warning("no chores, the database is away: %s", str(error).strip())
+            log.warning("no maintenance, the database is away: %s", str(error).strip())
             connection.close()
             return self._tick

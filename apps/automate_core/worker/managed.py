@@ -29,29 +29,29 @@ class ManagedWorker:
         return self._worker is not None and self._worker.is_busy
 
     def start(self) -> None:
-        """Work in a thread from now on."""
+        """Start the worker in a thread."""
         self._worker = Worker()
         self._thread = threading.Thread(target=self._run, args=(self._worker,), name="automate-worker", daemon=True)
         self._thread.start()
         notify.register(self._worker.wake)
 
     def _run(self, worker: Worker) -> None:
-        """What is done here outside of requests is the worker's doing: its threads are not told from others."""
+        """Work as the audit source `worker`."""
         with origin.of_process(origin.Source.WORKER):
             worker.run()
 
     def stop(self) -> None:
-        """Claim nothing more, and return when what runs has ended or the grace time is over."""
+        """Stop the worker, and return when its effects have ended or the grace time is over."""
         notify.register(None)
         if self._worker is not None and self._thread is not None:
             self._worker.stop()
             self._thread.join()
         self._worker = self._thread = None
 
-    def hurry(self) -> None:
-        """Wait no longer for what runs. Callable from a signal handler."""
+    def shutdown_now(self) -> None:
+        """Hand back all jobs without waiting for them. Callable from a signal handler."""
         if self._worker is not None:
-            self._worker.hurry()
+            self._worker.shutdown_now()
 
 
 managed = ManagedWorker()

@@ -1,7 +1,7 @@
-"""SuspectProcess: a child process that runs suspects, one after another and each alone.
+"""QuarantineProcess: a child process that runs quarantined jobs, one after another and each alone.
 
-A job becomes suspect when its lease runs out: it may have been what ended its worker. Whatever it does to the process
-that runs it now, it harms no other job; and how that process ends tells whether it was the one.
+A job is quarantined when its lease runs out, because it may have crashed its worker. Whatever it does to the process
+that runs it now, it harms no other job, and how that process ends tells whether it was the cause.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 
 
-class SuspectProcess:
+class QuarantineProcess:
     """`name` is the worker that the child's jobs are leased to. `ended` is called, in a thread, once it is over."""
 
     def __init__(self, worker: str, ended: Callable[[], None]) -> None:
@@ -28,7 +28,7 @@ class SuspectProcess:
                 "django",
                 "automate_worker",
                 "--skip-checks",
-                "--suspects",
+                "--quarantine",
                 self.name,
                 str(os.getpid()),
             ],
@@ -36,7 +36,7 @@ class SuspectProcess:
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C in the terminal is for the parent alone
         )
-        threading.Thread(target=self._wait, args=(ended,), name="automate-suspects", daemon=True).start()
+        threading.Thread(target=self._wait, args=(ended,), name="automate-quarantine", daemon=True).start()
 
     @property
     def is_over(self) -> bool:

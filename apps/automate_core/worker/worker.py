@@ -1,4 +1,4 @@
-"""Worker: claims jobs, turns the engine, and runs effects in threads beside its one database thread.
+"""Worker: claims jobs, runs the engine in its one database thread, and effects in threads beside it.
 
 Results and wake-ups arrive in one queue. A wake-up is only ever a hint: the worker polls as well, slower the longer
 nothing comes. Clocks of workers decide nothing: leases and due times are the database's.
@@ -21,7 +21,7 @@ from django.db import connections
 
 from automate_core import database
 from automate_core.conf import setting
-from automate_core.engine.effect_pool import Performers
+from automate_core.engine.effect_pool import EffectPool
 from automate_core.engine.execution import ExecutionEngine, Result
 from automate_core.engine.journal import Journal
 from automate_core.events.matching import RuleEngine
@@ -29,15 +29,15 @@ from automate_core.faultpoints import reach
 from automate_core.outbox import notify
 from automate_core.outbox.store import ClaimedJob, OutboxStore
 from automate_core.worker.heartbeat import Heartbeat
-from automate_core.worker.maintenance import NOTIFYING, Chores
-from automate_core.worker.quarantine import SuspectProcess
+from automate_core.worker.maintenance import NOTIFICATION_TASKS, MaintenanceThread
+from automate_core.worker.quarantine import QuarantineProcess
 
 log = logging.getLogger(__name__)
 
 FIRST_POLL_SECONDS = 0.5
 LAST_POLL_SECONDS = 2.0
-LOOK_SECONDS = 1.0
-NOTIFYING_SECONDS = 6.0  # people can wait, and an idle worker asks little
+POLL_RUNS_SECONDS = 1.0
+NOTIFICATION_SECONDS = 6.0  # people can wait, and an idle worker asks little
 RECONNECT_SECONDS = (0.2, 5.0)
 
 
@@ -47,7 +47,7 @@ class Worker:
     `concurrency` is how many jobs it holds at once, and how many threads run their effects.
     """
 
-    is_alone = False  #: whether it takes suspects, one at a time, and leaves everything else to others
+    is_isolated = False  #: whether it takes quarantined jobs alone, one at a time
 
     def __init__(self, *, concurrency: int | None = None, drain: bool = False, name: str = "") -> None:
         self.concurrency = concurrency or setting("AUTOMATE_WORKER_CONCURRENCY")
@@ -57,69 +57,71 @@ class Worker:
         self._stopping = threading.Event()
         self._inbox: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
         self._outbox = OutboxStore(worker=self.name)
-        slots = None if self.is_alone else self.concurrency
+        slots = None if self.is_isolated else self.concurrency
         self._heartbeat = Heartbeat(lambda: self._engine.held, name=self.name, slots=slots)
-        self._performers = Performers(self.concurrency, self._inbox.put, self._heartbeat.leases_hold)
-        self._chores = Chores()
-        self._notifying = Chores(NOTIFYING, name="automate-notifying", tick=NOTIFYING_SECONDS)
+        self._effect_pool = EffectPool(self.concurrency, self._inbox.put, self._heartbeat.leases_hold)
+        self._maintenance = MaintenanceThread()
+        self._notifications = MaintenanceThread(
+            NOTIFICATION_TASKS, name="automate-notifications", tick=NOTIFICATION_SECONDS
+        )
         self._engine = ExecutionEngine(
-            Journal(None, worker=self.name), RuleEngine(), self._performers.submit, self.nudge
+            Journal(None, worker=self.name), RuleEngine(), self._effect_pool.submit, self.wake_maintenance
         )
         self._ended = threading.Event()
-        self._suspects: SuspectProcess | None = None
+        self._quarantine: QuarantineProcess | None = None
         self._is_drained = False
-        self._claim_at = self._tidy_at = self._look_at = 0.0
+        self._claim_at = self._maintain_at = self._poll_runs_at = 0.0
         self._poll_seconds = FIRST_POLL_SECONDS
 
     @property
     def is_busy(self) -> bool:
         """Whether it holds jobs. Callable from any thread."""
-        return bool(self._engine.held or self._suspects)
+        return bool(self._engine.held or self._quarantine)
 
     def wake(self) -> None:
-        """There may be work. Callable from any thread."""
+        """Look for jobs now. Callable from any thread."""
         self._inbox.put(None)
 
-    def nudge(self) -> None:
-        """There may be chores. Callable from any thread."""
-        self._chores.nudge()
+    def wake_maintenance(self) -> None:
+        """Check for due maintenance tasks now. Callable from any thread."""
+        self._maintenance.wake()
 
     def stop(self) -> None:
         """Claim nothing more, wait for running effects as long as the grace time allows, and return from `run`."""
         self._stopping.set()
         self._inbox.put(None)
 
-    def hurry(self) -> None:
-        """Wait no longer for what runs: hand it back, and return from `run`. Callable from a signal handler."""
+    def shutdown_now(self) -> None:
+        """Hand back all jobs without waiting for them, and return from `run`. Callable from a signal handler."""
         self.grace_seconds = 0
         self._inbox.put(None)
 
     def run(self) -> None:
         """Work until stopped. Survives the database going away."""
-        self._performers.start()
+        self._effect_pool.start()
         self._heartbeat.start()
-        if not self.is_alone:
+        if not self.is_isolated:
             threading.Thread(target=self._listen, name="automate-listen", daemon=True).start()
         self._warm_up()
         if not self._drain:
-            self._chores.start()
-            self._notifying.start()
+            self._maintenance.start()
+            self._notifications.start()
         log.info("worker %s takes up to %d jobs", self.name, self.concurrency)
         try:
             self._work_until(self._finished)
             self._stopping.set()
             log.info("worker %s claims nothing more, and holds %d jobs", self.name, len(self._engine.held))
             stopped_at = time.monotonic()
-            if self._suspects is not None:
-                self._suspects.stop()
+            if self._quarantine is not None:
+                self._quarantine.stop()
             self._work_until(lambda: not self.is_busy or time.monotonic() >= stopped_at + self.grace_seconds)
             self._hand_back()
         finally:
             self._stopping.set()
             self._ended.set()
-            self._performers.stop()
-            self._chores.stop()
-            self._notifying.stop(self.grace_seconds)  # what a mail server holds up is sent by another worker
+            self._effect_pool.stop()
+            self._maintenance.stop()
+            self._notifications.stop(self.grace_seconds)  # what a mail server holds up is sent by another worker
             self._heartbeat.stop()
             self._disconnect()
             connections.close_all()
@@ -128,26 +130,26 @@ class Worker:
     # --- the database thread ------------------------------------------------------------------------------------------
 
     def _work_until(self, over: Callable[[], bool]) -> None:
-        """Turn after turn; while the database is away, try again after growing pauses."""
+        """Run the engine until `over()`; while the database is away, try again after growing pauses."""
         pauses = _pauses()
         while not over():
             try:
                 self._connect()
-                results = self._arrived()
-                self._drop_what_is_lost()
-                self._engine.feed([*results, *self._performers.overdue()])
-                self._look_again(*self._engine.turn(self._claim()))
+                results = self._wait_for_results()
+                self._drop_lost_jobs()
+                self._engine.deliver_results([*results, *self._effect_pool.expire_overdue()])
+                self._schedule(*self._engine.run_once(self._claim()))
                 pauses = _pauses()
             except Exception as error:
                 if not database.is_away(error):  # whatever it is, the worker lives, and what it held is tried again
-                    log.exception("a turn failed; its jobs are left to their leases")
-                    self._abandon()
+                    log.exception("the engine failed; its jobs are left to their leases")
+                    self._drop_all()
                     self._ended.wait(next(pauses))
                     continue
                 log.warning("the database is away: %s", str(error).strip())
                 self._disconnect()
                 self._ended.wait(next(pauses))
-                self._drop_what_is_lost()
+                self._drop_lost_jobs()
                 if self._stopping.is_set():
                     return
 
@@ -156,16 +158,16 @@ class Worker:
             return True
         if not self._drain or self.is_busy or self._claim_at <= time.monotonic() or not self._inbox.empty():
             return False
-        if self._is_drained or self.is_alone:
+        if self._is_drained or self.is_isolated:
             return True
-        self._is_drained = True  # if the chores bring nothing more
-        self._chores.turn()
-        self._notifying.turn()
-        self._claim_at = self._tidy_at = 0.0
+        self._is_drained = True  # unless maintenance makes new jobs
+        self._maintenance.run_due()
+        self._notifications.run_due()
+        self._claim_at = self._maintain_at = 0.0
         return False
 
     def _warm_up(self) -> None:
-        """Let no run wait for what is loaded once. A database that is away is met again by the first turn."""
+        """Load what the first runs need. When the database is away, the main loop tries again."""
         try:
             self._connect()
             self._engine.warm_up()
@@ -176,7 +178,7 @@ class Worker:
     def _connect(self) -> None:
         if self._outbox.connection is None or self._outbox.connection.closed:
             self._use(database.connect(database.WORKER_OPTIONS))
-            self._claim_at = self._tidy_at = 0.0
+            self._claim_at = self._maintain_at = 0.0
 
     def _disconnect(self) -> None:
         if self._outbox.connection is not None:
@@ -186,12 +188,12 @@ class Worker:
     def _use(self, connection: psycopg.Connection[Any] | None) -> None:
         self._outbox.connection = self._engine.journal.connection = self._engine.rules.connection = connection
 
-    def _arrived(self) -> list[Result]:
-        """Results that are there, after a rest when there is nothing else to do. A wake-up ends the rest."""
+    def _wait_for_results(self) -> list[Result]:
+        """The results that have arrived, after a sleep when there is nothing else to do. A wake-up ends the sleep."""
         results: list[Result] = []
-        rest = self._next_look() - time.monotonic()
+        sleep = self._next_wakeup() - time.monotonic()
         try:
-            arrived = self._inbox.get(timeout=rest) if rest > 0 else self._inbox.get_nowait()
+            arrived = self._inbox.get(timeout=sleep) if sleep > 0 else self._inbox.get_nowait()
             while True:
                 if arrived is None:
                     self._claim_at = 0.0
@@ -201,40 +203,40 @@ class Worker:
         except queue.Empty:
             return results
 
-    def _next_look(self) -> float:
+    def _next_wakeup(self) -> float:
         """When, on `time.monotonic()`, there is something to do without anything arriving."""
         if self._engine.has_more:
             return 0.0
-        looks = [self._tidy_at, self._performers.next_deadline()]
+        moments = [self._maintain_at, self._effect_pool.next_deadline()]
         if self._free_slots() > 0:
-            looks.append(self._claim_at)
+            moments.append(self._claim_at)
         if self._engine.held:
-            looks += [self._look_at, self._heartbeat.safe_until]
-        return min(looks)
+            moments += [self._poll_runs_at, self._heartbeat.safe_until]
+        return min(moments)
 
     def _free_slots(self) -> int:
         if self._stopping.is_set():
             return 0
-        return self.concurrency - len(self._engine.held) - self._performers.overstaying
+        return self.concurrency - len(self._engine.held) - self._effect_pool.stuck_threads
 
     def _claim(self) -> list[ClaimedJob]:
-        """Claim as many jobs as there are free slots, until a claim brings nothing; then when a hint or a poll says so.
+        """Claim as many jobs as there are free slots, until a claim brings nothing; then again at a hint or a poll.
 
-        Beside that, now and then, see to what is left by others and what others did to the runs that are held.
+        Now and then, also rescue jobs of other workers and poll the runs that are held.
         """
         now = time.monotonic()
-        if now >= self._tidy_at:
-            self._tidy()
-        if self._engine.held and now >= self._look_at:
-            self._engine.look()
-            self._look_at = now + LOOK_SECONDS
+        if now >= self._maintain_at:
+            self._maintain()
+        if self._engine.held and now >= self._poll_runs_at:
+            self._engine.poll_external_changes()
+            self._poll_runs_at = now + POLL_RUNS_SECONDS
         free = self._free_slots()
         if free <= 0 or now < self._claim_at:
             return []
         if not self._engine.held:
             self._heartbeat.begin()
         reach("worker.claiming")
-        jobs = self._take(free)
+        jobs = self._claim_jobs(free)
         if jobs:
             self._is_drained = False
             reach("worker.claimed")
@@ -244,84 +246,84 @@ class Worker:
             self._poll_seconds = min(self._poll_seconds * 1.5, LAST_POLL_SECONDS)
         return jobs
 
-    def _take(self, free: int) -> list[ClaimedJob]:
+    def _claim_jobs(self, free: int) -> list[ClaimedJob]:
         return self._outbox.claim_batch(free)
 
-    def _tidy(self) -> None:
-        """Wake the runs whose waits are due, and take back what other workers left: however long the queue is."""
+    def _maintain(self) -> None:
+        """Wake runs whose waits are due, and rescue jobs whose leases ran out, however long the queue is."""
         woken, seconds_to_next = self._outbox.wake_due()
         found = self._outbox.rescue()
-        self._tidy_at = time.monotonic() + LAST_POLL_SECONDS
+        self._maintain_at = time.monotonic() + LAST_POLL_SECONDS
         if woken:
-            self._look_at = 0.0  # what is due may be beside an effect that runs here
+            self._poll_runs_at = 0.0  # a run that is held here may have such a wait
         if found.dead:
-            self.nudge()  # other runs may wait for theirs
-        self._look_again(bool(woken or found.ready), seconds_to_next)
-        self._see_to_suspects(found.suspects)
+            self.wake_maintenance()  # other runs may wait for the ends of theirs
+        self._schedule(bool(woken or found.ready), seconds_to_next)
+        self._run_quarantined(found.quarantined)
 
-    def _look_again(self, ready: bool, seconds_to_next: float | None) -> None:
-        """Jobs are ready now; a wait is due in so many seconds."""
+    def _schedule(self, ready: bool, seconds_to_next: float | None) -> None:
+        """Claim now when jobs are ready, and maintain when the next wait is due."""
         if ready:
             self._claim_at = 0.0
         if seconds_to_next is not None:
-            self._tidy_at = min(self._tidy_at, time.monotonic() + seconds_to_next)
+            self._maintain_at = min(self._maintain_at, time.monotonic() + seconds_to_next)
 
-    def _drop_what_is_lost(self) -> None:
-        """Touch no job whose lease could not be renewed in time: another worker may soon have it."""
+    def _drop_lost_jobs(self) -> None:
+        """Drop all jobs when the leases could not be renewed in time: another worker may soon have them."""
         held = self._engine.held
         if held and not self._heartbeat.leases_hold():
             log.warning("lease lost: %d jobs could not be renewed in time, their work is dropped", len(held))
-            self._abandon()
+            self._drop_all()
 
-    def _abandon(self) -> None:
-        self._performers.let_go()
-        self._engine.abandon()
+    def _drop_all(self) -> None:
+        self._effect_pool.cancel_all()
+        self._engine.drop_all()
         self._heartbeat.begin()
 
     def _hand_back(self) -> None:
-        held, suspects = self._engine.held, self._suspects
-        if suspects is not None:
-            suspects.kill()
+        held, process = self._engine.held, self._quarantine
+        if process is not None:
+            process.kill()
         if not self.is_busy or self._outbox.connection is None:
             return
-        log.warning("handing back what did not end in time: %d jobs", len(held) + (suspects is not None))
+        log.warning("handing back what did not end in time: %d jobs", len(held) + (process is not None))
         try:
             self._outbox.hand_back(held)
-            if suspects is not None:
-                self._outbox.release(suspects.name)
+            if process is not None:
+                self._outbox.release(process.name)
         except psycopg.OperationalError as error:
             log.warning("the leases run out by themselves: %s", str(error).strip())
 
-    # --- suspects -----------------------------------------------------------------------------------------------------
+    # --- quarantine ---------------------------------------------------------------------------------------------------
 
-    def _see_to_suspects(self, waiting: bool) -> None:
-        """Have suspects run in a process of their own. After a crash, the next one starts with the next look."""
-        if self._suspects is not None and self._suspects.is_over:
-            self._conclude(self._suspects)
-            self._suspects = None
-        elif waiting and self._suspects is None and not self._stopping.is_set():
+    def _run_quarantined(self, waiting: bool) -> None:
+        """Run quarantined jobs in a process of their own. After a crash, the next one starts with the next rescue."""
+        if self._quarantine is not None and self._quarantine.is_over:
+            self._conclude(self._quarantine)
+            self._quarantine = None
+        elif waiting and self._quarantine is None and not self._stopping.is_set():
             try:
-                self._suspects = SuspectProcess(self.name, self._suspects_ended)
+                self._quarantine = QuarantineProcess(self.name, self._on_quarantine_ended)
             except OSError:
-                log.exception("no process for the suspects could be started; it is tried again")
+                log.exception("no process for quarantined jobs could be started; it is tried again")
 
-    def _conclude(self, suspects: SuspectProcess) -> None:
+    def _conclude(self, process: QuarantineProcess) -> None:
         """Charge a crash to the job that was running."""
-        if suspects.was_stopped:
-            self._outbox.release(suspects.name)
-        elif suspects.crash:
-            dead = self._outbox.crashed(suspects.name, suspects.crash)
-            log.error("suspects: %s; %s", suspects.crash, f"job {dead[0]} is dead" if dead else "it is tried again")
-            self.nudge()
+        if process.was_stopped:
+            self._outbox.release(process.name)
+        elif process.crash:
+            dead = self._outbox.charge_crash(process.name, process.crash)
+            log.error("quarantine: %s; %s", process.crash, f"job {dead[0]} is dead" if dead else "it is tried again")
+            self.wake_maintenance()
 
-    def _suspects_ended(self) -> None:
-        self._tidy_at = 0.0
+    def _on_quarantine_ended(self) -> None:
+        self._maintain_at = 0.0
         self.wake()
 
     # --- the thread beside it -----------------------------------------------------------------------------------------
 
     def _listen(self) -> None:
-        """Turn NOTIFY into wake-ups while the database is there."""
+        """Turn NOTIFY into wake-ups while the database can be reached."""
         pauses = _pauses()
         while not self._stopping.is_set():
             try:
@@ -330,18 +332,18 @@ class Worker:
                     pauses = _pauses()
                     while not self._stopping.is_set():
                         for notice in connection.notifies(timeout=LAST_POLL_SECONDS, stop_after=1):
-                            if notice.payload == notify.LOOK:
-                                self._look_at = 0.0
+                            if notice.payload == notify.POLL_RUNS:
+                                self._poll_runs_at = 0.0
                             self.wake()
             except psycopg.Error as error:
                 log.info("not listening, polling: %s", str(error).strip())
                 self._stopping.wait(next(pauses))
 
 
-class SuspectWorker(Worker):
-    """What runs in a SuspectProcess: takes the suspects, each alone, until none is left."""
+class QuarantineWorker(Worker):
+    """The worker in a QuarantineProcess: runs the quarantined jobs, each alone, until none is left."""
 
-    is_alone = True
+    is_isolated = True
 
     def __init__(self, name: str, parent: int) -> None:
         super().__init__(name=name, drain=True)
@@ -355,12 +357,12 @@ class SuspectWorker(Worker):
     def _free_slots(self) -> int:
         return 0 if self._engine.held else min(super()._free_slots(), 1)
 
-    def _take(self, free: int) -> list[ClaimedJob]:
-        job = self._outbox.claim_suspect()
+    def _claim_jobs(self, free: int) -> list[ClaimedJob]:
+        job = self._outbox.claim_quarantined()
         return [] if job is None else [job]
 
-    def _tidy(self) -> None:
-        self._tidy_at = math.inf
+    def _maintain(self) -> None:
+        self._maintain_at = math.inf
 
 
 def _pauses() -> Iterator[float]:

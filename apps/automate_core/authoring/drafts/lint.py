@@ -63,8 +63,8 @@ def _approvals_without_people(definition: Definition) -> Iterator[Problem]:
     asked = [(place, step) for place, step in walk(definition.steps) if isinstance(step, ApprovalStep)]
     names = {name for _, step in asked for name in step.assignees if _is_plain(name)}
     groups = {name for _, step in asked for name in step.groups if _is_plain(name)}
-    missing = names - assignees.users(names).keys() if names else set()
-    gone = groups - assignees.groups(groups).keys() if groups else set()
+    missing = names - assignees.find_users(names).keys() if names else set()
+    gone = groups - assignees.find_groups(groups).keys() if groups else set()
     for place, step in asked:
         for field, named, lost in (("assignees", step.assignees, missing), ("groups", step.groups, gone)):
             if told := [name for name in named if name in lost]:

@@ -18,7 +18,7 @@ from automate_core.authoring.test_runs.decisions import Decision, DecisionError
 from automate_core.authoring.test_runs.parts import WorkflowPart
 from automate_core.database import AutomateNow
 from automate_core.definition.document import Definition, DefinitionError, parse, to_document
-from automate_core.engine.test_mode import Mode, Scope, Terms
+from automate_core.engine.test_mode import Mode, TestedPart, TestOptions
 from automate_core.ids import new_trace_id
 from automate_core.models import Event, ExecutionRun, StepSample, Workflow, WorkflowVersion
 from automate_core.outbox import subjects
@@ -50,7 +50,7 @@ class Request:
     """
 
     mode: Mode
-    scope: Scope
+    scope: TestedPart
     step: str = ""
     event: uuid.UUID | None = None
     payload: Any = msgspec.UNSET
@@ -62,7 +62,7 @@ class PreparedTest:
     """What a test will run: part of the draft, on these terms, and the event. An event without a key is not stored."""
 
     definition: Definition
-    terms: Terms
+    options: TestOptions
     event: Event
 
 
@@ -98,7 +98,7 @@ def prepare_test(workflow: Workflow, request: Request, *, by: Person) -> Prepare
         concurrency=None,
     )
     event, words = _event(workflow, definition, request, by)
-    terms = Terms(
+    options = TestOptions(
         mode=request.mode,
         scope=request.scope,
         step=request.step,
@@ -110,7 +110,7 @@ def prepare_test(workflow: Workflow, request: Request, *, by: Person) -> Prepare
         parse(to_document(definition))
     except DefinitionError as error:
         raise NotTestableError(str(error)) from error
-    return PreparedTest(definition=definition, terms=terms, event=event)
+    return PreparedTest(definition=definition, options=options, event=event)
 
 
 @transaction.atomic
@@ -126,7 +126,7 @@ def start_test(workflow: Workflow, request: Request, *, by: Person) -> Execution
         definition=to_document(prepared.definition),
         author=by,
         run_as=workflow.run_as,
-        test=msgspec.to_builtins(prepared.terms),
+        test=msgspec.to_builtins(prepared.options),
     )
     run = ExecutionRun.objects.create(
         workflow=workflow,
@@ -140,10 +140,10 @@ def start_test(workflow: Workflow, request: Request, *, by: Person) -> Execution
     )
     resolution.wake([run.pk])
     if request.mode == "real":
-        outcomes = {key: each["outcome"] for key, each in prepared.terms.decisions.items()}
+        outcomes = {key: each["outcome"] for key, each in prepared.options.decisions.items()}
         tested = {"scope": request.scope, "step": request.step, "run": str(run.pk), "decisions": outcomes}
         audit.record(by, "workflow.tested", workflow, changes=tested, trace_id=run.trace_id)
-    _delete_older(workflow, prepared.terms)
+    _delete_older(workflow, prepared.options)
     return run
 
 
@@ -159,12 +159,12 @@ def delete_test(run: ExecutionRun) -> None:
         WorkflowVersion.snapshots.filter(pk=version_id, test__isnull=False).delete()
 
 
-def _delete_older(workflow: Workflow, terms: Terms) -> None:
+def _delete_older(workflow: Workflow, options: TestOptions) -> None:
     tests = ExecutionRun.objects.filter(
         workflow=workflow,
         cause=ExecutionRun.Cause.TEST,
-        version__test__scope=terms.scope,
-        version__test__step=terms.step,
+        version__test__scope=options.scope,
+        version__test__step=options.step,
     )
     for run in tests.order_by("-id")[KEPT:]:
         if run.status in FINAL_RUN_STATES:
@@ -204,15 +204,15 @@ def _output_terms(
     if request.scope == "step":
         there.pop(request.step, None)  # whoever tests a step wants to see the step
     given = {**part.given, "steps": {key: {"output": known[key]} for key in before & known.keys()}}
-    stand_ins = {key: known[key] for key in part.keys & known.keys()} if request.mode != "real" else {}
+    stubs = {key: known[key] for key in part.keys & known.keys()} if request.mode != "real" else {}
     try:
         chosen = decisions.decided_outputs(part.steps, request.decisions, by=by)
         if request.mode != "real":
             presets = {each.key: decisions.default_output(each, by=by) for each in decisions.find_approvals(part.steps)}
-            stand_ins = presets | stand_ins
+            stubs = presets | stubs
     except DecisionError as error:
         raise NotTestableError(str(error)) from error
-    data: dict[str, Any] = redact({"given": given, "mocks": there, "stand_ins": stand_ins, "decisions": chosen})
+    data: dict[str, Any] = redact({"given": given, "mocks": there, "stubs": stubs, "decisions": chosen})
     return data
 
 

@@ -10,7 +10,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.health import NEEDS_RECONNECT
 from automate_connectors.invocation import encode_output
 from automate_core import artifacts
-from automate_core.engine.outcomes import StepFailedError, error_document, error_of
+from automate_core.engine.outcomes import StepFailedError, error_document, plugin_error_document
 from automate_core.engine.program import ActionNode, PureNode
 from automate_core.engine.records import LogRecord, StepRecord, WaitRecord, WaitState
 from automate_core.engine.scheduler import Effect, StepGenerator, WaitFor
@@ -113,7 +113,7 @@ def _attempt(walk: Walk, node: ActionNode, step: StepRecord, scope: Scope) -> St
         walk.fail(step, error_document("template_error", str(error)))
         return
     except ConnectorError as error:
-        walk.fail(step, error_of(error))
+        walk.fail(step, plugin_error_document(error))
         return
     outcome = yield Effect(step, node, params)
     while node.connection and outcome.error is not None and outcome.error.code == NEEDS_RECONNECT:
@@ -150,7 +150,7 @@ def _reconnected(walk: Walk, node: ActionNode, step: StepRecord) -> StepGenerato
         walk.waits.append(WaitRecord(step.path, Wait.Kind.RECONNECT, data={"connection": node.connection}))
     answer = yield from walk.wait_until_resolved(step.path)
     if not walk.apply_skip(step, answer):
-        step.proceed()
+        step.resume()
         walk.mark_changed(step)
 
 

@@ -55,7 +55,7 @@ def _items(walk: Walk, node: ForEachNode, step: StepRecord, scope: Scope) -> Ste
         if not isinstance(items, list):
             kind = "null" if items is None else type(items).__name__
             walk.raise_failed(node.key, "not_a_list", f"For each needs a list, and this is {kind}: mend its items")
-        if walk.program.terms is not None and walk.program.terms.scope == "step":
+        if walk.program.test_options is not None and walk.program.test_options.scope == "step":
             items = items[:1]  # one step is tested on one item
         if len(items) > MAX_ITEMS:
             walk.raise_failed(

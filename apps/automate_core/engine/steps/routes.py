@@ -9,7 +9,12 @@ import msgspec
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output
 from automate_core.definition.document import OTHERWISE
-from automate_core.engine.outcomes import RunStoppedError, StepFailedError, error_document, error_of
+from automate_core.engine.outcomes import (
+    RunStoppedError,
+    StepFailedError,
+    error_document,
+    plugin_error_document,
+)
 from automate_core.engine.program import BranchNode, ParallelNode, StopNode, TryNode
 from automate_core.engine.records import StepRecord
 from automate_core.engine.scheduler import StepGenerator, TaskGroup
@@ -83,7 +88,7 @@ def stop(walk: Walk, node: StopNode, path: str, scope: Scope) -> StepGenerator:
         except TemplateError as error:
             walk.fail(step, error_document("template_error", str(error)))
         except ConnectorError as error:
-            walk.fail(step, error_of(error))
+            walk.fail(step, plugin_error_document(error))
         else:
             walk.succeed(step, encode_output({"message": message}))
     if step.error is not None:

@@ -42,7 +42,7 @@ def wait(walk: Walk, node: WaitNode, path: str, scope: Scope) -> StepGenerator:
             if node.callback:
                 step.output = encode_output(answer.outcome or {"outcome": "timeout"})
                 walk.cancelled_waits.append(path)  # what was opened beside an answer that came before
-            step.proceed()
+            step.resume()
             walk.mark_changed(step)
         if node.callback and not walk.apply_skip(step):
             yield from _after_timeout(walk, node, node.on_timeout, step, scope.nested(f"{path}/"))
@@ -79,7 +79,7 @@ def approval(walk: Walk, node: ApprovalNode, path: str, scope: Scope) -> StepGen
         if step.status == StepStatus.WAITING:
             answer = yield from walk.wait_until_resolved(path)
             step.output = encode_output(answer.outcome or {"outcome": "timeout"})
-            step.proceed()
+            step.resume()
             walk.mark_changed(step)
         inside = scope.nested(f"{path}/")
         decided = yield from _after_timeout(walk, node, node.on_timeout, step, inside)

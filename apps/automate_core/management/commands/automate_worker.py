@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core.outbox.status import QueueStatus, as_json, read_status
-from automate_core.worker.worker import SuspectWorker, Worker
+from automate_core.worker.worker import QuarantineWorker, Worker
 from automate_governance import startup
 from automate_governance.people import origin
 
@@ -29,8 +29,8 @@ class Command(BaseCommand):
         parser.add_argument("--drain", action="store_true", help="stop when no job is ready")
         parser.add_argument("--status", action="store_true", help="print workers, leases and the queue's depth")
         parser.add_argument("--json", action="store_true", help="with --status: for machines")
-        # what a worker starts: suspects.py
-        parser.add_argument("--suspects", nargs=2, metavar=("NAME", "PARENT"), help=argparse.SUPPRESS)
+        # started by a worker: see quarantine.py
+        parser.add_argument("--quarantine", nargs=2, metavar=("NAME", "PARENT"), help=argparse.SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         concurrency = options["concurrency"]
@@ -41,9 +41,9 @@ class Command(BaseCommand):
         if options["status"]:
             status = read_status()
             self.stdout.write(json.dumps(as_json(status)) if options["json"] else "\n".join(_lines(status)))
-        elif options["suspects"]:
-            name, parent = options["suspects"]
-            _run(SuspectWorker(name, int(parent)))
+        elif options["quarantine"]:
+            name, parent = options["quarantine"]
+            _run(QuarantineWorker(name, int(parent)))
         else:
             _run(Worker(concurrency=concurrency, drain=options["drain"]))
 
@@ -54,7 +54,7 @@ def _run(worker: Worker) -> None:
         startup.prepare()
     except ImproperlyConfigured as error:
         raise CommandError(str(error), returncode=2) from error
-    steps = iter([worker.stop, worker.hurry])
+    steps = iter([worker.stop, worker.shutdown_now])
 
     def urge(number: int, frame: object) -> None:
         next(steps, lambda: os._exit(128 + number))()

@@ -12,7 +12,7 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from automate_core.database import AutomateNow
-from automate_core.engine import secrecy
+from automate_core.engine import version_secrets
 from automate_core.models import ExecutionRun, Wait
 from automate_core.runs.waits import rejected_callbacks, resolution
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
@@ -43,7 +43,7 @@ def receive(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
 
     Who answers may say again what a step has sent there: that is masked.
     """
-    known = secrecy.told(run_id)
+    known = version_secrets.load_run_redactor(run_id)
     return _take(run_id, path, known.value({"outcome": "received", "payload": payload}, shapes=False, at_least=STRONG))
 
 

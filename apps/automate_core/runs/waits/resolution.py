@@ -12,17 +12,17 @@ from typing import Any
 from automate_core import database
 from automate_core.models import ExecutionRun, Wait
 from automate_core.outbox import notify
-from automate_core.outbox.store import ADVANCE
+from automate_core.outbox.lifecycle import ADVANCE_JOBS
 from automate_core.states import WAIT_EDGES, WaitStatus, move
 from automate_governance.redaction.redactor import STRONG, redact
 
 WAKE = f"""
-WITH woken AS (
+WITH woken_runs AS (
     UPDATE automate_core_executionrun SET wakes = wakes + 1
     WHERE id = ANY(%(runs)s) AND status IN ('queued', 'running', 'waiting')
     RETURNING id, event_id, workflow_id, priority
 )
-{ADVANCE}"""  # noqa: S608 - one of our own texts inside another
+{ADVANCE_JOBS}"""  # noqa: S608 - one of our own texts inside another
 
 
 def lock(run_id: uuid.UUID) -> ExecutionRun | None:

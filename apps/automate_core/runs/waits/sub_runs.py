@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from automate_core import database
 from automate_core.outbox import notify
-from automate_core.outbox.store import ADVANCE
+from automate_core.outbox.lifecycle import ADVANCE_JOBS
 from automate_core.runs.cancellation import cancel_run
 
 MOST = 500
 
 # A call whose dispatch is done and that made no run found no published workflow.
 ANSWER = f"""
-WITH ended AS MATERIALIZED (
+WITH answered_waits AS MATERIALIZED (
     SELECT wait.id, wait.run_id, CASE WHEN child.id IS NULL
         THEN jsonb_build_object('status', 'missing', 'error', jsonb_build_object('message',
             CASE job.status WHEN 'dead' THEN 'it could not be started' ELSE 'it is not published' END))
@@ -24,18 +24,19 @@ WITH ended AS MATERIALIZED (
         AND CASE WHEN child.id IS NULL THEN job.kind = 'dispatch' AND job.status IN ('completed', 'dead')
             ELSE child.status IN ('succeeded', 'failed', 'cancelled') END
     ORDER BY wait.id LIMIT {MOST}
-), runs AS MATERIALIZED (
-    SELECT id FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM ended) ORDER BY id FOR NO KEY UPDATE
-), closed AS (
-    UPDATE automate_core_wait wait SET status = 'resolved', outcome = ended.outcome, resolved_at = automate_now()
-    FROM ended JOIN runs ON runs.id = ended.run_id
-    WHERE wait.id = ended.id AND wait.status = 'open'
+), locked_runs AS MATERIALIZED (
+    SELECT id FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM answered_waits)
+    ORDER BY id FOR NO KEY UPDATE
+), resolved_waits AS (
+    UPDATE automate_core_wait wait SET status = 'resolved', outcome = answered.outcome, resolved_at = automate_now()
+    FROM answered_waits answered JOIN locked_runs ON locked_runs.id = answered.run_id
+    WHERE wait.id = answered.id AND wait.status = 'open'
     RETURNING wait.run_id
-), woken AS (
-    UPDATE automate_core_executionrun run SET wakes = run.wakes + 1 WHERE run.id IN (SELECT run_id FROM closed)
+), woken_runs AS (
+    UPDATE automate_core_executionrun run SET wakes = run.wakes + 1 WHERE run.id IN (SELECT run_id FROM resolved_waits)
     RETURNING run.id, run.event_id, run.workflow_id, run.priority
 )
-{ADVANCE}
+{ADVANCE_JOBS}
 RETURNING id
 """  # noqa: S608 - one of our own texts inside another
 

@@ -1,6 +1,6 @@
-"""Sifting: which workflows an event starts, where their filters cost too much for the thread that walks.
+"""Event filters that cost too much for the database thread: decided in the effect pool.
 
-The job is held meanwhile. Once its filters are decided, it is opened as any other.
+The dispatch job is held meanwhile. Once its filters are decided, it is dispatched as any other.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ DECIDING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class SiftNode:
-    """The filters, by the triggers that they belong to. `timeout` is for all of them, after those of others."""
+class FiltersNode:
+    """The filters by trigger id. `timeout` is for all of them, including the wait for those of other events."""
 
     filters: Mapping[int, Rule]
     timeout: float = 300.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SiftCall:
-    """The effect of deciding an event's filters, as performers take it."""
+class FiltersCall:
+    """A call of the effect pool that decides the filters of an event."""
 
     job: ClaimedJob
     effect: Effect
@@ -49,21 +49,21 @@ class SiftCall:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anybody waits for the outcome."""
+        """Whether the outcome is still waited for."""
         return not self.effect.cancelled
 
-    def let_go(self) -> None:
-        """Nobody does."""
+    def cancel(self) -> None:
+        """Drop the outcome: the lease is lost."""
         self.effect.cancelled = True
 
 
-def call(job: ClaimedJob, scope: Mapping[str, Any], filters: Mapping[int, Rule]) -> SiftCall:
-    """The call that decides these filters of the event in `scope`."""
-    return SiftCall(job, Effect(StepRecord("", 1), SiftNode(filters), scope))
+def build_filters_call(job: ClaimedJob, scope: Mapping[str, Any], filters: Mapping[int, Rule]) -> FiltersCall:
+    """The call that decides these filters for the event in `scope`."""
+    return FiltersCall(job, Effect(StepRecord("", 1), FiltersNode(filters), scope))
 
 
-def perform(given: SiftCall) -> EffectOutcome:
-    """Decide each. One that costs too much passes nothing, as a filter that cannot be read."""
+def decide_filters(given: FiltersCall) -> EffectOutcome:
+    """Decide each filter. One that costs too much lets nothing pass, as one that cannot be read."""
     decided: dict[str, bool] = {}
     for trigger, rule in given.effect.node.filters.items():
         try:
@@ -75,7 +75,7 @@ def perform(given: SiftCall) -> EffectOutcome:
     return EffectOutcome(output=encode_output(decided))
 
 
-def decisions(outcome: EffectOutcome) -> dict[int, bool]:
-    """What was decided, by trigger."""
+def read_decisions(outcome: EffectOutcome) -> dict[int, bool]:
+    """The decisions by trigger id."""
     found: dict[str, bool] = msgspec.json.decode(outcome.output or b"{}")
     return {int(trigger): passes for trigger, passes in found.items()}
