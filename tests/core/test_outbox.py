@@ -200,7 +200,7 @@ def _claimed(count=1):
 def _run(workflow, job, **fields):
     return RunRecord(
         id=str(uuid7()), workflow_id=workflow.pk, version_id=workflow.published_id, event_id=str(job.event_id),
-        trace_id="0" * 32, new=True, **fields,
+        trace_id="0" * 32, is_new=True, **fields,
     )  # fmt: skip
 
 
@@ -227,7 +227,7 @@ def test_a_run_that_has_ended_takes_nothing_more(some_workflow):
         job.id: WriteResult.HELD
     }
     ExecutionRun.objects.update(status="cancelled")
-    run.new = False
+    run.is_new = False
     run.status = "succeeded"
     assert journal.write([Checkpoint(job, JobDisposition.COMPLETE, run)]) == {job.id: WriteResult.CANCELLED}
     assert (ExecutionRun.objects.get().status, OutboxJob.objects.get().status) == ("cancelled", "completed")
@@ -238,7 +238,7 @@ def test_the_sequence_grows_with_each_checkpoint(some_workflow):
     run, journal, step = _run(some_workflow, job, status="running"), Journal(None, worker="w"), StepRecord("a", 1)
     journal.write([Checkpoint(job, JobDisposition.HOLD, run, [step])])
     assert (ExecutionRun.objects.get().seq, StepRun.objects.get().seq) == (1, 1)
-    run.new = False
+    run.is_new = False
     step.succeed(b'{"x": 1}')
     run.status = "succeeded"
     journal.write([Checkpoint(job, JobDisposition.COMPLETE, run, [step])])
@@ -319,7 +319,7 @@ def test_a_wake_up_while_parking_is_not_lost(some_workflow):
     run, journal = _run(some_workflow, job, status="running"), Journal(None, worker="w")
     journal.write([Checkpoint(job, JobDisposition.HOLD, run, [StepRecord("a", 1)])])
     ExecutionRun.objects.update(wakes=1)
-    run.new, run.status = False, "waiting"
+    run.is_new, run.status = False, "waiting"
     journal.write([Checkpoint(job, JobDisposition.PARK, run)])
     assert OutboxJob.objects.get().status == "ready"
 

@@ -138,7 +138,7 @@ class Store(RuleBasedStateMachine):
         current = self.jobs[str(job.event_id)]
         run = a_run(job, "running")
         if current.run is not None:
-            run.id, run.new = current.run.id, False
+            run.id, run.is_new = current.run.id, False
         step = StepRecord("a", 1)
         if progress:
             step.succeed(b"1")
@@ -156,7 +156,7 @@ class Store(RuleBasedStateMachine):
         known, run, started = self.held(job), None, self.jobs[str(job.event_id)].run
         if started is not None:
             run = a_run(job, "succeeded" if succeeds else "failed")
-            run.id, run.new = started.id, False
+            run.id, run.is_new = started.id, False
             run.error = None if succeeds else {"code": "x", "message": "x"}
         assert self.write(Checkpoint(job, JobDisposition.COMPLETE, run)) == (
             WriteResult.HELD if known else WriteResult.LOST
@@ -221,7 +221,7 @@ PUBLISHED: dict[str, int] = {}
 def a_run(job: ClaimedJob, status: str) -> RunRecord:
     """A new run of that job's event."""
     event, trace_id = str(job.event_id), job.trace_id or ""
-    return RunRecord(id=str(uuid7()), event_id=event, trace_id=trace_id, status=status, new=True, **PUBLISHED)
+    return RunRecord(id=str(uuid7()), event_id=event, trace_id=trace_id, status=status, is_new=True, **PUBLISHED)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -62,7 +62,8 @@ def test_all_that_match_are_run_again_on_the_newest_version(failed, sign_in, own
         said = Page(client.get(reverse("studio:bulk_progress", args=[action.pk]))).text
         assert f"Re-running {done} of 30 runs" in said
     assert (
-        maintenance.MaintenanceThread((maintenance.MaintenanceTask("bulk", bulk.DUE, bulk.run_next_batch),)).run_due() == 0
+        maintenance.MaintenanceThread((maintenance.MaintenanceTask("bulk", bulk.DUE, bulk.run_next_batch),)).run_due()
+        == 0
         and bulk.run_next_batch() is None
     )
     drain()

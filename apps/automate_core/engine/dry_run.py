@@ -20,7 +20,7 @@ from automate_governance.permissions import Person, permitted
 from automate_plugins.fields import FieldKind
 
 if TYPE_CHECKING:
-    from automate_core.engine.effects import EffectCall
+    from automate_core.engine.effect_call import EffectCall
     from automate_core.engine.outcomes import EffectOutcome
 
 

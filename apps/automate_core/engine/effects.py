@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 import time
-import uuid
-from dataclasses import dataclass
 
 from django.db import DatabaseError, connections
 from django.utils.functional import SimpleLazyObject
@@ -17,6 +15,7 @@ from automate_connectors.invocation import encode_output, invoke
 from automate_connectors.outbound import outbound_clients
 from automate_core import artifacts
 from automate_core.engine import assignees, dry_run, event_filters, transactional
+from automate_core.engine.effect_call import EffectCall
 from automate_core.engine.outcomes import EffectOutcome
 from automate_core.engine.program import (
     ActionNode,
@@ -29,41 +28,15 @@ from automate_core.engine.program import (
 )
 from automate_core.engine.records import LogRecord, idempotency_key
 from automate_core.engine.run_walker import Walk
-from automate_core.engine.scheduler import Effect
 from automate_core.expressions.json_logic import RuleError
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating.pool import RenderUnavailableError
 from automate_core.faultpoints import reach
-from automate_core.outbox.store import ClaimedJob
 from automate_core.triggers.host_events import run_origin
 from automate_governance.permissions import Person
 from automate_governance.redaction.redactor import knowing
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class EffectCall:
-    """An effect with all that a thread needs to perform it."""
-
-    job: ClaimedJob
-    effect: Effect
-    walk: Walk
-    worker: str
-
-    @property
-    def job_id(self) -> uuid.UUID:
-        """The job that holds it."""
-        return self.job.id
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether the outcome is still waited for."""
-        return not self.walk.cancelled and not self.effect.cancelled
-
-    def cancel(self) -> None:
-        """Drop the outcome and let the action know: its lease is lost."""
-        self.walk.cancelled = True
 
 
 type Call = EffectCall | event_filters.FiltersCall

@@ -21,7 +21,8 @@ from automate_connectors.registry import connectors
 from automate_core import artifacts, database
 from automate_core.definition.document import DefinitionError, parse
 from automate_core.engine import event_filters
-from automate_core.engine.effects import Call, EffectCall
+from automate_core.engine.effect_call import EffectCall
+from automate_core.engine.effects import Call
 from automate_core.engine.event_filters import FiltersCall
 from automate_core.engine.journal import Journal
 from automate_core.engine.outcomes import EffectOutcome
@@ -37,7 +38,8 @@ from automate_core.engine.records import (
 )
 from automate_core.engine.run_walker import Walk
 from automate_core.engine.steps.waits import MAX_DEPTH
-from automate_core.engine.test_mode import TestOptions, apply_test_options
+from automate_core.engine.test_mode import apply_test_options
+from automate_core.engine.test_options import TestOptions
 from automate_core.events.matching import Match, RuleEngine, Undecided
 from automate_core.events.run_rights import inactive_error
 from automate_core.events.scope import event_scope, job_event_scope

@@ -40,7 +40,7 @@ from automate_core.expressions.templating import Template, compile_value
 from automate_core.expressions.templating.weights import is_small
 
 if TYPE_CHECKING:
-    from automate_core.engine.test_mode import TestOptions
+    from automate_core.engine.test_options import TestOptions
 
 type Nodes = tuple[Node, ...]
 

@@ -7,9 +7,7 @@ the step kinds need not know.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
-
-import msgspec
+from typing import Any
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, Effect
 from automate_core.engine.program import (
@@ -28,30 +26,8 @@ from automate_core.engine.program import (
     WorkflowNode,
 )
 from automate_core.engine.retry import RetryPolicy
+from automate_core.engine.test_options import TestOptions
 from automate_core.expressions.templating import Template, compile_value
-
-type Mode = Literal["preview", "dry", "real"]
-type TestedPart = Literal["step", "to", "whole"]
-
-
-class TestOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`mode` says what may happen: nothing (`preview`), what can be rolled back (`dry`), or all (`real`).
-
-    `step` is the one that is tested alone or that the run goes up to. `content` has a digest of each step that was
-    tested, `sample` says in words what it was tested on. `given` are names that expressions see beside the event;
-    `mocks` are outputs that steps give in place of running, `stubs` those of steps that `mode` does not run.
-    `decisions` are the outcomes of approvals that the tester chose.
-    """
-
-    mode: Mode
-    scope: TestedPart
-    step: str = ""
-    content: dict[str, str] = msgspec.field(default_factory=dict)
-    sample: str = ""
-    given: dict[str, Any] = msgspec.field(default_factory=dict)
-    mocks: dict[str, Any] = msgspec.field(default_factory=dict)
-    stubs: dict[str, Any] = msgspec.field(default_factory=dict, name="stand_ins")
-    decisions: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
 
 
 class StubConnector(ConnectorAdapter):

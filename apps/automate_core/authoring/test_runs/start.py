@@ -18,7 +18,7 @@ from automate_core.authoring.test_runs.decisions import Decision, DecisionError
 from automate_core.authoring.test_runs.parts import WorkflowPart
 from automate_core.database import AutomateNow
 from automate_core.definition.document import Definition, DefinitionError, parse, to_document
-from automate_core.engine.test_mode import Mode, TestedPart, TestOptions
+from automate_core.engine.test_options import Mode, TestedPart, TestOptions
 from automate_core.ids import new_trace_id
 from automate_core.models import Event, ExecutionRun, StepSample, Workflow, WorkflowVersion
 from automate_core.outbox import subjects

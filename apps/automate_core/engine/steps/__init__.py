@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from automate_core.engine.program import (
     ActionNode,
@@ -19,13 +19,11 @@ from automate_core.engine.program import (
 )
 from automate_core.engine.scheduler import StepGenerator
 from automate_core.engine.scope import Scope
+from automate_core.engine.step_context import StepContext
 from automate_core.engine.steps import actions, loops, routes, waits
 
-if TYPE_CHECKING:
-    from automate_core.engine.run_walker import Walk
 
-
-def step(walk: Walk, node: Node, path: str, scope: Scope) -> StepGenerator:
+def step(walk: StepContext, node: Node, path: str, scope: Scope) -> StepGenerator:
     """The steps of that node. Raises StepFailedError and RunStoppedError while they are gone through."""
     match node:
         case ActionNode():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -15,12 +15,10 @@ from automate_core.engine.program import ActionNode, PureNode
 from automate_core.engine.records import LogRecord, StepRecord, WaitRecord, WaitState
 from automate_core.engine.scheduler import Effect, StepGenerator, WaitFor
 from automate_core.engine.scope import Scope
+from automate_core.engine.step_context import StepContext
 from automate_core.expressions.json_path import TemplateError
 from automate_core.models import Wait
 from automate_core.states import StepStatus
-
-if TYPE_CHECKING:
-    from automate_core.engine.run_walker import Walk
 
 PURE_BYTES = 50_000  #: of inputs that a pure action works on where others wait
 
@@ -42,7 +40,7 @@ IN_DOUBT = frozenset(
 )
 
 
-def action(walk: Walk, node: ActionNode, path: str, scope: Scope) -> StepGenerator:
+def action(walk: StepContext, node: ActionNode, path: str, scope: Scope) -> StepGenerator:
     """Call a connector, with what the author wants in its place when it fails for good."""
     try:
         scope.bind(node.key, (yield from _attempts(walk, node, path, scope)))
@@ -52,7 +50,7 @@ def action(walk: Walk, node: ActionNode, path: str, scope: Scope) -> StepGenerat
         scope.vars[node.save_as] = walk.step_output(scope, node.key)
 
 
-def _attempts(walk: Walk, node: ActionNode, path: str, scope: Scope) -> StepGenerator:
+def _attempts(walk: StepContext, node: ActionNode, path: str, scope: Scope) -> StepGenerator:
     """Attempt after attempt until one ends well; gives it."""
     step = yield from walk.recorded_step(path)
     goes_on = False
@@ -87,7 +85,7 @@ def _attempts(walk: Walk, node: ActionNode, path: str, scope: Scope) -> StepGene
     return step
 
 
-def _retry(walk: Walk, path: str) -> WaitState | None:
+def _retry(walk: StepContext, path: str) -> WaitState | None:
     """The wait before the next attempt, if there is one. What was waited for before an attempt is over."""
     answer = walk.known_waits.get(path)
     if answer is None or answer.kind != Wait.Kind.RETRY:
@@ -95,7 +93,7 @@ def _retry(walk: Walk, path: str) -> WaitState | None:
     return walk.known_waits.pop(path)
 
 
-def _attempt(walk: Walk, node: ActionNode, step: StepRecord, scope: Scope) -> StepGenerator:
+def _attempt(walk: StepContext, node: ActionNode, step: StepRecord, scope: Scope) -> StepGenerator:
     try:
         if node.adapter is None or node.action is None:
             raise ConnectorError(node.missing, code="connector_not_found")
@@ -129,7 +127,7 @@ def _attempt(walk: Walk, node: ActionNode, step: StepRecord, scope: Scope) -> St
         walk.record_outcome(step, outcome)
 
 
-def _computed(walk: Walk, node: ActionNode, step: StepRecord, params: dict[str, Any]) -> StepGenerator:
+def _computed(walk: StepContext, node: ActionNode, step: StepRecord, params: dict[str, Any]) -> StepGenerator:
     """Gives the output of a pure action, computed here unless it has much to work on. Raises ConnectorError."""
     logs: list[LogRecord] = []
     pure = PureNode(node, walk.context(step, logs), node.timeout)
@@ -141,7 +139,7 @@ def _computed(walk: Walk, node: ActionNode, step: StepRecord, params: dict[str, 
         walk.logs.extend(logs)
 
 
-def _reconnected(walk: Walk, node: ActionNode, step: StepRecord) -> StepGenerator:
+def _reconnected(walk: StepContext, node: ActionNode, step: StepRecord) -> StepGenerator:
     """Wait until the connection works again. Nothing was done yet: the same attempt goes on."""
     if step.status != StepStatus.WAITING:
         walk.known_waits.pop(step.path, None)  # what ended an earlier wait
@@ -154,7 +152,7 @@ def _reconnected(walk: Walk, node: ActionNode, step: StepRecord) -> StepGenerato
         walk.mark_changed(step)
 
 
-def _review(walk: Walk, node: ActionNode, step: StepRecord) -> StepGenerator:
+def _review(walk: StepContext, node: ActionNode, step: StepRecord) -> StepGenerator:
     """Nobody knows whether the attempt took effect, and it must not be made twice: ask a person."""
     if step.status != StepStatus.WAITING:
         walk.known_waits.pop(step.path, None)  # what was said of an earlier attempt
@@ -174,7 +172,7 @@ def _review(walk: Walk, node: ActionNode, step: StepRecord) -> StepGenerator:
         walk.fail(step, {**error_document("did_not_happen", message), "retryable": again, "again": again})
 
 
-def _passed_over(walk: Walk, step: StepRecord, answer: WaitState) -> StepRecord:
+def _passed_over(walk: StepContext, step: StepRecord, answer: WaitState) -> StepRecord:
     """The same attempt, which failed; or the next one, when a person had it passed over instead of made."""
     if (answer.outcome or {}).get("outcome") != StepStatus.SKIPPED:
         return step
@@ -188,7 +186,7 @@ def _repeats(node: ActionNode, step: StepRecord) -> bool:
     return bool(error.get("again")) or node.retry.repeats(step.failures, retryable=bool(error.get("retryable")))
 
 
-def _instead(walk: Walk, node: ActionNode, path: str, scope: Scope, failure: StepFailedError) -> StepGenerator:
+def _instead(walk: StepContext, node: ActionNode, path: str, scope: Scope, failure: StepFailedError) -> StepGenerator:
     """What the author wants in place of the output of an action that failed for good."""
     if node.default is not None:
         record = failure.record or StepRecord(path, 1)

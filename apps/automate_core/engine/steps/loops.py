@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -14,9 +14,7 @@ from automate_core.engine.program import ForEachNode, LoopBody, RepeatNode
 from automate_core.engine.records import StepRecord
 from automate_core.engine.scheduler import StepGenerator, TaskGroup
 from automate_core.engine.scope import Scope
-
-if TYPE_CHECKING:
-    from automate_core.engine.run_walker import Walk
+from automate_core.engine.step_context import StepContext
 
 MAX_ITEMS = 10_000
 
@@ -34,7 +32,7 @@ class _Results:
         return self.size
 
 
-def for_each(walk: Walk, node: ForEachNode, path: str, scope: Scope) -> StepGenerator:
+def for_each(walk: StepContext, node: ForEachNode, path: str, scope: Scope) -> StepGenerator:
     """The body for each item of a list, some at once."""
     step, _ = yield from walk.enter(path, node.key)
     if step.done:
@@ -48,7 +46,7 @@ def for_each(walk: Walk, node: ForEachNode, path: str, scope: Scope) -> StepGene
         step.output = walk.encode_or_fail([msgspec.Raw(result or b"null") for result in results.outputs], node.key)
 
 
-def _items(walk: Walk, node: ForEachNode, step: StepRecord, scope: Scope) -> StepGenerator:
+def _items(walk: StepContext, node: ForEachNode, step: StepRecord, scope: Scope) -> StepGenerator:
     """The list to go through, as it was when the loop began."""
     if step.input is None:
         items = yield from walk.render_or_fail(node.items, scope, node.key, step)
@@ -75,7 +73,7 @@ def _items(walk: Walk, node: ForEachNode, step: StepRecord, scope: Scope) -> Ste
 
 
 def _iteration(
-    walk: Walk, node: ForEachNode, path: str, scope: Scope, index: int, item: Any, results: _Results
+    walk: StepContext, node: ForEachNode, path: str, scope: Scope, index: int, item: Any, results: _Results
 ) -> StepGenerator:
     prefix = f"{path}[{index}]/"
     names = {"item": item, "index": index, "steps": dict(scope.steps)}
@@ -90,7 +88,7 @@ def _iteration(
         walk.raise_failed(node.key, "output_too_large", f"its outputs are larger than {MAX_OUTPUT_BYTES:,} bytes")
 
 
-def repeat(walk: Walk, node: RepeatNode, path: str, scope: Scope) -> StepGenerator:
+def repeat(walk: StepContext, node: RepeatNode, path: str, scope: Scope) -> StepGenerator:
     """The body until a condition holds."""
     step, _ = yield from walk.enter(path, node.key)
     with walk.container(step, node, scope):
@@ -105,7 +103,7 @@ def repeat(walk: Walk, node: RepeatNode, path: str, scope: Scope) -> StepGenerat
         walk.raise_failed(node.key, "not_reached", f"its condition did not hold after {node.maximum} times")
 
 
-def _inside(walk: Walk, body: LoopBody, scope: Scope, prefix: str, **names: Any) -> Scope:
+def _inside(walk: StepContext, body: LoopBody, scope: Scope, prefix: str, **names: Any) -> Scope:
     if body.callbacks:
         names["callbacks"] = {**scope.names["callbacks"], **walk.callbacks(body, prefix)}
     return scope.isolated(prefix, **names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -19,13 +19,11 @@ from automate_core.engine.program import BranchNode, ParallelNode, StopNode, Try
 from automate_core.engine.records import StepRecord
 from automate_core.engine.scheduler import StepGenerator, TaskGroup
 from automate_core.engine.scope import Scope
+from automate_core.engine.step_context import StepContext
 from automate_core.expressions.json_path import TemplateError
 
-if TYPE_CHECKING:
-    from automate_core.engine.run_walker import Walk
 
-
-def branch(walk: Walk, node: BranchNode, path: str, scope: Scope) -> StepGenerator:
+def branch(walk: StepContext, node: BranchNode, path: str, scope: Scope) -> StepGenerator:
     """The first route that holds, or all of them."""
     step, entered = yield from walk.enter(path, node.key)
     with walk.container(step, node, scope):
@@ -38,7 +36,7 @@ def branch(walk: Walk, node: BranchNode, path: str, scope: Scope) -> StepGenerat
             yield from walk.sequence(node.nodes_of(route), scope.nested(f"{path}/"))
 
 
-def _routes(walk: Walk, node: BranchNode, step: StepRecord, scope: Scope) -> StepGenerator:
+def _routes(walk: StepContext, node: BranchNode, step: StepRecord, scope: Scope) -> StepGenerator:
     """Gives the keys of the routes to take."""
     holding: list[str] = []
     for route in node.routes:
@@ -49,7 +47,7 @@ def _routes(walk: Walk, node: BranchNode, step: StepRecord, scope: Scope) -> Ste
     return holding
 
 
-def parallel(walk: Walk, node: ParallelNode, path: str, scope: Scope) -> StepGenerator:
+def parallel(walk: StepContext, node: ParallelNode, path: str, scope: Scope) -> StepGenerator:
     """All tracks side by side."""
     step, _ = yield from walk.enter(path, node.key)
     with walk.container(step, node, scope):
@@ -57,7 +55,7 @@ def parallel(walk: Walk, node: ParallelNode, path: str, scope: Scope) -> StepGen
         yield TaskGroup(arms, node.limit)
 
 
-def catch_errors(walk: Walk, node: TryNode, path: str, scope: Scope) -> StepGenerator:
+def catch_errors(walk: StepContext, node: TryNode, path: str, scope: Scope) -> StepGenerator:
     """Steps, what to do when one fails, and what to do always."""
     step, _ = yield from walk.enter(path, node.key)
     with walk.container(step, node, scope):
@@ -78,7 +76,7 @@ def catch_errors(walk: Walk, node: TryNode, path: str, scope: Scope) -> StepGene
         step.output = encode_output({"error": caught})
 
 
-def stop(walk: Walk, node: StopNode, path: str, scope: Scope) -> StepGenerator:
+def stop(walk: StepContext, node: StopNode, path: str, scope: Scope) -> StepGenerator:
     """End the run."""
     step = walk.steps.pop(path, None) or walk.begin_attempt(path, None)
     if not step.ended:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -14,17 +14,15 @@ from automate_core.engine.program import ApprovalNode, Nodes, WaitNode, Workflow
 from automate_core.engine.records import CallRecord, LogRecord, StepRecord, WaitRecord
 from automate_core.engine.scheduler import Effect, StepGenerator
 from automate_core.engine.scope import Scope
+from automate_core.engine.step_context import StepContext
 from automate_core.expressions.durations import parse_duration
 from automate_core.models import Wait
 from automate_core.states import StepStatus
 
-if TYPE_CHECKING:
-    from automate_core.engine.run_walker import Walk
-
 MAX_DEPTH = 10
 
 
-def wait(walk: Walk, node: WaitNode, path: str, scope: Scope) -> StepGenerator:
+def wait(walk: StepContext, node: WaitNode, path: str, scope: Scope) -> StepGenerator:
     """A span, a time or a callback."""
     step, entered = yield from walk.enter(path, node.key)
     with walk.container(step, node, scope):
@@ -48,7 +46,7 @@ def wait(walk: Walk, node: WaitNode, path: str, scope: Scope) -> StepGenerator:
             yield from _after_timeout(walk, node, node.on_timeout, step, scope.nested(f"{path}/"))
 
 
-def _due(walk: Walk, node: WaitNode, step: StepRecord, scope: Scope) -> StepGenerator:
+def _due(walk: StepContext, node: WaitNode, step: StepRecord, scope: Scope) -> StepGenerator:
     """Gives (seconds from now, or a time in UTC) at which the wait is over."""
     try:
         if node.span is not None:
@@ -62,7 +60,7 @@ def _due(walk: Walk, node: WaitNode, step: StepRecord, scope: Scope) -> StepGene
         walk.raise_failed(node.key, "invalid_time", str(error))
 
 
-def approval(walk: Walk, node: ApprovalNode, path: str, scope: Scope) -> StepGenerator:
+def approval(walk: StepContext, node: ApprovalNode, path: str, scope: Scope) -> StepGenerator:
     """People decide."""
     step, entered = yield from walk.enter(path, node.key)
     with walk.container(step, node, scope):
@@ -88,7 +86,7 @@ def approval(walk: Walk, node: ApprovalNode, path: str, scope: Scope) -> StepGen
             yield from walk.sequence(node.outcomes[decided][1], inside)
 
 
-def _decide_in_test(walk: Walk, node: ApprovalNode, step: StepRecord, decision: dict[str, Any]) -> None:
+def _decide_in_test(walk: StepContext, node: ApprovalNode, step: StepRecord, decision: dict[str, Any]) -> None:
     """Take the outcome that a test was given. No wait is opened, so nobody is asked and no decision is recorded."""
     walk.logs.append(LogRecord(step.path, step.attempt, "info", node.note))
     step.output = encode_output(decision)
@@ -96,7 +94,7 @@ def _decide_in_test(walk: Walk, node: ApprovalNode, step: StepRecord, decision: 
 
 
 def _ask(
-    walk: Walk, node: ApprovalNode, step: StepRecord, scope: Scope, asks: dict[str, Any], people: dict[str, Any]
+    walk: StepContext, node: ApprovalNode, step: StepRecord, scope: Scope, asks: dict[str, Any], people: dict[str, Any]
 ) -> StepGenerator:
     """Open the wait that assignees see."""
     try:
@@ -120,7 +118,7 @@ def _ask(
 
 
 def _after_timeout(
-    walk: Walk, node: WaitNode | ApprovalNode, on_timeout: Nodes | None, step: StepRecord, inside: Scope
+    walk: StepContext, node: WaitNode | ApprovalNode, on_timeout: Nodes | None, step: StepRecord, inside: Scope
 ) -> StepGenerator:
     """Gives the outcome; when nobody answered in time, the author's steps run or the step fails."""
     outcome = walk.output_document(step, node.key).get("outcome")
@@ -131,7 +129,7 @@ def _after_timeout(
     return outcome
 
 
-def workflow(walk: Walk, node: WorkflowNode, path: str, scope: Scope) -> StepGenerator:
+def workflow(walk: StepContext, node: WorkflowNode, path: str, scope: Scope) -> StepGenerator:
     """Start another workflow, and wait for it if the author wants that."""
     step, entered = yield from walk.enter(path, node.key)
     with walk.container(step, node, scope):

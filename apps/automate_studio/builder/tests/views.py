@@ -28,7 +28,7 @@ from automate_core.authoring.test_runs.start import NotTestableError, Request
 from automate_core.definition import step_names
 from automate_core.definition.document import ActionStep, Definition, walk
 from automate_core.definition.step_paths import items_of, key_of
-from automate_core.engine.test_mode import Mode, TestedPart
+from automate_core.engine.test_options import Mode, TestedPart
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_studio.builder.panel.problem_messages import ProblemLine, problem_lines
