@@ -26,6 +26,7 @@ check: ## lint, format, types, layering, migrations
 	@sh scripts/setup.sh dev
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
+	@.venv/bin/djangofmt --check templates
 	@.venv/bin/lint-imports --no-cache
 	@.venv/bin/mypy
 	@$(PYTHON) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
@@ -34,6 +35,7 @@ format: ## put code into shape
 	@sh scripts/setup.sh dev
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
+	@.venv/bin/djangofmt --quiet templates
 
 docs: ## the pages about connectors, out of their own descriptions
 	@sh scripts/setup.sh dev && exec $(PYTHON) manage.py automate_connector_docs

@@ -72,7 +72,7 @@
     for (const card of builder.querySelectorAll(".da-flow [data-key]")) {
       const [kind, icon, text] = badges[card.dataset.key] ?? [];
       const present = card.querySelector(".da-badge");
-      if (!kind || present?.textContent === text) continue;
+      if (!kind || present?.textContent.trim() === text) continue;
       const badge = document.createElement("span");
       badge.className = "da-badge";
       badge.dataset.test = kind;
@@ -81,7 +81,7 @@
       mark.setAttribute("aria-hidden", "true");
       badge.append(mark, text);
       const label = card.getAttribute("aria-label");
-      card.setAttribute("aria-label", present ? label.replace(present.textContent, text) : `${label}, ${text}`);
+      card.setAttribute("aria-label", present ? label.replace(present.textContent.trim(), text) : `${label}, ${text}`);
       present ? present.replaceWith(badge) : card.querySelector(".tx").append(badge);
     }
   };

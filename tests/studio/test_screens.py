@@ -55,6 +55,7 @@ class Page(HTMLParser):
         self.text = ""
         self.status = response.status_code
         self.feed(response.content.decode())
+        self.text = " ".join(self.text.split())
 
     def handle_starttag(self, tag, attrs):
         found = {name: value or "" for name, value in attrs}

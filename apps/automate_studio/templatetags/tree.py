@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import replace
 
 from django import template
@@ -18,6 +19,7 @@ register = template.Library()
 # They stand for what shifts whenever a step is put in above, so that what is drawn can be used again.
 _NUMBER = "\ue000"
 _PLACE = InsertPlace(parent="\ue001", slot="", index=0, label="")
+_INDENTATION = re.compile(r"\s*\n\s*")
 
 
 @register.simple_tag
@@ -65,4 +67,5 @@ def _button(place: InsertPlace) -> SafeString:
 
 @functools.lru_cache(maxsize=4_096)  # two large workflows; an entry is some 1.5 kB
 def _drawn(card: StepCard, step_url: str, on: bool) -> SafeString:
-    return render_to_string("automate_studio/tree/card.html", {"card": card, "step_url": step_url, "on": on})
+    html = render_to_string("automate_studio/tree/card.html", {"card": card, "step_url": step_url, "on": on})
+    return SafeString(_INDENTATION.sub("\n", html))  # a large workflow has hundreds of them
