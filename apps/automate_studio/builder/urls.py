@@ -1,15 +1,25 @@
-"""The builder of one workflow: its page, and what the page asks for. Included below `workflows/<int:pk>/builder/`."""
+"""URLs of the builder, its tests, reviews and versions."""
 
 from __future__ import annotations
+
+from django.urls import include, path
 
 from automate_studio.builder import views
 from automate_studio.builder.data import views as data
 from automate_studio.builder.data.functions import function_list
+from automate_studio.builder.data.run_reuse import run_as_sample, test_on_run
 from automate_studio.builder.data.views import field_preview, sample_panel
 from automate_studio.builder.panel.budget import budget_section
 from automate_studio.builder.panel.connections import step_connection
 from automate_studio.builder.panel.options import step_options
 from automate_studio.builder.presence import report_presence
+from automate_studio.builder.publishing import (
+    compare_versions,
+    republish_version,
+    restore_version,
+    review_draft,
+    version_list,
+)
 from automate_studio.builder.tests.views import change_kept, test_run
 from automate_studio.builder.views import (
     builder_page,
@@ -19,9 +29,9 @@ from automate_studio.builder.views import (
     step_panel,
     store_condition,
 )
-from automate_studio.ui.staff_views import staff
+from automate_studio.ui.view_access import staff
 
-urlpatterns = [
+_page = [
     staff("", builder_page, "builder"),
     staff("insert/", insert_palette, "builder_palette"),
     staff("do/", run_command, "builder_do"),
@@ -40,4 +50,15 @@ urlpatterns = [
     staff("budget/", budget_section, "builder_budget"),
     staff("functions/", function_list, "builder_functions"),
     staff("sample/", sample_panel, "builder_sample"),
+]
+
+urlpatterns = [
+    path("workflows/<int:pk>/builder/", include(_page)),
+    staff("runs/<uuid:run_id>/sample/", run_as_sample, "run_sample"),
+    staff("runs/<uuid:run_id>/test/", test_on_run, "run_test"),
+    staff("workflows/<int:pk>/review/", review_draft, "review"),
+    staff("workflows/<int:pk>/versions/", version_list, "versions"),
+    staff("workflows/<int:pk>/versions/compare/", compare_versions, "versions_compare"),
+    staff("workflows/<int:pk>/versions/<int:number>/restore/", restore_version, "version_restore"),
+    staff("workflows/<int:pk>/versions/<int:number>/publish/", republish_version, "version_publish"),
 ]

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from functools import wraps
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm
-from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
+from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect, resolve_url
+from django.shortcuts import redirect
 from django.urls import reverse_lazy
-from django.views.decorators.cache import never_cache
 from unfold.forms import AuthenticationForm as AdminSignInForm
 
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.sign_in import attempt_of
-from automate_studio.ui.staff_views import View, within_studio_admin
 
 
 class SignInForm(AdminSignInForm):  # type: ignore[misc]
@@ -63,24 +59,3 @@ class SignInView(LoginView):
 
 sign_in = SignInView.as_view()
 sign_out = LogoutView.as_view(next_page=reverse_lazy("studio:sign_in"))
-
-
-def signed_in(view: View) -> View:
-    """For anybody who has signed in, of the staff or not.
-
-    Others are sent to the site's LOGIN_URL; where that is the admin's, which takes staff alone, to the one here.
-    """
-
-    inner = within_studio_admin(view)
-
-    @never_cache
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
-        if request.user.is_authenticated:
-            return inner(request, *args, **options)
-        sign_in = resolve_url(settings.LOGIN_URL)
-        return redirect_to_login(
-            request.get_full_path(), reverse("studio:sign_in") if sign_in == reverse("admin:login") else sign_in
-        )
-
-    return guarded

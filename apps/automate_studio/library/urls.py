@@ -1,0 +1,11 @@
+"""URLs of the template library."""
+
+from __future__ import annotations
+
+from automate_studio.library.views import template_detail, template_list
+from automate_studio.ui.view_access import staff
+
+urlpatterns = [
+    staff("gallery/", template_list, "gallery"),
+    staff("gallery/<slug:slug>/", template_detail, "template"),
+]

@@ -1,0 +1,10 @@
+"""URLs of model usage."""
+
+from __future__ import annotations
+
+from automate_studio.model_usage import views as model_usage
+from automate_studio.ui.view_access import staff
+
+urlpatterns = [
+    staff("model-usage/export/", model_usage.usage_export, "model_usage_export"),
+]

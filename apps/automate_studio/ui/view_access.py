@@ -1,0 +1,55 @@
+"""Access to views: URL patterns for staff, and views for everyone who has signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import resolve_url
+from django.urls import URLPattern, path
+from django.views.decorators.cache import never_cache
+
+from automate_governance.admin_site import admin_site, reverse
+
+type View = Callable[..., HttpResponseBase]
+
+
+def within_studio_admin(view: View) -> View:
+    """The view with `{% url "admin:..." %}` of its templates leading into the admin that our pages live in."""
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+        request.current_app = admin_site().name
+        return view(request, *args, **options)
+
+    return inner
+
+
+def staff(route: str, view: View, name: str) -> URLPattern:
+    """A page for the staff: others are sent to the admin's page for signing in."""
+    return path(route, admin_site().admin_view(within_studio_admin(view)), name=name)
+
+
+def signed_in(view: View) -> View:
+    """The view for everyone who has signed in, staff or not.
+
+    Others are redirected to LOGIN_URL, or to the studio's own sign-in page where that is the admin's, for staff only.
+    """
+
+    inner = within_studio_admin(view)
+
+    @never_cache
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return inner(request, *args, **options)
+        sign_in = resolve_url(settings.LOGIN_URL)
+        return redirect_to_login(
+            request.get_full_path(), reverse("studio:sign_in") if sign_in == reverse("admin:login") else sign_in
+        )
+
+    return guarded

@@ -1,0 +1,10 @@
+"""URLs of webhook endpoints."""
+
+from __future__ import annotations
+
+from automate_studio.ui.view_access import staff
+from automate_studio.webhooks import views as webhooks
+
+urlpatterns = [
+    staff("webhooks/<int:pk>/end-overlap/", webhooks.webhook_end_overlap, "webhook_end_overlap"),
+]
