@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from automate_governance import roles
-from automate_governance.admin import ReadByAuditors
+from automate_governance.admin import AuditorReadMixin
 from automate_governance.admin_site import reverse
 from automate_studio.people.admin import HandOverMixin
 from automate_studio.ui.audit.history import object_history
@@ -23,7 +23,7 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
-class PeoplePage(ReadByAuditors):
+class PeoplePage(AuditorReadMixin):
     """Auditors read it, and its history is that of the audit trail."""
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
@@ -60,7 +60,7 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
     """What members do, as roles in words; each single permission below."""
 
     roles = forms.MultipleChoiceField(
-        choices=list(roles.DOES.items()),
+        choices=list(roles.DESCRIPTIONS.items()),
         widget=forms.CheckboxSelectMultiple,
         required=False,
         label="Members may",
@@ -74,7 +74,7 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         held = set(self.instance.permissions.values_list("pk", flat=True)) if self.instance.pk else set()
-        self._of_roles = {role: {each.pk: each for each in roles.permissions_of(role)} for role in roles.DOES}
+        self._of_roles = {role: {each.pk: each for each in roles.permissions_of(role)} for role in roles.DESCRIPTIONS}
         self.initial["roles"] = [role for role, parts in self._of_roles.items() if parts and parts.keys() <= held]
 
     def clean(self) -> dict[str, Any]:

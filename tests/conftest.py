@@ -85,7 +85,7 @@ def _settings(settings: Any) -> None:
     from automate_core.webhooks.tally import tally
     from automate_governance import payload_views
 
-    payload_views.forget()
+    payload_views.clear_recent_entries()
     settings.AUTOMATE_ENDPOINT_CACHE_SECONDS = 0
     settings.AUTOMATE_HOOK_TALLY_SECONDS = 86_400
     settings.AUTOMATE_PRUNE_HOURS = 0

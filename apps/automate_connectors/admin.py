@@ -134,7 +134,7 @@ class ConnectionForm(SecretUsingForm):
         self.new_secrets[f"database:{free}"] = value
         return f"database:{free}"
 
-    def bound_references(self) -> dict[str, list[str]]:
+    def referenced_secrets(self) -> dict[str, list[str]]:
         """What it refers to but for the secrets that come with it, and for tokens: those that may not go are ended."""
         there = self.instance.references().items()
         return {

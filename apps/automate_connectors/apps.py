@@ -20,7 +20,7 @@ class AutomateConnectorsConfig(app_config.AutomateAppConfig):
         from automate_governance import reference_registry
         from automate_governance.models import StoredSecret
 
-        reference_registry.register(StoredSecret, references.connections_of_secrets)
+        reference_registry.register_referrers(StoredSecret, references.connections_of_secrets)
         register(_connectors_load, "automate")
         register(check_settings, "automate")
         register(model_allowlist.check_allowlist, "automate")
@@ -42,11 +42,11 @@ def _declare_roles(app: AppConfig) -> None:
     roles.declare(
         app,
         {
-            roles.BUILDERS: roles.share("connection", "add", *each),
+            roles.BUILDERS: roles.codenames("connection", "add", *each),
             roles.CONNECTION_ADMINS: (
-                *roles.share("connection", "add"),
-                *roles.share("connection", *each, scope="any"),
+                *roles.codenames("connection", "add"),
+                *roles.codenames("connection", *each, scope="any"),
             ),
-            roles.AUDITORS: roles.share("connection", "view", scope="any"),
+            roles.AUDITORS: roles.codenames("connection", "view", scope="any"),
         },
     )

@@ -21,7 +21,7 @@ from automate_connectors.oauth.tokens import get_access_token
 from automate_connectors.outbound import outbound_clients
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
-from automate_governance.redaction.redactor import knowing, learn_given, redact_text
+from automate_governance.redaction.redactor import learn_entered, redact_text, redactor_context
 from automate_governance.redaction.token_patterns import MASK
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_plugins.registry import PluginNotFoundError
@@ -63,7 +63,7 @@ def run_connection_test(connection: Connection, by: Person) -> ConnectionTestRes
             health.reset_health(connection)
             audit.record(by, "connection.released", connection)
         return ConnectionTestResult(message="This connector has no test. Steps that waited for it try again.")
-    with knowing():
+    with redactor_context():
         trial = _timed(connection)
     with transaction.atomic():
         health.record_test(connection, trial.code, trial.message)
@@ -80,8 +80,8 @@ def run_unsaved_connection_test(connection: Connection, given: Mapping[str, str]
     if connection.oauth or not can_be_tested(connection):
         reason = "Save the connection, then sign in" if connection.oauth else "This connector has no test"
         return ConnectionTestResult(code="not_tested", message=f"{reason}. It was not tested.")
-    with knowing():
-        learn_given(*given.values())
+    with redactor_context():
+        learn_entered(*given.values())
         trial = _timed(connection, given)
     changes = {"saved": False, "works": trial.works, "said": trial.message}
     with transaction.atomic():

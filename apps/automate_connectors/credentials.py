@@ -83,7 +83,7 @@ def open_connection(slug: str, run_as: Callable[[], Person], workflow: str) -> O
         raise ConnectorError(f"connection {slug!r}: {error}", code="secret_not_found") from error
     except SecretUnavailableError as error:
         raise ConnectorError(f"connection {slug!r}: {error}", code="secret_unavailable", retryable=True) from error
-    payload_views.used(run_as(), connection.secrets_in_use(), connection, workflow)
+    payload_views.record_secret_use(run_as(), connection.secrets_in_use(), connection, workflow)
     connections.close_all()  # none is held while the effect goes on
     return OpenConnection(connection, config, connection.hosts())
 

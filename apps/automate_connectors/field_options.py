@@ -10,7 +10,7 @@ from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, 
 from automate_connectors.models import Connection
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
-from automate_governance.redaction.redactor import knowing, redact_text
+from automate_governance.redaction.redactor import redact_text, redactor_context
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 
 MAX_OPTIONS = 1_000
@@ -35,7 +35,7 @@ def list_field_options(
         if not can(by, "use", connection):
             raise NotPermittedError(f"{by.get_username()} may not use {connection}")
         audit.record(by, "connection.asked", connection, changes={"for": name})
-    with knowing():
+    with redactor_context():
         return _call_options(adapter, connection, name, params, by)
 
 

@@ -68,7 +68,7 @@ def check_sensitive_models(app_configs: Any, **_: Any) -> list[CheckMessage]:
     return [
         Warning(f"AUTOMATE_MODELS: {entry.model._meta.label} {why}.", hint=hint, id="automate_connectors.W003")
         for entry in allowed_models().values()
-        if (why := sensitive.reason(entry.model, entry.read, entry.write))
+        if (why := sensitive.exposure_risk(entry.model, entry.read, entry.write))
     ]
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_egress import HttpResponse
-from automate_governance.redaction.redactor import cut
+from automate_governance.redaction.redactor import redact_and_truncate
 
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 MAX_FILE_BYTES = 5_000_000
@@ -33,7 +33,11 @@ def http_error(
         code=code or f"http_{response.status}",
         retryable=response.status in RETRYABLE_STATUSES if retryable is None else retryable,
         retry_after=response.retry_after if wait is None else wait,
-        details={"status": response.status, "body": cut(response.text, _SHOWN_BODY), **request_id(response.headers)},
+        details={
+            "status": response.status,
+            "body": redact_and_truncate(response.text, _SHOWN_BODY),
+            **request_id(response.headers),
+        },
     )
 
 

@@ -131,9 +131,9 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
         except SecretUnavailableError:  # nothing can be said of it now
             return None
 
-    def bound_references(self) -> dict[str, list[str]]:
+    def referenced_secrets(self) -> dict[str, list[str]]:
         """A secret that comes with the form is the person's own."""
-        return {} if self.value else super().bound_references()
+        return {} if self.value else super().referenced_secrets()
 
     def store(self) -> WebhookEndpoint:
         """Save what was checked, in one transaction with its secret, audited."""

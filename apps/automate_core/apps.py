@@ -27,12 +27,12 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_governance import reference_registry
         from automate_governance.models import StoredSecret
 
-        reference_registry.register(StoredSecret, references.endpoints_of_secrets)
-        reference_registry.register(StoredSecret, references.workflows_of_secrets)
-        reference_registry.register(WebhookEndpoint, references.workflows_of_endpoints)
-        reference_registry.register(Connection, references.workflows_of_connections)
-        reference_registry.register(Connection, references.rules_of_connections)
-        reference_registry.register(StoredSecret, references.rules_of_secrets)
+        reference_registry.register_referrers(StoredSecret, references.endpoints_of_secrets)
+        reference_registry.register_referrers(StoredSecret, references.workflows_of_secrets)
+        reference_registry.register_referrers(WebhookEndpoint, references.workflows_of_endpoints)
+        reference_registry.register_referrers(Connection, references.workflows_of_connections)
+        reference_registry.register_referrers(Connection, references.rules_of_connections)
+        reference_registry.register_referrers(StoredSecret, references.rules_of_secrets)
         health.recovered.connect(reconnection.resume)
         checks.register_all()
         register(model_registry.check_model_triggers, "automate")
@@ -81,13 +81,13 @@ def _declare_roles(app: AppConfig) -> None:
         app,
         {
             roles.BUILDERS: (
-                *roles.share("workflow", "add", *on_workflows),
-                *roles.share("webhookendpoint", "add", *on_endpoints),
+                *roles.codenames("workflow", "add", *on_workflows),
+                *roles.codenames("webhookendpoint", "add", *on_endpoints),
             ),
-            roles.OPERATORS: roles.share("workflow", "view", "view_payload", "run", "operate", scope="any"),
+            roles.OPERATORS: roles.codenames("workflow", "view", "view_payload", "run", "operate", scope="any"),
             roles.AUDITORS: (
-                *roles.share("workflow", "view", "view_payload", scope="any"),
-                *roles.share("webhookendpoint", "view", "view_payload", scope="any"),
+                *roles.codenames("workflow", "view", "view_payload", scope="any"),
+                *roles.codenames("webhookendpoint", "view", "view_payload", scope="any"),
             ),
         },
     )

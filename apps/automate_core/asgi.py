@@ -107,7 +107,7 @@ async def _lifespan(webhooks: WebhookApplication, receive: Receive, send: Send) 
         message = await receive()
         if message["type"] == "lifespan.startup":
             try:
-                await asyncio.to_thread(startup.prepare)
+                await asyncio.to_thread(startup.prepare_process)
             except ImproperlyConfigured as error:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return

@@ -23,7 +23,7 @@ def automate[Application: Callable[..., Any]](application: Application) -> Appli
 
     Raises ImproperlyConfigured, which says what to do.
     """
-    startup.prepare()
+    startup.prepare_process()
     if getattr(settings, "AUTOMATE_WORKER", "off") == "managed":
         log.warning("AUTOMATE_WORKER is managed, but this is a WSGI server: run `manage.py automate_worker` beside it")
     if not setting("AUTOMATE_TRUSTED_PROXIES"):

@@ -20,9 +20,9 @@ from automate_governance.admin_site import admin_site
 from automate_governance.governed import Governed
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
-from automate_governance.reference_registry import uses_of
+from automate_governance.reference_registry import describe_referrers
 from automate_governance.secrets.keyring import keyring
-from automate_governance.secrets.use import unusable
+from automate_governance.secrets.use import find_forbidden_references
 
 
 class SecretUsingForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -33,10 +33,10 @@ class SecretUsingForm(forms.ModelForm):  # type: ignore[type-arg]
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
         if not self.errors:
-            for field, reason in unusable(self.person, self.bound_references()):
+            for field, reason in find_forbidden_references(self.person, self.referenced_secrets()):
                 self.add_error(field, reason)
 
-    def bound_references(self) -> dict[str, list[str]]:
+    def referenced_secrets(self) -> dict[str, list[str]]:
         """The references that it binds, by field."""
         references: dict[str, list[str]] = self.instance.references()
         return references
@@ -51,7 +51,7 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
     view_verb = "view"
     change_verb = "change"
     exclude = ("owner",)
-    unsaid: tuple[str, ...] = ("owner", "created_at", "updated_at")  #: fields that the audit trail leaves out
+    unaudited_fields: tuple[str, ...] = ("owner", "created_at", "updated_at")  #: fields that the audit trail leaves out
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The objects that this person may know of."""
@@ -91,16 +91,16 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
             before = self.model._default_manager.filter(pk=obj.pk).first() if change else None
             super().save_model(request, obj, form, change)
             verb = f"{self.opts.verbose_name}.{'changed' if change else 'created'}"
-            audit.record(request.user, verb, obj, changes=self.said(before or self.model(), obj))
+            audit.record(request.user, verb, obj, changes=self.audited_changes(before or self.model(), obj))
 
-    def said(self, before: models.Model, after: models.Model) -> dict[str, Any]:
+    def audited_changes(self, before: models.Model, after: models.Model) -> dict[str, Any]:
         """What the audit trail says of a change: the fields with their old and new values."""
-        return audit.differences(before, after, without=self.unsaid)
+        return audit.differences(before, after, without=self.unaudited_fields)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What is in use is protected, and the page names what uses it."""
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        in_use = [f"{obj} is used by {use}" for obj in objs for use in uses_of(obj)]
+        in_use = [f"{obj} is used by {use}" for obj in objs for use in describe_referrers(obj)]
         return deleted, counts, lacking, [*protected, *in_use]
 
     def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
@@ -129,11 +129,11 @@ class WriteOnlyTextarea(forms.Textarea):
         return ""
 
 
-_LONG = 20  # characters: of a longer value, the last four may be shown
-_SHOWN = ("reference", "version", "protected_by", "last_used_at", "replaced_at")
+_MIN_LENGTH_TO_SHOW_ENDING = 20  # characters: of a longer value, the last four may be shown
+_READONLY_FIELDS = ("reference", "version", "protected_by", "last_used_at", "replaced_at")
 
 NEWEST, OLD, MISSING = "Newest key", "Older key", "Key missing"
-_WHAT_TO_DO = {
+_KEY_ADVICE = {
     NEWEST: "",
     OLD: "manage.py automate_rotate_keys brings it under the newest one.",
     MISSING: "Put that key back into AUTOMATE_SECRETS_KEYS, or replace the value.",
@@ -176,13 +176,13 @@ class StoredSecretForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("value", "The value was not saved and is never shown again: enter it again.")
 
 
-def secrets_known_to(user: User) -> QuerySet[StoredSecret]:
+def visible_secrets(user: User) -> QuerySet[StoredSecret]:
     """Those that `user` may use; auditors know of all, and use none."""
     every = StoredSecret.objects.all()
     return every if can(user, "audit", SITE) else permitted(user, "use", every)
 
 
-class ReadByAuditors:
+class AuditorReadMixin:
     """For pages of people and groups, whose models are Django's: auditors read them."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -204,7 +204,7 @@ class StoredSecretAdmin(GovernedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """All of them for auditors, who see what is known of each."""
-        return secrets_known_to(request.user)
+        return visible_secrets(request.user)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Auditors as well."""
@@ -218,7 +218,7 @@ class StoredSecretAdmin(GovernedAdmin):
     def protected_by(self, secret: StoredSecret) -> str:
         """Its key by id, and what is to be done about it."""
         state = key_state(secret.key_id)
-        return f"{state}, {secret.key_id}. {_WHAT_TO_DO[state]}".strip()
+        return f"{state}, {secret.key_id}. {_KEY_ADVICE[state]}".strip()
 
     @admin.display(description="Ends with")
     def ends_with(self, secret: StoredSecret) -> str:
@@ -227,19 +227,19 @@ class StoredSecretAdmin(GovernedAdmin):
             value = secret.reveal()
         except (ImproperlyConfigured, ValueError) as error:
             return f"It cannot be opened: {error}."
-        return f"…{value[-4:]}" if len(value) > _LONG else "Not shown: the value is short."
+        return f"…{value[-4:]}" if len(value) > _MIN_LENGTH_TO_SHOW_ENDING else "Not shown: the value is short."
 
     def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
         """What there is to say of a secret, then the field for a new value."""
         if obj is None:
             return ("name", "value")
         if self.has_change_permission(request, obj):
-            return ("name", *_SHOWN, "ends_with", "value")
-        return ("name", *_SHOWN)
+            return ("name", *_READONLY_FIELDS, "ends_with", "value")
+        return ("name", *_READONLY_FIELDS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
         """The name is part of what the value is sealed with, so it stays."""
-        return ("name", *_SHOWN, "ends_with") if obj else ()
+        return ("name", *_READONLY_FIELDS, "ends_with") if obj else ()
 
     @method_decorator(sensitive_post_parameters("value"))
     def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -252,14 +252,14 @@ class StoredSecretAdmin(GovernedAdmin):
         obj.put(form.cleaned_data["value"])
         super().save_model(request, obj, form, change)
 
-    def said(self, before: models.Model, after: models.Model) -> dict[str, Any]:
+    def audited_changes(self, before: models.Model, after: models.Model) -> dict[str, Any]:
         """That the value changed, never the value."""
         return {"value": audit.CHANGED}
 
 
-def _in_words(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     if isinstance(value, dict) and value.keys() == {"from", "to"}:
-        return f"{_in_words(value['from'])} → {_in_words(value['to'])}"
+        return f"{_describe_value(value['from'])} → {_describe_value(value['to'])}"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -290,7 +290,7 @@ class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
     def details(self, entry: AuditEntry) -> str:
         """The summary in words."""
         return "; ".join(
-            f"{name}: {_in_words(value)}" for name, value in entry.changes.items() if value not in ("", [], None)
+            f"{name}: {_describe_value(value)}" for name, value in entry.changes.items() if value not in ("", [], None)
         )
 
     def has_module_permission(self, request: HttpRequest) -> bool:

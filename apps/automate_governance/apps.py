@@ -19,19 +19,19 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
         from automate_governance.redaction import log_redaction
 
         for check in (
-            checks.secrets_backends_load,
-            checks.secrets_keys_are_keys,
-            checks.vault_settings_make_sense,
-            checks.no_debug_pages_in_public,
+            checks.check_secrets_backends,
+            checks.check_secrets_keys,
+            checks.check_vault_settings,
+            checks.check_debug_is_off,
         ):
             register(check, "automate")
-        register(checks.the_development_server_asks_too)
-        register(checks.secrets_keys_open_what_is_stored, "database")
+        register(checks.check_stored_secrets_at_runserver)
+        register(checks.check_stored_secrets, "database")
         _declare_roles(self)
         pre_save.connect(log_redaction.redact_history, sender=LogEntry)
         account_trail.connect()
         log_redaction.guard_handlers()
-        startup.learn_what_is_the_sites_own()
+        startup.learn_site_secrets()
 
 
 def _declare_roles(app: AppConfig) -> None:
@@ -41,10 +41,10 @@ def _declare_roles(app: AppConfig) -> None:
     roles.declare(
         app,
         {
-            roles.BUILDERS: roles.share("storedsecret", "add", *secret_verbs),
+            roles.BUILDERS: roles.codenames("storedsecret", "add", *secret_verbs),
             roles.CONNECTION_ADMINS: (
-                *roles.share("storedsecret", "add"),
-                *roles.share("storedsecret", *secret_verbs, scope="any"),
+                *roles.codenames("storedsecret", "add"),
+                *roles.codenames("storedsecret", *secret_verbs, scope="any"),
             ),
             roles.OPERATORS: ("operate_site",),
             roles.AUDITORS: ("audit_site",),

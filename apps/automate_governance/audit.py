@@ -21,12 +21,12 @@ from automate_governance.redaction.redactor import redact, redact_text
 from automate_governance.redaction.token_patterns import is_secret_name
 from automate_governance.secrets.resolver import is_reference
 
-_LATER = ("source", "system_user")  # columns that the texts of the first entries do not hold
+_COLUMNS_ADDED_LATER = ("source", "system_user")  # columns that the texts of the first entries do not hold
 
 
 EXPORT_SALT = "automate.audit-export"
-CHANGED = "changed"  # what is said of a value that is not told
-MOST_SAID = 500  # characters of a value
+CHANGED = "changed"  # stands for a value that is not recorded
+MAX_VALUE_LENGTH = 500  # characters of a value
 
 
 def record(
@@ -42,7 +42,7 @@ def record(
     `actor` None is the system itself. `changes` is a JSON-like summary without secret values. Source and address are
     those of what is done now (`origin.current`).
     """
-    whence = origin.current()
+    current = origin.current_origin()
     values = {
         "at": timezone.now().isoformat(),
         "actor_id": str(actor.pk) if actor and actor.pk else "",
@@ -51,11 +51,11 @@ def record(
         "object_type": obj._meta.label_lower,
         "object_id": str(obj.pk),
         "object": redact_text(str(obj))[:200],
-        "changes": _masked(changes or {}),
+        "changes": _mask_changes(changes or {}),
         "trace_id": trace_id,
-        "address": whence.address,
-        "source": whence.source.value,
-        "system_user": whence.system_user,
+        "address": current.address,
+        "source": current.source.value,
+        "system_user": current.system_user,
     }
     return AuditEntry.objects.create(**values, canonical=canonical_text(values))
 
@@ -88,21 +88,21 @@ def difference(name: str, old: Any, new: Any) -> dict[str, Any]:
         return {}
     if is_secret_name(name) and not all(each in (None, "") or is_reference(str(each)) for each in (old, new)):
         return {name: CHANGED}
-    said = {"from": _said(old), "to": _said(new)}
-    return {name: said} if said["from"] != said["to"] else {}
+    shown = {"from": _shown_value(old), "to": _shown_value(new)}
+    return {name: shown} if shown["from"] != shown["to"] else {}
 
 
-def _masked(changes: dict[str, Any]) -> dict[str, Any]:
-    """Without secret values; that one changed may be said under any name."""
+def _mask_changes(changes: dict[str, Any]) -> dict[str, Any]:
+    """Mask secret values; CHANGED is kept under any name."""
     masked: dict[str, Any] = redact(changes)
     return masked | {name: CHANGED for name, value in changes.items() if value == CHANGED and name in masked}
 
 
-def _said(value: Any) -> Any:
+def _shown_value(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    return text.strip('"')[:MOST_SAID]
+    return text.strip('"')[:MAX_VALUE_LENGTH]
 
 
 def canonical_text(values: dict[str, Any]) -> str:
@@ -110,16 +110,16 @@ def canonical_text(values: dict[str, Any]) -> str:
     return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def head() -> str:
+def chain_head() -> str:
     """The hash of the newest link: keep it elsewhere, and a later `verify(head=...)` notices a cut tail."""
     newest = AuditLink.objects.order_by("-position").values_list("hash", flat=True).first()
     return newest or ""
 
 
-def seal(digest: str, entries: int, head: str) -> str:
+def sign_export(digest: str, entries: int, head: str) -> str:
     """The last line of an export: the SHA-256 of what stands before it, and what only this site can sign."""
-    said = {"sha256": digest, "entries": entries, "head": head, "at": timezone.now().isoformat(timespec="seconds")}
-    return canonical_text(said | {"signature": Signer(salt=EXPORT_SALT).signature(canonical_text(said))})
+    summary = {"sha256": digest, "entries": entries, "head": head, "at": timezone.now().isoformat(timespec="seconds")}
+    return canonical_text(summary | {"signature": Signer(salt=EXPORT_SALT).signature(canonical_text(summary))})
 
 
 def verify_export(text: bytes) -> Iterator[str]:
@@ -127,17 +127,17 @@ def verify_export(text: bytes) -> Iterator[str]:
     body, _, last = text.rstrip(b"\n").rpartition(b"\n")
     try:
         [line] = csv.reader([last.decode()]) if not last.startswith(b"{") else [[last.decode()]]
-        said = json.loads(line[0].removeprefix("#"))
-        signature = said.pop("signature")
+        summary = json.loads(line[0].removeprefix("#"))
+        signature = summary.pop("signature")
     except (ValueError, AttributeError, IndexError, KeyError, UnicodeDecodeError):
         yield "the last line is no signature"
         return
-    if not constant_time_compare(signature, Signer(salt=EXPORT_SALT).signature(canonical_text(said))):
+    if not constant_time_compare(signature, Signer(salt=EXPORT_SALT).signature(canonical_text(summary))):
         yield "the signature is not this site's"
-    if hashlib.sha256(body + b"\n" if body else b"").hexdigest() != said.get("sha256"):
+    if hashlib.sha256(body + b"\n" if body else b"").hexdigest() != summary.get("sha256"):
         yield "the entries are not those that were given out"
-    if said.get("head") and not AuditLink.objects.filter(hash=said["head"]).exists():
-        yield f"the head {said['head']} is not in the chain: entries were removed since"
+    if summary.get("head") and not AuditLink.objects.filter(hash=summary["head"]).exists():
+        yield f"the head {summary['head']} is not in the chain: entries were removed since"
 
 
 class VerificationTimeout(Exception):
@@ -177,6 +177,6 @@ def _faults(link: AuditLink, previous: AuditLink | None) -> Iterator[str]:
     recorded = json.loads(link.entry.canonical)
     columns = {name: getattr(link.entry, name) for name in recorded}
     columns["at"] = link.entry.at.isoformat()
-    added_since = (getattr(link.entry, name) for name in _LATER if name not in recorded)
+    added_since = (getattr(link.entry, name) for name in _COLUMNS_ADDED_LATER if name not in recorded)
     if canonical_text(columns) != link.entry.canonical or any(added_since):
         yield f"entry {link.entry_id} does not say what was recorded"

@@ -10,24 +10,24 @@ import re2
 
 from automate_governance.redaction.token_patterns import MASK
 
-_BEGINS = b"WyI"
+_PREFIX = b"WyI"
 _TOKEN = re2.compile(rb"WyI[A-Za-z0-9_-]{40,}(?::|%(?:25)*3[Aa])[A-Za-z0-9_-]{43}")
-_OPEN = re2.compile(rb"(?:WyI[A-Za-z0-9_:%-]*|Wy?)$")
-_FAR = 4_000  # bytes: what is longer is no token
+_PARTIAL_TOKEN = re2.compile(rb"(?:WyI[A-Za-z0-9_:%-]*|Wy?)$")
+_MAX_TOKEN_BYTES = 4_000  # bytes: what is longer is no token
 
 
-def spans(data: bytes) -> list[tuple[int, int]]:
+def find_tokens(data: bytes) -> list[tuple[int, int]]:
     """Where tokens stand."""
-    return [match.span() for match in _TOKEN.finditer(data)] if _BEGINS in data else []
+    return [match.span() for match in _TOKEN.finditer(data)] if _PREFIX in data else []
 
 
-def masked(data: bytes) -> bytes:
+def mask_tokens(data: bytes) -> bytes:
     """The same without tokens."""
-    return _TOKEN.sub(MASK.encode(), data) if _BEGINS in data else data
+    return _TOKEN.sub(MASK.encode(), data) if _PREFIX in data else data
 
 
-def open_end(data: bytes) -> int:
+def partial_token_start(data: bytes) -> int:
     """Where the end of `data` may be the beginning of a token; its length when it is none's."""
-    begins = max(0, len(data) - _FAR)
-    found = _OPEN.search(data[begins:])
+    begins = max(0, len(data) - _MAX_TOKEN_BYTES)
+    found = _PARTIAL_TOKEN.search(data[begins:])
     return len(data) if found is None else begins + found.start()

@@ -18,30 +18,30 @@ from automate_governance.secrets.resolver import backends
 from automate_governance.secrets.vault_settings import VaultSettings
 from automate_plugins.checks import warnings
 
-_MAKE_ONE = "Generate one with `manage.py automate_generate_key`, keep it outside the database, and put it first."
+_GENERATE_KEY_HINT = (
+    "Generate one with `manage.py automate_generate_key`, keep it outside the database, and put it first."
+)
 
 
-def secrets_backends_load(app_configs: Any, **_: Any) -> list[CheckMessage]:
+def check_secrets_backends(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """W001: a secrets backend could not be loaded. W002: one replaces a built-in one. W009: a name that is none."""
     return [
         Warning(message, hint=hint, id=f"automate_governance.{number}") for number, message, hint in warnings(backends)
     ]
 
 
-def secrets_keys_are_keys(app_configs: Any, **_: Any) -> list[CheckMessage]:
+def check_secrets_keys(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E002: a configured key is malformed or short; E003: none is configured."""
     try:
         ring = keyring()
     except ImproperlyConfigured as error:
-        return [Error(f"{error}.", hint=_MAKE_ONE, id="automate_governance.E002")]
+        return [Error(f"{error}.", hint=_GENERATE_KEY_HINT, id="automate_governance.E002")]
     if ring.active is None:
-        return [Error("AUTOMATE_SECRETS_KEYS holds no key.", hint=_MAKE_ONE, id="automate_governance.E003")]
+        return [Error("AUTOMATE_SECRETS_KEYS holds no key.", hint=_GENERATE_KEY_HINT, id="automate_governance.E003")]
     return []
 
 
-def secrets_keys_open_what_is_stored(
-    app_configs: Any, databases: Sequence[str] | None = None, **_: Any
-) -> list[CheckMessage]:
+def check_stored_secrets(app_configs: Any, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """E001: stored secrets need a key that is not configured. Asks the database."""
     try:
         ring = keyring()
@@ -65,17 +65,17 @@ def secrets_keys_open_what_is_stored(
     ]
 
 
-def the_development_server_asks_too(app_configs: Any, **_: Any) -> list[CheckMessage]:
+def check_stored_secrets_at_runserver(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E001 as well, at `runserver`: it checks no databases, and starts all the same."""
     if sys.argv[1:2] != ["runserver"]:
         return []
     try:
-        return secrets_keys_open_what_is_stored(app_configs, databases=["default"])
+        return check_stored_secrets(app_configs, databases=["default"])
     except OperationalError:
         return []  # it says that itself
 
 
-def vault_settings_make_sense(app_configs: Any, **_: Any) -> list[CheckMessage]:
+def check_vault_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E004: the settings of the Vault server."""
     try:
         VaultSettings.read()
@@ -84,7 +84,7 @@ def vault_settings_make_sense(app_configs: Any, **_: Any) -> list[CheckMessage]:
     return []
 
 
-def no_debug_pages_in_public(app_configs: Any, **_: Any) -> list[CheckMessage]:
+def check_debug_is_off(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E005: debug pages show variables to whoever meets an error."""
     if settings.DEBUG and str(getattr(settings, "AUTOMATE_SITE_URL", "")).startswith("https:"):
         return [

@@ -12,12 +12,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 
 from automate_governance import callback_tokens
 from automate_governance.people import origin
-from automate_governance.redaction.redactor import STRONG, RedactedStream, Redactor, knowing
+from automate_governance.redaction.redactor import MIN_STRONG_LENGTH, RedactedStream, Redactor, redactor_context
 
-_SHOWN = re.compile(rb"""\b(?:value|title|content|alt|placeholder|aria-label)\s*=\s*(?:"[^"]*|'[^']*|[^\s"'>]*)$""")
-_FAR = 10_000  # bytes: longer tags are not looked through
+_VISIBLE_ATTRIBUTE = re.compile(
+    rb"""\b(?:value|title|content|alt|placeholder|aria-label)\s*=\s*(?:"[^"]*|'[^']*|[^\s"'>]*)$"""
+)
+_MAX_TAG_BYTES = 10_000  # bytes: longer tags are not looked through
 #: What is not text, by the beginning of its media type. All else is, whatever it is called.
-_NO_TEXTS = (
+_BINARY_TYPES = (
     "image/avif", "image/gif", "image/jpeg", "image/png", "image/vnd.microsoft.icon", "image/webp", "image/x-icon",
     "audio/", "font/", "video/", "application/font", "application/gzip", "application/octet-stream",
     "application/pdf", "application/vnd.ms-", "application/vnd.openxmlformats-", "application/wasm", "application/zip",
@@ -42,63 +44,67 @@ class RedactAnswersMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        with origin.of_request(request), knowing() as known:
+        with origin.request_origin(request), redactor_context() as known:
             response = self.get_response(request)
-        if response.headers.get("Content-Type", "").lower().startswith(_NO_TEXTS):
+        if response.headers.get("Content-Type", "").lower().startswith(_BINARY_TYPES):
             return response
         if isinstance(response, StreamingHttpResponse):
             content: Any = response.streaming_content
             response.headers.pop("Content-Length", None)
-            response.streaming_content = _later(content, known) if response.is_async else _pieces(content, known)
+            response.streaming_content = (
+                _redact_async_stream(content, known) if response.is_async else _redact_stream(content, known)
+            )
         elif isinstance(response, HttpResponse):
-            _mask(response, known)
+            _redact_response(response, known)
         return response
 
 
 def is_markup(data: bytes, at: int) -> bool:
     """Whether that place lies in a tag of HTML, outside the attributes that people see: a mask there breaks a page."""
-    begins = data.rfind(b"<", max(0, at - _FAR), at)
+    begins = data.rfind(b"<", max(0, at - _MAX_TAG_BYTES), at)
     if begins < 0 or data.rfind(b">", begins, at) >= 0 or not data[begins + 1 : begins + 2].strip(b" \t\r\n="):
         return False
-    return _SHOWN.search(data, begins, at) is None
+    return _VISIBLE_ATTRIBUTE.search(data, begins, at) is None
 
 
-def _mask(response: HttpResponse, known: Redactor) -> None:
-    content = callback_tokens.masked(response.content)
+def _redact_response(response: HttpResponse, known: Redactor) -> None:
+    content = callback_tokens.mask_tokens(response.content)
     if not known.is_empty:
-        content = _without(known, content, response)
+        content = _redact_content(known, content, response)
     if content != response.content:
         response.content = content
         if "Content-Length" in response.headers:
             response.headers["Content-Length"] = str(len(content))
 
 
-def _without(known: Redactor, content: bytes, response: HttpResponse) -> bytes:
+def _redact_content(known: Redactor, content: bytes, response: HttpResponse) -> bytes:
     charset = response.charset or "utf-8"
     text = content.decode(charset, "surrogateescape")
     is_html = response.headers.get("Content-Type", "").startswith("text/html")
     once: bytes = getattr(response, "shown_once", b"")
 
-    def spare(data: bytes, at: int) -> bool:
+    def is_exempt(data: bytes, at: int) -> bool:
         return (bool(once) and data.startswith(once, at)) or (is_html and is_markup(data, at))
 
-    masked = known.text(text, shapes=False, at_least=STRONG, spare=spare if is_html or once else None)
+    masked = known.text(
+        text, patterns=False, at_least=MIN_STRONG_LENGTH, is_exempt=is_exempt if is_html or once else None
+    )
     return masked.encode(charset, "surrogateescape")
 
 
-def _pieces(content: Iterator[bytes], known: Redactor) -> Iterator[bytes]:
+def _redact_stream(content: Iterator[bytes], known: Redactor) -> Iterator[bytes]:
     stream, decoder = RedactedStream(known), _decoder()
     for piece in content:
-        yield _bytes(stream.feed(decoder.decode(piece)))
-    yield _bytes(stream.feed(decoder.decode(b"", final=True)) + stream.end())
+        yield _bytes(stream.push(decoder.decode(piece)))
+    yield _bytes(stream.push(decoder.decode(b"", final=True)) + stream.flush())
 
 
-async def _later(content: AsyncGenerator[bytes], known: Redactor) -> AsyncIterator[bytes]:
+async def _redact_async_stream(content: AsyncGenerator[bytes], known: Redactor) -> AsyncIterator[bytes]:
     stream, decoder = RedactedStream(known), _decoder()
     async with contextlib.aclosing(content):
         async for piece in content:
-            yield _bytes(stream.feed(decoder.decode(piece)))
-    yield _bytes(stream.feed(decoder.decode(b"", final=True)) + stream.end())
+            yield _bytes(stream.push(decoder.decode(piece)))
+    yield _bytes(stream.push(decoder.decode(b"", final=True)) + stream.flush())
 
 
 def _decoder() -> codecs.IncrementalDecoder:

@@ -11,8 +11,8 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_governance.governed import Governed, verbs
 from automate_governance.people.origin import Source
-from automate_governance.redaction.redactor import learn_given
-from automate_governance.secrets.keyring import Place, Sealed, keyring
+from automate_governance.redaction.redactor import learn_entered
+from automate_governance.secrets.keyring import Envelope, SecretLocation, keyring
 
 AUDIT_LOCK = 7_301_447_150_914  # any constant: the advisory lock under which the chain grows
 
@@ -94,7 +94,7 @@ class StoredSecret(Governed):
     @sensitive_variables()
     def put(self, value: str) -> None:
         """Encrypt `value` into this row, without saving it. It is known to be a secret from now on."""
-        learn_given(value)
+        learn_entered(value)
         if self.pk is None:
             self.pk = _next_row()
         self.version += 1
@@ -104,7 +104,7 @@ class StoredSecret(Governed):
     def reveal(self) -> str:
         """The plain value. Raises KeyUnavailableError, or ValueError when the row was altered."""
         value = keyring().open(self._sealed, self._place)
-        learn_given(value)
+        learn_entered(value)
         return value
 
     def rewrap(self) -> None:
@@ -112,14 +112,14 @@ class StoredSecret(Governed):
         self._take(keyring().rewrap(self._sealed, self._place))
 
     @property
-    def _sealed(self) -> Sealed:
-        return Sealed(self.key_id, bytes(self.wrapped_key), bytes(self.box))
+    def _sealed(self) -> Envelope:
+        return Envelope(self.key_id, bytes(self.wrapped_key), bytes(self.box))
 
     @property
-    def _place(self) -> Place:
-        return Place(self._meta.db_table, self.pk, self.name, self.version)
+    def _place(self) -> SecretLocation:
+        return SecretLocation(self._meta.db_table, self.pk, self.name, self.version)
 
-    def _take(self, sealed: Sealed) -> None:
+    def _take(self, sealed: Envelope) -> None:
         self.key_id, self.wrapped_key, self.box = sealed.key_id, sealed.wrapped_key, sealed.box
 
 

@@ -14,37 +14,37 @@ from automate_governance import audit
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import User
 
-SEEN_EVERY = dt.timedelta(hours=1)  # a person, looking at the same part of the same thing
-USED_EVERY = dt.timedelta(days=1)  # a secret, by the same workflow and person
-MOST_REMEMBERED = 10_000
+VIEW_INTERVAL = dt.timedelta(hours=1)  # a person, looking at the same part of the same thing
+SECRET_USE_INTERVAL = dt.timedelta(days=1)  # a secret, by the same workflow and person
+MAX_RECENT_ENTRIES = 10_000
 
-_told: dict[tuple[str, ...], float] = {}  # what this process need not look up: key to the time on its clock
+_recent_entries: dict[tuple[str, ...], float] = {}  # what this process need not look up: key to the time on its clock
 
 
-def at(person: User, verb: str, obj: models.Model, *, trace_id: str = "", **changes: Any) -> None:
+def record_view(person: User, verb: str, obj: models.Model, *, trace_id: str = "", **changes: Any) -> None:
     """`person` has been shown what `obj` carries; `changes` say which part."""
-    _once(person, verb, obj, changes, SEEN_EVERY, trace_id)
+    _record_once(person, verb, obj, changes, VIEW_INTERVAL, trace_id)
 
 
-def used(person: User, references: Iterable[str], by: models.Model, workflow: str) -> None:
+def record_secret_use(person: User, references: Iterable[str], by: models.Model, workflow: str) -> None:
     """A run of `workflow`, as `person`, gets the secrets of the connection `by`."""
     for reference in references:
         backend, _, name = reference.partition(":")
         key = ("secret", reference, workflow, str(by.pk), str(person.pk))
-        if not _is_fresh(key, USED_EVERY):
+        if not _is_recent(key, SECRET_USE_INTERVAL):
             secret = StoredSecret.objects.filter(name=name).first() if backend == "database" else None
             changes = {"reference": reference, "connection": str(by), "workflow": workflow}
-            _once(person, "secret.used", secret or by, changes, USED_EVERY, "")
+            _record_once(person, "secret.used", secret or by, changes, SECRET_USE_INTERVAL, "")
             _remember(key)
 
 
-def _once(
+def _record_once(
     person: User, verb: str, obj: models.Model, changes: dict[str, Any], every: dt.timedelta, trace_id: str
 ) -> None:
     key = (verb, obj._meta.label_lower, str(obj.pk), str(person.pk), *map(str, changes.values()))
-    if _is_fresh(key, every):
+    if _is_recent(key, every):
         return
-    told = AuditEntry.objects.filter(
+    recorded = AuditEntry.objects.filter(
         object_type=obj._meta.label_lower,
         object_id=str(obj.pk),
         verb=verb,
@@ -52,23 +52,23 @@ def _once(
         changes=changes,
         at__gt=timezone.now() - every,
     )
-    if not told.exists():
+    if not recorded.exists():
         with transaction.atomic():
             audit.record(person, verb, obj, changes=changes, trace_id=trace_id)
     transaction.on_commit(lambda: _remember(key))
 
 
-def _is_fresh(key: tuple[str, ...], every: dt.timedelta) -> bool:
-    """Half of the time: what another process told before this one counts as well."""
-    return key in _told and time.monotonic() - _told[key] < every.total_seconds() / 2
+def _is_recent(key: tuple[str, ...], every: dt.timedelta) -> bool:
+    """Half of the time: what another process recorded before this one counts as well."""
+    return key in _recent_entries and time.monotonic() - _recent_entries[key] < every.total_seconds() / 2
 
 
 def _remember(key: tuple[str, ...]) -> None:
-    if len(_told) >= MOST_REMEMBERED:
-        _told.clear()
-    _told[key] = time.monotonic()
+    if len(_recent_entries) >= MAX_RECENT_ENTRIES:
+        _recent_entries.clear()
+    _recent_entries[key] = time.monotonic()
 
 
-def forget() -> None:
+def clear_recent_entries() -> None:
     """What this process remembers: the database knows it too."""
-    _told.clear()
+    _recent_entries.clear()

@@ -48,7 +48,7 @@ def permitted[M: models.Model](user: User, verb: str, queryset: QuerySet[M]) -> 
         return queryset.none()
     if user.is_superuser:
         return queryset
-    return _within(queryset, verb, user, user)
+    return _filter_permitted(queryset, verb, user, user)
 
 
 def permitted_to_outer[M: models.Model](person: str, verb: str, subquery: QuerySet[M]) -> QuerySet[M]:
@@ -56,10 +56,10 @@ def permitted_to_outer[M: models.Model](person: str, verb: str, subquery: QueryS
 
     Whether that person is active, or a superuser, is for that query to ask.
     """
-    return _within(subquery, verb, OuterRef(person), OuterRef(OuterRef(person)))
+    return _filter_permitted(subquery, verb, OuterRef(person), OuterRef(OuterRef(person)))
 
 
-def _within[M: models.Model](queryset: QuerySet[M], verb: str, user: Any, inner: Any) -> QuerySet[M]:
+def _filter_permitted[M: models.Model](queryset: QuerySet[M], verb: str, user: Any, inner: Any) -> QuerySet[M]:
     """The rule; `inner` is `user` as subqueries of `queryset` name it."""
     path, model = _governing(queryset.model)
     prefix = f"{path}__" if path else ""

@@ -13,7 +13,7 @@ type Finder = Callable[[Sequence[Any]], Iterator[tuple[Any, Use]]]
 _finders: dict[type[models.Model], list[Finder]] = {}
 
 
-def register(model: type[models.Model], find: Finder) -> None:
+def register_referrers(model: type[models.Model], find: Finder) -> None:
     """Ask `find` about objects of `model`. It yields (key of the object, what uses it), in a fixed number of queries.
 
     A user is an object, or a line such as "workflow Triage".
@@ -21,25 +21,25 @@ def register(model: type[models.Model], find: Finder) -> None:
     _finders.setdefault(model, []).append(find)
 
 
-def uses_of(obj: models.Model) -> list[str]:
+def describe_referrers(obj: models.Model) -> list[str]:
     """Every use of `obj`, in words."""
-    return sorted({_in_words(use) for use in users_of(obj)})
+    return sorted({_describe(use) for use in find_referrers(obj)})
 
 
-def users_of(obj: models.Model) -> list[Use]:
+def find_referrers(obj: models.Model) -> list[Use]:
     """Every use of `obj`: the objects that use it, and lines where there is no object to name."""
-    return users_of_each([obj])[obj.pk]
+    return find_referrers_of_each([obj])[obj.pk]
 
 
-def users_of_each(objs: Iterable[models.Model]) -> dict[Any, list[Use]]:
+def find_referrers_of_each(objs: Iterable[models.Model]) -> dict[Any, list[Use]]:
     """Every use of each of these objects of one model, by key: the same number of queries for any number of them."""
     listed = list(objs)
     found: dict[Any, set[Use]] = {obj.pk: set() for obj in listed}
     for find in _finders.get(type(listed[0]), []) if listed else ():
         for key, use in find(listed):
             found[key].add(use)
-    return {key: sorted(uses, key=_in_words) for key, uses in found.items()}
+    return {key: sorted(uses, key=_describe) for key, uses in found.items()}
 
 
-def _in_words(use: Use) -> str:
+def _describe(use: Use) -> str:
     return use if isinstance(use, str) else f"the {use._meta.verbose_name} {use}"

@@ -20,7 +20,7 @@ CONNECTION_ADMINS = "Connection admins"
 AUDITORS = "Auditors"
 
 #: What the members of each role do, in words.
-DOES = {
+DESCRIPTIONS = {
     BUILDERS: "Build workflows: make, change, test, run, publish and share their own, with connections and webhooks",
     OPERATORS: "Operate: see all workflows and their runs, run, re-run and cancel, pause and reassign, tend workers",
     CONNECTION_ADMINS: "Administer connections: see, use, change and share all connections and secrets",
@@ -86,6 +86,6 @@ def seed(app: AppConfig, state: Apps | None) -> None:
                 group.permissions.add(*shared)
 
 
-def share(model: str, *names: str, scope: str = "") -> tuple[str, ...]:
+def codenames(model: str, *names: str, scope: str = "") -> tuple[str, ...]:
     """Codenames of those verbs on `model`; with scope "any", for every object of the kind."""
     return tuple(f"{name}{f'_{scope}' if scope else ''}_{model}" for name in names)

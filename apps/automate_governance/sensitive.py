@@ -12,26 +12,26 @@ from guardian.models.models import BaseObjectPermission
 
 from automate_governance.redaction.token_patterns import is_secret_name
 
-_RIGHTS: tuple[type[models.Model], ...] = (Group, Permission, BaseObjectPermission)
-_POWERS = frozenset({"is_superuser", "is_staff"})
+_PERMISSION_MODELS: tuple[type[models.Model], ...] = (Group, Permission, BaseObjectPermission)
+_PRIVILEGE_FIELDS = frozenset({"is_superuser", "is_staff"})
 
 
-def reason(model: type[models.Model], read: Collection[str], write: Collection[str] = ()) -> str:
+def exposure_risk(model: type[models.Model], read: Collection[str], write: Collection[str] = ()) -> str:
     """What somebody could do with those fields of it, as the rest of a sentence; empty when there is nothing to say."""
     if model._meta.app_label.startswith("automate_"):
         return "is Automate's own: it holds what workflows may do, and what was done"
     if issubclass(model, AbstractBaseSession):
         return "holds sessions: whoever reads one is signed in as that person"
-    if issubclass(model, _RIGHTS) or _grants(model):
+    if issubclass(model, _PERMISSION_MODELS) or _grants_permissions(model):
         return "says what people may do"
     if secret := sorted(name for name in {*read, *write} if is_secret_name(name)):
         return f"holds secrets ({', '.join(secret)})"
-    if issubclass(model, get_user_model()) and (given := sorted(_POWERS & {*write})):
+    if issubclass(model, get_user_model()) and (given := sorted(_PRIVILEGE_FIELDS & {*write})):
         return f"lets workflows give people more power ({', '.join(given)})"
     return ""
 
 
-def _grants(model: type[models.Model]) -> bool:
+def _grants_permissions(model: type[models.Model]) -> bool:
     """Whether its rows give rights to people or groups."""
     fields = (field.related_model for field in model._meta.concrete_fields if field.is_relation)
     related = {each for each in fields if isinstance(each, type)}

@@ -18,7 +18,7 @@ from automate_governance.governed import Governed
 from automate_governance.people import names as people
 from automate_governance.permissions import NotPermittedError, Person, can, grants_on, permitted
 
-MOST_PEOPLE = 200
+MAX_PEOPLE = 200
 
 type Grantee = Person | Group
 
@@ -81,9 +81,9 @@ def revocable(by: Person, obj: Governed) -> list[str]:
     return verbs_of(type(obj)) if by.is_superuser or by.pk == obj.owner_id else grantable(by, obj)
 
 
-def find(name: str) -> Grantee:
+def find_grantee(name: str) -> Grantee:
     """The active person of that user name, or the group. Raises SharingError."""
-    person = people.active([name]).first()
+    person = people.active_people([name]).first()
     group = Group.objects.filter(name=name).first()
     if person is not None and group is not None:
         raise SharingError(f"{name} is a person and a group: ask an administrator to rename one of them.")
@@ -95,10 +95,10 @@ def find(name: str) -> Grantee:
 @transaction.atomic
 def grant(obj: Governed, grantee: Grantee, verbs: Iterable[str], *, by: Person) -> None:
     """Grant verbs, audited. Raises NotPermittedError, SharingError."""
-    wanted = _known(obj, verbs)
+    wanted = _check_verbs(obj, verbs)
     _check_may_share(obj, by)
     if lacking := [verb for verb in wanted if not can(by, verb, obj)]:
-        raise NotPermittedError(f"You may not {_words(lacking)} it, so you cannot grant that.")
+        raise NotPermittedError(f"You may not {_join_verbs(lacking)} it, so you cannot grant that.")
     for verb in wanted:
         assign_perm(_permission(obj, verb), grantee, obj)
     _record(obj, "shared", grantee, wanted, by)
@@ -107,20 +107,20 @@ def grant(obj: Governed, grantee: Grantee, verbs: Iterable[str], *, by: Person) 
 @transaction.atomic
 def revoke(obj: Governed, grantee: Grantee, verbs: Iterable[str], *, by: Person) -> None:
     """Take granted verbs away, audited. Raises NotPermittedError, SharingError."""
-    wanted = _known(obj, verbs)
+    wanted = _check_verbs(obj, verbs)
     _check_may_share(obj, by)
     if lacking := [verb for verb in wanted if verb not in revocable(by, obj)]:
-        raise NotPermittedError(f"You may not {_words(lacking)} it, so you cannot take that away.")
+        raise NotPermittedError(f"You may not {_join_verbs(lacking)} it, so you cannot take that away.")
     for verb in wanted:
         remove_perm(_permission(obj, verb), grantee, obj)
     _record(obj, "unshared", grantee, wanted, by)
 
 
-def grants(obj: Governed) -> list[Grant]:
+def list_grants(obj: Governed) -> list[Grant]:
     """What was granted on `obj`, people first, by name."""
     model = type(obj)
     found: dict[tuple[int, str, int], tuple[Grantee, list[str]]] = {}
-    for rank, rows, attribute in _granted(obj):
+    for rank, rows, attribute in _grant_rows(obj):
         for row in rows.select_related(attribute, "permission"):
             grantee = getattr(row, attribute)
             key = (rank, str(grantee), grantee.pk)
@@ -130,12 +130,12 @@ def grants(obj: Governed) -> list[Grant]:
     people = [grantee for grantee, _ in found.values() if not isinstance(grantee, Group)]
     roles = _Roles(model, [each.pk for each in (*people, *(person for team in members.values() for person in team))])
     return [
-        _described(grantee, sorted(verbs, key=order.index), members.get(grantee.pk, []), roles)
+        _build_grant(grantee, sorted(verbs, key=order.index), members.get(grantee.pk, []), roles)
         for _, (grantee, verbs) in sorted(found.items(), key=lambda item: item[0])
     ]
 
 
-def _described(grantee: Grantee, verbs: list[str], members: list[Person], roles: _Roles) -> Grant:
+def _build_grant(grantee: Grantee, verbs: list[str], members: list[Person], roles: _Roles) -> Grant:
     if not isinstance(grantee, Group):
         return Grant(grantee, tuple(verbs), tuple(verb for verb in verbs if roles.lack(grantee, verb)))
     return Grant(
@@ -151,7 +151,7 @@ def _members(groups: list[Group]) -> dict[int, list[Person]]:
     """The active people in each of these groups by name, at most `MOST_PEOPLE` in all. Two queries."""
     users = get_user_model()
     active = users._default_manager.filter(is_active=True, groups__in=groups).order_by(users.USERNAME_FIELD)
-    pairs = list(active.values_list("groups", "pk")[:MOST_PEOPLE])
+    pairs = list(active.values_list("groups", "pk")[:MAX_PEOPLE])
     known = users._default_manager.in_bulk([key for _, key in pairs])
     wanted = {group.pk for group in groups}
     found: dict[int, list[Person]] = {key: [] for key in wanted}
@@ -161,40 +161,40 @@ def _members(groups: list[Group]) -> dict[int, list[Person]]:
     return found
 
 
-def access(obj: Governed) -> list[Access]:
+def list_access(obj: Governed) -> list[Access]:
     """Who may do something with `obj`, and why: the owner first, then by name, at most `MOST_PEOPLE`.
 
     Costs the same number of queries for any number of people and groups.
     """
-    given = _Given(obj)
+    given = _Grants(obj)
     people = _candidates(obj, given)
     roles = _Roles(type(obj), [person.pk for person in people])
-    found = (_access(obj, person, given, roles) for person in people)
+    found = (_build_access(obj, person, given, roles) for person in people)
     ordered = sorted(filter(lambda each: each.reasons, found), key=lambda each: each.person.pk != obj.owner_id)
-    return ordered[:MOST_PEOPLE]
+    return ordered[:MAX_PEOPLE]
 
 
-def known_names(by: Person, obj: Governed) -> list[str]:
+def suggest_grantees(by: Person, obj: Governed) -> list[str]:
     """Whom to propose to `by`, who may share `obj`: their own groups, and whom the panel shows them already.
 
     Whoever may view all groups or all people in the admin is proposed all of those, at most `MOST_PEOPLE` of each.
     """
     users = get_user_model()
     groups = Group.objects.all() if by.has_perm("auth.view_group") else Group.objects.filter(user=by)
-    names = [*groups.order_by("name").values_list("name", flat=True)[:MOST_PEOPLE]]
+    names = [*groups.order_by("name").values_list("name", flat=True)[:MAX_PEOPLE]]
     if by.has_perm(f"{users._meta.app_label}.view_{users._meta.model_name}"):
         active = users._default_manager.filter(is_active=True).order_by(users.USERNAME_FIELD)
-        names += active.values_list(users.USERNAME_FIELD, flat=True)[:MOST_PEOPLE]
+        names += active.values_list(users.USERNAME_FIELD, flat=True)[:MAX_PEOPLE]
     else:
-        names += [each.person.get_username() for each in access(obj)]
-    return list(dict.fromkeys([*names, *(grant.name for grant in grants(obj))]))
+        names += [each.person.get_username() for each in list_access(obj)]
+    return list(dict.fromkeys([*names, *(grant.name for grant in list_grants(obj))]))
 
 
-class _Given:
+class _Grants:
     """The verbs that were granted on an object, by person and by group."""
 
     def __init__(self, obj: Governed) -> None:
-        (_, people, _), (_, groups, _) = _granted(obj)
+        (_, people, _), (_, groups, _) = _grant_rows(obj)
         self.to_people = _by_key(people.values_list("user_id", "permission__codename"))
         self.to_groups = _by_key(groups.values_list("group_id", "permission__codename"))
         named = Group.objects.filter(pk__in=self.to_groups).values_list("pk", "name")
@@ -226,7 +226,7 @@ class _Roles:
         return not person.is_superuser and not (person.is_active and self.why(person, verb))
 
 
-def _candidates(obj: Governed, given: _Given) -> list[Person]:
+def _candidates(obj: Governed, given: _Grants) -> list[Person]:
     """The active people who may do something with `obj`, or have but the reach; the owner first of all."""
     users = get_user_model()
     model = type(obj)
@@ -237,10 +237,10 @@ def _candidates(obj: Governed, given: _Given) -> list[Person]:
     by_group = Q(pk__in=users._default_manager.filter(groups__in=groups).values("pk"))
     found = users._default_manager.filter(may | by_role | by_group, is_active=True)
     first = Case(When(pk=obj.owner_id, then=0), default=1, output_field=IntegerField())
-    return list(found.order_by(first, users.USERNAME_FIELD)[:MOST_PEOPLE])
+    return list(found.order_by(first, users.USERNAME_FIELD)[:MAX_PEOPLE])
 
 
-def _access(obj: Governed, person: Person, given: _Given, roles: _Roles) -> Access:
+def _build_access(obj: Governed, person: Person, given: _Grants, roles: _Roles) -> Access:
     found = Access(person)
     groups = sorted(roles.groups.get(person.pk, set()) & given.to_groups.keys(), key=given.names.__getitem__)
     for verb in verbs_of(type(obj)):
@@ -268,14 +268,14 @@ def _permissions(model: type[Governed]) -> QuerySet[Permission]:
     return Permission.objects.filter(content_type__app_label=meta.app_label, content_type__model=meta.model_name)
 
 
-def _granted(obj: Governed) -> tuple[tuple[int, QuerySet[Any], str], tuple[int, QuerySet[Any], str]]:
+def _grant_rows(obj: Governed) -> tuple[tuple[int, QuerySet[Any], str], tuple[int, QuerySet[Any], str]]:
     """(rank, rows, who) of the grants to people and to groups."""
     people = grants_on(get_user_obj_perms_model, type(obj)).filter(content_object=obj)
     groups = grants_on(get_group_obj_perms_model, type(obj)).filter(content_object=obj)
     return (0, people, "user"), (1, groups, "group")
 
 
-def _known(obj: Governed, verbs: Iterable[str]) -> list[str]:
+def _check_verbs(obj: Governed, verbs: Iterable[str]) -> list[str]:
     wanted, there = list(dict.fromkeys(verbs)), verbs_of(type(obj))
     if not wanted:
         raise SharingError("Choose what they may do.")
@@ -305,5 +305,5 @@ def _verb(codename: str, model: type[Governed]) -> str:
     return codename.removesuffix(f"_{model._meta.model_name}")
 
 
-def _words(verbs: list[str]) -> str:
+def _join_verbs(verbs: list[str]) -> str:
     return " and ".join(verb.replace("_", " ") for verb in verbs)

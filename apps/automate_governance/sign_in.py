@@ -24,7 +24,7 @@ from django.utils.crypto import salted_hmac
 from automate_governance import audit
 from automate_governance.models import SignInCount
 from automate_governance.people import origin
-from automate_governance.people.names import active, name_field
+from automate_governance.people.names import active_people, username_field
 from automate_governance.permissions import SITE
 
 TRIES = 5  # of an account from one address; ten times as many from all addresses
@@ -32,7 +32,7 @@ TRIES_OF_ADDRESS = 100  # of all accounts from one address: beyond them each acc
 SPAN = dt.timedelta(minutes=15)
 MOST_ROWS = 100_000
 
-_ADD = """
+_INCREMENT = """
 INSERT INTO automate_governance_signincount AS had (account, address, tries, ends_at)
 VALUES (%(account)s, %(address)s, 1, now() + %(span)s)
 ON CONFLICT (account, address) DO UPDATE SET
@@ -40,7 +40,7 @@ ON CONFLICT (account, address) DO UPDATE SET
     ends_at = CASE WHEN had.ends_at <= now() THEN excluded.ends_at ELSE had.ends_at END
 RETURNING id, tries, ceil(extract(epoch FROM ends_at - now()))::int
 """
-_FORGET = """
+_DELETE_EXPIRED = """
 DELETE FROM automate_governance_signincount WHERE id IN (
     SELECT id FROM automate_governance_signincount WHERE ends_at <= now() OR id <= %(oldest)s
     ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
@@ -62,10 +62,10 @@ class ThrottleBackend:
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
         """None lets the next backend look. Raises PermissionDenied, which ends the attempt."""
-        name = name_in(credentials)
+        name = username_in(credentials)
         if request is None or not name or "password" not in credentials:  # no password is guessed here
             return
-        request.automate_attempt = made = _count(name, _address(request))  # type: ignore[attr-defined]
+        request.automate_attempt = made = _count_attempt(name, _address(request))  # type: ignore[attr-defined]
         if made.locked:
             raise PermissionDenied
 
@@ -74,71 +74,76 @@ class ThrottleBackend:
         await sync_to_async(self.authenticate)(request, **credentials)
 
 
-def attempt_of(request: HttpRequest | None) -> Attempt:
+def get_attempt(request: HttpRequest | None) -> Attempt:
     """What was said of the attempt in that request."""
     found: Attempt = getattr(request, "automate_attempt", Attempt())
     return found
 
 
-def name_in(credentials: Mapping[str, Any]) -> str:
+def username_in(credentials: Mapping[str, Any]) -> str:
     """The name that somebody tries to sign in with."""
-    return str(credentials.get(name_field()) or credentials.get("username") or "")
+    return str(credentials.get(username_field()) or credentials.get("username") or "")
 
 
-def succeeded(request: HttpRequest) -> None:
+def reset_counts(request: HttpRequest) -> None:
     """Take back what was counted of the account; of the address, that one attempt."""
-    made, address = attempt_of(request), _address(request)
+    made, address = get_attempt(request), _address(request)
     SignInCount.objects.filter(account=made.account, address__in=(address, "")).delete()
     SignInCount.objects.filter(account="", address=address).update(tries=models.F("tries") - 1)
 
 
 def unlock(*, name: str = "", address: str = "") -> int:
     """Forget the attempts on an account, or those from an address, audited; how many counts there were."""
-    counts = SignInCount.objects.filter(account=_key(name)) if name else SignInCount.objects.filter(address=address)
-    user = active([name]).first() if name else None
+    counts = (
+        SignInCount.objects.filter(account=_account_key(name)) if name else SignInCount.objects.filter(address=address)
+    )
+    user = active_people([name]).first() if name else None
     with transaction.atomic():
         found, _ = counts.delete()
         audit.record(
-            origin.person(), "user.unlocked", user or SITE(pk=0), changes={"address": address} if address else {}
+            origin.current_person(),
+            "user.unlocked",
+            user or SITE(pk=0),
+            changes={"address": address} if address else {},
         )
     return found
 
 
-def _count(name: str, address: str) -> Attempt:
+def _count_attempt(name: str, address: str) -> Attempt:
     """Always the pair first, then the address, then the account: two attempts never wait for each other.
 
     What is refused for the pair does not count for the account: one address cannot lock it for all others.
     """
     tries = setting("AUTOMATE_SIGN_IN_TRIES", TRIES)
-    account = _key(name)
+    account = _account_key(name)
     with transaction.atomic(), connection.cursor() as cursor:
-        row, *pair = _add(cursor, account, address)
-        _, *wide = _add(cursor, "", address)
+        row, *pair = _increment(cursor, account, address)
+        _, *wide = _increment(cursor, "", address)
         is_flood = wide[0] > setting("AUTOMATE_SIGN_IN_TRIES_OF_ADDRESS", TRIES_OF_ADDRESS)
         limits = [(pair, 1 if is_flood else tries)]
         if pair[0] <= limits[0][1]:
-            _, *account_wide = _add(cursor, account, "")
+            _, *account_wide = _increment(cursor, account, "")
             limits.append((account_wide, tries * 10))
         if any(tried == most + 1 for (tried, _), most in limits):
-            user = active([name]).first()
+            user = active_people([name]).first()
             audit.record(AnonymousUser(), "user.locked", user or SITE(pk=0))
-        cursor.execute(_FORGET, {"oldest": row - MOST_ROWS})
+        cursor.execute(_DELETE_EXPIRED, {"oldest": row - MOST_ROWS})
     locked = max((seconds for (tried, seconds), most in limits if tried > most), default=0)
     return Attempt(account, locked, is_flood)
 
 
-def _add(cursor: Any, account: str, address: str) -> tuple[int, int, int]:
-    cursor.execute(_ADD, {"account": account, "address": address, "span": SPAN})
+def _increment(cursor: Any, account: str, address: str) -> tuple[int, int, int]:
+    cursor.execute(_INCREMENT, {"account": account, "address": address, "span": SPAN})
     found: tuple[int, int, int] = cursor.fetchone()
     return found
 
 
 def _address(request: HttpRequest) -> str:
     """Never empty, which stands for all addresses: a socket file has none."""
-    return origin.address(request) or "unknown"
+    return origin.remote_address(request) or "unknown"
 
 
-def _key(name: str) -> str:
+def _account_key(name: str) -> str:
     """A name as it is counted: one form for all its spellings, and no name in the table."""
     plain = unicodedata.normalize("NFKC", name).casefold()
     return salted_hmac("automate.sign-in", plain, algorithm="sha256").hexdigest()[:32]

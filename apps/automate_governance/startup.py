@@ -19,21 +19,21 @@ from automate_governance.secrets.keyring import KeyUnavailableError
 
 log = logging.getLogger(__name__)
 
-_LONG_ENOUGH = 12  # characters of a password of the site's own: a shorter one may well be an ordinary word
+_MIN_PASSWORD_LENGTH = 12  # characters of a password of the site's own: a shorter one may well be an ordinary word
 
 
-def prepare() -> None:
+def prepare_process() -> None:
     """Check the keys, and make the secrets that are stored now known to the redactor.
 
     Raises ImproperlyConfigured, one line that says what to do. A database that is away is no reason to refuse: the
     process waits for it, and each secret is checked when it is used.
     """
     log_redaction.guard_process()
-    problems = [*checks.secrets_keys_are_keys(None), *checks.vault_settings_make_sense(None)]
+    problems = [*checks.check_secrets_keys(None), *checks.check_vault_settings(None)]
     try:
-        problems += checks.secrets_keys_open_what_is_stored(None, databases=["default"])
+        problems += checks.check_stored_secrets(None, databases=["default"])
         if not problems:
-            redactor.learn_given(*_stored())
+            redactor.learn_entered(*_stored_values())
     except DatabaseError as error:
         log.warning("stored secrets could not be compared with the keys now: %s", str(error).strip())
     finally:
@@ -42,12 +42,12 @@ def prepare() -> None:
         raise ImproperlyConfigured(" ".join(f"{problem.msg} {problem.hint}" for problem in problems))
 
 
-def learn_what_is_the_sites_own() -> None:
+def learn_site_secrets() -> None:
     """The keys and passwords of the settings, and the secrets of the environment: nothing has to ask for them."""
-    redactor.learn(*_of_settings(), *EnvSecretsBackend.all_values())
+    redactor.learn(*_values_in_settings(), *EnvSecretsBackend.all_values())
 
 
-def _stored() -> Iterator[str]:
+def _stored_values() -> Iterator[str]:
     for secret in StoredSecret.objects.filter(lost_at=None).iterator(chunk_size=1_000):
         try:
             yield secret.reveal()
@@ -55,7 +55,7 @@ def _stored() -> Iterator[str]:
             log.warning("the stored secret %s: %s", secret, error)
 
 
-def _of_settings() -> Iterator[str]:
+def _values_in_settings() -> Iterator[str]:
     keys = getattr(settings, "AUTOMATE_SECRETS_KEYS", ())
     given = keys if isinstance(keys, list | tuple) else [keys]
     yield from (key for key in given if isinstance(key, str))  # a check reports others
@@ -65,4 +65,4 @@ def _of_settings() -> Iterator[str]:
         *(database.get("PASSWORD") for database in settings.DATABASES.values()),
         *((mailer.get("OPTIONS") or {}).get("password") for mailer in mailers.values()),
     ]
-    yield from (password for password in passwords if password and len(password) >= _LONG_ENOUGH)
+    yield from (password for password in passwords if password and len(password) >= _MIN_PASSWORD_LENGTH)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_governance.redaction.redactor import cut
+from automate_governance.redaction.redactor import redact_and_truncate
 from automate_llm import answers, chunking, prompts
 from automate_llm.model_call import ModelCaller
 from automate_llm.prompts import Message
@@ -111,7 +111,7 @@ def _ask_for_document(caller: ModelCaller, schema: Schema, task: str, data: Any,
     raise ConnectorError(
         f"the model's answer does not fit the schema, nor did it when told so: {problems[0]}",
         code="schema_not_met",
-        details={"problems": problems, "answer": cut(text, _SHOWN)},
+        details={"problems": problems, "answer": redact_and_truncate(text, _SHOWN)},
     )
 
 

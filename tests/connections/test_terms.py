@@ -20,7 +20,7 @@ from automate_connectors.oauth.tokens import get_access_token
 from automate_egress import HttpResponse
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.resolver import resolve
-from automate_governance.secrets.use import unusable
+from automate_governance.secrets.use import find_forbidden_references
 from tests.connections.provider import Provider
 from tests.connections.test_form import ADD, errors, sent
 from tests.connections.test_oauth import CALLBACK, address, said, soon_over, start
@@ -91,7 +91,7 @@ def test_tokens_are_secrets_of_whoever_signed_in(sign_in_as, owner, colleague):
     for secret in (token.access, token.refresh):
         assert secret.owner == colleague
         bound = {"token": [f"database:{secret.name}"]}
-        assert list(unusable(owner, bound)) and not list(unusable(colleague, bound))
+        assert list(find_forbidden_references(owner, bound)) and not list(find_forbidden_references(colleague, bound))
 
 
 def test_a_renewal_leaves_them_theirs(sign_in_as, colleague, provider):

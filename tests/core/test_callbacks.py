@@ -21,7 +21,7 @@ from automate_core.runs.waits import approvals, rejected_callbacks
 from automate_core.webhooks.callback_urls import callback_url
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.models import AuditEntry, StoredSecret
-from automate_governance.reference_registry import uses_of
+from automate_governance.reference_registry import describe_referrers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -275,7 +275,7 @@ def test_a_callback_has_to_be_signed_where_the_wait_demands_it(code, workflow, o
     wait.refresh_from_db()
     assert wait.outcome["payload"] == {"paid": True}
     assert post(run.pk, **_signed(scheme, value, address)).status_code == 409
-    assert uses_of(secret) == ["the workflow Signed"]
+    assert describe_referrers(secret) == ["the workflow Signed"]
 
 
 @pytest.mark.parametrize(

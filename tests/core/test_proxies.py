@@ -18,7 +18,7 @@ CLAIMS = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "automate.example.co
 
 
 def _seen(request):
-    return origin.address(request), request.scheme, request.META["HTTP_HOST"]
+    return origin.remote_address(request), request.scheme, request.META["HTTP_HOST"]
 
 
 def by_asgi(peer, headers):
@@ -47,7 +47,7 @@ def by_wsgi(peer, headers):
 
 @pytest.fixture(params=[by_asgi, by_wsgi], ids=["asgi", "wsgi"])
 def door(request, monkeypatch):
-    monkeypatch.setattr("automate_governance.startup.prepare", lambda: None)
+    monkeypatch.setattr("automate_governance.startup.prepare_process", lambda: None)
     return request.param
 
 

@@ -17,7 +17,7 @@ from automate_core.webhooks.schemes.registry import SchemeError
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import NotPermittedError
-from automate_governance.reference_registry import uses_of
+from automate_governance.reference_registry import describe_referrers
 from automate_governance.secrets.keyring import generate_key
 from tests.conftest import SECRET
 
@@ -109,9 +109,9 @@ def test_the_last_use_of_each_secret_costs_no_write_a_delivery(endpoint, deliver
 def test_where_an_old_secret_is_used_is_told_until_it_counts_no_more(endpoint, owner):
     old = StoredSecret.objects.get(name="hook-github")
     endpoints.rotate_secret(endpoint, NEW, actor=owner)
-    assert uses_of(old) == ["the webhook github"]
+    assert describe_referrers(old) == ["the webhook github"]
     _later(25)
-    assert uses_of(old) == []
+    assert describe_referrers(old) == []
 
 
 # --- by command and in the admin --------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from automate_core.models import Event, ExecutionRun, SearchTerm
 from automate_core.outbox import subjects
 from automate_core.outbox.ingest import INGEST
 from automate_core.runs import control
-from automate_governance.redaction.redactor import knowing
+from automate_governance.redaction.redactor import redactor_context
 
 GUESSED = """
 name: Orders
@@ -55,7 +55,7 @@ def test_the_subject_is_guessed_from_usual_names(payload, subject):
 
 
 def test_a_known_secret_is_never_part_of_a_subject():
-    with knowing() as known:
+    with redactor_context() as known:
         known.learn("hunter2-hunter2")
         assert subjects.guess({"number": 1, "title": "the password is hunter2-hunter2"}) == "1"
 

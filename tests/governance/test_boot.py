@@ -82,7 +82,7 @@ def test_nothing_starts_with_keys_that_do_not_fit(secret, environment, start, wr
 
 
 def test_good_keys_are_no_problem(secret):
-    startup.prepare()
+    startup.prepare_process()
     assert not [check for check in run_checks(databases=["default"]) if check.id.startswith("automate_governance.E")]
 
 
@@ -90,13 +90,13 @@ def test_what_is_stored_is_kept_quiet_from_the_start(secret, monkeypatch):
     known = type(redactor)()
     monkeypatch.setattr(startup, "redactor", known)
     assert known.text("a-s3cret-before-the-start") != MASK
-    startup.prepare()
+    startup.prepare_process()
     assert known.text("a-s3cret-before-the-start") == MASK
 
 
 def test_a_secret_that_was_altered_keeps_nobody_from_starting(secret, caplog):
     StoredSecret.objects.update(box=b"x" * 40)
-    startup.prepare()
+    startup.prepare_process()
     assert "the stored secret token: the stored secret does not open" in caplog.text
 
 
@@ -106,8 +106,8 @@ def test_a_database_that_is_away_is_waited_for(monkeypatch, caplog):
     def away(*args, **kwargs):
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(checks, "secrets_keys_open_what_is_stored", away)
-    startup.prepare()
+    monkeypatch.setattr(checks, "check_stored_secrets", away)
+    startup.prepare_process()
     assert "could not be compared with the keys now: connection refused" in caplog.text
 
 
@@ -115,15 +115,15 @@ def test_every_problem_is_in_one_line(settings):
     settings.AUTOMATE_SECRETS_KEYS = []
     settings.AUTOMATE_VAULT = {"url": "https://vault.example.com"}
     with pytest.raises(ImproperlyConfigured) as caught:
-        startup.prepare()
+        startup.prepare_process()
     assert "holds no key" in str(caught.value) and "AUTOMATE_VAULT takes" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_debug_pages_and_a_public_address_do_not_go_together(settings):
-    assert not checks.no_debug_pages_in_public(None)
+    assert not checks.check_debug_is_off(None)
     settings.DEBUG, settings.AUTOMATE_SITE_URL = True, "https://automate.example.com"
-    [error] = checks.no_debug_pages_in_public(None)
+    [error] = checks.check_debug_is_off(None)
     assert error.id == "automate_governance.E005"
     settings.AUTOMATE_SITE_URL = "http://127.0.0.1:8000"
-    assert not checks.no_debug_pages_in_public(None)
+    assert not checks.check_debug_is_off(None)

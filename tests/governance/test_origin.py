@@ -41,13 +41,13 @@ def test_a_command_says_whom_it_was_done_as_and_by_which_user_of_the_system(plai
     monkeypatch.setattr(sys, "argv", ["/srv/site/manage.py", "automate_workflow"])
     monkeypatch.setenv("USER", "mallory")
     call_command("automate_workflow", "pause", "plain", user="owner")
-    user = origin.current().system_user
+    user = origin.current_origin().system_user
     assert user and user != "mallory"
     assert _last() == (f"owner, by command line ({user})", "command", "")
 
 
 def test_what_a_worker_does_for_a_person(owner):
-    with origin.of_process(origin.Source.WORKER):
+    with origin.process_origin(origin.Source.WORKER):
         audit.record(owner, "thing.done", owner)
     assert _last() == ("owner, by worker", "worker", "")
     audit.record(owner, "thing.done", owner)

@@ -33,7 +33,7 @@ def lost(owner, endpoint, settings):
 
 def test_what_is_lost_is_listed_and_nothing_changes(lost, capsys):
     with pytest.raises(ImproperlyConfigured, match="automate_recover_keys"):
-        startup.prepare()
+        startup.prepare_process()
     with pytest.raises(CommandError, match="--accept-loss") as raised:
         call_command("automate_recover_keys")
     assert raised.value.returncode == 1
@@ -46,7 +46,7 @@ def test_what_is_lost_is_listed_and_nothing_changes(lost, capsys):
 
 def test_the_site_starts_and_values_are_entered_again(lost, admin, deliver, sign_in, capsys):
     call_command("automate_recover_keys", "--accept-loss")
-    startup.prepare()
+    startup.prepare_process()
     assert AuditEntry.objects.filter(verb="secret.marked_lost").count() == StoredSecret.objects.count()
     with pytest.raises(SecretNotFoundError, match="enter it again"):
         resolve("database:crm")

@@ -21,7 +21,7 @@ from automate_governance.middleware import RedactAnswersMiddleware, is_markup
 from automate_governance.redaction import log_redaction
 from automate_governance.redaction import redactor as redaction
 from automate_governance.redaction.log_redaction import RedactingFilter
-from automate_governance.redaction.redactor import MASK, RedactedStream, Redactor, knowing, redact, redactor
+from automate_governance.redaction.redactor import MASK, RedactedStream, Redactor, redact, redactor, redactor_context
 from automate_testing.fakes import context
 from tests.governance.spelt import found, spellings
 from tests.support.costs import at_most
@@ -32,7 +32,7 @@ VALUE = 's3cret-value/with+odd "characters" & <ümläuts>\\'
 @pytest.fixture
 def known(monkeypatch):
     """A redactor of this test's own: in place of the process's, and of what goes on in the test."""
-    with knowing() as made:
+    with redactor_context() as made:
         for module in (redaction, log_redaction):
             monkeypatch.setattr(module, "redactor", made)
         yield made
@@ -66,8 +66,8 @@ def test_no_value_survives_in_any_spelling(value, before, after):
         return
     made.learn(value)
     for name, form in spellings(value).items():
-        if len(form) >= redaction.SHORTEST and "base64" not in name:
-            masked = made.text(f"{before}{form}{after}", shapes=False)
+        if len(form) >= redaction.MIN_LENGTH and "base64" not in name:
+            masked = made.text(f"{before}{form}{after}", patterns=False)
             assert MASK in masked, name
             assert form not in masked.replace(MASK, "") or form in before + after, name
 
@@ -86,8 +86,8 @@ def test_a_value_is_masked_as_a_whole_or_not_at_all(known):
     known.learn(value := "a-very-long-secret-value-0123456789")
     for size in range(6, len(value)):
         assert known.text(f"it is {value[:size]}") == f"it is {value[:size]}"
-    assert redaction.cut(f"it is {value}", 30) == f"it is {MASK}", "what we cut is masked before"
-    assert redaction.cut("it is long", 5) == "it is"
+    assert redaction.redact_and_truncate(f"it is {value}", 30) == f"it is {MASK}", "what we cut is masked before"
+    assert redaction.redact_and_truncate("it is long", 5) == "it is"
 
 
 def test_short_values_do_not_blank_out_ordinary_text(known):
@@ -95,7 +95,7 @@ def test_short_values_do_not_blank_out_ordinary_text(known):
     known.learn("orders")
     assert known.text("abcdef") == "abcdef"
     assert known.text("42 orders") == f"42 {MASK}"
-    assert known.text("42 orders", at_least=redaction.STRONG) == "42 orders"
+    assert known.text("42 orders", at_least=redaction.MIN_STRONG_LENGTH) == "42 orders"
 
 
 LOOKS_LIKE_ONE = {
@@ -145,7 +145,7 @@ def test_members_are_judged_by_their_names(known):
         "note": "plain",
     }
     assert redact(given) == expected
-    assert redact(given, shapes=False) == given
+    assert redact(given, patterns=False) == given
     assert json.loads(known.document('{"a": {"cookie":"x=1; y=2"}, "b": [1.50, 1]}')) == {
         "a": {"cookie": MASK},
         "b": [1.5, 1],
@@ -182,18 +182,18 @@ def test_a_value_over_several_pieces_is_masked(known, size):
     )
     text += base64.b64encode(f"and {VALUE}".encode()).decode()
     stream = RedactedStream(known)
-    pieces = [stream.feed(text[at : at + size]) for at in range(0, len(text), size)]
-    said = "".join(pieces) + stream.end()
+    pieces = [stream.push(text[at : at + size]) for at in range(0, len(text), size)]
+    said = "".join(pieces) + stream.flush()
     assert not found(VALUE, said) and "another" not in said
-    assert said == known.text(text, shapes=False)
+    assert said == known.text(text, patterns=False)
 
 
 def test_a_stream_holds_nothing_back_without_need(known):
     known.learn("another-secret-value")
     stream = RedactedStream(known)
-    assert stream.feed("data: all of it\n\n") == "data: all of it\n\n"
-    assert stream.feed("data: anot") == "data: "
-    assert stream.feed("her day\n\n") == "another day\n\n"
+    assert stream.push("data: all of it\n\n") == "data: all of it\n\n"
+    assert stream.push("data: anot") == "data: "
+    assert stream.push("her day\n\n") == "another day\n\n"
 
 
 def through(response, *handed_out):
@@ -229,8 +229,8 @@ def test_a_callback_is_masked_whole_or_in_pieces_and_nothing_else_is_held_back(k
     pieces = (text[at : at + size].encode() for at in range(0, len(text), size))
     assert b"".join(through(StreamingHttpResponse(pieces))).decode() == masked
     stream = RedactedStream(known)
-    assert stream.feed("data: Why\n\n") == "data: Why\n\n"
-    assert stream.feed("x" * 9_000 + "WyI" + "y" * 9_000)[-1] == "y", "what is too long is no token"
+    assert stream.push("data: Why\n\n") == "data: Why\n\n"
+    assert stream.push("x" * 9_000 + "WyI" + "y" * 9_000)[-1] == "y", "what is too long is no token"
 
 
 @pytest.mark.parametrize("kind", ["application/x-ndjson", "application/jsonl", "text/csv", "image/svg+xml", "", "x/y"])
@@ -409,7 +409,7 @@ def test_thousands_of_values_are_found_and_cost_little(known):
 
 
 def test_what_was_learned_first_is_forgotten_first(known, monkeypatch):
-    monkeypatch.setattr(redaction, "MOST", 100)
+    monkeypatch.setattr(redaction, "MAX_VALUES", 100)
     for number in range(101):
         known.learn(_value(number))
     assert known.text(_value(0)) == _value(0) and known.text(_value(100)) == MASK
@@ -423,13 +423,13 @@ SECRETS = ["hunter2", "s3cret-of-mine", "CorrectHorse", "sk_live_4eC39HqLyjWDarj
 
 @pytest.mark.parametrize("value", WORDS)
 def test_nobody_can_blank_out_ordinary_words(known, value):
-    known.learn_given(value, f"{value}")
+    known.learn_entered(value, f"{value}")
     assert known.text(f"<{value}>") == f"<{value}>"
 
 
 @pytest.mark.parametrize("value", SECRETS)
 def test_what_is_no_ordinary_word_is_masked(known, value):
-    known.learn_given(value)
+    known.learn_entered(value)
     assert known.text(f"<{value}>") == f"<{MASK}>"
 
 
@@ -439,7 +439,7 @@ def test_a_stored_value_breaks_no_page(known, client):
     html = (
         f'<body {name}: "t"}}\'><input name="csrfmiddlewaretoken" value="{shown}"><p title="{shown}">{shown} < {shown}'
     )
-    masked = known.text(html, shapes=False, at_least=redaction.STRONG, spare=is_markup)
+    masked = known.text(html, patterns=False, at_least=redaction.MIN_STRONG_LENGTH, is_exempt=is_markup)
     assert masked == html.replace(shown, MASK)
 
 
@@ -463,5 +463,5 @@ def test_threads_may_learn_and_mask_at_once(known):
 def test_the_sites_own_keys_are_known_from_the_start(settings):
     from automate_governance import startup
 
-    startup.learn_what_is_the_sites_own()
+    startup.learn_site_secrets()
     assert redactor.text(f"{settings.SECRET_KEY} {settings.AUTOMATE_SECRETS_KEYS[0]}") == f"{MASK} {MASK}"

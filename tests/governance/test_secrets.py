@@ -18,11 +18,11 @@ from django.utils import timezone
 from automate_governance.models import StoredSecret
 from automate_governance.redaction.redactor import MASK
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
-from automate_governance.secrets.keyring import Keyring, KeyUnavailableError, Place, generate_key
+from automate_governance.secrets.keyring import Keyring, KeyUnavailableError, SecretLocation, generate_key
 from automate_governance.secrets.resolver import backends, is_reference, resolve
 
 VALUE = 's3cret-value/with+odd "characters" & <ümläuts>'
-PLACE = Place("table", 1, "name", 1)
+PLACE = SecretLocation("table", 1, "name", 1)
 
 
 @pytest.fixture

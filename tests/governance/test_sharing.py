@@ -92,7 +92,7 @@ def test_sharing_takes_the_verb_share(thing, sign_in, colleague, stranger):
     for method, data in (("get", {}), ("post", {"name": "stranger", "verb": "view"})):
         assert getattr(sign_in(colleague), method)(url("connection", thing), data).status_code == 403
         assert getattr(sign_in(stranger), method)(url("connection", thing), data).status_code == 404
-    assert sharing.grants(thing)[0].name == "colleague"
+    assert sharing.list_grants(thing)[0].name == "colleague"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_sharing_takes_the_verb_share(thing, sign_in, colleague, stranger):
 def test_what_cannot_be_done_is_said(thing, sign_in, owner, colleague, data, words):
     answer = sign_in(owner).post(url("connection", thing), data)
     assert answer.status_code == 422 and words in answer.content.decode()
-    assert not sharing.grants(thing)
+    assert not sharing.list_grants(thing)
 
 
 def test_an_unknown_kind_is_404(thing, sign_in, owner):
@@ -121,9 +121,9 @@ def test_an_unknown_kind_is_404(thing, sign_in, owner):
 def test_a_grant_without_the_role_is_said_to_have_no_effect(thing, stranger, owner):
     stranger.groups.clear()
     sharing.grant(thing, stranger, ["view", "use"], by=owner)
-    [grant] = sharing.grants(thing)
+    [grant] = sharing.list_grants(thing)
     assert grant.verbs == ("view", "use") and set(grant.idle) == {"view", "use"}
-    assert stranger.pk not in {each.person.pk for each in sharing.access(thing)}
+    assert stranger.pk not in {each.person.pk for each in sharing.list_access(thing)}
 
 
 def test_who_may_do_what_is_what_the_rule_says(thing, owner, colleague, stranger, admin):
@@ -144,7 +144,7 @@ def test_who_may_do_what_is_what_the_rule_says(thing, owner, colleague, stranger
     reader.groups.add(team)
     sharing.grant(thing, colleague, ["view"], by=owner)
     sharing.grant(thing, team, ["use", "change"], by=owner)
-    shown = {(each.person.pk, verb) for each in sharing.access(thing) for verb in each.reasons}
+    shown = {(each.person.pk, verb) for each in sharing.list_access(thing) for verb in each.reasons}
     everybody = get_user_model().objects.all()
     ruled = {
         (person.pk, verb)
@@ -152,7 +152,7 @@ def test_who_may_do_what_is_what_the_rule_says(thing, owner, colleague, stranger
         if can(person, verb, thing)
     }
     assert shown == ruled
-    why = {each.person.username: each.why for each in sharing.access(thing)}
+    why = {each.person.username: each.why for each in sharing.list_access(thing)}
     assert why["owner"] == ["owner"] and why["colleague"] == ["shared with them"]
     assert why["stranger"] == ["shared with the group team"] and why["keeper"] == ["role Connection admins"]
     assert "permission of their own" in why["reader"] and why["root"] == ["administrator of the site"]
@@ -180,7 +180,7 @@ def test_the_owner_and_administrators_take_away_what_they_like(thing, request, w
     answer = sign_in(request.getfixturevalue(who)).post(
         url("connection", thing), {"revoke": f"user:{stranger.pk}", "verb": "delete"}
     )
-    assert answer.status_code == 303 and not sharing.grants(thing)
+    assert answer.status_code == 303 and not sharing.list_grants(thing)
 
 
 def test_the_panel_asks_as_often_for_many_groups_as_for_few(thing, sign_in, owner):
@@ -213,7 +213,7 @@ def test_sharing_with_a_group_says_who_is_in_it_and_who_gains_nothing(thing, sig
         person.groups.add(team)
     for group in (team, empty):
         sharing.grant(thing, group, ["view", "use"], by=owner)
-    [of_empty, of_team] = sharing.grants(thing)
+    [of_empty, of_team] = sharing.list_grants(thing)
     assert (of_team.members, of_team.roleless, of_team.idle) == (("clerk", "colleague"), ("clerk",), ())
     assert (of_empty.members, of_empty.idle) == ((), ("view", "use"))
     said = Page(sign_in(owner).get(url("connection", thing))).text
@@ -258,4 +258,4 @@ def test_grants_on_one_object_come_one_after_another(thing, owner, colleague):
         wait_for(somebody_waits)
         assert not done.is_set()
     waiting.join(60)
-    assert done.is_set() and sharing.grants(thing)[0].verbs == ("view", "use")
+    assert done.is_set() and sharing.list_grants(thing)[0].verbs == ("view", "use")

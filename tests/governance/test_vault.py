@@ -201,20 +201,20 @@ def test_a_path_stays_inside_its_mount(vault, use, key):
 )
 def test_settings_that_make_no_sense_are_an_error_at_start(settings, members, said):
     settings.AUTOMATE_VAULT = members
-    [error] = checks.vault_settings_make_sense(None)
+    [error] = checks.check_vault_settings(None)
     assert error.id == "automate_governance.E004" and said in error.msg
 
 
 def test_without_a_server_the_reference_says_so(settings):
     settings.AUTOMATE_VAULT = {}
     assert "set AUTOMATE_VAULT" in told("vault:crm/api", SecretNotFoundError)
-    assert not checks.vault_settings_make_sense(None)
+    assert not checks.check_vault_settings(None)
 
 
 def test_a_host_that_the_setting_names_may_be_spoken_to_in_clear(settings):
     settings.AUTOMATE_EGRESS_ALLOW = ["vault.internal:8200"]
     settings.AUTOMATE_VAULT = {"url": "http://vault.internal:8200", "token": "x"}
-    assert not checks.vault_settings_make_sense(None)
+    assert not checks.check_vault_settings(None)
 
 
 def test_nothing_is_looked_for_in_the_environment_or_the_home_folder(vault, use, monkeypatch, tmp_path):

@@ -33,7 +33,7 @@ def auditor(stranger, sign_in):
 def entries(owner, colleague):
     """Five, in this order."""
     audit.record(owner, "workflow.published", owner, changes={"message": "Ready for spring"})
-    with origin.of_process(origin.Source.COMMAND):
+    with origin.process_origin(origin.Source.COMMAND):
         audit.record(colleague, "workflow.paused", owner)
     audit.record(
         colleague, "connection.changed", colleague, changes={"base_url": {"from": "http://a", "to": "http://b"}}

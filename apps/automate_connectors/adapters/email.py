@@ -187,7 +187,7 @@ def _message(params: dict[str, Any], connection: dict[str, Any], key: str) -> Em
 
 def _without_secrets(text: str) -> str:
     """A mail is read by many, and kept: no secret of ours goes into one."""
-    return redact_text(text, shapes=False)
+    return redact_text(text, patterns=False)
 
 
 def _sender(wanted: str, connection: dict[str, Any]) -> str | None:

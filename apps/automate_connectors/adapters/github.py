@@ -13,7 +13,7 @@ from typing import Any
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
 from automate_connectors.web import http_error, invalid_input, json_list, json_object, quote_segment
 from automate_egress import HttpResponse
-from automate_governance.redaction.redactor import cut
+from automate_governance.redaction.redactor import redact_and_truncate
 from automate_plugins.fields import FieldKind, FieldSpec
 
 _API = "https://api.github.com"
@@ -276,7 +276,7 @@ def _reason(response: HttpResponse) -> str:
         str(one.get("message") or f"{one.get('field')} is {one.get('code')}") if isinstance(one, dict) else str(one)
         for one in errors or []
     ]
-    return cut("; ".join([str(found.get("message") or "no reason given"), *fields]), 500)
+    return redact_and_truncate("; ".join([str(found.get("message") or "no reason given"), *fields]), 500)
 
 
 def _wait(response: HttpResponse) -> float:

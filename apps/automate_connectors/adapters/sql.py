@@ -25,7 +25,7 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter, Connecto
 from automate_connectors.web import invalid_input
 from automate_egress import EgressError
 from automate_egress.postgres import PostgresServer, postgres
-from automate_governance.redaction.redactor import cut
+from automate_governance.redaction.redactor import redact_and_truncate
 from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_ROWS = 10_000
@@ -284,7 +284,7 @@ def _translate_error(error: psycopg.Error) -> ConnectorError:
     retryable = broken or state == "55P03" or state[:2] in {"08", "40", "53", "57"}
     details = {"sqlstate": state} if state else {}
     text = f"{message}{hint}" + (f": {advice}" if advice else "")
-    return ConnectorError(cut(text, 2_000), code=code, retryable=retryable, details=details)
+    return ConnectorError(redact_and_truncate(text, 2_000), code=code, retryable=retryable, details=details)
 
 
 def _server(config: dict[str, Any]) -> PostgresServer:

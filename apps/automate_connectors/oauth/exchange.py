@@ -18,7 +18,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.oauth.providers import OAuthSetup
 from automate_connectors.outbound import http_session
 from automate_egress import EgressError, HttpResponse, HttpSession
-from automate_governance.redaction.redactor import learn_given, redact_text
+from automate_governance.redaction.redactor import learn_entered, redact_text
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
 
@@ -108,7 +108,7 @@ def _tokens(setup: OAuthSetup, answer: Mapping[str, Any], refresh: str) -> Token
         _is_token(access) and (renewed == "" or _is_token(renewed)) and len(access) + len(renewed) < _MAX_TOKEN_LENGTH
     ):
         raise ValueError("its answer holds none")
-    learn_given(*filter(None, (access, renewed)))
+    learn_entered(*filter(None, (access, renewed)))
     return Tokens(access, renewed, answer.get("expires_in"))
 
 

@@ -345,7 +345,11 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
     usable = [set(permitted(person, "use", connections).values_list("slug", flat=True)) for person in people]
     for place, step in walk(definition.steps):
         if isinstance(step, WaitStep) and step.secret:
-            refused = [reason for each in people for _, reason in use.unusable(each, {"secret": [step.secret]})]
+            refused = [
+                reason
+                for each in people
+                for _, reason in use.find_forbidden_references(each, {"secret": [step.secret]})
+            ]
             found += [Problem(f"{place}.secret", reason) for reason in refused[:1]]
         if not isinstance(step, ActionStep) or not step.connection:
             continue

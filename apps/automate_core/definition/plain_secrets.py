@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from automate_connectors.adapters.base import Action
-from automate_governance.redaction.redactor import is_ordinary
-from automate_governance.redaction.token_patterns import is_secret_name, mask_shapes
+from automate_governance.redaction.redactor import is_ordinary_text
+from automate_governance.redaction.token_patterns import is_secret_name, mask_token_patterns
 from automate_plugins.fields import FieldKind
 
 _SHORTEST = 8  # characters; what is shorter is a placeholder
@@ -38,6 +38,6 @@ def _is_secret(name: str, text: str, declared: bool) -> bool:
         return True
     if len(text) < _SHORTEST:
         return False
-    return mask_shapes(text, text.encode("utf-8", "surrogatepass")) != text or (
-        is_secret_name(name) and not is_ordinary(text)
+    return mask_token_patterns(text, text.encode("utf-8", "surrogatepass")) != text or (
+        is_secret_name(name) and not is_ordinary_text(text)
     )

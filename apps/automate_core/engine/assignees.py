@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_core.models import Workflow, WorkflowVersion
-from automate_governance.people.names import active
+from automate_governance.people.names import active_people
 from automate_governance.permissions import Person, permitted
 
 MOST = 100
@@ -38,7 +38,7 @@ def find_assignees(asks: dict[str, Any]) -> dict[str, list[Any]]:
 
 def find_users(names: Iterable[str]) -> dict[str, Any]:
     """The keys of those of them that are active people, by user name. One query."""
-    return {user.get_username(): user.pk for user in active(names)}
+    return {user.get_username(): user.pk for user in active_people(names)}
 
 
 def find_groups(names: Iterable[str]) -> dict[str, int]:

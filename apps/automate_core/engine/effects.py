@@ -34,7 +34,7 @@ from automate_core.expressions.templating.pool import RenderUnavailableError
 from automate_core.faultpoints import reach
 from automate_core.triggers.host_events import run_origin
 from automate_governance.permissions import Person
-from automate_governance.redaction.redactor import knowing
+from automate_governance.redaction.redactor import redactor_context
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def perform(call: Call) -> EffectOutcome:
         except Exception as error:  # a thread that dies would leave its job held for ever
             log.exception("job %s: its filters could not be decided", call.job_id)
             return EffectOutcome(error=ConnectorError(f"{type(error).__name__}: {error}", code="internal_error"))
-    with knowing(call.walk.run.redactor):
+    with redactor_context(call.walk.run.redactor):
         return _perform_guarded(call)
 
 

@@ -51,7 +51,7 @@ from automate_core.models import OutboxJob, Wait
 from automate_core.outbox.store import ClaimedJob
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_core.triggers import host_events
-from automate_governance.redaction.redactor import knowing
+from automate_governance.redaction.redactor import redactor_context
 
 log = logging.getLogger(__name__)
 
@@ -239,7 +239,7 @@ class ExecutionEngine:
         """The new run with its search terms and priority, and whether it waits before it starts."""
         program = self._find_program(match.version_id)
         if program is not None:
-            with knowing(program.secrets.redactor):
+            with redactor_context(program.secrets.redactor):
                 run.search_terms = program.search_terms.values(event, program.vars)
             run.priority = program.priority
         if match.is_paused:

@@ -174,7 +174,7 @@ def _assignees(wait: WaitRecord) -> Iterator[dict[str, Any]]:
 
 def _call(run: RunRecord, call: CallRecord) -> dict[str, Any]:
     caller = {"automate-run": run.id, "automate-path": call.path, "automate-depth": str(run.depth + 1)}
-    payload = run.redactor.document(call.payload.decode(), shapes=False)
+    payload = run.redactor.document(call.payload.decode(), patterns=False)
     return {
         "run": run.id, "id": call.event_id, "source": f"call:{call.workflow}",
         "key": idempotency_key(run.id, call.path), "payload": msgspec.Raw(payload.encode()),

@@ -15,8 +15,8 @@ from automate_core.definition.document import ActionStep, Definition, Definition
 from automate_core.engine import assignees
 from automate_core.models import ExecutionRun
 from automate_governance.permissions import permitted
-from automate_governance.redaction.redactor import Redactor, knowing
-from automate_governance.secrets import recall
+from automate_governance.redaction.redactor import Redactor, redactor_context
+from automate_governance.secrets.masking import learn_for_masking
 
 FRESH_SECONDS = 60.0
 
@@ -41,8 +41,8 @@ class VersionSecrets:
                 "token__access", "token__refresh"
             )
             usable = permitted(assignees.load_run_as(version_id), "use", named)
-            with knowing(self.redactor):
-                recall.tell(each for row in usable for found in row.references().values() for each in found)
+            with redactor_context(self.redactor):
+                learn_for_masking(each for row in usable for found in row.references().values() for each in found)
         finally:
             self._refreshed_at = time.monotonic()
 

@@ -26,7 +26,7 @@ from automate_core import database
 from automate_core.events import event_types
 from automate_core.models import ActiveTrigger, Trigger, WebhookEndpoint, Workflow, WorkflowVersion
 from automate_core.triggers.model_registry import view_permission
-from automate_governance.people.names import name_field
+from automate_governance.people.names import username_field
 from automate_governance.permissions import Person, permitted_to_outer
 
 log = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ def _trigger_query() -> tuple[str, tuple[Any, ...]]:
     query = ActiveTrigger.objects.annotate(
         handed=handed,
         slug=F("workflow__slug"),
-        who=F(f"{_RUN_AS}__{name_field()}"),
+        who=F(f"{_RUN_AS}__{username_field()}"),
         is_active=F(f"{_RUN_AS}__is_active"),
         allowed=may_read,
     )
@@ -208,7 +208,7 @@ def _may_view_model() -> Q:
 @cache
 def _version_query() -> tuple[str, tuple[Any, ...]]:
     query = WorkflowVersion.snapshots.annotate(
-        slug=F("workflow__slug"), who=F(f"run_as__{name_field()}"), is_active=F("run_as__is_active")
+        slug=F("workflow__slug"), who=F(f"run_as__{username_field()}"), is_active=F("run_as__is_active")
     )
     return _compile_query(query.values_list("id", "slug", "who", "is_active"))
 

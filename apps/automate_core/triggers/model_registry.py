@@ -77,7 +77,7 @@ def check_sensitive_models(app_configs: Any, **_: Any) -> list[CheckMessage]:
     return [
         Warning(f"AUTOMATE_MODEL_TRIGGERS: {entry.model._meta.label} {why}.", hint=hint, id="automate_core.W002")
         for entry in watched_models()
-        if (why := sensitive.reason(entry.model, [field.name for field in entry.fields]))
+        if (why := sensitive.exposure_risk(entry.model, [field.name for field in entry.fields]))
     ]
 
 

@@ -16,7 +16,7 @@ from automate_governance import audit
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import NotPermittedError, Person, can
-from automate_governance.secrets.use import unusable
+from automate_governance.secrets.use import find_forbidden_references
 
 OVERLAP = dt.timedelta(hours=24)
 
@@ -66,7 +66,7 @@ def save_endpoint(
     elif secret is not None or (reference and reference != endpoint.secret):
         endpoint.change_secret(reference, overlap=overlap)
     endpoint.full_clean()
-    if found := next(unusable(actor, endpoint.references()), None):
+    if found := next(find_forbidden_references(actor, endpoint.references()), None):
         raise NotPermittedError(found[1])
     endpoint.save()
     changes = audit.differences(before, endpoint, without=("owner", "created_at", "updated_at"))

@@ -22,7 +22,7 @@ from automate_core.webhooks.bodies import BodyError
 from automate_core.webhooks.schemes.registry import GitHubScheme, SchemeError, SignatureScheme, scheme_for
 from automate_core.webhooks.schemes.signing import Delivery, Reply
 from automate_core.webhooks.tally import tally
-from automate_governance.redaction.redactor import STRONG, Redactor
+from automate_governance.redaction.redactor import MIN_STRONG_LENGTH, Redactor
 from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_governance.secrets.resolver import SecretValue, resolve
 
@@ -140,7 +140,7 @@ class Receiver:
 
     def _redacted(self, document: str) -> str:
         """The document as it came, without the endpoint's own secrets."""
-        return self.redactor.document(document, shapes=False, at_least=STRONG)
+        return self.redactor.document(document, patterns=False, at_least=MIN_STRONG_LENGTH)
 
     def _stored_headers(self, delivery: Delivery) -> dict[str, str]:
         headers = delivery.headers
@@ -149,7 +149,7 @@ class Receiver:
             for name in (*_GENERAL_HEADERS, *self.scheme.safe_headers)
             if name in headers
         }
-        masked: dict[str, str] = self.redactor.value(kept, shapes=False, at_least=STRONG)
+        masked: dict[str, str] = self.redactor.value(kept, patterns=False, at_least=MIN_STRONG_LENGTH)
         return {**masked, TEST_HEADER: "1"} if self.scheme.is_test(headers) else masked
 
 

@@ -37,7 +37,7 @@ class ManagedWorker:
 
     def _run(self, worker: Worker) -> None:
         """Work as the audit source `worker`."""
-        with origin.of_process(origin.Source.WORKER):
+        with origin.process_origin(origin.Source.WORKER):
             worker.run()
 
     def stop(self) -> None:

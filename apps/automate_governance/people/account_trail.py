@@ -17,7 +17,7 @@ from automate_governance import audit, sign_in
 from automate_governance.people import origin
 from automate_governance.permissions import SITE
 
-_SHOWN = {
+_RECORDED_FIELDS = {
     "is_active",
     "is_staff",
     "is_superuser",
@@ -26,13 +26,13 @@ _SHOWN = {
     "name",
 }
 _LINKS = ("groups", "user_permissions", "permissions")
-_off: ContextVar[bool] = ContextVar("automate_people_trail_off", default=False)
+_is_paused: ContextVar[bool] = ContextVar("automate_people_trail_off", default=False)
 
 
 def connect() -> None:
     """Listen to the site's model of people, to groups, and to sign-ins."""
     for model in (get_user_model(), Group):
-        pre_save.connect(_remember, sender=model)
+        pre_save.connect(_keep_previous_state, sender=model)
         post_save.connect(_saved, sender=model)
         post_delete.connect(_deleted, sender=model)
         for name in _LINKS:
@@ -46,16 +46,16 @@ def connect() -> None:
 @contextlib.contextmanager
 def unrecorded() -> Iterator[None]:
     """Leave out what the installation itself does, such as making the groups that every site starts with."""
-    token = _off.set(True)
+    token = _is_paused.set(True)
     try:
         yield
     finally:
-        _off.reset(token)
+        _is_paused.reset(token)
 
 
-def _remember(sender: Any, instance: models.Model, update_fields: Any = None, **_: Any) -> None:
-    """What was stored before. A sign-in alone, which stores its time, is told by an entry of its own."""
-    if _off.get() or (update_fields is not None and set(update_fields) <= {"last_login"}):
+def _keep_previous_state(sender: Any, instance: models.Model, update_fields: Any = None, **_: Any) -> None:
+    """What was stored before. A sign-in alone, which stores its time, is recorded by an entry of its own."""
+    if _is_paused.get() or (update_fields is not None and set(update_fields) <= {"last_login"}):
         instance._audited = None  # type: ignore[attr-defined]
         return
     found = sender._base_manager.filter(pk=instance.pk).first() if instance.pk else None
@@ -67,9 +67,9 @@ def _saved(sender: Any, instance: Any, created: bool, update_fields: Any = None,
     if before is None:
         return
     changes = audit.differences(before, instance, only=update_fields, without=("last_login", "date_joined"))
-    told = {name: value if name in _shown() else audit.CHANGED for name, value in changes.items()}
-    if created or told:
-        _record("created" if created else "changed", instance, told)
+    recorded = {name: value if name in _recorded_fields() else audit.CHANGED for name, value in changes.items()}
+    if created or recorded:
+        _record("created" if created else "changed", instance, recorded)
 
 
 def _deleted(sender: Any, instance: Any, **_: Any) -> None:
@@ -78,7 +78,7 @@ def _deleted(sender: Any, instance: Any, **_: Any) -> None:
 
 def _linked(sender: Any, instance: Any, action: str, reverse: bool, model: Any, pk_set: Any, **_: Any) -> None:
     """Groups of a person, members and permissions of a group, permissions of a person."""
-    if action not in {"post_add", "post_remove", "pre_clear"} or _off.get():
+    if action not in {"post_add", "post_remove", "pre_clear"} or _is_paused.get():
         return
     keys = _linked_to(sender, instance, model) if action == "pre_clear" else pk_set or ()
     names = sorted(map(str, model._base_manager.filter(pk__in=keys)))
@@ -94,8 +94,8 @@ def _linked_to(through: Any, instance: models.Model, model: Any) -> Any:
 
 
 def _signed_in(sender: Any, user: Any, request: Any = None, **_: Any) -> None:
-    if sign_in.attempt_of(request).account:
-        sign_in.succeeded(request)
+    if sign_in.get_attempt(request).account:
+        sign_in.reset_counts(request)
     _record("signed_in", user, {}, by=user)
 
 
@@ -109,8 +109,8 @@ def _failed(sender: Any, credentials: dict[str, Any], request: Any = None, **_: 
 
     What is refused unseen leaves no entry each, nor do the guesses at names from an address that tries many.
     """
-    users, made = get_user_model(), sign_in.attempt_of(request)
-    user = users._default_manager.filter(**{users.USERNAME_FIELD: sign_in.name_in(credentials)}).first()
+    users, made = get_user_model(), sign_in.get_attempt(request)
+    user = users._default_manager.filter(**{users.USERNAME_FIELD: sign_in.username_in(credentials)}).first()
     if made.locked or (made.is_flood and user is None):
         return
     _record("sign_in_failed", user or SITE(pk=0), {} if user else {"name": "unknown"}, by=AnonymousUser())
@@ -118,18 +118,18 @@ def _failed(sender: Any, credentials: dict[str, Any], request: Any = None, **_: 
 
 def _record(what: str, instance: models.Model, changes: dict[str, Any], *, by: Any = None) -> None:
     """Before the trail has its tables, as in the midst of the first `migrate`, there is nothing to write to."""
-    if _off.get():
+    if _is_paused.get():
         return
     kind = "group" if isinstance(instance, Group) else "user"
     try:
         with transaction.atomic():
-            audit.record(by or origin.person(), f"{kind}.{what}", instance, changes=changes)
+            audit.record(by or origin.current_person(), f"{kind}.{what}", instance, changes=changes)
     except ProgrammingError as error:
         if not isinstance(error.__cause__, UndefinedTable | UndefinedColumn):
             raise
 
 
-def _shown() -> set[str]:
-    """The fields whose values are told; of others, such as the password, only that they changed."""
+def _recorded_fields() -> set[str]:
+    """The fields whose values are recorded; of others, such as the password, only that they changed."""
     users = get_user_model()
-    return {*_SHOWN, users.USERNAME_FIELD, users.get_email_field_name()}
+    return {*_RECORDED_FIELDS, users.USERNAME_FIELD, users.get_email_field_name()}

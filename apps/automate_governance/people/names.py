@@ -9,20 +9,20 @@ from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
 
-def name_field() -> str:
+def username_field() -> str:
     """The field of the name that people sign in with."""
     field: str = get_user_model().USERNAME_FIELD
     return field
 
 
-def named(name: str) -> QuerySet[Any]:
+def people_named(name: str) -> QuerySet[Any]:
     """The people of that name, active or not: one or none."""
-    return get_user_model()._default_manager.filter(**{name_field(): name})
+    return get_user_model()._default_manager.filter(**{username_field(): name})
 
 
-def active(names: Iterable[str]) -> QuerySet[Any]:
+def active_people(names: Iterable[str]) -> QuerySet[Any]:
     """The active people of those names."""
-    return get_user_model()._default_manager.filter(**{f"{name_field()}__in": list(names)}, is_active=True)
+    return get_user_model()._default_manager.filter(**{f"{username_field()}__in": list(names)}, is_active=True)
 
 
 def display_name(person: Any) -> str:

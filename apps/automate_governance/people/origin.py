@@ -45,28 +45,28 @@ _process: list[Source] = []  # of this process, the innermost last
 _PROGRAMS = {"manage", "django-admin"}
 
 
-def current() -> Origin:
+def current_origin() -> Origin:
     """The origin of what is done now."""
     request = _request.get()
     if request is not None:
-        return Origin(source=_source(request), address=address(request))
-    source = _process[-1] if _process else _of_program()
+        return Origin(source=_request_source(request), address=remote_address(request))
+    source = _process[-1] if _process else _program_source()
     return Origin(source=source, system_user=_system_user() if source == Source.COMMAND else "")
 
 
-def person() -> Any:
+def current_person() -> Any:
     """Who has signed in, in a request; None outside of requests and for nobody."""
     user = getattr(_request.get(), "user", None)
     return user if user is not None and user.is_authenticated else None
 
 
-def address(request: HttpRequest) -> str:
+def remote_address(request: HttpRequest) -> str:
     """The network address that a request came from."""
     return str(request.META.get("REMOTE_ADDR") or "")[:45]
 
 
 @contextlib.contextmanager
-def of_request(request: HttpRequest) -> Iterator[None]:
+def request_origin(request: HttpRequest) -> Iterator[None]:
     """All that is done in the block comes from that request."""
     token = _request.set(request)
     try:
@@ -76,7 +76,7 @@ def of_request(request: HttpRequest) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def of_process(source: Source) -> Iterator[None]:
+def process_origin(source: Source) -> Iterator[None]:
     """All that this process does meanwhile, in any thread and outside of requests, comes from there."""
     _process.append(source)
     try:
@@ -85,14 +85,14 @@ def of_process(source: Source) -> Iterator[None]:
         _process.remove(source)
 
 
-def _source(request: HttpRequest) -> Source:
+def _request_source(request: HttpRequest) -> Source:
     """BROWSER, unless the view says otherwise by `audit_source`."""
     view = getattr(request.resolver_match, "func", None)
     source: Source = getattr(getattr(view, "view_class", view), "audit_source", Source.BROWSER)
     return source
 
 
-def _of_program() -> Source:
+def _program_source() -> Source:
     program = Path(sys.argv[0]) if sys.argv else Path()
     is_django = program.stem in _PROGRAMS or program.parts[-2:] == ("django", "__main__.py")
     return Source.COMMAND if is_django else Source.CODE

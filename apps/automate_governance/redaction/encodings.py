@@ -15,9 +15,9 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from automate_governance.redaction.token_patterns import is_secret_name
 
-SHORTEST = 6  # characters; shorter values would blank out ordinary text
-_SHORTEST_LINE = 20  # of a value of several lines: shorter ones are hardly secret by themselves
-_LEFT_AS_THEY_ARE = ("/", "", "!'()*~", "!#$%&'()*+,/:;=?@[]~")  # by Python, strictly, by browsers, by requests
+MIN_LENGTH = 6  # characters; shorter values would blank out ordinary text
+_MIN_LINE_LENGTH = 20  # of a value of several lines: shorter ones are hardly secret by themselves
+_SAFE_CHARACTERS = ("/", "", "!'()*~", "!#$%&'()*+,/:;=?@[]~")  # by Python, strictly, by browsers, by requests
 _URLSAFE = str.maketrans("+/", "-_")
 
 
@@ -28,18 +28,18 @@ def parts_of(value: str) -> Iterator[str]:
     yield stripped
     if "\n" in stripped:
         lines = (line.strip() for line in stripped.splitlines())
-        yield from (line for line in lines if len(line) >= _SHORTEST_LINE and not line.startswith("-----"))
+        yield from (line for line in lines if len(line) >= _MIN_LINE_LENGTH and not line.startswith("-----"))
     if "://" in stripped and "@" in stripped:
         yield from _passwords(stripped)
     if stripped.startswith("{"):
         yield from _members(stripped)
 
 
-def spellings_of(value: str) -> set[str]:
+def encodings_of(value: str) -> set[str]:
     """`value` in every encoding, none shorter than SHORTEST."""
     plain = {value, *_escaped(value)}
     spelt = {*plain, *(form for text in plain for form in _percent(text)), *_base64(value), *_hexadecimal(value)}
-    return {form for form in spelt if len(form) >= SHORTEST}
+    return {form for form in spelt if len(form) >= MIN_LENGTH}
 
 
 def _passwords(url: str) -> Iterator[str]:
@@ -78,7 +78,7 @@ def _escaped(value: str) -> Iterator[str]:
 
 
 def _percent(value: str) -> Iterator[str]:
-    for safe in _LEFT_AS_THEY_ARE:
+    for safe in _SAFE_CHARACTERS:
         quoted = quote(value, safe=safe)
         yield from _both_cases(quoted)
         yield from _both_cases(quote(quoted, safe=""))  # a URL inside a URL

@@ -7,11 +7,13 @@ from functools import cached_property
 
 import re2
 
-SIZE = 8  # bytes: how much of a literal the first look compares
-_MEMORY = 1 << 28  # bytes that RE2 may take for one automaton; ten thousand literals take a few per cent of it
+PREFIX_BYTES = 8  # bytes: how much of a literal the first look compares
+_MAX_AUTOMATON_BYTES = (
+    1 << 28
+)  # bytes that RE2 may take for one automaton; ten thousand literals take a few per cent of it
 
 
-class Needles:
+class LiteralMatcher:
     """A set of literals, in UTF-8."""
 
     def __init__(self, literals: Iterable[bytes]) -> None:
@@ -19,10 +21,10 @@ class Needles:
         self.longest = max(map(len, self.literals), default=0)
         groups: dict[bytes, dict[int, set[bytes]]] = {}
         for literal in self.literals:
-            groups.setdefault(literal[:SIZE], {}).setdefault(len(literal), set()).add(literal)
-        self._groups = {needle: sorted(sizes.items(), reverse=True) for needle, sizes in groups.items()}
-        self._sizes = sorted({len(needle) for needle in groups}, reverse=True)
-        self._pattern = re2.compile(b"|".join(re2.escape(needle) for needle in sorted(groups)), _options())
+            groups.setdefault(literal[:PREFIX_BYTES], {}).setdefault(len(literal), set()).add(literal)
+        self._groups = {prefix: sorted(sizes.items(), reverse=True) for prefix, sizes in groups.items()}
+        self._sizes = sorted({len(prefix) for prefix in groups}, reverse=True)
+        self._pattern = re2.compile(b"|".join(re2.escape(prefix) for prefix in sorted(groups)), _options())
 
     def find(self, data: bytes, start: int = 0) -> tuple[int, int] | None:
         """Where the first literal at or behind `start` begins and ends; the longest of those that begin there."""
@@ -34,7 +36,7 @@ class Needles:
             start = at + 1
         return None
 
-    def open_end(self, data: bytes) -> int:
+    def partial_match_start(self, data: bytes) -> int:
         """Where the end of `data` may be the beginning of a literal; its length when it is none's."""
         for at in range(max(0, len(data) - self.longest + 1), len(data)):
             if self._begins(data[at:]):
@@ -50,22 +52,24 @@ class Needles:
         return 0
 
     def _begins(self, tail: bytes) -> bool:
-        if len(tail) < SIZE:
-            return tail in self._beginnings
-        group = self._groups.get(tail[:SIZE], ())
+        if len(tail) < PREFIX_BYTES:
+            return tail in self._partial_prefixes
+        group = self._groups.get(tail[:PREFIX_BYTES], ())
         return any(literal.startswith(tail) for length, literals in group if length > len(tail) for literal in literals)
 
     @cached_property
-    def _beginnings(self) -> frozenset[bytes]:
-        """What is shorter than a needle and begins one. Only streams ask."""
-        return frozenset(literal[:size] for literal in self.literals for size in range(1, min(SIZE, len(literal))))
+    def _partial_prefixes(self) -> frozenset[bytes]:
+        """What is shorter than a prefix and begins one. Only streams ask."""
+        return frozenset(
+            literal[:size] for literal in self.literals for size in range(1, min(PREFIX_BYTES, len(literal)))
+        )
 
 
 def _options() -> re2.Options:
     options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1  # bytes: a needle may end inside a character
+    options.encoding = re2.Options.Encoding.LATIN1  # bytes: a prefix may end inside a character
     options.longest_match = True
     options.never_capture = True
     options.log_errors = False
-    options.max_mem = _MEMORY
+    options.max_mem = _MAX_AUTOMATON_BYTES
     return options

@@ -16,32 +16,32 @@ from automate_governance.redaction.redactor import redact_text, redactor
 
 type Mask = Callable[[str], str]
 
-_OURS = "automate_"  # the names of our loggers begin so
-_STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime"}
+_LOGGER_PREFIX = "automate_"  # the names of our loggers begin so
+_RECORD_FIELDS = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime"}
 
 
 class RedactingFilter(logging.Filter):
     """Gives its handler a copy of each record with secrets masked: message, arguments, traceback, extra fields.
 
     The record itself stays as it is: other handlers and error trackers find all of it. The copy has the traceback as
-    text, which formatters print, and still the exception, for handlers that look into its frames. Without `shapes`,
+    text, which formatters print, and still the exception, for handlers that look into its frames. Without `patterns`,
     only values that are known as secrets are masked in records that are not ours.
     """
 
-    def __init__(self, name: str = "", *, shapes: bool = True) -> None:
+    def __init__(self, name: str = "", *, patterns: bool = True) -> None:
         super().__init__(name)
-        self.shapes = shapes
+        self.patterns = patterns
 
     def filter(self, record: logging.LogRecord) -> logging.LogRecord:
         """The copy; every record passes."""
-        mask = partial(redactor.text, shapes=self.shapes or record.name.startswith(_OURS))
+        mask = partial(redactor.text, patterns=self.patterns or record.name.startswith(_LOGGER_PREFIX))
         masked = copy.copy(record)
         _mask_message(masked, mask)
         if record.exc_text or record.exc_info:
             masked.exc_text = mask(record.exc_text or logging.Formatter().formatException(_exception(record)))
         if record.stack_info:
             masked.stack_info = mask(record.stack_info)
-        for name in vars(record).keys() - _STANDARD:
+        for name in vars(record).keys() - _RECORD_FIELDS:
             value = getattr(record, name)
             if isinstance(value, str | dict | list | tuple):
                 setattr(masked, name, redactor.value(value, **mask.keywords))
@@ -63,7 +63,7 @@ def guard_handlers() -> None:
     """Attach the filter to every log handler that there is now, the host's own included."""
     for handler in {*_handlers(), *([logging.lastResort] if logging.lastResort else [])}:
         if not any(isinstance(each, RedactingFilter) for each in handler.filters):
-            handler.addFilter(RedactingFilter(shapes=False))
+            handler.addFilter(RedactingFilter(patterns=False))
 
 
 def guard_process() -> None:
@@ -74,9 +74,9 @@ def guard_process() -> None:
     guard_handlers()
     logging.captureWarnings(True)
     if sys.excepthook is sys.__excepthook__:
-        sys.excepthook = _say
+        sys.excepthook = _print_redacted
     if threading.excepthook is threading.__excepthook__:
-        threading.excepthook = lambda args: _say(args.exc_type, args.exc_value, args.exc_traceback)
+        threading.excepthook = lambda args: _print_redacted(args.exc_type, args.exc_value, args.exc_traceback)
 
 
 def redact_history(sender: Any, instance: Any, **_: Any) -> None:
@@ -85,7 +85,7 @@ def redact_history(sender: Any, instance: Any, **_: Any) -> None:
     instance.change_message = redact_text(instance.change_message)
 
 
-def _say(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+def _print_redacted(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
     if kind is not SystemExit:
         sys.stderr.write(redactor.text("".join(traceback.format_exception(kind, error, trace))))
 

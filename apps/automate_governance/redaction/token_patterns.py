@@ -54,7 +54,7 @@ def is_secret_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def mask_shapes(text: str, encoded: bytes) -> str:
+def mask_token_patterns(text: str, encoded: bytes) -> str:
     """`text` without what looks like a secret. `encoded` is the same in UTF-8."""
     if _ANY.search(encoded) is None:
         return text

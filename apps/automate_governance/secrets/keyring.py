@@ -31,7 +31,7 @@ class KeyUnavailableError(ImproperlyConfigured):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SecretLocation:
     """Where a secret lies: what is sealed for one place opens in no other."""
 
     table: str
@@ -39,13 +39,13 @@ class Place:
     name: str
     version: int
 
-    def bound(self, layer: str) -> bytes:
+    def associated_data(self, layer: str) -> bytes:
         """The associated data of one layer of the envelope."""
         return json.dumps([layer, self.table, self.row, self.name, self.version]).encode()
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class Envelope:
     """An envelope: the id of the key that wraps, the wrapped data key, and the value that this encrypts.
 
     Both boxes are nonce plus ciphertext plus tag.
@@ -75,41 +75,41 @@ class Keyring:
         self.active = next(iter(self.by_id), None)
 
     @sensitive_variables()
-    def seal(self, value: str, place: Place) -> Sealed:
+    def seal(self, value: str, location: SecretLocation) -> Envelope:
         """Encrypt `value` under a new data key, wrapped by the newest key. Raises KeyUnavailableError without any."""
         data_key = secrets.token_bytes(KEY_BYTES)
-        box = _encrypt(data_key, value.encode(), place.bound("value"))
-        return self._wrap(data_key, Sealed("", b"", box), place)
+        box = _encrypt(data_key, value.encode(), location.associated_data("value"))
+        return self._wrap(data_key, Envelope("", b"", box), location)
 
     @sensitive_variables()
-    def open(self, sealed: Sealed, place: Place) -> str:
+    def open(self, sealed: Envelope, location: SecretLocation) -> str:
         """Decrypt. Raises KeyUnavailableError without the key, ValueError when it was altered or moved."""
         try:
-            return _decrypt(self._unwrap(sealed, place), sealed.box, place.bound("value")).decode()
+            return _decrypt(self._unwrap(sealed, location), sealed.box, location.associated_data("value")).decode()
         except (InvalidTag, ValueError):
-            raise _altered(sealed) from None
+            raise _altered_error(sealed) from None
 
-    def rewrap(self, sealed: Sealed, place: Place) -> Sealed:
+    def rewrap(self, sealed: Envelope, location: SecretLocation) -> Envelope:
         """The same value under the newest key: its data key is wrapped anew. Raises as `open` does."""
-        return self._wrap(self._unwrap(sealed, place), sealed, place)
+        return self._wrap(self._unwrap(sealed, location), sealed, location)
 
     @sensitive_variables()
-    def _wrap(self, data_key: bytes, sealed: Sealed, place: Place) -> Sealed:
+    def _wrap(self, data_key: bytes, sealed: Envelope, location: SecretLocation) -> Envelope:
         if self.active is None:
             raise KeyUnavailableError("no key for secrets is configured; set AUTOMATE_SECRETS_KEYS")
-        wrapped = _encrypt(self.by_id[self.active], data_key, place.bound(f"key {self.active}"))
+        wrapped = _encrypt(self.by_id[self.active], data_key, location.associated_data(f"key {self.active}"))
         return replace(sealed, key_id=self.active, wrapped_key=wrapped)
 
     @sensitive_variables()
-    def _unwrap(self, sealed: Sealed, place: Place) -> bytes:
+    def _unwrap(self, sealed: Envelope, location: SecretLocation) -> bytes:
         key = self.by_id.get(sealed.key_id)
         if key is None:
             configured = ", ".join(self.by_id) or "none"
             raise KeyUnavailableError(f"this secret was stored with key {sealed.key_id}; configured: {configured}")
         try:
-            return _decrypt(key, sealed.wrapped_key, place.bound(f"key {sealed.key_id}"))
+            return _decrypt(key, sealed.wrapped_key, location.associated_data(f"key {sealed.key_id}"))
         except (InvalidTag, ValueError):
-            raise _altered(sealed) from None
+            raise _altered_error(sealed) from None
 
 
 def keyring() -> Keyring:
@@ -134,7 +134,7 @@ def _decrypt(key: bytes, box: bytes, bound: bytes) -> bytes:
     return AESGCM(key).decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], bound)
 
 
-def _altered(sealed: Sealed) -> ValueError:
+def _altered_error(sealed: Envelope) -> ValueError:
     return ValueError(f"the stored secret does not open with key {sealed.key_id}: altered or moved")
 
 
@@ -142,12 +142,12 @@ def _decode(encoded: str, place: int) -> bytes:
     try:
         key = base64.b64decode(encoded.strip(), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise ImproperlyConfigured(f"{_NAME.format(place)} is not 32 bytes in URL-safe base64") from None
+        raise ImproperlyConfigured(f"{_KEY_LABEL.format(place)} is not 32 bytes in URL-safe base64") from None
     if len(key) != KEY_BYTES:
         raise ImproperlyConfigured(
-            f"{_NAME.format(place)} is {len(key)} bytes long, and not 32 bytes in URL-safe base64"
+            f"{_KEY_LABEL.format(place)} is {len(key)} bytes long, and not 32 bytes in URL-safe base64"
         )
     return key
 
 
-_NAME = "Key number {} in AUTOMATE_SECRETS_KEYS"
+_KEY_LABEL = "Key number {} in AUTOMATE_SECRETS_KEYS"

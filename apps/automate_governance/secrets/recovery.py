@@ -11,22 +11,22 @@ from django.utils import timezone
 
 from automate_governance import audit
 from automate_governance.models import StoredSecret
-from automate_governance.reference_registry import uses_of
+from automate_governance.reference_registry import describe_referrers
 from automate_governance.secrets.keyring import keyring
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class UnreadableSecret:
     """A secret whose key is not configured, with what uses it, in words."""
 
     secret: StoredSecret
     uses: list[str]
 
 
-def unreadable() -> Iterator[Unreadable]:
+def list_unreadable() -> Iterator[UnreadableSecret]:
     """The secrets whose key is not configured, by name. Raises ImproperlyConfigured when a key is malformed."""
     for secret in _without_key().order_by("name"):
-        yield Unreadable(secret, uses_of(secret))
+        yield UnreadableSecret(secret, describe_referrers(secret))
 
 
 @transaction.atomic
@@ -38,7 +38,7 @@ def mark_lost() -> list[StoredSecret]:
 
 
 @transaction.atomic
-def unmark_found() -> list[StoredSecret]:
+def unmark_recovered() -> list[StoredSecret]:
     """Take the mark from those whose key is configured after all. Audited on each."""
     marked = StoredSecret.objects.filter(lost_at__isnull=False, key_id__in=list(keyring().by_id))
     found = list(marked.select_for_update(no_key=True).order_by("pk"))

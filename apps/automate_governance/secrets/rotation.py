@@ -30,13 +30,13 @@ def rewrap_all() -> Iterator[Progress]:
     May be stopped at any point and begun again: what is done is done. Raises ImproperlyConfigured when a key is
     malformed, KeyUnavailableError when there is none.
     """
-    active = _active()
+    active = _active_key_id()
     waiting = StoredSecret.objects.exclude(key_id=active).order_by("pk")
     progress, after = Progress(total=waiting.count()), 0
     while True:
         with transaction.atomic():
             batch = list(waiting.select_for_update(no_key=True).filter(pk__gt=after)[:BATCH])
-            wrapped = [secret for secret in batch if _rewrapped(secret, progress)]
+            wrapped = [secret for secret in batch if _try_rewrap(secret, progress)]
             for secret in wrapped:
                 StoredSecret.objects.filter(pk=secret.pk).update(key_id=secret.key_id, wrapped_key=secret.wrapped_key)
             if wrapped:
@@ -54,14 +54,14 @@ def keys_in_use() -> dict[str, int]:
     return dict(StoredSecret.objects.order_by("key_id").values_list("key_id").annotate(Count("pk")))
 
 
-def _active() -> str:
+def _active_key_id() -> str:
     active = keyring().active
     if active is None:
         raise KeyUnavailableError("no key for secrets is configured; set AUTOMATE_SECRETS_KEYS")
     return active
 
 
-def _rewrapped(secret: StoredSecret, progress: Progress) -> bool:
+def _try_rewrap(secret: StoredSecret, progress: Progress) -> bool:
     try:
         secret.rewrap()
     except (KeyUnavailableError, ValueError) as error:  # the others need not wait for it

@@ -12,7 +12,7 @@ from automate_governance.models import StoredSecret
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
 from automate_governance.secrets.keyring import KeyUnavailableError
 
-USED_EVERY = dt.timedelta(minutes=5)
+USE_INTERVAL = dt.timedelta(minutes=5)
 
 
 class StoredSecretsBackend(SecretsBackend):
@@ -29,12 +29,12 @@ class StoredSecretsBackend(SecretsBackend):
             if secret.lost_at is None:  # a process that has the key may come
                 raise
             raise SecretNotFoundError(f"the value of {key!r} was lost with its key: enter it again") from None
-        if secret.last_used_at is None or secret.last_used_at < timezone.now() - USED_EVERY:
+        if secret.last_used_at is None or secret.last_used_at < timezone.now() - USE_INTERVAL:
             _mark_used(secret)
         return value
 
 
 def _mark_used(secret: StoredSecret) -> None:
     """One write, however many processes come here at once: the others find it done."""
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=Now() - USED_EVERY)
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=Now() - USE_INTERVAL)
     StoredSecret.objects.filter(stale, pk=secret.pk).update(last_used_at=Now())

@@ -8,7 +8,7 @@ from automate_governance.models import StoredSecret
 from automate_governance.permissions import User, permitted
 
 
-def unusable(user: User, references: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
+def find_forbidden_references(user: User, references: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
     """(field, reason) for each reference, listed by field, that `user` may not bind.
 
     A stored secret takes `use`. The secrets of the other backends have no owner: they take `use` on any secret.

@@ -30,7 +30,7 @@ class VaultSecretsBackend(SecretsBackend):
         """The field's text. Raises SecretNotFoundError, and SecretUnavailableError with what has to be done."""
         path, _, name = key.partition("#")
         _check_path(path)
-        fields = self._connected().read(path)
+        fields = self._current_server().read(path)
         name = name or FIELD
         if name not in fields:
             there = ", ".join(sorted(fields)) or "none"
@@ -40,7 +40,7 @@ class VaultSecretsBackend(SecretsBackend):
             raise SecretNotFoundError(f"the field {name!r} of the Vault secret {path!r} is no text")
         return value
 
-    def _connected(self) -> VaultServer:
+    def _current_server(self) -> VaultServer:
         try:
             wanted = VaultSettings.read()
         except ImproperlyConfigured as error:

@@ -39,13 +39,13 @@ class VaultServer:
         """The fields of the secret at `path`. Raises SecretNotFoundError, SecretUnavailableError."""
         until, fields = self._known.get(path, (0.0, {}))
         if time.monotonic() >= until:
-            fields = self._ask(path)
+            fields = self._read_with_new_token(path)
             if len(self._known) >= _MOST_CACHED:
                 self._known.clear()
             self._known[path] = (time.monotonic() + self.settings.cache_seconds, fields)
         return fields
 
-    def _ask(self, path: str) -> dict[str, Any]:
+    def _read_with_new_token(self, path: str) -> dict[str, Any]:
         """Ask the server; once more with a new token when it does not take the one we have."""
         try:
             try:
@@ -56,12 +56,12 @@ class VaultServer:
                 self._sign_out()
                 return self._read(path)
         except exceptions.VaultError as error:
-            raise self._told(error, path) from error
+            raise self._translate_error(error, path) from error
         except EgressError as error:
             raise SecretUnavailableError(f"Vault cannot be reached: {error}") from error
 
     def _read(self, path: str) -> dict[str, Any]:
-        answer = self._signed_in().secrets.kv.v2.read_secret_version(
+        answer = self._authenticated_client().secrets.kv.v2.read_secret_version(
             path=path, mount_point=self.settings.mount, raise_on_deleted_version=True
         )
         try:
@@ -72,7 +72,7 @@ class VaultServer:
                 f"Vault answered {path!r} with something else than a secret: is {self.settings.mount!r} a KV version 2?"
             ) from error
 
-    def _signed_in(self) -> Any:
+    def _authenticated_client(self) -> Any:
         with self._lock:
             if self._client is None or time.monotonic() >= self._client_until:
                 self._client, self._client_until = self._sign_in()
@@ -99,17 +99,18 @@ class VaultServer:
             seconds = float(answer["auth"]["lease_duration"]) or float("inf")
         except (exceptions.InvalidRequest, exceptions.InvalidPath, exceptions.Forbidden) as error:
             raise SecretUnavailableError(
-                f"Vault does not accept the role at auth/{given.auth_mount}: {_why(error)}; check role_id and secret_id"
+                f"Vault does not accept the role at auth/{given.auth_mount}: {_reason(error)};"
+                " check role_id and secret_id"
             ) from error
         except (KeyError, TypeError, ValueError) as error:
             raise SecretUnavailableError("Vault answered the sign-in with something else than a token") from error
         return client, time.monotonic() + max(seconds - _RENEW_SECONDS, seconds / 2)
 
-    def _told(self, error: exceptions.VaultError, path: str) -> Exception:
+    def _translate_error(self, error: exceptions.VaultError, path: str) -> Exception:
         """What people can do about it."""
         where = f"{self.settings.mount}/{path}"
         match error:
-            case exceptions.InvalidPath() if "no handler for route" in _why(error):
+            case exceptions.InvalidPath() if "no handler for route" in _reason(error):
                 return SecretNotFoundError(f"Vault has no secrets engine at {self.settings.mount!r}")
             case exceptions.InvalidPath() if _deleted(error):
                 return SecretNotFoundError(f"the Vault secret {where!r} was deleted")
@@ -122,14 +123,14 @@ class VaultServer:
                 )
             case exceptions.VaultNotInitialized():
                 return SecretUnavailableError("Vault is not initialised")
-            case exceptions.VaultDown() if "sealed" in _why(error).lower():
+            case exceptions.VaultDown() if "sealed" in _reason(error).lower():
                 return SecretUnavailableError("Vault is sealed: somebody has to unseal it")
             case exceptions.RateLimitExceeded():
                 return SecretUnavailableError("Vault refuses further requests for the moment")
-        return SecretUnavailableError(f"Vault answered {where!r} with an error: {_why(error)}")
+        return SecretUnavailableError(f"Vault answered {where!r} with an error: {_reason(error)}")
 
 
-def _why(error: exceptions.VaultError) -> str:
+def _reason(error: exceptions.VaultError) -> str:
     return ", ".join(map(str, error.errors or ())) or type(error).__name__
 
 

@@ -26,7 +26,7 @@ class GuardedSession:
 
     def request(
         self, *, method: str, url: str, headers: Mapping[str, str], params: Any = None, json: Any = None, **_: Any
-    ) -> Answer:
+    ) -> ResponseAdapter:
         """Send one request, with the deadline of our own. Raises EgressError."""
         session = HttpSession(
             internal_hosts=[self._pair],
@@ -34,13 +34,13 @@ class GuardedSession:
             deadline=time.monotonic() + self._timeout_seconds,
             max_body_bytes=MAX_BODY_BYTES,
         )
-        return Answer(session.request(method, url, headers=headers, params=params, json=json))
+        return ResponseAdapter(session.request(method, url, headers=headers, params=params, json=json))
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-class Answer:
+class ResponseAdapter:
     """What hvac reads of a `requests.Response`."""
 
     def __init__(self, response: HttpResponse) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_connectors.web import request_id
-from automate_governance.redaction.redactor import cut
+from automate_governance.redaction.redactor import redact_and_truncate
 from automate_llm.providers.base import LLMProviderError, TokenUsage
 
 _SHOWN = 300
@@ -101,7 +101,7 @@ def _failure(response: Any, read_refusal: Callable[[Any], Refusal], model: str, 
     reason = refusal.reason.replace(key, "***") if key else refusal.reason  # some services quote the key
     code, retryable, advice = _classify_refusal(response.status, refusal, model)
     return LLMProviderError(
-        f"{advice} (HTTP {response.status}: {cut(' '.join(reason.split()), _SHOWN)})",
+        f"{advice} (HTTP {response.status}: {redact_and_truncate(' '.join(reason.split()), _SHOWN)})",
         code=code,
         retryable=retryable,
         retry_after=response.retry_after if retryable else None,

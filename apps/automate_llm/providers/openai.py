@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from automate_governance.redaction.redactor import cut
+from automate_governance.redaction.redactor import redact_and_truncate
 from automate_llm import tokens
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError
 from automate_llm.providers.exchange import (
@@ -92,7 +92,7 @@ def _text(answer: dict[str, Any], options: dict[str, Any]) -> str:
     except (LookupError, TypeError, AttributeError) as error:
         raise LLMProviderError("the model server's answer has no message", code="invalid_answer") from error
     if refusal or finish == "content_filter":
-        reason = f": {cut(str(refusal), 300)}" if refusal else ", by the provider's content filter"
+        reason = f": {redact_and_truncate(str(refusal), 300)}" if refusal else ", by the provider's content filter"
         raise LLMProviderError(f"the model refused to answer{reason}", code="model_refused")
     return message_text("" if content is None and finish == "length" else content, asks_for_tool=bool(tools))
 

@@ -48,17 +48,17 @@ KINDS: dict[str, tuple[str, Callable[[QuerySet[AuditEntry]], Iterator[str]]]] = 
 
 def signed_lines(kind: str, entries: QuerySet[AuditEntry]) -> Iterator[str]:
     """The file of that kind, and its signature as the last line. What the last wall would mask is masked before."""
-    head, digest, count = audit.head(), hashlib.sha256(), 0
+    head, digest, count = audit.chain_head(), hashlib.sha256(), 0
     stream = RedactedStream(redactor)
     for line in KINDS[kind][1](entries):
         count += 1
-        piece = stream.feed(line)
+        piece = stream.push(line)
         digest.update(piece.encode())
         yield piece
-    rest = stream.end()
+    rest = stream.flush()
     digest.update(rest.encode())
     yield rest
-    seal = audit.seal(digest.hexdigest(), count - (kind == "csv"), head)
+    seal = audit.sign_export(digest.hexdigest(), count - (kind == "csv"), head)
     yield f"{seal}\n" if kind == "jsonl" else _csv_line([f"#{seal}"])
 
 

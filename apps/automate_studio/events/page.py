@@ -89,7 +89,7 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     runs = permitted(person, "view", ExecutionRun.objects.filter(event=event, trace_id=event.trace_id))  # by that index
     shown = list(runs.order_by("pk").values_list("pk", flat=True)[:MOST_RUNS])
     if why.may_read and not event.emptied_at:
-        payload_views.at(person, "event.payload_viewed", event, trace_id=event.trace_id)
+        payload_views.record_view(person, "event.payload_viewed", event, trace_id=event.trace_id)
     replays = Event.objects.filter(trace_id=event.trace_id, replay_of=event.pk).defer("payload", "headers")
     return _render_page(
         request,
@@ -113,7 +113,7 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
 def event_value(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     """Rows of the payload, as `json_answers.rows` says."""
     event = _get_readable_event(request, event_id)
-    payload_views.at(request.user, "event.payload_viewed", event, trace_id=event.trace_id)
+    payload_views.record_view(request.user, "event.payload_viewed", event, trace_id=event.trace_id)
     return json_rows_response(request, event.payload)
 
 

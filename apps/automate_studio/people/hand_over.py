@@ -88,7 +88,7 @@ def _get_person(pk: str) -> Person:
 
 def _proposed_names(leaver: Person) -> list[str]:
     active = get_user_model()._default_manager.filter(is_active=True).exclude(pk=leaver.pk)
-    return list(active.order_by(names.name_field()).values_list(names.name_field(), flat=True)[:MOST_PEOPLE])
+    return list(active.order_by(names.username_field()).values_list(names.username_field(), flat=True)[:MOST_PEOPLE])
 
 
 def _holding_view(held: holdings.Holding) -> dict[str, Any]:

@@ -90,5 +90,5 @@ def _inspect_step(request: HttpRequest, page: run_page.RunPage, path: str) -> St
     attempt, tabs = parse_number(request.GET.get("attempt")), request.GET.get("tab", "").split(",")
     shown = build_inspector(page, path, attempt, request.user, tabs=tabs)
     if shown and shown.values:
-        payload_views.at(request.user, "run.payload_viewed", page.run, trace_id=page.run.trace_id, step=path)
+        payload_views.record_view(request.user, "run.payload_viewed", page.run, trace_id=page.run.trace_id, step=path)
     return shown

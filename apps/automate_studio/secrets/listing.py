@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 
-from automate_governance.admin import MISSING, OLD, key_state, secrets_known_to
+from automate_governance.admin import MISSING, OLD, key_state, visible_secrets
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import User, permitted
 from automate_studio.ui.formatting import format_ago
@@ -51,7 +51,7 @@ class SecretRow:
 def secret_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
     """One page of the secrets that `user` may know of."""
     kept = list_query(query, TABS, "owner")
-    known = secrets_known_to(user)
+    known = visible_secrets(user)
     found = known.filter(**owner_condition(kept))
     if search := kept.search:
         by_owner = Q(**{f"owner__{get_user_model().USERNAME_FIELD}__icontains": search})

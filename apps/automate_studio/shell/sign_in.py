@@ -13,7 +13,7 @@ from django.urls import reverse_lazy
 from unfold.forms import AuthenticationForm as AdminSignInForm
 
 from automate_governance.admin_site import admin_site, reverse
-from automate_governance.sign_in import attempt_of
+from automate_governance.sign_in import get_attempt
 
 
 class SignInForm(AdminSignInForm):  # type: ignore[misc]
@@ -24,7 +24,7 @@ class SignInForm(AdminSignInForm):  # type: ignore[misc]
 
     def get_invalid_login_error(self) -> ValidationError:
         """After too many attempts, when the next one may be made."""
-        if seconds := attempt_of(self.request).locked:
+        if seconds := get_attempt(self.request).locked:
             minutes = -(-seconds // 60)
             return ValidationError(
                 f"Too many failed sign-ins. Try again in {minutes} minute{'' if minutes == 1 else 's'}, "

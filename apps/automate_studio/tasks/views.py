@@ -107,7 +107,7 @@ def approvals_hand_over(request: HttpRequest) -> HttpResponse:
         clean_text(request.POST.get("to")),
     )
     try:
-        person = names.named(absent).first()
+        person = names.people_named(absent).first()
         if person is None:
             raise approvals.HandOverError(f"There is no account called {absent!r}." if absent else "Name somebody.")
         done = leaver_tasks.hand_over_approvals(person, by=current_person(request), **_parse_assignee(name))
@@ -150,7 +150,7 @@ def _assign(request: HttpRequest, wait: Wait, name: str, field: str, act: Any) -
 
 def _find_person(name: str) -> Person:
     """Raises HandOverError."""
-    person: Person | None = names.active([name]).first()
+    person: Person | None = names.active_people([name]).first()
     if person is None:
         raise approvals.HandOverError(f"There is no active account called {name!r}." if name else "Name somebody.")
     return person

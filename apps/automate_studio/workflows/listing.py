@@ -18,7 +18,7 @@ from automate_core.authoring import pausing
 from automate_core.authoring.drafts.reading import parse_trigger
 from automate_core.models import Trigger, Workflow
 from automate_core.queries.latest_runs import LATEST, LATEST_RUNS
-from automate_governance.people.names import name_field
+from automate_governance.people.names import username_field
 from automate_governance.permissions import User, permitted
 from automate_studio.ui.describe import describe_trigger
 from automate_studio.ui.formatting import format_ago, format_duration
@@ -50,7 +50,7 @@ _BY_RUNS = {
     for column in ("last", "success", "p95")
     for sign in ("", "-")
 }
-_OWNER = f"owner__{name_field()}"
+_OWNER = f"owner__{username_field()}"
 _BY_FIELD = {
     "name": ("name", "pk"),
     "-name": ("-name", "-pk"),
@@ -189,7 +189,7 @@ def _filter_workflows(found: QuerySet[Workflow], kept: dict[str, str]) -> QueryS
 def _filter_choices(known: QuerySet[Workflow], kept: dict[str, str]) -> list[FilterChoice]:
     """Only what some workflow has that the person may view."""
     people = get_user_model()._default_manager.filter(pk__in=known.order_by().values("owner"))
-    owners = list(people.order_by(name_field()).values_list(name_field(), flat=True)[:MOST_CHOICES])
+    owners = list(people.order_by(username_field()).values_list(username_field(), flat=True)[:MOST_CHOICES])
     each_tag = Func("tags", function="jsonb_array_elements_text", output_field=TextField())
     tags = known.order_by().annotate(each_tag=each_tag).values_list("each_tag", flat=True).distinct()
     return [

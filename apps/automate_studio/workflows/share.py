@@ -80,7 +80,7 @@ def _change_grants(request: HttpRequest, obj: Governed) -> None:
     else:
         sharing.grant(
             obj,
-            sharing.find(clean_text(request.POST.get("name"))),
+            sharing.find_grantee(clean_text(request.POST.get("name"))),
             verbs,
             by=current_person(request),
         )
@@ -88,7 +88,7 @@ def _change_grants(request: HttpRequest, obj: Governed) -> None:
 
 def _parse_grantee(obj: Governed, text: str) -> sharing.Grantee:
     """Somebody who was granted something, by `user:3` or `group:4`."""
-    for grant in sharing.grants(obj):
+    for grant in sharing.list_grants(obj):
         if text == f"{grant.kind}:{grant.grantee.pk}":
             return grant.grantee
     raise sharing.SharingError("Nothing was granted to them any more.")
@@ -103,8 +103,8 @@ def _share_context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, 
         "kind": kind,
         "back": reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[obj.pk]),
         "verbs": [(name, _DOES[name], name in grantable) for name in sharing.verbs_of(type(obj))],
-        "grants": sharing.grants(obj),
-        "access": sharing.access(obj),
+        "grants": sharing.list_grants(obj),
+        "access": sharing.list_access(obj),
         "revocable": sharing.revocable(person, obj),
-        "names": sharing.known_names(person, obj),
+        "names": sharing.suggest_grantees(person, obj),
     }

@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
-from automate_governance.redaction.encodings import spellings_of
+from automate_governance.redaction.encodings import encodings_of
 
 CANARY = "canary-a1b2c3d4e5f6"  #: stands for every secret; it may show up nowhere
 
 
 def shows(text: str, secret: str = CANARY) -> bool:
     """Whether `text` holds the secret, plainly or encoded."""
-    return any(form in text for form in spellings_of(secret))
+    return any(form in text for form in encodings_of(secret))
 
 
 def error_text(error: BaseException | None) -> str:

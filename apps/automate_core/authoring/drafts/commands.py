@@ -238,7 +238,7 @@ def _run_as(asked: dict[str, Any], by: Person) -> Any:
     name = asked.get("run_as")
     if name is None:
         return by.pk
-    found = people.active([str(name)]).first() if by.is_superuser or name == by.get_username() else None
+    found = people.active_people([str(name)]).first() if by.is_superuser or name == by.get_username() else None
     if found is None:
         raise RefusedError("a workflow runs as yourself, unless a superuser names somebody else", "run_as")
     return found.pk

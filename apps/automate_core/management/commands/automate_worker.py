@@ -51,7 +51,7 @@ class Command(BaseCommand):
 def _run(worker: Worker) -> None:
     """Work, once the keys are found to fit. Each signal is more urgent than the one before."""
     try:
-        startup.prepare()
+        startup.prepare_process()
     except ImproperlyConfigured as error:
         raise CommandError(str(error), returncode=2) from error
     steps = iter([worker.stop, worker.shutdown_now])
@@ -61,7 +61,7 @@ def _run(worker: Worker) -> None:
 
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, urge)
-    with origin.of_process(origin.Source.WORKER):
+    with origin.process_origin(origin.Source.WORKER):
         worker.run()
 
 

@@ -26,7 +26,7 @@ def report_lines(restored: RestoreResult) -> Iterator[str]:
     late = Schedule.objects.filter(next_at__lt=now).count()
     if late:
         yield f"{late} schedules were due in between: they start when a worker runs."
-    for each in recovery.unreadable():
+    for each in recovery.list_unreadable():
         if each.secret.key_id not in restored.key_ids:  # keys that were just written count from the next process on
             yield f"The secret {each.secret} cannot be read: run automate_recover_keys."
 

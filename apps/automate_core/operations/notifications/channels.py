@@ -25,7 +25,7 @@ from automate_core.operations.notifications import approval_mail, texts
 from automate_core.webhooks.schemes.registry import scheme_for
 from automate_egress import EgressError
 from automate_governance.permissions import can
-from automate_governance.redaction.redactor import knowing, redact_text
+from automate_governance.redaction.redactor import redact_text, redactor_context
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
 from automate_plugins.registry import PluginNotFoundError
@@ -60,7 +60,7 @@ def no_mail_message() -> str:
 
 def deliver(notification: Notification) -> None:
     """Hand it over. Raises NotDeliveredError."""
-    with knowing():
+    with redactor_context():
         _hand_over(notification)
 
 

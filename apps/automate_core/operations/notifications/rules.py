@@ -31,7 +31,7 @@ from automate_governance.people.names import email_of
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
-from automate_governance.secrets.use import unusable
+from automate_governance.secrets.use import find_forbidden_references
 
 MOST_RULES = 50  #: of one workflow, or of all together
 MOST_ADDRESSES = 20
@@ -230,7 +230,7 @@ def _set_secret(rule: NotificationRule, values: RuleValues, by: Person) -> str:
 
 
 def _find_people(names: Iterable[str]) -> Iterator[Any]:
-    yield from people.active(names)
+    yield from people.active_people(names)
 
 
 def _audit_values(rule: NotificationRule, people: Iterable[Any]) -> dict[str, Any]:
@@ -321,7 +321,7 @@ def _webhook_problems(values: RuleValues, by: Person) -> Iterator[tuple[str, str
         yield "url", "An address such as https://example.com/hooks/automate."
     if not values.secret:
         return
-    if found := next(unusable(by, {"secret": [values.secret]}), None):
+    if found := next(find_forbidden_references(by, {"secret": [values.secret]}), None):
         yield found
         return
     try:

@@ -135,7 +135,7 @@ def _hand_over_rules(leaver: Person, to: Person, by: Person) -> int:
 
 def find_active_person(name: str) -> Person:
     """The active person of that user name. Raises HandoverError."""
-    person: Person | None = names.active([name]).first()
+    person: Person | None = names.active_people([name]).first()
     if person is None:
         raise HandoverError(f"There is no active account called {name!r}." if name else "Name an active person.")
     return person

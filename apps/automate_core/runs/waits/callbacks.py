@@ -30,7 +30,7 @@ from automate_core.webhooks.callback_urls import read_callback_token
 from automate_core.webhooks.schemes.signing import Delivery
 from automate_core.webhooks.view import build_response, read_delivery
 from automate_governance.people.origin import Source
-from automate_governance.redaction.redactor import STRONG
+from automate_governance.redaction.redactor import MIN_STRONG_LENGTH
 
 UNKNOWN = Answer(404, {"error": "There is no such callback."})
 USED = Answer(409, {"error": "This callback was used already."})
@@ -44,7 +44,11 @@ def receive(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
     Who answers may say again what a step has sent there: that is masked.
     """
     known = version_secrets.load_run_redactor(run_id)
-    return _take(run_id, path, known.value({"outcome": "received", "payload": payload}, shapes=False, at_least=STRONG))
+    return _take(
+        run_id,
+        path,
+        known.value({"outcome": "received", "payload": payload}, patterns=False, at_least=MIN_STRONG_LENGTH),
+    )
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from automate_core.models import ExecutionRun, Wait
 from automate_core.outbox import notify
 from automate_core.outbox.lifecycle import ADVANCE_JOBS
 from automate_core.states import WAIT_EDGES, WaitStatus, move
-from automate_governance.redaction.redactor import STRONG, redact
+from automate_governance.redaction.redactor import MIN_STRONG_LENGTH, redact
 
 WAKE = f"""
 WITH woken_runs AS (
@@ -38,7 +38,7 @@ def close(wait: Wait, run: ExecutionRun, outcome: Any) -> None:
     """Resolve an open wait of a locked run, and wake the run."""
     run.seq += 1
     run.save(update_fields=["seq"])
-    outcome = redact(outcome, shapes=False, at_least=STRONG)
+    outcome = redact(outcome, patterns=False, at_least=MIN_STRONG_LENGTH)
     wait.status, wait.outcome, wait.seq = move(WAIT_EDGES, wait.status, WaitStatus.RESOLVED), outcome, run.seq
     wait.resolved_at = database.AutomateNow()
     wait.save(update_fields=["status", "outcome", "resolved_at", "seq"])

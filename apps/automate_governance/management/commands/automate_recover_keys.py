@@ -23,11 +23,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            for secret in recovery.unmark_found():
+            for secret in recovery.unmark_recovered():
                 self.stdout.write(f"{secret}: its key {secret.key_id} is configured again; restart web and workers")
             if options["accept_loss"]:
                 recovery.mark_lost()
-            found = list(recovery.unreadable())
+            found = list(recovery.list_unreadable())
         except ImproperlyConfigured as error:
             raise CommandError(str(error), returncode=2) from error
         for each in found:

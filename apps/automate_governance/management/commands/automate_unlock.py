@@ -23,6 +23,6 @@ class Command(BaseCommand):
         if not user and not address:
             raise CommandError("say whom to unlock: USER, or --address ADDRESS", returncode=2)
         found = sign_in.unlock(name=user, address=address)
-        if user and not found and not names.named(user).exists():
+        if user and not found and not names.people_named(user).exists():
             raise CommandError(f"there is no user {user!r}", returncode=2)
         self.stdout.write(f"{user or address} is unlocked" if found else f"{user or address} was not locked")

@@ -28,4 +28,4 @@ class Command(BaseCommand):
             self.stderr.write(fault)
         if faults:
             raise CommandError(f"the audit trail has {len(faults)} fault(s)", returncode=1)
-        self.stdout.write(f"the audit trail is whole; head {audit.head() or 'none (empty)'}")
+        self.stdout.write(f"the audit trail is whole; head {audit.chain_head() or 'none (empty)'}")

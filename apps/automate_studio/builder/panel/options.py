@@ -92,8 +92,8 @@ def _connector_options(node: StepNode, spec: FieldSpec, person: Person) -> Field
 
 def _people_options(workflow: Workflow, person: Person) -> Options:
     """Active people that the person may know of, by user name."""
-    names = {person.get_username(), *sharing.known_names(person, workflow)}
-    return [_person_option(each) for each in people.active(names).order_by(people.name_field())]
+    names = {person.get_username(), *sharing.suggest_grantees(person, workflow)}
+    return [_person_option(each) for each in people.active_people(names).order_by(people.username_field())]
 
 
 def _person_option(person: Any) -> tuple[str, str]:
@@ -102,7 +102,7 @@ def _person_option(person: Any) -> tuple[str, str]:
 
 def _group_options(workflow: Workflow, person: Person) -> Options:
     """Groups that the person may know of."""
-    known = Group.objects.filter(name__in=sharing.known_names(person, workflow)).order_by("name")
+    known = Group.objects.filter(name__in=sharing.suggest_grantees(person, workflow)).order_by("name")
     return [(name, name) for name in known.values_list("name", flat=True)]
 
 

@@ -144,7 +144,7 @@ def _rerun_form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], 
     by_default = "failed" if page.failed_step else "start"
     may_see = can(request.user, "view_payload", run)
     if may_see:
-        payload_views.at(request.user, "run.payload_viewed", run, trace_id=run.trace_id, step=START)
+        payload_views.record_view(request.user, "run.payload_viewed", run, trace_id=run.trace_id, step=START)
     preset = preset_version(page)
     return RerunForm(
         page=page,

@@ -60,7 +60,7 @@ def run_value(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpRespons
         value = found.value
     except artifacts.DocumentError as error:
         return _missing_file_response(error)
-    payload_views.at(request.user, "run.payload_viewed", found.run, trace_id=found.run.trace_id, step=path)
+    payload_views.record_view(request.user, "run.payload_viewed", found.run, trace_id=found.run.trace_id, step=path)
     return json_rows_response(request, value)
 
 

@@ -12,7 +12,7 @@ from django.db import models
 from automate_core.models import NotificationRule, Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, User, can, permitted
-from automate_governance.reference_registry import Use, users_of_each
+from automate_governance.reference_registry import Use, find_referrers_of_each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def where_used(user: User, objs: Iterable[models.Model]) -> dict[Any, UsageSumma
     """Where each of these objects of one model is used, by key: a fixed number of queries for any number of them."""
     found = {
         key: sorted(filter(_is_object, uses), key=lambda use: not isinstance(use, Workflow))
-        for key, uses in users_of_each(objs).items()
+        for key, uses in find_referrers_of_each(objs).items()
     }
     seen = set(_visible_uses(user, {use for uses in found.values() for use in uses}))
     return {

@@ -70,7 +70,7 @@ def sample_for_trigger(state: DraftState, key: str, person: Person) -> Sample | 
     event = (events.filter(pk=chosen.event).first() if chosen.event else None) or newest_event(found, state.workflow)
     sample = _event_sample(event, "the newest event" if event and event.pk != chosen.event else "the chosen event")
     if sample or chosen.edited is not None:
-        payload_views.at(person, "workflow.sample_viewed", state.workflow)
+        payload_views.record_view(person, "workflow.sample_viewed", state.workflow)
     return _edited_sample(chosen.edited, sample) if chosen.edited is not None else sample
 
 
@@ -95,7 +95,7 @@ def sample_for_step(state: DraftState, node: StepNode, person: Person) -> Sample
     of_run, of_tests = step_outputs(run, keys) if run else {}, _test_outputs(workflow, keys)
     steps = {**of_tests, **of_run} if run and run.pk == chosen.run else {**of_run, **of_tests}
     sample = _add_run(sample, definition, run, steps)
-    payload_views.at(person, "workflow.sample_viewed", workflow)
+    payload_views.record_view(person, "workflow.sample_viewed", workflow)
     return replace(sample, scope=_enclosing_scope(sample.scope, enclosing(state.draft, node)))
 
 

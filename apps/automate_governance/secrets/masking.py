@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 @sensitive_variables()
-def tell(references: Iterable[str]) -> None:
+def learn_for_masking(references: Iterable[str]) -> None:
     """Have those secrets masked in what is said here (`redaction.knowing`), without writing down that they are used."""
     wanted = set(references)
     names = {reference.partition(":")[2] for reference in wanted if reference.startswith("database:")}
