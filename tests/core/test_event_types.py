@@ -10,7 +10,7 @@ from guardian.shortcuts import assign_perm
 
 from automate_core.api import emit
 from automate_core.authoring import workflows
-from automate_core.authoring.publishing import shadow
+from automate_core.authoring.publishing import shadow_evaluation
 from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.events import event_types, run_rights
@@ -105,8 +105,10 @@ def test_past_events_are_for_those_who_may_listen(listening, owner, colleague, p
     emit("secret.other", {"amount": 7})
     newest = Event.objects.latest("id")
     assert client.post(waiting, {"event": newest.pk}).status_code == 404, "of another type, which is closed"
-    tried = shadow.evaluate_draft(own, workflows.load_definition(own), by=get_user_model().objects.get(pk=colleague.pk))
-    assert tried and [each.id for each in tried.tried] == [str(event.pk)]
+    evaluation = shadow_evaluation.evaluate_draft(
+        own, workflows.load_definition(own), by=get_user_model().objects.get(pk=colleague.pk)
+    )
+    assert evaluation and [each.id for each in evaluation.events] == [str(event.pk)]
 
 
 def test_public_types_are_for_whoever_builds_workflows(listening, owner, settings, sign_in, django_user_model):

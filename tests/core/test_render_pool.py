@@ -16,7 +16,7 @@ import pytest
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating import compile_value, pool
 from automate_core.expressions.templating.pool import POOL, RenderPool, RenderProcess, RenderUnavailableError, needed
-from automate_core.expressions.templating.wire import frame
+from automate_core.expressions.templating.render_protocol import frame
 from tests.processes import wait_for
 from tests.support.costs import soon
 
@@ -84,10 +84,10 @@ def test_it_has_nothing_and_may_do_nothing(fresh, monkeypatch):
 ESCAPED = """
 import json, os, sys
 sys.path += sys.argv[1:]
-from automate_core.expressions.templating import child
-child.warm_up()
+from automate_core.expressions.templating import render_worker
+render_worker.warm_up()
 out = os.write
-given_up = child.give_up()
+given_up = render_worker.give_up()
 
 def attempt(act):
     try:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from automate_core.expressions.json_path import TemplateError
-from automate_core.expressions.templating import budget, child, compile_template, compile_value
+from automate_core.expressions.templating import budget, compile_template, compile_value, render_worker
 from automate_core.expressions.templating.filters import FILTERS
 from automate_core.expressions.templating.grammar import METHODS, TESTS
 from automate_core.expressions.templating.limits import MAX_OUTPUT
@@ -62,7 +62,7 @@ class Watch:
 
 @pytest.fixture(scope="module")
 def watch():
-    child.warm_up()  # so that all that a filter reads where it is used has been read
+    render_worker.warm_up()  # so that all that a filter reads where it is used has been read
     return Watch()
 
 

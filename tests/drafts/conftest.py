@@ -71,10 +71,10 @@ class Editor:
         )
 
     def undo(self, last=None):
-        return commands.undo(self.workflow.pk, last=self.state.past.last if last is None else last, by=self.by)
+        return commands.undo(self.workflow.pk, last=self.state.undo_stack.last if last is None else last, by=self.by)
 
     def redo(self, last=None):
-        return commands.redo(self.workflow.pk, last=self.state.past.last if last is None else last, by=self.by)
+        return commands.redo(self.workflow.pk, last=self.state.undo_stack.last if last is None else last, by=self.by)
 
     def keys(self, parent="", slot=""):
         return [node.key for node in self.draft.siblings((parent, slot))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from automate_core.authoring import workflows
-from automate_core.authoring.drafts import commands, reading, rows
+from automate_core.authoring.drafts import commands, parsing, rows
 from automate_core.definition import yaml_files
 from automate_core.definition.validation import find_problems as faults_of
 from automate_core.models import WebhookEndpoint
@@ -26,7 +26,7 @@ def test_a_whole_draft_has_none(editor):
 def test_a_draft_reads_as_its_definition(owner, text):
     definition = yaml_files.read_workflow(text)
     workflow = workflows.save_definition(definition, owner=owner)
-    read = reading.parse_draft(rows.load_draft(workflow))
+    read = parsing.parse_draft(rows.load_draft(workflow))
     assert read.definition == definition == workflows.load_definition(workflow) and read.faults == []
     assert faults_of(read.definition) == []
 

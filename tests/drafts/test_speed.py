@@ -72,7 +72,7 @@ def test_an_edit_of_220_steps(editor, name, django_assert_max_num_queries):
         state = editor.do(rev=rev, **fields)
     assert state.changed
     with django_assert_max_num_queries(29):
-        commands.undo(editor.workflow.pk, last=state.past.last, by=editor.by)
+        commands.undo(editor.workflow.pk, last=state.undo_stack.last, by=editor.by)
 
 
 def test_an_import_of_1000_steps_takes_few_questions(owner, django_assert_max_num_queries):

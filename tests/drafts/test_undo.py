@@ -30,10 +30,10 @@ def test_undo_and_redo_one_after_the_other(editor):
     editor.undo()
     assert workflows.load_definition(editor.workflow) == before
     state = editor.state
-    assert state.past.undo is None and state.past.redo.words == "Renamed Look to See"
+    assert state.undo_stack.undo is None and state.undo_stack.redo.words == "Renamed Look to See"
     editor.redo()
     assert editor.redo().done.words == "Did again: Deleted Route with 4 inside it"
-    assert workflows.load_definition(editor.workflow) == after and editor.state.past.redo is None
+    assert workflows.load_definition(editor.workflow) == after and editor.state.undo_stack.redo is None
 
 
 def test_there_is_an_end_to_both(editor):
@@ -49,19 +49,19 @@ def test_a_new_edit_cuts_redo(editor):
     with pytest.raises(RefusedError, match="nothing to redo"):
         editor.redo()
     editor.undo()
-    assert editor.state.past.undo is None and editor.draft.steps["look"].name == "Look"
+    assert editor.state.undo_stack.undo is None and editor.draft.steps["look"].name == "Look"
 
 
 def test_undo_belongs_to_the_draft_and_names_the_author(editor, editor_of, admin):
     editor.do("rename", key="look", name="See")
     other = editor_of(admin)
-    assert other.state.past.undo.author.username == "owner"
+    assert other.state.undo_stack.undo.author.username == "owner"
     assert other.undo().done.words == "Undid: Renamed Look to See by owner"
 
 
 def test_undo_on_an_older_state_is_a_conflict(editor, editor_of, admin):
     editor.do("rename", key="look", name="See")
-    seen = editor.state.past.last
+    seen = editor.state.undo_stack.last
     editor_of(admin).do("rename", key="last", name="Finally")
     with pytest.raises(ConflictError) as caught:
         editor.undo(last=seen)
@@ -96,7 +96,7 @@ def test_old_edits_are_forgotten(editor, monkeypatch):
     for number in range(45):
         editor.do("rename", key=("look", "last")[number % 2], name=f"Name {number}")
     assert 20 <= DraftCommand.objects.count() < 31
-    while editor.state.past.undo:
+    while editor.state.undo_stack.undo:
         editor.undo()
     assert editor.draft.steps["look"].name != "Look", "what is forgotten stays"
 
@@ -231,11 +231,11 @@ def test_any_edits_all_undone_give_the_first_draft_and_redone_the_last(owner, en
         except RefusedError:
             continue
     last = exact(rows.load_draft(Workflow.objects.get(pk=made.pk)))
-    while editor.state.past.undo:
+    while editor.state.undo_stack.undo:
         editor.undo()
     assert exact(rows.load_draft(Workflow.objects.get(pk=made.pk))) == first
     assert workflows.load_definition(Workflow.objects.get(pk=made.pk)) == definition
-    while editor.state.past.redo:
+    while editor.state.undo_stack.redo:
         editor.redo()
     assert exact(rows.load_draft(Workflow.objects.get(pk=made.pk))) == last
     whole(editor.draft)

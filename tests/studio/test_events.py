@@ -68,7 +68,7 @@ class Page(HTMLParser):
         return [a["id"].removeprefix("event-") for _, a in self.tags if a.get("id", "").startswith("event-")]
 
     @property
-    def verdicts(self):
+    def explanations(self):
         return [a["data-outcome"] for _, a in self.tags if "data-outcome" in a]
 
     def links(self, name):
@@ -100,24 +100,24 @@ def test_an_event_says_why_it_did_or_did_not_run(came, workflow, deliver, sign_i
     workflow(ISSUES.replace("riage", "raft"), publish=False)
     client = sign_in(owner)
     told = Page(client.get(page_of(tag.pk)))
-    assert told.status == 200 and told.verdicts == ["refused", "other type", "unpublished"]
+    assert told.status == 200 and told.explanations == ["refused", "other type", "unpublished"]
     assert "No match Release notes v1" in told.text and "Its condition does not hold." in told.text
     assert 'Ref is refs/heads/main was "refs/tags/v1.2"' in told.text and "Deleted is false was false" in told.text
     assert "It takes “issues”, and this event is of type “push”." in told.text
     assert "drafts start nothing" in told.text
     ran = Page(client.get(page_of(main.pk)))
     run = ExecutionRun.objects.get()
-    assert ran.verdicts[0] == "started" and f"Run {str(run.pk)[-8:]}" in ran.text
+    assert ran.explanations[0] == "started" and f"Run {str(run.pk)[-8:]}" in ran.text
     assert (
         page_of(main.pk)
         in client.get(reverse("admin:automate_core_executionrun_change", args=[run.pk])).content.decode()
     )
-    assert Page(client.get(page_of(ping.pk))).verdicts[:2] == ["other type", "other type"]
+    assert Page(client.get(page_of(ping.pk))).explanations[:2] == ["other type", "other type"]
 
     check = reverse("studio:event_check", args=[made.pk])
     assert check in client.get(reverse("admin:automate_core_workflow_change", args=[made.pk])).content.decode()
     for asked in (str(tag.pk), tag.trace_id, tag.delivery_key):
-        assert Page(client.get(check, {"event": asked})).verdicts == ["refused"], asked
+        assert Page(client.get(check, {"event": asked})).explanations == ["refused"], asked
     assert "There is no event 12345678" in Page(client.get(check, {"event": "12345678"})).text
     assert str(tag.pk) in client.get(check).content.decode(), "its latest events are offered"
 
@@ -187,7 +187,7 @@ def test_what_was_let_go_is_told_as_such(came, sign_in, admin):
     Event.objects.filter(pk=tag.pk).update(payload=None, headers={}, emptied_at=timezone.now())
     client = sign_in(admin)
     told = Page(client.get(page_of(tag.pk)))
-    assert told.verdicts == ["untold"] and "What it carried was let go when it was too old" in told.text
+    assert told.explanations == ["unknown"] and "What it carried was let go when it was too old" in told.text
     assert "not shown to you" not in told.text and "Its delivery key is still remembered." in told.text
     assert client.post(reverse("studio:event_download", args=[tag.pk])).status_code == 404
     assert client.get(reverse("studio:event_value", args=[tag.pk])).status_code == 404
@@ -279,7 +279,7 @@ def test_five_people_and_what_they_may(
         "check": 200, "palette": True,
     }  # fmt: skip
     hidden = Page(clients["colleague"].get(detail))
-    assert hidden.verdicts == ["untold"] and "permission to view payloads" in hidden.text
+    assert hidden.explanations == ["unknown"] and "permission to view payloads" in hidden.text
     assert "refs/heads/main" not in hidden.text, "nor what the condition asks"
     assign_perm("view_payload_webhookendpoint", colleague, endpoint)
     seen = answers("colleague")

@@ -10,7 +10,7 @@ from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
 from automate_core.authoring import workflows
-from automate_core.authoring.publishing import differences, shadow
+from automate_core.authoring.publishing import differences, shadow_evaluation
 from automate_core.definition import yaml_files
 from automate_core.definition.document import parse
 from automate_core.models import Event, ExecutionRun, Workflow
@@ -280,7 +280,7 @@ def test_at_most_fifty_of_the_newest(workflow, sign_in, owner, monkeypatch):
     came_to("other", type="issues", payload={}, trace_id="f" * 32)
     door = Door(sign_in(owner), made)
     assert "Of the last 50 events" in Page(door.review()).text
-    monkeypatch.setattr(shadow, "LOOK_BACK", 11)
+    monkeypatch.setattr(shadow_evaluation, "LOOK_BACK", 11)
     assert "Of the last 10 events" in Page(door.review()).text
 
 
@@ -431,7 +431,7 @@ def test_restoring_as_draft_is_an_edit_that_can_be_undone(door, three, editor):
     assert answer.status_code == 303 and answer["Location"] == door.url("builder")
     assert editor.draft.steps["look"].name == "Look"
     assert Workflow.objects.get().published.number == 3
-    assert editor.state.past.undo.words == "Restored v1"
+    assert editor.state.undo_stack.undo.words == "Restored v1"
     editor.undo()
     assert editor.draft.steps["look"].name == "Three"
     assert door.client.post(door.url("version_restore", 1), {"rev": rev}).status_code == 409

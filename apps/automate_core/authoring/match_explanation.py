@@ -16,7 +16,7 @@ from django.db.models import Case, Q, QuerySet, Value, When
 from django.db.models.expressions import RawSQL
 from django.db.models.fields import TextField
 
-from automate_core.authoring.publishing import shadow
+from automate_core.authoring.publishing import shadow_evaluation
 from automate_core.definition.document import DefinitionError, parse
 from automate_core.engine.steps.waits import MAX_DEPTH
 from automate_core.events import access, run_rights
@@ -38,18 +38,18 @@ from automate_core.states import JobStatus, WaitStatus
 from automate_core.triggers import host_events
 from automate_governance.permissions import Person, permitted
 
-MAX_TRIGGERS = 50  #: triggers that are told of
+MAX_TRIGGERS = 50  #: triggers that are explained
 
 
 class MatchOutcome(StrEnum):
-    """What became of an event at one trigger."""
+    """Outcome of matching an event against one trigger."""
 
     STARTED = "started"  #: it started a run
-    TAKES = "takes"  #: it would start one now
+    MATCHES = "matches"  #: it would start one now
     REFUSED = "refused"  #: its condition does not hold, or something else keeps it
     OTHER_TYPE = "other type"  #: the trigger takes other types of the source
     UNPUBLISHED = "unpublished"  #: the workflow is a draft, or archived
-    UNTOLD = "untold"  #: whether its condition holds is not told to this person, or not known any more
+    UNKNOWN = "unknown"  #: the payload is deleted, or hidden from this person
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +71,10 @@ class TriggerExplanation:
 
 @dataclass(frozen=True, kw_only=True)
 class MatchExplanation:
-    """What is known of an event. `notes` concern all workflows; `more` says that some triggers are left out."""
+    """Explanation of one event. `notes` concern all workflows; with `more`, some triggers are left out."""
 
     notes: list[str]
-    verdicts: list[TriggerExplanation]
+    explanations: list[TriggerExplanation]
     may_read: bool
     more: bool = False
 
@@ -93,15 +93,15 @@ def explain_match(event: Event, *, by: Person, workflow: Workflow | None = None)
     explainer = _Explainer(
         event, found[:MAX_TRIGGERS], runs, may_read=may_read, is_processed=not job or job[0] not in _UNPROCESSED
     )
-    verdicts = [explainer.explain(trigger) for trigger in found[:MAX_TRIGGERS]]
-    explained = {verdict.workflow.pk for verdict in verdicts}
-    verdicts += [_explain_removed_trigger(run) for pk, run in runs.items() if pk not in explained]
-    verdicts += list(_explain_unpublished(event, workflows))
+    explanations = [explainer.explain(trigger) for trigger in found[:MAX_TRIGGERS]]
+    explained = {explanation.workflow.pk for explanation in explanations}
+    explanations += [_explain_removed_trigger(run) for pk, run in runs.items() if pk not in explained]
+    explanations += list(_explain_unpublished(event, workflows))
     order = list(MatchOutcome)
-    verdicts.sort(key=lambda verdict: (order.index(verdict.outcome), verdict.workflow.name))
+    explanations.sort(key=lambda explanation: (order.index(explanation.outcome), explanation.workflow.name))
     return MatchExplanation(
         notes=list(_notes(event, job)),
-        verdicts=_without_triggers_of_started(verdicts),
+        explanations=_without_triggers_of_started(explanations),
         may_read=may_read,
         more=len(found) > MAX_TRIGGERS,
     )
@@ -129,11 +129,11 @@ def _runs(event: Event, workflows: QuerySet[Workflow]) -> dict[int, ExecutionRun
     return {run.workflow_id: run for run in rows}
 
 
-def _without_triggers_of_started(verdicts: Iterable[TriggerExplanation]) -> list[TriggerExplanation]:
+def _without_triggers_of_started(explanations: Iterable[TriggerExplanation]) -> list[TriggerExplanation]:
     """Of a workflow that another trigger has started, what its other triggers make of the event is no news."""
-    found = list(verdicts)
-    started = {verdict.workflow.pk for verdict in found if verdict.run}
-    return [verdict for verdict in found if verdict.run or verdict.workflow.pk not in started]
+    found = list(explanations)
+    started = {explanation.workflow.pk for explanation in found if explanation.run}
+    return [explanation for explanation in found if explanation.run or explanation.workflow.pk not in started]
 
 
 # --- the event --------------------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ class _Explainer:
         if objections or not stands or trigger.pk in self.refused:
             outcome = MatchOutcome.REFUSED
         else:
-            outcome = MatchOutcome.TAKES if self.may_read or trigger.filter is None else MatchOutcome.UNTOLD
+            outcome = MatchOutcome.MATCHES if self.may_read or trigger.filter is None else MatchOutcome.UNKNOWN
         return _explanation_of(trigger, outcome, reasons=reasons, explanation=explanation)
 
     def _objections(self, trigger: ActiveTrigger) -> tuple[list[str], Explanation | None]:
@@ -288,7 +288,8 @@ def _would_match(document: Any, workflow: Workflow, event: Event) -> bool:
     except DefinitionError:
         return False
     return any(
-        shadow.trigger_source(part, workflow) == event.source and shadow.would_match(part, workflow, event)
+        shadow_evaluation.trigger_source(part, workflow) == event.source
+        and shadow_evaluation.would_match(part, workflow, event)
         for part in parts
     )
 

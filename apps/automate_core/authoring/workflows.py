@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max, QuerySet
 
 from automate_connectors.models import Connection
-from automate_core.authoring.drafts import history, insertion, reading, rows
+from automate_core.authoring.drafts import history, insertion, parsing, rows
 from automate_core.authoring.drafts.changes import Change, find_changes
 from automate_core.authoring.drafts.errors import ConflictError, OtherChange, RefusedError
 from automate_core.authoring.drafts.values import GAP, OWN_FIELDS, Draft, draft_document
@@ -168,7 +168,7 @@ def publish(workflow: Workflow, *, author: Person, message: str = "", seen: Seen
     workflow = _to_publish(workflow, author, seen)
     if seen is not None and seen.rev != workflow.rev:
         raise ConflictError(workflow.rev, history.edits_since(workflow, seen.rev))
-    draft = reading.parse_draft(rows.load_draft(workflow))
+    draft = parsing.parse_draft(rows.load_draft(workflow))
     definition = draft.definition
     if found := draft.with_faults(_unpublishable(definition, author, workflow.run_as)):
         raise DefinitionError(found)

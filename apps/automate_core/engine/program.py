@@ -37,7 +37,7 @@ from automate_core.events import search_terms
 from automate_core.expressions.json_logic import Rule, read_rule
 from automate_core.expressions.json_path import TemplateError, as_text
 from automate_core.expressions.templating import Template, compile_value
-from automate_core.expressions.templating.weights import is_small
+from automate_core.expressions.templating.value_size import is_small
 
 if TYPE_CHECKING:
     from automate_core.engine.test_options import TestOptions

@@ -357,12 +357,12 @@ def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 
 def _builder_context(request: HttpRequest, state: DraftState, panel: Panel | None) -> dict[str, Any]:
     revs = {key: node.rev for key, node in state.draft.steps.items()}
-    badges = test_badges(state.workflow, state.reading.definition)
+    badges = test_badges(state.workflow, state.parsed.definition)
     problems = editing_problem_lines(state.draft, state.problems)
     edited = DraftMarks(
         *_problem_marks(problems), revs, _connection_names(state, request.user), _runs_as(state.workflow), badges
     )
-    tree = draft_tree(state.reading.definition, edited)
+    tree = draft_tree(state.parsed.definition, edited)
     selected = panel.path if panel else ""
     levels = Counter(line.level for line in problems)
     return {

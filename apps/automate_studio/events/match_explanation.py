@@ -14,13 +14,13 @@ from automate_studio.view_models.event_sources import KINDS
 
 _OUTCOME_TEXTS = {
     MatchOutcome.STARTED: ("Started a run", "succeeded"),
-    MatchOutcome.TAKES: ("Would match now", "waiting"),
+    MatchOutcome.MATCHES: ("Would match now", "waiting"),
     MatchOutcome.REFUSED: ("No match", "skipped"),
     MatchOutcome.OTHER_TYPE: ("Other type", "pending"),
     MatchOutcome.UNPUBLISHED: ("Not published", "pending"),
-    MatchOutcome.UNTOLD: ("Not told", "pending"),
+    MatchOutcome.UNKNOWN: ("Not told", "pending"),
 }
-_OF_ITS_TYPE = {MatchOutcome.STARTED, MatchOutcome.TAKES, MatchOutcome.REFUSED}
+_OF_ITS_TYPE = {MatchOutcome.STARTED, MatchOutcome.MATCHES, MatchOutcome.REFUSED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class WorkflowMatch:
     @property
     def is_long(self) -> bool:
         """Whether the reasons are worth opening at once."""
-        return self.verdict.outcome in {MatchOutcome.REFUSED, MatchOutcome.TAKES}
+        return self.verdict.outcome in {MatchOutcome.REFUSED, MatchOutcome.MATCHES}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class MatchExplanation:
     """What is told of an event: `notes` for all workflows, then each."""
 
     notes: list[str]
-    verdicts: list[WorkflowMatch]
+    explanations: list[WorkflowMatch]
     may_read: bool
     more: bool
 
@@ -53,19 +53,19 @@ class MatchExplanation:
     def samples(self) -> list[Workflow]:
         """The workflows in whose builders the event can be the sample, each once."""
         return list(
-            {view.verdict.workflow.pk: view.verdict.workflow for view in self.verdicts if view.may_sample}.values()
+            {view.verdict.workflow.pk: view.verdict.workflow for view in self.explanations if view.may_sample}.values()
         )
 
 
 def build_match_explanation(event: Event, person: Person, workflow: Workflow | None = None) -> MatchExplanation:
     """Of all workflows that the person may view, or of that one."""
     told = match_explanation.explain_match(event, by=person, workflow=workflow)
-    keys = {verdict.workflow.pk for verdict in told.verdicts}
+    keys = {verdict.workflow.pk for verdict in told.explanations}
     change = permitted(person, "change", Workflow.objects.filter(pk__in=keys))
     editable = set(permitted(person, "view_payload", change).values_list("pk", flat=True)) if told.may_read else set()
     return MatchExplanation(
         notes=told.notes,
-        verdicts=[_workflow_match(verdict, may_sample=verdict.workflow.pk in editable) for verdict in told.verdicts],
+        explanations=[_workflow_match(each, may_sample=each.workflow.pk in editable) for each in told.explanations],
         may_read=told.may_read,
         more=told.more,
     )

@@ -15,7 +15,7 @@ from django.db.models import Count, Exists, Func, OuterRef, Q, QuerySet, TextFie
 
 from automate_core import database
 from automate_core.authoring import pausing
-from automate_core.authoring.drafts.reading import parse_trigger
+from automate_core.authoring.drafts.parsing import parse_trigger
 from automate_core.models import Trigger, Workflow
 from automate_core.queries.latest_runs import LATEST, LATEST_RUNS
 from automate_governance.people.names import username_field

@@ -17,7 +17,7 @@ MOST = 100_000  #: characters that the page shows of a sample
 def example_payload(workflow: Workflow, person: Person) -> str:
     """The payload of an event that this person may see, as JSON; empty where there is none, or a large one."""
     state = commands.load_state(workflow)
-    for trigger in state.reading.definition.triggers:
+    for trigger in state.parsed.definition.triggers:
         found = sample_for_trigger(state, trigger.key, person)
         payload = found.scope.get("event", {}).get("payload") if isinstance(found, Sample) else None
         if isinstance(payload, dict):

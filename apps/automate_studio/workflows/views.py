@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from automate_core.authoring import pausing, workflows
-from automate_core.authoring.drafts import reading, rows
+from automate_core.authoring.drafts import parsing, rows
 from automate_core.definition import yaml_files
 from automate_core.definition.document import Definition, DefinitionError
 from automate_core.definition.published import published_definition
@@ -73,7 +73,7 @@ def _shown_definition(request: HttpRequest, pk: int) -> tuple[Workflow, Definiti
         permitted(request.user, "view", Workflow.objects.select_related("owner", "run_as", "published__run_as")), pk=pk
     )
     published = None if request.GET.get("show") == "draft" else published_definition(workflow)
-    return workflow, published or reading.parse_draft(rows.load_draft(workflow)).definition, published is None
+    return workflow, published or parsing.parse_draft(rows.load_draft(workflow)).definition, published is None
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ class Change:
         return self.before is None or self.after is None or not _PLACE.isdisjoint(self.after)
 
     @property
-    def says_something_else(self) -> bool:
+    def changes_content(self) -> bool:
         """Whether more than its place differs."""
         return self.before is None or self.after is None or not _PLACE.issuperset(self.after)
 

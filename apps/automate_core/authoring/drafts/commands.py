@@ -14,13 +14,22 @@ from django.db import transaction
 
 from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts import changes, edits, field_edits, history, problems, reading, requests, rows
+from automate_core.authoring.drafts import (
+    changes,
+    edits,
+    field_edits,
+    history,
+    parsing,
+    problems,
+    requests,
+    rows,
+)
 from automate_core.authoring.drafts.edits import AllowedNames, EditResult
 from automate_core.authoring.drafts.errors import ConflictError, OtherChange, RefusedError
 from automate_core.authoring.drafts.fields import OF_STEP, changed_fields
 from automate_core.authoring.drafts.history import UndoStack
+from automate_core.authoring.drafts.parsing import ParsedDraft
 from automate_core.authoring.drafts.problems import DraftProblem
-from automate_core.authoring.drafts.reading import ParsedDraft
 from automate_core.authoring.drafts.values import Draft
 from automate_core.models import DraftCommand, WebhookEndpoint, Workflow
 from automate_governance import audit
@@ -37,9 +46,9 @@ class DraftState:
 
     workflow: Workflow
     draft: Draft
-    reading: ParsedDraft
+    parsed: ParsedDraft
     problems: list[DraftProblem]
-    past: UndoStack
+    undo_stack: UndoStack
     done: EditResult
     changed: bool
     merged: tuple[OtherChange, ...] = ()
@@ -55,15 +64,15 @@ def load_state(workflow: Workflow) -> DraftState:
 
 
 def _build_state(
-    workflow: Workflow, draft: Draft, past: UndoStack, done: EditResult, *, changed: bool = False
+    workflow: Workflow, draft: Draft, undo_stack: UndoStack, done: EditResult, *, changed: bool = False
 ) -> DraftState:
-    found = reading.parse_draft(draft)
+    found = parsing.parse_draft(draft)
     return DraftState(
         workflow=workflow,
         draft=draft,
-        reading=found,
+        parsed=found,
         problems=problems.find_problems(found, workflow),
-        past=past,
+        undo_stack=undo_stack,
         done=done,
         changed=changed,
     )
@@ -79,13 +88,13 @@ def run_command(workflow_id: int, request: requests.Request, *, by: Person) -> D
     done = _apply_edit(after, request, by, workflow)
     edits.check_limits(after)
     found = changes.find_changes(before, after)
-    past = history.load_undo_stack(workflow)
+    undo_stack = history.load_undo_stack(workflow)
     if not found:
-        return replace(_build_state(workflow, before, past, done), merged=merged)
+        return replace(_build_state(workflow, before, undo_stack, done), merged=merged)
     after = _store(workflow, before, after, found, by)
     acting = _run_as_difference(before, after)
     kind = str(request.__struct_config__.tag)
-    command, is_new = history.record_edit(workflow, kind, done.words, found, by, past)
+    command, is_new = history.record_edit(workflow, kind, done.words, found, by, undo_stack)
     _save_revisions(workflow, found, structural=command.structural)
     if is_new or acting:
         audit.record(by, "workflow.edited", workflow, changes={"what": done.words, **acting})
@@ -96,28 +105,28 @@ def run_command(workflow_id: int, request: requests.Request, *, by: Person) -> D
 def undo(workflow_id: int, *, last: int, by: Person) -> DraftState:
     """Take back the last edit, whoever made it. `last` is the number of the one that the person saw as the last."""
     workflow = _lock_workflow(workflow_id, by)
-    past = _checked_undo_stack(workflow, last)
-    if past.undo is None:
+    undo_stack = _checked_undo_stack(workflow, last)
+    if undo_stack.undo is None:
         raise RefusedError("there is nothing to undo")
-    return _replay_recorded(workflow, past.undo, DraftCommand.Status.UNDONE, by)
+    return _replay_recorded(workflow, undo_stack.undo, DraftCommand.Status.UNDONE, by)
 
 
 @transaction.atomic
 def redo(workflow_id: int, *, last: int, by: Person) -> DraftState:
     """Make the edit again that was taken back last."""
     workflow = _lock_workflow(workflow_id, by)
-    past = _checked_undo_stack(workflow, last)
-    if past.redo is None:
+    undo_stack = _checked_undo_stack(workflow, last)
+    if undo_stack.redo is None:
         raise RefusedError("there is nothing to redo")
-    return _replay_recorded(workflow, past.redo, DraftCommand.Status.APPLIED, by)
+    return _replay_recorded(workflow, undo_stack.redo, DraftCommand.Status.APPLIED, by)
 
 
 def _checked_undo_stack(workflow: Workflow, last: int) -> UndoStack:
-    past = history.load_undo_stack(workflow)
-    if past.last != last:
+    undo_stack = history.load_undo_stack(workflow)
+    if undo_stack.last != last:
         newest = workflow.commands.select_related("changed_by").order_by("-rev").first()
-        raise ConflictError(past.last, [history.as_other_change(newest)] if newest else [])
-    return past
+        raise ConflictError(undo_stack.last, [history.as_other_change(newest)] if newest else [])
+    return undo_stack
 
 
 def _replay_recorded(workflow: Workflow, command: DraftCommand, status: DraftCommand.Status, by: Person) -> DraftState:
@@ -260,7 +269,7 @@ def _store(workflow: Workflow, before: Draft, after: Draft, found: list[changes.
     workflow.rev += 1
     rows.write_changes(workflow, before, after, found, workflow.rev)
     for change in found:
-        if change.after is None or not change.says_something_else:
+        if change.after is None or not change.changes_content:
             continue
         nodes: Any = {"step": after.steps, "trigger": after.triggers}.get(change.table, {})
         if change.key in nodes:

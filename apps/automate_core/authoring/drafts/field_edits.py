@@ -13,7 +13,7 @@ from msgspec import Meta
 from automate_core.authoring.drafts import insertion, requests
 from automate_core.authoring.drafts.edits import AllowedNames, EditResult, find_step
 from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.authoring.drafts.reading import TRIGGERS
+from automate_core.authoring.drafts.parsing import TRIGGERS
 from automate_core.authoring.drafts.values import (
     COLUMNS,
     GAP,

@@ -176,7 +176,7 @@ def find_conflicts(
         (command, change)
         for command in commands
         for change in changes_of(command)
-        if (change.table, change.key) == (table, key) and change.says_something_else
+        if (change.table, change.key) == (table, key) and change.changes_content
     ]
     is_whole = oldest is not None and oldest <= rev + 1 and bool(found) and found[0][0].rev == present
     if not is_whole or any(change.before is None or change.after is None for _, change in found):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.authoring.drafts.reading import STEPS, TRIGGERS
+from automate_core.authoring.drafts.parsing import STEPS, TRIGGERS
 from automate_core.authoring.drafts.references import rewrite_references
 from automate_core.authoring.drafts.values import (
     COLUMNS,

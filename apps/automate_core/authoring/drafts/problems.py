@@ -10,7 +10,7 @@ from typing import Literal
 from automate_connectors.registry import find_action
 from automate_core.authoring import workflows
 from automate_core.authoring.drafts import lint
-from automate_core.authoring.drafts.reading import ParsedDraft
+from automate_core.authoring.drafts.parsing import ParsedDraft
 from automate_core.definition import validation
 from automate_core.definition.document import (
     ActionStep,
@@ -45,17 +45,17 @@ class DraftProblem:
     missing: bool = False
 
 
-def find_problems(reading: ParsedDraft, workflow: Workflow, publisher: Person | None = None) -> list[DraftProblem]:
+def find_problems(parsed: ParsedDraft, workflow: Workflow, publisher: Person | None = None) -> list[DraftProblem]:
     """All problems, those of the workflow first, then in reading order. Few queries, whatever the draft's size.
 
     `publisher` has to be able to use what the draft names, as whoever it runs as has to.
     """
     people = sorted({workflow.run_as, publisher or workflow.run_as}, key=str)
-    definition = reading.definition
+    definition = parsed.definition
     errors = [*validation.find_problems(definition), *workflows.unusable(definition, people)]
-    found = [_placed("error", problem, reading) for problem in reading.with_faults(errors)]
-    found += [_placed("warning", problem, reading) for problem in _warnings(definition)]
-    order = {key: number for number, key in enumerate(reading.places.values())}
+    found = [_placed("error", problem, parsed) for problem in parsed.with_faults(errors)]
+    found += [_placed("warning", problem, parsed) for problem in _warnings(definition)]
+    order = {key: number for number, key in enumerate(parsed.places.values())}
     return sorted(dict.fromkeys(found), key=lambda problem: order.get(problem.step, -1))
 
 
@@ -108,15 +108,15 @@ def _about_action(step: ActionStep, place: str) -> Iterator[Problem]:
             yield Problem(f"{place}.inputs.{name}", "this looks like a secret: keep it in a connection")
 
 
-def _placed(level: Literal["error", "warning"], problem: Problem, reading: ParsedDraft) -> DraftProblem:
+def _placed(level: Literal["error", "warning"], problem: Problem, parsed: ParsedDraft) -> DraftProblem:
     """A problem at its step and field instead of its place in the document."""
     found = DraftProblem(level=level, reason=problem.reason, missing=problem.missing)
     place, field = problem.path, ""
     while place:
-        if place in reading.places:
-            return replace(found, step=reading.places[place], field=field)
+        if place in parsed.places:
+            return replace(found, step=parsed.places[place], field=field)
         if place.startswith("triggers[") and place.endswith("]") and "." not in place:
-            return replace(found, trigger=reading.triggers[int(place[len("triggers[") : -1])], field=field)
+            return replace(found, trigger=parsed.triggers[int(place[len("triggers[") : -1])], field=field)
         place, separator, last = place.rpartition(".")
         field = f"{last}.{field}".rstrip(".") if separator else field
     return replace(found, field=problem.path)

@@ -110,7 +110,7 @@ def _update(model: Any, updates: list[tuple[Change, Any]], nodes: dict[str, Any]
     names: set[str] = set()
     for change, row in updates:
         names |= (change.after or {}).keys()
-        if change.says_something_else:
+        if change.changes_content:
             names.add("rev")
         else:
             row.rev = nodes[change.key].rev

@@ -1,4 +1,4 @@
-"""What a definition works with: connections, hosts, models, other workflows, as far as it says so itself."""
+"""Dependencies that a definition names: connections, hosts, models and other workflows."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ AT_RUN_TIME = "a host that is known only when it runs"
 
 @dataclass
 class Dependencies:
-    """Names in order. `models` says of each what is done with it, `hosts` by what it is reached.
+    """Names in order; `models` maps each to the operations on it, `hosts` to the connections and steps that use it.
 
-    `connections` are (name, connector); of one that the person may not see the slug alone, and not its hosts.
+    `connections` are (name, connector); of one that the person may not view, only the slug, without its hosts.
     """
 
     connections: list[tuple[str, str]] = field(default_factory=list)
@@ -31,29 +31,29 @@ class Dependencies:
 
 
 def find_dependencies(definition: Definition, user: User) -> Dependencies:
-    """What this definition touches, as far as this person may know. One query."""
+    """Find the dependencies that this person may view. One query."""
     steps = [step for _, step in walk(definition.steps) if not step.disabled]
     actions = [step for step in steps if isinstance(step, ActionStep)]
     found = Dependencies(workflows=sorted({step.workflow for step in steps if isinstance(step, WorkflowStep)}))
     for trigger in definition.triggers:
         if isinstance(trigger, ModelTrigger):
-            _note(found.models, trigger.model, "starts it")
+            _add_use(found.models, trigger.model, "starts it")
     named = {step.connection for step in actions if step.connection}
     known = {each.slug: each for each in permitted(user, "view", Connection.objects.filter(slug__in=named))}
     for slug in sorted(named):
         connection = known.get(slug)
         found.connections.append((connection.name, connection.connector) if connection else (slug, ""))
         for host in connection.hosts() if connection else ():
-            _note(found.hosts, ascii_host(host), connection.name if connection else slug)
+            _add_use(found.hosts, ascii_host(host), connection.name if connection else slug)
     for step in actions:
         if step.action.startswith("models.") and step.inputs.get("model"):
-            _note(found.models, str(step.inputs["model"]), step.action.removeprefix("models."))
+            _add_use(found.models, str(step.inputs["model"]), step.action.removeprefix("models."))
         for host in _hosts(step):
-            _note(found.hosts, host, step.name or step.key)
+            _add_use(found.hosts, host, step.name or step.key)
     return found
 
 
-def _note(names: dict[str, list[str]], name: str, what: str) -> None:
+def _add_use(names: dict[str, list[str]], name: str, what: str) -> None:
     present = names.setdefault(name, [])
     if what not in present:
         present.append(what)

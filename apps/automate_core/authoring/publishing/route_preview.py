@@ -1,4 +1,4 @@
-"""Which routes of its branches an event would take, as far as the event and the variables alone tell.
+"""Simulation of the routes that events would take, as far as the event and the variables decide it.
 
 Nothing runs and no template is rendered: a condition that asks for what a step gave, for the run, for an item of a loop
 or for the present time is not told. What comes after an error, a time-out or somebody's decision is not followed.
@@ -28,7 +28,7 @@ from automate_core.definition.document import (
 )
 from automate_core.expressions.json_logic import Rule, RuleError, read_rule
 
-SECONDS = 2.0  #: after which the conditions that are left are not told: they may be as slow as they may be in runs
+SECONDS = 2.0  #: after this, the remaining conditions stay undecided: each may be as slow as in a run
 
 _UNREADABLE = "a condition that cannot be read"
 _SLOW = "conditions that take too long"
@@ -37,15 +37,15 @@ _TIME = "the present time"
 
 @dataclass(frozen=True)
 class RouteResult:
-    """Where an event goes at one branch: keys of routes, or None with what that depends on."""
+    """The routes that an event takes at one branch, by key; None when that `depends_on` something unknown."""
 
     routes: tuple[str, ...] | None
-    because: str = ""
+    depends_on: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RouteChange:
-    """An event that takes another route: of the branch `name`, names of routes before and now."""
+    """A branch at which an event takes other routes than before: the branch's name and the names of the routes."""
 
     key: str
     name: str
@@ -55,7 +55,7 @@ class RouteChange:
 
 @dataclass(frozen=True, kw_only=True)
 class RouteCount:
-    """How many events take a route now, and did before; None where the route is new."""
+    """Number of events that take a route, in the draft and published; `before` is None for a new route."""
 
     key: str
     name: str
@@ -65,21 +65,21 @@ class RouteCount:
 
 @dataclass(frozen=True, kw_only=True)
 class BranchCount:
-    """A branch of the draft over all events that start it. `turned` take another route than before.
+    """A branch of the draft over all events that start it. `rerouted` events take another route than before.
 
-    `untold` cannot be told, because that depends on `because`.
+    `undecided` events depend on values that only a run has, named in `depends_on`.
     """
 
     key: str
     name: str
     routes: tuple[RouteCount, ...]
-    turned: int
-    untold: int
-    because: tuple[str, ...]
+    rerouted: int
+    undecided: int
+    depends_on: tuple[str, ...]
 
 
 class RouteSimulator:
-    """Follows events through one definition; its conditions are read once."""
+    """Simulation of the branches of one definition. Conditions are compiled once, whatever the number of events."""
 
     def __init__(self, definition: Definition, until: float) -> None:
         self.definition = definition
@@ -88,17 +88,19 @@ class RouteSimulator:
         steps = [step for _, step in walk(definition.steps) if isinstance(step, ActionStep)]
         self._written = {f"vars.{step.save_as}" for step in steps if step.save_as and not step.disabled}
         self._rules = {
-            (branch.key, arm.key): _readable(arm) for branch in self.branches.values() for arm in branch.arms
+            (branch.key, route.key): _simulated_rule(route)
+            for branch in self.branches.values()
+            for route in branch.arms
         }
 
-    def follow(self, event: Mapping[str, Any]) -> dict[str, RouteResult]:
-        """The branches that the event comes to, by key: those inside a route only where that is taken."""
-        found: dict[str, RouteResult] = {}
-        self._sequence(self.definition.steps, {"event": event, "vars": self.definition.vars}, found)
-        return found
+    def simulate(self, event: Mapping[str, Any]) -> dict[str, RouteResult]:
+        """Results by key of the branches that the event reaches: those inside a route only where it is taken."""
+        results: dict[str, RouteResult] = {}
+        self._sequence(self.definition.steps, {"event": event, "vars": self.definition.vars}, results)
+        return results
 
-    def _sequence(self, steps: list[Step], scope: Mapping[str, Any], found: dict[str, RouteResult]) -> bool:
-        """Whether the run goes on after these steps, as far as that is known."""
+    def _sequence(self, steps: list[Step], scope: Mapping[str, Any], results: dict[str, RouteResult]) -> bool:
+        """Whether the run continues after these steps, as far as that is known."""
         for step in steps:
             if step.disabled:
                 continue
@@ -106,36 +108,36 @@ class RouteSimulator:
                 case StopStep():
                     return False
                 case BranchStep():
-                    taken = found[step.key] = self._taken(step, scope)
-                    for key in taken.routes or ():
-                        if not self._sequence(_steps_of(step, key), scope, found):
+                    result = results[step.key] = self._branch_result(step, scope)
+                    for key in result.routes or ():
+                        if not self._sequence(_steps_of(step, key), scope, results):
                             return False
                 case ParallelStep():
-                    for lane in step.arms:
-                        self._sequence(lane.steps, scope, found)
+                    for parallel_branch in step.arms:
+                        self._sequence(parallel_branch.steps, scope, results)
                 case ForEachStep() | RepeatStep():
-                    self._sequence(step.steps, scope, found)
+                    self._sequence(step.steps, scope, results)
                 case TryStep():
-                    goes_on = self._sequence(step.steps, scope, found)
-                    if not (self._sequence(step.always, scope, found) and goes_on):
+                    continues = self._sequence(step.steps, scope, results)
+                    if not (self._sequence(step.always, scope, results) and continues):
                         return False
         return True
 
-    def _taken(self, branch: BranchStep, scope: Mapping[str, Any]) -> RouteResult:
+    def _branch_result(self, branch: BranchStep, scope: Mapping[str, Any]) -> RouteResult:
         holding: list[str] = []
-        for arm in branch.arms:
-            holds = self._holds(branch, arm, scope)
+        for route in branch.arms:
+            holds = self._holds(branch, route, scope)
             if isinstance(holds, str):
                 return RouteResult(None, holds)
             if holds:
-                holding.append(arm.key)
+                holding.append(route.key)
                 if branch.match == "first":
                     break
         return RouteResult(tuple(holding) or (OTHERWISE,))
 
-    def _holds(self, branch: BranchStep, arm: Route, scope: Mapping[str, Any]) -> bool | str:
-        """Or what it depends on."""
-        rule = self._rules[branch.key, arm.key]
+    def _holds(self, branch: BranchStep, route: Route, scope: Mapping[str, Any]) -> bool | str:
+        """Whether the route's condition holds, or the name of what that depends on."""
+        rule = self._rules[branch.key, route.key]
         if isinstance(rule, str):
             return rule
         for path in rule.paths:
@@ -151,27 +153,28 @@ class RouteSimulator:
 
 @dataclass(frozen=True)
 class RoutePreview:
-    """What came of following events on both: `turns` of each, and the draft's branches that some event comes to."""
+    """`changes` of each event between both definitions, and the draft's branches that at least one event reaches."""
 
-    turns: list[list[RouteChange]]
+    changes: list[list[RouteChange]]
     branches: list[BranchCount]
 
 
 def preview_routes(
     before: Definition | None, now: Definition, events: Sequence[tuple[Mapping[str, Any], bool, bool]]
 ) -> RoutePreview:
-    """Follow each event, given with whether it starts what is published and the draft."""
+    """Simulate `events`, each given with whether it starts the published version and whether it starts the draft."""
     until = time.monotonic() + SECONDS
     old, new = RouteSimulator(before, until) if before else None, RouteSimulator(now, until)
-    was = [old.follow(event) if old and started else {} for event, started, _ in events]
-    found = [new.follow(event) if starts else {} for event, _, starts in events]
+    old_results = [old.simulate(event) if old and started else {} for event, started, _ in events]
+    new_results = [new.simulate(event) if starts else {} for event, _, starts in events]
     branches = [
-        _count_branch(branch, old.branches.get(branch.key) if old else None, was, found)
+        _count_branch(branch, old.branches.get(branch.key) if old else None, old_results, new_results)
         for branch in new.branches.values()
-        if any(branch.key in each for each in found)
+        if any(branch.key in results for results in new_results)
     ]
-    turns = [list(_route_changes(old, new, *pair)) if old else [] for pair in zip(was, found, strict=True)]
-    return RoutePreview(turns, branches)
+    pairs = zip(old_results, new_results, strict=True)
+    changes = [list(_route_changes(old, new, *pair)) if old else [] for pair in pairs]
+    return RoutePreview(changes, branches)
 
 
 def _count_branch(
@@ -191,23 +194,23 @@ def _count_branch(
             )
             for key, name in _names(branch)
         ),
-        turned=sum(_differ(*pair) for pair in here),
-        untold=sum(taken is not None and taken.routes is None for _, taken in here),
-        because=tuple(dict.fromkeys(taken.because for _, taken in here if taken and taken.because)),
+        rerouted=sum(_differ(*pair) for pair in here),
+        undecided=sum(result is not None and result.routes is None for _, result in here),
+        depends_on=tuple(dict.fromkeys(result.depends_on for _, result in here if result and result.depends_on)),
     )
 
 
 def _route_changes(
-    before: RouteSimulator, now: RouteSimulator, was: dict[str, RouteResult], found: dict[str, RouteResult]
+    old: RouteSimulator, new: RouteSimulator, before: dict[str, RouteResult], now: dict[str, RouteResult]
 ) -> Iterator[RouteChange]:
-    for key, taken in found.items():
-        if _differ(was.get(key), taken):
-            old, new = dict(_names(before.branches[key])), dict(_names(now.branches[key]))
+    for key, result in now.items():
+        if _differ(before.get(key), result):
+            old_names, new_names = dict(_names(old.branches[key])), dict(_names(new.branches[key]))
             yield RouteChange(
                 key=key,
-                name=_name(now.branches[key]),
-                before=tuple(old[route] for route in was[key].routes or ()),
-                now=tuple(new[route] for route in taken.routes or ()),
+                name=_name(new.branches[key]),
+                before=tuple(old_names[route] for route in before[key].routes or ()),
+                now=tuple(new_names[route] for route in result.routes or ()),
             )
 
 
@@ -216,30 +219,30 @@ def _differ(was: RouteResult | None, now: RouteResult | None) -> bool:
 
 
 def _names(branch: BranchStep | None) -> list[tuple[str, str]]:
-    """Routes as people call them, in order."""
+    """(key, label) of each route, in order."""
     if branch is None:
         return []
-    arms = [(arm.key, arm.name or arm.key.replace("_", " ").capitalize()) for arm in branch.arms]
-    return [*arms, (OTHERWISE, "Otherwise")]
+    routes = [(route.key, route.name or route.key.replace("_", " ").capitalize()) for route in branch.arms]
+    return [*routes, (OTHERWISE, "Otherwise")]
 
 
 def _name(branch: BranchStep) -> str:
     return branch.name or branch.key.replace("_", " ").capitalize()
 
 
-def _steps_of(branch: BranchStep, route: str) -> list[Step]:
-    return next((arm.steps for arm in branch.arms if arm.key == route), branch.otherwise)
+def _steps_of(branch: BranchStep, key: str) -> list[Step]:
+    return next((route.steps for route in branch.arms if route.key == key), branch.otherwise)
 
 
-def _readable(arm: Route) -> Rule | str:
-    """The rule; or why it cannot be told beforehand."""
+def _simulated_rule(route: Route) -> Rule | str:
+    """The rule, or why it cannot be decided before a run."""
     try:
-        rule = read_rule(arm.when)
+        rule = read_rule(route.when)
     except RuleError:
         return _UNREADABLE
-    return _TIME if '"now":' in json.dumps(arm.when) else rule
+    return _TIME if '"now":' in json.dumps(route.when) else rule
 
 
 def _overlap(path: str, name: str) -> bool:
-    """Whether one of two dotted names is the other, or stands in it."""
+    """Whether one of two dotted names equals or contains the other."""
     return f"{path}.".startswith(f"{name}.") or f"{name}.".startswith(f"{path}.")

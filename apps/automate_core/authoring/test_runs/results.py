@@ -10,11 +10,11 @@ from typing import Any
 
 from django.db.models import F, Func, QuerySet, TextField, Value
 
-from automate_core.authoring.drafts import reading, rows
+from automate_core.authoring.drafts import parsing, rows
 from automate_core.authoring.drafts.values import Draft
-from automate_core.authoring.test_runs.parts import step_digests
 from automate_core.authoring.test_runs.samples import MAX_ROWS
 from automate_core.authoring.test_runs.start import KEPT
+from automate_core.authoring.test_runs.workflow_part import step_digests
 from automate_core.definition.document import Definition, walk
 from automate_core.definition.step_paths import key_in
 from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun, StepSample, Workflow
@@ -67,7 +67,7 @@ class LatestTest:
     """When a step was last tested as it is, else before it was `changed`, and whether that went well."""
 
     at: dt.datetime
-    went_well: bool
+    passed: bool
     changed: bool
 
 
@@ -142,13 +142,13 @@ def latest_tests(workflow: Workflow, definition: Definition) -> dict[str, Latest
     for key, status, at, tested in rows.values_list("key", "status", "finished_at", "content")[:MAX_ROWS]:
         changed = tested != present.get(key)
         if at is not None and key in present and (key not in found or (found[key].changed and not changed)):
-            found[key] = LatestTest(at=at, went_well=status == StepStatus.SUCCEEDED, changed=changed)
+            found[key] = LatestTest(at=at, passed=status == StepStatus.SUCCEEDED, changed=changed)
     return found
 
 
 def is_outdated(workflow: Workflow, result: StepResult, key: str) -> bool:
     """Whether the step, or with an empty key any step of the draft, says something else than in that test."""
-    present = step_digests(reading.parse_draft(rows.load_draft(workflow)).definition.steps)
+    present = step_digests(parsing.parse_draft(rows.load_draft(workflow)).definition.steps)
     tested: dict[str, str] = result.terms.get("content") or {}
     return tested.get(key) != present.get(key) if key else tested != present
 

@@ -11,11 +11,11 @@ import msgspec
 from django.db import transaction
 
 from automate_core.authoring import workflows
-from automate_core.authoring.drafts import problems, reading, rows
+from automate_core.authoring.drafts import parsing, problems, rows
 from automate_core.authoring.drafts.problems import DraftProblem
-from automate_core.authoring.test_runs import decisions, parts, samples
+from automate_core.authoring.test_runs import decisions, samples, workflow_part
 from automate_core.authoring.test_runs.decisions import Decision, DecisionError
-from automate_core.authoring.test_runs.parts import WorkflowPart
+from automate_core.authoring.test_runs.workflow_part import WorkflowPart
 from automate_core.database import AutomateNow
 from automate_core.definition.document import Definition, DefinitionError, parse, to_document
 from automate_core.engine.test_options import Mode, TestedPart, TestOptions
@@ -84,7 +84,7 @@ def prepare_test(workflow: Workflow, request: Request, *, by: Person) -> Prepare
     """What a test of the present draft would run. Raises NotPermittedError, NotTestableError."""
     if reason := refusal(workflow, by, request.mode):
         raise NotPermittedError(reason)
-    read = reading.parse_draft(rows.load_draft(workflow))
+    read = parsing.parse_draft(rows.load_draft(workflow))
     part = _part(read.definition, request)
     found = [each for each in problems.find_problems(read, workflow, by) if each.level == "error"]
     if in_the_way := [each for each in found if _is_in_the_way(each, part, request.mode)]:
@@ -102,7 +102,9 @@ def prepare_test(workflow: Workflow, request: Request, *, by: Person) -> Prepare
         mode=request.mode,
         scope=request.scope,
         step=request.step,
-        content={key: each for key, each in parts.step_digests(read.definition.steps).items() if key in part.keys},
+        content={
+            key: each for key, each in workflow_part.step_digests(read.definition.steps).items() if key in part.keys
+        },
         sample=words,
         **_output_terms(workflow, read.definition, part, request, by),
     )
@@ -175,7 +177,9 @@ def _part(definition: Definition, request: Request) -> WorkflowPart:
     if request.scope == "whole":
         part: WorkflowPart | None = WorkflowPart(definition.steps, {})
     else:
-        part = (parts.single_step if request.scope == "step" else parts.steps_up_to)(definition, request.step)
+        part = (workflow_part.single_step if request.scope == "step" else workflow_part.steps_up_to)(
+            definition, request.step
+        )
     if part is None:
         raise NotTestableError("this step is not there any more")
     if not part.steps:

@@ -26,7 +26,7 @@ import msgspec
 from jinja2 import nodes  # noqa: TID251
 
 from automate_core.expressions.json_path import Path, Scope, TemplateError, as_text, look_up
-from automate_core.expressions.templating import budget, grammar, pool, sandbox, weights
+from automate_core.expressions.templating import budget, grammar, pool, sandbox, value_size
 from automate_core.expressions.templating.grammar import GLOBALS, Lookup
 from automate_core.expressions.templating.limits import LIGHT_SECONDS, LIGHT_TEXTS, MAX_SOURCE, MAX_TEXTS
 from automate_core.expressions.templating.values import fits
@@ -62,7 +62,7 @@ class Template:
 
     def is_light_on(self, scope: Scope) -> bool:
         """Whether rendering takes no time on what `scope` holds: it is light, and so are the values it works on."""
-        return self.is_light and weights.are_small(scope, self.weighed)
+        return self.is_light and value_size.are_small(scope, self.weighed)
 
     def render_at_once(self, scope: Scope) -> Any:
         """What `render` gives, where that takes no time. Raises NotAtOnceError otherwise, and TemplateError."""

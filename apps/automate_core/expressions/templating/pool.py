@@ -23,8 +23,8 @@ import msgspec
 
 from automate_core.expressions.json_path import ABSENT, Path, Scope, TemplateError, look_up, part_of
 from automate_core.expressions.templating.limits import MAX_SECONDS
+from automate_core.expressions.templating.render_protocol import HEADER, MAX_ANSWER, Answer, Ready, frame
 from automate_core.expressions.templating.values import advised
-from automate_core.expressions.templating.wire import HEADER, MAX_ANSWER, Answer, Ready, frame
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,9 @@ WORKERS = 2
 START_SECONDS = 30.0
 WAIT_SECONDS = 20.0  #: for a worker to be free
 RETIRE_SECONDS = 60.0  #: of renderings, after which a worker is replaced
-_BOOT = "import sys; sys.path += sys.argv[1:]; from automate_core.expressions.templating.child import main; main()"
+_BOOT = (
+    "import sys; sys.path += sys.argv[1:]; from automate_core.expressions.templating.render_worker import main; main()"
+)
 _NEEDED = ("automate_core", "jinja2", "markupsafe", "msgspec", "babel", "re2", "tzdata")
 
 

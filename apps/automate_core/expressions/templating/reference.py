@@ -16,14 +16,14 @@ from typing import Any
 
 from automate_core.expressions.json_path import as_text
 from automate_core.expressions.templating import budget, compile_template, limits
-from automate_core.expressions.templating.child import CPU_SECONDS, MEMORY_BYTES
 from automate_core.expressions.templating.filters import FILTERS, Filter
 from automate_core.expressions.templating.filters.numbers import LOCALES
 from automate_core.expressions.templating.filters.times import MAX_FORMAT
 from automate_core.expressions.templating.functions import FUNCTIONS, Function
 from automate_core.expressions.templating.grammar import LOOP_FIELDS, METHODS, TESTS
 from automate_core.expressions.templating.pool import WORKERS
-from automate_core.expressions.templating.wire import MAX_DOCUMENT
+from automate_core.expressions.templating.render_protocol import MAX_DOCUMENT
+from automate_core.expressions.templating.render_worker import CPU_SECONDS, MEMORY_BYTES
 
 FUNCTIONS_ABOUT = "Functions"
 _ORDER = ["Anything", "Text", "Numbers", "Lists", "Dates and times", "Encodings", "Regular expressions"]

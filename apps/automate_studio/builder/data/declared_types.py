@@ -48,7 +48,7 @@ _ERROR = {"details": MAPPING, "retryable": YES_NO, "retry_after": NUMBER}
 def declared_scope(state: DraftState) -> dict[str, Any]:
     """Shape of the scope, without the outputs of steps, which `declared_output` gives."""
     payload: Any = ANYTHING
-    for trigger in reversed(state.reading.definition.triggers):
+    for trigger in reversed(state.parsed.definition.triggers):
         shape = _payload_shape(trigger)
         payload = {**payload, **shape} if isinstance(payload, dict) and shape else shape or payload
     return {

@@ -105,7 +105,7 @@ def picker_groups(state: DraftState, node: StepNode, data: PickerData) -> list[P
     around = enclosing(state.draft, node)
     found = [_trigger_group(state, data)]
     before = available_steps(state.draft, node)
-    numbers = {step.key: number for number, (_, step) in enumerate(walk(state.reading.definition.steps), 1)}
+    numbers = {step.key: number for number, (_, step) in enumerate(walk(state.parsed.definition.steps), 1)}
     for at, known in enumerate(before):
         path = ("steps", known.node.key, "output")
         is_open = at >= len(before) - OPEN_STEPS
@@ -125,7 +125,7 @@ def picker_groups(state: DraftState, node: StepNode, data: PickerData) -> list[P
 
 
 def _trigger_group(state: DraftState, data: PickerData) -> PickerGroup:
-    triggers = state.reading.definition.triggers
+    triggers = state.parsed.definition.triggers
     kind = triggers[0].__struct_config__.tag if len(triggers) == 1 else ""
     label = f"Trigger: {str(kind).replace('_', ' ')}" if kind else "Trigger"
     return with_rows(PickerGroup(label=label, path=("event", "payload"), icon="hook", open=True), data)
@@ -133,7 +133,7 @@ def _trigger_group(state: DraftState, data: PickerData) -> PickerGroup:
 
 def _name_groups(state: DraftState, around: Enclosing) -> Iterator[tuple[str, str, list[Path]]]:
     """(title, icon, paths) of the groups of single names."""
-    definition = state.reading.definition
+    definition = state.parsed.definition
     steps = [step for _, step in walk(definition.steps)]
     saved = [step.save_as for step in steps if isinstance(step, ActionStep) and step.save_as]
     if around.catches:

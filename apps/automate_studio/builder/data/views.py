@@ -117,7 +117,7 @@ def _picker_data(
 def _declared_shape(state: DraftState, node: StepNode) -> dict[str, Any]:
     """Declared shape of the scope at a step."""
     outputs = {known.node.key: {"output": declared_output(known.node)} for known in available_steps(state.draft, node)}
-    definition = state.reading.definition
+    definition = state.parsed.definition
     return {**declared_scope(state), "steps": outputs, "callbacks": _TextScope(), "vars": definition.vars}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from automate_core.authoring.test_runs import decisions, parts, samples
+from automate_core.authoring.test_runs import decisions, samples, workflow_part
 from automate_core.authoring.test_runs.decisions import TIMED_OUT, Decision
 from automate_core.definition.document import ApprovalStep, Definition, Step
 from automate_core.definition.step_names import title_of_key
@@ -67,7 +67,7 @@ def is_decision_field(name: str) -> bool:
 def _approval_steps(definition: Definition, key: str) -> list[Step]:
     if not key:
         return definition.steps
-    part = parts.steps_up_to(definition, key)
+    part = workflow_part.steps_up_to(definition, key)
     return part.steps if part else []
 
 

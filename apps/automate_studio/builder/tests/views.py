@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from automate_connectors.adapters.base import Effect as ActionEffect
 from automate_connectors.registry import find_action
 from automate_core import artifacts
-from automate_core.authoring.drafts import reading, rows
+from automate_core.authoring.drafts import parsing, rows
 from automate_core.authoring.publishing import dependencies
 from automate_core.authoring.publishing.dependencies import Dependencies
 from automate_core.authoring.test_runs import results, samples, start
@@ -193,7 +193,7 @@ def test_badges(workflow: Workflow, definition: Definition) -> dict[str, TestBad
         at = format_clock(timezone.localtime(last.at), now)
         if last.changed:
             found[key] = TestBadge(kind="changed", text="Changed since test")
-        elif last.went_well:
+        elif last.passed:
             found[key] = TestBadge(kind="tested", text=f"Tested {at}")
         else:
             found[key] = TestBadge(kind="failed", text=f"Test failed {at}")
@@ -255,7 +255,7 @@ def _test_request(request: HttpRequest, workflow: Workflow, key: str) -> Request
     if not event and not text:
         chosen, data = _chosen_sample(workflow, current_person(request))
     the_mode, the_scope = msgspec.convert(mode, _MODE), msgspec.convert(scope, _SCOPE)
-    chosen_outcomes = posted_decisions(request.POST, reading.parse_draft(rows.load_draft(workflow)).definition)
+    chosen_outcomes = posted_decisions(request.POST, parsing.parse_draft(rows.load_draft(workflow)).definition)
     return Request(mode=the_mode, scope=the_scope, step=key, event=chosen, payload=data, decisions=chosen_outcomes)
 
 
@@ -381,7 +381,7 @@ def _error_response(
 
 
 def _result_response(request: HttpRequest, view: TestResultView, status: int = 200) -> HttpResponse:
-    definition = reading.parse_draft(rows.load_draft(view.workflow)).definition
+    definition = parsing.parse_draft(rows.load_draft(view.workflow)).definition
     events = samples.sample_events(view.workflow, definition, current_person(request))[:_EVENTS] if view.may_see else []
     context = {
         "view": view,

@@ -138,7 +138,7 @@ def capture_event(request: HttpRequest, state: DraftState, key: str) -> dict[str
 
 def get_trigger_or_404(request: HttpRequest, state: DraftState, key: str) -> Trigger:
     """The draft's trigger. Raises Http404, and PermissionDenied without permission to read its payloads."""
-    found = next((each for each in state.reading.definition.triggers if each.key == key), None)
+    found = next((each for each in state.parsed.definition.triggers if each.key == key), None)
     if found is None or key not in state.draft.triggers:
         raise Http404
     person = current_person(request)

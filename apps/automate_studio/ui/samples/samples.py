@@ -60,7 +60,7 @@ class WithheldSample:
 
 def sample_for_trigger(state: DraftState, key: str, person: Person) -> Sample | WithheldSample | None:
     """An event that the trigger looks at, whatever its filter says of it. None when there is none."""
-    found = next((trigger for trigger in state.reading.definition.triggers if trigger.key == key), None)
+    found = next((trigger for trigger in state.parsed.definition.triggers if trigger.key == key), None)
     if not can(person, "view_payload", state.workflow) or (found and not may_read_events(found, person)):
         return WithheldSample()
     if found is None:
@@ -76,7 +76,7 @@ def sample_for_trigger(state: DraftState, key: str, person: Person) -> Sample | 
 
 def sample_for_step(state: DraftState, node: StepNode, person: Person) -> Sample | WithheldSample | None:
     """An event and the outputs of its run, or of the newest one; where nothing ran yet, the event alone."""
-    workflow, definition = state.workflow, state.reading.definition
+    workflow, definition = state.workflow, state.parsed.definition
     if not can(person, "view_payload", workflow):
         return WithheldSample()
     chosen = chosen_sample(person, workflow)
@@ -171,7 +171,7 @@ def _saved_variables(definition: Definition, steps: Mapping[str, Any]) -> dict[s
 
 def readable_triggers(state: DraftState, person: Person) -> list[Trigger]:
     """The draft's triggers whose events the person may see."""
-    return [trigger for trigger in state.reading.definition.triggers if may_read_events(trigger, person)]
+    return [trigger for trigger in state.parsed.definition.triggers if may_read_events(trigger, person)]
 
 
 def trigger_events(triggers: Iterable[Trigger], workflow: Workflow) -> QuerySet[Event]:
@@ -264,13 +264,13 @@ def known_paths(state: DraftState, node: StepNode | None) -> list[str]:
         return names
     asked = [
         each
-        for trigger in state.reading.definition.triggers
+        for trigger in state.parsed.definition.triggers
         if isinstance(trigger, ManualTrigger)
         for each in trigger.inputs
     ]
     names += dict.fromkeys(f"event.payload.{each.name}" for each in asked)
     names += [f"steps.{key}.output" for key in keys_of_earlier_steps(state, node)]
-    return names + [f"vars.{name}" for name in state.reading.definition.vars]
+    return names + [f"vars.{name}" for name in state.parsed.definition.vars]
 
 
 def walk_paths(value: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:

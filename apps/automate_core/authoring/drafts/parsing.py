@@ -36,29 +36,29 @@ class ParsedDraft:
     triggers: list[str] = field(default_factory=list)
     faults: list[Problem] = field(default_factory=list)
 
-    def is_told(self, path: str) -> bool:
+    def is_reported(self, path: str) -> bool:
         """Whether a fault of that place, or of one around it, is known already."""
         return any(path == fault.path or path.startswith((f"{fault.path}.", f"{fault.path}[")) for fault in self.faults)
 
     def with_faults(self, others: Iterable[Problem]) -> list[Problem]:
         """The faults, and those of the others that are about something else."""
-        return [*self.faults, *(problem for problem in others if not self.is_told(problem.path))]
+        return [*self.faults, *(problem for problem in others if not self.is_reported(problem.path))]
 
 
 def parse_draft(draft: Draft) -> ParsedDraft:
     """The definition of a draft, as far as it goes."""
-    reading = ParsedDraft(Definition(name="", slug=draft.slug))
+    parsed = ParsedDraft(Definition(name="", slug=draft.slug))
     lists = draft.lists()
     triggers = [
-        _trigger(trigger.document(), f"triggers[{index}]", reading)
+        _trigger(trigger.document(), f"triggers[{index}]", parsed)
         for index, trigger in enumerate(ordered_triggers(draft.triggers))
     ]
     said = draft.settings
     document = {name: getattr(said, name) for name in OWN_FIELDS}
-    values = _fields(Definition, {"slug": draft.slug, **document}, "", reading)
-    steps = _steps(("", ""), "steps", lists, reading)
-    reading.definition = Definition(**{**values, "triggers": triggers, "steps": steps})
-    return reading
+    values = _fields(Definition, {"slug": draft.slug, **document}, "", parsed)
+    steps = _steps(("", ""), "steps", lists, parsed)
+    parsed.definition = Definition(**{**values, "triggers": triggers, "steps": steps})
+    return parsed
 
 
 def parse_trigger(document: dict[str, Any]) -> Trigger:
@@ -66,23 +66,23 @@ def parse_trigger(document: dict[str, Any]) -> Trigger:
     return _trigger(document, "", ParsedDraft(Definition(name="", slug="")))
 
 
-def _trigger(document: dict[str, Any], place: str, reading: ParsedDraft) -> Trigger:
-    reading.triggers.append(document["key"])
-    found: Trigger = _part(TRIGGERS[document["kind"]], document, place, reading)
+def _trigger(document: dict[str, Any], place: str, parsed: ParsedDraft) -> Trigger:
+    parsed.triggers.append(document["key"])
+    found: Trigger = _part(TRIGGERS[document["kind"]], document, place, parsed)
     return found
 
 
 def _steps(
-    place: tuple[str, str], path: str, lists: Mapping[tuple[str, str], list[StepNode]], reading: ParsedDraft
+    place: tuple[str, str], path: str, lists: Mapping[tuple[str, str], list[StepNode]], parsed: ParsedDraft
 ) -> list[Step]:
-    return [_step(node, f"{path}[{index}]", lists, reading) for index, node in enumerate(lists.get(place, ()))]
+    return [_step(node, f"{path}[{index}]", lists, parsed) for index, node in enumerate(lists.get(place, ()))]
 
 
-def _step(node: StepNode, path: str, lists: Mapping[tuple[str, str], list[StepNode]], reading: ParsedDraft) -> Step:
-    reading.places[path] = node.key
-    part: Step = _part(STEPS[node.kind], node.document(), path, reading)
+def _step(node: StepNode, path: str, lists: Mapping[tuple[str, str], list[StepNode]], parsed: ParsedDraft) -> Step:
+    parsed.places[path] = node.key
+    part: Step = _part(STEPS[node.kind], node.document(), path, parsed)
     held = {
-        slot: _steps((node.key, slot), f"{path}.{_where(node, slot)}", lists, reading)
+        slot: _steps((node.key, slot), f"{path}.{_where(node, slot)}", lists, parsed)
         for slot in node.slots
         if (node.key, slot) in lists
     }
@@ -118,18 +118,18 @@ def _with_steps(part: Any, held: Mapping[str, list[Step]]) -> Step:
     return replaced
 
 
-def _part(into: type[Any], document: dict[str, Any], path: str, reading: ParsedDraft) -> Any:
+def _part(into: type[Any], document: dict[str, Any], path: str, parsed: ParsedDraft) -> Any:
     for name in ("connection", "endpoint"):
         if document.get(name) == UNCHOSEN:
-            reading.faults.append(Problem(f"{path}.{name}", f"choose the {name}: the one it had was not yours to use"))
+            parsed.faults.append(Problem(f"{path}.{name}", f"choose the {name}: the one it had was not yours to use"))
             del document[name]
     try:
         return convert(document, into)
     except DefinitionError:
-        return into(**_fields(into, document, path, reading))
+        return into(**_fields(into, document, path, parsed))
 
 
-def _fields(into: type[Any], document: Mapping[str, Any], path: str, reading: ParsedDraft) -> dict[str, Any]:
+def _fields(into: type[Any], document: Mapping[str, Any], path: str, parsed: ParsedDraft) -> dict[str, Any]:
     """The fields that can be read; a stand-in for one that is needed and cannot."""
     values: dict[str, Any] = {}
     for spec in msgspec.structs.fields(into):
@@ -139,9 +139,9 @@ def _fields(into: type[Any], document: Mapping[str, Any], path: str, reading: Pa
                 values[spec.name] = convert(document[spec.name], spec.type, place)
                 continue
             except DefinitionError as error:
-                reading.faults += [replace(fault, reason=with_type_words(fault.reason)) for fault in error.problems]
-        elif spec.required and not reading.is_told(place):
-            reading.faults.append(Problem(place, f"{spec.name} is required", missing=True))
+                parsed.faults += [replace(fault, reason=with_type_words(fault.reason)) for fault in error.problems]
+        elif spec.required and not parsed.is_reported(place):
+            parsed.faults.append(Problem(place, f"{spec.name} is required", missing=True))
         if spec.required:
             values[spec.name] = _PLACEHOLDERS.get(spec.name, "")
     return values

@@ -20,8 +20,8 @@ import msgspec
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating import Template, budget, compile_template, compile_value
 from automate_core.expressions.templating.filters import FILTERS, numbers, times
+from automate_core.expressions.templating.render_protocol import HEADER, MAX_DOCUMENT, Answer, Ready, frame
 from automate_core.expressions.templating.sandbox import MissingNameError
-from automate_core.expressions.templating.wire import HEADER, MAX_DOCUMENT, Answer, Ready, frame
 
 MEMORY_BYTES = 400_000_000
 CPU_SECONDS = 2  #: of one rendering, should the one who asked be gone and not end it

@@ -35,7 +35,7 @@ LOOK_BACK = 20_000  #: among so many newest events of the site: there is no inde
 class EvaluatedEvent:
     """An event, and whether it starts the workflow as it is published and as it is drafted.
 
-    `turns` are the branches at which it takes another route, as far as that is told.
+    `route_changes` are the branches at which it takes another route, as far as that is known.
     """
 
     id: str
@@ -44,36 +44,36 @@ class EvaluatedEvent:
     received_at: dt.datetime
     before: bool
     now: bool
-    turns: tuple[RouteChange, ...] = ()
+    route_changes: tuple[RouteChange, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShadowEvaluation:
-    """What came of it. `hidden` are the sources whose events the person may not read, and which were left out."""
+    """Result of an evaluation. `hidden` are the sources left out because the person may not read their events."""
 
-    tried: list[EvaluatedEvent]
+    events: list[EvaluatedEvent]
     hidden: list[str]
     branches: list[BranchCount]
 
     @property
     def before(self) -> int:
-        """How many start what is published."""
-        return sum(each.before for each in self.tried)
+        """Number of events that start the published version."""
+        return sum(each.before for each in self.events)
 
     @property
     def now(self) -> int:
-        """How many would start the draft."""
-        return sum(each.now for each in self.tried)
+        """Number of events that would start the draft."""
+        return sum(each.now for each in self.events)
 
     @property
-    def turned(self) -> list[EvaluatedEvent]:
-        """Those for which it makes a difference."""
-        return [each for each in self.tried if each.before != each.now or each.turns]
+    def changed_events(self) -> list[EvaluatedEvent]:
+        """Events that the draft treats differently."""
+        return [each for each in self.events if each.before != each.now or each.route_changes]
 
     @property
     def rerouted(self) -> int:
-        """How many take another route of some branch."""
-        return sum(bool(each.turns) for each in self.tried)
+        """Number of events that take another route at one of the branches."""
+        return sum(bool(each.route_changes) for each in self.events)
 
 
 def evaluate_draft(workflow: Workflow, draft: Definition, *, by: Person) -> ShadowEvaluation | None:
@@ -92,12 +92,12 @@ def evaluate_draft(workflow: Workflow, draft: Definition, *, by: Person) -> Shad
     before = engine.match_candidates(scopes, _candidates(published.triggers if published else (), workflow))
     now = engine.match_candidates(scopes, _candidates(draft.triggers, workflow))
     started = [(scope["event"], was, is_now) for scope, was, is_now in zip(scopes, before, now, strict=True)]
-    followed = route_preview.preview_routes(published, draft, started)
-    tried = [
-        EvaluatedEvent(str(event.id), event.source, event.type, event.received_at, was, is_now, tuple(turns))
-        for event, was, is_now, turns in zip(events, before, now, followed.turns, strict=True)
+    preview = route_preview.preview_routes(published, draft, started)
+    evaluated = [
+        EvaluatedEvent(str(event.id), event.source, event.type, event.received_at, was, is_now, tuple(changes))
+        for event, was, is_now, changes in zip(events, before, now, preview.changes, strict=True)
     ]
-    return ShadowEvaluation(tried=tried, hidden=sorted(hidden), branches=followed.branches)
+    return ShadowEvaluation(events=evaluated, hidden=sorted(hidden), branches=preview.branches)
 
 
 def would_match(part: Trigger, workflow: Workflow, event: Event) -> bool:
