@@ -1,4 +1,4 @@
-"""Around the studio's views: signing in again without losing the page, and the builder's large answers made small."""
+"""Middleware of the studio: sign-in for htmx requests, and compression of the builder's large responses."""
 
 from __future__ import annotations
 
@@ -35,12 +35,14 @@ class SignInAgainMiddleware:
 
 
 def _sign_in_pages() -> set[str]:
-    """Where the admin sends those who have to sign in, and where the project does."""
+    """Sign-in pages of the admin, the studio and the project."""
     return {resolve_url(settings.LOGIN_URL), reverse("admin:login"), reverse("studio:sign_in")}
 
 
 class CompressBuilderMiddleware(GZipMiddleware):
-    """Sends the builder's answers compressed, which hold the whole tree. It stands before what reads answers' text."""
+    """Compresses the builder's responses, which hold the whole tree. It must precede middleware that reads response
+    text.
+    """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         match = request.resolver_match

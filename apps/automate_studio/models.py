@@ -1,4 +1,4 @@
-"""What the studio itself keeps: which sample a person looks at while they build, who is there, and saved views."""
+"""Tables of the studio: chosen samples, presence in the builder, saved views."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from automate_core.models.fields import DocumentField
 
 
 class ChosenSample(models.Model):
-    """The sample that a person has chosen for a draft: an event, a run, or an example that they edited.
+    """A person's chosen sample for a draft: an event, a run, or an edited example.
 
-    At most one of the three is set; `edited` is the payload of an event. Without any, or when it is gone, it is the
-    newest that there is.
+    At most one of the three is set; `edited` is the payload of an event. Without any, or once it is deleted, the
+    newest event or run is used.
     """
 
     governed_by = "workflow"
@@ -35,10 +35,10 @@ class ChosenSample(models.Model):
 
 
 class Presence(models.Model):
-    """Somebody who has a draft open in the builder, and the step they are at: one row per person and draft.
+    """A person with a draft open in the builder, and their step: one row per person and draft.
 
-    `step` is its key, `~trigger` or `~workflow`, and empty while none is chosen. The page tells of itself every ten
-    seconds while it can be seen; `presence.present` says who is still there.
+    `step` is its key, `~trigger` or `~workflow`, and empty while none is chosen. The visible page reports itself
+    every ten seconds; `presence.present_people` lists the people who are still there.
     """
 
     governed_by = "workflow"
@@ -76,7 +76,7 @@ class SavedView(models.Model):
 
 
 class Overview(models.Model):
-    """No table: with it, the overview stands among the models that an admin lists."""
+    """Model without a table: it lists the overview among the models of an admin."""
 
     class Meta:
         managed = False

@@ -1,8 +1,8 @@
-"""The command palette (Ctrl or Cmd and K): commands, and workflows, runs, connections, webhooks and events that a
-person may view.
+"""Search of the command palette (Ctrl or Cmd and K): commands, and the workflows, runs, connections, webhook endpoints
+and events that a person may view.
 
-Unfold keeps what it found for a person and a text for five minutes. Here that is forgotten before each search and after
-it: rights that were withdrawn hold at once, and nothing of what was found stays in a cache.
+Unfold caches results per person and text for five minutes. Here that cache is cleared before and after each search,
+so that withdrawn permissions hold at once and no result stays in a cache.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ENDINGS = 20_000  #: of the newest events, those are looked for by the end of th
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    """What a text finds. Use as Unfold's `COMMAND["search_callback"]`."""
+    """Search results of a text. Use as Unfold's `COMMAND["search_callback"]`."""
     text = clean_text(term)
     if len(text) < LEAST:
         return []
@@ -63,7 +63,7 @@ def is_quick_search_installed() -> bool:
 
 
 def uncached_search(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-    """Unfold's search without its memory."""
+    """Unfold's search without its cache."""
     if "page" in request.GET and not parse_number(request.GET["page"]):
         raise Http404("there is no such page")
     site, key = admin_site(), _cache_key(request)
@@ -79,7 +79,7 @@ def uncached_search(request: HttpRequest, extra_context: dict[str, Any] | None =
 
 
 def _cache_key(request: HttpRequest) -> str:
-    """The name under which Unfold keeps what it found."""
+    """Unfold's cache key of a search."""
     base = f"{request.user.pk}_{request.GET.get('s', '').lower()}"
     return f"unfold_search_{hashlib.sha256(base.encode()).hexdigest()}"
 
@@ -96,7 +96,7 @@ def _search_named(
 
 
 def _search_runs(user: User, text: str) -> Iterator[SearchResult]:
-    """By trace id or its beginning, by id, or by the end of an id, which is what screens show of it."""
+    """Runs by trace id or its prefix, by id, or by the end of an id, as screens show it."""
     plain = hexadecimal(text)
     mine = permitted(user, "view", ExecutionRun.objects.all())
     parts = []
@@ -112,7 +112,7 @@ def _search_runs(user: User, text: str) -> Iterator[SearchResult]:
 
 
 def _search_events(user: User, text: str) -> Iterator[SearchResult]:
-    """By trace id or its beginning, by id or its end, or by delivery key."""
+    """Events by trace id or its prefix, by id or its end, or by delivery key."""
     if not may_list_events(user):
         return
     reach = access.find_event_access(user, "view")
@@ -125,7 +125,7 @@ def _search_events(user: User, text: str) -> Iterator[SearchResult]:
 
 
 def _by_id_end(rows: QuerySet[Event], end: str) -> list[QuerySet[Event]]:
-    """Those of the newest whose id ends so. No index knows the ends."""
+    """The newest events whose id has that end, which no index supports."""
     if len(end) != SHOWN:
         return []
     edge = Event.objects.order_by("-pk").values_list("pk", flat=True)[ENDINGS : ENDINGS + 1].first()
@@ -134,7 +134,7 @@ def _by_id_end(rows: QuerySet[Event], end: str) -> list[QuerySet[Event]]:
 
 
 def _newest_of[M: Model](parts: list[QuerySet[M]]) -> list[M]:
-    """The newest of what was found, each once."""
+    """The newest rows found, each once."""
     found = {row.pk: row for part in parts for row in part.order_by("-pk")[:EACH]}
     return [found[key] for key in sorted(found, reverse=True)][:EACH]
 

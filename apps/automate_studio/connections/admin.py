@@ -1,4 +1,4 @@
-"""Connections in the admin: their list, the connectors to choose from, and a form drawn from what one needs."""
+"""Connections in the admin: list, choice of connector, and a form built from the connector's description."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GENERIC = ("oauth_provider", (GENERIC,))
 
 
 class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
-    """Connections with their health, where they are used, and whom they are shared with."""
+    """Connections with health, usage and sharing."""
 
     list_title = "Connections"
     share_kind = "connection"
@@ -32,15 +32,14 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
     }
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
-        """The cards."""
         return views.connection_list(request)
 
     def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        """Its health, and what a test needs."""
+        """Health, and context of the connection test."""
         return {"panel": build_panel(request, obj)}
 
     def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
-        """What it is; neither can be changed."""
+        """Connector and slug, which cannot be changed."""
         adapter = adapter_of(obj)
         return {
             "slug": ("Short name", obj.slug),
@@ -49,15 +48,15 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
         }
 
     def title_of_new(self, form: Any) -> str:
-        """With the connector that it is for."""
+        """Title with the name of the connector."""
         return f"Connect {form.adapter.name}" if form.adapter else "Connect an app"
 
     def around_form(self, form: Any) -> dict[str, Any]:
-        """The test before it is saved."""
+        """The test before saving."""
         return {"adapter": form.adapter, "may_try": form.adapter is not None and form.adapter.can_check}
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """The connectors to choose from, then the form of the one that was chosen."""
+        """Choice of connector, then its form."""
         chosen = request.POST.get("connector") or request.GET.get("connector")
         if not chosen and self.has_add_permission(request):
             return choose_connector(request)

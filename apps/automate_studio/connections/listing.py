@@ -1,4 +1,4 @@
-"""The list of connections: cards, those that fail first."""
+"""List of connections as cards, failing ones first."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _RANK = Case(
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionCard:
-    """A connection in the list, with what this person may do with it."""
+    """A connection in the list, with the person's permissions."""
 
     connection: Connection
     used: UsageSummary
@@ -63,22 +63,22 @@ class ConnectionCard:
 
     @property
     def adapter(self) -> ConnectorAdapter | None:
-        """Its connector, where it is installed."""
+        """Its connector, if installed."""
         return adapter_of(self.connection)
 
     @property
     def state(self) -> str:
-        """The state whose glyph and colour stand for its health."""
+        """State whose glyph and colour are shown."""
         return health_state(self.connection)
 
     @property
     def word(self) -> str:
-        """Its health in words."""
+        """Health in words."""
         return health_word(self.connection)
 
     @property
     def fails(self) -> bool:
-        """Whether somebody has to do something."""
+        """Whether it needs attention."""
         return self.state == "failed"
 
     @property
@@ -88,17 +88,17 @@ class ConnectionCard:
 
     @property
     def where(self) -> str:
-        """The host that it reaches, or its short name."""
+        """Its host, or else its slug."""
         return next(iter(self.connection.hosts()), "") or self.connection.slug
 
     @property
     def can_try(self) -> bool:
-        """Whether there is a call to test it by."""
+        """Whether its connector has a test call."""
         return connection_test.can_be_tested(self.connection)
 
 
 def connection_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
-    """One page of the connections that `user` may view."""
+    """A page of the connections that `user` may view."""
     kept = list_query(query, TABS, "app", "owner")
     known = permitted(user, "view", Connection.objects.all())
     found = _filter_connections(known, kept).annotate(standing=_TAB_CONDITIONS)
@@ -115,7 +115,7 @@ def connection_page(user: User, query: Query, now: dt.datetime) -> listing.ListP
 
 
 def connection_cards(user: User, shown: Sequence[Connection], now: dt.datetime) -> list[ConnectionCard]:
-    """The cards of these connections: the same number of queries for any number of them."""
+    """Cards of these connections, in a fixed number of queries."""
     rows = Connection.objects.filter(pk__in=[each.pk for each in shown])
     may = {
         verb: set(permitted(user, verb, rows).values_list("pk", flat=True))

@@ -1,4 +1,4 @@
-"""What the page of a connection shows beside its form, and what people do there: test it, sign in."""
+"""Views of connections: page, test, OAuth sign-in."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ class ConnectionPanel:
 
     @property
     def adapter(self) -> ConnectorAdapter | None:
-        """Its connector, where it is installed."""
+        """Its connector, if installed."""
         return adapter_of(self.connection)
 
     @property
     def setup(self) -> OAuthSetup | None:
-        """How it signs in."""
+        """Its OAuth setup."""
         return self.connection.sign_in
 
     @property
     def state(self) -> str:
-        """The state whose glyph and colour stand for its health."""
+        """State whose glyph and colour are shown."""
         return health_state(self.connection)
 
     @property
     def word(self) -> str:
-        """Its health in words."""
+        """Health in words."""
         return health_word(self.connection)
 
     @property
@@ -70,7 +70,7 @@ class ConnectionPanel:
 
 
 def build_panel(request: HttpRequest, connection: Connection) -> ConnectionPanel:
-    """What `request`'s person sees of it."""
+    """The connection as the request's user may see it."""
     user = request.user
     may_change = can(user, "change", connection)
     return ConnectionPanel(
@@ -86,7 +86,6 @@ def build_panel(request: HttpRequest, connection: Connection) -> ConnectionPanel
 
 
 def connection_list(request: HttpRequest) -> HttpResponse:
-    """The connections that this person may view."""
     found = connection_page(request.user, request.GET, timezone.now())
     url = reverse("admin:automate_connectors_connection_changelist")
     may_add = can(request.user, "add", Connection)
@@ -94,7 +93,7 @@ def connection_list(request: HttpRequest) -> HttpResponse:
 
 
 def choose_connector(request: HttpRequest) -> HttpResponse:
-    """The connectors to choose from, before the form of one."""
+    """Choice of connector, before its form."""
     search = clean_text(request.GET.get("q")).lower()
     every = sorted((connectors.get(code) for code in connectors.names()), key=lambda adapter: adapter.name.lower())
     found = [each for each in every if search in f"{each.name} {each.description} {each.code}".lower()]
@@ -104,7 +103,7 @@ def choose_connector(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def connection_test(request: HtmxRequest, pk: int) -> HttpResponse:
-    """Try a connection by a real call; gives the fragment that says how it went."""
+    """Test a connection by a real call; responds with the result as a fragment."""
     connection = _get_connection(request, pk)
     try:
         result = trial.run_connection_test(connection, current_person(request))
@@ -124,7 +123,7 @@ def connection_test(request: HtmxRequest, pk: int) -> HttpResponse:
 @sensitive_post_parameters()
 @require_POST
 def connection_try(request: HttpRequest, pk: int = 0) -> HttpResponse:
-    """Try what a form holds before it is saved; gives the fragment that says how it went, 422 for a bad form."""
+    """Test an unsaved form; responds with the result as a fragment, 422 for an invalid form."""
     model_admin = admin_site().get_model_admin(Connection)
     stored = get_object_or_404(model_admin.get_queryset(request), pk=pk) if pk else None
     may = model_admin.has_change_permission(request, stored) if stored else model_admin.has_add_permission(request)
@@ -142,7 +141,7 @@ def connection_try(request: HttpRequest, pk: int = 0) -> HttpResponse:
 
 @require_POST
 def oauth_start(request: HttpRequest, pk: int) -> HttpResponse:
-    """Begin to sign in; gives a page with the link to the provider, to which a form may not lead (CSP)."""
+    """Start an OAuth sign-in; responds with a page that links to the provider, since CSP forbids a form to go there."""
     connection = _get_connection(request, pk)
     try:
         address = sign_in.begin_sign_in(
@@ -159,7 +158,7 @@ def oauth_start(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def oauth_callback(request: HttpRequest) -> HttpResponse:
-    """Where the provider sends people back to, with a code or a refusal."""
+    """Redirect target of the provider, with a code or a refusal."""
     given = {name: request.GET.get(name, "").replace("\0", "")[:4_000] for name in ("state", "code", "error")}
     try:
         connection = sign_in.finish_sign_in(

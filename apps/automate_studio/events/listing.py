@@ -1,7 +1,7 @@
-"""The event inbox: what came in, newest first, and the runs that it started.
+"""The event inbox: events, newest first, and the runs they started.
 
-Pages are found by key. What no index knows (a type, whether anything started, what a payload holds) is looked for among
-a bounded number of the newest events, in a bounded time, and the page says how far it has looked.
+Pages are keyset pages. Filters without an index (type, runs, payload text) scan a bounded number of the newest events
+in a bounded time; the page says how far they came.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _TABS = {"": "All events", "started": "Started a run", "nothing": "Started nothi
 
 @dataclass(frozen=True, kw_only=True)
 class EventRow:
-    """An event in the list. `is_ahead`: no worker has looked at it yet. `more`: it started further runs.
+    """An event in the list. `is_ahead`: no worker has processed it yet. `more`: it started further runs.
 
-    `subject` is empty for whom its payload is not shown.
+    `subject` is empty for people who may not view the payload.
     """
 
     event: Event
@@ -53,9 +53,10 @@ class EventRow:
 
 @dataclass(frozen=True, kw_only=True)
 class EventPage(KeysetPage):
-    """One page of the inbox. `looked` events were looked at, back to the time `back_to`, if that is not all there is.
+    """A page of the inbox. `looked` events were scanned, back to `back_to`, unless the scan was complete.
 
-    `further` looks at those before; `stopped` says that it took too long, `is_live` that new ones are shown at once.
+    `further` is the URL that continues the scan; `stopped` means that it timed out, `is_live` that new events appear
+    by themselves.
     """
 
     choices: list[FilterChoice]
@@ -71,7 +72,7 @@ class EventPage(KeysetPage):
 
 
 def event_tabs(kept: Mapping[str, str], *, of_refused: bool = False) -> list[Tab]:
-    """The named filters, and beside them the deliveries that were refused."""
+    """Tabs of named filters, and the tab of rejected deliveries."""
     base = "" if not of_refused else reverse("admin:automate_core_event_changelist")
     shown = [
         Tab(
@@ -85,7 +86,7 @@ def event_tabs(kept: Mapping[str, str], *, of_refused: bool = False) -> list[Tab
 
 
 def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:
-    """One page of the events that `user` may view, newest first."""
+    """A page of the events that `user` may view, newest first."""
     kept = _list_query(query)
     reach = access.find_event_access(user, "view")
     readable = access.find_event_access(user, "view_payload")
@@ -129,7 +130,7 @@ def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:
 
 
 def _list_query(query: Query) -> dict[str, str]:
-    """What this page is asked for, and the links on it ask for again; nonsense is left out."""
+    """Valid parameters of the list, repeated in its links; invalid ones are dropped."""
     names = ("show", "q", "source", "type", "since", "until", "held")
     given = {name: (query.get(name) or "").replace("\0", "").strip()[:200] for name in names}
     known: dict[str, Collection[str]] = {"show": _TABS, "since": SINCE}
@@ -167,7 +168,7 @@ def _event_rows(found: list[Event], user: User, readable: EventAccess) -> list[E
 
 
 def _filter_choices(reach: EventAccess, kept: dict[str, str]) -> list[FilterChoice]:
-    """Sources and types of the newest events, and the times to choose from."""
+    """Sources and types of the newest events, and the periods."""
     keys = reach.newest(RECENT)
     among = RawSQL("automate_core_event.id = ANY(%s::uuid[])", [keys], output_field=BooleanField())
     seen = Event.objects.filter(among, reach.condition() if reach.is_partial else Q()).order_by()
@@ -179,7 +180,7 @@ def _filter_choices(reach: EventAccess, kept: dict[str, str]) -> list[FilterChoi
 
 
 def _with_selected(kept: dict[str, str], sources: list[str], types: list[str]) -> list[FilterChoice]:
-    """Choices of which those that are chosen are a part in any case."""
+    """Choices, including the selected ones in any case."""
     present, kind = kept.get("source", ""), kept.get("type", "")
     sources = sources if not present or present in sources else [present, *sources]
     types = types if not kind or kind in types else [kind, *types]

@@ -1,4 +1,4 @@
-"""Why an event did or did not start workflows, as the page of an event and that of a workflow show it."""
+"""Match explanations of an event, for its page and for a workflow's check page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ _OF_ITS_TYPE = {MatchOutcome.STARTED, MatchOutcome.MATCHES, MatchOutcome.REFUSED
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowMatch:
-    """One workflow's verdict. `state` is its colour and glyph; `may_sample`: it can be looked at in its builder."""
+    """Explanation for one workflow. `state` is its colour and glyph; `may_sample`: the event can be its builder's
+    sample.
+    """
 
     verdict: TriggerExplanation
     said: str
@@ -36,13 +38,13 @@ class WorkflowMatch:
 
     @property
     def is_long(self) -> bool:
-        """Whether the reasons are worth opening at once."""
+        """Whether the explanation starts open."""
         return self.verdict.outcome in {MatchOutcome.REFUSED, MatchOutcome.MATCHES}
 
 
 @dataclass(frozen=True, kw_only=True)
 class MatchExplanation:
-    """What is told of an event: `notes` for all workflows, then each."""
+    """Explanation of an event: `notes` for all workflows, then each workflow."""
 
     notes: list[str]
     explanations: list[WorkflowMatch]
@@ -51,14 +53,14 @@ class MatchExplanation:
 
     @property
     def samples(self) -> list[Workflow]:
-        """The workflows in whose builders the event can be the sample, each once."""
+        """Workflows whose builder can use the event as a sample, each once."""
         return list(
             {view.verdict.workflow.pk: view.verdict.workflow for view in self.explanations if view.may_sample}.values()
         )
 
 
 def build_match_explanation(event: Event, person: Person, workflow: Workflow | None = None) -> MatchExplanation:
-    """Of all workflows that the person may view, or of that one."""
+    """Explanation for all workflows that the person may view, or for one."""
     told = match_explanation.explain_match(event, by=person, workflow=workflow)
     keys = {verdict.workflow.pk for verdict in told.explanations}
     change = permitted(person, "change", Workflow.objects.filter(pk__in=keys))

@@ -1,4 +1,4 @@
-"""The event inbox's pages, and what people do with an event: replay it, download it, build with it as a sample."""
+"""Pages of the event inbox and actions on an event: replay, download, use as a sample."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ CHECKED = 10  #: events of a workflow that are offered to be checked
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayOptions:
-    """What a replay would start. `reason` says why there is none."""
+    """Workflows that a replay can start. `reason` says why there are none."""
 
     startable: list[replay.Startable]
     reason: str = ""
 
     @property
     def may_run(self) -> bool:
-        """Whether there is something that this person may start."""
+        """Whether the person may start at least one."""
         return any(each.may_run for each in self.startable)
 
 
 @require_safe
 def event_list(request: HtmxRequest) -> HttpResponse:
-    """What came in; htmx asks for the list alone."""
+    """The inbox; htmx gets the list alone."""
     if not may_list_events(request.user):
         raise Http404
     found = event_page(request.user, request.GET, timezone.now())
@@ -73,7 +73,7 @@ def event_list(request: HtmxRequest) -> HttpResponse:
 
 @require_safe
 def rejected_list(request: HttpRequest) -> HttpResponse:
-    """The deliveries that were refused, by endpoint, reason and day."""
+    """Rejected deliveries by endpoint, reason and day."""
     if not may_list_events(request.user):
         raise Http404
     found = rejection_page(request.user, timezone.now())
@@ -82,7 +82,7 @@ def rejected_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
-    """One event: what it carries, what it started, and why it did or did not start the rest."""
+    """An event: payload, runs, and match explanation."""
     event = _get_event(request, event_id)
     person = current_person(request)
     why = build_match_explanation(event, person)
@@ -111,7 +111,7 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 def event_value(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
-    """Rows of the payload, as `json_answers.rows` says."""
+    """Rows of the payload, as `json_rows_response` returns them."""
     event = _get_readable_event(request, event_id)
     payload_views.record_view(request.user, "event.payload_viewed", event, trace_id=event.trace_id)
     return json_rows_response(request, event.payload)
@@ -119,7 +119,7 @@ def event_value(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def event_replay(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
-    """Start the chosen workflows from a copy of the event, and go to that."""
+    """Replay the event for the chosen workflows and redirect to the new event."""
     event = _get_event(request, event_id)
     chosen = [number for text in request.POST.getlist("workflow") if (number := parse_number(text)) is not None]
     try:
@@ -145,7 +145,7 @@ def event_download(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def event_sample(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
-    """Choose the event as the sample of a workflow's builder, and go there."""
+    """Make the event the sample of a workflow's builder, and redirect there."""
     event = _get_event(request, event_id)
     workflow = get_editable_workflow(request, parse_number(request.POST.get("workflow")) or 0)
     if not can(request.user, "view_payload", workflow):
@@ -160,7 +160,7 @@ def event_sample(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 def event_check(request: HttpRequest, pk: int) -> HttpResponse:
-    """Choose an event, and see why it did or did not start one workflow."""
+    """Explanation of an event for one workflow."""
     workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
     reach = access.find_event_access(request.user, "view")
     text = clean_text(request.GET.get("event"))
@@ -196,7 +196,7 @@ def _get_event(request: HttpRequest, event_id: uuid.UUID) -> Event:
 
 
 def _get_readable_event(request: HttpRequest, event_id: uuid.UUID) -> Event:
-    """One whose payload is there, for who may see it."""
+    """An event with a payload that the person may view; 404 otherwise."""
     event = _get_event(request, event_id)
     if not access.may_access_event(request.user, "view_payload", event):
         raise PermissionDenied
@@ -211,7 +211,7 @@ def _payload_tree(event: Event) -> JsonTree:
 
 
 def _find_visible_event(user: User, event_id: uuid.UUID | None) -> Event | None:
-    """The event, when this person may know of it."""
+    """The event, if this person may know of it."""
     event = Event.objects.defer("payload", "headers").filter(pk=event_id).first() if event_id else None
     return event if event is not None and access.may_access_event(user, "view", event) else None
 

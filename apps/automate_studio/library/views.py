@@ -1,4 +1,4 @@
-"""The gallery of templates, and a template's page with what it needs and the way to a draft of one's own."""
+"""The template library, and a template's page with its requirements."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ONLINE_SECONDS = 60
 
 @dataclass(frozen=True)
 class TemplatePicture:
-    """A tree as a row of tiles; `fork` are the first steps of two ways, side by side at its end."""
+    """A tree as a row of tiles; `fork` holds the first steps of two routes at its end."""
 
     row: tuple[StepCard, ...]
     fork: tuple[StepCard, ...] = ()
@@ -43,7 +43,7 @@ class TemplatePicture:
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateCard:
-    """A template in the gallery."""
+    """A template in the library."""
 
     template: Template
     picture: TemplatePicture
@@ -53,7 +53,7 @@ class TemplateCard:
 
 @dataclass(frozen=True, kw_only=True)
 class VariableField:
-    """One variable of a template as a field."""
+    """A template variable as a field."""
 
     name: str
     label: str
@@ -65,7 +65,7 @@ class VariableField:
 
 @dataclass(frozen=True, kw_only=True)
 class SetupTask:
-    """One thing to do on a new site."""
+    """A setup task of a new site."""
 
     text: str
     note: str
@@ -77,14 +77,14 @@ class SetupTask:
 
 @require_safe
 def template_list(request: HttpRequest) -> HttpResponse:
-    """All templates, those of one category, or those in which the words are found."""
+    """All templates, those of one category, or search results."""
     _check_may_add(request)
     return render_page(request, "automate_studio/gallery/page.html", "Templates", **_template_grid(request, ""))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def template_detail(request: HttpRequest, slug: str) -> HttpResponse:
-    """A template; a POST makes a draft of it and goes to the builder."""
+    """A template; a POST creates a draft from it and opens the builder."""
     _check_may_add(request)
     found = files.installed_templates().get(slug)
     if found is None:
@@ -121,7 +121,7 @@ def is_first_run(request: HttpRequest) -> bool:
 
 
 def first_run_page(request: HttpRequest) -> HttpResponse:
-    """The first page of an empty site: what is to be done, and the templates."""
+    """First page of an empty site: setup tasks and templates."""
     context = {"to_do": list(_setup_tasks(request)), **_template_grid(request, reverse("studio:gallery"))}
     return render_page(request, "automate_studio/gallery/start.html", "Get started", **context)
 
@@ -135,7 +135,7 @@ def _check_may_add(request: HttpRequest) -> None:
 
 
 def _template_grid(request: HttpRequest, base: str) -> dict[str, Any]:
-    """What the grid of templates shows; its filters are links to `base`."""
+    """Context of the grid of templates; its filters are links to `base`."""
     category, search = request.GET.get("category", ""), clean_text(request.GET.get("q"))
     everything = files.installed_templates().values()
     there = needs.load_available(current_person(request))
@@ -166,7 +166,7 @@ def _template_grid(request: HttpRequest, base: str) -> dict[str, Any]:
 
 
 def _matches_words(template: Template, words: Iterable[str]) -> bool:
-    """Whether all words are in what is said of the template, or in what it works with."""
+    """Whether all words occur in the template's texts or connectors."""
     said = [template.name, template.summary, template.definition.description, CATEGORIES[template.category]]
     text = " ".join([*said, *template.definition.tags, *template.connectors.values()]).casefold()
     return all(word in text for word in words)
@@ -183,7 +183,7 @@ def _template_card(template: Template, there: needs.Available) -> TemplateCard:
 
 
 def build_picture(tree: StepTree) -> TemplatePicture:
-    """The tree drawn small: its first steps in order, up to where it forks."""
+    """The tree as a small picture: its first steps up to the first fork."""
     row = [tree.trigger]
     for card in tree.cards:
         row.append(card)
@@ -200,7 +200,7 @@ def build_picture(tree: StepTree) -> TemplatePicture:
 
 
 def _create_from_template(request: HttpRequest, template: Template, wanted: list[Need]) -> HttpResponse:
-    """Make the draft, and say what is still to be set. Raises SettingError."""
+    """Create the draft and report the settings still to make. Raises SettingError."""
     chosen = {(need.kind, need.name): _chosen_option(request.POST, need) for need in wanted}
     workflow = instantiate.create_from_template(
         template,
@@ -222,7 +222,7 @@ def _is_unresolved(need: Need, chosen: str) -> bool:
 
 
 def _chosen_option(post: Mapping[str, str], need: Need) -> str:
-    """What was chosen for a need, if that is one of its choices; what to begin with before anything was."""
+    """The chosen option of a need if it is valid; the default before a choice."""
     field = f"setting-{need.name}" if need.kind == "group" else f"{need.kind}-{need.name}"
     if field not in post:
         return need.chosen
@@ -235,7 +235,7 @@ def _posted_variables(template: Template, post: Mapping[str, str]) -> dict[str, 
 
 
 def _variable_fields(template: Template, post: Mapping[str, str], errors: Mapping[str, str]) -> Iterator[VariableField]:
-    """The variables but for groups, which stand among the needs."""
+    """Variables as fields, except groups, which are among the needs."""
     for name, setting in template.settings.items():
         if setting.kind != "group":
             value = post.get(f"setting-{name}", str(template.definition.vars[name]))
@@ -250,7 +250,7 @@ def _variable_fields(template: Template, post: Mapping[str, str], errors: Mappin
 
 
 def _create_url(request: HttpRequest, need: Need) -> str:
-    """Where this person can make what is not there; empty when they may not, or it is not made by a form."""
+    """URL where this person can create what is missing; empty without permission or without a form."""
     if need.kind == "connection" and can(request.user, "add", Connection):
         return f"{reverse('admin:automate_connectors_connection_add')}?{urlencode({'connector': need.of})}"
     if need.kind == "endpoint" and can(request.user, "add", WebhookEndpoint):
@@ -262,7 +262,7 @@ def _create_url(request: HttpRequest, need: Need) -> str:
 
 
 def _setup_tasks(request: HttpRequest) -> Iterator[SetupTask]:
-    """What a new site needs, in order; the first that is not done is next."""
+    """Setup tasks of a new site in order; the first open one is next."""
     person = current_person(request)
     since = timezone.now() - dt.timedelta(seconds=_ONLINE_SECONDS)
     worker = WorkerState.objects.filter(seen_at__gte=since).order_by("name").first()

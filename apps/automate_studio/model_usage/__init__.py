@@ -1,1 +1,1 @@
-"""What language models cost, and budgets for them."""
+"""Usage of language models, and budgets."""

@@ -19,14 +19,13 @@ from automate_studio.ui.objects.listing import list_response
 
 @admin.register(LLMBudget, site=admin_site())
 class StudioBudgetAdmin(ObjectAdmin, BudgetAdmin):
-    """The budgets with how much of them is used."""
+    """Budgets with their usage."""
 
     new_title = "New budget"
     list_title = "Model budgets"
     above = "automate_studio/budgets/meters.html"
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The list."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         url = reverse("admin:automate_llm_llmbudget_changelist")
@@ -34,6 +33,6 @@ class StudioBudgetAdmin(ObjectAdmin, BudgetAdmin):
         return list_response(request, "automate_studio/budgets/list.html", "Model budgets", url, found)
 
     def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        """How much of it is used."""
+        """Usage of the budget."""
         [row] = budget_rows([obj], budgets.today())
         return {"row": row}

@@ -1,4 +1,4 @@
-"""The list of model budgets: how much of each is used, until when, and who hears of it."""
+"""List of model budgets: usage, renewal, and who is notified."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Kind = NotificationRule.Kind
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetMeter:
-    """One limit of a budget: what is spent of it, in per cent and in words."""
+    """One limit of a budget: usage in per cent and in words."""
 
     used: int
     spent: str
@@ -32,12 +32,12 @@ class BudgetMeter:
 
     @property
     def width(self) -> int:
-        """The length of the bar, in per cent."""
+        """Length of the bar in per cent."""
         return min(100, self.used)
 
     @property
     def state(self) -> str:
-        """The colour of the bar."""
+        """Colour of the bar."""
         return "failed" if self.used >= 100 else "waiting" if self.used >= NEAR else "succeeded"
 
 
@@ -53,27 +53,27 @@ class BudgetRow:
 
     @property
     def used(self) -> int:
-        """How much of the tighter limit is used, in per cent."""
+        """Usage of the tighter limit in per cent."""
         return max((meter.used for meter in self.meters), default=0)
 
     @property
     def tab(self) -> str:
-        """The tab that it stands under."""
+        """Tab of the row."""
         return "used" if self.used >= 100 else "near" if self.used >= NEAR else "free"
 
     @property
     def state(self) -> str:
-        """The state whose glyph and colour stand for it."""
+        """State whose glyph and colour are shown."""
         return {"used": "failed", "near": "waiting"}.get(self.tab, "succeeded")
 
     @property
     def word(self) -> str:
-        """How it stands, in words."""
+        """State in words."""
         return TABS[self.tab]
 
 
 def budget_rows(found: Iterable[LLMBudget], day: dt.date) -> list[BudgetRow]:
-    """The rows of these budgets, those that are used most first: the same number of queries for any number of them."""
+    """Rows of these budgets, highest usage first, in a fixed number of queries."""
     listed = list(found)
     spent = budgets.get_spending_by_budget(listed, day)
     slugs = {budget.workflow for budget in listed if budget.workflow}
@@ -93,7 +93,7 @@ def budget_rows(found: Iterable[LLMBudget], day: dt.date) -> list[BudgetRow]:
 
 
 def budget_page(query: Query) -> listing.ListPage:
-    """One page of the budgets."""
+    """A page of the budgets."""
     kept = list_query(query, TABS)
     every = budget_rows(LLMBudget.objects.all(), budgets.today())
     if search := kept.search.lower():
@@ -118,7 +118,7 @@ def _budget_meters(budget: LLMBudget, spent: budgets.Spending) -> Iterable[Budge
 
 
 def _notified_people(slugs: set[str]) -> dict[str, str]:
-    """By workflow (empty: the site), who is notified of the runs that fail at the limit."""
+    """By workflow (empty: the site), people notified of runs that fail at the limit."""
     failing = NotificationRule.objects.filter(
         kind__in=(_Kind.FIRST_FAILURE, _Kind.FAILURES), is_on=True, removed_at=None
     )

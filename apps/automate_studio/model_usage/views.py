@@ -1,4 +1,4 @@
-"""What language models cost: the page, its export, and the budgets."""
+"""Usage of language models: the page, its export, and the budgets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DAYS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetRow:
-    """A budget and how much of it is used, in percent."""
+    """A budget and its usage in per cent."""
 
     budget: LLMBudget
     spent: budgets.Spending
@@ -61,7 +61,7 @@ def usage_page(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def usage_export(request: HttpRequest) -> HttpResponse:
-    """The same as CSV, audited; with `each=call` a line for each call instead of one for its day."""
+    """Usage as CSV, audited; with `each=call` one line per call instead of per day."""
     _check_may(request)
     period, problem = _parse_period(request.POST)
     is_by_call = request.POST.get("each") == "call"
@@ -94,7 +94,7 @@ def _check_may(request: HttpRequest) -> None:
 
 
 def _parse_period(query: Any) -> tuple[report.Period, str]:
-    """What is asked for, and what is wrong with it; the last thirty days where it is nothing that can be shown."""
+    """(period, error): the requested period, or the last thirty days and why it is invalid."""
     today = budgets.today()
     usual: dict[str, Any] = {"first": today - dt.timedelta(days=DAYS - 1), "last": today}
     kept: dict[str, Any] = {name: clean_text(query.get(name)) for name in ("workflow", "model")}
@@ -129,34 +129,29 @@ def _percent_used(budget: LLMBudget, spent: budgets.Spending) -> int:
 
 
 class _Administered(ModelAdmin):  # type: ignore[misc]
-    """For those who administer the site."""
+    """Permissions for administrators only."""
 
     def _may(self, request: HttpRequest) -> bool:
         return can(request.user, "administer", SITE)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Administrators only."""
         return self._may(request)
 
     def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Administrators only."""
         return self._may(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Administrators only."""
         return self._may(request)
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Administrators only."""
         return self._may(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Administrators only."""
         return self._may(request)
 
 
 class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]
-    """The workflow is one of those that there are."""
+    """Form of a budget; the workflow must exist."""
 
     workflow = forms.ModelChoiceField(
         Workflow.objects.order_by("name"),
@@ -177,13 +172,13 @@ class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]
         }
 
     def clean_workflow(self) -> str:
-        """The slug, which is what the ledger knows."""
+        """The slug, as the ledger stores it."""
         workflow: Workflow | None = self.cleaned_data["workflow"]
         return workflow.slug if workflow else ""
 
 
 class BudgetAdmin(_Administered):
-    """The budgets, audited."""
+    """Budgets, audited."""
 
     form = BudgetForm
 
@@ -202,35 +197,34 @@ class BudgetAdmin(_Administered):
             super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[LLMBudget]) -> None:
-        """One by one, so that each is in the audit trail."""
+        """Delete one by one, so that each is in the audit trail."""
         for budget in queryset:
             self.delete_model(request, budget)
 
 
 @admin.register(LLMUsage, site=admin_site())
 class UsageAdmin(_Administered):
-    """The usage page stands where the list would."""
+    """The usage page in place of the list."""
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The page."""
         return usage_page(request)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Whoever may see what models cost."""
+        """People who may view model usage."""
         return can(request.user, "view", LLMUsage)
 
     def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """The list, and no single row."""
+        """The list only, no single row."""
         return obj is None and can(request.user, "view", LLMUsage)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """The ledger writes itself."""
+        """Never: only the ledger writes rows."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """The ledger is not changed."""
+        """Never."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Nor is anything taken out of it."""
+        """Never."""
         return False

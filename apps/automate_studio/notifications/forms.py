@@ -1,4 +1,4 @@
-"""The form of a notification rule: what was filled in, as values, and what is wrong at which field."""
+"""Form of a notification rule."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SEPARATORS = re.compile(r"[\s,;]+")
 
 
 class SpanField(forms.CharField):
-    """A time such as 15m or 2h 30m."""
+    """A duration such as 15m or 2h 30m."""
 
     def clean(self, value: Any) -> Any:
         """The timedelta, or None. Raises ValidationError."""
@@ -36,20 +36,20 @@ class SpanField(forms.CharField):
             raise forms.ValidationError("Write a time such as 15m, 2h or 3d.") from None
 
     def prepare_value(self, value: Any) -> Any:
-        """As people write it."""
+        """The duration as text."""
         return span_text(value) if isinstance(value, dt.timedelta) else value
 
 
 class NamesField(forms.CharField):
-    """Names, with commas or on lines of their own."""
+    """Names, separated by commas or lines."""
 
     def clean(self, value: Any) -> Any:
-        """The names, each once."""
+        """The names, without repetitions."""
         text = super().clean(value)
         return list(dict.fromkeys(filter(None, _SEPARATORS.split(text))))
 
     def prepare_value(self, value: Any) -> Any:
-        """As people write them."""
+        """The names as text."""
         return ", ".join(value) if isinstance(value, list) else value
 
 
@@ -58,7 +58,7 @@ def _time_zones() -> list[tuple[str, str]]:
 
 
 class RuleForm(forms.Form):
-    """One rule. What its kind or its channel has no use for is left out."""
+    """One rule. Fields that its trigger or channel does not use are left out."""
 
     kind = forms.ChoiceField(label="Tell when", choices=_Kind.choices)
     failures = IntegerField(
@@ -102,7 +102,7 @@ class RuleForm(forms.Form):
                 self.fields[name].disabled = True
 
     def values(self) -> RuleValues:
-        """What was filled in, of a form that is valid."""
+        """Values of a valid form."""
         given = dict(self.cleaned_data)
         kind, channel = given["kind"], given["channel"]
         measured = {_Kind.FAILURES: {"failures", "span"}, _Kind.NOT_RUN: {"span"}, _Kind.WAITING: {"span"}}
@@ -116,7 +116,7 @@ class RuleForm(forms.Form):
         return RuleValues(**{name: value for name, value in given.items() if name in wanted})
 
     def refuse(self, errors: dict[str, str]) -> None:
-        """Show what is wrong at the fields."""
+        """Show errors at the fields."""
         for name, text in errors.items():
             self.add_error(name if name in self.fields else None, text)
 
@@ -125,7 +125,7 @@ class RuleForm(forms.Form):
 
 
 def initial_values(rule: NotificationRule | None, timezone: str) -> dict[str, Any]:
-    """What the form begins with."""
+    """Initial values of the form."""
     if rule is None:
         return {"is_on": True, "to_owner": True, "window": dt.timedelta(minutes=15), "timezone": timezone}
     names = ("kind", "channel", "failures", "span", "to_owner", "addresses", "connection", "room", "url", "window")
@@ -134,5 +134,5 @@ def initial_values(rule: NotificationRule | None, timezone: str) -> dict[str, An
 
 
 def span_text(span: dt.timedelta) -> str:
-    """A span as it is filled in: `15m`, `2h 30m`."""
+    """A duration as text: `15m`, `2h 30m`."""
     return re.sub(r" (days?|h|min|s)", lambda unit: unit[1][0], format_duration(span))

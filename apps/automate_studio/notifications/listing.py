@@ -1,4 +1,4 @@
-"""What the pages of notifications show: rules as sentences, and the log, paged by key."""
+"""Notification rules as sentences, and the log as keyset pages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MAILS = {"approval": "Asked to decide", "reminder": "Reminder to decide", "test
 
 @dataclass(frozen=True, kw_only=True)
 class RuleRow:
-    """A rule in the list. `muted`: whether the owner of the page's workflow is left out."""
+    """A rule in the list. `muted`: the owner of the page's workflow is not notified."""
 
     rule: NotificationRule
     when: str
@@ -44,7 +44,7 @@ class RuleRow:
 
 @dataclass(frozen=True, kw_only=True)
 class LogRow:
-    """A message in the log."""
+    """A notification in the log."""
 
     notification: Notification
     what: str
@@ -55,13 +55,13 @@ class LogRow:
 
 
 def rule_rows(workflow: Workflow | None) -> list[RuleRow]:
-    """The rules of a workflow, or those of all."""
+    """Rules of a workflow, or of the site."""
     found = NotificationRule.objects.filter(workflow=workflow, removed_at=None)
     return [_rule_row(rule) for rule in _with_recipients(found)]
 
 
 def site_rule_rows(workflow: Workflow) -> list[RuleRow]:
-    """The rules of all workflows that concern this one: those that are on."""
+    """Enabled site rules that apply to this workflow."""
     found = _with_recipients(NotificationRule.objects.filter(workflow=None, removed_at=None, is_on=True))
     muted = set(NotificationRule.objects.filter(muted_for=workflow).values_list("pk", flat=True))
     return [_rule_row(rule, muted=rule.pk in muted) for rule in found]
@@ -85,7 +85,7 @@ def _rule_row(rule: NotificationRule, *, muted: bool = False) -> RuleRow:
 
 
 def rule_trigger_text(rule: NotificationRule) -> str:
-    """What a rule waits for, as a sentence without its stop."""
+    """Trigger of a rule as a sentence without a full stop."""
     span = format_duration(rule.span) if rule.span else ""
     match rule.kind:
         case _Kind.FAILURES:
@@ -108,7 +108,7 @@ def _limits_text(rule: NotificationRule) -> str:
 
 
 def notification_log(workflow: Workflow | None, query: Query) -> KeysetPage:
-    """One page of the log, newest first: of a workflow, or of all."""
+    """A page of the log, newest first: of a workflow, or of all."""
     tab = query.get("show", "") if query.get("show", "") in _TABS else ""
     search = clean_text(query.get("q"))
     kept = {name: value for name, value in (("show", tab), ("q", search)) if value}

@@ -1,4 +1,4 @@
-"""The pages of notifications: of one workflow, for those who may change it, and of the site, for administrators."""
+"""Pages of notifications: of a workflow, for people who may change it, and of the site, for administrators."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from automate_studio.ui.responses import HttpResponseSeeOther
 
 @require_safe
 def site_notifications(request: HttpRequest) -> HttpResponse:
-    """The rules of all workflows, and the whole log. Auditors read it."""
+    """Site rules and the whole log; auditors may read it."""
     if not can(request.user, "audit", SITE):
         _check_may_administer(request)
     return _render_page(request, None)
@@ -36,13 +36,13 @@ def site_notifications(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def workflow_notifications(request: HttpRequest, pk: int) -> HttpResponse:
-    """The rules of a workflow, those of the site that concern it, and its log."""
+    """Rules of a workflow, site rules that apply to it, and its log."""
     return _render_page(request, get_editable_workflow(request, pk))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def rule_new(request: HttpRequest, pk: int | None = None) -> HttpResponse:
-    """A new rule of a workflow, or of all."""
+    """A new rule of a workflow, or of the site."""
     if pk is None:
         _check_may_administer(request)
     return _edit_rule(request, None, get_editable_workflow(request, pk) if pk is not None else None)
@@ -50,14 +50,13 @@ def rule_new(request: HttpRequest, pk: int | None = None) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def rule_edit(request: HttpRequest, rule_id: int) -> HttpResponse:
-    """One rule."""
     rule = _get_rule(request, rule_id)
     return _edit_rule(request, rule, rule.workflow)
 
 
 @require_POST
 def rule_action(request: HttpRequest, rule_id: int) -> HttpResponse:
-    """Turn a rule on or off, try it, remove it, or take it back."""
+    """Enable, disable, test, delete or restore a rule."""
     rule, person = _get_rule(request, rule_id), current_person(request)
     what = request.POST.get("do", "")
     if what == "test":
@@ -83,7 +82,7 @@ def rule_action(request: HttpRequest, rule_id: int) -> HttpResponse:
 
 @require_POST
 def rule_mute(request: HttpRequest, pk: int, rule_id: int) -> HttpResponse:
-    """Leave the owner of a workflow out of a rule of the site, or not."""
+    """Mute a site rule for the owner of a workflow, or unmute it."""
     workflow = get_editable_workflow(request, pk)
     rule = get_object_or_404(NotificationRule, pk=rule_id, workflow=None, removed_at=None)
     on = request.POST.get("do") == "mute"
@@ -98,7 +97,7 @@ def rule_mute(request: HttpRequest, pk: int, rule_id: int) -> HttpResponse:
 
 @require_POST
 def notification_resend(request: HttpRequest, notification_id: uuid.UUID) -> HttpResponse:
-    """Send a message again that failed."""
+    """Resend a failed notification."""
     found = get_object_or_404(Notification.objects.select_related("workflow", "rule__workflow"), pk=notification_id)
     workflow = found.workflow if found.rule is None or found.rule.workflow_id else None
     if workflow is not None:
@@ -122,7 +121,7 @@ def _check_may_administer(request: HttpRequest) -> None:
 
 
 def _get_rule(request: HttpRequest, rule_id: int) -> NotificationRule:
-    """The rule, when this person may manage it; 404 for what they may not know."""
+    """The rule if this person may manage it; 404 if they may not know it."""
     rule = get_object_or_404(NotificationRule.objects.select_related("workflow__owner"), pk=rule_id)
     if rule.workflow is not None:
         get_editable_workflow(request, rule.workflow.pk)
@@ -204,7 +203,7 @@ def _edit_rule(request: HttpRequest, rule: NotificationRule | None, workflow: Wo
 
 
 def _form_url(rule: NotificationRule | None, workflow: Workflow | None) -> str:
-    """Where the form is posted to."""
+    """URL that the form posts to."""
     if rule is not None:
         return reverse("studio:rule_edit", args=[rule.pk])
     return reverse("studio:rule_new_of", args=[workflow.pk]) if workflow else reverse("studio:rule_new")

@@ -1,4 +1,4 @@
-"""The plug-ins page: what is installed, where it comes from, what it offers, and why it could not be loaded."""
+"""Plug-ins page: installed plug-ins, origin, contents, and load errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from automate_studio.ui.request_params import clean_text
 
 @dataclass(frozen=True, kw_only=True)
 class PluginRow:
-    """A plug-in in the list. `error` is empty for one that works, `replaces` names a built-in one."""
+    """A plug-in in the list. `error` is empty for a working one; `replaces` names a built-in one."""
 
     name: str
     title: str
@@ -45,7 +45,7 @@ class PluginRow:
 
 @dataclass(frozen=True)
 class _Kind:
-    """A registry, its name, and how one of its plug-ins looks: title, icon, hue, what it offers."""
+    """A registry, its name, and a function for title, icon, hue and contents of a plug-in."""
 
     name: str
     registry: Registry[Any]
@@ -86,14 +86,14 @@ _TABS = {
 
 @require_safe
 def plugin_list(request: HttpRequest) -> HttpResponse:
-    """All plug-ins, for those who administer the site."""
+    """All plug-ins, for administrators."""
     if not can(request.user, "administer", SITE):
         raise PermissionDenied
     return render_page(request, "automate_studio/plugins.html", "Plug-ins", found=find_plugins(request.GET))
 
 
 def find_plugins(query: Mapping[str, Any]) -> KeysetPage:
-    """The plug-ins that a search and a tab ask for: broken ones first, then those that replace a built-in."""
+    """Plug-ins of a search and a tab: broken ones first, then those that replace a built-in."""
     tab = query.get("show", "") if query.get("show", "") in _TABS else ""
     search = clean_text(query.get("q"))
     rows = [row for row in _plugin_rows() if _is_in(row, tab) and search.lower() in _search_text(row)]

@@ -1,4 +1,4 @@
-"""The page on retention: how large things are, what the policy leaves of them, and what was let go."""
+"""Retention page: sizes, effect of the policy, and past prunings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TITLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class RetentionKind:
-    """One line of the policy: `given` is what stands in its field, `usual` what counts when that is empty."""
+    """One line of the policy: `given` is the text of its field, `usual` the default."""
 
     name: str
     title: str
@@ -49,7 +49,7 @@ class RetentionKind:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowUsage:
-    """A workflow and what its runs take. `own` is what it says of itself, in words."""
+    """Space used by a workflow's runs. `own` is its own policy in words."""
 
     workflow: Workflow
     own: str
@@ -60,7 +60,7 @@ class WorkflowUsage:
 
 @dataclass(frozen=True, kw_only=True)
 class PruningRow:
-    """One pruning, and what it came to in words."""
+    """One pruning with a summary."""
 
     pruning: Pruning
     said: str
@@ -68,10 +68,7 @@ class PruningRow:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def retention_page(request: HttpRequest) -> HttpResponse:
-    """The page; with days in the address, what those would leave. A POST of days makes them the site's.
-
-    Auditors read it.
-    """
+    """The page; with days in the query, a preview of these. A POST of days stores them. Auditors may read it."""
     may_read = request.method != "POST" and can(request.user, "audit", SITE)
     if not may_read and not can(request.user, "administer", SITE):
         raise PermissionDenied
@@ -150,13 +147,13 @@ def _days_text(days: int) -> str:
 
 
 def _site_days() -> dict[str, int | None]:
-    """What administrators said."""
+    """Days that administrators set."""
     said = SitePolicy.objects.filter(pk=1).values(*policy.KINDS).first()
     return dict(said) if said else dict.fromkeys(policy.KINDS)
 
 
 def _parse_days(given: Any) -> tuple[dict[str, int | None], dict[str, str]]:
-    """(the days that are given, what is wrong with others), by kind."""
+    """(valid days, errors) by kind."""
     days: dict[str, int | None] = {}
     errors: dict[str, str] = {}
     for kind in policy.KINDS:

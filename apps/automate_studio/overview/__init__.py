@@ -1,4 +1,4 @@
-"""The overview: how the workflows do that a person may see, what needs attention, and who works.
+"""The overview: state of visible workflows, attention list, queue and workers.
 
 `"DASHBOARD_CALLBACK": "automate_studio.overview.views.dashboard"` in `UNFOLD` makes it the admin's first page.
 """

@@ -1,4 +1,4 @@
-"""What needs attention: failures by kind, jobs that were given up, connections that do not work, open doors."""
+"""Attention list: failure groups, dead jobs, failing connections, overdue approvals, unsigned webhook endpoints."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MOST_COUNTED = 100
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionItem:
-    """One thing in the list. `state` is a run's whose glyph and colour stand for it."""
+    """An item of the list. `state` is a run state whose glyph and colour are shown."""
 
     name: str
     url: str
@@ -57,7 +57,7 @@ class AttentionItem:
 
 @dataclass(frozen=True, kw_only=True)
 class MutedGroup:
-    """A kind of failures that needs no attention, with the name of the step that fails."""
+    """A muted failure group, with the name of the failing step."""
 
     group: FailureGroup
     step: str
@@ -65,7 +65,7 @@ class MutedGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionList:
-    """The matters that are shown, how many there are, and how many kinds of failures are muted."""
+    """Shown items, number of hidden ones, and muted failure groups."""
 
     matters: list[AttentionItem]
     more: int
@@ -73,7 +73,7 @@ class AttentionList:
 
     @property
     def number(self) -> int:
-        """How many there are."""
+        """Number of items, hidden ones included."""
         return len(self.matters) + self.more
 
 
@@ -85,7 +85,7 @@ def build_attention(
     now: dt.datetime,
     status: QueueStatus | None,
 ) -> AttentionList:
-    """What needs it, of what this person may see: the site's matters first, then the latest failures."""
+    """Items that this person may see: items of the site first, then the latest failures."""
     groups = list(
         _visible_groups(workflows).filter(resolved_at=None, last_at__gte=period.start).order_by("-last_at")[: 4 * SHOWN]
     )
@@ -115,7 +115,7 @@ def _visible_groups(workflows: Workflows) -> QuerySet[FailureGroup]:
 
 
 def failed_step_names(groups: list[FailureGroup]) -> dict[int, str]:
-    """By group the name of the step that fails, as its last run had it; empty when no step failed."""
+    """Name of the failing step by group, from its last run; empty when no step failed."""
     runs = ExecutionRun.objects.filter(pk__in=[group.last_run for group in groups if group.path])
     of_runs = dict(runs.values_list("pk", "version"))
     of_groups = {group.pk: of_runs.get(group.last_run) or group.workflow.published_id or 0 for group in groups}
@@ -171,7 +171,7 @@ def _failure_items(
 
 
 def _run_url(group: FailureGroup, *, is_kept: bool) -> str:
-    """The last run that failed so; once that was let go, those of its workflow that failed."""
+    """URL of the group's last run; once that is deleted, of the failed runs of its workflow."""
     if is_kept:
         return reverse("admin:automate_core_executionrun_change", args=[group.last_run])
     query = urlencode({"show": "attention", "workflow": group.workflow.slug})
@@ -179,7 +179,7 @@ def _run_url(group: FailureGroup, *, is_kept: bool) -> str:
 
 
 def _trend_texts(number: int, before: int, is_new: bool) -> tuple[str, str]:
-    """(`up`, `down`, `new` or empty, and in words) of how many there were in the period before."""
+    """(`up`, `down`, `new` or empty, text) compared with the period before."""
     if is_new:
         return "new", "Never seen before this period"
     way = "up" if number > before else "down" if number < before else ""
@@ -216,7 +216,7 @@ def _long_transaction_items(status: QueueStatus | None) -> Iterator[AttentionIte
 
 
 def _unassigned_approval_items(user: User, workflows: Workflows, now: dt.datetime) -> Iterator[AttentionItem]:
-    """Approvals that no active person can decide: whoever was asked has left."""
+    """Approvals without an active assignee."""
     of_approvals = undecided_waits(workflows).filter(kind=Wait.Kind.APPROVAL).exclude(run__status__in=FINAL_RUN_STATES)
     found = list(
         holdings.undecidable_approvals(of_approvals).order_by("id").values_list("pk", "created_at")[: MOST_COUNTED + 1]
@@ -238,7 +238,7 @@ def _unassigned_approval_items(user: User, workflows: Workflows, now: dt.datetim
 
 
 def _waiting_approval_items(workflows: Workflows, now: dt.datetime) -> Iterator[AttentionItem]:
-    """What people let wait for longer than a day, by workflow."""
+    """Approvals older than a day, by workflow."""
     waits = undecided_waits(workflows).filter(created_at__lt=now - LONG)
     named = waits.values("run__workflow__name", "run__workflow__slug")
     for row in named.annotate(number=Count("pk"), oldest=Min("created_at")).order_by("oldest")[:SHOWN]:

@@ -1,4 +1,4 @@
-"""Charts as the places of their parts: the server draws them as SVG, in the tokens' colours and without a script."""
+"""Charts as coordinates: the server draws them as SVG, without a script."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _GAP, _SMALLEST = 3.0, 1.5
 
 @dataclass(frozen=True, kw_only=True)
 class ChartColumn:
-    """One bar: where it stands, and what is said of it. `top` is where its failures begin, `peak` where they end."""
+    """A bar with its label. `top` is where its failures begin, `peak` where they end."""
 
     x: float
     width: float
@@ -35,23 +35,23 @@ class ChartColumn:
 
     @property
     def good(self) -> float:
-        """The height of those that succeeded."""
+        """Height of the succeeded runs."""
         return _BOTTOM - self.top
 
     @property
     def bad(self) -> float:
-        """The height of those that failed, which are drawn apart."""
+        """Height of the failed runs, drawn separately."""
         return max(self.top - self.peak - 1, _SMALLEST)
 
     @property
     def middle(self) -> float:
-        """Where its label stands."""
+        """Position of the label."""
         return self.x + self.width / 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """Runs by bar, with the lines of its scale as (y, what it stands for), and all of it in one sentence."""
+    """Runs by bar, the lines of the scale as (y, label), and a summary sentence."""
 
     title: str
     columns: list[ChartColumn]
@@ -61,7 +61,7 @@ class Chart:
 
 
 def build_chart(period: Period, bars: Sequence[Bar], now: dt.datetime) -> Chart:
-    """The runs of a period, those that succeeded below those that failed. Cancelled ones are in the table alone."""
+    """Runs of a period, succeeded below failed. Cancelled runs are only in the table."""
     most = max((bar.counts.succeeded + bar.counts.failed for bar in bars), default=0)
     step = _scale_step(most)
     high = step * 3
@@ -100,7 +100,7 @@ def build_chart(period: Period, bars: Sequence[Bar], now: dt.datetime) -> Chart:
 
 @dataclass(frozen=True)
 class SparkLine:
-    """A line and what lies below it, as paths; both empty where there are less than two values."""
+    """A line and the area below it as paths; both empty for fewer than two values."""
 
     path: str = ""
     area: str = ""
@@ -110,7 +110,7 @@ NO_LINE = SparkLine()
 
 
 def build_line(values: Sequence[float | None], width: int, height: int) -> SparkLine:
-    """A line through the values that there are, from the least to the most of them."""
+    """Line through the known values, scaled from the lowest to the highest."""
     there = [value for value in values if value is not None]
     if len(there) < 2:
         return NO_LINE
@@ -130,7 +130,7 @@ def _y_position(value: float, high: float) -> float:
 
 
 def _scale_step(most: int) -> int:
-    """A third of the scale: 1, 2, 3 or 5 times a power of ten, and enough for the most."""
+    """A third of the scale: 1, 2, 3 or 5 times a power of ten, at least a third of `most`."""
     wanted = max(most / 3, 1)
     power = 10 ** math.floor(math.log10(wanted))
     return next(int(power * times) for times in (1, 2, 3, 5, 10) if power * times >= wanted)

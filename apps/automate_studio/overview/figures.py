@@ -1,4 +1,4 @@
-"""The key figures, each with what it was in the period before and the list that is behind it."""
+"""Key figures, each with the period before and a link to its list."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONG = dt.timedelta(days=1)  #: for which people are waited for before it needs 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One figure. `way` is `up`, `down` or empty, `tone` whether that is good: `pos`, `neg`, `wrn` or empty."""
+    """One figure. `way` is `up`, `down` or empty, `tone` its judgement: `pos`, `neg`, `wrn` or empty."""
 
     label: str
     value: str
@@ -43,7 +43,7 @@ class Figure:
 
 
 def runs_figure(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]) -> Figure:
-    """How many ended."""
+    """Number of ended runs."""
     change = (now.runs - before.runs) / before.runs if before.runs else None
     return Figure(
         label="Runs",
@@ -58,7 +58,7 @@ def runs_figure(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]
 
 
 def success_figure(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]) -> Figure:
-    """How many of them succeeded."""
+    """Share of succeeded runs."""
     share, was = now.success, before.success
     change = None if share is None or was is None else round((share - was) * 100, 1)
     return Figure(
@@ -77,7 +77,7 @@ def success_figure(period: Period, now: Counts, before: Counts, bars: Sequence[B
 
 
 def duration_figure(period: Period, times: Times, points: Sequence[float | None]) -> Figure:
-    """How long nearly all of them took at most."""
+    """95th percentile of durations."""
     now, was = percentile(times.took, 0.95), percentile(times.took_before, 0.95)
     change = None if now is None or was is None else now - was
     if change is not None and abs(change) < 0.05 * (was or 0):
@@ -100,7 +100,7 @@ def duration_figure(period: Period, times: Times, points: Sequence[float | None]
 
 
 def queue_figure(period: Period, status: queue_status.QueueStatus, levels: Levels) -> Figure:
-    """What is ready at this moment, for operators."""
+    """Ready jobs, for operators."""
     ready = sum(each.jobs for each in status.ready) + status.suspects
     oldest = max((each.oldest_seconds for each in status.ready), default=0.0)
     before = "" if levels.most_before is None else f", was {format_count(levels.most_before)}"
@@ -118,7 +118,7 @@ def queue_figure(period: Period, status: queue_status.QueueStatus, levels: Level
 
 
 def queued_figure(workflows: Workflows, now: dt.datetime) -> Figure:
-    """Runs that no worker has taken yet, for those who do not operate the site."""
+    """Runs that no worker has claimed, for people who do not operate the site."""
     found = _of_workflows(ExecutionRun.objects.filter(status=ExecutionRun.Status.QUEUED), workflows, "workflow")
     some = found.exclude(cause=ExecutionRun.Cause.TEST).order_by("-id").values_list("created_at", flat=True)
     made = list(some[: MOST_QUEUED + 1])
@@ -133,7 +133,7 @@ def queued_figure(workflows: Workflows, now: dt.datetime) -> Figure:
 
 
 def approvals_figure(user: User, workflows: Workflows, bars: Sequence[Bar], now: dt.datetime) -> Figure:
-    """What somebody has to decide."""
+    """Undecided approvals."""
     day = Q(created_at__lt=now - LONG)
     found = undecided_waits(workflows).aggregate(
         all=Count("pk"), long=Count("pk", filter=day), oldest=Min("created_at")
@@ -154,7 +154,7 @@ def approvals_figure(user: User, workflows: Workflows, bars: Sequence[Bar], now:
 
 
 def undecided_waits(workflows: Workflows) -> QuerySet[Wait]:
-    """What people are waited for, but for tests."""
+    """Open approvals, without those of tests."""
     waits = Wait.objects.filter(status=Wait.Status.OPEN, kind__in=[Wait.Kind.APPROVAL, Wait.Kind.REVIEW])
     return _of_workflows(waits.exclude(run__cause=ExecutionRun.Cause.TEST), workflows, "run__workflow")
 
@@ -164,7 +164,7 @@ def _of_workflows[M: Model](found: QuerySet[M], workflows: Workflows, path: str)
 
 
 def _comparison_text(period: Period, change: float | None) -> str:
-    """What a change is one from; nothing where there is none."""
+    """Base of a change in words; empty without a change."""
     return f"none in {_OF[period.name]}" if change is None else f"vs {_OF[period.name]}" if change else ""
 
 

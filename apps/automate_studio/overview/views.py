@@ -1,4 +1,4 @@
-"""The overview and what is done on it."""
+"""The overview and its actions."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _NAMES = {"24h": ("24 h", "Last 24 hours"), "7d": ("7 d", "Last 7 days"), "30d":
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """The page. `query` is what it was asked for, and what its refreshing asks for again."""
+    """The page. `query` is the query of the page, repeated by its refresh."""
 
     title: str
     period: Period
@@ -74,7 +74,7 @@ class Overview:
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What Unfold's first page shows to those who may see workflows; the usual list of apps to others."""
+    """Context of Unfold's first page: the overview for people who may see workflows, else the usual list of apps."""
     if not holds_anywhere(request.user, "view", Workflow):
         return context
     return {**context, "title": "Overview", "overview": build_overview(request.user, request.GET)}
@@ -82,7 +82,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 @require_safe
 def overview_page(request: HtmxRequest) -> HttpResponse:
-    """The page; only the parts that change, for htmx."""
+    """The page; htmx gets its live parts alone."""
     if not holds_anywhere(request.user, "view", Workflow):
         raise Http404
     found = build_overview(request.user, request.GET)
@@ -99,14 +99,14 @@ def overview_page(request: HtmxRequest) -> HttpResponse:
 
 
 def _pages_missing_in_sidebar(request: HttpRequest, shown: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Our pages that this person may open and the project's sidebar does not list."""
+    """Studio pages that this person may open and the project's sidebar does not list."""
     listed = {str(item.get("link")) for group in shown.get("sidebar_navigation", ()) for item in group["items"]}
     ours = [item for group in navigation.sidebar(request) for item in group["items"]]
     return [item for item in ours if item["link"] not in {*listed, overview_address()}]
 
 
 def build_overview(user: User, query: Any) -> Overview:
-    """All of the page, in as many queries for one workflow as for hundreds."""
+    """The whole page, in a fixed number of queries."""
     now = database.now()
     chosen, as_table = find_period(query.get("period", ""), now), query.get("view") == "table"
     workflows = _visible_workflows(user)
@@ -147,14 +147,14 @@ def build_overview(user: User, query: Any) -> Overview:
 
 
 def _visible_workflows(user: User) -> Workflows:
-    """The keys of the workflows that this person may view; None for one who may view any."""
+    """Keys of the workflows that this person may view; None for all."""
     if holds_for_any(user, "view", Workflow):
         return None
     return list(permitted(user, "view", Workflow.objects.all()).values_list("pk", flat=True))
 
 
 def _overview_query(query: Any) -> str:
-    """The part of a query that is the overview's."""
+    """The overview's part of a query."""
     wanted = {name: query.get(name, "") for name in ("period", "view")}
     return query_string({name: value for name, value in wanted.items() if value in {*BARS, "table"}})
 
@@ -168,7 +168,7 @@ def _overview_link(kept: dict[str, str]) -> str:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def retry_group(request: HttpRequest, pk: int) -> HttpResponse:
-    """The question how many runs of a group are to be run again, and on which version; a POST does it."""
+    """Confirmation of re-running a group's runs, with their number and version; a POST re-runs them."""
     group = _get_group(request, pk)
     if not can(request.user, "run", group):
         raise PermissionDenied
@@ -205,7 +205,7 @@ _MARKS = {
 
 @require_POST
 def mark_group(request: HtmxRequest, pk: int) -> HttpResponse:
-    """Mute or resolve a group, or take that back: gives the live parts, and a way back."""
+    """Mute or resolve a group, or undo that: responds with the live parts and an undo."""
     group, wanted = _get_group(request, pk), request.POST.get("do", "")
     if wanted not in _MARKS:
         raise Http404
@@ -225,7 +225,7 @@ def mark_group(request: HtmxRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def requeue_dead_jobs(request: HtmxRequest) -> HttpResponse:
-    """Do the work of jobs that were given up after all: gives the live parts, and what came of it."""
+    """Requeue dead jobs: responds with the live parts and the result."""
     if not can(request.user, "operate", SITE):
         raise Http404
     result = dead_jobs.requeue_oldest(current_person(request))

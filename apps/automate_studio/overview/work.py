@@ -1,4 +1,4 @@
-"""The slowest workflows, and who works on what."""
+"""Slowest workflows, queue and workers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CROSS JOIN LATERAL (
 
 @dataclass(frozen=True, kw_only=True)
 class SlowWorkflow:
-    """A workflow with what its runs took; `step` is where most of the time of the latest ones went, and how long."""
+    """A workflow with its durations; `step` is the slowest step of its latest runs, with its duration."""
 
     workflow: Workflow
     tile: tuple[str, int] | None
@@ -59,7 +59,7 @@ class SlowWorkflow:
 
 @dataclass(frozen=True, kw_only=True)
 class LaneRow:
-    """Jobs of one kind that are ready; `share` of all in percent."""
+    """Ready jobs of one lane; `share` is its per cent of all."""
 
     name: str
     jobs: int
@@ -69,7 +69,7 @@ class LaneRow:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerRow:
-    """A worker; `busy` tells of each mark whether slots are taken."""
+    """A worker; `busy` has one flag per mark."""
 
     name: str
     held: int
@@ -82,7 +82,7 @@ class WorkerRow:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkStatus:
-    """Queues and workers, and in a few words how it stands."""
+    """Lanes and workers, with a summary."""
 
     lanes: list[LaneRow]
     hands: list[WorkerRow]
@@ -91,7 +91,7 @@ class WorkStatus:
 
 
 def slowest_workflows(period: Period, counts: Mapping[int, Counts], times: Times) -> list[SlowWorkflow]:
-    """The workflows whose runs took longest."""
+    """Workflows with the longest runs."""
     by_p95 = {key: percentile(took, 0.95) or 0 for key, took in times.by_workflow.items()}
     keys = sorted(by_p95, key=lambda key: (-by_p95[key], key))[:SLOWEST]
     if not keys:
@@ -108,7 +108,7 @@ def slowest_workflows(period: Period, counts: Mapping[int, Counts], times: Times
 
 
 def _slowest_steps(workflows: Mapping[int, Workflow]) -> dict[int, tuple[str, str]]:
-    """(name, how long on average) of the step in which most of the time of a workflow's latest runs went."""
+    """(name, average duration) of the step that takes most of the time of a workflow's latest runs."""
     took: dict[int, dict[str, list[float]]] = {key: defaultdict(list) for key in workflows}
     values = {"workflows": list(workflows), "runs": LATEST, "steps": MOST_STEPS}
     for row in database.run(None, _STEPS, values):
@@ -151,7 +151,7 @@ _KINDS = {"dispatch": "New events", "advance": "Runs"}
 
 
 def build_work(status: QueueStatus) -> WorkStatus:
-    """How workers and queues stand, for operators."""
+    """State of workers and queues, for operators."""
     ready = {each.kind: each for each in status.ready}
     most = max([each.jobs for each in status.ready] + [status.suspects, 1])
     lanes = [

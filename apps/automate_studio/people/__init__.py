@@ -1,1 +1,1 @@
-"""Accounts of people who leave: what they hold, and handing it over."""
+"""Accounts of people who leave: their objects, and handing them over."""

@@ -1,4 +1,4 @@
-"""For the admin of a project's user model: accounts that hold something are handed over, never deleted."""
+"""Admin mixin for a project's user model: accounts that own something are handed over, never deleted."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ from automate_studio.people.hand_over import hand_over_url
 class HandOverMixin:
     """Put it before `ModelAdmin`: `class ClerkAdmin(HandOverMixin, ModelAdmin)`.
 
-    Deleting an account that holds something, or that the history names, leads to the page Hand over; so does
-    deactivating one that holds something. With Unfold's `ModelAdmin` the account's page has a button for it.
+    Deleting an account that owns something, or that the history names, leads to the page Hand over; so does
+    deactivating one that owns something. With Unfold's `ModelAdmin` the account's page has a button for it.
     """
 
     actions_detail: Iterable[Any] = ("hand_over",)
 
     @action(description="Hand over", url_path="hand-over", permissions=["hand_over"])  # type: ignore[untyped-decorator]
     def hand_over(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """To the page of this person."""
+        """Redirect to the page of this person."""
         person = get_object_or_404(self.model, pk=object_id)  # type: ignore[attr-defined]
         return redirect(hand_over_url(person))
 
     def has_hand_over_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Superusers only."""
         return bool(request.user.is_superuser)
 
     def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
-        """As usual for an account without a history; of others the page Hand over."""
+        """Django's own page for an account without a history, else the page Hand over."""
         person = self.get_object(request, object_id)  # type: ignore[attr-defined]
         if person is None or holdings.may_be_deleted(person) or not request.user.is_superuser:
             answer: HttpResponse = super().delete_view(request, object_id, *args, **options)  # type: ignore[misc]
@@ -43,13 +42,13 @@ class HandOverMixin:
         return redirect(hand_over_url(person))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What keeps an account from being deleted, for its page and for the list's action."""
+        """Objects that protect an account, for its page and for the list's action."""
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]
         kept = [f"{person}: {_WHY}" for person in objs if not holdings.may_be_deleted(person)]
         return deleted, counts, lacking, [*protected, *kept]
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        """To the page Hand over when an account was just deactivated and holds something."""
+        """Redirect to the page Hand over after an account that owns something was deactivated."""
         answer: HttpResponse = super().response_change(request, obj)  # type: ignore[misc]
         if getattr(obj, "is_active", True) or not request.user.is_superuser or not holdings.find_holdings(obj):
             return answer

@@ -1,4 +1,4 @@
-"""The page on which an administrator sees what a person holds, and hands it over."""
+"""Page on which an administrator sees a person's objects and hands them over."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOST_TOLD = 10  #: that could not be handed over
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def hand_over(request: HttpRequest, pk: str) -> HttpResponse:
-    """What a person holds, for superusers; a POST hands it over and deactivates the account if asked to."""
+    """A person's objects, for superusers; a POST hands them over and deactivates the account if requested."""
     by = current_person(request)
     if not by.is_superuser:
         raise PermissionDenied
@@ -60,12 +60,12 @@ def hand_over(request: HttpRequest, pk: str) -> HttpResponse:
 
 
 def hand_over_url(person: Person) -> str:
-    """The address of the page for this person."""
+    """URL of the page for this person."""
     return reverse("studio:hand_over", args=[person.pk])
 
 
 def object_url(obj: Any) -> str:
-    """The page of an object; empty for a model that has none."""
+    """Page of an object; empty for a model without one."""
     if isinstance(obj, Wait):
         return reverse("studio:approval_page", args=[obj.pk])
     if isinstance(obj, NotificationRule):

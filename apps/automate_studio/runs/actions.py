@@ -18,7 +18,7 @@ from automate_studio.ui.responses import HttpResponseSeeOther, try_action
 
 @require_POST
 def run_cancel(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    """Cancel a run: its page says who did, and why."""
+    """Cancel a run; its page shows who did, and why."""
     run = get_run_or_404(request, run_id)
     reason = clean_text(request.POST.get("reason"))
     try_action(request, lambda: control.cancel(run, by=current_person(request), reason=reason))
@@ -27,7 +27,7 @@ def run_cancel(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def run_pin(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    """Keep a run for ever with `keep`, or else like any other."""
+    """Pin a run with `keep`, or unpin it."""
     run = get_run_or_404(request, run_id)
     is_kept = bool(request.POST.get("keep"))
     act = pinning.pin_run if is_kept else pinning.unpin_run

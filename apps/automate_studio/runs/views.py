@@ -1,4 +1,4 @@
-"""The run list, the page of a run and its fragments."""
+"""Run list, run page and its fragments."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from automate_studio.view_models.run_data import RunView
 
 @require_safe
 def run_list(request: HtmxRequest) -> HttpResponse:
-    """The runs of all workflows that this person may know of, newest first; htmx asks for the rows, or for all."""
+    """Runs that this person may view, newest first; htmx gets the rows, or the whole list."""
     if not holds_anywhere(request.user, "view", ExecutionRun):
         raise Http404
     template = "automate_studio/runs.html"
@@ -41,7 +41,7 @@ def run_list(request: HtmxRequest) -> HttpResponse:
 
 @require_safe
 def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    """One run: tree, timeline and the step, or the item of a loop, that `?step=` names."""
+    """A run: tree, timeline, and the step or loop item that `?step=` names."""
     page = load_run(request.user, run_id, RunView.of(request.GET))
     path = page.step_at(request.GET.get("step") or page.default_path())
     shown = _inspect_step(request, page, path)
@@ -68,7 +68,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
-    """The panel of one step, and of one of its attempts with `?attempt=`; `?tab=` names the tabs that are open."""
+    """Panel of a step, or of an attempt with `?attempt=`; `?tab=` names open tabs."""
     page = load_run(request.user, run_id, RunView.of(request.GET, path))
     shown = _inspect_step(request, page, page.step_at(path))
     if shown is None:
@@ -78,7 +78,7 @@ def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse
 
 @require_safe
 def run_approvals(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    """What of a run waits for this person, and once it has ended the reason, which patches leave out."""
+    """Approvals of a run for this person, and once it has ended its reason, which patches leave out."""
     run = get_run_or_404(request, run_id)
     page = load_run(request.user, run_id, RunView()) if run.status in FINAL_RUN_STATES else None
     may_see = page is not None and can(request.user, "view_payload", run)

@@ -1,4 +1,4 @@
-"""Secrets in the admin: values go in and never come out."""
+"""Secrets in the admin: values are write-only."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ from automate_studio.ui.objects.listing import list_response
 
 
 class StudioSecretAdmin(ObjectAdmin, StoredSecretAdmin):
-    """Secrets by name: which key protects them, when they were used, and where. No page shows a value."""
+    """Secrets by name with key, last use and usage. No page shows a value."""
 
     new_title = "New secret"
     list_title = "Secrets"
     beside = "automate_studio/objects/used.html"
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
-        """The list."""
         found = secret_page(request.user, request.GET, timezone.now())
         url = reverse("admin:automate_governance_storedsecret_changelist")
         may_add = can(request.user, "add", StoredSecret)
@@ -34,7 +33,7 @@ class StudioSecretAdmin(ObjectAdmin, StoredSecretAdmin):
         return list_response(request, "automate_studio/secrets/list.html", "Secrets", url, found, **more)
 
     def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
-        """What may be told of it."""
+        """Read-only facts of a secret."""
 
         def dated(at: Any) -> str:
             return format_dated(timezone.localtime(at)) if at else "Never"

@@ -1,4 +1,4 @@
-"""Secrets of other backends: the references that connections and webhooks hold. Their values are not here."""
+"""External secrets: references of connections and webhook endpoints to other backends. Values are not stored here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST = 500  #: connections and webhooks that are looked at, each
 
 @dataclass(frozen=True, kw_only=True)
 class ExternalReference:
-    """A reference to another backend, and where it is used as far as the person may see."""
+    """A reference to another backend, and its usage as far as the person may view it."""
 
     backend: str
     key: str
@@ -25,7 +25,7 @@ class ExternalReference:
 
 
 def external_references(user: User) -> list[ExternalReference]:
-    """For those who may use any secret: by reference."""
+    """References for people who may use any secret."""
     if not user.has_perm("automate_governance.use_any_storedsecret"):
         return []
     found: dict[str, ExternalReference] = {}

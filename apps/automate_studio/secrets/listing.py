@@ -1,4 +1,4 @@
-"""The list of stored secrets: names only, those that cannot be opened and those that nothing uses first."""
+"""List of stored secrets: names only; unreadable and unused ones first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NOT_NEEDED = ("wrapped_key", "box")
 
 @dataclass(frozen=True, kw_only=True)
 class SecretRow:
-    """A secret in the list. `tab` is the one that it stands under."""
+    """A secret in the list. `tab` is its tab."""
 
     secret: StoredSecret
     used: UsageSummary
@@ -37,19 +37,19 @@ class SecretRow:
 
     @property
     def state(self) -> str:
-        """The state whose glyph and colour stand for it."""
+        """State whose glyph and colour are shown."""
         return {"failing": "failed", "unused": "waiting"}.get(self.tab, "waiting" if self.key == OLD else "succeeded")
 
     @property
     def word(self) -> str:
-        """How it stands, in words."""
+        """State in words."""
         return {"failing": "Key missing", "unused": "Not used"}.get(
             self.tab, "Older key" if self.key == OLD else "In use"
         )
 
 
 def secret_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
-    """One page of the secrets that `user` may know of."""
+    """A page of the secrets that `user` may know of."""
     kept = list_query(query, TABS, "owner")
     known = visible_secrets(user)
     found = known.filter(**owner_condition(kept))

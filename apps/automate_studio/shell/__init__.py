@@ -1,1 +1,1 @@
-"""What ties the screens together: signing in, the command palette."""
+"""What screens share: sign-in and the command palette."""

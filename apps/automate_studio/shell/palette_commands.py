@@ -1,4 +1,4 @@
-"""What the command palette does besides finding records: begin a workflow, run one, go to a page of the sidebar."""
+"""Commands of the palette: create a workflow, run one, open a page of the sidebar."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RUN = "run"
 
 
 def find_commands(request: HttpRequest, text: str) -> list[SearchResult]:
-    """The commands whose words begin as those of the text do; those whose name begins with it come first."""
+    """Commands with words that begin as the text's words do; those whose title begins with it come first."""
     wanted = text.lower()
     found = [
         *_creation_commands(request.user, wanted),
@@ -35,7 +35,7 @@ def _creation_commands(user: User, text: str) -> Iterator[SearchResult]:
 
 
 def _page_commands(request: HttpRequest, text: str) -> Iterator[SearchResult]:
-    """The pages of the sidebar, which holds those that the person may open."""
+    """Pages of the sidebar, which holds those that the person may open."""
     for group in navigation.sidebar(request):
         for item in group["items"]:
             if _matches_words(f"{_('Go to')} {item['title']}", text):
@@ -45,7 +45,7 @@ def _page_commands(request: HttpRequest, text: str) -> Iterator[SearchResult]:
 
 
 def _run_commands(user: User, text: str) -> Iterator[SearchResult]:
-    """Workflows that may be run now, by name; all of them for the beginning of the word "run"."""
+    """Workflows that may be run now, by name; all of them for a prefix of "run"."""
     first, _space, rest = text.partition(" ")
     name = rest.strip() if first == _RUN else "" if _RUN.startswith(text) else text
     live = Workflow.objects.filter(status__in=(Workflow.Status.ACTIVE, Workflow.Status.PAUSED), name__icontains=name)

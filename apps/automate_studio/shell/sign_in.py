@@ -1,4 +1,4 @@
-"""Signing in and out for those who are asked to decide and are not of the staff: the admin's own page refuses them."""
+"""Sign-in and sign-out for approvers who are not staff, whom the admin's own page refuses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SignInForm(AdminSignInForm):  # type: ignore[misc]
     confirm_login_allowed = AuthenticationForm.confirm_login_allowed
 
     def get_invalid_login_error(self) -> ValidationError:
-        """After too many attempts, when the next one may be made."""
+        """After too many attempts, the time of the next one."""
         if seconds := get_attempt(self.request).locked:
             minutes = -(-seconds // 60)
             return ValidationError(
@@ -42,17 +42,17 @@ class SignInView(LoginView):
     authentication_form = SignInForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
-        """Who has signed in, but is not of the staff, is led to the tasks: no other page lets them in."""
+        """Redirects signed-in people who are not staff to their tasks."""
         if request.method == "GET" and request.user.is_authenticated and not request.user.is_staff:
             return redirect("studio:approval_list")
         return super().dispatch(request, *args, **options)
 
     def get_default_redirect_url(self) -> str:
-        """The first page for the staff and the tasks for others, unless another page was asked for."""
+        """The first page for staff, tasks for others, unless another page was requested."""
         return reverse("admin:index" if self.request.user.is_staff else "studio:approval_list")
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        """With what the admin's page shows."""
+        """Context of the admin's own page."""
         here = self.request.get_full_path()
         return {**admin_site().each_context(self.request), "app_path": here, **super().get_context_data(**context)}
 

@@ -1,4 +1,4 @@
-"""What waits for a person's decision, and what they decided: pages by key, of the waits' small columns alone."""
+"""Approvals to decide and decided ones, as keyset pages over the waits' small columns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ type Key = tuple[dt.datetime, uuid.UUID]  #: by what tasks are sorted
 
 @dataclass(frozen=True, kw_only=True)
 class TaskRow:
-    """An approval in the list. `due` is empty for one that may take any time, `outcome` for one that is open."""
+    """An approval in the list. `due` is empty without a deadline, `outcome` for an open one."""
 
     wait: Wait
     name: str
@@ -49,7 +49,7 @@ class TaskRow:
 
 
 def task_page(user: User, query: Query, now: dt.datetime) -> KeysetPage:
-    """One page: what is due first comes first, and of what was decided the newest."""
+    """A page: open approvals by deadline, decided ones newest first."""
     shown = {key: name for key, name in _TABS.items() if key != "all" or may_reassign_tasks(user)}
     tab = query.get("show", "") if query.get("show", "") in shown else ""
     search = clean_text(query.get("q"))
@@ -78,7 +78,7 @@ def task_page(user: User, query: Query, now: dt.datetime) -> KeysetPage:
 
 
 def build_task_row(wait: Wait, now: dt.datetime) -> TaskRow:
-    """The same of one approval, for its own page."""
+    """Row of one approval, for its own page."""
     return _task_row(_select_columns(Wait.objects.filter(pk=wait.pk)).get(), now)
 
 

@@ -1,4 +1,4 @@
-"""My tasks: what waits for this person's decision, the page on which they decide, and who is asked in their place."""
+"""Tasks: approvals of a person, the decision page, delegation and reassignment."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _NO_LONGER = "You are not asked to decide this any more: somebody else is, or yo
 
 @require_safe
 def approval_list(request: HttpRequest) -> HttpResponse:
-    """What waits for this person, or what they decided."""
+    """Approvals to decide, or decided ones."""
     found = task_page(request.user, request.GET, timezone.now())
     hands_over = found.hidden.get("show") == "all"
     return _render_page(request, "automate_studio/tasks.html", "My tasks", found=found, may_hand_over=hands_over)
@@ -51,9 +51,9 @@ def approval_list(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def approval_page(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
-    """One approval: its message, its facts, its form and its outcomes; for those who were asked, and superusers.
+    """An approval: message, facts, form and outcomes; for assignees and superusers.
 
-    Whoever it was shown to, and is not asked any more when they decide, is told so.
+    A person whose page was open when they stopped being an assignee gets that as an error.
     """
     visible = approvals.visible_to(request.user).select_related("run__workflow")
     wait = visible.filter(pk=wait_id).first()
@@ -69,7 +69,7 @@ def approval_page(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def approval_delegate(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
-    """Ask somebody else in this person's place."""
+    """Delegate this person's approval."""
     wait = get_object_or_404(approvals.visible_to(request.user).select_related("run__workflow"), pk=wait_id)
     name = clean_text(request.POST.get("to"))
     return _assign(
@@ -83,7 +83,7 @@ def approval_delegate(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def approval_reassign(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
-    """Ask other people in place of all that are asked."""
+    """Replace all assignees of an approval."""
     wait = get_object_or_404(approvals.visible_to(request.user).select_related("run__workflow"), pk=wait_id)
     if not approvals.reassignable_by(request.user).filter(pk=wait.pk).exists():
         return _no_longer_response(request, _NEEDED)
@@ -99,7 +99,7 @@ def approval_reassign(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def approvals_hand_over(request: HttpRequest) -> HttpResponse:
-    """Ask somebody else in place of one person in all their tasks that this person may reassign."""
+    """Replace one person in all their approvals that this person may reassign."""
     if not may_reassign_tasks(request.user):
         raise PermissionDenied
     absent, name = (
@@ -129,7 +129,7 @@ def _report_hand_over(request: HttpRequest, absent: str, name: str, done: leaver
 
 
 def _parse_assignee(name: str) -> dict[str, Any]:
-    """The group or the person of that name. Raises HandOverError."""
+    """Group or person of that name. Raises HandOverError."""
     group = Group.objects.filter(name=name).first()
     return {"groups": [group]} if group else {"users": [_find_person(name)]}
 
@@ -212,7 +212,7 @@ def _render_task(
 
 
 def _was_visible(request: HttpRequest, wait_id: uuid.UUID) -> bool:
-    """Whether the page that posts was given to this person: they know of the approval already."""
+    """Whether the posting page was given to this person: they already know of the approval."""
     try:
         shown = signing.loads(request.POST.get("shown", ""), salt=_SHOWN)
     except signing.BadSignature:
@@ -221,7 +221,7 @@ def _was_visible(request: HttpRequest, wait_id: uuid.UUID) -> bool:
 
 
 def _fact_text(value: Any) -> str:
-    """A fact as people read it."""
+    """A fact as text."""
     if value is None or value == "":
         return "None"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Filters that say states, times and people in the studio's words."""
+"""Template filters for states, times and people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws the cards of the step tree: one template, rendered once for what looks the same."""
+"""Cards of the step tree: one template, rendered once per distinct look."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _INDENTATION = re.compile(r"\s*\n\s*")
 
 @register.simple_tag
 def card(card: StepCard, step_url: str, selected: str) -> SafeString:
-    """One card, without what it holds. `selected` is the path of the chosen one."""
+    """A card without its contents. `selected` is the path of the selected one."""
     still = replace(card, routes=(), number=card.number and _NUMBER, before=card.before and _PLACE)
     drawn = _drawn(still, step_url, card.path == selected).replace(_NUMBER, card.number)
     return SafeString(drawn.replace(_query(_PLACE), _query(card.before)) if card.before else drawn)
@@ -32,13 +32,13 @@ def card(card: StepCard, step_url: str, selected: str) -> SafeString:
 
 @register.simple_tag
 def insert(place: InsertPlace | None) -> SafeString:
-    """The button on a connector, for pointers: with the keyboard, + does the same at the focused card."""
+    """Insert button on a connector, for pointers: by keyboard, + on the focused card does the same."""
     return _button(place) if place else SafeString("")
 
 
 @register.simple_tag
 def insert_first(place: InsertPlace, inside: str, level: int) -> SafeString:
-    """The button of a list that is empty: one of the tree's items, for pointers and for the keyboard."""
+    """Insert button of an empty list: an item of the tree, for pointer and keyboard."""
     name = _("Drop a step here, %(place)s") % {"place": inside}
     return format_html(
         '<button type="button" class="da-add" data-insert="{}" role="treeitem" aria-level="{}" aria-label="{}"'

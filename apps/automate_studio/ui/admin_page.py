@@ -16,7 +16,7 @@ from automate_governance.admin_site import admin_site
 def render_page(
     request: HttpRequest, template: str, title: str, /, *, status: int = 200, **context: Any
 ) -> TemplateResponse:
-    """A full page, with what the frame around it shows."""
+    """A full page with the context of the admin's frame."""
     site = admin_site()
     request.current_app = site.name
     shown = {**site.each_context(request), "title": title, **context}
@@ -24,7 +24,7 @@ def render_page(
 
 
 def render_fragment(template: str, context: dict[str, Any]) -> str:
-    """A part of a page where there is no request, with links into the admin that our pages live in."""
+    """A fragment without a request, with admin links into the studio's admin."""
     shown: Any = Context(context)
     shown.request = SimpleNamespace(current_app=admin_site().name)
     text: str = get_template(template).template.render(shown)  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
-"""Conditions as people edit them: rows of a field, an operator and a value, in groups of which all or any have to hold.
+"""Conditions as rows of field, operator and value, in groups of which all or any must be true.
 
-Values in, values out. A rule that is not made of rows is None here, and is edited as JSON. What rows say and what the
-rule says that they are written as is the same; `as_rows(as_rule(group))` is the group.
+Values in, values out. A rule that does not consist of rows is None here and is edited as JSON. Rows round-trip:
+`rows_from_rule(rule_from_rows(group))` is the group.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ALL, ANY = "and", "or"
 
 @dataclass(frozen=True)
 class ConditionRow:
-    """One comparison. `value` is a text as people write it, empty where the operator takes none."""
+    """One comparison. `value` is the text as entered, empty for an operator without a value."""
 
     field: str
     operator: str
@@ -32,7 +32,7 @@ class ConditionRow:
 
 @dataclass(frozen=True)
 class ConditionGroup:
-    """Rows and groups of which all (`and`) or any (`or`) have to hold."""
+    """Rows and groups of which all (`and`) or any (`or`) must be true."""
 
     join: str = ALL
     parts: tuple[ConditionRow | ConditionGroup, ...] = ()
@@ -43,7 +43,7 @@ class ConditionGroup:
 
 @dataclass(frozen=True)
 class Operator:
-    """What a row can say. `rule` is the operator of the rule; `takes` is "", `value`, `list` or `time`."""
+    """An operator of rows. `rule` is its JSON Logic operator; `takes` is "", `value`, `list` or `time`."""
 
     label: str
     rule: str
@@ -93,7 +93,7 @@ _BY_RULE = {(operator.rule, operator.negated): name for name, operator in OPERAT
 
 
 def rows_from_rule(rule: Any) -> ConditionGroup | None:
-    """The rule as a group; one that is not there yet is an empty group, one that is not made of rows is None."""
+    """The rule as a group; empty for no rule, None for a rule that does not consist of rows."""
     if rule is None:
         return ConditionGroup()
     found = _group_from_rule(rule, 1)
@@ -130,7 +130,7 @@ def _row_from_rule(rule: Any) -> ConditionRow | None:
 
 
 def _split_operation(rule: Any) -> tuple[str, Any]:
-    """The operator and what it takes; ("", None) for what is no operation."""
+    """(operator, arguments); ("", None) for anything else."""
     if not isinstance(rule, dict) or len(rule) != 1:
         return "", None
     [(operator, arguments)] = rule.items()
@@ -155,7 +155,7 @@ _LITERAL = re.compile(r'-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|n
 
 
 def read_value(text: str) -> Any:
-    """What a text stands for: a number, true, false, null, a text in quotes, `{{ another.field }}`; else itself."""
+    """Value of a text: a number, true, false, null, a quoted text, `{{ another.field }}`; else the text itself."""
     text = text.strip()
     reference = _REFERENCE.fullmatch(text)
     return {"var": reference[1]} if reference else _read_scalar(text)
@@ -180,7 +180,7 @@ def _write_value(value: Any) -> str | None:
 
 
 def _write_scalar(value: Any, read: Callable[[str], Any]) -> str | None:
-    """A text that `read` takes for the value; None for what is no scalar."""
+    """Text that `read` turns into the value; None for anything but a scalar."""
     if isinstance(value, str) and read(value) == value:
         return value
     return json.dumps(value, ensure_ascii=False) if value is None or isinstance(value, str | int | float) else None
@@ -251,7 +251,7 @@ _WRITE: dict[str, Callable[[Any], str | None]] = {
 
 
 def rule_from_rows(group: ConditionGroup) -> Any:
-    """The rule that the rows stand for; None when there are none."""
+    """Rule of the rows; None when there are none."""
     if not group.parts:
         return None
     if len(group.parts) == 1 and group.join == ALL and isinstance(group.parts[0], ConditionRow):
@@ -276,7 +276,7 @@ def _row_rule(row: ConditionRow) -> dict[str, Any]:
 
 
 def read_form(post: Mapping[str, str]) -> ConditionGroup:
-    """The group of a form: `join`, `0.field`, `0.operator`, `0.value`, `1.join`, `1.0.field`. Raises RefusedError."""
+    """Group of a form: `join`, `0.field`, `0.operator`, `0.value`, `1.join`, `1.0.field`. Raises RefusedError."""
     group = _read_group(post, "", 1)
     if _count_rows(group) > MAX_ROWS:
         raise RefusedError(f"a condition has at most {MAX_ROWS} rows here; write longer ones as JSON")
@@ -316,7 +316,7 @@ _NEW = ConditionRow("", "is")
 
 
 def apply_action(group: ConditionGroup, act: str) -> ConditionGroup:
-    """The group after `add:PLACE` (a row), `group:PLACE` or `remove:PLACE`. A place is such as `1.0`, the whole empty.
+    """The group after `add:PLACE` (a row), `group:PLACE` or `remove:PLACE`; a place is such as `1.0`, or empty.
 
     Raises RefusedError.
     """
@@ -330,7 +330,7 @@ def apply_action(group: ConditionGroup, act: str) -> ConditionGroup:
 
 
 def _change_at(group: ConditionGroup, do: str, path: list[int]) -> ConditionGroup:
-    """The same with the change made at the path; a group that is left without parts goes too."""
+    """The group with the change at the path; a group left empty is removed."""
     if not path:
         more: ConditionRow | ConditionGroup = (
             _NEW if do == "add" else ConditionGroup(ANY if group.join == ALL else ALL, (_NEW,))

@@ -1,4 +1,4 @@
-"""Rules and keys in words."""
+"""Rules, triggers and recipients in words."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def describe_condition(rule: Any) -> str:
 
 
 def _describe_part(rule: Any) -> str:
-    """A part of a longer condition: one that has several parts itself stands in brackets."""
+    """A part of a longer condition, in brackets if it has several parts itself."""
     return f"({describe_condition(rule)})" if _describe_operator(rule) in {"and", "or"} else describe_condition(rule)
 
 
@@ -70,7 +70,7 @@ def _describe_operator(rule: Any) -> str:
 
 
 def describe_trigger(part: Trigger) -> tuple[str, str]:
-    """(what kind of start it is, which one): `("Webhook", "github, issues")`."""
+    """(kind of trigger, details): `("Webhook", "github, issues")`."""
     match part:
         case WebhookTrigger():
             return "Webhook", ", ".join(filter(None, [part.endpoint, part.event or "any event"]))
@@ -95,7 +95,7 @@ def _describe_value(value: Any) -> str:
 
 
 def describe_recipients(rule: NotificationRule) -> list[str]:
-    """Whom a rule tells, in words."""
+    """Recipients of a rule in words."""
     match rule.channel:
         case NotificationRule.Channel.SLACK:
             return [f"Slack {rule.room} by {rule.connection}"]

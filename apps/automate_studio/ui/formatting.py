@@ -1,4 +1,4 @@
-"""Times, states and ids as people read them on every screen."""
+"""Times, states, numbers and ids as text, the same on every screen."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def format_ago(moment: dt.datetime | None, now: dt.datetime) -> str:
 
 
 def format_date(date: dt.date) -> str:
-    """`30 Nov 2026`: the one way in which these screens write a date."""
+    """`30 Nov 2026`, the only date format of the screens."""
     return f"{date:%-d %b %Y}"
 
 
 def format_exact(moment: dt.datetime | None) -> str:
-    """The moment with its date and zone, for titles."""
+    """Date, time and zone, for titles."""
     return f"{moment:%Y-%m-%d %H:%M:%S %Z}" if moment else ""
 
 
@@ -94,17 +94,17 @@ def format_local(moment: dt.datetime) -> str:
 
 
 def format_dated(moment: dt.datetime | None) -> str:
-    """`Mon 30 Nov 2026, 08:30`: a time of another day, by the zone that it has."""
+    """`Mon 30 Nov 2026, 08:30`, in the moment's own zone."""
     return f"{moment:%a} {format_date(moment)}, {moment:%H:%M}" if moment else ""
 
 
 def zone_name(moment: dt.datetime) -> str:
-    """The name of the moment's zone at that moment: `CET`, or `+04`."""
+    """Name of the moment's zone at that moment: `CET`, or `+04`."""
     return f"{moment:%Z}"
 
 
 def short_id(identifier: Any) -> str:
-    """The part of an id that people say: the last eight digits."""
+    """The last eight digits of an id, as screens show it."""
     return str(identifier).replace("-", "")[-8:]
 
 
@@ -114,7 +114,7 @@ def permission_word(name: str) -> str:
 
 
 def as_sentence(text: str, *, stop: str = ".") -> str:
-    """A reason as it stands on a page: with a stop, and a capital unless it begins with a name such as `steps.look`."""
+    """A reason with a full stop, and a capital unless it begins with a name such as `steps.look`."""
     first = text.partition(" ")[0].rstrip(",.:;!?")
     begin = text[:1].upper() if first.replace("'", "").replace("-", "").isalpha() else text[:1]
     return begin + text[1:].rstrip(".") + stop
@@ -134,7 +134,7 @@ def format_bytes(count: float) -> str:
 
 
 def format_until(moment: dt.datetime | None, now: dt.datetime) -> str:
-    """`in 8 min` up to a day, then the date; `now` when that has come."""
+    """`in 8 min` up to a day, then the date; `now` once it is past."""
     if moment is None:
         return "never"
     seconds = (moment - now).total_seconds()

@@ -1,4 +1,4 @@
-"""Forms that workflows define: those of approvals, and of starts by hand."""
+"""Forms defined by workflows: of approvals and of manual starts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ type Documents = Iterable[Mapping[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class FormFieldView:
-    """One field, with what was filled in and what is wrong with it."""
+    """A field with its entered value and error."""
 
     id: str
     label: str
@@ -26,12 +26,12 @@ class FormFieldView:
 
 
 def posted_answers(post: Mapping[str, Any], form: Documents) -> dict[str, Any]:
-    """What a request fills in of a form."""
+    """Posted answers to a form."""
     return {field["name"]: value for field in form if (value := post.get(f"form-{field['name']}")) is not None}
 
 
 def form_fields(form: Documents, values: Mapping[str, Any], errors: Mapping[str, str]) -> list[FormFieldView]:
-    """The fields of a form as the screens draw them."""
+    """Fields of a form for the template."""
     return [_form_field(document, values, errors) for document in form]
 
 

@@ -1,4 +1,4 @@
-"""Requests as views see them behind HtmxMiddleware, which a system check asks for."""
+"""Type of requests behind HtmxMiddleware, which a system check requires."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from django_htmx.middleware import HtmxDetails
 
 
 class HtmxRequest(HttpRequest):
-    """A request with what htmx says of itself in its headers."""
+    """A request with the details of htmx."""
 
     htmx: HtmxDetails
 
 
 def as_htmx_request(request: HttpRequest) -> HtmxRequest:
-    """The same request, for views that Django's own admin classes call."""
+    """The same request, for views called by Django's own admin classes."""
     return cast(HtmxRequest, request)

@@ -1,4 +1,4 @@
-"""What lists share: their tabs and what they are chosen by, their pages, and the addresses of these."""
+"""Shared parts of lists: tabs, filters, pages and their URLs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ type Query = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Tab:
-    """A named filter above a list; `count` is empty where counting would cost too much."""
+    """A tab above a list; `count` is empty where counting would cost too much."""
 
     name: str
     url: str
@@ -22,7 +22,7 @@ class Tab:
 
 @dataclass(frozen=True, kw_only=True)
 class FilterChoice:
-    """Something to choose by: `options` are (value, what it is called)."""
+    """A filter: `options` are (value, label)."""
 
     name: str
     label: str
@@ -32,7 +32,7 @@ class FilterChoice:
 
 @dataclass(frozen=True, kw_only=True)
 class KeysetPage:
-    """Rows, and where the pages before and after are (empty: there is none). The search keeps `hidden` as it is."""
+    """Rows, and URLs of the pages before and after (empty for none). The search form keeps `hidden`."""
 
     rows: list[Any]
     tabs: list[Tab]
@@ -44,7 +44,7 @@ class KeysetPage:
 
 
 def query_string(values: Mapping[str, str]) -> str:
-    """The query of a link: what is empty is left out."""
+    """Query of a link, without empty values."""
     kept = {name: value for name, value in values.items() if value}
     return f"?{urlencode(kept)}" if kept else "?"
 
@@ -52,9 +52,10 @@ def query_string(values: Mapping[str, str]) -> str:
 def keyset_links[Row](
     rows: list[Row], kept: Mapping[str, str], key: Callable[[Row], Any], *, more: bool, after: Any, before: Any
 ) -> dict[str, str]:
-    """The addresses of the pages before and after one that is found by key, where there are some.
+    """URLs of the pages before and after a keyset page.
 
-    It begins `after` a key, ends `before` one, or is the first; `more` says whether there were further rows that way.
+    The page begins `after` a key, ends `before` one, or is the first; `more` says whether there are further rows in
+    its direction.
     """
     found = {}
     if rows and (more if before else after):

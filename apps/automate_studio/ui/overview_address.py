@@ -1,4 +1,4 @@
-"""Where the overview is: a page of its own, or the admin's first one if the project's settings say so."""
+"""Address of the overview: a page of its own, or the admin's first page if the settings say so."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ def is_overview_first_page() -> bool:
 
 
 def overview_view_name() -> str:
-    """The name of its view."""
     return "admin:index" if is_overview_first_page() else "studio:overview"
 
 
 def overview_url() -> str:
-    """Its path."""
     return reverse(overview_view_name())

@@ -1,4 +1,4 @@
-"""Answers to a POST, and streams that do not hold up the server."""
+"""Responses to POSTs, and streams that do not block the server."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from automate_studio.ui.formatting import as_sentence
 
 
 class HttpResponseSeeOther(HttpResponseRedirect):
-    """The answer to a POST: look there."""
+    """303 See Other, after a POST."""
 
     status_code = 303
 
 
 async def stream_pieces(pieces: Iterator[str]) -> AsyncIterator[str]:
-    """The same without holding up the server; the connection is given back."""
+    """The pieces as an async stream that does not block the server; the database connection is returned."""
     try:
         while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
             yield piece
@@ -33,7 +33,7 @@ async def stream_pieces(pieces: Iterator[str]) -> AsyncIterator[str]:
 
 
 def try_action[T](request: HttpRequest, act: Callable[[], T]) -> T | None:
-    """What `act` gives; None, with the reason told, when it cannot be done. Raises PermissionDenied."""
+    """Result of `act`; None after an expected failure, with a message. Raises PermissionDenied."""
     try:
         return act()
     except NotPermittedError as error:

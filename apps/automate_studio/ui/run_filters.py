@@ -1,4 +1,4 @@
-"""What the run list is asked for: read from its address, and written back into addresses and chips."""
+"""Filters of the run list: read from its URL, written back into URLs and chips."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _TERM = re.compile(r"(?P<name>[a-z][a-z0-9_]{0,63}):(?P<value>.+)", re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True)
 class Chip:
-    """A filter as it stands above the list: `names` are the parameters that it is made of."""
+    """A filter above the list: `names` are its parameters."""
 
     kind: str
     label: str
@@ -72,19 +72,18 @@ class Chip:
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """`kept` are the parameters that could be read, as the list's own addresses write them; `problems` says of the
-    others why they could not."""
+    """`kept` are the readable parameters, as the list's own URLs write them; `problems` explain the others."""
 
     kept: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
     @property
     def tab(self) -> str:
-        """The name of the tab in addresses."""
+        """Name of the tab in URLs."""
         return self.kept.get("show", "")
 
     def many(self, name: str) -> list[str]:
-        """The values of a filter that takes several."""
+        """Values of a filter with several values."""
         return self.kept[name].split(",") if name in self.kept else []
 
     @cached_property
@@ -95,34 +94,34 @@ class Filters:
 
     @property
     def bulk(self) -> uuid.UUID | None:
-        """The bulk action whose runs are shown."""
+        """Bulk action whose runs are shown."""
         return uuid.UUID(self.kept["bulk"]) if "bulk" in self.kept else None
 
     def seconds(self, name: str) -> float | None:
-        """`longer` or `shorter`."""
+        """Value of `longer` or `shorter`."""
         return durations.parse_duration(self.kept[name]) if name in self.kept else None
 
     def period(self, now: dt.datetime) -> tuple[dt.datetime | None, dt.datetime | None]:
-        """From when to when the runs were made."""
+        """Period in which the runs were created."""
         if "since" in self.kept:
             return now - dt.timedelta(seconds=durations.parse_duration(self.kept["since"])), None
         return _parse_moment(self.kept.get("from", "")), _parse_moment(self.kept.get("to", ""))
 
     def address(self, **changed: str) -> str:
-        """The list's address with other parameters; empty ones are left out."""
+        """URL of the list with changed parameters, without empty ones."""
         return query_string({**self.kept, **changed})
 
     def without(self, names: Iterable[str]) -> dict[str, str]:
-        """The parameters but those."""
+        """Parameters without those."""
         return {name: value for name, value in self.kept.items() if name not in set(names)}
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether there is anything to clear."""
+        """Whether there is a filter to clear."""
         return bool(self.kept)
 
     def chips(self, names: Mapping[str, str]) -> list[Chip]:
-        """The filters that are set, in the order of the row. `names` are those of workflows by slug."""
+        """Set filters in the order of the row. `names` are workflow names by slug."""
         return [
             Chip(
                 kind=kind,
@@ -138,7 +137,7 @@ class Filters:
 
 
 def parse_filters(query: Query) -> Filters:
-    """What an address asks for."""
+    """Filters of a query."""
     kept: dict[str, str] = {}
     problems: list[str] = []
     for name, understand in _PARAMETERS.items():

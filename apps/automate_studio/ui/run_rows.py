@@ -1,4 +1,4 @@
-"""Rows of runs: in few queries for all of them, and without a look at what they carry."""
+"""Rows of runs, in few queries and without payloads."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _WAIT_REASONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunRow:
-    """A run in a list. `reason` is (step, what went wrong or is waited for), `tile` (icon, hue) of its connector.
+    """A run in a list. `reason` is (step, error or wait), `tile` (icon, hue) of its connector.
 
-    `rerun` is what came of re-running one that did not succeed. `subject` is empty for whom payloads are not shown.
+    `rerun` is the re-run of a failed one. `subject` is empty for people who may not view payloads.
     """
 
     run: ExecutionRun
@@ -57,18 +57,18 @@ class RunRow:
 
     @property
     def progress(self) -> str:
-        """The segments in words."""
+        """Segments in words."""
         return f"{sum(state != 'none' for state in self.segments)} of {len(self.segments)} steps reached"
 
     @property
     def has_ended(self) -> bool:
-        """Whether it can be run again, and no longer be cancelled."""
+        """Whether it can be re-run, and no longer cancelled."""
         return self.run.status in FINAL_RUN_STATES
 
 
 @dataclass(frozen=True)
 class _RunFacts:
-    """What is known of one run: the latest state and message of its steps, its open wait, and what is tried again."""
+    """Facts of a run: latest state and message by step, open wait, and retrying steps."""
 
     steps: dict[str, tuple[str, str]]
     wait: tuple[str, str, dt.datetime | None] | None
@@ -78,13 +78,13 @@ class _RunFacts:
 
 
 def build_run_rows(ids: Sequence[uuid.UUID], user: User, now: dt.datetime) -> list[RunRow]:
-    """The rows of those runs, in that order."""
+    """Rows of those runs, in that order."""
     runs = _select_run_columns(ExecutionRun.objects.filter(pk__in=ids)).in_bulk() if ids else {}
     return _run_rows([runs[key] for key in ids if key in runs], user, now)
 
 
 def recent_runs(workflow: Workflow, user: User, now: dt.datetime) -> list[RunRow]:
-    """The latest runs of one workflow."""
+    """Latest runs of a workflow."""
     return _run_rows(
         list(_select_run_columns(workflow.runs.exclude(cause=ExecutionRun.Cause.TEST)).order_by("-pk")[:10]), user, now
     )
@@ -132,7 +132,7 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
 
 
 def _open_waits(runs: list[uuid.UUID]) -> list[tuple[uuid.UUID, str, str, dt.datetime | None]]:
-    """(run, kind, path, due) of the first one of each step, however many items of loops wait there; oldest last."""
+    """(run, kind, path, due) of the first wait of each step, however many loop items wait there; oldest last."""
     first = (
         Wait.objects.filter(run__in=runs, status=WaitStatus.OPEN)
         .annotate(place=without_items_in("path"))
@@ -168,7 +168,7 @@ def _segment_state(path: str, facts: _RunFacts) -> str:
 
 
 def _failure_reason(run: ExecutionRun, facts: _RunFacts) -> tuple[str, str] | None:
-    """(step, message) of what went wrong, for good or until the next try."""
+    """(step, message) of the failure, final or until the next attempt."""
     told: tuple[str | None, str | None] = (run.failed_step, run.message)  # type: ignore[attr-defined]
     if any(told):
         return told[0] or "", told[1] or ""
@@ -179,7 +179,7 @@ def _failure_reason(run: ExecutionRun, facts: _RunFacts) -> tuple[str, str] | No
 
 
 def _wait_reason(facts: _RunFacts, now: dt.datetime) -> tuple[str, str]:
-    """(step, what is waited for)."""
+    """(step, wait in words)."""
     if facts.wait is None:
         return "", ""
     kind, path, due = facts.wait
@@ -189,7 +189,7 @@ def _wait_reason(facts: _RunFacts, now: dt.datetime) -> tuple[str, str]:
 
 
 def _connector_tile(definition: Definition) -> tuple[str, int] | None:
-    """Of the first step that calls somebody else."""
+    """Tile of the first step with a connector."""
     for _, step in walk(definition.steps):
         if isinstance(step, ActionStep):
             try:

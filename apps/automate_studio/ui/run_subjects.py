@@ -1,4 +1,4 @@
-"""The subject line of runs, as queries annotate it."""
+"""Subject line of runs, as an annotation."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from automate_core.models import SearchTerm
 
 
 def subject_of_run() -> Coalesce:
-    """Of a run of the query around it: its own subject, or that of its event. Only for those who may view payloads."""
+    """Subject of the outer query's run, or of its event. Only for people who may view payloads."""
     own = SearchTerm.objects.filter(run=OuterRef("pk"), name=SUBJECT).values("value")[:1]
     return Coalesce(Subquery(own), F("event__subject"), Value(""))

@@ -1,4 +1,4 @@
-"""Published versions as the screens need them: a version never changes, so it is read once a process."""
+"""Published versions, cached per process, since a version never changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _known: dict[int, Definition] = {}
 
 
 def version_definitions(version_ids: Iterable[int]) -> dict[int, Definition]:
-    """The definitions of those versions, in one query for what is not known yet."""
+    """Definitions of those versions, in one query for the ones not cached yet."""
     wanted = set(version_ids)
     found = {pk: _known[pk] for pk in wanted & _known.keys()}
     if missing := wanted - found.keys():
@@ -25,7 +25,7 @@ def version_definitions(version_ids: Iterable[int]) -> dict[int, Definition]:
 
 
 def _parse_version(version: WorkflowVersion) -> Definition:
-    """An empty definition when it can no longer be read."""
+    """Its definition; an empty one when it can no longer be read."""
     try:
         return parse(version.definition)
     except DefinitionError:
@@ -33,7 +33,7 @@ def _parse_version(version: WorkflowVersion) -> Definition:
 
 
 def step_paths(steps: list[Step], prefix: str = "") -> Iterator[str]:
-    """The path of every step in reading order, as runs record them; loops without what is inside them."""
+    """Path of every step in reading order, as runs record them, without the contents of loops."""
     for step in steps:
         yield f"{prefix}{step.key}"
         for slot in () if isinstance(step, ForEachStep | RepeatStep) else slots(step):

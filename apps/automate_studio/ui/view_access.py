@@ -19,7 +19,7 @@ type View = Callable[..., HttpResponseBase]
 
 
 def within_studio_admin(view: View) -> View:
-    """The view with `{% url "admin:..." %}` of its templates leading into the admin that our pages live in."""
+    """The view with `{% url "admin:..." %}` of its templates resolved in the studio's admin."""
 
     @wraps(view)
     def inner(request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
@@ -30,7 +30,7 @@ def within_studio_admin(view: View) -> View:
 
 
 def staff(route: str, view: View, name: str) -> URLPattern:
-    """A page for the staff: others are sent to the admin's page for signing in."""
+    """URL pattern of a page for staff; others are sent to the admin's sign-in page."""
     return path(route, admin_site().admin_view(within_studio_admin(view)), name=name)
 
 

@@ -1,4 +1,4 @@
-"""The form of a webhook as it is drawn: the same fields on its own page and in the builder."""
+"""Form of a webhook endpoint, the same on its own page and in the builder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONDITIONS: form_view.Conditions = {
 
 @dataclass(frozen=True, kw_only=True)
 class SchemeNote:
-    """What is said while one scheme is chosen. `risk`: deliveries are not signed then."""
+    """A note shown while one scheme is chosen. `risk`: its deliveries are not signed."""
 
     when: str
     text: str
@@ -29,14 +29,14 @@ class SchemeNote:
 
 
 def webhook_fields(form: WebhookEndpointForm) -> list[FieldView]:
-    """The fields of a new webhook."""
+    """Fields of a new webhook endpoint."""
     names = ("scheme", "slug", "secret", *config_fields.CONFIG_FIELDS)
     [section] = build_sections(form, [("", names)], conditions=CONDITIONS)
     return section.fields
 
 
 def scheme_notes(form: WebhookEndpointForm) -> list[SchemeNote]:
-    """Where senders show their secret, and what it means to have none."""
+    """Where senders show their secret, and the risk of having none."""
     chosen = str(form["scheme"].value() or "")
     found = [
         SchemeNote(when=f"scheme={code}", text=scheme.shown_by, absent=code != chosen)

@@ -1,1 +1,1 @@
-"""What a draft or a run looks like, as values without HTML."""
+"""View models of drafts and runs: values without HTML."""

@@ -1,4 +1,4 @@
-"""A condition and what it came to, line by line."""
+"""Explanation of a condition, line by line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_LINES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionLine:
-    """One line of an explanation: what was asked, whether it held, and what was seen there."""
+    """One line: the comparison, whether it was true, and the observed values."""
 
     words: str
     passed: bool
@@ -29,7 +29,7 @@ class ConditionLine:
 
 
 def explanation_lines(explained: Explanation) -> ConditionLine:
-    """The lines of an explanation."""
+    """Lines of an explanation."""
     return _condition_line(explained, iter(range(MAX_LINES)))
 
 
@@ -37,7 +37,7 @@ _HEADS = {"and": "All of these", "or": "Any of these", "!": "Not so", "all": "Al
 
 
 def _condition_line(explained: Explanation, left: Iterator[int]) -> ConditionLine:
-    """An operator and those inside it, as long as there are lines `left`."""
+    """An operator and its operands, within the remaining number of lines."""
     inner = [part for part in explained.parts if part.operator not in {"", "var", "now", "list"}]
     if explained.operator in {"and", "or", "if", "!", "all", "any", "some", "none"} and inner:
         head = _HEADS.get(explained.operator, "Some item" if explained.operator != "if" else "If")
@@ -50,7 +50,7 @@ def _condition_line(explained: Explanation, left: Iterator[int]) -> ConditionLin
 
 
 def _rebuild_rule(explained: Explanation) -> Any:
-    """What the explained part asks, as a rule that can be put in words."""
+    """Rule of an explained part, to be described in words."""
     if not explained.operator:
         return explained.result
     if explained.operator == "var":
@@ -61,7 +61,7 @@ def _rebuild_rule(explained: Explanation) -> Any:
 
 
 def _observed_values(explained: Explanation) -> str:
-    """What the variables in it were."""
+    """Values of its variables."""
     variables = [part for part in explained.parts if part.operator == "var"]
     if explained.operator == "var":
         return _value_text(explained.result)

@@ -1,4 +1,4 @@
-"""A connection's health in words, and what to do about it."""
+"""Health of a connection in words, with advice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WORDS = {"unknown": "Not tested yet", "working": "Healthy", "failing": "Failing
 
 
 def adapter_of(connection: Connection) -> ConnectorAdapter | None:
-    """A connection's connector, where it is installed."""
+    """Connector of a connection, if installed."""
     try:
         return connection.adapter
     except PluginNotFoundError:
@@ -19,12 +19,11 @@ def adapter_of(connection: Connection) -> ConnectorAdapter | None:
 
 
 def health_state(connection: Connection) -> str:
-    """The state whose glyph and colour stand for a connection's health."""
+    """State whose glyph and colour are shown."""
     return "pending" if _is_unproven(connection) else _STATES[connection.health]
 
 
 def health_word(connection: Connection) -> str:
-    """A connection's health in words."""
     if _is_unproven(connection):
         return _WORDS["unknown"]
     again = "Sign in again" if _signs_in(connection) else "Connect again"
@@ -32,7 +31,7 @@ def health_word(connection: Connection) -> str:
 
 
 def health_advice(connection: Connection) -> str:
-    """What to do while it fails."""
+    """What to do while the connection fails."""
     if adapter_of(connection) is None:
         return "Its connector is not installed: install the plug-in, or choose another connection in the workflows."
     if _signs_in(connection):
@@ -41,7 +40,7 @@ def health_advice(connection: Connection) -> str:
 
 
 def _is_unproven(connection: Connection) -> bool:
-    """Whether somebody signed in, and nothing was called since."""
+    """Whether it was signed in and not called since."""
     return connection.health == "working" and not (connection.tested_at or connection.last_used_at)
 
 

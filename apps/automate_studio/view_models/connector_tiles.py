@@ -1,4 +1,4 @@
-"""Icons of the connectors that a workflow uses."""
+"""Icons of a workflow's connectors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from automate_core.models import Workflow
 
 
 def connector_tiles(workflow: Workflow) -> list[tuple[str, int]]:
-    """(icon, hue) of the connectors it uses, at most three."""
+    """(icon, hue) of its connectors, at most three."""
     connector_tiles: dict[tuple[str, int], None] = {}
     for step in workflow.steps.all():
         if step.action:

@@ -1,4 +1,4 @@
-"""What is shown of a webhook: its URL, how it is signed, a command to try it, and a new secret once."""
+"""Webhook endpoint as shown: URL, signature, a command to test it, and a new secret once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from automate_governance.permissions import User, can
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointInfo:
-    """An endpoint beside its trigger. `secret` is there only in the answer to whoever has just made it."""
+    """An endpoint beside its trigger. `secret` is set only in the response to its creation."""
 
     slug: str
     url: str
@@ -30,7 +30,7 @@ class EndpointInfo:
 
 
 def build_endpoint_info(slug: str, user: User, event_type: str, *, secret: str = "") -> EndpointInfo | None:
-    """What is shown of an endpoint: nothing of one that is not there, or not this person's to see."""
+    """The endpoint; None for an unknown one or without permission."""
     endpoint = WebhookEndpoint.objects.filter(slug=slug).first() if slug else None
     if endpoint is None or not (can(user, "view", endpoint) or can(user, "view_payload", endpoint)):
         return None
@@ -54,7 +54,7 @@ def build_endpoint_info(slug: str, user: User, event_type: str, *, secret: str =
 
 
 def _event_type_source(scheme: SignatureScheme) -> str:
-    """Where the type of an event comes from, in words."""
+    """Source of the event type in words."""
     if not isinstance(scheme, ConfiguredScheme):
         return f"As the sender names it: {scheme.kind.replace('`', '')}."
     header, path = scheme.rules.event_header, scheme.rules.event_field

@@ -21,7 +21,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class EventSource:
-    """Where events come from, in words: `Webhook`, `github`, and an icon."""
+    """Source of events in words, with an icon: `Webhook`, `github`."""
 
     kind: str
     name: str

@@ -1,4 +1,4 @@
-"""Deliveries that were refused: how many, where, for which reason, on which day, and what to do about it."""
+"""Rejected deliveries by endpoint, reason and day, with advice."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ REASONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class RejectionGroup:
-    """One reason at one endpoint. `endpoint` is None for what was refused before one was found.
+    """One reason at one endpoint. `endpoint` is None for rejections before an endpoint was found.
 
-    `days` are (day, count, share of the highest in per cent), oldest first.
+    `days` are (day, count, per cent of the highest), oldest first.
     """
 
     endpoint: WebhookEndpoint | None
@@ -70,13 +70,13 @@ class RejectionGroup:
 
     @property
     def in_words(self) -> str:
-        """The days on which some were refused, for those who cannot see the bars."""
+        """Days with rejections, for screen readers."""
         return ", ".join(f"{day:%-d %b}: {count:,}" for day, count, _ in self.days if count)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RejectionPage:
-    """The refusals of the last DAYS days, most first."""
+    """Rejections of the last DAYS days, highest count first."""
 
     rows: list[RejectionGroup]
     total: int
@@ -84,7 +84,7 @@ class RejectionPage:
 
 
 def rejection_page(user: User, now: dt.datetime) -> RejectionPage:
-    """At the endpoints that `user` may view, and at none when they operate the site. One query, and their rights."""
+    """Rejections at endpoints that `user` may view, and at none for operators. One query, plus permissions."""
     today = now.astimezone(dt.UTC).date()
     first = today - dt.timedelta(days=DAYS - 1)
     theirs = Q(endpoint__in=permitted(user, "view", WebhookEndpoint.objects.all()))

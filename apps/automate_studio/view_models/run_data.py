@@ -1,4 +1,4 @@
-"""What a run has recorded of its steps, as the tree, the timeline and the panel read it. Values only."""
+"""Recorded data of a run for the tree, the timeline and the panel. Values only."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ITEM_STATES = {"failed", "active", "done"}  #: by which the items of a loop are 
 
 @dataclass(frozen=True, kw_only=True)
 class RunView:
-    """What of a run is looked at: of its loops the item `frame`, such as `each[37]/inner[2]`.
+    """The shown part of a run: of its loops the item `frame`, such as `each[37]/inner[2]`.
 
-    The loop at the path `loop` lists its items in the state `items`, all when empty, on the page `page`; on None that
-    with the item that is shown. Who follows a run sees of loops what goes on, rather than what failed.
+    The loop at the path `loop` lists its items in the state `items`, all when empty, on the page `page`; None is the
+    page of the shown item. A view that follows the run shows active items of loops rather than failed ones.
     """
 
     frame: str = ""
@@ -32,7 +32,7 @@ class RunView:
 
     @classmethod
     def of(cls, query: Mapping[str, Any], step: str = "") -> RunView:
-        """As a request asks for it; what makes no sense is left out. The item that `step` lies in is the one shown."""
+        """The view of a query, without invalid parameters. The item that contains `step` is shown."""
         path = (step or query.get("step") or "").replace("\0", "")
         frame = innermost_item(path) or innermost_item(query.get("item", "").replace("\0", ""))
         items = query.get("items", "")
@@ -46,20 +46,20 @@ class RunView:
         )
 
     def index(self, loop: str) -> int | None:
-        """Which item of the loop at that path is looked at."""
+        """Shown item of the loop at that path."""
         if not self.frame.startswith(f"{loop}["):
             return None
         return parse_number(self.frame[len(loop) + 1 :].partition("]")[0])
 
 
 def innermost_item(path: str) -> str:
-    """The innermost item of a loop that a path lies in: `each[3]` of `each[3]/route/call`, empty outside of loops."""
+    """Innermost loop item of a path: `each[3]` of `each[3]/route/call`, empty outside of loops."""
     return path[: path.rfind("]") + 1]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One attempt of a step, without its payload. `routes` are the arms that a branch took."""
+    """An attempt of a step, without its payload. `routes` are the routes that a branch took."""
 
     path: str
     number: int
@@ -71,13 +71,13 @@ class Attempt:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, None while it runs."""
+        """Duration, None while it runs."""
         return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class WaitInfo:
-    """A wait of a step. `whom` are the names of those who are asked, `what` the workflow or connection it waits for."""
+    """A wait of a step. `whom` are the assignees' names, `what` the awaited workflow or connection."""
 
     kind: str
     since: dt.datetime
@@ -89,34 +89,33 @@ class WaitInfo:
 
 @dataclass(frozen=True)
 class StepHistory:
-    """What a run has recorded of one path: its attempts and its waits, oldest first."""
+    """Attempts and waits of one path, oldest first."""
 
     attempts: list[Attempt] = field(default_factory=list)
     waits: list[WaitInfo] = field(default_factory=list)
 
     @property
     def last(self) -> Attempt | None:
-        """The newest attempt."""
         return self.attempts[-1] if self.attempts else None
 
     @property
     def waiting(self) -> WaitInfo | None:
-        """What it waits for at this moment."""
+        """The open wait."""
         return next((wait for wait in self.waits if wait.resolved_at is None), None)
 
     @property
     def retry_due(self) -> dt.datetime | None:
-        """When the next attempt is due."""
+        """Time of the next attempt."""
         return self.waiting.due if self.waiting and self.waiting.kind == "retry" else None
 
     @property
     def connection(self) -> str:
-        """The one that has to be connected again before it goes on."""
+        """Connection that must be reconnected before it continues."""
         return self.waiting.what if self.waiting and self.waiting.kind == "reconnect" else ""
 
     @property
     def state(self) -> str:
-        """The state to show: a failed or first attempt with another one to come is retrying."""
+        """State to show: a failed or first attempt with another one to come is retrying."""
         if self.last is None:
             return "pending"
         if self.retry_due or (self.last.status == "running" and self.last.number > 1):
@@ -133,9 +132,9 @@ class StepHistory:
 
 @dataclass(frozen=True)
 class RunData:
-    """A run as its tree is drawn: what is recorded by path, the items of the loops shown, and how it stands.
+    """Data of a run for its tree: history by path, items of the shown loops, and its state.
 
-    `changed` says of the keys of steps what became of them in the version that is published now.
+    `changed` maps step keys to their change in the published version.
     """
 
     recorded: Mapping[str, StepHistory]
@@ -145,17 +144,17 @@ class RunData:
     changed: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, path: str) -> StepHistory:
-        """What is recorded there."""
+        """History of a path."""
         return self.recorded.get(path, StepHistory())
 
     def lists(self, items: Items) -> bool:
-        """Whether the timeline lists the items of a loop: it is looked into, goes on, or failed somewhere."""
+        """Whether the timeline lists the items of a loop: it is open, active, or has a failed item."""
         looked_into = self.view.loop == items.path or self.view.index(items.path) is not None
         return looked_into or bool(items.failed or items.active)
 
     @functools.cached_property
     def longest(self) -> float:
-        """The seconds of the step that took longest, of those that hold no others."""
+        """Seconds of the longest step that is no container."""
         holding = {parent_path(path) for path in self.recorded}
         return max((each.seconds or 0 for path, each in self.recorded.items() if path not in holding), default=0)
 

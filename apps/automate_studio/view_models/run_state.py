@@ -1,4 +1,4 @@
-"""What a run adds to the card of a step: its state, how long it took, what it waits for and which ways it went."""
+"""State of a run on a step's card: state, duration, wait and routes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOLDING = (BranchStep, ParallelStep, ForEachStep, RepeatStep, TryStep)  #: do no
 
 @dataclass(frozen=True, kw_only=True)
 class RunState:
-    """What a card says of a run. `since` and `until` tick in the browser; `share` is of the longest step's time."""
+    """State of a card. `since` and `until` tick in the browser; `share` is its part of the longest step's time."""
 
     state: str = ""
     note: str = ""
@@ -40,7 +40,7 @@ class RunState:
 
 
 def build_run_state(step: Step, path: str, run: RunData | None, *, skipped: bool) -> RunState:
-    """The overlay of a step; nothing in a draft. A step that an ended run did not reach is skipped."""
+    """State of a step; empty in a draft. A step that an ended run did not reach is skipped."""
     if run is None:
         return RunState()
     recorded = run.at(path)
@@ -69,7 +69,7 @@ def items_progress(items: Items) -> str:
 
 
 def describe_wait(wait: WaitInfo) -> str:
-    """What a step waits for, whom and until when, in a line."""
+    """A wait in one line: for what, for whom and until when."""
     by = f", until {_due_text(wait.due)}" if wait.due else ""
     said: dict[str, Callable[[], str]] = {
         "timer": lambda: f"Waits until {_due_text(wait.due)}",
@@ -85,7 +85,7 @@ def describe_wait(wait: WaitInfo) -> str:
 
 
 def is_slot_taken(slot: Slot, prefix: str, recorded: StepHistory, run: RunData) -> bool:
-    """Whether the run went that way: a branch says so, elsewhere what is recorded inside does."""
+    """Whether the run took that slot: a branch records it, elsewhere history inside shows it."""
     if recorded.last and recorded.last.routes:
         return slot.key in recorded.last.routes
     return any(run.at(f"{prefix}{inner.key}").last for inner in slot.steps)
@@ -96,7 +96,7 @@ def _due_text(moment: dt.datetime | None) -> str:
 
 
 def _state_note(step: Step, recorded: StepHistory, items: Items | None) -> str:
-    """The short text at the card's end: how long it took, which try this is, or how far a loop has come."""
+    """Short text at the card's end: duration, attempt, or progress of a loop."""
     if isinstance(step, ForEachStep | RepeatStep):
         if items is None or not items.begun:
             return ""
@@ -112,7 +112,7 @@ def _state_note(step: Step, recorded: StepHistory, items: Items | None) -> str:
 
 
 def _duration_share(step: Step, recorded: StepHistory, run: RunData) -> int:
-    """Nothing where the bar would be a dot, and never more than the card: an approval waits longer than steps work."""
+    """Zero below a visible bar, and at most the card: an approval waits longer than steps work."""
     if recorded.seconds is None or isinstance(step, HOLDING) or run.longest < 0.001:
         return 0
     share = min(100, round(recorded.seconds / run.longest * 100))

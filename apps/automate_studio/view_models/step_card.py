@@ -1,4 +1,4 @@
-"""How a step looks on its card: icon and tint, what it does in a few words with its data as chips, what else holds."""
+"""Style of a step's card: icon and tint, summary with data as chips, and notes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _TRIGGER_ICONS = {
 
 @dataclass(frozen=True)
 class TextPart:
-    """A part of a card's sentence; a `chip` stands for data."""
+    """A part of a card's sentence; a `chip` is data."""
 
     text: str
     chip: bool = False
@@ -51,7 +51,7 @@ class TextPart:
 
 @dataclass(frozen=True)
 class CardStyle:
-    """What a step does, and its tile: a connector brings its own icon and hue."""
+    """Title and tile of a step; a connector has its own icon and hue."""
 
     title: str
     icon: str
@@ -60,12 +60,12 @@ class CardStyle:
 
 
 def trigger_icon(trigger: Trigger) -> str:
-    """The icon of a kind of trigger."""
+    """Icon of a trigger kind."""
     return _TRIGGER_ICONS[str(trigger.__struct_config__.tag)]
 
 
 def card_style(step: Step) -> CardStyle:
-    """The looks of a step."""
+    """Style of a step."""
     match step:
         case BranchStep():
             return CardStyle(
@@ -111,7 +111,7 @@ def _action_style(reference: str) -> CardStyle:
 
 
 def card_detail(step: Step) -> tuple[TextPart, ...]:
-    """With what, for whom, how long: the step's most telling values, data as chips."""
+    """The step's key values, data as chips."""
     return tuple(_truncate_parts(_detail_parts(step)))
 
 
@@ -139,7 +139,7 @@ def _detail_parts(step: Step) -> Iterator[TextPart]:
 
 
 def _key_inputs(step: ActionStep) -> Iterator[TextPart]:
-    """The required inputs of an action, which say most; else the first that is filled in."""
+    """Required inputs of an action; else the first set one."""
     try:
         _, action = find_action(step.action)
     except LookupError:
@@ -156,7 +156,7 @@ def _key_inputs(step: ActionStep) -> Iterator[TextPart]:
 
 
 def value_parts(value: Any) -> Iterator[TextPart]:
-    """A value as it is written: its expressions are chips that say the last name in them."""
+    """A value in parts: its expressions are chips with their last name."""
     text = value if isinstance(value, str) else describe_condition(value)
     end = 0
     for match in _EXPRESSION.finditer(text):
@@ -185,7 +185,7 @@ def _truncate_parts(parts: Iterable[TextPart]) -> Iterator[TextPart]:
 
 
 def card_notes(step: Step, connections: Mapping[str, str]) -> str:
-    """What else holds for a step, for those for which it does. `connections` names them by slug."""
+    """Further settings of a step in words. `connections` names them by slug."""
     found: list[str] = []
     match step:
         case ActionStep():
@@ -208,7 +208,7 @@ def card_notes(step: Step, connections: Mapping[str, str]) -> str:
 
 
 def span_text(value: float | str) -> str:
-    """A span of time in words: `2 days`, `30.0 s`; an expression as it is."""
+    """A duration in words: `2 days`, `30.0 s`; an expression stays as it is."""
     try:
         length = parse_duration(value)
     except ValueError:

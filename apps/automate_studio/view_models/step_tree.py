@@ -1,6 +1,6 @@
-"""The step tree as the screens draw it. One view-model for the draft and for a run: a difference is a field.
+"""Step tree: one view model for drafts and runs, which differ in fields.
 
-Values in, values out: the functions take a definition and what a run has recorded, and ask the database nothing.
+Values in, values out: no queries.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ START = "~trigger"  #: the path of the trigger where there is more to see of it;
 
 @dataclass(frozen=True, kw_only=True)
 class StepCard:
-    """One step, or the trigger. `state` is empty in a draft; `line` styles the connector above."""
+    """A step, or the trigger. `state` is empty in a draft; `line` styles the connector above."""
 
     path: str
     name: str
@@ -75,25 +75,25 @@ class StepCard:
 
     @property
     def place(self) -> str:
-        """The path without the items of loops: where the step is in the definition."""
+        """Path in the definition, without loop items."""
         return without_items(self.path)
 
     @property
     def dom_id(self) -> str:
-        """The path as part of an element's id, safe in selectors: `route/notify` is `route-notify`.
+        """Path as part of an element id, safe in selectors: `route/notify` is `route-notify`.
 
-        The same for every iteration of a loop: the page shows one at a time.
+        The same for every item of a loop, since the page shows one at a time.
         """
         return "trigger" if self.path == START else self.place.replace("/", "-")
 
     @property
     def inner_id(self) -> str:
-        """Of the connector to what it holds."""
+        """Element id of the connector to its contents."""
         return f"{self.dom_id}-in"
 
     @property
     def line_below(self) -> str:
-        """The connector to what it holds."""
+        """Connector to its contents."""
         if self.state == "waiting":
             return ""
         return "done" if self.state in {"succeeded", "running", "failed"} else self.line
@@ -105,7 +105,7 @@ class StepCard:
 
     @property
     def label(self) -> str:
-        """The accessible name: what it is, and its state in words."""
+        """Accessible name: title, and state in words."""
         said = self.mark.text if self.mark else ""
         tested = self.badge.text if self.badge else ""
         state = state_word(self.state).lower() if self.state else ""
@@ -114,19 +114,19 @@ class StepCard:
 
     @property
     def numbered(self) -> str:
-        """What kind of step it is, after its number."""
+        """Step kind with its number."""
         return f"{self.number} · {self.subtitle}" if self.number else self.subtitle
 
     @property
     def description(self) -> str:
-        """The rest of what the card says, read after its name."""
+        """Accessible description: the rest of the card."""
         sentence = "".join(part.text for part in self.detail)
         return ". ".join(part for part in (sentence, self.more) if part)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProblemMark:
-    """What is wrong with a step of a draft: `level` is `error` or `warning`."""
+    """Problem of a step in a draft: `level` is `error` or `warning`."""
 
     level: str
     text: str
@@ -134,20 +134,19 @@ class ProblemMark:
 
 @dataclass(frozen=True, kw_only=True)
 class TestBadge:
-    """How a step of a draft stands with its tests: `kind` is `tested`, `failed`, `changed` or `mocked`."""
+    """Test state of a step in a draft: `kind` is `tested`, `failed`, `changed` or `mocked`."""
 
     kind: str
     text: str
 
     @property
     def icon(self) -> str:
-        """The icon beside the text."""
         return {"tested": "check", "failed": "x", "changed": "edit", "mocked": "transform"}[self.kind]
 
 
 @dataclass(frozen=True, kw_only=True)
 class InsertPlace:
-    """Where a step can be put: before the one at `index` of a list. None of it where nothing can be changed."""
+    """A place to insert a step: before the one at `index` of a slot. None where the tree is read-only."""
 
     parent: str
     slot: str
@@ -156,13 +155,13 @@ class InsertPlace:
 
     @property
     def query(self) -> str:
-        """As the parameters of a request."""
+        """Parameters of a request."""
         return urlencode({"parent": self.parent, "slot": self.slot, "index": self.index})
 
 
 @dataclass(frozen=True, kw_only=True)
 class RouteView:
-    """One way through a step that holds others. `state` is `hit`, `off`, or empty while it is open."""
+    """A slot of a container. `state` is `hit`, `off`, or empty while it is undecided."""
 
     key: str
     name: str
@@ -179,18 +178,18 @@ class RouteView:
 
     @property
     def taken(self) -> bool:
-        """Whether it was chosen from others."""
+        """Whether it was taken and others were not."""
         return self.state == "hit" and not self.track
 
     @property
     def told(self) -> str:
-        """Which item of a loop is drawn: `Item 37 of 120, 2 failed`."""
+        """The shown loop item: `Item 37 of 120, 2 failed`."""
         said = items_progress(self.items) if self.items else ""
         return said[:1].upper() + said[1:]
 
     @property
     def line(self) -> str:
-        """How its connectors are drawn: the way in, and the way out, which a step that failed does not take."""
+        """Style of its connectors: way in and way out; a failed step has no way out."""
         if self.state == "hit" and self.cards and (self.cards[-1].state != "succeeded" or not self.joined):
             return "done in"
         return {"hit": "done", "off": "off"}.get(self.state, "")
@@ -198,31 +197,31 @@ class RouteView:
 
 @dataclass(frozen=True)
 class StepTree:
-    """All cards: the trigger, then the steps in reading order."""
+    """The trigger's card, then the steps in reading order."""
 
     trigger: StepCard
     cards: tuple[StepCard, ...]
     end: InsertPlace | None = None
 
     def flat(self) -> Iterator[StepCard]:
-        """Every step's card in reading order."""
+        """Cards of all steps in reading order."""
         return _walk_cards(self.cards)
 
     @property
     def end_line(self) -> str:
-        """The connector before the end."""
+        """Connector before the end."""
         last = self.cards[-1] if self.cards else self.trigger
         return {"succeeded": "done", "skipped": "off"}.get(last.state, "")
 
 
 def draft_tree(definition: Definition, edited: DraftMarks | None = None) -> StepTree:
-    """The tree of a definition, without states; with `edited`, one that can be changed."""
+    """Tree of a definition without states; with `edited`, an editable one."""
     return _build_tree(definition, None, "", edited)
 
 
 @dataclass(frozen=True)
 class DraftMarks:
-    """A draft in somebody's hands: what is wrong with its steps, and their revisions, by key."""
+    """Marks of an edited draft: problems, revisions and badges of its steps by key."""
 
     marks: Mapping[str, ProblemMark] = field(default_factory=dict)
     trigger: ProblemMark | None = None
@@ -232,12 +231,12 @@ class DraftMarks:
     badges: Mapping[str, TestBadge] = field(default_factory=dict)
 
     def place(self, at: tuple[str, str], index: int, label: str) -> InsertPlace:
-        """Where a step can be put."""
+        """A place to insert a step."""
         return InsertPlace(parent=at[0], slot=at[1], index=index, label=label)
 
 
 def run_tree(definition: Definition, run: RunData, trigger_note: str) -> StepTree:
-    """The tree of a run on its own version. A step that an ended run did not reach is skipped."""
+    """Tree of a run on its own version. A step that an ended run did not reach is skipped."""
     return _build_tree(definition, run, trigger_note)
 
 
@@ -378,7 +377,7 @@ _SLOT_NAMES = {
 
 
 def _slot_label(step: Step, slot: Slot) -> tuple[str, str]:
-    """(name, condition) of a way through a step."""
+    """(name, condition) of a slot."""
     if isinstance(step, BranchStep):
         arm = next((arm for arm in step.arms if arm.key == slot.key), None)
         condition = describe_condition(arm.when) if arm else ""
@@ -392,7 +391,7 @@ def _slot_label(step: Step, slot: Slot) -> tuple[str, str]:
 
 
 def _is_on_connector(place: float, hits: list[int], arms: int) -> bool:
-    """Whether that place on the line lies between the trunk and a route that was taken."""
+    """Whether that place is between the trunk and a taken route."""
     trunk = (arms - 1) / 2
     return any(min(hit, trunk) < place < max(hit, trunk) for hit in hits)
 

@@ -1,4 +1,4 @@
-"""How many approvals wait for a person."""
+"""Number of approvals that wait for a person."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ MOST_COUNTED = 100
 
 
 def may_reassign_tasks(user: User) -> bool:
-    """Whether there may be tasks of others that this person reassigns."""
+    """Whether this person may reassign tasks of others at all."""
     return holds_anywhere(user, "operate", Wait)
 
 
 def task_count(user: User) -> str:
-    """How many approvals wait for this person, as a badge says it; empty for none."""
+    """Number of approvals for this person's badge; empty for none."""
     found = len(approvals.assigned_to(user).values_list("pk")[: MOST_COUNTED + 1])
     return f"{MOST_COUNTED}+" if found > MOST_COUNTED else str(found or "")

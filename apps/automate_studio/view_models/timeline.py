@@ -1,4 +1,4 @@
-"""The timeline of a run: rows of bars in milliseconds from its start, so that a longer axis moves none of them."""
+"""Timeline of a run: rows of bars in milliseconds from its start, so that a longer axis moves no bar."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ _MOST_TICKS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class TimelineBar:
-    """A piece of a row, in milliseconds from the start; `width` is None while it goes on.
+    """A part of a row in milliseconds from the start; `width` is None while it is open.
 
-    `kind` is `ok` (work), `gp` (what holds others), `wt` (waiting), `bk` (until the next try), or empty for a try by
+    `kind` is `ok` (work), `gp` (container), `wt` (wait), `bk` (until the next attempt), or empty for an attempt, by
     its `state`.
     """
 
@@ -57,7 +57,7 @@ class TimelineBar:
 
 @dataclass(frozen=True, kw_only=True)
 class StepRow:
-    """One step's row. `lane` is the track of a parallel step that begins with it; `said` is what its bars show."""
+    """Row of a step. `lane` is the parallel branch that begins with it; `said` describes its bars."""
 
     template: ClassVar[str] = "automate_studio/run/row_step.html"
     card: StepCard
@@ -69,18 +69,18 @@ class StepRow:
 
     @property
     def dom_id(self) -> str:
-        """Of its element."""
+        """Element id."""
         return f"row-{self.card.dom_id}"
 
     @property
     def sign(self) -> str:
-        """Another one whenever the step's panel shows something else."""
+        """Key that changes whenever the step's panel changes."""
         return f"{self.card.path} {self.card.state} {len(self.bars)} {self.card.more}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ItemsRow:
-    """What is above the items of a loop: filters, pages, and the way to one of them; a way to list them else."""
+    """Row above the items of a loop: filters, pages, and a jump to an item; else a link that lists them."""
 
     template: ClassVar[str] = "automate_studio/run/row_items.html"
     items: Items
@@ -90,29 +90,29 @@ class ItemsRow:
 
     @property
     def dom_id(self) -> str:
-        """Of its element."""
+        """Element id."""
         return f"items-{self.card.dom_id}"
 
     @property
     def query(self) -> str:
-        """What the addresses of other pages of items begin with."""
+        """Prefix of the URLs of other pages of items."""
         asked = {"item": self.items.item(self.items.shown or 0), "loop": self.items.path}
         return f"?{urlencode(asked)}"
 
     @property
     def before(self) -> int:
-        """The page before."""
+        """Previous page."""
         return self.items.at - 1
 
     @property
     def after(self) -> int:
-        """The page after."""
+        """Next page."""
         return self.items.at + 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class ItemRow:
-    """One item of a loop; `shown` is the one whose steps follow it."""
+    """A loop item; `shown` marks the one whose steps follow."""
 
     template: ClassVar[str] = "automate_studio/run/row_item.html"
     item: Item
@@ -125,18 +125,18 @@ class ItemRow:
 
     @property
     def dom_id(self) -> str:
-        """Of its element."""
+        """Element id."""
         return f"item-{self.loop}-{self.item.index}"
 
     @property
     def bars(self) -> tuple[TimelineBar, ...]:
-        """Its one bar."""
+        """Its single bar."""
         return (self.bar,)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PassedRow:
-    """Steps of routes that the run did not take, in one row. `routes` are their names."""
+    """Steps of routes not taken, in one row. `routes` are their names."""
 
     template: ClassVar[str] = "automate_studio/run/row_passed.html"
     first: StepCard
@@ -146,7 +146,7 @@ class PassedRow:
 
     @property
     def dom_id(self) -> str:
-        """Of its element."""
+        """Element id."""
         return f"passed-{self.first.dom_id}"
 
 
@@ -155,7 +155,7 @@ type AnyRow = StepRow | ItemsRow | ItemRow | PassedRow
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """All rows, the ticks of the axis as (percent, text), and where now is in percent (None for an ended run)."""
+    """Rows, ticks of the axis as (per cent, text), and the position of now in per cent (None for an ended run)."""
 
     rows: tuple[AnyRow, ...]
     ticks: tuple[tuple[float, str], ...]
@@ -167,7 +167,7 @@ class Timeline:
 def build_timeline(
     tree: StepTree, run: RunData, start: dt.datetime | None, end: dt.datetime | None, now: dt.datetime
 ) -> Timeline:
-    """The timeline from `start` to `end`, or to `now` while the run goes on."""
+    """Timeline from `start` to `end`, or to `now` while the run is active."""
     until = end or now
     begun = start or until
     seconds = max(0.001, (until - begun).total_seconds())
@@ -219,7 +219,7 @@ class _RowBuilder:
             )
 
     def _loop(self, card: StepCard, items: Items, depth: int) -> Iterator[AnyRow]:
-        """The items on the page, and under the one shown its steps, which stand alone when it is on another page."""
+        """Items on the page with the steps of the shown one, which stand alone when it is on another page."""
         inside = [inner for route in card.routes for inner in route.cards]
         listed = self.run.lists(items)
         yield ItemsRow(items=items, card=card, depth=depth, listed=listed)
@@ -290,7 +290,7 @@ def _bar_kind(card: StepCard, attempt: Attempt) -> str:
 
 
 def _bar_summary(recorded: StepHistory) -> str:
-    """What the bars show, in words."""
+    """The bars in words."""
     tries, failed = len(recorded.attempts), sum(attempt.status == "failed" for attempt in recorded.attempts)
     waits = [wait for wait in recorded.waits if wait.kind != "retry" and wait.resolved_at]
     said = [f"{tries} tries, {failed} failed"] if tries > 1 else []

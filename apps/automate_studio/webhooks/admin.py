@@ -1,4 +1,4 @@
-"""Webhooks in the admin: the list, and the form that the builder uses for a webhook trigger as well."""
+"""Webhook endpoints in the admin: the list, and the form that the builder uses as well."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from automate_studio.webhooks.views import endpoint_saved, endpoint_summary
 
 
 class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
-    """Webhooks with what they accepted and rejected, and where they are used."""
+    """Webhook endpoints with their deliveries and usage."""
 
     new_title = "New webhook"
     list_title = "Webhooks"
@@ -29,15 +29,14 @@ class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
     )
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
-        """The list."""
         return views.webhook_list(request)
 
     def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        """Its URL, its secrets, and its deliveries."""
+        """URL, secrets and deliveries."""
         return {"about": endpoint_summary(request, obj)}
 
     def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
-        """For those who may not change it."""
+        """Read-only fields for people who may not change it."""
         scheme = SCHEMES.get(obj.scheme)
         return {
             "scheme": ("Sender", scheme.name if scheme else obj.scheme),
@@ -45,15 +44,15 @@ class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
         }
 
     def around_form(self, form: Any) -> dict[str, Any]:
-        """Where senders show their secret, and what it means to have none."""
+        """Notes of the schemes."""
         return {"notes": scheme_notes(form) if "scheme" in form.fields else []}
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        """The URL to give to the sender, and a generated secret this once."""
+        """The URL for the sender, and a generated secret once."""
         return endpoint_saved(request, obj, obj.fresh, "Webhook created")
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        """The same when a secret was generated; else back to the list."""
+        """The generated secret once; else a redirect to the list."""
         if obj.fresh:
             return endpoint_saved(request, obj, obj.fresh, "Secret changed")
         response: HttpResponse = super().response_change(request, obj)

@@ -1,4 +1,4 @@
-"""The list of webhook endpoints: their URL, what they accepted and rejected lately, those that reject first."""
+"""List of webhook endpoints: URL, recent deliveries; rejecting ones first."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ ORDER BY event.endpoint_id DESC, event.id DESC LIMIT 1
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookRow:
-    """An endpoint in the list, with what this person may do with it."""
+    """An endpoint in the list, with the person's permissions."""
 
     endpoint: WebhookEndpoint
     url: str
@@ -76,17 +76,17 @@ class WebhookRow:
 
     @property
     def state(self) -> str:
-        """The state whose glyph and colour stand for it."""
+        """State whose glyph and colour are shown."""
         return {"rejecting": "failed", "receiving": "succeeded", "off": "skipped"}.get(self.state_key, "pending")
 
     @property
     def word(self) -> str:
-        """How it stands, in words."""
+        """State in words."""
         return {"silent": "No deliveries yet"}.get(self.state_key, TABS[self.state_key])
 
 
 def webhook_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
-    """One page of the endpoints that `user` may view."""
+    """A page of the endpoints that `user` may view."""
     kept = list_query(query, TABS, "scheme", "owner")
     known = permitted(user, "view", WebhookEndpoint.objects.all())
     found = _with_last_deliveries(_filter_endpoints(known, kept), now)
@@ -104,7 +104,7 @@ def webhook_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage
 
 
 def webhook_rows(user: User, keys: list[int], states: dict[int, str], now: dt.datetime) -> list[WebhookRow]:
-    """The rows of these endpoints, in this order: the same number of queries for any number of them."""
+    """Rows of these endpoints in this order, in a fixed number of queries."""
     found = _with_last_deliveries(WebhookEndpoint.objects.filter(pk__in=keys).select_related("owner"), now).in_bulk()
     shown = [found[key] for key in keys if key in found]
     queryset = WebhookEndpoint.objects.filter(pk__in=keys)
@@ -144,7 +144,7 @@ def _filter_endpoints(found: QuerySet[WebhookEndpoint], kept: ListQuery) -> Quer
 
 
 def _with_last_deliveries(found: QuerySet[WebhookEndpoint], now: dt.datetime) -> QuerySet[WebhookEndpoint]:
-    """With when each accepted and rejected a delivery last, and how many it rejected lately."""
+    """Annotated with the last accepted and rejected delivery, and the number of recent rejections."""
     week = RefusedDeliveries.objects.filter(endpoint=OuterRef("pk"), day__gt=now.date() - dt.timedelta(days=DAYS))
     by_endpoint = week.order_by().values("endpoint")
     return found.annotate(
@@ -155,7 +155,7 @@ def _with_last_deliveries(found: QuerySet[WebhookEndpoint], now: dt.datetime) ->
 
 
 def _keys_by_state(found: QuerySet[Any]) -> dict[str, list[int]]:
-    """The keys of the endpoints by how they stand, by address."""
+    """Keys of the endpoints by state, sorted by slug."""
     by_state: dict[str, list[int]] = {state: [] for state in _ORDER}
     listed = found.order_by("slug").values_list("pk", "enabled", "last_event", "last_rejected")
     for key, enabled, accepted, rejected in listed:
@@ -164,7 +164,7 @@ def _keys_by_state(found: QuerySet[Any]) -> dict[str, list[int]]:
 
 
 def _endpoint_state(enabled: bool, accepted: dt.datetime | None, rejected: dt.datetime | None) -> str:
-    """An endpoint rejects when its last delivery was one that it rejected."""
+    """State; an endpoint rejects when its last delivery was rejected."""
     if not enabled:
         return "off"
     if rejected and (accepted is None or rejected > accepted):
@@ -173,7 +173,7 @@ def _endpoint_state(enabled: bool, accepted: dt.datetime | None, rejected: dt.da
 
 
 def _accepted_counts(keys: list[int], now: dt.datetime) -> dict[int, str]:
-    """How many events each endpoint had lately, by the time that stands in their ids."""
+    """Number of recent events by endpoint, from the time in event ids."""
     floor = uuid.UUID(int=int((now - dt.timedelta(days=DAYS)).timestamp() * 1000) << 80)
     values = {"endpoints": keys, "since": floor, "most": MOST_COUNTED + 1}
     counts = {row.endpoint: row.accepted for row in database.run(None, ACCEPTED, values)} if keys else {}

@@ -1,4 +1,4 @@
-"""The list of webhooks, what is known of one, and what people do with it beside changing it."""
+"""List of webhook endpoints, their summary, and the actions beside the form."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from automate_studio.webhooks.listing import DAYS, webhook_page
 
 @dataclass(frozen=True, kw_only=True)
 class SecretUse:
-    """A secret that deliveries are checked with: its reference, when it was last used, until when it counts."""
+    """A signing secret: reference, last use, and end of its validity."""
 
     reference: str
     used: str
@@ -40,7 +40,7 @@ class SecretUse:
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointSummary:
-    """What a webhook's page shows above its form. `rejected` are (count, what happened, what to do)."""
+    """Summary above an endpoint's form. `rejected` are (count, reason, advice)."""
 
     endpoint: WebhookEndpoint
     shown: EndpointInfo | None
@@ -51,7 +51,6 @@ class EndpointSummary:
 
 
 def webhook_list(request: HttpRequest) -> HttpResponse:
-    """The webhooks that this person may view."""
     found = webhook_page(request.user, request.GET, timezone.now())
     url = reverse("admin:automate_core_webhookendpoint_changelist")
     may_add = can(request.user, "add", WebhookEndpoint)
@@ -61,7 +60,6 @@ def webhook_list(request: HttpRequest) -> HttpResponse:
 
 
 def endpoint_summary(request: HttpRequest, endpoint: WebhookEndpoint) -> EndpointSummary:
-    """What is known of a webhook."""
     now = timezone.localtime()
     week = endpoint.refused.filter(day__gt=timezone.now().date() - dt.timedelta(days=DAYS))
     counts = week.order_by().values_list("reason").annotate(total=Sum("count")).order_by("-total")
@@ -84,7 +82,7 @@ def endpoint_summary(request: HttpRequest, endpoint: WebhookEndpoint) -> Endpoin
 
 
 def endpoint_saved(request: HttpRequest, endpoint: WebhookEndpoint, secret: str, title: str) -> HttpResponse:
-    """A webhook that was just saved, with its secret this once."""
+    """A saved endpoint, with its secret once."""
     template = "automate_studio/webhooks/made.html"
     about = _without_own_link(build_endpoint_info(endpoint.slug, request.user, "", secret=secret))
     answer = render_page(request, template, title, endpoint=about, webhook=endpoint)
@@ -107,7 +105,7 @@ def webhook_end_overlap(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _without_own_link(found: EndpointInfo | None) -> EndpointInfo | None:
-    """Without the link to the page that it stands on."""
+    """The info without the link to its own page."""
     return replace(found, about={}) if found else None
 
 

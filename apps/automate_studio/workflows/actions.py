@@ -1,4 +1,4 @@
-"""The workflow list, and pausing, resuming, archiving and restoring: from it several at once, from a page one."""
+"""Workflow list, and pausing, resuming, archiving and restoring: in bulk from the list, singly from a page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TEMPLATE = "automate_studio/workflows.html"
 
 @dataclass(frozen=True)
 class BulkVerb:
-    """What may be done to several workflows: `undo` is the verb that takes it back, where one does."""
+    """An action on several workflows; `undo` is the opposite action, if any."""
 
     act: Callable[[Workflow, Person], Workflow]
     done: str
@@ -57,7 +57,7 @@ _VERBS = {
 
 @dataclass(frozen=True, kw_only=True)
 class BulkOutcome:
-    """What came of it, and whether and on which workflows it can be taken back."""
+    """Result of an action, and the workflows on which it can be undone."""
 
     said: str
     refused: list[str]
@@ -67,7 +67,7 @@ class BulkOutcome:
 
 @require_safe
 def workflow_list(request: HtmxRequest) -> HttpResponse:
-    """The workflows that this person may know of; htmx asks for what a filter changes alone."""
+    """Workflows that this person may view; htmx gets the changed part alone."""
     if not holds_anywhere(request.user, "view", Workflow):
         raise Http404
     if request.htmx:
@@ -78,9 +78,9 @@ def workflow_list(request: HtmxRequest) -> HttpResponse:
 
 @require_POST
 def workflows_manage(request: HttpRequest) -> HttpResponse:
-    """Do one thing to each of several workflows, each asked for and audited for itself, and show the list anew.
+    """Apply an action to several workflows, each with its own permission check and audit entry; responds with the list.
 
-    404 when this person knows none of them, 403 when none of them is theirs to manage, 409 when nothing was done.
+    404 when this person may view none of them, 403 when they may manage none, 409 when nothing was changed.
     """
     verb = _VERBS.get(request.POST.get("do", ""))
     keys = {key for text in request.POST.getlist("id") if (key := parse_number(text))}
@@ -99,7 +99,7 @@ def workflows_manage(request: HttpRequest) -> HttpResponse:
 
 
 def _apply_to_each(verb: BulkVerb, chosen: list[Workflow], by: Person) -> tuple[list[Workflow], list[str], list[str]]:
-    """(those it was done to, why not to others, names of those that are not this person's to manage)."""
+    """(changed workflows, reasons for the others, names of those without permission)."""
     done: list[Workflow] = []
     refused: list[str] = []
     forbidden: list[str] = []
@@ -124,7 +124,7 @@ def _bulk_outcome(verb: BulkVerb, done: list[Workflow], refused: list[str]) -> B
 
 
 def _list_response(request: HttpRequest, outcome: BulkOutcome | None = None, *, status: int = 200) -> HttpResponse:
-    """The list with what stands around it, as the address it is asked for with says."""
+    """The list for its query, with the changed parts around it."""
     found = workflow_page(request.user, request.GET, timezone.now())
     shown = {"found": found, "outcome": outcome}
     answer = TemplateResponse(request, f"{TEMPLATE}#answer", shown, status=status)
@@ -133,13 +133,11 @@ def _list_response(request: HttpRequest, outcome: BulkOutcome | None = None, *, 
 
 @require_POST
 def workflow_archive(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take a workflow out of use."""
     return _apply_to_one(request, pk, pausing.archive, "Archived. No further runs start; those that have started end.")
 
 
 @require_POST
 def workflow_restore(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take a workflow out of the archive."""
     return _apply_to_one(request, pk, pausing.restore, "Restored. It is {}.")
 
 

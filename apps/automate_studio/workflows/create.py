@@ -1,4 +1,4 @@
-"""A new workflow: from scratch, from a template, or from a YAML file whose faults are shown at their lines."""
+"""New workflow: empty, from a template, or from a YAML file whose errors are shown at their lines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LINE = re.compile(r"line (\d+): ")
 
 @dataclass
 class FileLine:
-    """A line of a file near a fault; `gap` when lines before it are left out."""
+    """A line near an error; `gap` when lines before it are left out."""
 
     number: int
     text: str
@@ -45,7 +45,7 @@ class FileLine:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_workflow(request: HttpRequest) -> HttpResponse:
-    """The ways to begin; a POST begins from scratch, with a name."""
+    """Ways to create a workflow; a POST creates an empty one with a name."""
     _check_may_add(request)
     if request.method != "POST":
         return _render_page(request)
@@ -61,7 +61,7 @@ def new_workflow(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def import_yaml(request: HttpRequest) -> HttpResponse:
-    """Make a draft of a YAML file, or of a text that was pasted; refuse it whole when it has faults."""
+    """Create a draft from a YAML file or a pasted text; a file with errors is rejected as a whole."""
     _check_may_add(request)
     text = ""
     try:
@@ -87,7 +87,7 @@ def _check_may_add(request: HttpRequest) -> None:
 
 
 def _posted_yaml(request: HttpRequest) -> str:
-    """The text of the file, or else the one that was pasted. Raises WorkflowFileError."""
+    """Text of the file, or else the pasted one. Raises WorkflowFileError."""
     upload = request.FILES.get("file")
     if upload is None:
         text = request.POST.get("text", "")
@@ -126,7 +126,7 @@ def _problem_text(problem: Problem) -> str:
 
 
 def _faulty_lines(text: str, problems: Iterable[Problem]) -> Iterator[FileLine]:
-    """The lines with faults and those around them."""
+    """Lines with errors and their neighbours."""
     said: dict[int, list[str]] = {}
     for problem in problems:
         said.setdefault(problem.line or 0, []).append(_problem_text(problem))
@@ -140,7 +140,7 @@ def _faulty_lines(text: str, problems: Iterable[Problem]) -> Iterator[FileLine]:
 
 
 def _render_page(request: HttpRequest, **context: Any) -> HttpResponse:
-    """The page; what was refused makes it a 422."""
+    """The page; 422 after a rejection."""
     status, templates = 422 if context else 200, list(files.installed_templates().values())
     return render_page(
         request, "automate_studio/gallery/new.html", "New workflow", status=status, templates=templates, **context

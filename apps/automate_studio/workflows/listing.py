@@ -1,6 +1,6 @@
-"""The workflow list: searched, filtered, sorted and paged in as many queries for ten workflows as for two hundred.
+"""Workflow list: searched, filtered, sorted and paged in a fixed number of queries.
 
-Of runs only the twenty latest of each workflow are looked at, by index, however many there are.
+Only the twenty latest runs of each workflow are read, by index.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ _TABS = {
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowRow:
-    """A workflow in the list. `may_manage`: whether this person may pause and resume it, and perhaps archive it."""
+    """A workflow in the list. `may_manage`: the person may pause and resume it, and perhaps archive it."""
 
     workflow: Workflow
     tiles: list[tuple[str, int]]
@@ -94,13 +94,13 @@ class WorkflowRow:
 
     @property
     def gaps(self) -> range:
-        """Places in the tracker that no run has taken yet."""
+        """Empty places of the tracker."""
         return range(LATEST - len(self.tracker))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SortColumn:
-    """A heading to sort by; `order` as `aria-sort` says it."""
+    """A sortable heading; `order` is the value of `aria-sort`."""
 
     url: str
     order: str
@@ -108,9 +108,9 @@ class SortColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowPage:
-    """Rows, and where the pages before and after are (empty: there is none).
+    """Rows, and URLs of the pages before and after (empty for none).
 
-    `query` is the page's own address; `first`, `last` and `total` count from 1 among what matches.
+    `query` is the page's own query; `first`, `last` and `total` count matching workflows from 1.
     """
 
     rows: list[WorkflowRow]
@@ -130,7 +130,7 @@ class WorkflowPage:
 
 
 def workflow_page(user: User, query: Query, now: dt.datetime) -> WorkflowPage:
-    """One page of the workflows that `user` may view. Archived ones are only under their own tab."""
+    """A page of the workflows that `user` may view. Archived ones are only under their own tab."""
     known = permitted(user, "view", Workflow.objects.all())
     kept = _list_query(query)
     found = _filter_workflows(known, kept)
@@ -167,7 +167,7 @@ def workflow_page(user: User, query: Query, now: dt.datetime) -> WorkflowPage:
 
 
 def _list_query(query: Query) -> dict[str, str]:
-    """What this page is asked for, and the links on it ask for again; nonsense is left out."""
+    """Valid parameters of the list, repeated in its links; invalid ones are dropped."""
     given = {name: clean_text(query.get(name)) for name in ("show", "q", "owner", "tag", "trigger", "sort")}
     known = {"show": _TABS, "trigger": Trigger.Kind.values, "sort": {**_BY_FIELD, **_BY_RUNS}}
     return {name: value for name, value in given.items() if value and value in known.get(name, (value,))}
@@ -187,7 +187,7 @@ def _filter_workflows(found: QuerySet[Workflow], kept: dict[str, str]) -> QueryS
 
 
 def _filter_choices(known: QuerySet[Workflow], kept: dict[str, str]) -> list[FilterChoice]:
-    """Only what some workflow has that the person may view."""
+    """Only values that a visible workflow has."""
     people = get_user_model()._default_manager.filter(pk__in=known.order_by().values("owner"))
     owners = list(people.order_by(username_field()).values_list(username_field(), flat=True)[:MOST_CHOICES])
     each_tag = Func("tags", function="jsonb_array_elements_text", output_field=TextField())

@@ -1,4 +1,4 @@
-"""The payload of a start by hand where no trigger asks for fields: JSON that begins as the sample of the builder is."""
+"""Payload of a manual start without input fields: JSON that begins as the builder's sample."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 100_000  #: characters that the page shows of a sample
 
 
 def example_payload(workflow: Workflow, person: Person) -> str:
-    """The payload of an event that this person may see, as JSON; empty where there is none, or a large one."""
+    """Payload of an event that this person may view, as JSON; empty for none or a large one."""
     state = commands.load_state(workflow)
     for trigger in state.parsed.definition.triggers:
         found = sample_for_trigger(state, trigger.key, person)
@@ -27,7 +27,7 @@ def example_payload(workflow: Workflow, person: Person) -> str:
 
 
 def parse_payload(text: str) -> dict[str, Any]:
-    """The payload, without any when the text is empty. Raises ValueError with what to do."""
+    """The payload; empty for an empty text. Raises ValueError with advice."""
     value = parse_storable(text) if text.strip() else {}
     if not isinstance(value, dict):
         raise ValueError('the payload has to be a mapping, such as {"amount": 12.5}')

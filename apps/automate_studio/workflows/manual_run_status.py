@@ -1,4 +1,4 @@
-"""What came of a start by hand: the run, as soon as a worker has made it, and its state until it ends."""
+"""Status of a manual start: its run, once a worker has created it, until it ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from automate_studio.ui.run_rows import recent_runs
 
 @dataclass(frozen=True, kw_only=True)
 class ManualStart:
-    """A start by hand. `is_taken` says that a worker has looked at it, `ended` that nothing more will happen."""
+    """A manual start. `is_taken`: a worker has processed it; `ended`: nothing more will happen."""
 
     event: uuid.UUID
     run: ExecutionRun | None
@@ -29,7 +29,7 @@ class ManualStart:
 
 
 def find_manual_start(workflow: Workflow, event_id: uuid.UUID) -> ManualStart | None:
-    """What came of that start of the workflow so far; None when there was none such."""
+    """The manual start of the workflow with that event; None for an unknown one."""
     event = Event.objects.filter(pk=event_id, source=f"manual:{workflow.slug}").only("pk").first()
     if event is None:
         return None
@@ -42,7 +42,7 @@ def find_manual_start(workflow: Workflow, event_id: uuid.UUID) -> ManualStart | 
 
 
 def manual_start_from_query(text: str | None, workflow: Workflow) -> ManualStart | None:
-    """The start that a page's address names."""
+    """The manual start in a page's query."""
     try:
         return find_manual_start(workflow, uuid.UUID(text or ""))
     except ValueError:
@@ -51,7 +51,7 @@ def manual_start_from_query(text: str | None, workflow: Workflow) -> ManualStart
 
 @require_safe
 def manual_start_status(request: HttpRequest, pk: int, event_id: uuid.UUID) -> HttpResponse:
-    """The line about it, which asks for itself again until the run has ended, and the latest runs."""
+    """Its status, which polls until the run has ended, and the latest runs."""
     workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
     found = find_manual_start(workflow, event_id)
     if found is None:

@@ -1,4 +1,4 @@
-"""What people do from the screens: one POST, one call, and back to a page that says what came of it."""
+"""Start, pause and resume: one POST, one call, and a redirect with a message."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from automate_studio.workflows.manual_payload import example_payload, parse_payl
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
-    """The form of a workflow's start by hand; a POST starts it."""
+    """Form of a manual start; a POST starts the workflow."""
     workflow = _get_runnable(request, pk)
     if not can(request.user, "run", workflow):
         raise PermissionDenied
@@ -57,7 +57,7 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def workflow_pause(request: HttpRequest, pk: int) -> HttpResponse:
-    """Let new runs of a workflow wait."""
+    """Pause a workflow."""
     workflow = _get_runnable(request, pk)
     if try_action(request, lambda: pausing.pause(workflow, current_person(request))):
         messages.success(request, "Paused. Events are accepted, and new runs wait.")
@@ -66,7 +66,7 @@ def workflow_pause(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def workflow_resume(request: HttpRequest, pk: int) -> HttpResponse:
-    """Let a workflow go on, with what waited or without."""
+    """Resume a workflow; its backlog is run or discarded."""
     workflow = _get_runnable(request, pk)
     discard = request.POST.get("backlog") == "discard"
     if try_action(

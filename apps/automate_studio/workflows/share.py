@@ -1,4 +1,4 @@
-"""The share panel: one page for connections, webhooks and workflows, and a fragment that htmx swaps."""
+"""Sharing panel of connections, webhook endpoints and workflows: a page, and a fragment for htmx."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _DOES: dict[str, str] = {
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def share(request: HtmxRequest, kind: str, pk: int) -> HttpResponse:
-    """Who may do what with an object, and why; a POST grants or takes away.
+    """Grants of an object with their reasons; a POST grants or revokes.
 
-    404 for what one may not know, 403 for what one may not share, 422 with the reason where it cannot be done.
+    404 for an object the person may not view, 403 for one they may not share, 422 with the reason for invalid input.
     """
     obj = _get_object(request, kind, pk)
     problem = ""
@@ -72,7 +72,7 @@ def _get_object(request: HttpRequest, kind: str, pk: int) -> Governed:
 
 
 def _change_grants(request: HttpRequest, obj: Governed) -> None:
-    """Raises SharingError."""
+    """Grant or revoke. Raises SharingError."""
     verbs = [text.replace("\0", "") for text in request.POST.getlist("verb")]
     if request.POST.get("revoke"):
         grantee = _parse_grantee(obj, request.POST["revoke"])
@@ -87,7 +87,7 @@ def _change_grants(request: HttpRequest, obj: Governed) -> None:
 
 
 def _parse_grantee(obj: Governed, text: str) -> sharing.Grantee:
-    """Somebody who was granted something, by `user:3` or `group:4`."""
+    """Person or group with a grant, from `user:3` or `group:4`."""
     for grant in sharing.list_grants(obj):
         if text == f"{grant.kind}:{grant.grantee.pk}":
             return grant.grantee

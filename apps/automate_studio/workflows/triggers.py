@@ -1,4 +1,4 @@
-"""What the page of a workflow says of its triggers."""
+"""Triggers on a workflow's page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from automate_studio.ui.formatting import format_dated
 
 @dataclass(frozen=True, kw_only=True)
 class TriggerRow:
-    """What starts a workflow, with its address; `unsigned` is a warning."""
+    """A trigger with its URL; `unsigned` is a warning."""
 
     text: str
     url: str
@@ -27,7 +27,7 @@ class TriggerRow:
 
 
 def trigger_rows(definition: Definition, user: User) -> list[TriggerRow]:
-    """What starts a workflow; of an endpoint that `user` may not view, its name alone."""
+    """Triggers of a workflow; of an endpoint that `user` may not view, only its name."""
     listened = [part.endpoint for part in definition.triggers if isinstance(part, WebhookTrigger)]
     endpoints_seen = permitted(user, "view", WebhookEndpoint.objects.filter(slug__in=listened))
     known = {endpoint.slug: endpoint for endpoint in endpoints_seen}

@@ -1,4 +1,4 @@
-"""The screens. A view parses, asks the permission rule, calls one thing, renders."""
+"""A workflow's page and its YAML file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from automate_studio.workflows.triggers import trigger_rows
 
 @require_safe
 def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """A workflow: the tree of what is published, or of the draft with `?show=draft`, and its latest runs."""
+    """A workflow: the tree of the published version, or of the draft with `?show=draft`, and its latest runs."""
     workflow, definition, is_draft = _shown_definition(request, pk)
     return render_page(
         request,
@@ -51,7 +51,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def workflow_file(request: HttpRequest, pk: int) -> HttpResponse:
-    """What the page shows as a YAML file."""
+    """The shown definition as a YAML file."""
     workflow, definition, is_draft = _shown_definition(request, pk)
     if is_draft:
         try:
@@ -68,7 +68,7 @@ def workflow_file(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _shown_definition(request: HttpRequest, pk: int) -> tuple[Workflow, Definition, bool]:
-    """(workflow, what is published or else the draft, whether it is the draft)."""
+    """(workflow, published definition or else the draft, whether it is the draft)."""
     workflow = get_object_or_404(
         permitted(request.user, "view", Workflow.objects.select_related("owner", "run_as", "published__run_as")), pk=pk
     )

@@ -1,4 +1,4 @@
-"""Many runs at once: those that are chosen, or all that the filters find. First counted, then done by a worker."""
+"""Bulk actions on chosen runs or on all filtered runs: counted first, then performed by a worker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STARTS = ("failed", "start")
 
 @dataclass(frozen=True, kw_only=True)
 class BulkRequest:
-    """What is to be done: `upto` is the newest run of those that were counted, so that later ones are left alone."""
+    """Requested action: `upto` is the newest counted run, so that later ones are left out."""
 
     verb: str
     start: str
@@ -43,7 +43,7 @@ class BulkRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class BulkCount:
-    """A dry run: how many were found, which of them it is done to, and how many for what reason not."""
+    """A dry run: runs found, runs the action applies to, and exclusions by reason."""
 
     asked: BulkRequest
     ids: list[uuid.UUID]
@@ -55,33 +55,33 @@ class BulkCount:
 
 @dataclass(frozen=True, kw_only=True)
 class BulkProgress:
-    """How far an action is. `refusals` are (why, run)."""
+    """Progress of an action. `refusals` are (reason, run)."""
 
     action: BulkAction
     refusals: list[tuple[str, uuid.UUID]]
 
     @property
     def looked_at(self) -> int:
-        """The runs that are done or refused."""
+        """Number of runs done or refused."""
         return self.action.done + self.action.refused
 
     @property
     def percent(self) -> float:
-        """For the bar."""
+        """Progress in per cent."""
         return 100 * self.looked_at / self.action.total
 
     @property
     def is_open(self) -> bool:
-        """Whether it goes on."""
+        """Whether it is still in progress."""
         return self.action.status == BulkAction.Status.OPEN
 
 
 @require_POST
 def runs_bulk(request: HttpRequest) -> HttpResponse:
-    """Count what would be done; with `confirm`, have it done.
+    """Count the runs of an action; with `confirm`, create it.
 
-    404 when this person knows none of the runs, 403 when none of them is theirs to run, 409 when it can be done to
-    none, 422 for what makes no sense.
+    404 when this person knows none of the runs, 403 when they may run none, 409 when it applies to none, 422 when it
+    is invalid.
     """
     if not holds_anywhere(request.user, "view", ExecutionRun):
         raise Http404
@@ -115,13 +115,13 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def bulk_progress(request: HttpRequest, action_id: uuid.UUID) -> HttpResponse:
-    """How far it is, for whoever asked for it."""
+    """Progress of an action, for the person who requested it."""
     return _bulk_progress_of(request, _get_own_action(request, action_id))
 
 
 @require_POST
 def bulk_stop(request: HttpRequest, action_id: uuid.UUID) -> HttpResponse:
-    """Leave the rest alone."""
+    """Stop an action before its remaining runs."""
     action = _get_own_action(request, action_id)
     bulk.stop_bulk_action(action, current_person(request))
     action.refresh_from_db()
@@ -129,7 +129,7 @@ def bulk_stop(request: HttpRequest, action_id: uuid.UUID) -> HttpResponse:
 
 
 def open_bulk_actions(user: User) -> list[BulkProgress]:
-    """What this person has going on."""
+    """Open actions of this person."""
     actions = BulkAction.objects.filter(person=user.pk, status=BulkAction.Status.OPEN).order_by("id")[:3]
     return [BulkProgress(action=action, refusals=[]) for action in actions]
 

@@ -1,4 +1,4 @@
-"""What the run list finds as a file, CSV or JSON lines: streamed page by page, however long it is."""
+"""Export of the run list as CSV or JSON lines, streamed page by page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COLUMNS = (
 
 @require_POST
 def runs_export(request: HttpRequest) -> HttpResponseBase:
-    """The runs that the address asks for, audited; with `payload`, what started each, where this person may see it."""
+    """Filtered runs, audited; with `payload`, the payloads that this person may view."""
     if not holds_anywhere(request.user, "view", ExecutionRun):
         raise Http404
     filters, kind = parse_filters(request.GET), request.POST.get("format", "csv")

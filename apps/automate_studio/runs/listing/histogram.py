@@ -1,6 +1,6 @@
-"""The histogram above the run list: how many runs in each state, over the time that the list is about.
+"""Histogram above the run list: runs by state over the list's period.
 
-It counts by index, newest first, and no more than so many: what was made before those is drawn as not counted.
+It counts by index, newest first, up to a limit: older runs are drawn as not counted.
 """
 
 # ruff: noqa: S608 - as in run_lanes
@@ -46,7 +46,7 @@ _DAY = dt.timedelta(days=1)
 
 @dataclass(frozen=True, kw_only=True)
 class BarPiece:
-    """One state in a bar."""
+    """One state of a bar."""
 
     state: str
     y: float
@@ -55,7 +55,7 @@ class BarPiece:
 
 @dataclass(frozen=True, kw_only=True)
 class HistogramBar:
-    """The runs that were made from `start` to `end`. `x` and `width` are what belongs to it; `said` is for hearing."""
+    """Runs created from `start` to `end`. `x` and `width` are its slot; `said` is its accessible text."""
 
     start: dt.datetime
     end: dt.datetime
@@ -68,23 +68,23 @@ class HistogramBar:
 
     @property
     def left(self) -> float:
-        """Where what is drawn begins."""
+        """Left edge of the drawn bar."""
         return self.x + 2
 
     @property
     def percent(self) -> float:
-        """Where its label begins, of the whole width."""
+        """Position of its label in per cent of the width."""
         return 100 * self.left / WIDTH
 
     @property
     def inner(self) -> float:
-        """The width of what is drawn."""
+        """Width of the drawn bar."""
         return max(1.0, self.width - 4)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Histogram:
-    """`legend` are (state, count); `summary` says it all in a sentence; `since` is from when on it was counted."""
+    """`legend` holds (state, count); `summary` is a sentence; `since` is the start of the counted time."""
 
     bars: list[HistogramBar]
     legend: list[tuple[str, int]]
@@ -94,7 +94,7 @@ class Histogram:
 
 
 def build_histogram(search: RunSearch, filters: Filters, now: dt.datetime, newest: uuid.UUID | None) -> Histogram:
-    """Over the period of the filters; without one, over the last day or as far as the newest run asks for."""
+    """Histogram of the filters' period; without one, of the last day or back to the newest run."""
     start, end = filters.period(now)
     end = min(end or now, now)
     start = start or end - _default_span(end, newest)
@@ -128,7 +128,7 @@ def _bar_step(span: dt.timedelta) -> dt.timedelta:
 
 
 def _bar_starts(start: dt.datetime, end: dt.datetime, step: dt.timedelta) -> Iterator[dt.datetime]:
-    """Round times of the active zone: days as its clocks have them, all else as time goes by."""
+    """Round times of the active zone: calendar days, or fixed steps below a day."""
     local = timezone.localtime(start)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     at = midnight + (local - midnight) // step * step
@@ -144,7 +144,7 @@ def _bar_starts(start: dt.datetime, end: dt.datetime, step: dt.timedelta) -> Ite
 def _count_by_bar(
     search: RunSearch, starts: list[dt.datetime], above: uuid.UUID, below: uuid.UUID
 ) -> tuple[list[dict[str, int]], dt.datetime | None]:
-    """(counts by state for each bar, from when on they are whole: None from the first)."""
+    """(counts by state for each bar, start of complete counts: None if all are complete)."""
     counts: list[dict[str, int]] = [{} for _ in starts]
     values = {
         "above": max(above, search.above),
@@ -211,7 +211,7 @@ def _build_bars(
 
 
 def _labelled_bars(starts: list[dt.datetime], step: dt.timedelta) -> set[int]:
-    """The bars that say when they begin: at round times, with room between them and at the end."""
+    """Bars with a time label: at round times, with room between them and at the end."""
     room = range(len(starts) - len(starts) // 20)
     every = next((each for each in STEPS if each >= step and len(starts) * step / each <= MOST_LABELS), None)
     if every is None:

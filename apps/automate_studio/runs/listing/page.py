@@ -38,10 +38,10 @@ _LABELS = {"status": "Status", "time": "Started", "workflow": "Workflow", "origi
 
 @dataclass(frozen=True, kw_only=True)
 class FilterEditor:
-    """What sets a filter: its chip, when it is set, and a form with `template`, which keeps `hidden` as they are.
+    """Editor of a filter: its chip, when set, and a form with `template`, which keeps `hidden`.
 
-    `options` are (value, what it is called, whether it is chosen); `values` what its fields say. `reasons` to wait are
-    those of the one for all others.
+    `options` are (value, label, whether chosen); `values` are its fields' values; `reasons` are wait reasons, in the
+    editor of the other filters.
     """
 
     kind: str
@@ -56,10 +56,10 @@ class FilterEditor:
 
 @dataclass(frozen=True, kw_only=True)
 class RunListPage:
-    """Rows, and where the pages before and after are (empty: there is none).
+    """A page of runs, and URLs of the pages before and after (empty for none).
 
-    `looked_to` is from when on runs were looked at, when a filter without an index found less than a page in those.
-    `query` is this page's own address, `filtered` whether there is anything to clear.
+    `looked_to` is the oldest scanned time, when a filter without an index found less than a page. `query` is the
+    page's own query, `filtered` whether there is a filter to clear.
     """
 
     rows: list[RunRow]
@@ -78,7 +78,7 @@ class RunListPage:
 
 
 def run_list_page(user: User, query: Query, now: dt.datetime, *, whole: bool = True) -> RunListPage:
-    """One page of the runs that `user` may view, newest first; without what stands around it unless `whole`."""
+    """A page of the runs that `user` may view, newest first; only the rows unless `whole`."""
     filters = parse_filters(query)
     search = RunSearch(user, filters, now)
     ids, looked_to, links = _page_ids(search, parse_uuid(query.get("after")), parse_uuid(query.get("before")))
@@ -102,7 +102,7 @@ def run_list_page(user: User, query: Query, now: dt.datetime, *, whole: bool = T
 def _page_ids(
     search: RunSearch, after: uuid.UUID | None, before: uuid.UUID | None
 ) -> tuple[list[uuid.UUID], uuid.UUID | None, dict[str, dict[str, str]]]:
-    """(ids, from where on was looked, links): by key, so that page 1,000 costs what page 1 does."""
+    """(ids, oldest scanned id, links): keyset pages, so that page 1,000 costs as much as page 1."""
     if before is not None:
         found = search.newer_than(before, ON_A_PAGE + 1)
         ids = found.ids[:ON_A_PAGE][::-1]
@@ -121,7 +121,7 @@ def _page_ids(
 
 
 def _key_above(key: uuid.UUID) -> uuid.UUID:
-    """A key below which this one is."""
+    """A key above that one."""
     return uuid.UUID(int=min(key.int + 1, LAST.int))
 
 
@@ -133,7 +133,7 @@ def _key_below(key: uuid.UUID) -> uuid.UUID:
 
 
 def _filter_editors(filters: Filters, search: RunSearch) -> list[FilterEditor]:
-    """Those that are set, those that can always be added, and one with all the others."""
+    """Editors of set filters, of those that are always offered, and one for the others."""
     names = {each.slug: each.name for each in search.known}
     chips = {chip.kind: chip for chip in filters.chips(names)}
     wanted = [kind for kind in CHIPS if kind in chips or kind in _SHOWN_ALWAYS]
@@ -185,6 +185,6 @@ def _filter_editor(
 
 
 def _term_names(search: RunSearch, chosen: str) -> list[tuple[str, str, bool]]:
-    """The names that workflows declare, and the one that is asked for."""
+    """Declared names of search terms, and the selected one."""
     declared = {name for each in search.known for name in each.search_terms} | ({chosen} - {""})
     return [(name, name, name == chosen) for name in sorted(declared)]

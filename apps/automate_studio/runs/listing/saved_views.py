@@ -1,4 +1,4 @@
-"""Saved views of the run list: filters under a name, one's own or shared with everybody who may see what they name."""
+"""Saved views of the run list: named filters, private or shared with people who may see what they name."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class ViewTab:
 
 @dataclass(frozen=True, kw_only=True)
 class ViewBar:
-    """The tabs of the run list: those that there always are, then the saved views.
+    """Tabs of the run list: the fixed ones, then the saved views.
 
-    `query` is what would be saved, empty when no filter is set; `present` the saved view that is shown.
+    `query` is the query that would be saved, empty without filters; `present` is the active saved view.
     """
 
     tabs: list[Tab]
@@ -50,7 +50,7 @@ class ViewBar:
 
 @dataclass(frozen=True, kw_only=True)
 class ViewOutcome:
-    """What came of it: what was deleted can be had back."""
+    """Result of a change; a deleted view can be restored."""
 
     said: str
     deleted: SavedView | None = None
@@ -84,13 +84,13 @@ def build_view_bar(user: User, filters: Filters) -> ViewBar:
 
 
 def visible_views(user: User) -> Iterable[SavedView]:
-    """One's own, then those that are shared, which push none of one's own out."""
+    """The person's own views first, then shared ones."""
     found = SavedView.objects.filter(Q(owner=user.pk) | Q(is_shared=True)).alias(is_own=Q(owner=user.pk))
     return found.order_by("-is_own", "name", "pk")[: 4 * MOST]
 
 
 def _meaningless_views(user: User, shared: Iterable[SavedView]) -> set[int]:
-    """The keys of those that tell this person nothing: of workflows they may not know, or of payloads. One query."""
+    """Keys of views that name workflows the person may not know, or payloads. One query."""
     asked_for = {view.pk: parse_filters(QueryDict(view.query.removeprefix("?"))) for view in shared}
     slugs = {slug for filters in asked_for.values() for slug in filters.many("workflow")}
     workflows = permitted(user, "view", Workflow.objects.filter(slug__in=slugs)).values_list("slug", flat=True)
@@ -108,7 +108,7 @@ def _meaningless_views(user: User, shared: Iterable[SavedView]) -> set[int]:
 
 @require_POST
 def save_view(request: HttpRequest) -> HttpResponse:
-    """Keep the filters of the list under a name."""
+    """Save the filters of the list under a name."""
     filters, name = _posted_filters(request), clean_text(request.POST.get("name"))
     query = filters.address()
     if not filters.kept or not name or len(name) > LONGEST or len(query) > 2_000 or filters.problems:
@@ -124,7 +124,7 @@ def save_view(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def change_view(request: HttpRequest, pk: int) -> HttpResponse:
-    """Rename a view, and share it or no longer."""
+    """Rename a view, share it or stop sharing it."""
     view, name = _get_own_view(request, pk), clean_text(request.POST.get("name"))
     if not name or len(name) > LONGEST:
         said = f"Give the view a name of at most {LONGEST} characters."
@@ -135,14 +135,14 @@ def change_view(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def delete_view(request: HttpRequest, pk: int) -> HttpResponse:
-    """Delete a view; the answer can be undone."""
+    """Delete a view; the response has an undo."""
     view = _get_own_view(request, pk)
     view.delete()
     return _bar_response(request, ViewOutcome(said=f"Deleted the view {view.name}.", deleted=view))
 
 
 def _get_own_view(request: HttpRequest, pk: int) -> SavedView:
-    """404 for one that they do not see, 403 for one of somebody else."""
+    """The person's own view; 404 for an invisible one, 403 for another person's."""
     view = get_object_or_404(SavedView, pk=pk)
     if view.owner_id == request.user.pk or request.user.is_superuser:
         return view
@@ -168,7 +168,7 @@ def _posted_filters(request: HttpRequest) -> Filters:
 
 
 def _bar_response(request: HttpRequest, outcome: ViewOutcome, *, status: int = 200) -> HttpResponse:
-    """The tabs anew, for the filters that the list has."""
+    """The tabs for the list's filters."""
     if not holds_anywhere(request.user, "view", ExecutionRun):
         raise Http404
     context = {"bar": build_view_bar(request.user, _posted_filters(request)), "outcome": outcome}

@@ -1,7 +1,7 @@
-"""Finding the runs that filters ask for, among those that a person may know of.
+"""Search of runs by filters, among those that a person may view.
 
-What may be found is worked out before anything is asked of runs: the workflows that a person may know of, or whose
-payloads they may see where a filter tells of these.
+Permissions are resolved first: the workflows that a person may view, or whose payloads they may view where a filter
+reads payloads.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FIRST = uuid.UUID(int=0)
 
 @dataclass(frozen=True, kw_only=True)
 class KnownWorkflow:
-    """A workflow that a person may know of."""
+    """A workflow that a person may view."""
 
     pk: int
     slug: str
@@ -45,14 +45,14 @@ class KnownWorkflow:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundRuns:
-    """Ids in order. `looked_to` is where it stopped looking, when that was before the end."""
+    """Ids in order. `looked_to` is where the scan stopped, when that was before the end."""
 
     ids: list[uuid.UUID]
     looked_to: uuid.UUID | None = None
 
 
 class RunSearch:
-    """The runs that `user` may know of and `filters` ask for, none that is newer than `upto`."""
+    """Runs that `user` may view and `filters` match, none newer than `upto`."""
 
     def __init__(self, user: User, filters: Filters, now: dt.datetime, *, upto: uuid.UUID = LAST) -> None:
         self.user = user
@@ -65,15 +65,15 @@ class RunSearch:
         self.parts = [part.in_ranges() for part in self._parts() if not part.is_empty]
 
     def newer_than(self, key: uuid.UUID, most: int) -> FoundRuns:
-        """The oldest of those above `key`, oldest first."""
+        """The oldest ones above `key`, oldest first."""
         return self._find(most, above=max(key, self.above), below=self.below, newest_first=False)
 
     def older_than(self, key: uuid.UUID, most: int) -> FoundRuns:
-        """The newest of those below `key`, newest first."""
+        """The newest ones below `key`, newest first."""
         return self._find(most, above=self.above, below=min(key, self.below), newest_first=True)
 
     def walk(self, batch: int, most: int | None = None) -> Iterator[list[uuid.UUID]]:
-        """All of them, newest first, as many batches as it takes."""
+        """All of them, newest first, in batches."""
         key, left = LAST, most
         while left is None or left > 0:
             found = self.older_than(key, batch if left is None else min(batch, left))
@@ -119,9 +119,9 @@ class RunSearch:
         return self._searched(found) if "q" in kept else [found]
 
     def _searched(self, part: RunScan) -> list[RunScan]:
-        """The same, when the search finds it: by workflow, run id, trace, search term, subject or error, each a part.
+        """The part split by search target: workflow, run id, trace, search term, subject or error.
 
-        One condition with OR would be asked of every run.
+        A single condition with OR would be evaluated for every run.
         """
         text = self.filters.kept["q"]
         plain = hexadecimal(text)
@@ -149,7 +149,7 @@ class RunSearch:
         return [*parts, replace(part, workflows=readable, statuses=failed).asking(said, q=ilike_pattern(text))]
 
     def _workflows(self) -> list[int] | None:
-        """Those whose runs may be found; None for all."""
+        """Workflows whose runs may be found; None for all."""
         keys = None if self.may_see_all else [each.pk for each in self.known]
         if slugs := self.filters.many("workflow"):
             named = set(Workflow.objects.filter(slug__in=slugs).values_list("pk", flat=True))
@@ -158,7 +158,7 @@ class RunSearch:
         return self._readable(keys) if hidden else keys
 
     def _readable(self, workflows: list[int] | None) -> list[int] | None:
-        """Those of them whose payloads this person may see: what is found by these tells of them."""
+        """Those of them whose payloads this person may view, since matches reveal payloads."""
         if holds_for_any(self.user, "view_payload", Workflow):
             return workflows
         readable = permitted(self.user, "view_payload", Workflow.objects.all()).values_list("pk", flat=True)
@@ -177,7 +177,7 @@ class RunSearch:
         return None if chosen is None else sorted(chosen)
 
     def _asked(self, workflows: list[int] | None) -> tuple[list[str], dict[str, Any]]:
-        """What no index answers."""
+        """Conditions without an index."""
         kept = self.filters.kept
         asked: list[str] = []
         values: dict[str, Any] = {}
@@ -209,7 +209,7 @@ class RunSearch:
         return asked, values
 
     def _of_bulk(self, key: str) -> list[uuid.UUID]:
-        """What came of a bulk action, for whoever asked for it."""
+        """Runs of a bulk action, for the person who requested it."""
         items = BulkItem.objects.filter(action=uuid.UUID(key), result__isnull=False)
         if not self.user.is_superuser:
             items = items.filter(action__person=self.user.pk)
@@ -217,17 +217,17 @@ class RunSearch:
 
 
 def key_before(moment: dt.datetime) -> uuid.UUID:
-    """The highest id that is older."""
+    """Highest id older than the moment."""
     return uuid.UUID(int=first_uuid7(moment).int - 1)
 
 
 def ilike_pattern(text: str) -> str:
-    """A pattern for ILIKE that finds the text anywhere."""
+    """ILIKE pattern that matches the text anywhere."""
     return f"%{text.replace('\\', '\\\\').replace('%', r'\%').replace('_', r'\_')}%"
 
 
 def _known_workflows(user: User, *, limited: bool) -> list[KnownWorkflow]:
-    """The workflows that a person may know of; of one who may know all, some to choose from."""
+    """Workflows that a person may view; for one who may view all, a limited choice."""
     found = permitted(user, "view", Workflow.objects.all()).order_by("name", "pk")
     rows = found.values_list("pk", "slug", "name", "search_terms")
     return [
@@ -236,13 +236,13 @@ def _known_workflows(user: User, *, limited: bool) -> list[KnownWorkflow]:
 
 
 def _trace_range(text: str) -> list[uuid.UUID]:
-    """A range, whatever the collation."""
+    """Range of trace ids with that prefix, whatever the collation."""
     runs = ExecutionRun.objects.filter(trace_id__gte=text, trace_id__lt=f"{text}g")
     return list(runs.order_by("trace_id").values_list("pk", flat=True)[:MOST_NAMED])
 
 
 def run_id_range(text: str) -> list[uuid.UUID]:
-    """By a whole id, or by the last eight digits of one, which an index knows."""
+    """Range of a whole id, or of the last eight digits, which are indexed."""
     if len(text) == 32:
         return [uuid.UUID(text)]
     runs: QuerySet[ExecutionRun] = ExecutionRun.objects.alias(end=Right(Cast("id", CharField()), 8)).filter(end=text)
@@ -250,14 +250,14 @@ def run_id_range(text: str) -> list[uuid.UUID]:
 
 
 def _part_of_ids(ids: list[uuid.UUID], workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> RunScan:
-    """Runs that are known by their keys."""
+    """Runs with known keys."""
     source = "automate_core_executionrun run WHERE run.id = ANY(%(ids)s)"
     part = RunScan(source=source, workflows=workflows, statuses=statuses, **rest)
     return replace(part, values={**part.values, "ids": ids})
 
 
 def _part_by_term(name: str, value: str, workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> RunScan:
-    """Runs that have a search term, of any name when that is empty."""
+    """Runs with a search term; of any name when that is empty."""
     named = " AND term.name = %(term_name)s" if name else ""
     source = (
         "automate_core_searchterm term JOIN automate_core_executionrun run ON run.id = term.run_id"
@@ -268,7 +268,7 @@ def _part_by_term(name: str, value: str, workflows: list[int] | None, statuses: 
 
 
 def _part_by_subject(query: str, workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> RunScan:
-    """Runs whose subject has words that begin so."""
+    """Runs whose subject has words with that prefix."""
     words = Words.template % {"expressions": "term.value"}
     source = (
         "automate_core_searchterm term JOIN automate_core_executionrun run ON run.id = term.run_id"
@@ -279,7 +279,7 @@ def _part_by_subject(query: str, workflows: list[int] | None, statuses: list[str
 
 
 def _is_term_or_subject(term: str, query: str, workflows: list[int] | None) -> bool:
-    """Whether the text is a search term of a run of these workflows, or stands in a subject of one."""
+    """Whether the text matches a search term or a subject of a run of these workflows."""
     known = SearchTerm.objects.filter(value=term)
     subjects = SearchTerm.objects.filter(name=search_terms.SUBJECT).alias(words=Words("value"))
     found = subjects.filter(words=SearchQuery(query, config="simple", search_type="raw")) if query else known.none()

@@ -1,4 +1,4 @@
-"""What a run's header says beside its state: what its models cost, and the runs that it belongs to."""
+"""Run header: cost of its models, and related runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST = 12  #: re-runs and started runs that are listed
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCost:
-    """What models took: in words, with what is to be known of it."""
+    """Cost of models in words, with a note."""
 
     text: str
     note: str
@@ -26,7 +26,7 @@ class ModelCost:
 
 @dataclass(frozen=True, kw_only=True)
 class RelatedRun:
-    """A run that this one belongs with. `how` is what it is to this one."""
+    """A related run. `how` is its relation to this one."""
 
     how: str
     run: ExecutionRun
@@ -34,14 +34,14 @@ class RelatedRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Lineage:
-    """Where a run comes from and what came of it, as far as a person may know; `is_cut` when there is more."""
+    """Related runs that a person may view; `is_cut` when there are more."""
 
     relatives: list[RelatedRun]
     is_cut: bool
 
 
 def model_cost(run_id: uuid.UUID, path: str = "") -> ModelCost | None:
-    """What the models of a run, or of one of its steps, took; None when none was asked. One query."""
+    """Cost of the models of a run or of one of its steps; None when none was called. One query."""
     rows = LLMUsage.objects.filter(run=run_id, **({"path": path} if path else {}))
     sums = rows.aggregate(
         calls=Count("pk"),
@@ -60,7 +60,7 @@ def model_cost(run_id: uuid.UUID, path: str = "") -> ModelCost | None:
 
 
 def run_lineage(run: ExecutionRun, user: User) -> Lineage:
-    """The run that it repeats or was started by, its re-runs and the runs it started. Two queries."""
+    """Its original or parent run, its re-runs and its sub-runs. Two queries."""
     above = [pk for pk in (run.retried_from_id, run.parent_id) if pk]
     again = ExecutionRun.objects.filter(retried_from=run).order_by("id").values("pk")[: MOST + 1]
     started = ExecutionRun.objects.filter(parent=run).order_by("id").values("pk")[: MOST + 1]
@@ -86,6 +86,6 @@ def _related_run(run: ExecutionRun, other: ExecutionRun) -> RelatedRun:
 
 
 def sub_runs_of_step(run: ExecutionRun, path: str, user: User) -> list[ExecutionRun]:
-    """The first runs that a step of a run started, of those that a person may know. One query."""
+    """First sub-runs of a step that this person may view. One query."""
     started = ExecutionRun.objects.filter(parent=run, parent_path=path).select_related("workflow")
     return list(permitted(user, "view", started).order_by("id")[:MOST])

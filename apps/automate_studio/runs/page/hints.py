@@ -1,6 +1,6 @@
-"""What to do about a step's error, by its code: values in, values out.
+"""Hints for step errors by code: values in, values out.
 
-The message says what went wrong; a hint says what helps, and where that is done.
+The message says what went wrong; the hint says how to fix it, and where.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ type Where = Literal["", "connection", "step", "usage"]
 
 @dataclass(frozen=True)
 class ErrorHint:
-    """`where` names the page on which it is mended: the step's connection, the step in the builder, the model usage."""
+    """`where` names the page for the fix: the step's connection, the step in the builder, the model usage."""
 
     text: str
     where: Where = ""
@@ -128,7 +128,7 @@ _HINTS: dict[str, ErrorHint] = {
 
 
 def error_hint(error: Mapping[str, Any], *, connected: bool = True) -> ErrorHint:
-    """What to do about an error, of a step that names a connection or has none."""
+    """Hint for an error; `connected` says whether the step has a working connection."""
     code = str(error.get("code", ""))
     if code == "http_401" and not connected:
         return ErrorHint(_NO_CREDENTIALS, "step")
@@ -143,7 +143,7 @@ def error_hint(error: Mapping[str, Any], *, connected: bool = True) -> ErrorHint
 
 
 def external_request_id(error: Mapping[str, Any]) -> str:
-    """What the other side calls the request, to tell its support; empty when it did not say."""
+    """Request id of the external system, for its support; empty when it sent none."""
     details = error.get("details")
     found = details.get("request_id") if isinstance(details, dict) else None
     return found[:200] if isinstance(found, str) else ""

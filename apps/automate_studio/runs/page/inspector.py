@@ -1,4 +1,4 @@
-"""The panel of one step of a run, or of the event that started it: what its tabs show, and what may be done there."""
+"""Panel of a step of a run, or of its event: contents of its tabs, and available actions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RIGHT = ("tries", "log", "cost", "audit")
 
 @dataclass(frozen=True, kw_only=True)
 class AuditLine:
-    """Something that a person did, in words. `note` may hold what only those see who may see payloads."""
+    """An audit entry in words. `note` may hold payload data."""
 
     who: str
     what: str
@@ -48,7 +48,7 @@ class AuditLine:
 
 @dataclass(frozen=True, kw_only=True)
 class PendingDecision:
-    """What a step waits for, and what this person may do about it."""
+    """An open wait of a step, and the person's options."""
 
     wait: Wait
     may_run: bool
@@ -59,33 +59,33 @@ class PendingDecision:
 
     @property
     def approving(self) -> str:
-        """The outcome that approves, of an approval."""
+        """The approving outcome of an approval."""
         return approvals.approving(self.wait)
 
     @property
     def may_try_now(self) -> bool:
-        """Whether its next attempt may be made now."""
+        """Whether the next attempt may be started now."""
         return self.may_run and self.wait.kind == Wait.Kind.RETRY
 
     @property
     def may_skip(self) -> bool:
-        """Whether it may be passed over."""
+        """Whether the step may be skipped."""
         return self.may_run and self.wait.kind in approvals.SKIPPABLE
 
     @property
     def may_review(self) -> bool:
-        """Whether this person may say what became of it."""
+        """Whether the person may set the outcome of an uncertain attempt."""
         return self.may_run and self.wait.kind == Wait.Kind.REVIEW
 
     @property
     def message(self) -> str:
-        """What people are asked."""
+        """Question of the approval."""
         return str((self.wait.data or {}).get("message", ""))
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepInspector:
-    """One panel. Values are None where there is none, and all of them for whom payloads are not shown."""
+    """One panel. Values are None where there are none, and for people who may not view payloads."""
 
     card: StepCard
     recorded: StepHistory
@@ -112,29 +112,29 @@ class StepInspector:
 
     @property
     def is_event(self) -> bool:
-        """Whether it is about what started the run, and not about a step."""
+        """Whether it shows the event instead of a step."""
         return self.card.path == START
 
     @property
     def error(self) -> dict[str, Any] | None:
-        """The error of the attempt shown."""
+        """Error of the shown attempt."""
         return self.attempt.error if self.attempt else None
 
     @property
     def hint(self) -> ErrorHint | None:
-        """What to do about it."""
+        """Hint for the error."""
         if self.error and self.recorded.retry_due:
             return ErrorHint("It is tried again by itself. Retry now does not wait for that.")
         return error_hint(self.error, connected=self.is_connected) if self.error else None
 
     @property
     def request_id(self) -> str:
-        """What the other side calls the request that failed."""
+        """Request id of the external system."""
         return external_request_id(self.error) if self.error and self.may_see else ""
 
     @property
     def left(self) -> str:
-        """The tab that is open of what it carries."""
+        """Open tab of the data side."""
         values = ["output", "input"] if "output" in self.values else ["input", "output"]
         there = ["payload"] if self.is_event else ["error"] * bool(self.error) + values
         there += ["headers"] * bool(self.headers)
@@ -142,15 +142,13 @@ class StepInspector:
 
     @property
     def right(self) -> str:
-        """The tab that is open of what became of it."""
+        """Open tab of the result side."""
         there = ["tries", "log"] + ["cost"] * bool(self.calls) + ["audit"] * bool(self.audit)
         return next((name for name in RIGHT if name in self.asked_tabs and name in there), there[0])
 
     @property
     def keep(self) -> str:
-        """While this stays the same, what is opened and found in the values stays as it is when the panel is drawn
-        anew.
-        """
+        """Key of the values: while it stays the same, opened and searched values survive a refresh of the panel."""
         attempt = self.attempt
         return f"{self.card.path}#{attempt.attempt}#{attempt.status}" if attempt else self.card.path
 
@@ -168,10 +166,10 @@ def build_inspector(
     typed: Mapping[str, str] | None = None,
     given: tuple[Mapping[str, Any], Mapping[str, str]] = ({}, {}),
 ) -> StepInspector | None:
-    """The panel of a step and one of its attempts (None: the last), or None when there is no such step.
+    """Panel of a step at one of its attempts (None: the last); None for an unknown step.
 
-    `given` are the answers to the form of an approval, and what is wrong with them; `problem` is why something else
-    that was `typed` was refused, in the `dialog` of that name.
+    `given` holds answers to an approval's form and their errors; `problem` is the reason why other `typed` input was
+    refused in the dialog `dialog`.
     """
     may_see = can(user, "view_payload", page.run)
     shared: dict[str, Any] = {
@@ -230,7 +228,7 @@ def _event_inspector(page: RunPage, shared: dict[str, Any]) -> StepInspector | N
 
 
 def _retry_policy_text(step: Step | None) -> str:
-    """How its tries follow each other."""
+    """Retry policy in words."""
     if not isinstance(step, ActionStep) or step.retry is None or step.retry.attempts < 2:
         return ""
     base = format_duration(step.retry.base).replace(".0 s", " s")
@@ -248,7 +246,7 @@ def _value_trees(run: ExecutionRun, path: str, attempt: StepRun) -> dict[str, Js
 
 
 def _response_headers(output: Any) -> list[tuple[str, str]]:
-    """Those of an HTTP answer; none for anything else."""
+    """Headers of an HTTP response; empty for any other output."""
     is_answer = isinstance(output, dict) and isinstance(output.get("status"), int)
     headers = output.get("headers") if is_answer else None
     return _header_pairs(headers) if isinstance(headers, dict) else []
@@ -265,7 +263,7 @@ def _header_pairs(headers: Any) -> list[tuple[str, str]]:
 def _pending_decision(
     run: ExecutionRun, path: str, user: User, given: tuple[Mapping[str, Any], Mapping[str, str]]
 ) -> PendingDecision | None:
-    """The open wait of a step, as far as there is something to say about it."""
+    """Open wait of a step, if it concerns this person."""
     wait = Wait.objects.filter(run=run, path=path, status=Wait.Status.OPEN).first()
     if wait is None:
         return None
@@ -301,7 +299,7 @@ _REVIEWED = {"succeeded": "took effect", "failed": "did not take effect", "again
 
 
 def _audit_lines(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[AuditLine]:
-    """What people did with the step, and with the whole run; newest first."""
+    """Audit entries of the step and of the whole run, newest first."""
     about = AuditEntry.objects.filter(object_type=run._meta.label_lower, object_id=str(run.pk)).exclude(verb=_SEEN)
     rows = about.filter(Q(changes__step=path) | Q(changes__step__isnull=True)).order_by("-id")
     for entry in rows.defer("canonical")[:MOST_AUDITED]:
@@ -314,7 +312,7 @@ def _audit_lines(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[Aud
 
 
 class _Changes(dict[str, str]):
-    """What an entry does not say is left out."""
+    """Changes of an entry, empty text for missing names."""
 
     def __missing__(self, key: str) -> str:
         return "…"
@@ -325,7 +323,7 @@ def _joined_names(value: Any) -> str:
 
 
 def pending_approvals(run: ExecutionRun, user: User) -> list[tuple[Wait, str]]:
-    """The approvals of a run that wait for this person, each with its name. One query."""
+    """Approvals of a run that this person may decide, with their names. One query."""
     if run.status in FINAL_RUN_STATES:
         return []
     waits = approvals.assigned_to(user).filter(run=run).order_by("id")[:5]

@@ -1,4 +1,4 @@
-"""The live hub: one reader a process asks for the watched runs' sequence and fans changes out to the open pages."""
+"""Live hub: one reader per process polls the sequences of watched runs and fans changes out to open pages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ type Watched = tuple[uuid.UUID, RunView]
 
 @dataclass(frozen=True)
 class PagePatch:
-    """The live parts of a run's page at a sequence: all, and those that changed since the sequence `since`."""
+    """Live parts of a run's page at a sequence: all, and those changed since the sequence `since`."""
 
     seq: int
     whole: str
@@ -43,13 +43,13 @@ class PagePatch:
     changes: str = ""
 
     def html(self, after: int) -> str:
-        """What a page needs that shows the sequence `after`."""
+        """Parts that a page at the sequence `after` needs."""
         return self.changes if after == self.since else self.whole
 
 
 @dataclass(eq=False)
 class _Viewer:
-    """One stream. `may` turns false when its reader may no longer see the run."""
+    """One stream. `may` turns false when its reader loses the permission."""
 
     user_id: Any
     run_id: uuid.UUID
@@ -60,16 +60,16 @@ class _Viewer:
 
 @dataclass(eq=False)
 class _WatchedView:
-    """What the viewers of a run see who look at the same of it."""
+    """Viewers of a run with the same view."""
 
     viewers: set[_Viewer] = field(default_factory=set)
     patch: PagePatch | None = None
 
 
 class LiveHub:
-    """Viewers of runs. However many there are, there is one query a poll, and one rendering a change and view.
+    """Streams of runs: one query per poll and one rendering per change and view, whatever their number.
 
-    At each heartbeat all viewers are asked for at once whether they may still see what they look at.
+    Each heartbeat checks the permissions of all viewers at once.
     """
 
     def __init__(self) -> None:
@@ -81,9 +81,9 @@ class LiveHub:
     async def watch(
         self, run_id: uuid.UUID, after: int, *, user_id: Any, view: RunView | None = None
     ) -> AsyncIterator[tuple[int, str, bool] | None]:
-        """(sequence, HTML, whether the run has ended) of each change after `after`, and None as a sign of life.
+        """(sequence, HTML, whether the run has ended) for each change after `after`, and None as a heartbeat.
 
-        It ends with the run, with the right to see it, or after ten minutes; at once for who `has_enough`.
+        It ends with the run, with the permission, or after ten minutes; at once for a person who `has_enough`.
         """
         if self.has_enough(user_id):
             return
@@ -116,7 +116,7 @@ class LiveHub:
                 del self._places[key]
 
     def has_enough(self, user_id: Any) -> bool:
-        """Whether a person has so many streams that there is no further one."""
+        """Whether a person has reached the limit of streams."""
         return sum(1 for viewer in self._viewers() if viewer.user_id == user_id) >= MOST_OF_ONE
 
     def close(self) -> None:
@@ -134,7 +134,7 @@ class LiveHub:
         return [viewer for place in self._places.values() for viewer in place.viewers]
 
     async def _poll(self) -> None:
-        """Read the sequences while somebody watches. A database that is away is tried again."""
+        """Poll the sequences while there are viewers; retry while the database is unavailable."""
         reader = _Reader()
         loop = asyncio.get_running_loop()
         beat = loop.time() + HEARTBEAT_SECONDS
@@ -173,7 +173,7 @@ class LiveHub:
 
 
 class _Reader:
-    """The database side of the hub: sequences on a connection of its own, pages and rights on Django's."""
+    """Database side of the hub: sequences on its own connection, pages and permissions on Django's."""
 
     def __init__(self) -> None:
         self._connection: psycopg.Connection[Any] | None = None
@@ -181,7 +181,7 @@ class _Reader:
         self._failed: set[uuid.UUID] = set()  # logged once
 
     def read(self, known: Mapping[Watched, int]) -> dict[Watched, PagePatch]:
-        """Patches of the runs whose sequence moved."""
+        """Patches of the runs whose sequence changed."""
         if self._connection is None or self._connection.closed:
             self._connection = database.connect({})
         try:
@@ -201,7 +201,7 @@ class _Reader:
         return {key: patch for key, patch in found.items() if patch is not None}
 
     def who_may(self, asked: Iterable[tuple[Any, uuid.UUID]]) -> set[tuple[Any, uuid.UUID]]:
-        """Those who may still see the run: one query for all people, and one for each of them."""
+        """Viewers that still may see their run: one query for all people, and one for each of them."""
         watched: dict[Any, list[uuid.UUID]] = {}
         for user_id, run_id in asked:
             watched.setdefault(user_id, []).append(run_id)
@@ -219,12 +219,12 @@ class _Reader:
             connections.close_all()
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Return the connection."""
         if self._connection is not None:
             self._connection.close()
 
     def _try(self, key: Watched) -> PagePatch | None:
-        """None for a run whose page cannot be rendered: the viewers of the others see theirs."""
+        """A patch, or None when the page cannot be rendered, so that other viewers still get theirs."""
         try:
             return self._patch(key)
         except Exception as error:
@@ -236,7 +236,7 @@ class _Reader:
             return None
 
     def _patch(self, key: Watched) -> PagePatch:
-        """The page is read at one moment, so that what changes after its sequence is in a later patch."""
+        """A patch from one snapshot, so that changes after its sequence are in a later patch."""
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

@@ -1,4 +1,4 @@
-"""What the run page shows, read in few queries and without a payload: the page, its patches and the stream share it."""
+"""Run page, read in few queries and without payloads; shared by the page, its patches and the stream."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ MOST_WAITS = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class RunPage:
-    """A run as it stands at `run.seq`, and as it is looked at."""
+    """A run at its sequence, in one view."""
 
     run: ExecutionRun
     view: RunView
@@ -63,12 +63,12 @@ class RunPage:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the run has ended."""
         return self.run.status in FINAL_RUN_STATES
 
     @property
     def state(self) -> str:
-        """The run's state as it is shown: waiting for a retry is retrying."""
+        """State to show: a run that waits for a retry is retrying."""
         return "retrying" if self.run.status == "waiting" and self.retries else str(self.run.status)
 
     @property
@@ -78,18 +78,18 @@ class RunPage:
 
     @property
     def queued(self) -> str:
-        """From what started it to the first step: the delivery, or the person who ran it again or tests it."""
+        """From the trigger to the first step: from the delivery, or from the person's re-run or test."""
         event = self.run.event if self.run.cause == ExecutionRun.Cause.TRIGGER else None
         return format_elapsed(event.received_at if event else self.run.created_at, self.run.started_at)
 
     @property
     def subject(self) -> str:
-        """The line that names it, for those who may view payloads."""
+        """Subject line, for people who may view payloads."""
         return escape_invisible(self.run.subject)  # type: ignore[attr-defined]
 
     @property
     def trigger(self) -> str:
-        """What started it, in words: `Webhook orders, order.paid`."""
+        """Trigger in words: `Webhook orders, order.paid`."""
         event = self.run.event
         if event is None:
             return ""
@@ -99,12 +99,12 @@ class RunPage:
 
     @cached_property
     def cost(self) -> ModelCost | None:
-        """What its models took."""
+        """Cost of its models."""
         return model_cost(self.run.pk)
 
     @cached_property
     def cards(self) -> list[StepCard]:
-        """The steps in reading order."""
+        """Steps in reading order."""
         return list(self.tree.flat())
 
     @property
@@ -122,18 +122,18 @@ class RunPage:
 
     @property
     def step_url(self) -> str:
-        """What the address of each step's panel begins with."""
+        """Prefix of the URLs of step panels."""
         return reverse("studio:run_step", args=[self.run.pk, "x"]).removesuffix("x/")
 
     @cached_property
     def failed_step(self) -> tuple[str, str] | None:
-        """(path, name) of the step that ended the run badly."""
+        """(path, name) of the step that ended the run with a failure."""
         key = (self.run.error or {}).get("step")
         cards = {key_of(card.path): card for card in self.cards}
         return (cards[key].path, cards[key].name) if key in cards else None
 
     def step_at(self, path: str) -> str:
-        """The step to open for a path: itself, or for an item of a loop the step of it that failed or goes on."""
+        """Path of the step to open: itself, or for a loop's item its failed or active step."""
         if not path.endswith("]"):
             return path
         inside = [card for card in self.cards if card.path.startswith(f"{path}/")]
@@ -143,12 +143,12 @@ class RunPage:
 
     @property
     def differs(self) -> str:
-        """How many steps differ in the version that is published now, in words; empty when none does."""
+        """Number of steps that differ in the published version, in words; empty for none."""
         count = len(self.changed)
         return f"{count} step{'s differ' if count > 1 else ' differs'}" if count else ""
 
     def default_path(self) -> str:
-        """The step to open first: the one that failed, else the one that is active, else the first."""
+        """Step to open first: the failed one, else the active one, else the first."""
         if self.failed_step:
             return self.failed_step[0]
         by_state = {card.state: card.path for card in reversed(self.cards) if not card.holds}
@@ -158,7 +158,7 @@ class RunPage:
 
 
 def load_page(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: RunView | None = None) -> RunPage:
-    """The page of one of `runs`, in a few queries, however much was recorded: one more for each depth of loops.
+    """Page of one of `runs`, in a few queries and one more per loop depth, whatever was recorded.
 
     Raises ExecutionRun.DoesNotExist.
     """
@@ -194,7 +194,7 @@ def load_page(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: RunView | N
 
 
 def _load_attempts(run: ExecutionRun, frames: list[str], definition: Definition) -> list[Attempt]:
-    """Those of the steps that are drawn. Of outputs it reads no more than the routes that branches took."""
+    """Attempts of the drawn steps. Of outputs, only the routes of branches are read."""
     branches = [step.key for _, step in walk(definition.steps) if isinstance(step, BranchStep)]
     is_branch = Q(key__in=branches)
     rows = (
@@ -223,12 +223,12 @@ def _load_attempts(run: ExecutionRun, frames: list[str], definition: Definition)
 
 
 def _without_part(without: str) -> Func:
-    """A path without what matches."""
+    """The path without matches of `without`."""
     return Func(F("path"), Value(without), Value(""), function="regexp_replace", output_field=TextField())
 
 
 def _load_waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, WaitInfo]]:
-    """Those of the steps that are drawn, and all that are open, each with its path; the oldest thousand."""
+    """Waits of the drawn steps and all open waits, with their paths; the oldest thousand."""
     rows = list(
         Wait.objects.filter(run=run)
         .annotate(frame=_without_part("[^]]*$"), workflow=KT("data__workflow"), connection=KT("data__connection"))
@@ -248,7 +248,7 @@ def _load_waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, WaitInf
 
 
 def _approver_names(waits: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
-    """The names of the people and groups that approvals wait for."""
+    """Names of assigned people and groups by approval."""
     names: dict[uuid.UUID, list[str]] = {}
     for each in WaitAssignee.objects.filter(wait__in=waits).select_related("user", "group").order_by("id"):
         name = display_name(each.user) if each.user else str(each.group)
@@ -257,7 +257,7 @@ def _approver_names(waits: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
 
 
 def _changed_steps(run: ExecutionRun) -> dict[str, str]:
-    """By key: what became of the run's steps in the version that is published now, such as `Changed in v15`."""
+    """By step key: its change in the published version, such as `Changed in v15`."""
     published = run.workflow.published
     if published is None or published.pk == run.version_id or run.cause == ExecutionRun.Cause.TEST:
         return {}
@@ -268,7 +268,7 @@ def _changed_steps(run: ExecutionRun) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=256)
 def _version_differences(before: int, after: int) -> tuple[tuple[str, str], ...]:
-    """(key, what became of it) of each step of one version that another one has no longer, or otherwise."""
+    """(step key, kind of change) for steps that were changed or removed between two versions."""
     read = version_definitions([before, after])
     found = differences.find_differences(read[before], read[after])
     return tuple((each.key, each.kind) for each in found if each.table == "step" and each.kind != "added")
@@ -279,7 +279,7 @@ def _trigger_note(run: ExecutionRun) -> str:
 
 
 def load_run(user: User, run_id: uuid.UUID, view: RunView) -> RunPage:
-    """The page of a run that this person may know of. Raises Http404."""
+    """Page of a run that this person may view. Raises Http404."""
     try:
         return load_page(run_id, permitted(user, "view", ExecutionRun.objects.all()), view)
     except ExecutionRun.DoesNotExist:

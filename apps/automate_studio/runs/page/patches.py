@@ -1,4 +1,4 @@
-"""The live parts of the run page, rendered by the partials that the page includes: all of them, or what changed."""
+"""Live parts of the run page, rendered by the page's own partials: all, or the changed ones."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ _TREE_TEMPLATES = "automate_studio/tree/"
 
 
 def whole_patch(page: RunPage) -> str:
-    """Every live part."""
     return render_fragment(f"{_RUN_TEMPLATES}patch.html", {"page": page})
 
 
 def changed_patch(old: RunPage, new: RunPage) -> str:
-    """What makes a page that shows `old` one that shows `new`; the small parts at the top always."""
+    """Parts that turn the page `old` into `new`; the small parts at the top always."""
     return "".join(
         [
             render_fragment(f"{_RUN_TEMPLATES}heads.html", {"page": new}),
@@ -40,7 +39,7 @@ def _flow_patches(old: RunPage, new: RunPage) -> Iterator[str]:
 
 
 def _card_patches(old: tuple[StepCard, ...], new: tuple[StepCard, ...], step_url: str) -> Iterator[str]:
-    """Both are of one definition, so that the same cards stand in the same places."""
+    """Cards of one definition, so that both tuples have the same order."""
     for was, now in zip(old, new, strict=True):
         if was == now:
             continue
@@ -61,7 +60,7 @@ def _card_patches(old: tuple[StepCard, ...], new: tuple[StepCard, ...], step_url
 
 
 def _route_display(route: RouteView) -> Any:
-    """What a route shows beside its cards."""
+    """Parts of a route beside its cards."""
     return replace(route, cards=()), route.line
 
 

@@ -1,4 +1,4 @@
-"""The dialog that runs an ended run again: from where, on which version, on which input."""
+"""Re-run dialog: start, version and input of the new run."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ MAX_EDITED = 200_000  #: characters of an input that is edited here
 
 @dataclass(frozen=True, kw_only=True)
 class RerunForm:
-    """What can be chosen, what was, and by field what is wrong with it. `request` makes one run of many clicks.
+    """Options, selections, and errors by field. `request` makes double clicks start one run.
 
-    `advice` is the reason for the version that is preselected.
+    `advice` is the reason for the preselected version.
     """
 
     page: RunPage
@@ -60,17 +60,17 @@ class RerunForm:
 
     @property
     def run(self) -> ExecutionRun:
-        """The run that is repeated."""
+        """The original run."""
         return self.page.run
 
     @property
     def failed(self) -> str:
-        """The name of the step that failed; empty when none did."""
+        """Name of the failed step; empty when none failed."""
         return self.page.failed_step[1] if self.page.failed_step else ""
 
     @property
     def problem(self) -> str:
-        """Why it cannot be run again at all."""
+        """Why it cannot be re-run at all."""
         return self.errors.get("", "")
 
     @property
@@ -81,7 +81,7 @@ class RerunForm:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def run_retry(request: HtmxRequest, run_id: uuid.UUID) -> HttpResponse:
-    """The dialog; a POST runs it again and leads to the new run. htmx gets the dialog's content alone."""
+    """The dialog; a POST starts the re-run and redirects to it. htmx gets the dialog's content alone."""
     page = load_run(request.user, run_id, RunView.of(request.GET, request.POST.get("step", "")))
     if not can(request.user, "run", page.run.workflow):
         raise PermissionDenied
@@ -106,7 +106,7 @@ def run_retry(request: HtmxRequest, run_id: uuid.UUID) -> HttpResponse:
 
 
 def _rerun(request: HttpRequest, run: ExecutionRun) -> ExecutionRun:
-    """Raises ValueError for an input that is no JSON, and as `control.retry` does."""
+    """Start the re-run. Raises ValueError for invalid JSON, and as `control.retry` does."""
     post = request.POST
     start = post.get("start") or ("start" if run.status == "succeeded" else "failed")
     if start == "step":
@@ -164,7 +164,7 @@ def _rerun_form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], 
 
 
 def _editable_input(run: ExecutionRun) -> str | None:
-    """The input as it is edited; None when it is too large for that, or there is none."""
+    """The input as text; None when it is too large or missing."""
     found = Event.objects.filter(pk=run.event_id).values_list("payload", flat=True) if run.event_id else []
     for payload in found:
         text = json.dumps(payload, indent=2, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The version that the re-run dialog preselects, and the reason it gives."""
+"""Version that the re-run dialog preselects, with the reason."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from automate_studio.ui.versions import version_definitions
 
 @dataclass(frozen=True, kw_only=True)
 class VersionPreset:
-    """A version to preselect. `reason` is empty when there is nothing to choose between."""
+    """A version to preselect. `reason` is empty when there is no choice."""
 
     version: control.Version = "original"
     reason: str = ""
 
 
 def preset_version(page: RunPage) -> VersionPreset:
-    """The newest version when it changes the step that failed and can start there; otherwise the run's own."""
+    """The newest version if it changes the failed step and can start there; else the run's own."""
     newest = page.run.workflow.published
     if newest is None or newest.pk == page.run.version_id or page.failed_step is None:
         return VersionPreset()
@@ -33,6 +33,6 @@ def preset_version(page: RunPage) -> VersionPreset:
 
 
 def _can_start_at(path: str, page: RunPage, newest: int) -> bool:
-    """Whether the step is still at this path, and of the same kind."""
+    """Whether the step still exists at this path with the same kind."""
     now = version_definitions([newest])[newest]
     return Outline(now).same_kind(path, Outline(page.definition))

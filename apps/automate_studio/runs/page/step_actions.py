@@ -1,4 +1,4 @@
-"""What people do with one step of a run that waits, from its panel: one POST, one call, and the panel as it then is."""
+"""Actions on a waiting step, from its panel: one POST, one call, and the updated panel."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _GOES_ON = "The run goes on as soon as a worker takes it."
 
 
 class _InvalidInputError(Exception):
-    """What was filled in in that dialog cannot be taken; the message says why."""
+    """Input of that dialog is invalid; the message says why."""
 
     def __init__(self, message: str, dialog: str) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class _InvalidInputError(Exception):
 
 @require_POST
 def run_try_now(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
-    """Make a step's next try now."""
+    """Retry a step now."""
 
     def act(wait: Wait, by: Person) -> str:
         approvals.try_now(wait, by=by)
@@ -55,7 +55,7 @@ def run_try_now(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpRespo
 
 @require_POST
 def run_skip(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
-    """Have a step that waits passed over, with an output for later steps."""
+    """Skip a waiting step, with an output for later steps."""
 
     def act(wait: Wait, by: Person) -> str:
         output, reason = _posted_output(request, "skip"), clean_text(request.POST.get("reason"))
@@ -67,7 +67,7 @@ def run_skip(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpResponse
 
 @require_POST
 def run_review(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
-    """Say what became of an attempt in doubt."""
+    """Set the outcome of an uncertain attempt."""
 
     def act(wait: Wait, by: Person) -> str:
         outcome = request.POST.get("outcome", "")
@@ -82,7 +82,7 @@ def run_review(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpRespon
 
 @require_POST
 def run_decide(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
-    """Answer an approval in the run's own page; for those who were asked."""
+    """Decide an approval in the run's page, as an assignee."""
 
     def act(wait: Wait, by: Person) -> str:
         given = posted_answers(request.POST, (wait.data or {}).get("form", []))
@@ -103,7 +103,7 @@ def _posted_output(request: HttpRequest, dialog: str) -> Any:
 def _apply_as_runner(
     request: HtmxRequest, run_id: uuid.UUID, path: str, act: Callable[[Wait, Person], str]
 ) -> HttpResponse:
-    """The same for who may run the workflow, and nobody else: whatever they fill in."""
+    """`_apply_to_wait` for people who may run the workflow, else 403."""
     run = get_run_or_404(request, run_id)
     if not can(request.user, "run", run.workflow):
         raise PermissionDenied
@@ -113,7 +113,7 @@ def _apply_as_runner(
 def _apply_to_wait(
     request: HtmxRequest, run: ExecutionRun, path: str, act: Callable[[Wait, Person], str]
 ) -> HttpResponse:
-    """Do it with the wait of that step. What cannot be done is said in the panel, with what was filled in."""
+    """Apply `act` to the open wait of that step. An error is shown in the panel, with the entered input."""
     waits = Wait.objects.filter(run=run, path=path.replace("\0", "")) if path else Wait.objects.none()
     wait = waits.order_by("id").last()
     if wait is None:
@@ -135,7 +135,7 @@ def _apply_to_wait(
 
 
 def _render_panel(request: HtmxRequest, run_id: uuid.UUID, path: str, status: int, **shown: Any) -> HttpResponse:
-    """The panel; who came without scripts is sent to the page, which says the same."""
+    """The panel; without htmx, a redirect to the page with the same message."""
     if status == 200 and not request.htmx:
         messages.success(request, shown["said"])
         there = reverse("admin:automate_core_executionrun_change", args=[run_id])

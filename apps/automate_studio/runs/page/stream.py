@@ -1,4 +1,4 @@
-"""What an open run page asks for as the run goes on: a stream of patches, or one patch where there is no stream."""
+"""Live updates of an open run page: a stream of patches, or single patches for servers that cannot stream."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from automate_studio.view_models.run_data import RunView
 
 @require_safe
 def run_patch(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    """The live parts when they are newer than `?after=`, else 204: for servers that cannot stream."""
+    """Live parts newer than `?after=`, else 204: for servers that cannot stream."""
     run, after = get_run_or_404(request, run_id), parse_number(request.GET.get("after"))
     if after is not None and run.seq <= after:
         return HttpResponse(status=204, headers=_patch_headers(run))
@@ -36,7 +36,7 @@ def _patch_headers(run: ExecutionRun) -> dict[str, str]:
 
 
 async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBase:
-    """The live parts as server-sent events, each with its sequence as the id; 429 for who has too many: pages poll."""
+    """Live parts as server-sent events with the sequence as id; 429 over the limit, and pages poll."""
     user = await request.auser()
     may = await sync_to_async(_may_watch)(user, run_id)
     if not may:
@@ -52,7 +52,7 @@ async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBas
 
 
 def _may_watch(user: User, run_id: uuid.UUID) -> bool:
-    """Asked before the stream begins; the connection is given back, since a stream may last."""
+    """Permission check before the stream; the connection is returned, since a stream may last."""
     try:
         return user.is_staff and permitted(user, "view", ExecutionRun.objects.filter(pk=run_id)).exists()
     finally:

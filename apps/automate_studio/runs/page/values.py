@@ -1,4 +1,4 @@
-"""What a run carries, shown as trees: the inputs, outputs and error details of steps, and the event that started it."""
+"""Values of a run as trees: inputs, outputs and error details of steps, and the event."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OF_EVENTS = {"payload", "headers"}
 
 
 def run_value_tree(run: ExecutionRun, path: str, attempt: int, part: str, value: Any) -> JsonTree:
-    """One part of a step, or of the event at the path of the trigger, as it is first shown."""
+    """A part of a step, or of the event at the trigger's path, as a tree."""
     query = urlencode({"part": part, **({"attempt": attempt} if part in OF_STEPS else {})})
     return JsonTree(
         part=part,
@@ -38,7 +38,7 @@ def run_value_tree(run: ExecutionRun, path: str, attempt: int, part: str, value:
 
 
 def whole_value(attempt: StepRun, part: str) -> Any:
-    """Its input or output; of one whose file cannot be read, the preview."""
+    """Input or output of an attempt; the preview when its file cannot be read."""
     file = getattr(attempt, f"{part}_file")
     try:
         return artifacts.value_of(file) if file else getattr(attempt, part)
@@ -47,14 +47,14 @@ def whole_value(attempt: StepRun, part: str) -> Any:
 
 
 def _expression_root(path: str, part: str) -> str:
-    """How expressions name it: of an input they see nothing."""
+    """Name in expressions; empty for inputs, which are not in scope."""
     names = {"output": f"steps.{key_of(path)}.output", "details": "error.details", "payload": "event.payload"}
     return names.get(part, "")
 
 
 @require_safe
 def run_value(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
-    """Rows of a value, as `json_answers.rows` says."""
+    """Rows of a value, as `json_rows_response` returns them."""
     try:
         found = _find_value(request, run_id, path, request.GET)
         value = found.value
@@ -84,13 +84,13 @@ def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResp
 
 
 def _missing_file_response(error: artifacts.DocumentError) -> HttpResponse:
-    """The file of a large document cannot be read: not now, or not any more."""
+    """The artifact cannot be read: not now, or not any more."""
     return HttpResponse(error.message, status=503 if error.retryable else 410, content_type="text/plain; charset=utf-8")
 
 
 @dataclass(frozen=True)
 class _RunValue:
-    """A part of a run as it is stored, and the name of its file when that has the whole of it."""
+    """A part of a run as stored, and the name of its file when that has the whole of it."""
 
     run: ExecutionRun
     stored: Any
@@ -98,12 +98,12 @@ class _RunValue:
 
     @property
     def value(self) -> Any:
-        """All of it. Raises DocumentError."""
+        """The whole value. Raises DocumentError."""
         return artifacts.value_of(self.file) if self.file else self.stored
 
 
 def _find_value(request: HttpRequest, run_id: uuid.UUID, path: str, asks: Any) -> _RunValue:
-    """The part of a run that is asked for, for who may see payloads; 404 for anything else."""
+    """The requested part of a run, for people who may view payloads; 404 otherwise."""
     run = get_run_or_404(request, run_id)
     part, attempt = asks.get("part", ""), parse_number(asks.get("attempt")) or 0
     if not can(request.user, "view_payload", run) or "\0" in path:

@@ -1,1 +1,1 @@
-"""Entries of the audit trail, as the trail's page and an object's history show them."""
+"""Audit entries for the audit page and an object's history."""

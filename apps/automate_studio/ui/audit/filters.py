@@ -1,4 +1,4 @@
-"""What is asked of the audit trail: by whom, to what, which deed, when to the second, and what the values hold."""
+"""Filters of the audit trail: person, object, verb, time to the second, and text in the values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class AuditFilters:
-    """What was asked: `kept` as it stands in addresses, and the problems of what cannot be read."""
+    """Parsed filters: `kept` as in URLs, and problems of unreadable ones."""
 
     kept: dict[str, str]
     since: dt.datetime | None = None
@@ -41,7 +41,7 @@ class AuditFilters:
     problems: list[str] = field(default_factory=list)
 
     def entries(self) -> QuerySet[AuditEntry]:
-        """All entries that answer it."""
+        """Matching entries."""
         found, kept = AuditEntry.objects.all(), self.kept
         if who := kept.get("who"):
             found = found.filter(actor__iexact=who)
@@ -63,7 +63,7 @@ class AuditFilters:
 
     @property
     def choices(self) -> list[FilterChoice]:
-        """What can be chosen from lists."""
+        """Options of the select fields."""
         kinds, sources = [*KINDS.items()], [(each.value, str(each.label)) for each in Source]
         return [
             FilterChoice(name="kind", label="Kind", value=self.kept.get("kind", ""), options=kinds),
@@ -72,7 +72,7 @@ class AuditFilters:
 
 
 def parse_audit_filters(query: Query) -> AuditFilters:
-    """The question that an address asks."""
+    """Filters of a query."""
     kept = {name: text for name in NAMES if (text := clean_text(query.get(name))[:200])}
     problems: list[str] = []
     since, until = (_parse_moment(kept, name, problems) for name in ("since", "until"))

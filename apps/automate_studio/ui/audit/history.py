@@ -1,4 +1,4 @@
-"""An object's entries in the audit trail, for auditors and for those who may change it."""
+"""Audit entries of an object, for auditors and people who may change it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from automate_studio.ui.request_params import parse_number
 
 
 def object_history(request: HttpRequest, obj: models.Model, title: str, back: str) -> HttpResponse:
-    """What people did with `obj`, for auditors and whoever may change it. Raises Http404."""
+    """Audit entries of `obj`. Raises Http404 without permission."""
     if not may_read_history(request, obj):
         raise Http404
     if request.method not in {"GET", "HEAD"}:
@@ -34,7 +34,7 @@ def object_history(request: HttpRequest, obj: models.Model, title: str, back: st
 
 
 def may_read_history(request: HttpRequest, obj: models.Model) -> bool:
-    """Auditors may, and whoever may change the object, or replace the secret; of people, auditors alone."""
+    """Whether the person is an auditor, may change the object or replace the secret; auditors only for people."""
     if can(request.user, "audit", SITE):
         return True
     verb = "replace" if isinstance(obj, StoredSecret) else "change"
@@ -42,7 +42,7 @@ def may_read_history(request: HttpRequest, obj: models.Model) -> bool:
 
 
 def find_entries(request: HttpRequest, question: AuditFilters) -> tuple[rows.EntryPage, bool]:
-    """The page, and whether it took too long to find."""
+    """(page, whether the search timed out)."""
     if question.problems:
         return empty_page(question), False
     try:

@@ -1,4 +1,4 @@
-"""Entries as lines of a page: who, what, to which object with a link there, and the values before and after."""
+"""Audit entries as rows: actor, action, object with a link, values before and after."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ON_A_PAGE = 50
 
 @dataclass(frozen=True, kw_only=True)
 class ValueChange:
-    """One value: `before` is None where there is nothing to compare with."""
+    """One value; `before` is None without a comparison."""
 
     name: str
     before: str | None
@@ -28,7 +28,9 @@ class ValueChange:
 
 @dataclass(frozen=True, kw_only=True)
 class EntryRow:
-    """An entry. `url` is empty for what has no page, or is gone; `history` lists all of the object."""
+    """An entry. `url` is empty without a page, or once the object is deleted; `history` lists all entries of the
+    object.
+    """
 
     entry: AuditEntry
     kind: str
@@ -39,13 +41,13 @@ class EntryRow:
 
 @dataclass(frozen=True, kw_only=True)
 class EntryPage(KeysetPage):
-    """One page of entries, newest first."""
+    """A page of entries, newest first."""
 
     question: AuditFilters
 
 
 def entry_page(question: AuditFilters, after: int | None, before: int | None, **around: Any) -> EntryPage:
-    """The entries below the key `after`, or the nearest above `before`. One query."""
+    """Entries below the key `after`, or the nearest above `before`. One query."""
     entries = question.entries().defer("canonical")
     if before:
         found = list(entries.filter(pk__gt=before).order_by("pk")[: ON_A_PAGE + 1])
@@ -68,12 +70,12 @@ def entry_page(question: AuditFilters, after: int | None, before: int | None, **
 
 
 def empty_page(question: AuditFilters) -> EntryPage:
-    """Nothing, where the question cannot be read or took too long."""
+    """A page without entries, for invalid filters or a timeout."""
     return EntryPage(rows=[], tabs=[], search=question.kept.get("q", ""), filtered=True, question=question)
 
 
 def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
-    """Each as a row, without a query."""
+    """Rows of the entries, without a query."""
     for entry in entries:
         yield EntryRow(
             entry=entry,

@@ -1,4 +1,4 @@
-"""JSON as people type it: read strictly where it is JSON, with faults told by line in plain words."""
+"""JSON as people type it: strict where it is JSON, with errors by line in plain words."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FOREIGN_LITERALS = {"True": "true", "False": "false", "None": "null", "undefine
 
 
 def parse_json(text: str) -> Any:
-    """The value. Raises ValueError, whose message says the line and what to do: `line 2: put a comma ...`."""
+    """Value of a JSON text. Raises ValueError with line and advice: `line 2: put a comma ...`."""
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
@@ -36,7 +36,7 @@ def parse_json(text: str) -> Any:
 
 
 def parse_storable(text: str) -> Any:
-    """The value, when the database can hold it too. Raises ValueError like `loads`."""
+    """`parse_json`, for values that PostgreSQL can store."""
     value = parse_json(text)
     try:
         insertion.check_storable(value)
@@ -46,7 +46,7 @@ def parse_storable(text: str) -> Any:
 
 
 def read_text(text: str) -> Any:
-    """What a text stands for: JSON where it begins as JSON does, else itself. Raises ValueError like `loads`."""
+    """Value of a text: JSON where it begins like JSON, else the text. Raises ValueError like `parse_json`."""
     plain = text.strip()
     if plain in {"true", "false", "null"} or _NUMBER.match(plain) or plain[:1] in {"[", "{", '"'}:
         return text if _is_expression(plain) else parse_json(text)
@@ -54,7 +54,7 @@ def read_text(text: str) -> Any:
 
 
 def write_text(value: Any, *, indent: int | None = 2) -> str:
-    """A value as people edit it, so that `read` gives it back; `indent` None puts it on one line."""
+    """Editable text of a value, which `read_text` reads back; `indent` None puts it on one line."""
     if isinstance(value, str):
         try:
             if read_text(value) == value:

@@ -1,4 +1,4 @@
-"""Names as expressions are written, and values as their rows show them."""
+"""Paths as expressions, and values as one-line texts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _path_part(part: str | int, *, first: bool) -> str:
 
 
 def split_label(label: str) -> tuple[str, str]:
-    """A path in two parts, the second its end: its last name where that is short."""
+    """A path in two parts; the second is its end, the last name where that is short."""
     if len(label) <= MAX_TAIL:
         return label, ""
     at = max(label.rfind("."), label.rfind("["))
@@ -46,7 +46,7 @@ def split_label(label: str) -> tuple[str, str]:
 
 
 def type_glyph(value: Any) -> str:
-    """The sign of a value's type: abc, 123, t/f, [ ], { }."""
+    """Glyph of a value's type: abc, 123, t/f, [ ], { }."""
     return _TYPES.get(type(value), ("", ""))[0]
 
 
@@ -56,7 +56,7 @@ def type_words(value: Any) -> str:
 
 
 def one_line(value: Any, most: int = MAX_SHOWN) -> str:
-    """A value in one line, cut off where it is long; of lists and mappings how many there are."""
+    """A value in one line, truncated; lists and mappings as their size."""
     if isinstance(value, list | dict):
         what = "item" if isinstance(value, list) else "field"
         return f"{len(value)} {what}{'' if len(value) == 1 else 's'}"

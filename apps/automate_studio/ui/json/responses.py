@@ -1,4 +1,4 @@
-"""What a JSON tree asks for beside its preview: what a search finds, further rows, long texts, copies, files."""
+"""Responses of the JSON viewer: search results, further rows, long texts, copies, files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MAX_COPIED = 1_000_000  #: characters that are copied; more is for a download
 
 
 def json_rows_response(request: HttpRequest, value: Any) -> HttpResponse:
-    """Rows of a value: what `?q=` finds, or what is inside the place `?at=`, from `?start=` on.
+    """Rows of a value: search results of `?q=`, or the contents at `?at=`, from `?start=` on.
 
-    `?whole=` gives a long text there, `?copy=` all that is there as plain text.
+    `?whole=` returns a long text there, `?copy=` the whole value there as plain text.
     """
     query = request.GET.get("q", "").replace("\0", "")[: tree.MAX_QUERY].strip()
     if query:
@@ -48,7 +48,7 @@ def _copy_response(value: Any) -> HttpResponse:
 
 
 def json_file_response(value: Any, name: str) -> HttpResponse:
-    """The whole value as a file. Whoever gives it has asked who may, and noted it."""
+    """The whole value as a file. The caller has checked the permission and audited it."""
     return HttpResponse(
         json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "replace"),
         content_type="application/json",

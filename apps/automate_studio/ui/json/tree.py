@@ -1,7 +1,7 @@
-"""Values as a tree that can be opened, searched and copied from: rows of text that the template escapes like any other.
+"""JSON viewer: a value as a tree to open, search and copy from, in rows of text that the template escapes.
 
-A preview is bounded however large a value is: what is left off is there as rows that ask for more. Values in, values
-out; paths are tuples of names and numbers.
+A preview is bounded, whatever the value's size: the rest is rows that load more. Values in, values out; paths are
+tuples of names and indexes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ type Children = list[tuple[str | int, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class HighlightedText:
-    """A text with the first place in it that a search found."""
+    """A text with its first search hit."""
 
     before: str
     hit: str = ""
@@ -42,9 +42,10 @@ class HighlightedText:
 
 @dataclass(frozen=True, kw_only=True)
 class JsonRow:
-    """One line. `open` begins a node that holds others, until its `close`; `more` stands for entries from `start` on.
+    """One line. `open` begins a container until its `close`; `more` stands for entries from `start` on.
 
-    `part` is the name or number in its node as JSON, `at` the whole path where it does not stand inside its nodes.
+    `part` is the name or index in its container as JSON; `at` is the whole path where it is not inside its
+    containers.
     """
 
     kind: Kind
@@ -64,13 +65,13 @@ class JsonRow:
 
     @property
     def closing(self) -> str:
-        """The brace that ends it."""
+        """Its closing bracket."""
         return "}" if self.braces == "{" else "]"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResult:
-    """What a search found. `is_all` says whether everything was looked at, and all hits are there."""
+    """Search result. `is_all` says whether everything was searched and all hits are included."""
 
     rows: list[JsonRow]
     is_all: bool
@@ -78,7 +79,7 @@ class SearchResult:
 
 @dataclass(frozen=True, kw_only=True)
 class JsonTree:
-    """A value as a page first shows it. `root` is how expressions name it, `url` gives further rows of it."""
+    """A value as first shown. `root` is its name in expressions, `url` returns further rows."""
 
     part: str
     root: str
@@ -87,7 +88,7 @@ class JsonTree:
 
     @property
     def rows(self) -> list[JsonRow]:
-        """What is open from the start."""
+        """Initially open rows."""
         return json_rows(self.value)
 
 
@@ -101,7 +102,7 @@ def value_at(value: Any, path: Path) -> Any:
 
 
 def parse_path(text: str | None) -> Path | None:
-    """The path that a request names: a JSON list of names and numbers. None for anything else; the root without one."""
+    """Path of a request: a JSON list of names and indexes. None for anything else; the root when missing."""
     if not text:
         return ()
     try:
@@ -118,9 +119,9 @@ def parse_path(text: str | None) -> Path | None:
 
 
 def json_rows(value: Any, path: Path = (), start: int = 0) -> list[JsonRow]:
-    """What is inside the value at `path`, from the entry `start` on; a value that holds nothing is a row itself.
+    """Contents of the value at `path`, from the entry `start` on; an empty container is a row itself.
 
-    As many of the nearest levels are open as fit; what is closed is not filled.
+    As many of the nearest levels are open as fit; closed ones are not filled.
     """
     if not isinstance(value, dict | list) or not value:
         return [_leaf_row(None, value, len(path) + 1)]
@@ -129,13 +130,13 @@ def json_rows(value: Any, path: Path = (), start: int = 0) -> list[JsonRow]:
 
 
 class _Budget:
-    """Decides which nodes are open: nearest levels first, until the rows or the characters are used up."""
+    """Decides which containers are open: nearest levels first, until rows or characters are used up."""
 
     def __init__(self) -> None:
         self._rows, self._characters = MAX_ROWS, MAX_CHARACTERS
 
     def open(self, value: Any, start: int) -> dict[Path, int]:
-        """How many entries of each open node are shown, by its path."""
+        """Number of shown entries by path of each open container."""
         shown: dict[Path, int] = {}
         waiting: deque[tuple[Path, Any, int]] = deque([((), value, start)])
         while waiting:
@@ -159,7 +160,7 @@ class _Budget:
 
 
 def _children(node: Any, start: int = 0) -> Children:
-    """The next entries of a node."""
+    """The next entries of a container."""
     if isinstance(node, list):
         return [(start + offset, inner) for offset, inner in enumerate(node[start : start + MAX_CHILDREN])]
     names = list(node)[start : start + MAX_CHILDREN]
@@ -206,7 +207,7 @@ def _name_row(part: str | int | None, level: int) -> JsonRow:
 
 
 def _leaf_text(value: Any, most: int) -> tuple[str, str, int]:
-    """(style, JSON text, how many characters were left off) of a value that holds no others."""
+    """(style, JSON text, number of omitted characters) of a scalar."""
     if isinstance(value, str):
         return "s", escape_invisible(json.dumps(value[:most], ensure_ascii=False)), max(0, len(value) - most)
     if isinstance(value, dict | list):
@@ -215,7 +216,7 @@ def _leaf_text(value: Any, most: int) -> tuple[str, str, int]:
 
 
 def long_text_row(text: str) -> JsonRow:
-    """A long text, as much of it as is ever shown."""
+    """A long text, up to the limit."""
     style, written, cut = _leaf_text(text, MAX_CHARACTERS)
     return JsonRow(kind="leaf", text=HighlightedText(before=written), style=style, cut=cut)
 
@@ -224,7 +225,7 @@ def long_text_row(text: str) -> JsonRow:
 
 
 def search_json(value: Any, query: str) -> SearchResult:
-    """The values in whose name or text `query` stands, whatever the case, each by its whole path."""
+    """Values whose name or text contains `query`, case-insensitive, with their whole paths."""
     wanted, found = query.lower(), list[JsonRow]()
     for looked_at, (path, inner) in enumerate(_walk_values(value)):
         if looked_at == MAX_SEARCHED or len(found) == MAX_HITS:
@@ -235,7 +236,7 @@ def search_json(value: Any, query: str) -> SearchResult:
 
 
 def _walk_values(value: Any) -> Iterator[tuple[Path, Any]]:
-    """Every value but the root, holders before what they hold. Iterative: data may be nested as deep as it likes."""
+    """Every value but the root, containers before contents. Iterative, since data may be nested arbitrarily deep."""
     stack: list[tuple[Path, Any]] = [((), value)]
     while stack:
         path, node = stack.pop()
@@ -266,12 +267,12 @@ def _hit_row(path: Path, value: Any, wanted: str) -> JsonRow | None:
 
 
 def _expression_suffix(path: Path) -> str:
-    """What an expression adds to come to a path: `.body["e-mail"][0]`."""
+    """Suffix of an expression for a path: `.body["e-mail"][0]`."""
     return path_expression(("x", *path))[1:]
 
 
 def _context_of_hit(text: str, wanted: str) -> str:
-    """A text as JSON, and of a long one what stands around the hit."""
+    """A text as JSON; of a long one the part around the hit."""
     place = max(0, text.lower().find(wanted) - 60)
     part = text[place : place + MAX_TEXT // 10]
     return (

@@ -1,4 +1,4 @@
-"""Values as inert, highlighted text: a list of (kind, text) pieces that the template escapes like any other."""
+"""Values as inert, highlighted text: a list of (kind, text) pieces that the template escapes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _CLASSES = {"string": "s", "number": "n", "word": "n", "rest": "p"}
 
 @dataclass(frozen=True)
 class HighlightedJson:
-    """A value as it is shown, and whether the rest was left off."""
+    """A highlighted value, and whether it is truncated."""
 
     pieces: list[tuple[str, str]]
     cut: bool
 
 
 def highlight_json(value: Any, *, cut: bool = False) -> HighlightedJson:
-    """Pretty-printed JSON of `value`, at most 200 lines and 64,000 characters. `cut` says that it is a preview."""
+    """Pretty-printed JSON of `value`, at most 200 lines and 64,000 characters. `cut` marks it as a preview."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     lines = text[:MAX_CHARACTERS].split("\n")
     shown = "\n".join(lines[:MAX_LINES])

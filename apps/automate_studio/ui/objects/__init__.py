@@ -1,1 +1,1 @@
-"""Forms, lists and deletion of an admin object in the product's own design."""
+"""Forms, lists and deletion of admin objects in the studio's own design."""

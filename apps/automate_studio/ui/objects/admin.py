@@ -1,4 +1,4 @@
-"""Admin pages of governed objects in our own frame: one form page, one delete page, and a list of our own."""
+"""Admin pages of governed objects in the studio's frame: form, deletion, and the studio's own list."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ FORM, DELETE = "automate_studio/forms/page.html", "automate_studio/forms/delete.
 
 
 class ObjectAdmin:
-    """What stands around a form: what is known of the object, where it is used, and what may be done with it.
+    """Pages of an object: form, usage, and permitted actions.
 
-    Mix it in before a ModelAdmin, which says who may do what and how it is saved.
+    Mix it in before a ModelAdmin, which decides permissions and saving.
     """
 
     change_form_template = FORM
@@ -44,36 +44,35 @@ class ObjectAdmin:
         return db_field.formfield(**kwargs)
 
     def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        """What the templates above and beside the form show of an object."""
+        """Context of the templates above and beside the form."""
         return {}
 
     def title_of_new(self, form: Any) -> str:
-        """The title of the page that adds one."""
+        """Title of the add page."""
         return self.new_title
 
     def around_form(self, form: Any) -> dict[str, Any]:
-        """What the page shows of the form besides its fields."""
+        """Context of the form page beside its fields."""
         return {}
 
     def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
-        """Fields that are shown and not edited: (label, text) by name."""
+        """Read-only fields: (label, text) by name."""
         return {}
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The list, for those who may know of some."""
+        """The list, for people who may view at least one object."""
         if not self.has_module_permission(request):  # type: ignore[attr-defined]
             raise Http404
         return self.list_view(request)
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
-        """The list."""
         raise NotImplementedError
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], add: bool = False, change: bool = False,
         form_url: str = "", obj: Any = None,
     ) -> HttpResponse:  # fmt: skip
-        """The form with what stands around it."""
+        """The form page."""
         form = context["adminform"].form
         may_save = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)  # type: ignore[attr-defined]
         groups = [(title or "", options["fields"]) for title, options in self.get_fieldsets(request, obj)]  # type: ignore[attr-defined]
@@ -116,14 +115,14 @@ class ObjectAdmin:
         return can(request.user, "audit", SITE) or self.has_change_permission(request, obj)  # type: ignore[attr-defined]
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """What people did with it, from the audit trail."""
+        """Audit entries of the object."""
         obj = self.get_object(request, object_id)  # type: ignore[attr-defined]
         if obj is None:
             raise Http404
         return object_history(request, obj, str(obj), self._url("change", obj.pk))
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """What uses it, and the question."""
+        """Usage of the object, and the confirmation."""
         obj = self.get_object(request, object_id)  # type: ignore[attr-defined]
         used = where_used(request.user, [obj])[obj.pk] if obj is not None else None
         shown = {**(extra_context or {}), "used": used, "back": self._url("changelist"), "original": obj}
@@ -132,14 +131,14 @@ class ObjectAdmin:
         return response
 
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-        """The question as a page, or as what a dialog holds when htmx asks."""
+        """The confirmation as a page, or as a dialog's content for htmx."""
         response: HttpResponse = super().render_delete_form(request, context)  # type: ignore[misc]
         if as_htmx_request(request).htmx and isinstance(response, TemplateResponse):
             response.template_name = f"{DELETE}#question"
         return response
 
     def found(self, request: HttpRequest, pk: int) -> Any:
-        """The object, when this person may know it. Raises Http404."""
+        """The object, if this person may view it. Raises Http404."""
         return get_object_or_404(self.get_queryset(request), pk=pk)  # type: ignore[attr-defined]
 
     def _url(self, page: str, *args: Any) -> str:

@@ -1,4 +1,4 @@
-"""Django forms as our screens draw them: sections of fields, and fields that are there for some choices only."""
+"""Django forms for the studio's templates: sections of fields, and fields that depend on choices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ type Conditions = Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """One control of a field, and the style of the frame around it."""
+    """A control of a field, and its frame's style."""
 
     html: SafeString
     style: str = ""
@@ -24,7 +24,7 @@ class Control:
 
 @dataclass(frozen=True, kw_only=True)
 class FieldView:
-    """A field as it is drawn. `kind` is check, text, hidden or fact; `when` is what the script reads."""
+    """A field for the template. `kind` is check, text, hidden or fact; `when` is its condition for the script."""
 
     name: str
     label: str
@@ -41,7 +41,7 @@ class FieldView:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """Fields under a heading. An empty title has none; one that is `folded` opens when there is something wrong."""
+    """Fields under a heading, or without one. A `folded` section opens when it has an error."""
 
     title: str
     fields: list[FieldView]
@@ -49,12 +49,12 @@ class Section:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is to be seen at once."""
+        """Whether it is shown open."""
         return not self.folded or any(each.errors for each in self.fields)
 
 
 def build_field_view(bound: BoundField, conditions: Conditions | None = None) -> FieldView:
-    """A bound field as it is drawn."""
+    """A bound field for the template."""
     terms = (conditions or {}).get(bound.name, ())
     return FieldView(
         name=bound.name,
@@ -79,7 +79,7 @@ def build_sections(
     folded: Iterable[str] = (),
     editable: bool = True,
 ) -> list[Section]:
-    """The sections of a form; a name that is no field of it is a fact: (label, text), and so are all that stay."""
+    """Sections of a form; a name without a field is a fact: (label, text), as are all read-only ones."""
     found = []
     for title, names in groups:
         fields = [

@@ -1,4 +1,4 @@
-"""The frame of our lists: tabs with counts, a search, filters, pages, and what htmx asks for when they change."""
+"""Frame of lists: tabs with counts, search, filters, pages, and their fragments for htmx."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_CHOICES = 200
 
 @dataclass(frozen=True, kw_only=True)
 class ListQuery:
-    """What a list is asked for, which the links on it ask for again: `show` is the tab, `q` the search."""
+    """Parameters of a list, repeated by its links: `show` is the tab, `q` the search."""
 
     values: dict[str, str]
     page: int = 1
@@ -35,17 +35,16 @@ class ListQuery:
 
     @property
     def search(self) -> str:
-        """What is searched for."""
         return self.values.get("q", "")
 
     def url(self, **changed: str) -> str:
-        """The address of this list with some of it changed, from its first page on."""
+        """URL of this list with changed parameters, at its first page."""
         return query_string({**self.values, **changed})
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListPage:
-    """One page of rows; `first`, `last` and `total` count from 1 among what matches, `what` is what one row is."""
+    """A page of rows; `first`, `last` and `total` count matching rows from 1, `what` is the noun for a row."""
 
     rows: list[Any]
     tabs: list[Tab]
@@ -63,7 +62,7 @@ class ListPage:
 
 
 def list_query(query: Query, tabs: Mapping[str, str], *names: str) -> ListQuery:
-    """What is asked for: a tab that there is, a search, and the filters `names`."""
+    """Parsed parameters: a known tab, a search, and the filters `names`."""
     given = {name: clean_text(query.get(name)) for name in ("show", "q", *names)}
     if given["show"] not in tabs:
         given["show"] = ""
@@ -72,7 +71,7 @@ def list_query(query: Query, tabs: Mapping[str, str], *names: str) -> ListQuery:
 
 
 def page_slice(found: ListQuery, total: int) -> slice:
-    """The rows of the page that is asked for, or of the last one."""
+    """Slice of the requested page, or of the last one."""
     start = (min(found.page, max(1, -(-total // ON_A_PAGE))) - 1) * ON_A_PAGE
     return slice(start, start + ON_A_PAGE)
 
@@ -86,7 +85,7 @@ def build_list_page(
     filters: list[FilterChoice],
     what: str,
 ) -> ListPage:
-    """The page of these `rows`, where `counts` says how many there are under each tab."""
+    """Page of these `rows`; `counts` are the totals by tab."""
     total = counts.get(asked_for.tab, 0)
     start = page_slice(asked_for, total).start
     number = start // ON_A_PAGE + 1
@@ -111,7 +110,7 @@ def build_list_page(
 
 
 def filter_choice(asked_for: ListQuery, name: str, label: str, options: list[tuple[str, str]]) -> FilterChoice:
-    """A filter; a value that is asked for is among its options."""
+    """A filter; the selected value is always an option."""
     value = asked_for.values.get(name, "")
     if value and value not in dict(options):
         options = [(value, value), *options]
@@ -119,7 +118,7 @@ def filter_choice(asked_for: ListQuery, name: str, label: str, options: list[tup
 
 
 def owner_filter(asked_for: ListQuery, known: QuerySet[Any]) -> FilterChoice:
-    """A filter by owner: only people who own some of `known`."""
+    """Filter by owner: people who own at least one of `known`."""
     users = get_user_model()
     people = users._default_manager.filter(pk__in=known.order_by().values("owner"))
     names = people.order_by(users.USERNAME_FIELD).values_list(users.USERNAME_FIELD, flat=True)[:MOST_CHOICES]
@@ -127,7 +126,7 @@ def owner_filter(asked_for: ListQuery, known: QuerySet[Any]) -> FilterChoice:
 
 
 def owner_condition(asked_for: ListQuery) -> dict[str, str]:
-    """The condition that the filter by owner stands for."""
+    """Lookup of the filter by owner."""
     name = asked_for.values.get("owner")
     return {f"owner__{get_user_model().USERNAME_FIELD}": name} if name else {}
 
@@ -135,7 +134,7 @@ def owner_condition(asked_for: ListQuery) -> dict[str, str]:
 def list_response(
     request: HttpRequest, template: str, title: str, url: str, found: ListPage, **more: Any
 ) -> HttpResponse:
-    """The list as a page, or what a filter changes of it when htmx asks."""
+    """The list as a page, or its changed part for htmx."""
     shown = {"found": found, "url": url, **more}
     if as_htmx_request(request).htmx.target != "list":
         return render_page(request, template, title, **shown)

@@ -1,4 +1,4 @@
-"""Where objects are used, as far as a person may know: links, and a number for the rest."""
+"""Usage of objects, as far as a person may view it: links, and a count of the rest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from automate_governance.reference_registry import Use, find_referrers_of_each
 
 @dataclass(frozen=True, kw_only=True)
 class UsageLink:
-    """One user: what kind of thing it is, its name, and its page."""
+    """A user of an object: kind, name and page."""
 
     kind: str
     name: str
@@ -26,19 +26,19 @@ class UsageLink:
 
 @dataclass(frozen=True, kw_only=True)
 class UsageSummary:
-    """Where an object is used: the users that a person may see, and how many of each kind there are in all."""
+    """Usage of an object: visible users, and total counts by kind."""
 
     links: list[UsageLink]
     counts: dict[str, int]
 
     @property
     def total(self) -> int:
-        """All users, seen or not."""
+        """Number of users, visible or not."""
         return sum(self.counts.values())
 
     @property
     def unseen(self) -> int:
-        """How many this person may not see."""
+        """Number of users that this person may not view."""
         return self.total - len(self.links)
 
     @property
@@ -49,7 +49,7 @@ class UsageSummary:
 
 
 def where_used(user: User, objs: Iterable[models.Model]) -> dict[Any, UsageSummary]:
-    """Where each of these objects of one model is used, by key: a fixed number of queries for any number of them."""
+    """Usage by key of objects of one model, in a fixed number of queries."""
     found = {
         key: sorted(filter(_is_object, uses), key=lambda use: not isinstance(use, Workflow))
         for key, uses in find_referrers_of_each(objs).items()
@@ -69,7 +69,7 @@ def _is_object(use: Use) -> TypeGuard[models.Model]:
 
 
 def _visible_uses(user: User, uses: set[models.Model]) -> Iterator[models.Model]:
-    """Those that the person may view. A notification rule is as visible as its workflow, or for administrators."""
+    """Users that the person may view. A notification rule is as visible as its workflow, or for administrators only."""
     rules = {use for use in uses if isinstance(use, NotificationRule)}
     by_model: dict[type[models.Model], set[Any]] = {}
     for use in uses - rules:
@@ -86,7 +86,7 @@ def _visible_uses(user: User, uses: set[models.Model]) -> Iterator[models.Model]
 
 
 def link_to(use: models.Model) -> UsageLink:
-    """The link to something that uses an object."""
+    """Link to a user of an object."""
     if isinstance(use, NotificationRule):
         to = "studio:workflow_notifications" if use.workflow_id else "studio:notifications"
         url = reverse(to, args=[use.workflow_id] if use.workflow_id else [])

@@ -1,1 +1,1 @@
-"""Sample events and runs that expressions and conditions are shown on."""
+"""Sample events and runs for expressions and conditions."""

@@ -1,4 +1,4 @@
-"""Which sample a person looks at while they build: what there is to choose from, and the choice itself."""
+"""Choice of a person's sample in the builder."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NEWEST, EDITED = "newest", "edited"
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOption:
-    """One sample. `value` is what choosing it posts: `event:ID`, `run:ID`."""
+    """A sample. `value` is posted to choose it: `event:ID`, `run:ID`."""
 
     value: str
     label: str
@@ -51,7 +51,7 @@ class SampleOption:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleChoice:
-    """All that there is, and the text of one's own example: of the present sample's payload until it is edited."""
+    """All samples, and the text of an edited one, which begins as the current sample's payload."""
 
     chosen: str
     events: list[SampleOption] = field(default_factory=list)
@@ -60,7 +60,7 @@ class SampleChoice:
 
 
 def sample_options(state: DraftState, person: Person) -> SampleChoice:
-    """What a person may choose from who may see the workflow's payloads."""
+    """Samples for a person who may view the workflow's payloads."""
     chosen = chosen_sample(person, state.workflow)
     present = _chosen_value(chosen)
     events = list(trigger_events(readable_triggers(state, person), state.workflow).defer("payload")[:EVENTS])
@@ -99,19 +99,19 @@ def _chosen_value(chosen: ChosenSample) -> str:
 
 
 def _small_payloads(events: list[Event]) -> dict[Any, Any]:
-    """Of those that are small enough to be summed up."""
+    """Payloads small enough for a summary."""
     size = Func(F("payload"), function="pg_column_size", output_field=IntegerField())
     small = Event.objects.filter(pk__in=[event.pk for event in events]).alias(size=size).filter(size__lt=_SUMMED_UP)
     return dict(small.values_list("pk", "payload"))
 
 
 def _event_detail(event: Event, payload: Any) -> str:
-    """The event's subject; of one that has none, the first few values."""
+    """Subject of the event, or else its first values."""
     return escape_invisible(event.subject or subjects.guess(payload)) or _payload_summary(payload)
 
 
 def _payload_summary(payload: Any) -> str:
-    """The first few values: `number 2381, title Telemetry…`."""
+    """First values: `number 2381, title Telemetry…`."""
     if not isinstance(payload, dict):
         return "" if payload is None else one_line(payload)
     plain = [(name, value) for name, value in payload.items() if isinstance(value, str | int | float)]
@@ -119,7 +119,7 @@ def _payload_summary(payload: Any) -> str:
 
 
 def _example_payload(state: DraftState, person: Person, chosen: ChosenSample) -> Any:
-    """What an example begins as: the payload of the present sample."""
+    """Initial payload of an edited sample: that of the current one."""
     if chosen.edited is not None:
         return chosen.edited
     for trigger in readable_triggers(state, person):
@@ -161,7 +161,7 @@ def _visible_id(state: DraftState, by: Person, what: str, which: str) -> uuid.UU
 
 
 def _parse_payload(text: str) -> Any:
-    """An example's payload. Raises RefusedError."""
+    """Payload of an edited sample. Raises RefusedError."""
     if len(text) > MAX_EDITED:
         raise RefusedError(
             f"an example has at most {MAX_EDITED:,} characters, and this one has {len(text):,}", "payload"

@@ -1,6 +1,6 @@
-"""What a draft's expressions would see: an event and what the steps gave, the newest unless a person chose others.
+"""Samples: the scope of a draft's expressions, from the newest event and run or chosen ones.
 
-Nothing here asks whether somebody may see it: `for_trigger` and `for_step` do, and give None when they may not.
+Only `sample_for_trigger` and `sample_for_step` check permissions.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ EXAMPLE_ERROR: Mapping[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What expressions see. `what` says in words where it comes from; `at` is when that was."""
+    """A scope with sample values. `what` describes its source; `at` is its time."""
 
     scope: dict[str, Any] = field(default_factory=dict)
     what: str = ""
@@ -55,11 +55,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class WithheldSample:
-    """A sample that this person may not see."""
+    """A sample that this person may not view."""
 
 
 def sample_for_trigger(state: DraftState, key: str, person: Person) -> Sample | WithheldSample | None:
-    """An event that the trigger looks at, whatever its filter says of it. None when there is none."""
+    """Newest event of the trigger's source, whatever its filter says. None when there is none."""
     found = next((trigger for trigger in state.parsed.definition.triggers if trigger.key == key), None)
     if not can(person, "view_payload", state.workflow) or (found and not may_read_events(found, person)):
         return WithheldSample()
@@ -75,7 +75,7 @@ def sample_for_trigger(state: DraftState, key: str, person: Person) -> Sample | 
 
 
 def sample_for_step(state: DraftState, node: StepNode, person: Person) -> Sample | WithheldSample | None:
-    """An event and the outputs of its run, or of the newest one; where nothing ran yet, the event alone."""
+    """An event and the outputs of its run or of the newest one; before the first run, the event alone."""
     workflow, definition = state.workflow, state.parsed.definition
     if not can(person, "view_payload", workflow):
         return WithheldSample()
@@ -102,7 +102,7 @@ def sample_for_step(state: DraftState, node: StepNode, person: Person) -> Sample
 def _sample_source(
     state: DraftState, person: Person, chosen: ChosenSample
 ) -> tuple[ExecutionRun | None, Event | None, bool]:
-    """The run and the event that are looked at, and whether they were chosen; else they are the newest."""
+    """(run, event, whether they were chosen rather than the newest)."""
     runs = workflow_runs(state.workflow).select_related("event")
     run, event = runs.filter(pk=chosen.run).first() if chosen.run else None, None
     if run is None and chosen.event:
@@ -118,18 +118,18 @@ def _sample_source(
 
 
 def workflow_runs(workflow: Workflow) -> QuerySet[ExecutionRun]:
-    """The runs of a workflow, newest first: no tests, and none of the workflows that it calls."""
+    """Runs of a workflow, newest first: no tests, no sub-runs."""
     runs = ExecutionRun.objects.filter(workflow=workflow, parent=None).exclude(cause=ExecutionRun.Cause.TEST)
     return runs.order_by("-id")
 
 
 def _test_outputs(workflow: Workflow, keys: set[str]) -> dict[str, Any]:
-    """What tests have found of steps, or were told of them."""
+    """Outputs of steps from tests and mocks."""
     return {key: {"output": output} for key, output in tests.outputs_of_tests(workflow, keys).items()}
 
 
 def _enclosing_scope(scope: dict[str, Any], around: Enclosing) -> dict[str, Any]:
-    """What is seen at a place besides: of loops their first turn, and an error to catch."""
+    """Additional names at a place: of loops their first item, and an error to catch."""
     scope = dict(scope)
     for loop in around.loops:
         scope["index"] = 0
@@ -144,7 +144,7 @@ def _enclosing_scope(scope: dict[str, Any], around: Enclosing) -> dict[str, Any]
 
 
 def _render_or_none(value: Any, scope: Mapping[str, Any]) -> Any:
-    """A value for the sample; None where it cannot be rendered, which its own field says."""
+    """Rendered value; None on an error, which its own field reports."""
     try:
         return compile_value(value).render(scope)
     except TemplateError:
@@ -161,7 +161,7 @@ def _add_run(sample: Sample, definition: Definition, run: ExecutionRun | None, s
 
 
 def _saved_variables(definition: Definition, steps: Mapping[str, Any]) -> dict[str, Any]:
-    """The variables that steps keep their outputs as."""
+    """Variables that steps save their outputs as."""
     actions = (step for _, step in walk(definition.steps) if isinstance(step, ActionStep))
     return {step.save_as: steps[step.key]["output"] for step in actions if step.save_as and step.key in steps}
 
@@ -170,12 +170,12 @@ def _saved_variables(definition: Definition, steps: Mapping[str, Any]) -> dict[s
 
 
 def readable_triggers(state: DraftState, person: Person) -> list[Trigger]:
-    """The draft's triggers whose events the person may see."""
+    """Triggers of the draft whose events the person may view."""
     return [trigger for trigger in state.parsed.definition.triggers if may_read_events(trigger, person)]
 
 
 def trigger_events(triggers: Iterable[Trigger], workflow: Workflow) -> QuerySet[Event]:
-    """The events that these would look at, newest first."""
+    """Events of these triggers' sources, newest first."""
     looked_at = Q(pk__in=[])
     for trigger in triggers:
         source, kind = _source_and_type(trigger, workflow)
@@ -184,7 +184,7 @@ def trigger_events(triggers: Iterable[Trigger], workflow: Workflow) -> QuerySet[
 
 
 def newest_event(trigger: Trigger, workflow: Workflow) -> Event | None:
-    """The newest event that the trigger looks at."""
+    """Newest event of the trigger's source."""
     return trigger_events([trigger], workflow).first()
 
 
@@ -200,13 +200,13 @@ def _event_sample(event: Event | None, what: str) -> Sample | None:
 
 
 def _edited_sample(payload: Any, base: Sample | None) -> Sample:
-    """An example of the person's own in the place of an event's payload."""
+    """Sample with an edited payload in place of an event's."""
     event = {**event_scope(None), **(base.scope["event"] if base else {}), "payload": payload}
     return Sample(scope={"event": event}, what="your edited example")
 
 
 def chosen_sample(person: Person, workflow: Workflow) -> ChosenSample:
-    """What the person has chosen; an empty one when that is nothing."""
+    """The person's choice; an empty one by default."""
     found = ChosenSample.objects.filter(workflow=workflow, person=person).first()
     return found or ChosenSample(workflow=workflow, person=person)
 
@@ -215,7 +215,7 @@ def chosen_sample(person: Person, workflow: Workflow) -> ChosenSample:
 
 
 def step_outputs(run: ExecutionRun, keys: set[str]) -> dict[str, Any]:
-    """What these steps gave, by key; of loops the last iteration's. Of many large ones the first are left out."""
+    """Outputs of these steps by key; of loops the last item's. Of many large ones the first are left out."""
     size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
     rows = StepRun.objects.filter(run=run, status="succeeded", output_file=None).annotate(size=size).order_by("-id")
     wanted: dict[str, str] = {}
@@ -234,7 +234,7 @@ def step_outputs(run: ExecutionRun, keys: set[str]) -> dict[str, Any]:
 
 
 def keys_of_earlier_steps(state: DraftState, node: StepNode) -> Iterator[str]:
-    """The keys of the steps whose output is known at the step's own condition; of a loop, those inside it too."""
+    """Keys of steps whose output is known at the step's own condition; of a loop, also those inside it."""
     lists = state.draft.lists()
 
     def inside(outer: StepNode) -> Iterator[str]:
@@ -258,7 +258,7 @@ def keys_of_earlier_steps(state: DraftState, node: StepNode) -> Iterator[str]:
 
 
 def known_paths(state: DraftState, node: StepNode | None) -> list[str]:
-    """What can be named without having seen any data: by a trigger's filter (None), or by a step's condition."""
+    """Paths in scope without any sample: for a trigger's filter (None), or a step's condition."""
     names = [f"event.{name}" for name in EVENT_NAMES]
     if node is None:
         return names
@@ -274,7 +274,7 @@ def known_paths(state: DraftState, node: StepNode | None) -> list[str]:
 
 
 def walk_paths(value: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """(dotted name, value) of all that a name can reach in a value; of a list itself and its first item."""
+    """(dotted name, value) of all that names reach in a value; of a list itself and its first item."""
     if prefix:
         yield prefix, value
     if depth >= MAX_PATHS_DEEP:

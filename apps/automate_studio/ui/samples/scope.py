@@ -1,6 +1,6 @@
-"""What can be named at a step: the steps before it, in reading order, and why the output of some may be missing.
+"""Scope of a step: earlier steps in reading order, and why the output of some may be missing.
 
-The same steps as `automate_core.definition.validation` lets expressions name there. Values in, values out.
+The same steps that `automate_core.definition.validation` allows. Values in, values out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LOOPS = {"for_each", "repeat"}
 
 @dataclass(frozen=True)
 class AvailableStep:
-    """A step before. `only_if` says when it has run, as in "only if …"; empty for one that always has."""
+    """An earlier step. `only_if` says when it has run, as in "only if …"; empty for always."""
 
     node: StepNode
     only_if: str = ""
@@ -26,19 +26,19 @@ class AvailableStep:
 
 @dataclass(frozen=True)
 class Enclosing:
-    """What surrounds a step: the loops, outermost first, and whether it stands where an error is caught."""
+    """Containers of a step: loops, outermost first, and whether it handles an error."""
 
     loops: tuple[StepNode, ...] = ()
     catches: bool = False
 
     @property
     def items(self) -> list[StepNode]:
-        """The loops over lists: the last one's item is `item`."""
+        """Loops over lists: `item` is the last one's."""
         return [loop for loop in self.loops if loop.kind == "for_each"]
 
 
 def available_steps(draft: Draft, node: StepNode) -> list[AvailableStep]:
-    """The steps whose output can be named at `node`, in reading order."""
+    """Steps whose output is in scope at `node`, in reading order."""
     lists = draft.lists()
     found: list[AvailableStep] = []
     chain = [*_containers(draft, node), node]
@@ -54,7 +54,7 @@ def available_steps(draft: Draft, node: StepNode) -> list[AvailableStep]:
 
 
 def enclosing(draft: Draft, node: StepNode) -> Enclosing:
-    """The loops that the step stands in, and whether `error` is there."""
+    """Loops around the step, and whether `error` is in scope."""
     chain = [*_containers(draft, node), node]
     loops = tuple(holder for holder in chain[:-1] if holder.kind in _LOOPS)
     slots = [inner.slot for holder, inner in itertools.pairwise(chain) if holder.kind in {"try", "action"}]
@@ -62,7 +62,7 @@ def enclosing(draft: Draft, node: StepNode) -> Enclosing:
 
 
 def _containers(draft: Draft, node: StepNode) -> list[StepNode]:
-    """The steps that hold it, outermost first."""
+    """Containers of the step, outermost first."""
     found: list[StepNode] = []
     at = draft.steps.get(node.parent)
     while at is not None:
@@ -72,7 +72,7 @@ def _containers(draft: Draft, node: StepNode) -> list[StepNode]:
 
 
 def _steps_within_slot(holder: StepNode, slot: str, lists: Lists) -> Iterator[AvailableStep]:
-    """What is known in a slot of `holder`, beside what was known at it."""
+    """Steps in scope in a slot of `holder`, beyond those in scope at `holder`."""
     if holder.kind == "approval":
         yield AvailableStep(holder)
     elif holder.kind == "try" and slot in {"on_error", "always"}:
@@ -85,7 +85,7 @@ def _steps_within_slot(holder: StepNode, slot: str, lists: Lists) -> Iterator[Av
 
 
 def _steps_inside(node: StepNode, lists: Lists, only_if: str) -> Iterator[AvailableStep]:
-    """The steps inside one that comes before: all but those of loops."""
+    """Steps inside an earlier one, without those of loops."""
     if node.kind not in _LOOPS:
         for slot in node.slots:
             yield from _steps_of_slot(node, slot, lists, _slot_condition(node, slot) or only_if)
@@ -99,7 +99,7 @@ def _steps_of_slot(node: StepNode, slot: str, lists: Lists, only_if: str) -> Ite
 
 
 def _slot_condition(node: StepNode, slot: str) -> str:
-    """When the steps of a slot run; empty where they always do."""
+    """When the steps of a slot run; empty for always."""
     lane = next((lane.get("name") or lane["key"] for lane in node.lanes if lane["key"] == slot), "")
     if node.kind == "branch":
         return f"{node.label} took {lane or 'Otherwise'}"
