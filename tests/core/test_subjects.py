@@ -7,7 +7,8 @@ import json
 import pytest
 
 from automate_core import database
-from automate_core.definition import document, validation
+from automate_core.definition import validation
+from automate_core.definition.parsing import parse
 from automate_core.events import search_terms
 from automate_core.models import Event, ExecutionRun, SearchTerm
 from automate_core.outbox import subjects
@@ -104,10 +105,10 @@ def test_a_declared_subject_takes_the_place_of_the_guess(workflow, deliver, drai
 
 
 def test_a_search_term_called_subject_is_the_subject():
-    made = document.parse({"name": "A", "slug": "a", "search_terms": {"subject": "event.payload.no"}})
+    made = parse({"name": "A", "slug": "a", "search_terms": {"subject": "event.payload.no"}})
     assert search_terms.find_search_terms(made, {"payload": {"no": 9, "title": "Not this"}}) == {"subject": "9"}
 
 
 def test_a_subject_that_names_what_a_new_run_lacks_is_a_problem():
-    made = document.parse({"name": "A", "slug": "a", "subject": "{{ steps.keep.output.n }}"})
+    made = parse({"name": "A", "slug": "a", "subject": "{{ steps.keep.output.n }}"})
     assert [problem.path for problem in validation.find_problems(made)] == ["subject"]

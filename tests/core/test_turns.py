@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core.definition.document import Concurrency, parse
+from automate_core.definition.document import Concurrency
+from automate_core.definition.parsing import parse
 from automate_core.engine.program import DecideNode, PureNode, RenderNode, compile_limit
 from automate_core.events.search_terms import compile_search_terms
 from automate_core.expressions.json_logic import read_rule

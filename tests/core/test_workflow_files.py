@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from automate_core.authoring import workflows
 from automate_core.definition import yaml_files
-from automate_core.definition.document import DefinitionError, parse, to_document
+from automate_core.definition.document import DefinitionError
+from automate_core.definition.parsing import parse, to_document
 from automate_core.definition.validation import find_problems
 from automate_core.models import Step, Workflow
 

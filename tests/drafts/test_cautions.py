@@ -7,7 +7,8 @@ import pytest
 from automate_connectors.adapters.base import Action
 from automate_connectors.registry import connectors
 from automate_core.authoring import workflows
-from automate_core.definition.document import DefinitionError, parse
+from automate_core.definition.document import DefinitionError
+from automate_core.definition.parsing import parse
 from tests.drafts.conftest import Editor
 
 pytestmark = pytest.mark.django_db

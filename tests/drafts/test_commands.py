@@ -7,7 +7,8 @@ from django.core.management import CommandError, call_command
 
 from automate_core.authoring import workflows
 from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.definition.document import DefinitionError, walk
+from automate_core.definition.document import DefinitionError
+from automate_core.definition.slots import walk
 from automate_core.models import DraftCommand, Step, Workflow
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError

@@ -6,7 +6,7 @@ import pytest
 
 from automate_core.authoring import workflows
 from automate_core.authoring.drafts import commands
-from automate_core.definition.document import parse
+from automate_core.definition.parsing import parse
 from tests.drafts.conftest import Editor
 from tests.support.costs import at_most
 

@@ -11,7 +11,7 @@ from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
 from automate_core.authoring import workflows
-from automate_core.definition.document import parse
+from automate_core.definition.parsing import parse
 from automate_core.models import DraftCommand, Step
 from tests.drafts.conftest import TRIAGE
 from tests.drafts.test_speed import large

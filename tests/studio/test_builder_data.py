@@ -11,7 +11,7 @@ from guardian.shortcuts import assign_perm
 
 from automate_core.authoring import workflows
 from automate_core.authoring.drafts import commands
-from automate_core.definition.document import parse
+from automate_core.definition.parsing import parse
 from automate_core.expressions.templating import compile_template
 from automate_core.models import Event, ExecutionRun
 from automate_governance.models import AuditEntry

@@ -12,7 +12,7 @@ from automate_connectors.models import Connection
 from automate_core.authoring import workflows
 from automate_core.authoring.publishing import differences, shadow_evaluation
 from automate_core.definition import yaml_files
-from automate_core.definition.document import parse
+from automate_core.definition.parsing import parse
 from automate_core.models import Event, ExecutionRun, Workflow
 from automate_governance.models import AuditEntry
 from tests.drafts.conftest import TRIAGE, Editor

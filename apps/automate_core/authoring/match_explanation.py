@@ -17,7 +17,8 @@ from django.db.models.expressions import RawSQL
 from django.db.models.fields import TextField
 
 from automate_core.authoring.publishing import shadow_evaluation
-from automate_core.definition.document import DefinitionError, parse
+from automate_core.definition.document import DefinitionError
+from automate_core.definition.parsing import parse
 from automate_core.engine.steps.waits import MAX_DEPTH
 from automate_core.events import access, run_rights
 from automate_core.events.matching import RuleEngine

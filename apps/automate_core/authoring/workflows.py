@@ -28,12 +28,11 @@ from automate_core.definition.document import (
     WaitStep,
     WebhookTrigger,
     WorkflowStep,
-    parse,
-    to_document,
-    walk,
 )
 from automate_core.definition.document import Trigger as TriggerPart
+from automate_core.definition.parsing import parse, to_document
 from automate_core.definition.published import published_definition
+from automate_core.definition.slots import walk
 from automate_core.events import event_types
 from automate_core.models import ActiveTrigger, WebhookEndpoint, Workflow, WorkflowVersion
 from automate_core.triggers import schedules

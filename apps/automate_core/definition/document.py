@@ -5,11 +5,8 @@ The same document everywhere, with natural keys (slugs, step keys, names of conn
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -21,7 +18,7 @@ MAX_NESTING = 20
 
 _KEY = r"^[a-z][a-z0-9_]{0,63}\Z"
 _SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"
-_PATTERNS = {
+PATTERN_REASONS = {
     _KEY: "must be lower-case letters, digits and underscores, beginning with a letter",
     _SLUG: "must be lower-case letters and digits, with single dashes between",
 }
@@ -396,149 +393,3 @@ class Definition(_Part, frozen=True, kw_only=True):
     search_terms: dict[str, str] = msgspec.field(default_factory=dict)
     triggers: list[Trigger] = msgspec.field(default_factory=list)
     steps: list[Step] = msgspec.field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A list of steps inside another step. `place` is where it stands in the step's document."""
-
-    key: str
-    place: str
-    steps: list[Step]
-    name: str = ""
-
-
-def slots(step: Step) -> list[Slot]:
-    """The lists of steps inside `step`, in evaluation order; none for a step that holds no others."""
-    match step:
-        case BranchStep():
-            arms = [Slot(arm.key, f"arms[{n}].steps", arm.steps, arm.name) for n, arm in enumerate(step.arms)]
-            return [*arms, Slot(OTHERWISE, OTHERWISE, step.otherwise)]
-        case ParallelStep():
-            return [Slot(arm.key, f"arms[{n}].steps", arm.steps, arm.name) for n, arm in enumerate(step.arms)]
-        case ForEachStep() | RepeatStep():
-            return [Slot("steps", "steps", step.steps)]
-        case TryStep():
-            return [Slot(name, name, getattr(step, name)) for name in ("steps", "on_error", "always")]
-        case WaitStep():
-            return [Slot(TIMEOUT, "on_timeout", step.on_timeout)] if step.on_timeout is not None else []
-        case ApprovalStep():
-            lanes = [
-                Slot(lane.key, f"outcomes[{n}].steps", lane.steps, lane.name) for n, lane in enumerate(step.outcomes)
-            ]
-            return [*lanes, *([Slot(TIMEOUT, "on_timeout", step.on_timeout)] if step.on_timeout is not None else [])]
-        case ActionStep():
-            in_place = step.on_error is not None and step.on_error.value is msgspec.UNSET
-            return [Slot("on_error", "on_error.steps", step.on_error.steps)] if step.on_error and in_place else []
-        case _:
-            return []
-
-
-def walk(steps: list[Step], place: str = "steps") -> Iterator[tuple[str, Step]]:
-    """Every step below `steps` in reading order, each with its place in the document."""
-    for index, step in enumerate(steps):
-        here = f"{place}[{index}]"
-        yield here, step
-        for slot in slots(step):
-            yield from walk(slot.steps, f"{here}.{slot.place}")
-
-
-def parse(document: Any) -> Definition:
-    """Read a document's shape. Raises DefinitionError. What it says is checked by `validation.problems`."""
-    try:
-        definition: Definition = convert(_with_kinds(document), Definition)
-    except RecursionError:
-        raise DefinitionError([Problem("steps", f"nested more than {MAX_NESTING} deep")]) from None
-    return definition
-
-
-def convert(value: Any, into: Any, place: str = "", *, strict: bool = True) -> Any:
-    """`value` as that type. Raises DefinitionError, whose problem's path begins with `place`."""
-    try:
-        return msgspec.convert(value, into, strict=strict)
-    except msgspec.ValidationError as error:
-        reason, _, where = str(error).partition(" - at `")
-        where = (where or "$`").replace("$", f"$.{place}" if place else "$", 1)
-        raise DefinitionError([_problem(f"{reason} - at `{where}")]) from error
-
-
-def to_document(definition: Definition) -> dict[str, Any]:
-    """The document of a definition, defaults left out. `parse` reads it back the same."""
-    document: dict[str, Any] = msgspec.to_builtins(definition)
-    return {"schema": SCHEMA, **document}
-
-
-_LISTS_OF_STEPS = ("steps", "otherwise", "on_error", "always", "on_timeout")
-_LISTS_OF_SLOTS = ("arms", "outcomes")
-
-
-def _with_kinds(node: Any, depth: int = 0) -> Any:
-    """`kind` may be left out of actions and webhooks, the commonest kinds."""
-    if depth > 4 * MAX_NESTING:
-        raise RecursionError
-    if not isinstance(node, dict):
-        return node
-    filled = dict(node)
-    for name, kind in (*((name, "action") for name in _LISTS_OF_STEPS), ("triggers", "webhook")):
-        if isinstance(filled.get(name), list):
-            filled[name] = [
-                _with_kinds({"kind": kind, **item}, depth + 1) if isinstance(item, dict) else item
-                for item in filled[name]
-            ]
-    for name in _LISTS_OF_SLOTS:
-        if isinstance(filled.get(name), list):
-            filled[name] = [_with_kinds(slot, depth + 1) for slot in filled[name]]
-    if isinstance(filled.get("on_error"), dict):
-        filled["on_error"] = _with_kinds(filled["on_error"], depth + 1)
-    return filled
-
-
-_AT = re.compile(r"(?P<reason>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?", re.DOTALL)
-
-
-_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>.*)`$")
-
-
-def _problem(message: str) -> Problem:
-    match = _AT.fullmatch(message)
-    if match is None:
-        return Problem("", message)
-    path = (match["path"] or "").lstrip(".")
-    reason = next((words for pattern, words in _PATTERNS.items() if repr(pattern) in message), match["reason"])
-    reason = reason[:1].lower() + reason[1:]
-    if unknown := _UNKNOWN_FIELD.search(reason):
-        fields = next(fields for pattern, fields in _FIELDS_AT if re.search(pattern, path))
-        close = difflib.get_close_matches(unknown["name"], fields, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(fields)}"
-        reason = f"there is no {unknown['name']!r} here; {hint}"
-        path = f"{path}.{unknown['name']}".lstrip(".")
-    elif path.endswith(".kind"):
-        reason += (
-            f"; a step is {', '.join(_STEPS)}" if "triggers" not in path else f"; a trigger is {', '.join(_TRIGGERS)}"
-        )
-    elif not path and "got `null`" in reason:
-        reason = "there is nothing in it"
-    return Problem(path, reason)
-
-
-def _fields(*parts: type[Struct]) -> list[str]:
-    """The names that may stand in any of these parts."""
-    return list(dict.fromkeys(name for part in parts for name in ("kind", *part.__struct_fields__)))
-
-
-_STEP_PARTS = get_args(Step.__value__)
-_TRIGGER_PARTS = get_args(Trigger.__value__)
-_STEPS = [str(part.__struct_config__.tag) for part in _STEP_PARTS]
-_TRIGGERS = [str(part.__struct_config__.tag) for part in _TRIGGER_PARTS]
-_FIELDS_AT = (
-    (r"retry$", _fields(Retry)[1:]),
-    (r"on_error$", _fields(OnError)[1:]),
-    (r"concurrency$", _fields(Concurrency)[1:]),
-    (r"retention$", _fields(Retention)[1:]),
-    (r"arms\[\d+\]$", _fields(Route)[1:]),
-    (r"outcomes\[\d+\]$", _fields(NamedSlot)[1:]),
-    (r"(form|inputs)\[\d+\]$", _fields(FormField)[1:]),
-    (r"(steps|otherwise|on_error|always|on_timeout)\[\d+\]$", _fields(*_STEP_PARTS)),
-    (r"triggers\[\d+\]$", _fields(*_TRIGGER_PARTS)),
-    (r"", _fields(Definition)[1:]),
-)

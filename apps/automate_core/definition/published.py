@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from automate_core.definition.document import Definition, parse
+from automate_core.definition.document import Definition
+from automate_core.definition.parsing import parse
 from automate_core.models import Workflow
 
 

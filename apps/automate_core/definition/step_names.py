@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 
-from automate_core.definition.document import Definition, DefinitionError, parse, walk
+from automate_core.definition.document import Definition, DefinitionError
+from automate_core.definition.parsing import parse
+from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
 from automate_core.models import WorkflowVersion
 

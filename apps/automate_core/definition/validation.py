@@ -40,11 +40,10 @@ from automate_core.definition.document import (
     TryStep,
     WaitStep,
     WorkflowStep,
-    slots,
-    walk,
 )
 from automate_core.definition.literal_inputs import literal_input_problems
 from automate_core.definition.plain_secrets import plain_secrets
+from automate_core.definition.slots import slots, walk
 from automate_core.definition.validators import registered_problems
 from automate_core.expressions.durations import parse_duration
 from automate_core.expressions.json_logic import RuleError, read_rule

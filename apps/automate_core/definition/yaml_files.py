@@ -24,7 +24,8 @@ from ruamel.yaml.nodes import MappingNode, SequenceNode
 from ruamel.yaml.parser import Parser
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
-from automate_core.definition.document import Definition, DefinitionError, Problem, parse, to_document
+from automate_core.definition.document import Definition, DefinitionError, Problem
+from automate_core.definition.parsing import parse, to_document
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 150  #: of lists and mappings: steps are nested 20 deep at most, with a few of these for each

@@ -19,7 +19,8 @@ import msgspec
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.registry import connectors
 from automate_core import artifacts, database
-from automate_core.definition.document import DefinitionError, parse
+from automate_core.definition.document import DefinitionError
+from automate_core.definition.parsing import parse
 from automate_core.engine import event_filters
 from automate_core.engine.effect_call import EffectCall
 from automate_core.engine.effects import Call

@@ -27,9 +27,9 @@ from automate_core.definition.document import (
     TryStep,
     WaitStep,
     WorkflowStep,
-    slots,
 )
 from automate_core.definition.literal_inputs import literal_input_problems
+from automate_core.definition.slots import slots
 from automate_core.definition.step_names import title_of_key
 from automate_core.engine import version_secrets
 from automate_core.engine.retry import RetryPolicy

@@ -11,7 +11,9 @@ import uuid
 from collections.abc import Iterable
 
 from automate_connectors.models import Connection
-from automate_core.definition.document import ActionStep, Definition, DefinitionError, parse, walk
+from automate_core.definition.document import ActionStep, Definition, DefinitionError
+from automate_core.definition.parsing import parse
+from automate_core.definition.slots import walk
 from automate_core.engine import assignees
 from automate_core.models import ExecutionRun
 from automate_governance.permissions import permitted

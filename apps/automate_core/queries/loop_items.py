@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from django.db import connection
 
-from automate_core.definition.document import ActionStep, Definition, ForEachStep, RepeatStep, Step, slots
+from automate_core.definition.document import ActionStep, Definition, ForEachStep, RepeatStep, Step
+from automate_core.definition.slots import slots
 
 PAGE = 10
 

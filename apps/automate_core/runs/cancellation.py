@@ -9,7 +9,9 @@ from typing import Any
 from django.db import transaction
 
 from automate_core.database import AutomateNow
-from automate_core.definition.document import ActionStep, DefinitionError, parse, walk
+from automate_core.definition.document import ActionStep, DefinitionError
+from automate_core.definition.parsing import parse
+from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait
 from automate_core.outbox import lifecycle, notify

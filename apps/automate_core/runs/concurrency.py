@@ -13,7 +13,8 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from automate_core import database
-from automate_core.definition.document import DefinitionError, parse
+from automate_core.definition.document import DefinitionError
+from automate_core.definition.parsing import parse
 from automate_core.engine.program import compile_limit
 from automate_core.events.scope import event_scope
 from automate_core.expressions.json_path import TemplateError

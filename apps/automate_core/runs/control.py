@@ -13,7 +13,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from automate_core.database import AutomateNow
-from automate_core.definition.document import Definition, DefinitionError, parse
+from automate_core.definition.document import Definition, DefinitionError
+from automate_core.definition.parsing import parse
 from automate_core.definition.step_paths import key_of
 from automate_core.events import search_terms
 from automate_core.events.scope import event_scope

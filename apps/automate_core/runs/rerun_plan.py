@@ -19,8 +19,8 @@ from automate_core.definition.document import (
     ParallelStep,
     Step,
     TryStep,
-    slots,
 )
+from automate_core.definition.slots import slots
 from automate_core.definition.step_paths import path_parts
 from automate_core.states import StepStatus
 

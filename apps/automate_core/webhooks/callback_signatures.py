@@ -7,7 +7,9 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from automate_core.definition.document import Problem, WaitStep, parse, walk
+from automate_core.definition.document import Problem, WaitStep
+from automate_core.definition.parsing import parse
+from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
 from automate_core.definition.validators import validates
 from automate_core.models import ExecutionRun

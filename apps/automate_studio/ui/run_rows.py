@@ -12,7 +12,8 @@ from django.db.models import QuerySet
 from django.db.models.fields.json import KT
 
 from automate_connectors.registry import find_action
-from automate_core.definition.document import ActionStep, Definition, walk
+from automate_core.definition.document import ActionStep, Definition
+from automate_core.definition.slots import walk
 from automate_core.definition.step_names import step_name
 from automate_core.definition.step_paths import key_of, without_items_in
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow

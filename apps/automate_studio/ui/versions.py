@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from automate_core.definition.document import Definition, DefinitionError, ForEachStep, RepeatStep, Step, parse, slots
+from automate_core.definition.document import Definition, DefinitionError, ForEachStep, RepeatStep, Step
+from automate_core.definition.parsing import parse
+from automate_core.definition.slots import slots
 from automate_core.models import WorkflowVersion
 
 MOST = 1_000

@@ -14,10 +14,10 @@ from automate_core.definition.document import (
     ForEachStep,
     ParallelStep,
     RepeatStep,
-    Slot,
     Step,
     TryStep,
 )
+from automate_core.definition.slots import Slot
 from automate_core.queries.loop_items import Items
 from automate_studio.ui.formatting import format_clock, format_duration
 from automate_studio.view_models.run_data import LIVE_STATES, RunData, StepHistory, WaitInfo

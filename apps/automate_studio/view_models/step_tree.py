@@ -22,12 +22,11 @@ from automate_core.definition.document import (
     ForEachStep,
     ParallelStep,
     RepeatStep,
-    Slot,
     Step,
     Trigger,
     TryStep,
-    slots,
 )
+from automate_core.definition.slots import Slot, slots
 from automate_core.definition.step_paths import without_items
 from automate_core.queries.loop_items import Items
 from automate_studio.ui.describe import describe_condition, describe_trigger

@@ -25,7 +25,8 @@ from automate_core.authoring.drafts.values import (
     StepNode,
     TriggerNode,
 )
-from automate_core.definition.document import OTHERWISE, TIMEOUT, DefinitionError, Name, convert
+from automate_core.definition.document import OTHERWISE, TIMEOUT, DefinitionError, Name
+from automate_core.definition.parsing import convert
 
 _SETTING_TYPES: dict[str, Any] = {
     "name": Name,

@@ -33,8 +33,8 @@ from automate_core.definition.document import (
     Name,
     NamedSlot,
     Route,
-    convert,
 )
+from automate_core.definition.parsing import convert
 
 MAX_SLOTS = 50
 MAX_BYTES = 1_000_000

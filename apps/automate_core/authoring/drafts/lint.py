@@ -22,9 +22,8 @@ from automate_core.definition.document import (
     WaitStep,
     WebhookTrigger,
     WorkflowStep,
-    slots,
-    walk,
 )
+from automate_core.definition.slots import slots, walk
 from automate_core.engine import assignees
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_core.expressions.json_path import TemplateError, describe

@@ -10,7 +10,8 @@ from typing import Any, get_args
 import msgspec
 
 from automate_core.authoring.drafts.values import OWN_FIELDS, UNCHOSEN, Draft, StepNode, ordered_triggers
-from automate_core.definition.document import Definition, DefinitionError, OnError, Problem, Step, Trigger, convert
+from automate_core.definition.document import Definition, DefinitionError, OnError, Problem, Step, Trigger
+from automate_core.definition.parsing import convert
 
 STEPS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Step.__value__)}
 TRIGGERS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Trigger.__value__)}

@@ -12,17 +12,9 @@ from automate_core.authoring import workflows
 from automate_core.authoring.drafts import lint
 from automate_core.authoring.drafts.parsing import ParsedDraft
 from automate_core.definition import validation
-from automate_core.definition.document import (
-    ActionStep,
-    Definition,
-    Problem,
-    Step,
-    StopStep,
-    WebhookTrigger,
-    slots,
-    walk,
-)
+from automate_core.definition.document import ActionStep, Definition, Problem, Step, StopStep, WebhookTrigger
 from automate_core.definition.plain_secrets import plain_secrets
+from automate_core.definition.slots import slots, walk
 from automate_core.models import WebhookEndpoint, Workflow
 from automate_governance.permissions import Person
 

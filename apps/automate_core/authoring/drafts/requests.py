@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.definition.document import DefinitionError, Key, Name, convert
+from automate_core.definition.document import DefinitionError, Key, Name
+from automate_core.definition.parsing import convert
 
 Rev = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Index = Annotated[int, Meta(ge=0, le=100_000)]

@@ -22,10 +22,9 @@ from automate_core.definition.document import (
     RunTrigger,
     WebhookTrigger,
     WorkflowStep,
-    convert,
-    parse,
-    walk,
 )
+from automate_core.definition.parsing import convert, parse
+from automate_core.definition.slots import walk
 from automate_core.webhooks.schemes.registry import SCHEMES
 
 FOLDER = "automate_templates"

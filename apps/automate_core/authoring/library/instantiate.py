@@ -10,7 +10,8 @@ from django.db import transaction
 
 from automate_core.authoring import workflows
 from automate_core.authoring.library.files import Template
-from automate_core.definition.document import Definition, parse, to_document
+from automate_core.definition.document import Definition
+from automate_core.definition.parsing import parse, to_document
 from automate_core.models import Workflow
 from automate_governance import audit
 from automate_governance.permissions import Person

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from automate_connectors.models import Connection
-from automate_core.definition.document import ActionStep, Definition, ModelTrigger, WorkflowStep, walk
+from automate_core.definition.document import ActionStep, Definition, ModelTrigger, WorkflowStep
+from automate_core.definition.slots import walk
 from automate_egress.policy import ascii_host
 from automate_governance.permissions import User, permitted
 

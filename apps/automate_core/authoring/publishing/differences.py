@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from automate_core.definition.document import OTHERWISE, TIMEOUT, ActionStep, Definition, Step, Trigger, slots
+from automate_core.definition.document import OTHERWISE, TIMEOUT, ActionStep, Definition, Step, Trigger
+from automate_core.definition.slots import slots
 
 type Table = Literal["step", "trigger", "workflow"]
 type Values = Mapping[str, Any]

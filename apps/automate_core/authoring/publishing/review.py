@@ -19,7 +19,8 @@ from automate_core.authoring.publishing.shadow_evaluation import ShadowEvaluatio
 from automate_core.authoring.test_runs import results
 from automate_core.authoring.workflows import Seen
 from automate_core.definition import yaml_files
-from automate_core.definition.document import Definition, parse
+from automate_core.definition.document import Definition
+from automate_core.definition.parsing import parse
 from automate_core.models import ExecutionRun, Workflow, WorkflowVersion
 from automate_core.states import RunStatus
 from automate_governance.permissions import Person

@@ -24,8 +24,8 @@ from automate_core.definition.document import (
     Step,
     StopStep,
     TryStep,
-    walk,
 )
+from automate_core.definition.slots import walk
 from automate_core.expressions.json_logic import Rule, RuleError, read_rule
 
 SECONDS = 2.0  #: after this, the remaining conditions stay undecided: each may be as slow as in a run

@@ -11,8 +11,9 @@ import msgspec
 
 from automate_core import database
 from automate_core.definition import form_validation
-from automate_core.definition.document import ApprovalStep, FormField, Step, walk
+from automate_core.definition.document import ApprovalStep, FormField, Step
 from automate_core.definition.form_validation import AnswersError
+from automate_core.definition.slots import walk
 from automate_governance.permissions import Person
 
 TIMED_OUT = "timeout"  #: the outcome of an approval that nobody decided before its deadline

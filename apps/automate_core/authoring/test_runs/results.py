@@ -15,7 +15,8 @@ from automate_core.authoring.drafts.values import Draft
 from automate_core.authoring.test_runs.samples import MAX_ROWS
 from automate_core.authoring.test_runs.start import KEPT
 from automate_core.authoring.test_runs.workflow_part import step_digests
-from automate_core.definition.document import Definition, walk
+from automate_core.definition.document import Definition
+from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_in
 from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun, StepSample, Workflow
 from automate_core.states import FINAL_RUN_STATES, StepStatus

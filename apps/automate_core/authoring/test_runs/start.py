@@ -17,7 +17,8 @@ from automate_core.authoring.test_runs import decisions, samples, workflow_part
 from automate_core.authoring.test_runs.decisions import Decision, DecisionError
 from automate_core.authoring.test_runs.workflow_part import WorkflowPart
 from automate_core.database import AutomateNow
-from automate_core.definition.document import Definition, DefinitionError, parse, to_document
+from automate_core.definition.document import Definition, DefinitionError
+from automate_core.definition.parsing import parse, to_document
 from automate_core.engine.test_options import Mode, TestedPart, TestOptions
 from automate_core.ids import new_trace_id
 from automate_core.models import Event, ExecutionRun, StepSample, Workflow, WorkflowVersion

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from automate_core.definition.document import Definition, ForEachStep, OnError, RepeatStep, Slot, Step, slots, walk
+from automate_core.definition.document import Definition, ForEachStep, OnError, RepeatStep, Step
+from automate_core.definition.slots import Slot, slots, walk
 
 EXAMPLE_ERROR = {"code": "example", "message": "An example of an error", "step": "", "retryable": False}
 

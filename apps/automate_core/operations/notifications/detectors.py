@@ -12,8 +12,9 @@ from django.db.models.functions import Cast, Concat
 
 from automate_connectors.models import Connection
 from automate_core import database
-from automate_core.definition.document import ActionStep, walk
+from automate_core.definition.document import ActionStep
 from automate_core.definition.published import published_definition
+from automate_core.definition.slots import walk
 from automate_core.definition.step_names import step_name_in
 from automate_core.models import ExecutionRun, NotificationRule, Occurrence, OutboxJob, Wait, Workflow
 from automate_core.operations.notifications import messages, texts

@@ -8,7 +8,8 @@ from typing import Any
 from django.db import transaction
 
 from automate_core.authoring import workflows
-from automate_core.definition.document import DefinitionError, parse
+from automate_core.definition.document import DefinitionError
+from automate_core.definition.parsing import parse
 from automate_core.models import Workflow, WorkflowVersion
 from automate_core.operations.offboarding import holdings, tasks
 from automate_governance import audit

@@ -13,7 +13,8 @@ from typing import Any
 
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
-from automate_core.definition.document import ActionStep, walk
+from automate_core.definition.document import ActionStep
+from automate_core.definition.slots import walk
 from automate_core.expressions.json_path import ABSENT, Path
 from automate_studio.builder.data import declared_types
 from automate_studio.builder.data.declared_types import TypeOnly

@@ -26,7 +26,8 @@ from automate_core.authoring.test_runs import results, samples, start
 from automate_core.authoring.test_runs.results import StepResult
 from automate_core.authoring.test_runs.start import NotTestableError, Request
 from automate_core.definition import step_names
-from automate_core.definition.document import ActionStep, Definition, walk
+from automate_core.definition.document import ActionStep, Definition
+from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import items_of, key_of
 from automate_core.engine.test_options import Mode, TestedPart
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow

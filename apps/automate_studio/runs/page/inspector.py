@@ -10,7 +10,8 @@ from typing import Any
 from django.db.models import Q
 
 from automate_connectors.models import Connection
-from automate_core.definition.document import ActionStep, Step, WorkflowStep, walk
+from automate_core.definition.document import ActionStep, Step, WorkflowStep
+from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
 from automate_core.models import Event, ExecutionRun, RunLog, StepRun, Wait
 from automate_core.runs.waits import approvals

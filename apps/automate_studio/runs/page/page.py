@@ -16,7 +16,8 @@ from django.http import Http404
 from django.utils import timezone
 
 from automate_core.authoring.publishing import differences
-from automate_core.definition.document import BranchStep, Definition, walk
+from automate_core.definition.document import BranchStep, Definition
+from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee
 from automate_core.operations.retention import pinning

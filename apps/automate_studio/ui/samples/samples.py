@@ -16,7 +16,8 @@ from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
 from automate_core.authoring.test_runs import samples as tests
 from automate_core.authoring.workflows import may_read_events
-from automate_core.definition.document import ActionStep, Definition, ManualTrigger, Trigger, WaitStep, walk
+from automate_core.definition.document import ActionStep, Definition, ManualTrigger, Trigger, WaitStep
+from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
 from automate_core.definition.validation import EVENT_NAMES
 from automate_core.events.endpoints import source_condition
