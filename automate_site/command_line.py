@@ -14,28 +14,28 @@ from django.db import OperationalError
 from automate_site import environment
 from automate_site.embedded_postgres import PostgresError
 
-_ALSO_STOPPED = {"automate_backup", "automate_restore", "automate_recover_keys"}
+_COMMANDS_FOR_STOPPED_SITE = {"automate_backup", "automate_restore", "automate_recover_keys"}
 
 
 def main(arguments: list[str]) -> int:
     """Run one command and give its exit code."""
     try:
-        with _database_of(arguments):
+        with _database_for(arguments):
             execute_from_command_line(arguments)
     except OperationalError as error:
-        return _say(f"the database cannot be reached: {str(error).strip().splitlines()[0]}. {_hint()}")
+        return _fail(f"the database cannot be reached: {str(error).strip().splitlines()[0]}. {_hint()}")
     except (ImproperlyConfigured, PostgresError) as error:
-        return _say(str(error))
+        return _fail(str(error))
     except CommandError as error:
-        return _say(str(error), error.returncode)
+        return _fail(str(error), error.returncode)
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-def _database_of(arguments: list[str]) -> contextlib.AbstractContextManager[Any]:
+def _database_for(arguments: list[str]) -> contextlib.AbstractContextManager[Any]:
     """The embedded PostgreSQL, for commands that are also for a site that is stopped."""
-    cluster = environment.embedded_cluster() if {*arguments[1:2]} & _ALSO_STOPPED else None
+    cluster = environment.embedded_cluster() if {*arguments[1:2]} & _COMMANDS_FOR_STOPPED_SITE else None
     return cluster.running() if cluster else contextlib.nullcontext()
 
 
@@ -45,6 +45,6 @@ def _hint() -> str:
     return "Start the site with `make run` (it brings its own PostgreSQL), or set DATABASE_URL."
 
 
-def _say(message: str, code: int = 2) -> int:
+def _fail(message: str, code: int = 2) -> int:
     sys.stderr.write(f"{message}\n")
     return code

@@ -247,7 +247,7 @@ class Cluster:
             return "no log was written"
 
 
-def throw_away() -> Cluster:
+def temporary_cluster() -> Cluster:
     """A new cluster in the temporary folder, fast and not durable. Destroy it after use."""
     folder = Path(tempfile.mkdtemp(prefix="automate-pg-"))
     if os.geteuid() == 0:

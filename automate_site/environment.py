@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from automate_core.proxies import read_networks
 from automate_egress.policy import is_proxy_url, split_host
 from automate_governance.secrets.keyring import generate_key
-from automate_site import running
+from automate_site import site_lock
 from automate_site.embedded_postgres import Cluster, PostgresError, binaries
 
 DEFAULT_PORT = 8000
@@ -55,7 +55,7 @@ def database() -> dict[str, Any]:
     }
 
 
-def kept(name: str, make: Any) -> str:
+def read_or_create(name: str, make: Any) -> str:
     """The value in the file `name` of the data folder, made and written once for the owner alone (mode 0600).
 
     Raises ImproperlyConfigured when the folder cannot be written.
@@ -79,7 +79,7 @@ def kept(name: str, make: Any) -> str:
 
 def secret_key() -> str:
     """Django's SECRET_KEY: `AUTOMATE_SECRET_KEY`, else one of our own."""
-    return os.environ.get("AUTOMATE_SECRET_KEY") or kept("secret-key", lambda: secrets.token_urlsafe(50))
+    return os.environ.get("AUTOMATE_SECRET_KEY") or read_or_create("secret-key", lambda: secrets.token_urlsafe(50))
 
 
 def secrets_keys() -> list[str]:
@@ -93,7 +93,7 @@ def secrets_keys() -> list[str]:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not text"
             raise ImproperlyConfigured(f"AUTOMATE_SECRETS_KEYS_FILE: {path} cannot be read ({reason})") from error
-    return (given or kept("secrets-key", generate_key)).replace(",", " ").split()
+    return (given or read_or_create("secrets-key", generate_key)).replace(",", " ").split()
 
 
 def key_files() -> dict[str, Path]:
@@ -145,7 +145,7 @@ def port() -> int:
     """The port to serve on: PORT, else that of the running site, else 8000. Raises ImproperlyConfigured."""
     given = os.environ.get("PORT")
     if not given:
-        return running.port_of(data_folder()) or DEFAULT_PORT
+        return site_lock.port_of(data_folder()) or DEFAULT_PORT
     if not given.isdecimal() or not 1 <= int(given) <= 65_535:
         raise ImproperlyConfigured(f"PORT must be a number from 1 to 65535, not {given!r}.")
     return int(given)

@@ -70,7 +70,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def make(port: int) -> Server:
+def make_server(port: int) -> Server:
     """The server for the site's application, ready to run."""
     return Server(
         uvicorn.Config(

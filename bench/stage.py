@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from automate_site.embedded_postgres import Cluster, throw_away
+from automate_site.embedded_postgres import Cluster, temporary_cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "bench-bench-bench-bench-bench"
@@ -234,7 +234,7 @@ class Stage:
 @contextlib.contextmanager
 def stage(*, scale: float = 1, minutes: float = 10) -> Iterator[Stage]:
     """A prepared stage, removed afterwards."""
-    made = throw_away()
+    made = temporary_cluster()
     cluster = Cluster(made.folder, durable=True, settings={"track_commit_timestamp": "on"})
     with tempfile.TemporaryDirectory(prefix="automate-bench-") as folder:
         try:

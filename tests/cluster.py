@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-from automate_site.embedded_postgres import Cluster, throw_away
+from automate_site.embedded_postgres import Cluster, temporary_cluster
 
 _OURS = "TESTS_OWN_DATABASE_URL"
 
@@ -25,7 +25,7 @@ def _start() -> tuple[Cluster | None, str]:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in the tests' thread
     if os.environ.get("DATABASE_URL") not in {None, "", os.environ.get(_OURS)}:
         return None, data
-    cluster = throw_away()
+    cluster = temporary_cluster()
     cluster.start()
     os.environ["DATABASE_URL"] = os.environ[_OURS] = cluster.url
     return cluster, data

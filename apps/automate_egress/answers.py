@@ -8,9 +8,9 @@ from collections.abc import Callable
 from http.client import HTTPResponse  # noqa: TID251 - the class that urllib3 reads answers with
 from typing import Any
 
-from automate_egress.waiting import until_readable
+from automate_egress.socket_wait import wait_until_readable
 
-SILENCE_SECONDS = 10.0  #: how long an answer that has begun may pause
+MAX_PAUSE_SECONDS = 10.0  #: how long an answer that has begun may pause
 
 
 def timed_answer(remaining: Callable[[], float]) -> type[HTTPResponse]:
@@ -20,17 +20,17 @@ def timed_answer(remaining: Callable[[], float]) -> type[HTTPResponse]:
         """An answer whose status line, headers and body share one deadline."""
 
         def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-            super().__init__(_Timed(sock, remaining), *args, **kwargs)  # type: ignore[arg-type]
+            super().__init__(_TimedSocket(sock, remaining), *args, **kwargs)  # type: ignore[arg-type]
 
     return TimedAnswer
 
 
 def timed_file(sock: socket.socket, remaining: Callable[[], float]) -> io.BufferedReader:
     """What comes over `sock`, read under the deadline."""
-    return io.BufferedReader(_Reader(sock, remaining))
+    return io.BufferedReader(_TimedReader(sock, remaining))
 
 
-class _Timed:
+class _TimedSocket:
     """What HTTPResponse wants of a socket: a file to read."""
 
     def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
@@ -42,7 +42,7 @@ class _Timed:
         return timed_file(self._sock, self._remaining)
 
 
-class _Reader(io.RawIOBase):
+class _TimedReader(io.RawIOBase):
     def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
         self._sock = sock
         self._raw = sock.makefile("rb", buffering=0)
@@ -54,9 +54,9 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         remaining = self._remaining()
-        patience = min(remaining, SILENCE_SECONDS) if self._begun else remaining
+        patience = min(remaining, MAX_PAUSE_SECONDS) if self._begun else remaining
         self._begun = True
-        until_readable(self._sock, patience, self._remaining)
+        wait_until_readable(self._sock, patience, self._remaining)
         self._sock.settimeout(self._remaining())
         return self._raw.readinto(buffer)
 

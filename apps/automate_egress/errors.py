@@ -94,25 +94,25 @@ class MailError(EgressError):
             self.code = "authentication_failed"
 
 
-def beginning(text: str, most: int) -> str:
+def truncate_words(text: str, most: int) -> str:
     """As much of what a server said as is shown, in whole words: half a secret is one that nobody recognises."""
     return text if len(text) <= most else f"{text[:most].rpartition(' ')[0]}…"
 
 
-def no_connection(place: str) -> EgressConnectionError:
+def connection_error(place: str) -> EgressConnectionError:
     """The error of a connection that could not be made, for whatever reason."""
     error = EgressConnectionError(f"no connection to {place} could be made: check its name and port, and that it is up")
     error.sent = False
     return error
 
 
-def untrusted(place: str, reason: str) -> EgressUntrustedError:
+def untrusted_error(place: str, reason: str) -> EgressUntrustedError:
     """The error of a certificate that could not be verified."""
     why = reason.partition("certificate verify failed: ")[2] or reason
     return EgressUntrustedError(f"the certificate of {place} cannot be trusted: {why.partition(' (_ssl')[0][:300]}")
 
 
-def refusal(place: str, error: SSRFGuardError) -> EgressBlockedError:
+def blocked_error(place: str, error: SSRFGuardError) -> EgressBlockedError:
     """The policy's refusal of `place`, without what a name resolved to."""
     if isinstance(error, BlockedAddressError):
         return EgressBlockedError(
@@ -123,11 +123,11 @@ def refusal(place: str, error: SSRFGuardError) -> EgressBlockedError:
 
 
 @contextmanager
-def connecting(place: str) -> Iterator[None]:
+def translate_connect_errors(place: str) -> Iterator[None]:
     """Turn what goes wrong while a connection to `place` is made into EgressError."""
     try:
         yield
     except SSRFGuardError as error:
-        raise refusal(place, error) from error
+        raise blocked_error(place, error) from error
     except OSError as error:  # refused, unreachable, unknown name, too slow
-        raise no_connection(place) from error
+        raise connection_error(place) from error

@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_egress.answers import timed_file
-from automate_egress.errors import EgressBlockedError, EgressConnectionError, MailError, beginning, untrusted
+from automate_egress.errors import (
+    EgressBlockedError,
+    EgressConnectionError,
+    MailError,
+    truncate_words,
+    untrusted_error,
+)
 from automate_egress.network import Network
 from automate_egress.tls import verifying_context
 
@@ -78,7 +84,7 @@ def _conversation(network: Network, server: MailServer) -> Iterator[smtplib.SMTP
     except smtplib.SMTPNotSupportedError as error:
         raise MailError(f"{place} does not offer what is needed: {error}") from error
     except ssl.SSLCertVerificationError as error:
-        raise untrusted(place, error.verify_message) from error
+        raise untrusted_error(place, error.verify_message) from error
     except UnicodeError as error:
         raise MailError(f"{place}: an address or the password has characters that this server cannot take") from error
     except OSError as error:  # smtplib's SMTPServerDisconnected, TLS failures and time-outs are OSErrors
@@ -133,4 +139,4 @@ class _Smtps(smtplib.SMTP_SSL, _Smtp):
 
 def _text(reply: bytes | str) -> str:
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    return beginning(" ".join(text.split()), _SHOWN_REPLY)
+    return truncate_words(" ".join(text.split()), _SHOWN_REPLY)

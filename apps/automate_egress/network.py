@@ -8,7 +8,12 @@ from collections.abc import Callable, Collection, Iterable
 
 from ssrfguard import Address, Policy, connect, resolve
 
-from automate_egress.errors import EgressBlockedError, EgressCancelledError, EgressTimeoutError, connecting
+from automate_egress.errors import (
+    EgressBlockedError,
+    EgressCancelledError,
+    EgressTimeoutError,
+    translate_connect_errors,
+)
 from automate_egress.policy import MAX_ADDRESSES, Rules, ascii_host, internal_policy, public_policy
 from automate_egress.sockets import CONNECT_SECONDS, timed_lookup
 
@@ -50,7 +55,7 @@ class Network:
     def connect(self, host: str, port: int, *, ports: Collection[int]) -> socket.socket:
         """A socket connected to a checked address of `host`. Raises as `addresses` does."""
         policy, found = self._resolved(host, port, ports)
-        with connecting(f"{host}:{port}"):
+        with translate_connect_errors(f"{host}:{port}"):
             return connect(found, policy=policy, timeout=min(CONNECT_SECONDS, self.remaining() / MAX_ADDRESSES))
 
     def remaining(self) -> float:
@@ -79,7 +84,7 @@ class Network:
             )
         policy = internal_policy(self._pairs) if internal else public_policy(ports=ports)
         literal = f"[{host}]" if ":" in host else host
-        with connecting(f"{host}:{port}"):
+        with translate_connect_errors(f"{host}:{port}"):
             target = policy.check_url(f"https://{literal}:{port}/")
             if (target.host_as_written, target.port) != (host, port):  # "a/b", "a@b": not a host alone
                 raise EgressBlockedError(f"{host[:100]!r} is not the name of a host")

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 import requests  # noqa: TID251 - for the form in which it writes host names
 from ssrfguard import DEFAULT_DENIED, AddressTable, Block, BlockedAddressError, Policy, Reach
 
-_OURS = (
+_ADDITIONAL_BLOCKS = (
     Block(ip_network("168.63.129.16/32"), "Azure platform services", "vendor", Reach.DENIED),
     Block(ip_network("::ffff:0:0:0/96"), "IPv4-translated", "RFC 2765", Reach.DENIED),
 )
-DENIED = AddressTable((*DEFAULT_DENIED.blocks, *_OURS), snapshot=DEFAULT_DENIED.snapshot)
+DENIED = AddressTable((*DEFAULT_DENIED.blocks, *_ADDITIONAL_BLOCKS), snapshot=DEFAULT_DENIED.snapshot)
 
 # Loopback and the private ranges. Metadata services are in neither policy: those on link-local addresses are not listed
 # here, and Amazon's (fd00:ec2::254 and its neighbours) are cut out of the unique-local range.
@@ -96,7 +96,7 @@ def ascii_host(name: str) -> str:
     return urlsplit(encoded or "").hostname or plain
 
 
-def is_listed(host: str, port: int, pairs: Iterable[str]) -> bool:
+def is_listed_host(host: str, port: int, pairs: Iterable[str]) -> bool:
     """Whether `host:port` is one of those pairs; one that makes no sense counts for nothing."""
     with contextlib.suppress(ValueError):
         return (ascii_host(host), port) in {split_host(pair) for pair in pairs}

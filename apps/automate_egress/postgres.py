@@ -17,22 +17,22 @@ from typing import Any
 
 import psycopg
 
-from automate_egress.counted import ADDRESS, CountedWay
+from automate_egress.byte_limit import ADDRESS, ByteLimitedRelay
 from automate_egress.errors import (
     EgressBlockedError,
     EgressConnectionError,
     EgressError,
     EgressResponseTooLargeError,
-    beginning,
-    no_connection,
-    untrusted,
+    connection_error,
+    truncate_words,
+    untrusted_error,
 )
 from automate_egress.network import Network
 from automate_egress.tls import PUBLIC_AUTHORITIES, verifying_context
 
 POSTGRES_PORTS = frozenset({5432, 6432, 6543})  #: the server's own, and those of the usual poolers
 MAX_BYTES = 32_000_000  #: that come back on one connection: libpq holds a whole row, and all rows without a cursor
-_NOWHERE = "/nonexistent"
+_MISSING_FILE = "/nonexistent"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,21 +65,21 @@ def postgres(
             "AUTOMATE_EGRESS_ALLOW"
         )
     with contextlib.closing(
-        CountedWay(network.connect(server.host, server.port, ports=POSTGRES_PORTS), most_bytes)
-    ) as way:
+        ByteLimitedRelay(network.connect(server.host, server.port, ports=POSTGRES_PORTS), most_bytes)
+    ) as relay:
         with _authorities(server) as file:
-            connection = _connect(network, server, way.port, file)
-        watch = _Watch(connection.fileno(), network.remaining())
+            connection = _connect(network, server, relay.port, file)
+        deadline_timer = _DeadlineTimer(connection.fileno(), network.remaining())
         try:
             yield connection
         except Exception as error:
-            if not way.is_exceeded:
+            if not relay.is_exceeded:
                 raise
             raise EgressResponseTooLargeError(
                 f"the answer of {place} is larger than {most_bytes:,} bytes: ask for fewer rows, or smaller columns"
             ) from error
         finally:
-            watch.end()
+            deadline_timer.end()
             connection.close()
 
 
@@ -99,29 +99,29 @@ def _connect(network: Network, server: PostgresServer, port: int, authorities: s
             application_name="django-automate",
             client_encoding="UTF8",
             options="",
-            passfile=_NOWHERE,
-            sslcert=_NOWHERE,
-            sslkey=_NOWHERE,
+            passfile=_MISSING_FILE,
+            sslcert=_MISSING_FILE,
+            sslkey=_MISSING_FILE,
             gssencmode="disable",
             **own,
         )
     except psycopg.Error as error:
         network.remaining()  # over: that is the error
-        raise _reason(server, error) from error
+        raise _translate_connect_error(server, error) from error
 
 
-def _reason(server: PostgresServer, error: psycopg.Error) -> EgressError:
+def _translate_connect_error(server: PostgresServer, error: psycopg.Error) -> EgressError:
     """Why the server does not let one in, where it says so itself; how the network failed is nobody's business."""
     place, text = f"{server.host}:{server.port}", str(error)
     if "FATAL:" in text:
-        said = beginning(text.rpartition("FATAL:")[2].strip(), 300)
+        said = truncate_words(text.rpartition("FATAL:")[2].strip(), 300)
         refused = EgressConnectionError(f"{place} did not let {server.username} in: {said}")
         if "authentication failed" in said:
             refused.code, refused.retryable = "authentication_failed", False
         return refused
     if "certificate" in text:
-        return untrusted(place, text.rpartition("error: ")[2].strip() or text)
-    return no_connection(place)
+        return untrusted_error(place, text.rpartition("error: ")[2].strip() or text)
+    return connection_error(place)
 
 
 @contextlib.contextmanager
@@ -137,7 +137,7 @@ def _authorities(server: PostgresServer) -> Iterator[str]:
         yield file.name
 
 
-class _Watch:
+class _DeadlineTimer:
     """Cuts a connection off when its time is over: libpq waits for an answer as long as it takes."""
 
     def __init__(self, descriptor: int, seconds: float) -> None:

@@ -23,14 +23,14 @@ from automate_egress.errors import (
     EgressInvalidAnswerError,
     EgressResponseTooLargeError,
     EgressTimeoutError,
-    no_connection,
-    refusal,
-    untrusted,
+    blocked_error,
+    connection_error,
+    untrusted_error,
 )
 from automate_egress.policy import MAX_ADDRESSES, WEB_PORTS, Rules, ascii_host
 from automate_egress.retry_after import retry_after
 from automate_egress.sockets import CONNECT_SECONDS
-from automate_egress.transport import transport
+from automate_egress.transport import get_transport
 
 TOTAL_SECONDS = 30.0  # where no deadline is given
 MAX_BODY_BYTES = 5_000_000
@@ -44,7 +44,7 @@ _AMBIGUOUS = re.compile(r"[\\\x00-\x1f\x7f]")  # parsers disagree on what is the
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 # What belongs to the connection, not to the caller (RFC 9110, section 7.6.1). Host is one: where many sites share an
 # address, another Host takes the credentials to another site.
-_NOT_THE_CALLERS = frozenset(
+_CONNECTION_HEADERS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"}
 )
 
@@ -147,14 +147,14 @@ class HttpSession:
             case TooManyRedirectsError() | requests.TooManyRedirects():
                 return EgressBlockedError(f"{host} redirected too often")
             case SSRFGuardError():
-                return _refusal(url, host, error)
+                return _blocked_error(url, host, error)
             case _ if self._is_over() or isinstance(error, ReadTimeoutError | requests.ReadTimeout | TimeoutError):
                 waited = time.monotonic() - self._started
                 return EgressTimeoutError(f"{host} did not answer within {waited:.3g} seconds")
             case requests.exceptions.SSLError() if "certificate verify failed" in str(error):
-                return untrusted(host, str(error))
+                return untrusted_error(host, str(error))
             case requests.ConnectTimeout() | requests.ConnectionError() if _never_connected(error):
-                return no_connection(host)
+                return connection_error(host)
             case ValueError():  # requests' InvalidURL and its kin, unparsable hosts, headers HTTP cannot carry
                 return EgressBlockedError(f"not a request that can be sent to {url[:200]!r}: {error}")
         return EgressConnectionError(f"the connection to {host} failed")
@@ -167,15 +167,15 @@ class HttpSession:
         for name in options["headers"]:
             if not _HEADER_NAME.fullmatch(name):
                 raise ValueError(f"{name[:50]!r} is not the name of a header")
-            if name.lower() in _NOT_THE_CALLERS or name.lower().startswith("proxy-"):
+            if name.lower() in _CONNECTION_HEADERS or name.lower().startswith("proxy-"):
                 raise ValueError(f"the header {name} is set by the connection itself: leave it out")
-        way = transport(self._rules)
+        transport = get_transport(self._rules)
         self._started = time.monotonic()
         remaining = self._remaining()
-        way.bound_hosts, way.remaining = self._bound_hosts, self._remaining
-        way.follows = options["allow_redirects"]
+        transport.bound_hosts, transport.remaining = self._bound_hosts, self._remaining
+        transport.follows = options["allow_redirects"]
         connect = min(CONNECT_SECONDS, remaining / MAX_ADDRESSES)
-        response = way.request(method, url, stream=True, timeout=(connect, remaining), **options)
+        response = transport.request(method, url, stream=True, timeout=(connect, remaining), **options)
         try:
             return HttpResponse(
                 status=response.status_code,
@@ -229,7 +229,7 @@ def _host(url: str) -> str:
         return "that address"
 
 
-def _refusal(url: str, host: str, error: SSRFGuardError) -> EgressBlockedError:
+def _blocked_error(url: str, host: str, error: SSRFGuardError) -> EgressBlockedError:
     if url.startswith("http:"):
         return EgressBlockedError(f"{host} may only be called over https, or be named in AUTOMATE_EGRESS_ALLOW")
-    return refusal(host, error)
+    return blocked_error(host, error)

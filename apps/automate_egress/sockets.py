@@ -23,12 +23,12 @@ def timed_pools(
 ) -> dict[str, type[HTTPConnectionPool]]:
     """Those pool classes, with connections that keep to the deadline."""
     return {
-        scheme: type(pool.__name__, (pool,), {"ConnectionCls": _timed(pool.ConnectionCls, remaining)})  # type: ignore[arg-type]
+        scheme: type(pool.__name__, (pool,), {"ConnectionCls": _timed_connection_class(pool.ConnectionCls, remaining)})  # type: ignore[arg-type]
         for scheme, pool in pools.items()
     }
 
 
-def _timed(base: type[HTTPConnection], remaining: Callable[[], float]) -> type[HTTPConnection]:
+def _timed_connection_class(base: type[HTTPConnection], remaining: Callable[[], float]) -> type[HTTPConnection]:
     class TimedConnection(base):  # type: ignore[valid-type, misc]
         response_class = timed_answer(remaining)
 
@@ -54,14 +54,14 @@ def timed_lookup(remaining: Callable[[], float]) -> Resolver:
     def lookup(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:
         if flags & socket.AI_NUMERICHOST:
             return socket.getaddrinfo(host, port, family, type, proto, flags)
-        return _within(
+        return _run_with_timeout(
             min(CONNECT_SECONDS, remaining()), lambda: socket.getaddrinfo(host, port, family, type, proto, flags)
         )
 
     return lookup
 
 
-def _within[T](seconds: float, act: Callable[[], T]) -> T:
+def _run_with_timeout[T](seconds: float, act: Callable[[], T]) -> T:
     """The result of `act`, or its error. Raises TimeoutError when it takes longer."""
     outcome: list[T | Exception] = []
 

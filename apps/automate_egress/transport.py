@@ -17,7 +17,7 @@ from automate_egress.errors import EgressBlockedError
 from automate_egress.policy import Rules, ascii_host, internal_policy, public_policy
 from automate_egress.sockets import timed_lookup, timed_pools
 
-_KEPT_ACROSS_ORIGINS = frozenset(
+_HARMLESS_HEADERS = frozenset(
     {"accept", "accept-encoding", "accept-language", "content-length", "content-type", "user-agent"}
 )
 
@@ -87,7 +87,7 @@ class Transport(requests.Session):
         if self.should_strip_auth(  # type: ignore[no-untyped-call]
             str(response.request.url), str(prepared_request.url)
         ):
-            for name in [name for name in prepared_request.headers if name.lower() not in _KEPT_ACROSS_ORIGINS]:
+            for name in [name for name in prepared_request.headers if name.lower() not in _HARMLESS_HEADERS]:
                 del prepared_request.headers[name]
 
 
@@ -115,7 +115,7 @@ class _ProxyAdapter(HTTPAdapter):
 _local = threading.local()
 
 
-def transport(rules: Rules) -> Transport:
+def get_transport(rules: Rules) -> Transport:
     """This thread's transport under those rules: kept connections, no shared state between threads."""
     made: dict[Rules, Transport] = _local.__dict__.setdefault("made", {})
     if rules not in made:

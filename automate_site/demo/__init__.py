@@ -36,7 +36,7 @@ def seed(owner: Person) -> None:
     workflows.publish(workflow, author=owner, message="The demo")
 
 
-def follow_address() -> None:
+def update_echo_url() -> None:
     """Point the echo connection at the port that the site has now."""
     Connection.objects.filter(slug=ECHO, config__base_url__startswith="http://127.0.0.1:").update(
         config={"base_url": echo_url()}

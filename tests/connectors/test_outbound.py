@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from automate_connectors.models import Connection, _is_host
 from automate_connectors.outbound import check_settings, outbound_clients
 from automate_egress import EgressBlockedError, EgressConnectionError
-from automate_egress.policy import is_listed
+from automate_egress.policy import is_listed_host
 from automate_site import environment
 
 
@@ -48,7 +48,7 @@ def test_host_names_are_compared_in_one_form(settings, bound, asked):
         with pytest.raises(EgressBlockedError, match="may not be used for"):
             ways["http"].request("GET", f"http://{other}:1/")
     assert Connection(allowed_hosts=[bound]).hosts() == [bound] and _is_host(bound)
-    assert is_listed(asked, 1, [f"{bound}:1", "no port"]) is False, "a setting that is wrong allows nothing"
+    assert is_listed_host(asked, 1, [f"{bound}:1", "no port"]) is False, "a setting that is wrong allows nothing"
 
 
 @pytest.mark.parametrize(

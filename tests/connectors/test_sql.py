@@ -20,7 +20,7 @@ from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.engine import program
 from automate_core.expressions.json_path import TemplateError
-from automate_site.embedded_postgres import throw_away
+from automate_site.embedded_postgres import temporary_cluster
 from tests.certificates import Authority
 from tests.connectors.conftest import real_context
 from tests.relay import Relay
@@ -55,7 +55,7 @@ class Elsewhere:
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory):
-    cluster = throw_away()
+    cluster = temporary_cluster()
     cluster.start()
     authority = Authority()
     relay = Relay(str(cluster.socket_folder), authority.files(tmp_path_factory.mktemp("sql"), "db.test", "127.0.0.1"))

@@ -10,7 +10,7 @@ import pytest
 
 from automate_plugins.fields import FieldSpec
 from automate_testing.contracts import ConnectorContractTest, LLMProviderContractTest, SecretsBackendContractTest
-from automate_testing.contracts.calls import made
+from automate_testing.contracts.calls import make_instance
 from tests.contracts.planted import connectors, providers, secrets
 
 
@@ -47,7 +47,7 @@ def run(suite, case):
     """One case, as pytest runs it. A skipped one tells nothing."""
     secrets.SAFE.clear()
     attribute = next(attribute for base, attribute in CLASSES.items() if isinstance(suite, base))
-    plugin = made(getattr(suite, attribute))
+    plugin = make_instance(getattr(suite, attribute))
     try:
         getattr(suite, case)(plugin)
     except pytest.skip.Exception as skipped:

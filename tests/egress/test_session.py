@@ -399,7 +399,7 @@ def test_the_deadline_ends_an_upload_that_nobody_reads(uploads):
 
 def test_an_answer_that_falls_silent_is_given_up(uploads, monkeypatch):
     host, _ = uploads
-    monkeypatch.setattr("automate_egress.answers.SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr("automate_egress.answers.MAX_PAUSE_SECONDS", 0.3)
     until = time.monotonic() + 60
     with pytest.raises(EgressTimeoutError):
         HttpSession(internal_hosts=[host], deadline=until).request("GET", f"http://{host}/")

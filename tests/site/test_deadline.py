@@ -24,7 +24,9 @@ def first_lines(*pieces, drip=b""):
     async def talk():
         config = uvicorn.Config(application, lifespan="off", log_config=None, timeout_keep_alive=3_600)
         loop = asyncio.get_running_loop()
-        made = await loop.create_server(lambda: server.make(0).config.http(config, ServerState(), {}), "127.0.0.1", 0)
+        made = await loop.create_server(
+            lambda: server.make_server(0).config.http(config, ServerState(), {}), "127.0.0.1", 0
+        )
         async with made:
             reader, writer = await asyncio.open_connection(*made.sockets[0].getsockname())
             dripping = asyncio.create_task(_drip(writer, drip))

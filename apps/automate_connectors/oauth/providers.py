@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from automate_egress.policy import is_listed
+from automate_egress.policy import is_listed_host
 
 AUTHORIZATION_CODE = "authorization_code"
 CLIENT_CREDENTIALS = "client_credentials"
@@ -190,6 +190,8 @@ def _url_problem(url: str) -> str | None:
         return "This is not a URL."
     if not parts.hostname or user:
         return "An https:// address, without a user name."
-    if parts.scheme == "https" or (parts.scheme == "http" and is_listed(parts.hostname, port or 80, allowed_hosts())):
+    if parts.scheme == "https" or (
+        parts.scheme == "http" and is_listed_host(parts.hostname, port or 80, allowed_hosts())
+    ):
         return None
     return "An https:// address; http:// only for hosts that AUTOMATE_EGRESS_ALLOW names."

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from automate_egress.policy import is_listed
+from automate_egress.policy import is_listed_host
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -58,7 +58,7 @@ def _address_problem(url: str) -> str:
         parts, port = urlsplit(""), 0
     if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username or parts.query:
         return f"{url!r} is not an address such as https://vault.example.com:8200"
-    is_named = is_listed(parts.hostname, port, getattr(settings, "AUTOMATE_EGRESS_ALLOW", ()))
+    is_named = is_listed_host(parts.hostname, port, getattr(settings, "AUTOMATE_EGRESS_ALLOW", ()))
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not is_named:
         return f"{url} would carry the token in clear text: use https, or name the host in AUTOMATE_EGRESS_ALLOW"
     return ""

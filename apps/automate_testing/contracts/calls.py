@@ -38,7 +38,7 @@ def observe(act: Callable[[], Any], *, seconds: float, what: str = "the call", g
             call.error = error
         except SystemExit as error:
             raise AssertionError(f"{what} ends the process (SystemExit: {error})") from None
-        except _OverdueError:
+        except _DeadlineError:
             raise AssertionError(f"{what} did not return within {seconds:g} seconds") from None
         if watch is not None:
             watch.wait(seconds)
@@ -51,7 +51,7 @@ def observe(act: Callable[[], Any], *, seconds: float, what: str = "the call", g
     return call
 
 
-def made[T](cls: type[T], *, guarded: bool = True) -> T:
+def make_instance[T](cls: type[T], *, guarded: bool = True) -> T:
     """An instance, made the way the registry makes it. Fails when that takes arguments, raises, or goes out."""
     call = observe(cls, seconds=_SECONDS_TO_MAKE, what=f"{cls.__name__}()", guarded=guarded)
     if call.error is not None:
@@ -60,7 +60,7 @@ def made[T](cls: type[T], *, guarded: bool = True) -> T:
     return instance
 
 
-class _OverdueError(BaseException):
+class _DeadlineError(BaseException):
     """The time is over. No `except Exception` of a plug-in catches it."""
 
 
@@ -73,7 +73,7 @@ def _by_alarm(seconds: float, act: Callable[[], Any]) -> Any:
     """In this thread, which has the test's database connection. The alarm repeats, should a bare `except` catch it."""
 
     def ring(number: int, frame: Any) -> None:
-        raise _OverdueError
+        raise _DeadlineError
 
     before = signal.signal(signal.SIGALRM, ring)
     left, _ = signal.setitimer(signal.ITIMER_REAL, seconds, 0.2)
@@ -97,7 +97,7 @@ def _by_thread(seconds: float, act: Callable[[], Any]) -> Any:
     thread.start()
     thread.join(seconds)
     if not outcome:
-        raise _OverdueError
+        raise _DeadlineError
     value, error = outcome
     if error is not None:
         raise error

@@ -27,10 +27,10 @@ _WAYS_OUT = {
     "os.fork": _PROCESS,
     "os.forkpty": _PROCESS,
 }
-_OF_SOCKETS = frozenset({"socket", "connect", "send", "sendto", "sendmsg", "getaddrinfo", "gethostbyname"})
+_SOCKET_FUNCTIONS = frozenset({"socket", "connect", "send", "sendto", "sendmsg", "getaddrinfo", "gethostbyname"})
 #: Classes that open sockets in C, which no audit hook sees: (module, class).
 _DRIVERS = (("psycopg", "Connection"), ("psycopg", "AsyncConnection"))
-_PATIENCE = 1.0  #: seconds for a thread, once another one was not over in time
+_SHORT_WAIT_SECONDS = 1.0  #: seconds for a thread, once another one was not over in time
 
 
 class Watch:
@@ -51,19 +51,19 @@ class Watch:
 
     def wait(self, seconds: float) -> None:
         """Wait for threads that the call started and left behind: they may go out when it is over."""
-        is_hasty = any(thread.is_alive() for thread in _left_behind)
-        until = time.monotonic() + (_PATIENCE if is_hasty else seconds)
+        has_abandoned = any(thread.is_alive() for thread in _abandoned_threads)
+        until = time.monotonic() + (_SHORT_WAIT_SECONDS if has_abandoned else seconds)
         for thread in threading.enumerate():
             is_own = thread.ident not in self._others and thread is not threading.current_thread()
-            if is_own and thread not in _left_behind:
+            if is_own and thread not in _abandoned_threads:
                 thread.join(max(0.0, until - time.monotonic()))
                 if thread.is_alive():
-                    _left_behind.add(thread)
+                    _abandoned_threads.add(thread)
 
 
 _watches: list[Watch] = []
 _hooks: list[Callable[[str, tuple[Any, ...]], None]] = []
-_left_behind: weakref.WeakSet[threading.Thread] = weakref.WeakSet()  #: which nobody waits for again
+_abandoned_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()  #: which nobody waits for again
 
 
 @contextlib.contextmanager
@@ -85,7 +85,7 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
     if not _watches or event not in _WAYS_OUT or not _watches[-1].is_watched():
         return
     where = args[1] if event in {"socket.connect", "ctypes.dlsym"} else args[0] if args else event
-    if event != "ctypes.dlsym" or where in _OF_SOCKETS:
+    if event != "ctypes.dlsym" or where in _SOCKET_FUNCTIONS:
         _watches[-1].refuse(_WAYS_OUT[event], where)
 
 
@@ -95,11 +95,11 @@ def _drivers(watch: Watch) -> Iterator[None]:
         for module, name in _DRIVERS:
             driver = getattr(sys.modules.get(module), name, None)
             if driver is not None:
-                _guarded(restored, watch, driver, module)
+                _refuse_driver(restored, watch, driver, module)
         yield
 
 
-def _guarded(restored: contextlib.ExitStack, watch: Watch, driver: Any, module: str) -> None:
+def _refuse_driver(restored: contextlib.ExitStack, watch: Watch, driver: Any, module: str) -> None:
     """Put a refusal in the place of `driver.connect`, and of the module's short name for it."""
     original = driver.__dict__["connect"]
 

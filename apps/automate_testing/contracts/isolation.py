@@ -14,7 +14,7 @@ from automate_connectors.invocation import invoke
 from automate_testing.cases import Case
 from automate_testing.contracts.samples import made_up_cases, secret_names
 from automate_testing.contracts.suite import ConnectorSuite
-from automate_testing.contracts.traces import shows
+from automate_testing.contracts.traces import contains_secret
 from automate_testing.fakes import ScriptedHttp
 
 _OTHER = "other-canary-9f8e7d6c5b4a"
@@ -29,7 +29,7 @@ class ConnectorIsolation(ConnectorSuite):
     def test_contract_inputs_untouched(self, adapter: ConnectorAdapter) -> None:
         """The inputs, the connection and the ids of a call are as they were when it ends."""
         for case in [case for case in self.cases if case.run] or made_up_cases(adapter):
-            watched = _Watched(adapter)
+            watched = _RecordingConnector(adapter)
             http = ScriptedHttp(case.script)
             given, params = self.make_context(http, copy.deepcopy(case.connection)), copy.deepcopy(case.params)
             action = self.action(adapter, case)
@@ -40,7 +40,9 @@ class ConnectorIsolation(ConnectorSuite):
         """Calls go to the host that the connection names, wherever that is."""
         for case in self.calls(adapter):
             host = _host(self.attempt(adapter, case).http.requests[0].url)
-            moved = {name: _moved(value, host) for name, value in case.connection.items() if _names(value, host)}
+            moved = {
+                name: _with_other_host(value, host) for name, value in case.connection.items() if _names(value, host)
+            }
             if moved and host not in str(case.params):
                 there = replace(case, connection={**case.connection, **moved})
                 for request in self.attempt(adapter, there).http.requests[:1]:
@@ -77,9 +79,11 @@ class ConnectorIsolation(ConnectorSuite):
             others = {name: _OTHER if name in secret else value for name, value in case.connection.items()}
             second = self.attempt(adapter, Case(action=case.action, params=case.params, connection=others), case.script)
             assert second.http.requests, f"{case}: the second call makes no request"
-            assert not shows(str(second.http.requests)), f"{case}: the second call sends the first one's secret"
+            assert not contains_secret(str(second.http.requests)), (
+                f"{case}: the second call sends the first one's secret"
+            )
             kept = f"{getattr(adapter, '__dict__', '')} {vars(type(adapter))}"
-            is_kept = shows(kept) or shows(kept, _OTHER)
+            is_kept = contains_secret(kept) or contains_secret(kept, _OTHER)
             assert not is_kept, f"{case}: the connector, which serves all threads, keeps a secret of a call"
             before = _sizes(adapter)
             self.attempt(adapter, case)
@@ -90,7 +94,7 @@ class ConnectorIsolation(ConnectorSuite):
             )
 
 
-class _Watched(ConnectorAdapter):
+class _RecordingConnector(ConnectorAdapter):
     """Another connector, with a look at what it was handed before and after."""
 
     def __init__(self, adapter: ConnectorAdapter) -> None:
@@ -116,7 +120,7 @@ def _names(value: Any, host: str) -> bool:
     return bool(host) and isinstance(value, str) and (value == host or (_host(value) == host and "://" in value))
 
 
-def _moved(value: str, host: str) -> str:
+def _with_other_host(value: str, host: str) -> str:
     return value.replace(host, _OTHER_HOST, 1)
 
 

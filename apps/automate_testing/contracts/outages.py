@@ -16,8 +16,8 @@ from automate_egress import (
     EgressTimeoutError,
     HttpResponse,
 )
-from automate_testing.contracts.suite import Attempt, ConnectorSuite, Script, named
-from automate_testing.contracts.traces import shows
+from automate_testing.contracts.suite import Attempt, ConnectorSuite, Script, failure_name
+from automate_testing.contracts.traces import contains_secret
 from automate_testing.fakes import answer
 
 MANY = 200  #: requests by which a cancelled call must have ended
@@ -109,12 +109,14 @@ class ConnectorOutages(ConnectorSuite):
         broken = (EgressTimeoutError("too long"), EgressConnectionError("broken"))
         for failure in (answer(500), answer(503), answer(429), *broken, answer(401, {"error": "who"})):
             for attempt in self.failures(adapter, failure):
-                is_refused = named(failure) == "HTTP 401"  # a new token may be tried, the same one is refused again
+                is_refused = (
+                    failure_name(failure) == "HTTP 401"
+                )  # a new token may be tried, the same one is refused again
                 sent = [r if is_refused else replace(r, headers={}) for r in attempt.http.requests]
                 count = sent.count(sent[attempt.failed_at])
                 assert count == 1, (
-                    f"{attempt.case}: after {named(failure)} the connector sent the same request again, {count} times"
-                    " in all; send it once and raise: retrying is the engine's"
+                    f"{attempt.case}: after {failure_name(failure)} the connector sent the same request again,"
+                    f" {count} times in all; send it once and raise: retrying is the engine's"
                 )
 
     def test_contract_cancellation(self, adapter: ConnectorAdapter) -> None:
@@ -138,7 +140,7 @@ class ConnectorOutages(ConnectorSuite):
         if taken is None or not was_json or case.action in self.any_answer_actions:
             return
         is_unread = taken == self.attempt(adapter, case).call.value
-        assert is_unread or shows(taken.decode(), _PAGE.decode()) or _TITLE in taken.decode(), (
+        assert is_unread or contains_secret(taken.decode(), _PAGE.decode()) or _TITLE in taken.decode(), (
             f"{case}: the connector took a page of HTML in place of JSON for success and gave {taken.decode()[:200]};"
             " let the error of response.json() pass, or name the action in `any_answer_actions`"
         )
@@ -151,15 +153,15 @@ class ConnectorOutages(ConnectorSuite):
 
 def _may_be_retried(attempt: Attempt) -> None:
     assert attempt.error.retryable, (
-        f"{attempt.case}: the connector marked {named(attempt.failure)} as not retryable; the same call may succeed"
-        " later, so raise it with retryable=True"
+        f"{attempt.case}: the connector marked {failure_name(attempt.failure)} as not retryable; the same call may"
+        " succeed later, so raise it with retryable=True"
     )
 
 
 def _is_final(attempt: Attempt) -> None:
     assert not attempt.error.retryable, (
-        f"{attempt.case}: the connector marked {named(attempt.failure)} as retryable; repeating the same call cannot"
-        " help, so raise it with retryable=False"
+        f"{attempt.case}: the connector marked {failure_name(attempt.failure)} as retryable; repeating the same call"
+        " cannot help, so raise it with retryable=False"
     )
 
 

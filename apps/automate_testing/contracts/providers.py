@@ -20,8 +20,8 @@ from automate_egress import (
 )
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError, TokenUsage
 from automate_llm.providers.options import ChatOptions
-from automate_testing.contracts.calls import Call, made, observe
-from automate_testing.contracts.traces import CANARY, error_text, shows
+from automate_testing.contracts.calls import Call, make_instance, observe
+from automate_testing.contracts.traces import CANARY, contains_secret, error_text
 from automate_testing.fakes import ScriptedHttp, answer
 
 _OTHER = "other-canary-9f8e7d6c5b4a"
@@ -53,13 +53,13 @@ class LLMProviderContractTest:
     @pytest.fixture
     def provider(self) -> LLMProvider:
         """The provider, made the way the registry makes it."""
-        return made(self.provider_cls)
+        return make_instance(self.provider_cls)
 
     # --- by itself ----------------------------------------------------------------------------------------------------
 
     def test_contract_made_without_arguments(self, provider: LLMProvider) -> None:
         """Its class is called without arguments, once for all threads."""
-        made(type(provider))
+        make_instance(type(provider))
 
     def test_contract_identity(self, provider: LLMProvider) -> None:
         """It is an LLMProvider, and declares capabilities that there are."""
@@ -138,8 +138,10 @@ class LLMProviderContractTest:
         self._needs_requests()
         _, http = self._chat(provider)
         for sent in http.requests:
-            assert shows(str(sent.headers)), "the connection's api_key is not sent"
-            assert not shows(f"{sent.url} {sent.json} {sent.data} {sent.params}"), "the key is not in a header alone"
+            assert contains_secret(str(sent.headers)), "the connection's api_key is not sent"
+            assert not contains_secret(f"{sent.url} {sent.json} {sent.data} {sent.params}"), (
+                "the key is not in a header alone"
+            )
 
     def test_contract_without_key(self, provider: LLMProvider) -> None:
         """A connection without a key is a server that wants none, or an LLMProviderError."""
@@ -151,9 +153,11 @@ class LLMProviderContractTest:
         self._chat(provider)
         _, http = self._ask(provider, self._good(), connection={"api_key": _OTHER})
         assert http.requests or not self.makes_requests, "the second call makes no request"
-        assert not shows(str(http.requests)), "the second call sends the first one's key"
+        assert not contains_secret(str(http.requests)), "the second call sends the first one's key"
         kept = f"{getattr(provider, '__dict__', '')} {vars(type(provider))}"
-        assert not (shows(kept) or shows(kept, _OTHER)), "the provider, which serves all threads, keeps a call's key"
+        assert not (contains_secret(kept) or contains_secret(kept, _OTHER)), (
+            "the provider, which serves all threads, keeps a call's key"
+        )
 
     def test_contract_inputs_untouched(self, provider: LLMProvider) -> None:
         """The messages and the connection are as they were when a call ends."""
@@ -226,8 +230,8 @@ class LLMProviderContractTest:
             is_refused = isinstance(failure, HttpResponse) and failure.status == 401  # a new key may be tried
             count = len(http.requests) if not is_refused else max(map(http.requests.count, http.requests), default=0)
             assert count <= 1, (
-                f"after {_named(failure)} the provider sent its request again, {count} times in all; send it once and"
-                " raise: retrying is the engine's"
+                f"after {_failure_name(failure)} the provider sent its request again, {count} times in all; send it"
+                " once and raise: retrying is the engine's"
             )
 
     def test_contract_cancellation(self, provider: LLMProvider) -> None:
@@ -249,32 +253,32 @@ class LLMProviderContractTest:
     def test_contract_no_key_in_errors(self, provider: LLMProvider) -> None:
         """The key is in no error, whatever the service says, nor in the errors behind it."""
         for call in self._all(provider):
-            assert not shows(error_text(call.error)), "an error shows the key"
+            assert not contains_secret(error_text(call.error)), "an error shows the key"
 
     def test_contract_no_key_in_details(self, provider: LLMProvider) -> None:
         """The key is not in an error's details, which people see."""
         for call in self._all(provider):
-            assert not shows(str(getattr(call.error, "details", ""))), "the details of an error show the key"
+            assert not contains_secret(str(getattr(call.error, "details", ""))), "the details of an error show the key"
 
     def test_contract_no_key_in_logs(self, provider: LLMProvider) -> None:
         """The key is in no record of `logging`."""
         for call in self._all(provider):
-            assert not shows(call.traces.logged), "a record of `logging` shows the key"
+            assert not contains_secret(call.traces.logged), "a record of `logging` shows the key"
 
     def test_contract_no_key_printed(self, provider: LLMProvider) -> None:
         """The key is not printed."""
         for call in self._all(provider):
-            assert not shows(call.traces.printed), "the key is printed"
+            assert not contains_secret(call.traces.printed), "the key is printed"
 
     # --- what it declares ---------------------------------------------------------------------------------------------
 
     def test_contract_usage(self, provider: LLMProvider) -> None:
         """A provider that declares it tells what an answer took, once."""
         self._needs(provider, Capability.USAGE)
-        told: list[TokenUsage] = []
-        self._chat(provider, on_usage=told.append)
-        assert len(told) == 1, f"on_usage is called {len(told)} times for one answer"
-        assert told[0].tokens_in > 0 and told[0].tokens_out > 0, f"an answer took {told[0]}"
+        reported: list[TokenUsage] = []
+        self._chat(provider, on_usage=reported.append)
+        assert len(reported) == 1, f"on_usage is called {len(reported)} times for one answer"
+        assert reported[0].tokens_in > 0 and reported[0].tokens_out > 0, f"an answer took {reported[0]}"
 
     def test_contract_structured_output(self, provider: LLMProvider) -> None:
         """A provider that declares it hands the schema to the service."""
@@ -305,7 +309,7 @@ class LLMProviderContractTest:
         assert any(http.requests for _, http in calls), "check makes no request: it tells nothing of the connection"
         for failure in (answer(401, {"error": "who"}), answer(503, _PAGE), EgressTimeoutError("too long")):
             call, _ = self._checked(provider, failure)
-            assert call.error is not None, f"check takes {_named(failure)} for success; raise LLMProviderError"
+            assert call.error is not None, f"check takes {_failure_name(failure)} for success; raise LLMProviderError"
             assert _is_own(call.error), f"check raises {call.error!r}"
 
     # --- how it is asked ----------------------------------------------------------------------------------------------
@@ -359,7 +363,7 @@ class LLMProviderContractTest:
         options = ChatOptions(http=http, connection={"api_key": CANARY, **self.connection})
         call = observe(lambda: provider.check(options), seconds=self.call_seconds, what="check")
         shown = f"{call.value} {error_text(call.error)} {call.traces.logged} {call.traces.printed}"
-        assert not shows(shown), "check shows the key"
+        assert not contains_secret(shown), "check shows the key"
         return call, http
 
     def _errors(self, provider: LLMProvider, *answers: HttpResponse) -> Iterator[tuple[LLMProviderError, HttpResponse]]:
@@ -400,7 +404,7 @@ def _bodies(status: int) -> tuple[HttpResponse, ...]:
     )
 
 
-def _named(failure: HttpResponse | Exception) -> str:
+def _failure_name(failure: HttpResponse | Exception) -> str:
     return f"HTTP {failure.status}" if isinstance(failure, HttpResponse) else type(failure).__name__
 
 

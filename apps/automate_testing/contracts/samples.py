@@ -55,7 +55,7 @@ def check_fields(fields: Iterable[FieldSpec]) -> None:
         assert spec.kind is not FieldKind.CHOICE or spec.choices, f"{spec.name} offers no choice"
 
 
-def holds_secret(spec: FieldSpec) -> bool:
+def is_secret_setting(spec: FieldSpec) -> bool:
     """Whether a setting's name or label says that its text is a secret."""
     is_text = spec.kind in {FieldKind.TEXT, FieldKind.LONG_TEXT, FieldKind.CODE} and not is_about_a_secret(spec.name)
     names = (spec.name.lower(), re.sub(r"\W+", "_", spec.label.strip().lower()))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_egress import EgressTimeoutError
 from automate_testing.contracts.suite import Attempt, ConnectorSuite, Script
-from automate_testing.contracts.traces import CANARY, error_text, shows
+from automate_testing.contracts.traces import CANARY, contains_secret, error_text
 from automate_testing.fakes import answer
 
 
@@ -18,27 +18,33 @@ class ConnectorSecrecy(ConnectorSuite):
         """No secret of the connection is in an output."""
         for attempt in self._all(adapter):
             output = attempt.call.value or b""
-            assert not shows(output.decode()), f"{attempt.case}: an output shows a secret"
+            assert not contains_secret(output.decode()), f"{attempt.case}: an output shows a secret"
 
     def test_contract_no_secret_in_logs(self, adapter: ConnectorAdapter) -> None:
         """No secret of the connection is in a line of context["log"], nor in a record of `logging`."""
         for attempt in self._all(adapter):
-            assert not shows(str(attempt.context.get("lines"))), f"{attempt.case}: a line of the log shows a secret"
-            assert not shows(attempt.call.traces.logged), f"{attempt.case}: a record of `logging` shows a secret"
+            assert not contains_secret(str(attempt.context.get("lines"))), (
+                f"{attempt.case}: a line of the log shows a secret"
+            )
+            assert not contains_secret(attempt.call.traces.logged), (
+                f"{attempt.case}: a record of `logging` shows a secret"
+            )
 
     def test_contract_no_secret_printed(self, adapter: ConnectorAdapter) -> None:
         """No secret of the connection is printed, or in a warning."""
         for attempt in self._all(adapter):
-            assert not shows(attempt.call.traces.printed), f"{attempt.case}: a secret is printed, or in a warning"
+            assert not contains_secret(attempt.call.traces.printed), (
+                f"{attempt.case}: a secret is printed, or in a warning"
+            )
 
     def test_contract_no_secret_in_errors(self, adapter: ConnectorAdapter) -> None:
         """No secret of the connection is in an error's message, nor in the errors behind it."""
         for attempt in self._all(adapter):
-            assert not shows(error_text(attempt.call.error)), f"{attempt.case}: an error shows a secret"
+            assert not contains_secret(error_text(attempt.call.error)), f"{attempt.case}: an error shows a secret"
         for status in (401, 422, 503):
             for attempt in self.failures(adapter, answer(status, {"error": f"{CANARY} is not let in"})):
                 error = attempt.call.error
-                assert not shows(str(error)), (
+                assert not contains_secret(str(error)), (
                     f"{attempt.case}: the error's message quotes the answer to HTTP {status}, and services quote tokens"
                     " in theirs; give the status, or a part of the answer that cannot hold one"
                 )
@@ -48,7 +54,7 @@ class ConnectorSecrecy(ConnectorSuite):
         for attempt in self._all(adapter):
             error = attempt.call.error
             details = str(error.details) if isinstance(error, ConnectorError) else ""
-            assert not shows(details), f"{attempt.case}: the details of an error show a secret"
+            assert not contains_secret(details), f"{attempt.case}: the details of an error show a secret"
 
     def _all(self, adapter: ConnectorAdapter) -> Iterator[Attempt]:
         failing = (answer(401, {"error": "who"}), answer(422, {"error": "wrong"}), answer(429), answer(503))

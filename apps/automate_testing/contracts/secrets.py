@@ -14,8 +14,8 @@ from unittest import mock
 import pytest
 
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
-from automate_testing.contracts.calls import Call, made, observe
-from automate_testing.contracts.traces import CANARY, error_text, shows
+from automate_testing.contracts.calls import Call, make_instance, observe
+from automate_testing.contracts.traces import CANARY, contains_secret, error_text
 
 _MISSING = ("no-such-key-8c1f", "no/such.key", "No-Such-Key#field", "contract-key-2", "contract")
 _EXACT = "  ".join(("  canary Ünï", "with = % spaces", "x" * 5_000, ""))
@@ -41,11 +41,11 @@ class SecretsBackendContractTest:
     @pytest.fixture
     def backend(self) -> SecretsBackend:
         """The backend, made the way the registry makes it."""
-        return made(self.backend_cls, guarded=False)
+        return make_instance(self.backend_cls, guarded=False)
 
     def test_contract_made_without_arguments(self, backend: SecretsBackend) -> None:
         """Its class is called without arguments, once for all threads."""
-        made(type(backend), guarded=False)
+        make_instance(type(backend), guarded=False)
 
     def test_contract_identity(self, backend: SecretsBackend) -> None:
         """It is a SecretsBackend."""
@@ -122,23 +122,23 @@ class SecretsBackendContractTest:
         self.put("contract-key", CANARY)
         self._read(backend, "contract-key")
         for key in ("contract-key-2", "no-such-key-8c1f"):
-            assert not shows(error_text(self._missing(backend, key))), "an error shows a value"
+            assert not contains_secret(error_text(self._missing(backend, key))), "an error shows a value"
 
     def test_contract_no_value_in_logs(self, backend: SecretsBackend) -> None:
         """Values are in no record of `logging`."""
         for call in self._all(backend):
-            assert not shows(call.traces.logged), "a record of `logging` shows a value"
+            assert not contains_secret(call.traces.logged), "a record of `logging` shows a value"
 
     def test_contract_no_value_printed(self, backend: SecretsBackend) -> None:
         """Values are not printed, nor in warnings."""
         for call in self._all(backend):
-            assert not shows(call.traces.printed), "a value is printed, or in a warning"
+            assert not contains_secret(call.traces.printed), "a value is printed, or in a warning"
 
     def test_contract_no_value_in_repr(self, backend: SecretsBackend) -> None:
         """The backend itself shows no value: tracebacks and debug pages print it."""
         self.put("contract-key", CANARY)
         self._read(backend, "contract-key")
-        assert not shows(f"{backend!r} {backend}"), "the backend's repr shows a value"
+        assert not contains_secret(f"{backend!r} {backend}"), "the backend's repr shows a value"
 
     def _all(self, backend: SecretsBackend) -> Iterator[Call]:
         self.put("contract-key", CANARY)

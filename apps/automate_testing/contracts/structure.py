@@ -11,13 +11,13 @@ import pytest
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, Effect
 from automate_connectors.invocation import invoke
 from automate_plugins.fields import FieldKind, FieldSpec, problems
-from automate_testing.contracts.calls import made
+from automate_testing.contracts.calls import make_instance
 from automate_testing.contracts.samples import (
     NAME,
     check_fields,
-    holds_secret,
     is_about_a_secret,
     is_host,
+    is_secret_setting,
     secret_names,
     strange_configs,
 )
@@ -33,7 +33,7 @@ class ConnectorStructure(ConnectorSuite):
 
     def test_contract_made_without_arguments(self, adapter: ConnectorAdapter) -> None:
         """Its class is called without arguments, once for all threads."""
-        made(type(adapter))
+        make_instance(type(adapter))
 
     def test_contract_identity(self, adapter: ConnectorAdapter) -> None:
         """It is a ConnectorAdapter with a code and a name."""
@@ -76,7 +76,7 @@ class ConnectorStructure(ConnectorSuite):
     def test_contract_secret_fields(self, adapter: ConnectorAdapter) -> None:
         """Settings that hold a secret are of FieldKind.SECRET: any other kind is stored and shown in clear text."""
         for spec in adapter.config_fields:
-            assert not holds_secret(spec), (
+            assert not is_secret_setting(spec), (
                 f"{spec.name} holds a secret, by its name or label: its kind must be FieldKind.SECRET; the name of a"
                 " header or an id ends in _header or _key_id"
             )

@@ -15,7 +15,7 @@ from automate_connectors.context import Context
 from automate_connectors.invocation import invoke
 from automate_egress import HttpResponse
 from automate_testing.cases import Case
-from automate_testing.contracts.calls import Call, made, observe
+from automate_testing.contracts.calls import Call, make_instance, observe
 from automate_testing.contracts.samples import made_up_cases, made_up_config, secret_names
 from automate_testing.contracts.traces import CANARY
 from automate_testing.fakes import ScriptedHttp, ScriptedNetwork, context
@@ -45,11 +45,12 @@ class Attempt:
         """The error. Fails when there is none, or one that the connector did not raise itself."""
         error = self.call.error
         assert isinstance(error, ConnectorError), (
-            f"{self.case}: the connector took {named(self.failure)} for success and gave {_start(self.call.value)};"
-            " raise ConnectorError"
+            f"{self.case}: the connector took {failure_name(self.failure)} for success and gave"
+            f" {_start(self.call.value)}; raise ConnectorError"
         )
         assert error.code != "unexpected_error", (
-            f"{self.case}: {named(self.failure)} ends with a bare {error.message}; raise ConnectorError in its place"
+            f"{self.case}: {failure_name(self.failure)} ends with a bare {error.message}; raise ConnectorError in its"
+            " place"
         )
         return error
 
@@ -76,7 +77,7 @@ class ConnectorSuite:
     @pytest.fixture
     def adapter(self) -> ConnectorAdapter:
         """The connector, made the way the registry makes it."""
-        return made(self.adapter_cls)
+        return make_instance(self.adapter_cls)
 
     def make_context(self, http: ScriptedHttp, connection: dict[str, Any]) -> Context:
         """The context of each call; override it to add to it, such as a `user`."""
@@ -109,7 +110,7 @@ class ConnectorSuite:
     def _calls(self, adapter: ConnectorAdapter) -> list[Case]:
         declared = [case for case in self.cases if case.run and self.action(adapter, case).effect is Effect.EFFECTFUL]
         found = []
-        for case in (_sealed(adapter, case) for case in declared or made_up_cases(adapter)):
+        for case in (_with_canaries(adapter, case) for case in declared or made_up_cases(adapter)):
             attempt = self.attempt(adapter, case)
             if declared:
                 assert attempt.call.error is None, f"{case} fails on its own answer: {attempt.call.error}"
@@ -143,10 +144,10 @@ class ConnectorSuite:
     def connection(self, adapter: ConnectorAdapter) -> dict[str, Any]:
         """A connection of the cases, else a made-up one, its secrets replaced."""
         given = next((case.connection for case in self.cases if case.connection), None)
-        return _sealed(adapter, Case(action="", connection=given or made_up_config(adapter))).connection
+        return _with_canaries(adapter, Case(action="", connection=given or made_up_config(adapter))).connection
 
 
-def named(failure: HttpResponse | Exception | None) -> str:
+def failure_name(failure: HttpResponse | Exception | None) -> str:
     """What a request ended with, in words."""
     if isinstance(failure, HttpResponse):
         return f"HTTP {failure.status}"
@@ -157,7 +158,7 @@ def _start(document: Any) -> str:
     return (document or b"").decode()[:200]
 
 
-def _sealed(adapter: ConnectorAdapter, case: Case) -> Case:
+def _with_canaries(adapter: ConnectorAdapter, case: Case) -> Case:
     secret = secret_names(adapter)
     connection = {name: CANARY if name in secret else value for name, value in copy.deepcopy(case.connection).items()}
     return replace(case, connection=connection)

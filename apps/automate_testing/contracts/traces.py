@@ -18,7 +18,7 @@ from automate_governance.redaction.encodings import encodings_of
 CANARY = "canary-a1b2c3d4e5f6"  #: stands for every secret; it may show up nowhere
 
 
-def shows(text: str, secret: str = CANARY) -> bool:
+def contains_secret(text: str, secret: str = CANARY) -> bool:
     """Whether `text` holds the secret, plainly or encoded."""
     return any(form in text for form in encodings_of(secret))
 

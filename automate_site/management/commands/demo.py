@@ -19,7 +19,7 @@ from automate_core.states import RunStatus
 from automate_egress import EgressError, HttpSession
 from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_site import demo, environment
-from automate_site.demo.sending import NotAcceptedError, deliver
+from automate_site.demo.delivery import NotAcceptedError, deliver
 from automate_site.views import PRODUCT
 
 START_SECONDS = 90.0

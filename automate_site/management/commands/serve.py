@@ -21,8 +21,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from automate_core.runs.tail import run_url
 from automate_egress import EgressError
-from automate_site import demo, environment, running, server
-from automate_site.demo.sending import NotAcceptedError, deliver
+from automate_site import demo, environment, server, site_lock
+from automate_site.demo.delivery import NotAcceptedError, deliver
 
 
 class Command(BaseCommand):
@@ -36,17 +36,17 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
         port = environment.port()
         try:
-            with running.only_one(environment.data_folder(), port):
+            with site_lock.hold_site_lock(environment.data_folder(), port):
                 server.check_port(port)
                 self._serve(port, quiet=options["quiet"])
-        except (running.RunningAlreadyError, server.PortTakenError) as error:
+        except (site_lock.RunningAlreadyError, server.PortTakenError) as error:
             raise CommandError(str(error), returncode=2) from error
 
     def _serve(self, port: int, *, quiet: bool) -> None:
         cluster = environment.embedded_cluster()
         with cluster.running() if cluster else contextlib.nullcontext():
             password = self._prepare()
-            web = server.make(port)
+            web = server.make_server(port)
             if quiet and password is not None:
                 self.stdout.write(_how_to_sign_in(password))
                 self.stdout.flush()
@@ -73,7 +73,7 @@ class Command(BaseCommand):
                 admin = users.create_superuser("admin", "admin@example.com", password)
                 if settings.AUTOMATE_DEMO:
                     demo.seed(admin)
-        demo.follow_address()
+        demo.update_echo_url()
         connections.close_all()
         return password
 

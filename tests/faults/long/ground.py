@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from automate_site.embedded_postgres import Cluster, throw_away
+from automate_site.embedded_postgres import Cluster, temporary_cluster
 from tests.faults.harness import Mill, Sender
 from tests.faults.invariants import Evidence, check
 from tests.sink import Sink
@@ -106,7 +106,7 @@ class Ground:
 @contextlib.contextmanager
 def ground(*slugs: str) -> Iterator[Ground]:
     """A new one, with an endpoint and a workflow for each slug; everything is removed at the end."""
-    cluster = throw_away()
+    cluster = temporary_cluster()
     with tempfile.TemporaryDirectory(prefix="automate-faults-") as folder:
         cluster.start()
         try:

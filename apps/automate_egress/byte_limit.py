@@ -15,7 +15,7 @@ _PIECE = 65_536
 _ACCEPT_SECONDS = 15.0
 
 
-class CountedWay:
+class ByteLimitedRelay:
     """Carries one connection from `port` to `server`, an open socket, until `most` bytes have come back."""
 
     def __init__(self, server: socket.socket, most: int) -> None:

@@ -13,7 +13,7 @@ class RunningAlreadyError(Exception):
 
 
 @contextlib.contextmanager
-def only_one(folder: Path, port: int) -> Iterator[None]:
+def hold_site_lock(folder: Path, port: int) -> Iterator[None]:
     """Be the site of `folder`, at `port`, for the duration of the block. Raises RunningAlreadyError."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "site").open("a+") as file:

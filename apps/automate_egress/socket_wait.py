@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from urllib3.util import wait_for_read  # noqa: TID251 - poll or select, whichever the system has
 
-LOOK_SECONDS = 0.25
+POLL_SECONDS = 0.25
 
 
-def until_readable(sock: socket.socket, seconds: float, remaining: Callable[[], float]) -> None:
+def wait_until_readable(sock: socket.socket, seconds: float, remaining: Callable[[], float]) -> None:
     """Return once something can be read from `sock`.
 
     `remaining` is asked four times a second, and raises when the request is over. Raises TimeoutError after `seconds`.
@@ -20,7 +20,7 @@ def until_readable(sock: socket.socket, seconds: float, remaining: Callable[[], 
     pending = getattr(sock, "pending", None)  # what TLS has decrypted already
     if pending is not None and pending():
         return
-    while not wait_for_read(sock, min(LOOK_SECONDS, max(0.0, until - time.monotonic()))):
+    while not wait_for_read(sock, min(POLL_SECONDS, max(0.0, until - time.monotonic()))):
         remaining()
         if time.monotonic() >= until:
             raise TimeoutError

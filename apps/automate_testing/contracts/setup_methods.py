@@ -12,16 +12,16 @@ from automate_egress import EgressError, EgressTimeoutError, HttpResponse
 from automate_plugins.fields import FieldSpec
 from automate_testing.contracts.calls import Call
 from automate_testing.contracts.suite import ConnectorSuite, Script
-from automate_testing.contracts.traces import error_text, shows
+from automate_testing.contracts.traces import contains_secret, error_text
 from automate_testing.fakes import ScriptedHttp, ScriptedNetwork, answer
 
 #: What reading a made-up answer may end with; the answers are declared to see more.
 _MISREAD = (LookupError, TypeError, AttributeError)
 _MOST = 1_000
-type Aid = Callable[[Any], Any]
+type SetupMethod = Callable[[Any], Any]
 
 
-class ConnectorAids(ConnectorSuite):
+class ConnectorSetupMethods(ConnectorSuite):
     """Checks of the optional methods that reach out."""
 
     def test_contract_check_connection(self, adapter: ConnectorAdapter) -> None:
@@ -56,10 +56,10 @@ class ConnectorAids(ConnectorSuite):
                 assert is_list and all(map(_is_pair, found)), f"{what} gives {found!r}, not pairs of (value, label)"
             self._refused(what, adapter, ask)
 
-    def _good(self, what: str, adapter: ConnectorAdapter, aid: Aid, declared: Script) -> list[Any]:
+    def _good(self, what: str, adapter: ConnectorAdapter, method: SetupMethod, declared: Script) -> list[Any]:
         """What it gives on the declared answers, or on any of those made up. Fails when it makes no request at all."""
         scripts: list[Script] = [declared] if declared else [*self._made_up()]
-        calls = [self._aided(what, adapter, aid, script) for script in scripts]
+        calls = [self._call_method(what, adapter, method, script) for script in scripts]
         values = [call.value for call, _ in calls if call.error is None]
         errors = [call.error for call, _ in calls if call.error is not None]
         for error in errors:
@@ -73,11 +73,11 @@ class ConnectorAids(ConnectorSuite):
         assert reached or what != "check_connection", f"{what} makes no request: it tells nothing of the connection"
         return values
 
-    def _refused(self, what: str, adapter: ConnectorAdapter, aid: Aid) -> ConnectorError | None:
+    def _refused(self, what: str, adapter: ConnectorAdapter, method: SetupMethod) -> ConnectorError | None:
         """The error on HTTP 401, if it makes requests; failures are errors that show no secret."""
         refused: ConnectorError | None = None
         for failure in (answer(503, b"<html>"), EgressTimeoutError("too long"), answer(401, {"error": "who"})):
-            call, reached = self._aided(what, adapter, aid, (failure,), only_http=True)
+            call, reached = self._call_method(what, adapter, method, (failure,), only_http=True)
             if not reached:
                 continue
             is_soft = isinstance(failure, HttpResponse) and failure.status == 503  # which says nothing of credentials
@@ -92,16 +92,16 @@ class ConnectorAids(ConnectorSuite):
             refused = error if isinstance(error, ConnectorError) else None
         return refused
 
-    def _aided(
-        self, what: str, adapter: ConnectorAdapter, aid: Aid, script: Script, *, only_http: bool = False
+    def _call_method(
+        self, what: str, adapter: ConnectorAdapter, method: SetupMethod, script: Script, *, only_http: bool = False
     ) -> tuple[Call, bool]:
         """(the call, whether it reached out). Fails for a secret that shows, and a request that changes something."""
         http, network = ScriptedHttp(script), ScriptedNetwork()
         given = self.make_context(http, self.connection(adapter))
         given["network"] = network
-        call = self.observe(lambda: aid(given), what)
+        call = self.observe(lambda: method(given), what)
         shown = f"{call.value} {error_text(call.error)} {given.get('lines')} {call.traces.logged} {call.traces.printed}"
-        assert not shows(shown), f"{what} shows a secret"
+        assert not contains_secret(shown), f"{what} shows a secret"
         changing = {request.method.upper() for request in http.requests} & {"PUT", "PATCH", "DELETE"}
         assert not changing, f"{what} changes something: it sends {', '.join(changing)}"
         return call, bool(http.requests or (network.connections and not only_http))
