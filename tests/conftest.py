@@ -16,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from tests.support.people import make_person
+
 hypothesis_settings.register_profile(  # a busy machine is no fault of what is tested
     "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -23,11 +25,11 @@ hypothesis_settings.load_profile("any-machine")
 
 pytest_plugins = [
     "automate_testing.fixtures",
-    "tests.sink",
-    "tests.processes",
-    "tests.emptying",
+    "tests.support.sink",
+    "tests.support.processes",
+    "tests.support.emptying",
     "tests.e2e.places",
-    "tests.wheel",
+    "tests.support.wheel",
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,34 +102,22 @@ def _settings(settings: Any) -> None:
 # --- people -----------------------------------------------------------------------------------------------------------
 
 
-def _person(name: str, *roles: str, staff: bool = True) -> Any:
-    from django.contrib.auth import get_user_model
-    from django.contrib.auth.models import Group
-
-    from automate_governance.people.account_trail import unrecorded
-
-    with unrecorded():
-        user = get_user_model().objects.create_user(name, f"{name}@example.com", "password-of-tests", is_staff=staff)
-        user.groups.set(Group.objects.filter(name__in=roles))
-    return user
-
-
 @pytest.fixture
 def owner(db: None) -> Any:
     """Builds workflows, and owns those of the tests."""
-    return _person("owner", "Builders")
+    return make_person("owner", "Builders")
 
 
 @pytest.fixture
 def colleague(db: None) -> Any:
     """A builder to whom single objects are granted."""
-    return _person("colleague", "Builders")
+    return make_person("colleague", "Builders")
 
 
 @pytest.fixture
 def stranger(db: None) -> Any:
     """A builder to whom nothing was granted."""
-    return _person("stranger", "Builders")
+    return make_person("stranger", "Builders")
 
 
 @pytest.fixture

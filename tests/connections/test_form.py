@@ -9,32 +9,19 @@ from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
 from automate_governance.models import AuditEntry, StoredSecret
-from tests.studio.test_screens import Page
+from tests.support.connections import CONNECTION_ADD, connection_form, form_errors
+from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ADD = "admin:automate_connectors_connection_add"
-
-
-def sent(**given):
-    return {
-        "name": "Mine", "slug": "mine", "connector": "probe", "allowed_hosts": "",
-        "config_base_url": "https://api.example.com", "config_region": "us", "config_retries": "3",
-        "config_strict": "on", "config_headers": '{"X-Team": "a"}', "config_token_value": "brand-new-canary", **given,
-    }  # fmt: skip
-
-
-def errors(answer):
-    return answer.context["adminform"].form.errors if answer.status_code == 200 else {}
-
 
 def test_one_chooses_the_connector_first(probe, sign_in, owner):
-    page = Page(sign_in(owner).get(reverse(ADD)))
+    page = Page(sign_in(owner).get(reverse(CONNECTION_ADD)))
     assert page.all(href="?connector=probe") and page.all(href="?connector=http")
 
 
 def test_each_field_has_the_widget_of_its_kind(probe, sign_in, owner):
-    page = Page(sign_in(owner).get(reverse(ADD), {"connector": "probe"}))
+    page = Page(sign_in(owner).get(reverse(CONNECTION_ADD), {"connector": "probe"}))
     widgets = {attrs.get("name"): (tag, attrs.get("type")) for tag, attrs in page.tags if attrs.get("name")}
     assert widgets["config_region"][0] == "select" and widgets["config_headers"][0] == "textarea"
     assert widgets["config_retries"] == ("input", "text") and widgets["config_strict"] == ("input", "checkbox")
@@ -45,8 +32,8 @@ def test_each_field_has_the_widget_of_its_kind(probe, sign_in, owner):
 
 
 def test_a_secret_is_stored_in_place_and_only_its_reference_kept(probe, sign_in, owner):
-    answer = sign_in(owner).post(reverse(ADD), sent())
-    assert answer.status_code == 302, errors(answer)
+    answer = sign_in(owner).post(reverse(CONNECTION_ADD), connection_form())
+    assert answer.status_code == 302, form_errors(answer)
     connection = Connection.objects.get()
     assert connection.config == {
         "base_url": "https://api.example.com", "region": "us", "retries": 3, "strict": True,
@@ -61,10 +48,10 @@ def test_a_secret_is_stored_in_place_and_only_its_reference_kept(probe, sign_in,
 
 
 def test_a_change_is_audited_with_old_and_new_values_and_no_secret(probe, sign_in, owner):
-    sign_in(owner).post(reverse(ADD), sent())
+    sign_in(owner).post(reverse(CONNECTION_ADD), connection_form())
     page = reverse("admin:automate_connectors_connection_change", args=[Connection.objects.get().pk])
-    answer = sign_in(owner).post(page, sent(config_base_url="https://other.example.com", config_retries="4"))
-    assert answer.status_code == 302, errors(answer)
+    answer = sign_in(owner).post(page, connection_form(config_base_url="https://other.example.com", config_retries="4"))
+    assert answer.status_code == 302, form_errors(answer)
     assert AuditEntry.objects.get(verb="connection.changed").changes == {
         "base_url": {"from": "https://api.example.com", "to": "https://other.example.com"},
         "retries": {"from": 3, "to": 4},
@@ -77,15 +64,17 @@ def test_a_new_secret_never_overwrites_one_that_is_there(probe, sign_in, owner, 
     taken = StoredSecret(name="mine-token", owner=stranger)
     taken.put("of-somebody-else")
     taken.save()
-    sign_in(owner).post(reverse(ADD), sent())
+    sign_in(owner).post(reverse(CONNECTION_ADD), connection_form())
     taken.refresh_from_db()
     assert taken.reveal() == "of-somebody-else"
     assert Connection.objects.get().config["token"] == "database:mine-token-2"
 
 
 def test_nothing_is_stored_with_a_form_that_is_refused(probe, sign_in, owner):
-    answer = sign_in(owner).post(reverse(ADD), sent(config_retries="many", config_base_url="nowhere"))
-    assert set(errors(answer)) == {"config_retries", "config_base_url"}
+    answer = sign_in(owner).post(
+        reverse(CONNECTION_ADD), connection_form(config_retries="many", config_base_url="nowhere")
+    )
+    assert set(form_errors(answer)) == {"config_retries", "config_base_url"}
     assert b"canary" not in answer.content
     assert not StoredSecret.objects.exists() and not Connection.objects.exists()
 
@@ -107,8 +96,8 @@ def test_nothing_is_stored_with_a_form_that_is_refused(probe, sign_in, owner):
     ],
 )
 def test_bad_input_is_said_at_its_field(probe, sign_in, owner, given, field):
-    answer = sign_in(owner).post(reverse(ADD), sent(**given))
-    assert field in errors(answer), errors(answer)
+    answer = sign_in(owner).post(reverse(CONNECTION_ADD), connection_form(**given))
+    assert field in form_errors(answer), form_errors(answer)
 
 
 def test_who_may_not_store_secrets_chooses(probe, sign_in, owner):
@@ -118,14 +107,14 @@ def test_who_may_not_store_secrets_chooses(probe, sign_in, owner):
     wanted = ("add_connection", "view_connection", "change_connection", "use_storedsecret")
     group.permissions.set(Permission.objects.filter(codename__in=wanted))
     owner.groups.set([group])
-    answer = sign_in(owner).post(reverse(ADD), sent())
-    assert errors(answer) == {"config_token": ["You may not store secrets: choose one that is there."]}
+    answer = sign_in(owner).post(reverse(CONNECTION_ADD), connection_form())
+    assert form_errors(answer) == {"config_token": ["You may not store secrets: choose one that is there."]}
     assert not StoredSecret.objects.exists()
 
 
 def test_a_change_keeps_the_secret_that_is_chosen(probe, probed, sign_in, owner):
     url = reverse("admin:automate_connectors_connection_change", args=[probed.pk])
-    given = sent(name="Renamed", config_token_value="", config_token_choice="database:probe-token")
+    given = connection_form(name="Renamed", config_token_value="", config_token_choice="database:probe-token")
     assert sign_in(owner).post(url, given).status_code == 302
     probed.refresh_from_db()
     assert (probed.name, probed.slug, probed.config["token"]) == ("Renamed", "probed", "database:probe-token")
@@ -141,12 +130,12 @@ def test_who_may_only_use_it_sees_which_one_it_is(probed, sign_in, colleague):
 
 
 def test_a_sign_in_stands_in_for_the_secret(probe, sign_in, owner):
-    given = sent(
+    given = connection_form(
         config_token_value="", oauth_provider="github", oauth_grant="authorization_code", oauth_client_id="abc",
         oauth_client_secret_value="client-secret-canary",
     )  # fmt: skip
-    answer = sign_in(owner).post(reverse(ADD), given)
-    assert answer.status_code == 302, errors(answer)
+    answer = sign_in(owner).post(reverse(CONNECTION_ADD), given)
+    assert answer.status_code == 302, form_errors(answer)
     connection = Connection.objects.get()
     assert connection.oauth == {
         "provider": "github", "grant": "authorization_code", "client_id": "abc",
@@ -170,10 +159,10 @@ def test_a_sign_in_stands_in_for_the_secret(probe, sign_in, owner):
     ],
 )
 def test_a_sign_in_is_checked(probe, sign_in, owner, given, field):
-    form = sent(
+    form = connection_form(
         config_token_value="", oauth_provider="github", oauth_grant="authorization_code", oauth_client_id="abc",
         oauth_client_secret_value="client-secret-canary",
     )  # fmt: skip
-    answer = sign_in(owner).post(reverse(ADD), {**form, **given})
-    assert field in errors(answer), errors(answer)
+    answer = sign_in(owner).post(reverse(CONNECTION_ADD), {**form, **given})
+    assert field in form_errors(answer), form_errors(answer)
     assert not StoredSecret.objects.exists()

@@ -15,19 +15,16 @@ from automate_connectors.models import Connection
 from automate_governance.models import AuditEntry
 from automate_governance.secrets.resolver import resolve
 from tests.connections.conftest import refused
+from tests.support.connections import press_test
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ONE = "  - {key: call, action: probe.call, connection: probed, inputs: {n: 1}}"
 
 
-def press(client, connection):
-    return client.post(reverse("studio:connection_test", args=[connection.pk]), headers={"HX-Request": "true"})
-
-
 def test_a_test_makes_a_real_call_and_is_audited(probe, probed, sign_in, owner):
     probe.answers = ["Signed in as octo"]
-    answer = press(sign_in(owner), probed)
+    answer = press_test(sign_in(owner), probed)
     assert answer.status_code == 200 and b"Signed in as octo" in answer.content
     assert probe.calls == [{"base_url": "https://api.example.com", "token": "probe-token-canary-77aa"}]
     probed.refresh_from_db()
@@ -47,7 +44,7 @@ def test_a_test_makes_a_real_call_and_is_audited(probe, probed, sign_in, owner):
 )
 def test_a_test_that_fails_says_why_in_one_line(probe, probed, sign_in, owner, error, words):
     probe.answers = [error]
-    content = press(sign_in(owner), probed).content.decode()
+    content = press_test(sign_in(owner), probed).content.decode()
     assert "Does not work" in content and words in content and "canary" not in content
     probed.refresh_from_db()
     assert probed.health == "failing" and "canary" not in probed.health_note
@@ -59,26 +56,26 @@ def test_a_test_without_htmx_comes_back_to_the_page(probe, probed, sign_in, owne
 
 
 def test_a_test_takes_use_or_change_of_that_very_connection(probe, probed, sign_in, owner, colleague, stranger):
-    assert press(sign_in(stranger), probed).status_code == 404
+    assert press_test(sign_in(stranger), probed).status_code == 404
     assign_perm("view_connection", colleague, probed)
-    assert press(sign_in(colleague), probed).status_code == 403
+    assert press_test(sign_in(colleague), probed).status_code == 403
     assert probe.calls == []
     assign_perm("use_connection", colleague, probed)
-    assert press(sign_in(colleague), probed).status_code == 200
+    assert press_test(sign_in(colleague), probed).status_code == 200
     assert sign_in(owner).get(reverse("studio:connection_test", args=[probed.pk])).status_code == 405
 
 
 def test_a_test_goes_through_the_guard(probe, probed, sign_in, owner, sink):
     """Bound to the connection's hosts, whatever the connector asks for."""
     probe.answers = [lambda context: context["http"].request("GET", f"{sink.url}/metadata").text]
-    assert b"may not be used for 127.0.0.1" in press(sign_in(owner), probed).content
+    assert b"may not be used for 127.0.0.1" in press_test(sign_in(owner), probed).content
     assert sink.calls == []
 
 
 def test_a_missing_secret_is_said(probe, probed, sign_in, owner):
     probed.config["token"] = "database:gone"
     probed.save()
-    assert b"there is no stored secret named" in press(sign_in(owner), probed).content and probe.calls == []
+    assert b"there is no stored secret named" in press_test(sign_in(owner), probed).content and probe.calls == []
 
 
 def test_steps_tell_its_health(probe, probed, publish, run):
@@ -171,7 +168,7 @@ def test_the_page_shows_where_it_is_used_to_those_who_may_know(probe, probed, pu
 def test_a_connector_without_a_test_lets_what_waits_try(owner, sign_in):
     connection = Connection.objects.create(name="Mail", slug="mail", connector="data", owner=owner)
     health.require_reconnect(connection, "gone")
-    assert b"try again" in press(sign_in(owner), connection).content
+    assert b"try again" in press_test(sign_in(owner), connection).content
     connection.refresh_from_db()
     assert connection.health == "unknown"
     assert AuditEntry.objects.filter(verb="connection.released").exists()

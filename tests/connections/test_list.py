@@ -15,7 +15,7 @@ from automate_connectors.models import Connection
 from automate_core.models import NotificationRule, Step
 from automate_governance.models import AuditEntry, StoredSecret
 from tests.connections.conftest import refused
-from tests.connections.test_form import ADD, sent
+from tests.support.connections import CONNECTION_ADD, connection_form
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -127,24 +127,24 @@ def test_a_card_is_tested_in_place(probe, probed, sign_in, owner):
 
 def test_it_is_tested_before_it_is_saved(probe, sign_in, owner):
     client = sign_in(owner)
-    assert b"Test before saving" in client.get(reverse(ADD), {"connector": "probe"}).content
+    assert b"Test before saving" in client.get(reverse(CONNECTION_ADD), {"connector": "probe"}).content
     probe.answers = [lambda context: f"Signed in with {context['connection']['token']}"]
-    answer = client.post(reverse("studio:connection_try"), sent())
+    answer = client.post(reverse("studio:connection_try"), connection_form())
     assert answer.status_code == 200 and "Test passed. Signed in with ***" in words(answer)
     assert b"canary" not in answer.content and probe.calls[0]["token"] == "brand-new-canary"
     assert not Connection.objects.exists() and not StoredSecret.objects.exists()
     entry = AuditEntry.objects.get(verb="connection.tested")
     assert entry.changes["saved"] is False and "canary" not in entry.canonical
     probe.answers = [refused("no such token brand-new-canary")]
-    answer = client.post(reverse("studio:connection_try"), sent())
+    answer = client.post(reverse("studio:connection_try"), connection_form())
     assert "Test failed. no such token ***" in words(answer)
-    answer = client.post(reverse("studio:connection_try"), sent(config_base_url="nowhere"))
+    answer = client.post(reverse("studio:connection_try"), connection_form(config_base_url="nowhere"))
     assert answer.status_code == 422 and "Address must be a URL" in words(answer) and b"canary" not in answer.content
 
 
 def test_a_change_is_tested_with_the_stored_secret(probe, probed, sign_in, owner, colleague):
     url = reverse("studio:connection_try_change", args=[probed.pk])
-    given = sent(
+    given = connection_form(
         config_base_url="https://new.example.com", config_token_value="", config_token_choice="database:probe-token"
     )
     assert "Test passed" in words(sign_in(owner).post(url, given))
@@ -180,6 +180,8 @@ def test_deleting_says_what_is_in_use(probe, probed, publish, sign_in, owner, co
 
 
 def test_a_reference_that_is_none_is_not_sent_back(probe, sign_in, admin):
-    answer = sign_in(admin).post(reverse(ADD), sent(config_token_value="", config_token_other="pasted-canary-secret"))
+    answer = sign_in(admin).post(
+        reverse(CONNECTION_ADD), connection_form(config_token_value="", config_token_other="pasted-canary-secret")
+    )
     assert answer.status_code == 200 and b"pasted-canary" not in answer.content
     assert "Enter a reference such as env:NAME here" in words(answer)

@@ -17,26 +17,9 @@ from automate_connectors.models import Connection, OAuthToken, SignInAttempt
 from automate_connectors.oauth.tokens import get_access_token
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.resolver import resolve
-from tests.studio.test_screens import Page
+from tests.support.connections import OAUTH_CALLBACK, expire_token, list_of_connections, sign_in_address, start_sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-CALLBACK = "/admin/automate/oauth/callback/"
-
-
-def start(client, connection):
-    return client.post(reverse("studio:oauth_start", args=[connection.pk]))
-
-
-def address(answer):
-    """Where the link on that page leads."""
-    [link] = [attrs for attrs in Page(answer).all(rel="noreferrer") if "state=" in attrs["href"]]
-    return link["href"]
-
-
-def said(client):
-    page = client.get(reverse("admin:automate_connectors_connection_changelist")).content.decode()
-    return page
 
 
 @pytest.fixture
@@ -44,14 +27,10 @@ def signed_in(oauth, provider, sign_in, owner):
     """A connection that its owner has signed in to."""
     connection = oauth()
     client = sign_in(owner)
-    back = provider.consent(address(start(client, connection)))
-    assert client.get(CALLBACK, back).status_code == 303
+    back = provider.consent(sign_in_address(start_sign_in(client, connection)))
+    assert client.get(OAUTH_CALLBACK, back).status_code == 303
     connection.refresh_from_db()
     return connection
-
-
-def soon_over(connection, seconds=60):
-    OAuthToken.objects.filter(connection=connection).update(expires_at=Now() + dt.timedelta(seconds=seconds))
 
 
 # --- signing in -------------------------------------------------------------------------------------------------------
@@ -59,13 +38,13 @@ def soon_over(connection, seconds=60):
 
 def test_a_person_signs_in_and_the_tokens_are_kept_as_secrets(oauth, provider, sign_in, owner):
     connection, client = oauth(), sign_in(owner)
-    answer = start(client, connection)
+    answer = start_sign_in(client, connection)
     assert answer.status_code == 200
-    asked = {name: values[0] for name, values in parse_qs(urlsplit(address(answer)).query).items()}
-    assert asked["redirect_uri"] == f"https://automate.example.com{CALLBACK}"
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(sign_in_address(answer)).query).items()}
+    assert asked["redirect_uri"] == f"https://automate.example.com{OAUTH_CALLBACK}"
     assert (asked["scope"], asked["code_challenge_method"]) == ("read write", "S256")
-    back = provider.consent(address(answer))
-    done = client.get(CALLBACK, back)
+    back = provider.consent(sign_in_address(answer))
+    done = client.get(OAUTH_CALLBACK, back)
     assert done.status_code == 303 and done["Location"].endswith(f"/connection/{connection.pk}/change/")
     assert provider.asked == ["authorization_code"]
 
@@ -81,20 +60,20 @@ def test_a_person_signs_in_and_the_tokens_are_kept_as_secrets(oauth, provider, s
 
 def test_a_state_is_good_once(oauth, provider, sign_in, owner):
     connection, client = oauth(), sign_in(owner)
-    back = provider.consent(address(start(client, connection)))
-    client.get(CALLBACK, back)
-    assert client.get(CALLBACK, back).status_code == 303
-    assert "was used already" in said(client)
+    back = provider.consent(sign_in_address(start_sign_in(client, connection)))
+    client.get(OAUTH_CALLBACK, back)
+    assert client.get(OAUTH_CALLBACK, back).status_code == 303
+    assert "was used already" in list_of_connections(client)
     assert provider.asked == ["authorization_code"]
 
 
 def test_a_refused_code_uses_the_state_up_as_well(oauth, provider, sign_in, owner):
     connection, client = oauth(), sign_in(owner)
-    back = provider.consent(address(start(client, connection)))
-    client.get(CALLBACK, {**back, "code": "guessed"})
-    assert "refused the sign-in (invalid_grant" in said(client)
-    client.get(CALLBACK, back)
-    assert "was used already" in said(client)
+    back = provider.consent(sign_in_address(start_sign_in(client, connection)))
+    client.get(OAUTH_CALLBACK, {**back, "code": "guessed"})
+    assert "refused the sign-in (invalid_grant" in list_of_connections(client)
+    client.get(OAUTH_CALLBACK, back)
+    assert "was used already" in list_of_connections(client)
     assert not OAuthToken.objects.filter(access__isnull=False).exists() and not SignInAttempt.objects.exists()
 
 
@@ -102,30 +81,30 @@ def test_a_state_belongs_to_one_person_and_one_session(oauth, provider, sign_in,
     connection = oauth()
     for verb in ("view", "change"):
         assign_perm(f"{verb}_connection", colleague, connection)
-    back = provider.consent(address(start(sign_in(owner), connection)))
+    back = provider.consent(sign_in_address(start_sign_in(sign_in(owner), connection)))
     for other in (sign_in(colleague), sign_in(owner)):
-        assert other.get(CALLBACK, back).status_code == 303
+        assert other.get(OAUTH_CALLBACK, back).status_code == 303
     assert provider.asked == []
 
 
 def test_a_state_lasts_ten_minutes(oauth, provider, sign_in, owner):
     connection, client = oauth(), sign_in(owner)
-    back = provider.consent(address(start(client, connection)))
+    back = provider.consent(sign_in_address(start_sign_in(client, connection)))
     SignInAttempt.objects.update(begun_at=Now() - dt.timedelta(minutes=11))
-    client.get(CALLBACK, back)
-    assert provider.asked == [] and "has run out" in said(client)
+    client.get(OAUTH_CALLBACK, back)
+    assert provider.asked == [] and "has run out" in list_of_connections(client)
 
 
 def test_two_callbacks_at_once_redeem_the_code_once(oauth, provider, sign_in, owner):
     connection, client = oauth(), sign_in(owner)
-    back = provider.consent(address(start(client, connection)))
+    back = provider.consent(sign_in_address(start_sign_in(client, connection)))
     barrier = threading.Barrier(2)
 
     def arrive():
         barrier.wait()
         other = sign_in()
         other.cookies = client.cookies
-        other.get(CALLBACK, back)
+        other.get(OAUTH_CALLBACK, back)
         database.close_all()
 
     threads = [threading.Thread(target=arrive) for _ in range(2)]
@@ -138,9 +117,9 @@ def test_two_callbacks_at_once_redeem_the_code_once(oauth, provider, sign_in, ow
 
 def test_what_the_provider_refuses_is_said(oauth, provider, sign_in, owner):
     connection, client = oauth(), sign_in(owner)
-    back = provider.consent(address(start(client, connection)))
-    client.get(CALLBACK, {"state": back["state"], "error": "access_denied"})
-    assert "the provider says access_denied" in said(client) and provider.asked == []
+    back = provider.consent(sign_in_address(start_sign_in(client, connection)))
+    client.get(OAUTH_CALLBACK, {"state": back["state"], "error": "access_denied"})
+    assert "the provider says access_denied" in list_of_connections(client) and provider.asked == []
 
 
 @pytest.mark.parametrize(
@@ -148,7 +127,7 @@ def test_what_the_provider_refuses_is_said(oauth, provider, sign_in, owner):
 )
 def test_made_up_callbacks_come_to_nothing(query, sign_in, owner, provider):
     given = {name: value.encode("utf-8", "replace").decode() for name, value in query.items()}
-    assert sign_in(owner).get(CALLBACK, given).status_code == 303
+    assert sign_in(owner).get(OAUTH_CALLBACK, given).status_code == 303
     assert provider.asked == []
 
 
@@ -156,8 +135,8 @@ def test_signing_in_takes_the_right_to_change(oauth, provider, sign_in, colleagu
     connection = oauth()
     for verb in ("view", "use"):
         assign_perm(f"{verb}_connection", colleague, connection)
-    assert start(sign_in(colleague), connection).status_code == 403
-    assert start(sign_in(stranger), connection).status_code == 404
+    assert start_sign_in(sign_in(colleague), connection).status_code == 403
+    assert start_sign_in(sign_in(stranger), connection).status_code == 404
     assert not SignInAttempt.objects.exists()
 
 
@@ -167,9 +146,9 @@ def test_a_right_that_was_lost_on_the_way_counts(oauth, provider, sign_in, owner
     connection, client = oauth(), sign_in(colleague)
     for verb in ("view", "change"):
         assign_perm(f"{verb}_connection", colleague, connection)
-    back = provider.consent(address(start(client, connection)))
+    back = provider.consent(sign_in_address(start_sign_in(client, connection)))
     remove_perm("change_connection", colleague, connection)
-    assert client.get(CALLBACK, back).status_code == 403
+    assert client.get(OAUTH_CALLBACK, back).status_code == 403
     assert provider.asked == []
 
 
@@ -179,11 +158,11 @@ def test_a_right_that_was_lost_on_the_way_counts(oauth, provider, sign_in, owner
 def test_a_token_is_renewed_before_it_runs_out(signed_in, provider):
     first = get_access_token(signed_in)
     assert provider.count("refresh_token") == 0
-    soon_over(signed_in)
+    expire_token(signed_in)
     second = get_access_token(signed_in)
     assert second != first and second in provider.access
     assert get_access_token(signed_in) == second and provider.count("refresh_token") == 1
-    soon_over(signed_in)
+    expire_token(signed_in)
     assert get_access_token(signed_in) in provider.access, (
         "the refresh token that the provider put in its place was kept"
     )
@@ -191,7 +170,7 @@ def test_a_token_is_renewed_before_it_runs_out(signed_in, provider):
 
 
 def test_many_at_once_renew_once(signed_in, provider):
-    soon_over(signed_in, seconds=-1)
+    expire_token(signed_in, seconds=-1)
     provider.slow = 0.4
     barrier, got, failed = threading.Barrier(8), [], []
 
@@ -216,7 +195,7 @@ def test_many_at_once_renew_once(signed_in, provider):
 def test_who_need_not_wait_does_not(signed_in, provider):
     """While one renews a token that still holds, others go on with it."""
     present = get_access_token(signed_in)
-    soon_over(signed_in, seconds=60)
+    expire_token(signed_in, seconds=60)
     provider.slow = 1.0
     renewing = threading.Thread(target=lambda: (get_access_token(signed_in), database.close_all()))
     renewing.start()
@@ -232,7 +211,7 @@ def test_client_credentials_need_nobody(oauth, provider):
     assert get_access_token(connection) in provider.access
     assert get_access_token(connection) in provider.access
     assert provider.asked == ["client_credentials"]
-    soon_over(connection, seconds=-5)
+    expire_token(connection, seconds=-5)
     assert get_access_token(connection) in provider.access
     assert provider.asked == ["client_credentials"] * 2
 
@@ -241,7 +220,7 @@ def test_client_credentials_need_nobody(oauth, provider):
     ("status", "code", "retryable"), [(503, "oauth_unavailable", True), (429, "oauth_unavailable", True)]
 )
 def test_a_provider_that_is_away_is_asked_again_later(signed_in, provider, status, code, retryable):
-    soon_over(signed_in, seconds=-1)
+    expire_token(signed_in, seconds=-1)
     provider.status = status
     with pytest.raises(ConnectorError) as caught:
         get_access_token(signed_in)
@@ -251,7 +230,7 @@ def test_a_provider_that_is_away_is_asked_again_later(signed_in, provider, statu
 
 
 def test_a_refused_renewal_needs_a_person(signed_in, provider):
-    soon_over(signed_in, seconds=-1)
+    expire_token(signed_in, seconds=-1)
     provider.refusing.add("refresh_token")
     with pytest.raises(ConnectorError, match="refused the sign-in") as caught:
         get_access_token(signed_in)
@@ -278,7 +257,7 @@ def test_a_token_is_not_put_into_a_secret_that_somebody_prepared(oauth, provider
     trap.put("whatever it holds now")
     trap.save()
     connection, client = oauth(), sign_in(owner)
-    client.get(CALLBACK, provider.consent(address(start(client, connection))))
+    client.get(OAUTH_CALLBACK, provider.consent(sign_in_address(start_sign_in(client, connection))))
     trap.refresh_from_db()
     assert trap.reveal() == "whatever it holds now"
     assert OAuthToken.objects.get().access.owner == owner

@@ -14,10 +14,9 @@ from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait
 from automate_core.runs import control
 from automate_core.worker.maintenance import MaintenanceThread
 from tests.connections.conftest import reconnect
-from tests.connections.test_health import press
-from tests.connections.test_oauth import CALLBACK, address, start
-from tests.core.walks import Slow, settle
-from tests.processes import wait_for
+from tests.support.connections import OAUTH_CALLBACK, press_test, sign_in_address, start_sign_in
+from tests.support.processes import wait_for
+from tests.support.walks import Slow, settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,7 +39,7 @@ def test_it_waits_and_goes_on_after_a_good_test(probe, probed, publish, run, dra
     probed.refresh_from_db()
     assert (probed.health, probed.health_note) == ("reconnect", "the token was withdrawn")
 
-    assert b"Works" in press(sign_in(owner), probed).content
+    assert b"Works" in press_test(sign_in(owner), probed).content
     wait.refresh_from_db()
     assert (wait.status, wait.outcome) == ("resolved", {"outcome": "reconnected"})
     settle(drain)
@@ -66,7 +65,7 @@ def test_all_that_wait_go_on_in_one_transaction(probe, probed, publish, deliver,
     for _ in range(3):
         deliver({})
         settle(drain)
-    press(sign_in(owner), probed)
+    press_test(sign_in(owner), probed)
     resolved = set(Wait.objects.values_list("status", "resolved_at"))
     assert len(resolved) == 1 and {status for status, _ in resolved} == {"resolved"}
     assert OutboxJob.objects.filter(status="ready", kind="advance").count() == 3
@@ -78,7 +77,7 @@ def test_a_failed_test_leaves_them_waiting(probe, probed, publish, run, sign_in,
     publish(ONE)
     probe.answers = [reconnect(), RuntimeError("no route")]
     run()
-    assert b"Does not work" in press(sign_in(owner), probed).content
+    assert b"Does not work" in press_test(sign_in(owner), probed).content
     probed.refresh_from_db()
     assert probed.health == "reconnect" and Wait.objects.get().status == "open"
 
@@ -89,7 +88,7 @@ def test_cancelling_the_run_withdraws_the_wait(probe, probed, publish, run, drai
     made = run()
     control.cancel(made, by=owner)
     assert Wait.objects.get().status == "cancelled"
-    press(sign_in(owner), probed)
+    press_test(sign_in(owner), probed)
     settle(drain)
     made.refresh_from_db()
     assert made.status == "cancelled" and len(probe.calls) == 2, "the step's first try, and the test"
@@ -115,10 +114,10 @@ def test_a_second_time(probe, probed, publish, run, drain, sign_in, owner):
     publish(ONE)
     probe.answers = [reconnect(), "works", reconnect("once more"), "works", "done"]
     made = run()
-    press(sign_in(owner), probed)
+    press_test(sign_in(owner), probed)
     settle(drain)
     assert Wait.objects.filter(status="open").count() == 1
-    press(sign_in(owner), probed)
+    press_test(sign_in(owner), probed)
     settle(drain)
     made.refresh_from_db()
     assert made.status == "succeeded" and StepRun.objects.get().attempt == 1
@@ -133,7 +132,7 @@ def test_it_is_not_lost_between_the_refusal_and_the_wait(probe, probed, publish,
     slow.begin()
     calls, slow.calls = slow.calls, []
     outcomes = [(call, perform(call)) for call in calls]
-    press(sign_in(owner), probed)
+    press_test(sign_in(owner), probed)
     slow.engine.deliver_results(outcomes)
     slow.go_on()
     assert Wait.objects.get().status == "open"
@@ -152,7 +151,7 @@ def test_a_crash_while_it_waits_changes_nothing(probe, probed, publish, deliver,
     slow.begin()
     slow.perform()
     slow.restart()
-    press(sign_in(owner), probed)
+    press_test(sign_in(owner), probed)
     settle(drain)
     made = ExecutionRun.objects.get()
     assert made.status == "succeeded"
@@ -173,7 +172,7 @@ def test_beside_others_only_the_step_waits(probe, probed, publish, run, drain, s
     assert dict(StepRun.objects.values_list("path", "status")) == {
         "both": "running", "both/call": "waiting", "both/other": "succeeded",
     }  # fmt: skip
-    press(sign_in(owner), probed)
+    press_test(sign_in(owner), probed)
     settle(drain)
     made.refresh_from_db()
     assert made.status == "succeeded"
@@ -186,7 +185,7 @@ def test_a_retry_after_it_counts_from_the_first_try(probe, probed, publish, run,
     busy = ConnectorError("busy", code="http_503", retryable=True)
     probe.answers = [reconnect(), "works", busy, "done"]
     made = run()
-    press(sign_in(owner), probed)
+    press_test(sign_in(owner), probed)
     settle(drain)
     later(60)
     settle(drain)
@@ -223,7 +222,7 @@ def test_signing_in_again_lets_the_steps_go_on(oauth, provider, publish, run, dr
     made = run()
     assert made.status == "waiting" and provider.api_calls == []
     client = sign_in(owner)
-    client.get(CALLBACK, provider.consent(address(start(client, connection))))
+    client.get(OAUTH_CALLBACK, provider.consent(sign_in_address(start_sign_in(client, connection))))
     settle(drain)
     made.refresh_from_db()
     assert made.status == "succeeded" and len(provider.api_calls) == 1
@@ -255,7 +254,7 @@ def test_a_token_that_is_never_let_in_fails_the_step(oauth, provider, publish, r
 def test_worker_processes_renew_once_between_them(oauth, provider, publish, deliver, worker_process, sign_in, owner):
     """Three workers, two dozen runs and a token that is over: the provider sees one renewal."""
     connection, client = oauth(), sign_in(owner)
-    client.get(CALLBACK, provider.consent(address(start(client, connection))))
+    client.get(OAUTH_CALLBACK, provider.consent(sign_in_address(start_sign_in(client, connection))))
     publish(API)
     OAuthToken.objects.update(expires_at=Now() - dt.timedelta(seconds=1))
     provider.slow, provider.api_slow = 1.0, 0.5
@@ -276,7 +275,7 @@ def test_worker_processes_renew_once_between_them(oauth, provider, publish, deli
 @pytest.mark.process
 def test_a_worker_process_parks_and_goes_on(oauth, provider, publish, deliver, worker_process, sign_in, owner):
     connection, client = oauth(), sign_in(owner)
-    client.get(CALLBACK, provider.consent(address(start(client, connection))))
+    client.get(OAUTH_CALLBACK, provider.consent(sign_in_address(start_sign_in(client, connection))))
     publish(API)
     OAuthToken.objects.update(expires_at=Now() - dt.timedelta(seconds=1))
     provider.refusing.add("refresh_token")
@@ -285,7 +284,7 @@ def test_a_worker_process_parks_and_goes_on(oauth, provider, publish, deliver, w
     with worker_process(AUTOMATE_EGRESS_ALLOW=provider.host):
         wait_for(lambda: Wait.objects.filter(kind="reconnect", status="open").count() == 3)
         assert provider.count("refresh_token") == 1
-        client.get(CALLBACK, provider.consent(address(start(client, connection))))
+        client.get(OAUTH_CALLBACK, provider.consent(sign_in_address(start_sign_in(client, connection))))
         wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 3)
 
 
@@ -293,7 +292,7 @@ def test_no_token_is_left_in_the_clear(oauth, provider, publish, run, drain, sig
     from django.db import connection as database
 
     connection, client = oauth(), sign_in(owner)
-    client.get(CALLBACK, provider.consent(address(start(client, connection))))
+    client.get(OAUTH_CALLBACK, provider.consent(sign_in_address(start_sign_in(client, connection))))
     publish(
         API + "\n  - {key: bad, action: http.request, connection: api, inputs: {url: 'https://elsewhere.example/'}}"
     )

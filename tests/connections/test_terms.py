@@ -22,10 +22,18 @@ from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.resolver import resolve
 from automate_governance.secrets.use import find_forbidden_references
 from tests.connections.provider import Provider
-from tests.connections.test_form import ADD, errors, sent
-from tests.connections.test_oauth import CALLBACK, address, said, soon_over, start
-from tests.processes import wait_for
+from tests.support.connections import (
+    CONNECTION_ADD,
+    OAUTH_CALLBACK,
+    connection_form,
+    expire_token,
+    form_errors,
+    list_of_connections,
+    sign_in_address,
+    start_sign_in,
+)
 from tests.support.locks import somebody_waits
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,7 +56,10 @@ def sign_in_as(oauth, provider, sign_in):
         for verb in ("view", "change"):
             assign_perm(f"{verb}_connection", person, connection)
         client = sign_in(person)
-        assert client.get(CALLBACK, provider.consent(address(start(client, connection)))).status_code == 303
+        assert (
+            client.get(OAUTH_CALLBACK, provider.consent(sign_in_address(start_sign_in(client, connection)))).status_code
+            == 303
+        )
         return Connection.objects.get(pk=connection.pk)
 
     return make
@@ -69,7 +80,7 @@ def changed(connection, **given):
 def save(client, connection, **given):
     url = reverse("admin:automate_connectors_connection_change", args=[connection.pk])
     answer = client.post(url, changed(connection, **given))
-    assert answer.status_code == 302, errors(answer)
+    assert answer.status_code == 302, form_errors(answer)
     return Connection.objects.get(pk=connection.pk)
 
 
@@ -96,7 +107,7 @@ def test_tokens_are_secrets_of_whoever_signed_in(sign_in_as, owner, colleague):
 
 def test_a_renewal_leaves_them_theirs(sign_in_as, colleague, provider):
     connection = sign_in_as(colleague)
-    soon_over(connection)
+    expire_token(connection)
     assert get_access_token(connection) in provider.access and provider.count("refresh_token") == 1
     token = OAuthToken.objects.get()
     assert (token.access.owner, token.refresh.owner, token.account) == (colleague, colleague, "colleague")
@@ -106,7 +117,7 @@ def test_another_sign_in_leaves_nothing_of_the_one_before(sign_in_as, provider, 
     connection = sign_in_as(colleague)
     old = {connection.token.access.pk, connection.token.refresh.pk}
     client = sign_in(owner)
-    client.get(CALLBACK, provider.consent(address(start(client, connection))))
+    client.get(OAUTH_CALLBACK, provider.consent(sign_in_address(start_sign_in(client, connection))))
     token = OAuthToken.objects.get()
     assert (token.access.owner, token.refresh.owner, token.account) == (owner, owner, "owner")
     assert not StoredSecret.objects.filter(pk__in=old).exists()
@@ -141,7 +152,7 @@ def test_another_name_is_nothing_to_a_sign_in(sign_in_as, sign_in, owner, collea
 def test_ones_own_tokens_follow_to_other_hosts(sign_in_as, sign_in, owner, provider):
     connection = save(sign_in(owner), sign_in_as(owner), allowed_hosts="127.0.0.1\nlocalhost")
     assert connection.hosts() == ["127.0.0.1", "localhost"] and get_access_token(connection) in provider.access
-    soon_over(connection)
+    expire_token(connection)
     assert get_access_token(connection) in provider.access
 
 
@@ -187,16 +198,16 @@ def test_a_code_goes_to_no_address_that_came_later(oauth, provider, evil, sign_i
     connection, client = oauth(), sign_in(colleague)
     for verb in ("view", "change"):
         assign_perm(f"{verb}_connection", colleague, connection)
-    back = provider.consent(address(start(client, connection)))
+    back = provider.consent(sign_in_address(start_sign_in(client, connection)))
     save(sign_in(owner), connection, oauth_token_url=f"{evil.url}/token")
-    assert client.get(CALLBACK, back).status_code == 303
-    assert "was changed while you signed in" in said(client)
+    assert client.get(OAUTH_CALLBACK, back).status_code == 303
+    assert "was changed while you signed in" in list_of_connections(client)
     assert evil.asked == provider.asked == [] and not SignInAttempt.objects.exists()
 
 
 def test_a_change_while_the_code_is_redeemed_counts(oauth, provider, sign_in, owner, monkeypatch):
     connection, client = oauth(), sign_in(owner)
-    back = provider.consent(address(start(client, connection)))
+    back = provider.consent(sign_in_address(start_sign_in(client, connection)))
     redeem = exchange.exchange_code
 
     def slowly(*args, **options):
@@ -205,8 +216,8 @@ def test_a_change_while_the_code_is_redeemed_counts(oauth, provider, sign_in, ow
         return given
 
     monkeypatch.setattr(exchange, "exchange_code", slowly)
-    client.get(CALLBACK, back)
-    assert "was changed while you signed in" in said(client)
+    client.get(OAUTH_CALLBACK, back)
+    assert "was changed while you signed in" in list_of_connections(client)
     assert not OAuthToken.objects.filter(access__isnull=False).exists()
 
 
@@ -240,7 +251,7 @@ def answering(monkeypatch, body):
 )  # fmt: skip
 def test_a_refresh_token_survives_any_lifetime(sign_in_as, owner, monkeypatch, said, lifetime):
     connection = sign_in_as(owner)
-    soon_over(connection, seconds=-1)
+    expire_token(connection, seconds=-1)
     answering(monkeypatch, GIVEN % said)
     assert get_access_token(connection) == "access-of-the-hostile"
     token = OAuthToken.objects.get()
@@ -304,7 +315,7 @@ def test_a_renewal_that_takes_too_long_is_said_in_the_form(oauth, sign_in, owner
         saving = threading.Thread(target=post)
         saving.start()
         saving.join(60)
-    assert answers[0].status_code == 200 and "Save again in a moment" in str(errors(answers[0]))
+    assert answers[0].status_code == 200 and "Save again in a moment" in str(form_errors(answers[0]))
 
 
 def test_locking_leaves_no_blank_token_on_the_connection(sign_in_as, owner):
@@ -322,12 +333,12 @@ def test_two_new_secrets_of_one_name_are_two(sign_in, owner, probe, monkeypatch)
 
     more = (*type(probe).config_fields, FieldSpec(name="client_secret", label="Secret", kind=FieldKind.SECRET))
     monkeypatch.setattr(type(probe), "config_fields", more)
-    given = sent(
+    given = connection_form(
         config_token_value="", config_client_secret_value="of-the-connector", oauth_client_secret_value="of-the-client",
         oauth_provider="github", oauth_grant="authorization_code", oauth_client_id="abc",
     )  # fmt: skip
-    answer = sign_in(owner).post(reverse(ADD), given)
-    assert answer.status_code == 302, errors(answer)
+    answer = sign_in(owner).post(reverse(CONNECTION_ADD), given)
+    assert answer.status_code == 302, form_errors(answer)
     made = Connection.objects.get()
     kept = [resolve(each).reveal() for each in (made.config["client_secret"], made.oauth["client_secret"])]
     assert kept == ["of-the-connector", "of-the-client"]
@@ -343,8 +354,8 @@ def test_a_name_that_is_taken_meanwhile_is_left_alone(probe, sign_in, owner, str
         return store(form)
 
     monkeypatch.setattr(connection_admin.ConnectionForm, "save_secrets", late)
-    answer = sign_in(owner).post(reverse(ADD), sent())
-    assert answer.status_code == 302, errors(answer)
+    answer = sign_in(owner).post(reverse(CONNECTION_ADD), connection_form())
+    assert answer.status_code == 302, form_errors(answer)
     reference = Connection.objects.get().config["token"]
     assert reference.startswith("database:mine-token-") and resolve(reference).reveal() == "brand-new-canary"
     assert resolve("database:mine-token").reveal() == "of-somebody-else"

@@ -11,9 +11,9 @@ from django.core.exceptions import ValidationError
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.email import EmailConnector
 from automate_connectors.models import Connection
-from tests.certificates import Authority
 from tests.connectors.conftest import real_context
-from tests.smtp import MailServer
+from tests.support.certificates import Authority
+from tests.support.smtp import MailServer
 
 mailer = EmailConnector()
 PDF = b"%PDF-1.7 \x00\xff"

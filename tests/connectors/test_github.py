@@ -9,12 +9,9 @@ import pytest
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.github import GitHubConnector
 from tests.connectors.conftest import real_context
+from tests.support.github import ISSUE
 
 github = GitHubConnector()
-ISSUE = {
-    "number": 7, "title": "Broken", "state": "open", "html_url": "https://github.com/o/r/issues/7",
-    "labels": [{"name": "bug"}, "old"], "assignees": [{"login": "ann"}], "body": "long",
-}  # fmt: skip
 SHOWN = {
     "number": 7, "title": "Broken", "state": "open", "url": "https://github.com/o/r/issues/7",
     "labels": ["bug", "old"], "assignees": ["ann"],

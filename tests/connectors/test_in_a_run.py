@@ -6,9 +6,9 @@ import pytest
 
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, StepRun
-from tests.connectors.test_github import ISSUE
-from tests.core.walks import output, settle
-from tests.smtp import MailServer
+from tests.support.github import ISSUE
+from tests.support.smtp import MailServer
+from tests.support.walks import output, settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from automate_connectors.models import Connection
 from automate_core.models import Step
 from automate_governance.models import AuditEntry, StoredSecret
-from tests.studio.test_screens import Page
+from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -21,9 +21,9 @@ from automate_core.definition.document import DefinitionError
 from automate_core.engine import program
 from automate_core.expressions.json_path import TemplateError
 from automate_site.embedded_postgres import temporary_cluster
-from tests.certificates import Authority
 from tests.connectors.conftest import real_context
-from tests.relay import Relay
+from tests.support.certificates import Authority
+from tests.support.relay import Relay
 
 database = SqlConnector()
 pytestmark = pytest.mark.django_db

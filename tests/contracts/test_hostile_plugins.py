@@ -14,7 +14,7 @@ from automate_connectors.registry import connectors
 from automate_governance.secrets.resolver import backends
 from automate_llm.registry import providers
 from tests.conftest import ROOT
-from tests.studio.test_screens import Page
+from tests.support.pages import Page
 
 REGISTRIES = (connectors, backends, providers)
 MODULES = {

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from tests.conftest import ROOT
-
-
-def outside(*command, cwd, **variables):
-    """A process that knows nothing of this repository's settings."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "PYTEST_"))}
-    return subprocess.run(
-        [sys.executable, *command], cwd=cwd, env={**environment, **variables}, capture_output=True, text=True
-    )
+from tests.support.plugins import python_outside
 
 
 @pytest.mark.process
@@ -27,11 +18,11 @@ def outside(*command, cwd, **variables):
 def test_a_new_package_passes_its_own_tests(tmp_path, kind, passed):
     folder = tmp_path / "new"
     call_command("automate_startplugin", "my_erp", kind=kind, to=str(folder))
-    done = outside("-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder)
+    done = python_outside("-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     count = int(done.stdout.strip().splitlines()[-1].split(" passed")[0].split()[-1])
     assert count >= passed, done.stdout
-    ruff = outside(
+    ruff = python_outside(
         "-m", "ruff", "check", "--isolated", "--select", "E,F,W,B,UP", "--line-length", "120", ".", cwd=folder
     )
     assert ruff.returncode == 0, ruff.stdout
@@ -55,7 +46,7 @@ def test_a_new_package_is_found_once_it_is_installed(tmp_path):
         "import django; django.setup(); from automate_connectors.registry import connectors;"
         "print(connectors.get('my_erp').action('create').label)"
     )
-    done = outside(
+    done = python_outside(
         "-c", code, cwd=ROOT, PYTHONPATH=str(folder / "src"), DJANGO_SETTINGS_MODULE="automate_site.settings"
     )
     assert done.stdout.strip() == "Create a record", done.stderr
@@ -103,6 +94,6 @@ def test_nothing_is_written_over(tmp_path):
 
 @pytest.mark.process
 def test_the_command_line_tells_in_one_line_and_exits_with_2(tmp_path):
-    done = outside(str(ROOT / "manage.py"), "automate_startplugin", "My-ERP", cwd=tmp_path)
+    done = python_outside(str(ROOT / "manage.py"), "automate_startplugin", "My-ERP", cwd=tmp_path)
     assert (done.returncode, len(done.stderr.splitlines()), done.stdout) == (2, 1, "")
     assert "My-ERP" in done.stderr and not any(tmp_path.iterdir())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -15,10 +14,10 @@ from automate_governance.secrets.resolver import backends, resolve
 from automate_plugins.registry import PluginNotFoundError, Registry
 from automate_testing.contracts import Case, ConnectorContractTest, SecretsBackendContractTest
 from tests.conftest import ROOT
+from tests.support.plugins import PLUGIN_FOLDER
 
-PLUGINS = Path(sys.prefix) / "plugins"
 pytestmark = pytest.mark.skipif(
-    not PLUGINS.exists(),
+    not PLUGIN_FOLDER.exists(),
     reason="tests/plugins/acme is installed by `make test`; without it there is no stranger to meet",
 )
 
@@ -44,7 +43,7 @@ class TestMyERP(ConnectorContractTest):
 @pytest.fixture
 def acme(monkeypatch):
     """The stranger's distribution on the path, and the registries looking again."""
-    monkeypatch.syspath_prepend(str(PLUGINS))
+    monkeypatch.syspath_prepend(str(PLUGIN_FOLDER))
     for registry in (connectors, backends):
         registry.refresh()
     yield
@@ -84,7 +83,7 @@ def test_it_is_found_by_a_process_of_its_own():
         "from automate_connectors.registry import connectors; from automate_governance.secrets.resolver import backends;"
         "print(*sorted(connectors.names()), *sorted(backends.names()))"
     )
-    environment = {**os.environ, "PYTHONPATH": str(PLUGINS), "DJANGO_SETTINGS_MODULE": "automate_site.settings"}
+    environment = {**os.environ, "PYTHONPATH": str(PLUGIN_FOLDER), "DJANGO_SETTINGS_MODULE": "automate_site.settings"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stdout.split() == [
         *("acme", "data", "email", "github", "http", "llm", "models", "slack", "sql"),

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.conftest import ROOT
-from tests.contracts.test_startplugin import outside
+from tests.support.plugins import python_outside
 
 PLUGIN = """
 from typing import Any
@@ -55,7 +55,7 @@ class Model(LLMProvider):
 def test_mypy_finds_a_misspelt_name(tmp_path):
     (tmp_path / "plugin.py").write_text(PLUGIN)
     options = ("--config-file=", "--no-error-summary", f"--cache-dir={tmp_path / 'cache'}", "--show-error-codes")
-    done = outside("-m", "mypy", *options, "plugin.py", cwd=tmp_path, MYPYPATH=str(ROOT / "apps"))
+    done = python_outside("-m", "mypy", *options, "plugin.py", cwd=tmp_path, MYPYPATH=str(ROOT / "apps"))
     found = {(int(line), code) for line, code in re.findall(r"plugin\.py:(\d+): error: .*\[([\w-]+)\]", done.stdout)}
     lines = enumerate(PLUGIN.splitlines(), 1)
     assert found == {(number, line.split("# error: ")[1]) for number, line in lines if "# error: " in line}, done.stdout

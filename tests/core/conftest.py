@@ -10,7 +10,7 @@ from django.db.models import F
 
 from automate_core.models import ExecutionRun, Wait
 from automate_core.worker.worker import Worker
-from tests.core.walks import settle
+from tests.support.walks import settle
 
 
 @pytest.fixture

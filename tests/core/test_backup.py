@@ -22,7 +22,7 @@ from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.keyring import generate_key
 from automate_site import environment as site
 from tests.conftest import ROOT
-from tests.processes import process, wait_for
+from tests.support.processes import process, wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 

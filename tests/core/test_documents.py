@@ -20,8 +20,8 @@ from automate_core.models import ExecutionRun, StepRun
 from automate_core.operations.retention import pinning
 from automate_core.runs import control
 from automate_governance.models import AuditEntry
-from tests.core.walks import output, settle, states
-from tests.processes import wait_for
+from tests.support.processes import wait_for
+from tests.support.walks import output, settle, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

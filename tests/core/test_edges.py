@@ -27,9 +27,9 @@ from automate_core.runs import control
 from automate_core.webhooks.callback_urls import callback_url
 from automate_core.worker.worker import Worker
 from automate_governance.redaction.redactor import learn
-from tests.core.walks import Slow, fatal, settle, states
-from tests.processes import wait_for
 from tests.support.locks import somebody_waits
+from tests.support.processes import wait_for
+from tests.support.walks import Slow, fatal, settle, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

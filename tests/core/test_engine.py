@@ -263,7 +263,7 @@ def test_the_database_going_away_in_an_effect_is_retried(workflow, deliver, drai
 def test_a_fault_in_the_engine_does_not_kill_the_worker(workflow, deliver, monkeypatch, environment):
     from automate_core.engine.execution import ExecutionEngine
     from automate_core.worker.worker import Worker
-    from tests.processes import wait_for
+    from tests.support.processes import wait_for
 
     workflow("{name: S, slug: s, triggers: [{endpoint: github}], steps: [{key: a, action: data.set}]}")
     monkeypatch.setenv("DATABASE_URL", environment["DATABASE_URL"])  # the suspects' process inherits it

@@ -16,7 +16,7 @@ from automate_core.definition.document import DefinitionError
 from automate_core.events import event_types, run_rights
 from automate_core.models import Event, ExecutionRun
 from automate_governance.models import AuditEntry
-from tests.studio.test_events import INBOX, Page, page_of
+from tests.support.event_pages import INBOX, EventPage, event_address
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -94,12 +94,12 @@ def test_past_events_are_for_those_who_may_listen(listening, owner, colleague, p
     client, download = sign_in(colleague), reverse("studio:event_download", args=[event.pk])
     sample = reverse("studio:builder_sample", args=[own.pk])
     waiting = reverse("studio:builder_trigger_event", args=[own.pk, "event"])
-    assert Page(client.get(INBOX)).events == [] and client.get(page_of(event.pk)).status_code == 404
+    assert EventPage(client.get(INBOX)).events == [] and client.get(event_address(event.pk)).status_code == 404
     assert client.post(download).status_code == 404
     assert "90000" not in client.get(sample).content.decode() and client.get(waiting).status_code == 403
 
     permit(colleague)
-    assert Page(client.get(INBOX)).events == [str(event.pk)] and client.post(download).status_code == 200
+    assert EventPage(client.get(INBOX)).events == [str(event.pk)] and client.post(download).status_code == 200
     assert AuditEntry.objects.filter(verb="event.payload_downloaded").exists()
     assert "90000" in client.get(sample).content.decode()
     emit("secret.other", {"amount": 7})
@@ -115,7 +115,7 @@ def test_public_types_are_for_whoever_builds_workflows(listening, owner, setting
     settings.AUTOMATE_EVENT_TYPES = {"salary.paid": "public"}
     workflows.publish(listening, author=owner)
     plain = django_user_model.objects.create_user("plain", is_staff=True)
-    assert sign_in(plain).get(page_of(Event.objects.get().pk)).status_code == 404
+    assert sign_in(plain).get(event_address(Event.objects.get().pk)).status_code == 404
 
 
 def test_a_setting_that_names_no_permission_is_an_error(settings):

@@ -19,7 +19,7 @@ from automate_core.events.matching import RuleEngine
 from automate_core.models import ExecutionRun, OutboxJob, RunLog, StepRun
 from automate_core.outbox.store import OutboxStore
 from automate_governance.redaction.redactor import Redactor
-from tests.processes import wait_for
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,7 +18,7 @@ from automate_core.models import EndedRun, Event, ExecutionRun, OutboxJob, Searc
 from automate_core.operations import dead_jobs
 from automate_core.outbox.store import OutboxStore
 from automate_core.runs import control
-from tests.core.walks import Slow
+from tests.support.walks import Slow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

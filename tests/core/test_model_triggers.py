@@ -20,8 +20,8 @@ from automate_core.models import CapturedChange, Event, ExecutionRun
 from automate_core.triggers import model_capture, model_signals
 from automate_core.triggers.host_events import passes_change, run_origin
 from automate_governance.people.account_trail import unrecorded
-from tests.processes import wait_for
 from tests.support.locks import somebody_waits
+from tests.support.processes import wait_for
 
 FIELDS = ["username", "first_name", "last_name", "is_active", "date_joined"]
 

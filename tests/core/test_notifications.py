@@ -25,8 +25,8 @@ from automate_core.webhooks.schemes.signing import Delivery
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import NotPermittedError
 from automate_governance.secrets.resolver import resolve
-from tests.processes import wait_for
-from tests.smtp import MailServer
+from tests.support.processes import wait_for
+from tests.support.smtp import MailServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -24,7 +24,7 @@ from automate_core.ids import uuid7
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait
 from automate_core.outbox.ingest import EventIngestor, NewEvent
 from automate_core.outbox.store import LONG_AGO, OutboxStore
-from tests.processes import wait_for
+from tests.support.processes import wait_for
 
 CLOSING = {"running_becomes": "cancelled", "kept_steps": []}
 JOURNALLED = ["checkpoints", "steps", "waits", "assignees", "cancelled_waits", "calls", "logs", "queued"]

@@ -17,8 +17,8 @@ from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating import compile_value, pool
 from automate_core.expressions.templating.pool import POOL, RenderPool, RenderProcess, RenderUnavailableError, needed
 from automate_core.expressions.templating.render_protocol import frame
-from tests.processes import wait_for
 from tests.support.costs import soon
+from tests.support.processes import wait_for
 
 SUM = compile_value({"n": "{{ event.n + 1 }}"})
 ENDLESS = (

@@ -14,8 +14,8 @@ from automate_core.engine.outcomes import EffectOutcome
 from automate_core.expressions.templating import pool
 from automate_core.models import ExecutionRun, RunLog, StepRun, Wait
 from automate_core.runs import control
-from tests.core.walks import Slow, fatal, output, settle, states
-from tests.processes import wait_for
+from tests.support.processes import wait_for
+from tests.support.walks import Slow, fatal, output, settle, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

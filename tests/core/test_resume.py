@@ -9,7 +9,7 @@ import pytest
 
 from automate_core.models import ExecutionRun, StepRun, Wait
 from automate_governance.redaction.redactor import Redactor
-from tests.core.walks import Slow, fatal, output, settle, states
+from tests.support.walks import Slow, fatal, output, settle, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

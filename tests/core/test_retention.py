@@ -20,8 +20,8 @@ from automate_core.operations.retention import pinning, policy
 from automate_core.operations.retention.pruning import Pruner
 from automate_core.runs import control
 from automate_governance.models import AuditEntry
-from tests.core.walks import settle
-from tests.processes import process, wait_for
+from tests.support.processes import process, wait_for
+from tests.support.walks import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,7 +17,7 @@ from automate_core.events import run_rights
 from automate_core.events.matching import RuleEngine
 from automate_core.models import ActiveTrigger, Event, ExecutionRun, OutboxJob, StepRun, Wait, Workflow, WorkflowVersion
 from automate_core.triggers import manual, model_signals
-from tests.core.walks import settle
+from tests.support.walks import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

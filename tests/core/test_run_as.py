@@ -16,7 +16,7 @@ from automate_core.authoring.drafts import commands, requests
 from automate_core.models import ExecutionRun, Workflow, WorkflowVersion
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
-from tests.studio.test_screens import Page
+from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -20,7 +20,8 @@ from automate_core.models import Event, Schedule, Workflow
 from automate_core.triggers import schedules
 from automate_core.triggers.schedules import due_slots, next_fire_times, slots_after
 from automate_core.worker.maintenance import MaintenanceTask, MaintenanceThread
-from tests.processes import wait_for
+from tests.support.clock import shift_clock
+from tests.support.processes import wait_for
 
 UTC = dt.UTC
 
@@ -151,15 +152,10 @@ steps: [{{key: note, action: data.set, inputs: {{n: {n}}}}}]
 """
 
 
-def shift(seconds):
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('automate.clock_shift', %s, false)", [f"{seconds} seconds"])
-
-
 @pytest.fixture
 def clock():
-    yield shift
-    shift(0)
+    yield shift_clock
+    shift_clock(0)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -171,7 +167,7 @@ def test_three_schedulers_fire_each_slot_once(workflow, clock):
     def scheduler():
         try:
             for minute in range(1, 201):
-                shift(minute * 60)
+                shift_clock(minute * 60)
                 barrier.wait(20)
                 schedules.fire_due()
         finally:

@@ -13,7 +13,7 @@ from automate_core.models import StepRun, Wait
 from automate_core.webhooks.callback_urls import callback_url
 from automate_governance.models import StoredSecret
 from automate_governance.secrets.resolver import resolve
-from tests.core.walks import output, settle, states
+from tests.support.walks import output, settle, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

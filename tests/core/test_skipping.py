@@ -16,8 +16,8 @@ from automate_core.runs.waits import approvals
 from automate_core.webhooks.callback_urls import callback_url
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
-from tests.core.walks import output, settle, states
-from tests.processes import wait_for
+from tests.support.processes import wait_for
+from tests.support.walks import output, settle, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

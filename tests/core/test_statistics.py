@@ -30,7 +30,7 @@ from automate_core.outbox.store import OutboxStore
 from automate_core.runs import control
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
-from tests.core.walks import settle
+from tests.support.walks import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

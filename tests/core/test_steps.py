@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 from automate_core.definition.document import DefinitionError
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait, WaitAssignee, Workflow
 from automate_core.runs.waits import approvals
-from tests.core.walks import output, settle, states
+from tests.support.walks import output, settle, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,14 +15,7 @@ from automate_core.outbox import subjects
 from automate_core.outbox.ingest import INGEST
 from automate_core.runs import control
 from automate_governance.redaction.redactor import redactor_context
-
-GUESSED = """
-name: Orders
-slug: orders
-triggers: [{endpoint: github}]
-steps: [{key: keep, action: data.set, inputs: {n: '{{ event.payload.number }}'}}]
-"""
-DECLARED = f"{GUESSED}subject: '{{{{ event.payload.customer }}}} ({{{{ vars.shop }}}})'\nvars: {{shop: Bonn}}\n"
+from tests.support.workflows import DECLARED_SUBJECT, GUESSED_SUBJECT
 
 
 @pytest.mark.parametrize(
@@ -68,7 +61,7 @@ def test_a_payload_that_is_no_json_or_too_long_has_no_subject():
 
 @pytest.mark.django_db(transaction=True)
 def test_event_and_run_are_written_with_their_subject(workflow, deliver, drain):
-    workflow(GUESSED)
+    workflow(GUESSED_SUBJECT)
     deliver({"number": 204, "customer": "Acme"})
     drain()
     assert Event.objects.get().subject == "204 · Acme"
@@ -78,7 +71,7 @@ def test_event_and_run_are_written_with_their_subject(workflow, deliver, drain):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_subject_costs_no_statement(workflow, deliver, drain, monkeypatch):
-    workflow(GUESSED)
+    workflow(GUESSED_SUBJECT)
     statements, run = [], database.run
     monkeypatch.setattr(database, "run", lambda *given: (statements.append(given[1]), run(*given))[1])
 
@@ -94,7 +87,7 @@ def test_a_subject_costs_no_statement(workflow, deliver, drain, monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_declared_subject_takes_the_place_of_the_guess(workflow, deliver, drain, owner):
-    workflow(DECLARED)
+    workflow(DECLARED_SUBJECT)
     deliver({"number": 204, "customer": "Acme"})
     deliver({"number": 205})
     drain()

@@ -12,7 +12,7 @@ from automate_core.expressions.json_logic import read_rule
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating import NotAtOnceError, compile_value
 from automate_core.models import ExecutionRun, RunLog, StepRun
-from tests.core.walks import Slow, output
+from tests.support.walks import Slow, output
 
 LONG = "ab cd " * 10_000
 ITEMS = [{"n": number} for number in range(30_000)]

@@ -19,7 +19,7 @@ from automate_core import database
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, WorkerState
 from automate_core.outbox import status as queue_status
 from automate_core.outbox.store import OutboxStore
-from tests.processes import wait_for
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

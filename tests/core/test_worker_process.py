@@ -14,7 +14,7 @@ import pytest
 
 from automate_core.models import ExecutionRun, OutboxJob, StepRun
 from tests.conftest import ROOT
-from tests.processes import wait_for
+from tests.support.processes import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 

@@ -12,6 +12,7 @@ from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse, to_document
 from automate_core.definition.validation import find_problems
 from automate_core.models import Step, Workflow
+from tests.support.workflows import EVERY_KIND
 
 FULL = """\
 schema: 1
@@ -89,56 +90,6 @@ steps:
           attempts: 3
           base: 0.5
         timeout: 5.0
-"""
-
-
-EVERY_KIND = """
-name: Every kind
-slug: every-kind
-priority: 5
-concurrency: {limit: 2, key: '{{ event.payload.customer }}', policy: skip}
-vars: {limit: 100}
-triggers:
-  - {kind: webhook, key: hook, endpoint: github}
-  - {kind: schedule, key: morning, cron: '30 8 * * 1-5', timezone: Europe/Warsaw, missed: all}
-  - {kind: schedule, key: often, every: 15m}
-  - {kind: manual, key: hand, inputs: [{name: amount, kind: number, required: true}]}
-  - {kind: event, key: paid, event: order.paid, filter: {'>': [{var: event.payload.total}, 100]}}
-  - {kind: run, key: after, workflow: other, 'on': failed}
-steps:
-  - {key: first, action: data.set, save_as: kept, on_error: {value: {a: 1}}, at_most_once: true, disabled: true}
-  - {key: second, action: data.set, on_error: {steps: [{key: instead, action: data.set}]}}
-  - kind: branch
-    key: route
-    match: all
-    arms: [{key: one, when: true, steps: [{key: in_one, action: data.set}]}, {key: two, when: false}]
-    otherwise: [{key: in_neither, action: data.set}]
-  - {kind: parallel, key: both, limit: 2, arms: [{key: left, steps: [{key: in_left, action: data.set}]}, {key: right}]}
-  - kind: for_each
-    key: each
-    items: '{{ event.payload.items }}'
-    concurrency: 10
-    on_item_error: collect
-    steps: [{key: in_each, action: data.set, inputs: {n: '{{ item }}'}}]
-  - {kind: repeat, key: again, until: true, maximum: 3, steps: [{key: in_again, action: data.set}]}
-  - {kind: wait, key: pause, duration: 2h 30m}
-  - {kind: wait, key: answer, callback: true, timeout: 1d, on_timeout: [{key: late, action: data.set}]}
-  - kind: approval
-    key: ok
-    assignees: [anna]
-    groups: [Fraud]
-    message: Look
-    form: [{name: reason, kind: choice, choices: [a, b]}]
-    outcomes: [{key: agreed, name: Agree, steps: [{key: ship, action: data.set}]}]
-    timeout: 2d
-    on_timeout: []
-  - {kind: workflow, key: call, workflow: other, payload: {n: 1}, wait: false}
-  - kind: try
-    key: attempt
-    steps: [{key: tried, action: data.set}]
-    on_error: [{key: caught, action: data.set}]
-    always: [{key: anyway, action: data.set}]
-  - {kind: stop, key: end, message: Done}
 """
 
 

@@ -9,7 +9,7 @@ from automate_connectors.registry import connectors
 from automate_core.authoring import workflows
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse
-from tests.drafts.conftest import Editor
+from tests.support.editors import Editor
 
 pytestmark = pytest.mark.django_db
 

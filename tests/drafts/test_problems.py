@@ -9,7 +9,7 @@ from automate_core.authoring.drafts import commands, parsing, rows
 from automate_core.definition import yaml_files
 from automate_core.definition.validation import find_problems as faults_of
 from automate_core.models import WebhookEndpoint
-from tests.core.test_workflow_files import EVERY_KIND
+from tests.support.workflows import EVERY_KIND
 
 pytestmark = pytest.mark.django_db
 

@@ -7,45 +7,16 @@ import pytest
 from automate_core.authoring import workflows
 from automate_core.authoring.drafts import commands
 from automate_core.definition.parsing import parse
-from tests.drafts.conftest import Editor
 from tests.support.costs import at_most
+from tests.support.editors import Editor
+from tests.support.large_workflows import large_workflow
 
 pytestmark = pytest.mark.django_db
 
 
-def large(steps=220):
-    """Branches in a row, each with three routes and a loop."""
-    made, number = [], 0
-    while number < steps:
-        inner = [
-            {
-                "kind": "action",
-                "key": f"set_{number + n}",
-                "action": "data.set",
-                "inputs": {"t": "{{ event.payload.t }}", "n": n},
-            }
-            for n in range(8)
-        ]
-        made.append(
-            {
-                "kind": "branch",
-                "key": f"branch_{number}",
-                "arms": [
-                    {"key": "a", "when": {"==": [{"var": "event.payload.t"}, "a"]}, "steps": inner[:3]},
-                    {"key": "b", "when": {"==": [{"var": "event.payload.t"}, "b"]}, "steps": inner[3:5]},
-                ],
-                "otherwise": [
-                    {"kind": "for_each", "key": f"each_{number}", "items": "{{ event.payload.l }}", "steps": inner[5:]}
-                ],
-            }
-        )
-        number += 10
-    return {"name": "Large", "slug": "large", "triggers": [{"kind": "manual"}], "steps": made}
-
-
 @pytest.fixture
 def editor(owner):
-    made = workflows.save_definition(parse(large()), owner=owner)
+    made = workflows.save_definition(parse(large_workflow()), owner=owner)
     assert made.steps.count() == 220
     return Editor(made, owner)
 
@@ -77,5 +48,5 @@ def test_an_edit_of_220_steps(editor, name, django_assert_max_num_queries):
 
 def test_an_import_of_1000_steps_takes_few_questions(owner, django_assert_max_num_queries):
     with django_assert_max_num_queries(25):
-        made = workflows.save_definition(parse(large(1000)), owner=owner)
+        made = workflows.save_definition(parse(large_workflow(1000)), owner=owner)
     assert made.steps.count() == 1000

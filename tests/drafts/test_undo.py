@@ -16,7 +16,8 @@ from automate_core.authoring.drafts.edits import AllowedNames
 from automate_core.authoring.drafts.errors import ConflictError, RefusedError
 from automate_core.definition import yaml_files
 from automate_core.models import DraftCommand, Workflow
-from tests.drafts.conftest import TRIAGE, Editor
+from tests.support.editors import Editor
+from tests.support.workflows import TRIAGE
 
 pytestmark = pytest.mark.django_db
 

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.browser import sign_in_at
+from tests.support.workflows import TRIAGE
+
 expect.set_options(timeout=60_000)  # a busy machine may take its time, as for everything else that Playwright waits for
 
 SHOTS = os.environ.get("AUTOMATE_TEST_SHOTS", "")
@@ -21,10 +24,6 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
 ]
-_WATCH = """
-window.faults = [];
-document.addEventListener("securitypolicyviolation", (event) => window.faults.push(`csp: ${event.violatedDirective} ${event.blockedURI}`));
-"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,29 +49,25 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
     return {**browser_context_args, "viewport": {"width": 1440, "height": 900}}
 
 
-def watch(page: Page) -> None:
-    """Have the page collect what goes wrong in the browser, for `faults`."""
-    page.add_init_script(_WATCH)
-    page.faults = []  # type: ignore[attr-defined]
-    page.on("pageerror", lambda error: page.faults.append(f"error: {error}"))  # type: ignore[attr-defined]
-    page.on("console", lambda said: page.faults.append(said.text) if said.type == "error" else None)  # type: ignore[attr-defined]
-
-
-def sign_in_at(page: Page, site: str) -> None:
-    """The owner signs in by the form; the page collects what goes wrong in the browser."""
-    watch(page)
-    page.goto(f"{site}/admin/")
-    page.get_by_label("Username").fill("owner")
-    page.get_by_label("Password").fill("password-of-tests")
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(f"{site}/admin/")
-
-
 @pytest.fixture
 def signed_in(page: Page, site: str, owner: Any) -> Page:
     """A page of the owner."""
     sign_in_at(page, site)
     return page
+
+
+@pytest.fixture
+def triage(workflow):
+    """A published workflow with steps of most kinds."""
+    return workflow(TRIAGE)
+
+
+@pytest.fixture
+def builder(triage, signed_in, site):
+    """The owner's page, at the builder."""
+    signed_in.goto(f"{site}/admin/automate/workflows/{triage.pk}/builder/")
+    signed_in.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    return signed_in
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from automate_core.models import ExecutionRun, Wait, WaitAssignee, Workflow
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_llm.models import LLMBudget
-from tests.drafts.conftest import TRIAGE, Editor
+from tests.support.editors import Editor
+from tests.support.workflows import TRIAGE
 
 APPROVAL = {
     "name": "Refund the order of a customer with a rather long name",

@@ -3,34 +3,15 @@ colours or without motion."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Page
 
 from tests.e2e.places import sign_in_as_root
+from tests.support.axe import darken, violations, without_motion
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-AXE = (Path(__file__).parent / "vendor" / "axe-core-4.14.1" / "axe.min.js").read_text(encoding="utf-8")
-_FOUND = """
-async (rules) => {
-  const found = await axe.run(document, { ...(rules && { runOnly: rules }), resultTypes: ["violations"] });
-  // A card is called by its title; the sentence below that is its description, which axe takes for a part of the name.
-  const isDescribed = (rule, node) => rule.id === "label-content-name-mismatch" && document.querySelector(node.target[0]).matches("[role=treeitem][aria-description], [role=treeitem][aria-describedby]");
-  const said = (node) => `${node.target.join(" ")}: ${node.failureSummary.split("\\n").slice(1).join(" ").trim()}`;
-  return found.violations.flatMap((rule) => rule.nodes.filter((node) => !isDescribed(rule, node)).map((node) => `${rule.id} at ${said(node)}`));
-}
-"""
 _WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-_STILL = "*, ::before, ::after { transition: none !important; animation: none !important }"
-_DARK = """
-() => new Promise((done) => {
-  document.documentElement.classList.remove("light");
-  document.documentElement.classList.add("dark");
-  requestAnimationFrame(() => requestAnimationFrame(() => done()));
-})
-"""
 
 
 def _open(page: Page, name: str) -> None:
@@ -55,12 +36,11 @@ def test_no_page_keeps_anybody_out(places, root, site):
 
     def look(name):
         page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
-        page.add_style_tag(content=_STILL)  # a colour on its way to another is neither
+        without_motion(page)
         page.evaluate("document.fonts.ready.then(() => null)")  # icons are ligatures, which axe measures
-        page.evaluate(AXE)
-        seen = page.evaluate(_FOUND, None)
-        page.evaluate(_DARK)
-        seen += [f"dark: {each}" for each in page.evaluate(_FOUND, ["color-contrast"])]
+        seen = violations(page)
+        darken(page)
+        seen += [f"dark: {each}" for each in violations(page, ["color-contrast"])]
         page.set_viewport_size({"width": 720, "height": 450})
         if page.evaluate(_WIDER) > 0:
             seen.append("scrolls sideways at 200 %")

@@ -11,8 +11,8 @@ from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Wait
 from automate_core.runs.waits import approvals
 from automate_governance.models import StoredSecret
-from tests.e2e.conftest import watch
-from tests.e2e.test_access import _FOUND, AXE
+from tests.support.axe import violations
+from tests.support.browser import watch
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -92,5 +92,4 @@ def test_six_questions_of_an_auditor(paid, stranger, page, site, faults, shot):
     lines("colleague", "approval.decided", "1850")
     expect(page.locator(".da-trail tbody tr").filter(has_text="workflow.published")).to_have_count(0)
     shot(page, "audit-trail")
-    page.evaluate(AXE)
-    assert page.evaluate(_FOUND, None) == [] and faults(page) == []
+    assert violations(page) == [] and faults(page) == []

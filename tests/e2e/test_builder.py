@@ -10,27 +10,10 @@ from guardian.shortcuts import assign_perm
 from playwright.sync_api import Page, expect
 
 from automate_core.models import DraftCommand, Step, Workflow
-from tests.drafts.conftest import TRIAGE
-from tests.processes import wait_for
+from tests.support.browser import card, step_keys
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def made(workflow):
-    return workflow(TRIAGE)
-
-
-@pytest.fixture
-def opened(made, signed_in, site):
-    """The owner's page, at the builder."""
-    signed_in.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/")
-    signed_in.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
-    return signed_in
-
-
-def card(page: Page, name: str):
-    return page.locator(f"#card-{name}")
 
 
 def field(page: Page, label: str):
@@ -42,12 +25,8 @@ def notes(page: Page):
     return field(page, "Notes")
 
 
-def keys(parent=None, slot=""):
-    return list(Step.objects.filter(parent__key=parent, slot=slot).order_by("position").values_list("key", flat=True))
-
-
-def test_by_keyboard_alone(opened, faults, shot):
-    page = opened
+def test_by_keyboard_alone(builder, faults, shot):
+    page = builder
     card(page, "look").focus()
     page.keyboard.press("+")
     expect(page.get_by_role("searchbox", name="Search steps")).to_be_focused()
@@ -56,7 +35,7 @@ def test_by_keyboard_alone(opened, faults, shot):
     expect(field(page, "Message")).to_be_focused()
     page.keyboard.press("Escape")
     expect(card(page, "log")).to_be_focused()
-    assert keys()[:3] == ["look", "log", "route"]
+    assert step_keys()[:3] == ["look", "log", "route"]
     expect(card(page, "log")).to_have_accessible_name("Write to log, 2 · Data, write to log, Message is required.")
     page.keyboard.press("Enter")
     expect(page.locator("#inspector-name")).to_be_focused()
@@ -69,7 +48,7 @@ def test_by_keyboard_alone(opened, faults, shot):
     page.keyboard.press("Escape")
     expect(card(page, "log")).to_be_focused()
     page.keyboard.press("Alt+ArrowDown")
-    wait_for(lambda: keys()[:3] == ["look", "route", "log"])
+    wait_for(lambda: step_keys()[:3] == ["look", "route", "log"])
     expect(card(page, "log")).to_be_focused()
     page.keyboard.press("Control+d")
     expect(card(page, "log_2")).to_be_focused()
@@ -85,8 +64,8 @@ def test_by_keyboard_alone(opened, faults, shot):
     assert faults(page) == []
 
 
-def test_by_pointer(opened, faults, shot):
-    page = opened
+def test_by_pointer(builder, faults, shot):
+    page = builder
     page.locator("button[data-insert='parent=route&slot=question&index=0']").click()
     page.get_by_label("Logic").get_by_role("button", name="For each Run steps").click()
     expect(card(page, "route-for_each")).to_be_visible()
@@ -118,15 +97,15 @@ def test_by_pointer(opened, faults, shot):
     schedule = page.get_by_role("button", name="Remove this trigger, Schedule")
     expect(schedule).to_be_visible()
     page.reload()
-    assert keys("for_each", "steps") == ["set"] and Step.objects.get(key="for_each").settings["items"]
+    assert step_keys("for_each", "steps") == ["set"] and Step.objects.get(key="for_each").settings["items"]
     expect(schedule).to_be_visible()
     page.get_by_role("button", name="Undo: ").click()
     expect(schedule).to_have_count(0)
     assert faults(page) == []
 
 
-def test_routes_and_the_list_of_problems(opened, faults):
-    page = opened
+def test_routes_and_the_list_of_problems(builder, faults):
+    page = builder
     card(page, "route").click()
     page.get_by_label("Routes").get_by_role("button", name="Add route").click()
     expect(page.locator("#problem-count")).to_have_text("1 to fill in")
@@ -154,15 +133,15 @@ def test_routes_and_the_list_of_problems(opened, faults):
     assert faults(page) == []
 
 
-def test_what_is_folded_stays_so_until_one_goes_there(opened, faults):
-    page = opened
+def test_what_is_folded_stays_so_until_one_goes_there(builder, faults):
+    page = builder
     card(page, "route").focus()
     page.keyboard.press("o")
     expect(card(page, "route-tell")).to_be_hidden()
     assert card(page, "route").get_attribute("aria-expanded") == "false"
     card(page, "last").focus()
     page.keyboard.press("Alt+ArrowUp")
-    wait_for(lambda: keys()[-1] == "both")
+    wait_for(lambda: step_keys()[-1] == "both")
     expect(card(page, "last")).to_be_focused()
     expect(card(page, "route-tell")).to_be_hidden()
     page.goto(f"{page.url.partition('?')[0]}?step=route/tell")
@@ -170,15 +149,15 @@ def test_what_is_folded_stays_so_until_one_goes_there(opened, faults):
     assert faults(page) == []
 
 
-def test_two_people_at_one_draft(opened, made, site, new_context, colleague, shot):
+def test_two_people_at_one_draft(builder, triage, site, new_context, colleague, shot):
     for verb in ("view_workflow", "change_workflow"):
-        assign_perm(verb, colleague, made)
-    mine, theirs = opened, new_context().new_page()
+        assign_perm(verb, colleague, triage)
+    mine, theirs = builder, new_context().new_page()
     theirs.goto(f"{site}/admin/")
     theirs.get_by_label("Username").fill("colleague")
     theirs.get_by_label("Password").fill("password-of-tests")
     theirs.get_by_role("button", name="Log in").click()
-    theirs.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=look")
+    theirs.goto(f"{site}/admin/automate/workflows/{triage.pk}/builder/?step=look")
     card(mine, "look").click()
     expect(notes(mine)).to_be_visible()
     notes(theirs).fill("Theirs")
@@ -203,8 +182,8 @@ def test_two_people_at_one_draft(opened, made, site, new_context, colleague, sho
     assert Step.objects.filter(key="look").exists()
 
 
-def test_signed_out_in_the_middle(opened, made):
-    page = opened
+def test_signed_out_in_the_middle(builder, triage):
+    page = builder
     card(page, "look").click()
     expect(notes(page)).to_be_visible()
     page.context.clear_cookies(name="sessionid")
@@ -219,8 +198,8 @@ def test_signed_out_in_the_middle(opened, made):
     wait_for(lambda: Step.objects.get(key="look").notes == "lost?")
 
 
-def test_it_fits(opened, faults, shot):
-    page = opened
+def test_it_fits(builder, faults, shot):
+    page = builder
     for width, height in ((1440, 900), (1024, 768), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})
         page.goto(f"{page.url.partition('?')[0]}?step=route")
@@ -232,8 +211,8 @@ def test_it_fits(opened, faults, shot):
             assert wide <= 0 and faults(page) == []
 
 
-def test_typing_and_choosing_another_step_at_once(opened, faults):
-    page = opened
+def test_typing_and_choosing_another_step_at_once(builder, faults):
+    page = builder
     card(page, "look").click()
     expect(page.locator("#inspector-name")).to_have_text("Look")
     page.route("**/step/look/", lambda route: (time.sleep(0.5), route.continue_()))

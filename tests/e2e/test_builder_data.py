@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_core.models import Step
-from tests.drafts.conftest import TRIAGE
-from tests.e2e.test_access import _FOUND, AXE
-from tests.processes import wait_for
+from tests.support.axe import violations
+from tests.support.processes import wait_for
+from tests.support.workflows import TRIAGE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -143,8 +143,7 @@ def test_a_hostile_example_is_chosen_and_never_executes(opened, faults, shot):
     page.get_by_role("button", name="Use this example").click()
     expect(page.get_by_role("treeitem", name="title, <script>")).to_be_visible()
     shot(page, "builder-data-hostile")
-    page.evaluate(AXE)
-    assert page.evaluate(_FOUND, None) == [], "axe finds nothing in the picker and the tokens"
+    assert violations(page) == [], "axe finds nothing in the picker and the tokens"
     page.get_by_role("treeitem", name="<img src=x onerror=").click()
     page.get_by_role("treeitem", name="title, <script>").click()
     message = page.get_by_role("textbox", name="Message")

@@ -8,9 +8,9 @@ from playwright.sync_api import expect
 from automate_core.authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.models import ExecutionRun, StepSample, Wait
-from tests.processes import wait_for
-from tests.studio.test_screens import HOSTILE
-from tests.trials.test_test_runs import ASKING
+from tests.support.pages import HOSTILE
+from tests.support.processes import wait_for
+from tests.support.workflows import ASKS_THE_OWNER
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,7 +74,7 @@ def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, 
 
 
 def test_the_outcome_of_an_approval_is_chosen_for_a_test(workflow, signed_in, site, faults, shot, owner):
-    made = workflows.save_definition(yaml_files.read_workflow(ASKING), owner=owner)
+    made = workflows.save_definition(yaml_files.read_workflow(ASKS_THE_OWNER), owner=owner)
     page = signed_in
     page.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=~test")
     page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")

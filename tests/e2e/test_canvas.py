@@ -7,8 +7,8 @@ from guardian.shortcuts import assign_perm
 from playwright.sync_api import expect
 
 from automate_core.models import Step
-from tests.e2e.test_builder import card, keys, made, opened  # noqa: F401 - fixtures
-from tests.processes import wait_for
+from tests.support.browser import card, step_keys
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -17,8 +17,8 @@ def announced(page):
     return page.locator("#announce")
 
 
-def test_cards_are_moved_by_hand_and_by_keys(opened, faults, shot):  # noqa: F811
-    page = opened
+def test_cards_are_moved_by_hand_and_by_keys(builder, faults, shot):
+    page = builder
     shot(page, "canvas-light")
     grip = card(page, "last").locator("[data-grip]")
     grip.scroll_into_view_if_needed()
@@ -36,7 +36,7 @@ def test_cards_are_moved_by_hand_and_by_keys(opened, faults, shot):  # noqa: F81
     page.mouse.up()
     expect(card(page, "route-last")).to_be_focused()
     expect(page.get_by_role("status").filter(has_text="Moved Last to 1 of 1, in route Question")).to_be_visible()
-    assert keys("route", "question") == ["last"]
+    assert step_keys("route", "question") == ["last"]
 
     page.keyboard.press("Space")
     expect(announced(page)).to_contain_text("Picked up Last")
@@ -51,7 +51,7 @@ def test_cards_are_moved_by_hand_and_by_keys(opened, faults, shot):  # noqa: F81
     shot(page, "canvas-picked-up")
     page.keyboard.press("Space")
     expect(card(page, "route-last")).to_be_focused()
-    wait_for(lambda: keys("route", "bug") == ["tell", "last", "each"])
+    wait_for(lambda: step_keys("route", "bug") == ["tell", "last", "each"])
     expect(page.get_by_role("status").filter(has_text="Moved Last to 2 of 3, in route Bug")).to_be_visible()
     card(page, "route").focus()
     page.keyboard.press("Space")
@@ -90,16 +90,16 @@ def test_cards_are_moved_by_hand_and_by_keys(opened, faults, shot):  # noqa: F81
     assert faults(page) == []
 
 
-def test_others_are_seen_also_on_a_phone(opened, made, site, new_context, colleague, faults, shot):  # noqa: F811
+def test_others_are_seen_also_on_a_phone(builder, triage, site, new_context, colleague, faults, shot):
     for verb in ("view_workflow", "change_workflow"):
-        assign_perm(verb, colleague, made)
-    mine, theirs = opened, new_context(has_touch=True, color_scheme="dark").new_page()
+        assign_perm(verb, colleague, triage)
+    mine, theirs = builder, new_context(has_touch=True, color_scheme="dark").new_page()
     theirs.set_viewport_size({"width": 390, "height": 844})
     theirs.goto(f"{site}/admin/")
     theirs.get_by_label("Username").fill("colleague")
     theirs.get_by_label("Password").fill("password-of-tests")
     theirs.get_by_role("button", name="Log in").click()
-    theirs.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/")
+    theirs.goto(f"{site}/admin/automate/workflows/{triage.pk}/builder/")
     expect(theirs.get_by_role("link", name="Review and publish")).to_be_visible()
     expect(theirs.get_by_role("img", name="owner is here")).to_be_visible()
     shot(theirs, "canvas-phone")

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_core.models import Step
-from tests.drafts.conftest import TRIAGE
-from tests.processes import wait_for
+from tests.support.processes import wait_for
+from tests.support.workflows import TRIAGE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

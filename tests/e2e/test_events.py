@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_core.models import Event, ExecutionRun
-from tests.e2e.test_access import _FOUND, _STILL, AXE
+from tests.support.axe import violations, without_motion
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,10 +31,9 @@ def test_a_push_of_a_tag_is_found_explained_and_replayed(
     page, tag = signed_in, Event.objects.latest("id")
 
     def well(name):
-        page.add_style_tag(content=_STILL)
+        without_motion(page)
         page.evaluate("document.fonts.ready.then(() => null)")
-        page.evaluate(AXE)
-        assert page.evaluate(_FOUND, None) == [], name
+        assert violations(page) == [], name
         assert faults(page) == [], name
         shot(page, name)
 

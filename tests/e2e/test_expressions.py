@@ -9,9 +9,9 @@ from playwright.sync_api import expect
 
 from automate_connectors.models import Connection
 from automate_core.models import Step
-from tests.drafts.conftest import TRIAGE
-from tests.e2e.test_access import _FOUND, AXE
-from tests.processes import wait_for
+from tests.support.axe import violations
+from tests.support.processes import wait_for
+from tests.support.workflows import TRIAGE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,8 +78,7 @@ def test_a_second_place_a_sum_and_functions(opened, faults, shot):
     page.keyboard.type("upper")
     expect(functions.locator(".da-offer:visible")).to_have_count(1)
     shot(page, "expressions-functions")
-    page.evaluate(AXE)
-    assert page.evaluate(_FOUND, None) == [], "axe finds nothing in the functions"
+    assert violations(page) == [], "axe finds nothing in the functions"
     page.keyboard.press("Enter")
     wait_for(lambda: saved("tell", "message") == both.replace(") }}", ") | upper }}"))
     expect(page.locator("#preview-field-inputs-message mark")).to_have_text("BUG")
@@ -142,8 +141,7 @@ def test_a_new_step_asks_first_and_has_a_table_of_output_fields(opened, faults, 
     wait_for(lambda: saved("extract", "schema") == schema)
     expect(page.locator("#problem-count")).not_to_contain_text("fill in")
     shot(page, "schema-table")
-    page.evaluate(AXE)
-    assert page.evaluate(_FOUND, None) == [], "axe finds nothing in the table"
+    assert violations(page) == [], "axe finds nothing in the table"
 
     # as JSON, with what the table does not show, and back
     page.get_by_role("button", name="Edit as JSON").click()

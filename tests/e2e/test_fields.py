@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from automate_core.models import Step
-from tests.processes import wait_for
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_core.models import ExecutionRun, Wait
-from tests.e2e.test_access import _FOUND, AXE
-from tests.processes import wait_for
+from tests.support.axe import violations
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,8 +73,7 @@ def test_a_run_is_looked_through_and_run_again_by_keys(workflow, sink, deliver, 
     page.get_by_role("tab", name="Error").click()
     expect(page.locator("#tab-error")).to_contain_text("req_1")
     expect(page.get_by_role("log").locator("p").first).to_be_visible()
-    page.evaluate(AXE)
-    assert page.evaluate(_FOUND, None) == []
+    assert violations(page) == []
     shot(page, "run-inspector")
     page.get_by_role("button", name="Skip step").press("Enter")
     dialog = page.get_by_role("dialog")
@@ -100,8 +99,7 @@ def test_a_run_is_looked_through_and_run_again_by_keys(workflow, sink, deliver, 
     dialog.get_by_role("button", name="Re-run").press("Enter")
     expect(dialog.get_by_role("alert")).to_contain_text("This is no JSON: line 1")
     expect(edited).to_have_value("{'id': 1}")
-    page.evaluate(AXE)
-    assert page.evaluate(_FOUND, None) == []
+    assert violations(page) == []
     shot(page, "run-again")
     edited.fill('{"id": 1}')
     dialog.get_by_role("button", name="Re-run").press("Enter")

@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
 from automate_core.models import ExecutionRun, StepRun, Workflow
-from tests.processes import wait_for
+from tests.support.keyboard import press, reach, write
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def reach(page: Page, wanted: Locator) -> None:
-    """Go to something by Tab, as somebody without a pointer has to."""
-    for _ in range(150):
-        if wanted.evaluate("(each) => each === document.activeElement"):
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"Tab does not reach {wanted}")
-
-
-def press(page: Page, wanted: Locator) -> None:
-    """Reach a button or a link and press Enter."""
-    reach(page, wanted)
-    page.keyboard.press("Enter")
-
-
-def write(page: Page, wanted: Locator, text: str) -> None:
-    """Reach a field, and put a text in the place of what is there."""
-    reach(page, wanted)
-    page.keyboard.press("Control+a")
-    page.keyboard.type(text)
 
 
 def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):

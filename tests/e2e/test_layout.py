@@ -12,9 +12,9 @@ from playwright.sync_api import Page, expect
 
 from automate_core.models import FailureGroup, StepRun, Wait, Workflow
 from automate_core.runs.waits import approvals
-from tests.drafts.conftest import Editor
 from tests.e2e.places import sign_in_as_root
-from tests.studio.test_overview import ended
+from tests.support.editors import Editor
+from tests.support.runs import ended_runs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -194,8 +194,8 @@ def test_a_canvas_fits_again_until_a_person_zooms(busy, root, site):
 def test_every_control_of_the_overview_leads_where_it_says(workflow, admin, root, site):
     made = workflow(REFUNDS)
     Workflow.objects.filter(pk=made.pk).update(owner=admin)
-    ended(made, 12, took=3)
-    ended(made, 3, status="failed", message="HTTP 503 from the ledger", code="http_503")
+    ended_runs(made, 12, took=3)
+    ended_runs(made, 3, status="failed", message="HTTP 503 from the ledger", code="http_503")
     run = made.runs.filter(status="succeeded").latest("pk")
     StepRun.objects.create(
         run=run, path="route/ask", status="succeeded", started_at=run.started_at, finished_at=run.finished_at

@@ -13,9 +13,9 @@ from playwright.sync_api import Page, expect
 from automate_core.models import ExecutionRun, RunLog
 from automate_core.webhooks.schemes.registry import GitHubScheme
 from tests.conftest import SECRET
-from tests.e2e.conftest import sign_in_at
-from tests.e2e.test_access import _FOUND, AXE
-from tests.processes import free_port, wait_for
+from tests.support.axe import violations
+from tests.support.browser import sign_in_at
+from tests.support.processes import free_port, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -273,14 +273,13 @@ def test_a_loop_is_looked_through_item_by_item(workflow, sink, gates, send, sign
     page.go_forward()
     expect(told).to_have_text("Item 24 of 24, 1 failed")
 
-    page.evaluate(AXE)
-    assert page.evaluate(_FOUND, None) == []
+    assert violations(page) == []
     page.set_viewport_size({"width": 390, "height": 844})
     page.get_by_text("Timeline", exact=True).first.click()
     expect(items.first).to_be_visible()
     shot(page, "run-loop-phone")
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
-    assert page.evaluate(_FOUND, None) == []
+    assert violations(page) == []
     page.set_viewport_size({"width": 1440, "height": 900})
 
     gate.set()

@@ -16,8 +16,8 @@ from automate_core.webhooks.tally import tally
 from automate_governance.models import StoredSecret
 from automate_llm import budgets
 from automate_llm.models import LLMBudget, LLMUsage
-from tests.e2e.test_access import _DARK, _FOUND, _STILL, AXE
-from tests.e2e.test_pages import WORKFLOW
+from tests.support.axe import darken, violations, without_motion
+from tests.support.workflows import LONG_NAMES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,7 +43,7 @@ COVERED = """
 @pytest.fixture
 def things(workflow, deliver, owner, endpoint, sink):
     owner.user_permissions.add(Permission.objects.get(codename="administer_site"))
-    made = workflow(WORKFLOW)
+    made = workflow(LONG_NAMES)
     secret = StoredSecret(name="shop-token-of-a-rather-long-name-that-has-to-fit", owner=owner)
     secret.put("a-value-of-the-shop-that-is-long")
     secret.save()
@@ -99,13 +99,12 @@ def test_every_page_is_well_and_every_control_can_be_hit(things, signed_in, site
             assert page.evaluate(COVERED) == [], f"{name} at {width}"
             page.evaluate("window.scrollTo(0, 0)")
             shot(page, f"{name}-light-{width}")
-            page.add_style_tag(content=_STILL)
+            without_motion(page)
             page.evaluate("document.fonts.ready.then(() => null)")
-            page.evaluate(AXE)
-            assert page.evaluate(_FOUND, None) == [], f"{name} at {width}"
-            page.evaluate(_DARK)
+            assert violations(page) == [], f"{name} at {width}"
+            darken(page)
             shot(page, f"{name}-dark-{width}")
-            assert page.evaluate(_FOUND, ["color-contrast"]) == [], f"{name} at {width}, dark"
+            assert violations(page, ["color-contrast"]) == [], f"{name} at {width}, dark"
             assert faults(page) == [], name
 
 

@@ -8,19 +8,18 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_core.models import ExecutionRun
-from tests.e2e.test_access import _FOUND, AXE
-from tests.studio.test_overview import ended
-from tests.studio.test_workflow_list import made
+from tests.support.axe import violations
+from tests.support.runs import ended_runs, published_workflows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_looking_and_acting(signed_in, site, owner, faults, shot):
-    flow, other = made(owner, "Vendor", "Leads")
-    ended(flow, 12)
-    ended(flow, 3, status="failed", message="HTTP 401 from erp.example.com", code="http_401")
-    ended(other, status="failed", message="Rate limited", code="http_429")
-    ended(flow, 4, hours_ago=30)
+    flow, other = published_workflows(owner, "Vendor", "Leads")
+    ended_runs(flow, 12)
+    ended_runs(flow, 3, status="failed", message="HTTP 401 from erp.example.com", code="http_401")
+    ended_runs(other, status="failed", message="Rate limited", code="http_429")
+    ended_runs(flow, 4, hours_ago=30)
     page = signed_in
     page.goto(f"{site}/admin/")
     page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
@@ -28,7 +27,7 @@ def test_looking_and_acting(signed_in, site, owner, faults, shot):
     expect(runs).to_contain_text("16")
     expect(page.get_by_role("img", name=re.compile("^Runs per hour: 12 succeeded and 4 failed"))).to_be_visible()
 
-    ended(other, 2)  # comes into the page by itself, at once when it is looked at again
+    ended_runs(other, 2)  # comes into the page by itself, at once when it is looked at again
     page.evaluate("htmx.trigger('#live', 'da:refresh')")
     expect(runs).to_contain_text("18")
     expect(page.locator("#updated")).to_have_text(re.compile("^Live, updated \\d s ago$"))
@@ -38,8 +37,7 @@ def test_looking_and_acting(signed_in, site, owner, faults, shot):
     expect(page.get_by_role("region", name="Runs per 6 hours as a table")).to_be_visible()
     expect(runs).to_contain_text("22")
     assert page.url.endswith("?period=7d&view=table")
-    page.evaluate(AXE)
-    assert page.evaluate(_FOUND, None) == []
+    assert violations(page) == []
 
     attention = page.get_by_role("region", name="Needs attention")
     more = attention.get_by_label("More for Leads")
@@ -54,8 +52,7 @@ def test_looking_and_acting(signed_in, site, owner, faults, shot):
     retry.press("Enter")
     dialog = page.get_by_role("dialog", name="Retry 3 runs of Vendor")
     expect(dialog).to_be_visible()
-    page.evaluate(AXE)
-    assert page.evaluate(_FOUND, None) == [], "axe finds nothing in the dialog"
+    assert violations(page) == [], "axe finds nothing in the dialog"
     shot(page, "overview-retry")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()

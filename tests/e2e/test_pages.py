@@ -11,31 +11,15 @@ from playwright.sync_api import expect
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
 from tests.e2e.places import APPROVAL
+from tests.support.workflows import LONG_NAMES
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-WORKFLOW = """
-name: A workflow with a rather long name that has to fit
-slug: long
-description: And a description that goes on for a while, so that it is cut with an ellipsis where there is no room
-tags: [one, two]
-triggers: [{endpoint: github, event: issues}]
-steps:
-  - {key: first, action: data.set, inputs: {title: '{{ event.payload.title }}'}}
-  - kind: branch
-    key: route
-    arms:
-      - {key: a, when: {'==': [{var: event.payload.title}, a]}, steps: [{key: sa, action: data.set}]}
-      - {key: b, when: {'==': [{var: event.payload.title}, b]}, steps: [{key: sb, action: data.set}]}
-      - {key: c, when: {'==': [{var: event.payload.title}, c]}, steps: [{key: sc, action: data.set}]}
-    otherwise: [{kind: stop, key: no, outcome: failed, message: 'Nothing fits {{ event.payload.title }}'}]
-"""
 
 
 @pytest.fixture
 def pages(workflow, deliver, drain, owner, endpoint):
     owner.user_permissions.add(Permission.objects.get(codename="administer_site"))
-    made = workflow(WORKFLOW)
+    made = workflow(LONG_NAMES)
     for title in ("a", "c", "x"):
         deliver({"title": title})
     drain()

@@ -8,18 +8,18 @@ import pytest
 from django.contrib.auth.models import Permission
 from playwright.sync_api import expect
 
-from tests.contracts.test_strangers import PLUGINS
+from tests.support.plugins import PLUGIN_FOLDER
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not PLUGINS.exists(), reason="tests/plugins/acme is installed by `make test`"),
+    pytest.mark.skipif(not PLUGIN_FOLDER.exists(), reason="tests/plugins/acme is installed by `make test`"),
 ]
 
 
 @pytest.fixture
 def environment(environment):
     """The site's, with a stranger's distribution installed."""
-    return {**environment, "PYTHONPATH": str(PLUGINS)}
+    return {**environment, "PYTHONPATH": str(PLUGIN_FOLDER)}
 
 
 def test_what_did_not_load_is_seen_and_found(owner, signed_in, site, faults, shot):

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_core.models import Workflow
-from tests.drafts.conftest import TRIAGE
+from tests.support.workflows import TRIAGE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,7 @@ from django.test import Client
 from guardian.shortcuts import assign_perm
 
 from automate_core.models import Workflow
-from tests.e2e.conftest import watch
+from tests.support.browser import watch
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,8 +7,9 @@ from playwright.sync_api import expect
 
 from automate_core.models import ExecutionRun
 from automate_core.operations import bulk
-from tests.e2e.test_access import _FOUND, AXE
-from tests.studio.test_run_list import ORDERS, made
+from tests.support.axe import violations
+from tests.support.runs import run_of_age
+from tests.support.workflows import SEARCHED_ORDERS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -16,11 +17,11 @@ SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clie
 
 
 def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, faults, shot):
-    found = workflow(ORDERS)
+    found = workflow(SEARCHED_ORDERS)
     error = {"step": "check", "message": "The other side <b>answered</b> 503"}
     for n in range(40):
-        made(found, 3_000 + 60 * n, n, status="failed" if n % 2 else "succeeded", error=error if n % 2 else None)
-    late = made(found, 60, status="waiting", finished_at=None)
+        run_of_age(found, 3_000 + 60 * n, n, status="failed" if n % 2 else "succeeded", error=error if n % 2 else None)
+    late = run_of_age(found, 60, status="waiting", finished_at=None)
     page = signed_in
     page.goto(f"{site}/admin/automate_core/executionrun/")
     page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
@@ -94,8 +95,7 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
     dialog.get_by_label("The newest that is published").check()
     dialog.get_by_role("button", name="Re-run 20 runs").click()
     expect(page.get_by_text("Re-running 0 of 20 runs.")).to_be_visible()
-    page.evaluate(AXE)
-    assert page.evaluate(_FOUND, None) == []
+    assert violations(page) == []
     while bulk.run_next_batch() is not None:
         pass
     expect(page.get_by_text("Re-ran 20 of 20 runs.")).to_be_visible()

@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 
 from automate_core.authoring.drafts import commands, requests
 from automate_core.models import Step, Workflow
-from tests.processes import wait_for
 from tests.support.events import came_to
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.studio.test_shortcuts import WORKFLOW
+from tests.support.workflows import STARTED_BY_HAND
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +25,7 @@ def command(page: Page, text: str) -> None:
 
 
 def test_shortcuts(signed_in, site, workflow, faults, shot):
-    workflow(WORKFLOW)
+    workflow(STARTED_BY_HAND)
     page = signed_in
     keys = page.get_by_role("dialog", name="Keyboard shortcuts")
 

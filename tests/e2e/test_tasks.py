@@ -7,9 +7,8 @@ from django.contrib.auth import get_user_model
 from playwright.sync_api import expect
 
 from automate_core.models import ExecutionRun, NotificationRule, Wait
-from tests.e2e.test_access import _FOUND, AXE
-from tests.e2e.test_keyboard import press, reach, write
-from tests.processes import wait_for
+from tests.support.keyboard import press, reach, write
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,8 +48,7 @@ def test_deciding_on_a_phone_and_saying_who_is_told(workflow, deliver, browser, 
 
     def look(page):
         page.evaluate("document.fonts.ready.then(() => null)")
-        page.evaluate(AXE)
-        assert page.evaluate(_FOUND, None) == [] and not page.evaluate(WIDER)
+        assert violations(page) == [] and not page.evaluate(WIDER)
 
     look(phone)
     approve = phone.get_by_role("button", name="Approve")

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_core.models import WebhookEndpoint
-from tests.processes import wait_for
-from tests.studio.test_triggers import PLAIN
+from tests.support.processes import wait_for
+from tests.support.workflows import WITHOUT_TRIGGERS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def opened(workflow, signed_in, site):
     """The owner's page at the triggers of a workflow that has none."""
-    made = workflow(PLAIN, publish=False)
+    made = workflow(WITHOUT_TRIGGERS, publish=False)
     signed_in.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=~trigger")
     signed_in.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
     return signed_in, made

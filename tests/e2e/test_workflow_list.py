@@ -6,19 +6,19 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_core.models import Trigger, Workflow
-from tests.studio.test_workflow_list import made, ran
+from tests.support.runs import published_workflows, timed_runs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_many_are_chosen_and_managed(signed_in, site, owner, faults, shot):
-    alpha, beta, gamma = made(owner, "Alpha", "Beta", "Gamma")
+    alpha, beta, gamma = published_workflows(owner, "Alpha", "Beta", "Gamma")
     Workflow.objects.filter(pk=alpha.pk).update(tags=["billing", "eu", "night"], description="Counts what came in")
-    made(owner, "Draft", status="draft")
+    published_workflows(owner, "Draft", status="draft")
     Trigger.objects.create(workflow=gamma, key="t", kind="schedule", config={"cron": "0 8 * * *"})
-    ran(alpha, *[1] * 12, 95)
-    ran(alpha, 3, status="failed")
-    ran(beta, *[1] * 20)
+    timed_runs(alpha, *[1] * 12, 95)
+    timed_runs(alpha, 3, status="failed")
+    timed_runs(beta, *[1] * 20)
     page = signed_in
     page.goto(f"{site}/admin/automate_core/workflow/")
     page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")

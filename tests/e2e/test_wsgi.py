@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from automate_core.models import ExecutionRun
 from automate_core.worker.worker import Worker
-from tests.processes import wait_for
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -22,7 +22,7 @@ from automate_egress import (
     HttpResponse,
     HttpSession,
 )
-from tests.certificates import Authority
+from tests.support.certificates import Authority
 from tests.support.costs import at_most
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from automate_core.webhooks.schemes.registry import GitHubScheme
-from tests import processes
 from tests.conftest import ROOT
 from tests.faults.invariants import Evidence
-from tests.processes import free_port
+from tests.support import processes
+from tests.support.processes import free_port
 
 CLOCK_OFF_BY = "import time; real = time.time; time.time = lambda: real() + ({seconds}); "
 RUN_MANAGE = "import runpy, sys; sys.argv = {arguments!r}; runpy.run_path(sys.argv[0], run_name='__main__')"

@@ -17,7 +17,7 @@ from automate_core.operations import dead_jobs
 from automate_core.runs import control
 from automate_core.runs.waits import approvals
 from tests.faults.harness import at_once, wait_for
-from tests.matrix import representatives
+from tests.support.matrix import representatives
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 

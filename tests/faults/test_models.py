@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, Permission
 
 from automate_core.models import ExecutionRun, StepRun
 from tests.faults.harness import wait_for
-from tests.matrix import representatives
+from tests.support.matrix import representatives
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 

@@ -15,7 +15,7 @@ from automate_core.models import ExecutionRun, OutboxJob, StepRun
 from automate_core.outbox.store import OutboxStore
 from tests.faults.conftest import cut_connections, plain_connection
 from tests.faults.harness import wait_for
-from tests.matrix import representatives
+from tests.support.matrix import representatives
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 

@@ -17,10 +17,10 @@ from automate_core.triggers import model_capture, model_signals
 from automate_core.webhooks import endpoints
 from tests.conftest import SECRET
 from tests.connectors.conftest import server  # noqa: F401 - a fixture
-from tests.connectors.test_github import ISSUE
 from tests.core.conftest import later  # noqa: F401 - a fixture
-from tests.relay import Relay
-from tests.smtp import MailServer
+from tests.support.github import ISSUE
+from tests.support.relay import Relay
+from tests.support.smtp import MailServer
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS invoices (number text, customer text, total numeric, due_on date, paid_on date, owner_email text);

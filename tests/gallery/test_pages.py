@@ -19,7 +19,8 @@ from automate_core.authoring.library import files
 from automate_core.models import Workflow, WorkflowVersion
 from automate_studio.library.views import build_picture
 from automate_studio.view_models.step_tree import draft_tree
-from tests.studio.test_screens import BRANCHING, Page
+from tests.support.pages import Page
+from tests.support.workflows import BRANCHING
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "admin:automate_core_workflow_changelist"
@@ -32,9 +33,9 @@ def _url(slug):
 @pytest.fixture
 def operator(db):
     """Of the staff, and without the permission to add workflows."""
-    from tests.conftest import _person
+    from tests.support.people import make_person
 
-    return _person("operator", "Operators")
+    return make_person("operator", "Operators")
 
 
 def _shown(answer):

@@ -21,8 +21,8 @@ from automate_core.triggers import schedules
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.models import AuditEntry
 from tests.conftest import ROOT, SECRET
-from tests.core.test_schedules import shift
-from tests.core.walks import settle
+from tests.support.clock import shift_clock
+from tests.support.walks import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -109,9 +109,9 @@ def _start(template, workflow, client):
 
 def _come_due():
     """Fire the schedule's next time, and let what it made be as old as now."""
-    shift((Schedule.objects.get().next_at - now()).total_seconds() + 1)
+    shift_clock((Schedule.objects.get().next_at - now()).total_seconds() + 1)
     schedules.fire_due()
-    shift(0)
+    shift_clock(0)
     OutboxJob.objects.update(available_at=now())
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 
-import pgtrigger
 import pytest
 from django.db import DatabaseError, connection, connections, transaction
 
 from automate_governance import audit
 from automate_governance.models import AuditEntry, AuditLink
+from tests.support.audit import without_append_only
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,14 +54,6 @@ def test_the_tables_are_append_only(owner, statement):
     assert list(audit.verify()) == []
 
 
-@contextlib.contextmanager
-def _without_triggers():
-    """What somebody with the database's own rights can do."""
-    names = "automate_governance.AuditEntry:append_only", "automate_governance.AuditLink:append_only"
-    with pgtrigger.ignore(*names), connection.cursor() as cursor:
-        yield cursor
-
-
 TAMPERING = {
     "a column": (
         "UPDATE automate_governance_auditentry SET actor = 'nobody' WHERE id = %s",
@@ -78,7 +69,7 @@ TAMPERING = {
 def test_tampering_past_the_triggers_is_noticed(owner, what):
     statement, fault = TAMPERING[what]
     entries = [_record(owner) for _ in range(3)]
-    with _without_triggers() as cursor:
+    with without_append_only() as cursor:
         cursor.execute(statement, [entries[1].pk])
     assert any(fault in found for found in audit.verify())
 
@@ -86,7 +77,7 @@ def test_tampering_past_the_triggers_is_noticed(owner, what):
 def test_a_cut_tail_shows_against_an_earlier_head(owner):
     entries = [_record(owner) for _ in range(3)]
     head = audit.chain_head()
-    with _without_triggers() as cursor:
+    with without_append_only() as cursor:
         cursor.execute("DELETE FROM automate_governance_auditlink WHERE entry_id = %s", [entries[2].pk])
         cursor.execute("DELETE FROM automate_governance_auditentry WHERE id = %s", [entries[2].pk])
     assert list(audit.verify()) == []

@@ -14,8 +14,8 @@ from automate_governance.models import StoredSecret
 from automate_governance.redaction.redactor import MASK, redactor
 from automate_governance.secrets.keyring import generate_key
 from tests.conftest import ROOT
-from tests.matrix import representatives
-from tests.processes import free_port
+from tests.support.matrix import representatives
+from tests.support.processes import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -37,7 +37,7 @@ from tests.conftest import ROOT
 from tests.governance.leaky import LeakyConnector
 from tests.governance.spelt import found
 from tests.governance.vault_server import VaultStandIn
-from tests.processes import free_port, wait_for
+from tests.support.processes import free_port, wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 

@@ -61,8 +61,8 @@ def test_the_first_versions_entries_stay_whole_and_get_no_source_later(owner):
     old = AuditEntry.objects.create(**values, canonical=json.dumps(values, sort_keys=True, separators=(",", ":")))
     assert list(audit.verify()) == []
     assert old.who == "olga"
-    from tests.governance.test_audit import _without_triggers
+    from tests.support.audit import without_append_only
 
-    with _without_triggers() as cursor:
+    with without_append_only() as cursor:
         cursor.execute(f"UPDATE {ENTRIES} SET source = 'worker' WHERE id = %s", [old.pk])
     assert list(audit.verify()) == [f"entry {old.pk} does not say what was recorded"]

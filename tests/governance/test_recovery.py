@@ -13,7 +13,7 @@ from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.keyring import generate_key
 from automate_governance.secrets.resolver import resolve
-from tests.studio.test_screens import Page
+from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

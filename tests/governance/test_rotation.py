@@ -14,7 +14,7 @@ from django.db import transaction
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.keyring import generate_key, keyring
 from tests.conftest import ROOT
-from tests.processes import process, wait_for
+from tests.support.processes import process, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

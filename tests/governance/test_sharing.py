@@ -15,8 +15,8 @@ from automate_core.models import Workflow
 from automate_governance import sharing
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import can
-from tests.processes import wait_for
 from tests.support.locks import somebody_waits
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db
 
@@ -204,7 +204,7 @@ def test_the_panel_asks_as_often_for_many_groups_as_for_few(thing, sign_in, owne
 
 
 def test_sharing_with_a_group_says_who_is_in_it_and_who_gains_nothing(thing, sign_in, owner, colleague):
-    from tests.studio.test_screens import Page
+    from tests.support.pages import Page
 
     team, empty = Group.objects.create(name="Team"), Group.objects.create(name="Empty")
     clerk = get_user_model().objects.create_user("clerk", password="password-of-tests")
@@ -222,7 +222,7 @@ def test_sharing_with_a_group_says_who_is_in_it_and_who_gains_nothing(thing, sig
 
 
 def proposed(client, thing):
-    from tests.studio.test_screens import Page
+    from tests.support.pages import Page
 
     page = client.get(url("connection", thing))
     return {attrs["value"] for tag, attrs in Page(page).tags if tag == "option" and "value" in attrs}

@@ -18,8 +18,8 @@ from typing import Any
 import psycopg
 
 from tests.conftest import ROOT
-from tests.processes import free_port, wait_for
-from tests.wheel import run
+from tests.support.processes import free_port, wait_for
+from tests.support.wheel import run
 
 HERE = Path(__file__).parent / "project"
 KEY = "Zm9yIHRyeWluZyB0aGUgZXhhbXBsZSBvdXQsIGFuZCA="

@@ -12,8 +12,8 @@ from automate_core.models import ExecutionRun
 from automate_core.runs import cancellation
 from automate_egress import EgressError, HttpSession
 from automate_llm.models import LLMUsage
-from tests.core.walks import Slow
-from tests.llm.test_ledger import ASK
+from tests.support.walks import Slow
+from tests.support.workflows import CLASSIFIES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,7 +31,7 @@ def test_a_silent_server_does_not_hold_a_cancelled_request(models):
 def test_cancelling_a_run_ends_its_call(models, connection, workflow, deliver):
     models.delay = 60
     connection()
-    workflow(ASK)
+    workflow(CLASSIFIES)
     deliver({"text": "x"})
     worker = Slow()
     worker.begin()

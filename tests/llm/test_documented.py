@@ -12,7 +12,7 @@ from automate_llm.providers.base import LLMProvider
 from automate_testing.contracts import LLMProviderContractTest
 from automate_testing.fakes import answer
 from tests.conftest import ROOT
-from tests.core.walks import settle
+from tests.support.walks import settle
 
 
 def _documented():

@@ -21,22 +21,11 @@ from automate_llm.ledger import Ledger
 from automate_llm.models import LLMBudget, LLMUsage
 from automate_llm.prices import Price
 from automate_llm.providers.base import TokenUsage
-from tests.core.walks import Slow, settle
 from tests.llm.server import Fault
+from tests.support.walks import Slow, settle
+from tests.support.workflows import CLASSIFIES
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-ASK = """
-name: Triage
-slug: triage
-triggers: [{endpoint: github}]
-steps:
-  - key: kind
-    action: llm.classify
-    connection: model
-    inputs: {model: small, text: '{{ event.payload.text }}', labels: [bug, question], max_tokens: 100}
-    retry: {attempts: 2, base: 1}
-"""
 
 
 @pytest.fixture
@@ -44,7 +33,7 @@ def triage(workflow, connection, models):
     """A workflow that classifies what comes in; the model finds bugs everywhere."""
     models.say = lambda call: '{"label": "bug"}'
     connection()
-    return workflow(ASK)
+    return workflow(CLASSIFIES)
 
 
 @pytest.fixture

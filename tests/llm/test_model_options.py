@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.studio.test_builder import Builder
+from tests.support.builder import Builder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

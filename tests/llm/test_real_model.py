@@ -13,7 +13,7 @@ import pytest
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, StepRun
 from automate_llm.models import LLMUsage
-from tests.core.walks import settle
+from tests.support.walks import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-import uuid
 from decimal import Decimal
 
 import pytest
@@ -15,7 +14,8 @@ from django.utils import timezone
 
 from automate_governance.models import AuditEntry
 from automate_llm.models import LLMBudget, LLMUsage
-from tests.studio.test_screens import Page
+from tests.support.model_usage import model_call
+from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,22 +31,14 @@ def operator(stranger):
     return stranger
 
 
-def _row(cost, *, days=0, workflow="triage", model="small", status="answered", read=1_000, written=100):
-    LLMUsage.objects.create(
-        run=uuid.uuid4(), workflow=workflow, path="a", at=timezone.now(),
-        day=timezone.localdate() - dt.timedelta(days=days), provider="openai", model=model, status=status,
-        tokens_in=read, tokens_out=written, cost=None if cost is None else Decimal(cost),
-    )  # fmt: skip
-
-
 @pytest.fixture
 def usage(db):
-    _row("1.25")
-    _row("2.50", days=1)
-    _row("0.000125", workflow="digest", model="tiny")
-    _row(None, workflow="digest", model="homemade")
-    _row("4", days=40)
-    _row("0.5", status="in_flight")
+    model_call("1.25")
+    model_call("2.50", days=1)
+    model_call("0.000125", workflow="digest", model="tiny")
+    model_call(None, workflow="digest", model="homemade")
+    model_call("4", days=40)
+    model_call("0.5", status="in_flight")
 
 
 def _table(page, name):
@@ -117,7 +109,7 @@ def test_days_that_cannot_be_shown_say_why(query, operator, sign_in, url):
 
 
 def test_the_export_is_a_table_without_formulas_and_is_audited(usage, operator, sign_in):
-    _row("1", workflow="=HYPERLINK(1)", model="@SUM(A1)")
+    model_call("1", workflow="=HYPERLINK(1)", model="@SUM(A1)")
     answer = sign_in(operator).post(reverse("studio:model_usage_export"))
     assert answer["Content-Type"].startswith("text/csv") and answer["Content-Disposition"].startswith("attachment")
     rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
@@ -131,7 +123,7 @@ def test_the_export_is_a_table_without_formulas_and_is_audited(usage, operator, 
 
 
 def test_each_call_can_be_exported_with_its_run_and_step(usage, operator, sign_in, monkeypatch):
-    _row("1", workflow="=HYPERLINK(1)")
+    model_call("1", workflow="=HYPERLINK(1)")
     client, url = sign_in(operator), reverse("studio:model_usage_export")
     rows = list(csv.DictReader(io.StringIO(client.post(url, {"each": "call"}).content.decode())))
     assert len(rows) == 6 and {row["path"] for row in rows} == {"a"}

@@ -14,8 +14,8 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_governance.models import AuditEntry
 from automate_llm import budgets
 from automate_llm.models import LLMBudget
-from tests.llm.test_usage_page import _row
-from tests.studio.test_screens import Page
+from tests.support.model_usage import model_call
+from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,7 +44,7 @@ def test_the_settings_panel_leads_to_the_budget(triage, url, sign_in, owner):
 
 
 def test_an_administrator_sets_changes_and_lifts_the_budget(triage, url, sign_in, admin):
-    _row("1.25")
+    model_call("1.25")
     client, today = sign_in(admin), budgets.today()
     page = Page(client.post(url, LIMITS))
     text = " ".join(page.text.split())

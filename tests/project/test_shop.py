@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.wheel import SHOP, run
+from tests.support.wheel import SHOP, run
 
 
 @pytest.mark.process

@@ -10,7 +10,7 @@ import tomllib
 import pytest
 
 from tests.conftest import ROOT
-from tests.contracts.test_startplugin import outside
+from tests.support.plugins import python_outside
 
 FILES = re.compile(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -34,7 +34,7 @@ PAGES = pytest.mark.parametrize(
 @PAGES
 @pytest.mark.process
 def test_the_printed_tests_pass_on_the_printed_code(written):
-    done = outside("-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=written)
+    done = python_outside("-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=written)
     assert done.returncode == 0 and " passed" in done.stdout, done.stdout + done.stderr
 
 

@@ -18,8 +18,8 @@ import pytest
 
 from automate_site.embedded_postgres import Cluster
 from tests.conftest import ROOT
-from tests.matrix import representatives
-from tests.processes import free_port, process, wait_for
+from tests.support.matrix import representatives
+from tests.support.processes import free_port, process, wait_for
 
 pytestmark = pytest.mark.process
 SERVE = [sys.executable, str(ROOT / "manage.py"), "serve"]

@@ -13,45 +13,13 @@ from automate_connectors.models import Connection
 from automate_core.authoring import workflows
 from automate_core.definition.parsing import parse
 from automate_core.models import DraftCommand, Step
-from tests.drafts.conftest import TRIAGE
-from tests.drafts.test_speed import large
-from tests.studio.test_screens import Page
+from tests.support.builder import Builder
 from tests.support.costs import at_most
+from tests.support.large_workflows import large_workflow
+from tests.support.pages import Page
+from tests.support.workflows import TRIAGE
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Builder:
-    """A browser without a window."""
-
-    def __init__(self, client, workflow):
-        self.client, self.workflow = client, workflow
-        self.status, self.page = 0, None
-
-    def url(self, name="builder", *more):
-        return reverse(f"studio:{name}", args=[self.workflow.pk, *more])
-
-    def open(self, step=""):
-        self.page = Page(self.client.get(self.url(), {"step": step} if step else {}))
-        assert self.page.status == 200
-        return self.page
-
-    def panel(self, path):
-        return Page(self.client.get(self.url("builder_step", path)))
-
-    def do(self, do, **fields):
-        rev = {} if do in {"undo", "redo"} or "rev" in fields else {"rev": self.state()["data-rev"]}
-        return self.client.post(self.url("builder_do"), {"do": do, **rev, **fields})
-
-    def state(self):
-        return self.open().ids["draft-state"]
-
-    def save(self, path, rev=None, **fields):
-        """Post a panel's form: what it shows, with these differences."""
-        page = self.panel(path)
-        key = fields.get("trigger", path.rpartition("/")[2])
-        rev = page.ids[f"rev-{key}"]["value"] if rev is None else rev
-        return self.client.post(self.url("builder_step", path), {"rev": rev, **fields})
 
 
 @pytest.fixture
@@ -364,7 +332,7 @@ def test_a_faulty_draft_is_shown_everywhere(builder, made, sign_in, owner):
 
 
 def test_220_steps(sign_in, owner, django_assert_max_num_queries):
-    made = workflows.save_definition(parse(large()), owner=owner)
+    made = workflows.save_definition(parse(large_workflow()), owner=owner)
     builder = Builder(sign_in(owner), made)
     builder.open()
     with at_most(80), django_assert_max_num_queries(30):  # thirty, on a machine of its own
@@ -378,7 +346,7 @@ def test_220_steps(sign_in, owner, django_assert_max_num_queries):
 
 
 def test_edits_of_the_tree_and_the_review_of_220_steps(sign_in, owner, django_assert_max_num_queries):
-    builder = Builder(sign_in(owner), workflows.save_definition(parse(large()), owner=owner))
+    builder = Builder(sign_in(owner), workflows.save_definition(parse(large_workflow()), owner=owner))
     rev = builder.state()["data-rev"]
     for do in ({"do": "move", "key": "branch_100", "index": "2"}, {"do": "add", "kind": "stop", "index": "0"}):
         with at_most(50), django_assert_max_num_queries(45):  # ten, on a machine of its own

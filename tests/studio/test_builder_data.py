@@ -17,12 +17,12 @@ from automate_core.models import Event, ExecutionRun
 from automate_governance.models import AuditEntry
 from automate_studio.models import ChosenSample
 from automate_studio.ui.samples import scope
-from tests.drafts.conftest import TRIAGE
-from tests.drafts.test_speed import large
-from tests.studio.test_builder import Builder
-from tests.studio.test_screens import Page
+from tests.support.builder import Builder
 from tests.support.costs import at_most
 from tests.support.events import came_to
+from tests.support.large_workflows import large_workflow
+from tests.support.pages import Page
+from tests.support.workflows import TRIAGE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -430,7 +430,7 @@ def test_a_hostile_sample_is_text(builder, made):
 
 def test_a_large_draft_with_a_large_sample(owner, sign_in, django_assert_max_num_queries):
     """220 steps and a payload of 200 kB: one tenth of a second, and a bounded number of questions."""
-    made = workflows.save_definition(parse(large()), owner=owner)
+    made = workflows.save_definition(parse(large_workflow()), owner=owner)
     builder = Picker(sign_in(owner), made)
     text = json.dumps({f"key_{n}": {"text": "x" * 360, "list": list(range(20))} for n in range(420)})
     assert 180_000 < len(text) < 200_000

@@ -9,10 +9,9 @@ import pytest
 from guardian.shortcuts import assign_perm
 
 from automate_core.models import DraftCommand, WorkflowVersion
-from tests.conftest import _person
-from tests.studio.test_screens import MATRIX, approval, bulk_action, run, urls, view
+from tests.studio.addresses import MATRIX
+from tests.support.people import make_person
 
-__all__ = ["approval", "bulk_action", "run", "urls", "view"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 #: Where whoever may view and change the draft is answered otherwise than its owner, who may also publish it and view its
@@ -27,7 +26,7 @@ EDITOR = {
 
 
 def test_five_people_at_every_door_of_the_builder(run, urls, sign_in, owner, colleague, stranger):
-    editor = _person("editor", "Builders")
+    editor = make_person("editor", "Builders")
     for person, verbs in ((editor, ("view", "change")), (colleague, ("view",))):
         for verb in verbs:
             assign_perm(f"{verb}_workflow", person, run.workflow)

@@ -14,10 +14,10 @@ from automate_core.authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.models import ExecutionRun, StepRun, StepSample, Wait, Workflow
 from automate_governance.models import AuditEntry
-from tests.studio.test_builder import Builder
-from tests.studio.test_screens import HOSTILE, Page
+from tests.support.builder import Builder
 from tests.support.events import came_to
-from tests.trials.test_test_runs import ASKING, MODELS, STORY
+from tests.support.pages import HOSTILE, Page
+from tests.support.workflows import ASKS_THE_OWNER, GROUPS_ARE_WRITABLE, STORY
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,7 +41,7 @@ class Bench(Builder):
 
 @pytest.fixture
 def tester(owner, endpoint, settings, sign_in):
-    settings.AUTOMATE_MODELS = MODELS
+    settings.AUTOMATE_MODELS = GROUPS_ARE_WRITABLE
     owner.user_permissions.set(Permission.objects.filter(content_type__model="group"))
     return Bench(sign_in(owner), workflows.save_definition(yaml_files.read_workflow(STORY), owner=owner))
 
@@ -115,7 +115,7 @@ def test_for_real_is_confirmed_by_name(tester, drain):
 
 
 def test_the_outcome_of_an_approval_is_chosen_in_the_form(owner, endpoint, sign_in, drain):
-    bench = Bench(sign_in(owner), workflows.save_definition(yaml_files.read_workflow(ASKING), owner=owner))
+    bench = Bench(sign_in(owner), workflows.save_definition(yaml_files.read_workflow(ASKS_THE_OWNER), owner=owner))
     page = bench.result()
     assert page.ids["decision:ask:amount"]["value"] == "1" and page.ids["decision:ask:amount"]["inputmode"] == "decimal"
     assert "Approved; a run for real asks the approvers" in page.text and "Deadline passes" in page.text

@@ -24,9 +24,9 @@ from automate_studio.ui.condition_rows import (
     rows_from_rule,
     rule_from_rows,
 )
-from tests.drafts.conftest import TRIAGE
-from tests.studio.test_builder import Builder
-from tests.studio.test_screens import Page
+from tests.support.builder import Builder
+from tests.support.pages import Page
+from tests.support.workflows import TRIAGE
 
 # --- rows and rules ---------------------------------------------------------------------------------------------------
 

@@ -3,61 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core.models import ExecutionRun, Wait
 from automate_governance.models import AuditEntry
-from tests.studio.test_screens import Page
+from tests.support.pages import Page
+from tests.support.workflows import FAILING
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-ASKING = """
-name: Refund
-slug: refund
-triggers: [{endpoint: github}]
-steps:
-  - kind: approval
-    key: ask
-    name: Refund the order
-    assignees: [owner, helper]
-    message: "Order {{ event.payload.number }}, <b>please</b>"
-    timeout: 4h
-    form:
-      - {name: note, label: Note, required: true, help: Why}
-      - {name: amount, kind: number}
-      - {name: level, kind: choice, choices: [low, high]}
-      - {name: sure, kind: boolean}
-      - {name: details, kind: long_text}
-      - {name: until, kind: date}
-    outcomes:
-      - {key: approved, name: Approve}
-      - {key: rejected, name: Reject}
-  - {key: pay, action: data.set, inputs: {note: '{{ steps.ask.output.form.note }}'}}
-"""
-FAILING = """
-name: Failing
-slug: failing
-triggers: [{endpoint: github}]
-steps:
-  - {key: first, action: data.set}
-  - {kind: stop, key: refuse, outcome: failed, message: Not today}
-"""
-
-
-@pytest.fixture
-def helper(db):
-    """Somebody who is asked, and is not of the staff."""
-    return get_user_model().objects.create_user("helper", password="password-of-tests")
-
-
-@pytest.fixture
-def waiting(workflow, deliver, drain, owner, helper):
-    workflow(ASKING)
-    deliver()
-    drain()
-    return Wait.objects.get(kind="approval")
 
 
 @pytest.fixture

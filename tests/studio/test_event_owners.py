@@ -16,9 +16,9 @@ from automate_core.models import Event, ExecutionRun, OutboxJob, WebhookEndpoint
 from automate_core.webhooks import endpoints
 from automate_governance.models import AuditEntry
 from tests.conftest import SECRET
-from tests.studio.test_events import INBOX, Page, page_of
-from tests.studio.test_objects import WEBHOOKS, rows
+from tests.support.event_pages import INBOX, EventPage, event_address
 from tests.support.events import came_to
+from tests.support.pages import WEBHOOK_LIST, rows_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,7 +27,7 @@ DRAFT = "{name: Mine, slug: mine, triggers: [{endpoint: github}], steps: [{key: 
 
 
 def _inbox(client, **asked):
-    return Page(client.get(INBOX, asked, headers={"HX-Request": "true"})).events
+    return EventPage(client.get(INBOX, asked, headers={"HX-Request": "true"})).events
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def old(endpoint, deliver, sign_in, owner):
     """An event of an endpoint that was deleted since."""
     assert deliver({"card": "4111 of Ada"}, delivery="d-1").status_code == 202
     old, delete = Event.objects.get(), reverse("admin:automate_core_webhookendpoint_delete", args=[endpoint.pk])
-    assert sign_in(owner).get(page_of(old.pk)).status_code == 200
-    asked = Page(sign_in(owner).get(delete))
+    assert sign_in(owner).get(event_address(old.pk)).status_code == 200
+    asked = EventPage(sign_in(owner).get(delete))
     assert "Its events stay until their days are over, for those who may view all webhooks." in asked.text
     assert sign_in(owner).post(delete, {"post": "yes"}).status_code == 302
     assert not WebhookEndpoint.objects.exists()
@@ -58,11 +58,11 @@ def test_an_address_made_again_shows_no_old_events(old, deliver, sign_in, strang
     for asked in ({}, SOURCE, {"held": "n"}, {"show": "nothing"}, {"q": "d-1"}):
         assert _inbox(client, **asked) == [str(new.pk)], asked
     assert _inbox(client, held="4111") == _inbox(client, q=old.trace_id) == []
-    assert client.get(page_of(old.pk)).status_code == 404
+    assert client.get(event_address(old.pk)).status_code == 404
     for door in ("download", "replay", "sample"):
         assert client.post(reverse(f"studio:event_{door}", args=[old.pk])).status_code == 404, door
-    assert page_of(old.pk) not in client.get(reverse("admin:search"), {"s": old.trace_id}).content.decode()
-    [row] = rows(client, WEBHOOKS)
+    assert event_address(old.pk) not in client.get(reverse("admin:search"), {"s": old.trace_id}).content.decode()
+    [row] = rows_of(client, WEBHOOK_LIST)
     assert "1 0 Not used" in row, "one delivery was accepted"
 
 
@@ -100,7 +100,7 @@ def test_what_the_old_endpoint_took_starts_nothing_of_the_new_one(old, deliver, 
 def test_what_is_left_is_for_those_who_may_view_all(old, sign_in, owner, colleague, stranger, admin):
     _made_again(colleague)
     came_to("github")
-    old_one, download = page_of(old.pk), reverse("studio:event_download", args=[old.pk])
+    old_one, download = event_address(old.pk), reverse("studio:event_download", args=[old.pk])
     assert sign_in(owner).get(old_one).status_code == 404, "it had the endpoint, which is gone"
     stranger.groups.set(Group.objects.filter(name="Operators"))
     assert sign_in(stranger).get(old_one).status_code == 200 and str(old.pk) in _inbox(sign_in(stranger), **SOURCE)

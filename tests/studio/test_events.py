@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from html.parser import HTMLParser
 
 import pytest
 from django.contrib.auth.models import Group
@@ -27,12 +26,12 @@ from automate_core.triggers import host_events
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry
 from automate_studio.models import ChosenSample
-from tests.studio.test_screens import Page as Nodes
+from tests.support.event_pages import INBOX, EventPage, event_address
 from tests.support.events import came_to
+from tests.support.pages import Page as Nodes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-INBOX = reverse("admin:automate_core_event_changelist")
 PUSHES = """
 name: Release notes
 slug: release-notes
@@ -47,40 +46,8 @@ ISSUES = OTHER.format("Triage", "triage", "{endpoint: github, event: issues}")
 HOSTILE = '</pre><script>window.hacked=1</script><img src=x onerror="window.hacked=1">\u202e{{ 7*7 }}'
 
 
-class Page(HTMLParser):
-    """The rows, links and text of an answer."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.status, self.html = answer.status_code, answer.content.decode()
-        self.tags, self.text = [], ""
-        self.feed(self.html)
-        self.text = " ".join(self.text.split())
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_data(self, data):
-        self.text += f" {data}"
-
-    @property
-    def events(self):
-        return [a["id"].removeprefix("event-") for _, a in self.tags if a.get("id", "").startswith("event-")]
-
-    @property
-    def explanations(self):
-        return [a["data-outcome"] for _, a in self.tags if "data-outcome" in a]
-
-    def links(self, name):
-        return [a["href"] for _, a in self.tags if a.get("rel") == name]
-
-
 def push(ref="refs/heads/main"):
     return {"ref": ref, "deleted": False, "repository": {"id": 987654321, "full_name": "acme/payments-api"}}
-
-
-def page_of(event):
-    return reverse("admin:automate_core_event_change", args=[event])
 
 
 @pytest.fixture
@@ -99,26 +66,26 @@ def test_an_event_says_why_it_did_or_did_not_run(came, workflow, deliver, sign_i
     workflow(ISSUES)
     workflow(ISSUES.replace("riage", "raft"), publish=False)
     client = sign_in(owner)
-    told = Page(client.get(page_of(tag.pk)))
+    told = EventPage(client.get(event_address(tag.pk)))
     assert told.status == 200 and told.explanations == ["refused", "other type", "unpublished"]
     assert "No match Release notes v1" in told.text and "Its condition does not hold." in told.text
     assert 'Ref is refs/heads/main was "refs/tags/v1.2"' in told.text and "Deleted is false was false" in told.text
     assert "It takes “issues”, and this event is of type “push”." in told.text
     assert "drafts start nothing" in told.text
-    ran = Page(client.get(page_of(main.pk)))
+    ran = EventPage(client.get(event_address(main.pk)))
     run = ExecutionRun.objects.get()
     assert ran.explanations[0] == "started" and f"Run {str(run.pk)[-8:]}" in ran.text
     assert (
-        page_of(main.pk)
+        event_address(main.pk)
         in client.get(reverse("admin:automate_core_executionrun_change", args=[run.pk])).content.decode()
     )
-    assert Page(client.get(page_of(ping.pk))).explanations[:2] == ["other type", "other type"]
+    assert EventPage(client.get(event_address(ping.pk))).explanations[:2] == ["other type", "other type"]
 
     check = reverse("studio:event_check", args=[made.pk])
     assert check in client.get(reverse("admin:automate_core_workflow_change", args=[made.pk])).content.decode()
     for asked in (str(tag.pk), tag.trace_id, tag.delivery_key):
-        assert Page(client.get(check, {"event": asked})).explanations == ["refused"], asked
-    assert "There is no event 12345678" in Page(client.get(check, {"event": "12345678"})).text
+        assert EventPage(client.get(check, {"event": asked})).explanations == ["refused"], asked
+    assert "There is no event 12345678" in EventPage(client.get(check, {"event": "12345678"})).text
     assert str(tag.pk) in client.get(check).content.decode(), "its latest events are offered"
 
 
@@ -127,7 +94,7 @@ def test_what_else_keeps_an_event_from_running(came, workflow, deliver, drain, s
     client = sign_in(owner)
 
     def told(event):
-        return Page(client.get(page_of(event.pk))).text
+        return EventPage(client.get(event_address(event.pk))).text
 
     def latest():
         return Event.objects.latest("id")
@@ -186,13 +153,13 @@ def test_what_was_let_go_is_told_as_such(came, sign_in, admin):
     made, _, tag, _ = came
     Event.objects.filter(pk=tag.pk).update(payload=None, headers={}, emptied_at=timezone.now())
     client = sign_in(admin)
-    told = Page(client.get(page_of(tag.pk)))
+    told = EventPage(client.get(event_address(tag.pk)))
     assert told.explanations == ["unknown"] and "What it carried was let go when it was too old" in told.text
     assert "not shown to you" not in told.text and "Its delivery key is still remembered." in told.text
     assert client.post(reverse("studio:event_download", args=[tag.pk])).status_code == 404
     assert client.get(reverse("studio:event_value", args=[tag.pk])).status_code == 404
     replay = client.post(reverse("studio:event_replay", args=[tag.pk]), {"workflow": made.pk}, follow=True)
-    assert "was let go when it was too old" in Page(replay).text and Event.objects.count() == 3
+    assert "was let go when it was too old" in EventPage(replay).text and Event.objects.count() == 3
 
 
 def test_a_change_that_the_workflow_made_itself_is_told_as_such(workflow, sign_in, admin, owner, settings):
@@ -209,10 +176,10 @@ def test_a_change_that_the_workflow_made_itself_is_told_as_such(workflow, sign_i
         source="model:auth.group", type="updated", payload=change, trace_id="e" * 32,
         headers={host_events.ORIGIN_HEADER: "loops", host_events.DEPTH_HEADER: "11"},
     )  # fmt: skip
-    told = Page(sign_in(admin).get(page_of(event.pk))).text
+    told = EventPage(sign_in(admin).get(event_address(event.pk))).text
     assert "what it writes does not start it again" in told and "which is taken for a loop" in told
     Event.objects.filter(pk=event.pk).update(headers={}, payload={**change, "operation": "deleted", "changed": []})
-    told = Page(sign_in(admin).get(page_of(event.pk))).text
+    told = EventPage(sign_in(admin).get(event_address(event.pk))).text
     assert "It starts when one is updated; this one was deleted." in told and "here that did not" in told
 
 
@@ -230,7 +197,7 @@ def test_five_people_and_what_they_may(
     made, main, tag, _ = came
     people = _everybody(owner, colleague, stranger, admin, django_user_model)
     clients = {name: sign_in(person) for name, person in people.items()}
-    detail, sample = page_of(tag.pk), reverse("studio:event_sample", args=[tag.pk])
+    detail, sample = event_address(tag.pk), reverse("studio:event_sample", args=[tag.pk])
     replay, download = (reverse(f"studio:event_{what}", args=[tag.pk]) for what in ("replay", "download"))
     value = reverse("studio:event_value", args=[tag.pk])
     check, palette = reverse("studio:event_check", args=[made.pk]), reverse("admin:search")
@@ -239,8 +206,8 @@ def test_five_people_and_what_they_may(
         client = clients[name]
         inbox, shown = client.get(INBOX, headers={"HX-Request": "true"}), client.get(detail)
         return {
-            "inbox": inbox.status_code if inbox.status_code != 200 else len(Page(inbox).events),
-            "held": len(Page(client.get(INBOX, {"held": "refs/tags"}, headers={"HX-Request": "true"})).events),
+            "inbox": inbox.status_code if inbox.status_code != 200 else len(EventPage(inbox).events),
+            "held": len(EventPage(client.get(INBOX, {"held": "refs/tags"}, headers={"HX-Request": "true"})).events),
             "detail": shown.status_code,
             "payload": "refs/tags/v1.2" in shown.content.decode(),
             "replay": client.post(replay, {"workflow": made.pk}).status_code,
@@ -248,7 +215,7 @@ def test_five_people_and_what_they_may(
             "value": client.get(value, {"q": "tags"}).status_code,
             "sample": client.post(sample, {"workflow": made.pk}).status_code,
             "check": client.get(check, {"event": tag.trace_id}).status_code,
-            "palette": page_of(tag.pk) in client.get(palette, {"s": tag.trace_id}).content.decode(),
+            "palette": event_address(tag.pk) in client.get(palette, {"s": tag.trace_id}).content.decode(),
         }
 
     nothing = {
@@ -269,7 +236,7 @@ def test_five_people_and_what_they_may(
     assert answers("colleague") == {"inbox": 0, "held": 0, **nothing}
     assign_perm("view_workflow", colleague, made)
     assert answers("colleague")["inbox"] == 1, "the push that started a run of a workflow that they know"
-    assert clients["colleague"].get(page_of(main.pk)).status_code == 200
+    assert clients["colleague"].get(event_address(main.pk)).status_code == 200
     assert clients["colleague"].get(detail).status_code == 404
     assign_perm("view_webhookendpoint", colleague, endpoint)
     seen = answers("colleague")
@@ -278,7 +245,7 @@ def test_five_people_and_what_they_may(
         "sample": 403,
         "check": 200, "palette": True,
     }  # fmt: skip
-    hidden = Page(clients["colleague"].get(detail))
+    hidden = EventPage(clients["colleague"].get(detail))
     assert hidden.explanations == ["unknown"] and "permission to view payloads" in hidden.text
     assert "refs/heads/main" not in hidden.text, "nor what the condition asks"
     assign_perm("view_payload_webhookendpoint", colleague, endpoint)
@@ -311,10 +278,10 @@ def test_the_palette_remembers_nothing(came, sign_in, owner, colleague):
     for text in (main.trace_id, main.trace_id[:10], str(run.pk), str(run.pk)[-8:]):
         assert reverse("admin:automate_core_executionrun_change", args=[run.pk]) in finds(text), text
     for text in (main.delivery_key, str(main.pk), str(main.pk)[-8:]):
-        assert page_of(main.pk) in finds(text), text
+        assert event_address(main.pk) in finds(text), text
     assert "Release notes" in finds("release")
     remove_perm("view_workflow", colleague, made)
-    assert "Release notes" not in finds("release") and page_of(main.pk) not in finds(main.trace_id)
+    assert "Release notes" not in finds("release") and event_address(main.pk) not in finds(main.trace_id)
     assert not [key for key in getattr(cache, "_cache", {}) if "unfold_search" in key], "nothing is kept"
     assert client.get(search, {"s": "release", "page": "x"}).status_code == 404
     assert client.get(search, {"s": "release", "page": "99"}).status_code == 404
@@ -330,12 +297,12 @@ def test_a_replay_starts_what_was_chosen_and_points_back(came, workflow, drain, 
     made, main, *_ = came
     second = workflow(OTHER.format("Second", "second", "{endpoint: github, event: push}"))
     client = sign_in(owner)
-    dialog = Page(client.get(page_of(main.pk)))
+    dialog = EventPage(client.get(event_address(main.pk)))
     assert "Will start Release notes v1" in dialog.text and "Second v1" in dialog.text
     replay = reverse("studio:event_replay", args=[main.pk])
-    assert "Choose at least one" in Page(client.post(replay, follow=True)).text
-    assert "does not take this event any more" in Page(client.post(replay, {"workflow": [999]}, follow=True)).text
-    answer = Page(client.post(replay, {"workflow": [made.pk, made.pk, "x"]}, follow=True))
+    assert "Choose at least one" in EventPage(client.post(replay, follow=True)).text
+    assert "does not take this event any more" in EventPage(client.post(replay, {"workflow": [999]}, follow=True)).text
+    answer = EventPage(client.post(replay, {"workflow": [made.pk, made.pk, "x"]}, follow=True))
     again = Event.objects.get(replay_of=main.pk)
     assert "Replayed as this event: 1 run started." in answer.text and "A replay of the event of" in answer.text
     assert (again.payload, again.trace_id, again.delivery_key) == (main.payload, main.trace_id, None)
@@ -343,17 +310,19 @@ def test_a_replay_starts_what_was_chosen_and_points_back(came, workflow, drain, 
     [first, run] = ExecutionRun.objects.filter(workflow=made).order_by("id")
     assert (run.event, run.status, run.retried_from, run.cause) == (again, "succeeded", first, "trigger")
     assert not second.runs.exists(), "matched against nothing else"
-    assert str(again.pk) in client.get(page_of(main.pk)).content.decode(), "the first one knows its replay"
+    assert str(again.pk) in client.get(event_address(main.pk)).content.decode(), "the first one knows its replay"
     entry = AuditEntry.objects.get(verb="event.replayed")
     assert entry.changes == {"event": str(again.pk), "workflows": ["release-notes"]}
-    assert "would start nothing" in Page(client.get(page_of(Event.objects.get(type="ping").pk))).text
+    assert "would start nothing" in EventPage(client.get(event_address(Event.objects.get(type="ping").pk))).text
 
     pausing.pause(made, owner)
     client.post(replay, {"workflow": made.pk})
     waiting = made.runs.latest("id")
     assert waiting.status == "waiting" and waiting.waits.get().kind == "paused"
     call = Event.objects.create(source="call:second", payload={}, trace_id="b" * 32)
-    refused = Page(client.post(reverse("studio:event_replay", args=[call.pk]), {"workflow": second.pk}, follow=True))
+    refused = EventPage(
+        client.post(reverse("studio:event_replay", args=[call.pk]), {"workflow": second.pk}, follow=True)
+    )
     assert "run that workflow's run again instead" in refused.text
 
 
@@ -371,7 +340,7 @@ def test_a_payload_is_a_tree_that_is_bounded_searched_and_copied(sign_in, owner,
     payload = {"items": [{"no": number, "text": HOSTILE} for number in range(5_000)], "last": "found at the end"}
     event = came_to("github", payload=payload, trace_id="d" * 32)
     client, url = sign_in(owner), reverse("studio:event_value", args=[event.pk])
-    page = client.get(page_of(event.pk))
+    page = client.get(event_address(event.pk))
     shown = Nodes(page)
     assert len(page.content) < 150_000 and shown.all(role="tree", data_root="event.payload")
     assert shown.all(action=reverse("studio:event_download", args=[event.pk])) and "<img" not in page.content.decode()
@@ -392,7 +361,7 @@ def test_an_event_becomes_the_sample_of_its_builder(came, sign_in, owner):
     assert answer.url == reverse("studio:builder", args=[made.pk])
     assert ChosenSample.objects.get(person=owner).event == tag.pk
     answer = client.post(reverse("studio:event_sample", args=[ping.pk]), {"workflow": made.pk}, follow=True)
-    assert "This sample is not there any more" in Page(answer).text
+    assert "This sample is not there any more" in EventPage(answer).text
     assert client.post(reverse("studio:event_sample", args=[ping.pk]), {"workflow": "x"}).status_code == 404
 
 
@@ -406,7 +375,7 @@ def test_filters_search_and_pages(came, sign_in, owner, monkeypatch, settings):
     def found(**asked):
         answer = client.get(INBOX, asked, headers={"HX-Request": "true"})
         assert answer.status_code == 200, asked
-        return Page(answer).events
+        return EventPage(answer).events
 
     keys = [str(event.pk) for event in (ping, tag, main)]
     assert found() == keys
@@ -429,24 +398,24 @@ def test_filters_search_and_pages(came, sign_in, owner, monkeypatch, settings):
     assert fragment.lstrip().startswith("<section") and 'hx-trigger="every 5s"' in fragment
 
     monkeypatch.setattr(event_search, "ON_A_PAGE", 2)
-    first = Page(client.get(INBOX))
+    first = EventPage(client.get(INBOX))
     assert first.events == keys[:2] and not first.links("prev")
-    second = Page(client.get(INBOX + first.links("next")[0]))
+    second = EventPage(client.get(INBOX + first.links("next")[0]))
     assert second.events == keys[2:] and not second.links("next")
-    assert Page(client.get(INBOX + second.links("prev")[0])).events == keys[:2]
+    assert EventPage(client.get(INBOX + second.links("prev")[0])).events == keys[:2]
 
     monkeypatch.setattr(event_search, "SLICES", (1, 1))
-    looked = Page(client.get(INBOX, {"type": "push"}))
+    looked = EventPage(client.get(INBOX, {"type": "push"}))
     assert looked.events == [keys[1]] and "Looked at 2 events, as far as" in looked.text
     further = next(a["href"] for _, a in looked.tags if "after=" in a.get("href", "") and a.get("class") == "da-btn xs")
-    assert Page(client.get(INBOX + further)).events == [keys[2]]
+    assert EventPage(client.get(INBOX + further)).events == [keys[2]]
     monkeypatch.setattr(statement_timeout, "SECONDS", 0.3)
     asleep = RawSQL("SELECT id FROM automate_core_event, pg_sleep(5)", [])
     monkeypatch.setattr(event_search, "_payload_contains", lambda text: Q(pk__in=asleep))
-    slow = Page(client.get(INBOX, {"held": "x"}))
+    slow = EventPage(client.get(INBOX, {"held": "x"}))
     assert "longer than three seconds" in slow.text and not slow.events
     monkeypatch.setattr(EventAccess, "newest", lambda *_, **__: database.run(None, "SELECT pg_sleep(5)", {}))
-    slow = Page(client.get(INBOX))
+    slow = EventPage(client.get(INBOX))
     assert "longer than three seconds" in slow.text and not slow.events
     monkeypatch.undo()
     assert found(q=tag.trace_id) == [keys[1]], "the connection is well"
@@ -464,7 +433,7 @@ def test_the_pages_ask_as_much_for_many_as_for_one(came, workflow, sign_in, owne
 
     few = queries(INBOX)
     assert not [sql for sql in few if 'automate_core_event"."payload"' in sql or "COUNT(" in sql]
-    told = queries(page_of(main.pk))
+    told = queries(event_address(main.pk))
     for number in range(6):
         workflow(OTHER.format(f"Copy {number}", f"copy-{number}", "{endpoint: github, event: push}"))
     for _ in range(30):
@@ -472,7 +441,7 @@ def test_the_pages_ask_as_much_for_many_as_for_one(came, workflow, sign_in, owne
         ExecutionRun.objects.create(workflow=made, version=made.published, event=event, trace_id=event.trace_id)
         OutboxJob.objects.create(kind="dispatch", event=event)
     assert len(queries(INBOX)) == len(few) <= 24
-    assert len(queries(page_of(main.pk))) <= len(told) + 2 <= 40, "two of versions published since"
+    assert len(queries(event_address(main.pk))) <= len(told) + 2 <= 40, "two of versions published since"
 
 
 def test_payloads_are_inert_text(workflow, deliver, drain, sign_in, owner):
@@ -482,11 +451,16 @@ def test_payloads_are_inert_text(workflow, deliver, drain, sign_in, owner):
     drain()
     client = sign_in(owner)
     first, second = Event.objects.order_by("id")
-    for url in (INBOX, page_of(first.pk), page_of(second.pk), f"{INBOX}?held={HOSTILE}&q={HOSTILE}&type={HOSTILE}"):
+    for url in (
+        INBOX,
+        event_address(first.pk),
+        event_address(second.pk),
+        f"{INBOX}?held={HOSTILE}&q={HOSTILE}&type={HOSTILE}",
+    ):
         html = client.get(url).content.decode()
         assert "<script>window" not in html and "<i>x" not in html and "<i>agent" not in html and "<i>key" not in html
         assert "<img src=x" not in html
-    assert "\u202e" not in client.get(page_of(first.pk)).content.decode()
+    assert "\u202e" not in client.get(event_address(first.pk)).content.decode()
 
 
 def test_refusals_are_counted_by_endpoint_reason_and_day(deliver, sign_in, owner, stranger, admin, endpoint):
@@ -503,10 +477,10 @@ def test_refusals_are_counted_by_endpoint_reason_and_day(deliver, sign_in, owner
         last_at=timezone.now(),
     )
     url = reverse("studio:event_refused")
-    shown = Page(sign_in(owner).get(url))
+    shown = EventPage(sign_in(owner).get(url))
     assert "11 deliveries refused" in shown.text and "Compare the secret at the sender" in shown.text
     assert "Ask the sender for valid JSON" in shown.text and "There is no endpoint at the address" not in shown.text
     days = next(a["aria-label"] for _, a in shown.tags if a.get("class") == "da-bars")
     assert days.endswith(": 3") and ": 7, " in days
-    assert "There is no endpoint at the address" in Page(sign_in(admin).get(url)).text
-    assert "Nothing was refused" in Page(sign_in(stranger).get(url)).text
+    assert "There is no endpoint at the address" in EventPage(sign_in(admin).get(url)).text
+    assert "Nothing was refused" in EventPage(sign_in(stranger).get(url)).text

@@ -6,8 +6,8 @@ import pytest
 
 from automate_core.authoring import workflows
 from automate_core.models import Step
-from tests.studio.test_builder import Builder
-from tests.studio.test_screens import Page
+from tests.support.builder import Builder
+from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

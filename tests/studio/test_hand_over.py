@@ -12,8 +12,8 @@ from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, NotificationRule, Wait, WaitAssignee
 from automate_governance import audit
 from automate_governance.models import AuditEntry, StoredSecret
-from tests.conftest import _person
-from tests.studio.test_screens import Page
+from tests.support.pages import Page
+from tests.support.people import make_person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,7 +29,7 @@ steps:
 
 @pytest.fixture
 def leaver(db):
-    return _person("leaver", "Builders")
+    return make_person("leaver", "Builders")
 
 
 @pytest.fixture
@@ -83,14 +83,14 @@ def test_all_is_shown_and_handed_over_at_once(held, leaver, admin, owner, collea
 
 
 def test_who_may_replace_secrets_is_not_warned_of(held, leaver, admin, capsys):
-    _person("newcomer", "Builders")
+    make_person("newcomer", "Builders")
     call_command("automate_handover", "leaver", "newcomer")
     assert "secrets" not in capsys.readouterr().err
 
 
 def test_what_another_cannot_do_stays_and_is_named(held, leaver, admin, sign_in, capsys):
     """The receiver may not use connections: the workflow would fail as them. Whoever is left out decides nothing."""
-    _person("clerk")
+    make_person("clerk")
     wait = Wait.objects.get()
     WaitAssignee.objects.create(wait=wait, user=get_user_model().objects.get(username="clerk"), excluded=True)
     call_command("automate_handover", "leaver", "clerk", dry_run=True)

@@ -14,9 +14,9 @@ from automate_core.models import ExecutionRun, StepRun, Wait
 from automate_governance.models import AuditEntry
 from automate_llm.models import LLMUsage
 from automate_studio.models import ChosenSample
-from tests.core.walks import settle
-from tests.studio.test_doing import ASKING, FAILING, helper, waiting  # noqa: F401 - fixtures
-from tests.studio.test_screens import HOSTILE, Page
+from tests.support.pages import HOSTILE, Page
+from tests.support.walks import settle
+from tests.support.workflows import FAILING
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -186,7 +186,7 @@ def test_an_attempt_in_doubt_is_judged_on_the_page(workflow, sign_in, owner, dra
     assert "Said that it took effect" in Page(client.get(_page(run))).text
 
 
-def test_an_approval_is_decided_on_the_page(waiting, sign_in, owner, colleague, drain):  # noqa: F811
+def test_an_approval_is_decided_on_the_page(waiting, sign_in, owner, colleague, drain):
     run, client = waiting.run, sign_in(owner)
     page = Page(client.get(_page(run)))
     assert "Refund the order is waiting for you" in page.text and "form-note" in page.ids

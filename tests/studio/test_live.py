@@ -17,7 +17,7 @@ from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_core.models import ExecutionRun
 from automate_studio.runs.page import live_hub, patches
-from tests.processes import wait_for
+from tests.support.processes import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 

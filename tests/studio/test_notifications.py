@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from automate_core.models import Notification, NotificationRule
 from automate_governance.secrets.resolver import resolve
-from tests.studio.test_screens import Page
+from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

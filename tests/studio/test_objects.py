@@ -21,12 +21,11 @@ from automate_governance.models import StoredSecret
 from automate_governance.secrets.keyring import generate_key
 from automate_llm import budgets
 from automate_llm.models import LLMBudget, LLMUsage
-from tests.studio.test_screens import Page
 from tests.support.events import came_to
+from tests.support.pages import WEBHOOK_LIST, Page, rows_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-WEBHOOKS = reverse("admin:automate_core_webhookendpoint_changelist")
 SECRETS = reverse("admin:automate_governance_storedsecret_changelist")
 BUDGETS = reverse("admin:automate_llm_llmbudget_changelist")
 ONE = "name: Takes\nslug: takes\ntriggers: [{endpoint: github}]\nsteps: [{key: a, action: data.set, inputs: {x: 1}}]"
@@ -35,12 +34,6 @@ PASTED = "pasted-canary-secret-of-32-letters"
 
 def words(answer):
     return " ".join(re.sub(r"<[^>]*>", " ", answer.content.decode()).split())
-
-
-def rows(client, url, **query):
-    """The text of each row of a list."""
-    found = re.findall(r"<tr>(.*?)</tr>", client.get(url, query).content.decode().partition("<tbody>")[2], re.DOTALL)
-    return [" ".join(re.sub(r"<[^>]*>", " ", row).split()) for row in found]
 
 
 def count(client, url):
@@ -68,32 +61,35 @@ def test_webhooks_that_reject_come_first(endpoint, workflow, deliver, sign_in, o
     assert deliver().status_code == 202 and deliver(secret="y" * 32).status_code == 401
     tally.flush()
     client = sign_in(owner)
-    found = rows(client, WEBHOOKS)
+    found = rows_of(client, WEBHOOK_LIST)
     assert [row.split()[0] for row in found] == ["github", "calm", "off"]
     assert "/hooks/github/ Rejecting GitHub" in found[0] and "1 1 Takes" in found[0]
     assert "Receiving Unsigned" in found[1] and "1 0 Not used" in found[1] and "Off" in found[2]
-    page = client.get(WEBHOOKS).content.decode()
+    page = client.get(WEBHOOK_LIST).content.decode()
     assert f'data-copy="{endpoints.endpoint_url(endpoint)}"' in page
     assert reverse("admin:automate_core_workflow_change", args=[made.pk]) in page
-    assert [row.split()[0] for row in rows(client, WEBHOOKS, show="receiving")] == ["calm"]
-    assert [row.split()[0] for row in rows(client, WEBHOOKS, q="hub")] == ["github"]
-    assert [row.split()[0] for row in rows(client, WEBHOOKS, scheme="unsigned")] == ["calm", "off"]
+    assert [row.split()[0] for row in rows_of(client, WEBHOOK_LIST, show="receiving")] == ["calm"]
+    assert [row.split()[0] for row in rows_of(client, WEBHOOK_LIST, q="hub")] == ["github"]
+    assert [row.split()[0] for row in rows_of(client, WEBHOOK_LIST, scheme="unsigned")] == ["calm", "off"]
 
 
 def test_many_webhooks_cost_no_more_and_strangers_see_none(endpoint, workflow, sign_in, owner, colleague, stranger):
     workflow(ONE)
     client = sign_in(owner)
-    before = count(client, WEBHOOKS)
+    before = count(client, WEBHOOK_LIST)
     for number in range(30):
         made, _ = endpoints.save_endpoint(f"w{number}", scheme="unsigned", config={}, secret=None, actor=owner)
         came_to(made.slug, trace_id="1" * 32)
-    assert count(client, WEBHOOKS) <= before
-    assert "1 to 24 of 31" in words(client.get(WEBHOOKS))
+    assert count(client, WEBHOOK_LIST) <= before
+    assert "1 to 24 of 31" in words(client.get(WEBHOOK_LIST))
     assign_perm("view_webhookendpoint", colleague, endpoint)
-    assert [row.split()[0] for row in rows(sign_in(colleague), WEBHOOKS)] == ["github"]
-    assert "Takes" not in words(sign_in(colleague).get(WEBHOOKS)), "the workflow is not theirs to know"
-    assert "1 workflow" in words(sign_in(colleague).get(WEBHOOKS))
-    assert "No webhooks yet" in words(sign_in(stranger).get(WEBHOOKS)) and rows(sign_in(stranger), WEBHOOKS) == []
+    assert [row.split()[0] for row in rows_of(sign_in(colleague), WEBHOOK_LIST)] == ["github"]
+    assert "Takes" not in words(sign_in(colleague).get(WEBHOOK_LIST)), "the workflow is not theirs to know"
+    assert "1 workflow" in words(sign_in(colleague).get(WEBHOOK_LIST))
+    assert (
+        "No webhooks yet" in words(sign_in(stranger).get(WEBHOOK_LIST))
+        and rows_of(sign_in(stranger), WEBHOOK_LIST) == []
+    )
 
 
 def test_a_webhook_is_created_by_the_builders_form(sign_in, owner, workflow):
@@ -157,11 +153,11 @@ def test_secrets_without_a_key_and_without_a_use_come_first(sign_in, owner, sett
     secret(owner, "c-new")
     settings.AUTOMATE_SECRETS_KEYS = old
     client = sign_in(owner)
-    found = rows(client, SECRETS)
+    found = rows_of(client, SECRETS)
     assert [row.split()[0] for row in found] == ["c-new", "b-unused", "a-used"]
     assert "v1 Key missing Database" in found[0] and "Not used" in found[1] and "In use Database Shop Never" in found[2]
-    assert [row.split()[0] for row in rows(client, SECRETS, show="unused")] == ["b-unused"]
-    assert [row.split()[0] for row in rows(client, SECRETS, q="used")] == ["b-unused", "a-used"]
+    assert [row.split()[0] for row in rows_of(client, SECRETS, show="unused")] == ["b-unused"]
+    assert [row.split()[0] for row in rows_of(client, SECRETS, q="used")] == ["b-unused", "a-used"]
     delete = reverse("admin:automate_governance_storedsecret_delete", args=[used.pk])
     asked = client.get(delete, headers={"HX-Request": "true"})
     assert "in use and cannot be deleted" in words(asked) and "Shop" in words(asked)
@@ -189,7 +185,7 @@ def test_many_secrets_cost_no_more_and_strangers_see_none(sign_in, owner, collea
         use(number)
     assert count(client, SECRETS) <= before and "1 to 24 of 30" in words(client.get(SECRETS))
     assign_perm("use_storedsecret", colleague, first)
-    assert [row.split()[0] for row in rows(sign_in(colleague), SECRETS)] == ["s0"]
+    assert [row.split()[0] for row in rows_of(sign_in(colleague), SECRETS)] == ["s0"]
     assert "C0" not in words(sign_in(colleague).get(SECRETS)) and "1 connection" in words(
         sign_in(colleague).get(SECRETS)
     )
@@ -238,11 +234,11 @@ def test_budgets_that_are_used_up_come_first(workflow, sign_in, admin, owner):
     spend("takes", "1.5", 1_200)
     spend("other", "7", 10)
     client = sign_in(admin)
-    found = rows(client, BUDGETS)
+    found = rows_of(client, BUDGETS)
     assert found[0].startswith("Takes Per day Used up 1.50 of 2.00 USD 75% 1,200 of 1,000 tokens 120%")
     assert found[1].startswith("Whole site Per month Nearly used 8.50 of 10.00 USD 85%")
     assert "the owner" in found[0]
-    assert len(rows(client, BUDGETS, show="near")) == 1 and len(rows(client, BUDGETS, q="takes")) == 1
+    assert len(rows_of(client, BUDGETS, show="near")) == 1 and len(rows_of(client, BUDGETS, q="takes")) == 1
     before = count(client, BUDGETS)
     for number in range(30):
         LLMBudget.objects.create(workflow=f"w{number}", period="day", max_tokens=5)
@@ -261,7 +257,7 @@ def _next_month():
 
 def test_empty_lists_offer_one_action(sign_in, owner, admin):
     for url, action, person in (
-        (WEBHOOKS, reverse("admin:automate_core_webhookendpoint_add"), owner),
+        (WEBHOOK_LIST, reverse("admin:automate_core_webhookendpoint_add"), owner),
         (SECRETS, reverse("admin:automate_governance_storedsecret_add"), owner),
         (reverse("admin:automate_connectors_connection_changelist"),
          reverse("admin:automate_connectors_connection_add"), owner),

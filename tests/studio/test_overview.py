@@ -14,7 +14,6 @@ from guardian.shortcuts import assign_perm
 from automate_connectors.models import Connection
 from automate_core import database
 from automate_core.models import (
-    EndedRun,
     ExecutionRun,
     FailureGroup,
     OutboxJob,
@@ -26,31 +25,17 @@ from automate_core.models import (
     WorkflowVersion,
 )
 from automate_core.operations import bulk
-from automate_core.operations.statistics import rollup
 from automate_core.runs import control
 from automate_governance.models import AuditEntry
-from tests.conftest import _person
-from tests.studio.test_screens import HOSTILE, Page
-from tests.studio.test_workflow_list import made
 from tests.support.events import came_to
+from tests.support.pages import HOSTILE, Page
+from tests.support.people import make_person
+from tests.support.runs import ended_runs, published_workflows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HTMX = {"HX-Request": "true"}
 INDEX = reverse("admin:index")
-
-
-def ended(workflow, number=1, *, status="succeeded", hours_ago=0.0, took=2.0, message="No", code="no"):
-    """Runs that ended so long ago and are counted."""
-    end = database.now() - dt.timedelta(hours=hours_ago)
-    for _ in range(number):
-        run = ExecutionRun.objects.create(
-            workflow=workflow, version=workflow.published, trace_id="1" * 32, status=status, created_at=end,
-            started_at=end - dt.timedelta(seconds=took), finished_at=end,
-            error={"code": code, "message": message, "step": "send"} if status == "failed" else None,
-        )  # fmt: skip
-        EndedRun.objects.create(run=run)
-    rollup.count_ended_runs()
 
 
 def figures(page):
@@ -66,11 +51,11 @@ def figures(page):
 @pytest.fixture
 def story(owner):
     """Two workflows of the owner's with runs of today and of the day before."""
-    flow, other = made(owner, "Flow", "Other")
-    ended(flow, 8)
-    ended(flow, 2, status="failed", message=f"No customer {HOSTILE}", code="http_404")
-    ended(flow, 5, hours_ago=30)
-    ended(other, 3, took=90)
+    flow, other = published_workflows(owner, "Flow", "Other")
+    ended_runs(flow, 8)
+    ended_runs(flow, 2, status="failed", message=f"No customer {HOSTILE}", code="http_404")
+    ended_runs(flow, 5, hours_ago=30)
+    ended_runs(other, 3, took=90)
     slow = ExecutionRun.objects.filter(workflow=other).last()
     ask = {"kind": "action", "key": "ask", "name": "Ask the model", "action": "data.set"}
     loop = {"kind": "for_each", "key": "each", "items": "{{ [1, 2] }}", "steps": [ask]}
@@ -147,8 +132,8 @@ def test_failures_stand_together_and_are_inert(story, sign_in, owner):
 def test_each_sees_their_own(story, sign_in, owner, colleague, stranger, admin):
     flow, _ = story
     assign_perm("view_workflow", colleague, flow)
-    operator, auditor = _person("operator", "Operators"), _person("auditor", "Auditors")
-    connector = _person("connector", "Connection admins")
+    operator, auditor = make_person("operator", "Operators"), make_person("auditor", "Auditors")
+    connector = make_person("connector", "Connection admins")
     Connection.objects.create(name="Broken one", slug="broken", connector="http", owner=owner, health="failing")
     [group] = FailureGroup.objects.all()
     runs = {
@@ -225,7 +210,7 @@ def test_what_is_done_about_failures(story, sign_in, owner, monkeypatch):
     assert list(verbs) == [f"failures.{verb}" for verb in ("muted", "unmuted", "resolved", "reopened", "retried")]
 
     flow = group.workflow
-    ended(flow, 2, status="failed", code="again")
+    ended_runs(flow, 2, status="failed", code="again")
     again = FailureGroup.objects.get(code="again")
     first, last = ExecutionRun.objects.filter(failure__group=again).order_by("pk")
     page = reverse("admin:automate_core_executionrun_change", args=[first.pk])
@@ -237,13 +222,13 @@ def test_what_is_done_about_failures(story, sign_in, owner, monkeypatch):
         assert client.post(reverse("studio:run_retry", args=[run.pk]), {"start": "start"}).status_code == 303
         again.refresh_from_db()
         assert (again.resolved_at is None) is is_open
-    ended(flow, 3, status="failed", code="many")
+    ended_runs(flow, 3, status="failed", code="many")
     failed = ExecutionRun.objects.filter(failure__group__code="many")
     bulk.create_bulk_action("retry", list(failed.values_list("pk", flat=True)), {"start": "start"}, by=owner)
     assert bulk.run_next_batch() == 0.0 and not FailureGroup.objects.filter(resolved_at=None, code="many").exists()
 
     type(flow).objects.filter(pk=flow.pk).update(status="archived")
-    ended(flow, status="failed", code="other")
+    ended_runs(flow, status="failed", code="other")
     other = FailureGroup.objects.get(code="other")
     refused = client.post(reverse("studio:failures_retry", args=[other.pk]))
     assert "is archived" in client.get(refused.url).content.decode()
@@ -269,9 +254,9 @@ def test_dead_jobs_are_replayed(story, sign_in, admin, owner):
 def test_as_many_queries_for_many_workflows_as_for_few(story, sign_in, owner):
     client, counts = sign_in(owner), []
     for more in (0, 12):
-        for workflow in made(owner, *(f"More {n}" for n in range(more))):
-            ended(workflow, 2)
-            ended(workflow, status="failed", code="gone")
+        for workflow in published_workflows(owner, *(f"More {n}" for n in range(more))):
+            ended_runs(workflow, 2)
+            ended_runs(workflow, status="failed", code="gone")
             Connection.objects.create(
                 name=workflow.name, slug=workflow.slug, connector="http", owner=owner, health="failing"
             )

@@ -9,9 +9,10 @@ from django.contrib.auth.models import Permission
 
 from automate_connectors.models import Connection
 from automate_core.models import Step
-from tests.drafts.conftest import TRIAGE, Editor
-from tests.studio.test_builder import Builder
-from tests.studio.test_screens import Page
+from tests.support.builder import Builder
+from tests.support.editors import Editor
+from tests.support.pages import Page
+from tests.support.workflows import TRIAGE
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from automate_connectors.registry import connectors
 from automate_governance.redaction.redactor import MASK
 from automate_llm.registry import providers
 from automate_plugins.registry import Plugin
-from tests.studio.test_screens import Page
+from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db
 

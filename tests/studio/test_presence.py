@@ -9,9 +9,9 @@ from django.utils import timezone
 from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_studio.models import Presence
-from tests.drafts.conftest import TRIAGE
-from tests.studio.test_builder import Builder
-from tests.studio.test_screens import Page
+from tests.support.builder import Builder
+from tests.support.pages import Page
+from tests.support.workflows import TRIAGE
 
 pytestmark = pytest.mark.django_db
 

@@ -15,11 +15,12 @@ from automate_core.definition import yaml_files
 from automate_core.definition.parsing import parse
 from automate_core.models import Event, ExecutionRun, Workflow
 from automate_governance.models import AuditEntry
-from tests.drafts.conftest import TRIAGE, Editor
-from tests.drafts.test_speed import large
-from tests.studio.test_screens import Page
 from tests.support.costs import at_most
+from tests.support.editors import Editor
 from tests.support.events import came_to, of_endpoint
+from tests.support.large_workflows import large_workflow
+from tests.support.pages import Page
+from tests.support.workflows import TRIAGE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -451,7 +452,7 @@ def test_too_long_to_compare():
 
 
 def test_the_review_of_a_large_draft(sign_in, owner, endpoint, django_assert_max_num_queries):
-    made = workflows.save_definition(parse(large()), owner=owner)
+    made = workflows.save_definition(parse(large_workflow()), owner=owner)
     workflows.publish(made, author=owner)
     editor, door = Editor(made, owner), Door(sign_in(owner), made)
     for number in range(3):

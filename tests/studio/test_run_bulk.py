@@ -20,13 +20,15 @@ from automate_core.worker import maintenance
 from automate_governance.models import AuditEntry
 from automate_studio.models import SavedView
 from automate_studio.runs.listing import export as run_export
-from tests.studio.test_run_list import ORDERS, URL, made, runs_in
-from tests.studio.test_screens import Page
+from tests.support.pages import Page
+from tests.support.run_lists import RUN_LIST, runs_shown
+from tests.support.runs import run_of_age
+from tests.support.workflows import SEARCHED_ORDERS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BULK, EXPORT = reverse("studio:runs_bulk"), reverse("studio:runs_export")
-BROKEN = ORDERS.replace("steps:", "steps:\n  - {key: before, action: data.set, inputs: {at: '{{ run.id }}'}}")
+BROKEN = SEARCHED_ORDERS.replace("steps:", "steps:\n  - {key: before, action: data.set, inputs: {at: '{{ run.id }}'}}")
 MENDED = BROKEN.replace("order.no + 0", "order.no")
 
 
@@ -53,7 +55,7 @@ def test_all_that_match_are_run_again_on_the_newest_version(failed, sign_in, own
     client, url = sign_in(owner), f"{BULK}?show=attention"
     asked = client.post(url, {"do": "retry", "all": "on", "start": "failed"})
     assert "Re-run 30 runs from the failed step" in Page(asked).text and not BulkAction.objects.exists()
-    late = made(failed, 0, status="failed")  # fails while the dialog is open: it was not counted
+    late = run_of_age(failed, 0, status="failed")  # fails while the dialog is open: it was not counted
     answer, _ = (client.post(url, {**hidden(asked), "version": "newest"}) for _ in range(2))  # a double click is one
     action = BulkAction.objects.get()
     assert answer.status_code == 200 and (action.total, action.status) == (30, "open")
@@ -78,17 +80,19 @@ def test_all_that_match_are_run_again_on_the_newest_version(failed, sign_in, own
     )
     kept = StepRun.objects.filter(path="before")
     assert kept.filter(run=again[0]).get().output == kept.filter(run=again[0].retried_from_id).get().output
-    assert set(runs_in(client.get(URL, {"bulk": action.pk}))) < set(again.values_list("pk", flat=True))
-    assert {run.pk for run in again} >= set(runs_in(client.get(URL, {"term": "order_no:=A-7", "status": "succeeded"})))
+    assert set(runs_shown(client.get(RUN_LIST, {"bulk": action.pk}))) < set(again.values_list("pk", flat=True))
+    assert {run.pk for run in again} >= set(
+        runs_shown(client.get(RUN_LIST, {"term": "order_no:=A-7", "status": "succeeded"}))
+    )
     assert AuditEntry.objects.filter(verb="run.retried").count() == 30
     assert AuditEntry.objects.filter(verb="runs.bulk_retry", actor="owner").count() == 1
-    assert runs_in(sign_in(owner).get(URL, {"bulk": action.pk})) != []
-    listed = Page(client.get(URL, {"status": "failed"}))
+    assert runs_shown(sign_in(owner).get(RUN_LIST, {"bulk": action.pk})) != []
+    listed = Page(client.get(RUN_LIST, {"status": "failed"}))
     assert listed.text.count("Re-run succeeded:") == 24, "all on the page but the one that was not re-run"
     there = reverse("admin:automate_core_executionrun_change", args=[again[0].pk])
-    original = Page(client.get(URL, {"run": again[0].retried_from_id}))
+    original = Page(client.get(RUN_LIST, {"run": again[0].retried_from_id}))
     assert original.all(href=there) and again[0].retried_from.error["message"] in original.text, "its own error stays"
-    assert runs_in(client.get(URL, {"status": "failed", "rerun": "none"})) == [late.pk]
+    assert runs_shown(client.get(RUN_LIST, {"status": "failed", "rerun": "none"})) == [late.pk]
 
 
 def test_what_was_rerun_with_success_is_left_out(failed, sign_in, owner, drain, capsys):
@@ -126,9 +130,13 @@ def test_what_was_rerun_with_success_is_left_out(failed, sign_in, owner, drain, 
 
 
 def test_each_run_is_asked_for_by_itself(failed, workflow, sign_in, owner, colleague, stranger):
-    theirs = workflow(ORDERS.replace("orders", "theirs").replace("Orders", "Theirs"))
-    runs = [*ExecutionRun.objects.filter(status="failed")[:2], made(theirs, 5, status="failed"), made(theirs, 4, 1)]
-    going_on = made(failed, 3, 2, status="waiting", finished_at=None)
+    theirs = workflow(SEARCHED_ORDERS.replace("orders", "theirs").replace("Orders", "Theirs"))
+    runs = [
+        *ExecutionRun.objects.filter(status="failed")[:2],
+        run_of_age(theirs, 5, status="failed"),
+        run_of_age(theirs, 4, 1),
+    ]
+    going_on = run_of_age(failed, 3, 2, status="waiting", finished_at=None)
     for verb in ("view_workflow", "run_workflow"):
         assign_perm(verb, colleague, failed)
     assign_perm("view_workflow", colleague, theirs)
@@ -164,7 +172,7 @@ def test_each_run_is_asked_for_by_itself(failed, workflow, sign_in, owner, colle
 
 def test_stopping_and_cancelling(failed, sign_in, owner, monkeypatch):
     monkeypatch.setattr(bulk, "BATCH", 2)
-    waiting = [made(failed, 9, n, status="waiting", finished_at=None) for n in range(5)]
+    waiting = [run_of_age(failed, 9, n, status="waiting", finished_at=None) for n in range(5)]
     client = sign_in(owner)
     asked = client.post(f"{BULK}?show=waiting", {"do": "cancel", "all": "on"})
     assert "bulk-reason" in Page(asked).ids
@@ -198,17 +206,19 @@ def test_views_are_saved_shared_renamed_and_deleted(failed, sign_in, owner, coll
         assert client.post(reverse("studio:view_save"), bad).status_code == 422, bad
     others = {"owner": stranger, "query": "?workflow=theirs", "is_shared": True}
     SavedView.objects.bulk_create(SavedView(name=f"A {number}", **others) for number in range(200))
-    assert "Bad <b>orders" in Page(client.get(URL)).text, "those of others push out none of one's own"
+    assert "Bad <b>orders" in Page(client.get(RUN_LIST)).text, "those of others push out none of one's own"
     SavedView.objects.filter(owner=stranger).delete()
-    assert [a["aria-current"] for a in Page(client.get(URL + query)).all(href=view.query) if "aria-current" in a]
-    assert "Bad <b>orders" not in Page(sign_in(colleague).get(URL)).text, "it names a workflow that they may not know"
+    assert [a["aria-current"] for a in Page(client.get(RUN_LIST + query)).all(href=view.query) if "aria-current" in a]
+    assert "Bad <b>orders" not in Page(sign_in(colleague).get(RUN_LIST)).text, (
+        "it names a workflow that they may not know"
+    )
     assign_perm("view_workflow", colleague, failed)
-    assert "Bad <b>orders" in Page(sign_in(colleague).get(URL)).text
-    assert "Bad <b>orders" not in Page(sign_in(stranger).get(URL)).text
+    assert "Bad <b>orders" in Page(sign_in(colleague).get(RUN_LIST)).text
+    assert "Bad <b>orders" not in Page(sign_in(stranger).get(RUN_LIST)).text
     change, delete = (reverse(f"studio:view_{verb}", args=[view.pk]) for verb in ("change", "delete"))
     assert sign_in(colleague).post(change, {"name": "Mine"}).status_code == 403
     client.post(change, {"name": "Orders", "query": query})
-    assert "Orders" not in re.findall(r'da-view.*?trunc">([^<]*)', sign_in(colleague).get(URL).content.decode())
+    assert "Orders" not in re.findall(r'da-view.*?trunc">([^<]*)', sign_in(colleague).get(RUN_LIST).content.decode())
     deleted = client.post(delete, {"query": query})
     assert not SavedView.objects.exists() and "Deleted the view Orders." in Page(deleted).text
     client.post(reverse("studio:view_save"), hidden(deleted))

@@ -13,59 +13,32 @@ from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
 from automate_core.definition import yaml_files
-from automate_core.ids import first_uuid7
 from automate_core.models import ExecutionRun, Wait, WorkflowVersion
 from automate_core.queries import run_keyset
-from tests.drafts.conftest import Editor
-from tests.studio.test_screens import Page
+from tests.support.editors import Editor
+from tests.support.pages import Page
+from tests.support.run_lists import RUN_LIST, runs_shown
+from tests.support.runs import run_of_age
+from tests.support.workflows import SEARCHED_ORDERS
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-URL = reverse("admin:automate_core_executionrun_changelist")
-ORDERS = """
-name: Orders
-slug: orders
-search_terms: {order_no: event.payload.order.no, city: '{{ event.payload.city | upper }}'}
-triggers:
-  - endpoint: github
-steps:
-  - {key: check, action: data.set, inputs: {number: '{{ event.payload.order.no + 0 }}'}}
-"""
-
-
-def runs_in(answer):
-    """The runs that a page shows, in order."""
-    return [uuid.UUID(name[4:]) for name in Page(answer).ids if re.fullmatch(r"run-[0-9a-f-]{36}", name)]
-
-
-def made(workflow, ago, number=0, **values):
-    """A run of that age, with an id of that time."""
-    at = timezone.now() - dt.timedelta(seconds=ago)
-    fields = {"status": "succeeded", "trace_id": f"{int(ago):032x}", "origin": "webhook", "started_at": at, **values}
-    if fields["status"] in {"succeeded", "failed", "cancelled"}:
-        fields.setdefault("finished_at", at + dt.timedelta(seconds=1))
-    return ExecutionRun.objects.create(
-        id=uuid.UUID(int=first_uuid7(at).int + number),
-        workflow=workflow,
-        version=workflow.published,
-        created_at=at,
-        **fields,
-    )
 
 
 @pytest.fixture
 def orders(workflow, deliver, drain):
     """A workflow that declares search terms; one run each that succeeded and failed by a delivery, and older ones."""
-    found = workflow(ORDERS)
+    found = workflow(SEARCHED_ORDERS)
     deliver({"order": {"no": 1001}, "city": "Lodz"}, event="push")
     deliver({"order": {"no": "A-7"}}, event="push")
     drain()
     by_term = {term.value: run for run in ExecutionRun.objects.all() for term in run.terms.filter(name="order_no")}
     made_ones = {
-        "hour": made(found, 4_000, origin="schedule", finished_at=timezone.now() - dt.timedelta(seconds=4_000 - 90)),
-        "day": made(found, 90_000, status="cancelled", error={"message": "100% withdrawn_by hand"}),
-        "waits": made(found, 500, status="waiting", origin="manual"),
-        "test": made(found, 30, cause="test"),
+        "hour": run_of_age(
+            found, 4_000, origin="schedule", finished_at=timezone.now() - dt.timedelta(seconds=4_000 - 90)
+        ),
+        "day": run_of_age(found, 90_000, status="cancelled", error={"message": "100% withdrawn_by hand"}),
+        "waits": run_of_age(found, 500, status="waiting", origin="manual"),
+        "test": run_of_age(found, 30, cause="test"),
     }
     Wait.objects.create(run=made_ones["waits"], path="check", kind="approval", due_at=timezone.now())
     return found, {"1001": by_term["1001"], "A-7": by_term["A-7"], **made_ones}
@@ -114,15 +87,15 @@ def test_each_filter_finds_what_it_says(orders, sign_in, owner):
         ({"q": "order"}, everything),
         ({"bulk": str(uuid.uuid4())}, set()),
     ):
-        answer = client.get(URL, query)
+        answer = client.get(RUN_LIST, query)
         assert answer.status_code == 200
-        assert {name for name, run in runs.items() if run.pk in runs_in(answer)} == wanted, query
-        assert len(runs_in(answer)) == len(wanted), query
+        assert {name for name, run in runs.items() if run.pk in runs_shown(answer)} == wanted, query
+        assert len(runs_shown(answer)) == len(wanted), query
 
 
 def test_chips_say_what_is_asked_and_nonsense_is_told(orders, sign_in, owner):
     client = sign_in(owner)
-    page = Page(client.get(URL, {"status": "failed", "longer": "2h 30m", "term": "order_no:<b>7", "q": "x"}))
+    page = Page(client.get(RUN_LIST, {"status": "failed", "longer": "2h 30m", "term": "order_no:<b>7", "q": "x"}))
     assert "Status is Failed" in page.text and "Took at least 2 h 30 m" in page.text
     assert "Search term order_no is <b>7" in page.text
     [remove] = [a["href"] for a in page.all() if a.get("aria-label") == "Remove the filter Status is Failed"]
@@ -139,7 +112,7 @@ def test_chips_say_what_is_asked_and_nonsense_is_told(orders, sign_in, owner):
         ({"after": "x", "before": "y", "to": "9999-12-31T23:59"}, "is not a time such as"),
         ({"bulk": "1"}, "That is not a bulk action"),
     ):
-        answer = client.get(URL, query)
+        answer = client.get(RUN_LIST, query)
         assert answer.status_code == 200 and said in Page(answer).text, query
 
 
@@ -150,39 +123,43 @@ def test_what_is_found_tells_nobody_what_they_may_not_see(orders, sign_in, owner
         sign_in(colleague),
         ({"term": "order_no:1001"}, {"q": "LODZ"}, {"error": "withdrawn"}, {"q": "withdrawn"}),
     )
-    assert runs["1001"].pk in runs_in(sees.get(URL))
+    assert runs["1001"].pk in runs_shown(sees.get(RUN_LIST))
     for query in seeks:
-        assert runs_in(sees.get(URL, query)) == [], query
-        assert len(runs_in(sign_in(owner).get(URL, query))) == 1, query
-    assert "withdrawn_by hand" not in Page(sees.get(URL)).text and "Not shown to you" in Page(sees.get(URL)).text
+        assert runs_shown(sees.get(RUN_LIST, query)) == [], query
+        assert len(runs_shown(sign_in(owner).get(RUN_LIST, query))) == 1, query
+    assert (
+        "withdrawn_by hand" not in Page(sees.get(RUN_LIST)).text and "Not shown to you" in Page(sees.get(RUN_LIST)).text
+    )
     nothing = sign_in(stranger)
     for query in (*seeks, {}, {"workflow": "orders"}, {"run": str(runs["1001"].pk)}, {"trace": runs["1001"].trace_id}):
-        answer = nothing.get(URL, query)
-        assert runs_in(answer) == [] and ">Orders<" not in answer.content.decode(), query
-    legend = re.findall(r'da-lg">.*?<b class="num">([^<]*)', nothing.get(URL, {"workflow": "orders"}).content.decode())
+        answer = nothing.get(RUN_LIST, query)
+        assert runs_shown(answer) == [] and ">Orders<" not in answer.content.decode(), query
+    legend = re.findall(
+        r'da-lg">.*?<b class="num">([^<]*)', nothing.get(RUN_LIST, {"workflow": "orders"}).content.decode()
+    )
     assert legend == []
 
 
 def test_what_no_index_answers_is_looked_for_a_part_at_a_time(workflow, sign_in, owner, monkeypatch):
     monkeypatch.setattr(run_keyset, "LOOKED_AT", 60)
-    found = workflow(ORDERS)
-    long = [made(found, 1_000 - n, n) for n in range(0, 40, 10)]
+    found = workflow(SEARCHED_ORDERS)
+    long = [run_of_age(found, 1_000 - n, n) for n in range(0, 40, 10)]
     ExecutionRun.objects.filter(pk__in=[run.pk for run in long]).update(origin="schedule")
     for n in range(100):
-        made(found, 900 - n, n)
+        run_of_age(found, 900 - n, n)
     client, seen, pages = sign_in(owner), [], 0
-    answer = client.get(URL, {"origin": "schedule"})
-    assert "Looked at the runs since" in Page(answer).text and runs_in(answer) == []
+    answer = client.get(RUN_LIST, {"origin": "schedule"})
+    assert "Looked at the runs since" in Page(answer).text and runs_shown(answer) == []
     while pages < 20:
-        seen += runs_in(answer)
+        seen += runs_shown(answer)
         pages += 1
         following = [a["href"] for a in Page(answer).all(rel="next")]
         if not following:
             break
-        answer = client.get(URL + following[0])
+        answer = client.get(RUN_LIST + following[0])
     assert seen == [run.pk for run in reversed(long)] and pages > 1
     back = [a["href"] for a in Page(answer).all(rel="prev")]
-    assert back and client.get(URL + back[0]).status_code == 200
+    assert back and client.get(RUN_LIST + back[0]).status_code == 200
 
 
 def test_the_histogram_counts_what_the_list_shows(orders, sign_in, owner):
@@ -194,25 +171,25 @@ def test_the_histogram_counts_what_the_list_shows(orders, sign_in, owner):
         ({"term": "order_no:1001"}, {"Succeeded": "1"}),
         ({"show": "tests"}, {"Succeeded": "1"}),
     ):
-        html = client.get(URL, query).content.decode()
+        html = client.get(RUN_LIST, query).content.decode()
         assert dict(re.findall(r'aria-hidden="true"></i>(\w+)<b class="num">([^<]*)', html)) == counted, query
     bars = re.findall(r'data-from="([^"]*)" data-to="([^"]*)" data-said="([^"]*)"', html)
     [(start, end)] = [(start, end) for start, end, said in bars if "1 succeeded" in said]
-    within = client.get(URL, {"from": start, "to": end, "show": "tests"})
-    assert len(runs_in(within)) == 1 and "Runs from" in within.content.decode()
-    assert runs_in(client.get(URL, {"from": end, "show": "tests"})) == []
+    within = client.get(RUN_LIST, {"from": start, "to": end, "show": "tests"})
+    assert len(runs_shown(within)) == 1 and "Runs from" in within.content.decode()
+    assert runs_shown(client.get(RUN_LIST, {"from": end, "show": "tests"})) == []
 
 
 def test_the_bars_follow_each_other_where_clocks_are_put_forward_and_back(workflow, sign_in, owner, settings):
     settings.TIME_ZONE = "Europe/Berlin"
-    flow, client = workflow(ORDERS), sign_in(owner)
+    flow, client = workflow(SEARCHED_ORDERS), sign_in(owner)
     for day in ("2026-03-29", "2026-10-25"):
         begin = dt.datetime.fromisoformat(f"{day}T00:00+00:00") - dt.timedelta(hours=1)
         moments = [begin + dt.timedelta(minutes=30 * number + 10) for number in range(8)]
         for moment in moments:
-            made(flow, (timezone.now() - moment).total_seconds())
+            run_of_age(flow, (timezone.now() - moment).total_seconds())
         period = {"from": begin.isoformat(), "to": (begin + dt.timedelta(hours=4)).isoformat()}
-        html = client.get(URL, period).content.decode()
+        html = client.get(RUN_LIST, period).content.decode()
         found = re.findall(r'data-from="([^"]*)" data-to="([^"]*)" data-said="([^"]*)"', html)
         bars = [(dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end), said) for start, end, said in found]
         assert all(end - start == dt.timedelta(minutes=5) for start, end, _ in bars) and len(bars) == 48

@@ -15,7 +15,7 @@ from guardian.shortcuts import assign_perm
 from automate_core.authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.models import Event, ExecutionRun, StepRun, Wait
-from tests.studio.test_screens import Page
+from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

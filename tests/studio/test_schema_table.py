@@ -6,7 +6,7 @@ import pytest
 
 from automate_core.models import Step
 from automate_studio.builder.panel import schema_table
-from tests.studio.test_builder import Builder
+from tests.support.builder import Builder
 
 TICKET = {
     "type": "object",

@@ -9,12 +9,10 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core.models import Workflow
+from tests.support.workflows import STARTED_BY_HAND
 
 pytestmark = pytest.mark.django_db(transaction=True)
 STOP = re.compile(r"<(?:a|button|input|select|textarea|summary)\b[^>]*>")
-WORKFLOW = (
-    "name: Leads to sales\nslug: leads\ntriggers: [{kind: manual, key: manual}]\nsteps: [{key: a, action: data.set}]\n"
-)
 
 
 def test_every_page_begins_with_a_link_to_its_content(places, sign_in, admin):
@@ -36,7 +34,7 @@ def titles(client, text):
 
 
 def test_commands_are_those_that_a_person_may_use(workflow, sign_in, owner, stranger):
-    made = workflow(WORKFLOW)
+    made = workflow(STARTED_BY_HAND)
     start, new = reverse("studio:workflow_start", args=[made.pk]), reverse("studio:workflow_new")
     mine = sign_in(owner)
     assert titles(mine, "new work") == {"New workflow": new}

@@ -13,7 +13,8 @@ from automate_core.authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.models import ExecutionRun, WebhookEndpoint
 from automate_governance.models import StoredSecret
-from tests.studio.test_screens import BRANCHING, Page
+from tests.support.pages import Page
+from tests.support.workflows import BRANCHING
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RUNS = "admin:automate_core_executionrun_changelist"

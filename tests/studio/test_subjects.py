@@ -7,8 +7,8 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core.models import Event, ExecutionRun, SearchTerm
-from tests.core.test_subjects import DECLARED, GUESSED
-from tests.studio.test_screens import Page
+from tests.support.pages import Page
+from tests.support.workflows import DECLARED_SUBJECT, GUESSED_SUBJECT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -18,7 +18,7 @@ RUNS, EVENTS = "admin:automate_core_executionrun_changelist", "admin:automate_co
 
 @pytest.fixture
 def orders(workflow, deliver, drain):
-    made = workflow(GUESSED)
+    made = workflow(GUESSED_SUBJECT)
     deliver({"number": "INV-204", "customer": "Müller & Söhne"})
     deliver({"number": "INV-205", "customer": QUOTED})
     drain()
@@ -79,7 +79,7 @@ def test_rows_from_before_show_what_is_known(orders, sign_in, owner):
 
 
 def test_a_subject_is_declared_in_the_settings(workflow, deliver, drain, sign_in, owner):
-    made = workflow(DECLARED)
+    made = workflow(DECLARED_SUBJECT)
     page = Page(sign_in(owner).get(reverse("studio:builder_step", args=[made.pk, "~workflow"])))
     assert "Subject line" in page.text
     deliver({"customer": "Acme", "number": 7})

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
 from automate_governance.models import AuditEntry
-from tests.studio.test_screens import Page
+from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,7 +17,6 @@ from automate_core.models import WebhookEndpoint
 from automate_governance import payload_views
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.keyring import generate_key
-from tests.studio.test_screens import approval, bulk_action, run, urls, view  # noqa: F401 - its objects and addresses
 
 YAML = "{name: Sent in, slug: sent-in, steps: [{key: one, action: data.log, inputs: {message: x}}]}"
 RULE = {"kind": "first_failure", "channel": "email", "to_owner": "on", "is_on": "on"}
@@ -179,7 +178,7 @@ def _left(client, url, sent):
 
 
 @pytest.fixture
-def unused(urls, owner, run):  # noqa: F811
+def unused(urls, owner, run):
     """The addresses, with a secret and a webhook that nothing uses, so that they can be deleted."""
     secret = StoredSecret(name="unused", owner=owner)
     secret.put("of-no-use-to-anybody")
@@ -198,7 +197,7 @@ def unused(urls, owner, run):  # noqa: F811
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_url_that_changes_something_leaves_an_entry(unused, admin, colleague, sign_in, run):  # noqa: F811
+def test_every_url_that_changes_something_leaves_an_entry(unused, admin, colleague, sign_in, run):
     """A new URL that takes POST stands in one of the lists above, and those of the first leave their entries."""
     client, listed = sign_in(admin), {*LEAVES, *CHANGES_NOTHING, *ELSEWHERE}
     silent, unlisted = {}, set()
@@ -254,7 +253,7 @@ COMMANDS_WITH = {
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_command_that_changes_something_leaves_an_entry(run, deliver, admin, monkeypatch, tmp_path, settings):  # noqa: F811
+def test_every_command_that_changes_something_leaves_an_entry(run, deliver, admin, monkeypatch, tmp_path, settings):
     """What is done to runs and dead jobs by command goes the way that the pages go; the rest is done here."""
     monkeypatch.setattr(sys, "argv", ["manage.py"])
     ours = {name for name, app in get_commands().items() if str(app).startswith("automate_")}

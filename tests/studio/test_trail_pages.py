@@ -14,8 +14,8 @@ from automate_governance import audit
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.people import origin
 from automate_governance.people.account_trail import unrecorded
-from tests.governance.test_audit import _without_triggers
-from tests.studio.test_screens import Page
+from tests.support.audit import without_append_only
+from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -121,7 +121,7 @@ def test_the_check_says_whole_and_then_who_was_tampered_with(auditor, entries):
     assert "Nothing was tampered with" in text and "by stranger" in text
     anchor = AuditEntry.objects.get(verb="audit.verified").changes["anchor"]
     assert anchor in text
-    with _without_triggers() as cursor:
+    with without_append_only() as cursor:
         cursor.execute("UPDATE automate_governance_auditentry SET actor = 'nobody' WHERE id = %s", [entries[0].pk])
     auditor.post(reverse("studio:trail_verify"))
     text = Page(auditor.get(LIST)).text
@@ -130,7 +130,7 @@ def test_the_check_says_whole_and_then_who_was_tampered_with(auditor, entries):
 
 def test_a_tail_that_was_cut_since_the_last_check_is_noticed(auditor, entries):
     auditor.post(reverse("studio:trail_verify"))
-    with _without_triggers() as cursor:
+    with without_append_only() as cursor:
         cursor.execute("DELETE FROM automate_governance_auditlink WHERE entry_id >= %s", [entries[2].pk])
         cursor.execute("DELETE FROM automate_governance_auditentry WHERE id BETWEEN %s AND %s", [entries[2].pk, 10**9])
     audit.record(None, "thing.after", entries[0])

@@ -20,24 +20,17 @@ from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry, StoredSecret
 from tests.conftest import SECRET
-from tests.matrix import representatives
-from tests.studio.test_builder import Builder
-from tests.studio.test_screens import Page
+from tests.support.builder import Builder
+from tests.support.matrix import representatives
+from tests.support.pages import Page
+from tests.support.workflows import WITHOUT_TRIGGERS
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-PLAIN = """
-name: New orders
-slug: new-orders
-timezone: Europe/Berlin
-triggers: []
-steps: [{key: done, kind: stop}]
-"""
 
 
 @pytest.fixture
 def builder(workflow, sign_in, owner):
-    return Builder(sign_in(owner), workflow(PLAIN, publish=False))
+    return Builder(sign_in(owner), workflow(WITHOUT_TRIGGERS, publish=False))
 
 
 def config(builder, key):
@@ -336,7 +329,7 @@ def test_what_is_asked_for_is_a_list_of_fields(builder):
 
 
 def test_another_workflow_is_chosen_among_those_one_may_view(builder, workflow, colleague):
-    workflow(PLAIN.replace("new-orders", "seen").replace("New orders", "Seen by me"), publish=False)
+    workflow(WITHOUT_TRIGGERS.replace("new-orders", "seen").replace("New orders", "Seen by me"), publish=False)
     hidden = workflows.save_definition(Definition(name="Hidden", slug="hidden", steps=[]), owner=colleague)
     builder.do("add_trigger", kind="run")
     page = builder.panel("~trigger")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Mapping
 
@@ -11,47 +10,18 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
 from automate_core import database
-from automate_core.models import ExecutionRun, Trigger, Wait, Workflow, WorkflowVersion
+from automate_core.models import ExecutionRun, Trigger, Wait, Workflow
 from automate_governance.models import AuditEntry
-from tests.studio.test_screens import BRANCHING, Page
+from tests.support.pages import Page
+from tests.support.runs import published_workflows, timed_runs
+from tests.support.workflows import BRANCHING
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HTMX = {"HX-Request": "true"}
-
-
-def made(owner, *names, status="active", **values):
-    """Published workflows, each with one version."""
-    found = []
-    for name in names:
-        fields = {"slug": name.lower(), "owner": owner, "run_as": owner, "status": status, **values}
-        workflow = Workflow.objects.create(name=name, **fields)
-        if status != "draft":
-            version = WorkflowVersion.objects.create(
-                workflow=workflow, number=1, author=owner, run_as=owner, definition={"name": name, "slug": name.lower()}
-            )
-            Workflow.objects.filter(pk=workflow.pk).update(published=version)
-            workflow.refresh_from_db()
-        found.append(workflow)
-    return found
-
-
-def ran(workflow, *seconds, status="succeeded", ago=60):
-    """Runs that took so long each, the first one the oldest."""
-    began = timezone.now() - dt.timedelta(seconds=ago)
-    for took in seconds:
-        ExecutionRun.objects.create(
-            workflow=workflow,
-            version=workflow.published,
-            trace_id="1" * 32,
-            status=status,
-            started_at=began,
-            finished_at=began + dt.timedelta(seconds=took),
-        )
 
 
 class List:
@@ -90,11 +60,13 @@ def states():
 
 
 def test_a_row_says_how_its_latest_runs_went(mine, owner):
-    [workflow] = made(owner, "Alpha", tags=["billing", "eu", "night"], description="Counts <i>things</i>")
+    [workflow] = published_workflows(
+        owner, "Alpha", tags=["billing", "eu", "night"], description="Counts <i>things</i>"
+    )
     Trigger.objects.create(workflow=workflow, key="t", kind="webhook", config={"endpoint": "github", "event": "issues"})
-    ran(workflow, *[1] * 5, status="failed", ago=900)  # older than the last twenty
-    ran(workflow, *[2] * 18, 95)
-    ran(workflow, 3, status="failed")
+    timed_runs(workflow, *[1] * 5, status="failed", ago=900)  # older than the last twenty
+    timed_runs(workflow, *[2] * 18, 95)
+    timed_runs(workflow, 3, status="failed")
     answer = mine.get()
     page = Page(answer)
     tracker = next(attributes["aria-label"] for attributes in page.all(role="img") if "aria-label" in attributes)
@@ -106,12 +78,12 @@ def test_a_row_says_how_its_latest_runs_went(mine, owner):
 
 
 def test_searching_filtering_and_the_tabs(mine, owner, colleague):
-    alpha, beta, gamma = made(owner, "Alpha", "Beta", "Gamma")
+    alpha, beta, gamma = published_workflows(owner, "Alpha", "Beta", "Gamma")
     Workflow.objects.filter(pk=alpha.pk).update(tags=["billing", "eu"])
     Workflow.objects.filter(pk=beta.pk).update(owner=colleague, tags=["eu"], status="paused")
-    made(owner, "Draft", status="draft")
-    made(owner, "Old", status="archived", tags=["eu", "gone"])
-    made(colleague, "Theirs", tags=["secret-tag"])
+    published_workflows(owner, "Draft", status="draft")
+    published_workflows(owner, "Old", status="archived", tags=["eu", "gone"])
+    published_workflows(colleague, "Theirs", tags=["secret-tag"])
     Trigger.objects.create(workflow=gamma, key="t", kind="schedule", config={"cron": "0 8 * * *"})
     assign_perm("view_workflow", owner, beta)
     for query, found in (
@@ -148,11 +120,11 @@ def test_searching_filtering_and_the_tabs(mine, owner, colleague):
 
 
 def test_sorting_and_paging(mine, owner, sign_in, stranger):
-    alpha, beta, gamma, _never = made(owner, "Alpha", "Beta", "Gamma", "Never")
-    ran(gamma, 5)
-    ran(alpha, 90, 1)
-    ran(alpha, 1, status="failed")
-    ran(beta, 30)
+    alpha, beta, gamma, _never = published_workflows(owner, "Alpha", "Beta", "Gamma", "Never")
+    timed_runs(gamma, 5)
+    timed_runs(alpha, 90, 1)
+    timed_runs(alpha, 1, status="failed")
+    timed_runs(beta, 30)
     for sort, found in (
         ("name", ["Alpha", "Beta", "Gamma", "Never"]),
         ("-name", ["Never", "Gamma", "Beta", "Alpha"]),
@@ -166,7 +138,7 @@ def test_sorting_and_paging(mine, owner, sign_in, stranger):
         assert mine.names({"sort": sort}) == found, sort
     page = Page(mine.get({"sort": "-last"}))
     assert page.all(aria_sort="descending") and page.all(href="?sort=last") and page.all(href="?sort=success")
-    made(owner, *[f"W{number:02}" for number in range(30)])
+    published_workflows(owner, *[f"W{number:02}" for number in range(30)])
     for sort in ("name", "-last"):
         first, second = (mine.get({"sort": sort, "page": number}) for number in ("1", "2"))
         assert "1 to 25 of 34" in text_of(first) and "26 to 34 of 34" in text_of(second)
@@ -177,7 +149,7 @@ def test_sorting_and_paging(mine, owner, sign_in, stranger):
 
 
 def test_a_filter_asks_for_the_list_alone_and_says_its_address(mine, owner):
-    made(owner, "Alpha", status="paused")
+    published_workflows(owner, "Alpha", status="paused")
     answer = mine.get({"q": "al", "owner": "", "show": "paused", "sort": "-last"}, **HTMX)
     assert answer["HX-Push-Url"] == f"{List.url}?show=paused&q=al&sort=-last"
     assert answer.content.strip().startswith(b"<section") and {"list", "tabs", "clear", "toast"} <= set(
@@ -199,10 +171,10 @@ def test_two_hundred_workflows_with_a_hundred_thousand_runs_cost_what_ten_do(min
         return len(seen) + len(asked)
 
     monkeypatch.setattr(database, "run", noted)
-    made(owner, *[f"A{number:02}" for number in range(10)])
+    published_workflows(owner, *[f"A{number:02}" for number in range(10)])
     sorts = ("name", "-last", "success", "p95")
     few = [cost(sort) for sort in sorts]
-    made(owner, *[f"B{number:03}" for number in range(190)])
+    published_workflows(owner, *[f"B{number:03}" for number in range(190)])
     with connection.cursor() as cursor:
         cursor.execute("""
             INSERT INTO automate_core_executionrun (id, workflow_id, version_id, cause, status, trace_id, created_at,
@@ -235,8 +207,8 @@ def runs_read(sql, values):
 
 
 def test_many_are_paused_resumed_archived_and_restored(mine, owner):
-    alpha, beta = made(owner, "Alpha", "Beta")
-    [draft] = made(owner, "Draft", status="draft")
+    alpha, beta = published_workflows(owner, "Alpha", "Beta")
+    [draft] = published_workflows(owner, "Draft", status="draft")
     answer = mine.do("pause", alpha, beta, draft, sort="-name")
     assert answer.status_code == 200 and states() == {"Alpha": "paused", "Beta": "paused", "Draft": "draft"}
     said = text_of(answer)
@@ -264,7 +236,7 @@ def test_many_are_paused_resumed_archived_and_restored(mine, owner):
 
 
 def test_each_is_asked_for_itself(mine, owner, colleague, stranger, sign_in):
-    alpha, beta, gamma = made(owner, "Alpha", "Beta", "Gamma")
+    alpha, beta, gamma = published_workflows(owner, "Alpha", "Beta", "Gamma")
     for workflow in (alpha, beta):
         assign_perm("view_workflow", colleague, workflow)
     assign_perm("publish_workflow", colleague, alpha)
@@ -286,7 +258,7 @@ def test_each_is_asked_for_itself(mine, owner, colleague, stranger, sign_in):
 
 
 def test_operators_pause_and_resume_and_archive_nothing(mine, owner, stranger, sign_in):
-    [alpha] = made(owner, "Alpha")
+    [alpha] = published_workflows(owner, "Alpha")
     stranger.groups.set(Group.objects.filter(name="Operators"))
     theirs = List(sign_in(stranger))
     page = reverse("admin:automate_core_workflow_change", args=[alpha.pk])

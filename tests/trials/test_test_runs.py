@@ -17,42 +17,14 @@ from automate_core.models import Event, ExecutionRun, RunLog, StepRun, StepSampl
 from automate_core.runs import control
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
+from tests.support.workflows import ASKS_THE_OWNER, GROUPS_ARE_WRITABLE, STORY
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-MODELS = {"auth.Group": {"read": ["name"], "write": ["name"], "delete": True}}
-STORY = """
-name: Story
-slug: story
-triggers: [{endpoint: github, event: issues}]
-steps:
-  - {key: look, action: data.set, inputs: {title: '{{ event.payload.title }}'}}
-  - {key: make, action: models.create, inputs: {model: auth.Group, values: {name: '{{ steps.look.output.title }}'}}}
-  - key: rename
-    action: models.update
-    inputs:
-      model: auth.Group
-      where: {pk: '{{ steps.make.output.pk }}'}
-      values: {name: '{{ steps.look.output.title }} 2'}
-  - key: tell
-    action: email.send
-    inputs: {to: a@example.com, subject: 'About {{ steps.make.output.name }}', text: Hello}
-  - kind: for_each
-    key: each
-    items: '{{ event.payload.labels }}'
-    steps: [{key: note, action: data.set, inputs: {n: '{{ item }}'}}]
-  - kind: branch
-    key: route
-    arms:
-      - {key: big, when: {'>': [{var: event.payload.n}, 5]}, steps: [{key: inner, action: data.set, inputs: {a: 1}}]}
-  - {kind: wait, key: later, duration: 2h}
-  - {key: last, action: data.set, inputs: {sent: '{{ steps.tell.output }}'}}
-"""
 
 
 @pytest.fixture
 def story(owner, endpoint, settings):
-    settings.AUTOMATE_MODELS = MODELS
+    settings.AUTOMATE_MODELS = GROUPS_ARE_WRITABLE
     owner.user_permissions.set(Permission.objects.filter(content_type__model="group"))
     return workflows.save_definition(yaml_files.read_workflow(STORY), owner=owner)
 
@@ -132,25 +104,6 @@ def test_a_mock_is_used_in_place_of_its_step(tested, story, owner):
     assert results.mocked_keys(story) == {"make", "rename"}
 
 
-ASKING = """
-name: Asking
-slug: asking
-triggers: [{endpoint: github, event: issues}]
-steps:
-  - kind: approval
-    key: ask
-    name: Refund the order
-    assignees: [owner]
-    timeout: 4h
-    form: [{name: amount, kind: number, required: true}, {name: level, kind: choice, choices: [low, high]}]
-    outcomes:
-      - {key: approved, steps: [{key: pay, action: data.set, inputs: {sum: '{{ steps.ask.output.form.amount }}'}}]}
-      - {key: rejected, steps: [{key: refuse, action: data.set, inputs: {by: '{{ steps.ask.output.by }}'}}]}
-    on_timeout: [{key: late, action: data.set, inputs: {late: true}}]
-  - {key: last, action: data.set, inputs: {came: '{{ steps.ask.output.outcome }}'}}
-"""
-
-
 @pytest.mark.parametrize(
     ("mode", "chosen", "reached"),
     [
@@ -163,7 +116,7 @@ steps:
     ],
 )
 def test_an_approval_takes_the_chosen_outcome_and_the_test_goes_on(owner, endpoint, drain, mode, chosen, reached):
-    story = workflows.save_definition(yaml_files.read_workflow(ASKING), owner=owner)
+    story = workflows.save_definition(yaml_files.read_workflow(ASKS_THE_OWNER), owner=owner)
     decisions = {"ask": Decision(**chosen)} if chosen else {}
     run = starting.start_test(story, Request(mode=mode, scope="whole", payload={}, decisions=decisions), by=owner)
     drain()
@@ -176,7 +129,7 @@ def test_an_approval_takes_the_chosen_outcome_and_the_test_goes_on(owner, endpoi
 
 
 def test_an_outcome_that_cannot_be_taken_is_refused(owner, endpoint):
-    story = workflows.save_definition(yaml_files.read_workflow(ASKING), owner=owner)
+    story = workflows.save_definition(yaml_files.read_workflow(ASKS_THE_OWNER), owner=owner)
     for chosen, said in (
         (Decision(outcome="maybe"), "Refund the order has no outcome 'maybe'"),
         (Decision(outcome="approved", form={"amount": "much"}), "Refund the order: amount must be a number"),

@@ -16,7 +16,7 @@ import psycopg
 from automate_site.embedded_postgres import Cluster, temporary_cluster
 from tests.faults.harness import Mill, Sender
 from tests.faults.invariants import Evidence, check
-from tests.sink import Sink
+from tests.support.sink import Sink
 
 SECRET = "faults-faults-faults-faults-faults"
 CALL = """
