@@ -39,7 +39,7 @@ def audit_list(request: HtmxRequest) -> HttpResponse:
     found, is_stopped = find_entries(request, question)
     status = 422 if question.problems else 200
     shown: dict[str, Any] = {"found": found, "is_stopped": is_stopped}
-    template = "automate_studio/trail/list.html"
+    template = "automate_studio/audit/list.html"
     if request.htmx:
         return TemplateResponse(request, f"{template}#list", shown, status=status)
     return render_page(request, template, "Audit trail", status=status, integrity=integrity_state(), **shown)

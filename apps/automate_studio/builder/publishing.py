@@ -98,7 +98,7 @@ def _show_review(
     found = reviews.build_review(workflow, by=current_person(request))
     return render_page(
         request,
-        "automate_studio/publishing/review.html",
+        "automate_studio/builder/publishing/review.html",
         f"Publish {workflow.name}",
         status=status,
         workflow=workflow,
@@ -155,7 +155,7 @@ def version_list(request: HttpRequest, pk: int) -> HttpResponse:
     shown = list((found.filter(number__lt=before) if before else found)[: MOST + 1])
     return render_page(
         request,
-        "automate_studio/publishing/versions.html",
+        "automate_studio/builder/publishing/versions.html",
         f"Versions of {workflow.name}",
         workflow=workflow,
         versions=shown[:MOST],
@@ -254,7 +254,7 @@ def _show_comparison(
     refusal = _older_version_problem(request, workflow, older) if older else ""
     return render_page(
         request,
-        "automate_studio/publishing/compare.html",
+        "automate_studio/builder/publishing/compare.html",
         f"Compare versions of {workflow.name}",
         status=status,
         workflow=workflow,

@@ -327,7 +327,7 @@ def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
             "workflow": workflow,
             "open": True,
         }
-        return TemplateResponse(request, "automate_studio/builder/triggers/creating.html", again, status=422)
+        return TemplateResponse(request, "automate_studio/builder/triggers/endpoint_form.html", again, status=422)
     except EditError as error:
         return _error_response(request, error)
     config = state.draft.triggers[key].config
@@ -349,7 +349,7 @@ def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
         return poll_event(request, state, key)
     shown = capture_event(request, state, key)
     context = {**_builder_context(request, state, panel_at(state, START, request.user)), **shown}
-    return TemplateResponse(request, "automate_studio/builder/triggers/caught.html", context)
+    return TemplateResponse(request, "automate_studio/builder/triggers/captured.html", context)
 
 
 # --- what is drawn ----------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
     list_title = "Connections"
     share_kind = "connection"
     above = "automate_studio/connections/health.html"
-    beside = "automate_studio/connections/beside.html"
+    beside = "automate_studio/connections/form_aside.html"
     folded = ("Sign-in", "Allowed hosts")
     conditions = {
         **{f"oauth_{name}": (_SIGNS_IN,) for name in ("grant", "client_id", "client_secret", "scopes")},

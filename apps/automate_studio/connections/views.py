@@ -134,9 +134,9 @@ def connection_try(request: HttpRequest, pk: int = 0) -> HttpResponse:
         faults = [f"{form[name].label}: {' '.join(said)}" if name in form.fields else " ".join(said)
                   for name, said in form.errors.items()]  # fmt: skip
         shown: dict[str, Any] = {"faults": faults}
-        return TemplateResponse(request, "automate_studio/connections/tried.html", shown, status=422)
+        return TemplateResponse(request, "automate_studio/connections/test_result.html", shown, status=422)
     result = trial.run_unsaved_connection_test(form.instance, form.new_secrets, current_person(request))
-    return TemplateResponse(request, "automate_studio/connections/tried.html", {"trial": result})
+    return TemplateResponse(request, "automate_studio/connections/test_result.html", {"trial": result})
 
 
 @require_POST

@@ -77,7 +77,7 @@ def rejected_list(request: HttpRequest) -> HttpResponse:
     if not may_list_events(request.user):
         raise Http404
     found = rejection_page(request.user, timezone.now())
-    return _render_page(request, "refused", "Refused deliveries", found=found, tabs=event_tabs({}, of_refused=True))
+    return _render_page(request, "rejected", "Refused deliveries", found=found, tabs=event_tabs({}, of_refused=True))
 
 
 @require_safe

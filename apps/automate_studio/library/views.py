@@ -79,7 +79,7 @@ class SetupTask:
 def template_list(request: HttpRequest) -> HttpResponse:
     """All templates, those of one category, or search results."""
     _check_may_add(request)
-    return render_page(request, "automate_studio/gallery/page.html", "Templates", **_template_grid(request, ""))
+    return render_page(request, "automate_studio/library/list.html", "Templates", **_template_grid(request, ""))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -99,7 +99,7 @@ def template_detail(request: HttpRequest, slug: str) -> HttpResponse:
     tree = draft_tree(found.definition)
     return render_page(
         request,
-        "automate_studio/gallery/template.html",
+        "automate_studio/library/page.html",
         found.name,
         status=422 if request.method == "POST" else 200,
         template=found,
@@ -123,7 +123,7 @@ def is_first_run(request: HttpRequest) -> bool:
 def first_run_page(request: HttpRequest) -> HttpResponse:
     """First page of an empty site: setup tasks and templates."""
     context = {"to_do": list(_setup_tasks(request)), **_template_grid(request, reverse("studio:gallery"))}
-    return render_page(request, "automate_studio/gallery/start.html", "Get started", **context)
+    return render_page(request, "automate_studio/library/first_run.html", "Get started", **context)
 
 
 def _check_may_add(request: HttpRequest) -> None:

@@ -23,14 +23,14 @@ class StudioBudgetAdmin(ObjectAdmin, BudgetAdmin):
 
     new_title = "New budget"
     list_title = "Model budgets"
-    above = "automate_studio/budgets/meters.html"
+    above = "automate_studio/model_usage/budgets/meters.html"
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
         url = reverse("admin:automate_llm_llmbudget_changelist")
         found = budget_page(request.GET)
-        return list_response(request, "automate_studio/budgets/list.html", "Model budgets", url, found)
+        return list_response(request, "automate_studio/model_usage/budgets/list.html", "Model budgets", url, found)
 
     def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Usage of the budget."""

@@ -46,7 +46,7 @@ def usage_page(request: HttpRequest) -> HttpResponse:
     period, problem = _parse_period(request.GET)
     return render_page(
         request,
-        "automate_studio/model_usage.html",
+        "automate_studio/model_usage/page.html",
         "Model usage",
         period=period,
         problem=problem,

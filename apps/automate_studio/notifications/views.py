@@ -154,7 +154,7 @@ def _render_page(request: HttpRequest, workflow: Workflow | None) -> HttpRespons
     )
     return render_page(
         request,
-        "automate_studio/notifications.html",
+        "automate_studio/notifications/page.html",
         f"Notifications of {workflow}" if workflow else "Notifications",
         workflow=workflow,
         may_change=workflow is not None or can(request.user, "administer", SITE),
@@ -186,7 +186,7 @@ def _edit_rule(request: HttpRequest, rule: NotificationRule | None, workflow: Wo
             form = RuleForm(person=current_person(request), rule=rule, initial=initial_values(rule, timezone))
     response = render_page(
         request,
-        "automate_studio/notification_rule.html",
+        "automate_studio/notifications/rule_form.html",
         "Notification rule" if rule else "New notification rule",
         workflow=workflow,
         rule=rule,

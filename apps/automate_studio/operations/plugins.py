@@ -89,7 +89,7 @@ def plugin_list(request: HttpRequest) -> HttpResponse:
     """All plug-ins, for administrators."""
     if not can(request.user, "administer", SITE):
         raise PermissionDenied
-    return render_page(request, "automate_studio/plugins.html", "Plug-ins", found=find_plugins(request.GET))
+    return render_page(request, "automate_studio/operations/plugins.html", "Plug-ins", found=find_plugins(request.GET))
 
 
 def find_plugins(query: Mapping[str, Any]) -> KeysetPage:

@@ -97,7 +97,7 @@ def _render_page(
     found = forecast.build_forecast(replace(policy.load_policy(), site=site))
     return render_page(
         request,
-        "automate_studio/retention.html",
+        "automate_studio/operations/retention.html",
         "Retention",
         status=422 if errors else 200,
         found=found,

@@ -31,7 +31,7 @@ def run_list(request: HtmxRequest) -> HttpResponse:
     """Runs that this person may view, newest first; htmx gets the rows, or the whole list."""
     if not holds_anywhere(request.user, "view", ExecutionRun):
         raise Http404
-    template = "automate_studio/runs.html"
+    template = "automate_studio/runs/list.html"
     if request.htmx and (request.htmx.target or "list") == "list":
         found = run_list_page(request.user, request.GET, timezone.now(), whole=False)
         return TemplateResponse(request, f"{template}#list", {"found": found})
@@ -49,7 +49,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     kinds = FailureGroup.objects.filter(runs__run=run_id, resolved_at=None)
     return render_page(
         request,
-        "automate_studio/run/page.html",
+        "automate_studio/runs/page/page.html",
         f"Run {page.run}",
         page=page,
         may_see=shown.may_see if shown else can(request.user, "view_payload", page.run),
@@ -73,7 +73,7 @@ def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse
     shown = _inspect_step(request, page, page.step_at(path))
     if shown is None:
         raise Http404
-    return TemplateResponse(request, "automate_studio/run/inspector.html", {"page": page, "inspector": shown})
+    return TemplateResponse(request, "automate_studio/runs/page/inspector.html", {"page": page, "inspector": shown})
 
 
 @require_safe
@@ -83,7 +83,7 @@ def run_approvals(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     page = load_run(request.user, run_id, RunView()) if run.status in FINAL_RUN_STATES else None
     may_see = page is not None and can(request.user, "view_payload", run)
     context = {"run": run, "asks": pending_approvals(run, request.user), "page": page, "may_see": may_see}
-    return TemplateResponse(request, "automate_studio/run/asks_answer.html", context)
+    return TemplateResponse(request, "automate_studio/runs/page/approvals_answer.html", context)
 
 
 def _inspect_step(request: HttpRequest, page: run_page.RunPage, path: str) -> StepInspector | None:

@@ -23,7 +23,7 @@ class StudioSecretAdmin(ObjectAdmin, StoredSecretAdmin):
 
     new_title = "New secret"
     list_title = "Secrets"
-    beside = "automate_studio/objects/used.html"
+    beside = "automate_studio/ui/objects/usage_card.html"
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
         found = secret_page(request.user, request.GET, timezone.now())

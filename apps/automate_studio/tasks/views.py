@@ -46,7 +46,7 @@ def approval_list(request: HttpRequest) -> HttpResponse:
     """Approvals to decide, or decided ones."""
     found = task_page(request.user, request.GET, timezone.now())
     hands_over = found.hidden.get("show") == "all"
-    return _render_page(request, "automate_studio/tasks.html", "My tasks", found=found, may_hand_over=hands_over)
+    return _render_page(request, "automate_studio/tasks/list.html", "My tasks", found=found, may_hand_over=hands_over)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -174,7 +174,7 @@ def _record_decision(request: HttpRequest, wait: Wait) -> HttpResponse:
 
 
 def _no_longer_response(request: HttpRequest, why: str = _NO_LONGER) -> HttpResponse:
-    response = _render_page(request, "automate_studio/task_refused.html", "Not yours to decide", why=why)
+    response = _render_page(request, "automate_studio/tasks/not_assigned.html", "Not yours to decide", why=why)
     response.status_code = 403
     return response
 
@@ -189,7 +189,7 @@ def _render_task(
     row = build_task_row(wait, timezone.now())
     response = _render_page(
         request,
-        "automate_studio/task.html",
+        "automate_studio/tasks/page.html",
         row.name,
         wait=wait,
         approving=approvals.approving(wait),

@@ -67,5 +67,5 @@ def _button(place: InsertPlace) -> SafeString:
 
 @functools.lru_cache(maxsize=4_096)  # two large workflows; an entry is some 1.5 kB
 def _drawn(card: StepCard, step_url: str, on: bool) -> SafeString:
-    html = render_to_string("automate_studio/tree/card.html", {"card": card, "step_url": step_url, "on": on})
+    html = render_to_string("automate_studio/ui/tree/card.html", {"card": card, "step_url": step_url, "on": on})
     return SafeString(_INDENTATION.sub("\n", html))  # a large workflow has hundreds of them

@@ -59,7 +59,7 @@ class TimelineBar:
 class StepRow:
     """Row of a step. `lane` is the parallel branch that begins with it; `said` describes its bars."""
 
-    template: ClassVar[str] = "automate_studio/run/row_step.html"
+    template: ClassVar[str] = "automate_studio/runs/page/row_step.html"
     card: StepCard
     depth: int
     bars: tuple[TimelineBar, ...]
@@ -82,7 +82,7 @@ class StepRow:
 class ItemsRow:
     """Row above the items of a loop: filters, pages, and a jump to an item; else a link that lists them."""
 
-    template: ClassVar[str] = "automate_studio/run/row_items.html"
+    template: ClassVar[str] = "automate_studio/runs/page/row_items.html"
     items: Items
     card: StepCard
     depth: int
@@ -114,7 +114,7 @@ class ItemsRow:
 class ItemRow:
     """A loop item; `shown` marks the one whose steps follow."""
 
-    template: ClassVar[str] = "automate_studio/run/row_item.html"
+    template: ClassVar[str] = "automate_studio/runs/page/row_item.html"
     item: Item
     loop: str
     name: str
@@ -138,7 +138,7 @@ class ItemRow:
 class PassedRow:
     """Steps of routes not taken, in one row. `routes` are their names."""
 
-    template: ClassVar[str] = "automate_studio/run/row_passed.html"
+    template: ClassVar[str] = "automate_studio/runs/page/row_passed.html"
     first: StepCard
     count: int
     routes: str

@@ -20,8 +20,8 @@ class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
     new_title = "New webhook"
     list_title = "Webhooks"
     share_kind = "webhook"
-    above = "automate_studio/webhooks/about.html"
-    beside = "automate_studio/webhooks/beside.html"
+    above = "automate_studio/webhooks/summary.html"
+    beside = "automate_studio/webhooks/form_aside.html"
     conditions = CONDITIONS
     left_behind = (
         "Its events stay until their days are over, for those who may view all webhooks. "

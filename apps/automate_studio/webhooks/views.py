@@ -83,7 +83,7 @@ def endpoint_summary(request: HttpRequest, endpoint: WebhookEndpoint) -> Endpoin
 
 def endpoint_saved(request: HttpRequest, endpoint: WebhookEndpoint, secret: str, title: str) -> HttpResponse:
     """A saved endpoint, with its secret once."""
-    template = "automate_studio/webhooks/made.html"
+    template = "automate_studio/webhooks/saved.html"
     about = _without_own_link(build_endpoint_info(endpoint.slug, request.user, "", secret=secret))
     answer = render_page(request, template, title, endpoint=about, webhook=endpoint)
     show_once(answer, secret)

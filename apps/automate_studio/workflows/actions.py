@@ -26,7 +26,7 @@ from automate_studio.ui.request_params import current_person, parse_number
 from automate_studio.ui.responses import HttpResponseSeeOther
 from automate_studio.workflows.listing import ON_A_PAGE, workflow_page
 
-TEMPLATE = "automate_studio/workflows.html"
+TEMPLATE = "automate_studio/workflows/list.html"
 
 
 @dataclass(frozen=True)

@@ -143,5 +143,5 @@ def _render_page(request: HttpRequest, **context: Any) -> HttpResponse:
     """The page; 422 after a rejection."""
     status, templates = 422 if context else 200, list(files.installed_templates().values())
     return render_page(
-        request, "automate_studio/gallery/new.html", "New workflow", status=status, templates=templates, **context
+        request, "automate_studio/workflows/new.html", "New workflow", status=status, templates=templates, **context
     )

@@ -58,4 +58,4 @@ def manual_start_status(request: HttpRequest, pk: int, event_id: uuid.UUID) -> H
         raise Http404
     recent = recent_runs(workflow, current_person(request), timezone.now())
     shown = {"workflow": workflow, "started": found, "recent": recent}
-    return TemplateResponse(request, "automate_studio/started_answer.html", shown)
+    return TemplateResponse(request, "automate_studio/workflows/manual_start_answer.html", shown)

@@ -44,7 +44,7 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
         text = example_payload(workflow, current_person(request))
     return render_page(
         request,
-        "automate_studio/start.html",
+        "automate_studio/workflows/start.html",
         f"Run {workflow.name}",
         status=422 if errors or fault else 200,
         takes_any=takes_any,

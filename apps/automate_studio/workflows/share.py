@@ -53,7 +53,7 @@ def share(request: HtmxRequest, kind: str, pk: int) -> HttpResponse:
     by_htmx = bool(request.htmx)
     if request.method == "POST" and not problem and not by_htmx:
         return HttpResponseSeeOther(request.path)
-    template = "automate_studio/share.html" + ("#panel" if by_htmx else "")
+    template = "automate_studio/workflows/share.html" + ("#panel" if by_htmx else "")
     site = admin_site()
     request.current_app = site.name
     context = {"title": f"Share {obj}", **_share_context(request, obj, kind), "problem": problem}

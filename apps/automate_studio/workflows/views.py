@@ -31,7 +31,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
     workflow, definition, is_draft = _shown_definition(request, pk)
     return render_page(
         request,
-        "automate_studio/workflow.html",
+        "automate_studio/workflows/page.html",
         workflow.name,
         workflow=workflow,
         is_draft=is_draft,

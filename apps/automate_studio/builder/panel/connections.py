@@ -48,7 +48,7 @@ def _test_connection(request: HttpRequest, node: StepNode) -> HttpResponse:
         "at": timezone.localtime(),
         "connection": found,
     }
-    return TemplateResponse(request, "automate_studio/builder/connection/said.html", context)
+    return TemplateResponse(request, "automate_studio/builder/connection/test_result.html", context)
 
 
 def _create_connection(request: HttpRequest, node: StepNode) -> HttpResponse:
@@ -65,7 +65,7 @@ def _create_connection(request: HttpRequest, node: StepNode) -> HttpResponse:
         made = form.save(commit=False)
         model_admin.save_model(request, made, form, change=False)
         context = {"made": made, "node": node}
-        return TemplateResponse(request, "automate_studio/builder/connection/made.html", context)
+        return TemplateResponse(request, "automate_studio/builder/connection/created.html", context)
     context = {"sections": _sections(model_admin, request, form), "form": form, "adapter": form.adapter}
     status = 422 if request.method == "POST" else 200
     return TemplateResponse(request, "automate_studio/builder/connection/form.html", context, status=status)

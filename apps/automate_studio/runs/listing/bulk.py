@@ -106,7 +106,7 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
         return _error_response(request, _nothing_to_do_reason(counted), 409)
     if not is_confirmed:
         context = {"counted": counted, "query": filters.address(), "request_id": uuid7()}
-        return TemplateResponse(request, "automate_studio/run_list/bulk_dialog.html", context)
+        return TemplateResponse(request, "automate_studio/runs/list/bulk_dialog.html", context)
     of_retry = {"start": wanted.start, "version": wanted.version, "again": wanted.again}
     options = of_retry if wanted.verb == "retry" else {"reason": wanted.reason}
     action = bulk.create_bulk_action(wanted.verb, counted.ids, options, by=current_person(request), request=clicked)
@@ -202,8 +202,8 @@ def _applies_to(verb: str, status: str, cause: str) -> bool:
 
 def _bulk_progress_of(request: HttpRequest, action: BulkAction) -> HttpResponse:
     progress = BulkProgress(action=action, refusals=bulk.list_refusals(action, MOST_SHOWN))
-    return TemplateResponse(request, "automate_studio/run_list/bulk_progress.html", {"progress": progress})
+    return TemplateResponse(request, "automate_studio/runs/list/bulk_progress.html", {"progress": progress})
 
 
 def _error_response(request: HttpRequest, said: str, status: int) -> HttpResponse:
-    return TemplateResponse(request, "automate_studio/run_list/bulk_refused.html", {"said": said}, status=status)
+    return TemplateResponse(request, "automate_studio/runs/list/bulk_refused.html", {"said": said}, status=status)

@@ -142,7 +142,7 @@ def _filter_editors(filters: Filters, search: RunSearch) -> list[FilterEditor]:
     more = FilterEditor(
         kind="more",
         label="Filter",
-        template="automate_studio/run_list/more.html",
+        template="automate_studio/runs/list/other_filters.html",
         hidden=dict(filters.kept),
         values={name: "" for parts in others for name in parts},
         options=_term_names(search, ""),
@@ -170,13 +170,13 @@ def _filter_editor(
         name, value = filters.term or ("", "")
         template, options, values = "term", _term_names(search, name), {"term": value}
     elif kind == "took":
-        template = "took"
+        template = "duration"
     else:
         template = "text"
     return FilterEditor(
         kind=kind,
         label=_LABELS.get(kind, label),
-        template=f"automate_studio/run_list/{template}.html",
+        template=f"automate_studio/runs/list/{template}.html",
         hidden=filters.without(parts),
         values=values,
         options=options,

@@ -172,4 +172,4 @@ def _bar_response(request: HttpRequest, outcome: ViewOutcome, *, status: int = 2
     if not holds_anywhere(request.user, "view", ExecutionRun):
         raise Http404
     context = {"bar": build_view_bar(request.user, _posted_filters(request)), "outcome": outcome}
-    return TemplateResponse(request, "automate_studio/run_list/views_answer.html", context, status=status)
+    return TemplateResponse(request, "automate_studio/runs/list/views_answer.html", context, status=status)

@@ -11,8 +11,8 @@ from automate_studio.templatetags.tree import card as draw
 from automate_studio.ui.admin_page import render_fragment
 from automate_studio.view_models.step_tree import RouteView, StepCard
 
-_RUN_TEMPLATES = "automate_studio/run/"
-_TREE_TEMPLATES = "automate_studio/tree/"
+_RUN_TEMPLATES = "automate_studio/runs/page/"
+_TREE_TEMPLATES = "automate_studio/ui/tree/"
 
 
 def whole_patch(page: RunPage) -> str:
@@ -23,7 +23,7 @@ def changed_patch(old: RunPage, new: RunPage) -> str:
     """Parts that turn the page `old` into `new`; the small parts at the top always."""
     return "".join(
         [
-            render_fragment(f"{_RUN_TEMPLATES}heads.html", {"page": new}),
+            render_fragment(f"{_RUN_TEMPLATES}header.html", {"page": new}),
             *_flow_patches(old, new),
             *_row_patches(old, new),
         ]
@@ -53,7 +53,7 @@ def _card_patches(old: tuple[StepCard, ...], new: tuple[StepCard, ...], step_url
             continue
         if [_route_display(route) for route in was.routes] != [_route_display(route) for route in now.routes]:
             context = {"card": now, "step_url": step_url, "selected": "-"}
-            yield render_fragment(f"{_TREE_TEMPLATES}arms.html", context)
+            yield render_fragment(f"{_TREE_TEMPLATES}routes.html", context)
             continue
         for before, after in zip(was.routes, now.routes, strict=True):
             yield from _card_patches(before.cards, after.cards, step_url)

@@ -175,5 +175,5 @@ def _editable_input(run: ExecutionRun) -> str | None:
 def _render_dialog(request: HtmxRequest, form: RerunForm) -> HttpResponse:
     status = 422 if form.errors else 200
     if request.htmx:
-        return TemplateResponse(request, "automate_studio/run/rerun_form.html", {"form": form}, status=status)
-    return render_page(request, "automate_studio/run/rerun.html", f"Re-run {form.run}", status=status, form=form)
+        return TemplateResponse(request, "automate_studio/runs/page/rerun_form.html", {"form": form}, status=status)
+    return render_page(request, "automate_studio/runs/page/rerun.html", f"Re-run {form.run}", status=status, form=form)

@@ -145,5 +145,5 @@ def _render_panel(request: HtmxRequest, run_id: uuid.UUID, path: str, status: in
     if panel is None:
         return HttpResponse(shown.get("problem", ""), status=status, content_type="text/plain; charset=utf-8")
     return TemplateResponse(
-        request, "automate_studio/run/inspector.html", {"page": page, "inspector": panel}, status=status
+        request, "automate_studio/runs/page/inspector.html", {"page": page, "inspector": panel}, status=status
     )

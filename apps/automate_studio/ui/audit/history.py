@@ -30,7 +30,7 @@ def object_history(request: HttpRequest, obj: models.Model, title: str, back: st
     question = AuditFilters({"about": f"{obj._meta.label_lower}:{obj.pk}"})
     found, _ = find_entries(request, question)
     shown: dict[str, Any] = {"found": found, "back": back, "object": obj, "audits": audits}
-    return render_page(request, "automate_studio/trail/history.html", f"History of {title}", **shown)
+    return render_page(request, "automate_studio/audit/history.html", f"History of {title}", **shown)
 
 
 def may_read_history(request: HttpRequest, obj: models.Model) -> bool:

@@ -24,7 +24,7 @@ def json_rows_response(request: HttpRequest, value: Any) -> HttpResponse:
     query = request.GET.get("q", "").replace("\0", "")[: tree.MAX_QUERY].strip()
     if query:
         found = search_json(value, query)
-        return TemplateResponse(request, "automate_studio/json/found.html", {"found": found, "query": query})
+        return TemplateResponse(request, "automate_studio/ui/json/search_result.html", {"found": found, "query": query})
     place = parse_path(request.GET.get("at"))
     inside = ABSENT if place is None else value_at(value, place)
     if inside is ABSENT:
@@ -33,9 +33,9 @@ def json_rows_response(request: HttpRequest, value: Any) -> HttpResponse:
         return _copy_response(inside)
     if request.GET.get("whole"):
         row = long_text_row(inside) if isinstance(inside, str) else None
-        return TemplateResponse(request, "automate_studio/json/whole.html", {"row": row})
+        return TemplateResponse(request, "automate_studio/ui/json/long_text.html", {"row": row})
     found_rows = json_rows(inside, place or (), parse_number(request.GET.get("start")) or 0)
-    return TemplateResponse(request, "automate_studio/json/rows.html", {"rows": found_rows})
+    return TemplateResponse(request, "automate_studio/ui/json/rows.html", {"rows": found_rows})
 
 
 def _copy_response(value: Any) -> HttpResponse:

@@ -17,7 +17,7 @@ from automate_studio.ui.objects import form_view
 from automate_studio.ui.objects.form_view import build_sections
 from automate_studio.ui.objects.where_used import where_used
 
-FORM, DELETE = "automate_studio/forms/page.html", "automate_studio/forms/delete.html"
+FORM, DELETE = "automate_studio/ui/forms/page.html", "automate_studio/ui/forms/delete.html"
 
 
 class ObjectAdmin:
