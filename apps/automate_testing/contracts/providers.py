@@ -89,12 +89,12 @@ class LLMProviderContractTest:
 
     def test_contract_guarded_session(self, provider: LLMProvider) -> None:
         """Nothing goes around the guarded session: no socket, HTTP library or program of its own."""
-        self._ask(provider, self.good_answer or answer(200, {}))
-        self._ask(provider, answer(503))
+        self._call_chat(provider, self.good_answer or answer(200, {}))
+        self._call_chat(provider, answer(503))
 
     def test_contract_returns_in_time(self, provider: LLMProvider) -> None:
         """A call returns as soon as the service has answered: nothing waits without an end."""
-        self._ask(provider, self.good_answer or answer(200, {}))
+        self._call_chat(provider, self.good_answer or answer(200, {}))
 
     def test_contract_answer(self, provider: LLMProvider) -> None:
         """The text of a good answer is what `chat` gives."""
@@ -145,13 +145,13 @@ class LLMProviderContractTest:
 
     def test_contract_without_key(self, provider: LLMProvider) -> None:
         """A connection without a key is a server that wants none, or an LLMProviderError."""
-        call, _ = self._ask(provider, self._good(), connection={"api_key": None})
+        call, _ = self._call_chat(provider, self._good(), connection={"api_key": None})
         assert call.error is None or isinstance(call.error, LLMProviderError), f"without a key: {call.error!r}"
 
     def test_contract_keeps_nothing(self, provider: LLMProvider) -> None:
         """A call uses nothing of the one before it: neither its key nor its answer."""
         self._chat(provider)
-        _, http = self._ask(provider, self._good(), connection={"api_key": _OTHER})
+        _, http = self._call_chat(provider, self._good(), connection={"api_key": _OTHER})
         assert http.requests or not self.makes_requests, "the second call makes no request"
         assert not contains_secret(str(http.requests)), "the second call sends the first one's key"
         kept = f"{getattr(provider, '__dict__', '')} {vars(type(provider))}"
@@ -163,7 +163,7 @@ class LLMProviderContractTest:
         """The messages and the connection are as they were when a call ends."""
         messages, connection = copy.deepcopy(_MESSAGES), {**self.connection, "api_key": CANARY}
         given = copy.deepcopy(connection)
-        self._ask(provider, self._good(), messages=messages, given=given)
+        self._call_chat(provider, self._good(), messages=messages, given=given)
         assert messages == _MESSAGES, "chat changes the messages"
         assert given == connection, "chat changes the connection"
 
@@ -216,7 +216,7 @@ class LLMProviderContractTest:
         """A time-out or a broken connection is an error that may be retried."""
         self._needs_requests()
         for failure in (EgressTimeoutError("it took too long"), EgressConnectionError("it broke")):
-            call, http = self._ask(provider, failure)
+            call, http = self._call_chat(provider, failure)
             self._skip_without(http)
             assert isinstance(call.error, EgressError | LLMProviderError), (
                 f"{failure!r} ends with {call.error!r}; let it pass, or raise LLMProviderError"
@@ -226,7 +226,7 @@ class LLMProviderContractTest:
     def test_contract_single_attempt(self, provider: LLMProvider) -> None:
         """A request that failed is not sent again in the same call: the engine retries, by the step's own rules."""
         for failure in (answer(503), answer(429), EgressTimeoutError("too long"), answer(401, {"error": "who"})):
-            _, http = self._ask(provider, failure)
+            _, http = self._call_chat(provider, failure)
             is_refused = isinstance(failure, HttpResponse) and failure.status == 401  # a new key may be tried
             count = len(http.requests) if not is_refused else max(map(http.requests.count, http.requests), default=0)
             assert count <= 1, (
@@ -236,7 +236,7 @@ class LLMProviderContractTest:
 
     def test_contract_cancellation(self, provider: LLMProvider) -> None:
         """A cancelled call ends with an error that is not retried; `cancelled` is taken by those that declare it."""
-        call, http = self._ask(provider, EgressCancelledError("cancelled"), cancelled=lambda: True)
+        call, http = self._call_chat(provider, EgressCancelledError("cancelled"), cancelled=lambda: True)
         if http.requests:
             assert isinstance(call.error, EgressError | LLMProviderError), (
                 f"the provider took a cancelled request for an answer and gave {call.value!r}; let the error pass"
@@ -331,14 +331,14 @@ class LLMProviderContractTest:
 
     def _chat(self, provider: LLMProvider, given: HttpResponse | None = None, **more: Any) -> tuple[str, ScriptedHttp]:
         """The text of a good answer, and what was asked."""
-        call, http = self._ask(provider, given or self._good(), **more)
+        call, http = self._call_chat(provider, given or self._good(), **more)
         assert call.error is None, f"chat fails on its own answer: {call.error!r}"
         assert http.requests or not self.makes_requests, (
             "chat makes no request by options['http']; a model that runs in the process says makes_requests = False"
         )
         return call.value, http
 
-    def _ask(
+    def _call_chat(
         self,
         provider: LLMProvider,
         script: HttpResponse | Exception,
@@ -370,7 +370,7 @@ class LLMProviderContractTest:
         """The error that each answer ends with. Skips for a provider that makes no request, unless it should."""
         self._needs_requests()
         for given in answers:
-            call, http = self._ask(provider, given)
+            call, http = self._call_chat(provider, given)
             self._skip_without(http)
             what = f"HTTP {given.status} ({given.text[:40]})"
             assert call.error is not None, (
@@ -392,7 +392,7 @@ class LLMProviderContractTest:
         given = [self.good_answer, *(answer(status, quoted) for status in (400, 401, 429, 503)), answer(200, _PAGE)]
         for script in (*given, EgressTimeoutError("too long")):
             if script is not None:
-                yield self._ask(provider, script)[0]
+                yield self._call_chat(provider, script)[0]
 
 
 def _bodies(status: int) -> tuple[HttpResponse, ...]:

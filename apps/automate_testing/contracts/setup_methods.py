@@ -47,14 +47,14 @@ class ConnectorSetupMethods(ConnectorSuite):
         for name, action in names.items():
             params = next((case.params for case in self.cases if case.action == action), {})
 
-            def ask(context: Any, name: str = name, params: dict[str, Any] = params) -> Any:
+            def list_options(context: Any, name: str = name, params: dict[str, Any] = params) -> Any:
                 return adapter.options(name, dict(params), context)
 
             what = f"options({name!r})"
-            for found in self._good(what, adapter, ask, self.options_answers.get(name, ())):
+            for found in self._good(what, adapter, list_options, self.options_answers.get(name, ())):
                 is_list = isinstance(found, list | tuple) and len(found) <= _MOST
                 assert is_list and all(map(_is_pair, found)), f"{what} gives {found!r}, not pairs of (value, label)"
-            self._refused(what, adapter, ask)
+            self._refused(what, adapter, list_options)
 
     def _good(self, what: str, adapter: ConnectorAdapter, method: SetupMethod, declared: Script) -> list[Any]:
         """What it gives on the declared answers, or on any of those made up. Fails when it makes no request at all."""
