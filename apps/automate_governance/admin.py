@@ -26,7 +26,7 @@ from automate_governance.secrets.use import find_forbidden_references
 
 
 class SecretUsingForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A form of something that refers to secrets: whoever saves it may use every one of them."""
+    """The form of an object that refers to secrets: the person who saves it must be allowed to use each of them."""
 
     person: User
 
@@ -37,15 +37,15 @@ class SecretUsingForm(forms.ModelForm):  # type: ignore[type-arg]
                 self.add_error(field, reason)
 
     def referenced_secrets(self) -> dict[str, list[str]]:
-        """The references that it binds, by field."""
+        """Return the secret references that the object binds, by field."""
         references: dict[str, list[str]] = self.instance.references()
         return references
 
 
 class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
-    """A model's pages under `permissions.can`, audited. What one may not know is 404.
+    """A model's admin pages under `permissions.can`, audited. An object that a person may not view is 404.
 
-    `view_verb` and `change_verb` are the model's own words where they differ from Django's.
+    `view_verb` and `change_verb` are the model's own verbs where they differ from Django's.
     """
 
     view_verb = "view"
@@ -54,37 +54,33 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
     unaudited_fields: tuple[str, ...] = ("owner", "created_at", "updated_at")  #: fields that the audit trail leaves out
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """The objects that this person may know of."""
+        """Return the objects that the person may view."""
         return permitted(request.user, self.view_verb, super().get_queryset(request))
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Whether the model is mentioned at all."""
+        """Return whether the person may view any object of the model."""
         return holds_anywhere(request.user, self.view_verb, self.model)
 
     def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """The rule's `view`."""
         return self._may(request, self.view_verb, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """The rule's `add`."""
         return can(request.user, "add", self.model)
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """The rule's `change`."""
         return self._may(request, self.change_verb, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """The rule's `delete`."""
         return self._may(request, "delete", obj)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """The form, which knows whose it is."""
+        """Return the form class, with the request's user as its `person`."""
         form = super().get_form(request, obj, change=change, **kwargs)
         form.person = request.user
         return form
 
     def save_model(self, request: HttpRequest, obj: Governed, form: Any, change: bool) -> None:
-        """Save and audit in one transaction; a new object belongs to whoever made it."""
+        """Save and audit in one transaction; the request's user owns a new object."""
         if not change:
             obj.owner = request.user  # type: ignore[assignment]
         with transaction.atomic():
@@ -94,11 +90,11 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
             audit.record(request.user, verb, obj, changes=self.audited_changes(before or self.model(), obj))
 
     def audited_changes(self, before: models.Model, after: models.Model) -> dict[str, Any]:
-        """What the audit trail says of a change: the fields with their old and new values."""
+        """Return the changes for the audit trail: fields with their old and new values."""
         return audit.differences(before, after, without=self.unaudited_fields)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What is in use is protected, and the page names what uses it."""
+        """Protect objects that others refer to, and list the referrers."""
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
         in_use = [f"{obj} is used by {use}" for obj in objs for use in describe_referrers(obj)]
         return deleted, counts, lacking, [*protected, *in_use]
@@ -110,7 +106,7 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
             super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """One by one, so that each is in the audit trail."""
+        """Delete one by one, so that each deletion is audited."""
         for obj in queryset:
             self.delete_model(request, obj)
 
@@ -122,10 +118,9 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 class WriteOnlyTextarea(forms.Textarea):
-    """Never renders a value, not even one that was just sent and refused."""
+    """A textarea that never renders a value, not even a rejected one."""
 
     def format_value(self, value: Any) -> str:
-        """Nothing."""
         return ""
 
 
@@ -141,7 +136,7 @@ _KEY_ADVICE = {
 
 
 def key_state(key_id: str) -> str:
-    """How the key of that id stands among those that are configured: NEWEST, OLD or MISSING."""
+    """Return NEWEST, OLD or MISSING: the state of a key among those that are configured."""
     try:
         ring = keyring()
     except ImproperlyConfigured:  # the system checks say so
@@ -152,7 +147,7 @@ def key_state(key_id: str) -> str:
 
 
 class StoredSecretForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A name, given once, and a value that goes in and never comes out."""
+    """A secret's name, which is set once, and a value that is never shown."""
 
     value = forms.CharField(
         widget=WriteOnlyTextarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false"}),
@@ -177,52 +172,47 @@ class StoredSecretForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 def visible_secrets(user: User) -> QuerySet[StoredSecret]:
-    """Those that `user` may use; auditors know of all, and use none."""
+    """Return the secrets that `user` may use; auditors see all of them and may use none."""
     every = StoredSecret.objects.all()
     return every if can(user, "audit", SITE) else permitted(user, "use", every)
 
 
 class AuditorReadMixin:
-    """For pages of people and groups, whose models are Django's: auditors read them."""
+    """Lets auditors view pages of Django's own models, such as users and groups."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Auditors as well."""
         return can(request.user, "audit", SITE) or super().has_module_permission(request)  # type: ignore[misc]
 
     def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Auditors as well."""
         return can(request.user, "audit", SITE) or super().has_view_permission(request, obj)  # type: ignore[misc]
 
 
 @admin.register(StoredSecret, site=admin_site())
 class StoredSecretAdmin(GovernedAdmin):
-    """Secrets by name: which key protects them, when they were used, and by what. Nothing here shows a value."""
+    """Secrets by name, with their key, last use and referrers. No page shows a value."""
 
     form = StoredSecretForm
     view_verb = "use"
     change_verb = "replace"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """All of them for auditors, who see what is known of each."""
         return visible_secrets(request.user)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Auditors as well."""
         return can(request.user, "audit", SITE) or super().has_module_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Auditors as well."""
         return can(request.user, "audit", SITE) or super().has_view_permission(request, obj)
 
     @admin.display(description="Protected by")
     def protected_by(self, secret: StoredSecret) -> str:
-        """Its key by id, and what is to be done about it."""
+        """Describe the secret's key, and what to do when it is not the newest."""
         state = key_state(secret.key_id)
         return f"{state}, {secret.key_id}. {_KEY_ADVICE[state]}".strip()
 
     @admin.display(description="Ends with")
     def ends_with(self, secret: StoredSecret) -> str:
-        """The last four characters of a long value, so that people can tell which one it is."""
+        """Return the last four characters of a long value, to tell secrets apart."""
         try:
             value = secret.reveal()
         except (ImproperlyConfigured, ValueError) as error:
@@ -230,7 +220,7 @@ class StoredSecretAdmin(GovernedAdmin):
         return f"…{value[-4:]}" if len(value) > _MIN_LENGTH_TO_SHOW_ENDING else "Not shown: the value is short."
 
     def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
-        """What there is to say of a secret, then the field for a new value."""
+        """Return the facts about the secret, then the field for a new value."""
         if obj is None:
             return ("name", "value")
         if self.has_change_permission(request, obj):
@@ -238,12 +228,12 @@ class StoredSecretAdmin(GovernedAdmin):
         return ("name", *_READONLY_FIELDS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
-        """The name is part of what the value is sealed with, so it stays."""
+        """Return the fixed fields; the name is part of the value's encryption and cannot change."""
         return ("name", *_READONLY_FIELDS, "ends_with") if obj else ()
 
     @method_decorator(sensitive_post_parameters("value"))
     def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The form; an error report about it leaves the value out."""
+        """Serve the form; error reports about it leave the value out."""
         answer: HttpResponse = super().changeform_view(*args, **kwargs)
         return answer
 
@@ -253,7 +243,7 @@ class StoredSecretAdmin(GovernedAdmin):
         super().save_model(request, obj, form, change)
 
     def audited_changes(self, before: models.Model, after: models.Model) -> dict[str, Any]:
-        """That the value changed, never the value."""
+        """Record that the value changed, never the value."""
         return {"value": audit.CHANGED}
 
 
@@ -265,7 +255,7 @@ def _describe_value(value: Any) -> str:
 
 @admin.register(AuditEntry, site=admin_site())
 class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
-    """The trail, newest first. Nothing here can be changed."""
+    """The audit trail, newest first, read-only."""
 
     list_display = ("at", "who", "verb", "object", "kind", "details", "address", "trace_id")
     list_filter = ("verb", "object_type", "source")
@@ -275,12 +265,12 @@ class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="Person", ordering="actor")
     def who(self, entry: AuditEntry) -> str:
-        """The person, and how it was done where that was not in the browser."""
+        """Return the person, and the source of the action where it is not a browser."""
         return entry.who
 
     @admin.display(description="Kind", ordering="object_type")
     def kind(self, entry: AuditEntry) -> str:
-        """What kind of thing the object is."""
+        """Return the verbose name of the object's model."""
         try:
             return str(apps.get_model(entry.object_type)._meta.verbose_name)
         except (LookupError, ValueError):  # of an app that is gone
@@ -288,27 +278,22 @@ class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="Changes")
     def details(self, entry: AuditEntry) -> str:
-        """The summary in words."""
+        """Describe the changes in one line."""
         return "; ".join(
             f"{name}: {_describe_value(value)}" for name, value in entry.changes.items() if value not in ("", [], None)
         )
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Auditors only."""
         return can(request.user, "audit", SITE)
 
     def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Auditors only."""
         return can(request.user, "audit", SITE)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Nobody."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Nobody."""
         return False

@@ -1,4 +1,4 @@
-"""The admin that our pages live in: the project's default one, or the one that `AUTOMATE_ADMIN_SITE` names."""
+"""The admin site that Automate's pages belong to: the project's default one, or the one of AUTOMATE_ADMIN_SITE."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT = "django.contrib.admin.site"
 
 
 def admin_site() -> AdminSite:
-    """The admin site. Settings name it by path, such as `shop.office.site`. Raises ImproperlyConfigured."""
+    """Return the admin site that settings name by path, such as `shop.office.site`. Raises ImproperlyConfigured."""
     path = getattr(settings, "AUTOMATE_ADMIN_SITE", DEFAULT)
     try:
         site: AdminSite = import_string(path)
@@ -28,7 +28,7 @@ def admin_site() -> AdminSite:
 
 
 def reverse(view: str, *, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None) -> str:
-    """The path of a view, which for views called `admin:...` is one of our admin site's. Raises NoReverseMatch."""
+    """Return the path of a view; names that begin with `admin:` are those of our admin site. Raises NoReverseMatch."""
     found: str = urls.reverse(  # noqa: TID251 - this is it
         view, args=args, kwargs=dict(kwargs) if kwargs else None, current_app=admin_site().name
     )

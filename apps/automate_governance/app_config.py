@@ -23,7 +23,7 @@ REQUIRED = (
 
 
 class AutomateAppConfig(AppConfig):
-    """An app of Automate's."""
+    """The base of Automate's app configurations."""
 
     default_auto_field = "django.db.models.BigAutoField"
 

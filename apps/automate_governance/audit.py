@@ -1,4 +1,4 @@
-"""The audit trail: what people and administrators did, written in the same transaction as the change."""
+"""The audit trail: entries are written in the transaction of the change that they record."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def record(
     changes: dict[str, Any] | None = None,
     trace_id: str = "",
 ) -> AuditEntry:
-    """Write one entry. Call it inside the transaction that makes the change: both commit or neither.
+    """Write one entry. Call it in the transaction that makes the change: both commit or neither.
 
-    `actor` None is the system itself. `changes` is a JSON-like summary without secret values. Source and address are
-    those of what is done now (`origin.current`).
+    `actor` None is the system itself. `changes` is a JSON-like summary without secret values. Source and address come
+    from `origin.current_origin`.
     """
     current = origin.current_origin()
     values = {
@@ -63,9 +63,10 @@ def record(
 def differences(
     before: models.Model, after: models.Model, *, only: Iterable[str] | None = None, without: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """What two states of a row differ in: {"from", "to"} by field, and by key within a mapping; long texts are cut.
+    """Return {"from", "to"} of every field that differs between two states of a row; long texts are truncated.
 
-    Of binary columns and passwords only that they are CHANGED. `only` are the fields that were saved.
+    Mappings are compared key by key; of binary columns and passwords only CHANGED is recorded. `only` names the fields
+    that were saved.
     """
     found: dict[str, Any] = {}
     for field in after._meta.concrete_fields:
@@ -83,7 +84,7 @@ def differences(
 
 
 def difference(name: str, old: Any, new: Any) -> dict[str, Any]:
-    """The same of one value; nothing when both say the same."""
+    """Return the difference of one value as in `differences`; empty when both are equal."""
     if old == new:
         return {}
     if is_secret_name(name) and not all(each in (None, "") or is_reference(str(each)) for each in (old, new)):
@@ -111,19 +112,19 @@ def canonical_text(values: dict[str, Any]) -> str:
 
 
 def chain_head() -> str:
-    """The hash of the newest link: keep it elsewhere, and a later `verify(head=...)` notices a cut tail."""
+    """Return the hash of the newest link. Keep it elsewhere: `verify(head=...)` then notices a truncated chain."""
     newest = AuditLink.objects.order_by("-position").values_list("hash", flat=True).first()
     return newest or ""
 
 
 def sign_export(digest: str, entries: int, head: str) -> str:
-    """The last line of an export: the SHA-256 of what stands before it, and what only this site can sign."""
+    """Return the last line of an export: the SHA-256 of the lines before it, signed with this site's key."""
     summary = {"sha256": digest, "entries": entries, "head": head, "at": timezone.now().isoformat(timespec="seconds")}
     return canonical_text(summary | {"signature": Signer(salt=EXPORT_SALT).signature(canonical_text(summary))})
 
 
 def verify_export(text: bytes) -> Iterator[str]:
-    """Every fault of an exported file as a sentence; nothing when it is as it was given out."""
+    """Yield a sentence for every fault of an exported file; nothing for an unchanged one."""
     body, _, last = text.rstrip(b"\n").rpartition(b"\n")
     try:
         [line] = csv.reader([last.decode()]) if not last.startswith(b"{") else [[last.decode()]]
@@ -145,11 +146,11 @@ class VerificationTimeout(Exception):
 
 
 def verify(*, head: str = "", seconds: float | None = None) -> Iterator[str]:
-    """Every fault of the chain as a sentence; nothing when it is whole.
+    """Yield a sentence for every fault of the chain; nothing for an intact one.
 
-    Checks that positions follow each other, each link carries its predecessor's hash and its own entry's, each
-    entry has one link and its columns say what its canonical text says, and (given an earlier `head`) that this
-    hash is still there. Raises VerificationTimeout after so many `seconds`.
+    Positions follow each other, each link holds the hash of its predecessor and of its entry, each entry has one link
+    and its columns match its canonical text, and the hash of an earlier `head` is still there. Raises
+    VerificationTimeout after `seconds`.
     """
     ends = None if seconds is None else time.monotonic() + seconds
     previous: AuditLink | None = None

@@ -1,4 +1,4 @@
-"""The signed part of a callback's address: whoever has it may answer in a step's place, so nobody is shown it.
+"""The signed token in a callback URL: its bearer can answer for a step, so it is masked everywhere.
 
 Its form is that of `django.core.signing.Signer.sign_object` for a list: `["` in base64, and an HMAC of SHA-256 behind a
 colon, which URLs inside URLs have percent-encoded.
@@ -17,17 +17,17 @@ _MAX_TOKEN_BYTES = 4_000  # bytes: what is longer is no token
 
 
 def find_tokens(data: bytes) -> list[tuple[int, int]]:
-    """Where tokens stand."""
+    """Return the spans of all tokens in `data`."""
     return [match.span() for match in _TOKEN.finditer(data)] if _PREFIX in data else []
 
 
 def mask_tokens(data: bytes) -> bytes:
-    """The same without tokens."""
+    """Return `data` with its tokens masked."""
     return _TOKEN.sub(MASK.encode(), data) if _PREFIX in data else data
 
 
 def partial_token_start(data: bytes) -> int:
-    """Where the end of `data` may be the beginning of a token; its length when it is none's."""
+    """Return where a token may begin that `data` cuts off; the length of `data` when there is none."""
     begins = max(0, len(data) - _MAX_TOKEN_BYTES)
     found = _PARTIAL_TOKEN.search(data[begins:])
     return len(data) if found is None else begins + found.start()

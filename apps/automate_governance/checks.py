@@ -24,7 +24,7 @@ _GENERATE_KEY_HINT = (
 
 
 def check_secrets_backends(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """W001: a secrets backend could not be loaded. W002: one replaces a built-in one. W009: a name that is none."""
+    """W001: a backend could not be loaded. W002: one replaces a built-in one. W009: its name cannot be written."""
     return [
         Warning(message, hint=hint, id=f"automate_governance.{number}") for number, message, hint in warnings(backends)
     ]
@@ -66,7 +66,7 @@ def check_stored_secrets(app_configs: Any, databases: Sequence[str] | None = Non
 
 
 def check_stored_secrets_at_runserver(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """E001 as well, at `runserver`: it checks no databases, and starts all the same."""
+    """E001 at `runserver`, which runs no database checks itself."""
     if sys.argv[1:2] != ["runserver"]:
         return []
     try:
@@ -76,7 +76,7 @@ def check_stored_secrets_at_runserver(app_configs: Any, **_: Any) -> list[CheckM
 
 
 def check_vault_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """E004: the settings of the Vault server."""
+    """E004: the settings of the Vault server are invalid."""
     try:
         VaultSettings.read()
     except ImproperlyConfigured as error:
@@ -85,7 +85,7 @@ def check_vault_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
 
 def check_debug_is_off(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """E005: debug pages show variables to whoever meets an error."""
+    """E005: DEBUG is on at a public address, where error pages show variables."""
     if settings.DEBUG and str(getattr(settings, "AUTOMATE_SITE_URL", "")).startswith("https:"):
         return [
             Error(

@@ -9,7 +9,7 @@ from automate_governance.secrets.keyring import generate_key, key_id
 
 
 def new_key() -> tuple[str, str]:
-    """A new key, and a note about what to do with it."""
+    """Return a new key, and instructions for its use."""
     key = generate_key()
     return key, (
         f"This is key {key_id(base64.urlsafe_b64decode(key))}. Put it first in AUTOMATE_SECRETS_KEYS, and keep the old"

@@ -1,4 +1,4 @@
-"""What the permission rule needs of a model: an owner, and permissions named by verb."""
+"""The base of models under the permission rule: an owner, and permissions named by verb."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Governed(models.Model):
-    """Something that has an owner and can be shared; `permissions.can` asks about it by verb.
+    """A model with an owner, which can be shared; `permissions.can` checks verbs on it.
 
-    A model that belongs to a governed one says so with `governed_by`, the path of its relation there.
+    A model that belongs to a governed one names the path of its relation there in `governed_by`.
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -24,9 +24,9 @@ class Governed(models.Model):
 
 
 def verbs(model: str, *names: str) -> list[tuple[str, str | StrPromise]]:
-    """`Meta.permissions` of `model` for those verbs: within reach (`use_connection`) and any (`use_any_connection`).
+    """Return `Meta.permissions` of `model`: each verb within reach (`use_connection`) and for any (`use_any_connection`).
 
-    `add` has no "any" form: there is nothing yet to reach.
+    `add` has no "any" form.
     """
     return [
         (f"{name}{scope}_{model}", f"Can {name.replace('_', ' ')} {'any ' if scope else ''}{model}")

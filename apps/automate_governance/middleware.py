@@ -1,4 +1,4 @@
-"""The last wall: no page, fragment, stream, download or answer holds a secret that was handed out to make it."""
+"""Redaction of responses: no page, fragment, stream or download holds a secret that was resolved to make it."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _BINARY_TYPES = (
 
 
 def show_once(response: HttpResponse, secret: str) -> None:
-    """Leave one value as it is in this answer: to whoever has been given it this moment, and will not see it again."""
+    """Exempt one value from redaction in this response, for a person who has just been given it."""
     response.shown_once = secret.encode()  # type: ignore[attr-defined]
 
 
 class RedactAnswersMiddleware:
-    """Masks in answers of text what was handed out for this request, if it has 16 characters or more, and callbacks.
+    """Masks resolved secrets of 16 or more characters, and callback tokens, in text responses.
 
-    Shorter values could be part of a page's markup. What others were handed is not looked for: whoever asks would learn
-    whether a text that they chose is a secret.
+    Shorter values could be part of a page's markup. Secrets that other requests resolved are not masked: the requester
+    could test whether a text is a secret.
 
-    It also tells the audit trail which request is being answered.
+    The request is also the origin of what is audited while it is answered.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -60,7 +60,7 @@ class RedactAnswersMiddleware:
 
 
 def is_markup(data: bytes, at: int) -> bool:
-    """Whether that place lies in a tag of HTML, outside the attributes that people see: a mask there breaks a page."""
+    """Return whether a position lies in an HTML tag, outside the visible attributes: a mask there breaks a page."""
     begins = data.rfind(b"<", max(0, at - _MAX_TAG_BYTES), at)
     if begins < 0 or data.rfind(b">", begins, at) >= 0 or not data[begins + 1 : begins + 2].strip(b" \t\r\n="):
         return False

@@ -42,7 +42,7 @@ _LINK_AT_COMMIT = f"""
 
 
 class SitePermission(models.Model):
-    """No table: it carries the verbs on the site itself (operate, administer, audit)."""
+    """Permissions on the site itself (operate, administer, audit). It has no table."""
 
     class Meta:
         managed = False
@@ -88,12 +88,12 @@ class StoredSecret(Governed):
 
     @property
     def reference(self) -> str:
-        """How connections and endpoints name it."""
+        """The secret reference by which connections and endpoints name it."""
         return f"database:{self.name}"
 
     @sensitive_variables()
     def put(self, value: str) -> None:
-        """Encrypt `value` into this row, without saving it. It is known to be a secret from now on."""
+        """Encrypt `value` into this row without saving it; redactors learn it."""
         learn_entered(value)
         if self.pk is None:
             self.pk = _next_row()
@@ -102,7 +102,7 @@ class StoredSecret(Governed):
         self._take(keyring().seal(value, self._place))
 
     def reveal(self) -> str:
-        """The plain value. Raises KeyUnavailableError, or ValueError when the row was altered."""
+        """Return the plain value. Raises KeyUnavailableError, or ValueError when the row was altered."""
         value = keyring().open(self._sealed, self._place)
         learn_entered(value)
         return value
@@ -124,7 +124,7 @@ class StoredSecret(Governed):
 
 
 def _next_row() -> int:
-    """The id that the next row would get: a secret is sealed for its row, so that it has to know it before."""
+    """Return the id of the next row, which is needed before saving: a secret is encrypted for its row."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [StoredSecret._meta.db_table])
         [[row]] = cursor.fetchall()
@@ -144,7 +144,7 @@ class StoredSecretGroupPermission(GroupObjectPermissionBase):
 
 
 class AuditEntry(models.Model):
-    """One thing that a person or an administrator did. Append-only; the chain is `AuditLink`.
+    """One action of a person or an administrator. Append-only; the chain is `AuditLink`.
 
     Actor and object are text beside their ids, without foreign keys: an entry outlives both.
     """
@@ -190,7 +190,7 @@ class AuditEntry(models.Model):
 
     @property
     def who(self) -> str:
-        """The person, and how it was done where that was not in the browser: "olga, by command line (deploy)"."""
+        """Return the person, and the source where it is not a browser: "olga, by command line (deploy)"."""
         if self.source in ("", Source.BROWSER):
             return self.actor
         as_whom = f" ({self.system_user})" if self.system_user else ""
@@ -198,9 +198,9 @@ class AuditEntry(models.Model):
 
 
 class SignInCount(models.Model):
-    """Attempts to sign in, within a span: of an account (by a hash of its name), from an address, or of both together.
+    """Sign-in attempts within a time span: of an account (by a hash of its name), from an address, or of both together.
 
-    `sign_in` writes it, and keeps it short.
+    `sign_in` writes the table and limits its size.
     """
 
     account = models.CharField(max_length=32, blank=True)

@@ -1,4 +1,4 @@
-"""Who looked at a payload, and on whose behalf a secret was used: one audit entry in a while, however often it is."""
+"""Audit entries for viewing payloads and using secrets, at most one per interval."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _recent_entries: dict[tuple[str, ...], float] = {}  # what this process need not
 
 
 def record_view(person: User, verb: str, obj: models.Model, *, trace_id: str = "", **changes: Any) -> None:
-    """`person` has been shown what `obj` carries; `changes` say which part."""
+    """Record that `person` viewed the payload of `obj`; `changes` name the part."""
     _record_once(person, verb, obj, changes, VIEW_INTERVAL, trace_id)
 
 
 def record_secret_use(person: User, references: Iterable[str], by: models.Model, workflow: str) -> None:
-    """A run of `workflow`, as `person`, gets the secrets of the connection `by`."""
+    """Record that a run of `workflow`, as `person`, resolves the secrets of the connection `by`."""
     for reference in references:
         backend, _, name = reference.partition(":")
         key = ("secret", reference, workflow, str(by.pk), str(person.pk))
@@ -59,7 +59,7 @@ def _record_once(
 
 
 def _is_recent(key: tuple[str, ...], every: dt.timedelta) -> bool:
-    """Half of the time: what another process recorded before this one counts as well."""
+    """Return whether this process recorded it within half of the interval; other processes record as well."""
     return key in _recent_entries and time.monotonic() - _recent_entries[key] < every.total_seconds() / 2
 
 
@@ -70,5 +70,5 @@ def _remember(key: tuple[str, ...]) -> None:
 
 
 def clear_recent_entries() -> None:
-    """What this process remembers: the database knows it too."""
+    """Clear this process's cache; the database holds the entries."""
     _recent_entries.clear()

@@ -1,9 +1,9 @@
-"""Who may do what: one rule, asked by every screen, fragment, stream, command and later API.
+"""The permission rule, which every screen, fragment, stream, command and API checks.
 
 A user may do a verb on an object when a role gives the verb for any object of that kind (`publish_any_workflow`), or
 gives it within reach (`publish_workflow`) and the object is owned by, or granted for that verb to, the user or one of
-the user's groups. Superusers may do all. `can` and `permitted` cost one query each; what is asked of a class is
-answered from the permissions that Django reads once a request.
+the user's groups. Superusers may do all. `can` and `permitted` cost one query each; checks of a class are answered from
+the permissions that Django reads once a request.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class NotPermittedError(Exception):
 
 
 def can(user: User, verb: str, obj: models.Model | type[models.Model]) -> bool:
-    """May `user` do `verb` on `obj`? For `add`, and for the verbs on `SITE`, `obj` is the model class."""
+    """Return whether `user` may do `verb` on `obj`. For `add`, and for verbs on `SITE`, `obj` is the model class."""
     if isinstance(obj, type):
         return user.has_perm(f"{obj._meta.app_label}.{_codename(verb, obj)}")
     if not user.is_active or isinstance(user, AnonymousUser):
@@ -43,7 +43,7 @@ def can(user: User, verb: str, obj: models.Model | type[models.Model]) -> bool:
 
 
 def permitted[M: models.Model](user: User, verb: str, queryset: QuerySet[M]) -> QuerySet[M]:
-    """The objects of `queryset` on which `user` may do `verb`: the rule as a filter, without a further query."""
+    """Return the objects of `queryset` on which `user` may do `verb`: the rule as a filter, without another query."""
     if not user.is_active or isinstance(user, AnonymousUser):
         return queryset.none()
     if user.is_superuser:
@@ -52,9 +52,9 @@ def permitted[M: models.Model](user: User, verb: str, queryset: QuerySet[M]) -> 
 
 
 def permitted_to_outer[M: models.Model](person: str, verb: str, subquery: QuerySet[M]) -> QuerySet[M]:
-    """The same for a subquery, and whoever stands at the path `person` of the query around it.
+    """Apply the rule to a subquery, for the user at the path `person` of the outer query.
 
-    Whether that person is active, or a superuser, is for that query to ask.
+    The outer query checks whether that user is active or a superuser.
     """
     return _filter_permitted(subquery, verb, OuterRef(person), OuterRef(OuterRef(person)))
 
@@ -77,7 +77,7 @@ def _filter_permitted[M: models.Model](queryset: QuerySet[M], verb: str, user: A
 
 
 def holds_anywhere(user: User, verb: str, model: type[models.Model]) -> bool:
-    """Whether `user` may do `verb` on some objects of `model`, theirs or any: for menus, never for an object."""
+    """Return whether `user` may do `verb` on some objects of `model`. For menus, never for an object."""
     _, governing = _governing(model)
     label = governing._meta.app_label
     return user.has_perm(f"{label}.{_codename(verb, governing)}") or user.has_perm(
@@ -86,7 +86,7 @@ def holds_anywhere(user: User, verb: str, model: type[models.Model]) -> bool:
 
 
 def holds_for_any(user: User, verb: str, model: type[models.Model]) -> bool:
-    """Whether `user` may do `verb` on any object of `model`, whoever owns it: those need not be looked up."""
+    """Return whether `user` may do `verb` on every object of `model`, whoever owns it."""
     if not user.is_active or isinstance(user, AnonymousUser):
         return False
     _, governing = _governing(model)
@@ -94,13 +94,13 @@ def holds_for_any(user: User, verb: str, model: type[models.Model]) -> bool:
 
 
 def grants_on(grant_model: Any, model: type[models.Model]) -> QuerySet[Any]:
-    """The table of grants on `model` to people or to groups, as guardian finds it."""
+    """Return guardian's rows of grants on `model` to users or to groups."""
     grants: QuerySet[Any] = grant_model(model).objects.all()
     return grants
 
 
 def _holds(user: Any, model: type[models.Model], codename: str) -> Q:
-    """Asked apart of the user and of the groups, so that neither query goes through all members of a group."""
+    """Return a filter; users and groups are separate subqueries, so that neither reads all members of a group."""
     permissions = Permission.objects.filter(
         codename=codename,
         content_type__app_label=model._meta.app_label,
@@ -115,7 +115,7 @@ def _codename(verb: str, model: type[models.Model]) -> str:
 
 @cache
 def _governing(model: type[models.Model]) -> tuple[str, type[models.Model]]:
-    """The relation from `model` to what governs it, and that model: runs and their like inherit from their workflow."""
+    """Return the path from `model` to its governing model, and that model: runs inherit from their workflow."""
     path: str = getattr(model, "governed_by", "")
     governing: Any = model
     for name in path.split("__") if path else ():

@@ -1,4 +1,4 @@
-"""What uses an object, told by the apps above: an object in use is not deleted by accident."""
+"""The referrers of objects, found by functions of the apps above: a referenced object is not deleted by accident."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ _finders: dict[type[models.Model], list[Finder]] = {}
 
 
 def register_referrers(model: type[models.Model], find: Finder) -> None:
-    """Ask `find` about objects of `model`. It yields (key of the object, what uses it), in a fixed number of queries.
+    """Register `find` for objects of `model`. It yields (key of the object, referrer) in a fixed number of queries.
 
-    A user is an object, or a line such as "workflow Triage".
+    A referrer is an object, or a line such as "workflow Triage".
     """
     _finders.setdefault(model, []).append(find)
 
 
 def describe_referrers(obj: models.Model) -> list[str]:
-    """Every use of `obj`, in words."""
+    """Return a line for every referrer of `obj`."""
     return sorted({_describe(use) for use in find_referrers(obj)})
 
 
 def find_referrers(obj: models.Model) -> list[Use]:
-    """Every use of `obj`: the objects that use it, and lines where there is no object to name."""
+    """Return every referrer of `obj`: objects, and lines where there is no object to name."""
     return find_referrers_of_each([obj])[obj.pk]
 
 
 def find_referrers_of_each(objs: Iterable[models.Model]) -> dict[Any, list[Use]]:
-    """Every use of each of these objects of one model, by key: the same number of queries for any number of them."""
+    """Return the referrers of several objects of one model, by key, in a fixed number of queries."""
     listed = list(objs)
     found: dict[Any, set[Use]] = {obj.pk: set() for obj in listed}
     for find in _finders.get(type(listed[0]), []) if listed else ():

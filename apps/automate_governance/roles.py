@@ -1,4 +1,4 @@
-"""The groups every site starts with. Each app hands in its own share when it is migrated."""
+"""The groups that every site starts with. Each app declares its permissions, and `migrate` grants them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _shares: dict[str, Mapping[str, tuple[str, ...]]] = {}
 
 
 def is_migrated(state: Apps | None, *labels: str) -> bool:
-    """Whether the tables of those apps are as their models say, after a `migrate` that gave `state`.
+    """Return whether the tables of those apps match their models after a `migrate` that gave `state`.
 
-    A handler of `post_migrate` gets that state as `apps`. It is short of what was migrated back, or not yet.
+    A handler of `post_migrate` gets that state as `apps`. A partial or backward migration does not match.
     """
     if state is None:
         return True
@@ -63,7 +63,7 @@ def _seed_after_migrate(sender: AppConfig, apps: Apps | None = None, **_: Any) -
 
 
 def permissions_of(role: str) -> QuerySet[Permission]:
-    """The permissions that a role consists of."""
+    """Return the permissions that make up a role."""
     wanted = Q(pk__in=())
     for label, shares in _shares.items():
         wanted |= Q(content_type__app_label=label, codename__in=shares.get(role, ()))
@@ -71,9 +71,9 @@ def permissions_of(role: str) -> QuerySet[Permission]:
 
 
 def seed(app: AppConfig, state: Apps | None) -> None:
-    """Give each role its permissions of `app`, as they were declared, after a `migrate` that gave `state`.
+    """Grant each role its declared permissions of `app`, after a `migrate` that gave `state`.
 
-    Only where the role has none of that app yet: what an administrator took away stays away.
+    Only where the role has none of that app yet: permissions that an administrator revoked stay revoked.
     """
     if not is_migrated(state, "auth", "contenttypes", app.label):
         return
@@ -87,5 +87,5 @@ def seed(app: AppConfig, state: Apps | None) -> None:
 
 
 def codenames(model: str, *names: str, scope: str = "") -> tuple[str, ...]:
-    """Codenames of those verbs on `model`; with scope "any", for every object of the kind."""
+    """Return the codenames of those verbs on `model`; with scope "any", for every object of the kind."""
     return tuple(f"{name}{f'_{scope}' if scope else ''}_{model}" for name in names)

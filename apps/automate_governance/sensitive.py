@@ -1,4 +1,4 @@
-"""Models that say who may do what, or hold secrets: why it is worth a warning to offer one of them to workflows."""
+"""Models that hold secrets or permissions: offering one of them to workflows is worth a warning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PRIVILEGE_FIELDS = frozenset({"is_superuser", "is_staff"})
 
 
 def exposure_risk(model: type[models.Model], read: Collection[str], write: Collection[str] = ()) -> str:
-    """What somebody could do with those fields of it, as the rest of a sentence; empty when there is nothing to say."""
+    """Return the risk of exposing those fields, as the rest of a sentence; empty when there is none."""
     if model._meta.app_label.startswith("automate_"):
         return "is Automate's own: it holds what workflows may do, and what was done"
     if issubclass(model, AbstractBaseSession):
@@ -32,7 +32,7 @@ def exposure_risk(model: type[models.Model], read: Collection[str], write: Colle
 
 
 def _grants_permissions(model: type[models.Model]) -> bool:
-    """Whether its rows give rights to people or groups."""
+    """Return whether the model's rows link users or groups to permissions."""
     fields = (field.related_model for field in model._meta.concrete_fields if field.is_relation)
     related = {each for each in fields if isinstance(each, type)}
     return bool(model._meta.auto_created) and bool(related & {Group, Permission})

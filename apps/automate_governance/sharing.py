@@ -1,4 +1,4 @@
-"""Sharing: verbs on one object, granted to people and groups by whoever may share it, and who may do what and why."""
+"""Sharing: verbs on one object, granted to people and groups, and the list of who may do what and why."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ type Grantee = Person | Group
 
 
 class SharingError(Exception):
-    """It cannot be granted or taken away; the message says why."""
+    """A grant that cannot be made or revoked; the message says why."""
 
 
 @dataclass(frozen=True)
 class Grant:
-    """Verbs that a person or a group was granted. `idle` are those for which they, or all members, lack the role.
+    """Verbs granted to a person or a group. `idle` are those that have no effect, for lack of a role.
 
-    `members` are the active people of a group by name, `roleless` those of them who gain nothing by the grant.
+    `members` are the active people of a group by name; `roleless` those whom the grant gives nothing.
     """
 
     grantee: Grantee
@@ -47,13 +47,13 @@ class Grant:
 
     @property
     def name(self) -> str:
-        """How they are called."""
+        """The name of the person or group."""
         return self.grantee.name if isinstance(self.grantee, Group) else self.grantee.get_username()
 
 
 @dataclass
 class Access:
-    """One person: what they may do, each with the reasons."""
+    """What one person may do, each verb with the reasons."""
 
     person: Person
     reasons: dict[str, list[str]] = field(default_factory=dict)
@@ -65,24 +65,24 @@ class Access:
 
 
 def verbs_of(model: type[Governed]) -> list[str]:
-    """The verbs that can be granted on one object of `model`."""
+    """Return the verbs that can be granted on one object of `model`."""
     suffix = f"_{model._meta.model_name}"
     names = [codename.removesuffix(suffix) for codename, _ in model._meta.permissions]
     return [name for name in names if name != "add" and not name.endswith("_any")]
 
 
 def grantable(by: Person, obj: Governed) -> list[str]:
-    """The verbs that `by` may grant on `obj`: those that they have themselves."""
+    """Return the verbs that `by` may grant on `obj`: those that they hold themselves."""
     return [verb for verb in verbs_of(type(obj)) if can(by, verb, obj)]
 
 
 def revocable(by: Person, obj: Governed) -> list[str]:
-    """The verbs that `by` may take away on `obj`: those that they may grant; the owner and administrators all."""
+    """Return the verbs that `by` may revoke on `obj`: those they may grant; for the owner and superusers, all."""
     return verbs_of(type(obj)) if by.is_superuser or by.pk == obj.owner_id else grantable(by, obj)
 
 
 def find_grantee(name: str) -> Grantee:
-    """The active person of that user name, or the group. Raises SharingError."""
+    """Return the active person of that username, or the group. Raises SharingError."""
     person = people.active_people([name]).first()
     group = Group.objects.filter(name=name).first()
     if person is not None and group is not None:
@@ -106,7 +106,7 @@ def grant(obj: Governed, grantee: Grantee, verbs: Iterable[str], *, by: Person) 
 
 @transaction.atomic
 def revoke(obj: Governed, grantee: Grantee, verbs: Iterable[str], *, by: Person) -> None:
-    """Take granted verbs away, audited. Raises NotPermittedError, SharingError."""
+    """Revoke verbs, audited. Raises NotPermittedError, SharingError."""
     wanted = _check_verbs(obj, verbs)
     _check_may_share(obj, by)
     if lacking := [verb for verb in wanted if verb not in revocable(by, obj)]:
@@ -117,7 +117,7 @@ def revoke(obj: Governed, grantee: Grantee, verbs: Iterable[str], *, by: Person)
 
 
 def list_grants(obj: Governed) -> list[Grant]:
-    """What was granted on `obj`, people first, by name."""
+    """Return the grants on `obj`, people first, by name."""
     model = type(obj)
     found: dict[tuple[int, str, int], tuple[Grantee, list[str]]] = {}
     for rank, rows, attribute in _grant_rows(obj):
@@ -148,7 +148,7 @@ def _build_grant(grantee: Grantee, verbs: list[str], members: list[Person], role
 
 
 def _members(groups: list[Group]) -> dict[int, list[Person]]:
-    """The active people in each of these groups by name, at most `MOST_PEOPLE` in all. Two queries."""
+    """Return the active people in each group by name, at most MAX_PEOPLE in all, in two queries."""
     users = get_user_model()
     active = users._default_manager.filter(is_active=True, groups__in=groups).order_by(users.USERNAME_FIELD)
     pairs = list(active.values_list("groups", "pk")[:MAX_PEOPLE])
@@ -162,7 +162,7 @@ def _members(groups: list[Group]) -> dict[int, list[Person]]:
 
 
 def list_access(obj: Governed) -> list[Access]:
-    """Who may do something with `obj`, and why: the owner first, then by name, at most `MOST_PEOPLE`.
+    """Return who may do something with `obj`, and why: the owner first, then by name, at most MAX_PEOPLE.
 
     Costs the same number of queries for any number of people and groups.
     """
@@ -175,9 +175,9 @@ def list_access(obj: Governed) -> list[Access]:
 
 
 def suggest_grantees(by: Person, obj: Governed) -> list[str]:
-    """Whom to propose to `by`, who may share `obj`: their own groups, and whom the panel shows them already.
+    """Return names to suggest to `by`: their own groups, and people whom the panel shows already.
 
-    Whoever may view all groups or all people in the admin is proposed all of those, at most `MOST_PEOPLE` of each.
+    Those who may view all groups or people in the admin get all of them, at most MAX_PEOPLE of each.
     """
     users = get_user_model()
     groups = Group.objects.all() if by.has_perm("auth.view_group") else Group.objects.filter(user=by)
@@ -191,7 +191,7 @@ def suggest_grantees(by: Person, obj: Governed) -> list[str]:
 
 
 class _Grants:
-    """The verbs that were granted on an object, by person and by group."""
+    """The verbs granted on an object, by person and by group."""
 
     def __init__(self, obj: Governed) -> None:
         (_, people, _), (_, groups, _) = _grant_rows(obj)
@@ -202,7 +202,7 @@ class _Grants:
 
 
 class _Roles:
-    """Which permissions of a model those people hold, by themselves and by the groups that they are in."""
+    """The permissions of a model that people hold, by themselves and by their groups."""
 
     def __init__(self, model: type[Governed], people: list[int]) -> None:
         users = get_user_model()._default_manager.filter(pk__in=people)
@@ -215,19 +215,19 @@ class _Roles:
         self.names: dict[int, str] = dict(in_groups.values_list("pk", "name"))
 
     def why(self, person: Person, verb: str) -> list[str]:
-        """By what they hold the verb, in words."""
+        """Return the reasons why a person holds the verb."""
         codename = f"{verb}_{self._model._meta.model_name}"
         reasons = ["permission of their own"] if codename in self.own.get(person.pk, ()) else []
         held = [group for group in self.groups.get(person.pk, ()) if codename in self.of_group.get(group, ())]
         return reasons + sorted(f"role {self.names[group]}" for group in held)
 
     def lack(self, person: Person, verb: str) -> bool:
-        """Whether reach alone gives them nothing; of a group its members decide, each for themselves."""
+        """Return whether a grant of the verb gives the person nothing, for lack of a role."""
         return not person.is_superuser and not (person.is_active and self.why(person, verb))
 
 
 def _candidates(obj: Governed, given: _Grants) -> list[Person]:
-    """The active people who may do something with `obj`, or have but the reach; the owner first of all."""
+    """Return the active people who may do something with `obj`, or could with a role; the owner first."""
     users = get_user_model()
     model = type(obj)
     whole_kind = _permissions(model).filter(codename__endswith=f"_any_{model._meta.model_name}")
@@ -269,7 +269,7 @@ def _permissions(model: type[Governed]) -> QuerySet[Permission]:
 
 
 def _grant_rows(obj: Governed) -> tuple[tuple[int, QuerySet[Any], str], tuple[int, QuerySet[Any], str]]:
-    """(rank, rows, who) of the grants to people and to groups."""
+    """Return (rank, rows, attribute) of the grants to people and to groups."""
     people = grants_on(get_user_obj_perms_model, type(obj)).filter(content_object=obj)
     groups = grants_on(get_group_obj_perms_model, type(obj)).filter(content_object=obj)
     return (0, people, "user"), (1, groups, "group")
@@ -285,7 +285,7 @@ def _check_verbs(obj: Governed, verbs: Iterable[str]) -> list[str]:
 
 
 def _check_may_share(obj: Governed, by: Person) -> None:
-    """Grants on one object come one after another. Raises NotPermittedError."""
+    """Check the permission, and lock the object so that grants on it are serial. Raises NotPermittedError."""
     rows = type(obj)._default_manager.filter(pk=obj.pk).select_for_update(of=("self",), no_key=True)
     if permitted(by, "share", rows).first() is None:
         raise NotPermittedError(f"You may not share {obj}.")

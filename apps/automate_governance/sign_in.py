@@ -1,8 +1,8 @@
-"""Failed sign-ins slow down whoever guesses: by account and address together, by account, and by address.
+"""Rate limits for sign-in attempts: by account and address together, by account, and by address.
 
 Put `automate_governance.sign_in.ThrottleBackend` first in AUTHENTICATION_BACKENDS. Each attempt is counted before the
-password is looked at, so that many at once get no more tries than one after the other; a sign-in that succeeds takes
-the account's count back. Nobody is told whether an account exists: names that nobody has are counted alike.
+password is checked, so that parallel attempts get no more tries than serial ones; a successful sign-in resets the
+account's count. Unknown names are counted like known ones, so that no answer reveals whether an account exists.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ DELETE FROM automate_governance_signincount WHERE id IN (
 
 @dataclass(frozen=True)
 class Attempt:
-    """`locked`: seconds until the next one may be made, 0 when it may go on. `is_flood`: its address tries many."""
+    """`locked`: seconds until the next attempt is allowed, else 0. `is_flood`: its address tries many accounts."""
 
     account: str = ""
     locked: int = 0
@@ -58,10 +58,10 @@ class Attempt:
 
 
 class ThrottleBackend:
-    """Refuses attempts beyond the limits, which `attempt_of(request)` tells; it signs nobody in and knows no rights."""
+    """Rejects attempts beyond the limits, as `get_attempt(request)` reports; it signs nobody in."""
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
-        """None lets the next backend look. Raises PermissionDenied, which ends the attempt."""
+        """Count the attempt. None lets the next backend check it; PermissionDenied ends it."""
         name = username_in(credentials)
         if request is None or not name or "password" not in credentials:  # no password is guessed here
             return
@@ -70,30 +70,29 @@ class ThrottleBackend:
             raise PermissionDenied
 
     async def aauthenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
-        """The same."""
         await sync_to_async(self.authenticate)(request, **credentials)
 
 
 def get_attempt(request: HttpRequest | None) -> Attempt:
-    """What was said of the attempt in that request."""
+    """Return the counted attempt of a request."""
     found: Attempt = getattr(request, "automate_attempt", Attempt())
     return found
 
 
 def username_in(credentials: Mapping[str, Any]) -> str:
-    """The name that somebody tries to sign in with."""
+    """Return the username that credentials name."""
     return str(credentials.get(username_field()) or credentials.get("username") or "")
 
 
 def reset_counts(request: HttpRequest) -> None:
-    """Take back what was counted of the account; of the address, that one attempt."""
+    """Reset the account's count after a successful sign-in; of the address, uncount that attempt."""
     made, address = get_attempt(request), _address(request)
     SignInCount.objects.filter(account=made.account, address__in=(address, "")).delete()
     SignInCount.objects.filter(account="", address=address).update(tries=models.F("tries") - 1)
 
 
 def unlock(*, name: str = "", address: str = "") -> int:
-    """Forget the attempts on an account, or those from an address, audited; how many counts there were."""
+    """Delete the attempts on an account or from an address, audited; returns how many counts there were."""
     counts = (
         SignInCount.objects.filter(account=_account_key(name)) if name else SignInCount.objects.filter(address=address)
     )
@@ -110,9 +109,9 @@ def unlock(*, name: str = "", address: str = "") -> int:
 
 
 def _count_attempt(name: str, address: str) -> Attempt:
-    """Always the pair first, then the address, then the account: two attempts never wait for each other.
+    """Count in the order pair, address, account: attempts never wait for each other.
 
-    What is refused for the pair does not count for the account: one address cannot lock it for all others.
+    Attempts that the pair's limit rejects do not count for the account: one address cannot lock it for others.
     """
     tries = setting("AUTOMATE_SIGN_IN_TRIES", TRIES)
     account = _account_key(name)
@@ -139,16 +138,16 @@ def _increment(cursor: Any, account: str, address: str) -> tuple[int, int, int]:
 
 
 def _address(request: HttpRequest) -> str:
-    """Never empty, which stands for all addresses: a socket file has none."""
+    """Return the address; never empty, which stands for all addresses."""
     return origin.remote_address(request) or "unknown"
 
 
 def _account_key(name: str) -> str:
-    """A name as it is counted: one form for all its spellings, and no name in the table."""
+    """Return the hash under which a name is counted, the same for all its spellings."""
     plain = unicodedata.normalize("NFKC", name).casefold()
     return salted_hmac("automate.sign-in", plain, algorithm="sha256").hexdigest()[:32]
 
 
 def setting(name: str, usual: int) -> int:
-    """A limit of the project's settings."""
+    """Return a limit of the project's settings."""
     return int(getattr(settings, name, usual))

@@ -1,4 +1,4 @@
-"""Text that goes into a spreadsheet stays text."""
+"""Protection of spreadsheets: exported text is not run as a formula."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ _BREAKS = ("\t", "\r", "\n")  # after which some programs begin a cell anew
 
 
 def inert(text: str) -> str:
-    """The text of a cell of a CSV file, with an apostrophe before what a spreadsheet would take for a formula.
+    """Return the text of a CSV cell, with an apostrophe before what a spreadsheet would run as a formula.
 
-    Programs pass over blanks and unseen characters before a formula, and read full-width signs as plain ones.
+    Spreadsheets skip blanks and invisible characters before a formula, and read full-width signs as plain ones.
     """
     return f"'{text}" if text.startswith(_BREAKS) or _visible(text).startswith(_FORMULA) else text
 
 
 def _visible(text: str) -> str:
-    """The first character that is seen, in its plain form; empty when there is none."""
+    """Return the first visible character in its plain form; empty when there is none."""
     for char in text:
         if not char.isspace() and unicodedata.category(char) not in {"Cc", "Cf", "Zs", "Zl", "Zp"}:
             return unicodedata.normalize("NFKC", char)

@@ -1,4 +1,4 @@
-"""What a web or worker process does before it serves: refuse keys that do not fit, and learn what must not be said."""
+"""Startup of web and worker processes: check the keys of secrets, and learn values to redact."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _MIN_PASSWORD_LENGTH = 12  # characters of a password of the site's own: a short
 
 
 def prepare_process() -> None:
-    """Check the keys, and make the secrets that are stored now known to the redactor.
+    """Check the keys, and let the process's redactor learn the stored secrets.
 
-    Raises ImproperlyConfigured, one line that says what to do. A database that is away is no reason to refuse: the
+    Raises ImproperlyConfigured, one line that says what to do. An unreachable database is no reason to fail: the
     process waits for it, and each secret is checked when it is used.
     """
     log_redaction.guard_process()
@@ -43,7 +43,7 @@ def prepare_process() -> None:
 
 
 def learn_site_secrets() -> None:
-    """The keys and passwords of the settings, and the secrets of the environment: nothing has to ask for them."""
+    """Learn the keys and passwords of the settings, and the secrets of the environment."""
     redactor.learn(*_values_in_settings(), *EnvSecretsBackend.all_values())
 
 

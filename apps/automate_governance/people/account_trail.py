@@ -1,4 +1,4 @@
-"""What is done to people and groups, and who signs in and out, for the audit trail: by whichever page or command."""
+"""Audit of changes to users and groups, and of sign-ins, whichever page or command makes them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _is_paused: ContextVar[bool] = ContextVar("automate_people_trail_off", default=F
 
 
 def connect() -> None:
-    """Listen to the site's model of people, to groups, and to sign-ins."""
+    """Connect to the signals of the user model, of groups and of sign-ins."""
     for model in (get_user_model(), Group):
         pre_save.connect(_keep_previous_state, sender=model)
         post_save.connect(_saved, sender=model)
@@ -45,7 +45,7 @@ def connect() -> None:
 
 @contextlib.contextmanager
 def unrecorded() -> Iterator[None]:
-    """Leave out what the installation itself does, such as making the groups that every site starts with."""
+    """Record nothing in the block, for changes that the installation makes itself."""
     token = _is_paused.set(True)
     try:
         yield
@@ -54,7 +54,7 @@ def unrecorded() -> Iterator[None]:
 
 
 def _keep_previous_state(sender: Any, instance: models.Model, update_fields: Any = None, **_: Any) -> None:
-    """What was stored before. A sign-in alone, which stores its time, is recorded by an entry of its own."""
+    """Keep the stored state before a save. Saving `last_login` alone is recorded as a sign-in."""
     if _is_paused.get() or (update_fields is not None and set(update_fields) <= {"last_login"}):
         instance._audited = None  # type: ignore[attr-defined]
         return
@@ -77,7 +77,7 @@ def _deleted(sender: Any, instance: Any, **_: Any) -> None:
 
 
 def _linked(sender: Any, instance: Any, action: str, reverse: bool, model: Any, pk_set: Any, **_: Any) -> None:
-    """Groups of a person, members and permissions of a group, permissions of a person."""
+    """Record changed groups of a person, members and permissions of a group, permissions of a person."""
     if action not in {"post_add", "post_remove", "pre_clear"} or _is_paused.get():
         return
     keys = _linked_to(sender, instance, model) if action == "pre_clear" else pk_set or ()
@@ -88,7 +88,7 @@ def _linked(sender: Any, instance: Any, action: str, reverse: bool, model: Any, 
 
 
 def _linked_to(through: Any, instance: models.Model, model: Any) -> Any:
-    """The keys of all that a table of links links to `instance`."""
+    """Return the keys of all objects that a link table links to `instance`."""
     ends = {field.related_model: field.attname for field in through._meta.fields if field.is_relation}
     return through._base_manager.filter(**{ends[type(instance)]: instance.pk}).values(ends[model])
 
@@ -105,9 +105,9 @@ def _signed_out(sender: Any, user: Any, **_: Any) -> None:
 
 
 def _failed(sender: Any, credentials: dict[str, Any], request: Any = None, **_: Any) -> None:
-    """A name that nobody has is left out: it may be a password, typed into the wrong field.
+    """Record a failed sign-in. Unknown names are left out: they may be passwords in the wrong field.
 
-    What is refused unseen leaves no entry each, nor do the guesses at names from an address that tries many.
+    Locked attempts are not recorded one by one, nor guesses at names from an address that tries many.
     """
     users, made = get_user_model(), sign_in.get_attempt(request)
     user = users._default_manager.filter(**{users.USERNAME_FIELD: sign_in.username_in(credentials)}).first()
@@ -117,7 +117,7 @@ def _failed(sender: Any, credentials: dict[str, Any], request: Any = None, **_: 
 
 
 def _record(what: str, instance: models.Model, changes: dict[str, Any], *, by: Any = None) -> None:
-    """Before the trail has its tables, as in the midst of the first `migrate`, there is nothing to write to."""
+    """Write an entry; during the first `migrate`, when there is no table yet, do nothing."""
     if _is_paused.get():
         return
     kind = "group" if isinstance(instance, Group) else "user"
@@ -130,6 +130,6 @@ def _record(what: str, instance: models.Model, changes: dict[str, Any], *, by: A
 
 
 def _recorded_fields() -> set[str]:
-    """The fields whose values are recorded; of others, such as the password, only that they changed."""
+    """Return the fields whose values are recorded; other fields, such as the password, are recorded as CHANGED."""
     users = get_user_model()
     return {*_RECORDED_FIELDS, users.USERNAME_FIELD, users.get_email_field_name()}

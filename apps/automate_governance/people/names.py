@@ -1,4 +1,4 @@
-"""The project's people, whatever their model: a name to show, and finding them by the name that they sign in with."""
+"""Users by name, whatever the project's user model is."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from django.db.models import QuerySet
 
 
 def username_field() -> str:
-    """The field of the name that people sign in with."""
+    """Return the name of the user model's username field."""
     field: str = get_user_model().USERNAME_FIELD
     return field
 
 
 def people_named(name: str) -> QuerySet[Any]:
-    """The people of that name, active or not: one or none."""
+    """Return the users of that username, active or not: one or none."""
     return get_user_model()._default_manager.filter(**{username_field(): name})
 
 
 def active_people(names: Iterable[str]) -> QuerySet[Any]:
-    """The active people of those names."""
+    """Return the active users of those usernames."""
     return get_user_model()._default_manager.filter(**{f"{username_field()}__in": list(names)}, is_active=True)
 
 
 def display_name(person: Any) -> str:
-    """The full name, where the model knows one, else the name that they sign in with."""
+    """Return the full name where the model has one, else the username."""
     full_name = getattr(person, "get_full_name", None)
     return (full_name() if full_name else "") or str(person.get_username())
 
 
 def email_of(person: Any) -> str:
-    """The address that mail reaches them at; empty where there is none."""
+    """Return the email address; empty when there is none."""
     return getattr(person, person.get_email_field_name(), "") or ""

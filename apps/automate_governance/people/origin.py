@@ -1,4 +1,4 @@
-"""Where a deed comes from: a browser, a command line, a delivery, a worker. The audit trail asks at each entry."""
+"""The origin of an action: a browser, a command line, a delivery, a worker. The audit trail records it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ except ImportError:  # not on Windows
 
 
 class Source(TextChoices):
-    """What kind of door a deed came in by."""
+    """The kind of an origin."""
 
     BROWSER = "browser", "Browser"  # a page of the site, by a person who has signed in or tries to
     API = "api", "API"  # a program, with somebody's credentials
@@ -33,7 +33,7 @@ class Source(TextChoices):
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """The door, the network address behind it, and on a command line the user of the system."""
+    """The source of an action, its network address, and on a command line the system user."""
 
     source: Source
     address: str = ""
@@ -46,7 +46,7 @@ _PROGRAMS = {"manage", "django-admin"}
 
 
 def current_origin() -> Origin:
-    """The origin of what is done now."""
+    """Return the origin of the current action."""
     request = _request.get()
     if request is not None:
         return Origin(source=_request_source(request), address=remote_address(request))
@@ -55,19 +55,19 @@ def current_origin() -> Origin:
 
 
 def current_person() -> Any:
-    """Who has signed in, in a request; None outside of requests and for nobody."""
+    """Return the signed-in user of the current request; None outside of requests and for anonymous ones."""
     user = getattr(_request.get(), "user", None)
     return user if user is not None and user.is_authenticated else None
 
 
 def remote_address(request: HttpRequest) -> str:
-    """The network address that a request came from."""
+    """Return the network address of a request's client."""
     return str(request.META.get("REMOTE_ADDR") or "")[:45]
 
 
 @contextlib.contextmanager
 def request_origin(request: HttpRequest) -> Iterator[None]:
-    """All that is done in the block comes from that request."""
+    """Make `request` the origin of all actions in the block."""
     token = _request.set(request)
     try:
         yield
@@ -77,7 +77,7 @@ def request_origin(request: HttpRequest) -> Iterator[None]:
 
 @contextlib.contextmanager
 def process_origin(source: Source) -> Iterator[None]:
-    """All that this process does meanwhile, in any thread and outside of requests, comes from there."""
+    """Make `source` the origin of all actions of this process, in any thread and outside of requests."""
     _process.append(source)
     try:
         yield
@@ -86,7 +86,7 @@ def process_origin(source: Source) -> Iterator[None]:
 
 
 def _request_source(request: HttpRequest) -> Source:
-    """BROWSER, unless the view says otherwise by `audit_source`."""
+    """Return BROWSER, unless the view names another source in `audit_source`."""
     view = getattr(request.resolver_match, "func", None)
     source: Source = getattr(getattr(view, "view_class", view), "audit_source", Source.BROWSER)
     return source
@@ -99,7 +99,7 @@ def _program_source() -> Source:
 
 
 def _system_user() -> str:
-    """The user that the system runs this process as, which no variable of the environment can change."""
+    """Return the user that this process runs as; environment variables cannot change it."""
     if pwd is None:
         return os.environ.get("USERNAME", "")[:100]
     try:

@@ -1,4 +1,4 @@
-"""What a secret may look like by the time it reaches a log or a table: its parts, and the encodings of each.
+"""The forms in which a secret may be written: its parts, and the encodings of each.
 
 The encodings are those that libraries write: percent-encoding (RFC 3986), base64 (RFC 4648), JSON (RFC 8259) with the
 escapes that other writers add, HTML, hexadecimal and Python's own `repr`.
@@ -22,7 +22,7 @@ _URLSAFE = str.maketrans("+/", "-_")
 
 
 def parts_of(value: str) -> Iterator[str]:
-    """The value, and what of it is a secret by itself: lines of a key, a URL's password, members of a document."""
+    """Yield the value and its secret parts: lines of a key, a URL's password, members of a JSON object."""
     yield value
     stripped = value.strip()
     yield stripped
@@ -36,7 +36,7 @@ def parts_of(value: str) -> Iterator[str]:
 
 
 def encodings_of(value: str) -> set[str]:
-    """`value` in every encoding, none shorter than SHORTEST."""
+    """Return `value` in every encoding, none shorter than MIN_LENGTH."""
     plain = {value, *_escaped(value)}
     spelt = {*plain, *(form for text in plain for form in _percent(text)), *_base64(value), *_hexadecimal(value)}
     return {form for form in spelt if len(form) >= MIN_LENGTH}
@@ -91,7 +91,7 @@ def _both_cases(quoted: str) -> Iterator[str]:
 
 
 def _base64(value: str) -> Iterator[str]:
-    """At each of the three alignments, what the value alone decides: its neighbours share characters at both ends."""
+    """Yield, for each of the three alignments, the characters that the value alone decides."""
     raw = value.encode()
     for shift in range(3):
         encoded = base64.b64encode(b"\0" * shift + raw).decode()

@@ -1,4 +1,4 @@
-"""Any of thousands of literals in one pass over a text: RE2 finds where one may begin, a table says which it is."""
+"""Finds thousands of literals in one pass: RE2 finds the first bytes of a literal, a table compares the rest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LiteralMatcher:
         self._pattern = re2.compile(b"|".join(re2.escape(prefix) for prefix in sorted(groups)), _options())
 
     def find(self, data: bytes, start: int = 0) -> tuple[int, int] | None:
-        """Where the first literal at or behind `start` begins and ends; the longest of those that begin there."""
+        """Return the span of the first literal at or after `start`; of several, the longest."""
         while (found := self._pattern.search(data, start)) is not None:
             at = found.start()
             end = self._end(data, at)
@@ -37,7 +37,7 @@ class LiteralMatcher:
         return None
 
     def partial_match_start(self, data: bytes) -> int:
-        """Where the end of `data` may be the beginning of a literal; its length when it is none's."""
+        """Return where a literal may begin that `data` cuts off; the length of `data` when there is none."""
         for at in range(max(0, len(data) - self.longest + 1), len(data)):
             if self._begins(data[at:]):
                 return at
@@ -59,7 +59,7 @@ class LiteralMatcher:
 
     @cached_property
     def _partial_prefixes(self) -> frozenset[bytes]:
-        """What is shorter than a prefix and begins one. Only streams ask."""
+        """Every beginning of a prefix. Only streams need it."""
         return frozenset(
             literal[:size] for literal in self.literals for size in range(1, min(PREFIX_BYTES, len(literal)))
         )

@@ -1,4 +1,4 @@
-"""Sinks that are not ours to call: log handlers, uncaught exceptions, warnings, Django's own history of the admin."""
+"""Redaction of text that leaves without our code: log handlers, uncaught exceptions, warnings, admin history."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RedactingFilter(logging.Filter):
         self.patterns = patterns
 
     def filter(self, record: logging.LogRecord) -> logging.LogRecord:
-        """The copy; every record passes."""
+        """Return the redacted copy; every record passes."""
         mask = partial(redactor.text, patterns=self.patterns or record.name.startswith(_LOGGER_PREFIX))
         masked = copy.copy(record)
         _mask_message(masked, mask)
@@ -49,25 +49,24 @@ class RedactingFilter(logging.Filter):
 
 
 class RedactingFormatter(logging.Formatter):
-    """A formatter whose lines have secrets masked, whatever they are made of.
+    """A formatter that masks secrets in its finished lines.
 
     For formatters that write exceptions in their own way: `class Lines(RedactingFormatter, JsonFormatter)`.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
         return redactor.text(super().format(record))
 
 
 def guard_handlers() -> None:
-    """Attach the filter to every log handler that there is now, the host's own included."""
+    """Attach the filter to every log handler there is, the host's own included."""
     for handler in {*_handlers(), *([logging.lastResort] if logging.lastResort else [])}:
         if not any(isinstance(each, RedactingFilter) for each in handler.filters):
             handler.addFilter(RedactingFilter(patterns=False))
 
 
 def guard_process() -> None:
-    """What a process of ours says at its end, and warns of on the way, is redacted too.
+    """Redact also uncaught exceptions and warnings of one of our processes.
 
     Hooks that a host has set stay as they are.
     """
@@ -80,7 +79,7 @@ def guard_process() -> None:
 
 
 def redact_history(sender: Any, instance: Any, **_: Any) -> None:
-    """A line of the admin's history, before it is saved."""
+    """Redact a line of the admin's history before it is saved."""
     instance.object_repr = redact_text(instance.object_repr)[:200]
     instance.change_message = redact_text(instance.change_message)
 

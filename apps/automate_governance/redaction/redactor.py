@@ -1,8 +1,8 @@
-"""The second wall around secrets: a value that was handed out is replaced in what comes of that, in whatever form.
+"""Redaction: a secret that was resolved is masked in everything that is made from it, in every encoding.
 
-Whoever chooses a text and sees what is masked in it learns whether that is a secret. So `redactor`, which knows every
-value of the process, serves its log lines alone; a run, a request or a trial knows what it was handed itself
-(`knowing`). docs/secrets.md lists the sinks, the forms, and what is not caught.
+A person who chooses a text and sees what is masked in it could test whether it is a secret. So `redactor`, which knows
+every value of the process, is for its log lines alone; a run, a request or a connection test has a redactor context
+that knows only what was resolved in it. docs/secrets.md lists where secrets are masked, in which forms, and the limits.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _SMALL_SET = 1_000  # literals that are compiled in a few milliseconds: a second
 
 
 class Redactor:
-    """Knows some secret values and blanks them out of text. Thread-safe.
+    """Knows secret values and masks them. Thread-safe.
 
-    Values lie in sets of growing size, the oldest in the largest, so that one more costs little: a set is compiled
-    anew only together with one of its own size.
+    Values lie in sets of growing size, the oldest in the largest, so that adding one is cheap: a set is compiled again
+    only together with one of its own size.
     """
 
     def __init__(self) -> None:
@@ -42,11 +42,11 @@ class Redactor:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it knows nothing."""
+        """Whether it knows no value."""
         return not self._values
 
     def learn(self, *values: str) -> None:
-        """Replace `values` from now on."""
+        """Mask `values` from now on."""
         if all(value in self._values for value in values):
             return
         with self._lock:
@@ -59,9 +59,9 @@ class Redactor:
                 self._sets = _add_set(self._sets, _literals(new))
 
     def learn_entered(self, *values: str) -> None:
-        """Replace values that people handed in, but for those of plain words and numbers.
+        """Learn values that people entered, except plain words and numbers.
 
-        Else whoever may store a secret could blank such words out of everybody's runs and pages.
+        Otherwise a stored secret could blank out such words in everybody's runs and pages.
         """
         self.learn(*(value for value in values if not is_ordinary_text(value)))
 
@@ -73,10 +73,10 @@ class Redactor:
         at_least: int = MIN_LENGTH,
         is_exempt: Callable[[bytes, int], bool] | None = None,
     ) -> str:
-        """`text` with every known value, and with `patterns` all that looks like a secret, replaced by the mask.
+        """Return `text` with every known value masked, and with `patterns` everything that looks like a secret.
 
-        What is shorter than `at_least` bytes stays, and what `is_exempt(data, position)` exempts. Returns `text` itself
-        when there is nothing to replace.
+        Values shorter than `at_least` bytes stay, and those that `is_exempt(data, position)` exempts. Returns `text`
+        itself when there is nothing to mask.
         """
         data = text.encode("utf-8", "surrogatepass")
         spans = [span for span in self.spans(data) if span[1] - span[0] >= at_least]
@@ -88,7 +88,7 @@ class Redactor:
         return mask_token_patterns(text, data) if patterns else text
 
     def document(self, document: str, *, patterns: bool = True, at_least: int = MIN_LENGTH) -> str:
-        """A JSON document with secrets masked; it stays a JSON document."""
+        """Mask secrets in a JSON document; the result is a JSON document."""
         masked = self.text(document, patterns=patterns, at_least=at_least)
         if masked == document:
             return document
@@ -103,9 +103,9 @@ class Redactor:
         return masked
 
     def value(self, value: Any, *, patterns: bool = True, at_least: int = MIN_LENGTH) -> Any:
-        """A JSON-like value with secrets masked in keys, texts and numbers, and members whose names say they are one.
+        """Mask secrets in a JSON-like value: in keys, texts, numbers, and members whose names say that they are secret.
 
-        What lies deeper than 200 levels is masked as a whole.
+        Values deeper than 200 levels are masked as a whole.
         """
 
         def mask(text: str) -> str:
@@ -127,7 +127,7 @@ class Redactor:
         return walk(value, "", 0)
 
     def spans(self, data: bytes) -> list[tuple[int, int]]:
-        """Where known values stand in `data`, which is UTF-8."""
+        """Return the spans of known values in `data`, which is UTF-8."""
         found = []
         for matcher in self._sets:
             end = 0
@@ -137,12 +137,12 @@ class Redactor:
         return found
 
     def partial_match_start(self, data: bytes) -> int:
-        """Where the end of `data` may be the beginning of a known value; its length when it is none's."""
+        """Return where a known value may begin that `data` cuts off; the length of `data` when there is none."""
         return min((matcher.partial_match_start(data) for matcher in self._sets), default=len(data))
 
 
 def is_ordinary_text(value: str) -> bool:
-    """Whether it is made of plain words and numbers alone, such as `status`, `order-2026` or a name in two words."""
+    """Return whether `value` consists of plain words and numbers, such as `status`, `order-2026` or a full name."""
     return all(_ORDINARY_WORD.fullmatch(part) for part in _SEPARATORS.split(value))
 
 
@@ -152,7 +152,7 @@ def _literals(values: Iterable[str]) -> set[bytes]:
 
 
 def _add_set(sets: tuple[LiteralMatcher, ...], literals: set[bytes]) -> tuple[LiteralMatcher, ...]:
-    """`sets` with one more, after merging those at the end that are no larger than what follows them, or small."""
+    """Return `sets` with one more, merged with those at the end that are small or no larger."""
     if not literals:
         return sets
     kept = list(sets)
@@ -178,7 +178,7 @@ _context_redactors: ContextVar[tuple[Redactor, ...]] = ContextVar("automate_reda
 
 @contextmanager
 def redactor_context(known: Redactor | None = None) -> Iterator[Redactor]:
-    """Within it, `known` (or a new one) learns what is handed out, and `redact` and the others mask that."""
+    """Run the block with `known` (or a new redactor): it learns resolved secrets, and `redact` masks them."""
     known = known or Redactor()
     token = _context_redactors.set((*_context_redactors.get(), known))
     try:
@@ -188,46 +188,46 @@ def redactor_context(known: Redactor | None = None) -> Iterator[Redactor]:
 
 
 def current_redactor() -> Redactor:
-    """What the innermost `knowing` gave; outside, one that knows nothing."""
+    """Return the redactor of the innermost context; outside of contexts, an empty one."""
     return (_context_redactors.get() or (_EMPTY_REDACTOR,))[-1]
 
 
 def learn(*values: str) -> None:
-    """`values` are handed out: the process knows them from now on, and so does whoever asked for them."""
+    """Teach `values` to the process's redactor and to those of the current contexts."""
     for each in (redactor, *_context_redactors.get()):
         each.learn(*values)
 
 
 def learn_entered(*values: str) -> None:
-    """The same of values that people handed in, but for those of plain words and numbers."""
+    """Teach values that people entered, except plain words and numbers."""
     for each in (redactor, *_context_redactors.get()):
         each.learn_entered(*values)
 
 
 def redact(value: Any, *, patterns: bool = True, at_least: int = MIN_LENGTH) -> Any:
-    """A JSON-like value as `Redactor.value` has it, masked by what is known here."""
+    """Mask a JSON-like value by the current redactor, as `Redactor.value` does."""
     return current_redactor().value(value, patterns=patterns, at_least=at_least)
 
 
 def redact_text(text: str, *, patterns: bool = True) -> str:
-    """A text masked by what is known here."""
+    """Mask a text by the current redactor."""
     return current_redactor().text(text, patterns=patterns)
 
 
 def redact_and_truncate(text: str, most: int) -> str:
-    """The first `most` characters of what others said. A value known here that would be cut in two is masked first."""
+    """Return the first `most` characters; known values are masked first, so that none is cut in two."""
     return redact_text(text, patterns=False)[:most]
 
 
 class RedactedStream:
-    """Text that comes in pieces: what may begin a known value, or a callback's token, is held back for the next one."""
+    """Redacts text that comes in pieces: the possible beginning of a secret or callback token is held back."""
 
     def __init__(self, known: Redactor) -> None:
         self._known = known
         self._held = b""
 
     def push(self, piece: str) -> str:
-        """What can be let go, masked."""
+        """Add a piece and return the redacted text that is complete."""
         data = self._held + piece.encode("utf-8", "surrogatepass")
         cut = min(self._known.partial_match_start(data), callback_tokens.partial_token_start(data))
         for start, end in sorted([*self._known.spans(data), *callback_tokens.find_tokens(data)]):
@@ -237,7 +237,7 @@ class RedactedStream:
         return self._masked(data[:cut])
 
     def flush(self) -> str:
-        """What was held back: nothing more comes."""
+        """Return the rest at the end of the stream."""
         held, self._held = self._held, b""
         return self._masked(held)
 

@@ -1,6 +1,6 @@
-"""What looks like a secret though nobody handed it out: members and headers named so, and the shapes of known tokens.
+"""Patterns of secrets that nobody resolved: members and headers with secret names, and the forms of well-known tokens.
 
-One pass of RE2 says whether a text holds anything of the kind; almost none does, and the rest costs nothing.
+One pass of RE2 finds whether a text holds any; almost none does, and the rest is skipped.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ _ANY = _any_rule()
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a member or header of that name holds a secret, such as `Authorization` or `api_key`."""
+    """Return whether a member or header of that name holds a secret, such as `Authorization` or `api_key`."""
     return _NAME.fullmatch(name) is not None
 
 
 def mask_token_patterns(text: str, encoded: bytes) -> str:
-    """`text` without what looks like a secret. `encoded` is the same in UTF-8."""
+    """Return `text` with everything masked that looks like a secret. `encoded` is `text` in UTF-8."""
     if _ANY.search(encoded) is None:
         return text
     for rule in _COMPILED:

@@ -16,11 +16,11 @@ class EnvSecretsBackend(SecretsBackend):
 
     @staticmethod
     def all_values() -> list[str]:
-        """What it could hand out, for the redactor to know from the start."""
+        """Return every value it can resolve, for the redactor to learn at startup."""
         return [value for name, value in os.environ.items() if name.startswith(PREFIX)]
 
     def get_secret(self, key: str) -> str:
-        """The variable's value. `key` is upper-cased, and other characters than letters and digits become `_`."""
+        """Return the variable's value. `key` is upper-cased; characters other than letters and digits become `_`."""
         variable = PREFIX + re.sub(r"[^A-Z0-9]", "_", key.upper())
         if variable in _NOT_A_SECRET:
             raise SecretNotFoundError(f"{variable} is the site's own key, and no secret to hand out")

@@ -32,7 +32,7 @@ class KeyUnavailableError(ImproperlyConfigured):
 
 @dataclass(frozen=True, slots=True)
 class SecretLocation:
-    """Where a secret lies: what is sealed for one place opens in no other."""
+    """The row and version that a secret is encrypted for: an envelope opens for its own location alone."""
 
     table: str
     row: int
@@ -40,13 +40,13 @@ class SecretLocation:
     version: int
 
     def associated_data(self, layer: str) -> bytes:
-        """The associated data of one layer of the envelope."""
+        """Return the associated data of one layer of the envelope."""
         return json.dumps([layer, self.table, self.row, self.name, self.version]).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An envelope: the id of the key that wraps, the wrapped data key, and the value that this encrypts.
+    """An encrypted value, its wrapped data key, and the id of the key that wraps it.
 
     Both boxes are nonce plus ciphertext plus tag.
     """
@@ -57,12 +57,12 @@ class Envelope:
 
 
 def generate_key() -> str:
-    """A new random key in the form the setting takes."""
+    """Return a new random key in the form of the setting."""
     return base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode()
 
 
 def key_id(key: bytes) -> str:
-    """The name of a key: the first 8 hexadecimal digits of its SHA-256."""
+    """Return the id of a key: the first 8 hexadecimal digits of its SHA-256."""
     return hashlib.sha256(key).hexdigest()[:8]
 
 
@@ -90,7 +90,7 @@ class Keyring:
             raise _altered_error(sealed) from None
 
     def rewrap(self, sealed: Envelope, location: SecretLocation) -> Envelope:
-        """The same value under the newest key: its data key is wrapped anew. Raises as `open` does."""
+        """Wrap the data key with the newest key; the value stays. Raises as `open` does."""
         return self._wrap(self._unwrap(sealed, location), sealed, location)
 
     @sensitive_variables()
@@ -113,7 +113,7 @@ class Keyring:
 
 
 def keyring() -> Keyring:
-    """The keyring of the current settings. Raises ImproperlyConfigured when a key is malformed."""
+    """Return the keyring of the current settings. Raises ImproperlyConfigured when a key is malformed."""
     keys = getattr(settings, "AUTOMATE_SECRETS_KEYS", ())
     if not isinstance(keys, str | list | tuple) or not all(isinstance(key, str) for key in keys):
         raise ImproperlyConfigured("AUTOMATE_SECRETS_KEYS is not a list of keys")

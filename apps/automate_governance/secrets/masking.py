@@ -1,4 +1,4 @@
-"""Reading secrets only to mask them: nobody uses one by that, and what cannot be read now is left out."""
+"""Resolves secrets only to mask them: no use is recorded, and secrets that cannot be read now are skipped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @sensitive_variables()
 def learn_for_masking(references: Iterable[str]) -> None:
-    """Have those secrets masked in what is said here (`redaction.knowing`), without writing down that they are used."""
+    """Teach those secrets to the current redactor context, without recording a use."""
     wanted = set(references)
     names = {reference.partition(":")[2] for reference in wanted if reference.startswith("database:")}
     for secret in StoredSecret.objects.filter(name__in=names) if names else ():

@@ -1,4 +1,4 @@
-"""A key that is lost for good: its secrets are marked, the site starts, and their values are entered again."""
+"""Recovery from a lost key: its secrets are marked, the site starts, and their values are entered again."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from automate_governance.secrets.keyring import keyring
 
 @dataclass(frozen=True)
 class UnreadableSecret:
-    """A secret whose key is not configured, with what uses it, in words."""
+    """A secret whose key is not configured, with a line for each referrer."""
 
     secret: StoredSecret
     uses: list[str]
 
 
 def list_unreadable() -> Iterator[UnreadableSecret]:
-    """The secrets whose key is not configured, by name. Raises ImproperlyConfigured when a key is malformed."""
+    """Yield the secrets whose key is not configured, by name. Raises ImproperlyConfigured when a key is malformed."""
     for secret in _without_key().order_by("name"):
         yield UnreadableSecret(secret, describe_referrers(secret))
 
 
 @transaction.atomic
 def mark_lost() -> list[StoredSecret]:
-    """Mark the secrets whose key is not configured, so that processes start without them. Audited on each."""
+    """Mark the secrets whose key is not configured, so that processes start without them. Each is audited."""
     lost = list(_without_key().filter(lost_at=None).select_for_update(no_key=True).order_by("pk"))
     _mark(lost, "secret.marked_lost", is_lost=True)
     return lost
@@ -39,7 +39,7 @@ def mark_lost() -> list[StoredSecret]:
 
 @transaction.atomic
 def unmark_recovered() -> list[StoredSecret]:
-    """Take the mark from those whose key is configured after all. Audited on each."""
+    """Unmark secrets whose key is configured again. Each is audited."""
     marked = StoredSecret.objects.filter(lost_at__isnull=False, key_id__in=list(keyring().by_id))
     found = list(marked.select_for_update(no_key=True).order_by("pk"))
     _mark(found, "secret.found_again", is_lost=False)

@@ -1,4 +1,4 @@
-"""From a reference (`backend:key`) to a value that does not print itself and that is masked from then on."""
+"""Resolves a reference (`backend:key`) to a value that does not print itself and that redactors mask."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOT_A_REFERENCE = "This is not a reference. Store the secret first, then refer t
 
 
 class SecretValue:
-    """A secret on its way to a connector. Every way to print, format, copy or pickle it gives the mask."""
+    """A secret on its way to a connector. Printing, formatting, copying or pickling it gives the mask."""
 
     __slots__ = ("_value",)
 
@@ -33,7 +33,7 @@ class SecretValue:
         self._value = value
 
     def reveal(self) -> str:
-        """The plain value. Call it only at the point of use."""
+        """Return the plain value. Call it only at the point of use."""
         return self._value
 
     def __repr__(self) -> str:
@@ -55,16 +55,16 @@ class SecretValue:
 
 
 def is_reference(text: str) -> bool:
-    """True for `backend:key` with a backend that is installed."""
+    """Return whether `text` is `backend:key` with an installed backend."""
     backend, separator, key = text.partition(":")
     return bool(separator and key) and backend in backends.names()
 
 
 @sensitive_variables()
 def resolve(reference: str) -> SecretValue:
-    """The value behind `backend:key`, from now on masked in what the asker says (`redaction.knowing`) and in log lines.
+    """Return the value behind `backend:key`; the process's redactor and the current contexts learn it.
 
-    Raises SecretNotFoundError, and SecretUnavailableError whatever else a backend raises.
+    Raises SecretNotFoundError, and SecretUnavailableError for any other error of a backend.
     """
     name, separator, key = reference.partition(":")
     if not separator:

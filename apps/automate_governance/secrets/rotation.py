@@ -1,4 +1,4 @@
-"""Rotation of the key-encryption key: data keys are wrapped anew, batch by batch; the values are not touched."""
+"""Rotation of the key-encryption key: data keys are wrapped again in batches; values are not touched."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BATCH = 100
 
 @dataclass(slots=True)
 class Progress:
-    """How far a rotation has come. `faults` holds a sentence for each secret that could not be wrapped anew."""
+    """The progress of a rotation. `faults` holds a sentence for each secret that could not be wrapped."""
 
     total: int
     done: int = 0
@@ -25,10 +25,10 @@ class Progress:
 
 
 def rewrap_all() -> Iterator[Progress]:
-    """Bring every stored secret under the newest key; yields after each batch, once that is committed.
+    """Wrap every stored secret with the newest key; yields after each committed batch.
 
-    May be stopped at any point and begun again: what is done is done. Raises ImproperlyConfigured when a key is
-    malformed, KeyUnavailableError when there is none.
+    It may be stopped at any point and started again. Raises ImproperlyConfigured when a key is malformed,
+    KeyUnavailableError when there is none.
     """
     active = _active_key_id()
     waiting = StoredSecret.objects.exclude(key_id=active).order_by("pk")
@@ -50,7 +50,7 @@ def rewrap_all() -> Iterator[Progress]:
 
 
 def keys_in_use() -> dict[str, int]:
-    """How many stored secrets each key wraps, by the key's id."""
+    """Return how many stored secrets each key wraps, by the key's id."""
     return dict(StoredSecret.objects.order_by("key_id").values_list("key_id").annotate(Count("pk")))
 
 

@@ -19,7 +19,7 @@ class StoredSecretsBackend(SecretsBackend):
     """Reads and decrypts StoredSecret rows. When one was last used is written at most every five minutes."""
 
     def get_secret(self, key: str) -> str:
-        """The decrypted value. Raises SecretNotFoundError, KeyUnavailableError or ValueError (altered)."""
+        """Return the decrypted value. Raises SecretNotFoundError, KeyUnavailableError or ValueError (altered)."""
         secret = StoredSecret.objects.filter(name=key).first()
         if secret is None:
             raise SecretNotFoundError(f"there is no stored secret named {key!r}")
@@ -35,6 +35,6 @@ class StoredSecretsBackend(SecretsBackend):
 
 
 def _mark_used(secret: StoredSecret) -> None:
-    """One write, however many processes come here at once: the others find it done."""
+    """Write the time once, however many processes get here at the same time."""
     stale = Q(last_used_at=None) | Q(last_used_at__lt=Now() - USE_INTERVAL)
     StoredSecret.objects.filter(stale, pk=secret.pk).update(last_used_at=Now())

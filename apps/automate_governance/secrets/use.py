@@ -1,4 +1,4 @@
-"""Who may put a secret into a connection or an endpoint, which is where it can be sent somewhere."""
+"""The rule for binding a secret to a connection or an endpoint, from where it can be sent elsewhere."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from automate_governance.permissions import User, permitted
 
 
 def find_forbidden_references(user: User, references: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
-    """(field, reason) for each reference, listed by field, that `user` may not bind.
+    """Yield (field, reason) for each reference, listed by field, that `user` may not bind.
 
-    A stored secret takes `use`. The secrets of the other backends have no owner: they take `use` on any secret.
+    A stored secret requires `use`; a secret of another backend has no owner and requires `use` on any secret.
     """
     for field, listed in references.items():
         for reference in listed:

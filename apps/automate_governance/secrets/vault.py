@@ -20,14 +20,14 @@ FIELD = "value"  # of a reference that names none
 
 
 class VaultSecretsBackend(SecretsBackend):
-    """Reads fields of KV v2 secrets. What was read is trusted for `cache_seconds`, in this process."""
+    """Reads fields of KV v2 secrets, and caches them in this process for `cache_seconds`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._server: VaultServer | None = None
 
     def get_secret(self, key: str) -> str:
-        """The field's text. Raises SecretNotFoundError, and SecretUnavailableError with what has to be done."""
+        """Return the field's text. Raises SecretNotFoundError, and SecretUnavailableError with what to do."""
         path, _, name = key.partition("#")
         _check_path(path)
         fields = self._current_server().read(path)
@@ -56,7 +56,7 @@ class VaultSecretsBackend(SecretsBackend):
 
 
 def _check_path(path: str) -> None:
-    """A path stays inside its mount, whatever the server makes of dots. Raises SecretNotFoundError."""
+    """Raise SecretNotFoundError for a path that could leave its mount."""
     segments = path.split("/")
     if not all(segments) or {".", ".."} & set(segments) or any(char in path for char in "?%\\\0"):
         raise SecretNotFoundError(f"{path!r} is not the path of a Vault secret, such as crm/api#token")

@@ -1,7 +1,8 @@
-"""One Vault or OpenBao server, asked by hvac: our token there, what it said a moment ago, and what its errors mean.
+"""A Vault or OpenBao server, reached by hvac: our token, a cache of secrets, and the translation of errors.
 
 hvac's HTTP session is ours (`vault_session.py`), so that the calls are guarded like all others. The protocol:
-https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2 and https://developer.hashicorp.com/vault/api-docs/auth/approle.
+https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2
+https://developer.hashicorp.com/vault/api-docs/auth/approle
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class VaultServer:
         self._known: dict[str, tuple[float, dict[str, Any]]] = {}
 
     def read(self, path: str) -> dict[str, Any]:
-        """The fields of the secret at `path`. Raises SecretNotFoundError, SecretUnavailableError."""
+        """Return the fields of the secret at `path`. Raises SecretNotFoundError, SecretUnavailableError."""
         until, fields = self._known.get(path, (0.0, {}))
         if time.monotonic() >= until:
             fields = self._read_with_new_token(path)
@@ -46,7 +47,7 @@ class VaultServer:
         return fields
 
     def _read_with_new_token(self, path: str) -> dict[str, Any]:
-        """Ask the server; once more with a new token when it does not take the one we have."""
+        """Read a secret; sign in and read once more when the server rejects our token."""
         try:
             try:
                 return self._read(path)
@@ -83,7 +84,7 @@ class VaultServer:
             self._client = None
 
     def _sign_in(self) -> tuple[Any, float]:
-        """(a client that has a token, until when)."""
+        """Return (a client that has a token, when it expires)."""
         given = self.settings
         client = hvac.Client(
             url=given.url,
@@ -107,7 +108,7 @@ class VaultServer:
         return client, time.monotonic() + max(seconds - _RENEW_SECONDS, seconds / 2)
 
     def _translate_error(self, error: exceptions.VaultError, path: str) -> Exception:
-        """What people can do about it."""
+        """Return an error that says what happened and what to do."""
         where = f"{self.settings.mount}/{path}"
         match error:
             case exceptions.InvalidPath() if "no handler for route" in _reason(error):

@@ -1,4 +1,4 @@
-"""The HTTP session that hvac is given: the shape of `requests.Session`, and our own guarded way out behind it."""
+"""The HTTP session for hvac: the interface of `requests.Session` over our guarded session."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_BODY_BYTES = 1_000_000
 
 
 class GuardedSession:
-    """Speaks to one host alone, which may be on a private address: an administrator's setting names it."""
+    """Reaches one host alone, which may be on a private address: an administrator's setting names it."""
 
     verify, cert = True, None
     proxies: Mapping[str, str] = {}
@@ -27,7 +27,7 @@ class GuardedSession:
     def request(
         self, *, method: str, url: str, headers: Mapping[str, str], params: Any = None, json: Any = None, **_: Any
     ) -> ResponseAdapter:
-        """Send one request, with the deadline of our own. Raises EgressError."""
+        """Send one request under our own deadline. Raises EgressError."""
         session = HttpSession(
             internal_hosts=[self._pair],
             bound_hosts=[self._host],
@@ -37,11 +37,11 @@ class GuardedSession:
         return ResponseAdapter(session.request(method, url, headers=headers, params=params, json=json))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no connection is held."""
 
 
 class ResponseAdapter:
-    """What hvac reads of a `requests.Response`."""
+    """The part of `requests.Response` that hvac reads."""
 
     def __init__(self, response: HttpResponse) -> None:
         self._response = response
@@ -52,5 +52,5 @@ class ResponseAdapter:
         self.headers = {"Content-Type": kind}
 
     def json(self) -> Any:
-        """The body. Raises ValueError."""
+        """Parse the body. Raises ValueError."""
         return self._response.json()

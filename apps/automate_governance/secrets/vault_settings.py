@@ -17,7 +17,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 @dataclass(frozen=True, slots=True)
 class VaultSettings:
-    """`AUTOMATE_VAULT`: where the server is and how we sign in, by a token or by AppRole."""
+    """`AUTOMATE_VAULT`: the server, and how to sign in to it, by a token or by AppRole."""
 
     url: str
     token: str = field(default="", repr=False)
@@ -31,7 +31,7 @@ class VaultSettings:
 
     @classmethod
     def read(cls) -> VaultSettings | None:
-        """What the project says; None when it has no server. Raises ImproperlyConfigured."""
+        """Return the project's settings; None without a server. Raises ImproperlyConfigured."""
         given: Mapping[str, Any] = getattr(settings, "AUTOMATE_VAULT", None) or {}
         if not isinstance(given, Mapping):
             raise ImproperlyConfigured("AUTOMATE_VAULT is not a dict")
@@ -50,7 +50,7 @@ class VaultSettings:
 
 
 def _address_problem(url: str) -> str:
-    """Why a token may not be sent to that address; empty when it may."""
+    """Return why a token may not be sent to that address; empty when it may."""
     try:
         parts = urlsplit(url)
         port = parts.port or 80
