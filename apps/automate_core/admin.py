@@ -96,7 +96,7 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
         return cleaned
 
     def _rules(self, scheme: str, cleaned: dict[str, Any]) -> SignatureScheme | None:
-        """The scheme with its settings; what does not fit is said at its field."""
+        """The scheme with its settings; errors are added to their fields."""
         if not scheme:
             return None
         self.instance.config = config = config_fields.build_config(scheme, cleaned)

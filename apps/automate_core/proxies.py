@@ -23,7 +23,7 @@ type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True, kw_only=True)
 class Sender:
-    """What a request is to be taken for; an empty text where the proxy says nothing of it."""
+    """The sender of a request as its proxy names it; empty where the proxy says nothing."""
 
     address: str
     scheme: str = ""
@@ -31,7 +31,7 @@ class Sender:
 
 
 def sender(peer: str, headers: Mapping[str, str]) -> Sender | None:
-    """Who sent a request that came from `peer`; None when no proxy is trusted there. Names of headers in lower case."""
+    """The sender of a request that came from `peer`; None for an untrusted peer. Names of headers are in lower case."""
     trusted = _trusted(tuple(setting("AUTOMATE_TRUSTED_PROXIES")))
     if not trusted.holds(peer):
         return None
@@ -118,5 +118,5 @@ _trusted = functools.lru_cache(maxsize=8)(_Trusted)
 
 
 def _last(headers: Mapping[str, str], name: str) -> str:
-    """What the nearest proxy says, where several have said something."""
+    """The value of the nearest proxy, where several have set one."""
     return headers.get(PREFIX + name, "").rpartition(",")[2].strip()

@@ -9,9 +9,8 @@ from django.contrib.auth.models import AnonymousUser, Group
 from django.db import connection
 from django.test import RequestFactory
 
-from automate_core.api import emit
+from automate_core.api import emit, health
 from automate_core.models import WorkerState
-from automate_core.operations.health import health
 
 pytestmark = pytest.mark.django_db
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from guardian.shortcuts import assign_perm
 
+from automate_core import api
 from automate_core.definition.form_validation import AnswersError, check_answers
 from automate_core.models import Event, ExecutionRun, Workflow
 from automate_core.triggers import manual
@@ -34,6 +35,19 @@ def test_a_start_is_an_event_with_typed_inputs_and_an_audit_entry(workflow, owne
     assert event.payload == {"order": 17, "reason": "late", "on": None, "notify": True}
     entry = AuditEntry.objects.get(verb="workflow.run_started")
     assert (entry.actor, entry.trace_id) == ("owner", started.trace_id)
+
+
+@pytest.mark.django_db
+def test_host_code_starts_a_workflow_by_its_slug(workflow, owner, stranger):
+    workflow(REFUND)
+    started = api.start("refund", {"order": 17}, by=owner)
+    assert Event.objects.get(pk=started.event_id).payload["order"] == 17
+    with pytest.raises(api.NotPermittedError):
+        api.start("refund", {"order": 17}, by=stranger)
+    with pytest.raises(api.AnswersError):
+        api.start("refund", by=owner)
+    with pytest.raises(api.NotStartableError, match="there is no workflow 'refunds'"):
+        api.start("refunds", by=owner)
 
 
 @pytest.mark.django_db

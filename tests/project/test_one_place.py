@@ -67,6 +67,20 @@ def _with(pattern: str) -> list[str]:
     return [name for name, source in _sources() if re.search(pattern, source)]
 
 
+# --- SQL of screens ---------------------------------------------------------------------------------------------------
+
+
+def test_screens_write_no_sql():
+    statement = re.compile(r"\b(SELECT|INSERT INTO|DELETE FROM|WHERE|CROSS JOIN)\b")
+    written = [
+        f"{name}: {node.value[:60]!r}"
+        for name, node in _nodes(ast.Constant, "automate_studio")
+        if isinstance(node.value, str) and statement.search(node.value)
+    ]
+    run = re.compile(r"\bRawSQL\b|\bdatabase\.run\(|\bcursor\(|\.raw\(|\.extra\(")
+    assert written == [] and [name for name, source in _sources("automate_studio") if run.search(source)] == []
+
+
 def _sources(under: str = "") -> Iterator[tuple[str, str]]:
     apps = ROOT / "apps"
     for path in sorted((apps / under).rglob("*.py")):

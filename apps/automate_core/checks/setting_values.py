@@ -13,7 +13,7 @@ from automate_core.proxies import read_networks
 
 
 class Rule(NamedTuple):
-    """What a setting takes, in words and as a test."""
+    """The valid values of a setting, in words and as a test."""
 
     wants: str
     holds: Callable[[Any], bool]

@@ -50,7 +50,7 @@ def _is_address(given: Any) -> bool:
 
 
 def _is_allowed(host: str) -> bool:
-    """As Django judges, but for this machine: it is allowed with DEBUG on, which Django's test runner turns off."""
+    """Like Django's rule, but without DEBUG's exception for this machine, which Django's test runner turns off."""
     return host in _LOCAL or validate_host(f"[{host}]" if ":" in host else host, settings.ALLOWED_HOSTS)
 
 
@@ -103,5 +103,5 @@ def check_admin_site(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
 
 def _is_unfolds(site: AdminSite) -> bool:
-    """By the name of the package: this app does not import it."""
+    """Judged by the name of the package: this app does not import it."""
     return any(base.__module__.partition(".")[0] == "unfold" for base in site.__class__.__mro__)

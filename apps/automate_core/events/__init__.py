@@ -1,1 +1,1 @@
-"""What happened: how it is seen by whoever is started by it."""
+"""Events: the scope that expressions see, matching, search terms, and access to them."""

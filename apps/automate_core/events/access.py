@@ -1,10 +1,10 @@
-"""Who may know of an event, and read what it carries.
+"""Access to events and their payloads.
 
-An event of an endpoint follows that endpoint, by its key: once it is gone, those who may do so with any endpoint, and
-to be known also those who operate the site. One of a workflow (started by hand or by time, called, or the end of one of
-its runs) follows that workflow, and one of a model that model. One of the host's code is known to those who operate the
-site and to those who know of workflows and may listen to its type. Besides, whoever may know a run that it started may
-know it.
+An event of an endpoint follows that endpoint, by its key; when the endpoint is deleted, people who may access any
+endpoint, and operators of the site for viewing without the payload. An event of a workflow (a manual start, a schedule,
+a call, or the end of a run) follows that workflow, and one of a model that model. One of the host's code is visible to
+operators and to people with workflows who may listen to its type. Besides, everybody who may view a run may view the
+event that started it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ COPY_KINDS = ("retry", "test")  #: and those of events that were made for one ru
 
 @dataclass(frozen=True, kw_only=True)
 class EventAccess:
-    """The events on which a person may do a verb. `sources` are theirs wholly, or in those types.
+    """The events on which a person may do a verb: all of `sources`, or those of the types given there.
 
-    Of `endpoints`, by key with the source of each, all are theirs, whatever source the event names. Of what is in
-    `partly` and `partly_endpoints` they may know what started a run of one of the `workflows`.
+    `endpoints` maps keys to sources: all events of these are accessible, whatever source the event names. Of the
+    sources in `partly` and `partly_endpoints`, only events that started a run of one of the `workflows` are.
     """
 
     everything: bool
@@ -45,28 +45,28 @@ class EventAccess:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there can be no such event."""
+        """Whether no event is accessible."""
         return not (self.everything or self.names)
 
     @property
     def is_partial(self) -> bool:
-        """Whether not all events of these sources are within reach, so that `condition` has to be asked."""
+        """Whether some events of these sources are not accessible, so that `condition` is needed."""
         return not self.everything and bool(self.partly or self.partly_endpoints or any(self.sources.values()))
 
     @property
     def names(self) -> set[str]:
-        """All sources of which there is something within reach."""
+        """All sources with accessible events."""
         return {*self.sources, *self.partly, *self.endpoints.values(), *self.partly_endpoints.values()}
 
     def covers(self, event: Event) -> bool:
-        """Whether the event is one of them by what it came from."""
+        """Whether the event is accessible by its source, type or endpoint."""
         if self.everything or event.endpoint_id:
             return self.everything or event.endpoint_id in self.endpoints
         types = self.sources.get(event.source, frozenset())
         return types is None or event.type in types
 
     def limited_to(self, sources: Collection[str]) -> EventAccess:
-        """Those of some sources."""
+        """The access to events of some sources alone."""
         known = {source: None if self.everything else self.sources[source] for source in sources if self._has(source)}
         return replace(
             self,
@@ -81,7 +81,7 @@ class EventAccess:
         return self.everything or source in self.sources
 
     def condition(self) -> Q:
-        """What the ORM asks of an event to be one of them."""
+        """The condition of the ORM for accessible events."""
         if self.everything:
             return Q()
         wholly = [source for source, types in self.sources.items() if types is None]
@@ -94,9 +94,9 @@ class EventAccess:
     def newest(
         self, most: int, *, below: uuid.UUID | None = None, above: uuid.UUID | None = None, rising: bool = False
     ) -> list[uuid.UUID]:
-        """The keys of the newest events of these sources, or with `rising` of the oldest, between two keys.
+        """The ids of the newest events of these sources, or with `rising` of the oldest, between two ids.
 
-        Of what is known in part all are there: `condition` says which of them are within reach.
+        Ids of partly accessible sources are all included: filter them by `condition`.
         """
         origins = EventSources(
             everything=self.everything,
@@ -107,9 +107,9 @@ class EventAccess:
 
 
 def find_event_access(user: User, verb: str, event: Event | None = None) -> EventAccess:
-    """The events on which `user` may do `verb`, `view` or `view_payload`; for one event, what decides about that.
+    """The access of `user` to events for `verb`, `view` or `view_payload`; for one event, as far as that event needs.
 
-    Five queries at the most, whatever there is.
+    Five queries at most.
     """
     workflows = permitted(user, verb, Workflow.objects.all())
     listening = ActiveTrigger.objects.filter(workflow__in=workflows)
@@ -136,13 +136,13 @@ def find_event_access(user: User, verb: str, event: Event | None = None) -> Even
 
 
 def _workflow_sources(workflows: QuerySet[Workflow], event: Event | None) -> dict[str, frozenset[str] | None]:
-    """The workflows' own sources."""
+    """The sources of the workflows' own events."""
     named = workflows.filter(slug=event.source.partition(":")[2]) if event else workflows
     return {f"{own}:{slug}": None for slug in named.values_list("slug", flat=True) for own in WORKFLOW_KINDS}
 
 
 def _accessible_endpoints(user: User, verb: str, event: Event | None, *, of_gone: bool) -> dict[int, str]:
-    """Endpoints within reach, with their sources, and with `of_gone` those that left events behind."""
+    """Accessible endpoints with their sources; with `of_gone` also deleted ones that left events."""
     endpoints = permitted(user, verb, WebhookEndpoint.objects.only("slug"))
     found = endpoints.filter(pk=event.endpoint_id) if event else endpoints
     known = {endpoint.pk: endpoint.source for endpoint in found} if event is None or event.endpoint_id else {}
@@ -167,12 +167,12 @@ def may_access_event(user: User, verb: str, event: Event) -> bool:
 
 
 def has_started_run(workflows: QuerySet[Workflow] | None = None) -> Exists:
-    """Of an event of the query around it: whether it started a run, of one of these workflows."""
+    """The condition that an event of the outer query started a run, of one of these workflows."""
     return Exists(_started_runs(workflows))
 
 
 def started_run_ids(user: User, most: int) -> Combinable:
-    """Of an event of the query around it: the keys of the runs that it started and `user` may view, at most so many."""
+    """The ids of the runs that an event of the outer query started and `user` may view, at most `most`."""
     return ArraySubquery(permitted(user, "view", _started_runs(None)).order_by("pk").values("pk")[:most])
 
 
@@ -189,7 +189,7 @@ def _parse_id(text: str) -> uuid.UUID:
 
 
 def may_list_events(user: User) -> bool:
-    """Whether there is an inbox for this person."""
+    """Whether this person has access to any events at all."""
     return (
         holds_anywhere(user, "view", Workflow)
         or holds_anywhere(user, "view", WebhookEndpoint)

@@ -1,4 +1,4 @@
-"""Which events are an endpoint's: they are told by its key, so that an address that is used again shows no old ones."""
+"""Events of endpoints: they are found by the endpoint's key, so that a reused address shows no old events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WHERE NOT EXISTS (SELECT FROM automate_core_webhookendpoint endpoint WHERE endpo
 
 
 def source_condition(source: str) -> Q:
-    """What the ORM asks of an event to come from a source; for `webhook:SLUG`, from the endpoint that has it now."""
+    """The condition of the ORM for events of a source; for `webhook:SLUG`, of the endpoint that has the slug now."""
     if not source.startswith(_PREFIX):
         return Q(source=source, endpoint_id=0)
     present = WebhookEndpoint.objects.filter(slug=source.removeprefix(_PREFIX)).values_list("pk", flat=True).first()
@@ -33,17 +33,17 @@ def source_condition(source: str) -> Q:
 
 
 def is_deleted_endpoint(endpoint_id: int) -> bool:
-    """Whether an event's endpoint is not there any more; no when it never had one."""
+    """Whether an event's endpoint was deleted; no when it never had one."""
     return endpoint_id != 0 and not WebhookEndpoint.objects.filter(pk=endpoint_id).exists()
 
 
 def deleted_endpoints() -> dict[int, str]:
-    """The endpoints that left events behind and are not there any more, with their sources."""
+    """Deleted endpoints that left events, with their sources."""
     return {row.endpoint_id: row.source for row in database.run(None, _DELETED_ENDPOINTS, {})}
 
 
 def endpoints_of_sources(sources: frozenset[str]) -> dict[int, str]:
-    """Those of these sources that endpoints have at present, by key."""
+    """The endpoints that have these sources now, by key."""
     slugs = [source.removeprefix(_PREFIX) for source in sources if source.startswith(_PREFIX)]
     found = WebhookEndpoint.objects.filter(slug__in=slugs) if slugs else WebhookEndpoint.objects.none()
     return {endpoint.pk: endpoint.source for endpoint in found.only("slug")}

@@ -1,4 +1,4 @@
-"""Who may listen to what the host's code emits: the setting AUTOMATE_EVENT_TYPES. What it does not list is closed."""
+"""Event types of the host's code and the permission to listen to each: AUTOMATE_EVENT_TYPES. Others are closed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SETTING = "AUTOMATE_EVENT_TYPES"
 
 
 def is_declared(event_type: str) -> bool:
-    """Whether anybody may listen to events of that type."""
+    """Whether the setting lists that type."""
     return event_type in _permissions_by_type()
 
 
@@ -33,7 +33,7 @@ def permitted_types(person: User) -> tuple[str, ...]:
 
 
 def listen_problem(person: User, event_type: str) -> str:
-    """Why this person may not listen to a type, with what to do about it; empty when they may."""
+    """The reason why a person may not listen to a type, and what to do about it; empty when they may."""
     if not is_declared(event_type):
         return (
             f"{SETTING} does not list {event_type!r}, so that nobody may listen to it: add it to the site's settings, "

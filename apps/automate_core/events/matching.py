@@ -1,4 +1,4 @@
-"""RuleEngine: finds the active workflows that an event starts, and says why a filter passed or did not."""
+"""RuleEngine: the active workflows that an event starts, and the explanation of a filter."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A trigger that might be one of a published version: a row of the match index that is not there."""
+    """A trigger as if it were of a published version: a row of the match index that is not stored."""
 
     source: str
     event_type: str
@@ -74,10 +74,10 @@ class RuleEngine:
         self.rights = RunAsRights()
 
     def match(self, scopes: Sequence[Mapping[str, Any]], endpoints: Sequence[int | None]) -> list[list[Match]]:
-        """For each scope (`{"event": ...}`) the workflows it starts, each once. Two queries for all at the most.
+        """The workflows that each scope (`{"event": ...}`) starts, each once. Two queries at most.
 
-        `endpoints` are the keys of those that took the events. What one took that is gone starts nothing of another at
-        its address. A trigger whose run-as user may no longer read what it hands on starts nothing.
+        `endpoints` are the keys of the endpoints that accepted the events: an event of a deleted endpoint starts
+        nothing of another at its address. A trigger whose run-as user may no longer read the event starts nothing.
         """
         candidates = self._permitted(scopes)
         return [
@@ -91,9 +91,9 @@ class RuleEngine:
         endpoints: Sequence[int | None],
         decided: Sequence[Mapping[int, bool]],
     ) -> list[list[Match] | Undecided]:
-        """The same where it is found in no time; for other events, the filters to decide first.
+        """Like `match`, within AT_ONCE_SECONDS; for other events, the filters that are still to be decided.
 
-        `decided` says of each scope which triggers' filters are known to pass.
+        `decided` holds, for each scope, the results of filters that were decided before.
         """
         candidates = self._permitted(scopes)
         until = time.monotonic() + AT_ONCE_SECONDS
@@ -103,7 +103,7 @@ class RuleEngine:
         ]
 
     def match_candidates(self, scopes: Iterable[Mapping[str, Any]], candidates: Iterable[Candidate]) -> list[bool]:
-        """For each scope whether one of these triggers takes it, by the same code as `match`. No query."""
+        """Whether one of these triggers accepts each scope, by the same code as `match`. No query."""
         found: dict[tuple[str, str], list[Any]] = {}
         for candidate in candidates:
             found.setdefault((candidate.source, candidate.event_type), []).append(candidate)
@@ -144,7 +144,7 @@ class RuleEngine:
 def _event_candidates(
     scope: Mapping[str, Any], candidates: dict[tuple[str, str], list[Any]], endpoint: int | None = None
 ) -> list[Any]:
-    """The candidates whose source and type the event has, and whose endpoint took it where they have one."""
+    """The candidates with the event's source and type, and with its endpoint where they have one."""
     source, kind = scope["event"]["source"], scope["event"]["type"]
     is_test = host_events.TEST_HEADER in scope["event"].get("headers", ())
     rows = [
@@ -155,15 +155,15 @@ def _event_candidates(
 
 
 def _unique_matches(rows: Iterable[Any]) -> list[Match]:
-    """What triggers that pass start, each workflow once."""
+    """The matches of triggers that pass, each workflow once."""
     started = {row.workflow_id: row for row in rows}
     return [Match(row.workflow_id, row.version_id, row.slug, row.is_paused) for row in started.values()]
 
 
 def _passes_filter(row: Any, scope: Mapping[str, Any], decide: Callable[[Rule], bool | None]) -> bool | None:
-    """Whether the candidate takes the event; None where `decide` cannot say of its filter.
+    """Whether the candidate accepts the event; None where `decide` gives no answer for its filter.
 
-    One that can no longer be read starts nothing, and harms no other.
+    A filter that can no longer be read starts nothing, and affects no other.
     """
     try:
         return _passes_change(row, scope["event"]) and (row.filter is None or decide(decode_rule(row.filter)))
@@ -173,7 +173,7 @@ def _passes_filter(row: Any, scope: Mapping[str, Any], decide: Callable[[Rule], 
 
 
 def _passes_change(row: Any, event: Mapping[str, Any]) -> bool:
-    """What a model trigger asks beside its filter; other kinds ask nothing."""
+    """Whether a model trigger accepts the change; other kinds accept all."""
     if row.kind != "model":
         return True
     origin = event["headers"].get(host_events.ORIGIN_HEADER, "")

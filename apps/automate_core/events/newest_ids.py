@@ -1,4 +1,4 @@
-"""The newest events of some sources and some endpoints, by index: the keys alone."""
+"""The ids of the newest events of some sources and endpoints, by index."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ LEAST, MOST = uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)
 
 @dataclass(frozen=True, kw_only=True)
 class EventSources:
-    """What events come from: all, or these endpoints, and these sources wholly or in those types."""
+    """Sources of events: all, or these endpoints, and these sources wholly or in those types."""
 
     everything: bool
     sources: Mapping[str, frozenset[str] | None]

@@ -39,7 +39,7 @@ type Connection = psycopg.Connection[Any] | None
 
 
 class RunAsRights:
-    """What one worker knows of the run-as users' rights."""
+    """A worker's knowledge of the rights of run-as users, as old as CACHE_SECONDS at most."""
 
     def __init__(self) -> None:
         self._triggers = _RowCache(_read_triggers)
@@ -72,7 +72,7 @@ class RunAsRights:
 
 
 def stop_reasons(workflow: Workflow) -> list[str]:
-    """Why triggers of a workflow start nothing at present, a sentence each; empty when all is well. Two queries."""
+    """Reasons why triggers of a workflow start nothing at present, a sentence each. Two queries."""
     if workflow.status not in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}:
         return []
     reasons = trigger_refusals(workflow.active_triggers.values_list("id", flat=True))
@@ -80,7 +80,7 @@ def stop_reasons(workflow: Workflow) -> list[str]:
 
 
 def trigger_refusals(triggers: Iterable[int]) -> dict[int, str]:
-    """Why those of these active triggers start nothing at present that do so, by id. One query."""
+    """The reason of each of these active triggers that starts nothing at present, by id. One query."""
     return {row.id: _reason(row) for row in _read_triggers(None, list(triggers)).values() if not row.allowed}
 
 
@@ -105,7 +105,7 @@ def _reason(row: Any) -> str:
 
 
 class _RowCache:
-    """Rows by id, read when they are asked for, and again after a while. What is gone has no row."""
+    """Rows by id, read again after CACHE_SECONDS. A deleted row is missing."""
 
     def __init__(self, read: Callable[[Connection, list[int]], dict[int, Any]]) -> None:
         self._read = read
@@ -151,9 +151,9 @@ def _run_query(connection: Connection, query: tuple[str, tuple[Any, ...]], ids: 
 
 
 def _ask_backends(connection: Connection, row: Any) -> bool:
-    """What the site's authentication backends say: they may know rights that are not in the database's tables.
+    """The answer of the site's authentication backends, which may know rights that are not in the database.
 
-    Which permission listening takes is a setting, so that no prepared query knows it.
+    The permission to listen is a setting, so that no prepared query knows it.
     """
     try:
         person = ActiveTrigger.objects.select_related(_RUN_AS).get(pk=row.id).version.run_as

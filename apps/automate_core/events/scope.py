@@ -1,4 +1,4 @@
-"""What expressions see as `event`: the same names and formats for a run, a filter, a preview, a limit and a re-run."""
+"""The scope of `event` in expressions: the same names and formats for runs, filters, previews, limits and re-runs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def event_scope(event: Event | None) -> dict[str, Any]:
-    """A stored event; all names are there, and empty, where there is none."""
+    """The scope of a stored event; without one, all names are there and empty."""
     if event is None:
         return _scope("", "", "", None, {}, None)
     return _scope(str(event.pk), event.source, event.type, event.payload, event.headers, event.received_at)
 
 
 def job_event_scope(job: ClaimedJob) -> dict[str, Any]:
-    """The event of a job, as it was claimed with it."""
+    """The scope of the event that was claimed with a job."""
     if job.event_id is None:
         return event_scope(None)
     payload = msgspec.json.decode(job.payload) if job.payload else None

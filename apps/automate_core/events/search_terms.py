@@ -1,5 +1,6 @@
-"""What runs are found by: values that a workflow declares of its events, `order_no: event.payload.order.no`, and the
-subject line, which is stored as the term `subject`.
+"""Search terms: values of events that a workflow declares, `order_no: event.payload.order.no`, and the subject line.
+
+Runs are found by them; the subject is stored as the term `subject`.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ LONGEST = 200  #: characters of a value that are kept
 
 @dataclass(frozen=True, slots=True)
 class SearchTerms:
-    """What a version's runs are found by: declared values by name, and the subject that it declares, if any."""
+    """The compiled search terms of a version: declared values by name, and the declared subject, if any."""
 
     declared: dict[str, Template]
     subject: Template | None
 
     def values(self, event: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, str]:
-        """What an event gives: single values alone, without those that it lacks. The subject is among them.
+        """The terms of an event: single values that it has, and the subject.
 
-        Other workflows wait meanwhile: what would take longer than a moment is left out.
+        Other workflows wait meanwhile: terms beyond MOST_SECONDS are left out.
         """
         scope = {"event": event, "vars": variables}
         began = time.thread_time()
@@ -59,7 +60,7 @@ def compile_search_terms(definition: Definition) -> SearchTerms:
 
 
 def find_search_terms(definition: Definition, event: Mapping[str, Any]) -> dict[str, str]:
-    """The values of an event; none when the definition can no longer be compiled."""
+    """The terms of an event; none when the definition can no longer be compiled."""
     try:
         return compile_search_terms(definition).values(event, definition.vars)
     except TemplateError:
@@ -73,7 +74,7 @@ def build_words_query(text: str) -> str:
 
 
 def _render_term(template: Template, scope: Mapping[str, Any]) -> str:
-    """The value as text; empty when it is missing, no single value, or made of more than may be looked at here."""
+    """The value as text; empty when it is missing, not a single value, or too large to compute here."""
     try:
         value = template.render(scope) if template.is_light_on(scope) else None
     except TemplateError:
@@ -82,6 +83,6 @@ def _render_term(template: Template, scope: Mapping[str, Any]) -> str:
 
 
 def normalize_term(value: str) -> str:
-    """A value as it is stored and asked for: no secret of the run's, no NUL, no space around it, not too long."""
+    """A term as it is stored and looked for: redacted, without NUL and outer spaces, of at most LONGEST characters."""
     text = value.replace("\0", "")[: subjects.LOOKED_AT].encode("utf-8", "replace").decode()
     return redact_text(text).strip()[:LONGEST]

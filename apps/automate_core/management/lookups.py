@@ -1,4 +1,4 @@
-"""What commands share: finding what an argument names, with exit code 2 where there is none, and lists that are cut."""
+"""Shared parts of commands: look-ups of arguments, with exit code 2 for unknown ones, and limited lists."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read_key(text: str, what: str) -> uuid.UUID:
 
 
 def check_ids_exist(model: Any, keys: Sequence[uuid.UUID], what: str) -> None:
-    """Raises CommandError, which names the first of those that there are not."""
+    """Check that all of these exist. Raises CommandError, which names the first unknown one."""
     known = set(model.objects.filter(pk__in=keys).values_list("pk", flat=True))
     if unknown := [key for key in keys if key not in known]:
         more = f", nor {len(unknown) - 1} others of those named" if len(unknown) > 1 else ""
@@ -75,7 +75,7 @@ def add_limit(parser: CommandParser, beyond: str, help_of_beyond: str) -> None:
 
 
 def list_limited[M: Model](command: BaseCommand, rows: QuerySet[M], limit: int, beyond: str, what: str) -> list[M]:
-    """The first of `rows`; standard error says when these are not all, and how to go on. Raises CommandError."""
+    """The first of `rows`; standard error says when there are more, and how to continue. Raises CommandError."""
     if limit < 1:
         raise CommandError("--limit takes a number from 1 on", returncode=2)
     found = list(rows[: limit + 1])

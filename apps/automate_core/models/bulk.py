@@ -1,4 +1,4 @@
-"""What a person has done to many runs at once: a worker goes through them, a few at a time."""
+"""Bulk actions on runs: a worker processes them, a few at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class BulkAction(models.Model):
     Status = states.BulkStatus
 
     class Verb(models.TextChoices):
-        """What is done to each."""
+        """The operation on each run."""
 
         RETRY = "retry"  #: run it again
         CANCEL = "cancel"  #: cancel it
@@ -49,7 +49,7 @@ class BulkAction(models.Model):
 
 
 class BulkItem(models.Model):
-    """One of its runs. `result` is the new run, or the one that was cancelled; `refusal` says why there is none."""
+    """A run of a bulk action. `result` is the new run, or the cancelled one; `refusal` says why there is none."""
 
     action = models.ForeignKey(BulkAction, on_delete=models.CASCADE, related_name="items")
     number = models.PositiveIntegerField()

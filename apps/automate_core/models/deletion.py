@@ -1,4 +1,4 @@
-"""What becomes of rows whose person is deleted."""
+"""Deletion of people: what happens to rows that name them."""
 
 from __future__ import annotations
 

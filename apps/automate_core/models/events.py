@@ -1,4 +1,4 @@
-"""What comes in: endpoints, the events they accept, and the outbox jobs that make each event's work durable."""
+"""Endpoints, events, and the outbox jobs that make each event's work durable."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ class WebhookEndpoint(Governed):
         return bool(self.old_secret and self.old_secret_until and timezone.now() < self.old_secret_until)
 
     def references(self) -> dict[str, list[str]]:
-        """The secret reference that whoever saves it binds. The old secret was bound before."""
+        """The secret references that a person who saves it needs permission for. The old secret was checked before."""
         return {"secret": [self.secret]} if self.secret else {}
 
     def change_secret(self, reference: str, *, overlap: dt.timedelta) -> None:
-        """Take another secret, and accept the present one for `overlap` longer. Without saving it."""
+        """Replace the secret, and accept the present one for `overlap` longer. Does not save."""
         keeps = bool(self.secret) and overlap > dt.timedelta(0)
         self.old_secret, self.old_secret_used_at = (self.secret, self.secret_used_at) if keeps else ("", None)
         self.old_secret_until = timezone.now() + overlap if keeps else None
@@ -93,7 +93,7 @@ class WebhookEndpointGroupPermission(GroupObjectPermissionBase):
 
 
 class RefusedDeliveries(models.Model):
-    """How many deliveries were refused on a day (UTC) for one class of reason. No endpoint: it was not there."""
+    """The number of rejected deliveries of a day (UTC) for one reason. Without an endpoint: it did not exist."""
 
     endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, null=True, related_name="refused")
     reason = models.CharField(max_length=20)
@@ -169,7 +169,7 @@ class OutboxJob(models.Model):
     Status = states.JobStatus
 
     class Kind(models.TextChoices):
-        """What the job asks for."""
+        """The kind of work."""
 
         DISPATCH = "dispatch"  #: find the workflows that an event starts
         ADVANCE = "advance"  #: walk a run as far as it goes
@@ -243,7 +243,7 @@ class CapturedChange(models.Model):
 
 
 class WorkerState(models.Model):
-    """A worker that lives, as it last said itself: how many jobs it takes and holds."""
+    """A live worker, by its last report: its slots and the jobs that it holds."""
 
     name = models.CharField(max_length=100, primary_key=True)
     started_at = models.DateTimeField(db_default=Now())

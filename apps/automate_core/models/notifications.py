@@ -1,4 +1,4 @@
-"""Who is told of what: rules, what they have seen already, and the messages, which are the log as well."""
+"""Notification rules, the incidents that they recorded, and the messages, which are the log as well."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NotificationRule(models.Model):
     """
 
     class Kind(models.TextChoices):
-        """What it tells of."""
+        """The kind of incident."""
 
         FIRST_FAILURE = "first_failure", "A run fails after one that succeeded"
         FAILURES = "failures", "Several runs fail"
@@ -37,7 +37,7 @@ class NotificationRule(models.Model):
         CONNECTION = "connection", "A connection stops working"
 
     class Channel(models.TextChoices):
-        """How it tells."""
+        """The channel of its messages."""
 
         EMAIL = "email", "E-mail"
         SLACK = "slack", "Slack"
@@ -83,7 +83,7 @@ class NotificationRule(models.Model):
 
 
 class Occurrence(models.Model):
-    """Something that a rule has told of, or will in its next message: never twice."""
+    """An incident that a rule has reported, or will in its next message: never twice."""
 
     rule = models.ForeignKey(NotificationRule, on_delete=models.CASCADE, related_name="occurrences", db_index=False)
     key = models.CharField(max_length=200)

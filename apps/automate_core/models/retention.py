@@ -1,4 +1,4 @@
-"""How long things are kept, and each going over them to let old ones go."""
+"""The retention policy of the site, and the prunings."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from django.db.models.functions import Now
 
 
 class SitePolicy(models.Model):
-    """How many days the site keeps what is over; 0 is for ever, NULL as the setting says. One row at most.
+    """Days that the site keeps data; 0 is for ever, NULL the setting's value. One row at most.
 
-    Runs are told apart by how they ended, but for tests of drafts; `unmatched` are events that started nothing.
+    Runs are distinguished by status, and test runs apart; `unmatched` are events that started no run.
     """
 
     succeeded = models.PositiveIntegerField(null=True)
@@ -28,9 +28,9 @@ class SitePolicy(models.Model):
 
 
 class Pruning(models.Model):
-    """One going over the data. It is done in batches, each of which moves `stage` and `after`, where it has come to.
+    """A pass over the data in batches, each of which moves `stage` and `after`, its position.
 
-    `workflow` is the slug of the one that it is about, empty for all. `counts` is what was let go, by kind.
+    `workflow` is the slug of a pruning of one workflow, empty for all. `counts` are the deleted rows by kind.
     """
 
     workflow = models.CharField(max_length=100, blank=True)

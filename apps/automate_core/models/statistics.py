@@ -13,7 +13,7 @@ from automate_core.models.workflows import Workflow
 
 
 class EndedRun(models.Model):
-    """A run that has ended and is counted nowhere yet: written with its end, and taken out again by the worker."""
+    """An ended run that is not counted yet: written with its end, and deleted by the worker that counts it."""
 
     governed_by = "run__workflow"
 
@@ -29,14 +29,14 @@ class EndedRun(models.Model):
 
 
 class Span(models.TextChoices):
-    """How long a row of statistics is; each begins with a full hour or day (UTC)."""
+    """The length of a row of statistics; each begins with a full hour or day (UTC)."""
 
     HOUR = "hour"
     DAY = "day"
 
 
 class RunCount(models.Model):
-    """How many runs of a workflow ended in an hour or on a day, and how many waited for people at most, at a time."""
+    """The ended runs of a workflow in an hour or on a day, and the highest number that waited for people at a time."""
 
     governed_by = "workflow"
 
@@ -65,7 +65,7 @@ class RunTime(models.Model):
     """
 
     class Measure(models.TextChoices):
-        """What was measured."""
+        """The measured time."""
 
         TOOK = "took"  #: from the start to the end of runs that succeeded or failed
         QUEUED = "queued"  #: from the event, or from the wish to run it again, to the start
@@ -121,7 +121,7 @@ class FailureGroup(models.Model):
 
 
 class FailureCount(models.Model):
-    """How many failures of a group there were in an hour."""
+    """The number of failures of a group in an hour."""
 
     group = models.ForeignKey(
         FailureGroup, on_delete=models.CASCADE, related_name="counts", db_constraint=False, db_index=False
@@ -138,7 +138,7 @@ class FailureCount(models.Model):
 
 
 class FailedRun(models.Model):
-    """A run of a group."""
+    """A run of a failure group."""
 
     run = models.OneToOneField(
         ExecutionRun, on_delete=models.CASCADE, primary_key=True, related_name="failure", db_constraint=False
@@ -156,7 +156,7 @@ class FailedRun(models.Model):
 
 
 class QueueLevel(models.Model):
-    """How full the queue was at most in an hour, of what was ready, and how old the oldest of it."""
+    """The highest number of ready jobs in an hour, and the age of the oldest."""
 
     at = models.DateTimeField(primary_key=True)
     ready = models.PositiveIntegerField()

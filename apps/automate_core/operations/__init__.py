@@ -1,1 +1,1 @@
-"""What operators look after: statistics, retention, notifications, dead jobs, bulk actions, backup."""
+"""The work of operators: statistics, retention, notifications, dead jobs, bulk actions, backup."""

@@ -1,6 +1,6 @@
-"""Retrying or cancelling many runs: asked for by a person, done by a worker a few at a time.
+"""Bulk actions: re-running or cancelling many runs, which a worker does a few at a time.
 
-Each run is done for itself, with that person's rights as they are by then, and with an audit entry of its own.
+Each run is processed by itself, with the person's permissions at that moment, and with an audit entry of its own.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def create_bulk_action(
 ) -> BulkAction:
     """Have a worker do `verb` to these runs, oldest first. `options` are those of `control.retry` or `cancel`.
 
-    The same `request` of that person again gives the action that it made. Raises ValueError for none or too many.
+    A repeated `request` of that person gives the action that it created. Raises ValueError for none or too many.
     """
     if not 1 <= len(runs) <= MOST:
         raise ValueError(f"choose 1 to {MOST:,} runs, not {len(runs):,}")
@@ -61,13 +61,13 @@ def create_bulk_action(
 
 
 def find_bulk_action(by: Person, request: uuid.UUID) -> BulkAction | None:
-    """The action that this request of a person made, whatever became of it."""
+    """The action that this request of a person created, in any state."""
     return BulkAction.objects.filter(person=by, request=request).first()
 
 
 @transaction.atomic
 def stop_bulk_action(action: BulkAction, by: Person) -> bool:
-    """Leave the rest alone, audited. False when it has ended already."""
+    """Stop an action before its remaining runs, audited. False when it has ended already."""
     ended = move(BULK_EDGES, BulkStatus.OPEN, BulkStatus.STOPPED)
     still_open = BulkAction.objects.filter(pk=action.pk, status=BulkStatus.OPEN)
     is_stopped = bool(still_open.update(status=ended, ended_at=AutomateNow()))
@@ -77,9 +77,9 @@ def stop_bulk_action(action: BulkAction, by: Person) -> bool:
 
 
 def run_next_batch() -> float | None:
-    """Do the next few runs of the oldest action that nobody is at; gives 0 while there may be more.
+    """Process the next runs of the oldest action that no other worker processes; gives 0 while there may be more.
 
-    What is done and that it is done commit together: a worker that dies leaves either all of a batch or nothing.
+    The effects and the progress commit together: a worker that dies leaves a whole batch or nothing.
     """
     with transaction.atomic():
         free = BulkAction.objects.select_for_update(skip_locked=True, of=("self",)).select_related("person")
@@ -126,6 +126,6 @@ def _run_item(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> N
 
 
 def list_refusals(action: BulkAction, most: int) -> list[tuple[str, uuid.UUID]]:
-    """(why, run) of those that were refused first."""
+    """The first refusals as (reason, run)."""
     rows = action.items.exclude(refusal="").order_by("number").values_list("refusal", "run")
     return list(rows[:most])

@@ -1,4 +1,4 @@
-"""Dead jobs: what workers have given up, and how people have it done after all."""
+"""Dead jobs: jobs that failed permanently, and their way back into the queue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from automate_governance.permissions import SITE, NotPermittedError, Person, can
 
 
 def requeueable_jobs() -> QuerySet[OutboxJob]:
-    """The jobs that were given up, with the reason in `last_error`, and that nobody has replayed yet. Oldest first."""
+    """Dead jobs that were not requeued yet, with the reason in `last_error`. Oldest first."""
     later = OutboxJob.objects.filter(kind=OutboxJob.Kind.DISPATCH, event=OuterRef("event"), id__gt=OuterRef("id"))
     again = ExecutionRun.objects.filter(retried_from=OuterRef("run"))
     replayed = Q(Exists(later), kind=OutboxJob.Kind.DISPATCH) | Q(Exists(again), kind=OutboxJob.Kind.ADVANCE)
@@ -25,7 +25,7 @@ def requeueable_jobs() -> QuerySet[OutboxJob]:
 
 @transaction.atomic
 def requeue_job(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
-    """Do a dead job's work after all: match its event anew, or run its run again from where it stood.
+    """Put a dead job's work back into the queue: match its event again, or re-run its run from the failed step.
 
     Raises NotPermittedError, ControlError.
     """
@@ -46,7 +46,7 @@ def requeue_job(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
 
 
 def requeue_oldest(by: Person, most: int = BATCH) -> Done:
-    """Replay dead jobs, the oldest first and so many at once, each for itself."""
+    """Requeue the oldest dead jobs, at most `most`, each by itself."""
     result = Done()
     for job in requeueable_jobs()[:most]:
         try:

@@ -54,7 +54,7 @@ def health(request: HttpRequest) -> JsonResponse:
 
 
 def _details() -> dict[str, Any]:
-    """How long ago a worker was seen, and the jobs that wait."""
+    """The age of the last worker report, and the backlog."""
     status = queue_status.read_status()
     return {
         "worker_seen_seconds_ago": min((worker.seen_seconds_ago for worker in status.workers), default=None),

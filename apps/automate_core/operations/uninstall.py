@@ -1,4 +1,4 @@
-"""Removal of everything that Automate keeps in the database and in its storage: the command `automate_uninstall`."""
+"""Removal of everything that Automate stores in the database and in its storage: the command `automate_uninstall`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _COUNTED = ((Workflow, "workflows"), (ExecutionRun, "runs"), (Event, "events"))
 
 
 def remove_everything(*, keep_groups: bool) -> None:
-    """Delete all of it. What an earlier call left behind, this one deletes."""
+    """Delete everything. A second call deletes what a failed one left."""
     for label in APPS:
         if label == "automate_core":
             model_capture.remove_capture_triggers()  # after the last post_migrate, whose handler would install them
@@ -76,7 +76,7 @@ def _has_table(model: type[Any]) -> bool:
 
 
 def _migrated_apps() -> Apps:
-    """The models that the database has tables for: without ours, once they are gone."""
+    """The models that the database has tables for."""
     loader = MigrationLoader(connection)
     applied = [node for node in loader.applied_migrations if node in loader.graph.nodes]
     return loader.project_state(applied).apps

@@ -1,4 +1,4 @@
-"""Looking for events: by key, by what an index knows, and for all else among a bounded number of the newest ones."""
+"""Event search: by key, by index, and for other filters among a bounded number of the newest events."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ type Between = tuple[uuid.UUID | None, uuid.UUID | None]
 
 
 class SearchError(ValueError):
-    """What is asked for cannot be read; the message says what to write."""
+    """An unreadable filter; the message says what to write."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResult:
-    """Events, newest first. `more` says that there are others beyond; `looked` at so many, as far as `edge`, if not."""
+    """Events, newest first. `more` says that there are others; else `looked` events were searched, down to `edge`."""
 
     rows: list[Event] = field(default_factory=list)
     more: bool = False
@@ -50,9 +50,9 @@ class SearchResult:
 def find_events(
     reach: EventAccess, readable: EventAccess, asked: Mapping[str, str], between: Between, now: dt.datetime
 ) -> SearchResult:
-    """One page of events within reach: those below the key `after`, or the nearest above `before`.
+    """One page of accessible events: those below the key `after`, or the nearest above `before`.
 
-    `readable` are those whose payload is searched. Raises QuestionError.
+    `readable` is the access to payloads, which `held` searches. Raises SearchError.
     """
     after, before = between
     conditions = _conditions(reach, readable, asked, now)
@@ -72,7 +72,7 @@ def find_events(
 def _find_named(
     text: str, reach: EventAccess, conditions: list[Q], after: uuid.UUID | None, before: uuid.UUID | None
 ) -> SearchResult:
-    """Those that a text names."""
+    """The events that a text names."""
     rows: dict[uuid.UUID, Event] = {}
     for part in lookup_events(text, reach):
         beyond = part.filter(pk__lt=after) if after else part.filter(pk__gt=before) if before else part
@@ -82,7 +82,7 @@ def _find_named(
 
 
 def lookup_events(text: str, reach: EventAccess) -> list[QuerySet[Event]]:
-    """The events within reach by trace id or its beginning, by id or by delivery key: each as a part, by index."""
+    """Accessible events by trace id or its beginning, by id or by delivery key: each as a query, by index."""
     plain = hexadecimal(text)
     mine = Event.objects.filter(reach.condition())
     parts = [mine.filter(source__in=reach.names, delivery_key=text)]
@@ -93,11 +93,16 @@ def lookup_events(text: str, reach: EventAccess) -> list[QuerySet[Event]]:
     return parts
 
 
+def has_id_among(ids: list[uuid.UUID]) -> RawSQL:
+    """The condition that an event has one of these ids. As one parameter: their number is not part of the statement."""
+    return RawSQL("automate_core_event.id = ANY(%s::uuid[])", [ids], output_field=BooleanField())
+
+
 # --- conditions -------------------------------------------------------------------------------------------------------
 
 
 def _conditions(reach: EventAccess, readable: EventAccess, kept: Mapping[str, str], now: dt.datetime) -> list[Q]:
-    """What is asked of events beside their source. Raises QuestionError."""
+    """The conditions of filters other than the source. Raises SearchError."""
     found = []
     if "type" in kept:
         found.append(Q(type=kept["type"]))
@@ -117,7 +122,7 @@ def _conditions(reach: EventAccess, readable: EventAccess, kept: Mapping[str, st
 
 
 def _payload_contains(text: str) -> Q:
-    """Of an event that its payload contains a JSON document, or a text as it stands in it."""
+    """The condition that a payload contains a JSON document, or a text as it stands in it."""
     try:
         document = json.loads(text, parse_constant=str)
     except (ValueError, RecursionError):
@@ -163,8 +168,11 @@ def _in_slices(
         keys = reach.newest(size, above=above, below=below, rising=is_back)
         looked += len(keys)
         if keys:
-            among = RawSQL("automate_core_event.id = ANY(%s::uuid[])", [keys], output_field=BooleanField())
-            rows = _without_payload(Event.objects).filter(among, *conditions).order_by("pk" if is_back else "-pk")
+            rows = (
+                _without_payload(Event.objects)
+                .filter(has_id_among(keys), *conditions)
+                .order_by("pk" if is_back else "-pk")
+            )
             found += rows[: ON_A_PAGE + 1 - len(found)]
         edge = keys[-1] if len(keys) == size else None
         if len(found) > ON_A_PAGE or edge is None:
@@ -175,7 +183,7 @@ def _in_slices(
 
 
 def _without_payload(rows: QuerySet[Event] | Manager[Event]) -> QuerySet[Event]:
-    """Without what events carry; `payload_text` is there to be searched."""
+    """The rows without payload and headers; `payload_text` is there to be searched."""
     return rows.defer("payload", "headers").alias(payload_text=Cast("payload", TextField()))
 
 

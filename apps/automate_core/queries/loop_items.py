@@ -98,7 +98,7 @@ ORDER BY pages.path, item
 
 
 class LoopView(Protocol):
-    """What of a run's loops is asked for: see `automate_studio.view_models.run_data.RunView`."""
+    """The view of a run's loops: see `automate_studio.view_models.run_data.RunView`."""
 
     @property
     def follows(self) -> bool:
@@ -152,12 +152,12 @@ class Items:
 
     @property
     def done(self) -> int:
-        """Those that ended without a failure."""
+        """The number of items that ended without a failure."""
         return self.begun - self.failed - self.active
 
     @property
     def many(self) -> int:
-        """How many there are, as far as that is known."""
+        """The number of items, as far as it is known."""
         return self.begun if self.total is None else max(self.total, self.begun)
 
     @property
@@ -172,7 +172,7 @@ class Items:
 
     @property
     def pages(self) -> int:
-        """How many pages there are."""
+        """The number of pages."""
         return max(1, -(-self.matched // PAGE))
 
     def item(self, index: int) -> str:
@@ -202,7 +202,7 @@ class Items:
 
 
 def read_loop_items(definition: Definition, run_id: uuid.UUID, view: LoopView) -> dict[str, Items]:
-    """The items of every loop that is drawn, by its path: one query for each depth to which loops are nested."""
+    """The items of every loop that is drawn, by its path: one query for each depth of nested loops."""
     found: dict[str, Items] = {}
     level = dict(_loops(definition.steps, ""))
     while level:
@@ -218,7 +218,7 @@ def read_loop_items(definition: Definition, run_id: uuid.UUID, view: LoopView) -
 
 
 def shown_item_paths(items: Iterable[Items]) -> list[str]:
-    """The items whose steps are drawn, and the empty frame around them all."""
+    """The paths of the items whose steps are drawn, and the empty path around them all."""
     return ["", *(each.item(each.shown) for each in items if each.shown is not None)]
 
 

@@ -25,7 +25,7 @@ STATES = tuple(str(state) for state in RunStatus)
 
 @dataclass(frozen=True, kw_only=True)
 class RunScan:
-    """One way in which runs are found: in lanes (None: all), or where `source` says, and what is asked of each."""
+    """A scan of runs: by index ranges (None: all runs), or from `source`, with further conditions in `asked`."""
 
     workflows: list[int] | None = None
     statuses: list[str] | None = None
@@ -36,7 +36,7 @@ class RunScan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing can be found."""
+        """Whether the scan can find no run."""
         return self.workflows == [] or self.statuses == [] or self.values.get("ids") == []
 
     @property
@@ -45,11 +45,11 @@ class RunScan:
         return len(self.workflows or [0]) * len(self.statuses or [0])
 
     def asking(self, condition: str, **values: Any) -> RunScan:
-        """The same, with a further condition."""
+        """The scan with a further condition."""
         return replace(self, asked=(*self.asked, condition), values={**self.values, **values})
 
     def without_ranges(self) -> RunScan:
-        """The same, by asking for what the lanes are made of."""
+        """The scan with conditions in place of index ranges."""
         part = self if self.source else replace(self, source=ALL)
         if self.workflows is not None:
             part = part.asking("run.workflow_id = ANY(%(of_workflows)s)", of_workflows=self.workflows)
@@ -58,7 +58,7 @@ class RunScan:
         return replace(part, workflows=None, statuses=None)
 
     def in_ranges(self, *, always: bool = False) -> RunScan:
-        """The same in lanes that an index has, when these are not too many. `always`: also when it could do without."""
+        """The scan by index ranges, unless there are too many. `always`: also for a scan that needs none."""
         if self.source or self.cause != NO_TESTS:
             return self.without_ranges()
         statuses = self.statuses or (list(STATES) if self.workflows is not None or always else None)
@@ -67,7 +67,7 @@ class RunScan:
 
 
 def first_ids(part: RunScan, values: dict[str, Any], *, newest_first: bool) -> list[Any]:
-    """The first ids of a part."""
+    """The first ids of a scan."""
     order = "DESC" if newest_first else "ASC"
     looked = share(LOOKED_AT, part) if part.asked else values["most"]
     return database.run(
@@ -92,7 +92,7 @@ def edge_id(part: RunScan, values: dict[str, Any], looked: int, *, newest_first:
 
 
 def ranges_of(part: RunScan) -> str:
-    """What the lanes are made of."""
+    """The tables of range values in a FROM clause."""
     lanes = ["(SELECT 1) one"]
     if part.workflows is not None:
         lanes.append("unnest(%(workflows)s::bigint[]) AS w(id)")
@@ -114,7 +114,7 @@ def candidates(part: RunScan, order: str, *, columns: str = "run.id", rows: str 
 
 
 def matching(part: RunScan) -> str:
-    """What is asked of each candidate, one by one: OFFSET keeps it from being asked of the table."""
+    """The conditions, checked for each candidate: OFFSET keeps the planner from applying them to the table."""
     if not part.asked:
         return ""
     return (
@@ -124,7 +124,7 @@ def matching(part: RunScan) -> str:
 
 
 def share(most: int, part: RunScan) -> int:
-    """How many of each lane are looked at, when it is so many in all."""
+    """The number of candidates of each range, for so many in all."""
     return max(most // part.lanes, 1)
 
 

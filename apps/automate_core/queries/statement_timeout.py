@@ -12,7 +12,7 @@ SECONDS = 3.0  #: after which the database stops looking
 
 @contextmanager
 def bounded_queries() -> Iterator[None]:
-    """What is asked of the database in it takes SECONDS at the most. Raises OperationalError."""
+    """Limit each query in the block to SECONDS. Raises OperationalError."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('statement_timeout')")
         [before] = cursor.fetchone()

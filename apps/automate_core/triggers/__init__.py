@@ -1,1 +1,1 @@
-"""What starts workflows: host code, schedules, people, changes of models."""
+"""Sources of events beside webhooks: host code, schedules, people, changes of models."""

@@ -1,4 +1,4 @@
-"""Events of the host's code: their JSON, the marks that name the workflow behind a write, and filters of changes."""
+"""Events of the host's code: their JSON, the origin of a workflow's own writes, and the filters of model changes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def trigger_kind(source: str) -> str:
 
 
 def passes_change(config: Mapping[str, Any], payload: Mapping[str, Any], *, origin: str, workflow: str) -> bool:
-    """Whether a change that came in starts `workflow`, whose model trigger has that `ActiveTrigger.config`.
+    """Whether a change starts `workflow`, whose model trigger has that `ActiveTrigger.config`.
 
     `origin` is the workflow that made the change, from the event's header ORIGIN_HEADER; empty when none did.
     """
@@ -48,7 +48,7 @@ def passes_change(config: Mapping[str, Any], payload: Mapping[str, Any], *, orig
 def change_objections(
     config: Mapping[str, Any], payload: Mapping[str, Any], *, origin: str, workflow: str
 ) -> Iterator[str]:
-    """Why such a change does not start `workflow`, a sentence each; nothing when it does."""
+    """Reasons why a change does not start `workflow`, a sentence each; none when it does."""
     trigger = msgspec.convert({**config, "kind": "model"}, ModelTrigger)
     operation = payload.get("operation")
     if operation not in trigger.on:
@@ -64,7 +64,7 @@ def change_objections(
 
 @dataclass(frozen=True)
 class Origin:
-    """The run, and its workflow's slug, that is writing."""
+    """The run that writes, and its workflow's slug."""
 
     run: str
     workflow: str
@@ -72,7 +72,7 @@ class Origin:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What the events of its changes carry."""
+        """The headers of the events of its changes."""
         return {ORIGIN_HEADER: self.workflow, RUN_HEADER: self.run, DEPTH_HEADER: str(self.depth + 1)}
 
 
@@ -80,18 +80,16 @@ _origin: ContextVar[Origin | None] = ContextVar("automate_origin", default=None)
 
 
 def current_origin() -> Origin | None:
-    """Who is writing in this context, when it is a workflow."""
+    """The run that writes in this context; None outside of runs."""
     return _origin.get()
 
 
 @contextlib.contextmanager
 def run_origin(run_id: Any, slug: str, depth: int = 0) -> Iterator[None]:
-    """What is written through Django's connection in this block is the workflow's own doing.
+    """Mark writes through Django's connection in this block as the workflow's own.
 
-    `depth` is how many runs that started each other came before: it is counted on.
-
-    Wherever models are watched by the database, the session tells it so before each write; a block that writes nothing
-    costs nothing.
+    `depth` is the number of runs that started each other before this one. Where the database watches models, its
+    session is marked before the first write; a block without writes costs nothing.
     """
     token = _origin.set(Origin(str(run_id), slug, depth))
     try:
@@ -128,6 +126,6 @@ _NO_WRITES = ("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK")
 
 
 def _set_database_origin(slug: str) -> None:
-    """For this transaction if there is one, else for the session."""
+    """Mark this transaction if there is one, else the session."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('automate.origin', %s, %s)", [slug, connection.in_atomic_block])

@@ -1,4 +1,4 @@
-"""A person starts a workflow."""
+"""Manual starts of workflows."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def start_workflow(workflow: Workflow, inputs: Mapping[str, Any], *, by: Person,
 
 
 def accepts_any_payload(workflow: Workflow) -> bool:
-    """Whether a start by hand takes any payload, since no manual trigger says what it asks for."""
+    """Whether a manual start accepts any payload, because no manual trigger declares fields."""
     return _find_manual_trigger(workflow, "") is None
 
 
 def manual_form_fields(workflow: Workflow) -> list[dict[str, Any]]:
-    """The documents of the fields that a start by hand fills in; none where any payload is taken."""
+    """The documents of the fields of a manual start; none where any payload is accepted."""
     chosen = _find_manual_trigger(workflow, "")
     fields: list[dict[str, Any]] = msgspec.to_builtins(chosen.inputs) if chosen else []
     return fields

@@ -1,7 +1,7 @@
-"""Database mode: triggers in PostgreSQL write each change of a watched model, whoever makes it, into `CapturedChange`.
+"""Database mode: triggers in PostgreSQL write each change of a watched model into `CapturedChange`.
 
-They do so in the writer's own transaction, for `QuerySet.update()` and raw SQL as for `save()`. A chore then hands the
-changes in as events. `migrate` brings the triggers in line with the settings.
+They do so in the writer's own transaction, for `QuerySet.update()` and raw SQL as for `save()`. A maintenance task then
+ingests the changes as events. `migrate` brings the triggers in line with the settings.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _literal(text: str) -> str:
 
 
 def ingest_captured_changes() -> float | None:
-    """Hand in captured changes as events and remove them, in one transaction: 0 when there may be more."""
+    """Ingest captured changes as events and delete them, in one transaction: 0 when there may be more."""
     with transaction.atomic():
         changes = list(
             CapturedChange.objects.order_by("id").select_for_update(skip_locked=True, no_key=True)[:MOST_CHANGES]

@@ -23,7 +23,7 @@ ALL = "__all__"
 
 @dataclass(frozen=True)
 class WatchedModel:
-    """A model, the fields of it that events may hold, and how its changes are noticed."""
+    """A model, the fields of it that events may hold, and how its changes are detected."""
 
     model: type[models.Model]
     fields: tuple[models.Field[Any, Any], ...]
@@ -41,7 +41,7 @@ class WatchedModel:
 
 
 class WatchedModelError(ValueError):
-    """An entry of the setting that makes no sense; the message says what to mend."""
+    """An invalid entry of the setting; the message says what to fix."""
 
 
 def model_source(label: str) -> str:
@@ -50,19 +50,19 @@ def model_source(label: str) -> str:
 
 
 def view_permission(label: str) -> str:
-    """What people need whose workflows start from that model. Raises LookupError when there is none."""
+    """The permission that workflows need which start from a model. Raises LookupError for an unknown model."""
     meta = apps.get_model(label)._meta
     return f"{meta.app_label}.{get_permission_codename('view', meta)}"
 
 
 def watched_models(mode: str | None = None) -> list[WatchedModel]:
-    """The models of the setting, those of one mode alone if it is given. What is wrong there is left to the check."""
+    """The models of the setting, or those of one mode. Invalid entries are left to the system check."""
     found = [entry for entry in _read_entries() if isinstance(entry, WatchedModel)]
     return [entry for entry in found if mode in {None, entry.mode}]
 
 
 def check_model_triggers(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """E001: an entry of AUTOMATE_MODEL_TRIGGERS names what is not there."""
+    """E001: an entry of AUTOMATE_MODEL_TRIGGERS names a model or field that does not exist."""
     hint = 'An entry is "app.Model": {"fields": ["name", ...] or "__all__", "mode": "signal" or "database"}.'
     return [
         Error(f"AUTOMATE_MODEL_TRIGGERS: {entry}.", hint=hint, id="automate_core.E001")

@@ -1,8 +1,8 @@
-"""Signal mode: a save or a deletion of a watched model becomes an event, in the transaction of whoever made it.
+"""Signal mode: a save or a deletion of a watched model becomes an event, in the writer's transaction.
 
-What was before and what is after are read from the database, never from the instance: it may be stale, hold deferred
-fields or expressions, or values that its `update_fields` left out. Without a workflow that listens, a save costs one
-look-up by index. What bypasses signals, `QuerySet.update()`, `bulk_create()` and raw SQL, is not seen.
+The values before and after are read from the database, never from the instance: it may be stale, hold deferred fields
+or expressions, or values that its `update_fields` left out. Without a workflow that listens, a save costs one look-up
+by index. Writes that bypass signals, `QuerySet.update()`, `bulk_create()` and raw SQL, are not seen.
 """
 
 from __future__ import annotations
@@ -64,31 +64,31 @@ def encode_change(label: str, operation: str, pk: Any, before: Values | None, af
 
 
 class _SignalReceiver:
-    """The receivers of one model's signals. Between two of them, what was before rests with the instance."""
+    """The receivers of one model's signals. Between two of them, the values before stay with the instance."""
 
     def __init__(self, entry: WatchedModel) -> None:
         self._entry = entry
         self._names = [field.name for field in entry.fields]
 
     def pre_save(self, instance: models.Model, raw: bool, using: str, **_: Any) -> None:
-        """Read what is there, if anybody wants to know."""
+        """Read the values before, if a workflow listens."""
         instance.__dict__.pop(_BEFORE, None)
         if not raw and self._has_listeners():
             instance.__dict__[_BEFORE] = None if _is_inserted(instance) else self._read(instance.pk, using, lock=True)
 
     def post_save(self, instance: models.Model, created: bool, using: str, **_: Any) -> None:
-        """Hand in what became of it."""
+        """Ingest the change."""
         if _BEFORE in instance.__dict__:
             before, after = instance.__dict__.pop(_BEFORE), self._read(instance.pk, using)
             self._ingest_change("created" if created else "updated", instance.pk, before, after, using)
 
     def pre_delete(self, instance: models.Model, using: str, **_: Any) -> None:
-        """Read what will be gone, if anybody wants to know."""
+        """Read the values that will be deleted, if a workflow listens."""
         if self._has_listeners():
             instance.__dict__[_BEFORE] = self._read(instance.pk, using, lock=True)
 
     def post_delete(self, instance: models.Model, using: str, **_: Any) -> None:
-        """Hand in what is gone."""
+        """Ingest the deletion."""
         if _BEFORE in instance.__dict__:
             self._ingest_change("deleted", instance.pk, instance.__dict__.pop(_BEFORE), None, using)
 

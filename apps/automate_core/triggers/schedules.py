@@ -1,6 +1,7 @@
-"""Schedules: when published workflows start by themselves. Times in, events out.
+"""Schedules: events at the times that published workflows declare.
 
-A slot, one time of one schedule, becomes an event whose delivery key is the slot: however many look at once, it is one.
+A slot, one time of one schedule, becomes an event whose delivery key is the slot: however many workers fire it, it is
+one.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ type Times = dict[str, Any]
 
 
 def schedule_times(trigger: ScheduleTrigger, workflow_timezone: str, published_at: dt.datetime) -> Times:
-    """When the trigger fires, as `Schedule.times` keeps it.
+    """The times of a trigger, as `Schedule.times` holds them.
 
     `every` counts from the moment of publishing: the first time is one span later, and all others lie on that grid.
     """
@@ -59,7 +60,9 @@ def next_fire_times(
 
 
 def activate_schedules(workflow: Workflow, definition: Definition) -> None:
-    """Take over the schedules of a version that was published; one whose times stay the same keeps its next time."""
+    """Replace a workflow's schedules by those of a published version; one whose times are unchanged keeps its next
+    time.
+    """
     wanted = {t.key: t for t in definition.triggers if isinstance(t, ScheduleTrigger)}
     workflow.schedules.exclude(key__in=wanted).delete()
     present = {schedule.key: schedule for schedule in workflow.schedules.select_for_update()}
@@ -80,9 +83,9 @@ def _are_same_times(present: Times, wanted: Times) -> bool:
 
 
 def fire_due() -> float | None:
-    """Hand in an event for each slot that is due: seconds to the next slot of any schedule, 0 when more are due.
+    """Ingest an event for each slot that is due: seconds to the next slot of any schedule, 0 when more are due.
 
-    A schedule of a paused workflow goes on; one of an archived workflow passes its slots over.
+    A schedule of a paused workflow goes on; one of an archived workflow skips its slots.
     """
     with transaction.atomic():
         due = list(
@@ -143,10 +146,10 @@ def due_slots(times: Times, since: dt.datetime, at: dt.datetime) -> tuple[list[d
 
 
 def slots_after(times: Times, moment: dt.datetime) -> Iterator[dt.datetime]:
-    """All slots later than `moment`, in order, in UTC.
+    """Slots later than `moment`, in order, in UTC.
 
-    A time that the clock leaps over fires when the leap is done. One that comes twice fires the first time alone,
-    unless the expression has a star for the hour or the minute.
+    A time that the clock skips fires when the skip is over. A time that comes twice fires the first time alone, unless
+    the expression has a star for the hour or the minute.
     """
     if "cron" not in times:
         every, anchor = dt.timedelta(seconds=times["every"]), dt.datetime.fromisoformat(times["anchor"])

@@ -1,4 +1,4 @@
-"""The sender's own signature, which a wait may demand of its callback besides the single-use address."""
+"""The sender's own signature, which a wait may require of its callback besides the single-use URL."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RequiredSignature:
-    """What a callback has to be signed by: the scheme, and the reference of its secret."""
+    """The signature that a callback must have: the scheme, and the reference of its secret."""
 
     scheme: SignatureScheme
     secret: str
 
     def is_signed_by(self, delivery: Delivery) -> bool:
-        """Whether the delivery is signed so. Raises SecretUnavailableError."""
+        """Whether the delivery has it. Raises SecretUnavailableError."""
         try:
             secret = resolve(self.secret).reveal()
         except SecretNotFoundError as error:
@@ -42,9 +42,9 @@ class RequiredSignature:
 
 
 def find_required_signature(run_id: uuid.UUID, path: str) -> RequiredSignature | None:
-    """What the run's version demands of callbacks to the wait at `path`; None for nothing, and without such a run.
+    """The signature that callbacks to the wait at `path` need; None for none, and without such a run.
 
-    Raises SchemeError for a scheme that there is no more.
+    Raises SchemeError for a scheme that no longer exists.
     """
     run = ExecutionRun.objects.select_related("version").only("version__definition").filter(pk=run_id).first()
     steps = walk(parse(run.version.definition).steps) if run else ()
@@ -64,7 +64,7 @@ def find_signed_scheme(step: WaitStep) -> SignatureScheme:
 
 @validates(WaitStep)
 def signature_problems(step: WaitStep, place: str) -> Iterator[Problem]:
-    """What is wrong with the scheme that a wait names for its callbacks."""
+    """Problems of the scheme that a wait names for its callbacks."""
     if not step.scheme:
         return
     try:

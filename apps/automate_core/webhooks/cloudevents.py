@@ -28,18 +28,18 @@ _REQUIRED = ("id", "source", "type")
 
 @dataclass(frozen=True, slots=True)
 class CloudEvent:
-    """One event: its JSON form and the attributes that matter here."""
+    """An event in its JSON form."""
 
     document: Document
 
     @property
     def key(self) -> str:
-        """What no two different events have in common: source and id together. A source has no space."""
+        """The delivery key: source and id together. A source has no space."""
         return f"{self.document.value['source']} {self.document.value['id']}"
 
     @property
     def type(self) -> str:
-        """The kind of event."""
+        """The event type."""
         return str(self.document.value["type"])
 
     @property
@@ -49,15 +49,15 @@ class CloudEvent:
 
 
 def is_batch(delivery: Delivery) -> bool:
-    """Whether it holds any number of events."""
+    """Whether the delivery is a batch of events."""
     return delivery.media_type == BATCH
 
 
 def read_events(delivery: Delivery, *, in_headers: bool = True) -> Sequence[CloudEvent] | None:
     """The events in a delivery; None when it is no CloudEvents message. Raises BodyError.
 
-    `in_headers` says whether one whose attributes are headers is taken. Where a signature covers the body alone,
-    whoever has seen one delivery could make others of it.
+    `in_headers` says whether attributes in headers are accepted: where a signature covers the body alone, anybody who
+    has seen one delivery could make others of it.
     """
     media_type = delivery.media_type
     if media_type == STRUCTURED:
@@ -74,7 +74,7 @@ def read_events(delivery: Delivery, *, in_headers: bool = True) -> Sequence[Clou
 
 
 def _read_batch(body: bytes) -> list[CloudEvent]:
-    """Each event with the very text that it came in."""
+    """The events, each with the text that it came in."""
     bodies.check_limits(bodies.decode_json(body))
     texts = bodies.decode_json(body, list[msgspec.Raw])
     if len(texts) > MAX_BATCH:

@@ -1,4 +1,4 @@
-"""What people do with webhook endpoints: create, change, and give them secrets."""
+"""Operations on webhook endpoints: create, change, rotate secrets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OVERLAP = dt.timedelta(hours=24)
 
 
 def endpoint_url(endpoint: WebhookEndpoint) -> str:
-    """The address to give to the sender."""
+    """The URL for the sender."""
     return str(settings.AUTOMATE_SITE_URL) + reverse("automate:webhook", args=[endpoint.slug])
 
 
@@ -107,7 +107,7 @@ def rotate_secret(
 
 @transaction.atomic
 def end_overlap(endpoint: WebhookEndpoint, *, actor: Person) -> bool:
-    """Refuse the old secret from now on; whether there was one. Raises NotPermittedError."""
+    """Reject the old secret from now on; whether there was one. Raises NotPermittedError."""
     endpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
     if not can(actor, "change", endpoint):
         raise NotPermittedError(f"{actor.get_username()} may not change endpoints")
@@ -125,7 +125,7 @@ def _check_secret(problem: str | None) -> None:
 
 
 def store_secret(name: str, value: str, actor: Person) -> str:
-    """Store a secret and give its reference. Whoever took the name before does not get to use it."""
+    """Store a secret and give its reference. A name that belongs to another person is extended."""
     stored = StoredSecret.objects.select_for_update().filter(name=name).first()
     if stored is not None and stored.owner_id != actor.pk:
         return store_secret(f"{name}-{secrets.token_hex(4)}", value, actor)

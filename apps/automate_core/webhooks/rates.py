@@ -1,7 +1,7 @@
-"""How often one address may deliver to one endpoint, counted in this process's memory.
+"""Rate limits of deliveries by endpoint and address, in this process's memory.
 
-Two limits: a wide one on all deliveries, and a tight one on those whose signature fails. A delivery that is signed well
-is never refused for another's failures, so that a forger behind the same proxy locks nobody out.
+Two limits: a wide one on all deliveries, and a tight one on those whose signature fails. A verified delivery is never
+rejected for another's failures, so that a forger behind the same proxy locks no sender out.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ type Source = tuple[str, str]  # the slug as it was asked for, and where from
 
 
 class RateLimiter:
-    """At most so many a minute for each source, which may come all at once (GCRA: one number a source).
+    """At most so many deliveries a minute for each source, also in one burst (GCRA: one number a source).
 
-    It remembers the sources that came last. Threads may lose a count to each other, never more.
+    It remembers the most recent sources. Threads may lose a count to each other, never more.
     """
 
     MOST = 10_000
@@ -31,7 +31,7 @@ class RateLimiter:
         self._read_again = 0.0
 
     def take(self, source: Source) -> int:
-        """0 when it may pass; else the whole seconds after which it may."""
+        """0 when the delivery may pass; else the whole seconds after which it may."""
         now = time.monotonic()
         if now >= self._read_again:
             self._read_setting(now)
@@ -46,7 +46,7 @@ class RateLimiter:
         return 0 if passes else max(math.ceil(excess), 1)
 
     def clear(self) -> None:
-        """Forget all, the setting too."""
+        """Forget all sources, and the setting."""
         self._due.clear()
         self._read_again = 0.0
 
@@ -62,7 +62,7 @@ failures = RateLimiter("AUTOMATE_HOOK_FAILURE_RATE")
 
 
 def source(slug: str, address: str) -> Source:
-    """Whom a limit counts for. Of an IPv6 address the network, since a host has the rest of it to itself."""
+    """The source that a limit counts for: of an IPv6 address its /64 network, since a host has all of it to itself."""
     if ":" in address:
         try:
             address = str(int(IPv6Address(address.partition("%")[0])) >> 64)

@@ -19,7 +19,7 @@ from automate_governance.secrets.resolver import resolve
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryResult:
-    """What the site answered."""
+    """The site's answer."""
 
     status: int
     trace_id: str
@@ -53,7 +53,7 @@ def _own_host(url: str) -> list[str]:
 
 
 def _read_result(response: HttpResponse) -> DeliveryResult:
-    """From the body, or from the headers where the sender reads something else in the body."""
+    """The result from the body, or from the headers where the sender reads something else in the body."""
     try:
         answer = response.json()
     except ValueError:

@@ -12,14 +12,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from django.db import DataError, OperationalError
-from django.db.models import BooleanField, Q
-from django.db.models.expressions import RawSQL
+from django.db.models import Q
 from psycopg.errors import QueryCanceled
 
 from automate_core.events import access
 from automate_core.events.access import EventAccess
 from automate_core.models import Event, ExecutionRun, OutboxJob
-from automate_core.queries.event_search import SINCE, SearchError, SearchResult, find_events
+from automate_core.queries.event_search import SINCE, SearchError, SearchResult, find_events, has_id_among
 from automate_core.queries.statement_timeout import bounded_queries
 from automate_core.states import JobStatus
 from automate_governance.admin_site import reverse
@@ -170,8 +169,7 @@ def _event_rows(found: list[Event], user: User, readable: EventAccess) -> list[E
 def _filter_choices(reach: EventAccess, kept: dict[str, str]) -> list[FilterChoice]:
     """Sources and types of the newest events, and the periods."""
     keys = reach.newest(RECENT)
-    among = RawSQL("automate_core_event.id = ANY(%s::uuid[])", [keys], output_field=BooleanField())
-    seen = Event.objects.filter(among, reach.condition() if reach.is_partial else Q()).order_by()
+    seen = Event.objects.filter(has_id_among(keys), reach.condition() if reach.is_partial else Q()).order_by()
     pairs = sorted(set(seen.values_list("source", "type").distinct()[: 4 * MOST_CHOICES]))
     sources = list(dict.fromkeys(origin for origin, _ in pairs))
     chosen = kept.get("source", "")

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 from django.db.models import Count, Min, Q, QuerySet, Sum
 
 from automate_connectors.models import Connection
-from automate_core import database
 from automate_core.definition.step_names import step_name
 from automate_core.models import ExecutionRun, FailureCount, FailureGroup, Wait, WebhookEndpoint
 from automate_core.operations import dead_jobs
@@ -18,7 +17,7 @@ from automate_core.operations.offboarding import holdings
 from automate_core.operations.statistics.period_figures import Counts, Workflows
 from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import QueueStatus
-from automate_core.queries.latest_runs import LATEST, LATEST_RUNS
+from automate_core.queries.latest_runs import LATEST, read_latest_runs
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
@@ -144,13 +143,11 @@ def _failure_items(
         now=Sum("count", filter=Q(at__gte=period.start), default=0), then=Sum("count", filter=Q(at__lt=stop), default=0)
     )
     numbers = {row["group"]: (row["now"], row["then"]) for row in sums}
-    latest: dict[int, list[str]] = {group.workflow_id: [] for group in groups}
-    for run in database.run(None, LATEST_RUNS, {"workflows": list(latest), "most": LATEST}):
-        latest[run.workflow_id].insert(0, run.status)
+    latest = read_latest_runs({group.workflow_id for group in groups})
     for group in groups:
         number, before = numbers.get(group.pk, (0, 0))
         trend, trend_says = _trend_texts(number, before, group.first_at >= period.start)
-        tracker = latest[group.workflow_id]
+        tracker = [run.status for run in reversed(latest[group.workflow_id])]
         of = counts.get(group.workflow_id, Counts()).runs
         yield AttentionItem(
             name=group.workflow.name,

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from automate_core import database
 from automate_core.definition.step_names import step_name
 from automate_core.definition.step_paths import parent_path, without_items
 from automate_core.models import Workflow
@@ -15,31 +14,15 @@ from automate_core.operations.statistics.buckets import percentile
 from automate_core.operations.statistics.period_figures import Counts, Times
 from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import QueueStatus, WorkerStatus
-from automate_core.queries.latest_runs import LATEST
+from automate_core.queries.latest_runs import read_step_durations
 from automate_studio.overview.charts import SparkLine, build_line
 from automate_studio.ui.formatting import format_duration
 from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.connector_tiles import connector_tiles
 
 SLOWEST = 5
-MOST_STEPS = 200
 SILENT_SECONDS = 60
 MOST_SLOTS = 10  #: marks that stand for a worker's slots
-
-
-# Of the latest runs, and of each no more steps than so many: a long loop's first items stand for the others.
-_STEPS = """
-SELECT w.id AS workflow, step.path, step.took
-FROM unnest(%(workflows)s::bigint[]) AS w(id)
-CROSS JOIN LATERAL (
-    SELECT run.id FROM automate_core_executionrun run WHERE run.workflow_id = w.id AND run.cause <> 'test'
-    ORDER BY run.id DESC LIMIT %(runs)s
-) latest
-CROSS JOIN LATERAL (
-    SELECT path, date_part('epoch', finished_at - started_at) AS took FROM automate_core_steprun
-    WHERE run_id = latest.id AND finished_at IS NOT NULL ORDER BY path, attempt LIMIT %(steps)s
-) step
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +93,7 @@ def slowest_workflows(period: Period, counts: Mapping[int, Counts], times: Times
 def _slowest_steps(workflows: Mapping[int, Workflow]) -> dict[int, tuple[str, str]]:
     """(name, average duration) of the step that takes most of the time of a workflow's latest runs."""
     took: dict[int, dict[str, list[float]]] = {key: defaultdict(list) for key in workflows}
-    values = {"workflows": list(workflows), "runs": LATEST, "steps": MOST_STEPS}
-    for row in database.run(None, _STEPS, values):
+    for row in read_step_durations(workflows):
         took[row.workflow][without_items(row.path)].append(row.took)
     published = {key: workflow.published_id or 0 for key, workflow in workflows.items()}
     definitions = version_definitions(published.values())

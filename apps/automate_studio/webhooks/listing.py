@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import DateTimeField, Max, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.expressions import RawSQL
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery, Sum
 
-from automate_core import database
 from automate_core.models import RefusedDeliveries, WebhookEndpoint
+from automate_core.queries.endpoint_deliveries import MOST_COUNTED, count_accepted, last_accepted_at
 from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.permissions import User, permitted
@@ -31,29 +29,8 @@ from automate_studio.ui.objects.listing import (
 from automate_studio.ui.objects.where_used import UsageSummary, where_used
 
 DAYS = 7  #: of which deliveries are counted
-MOST_COUNTED = 1_000  #: accepted deliveries of an endpoint; beyond that the count reads `1,000+`
 TABS = {"": "All", "rejecting": "Rejecting", "silent": "No deliveries", "receiving": "Receiving", "off": "Off"}
 _ORDER = ("rejecting", "receiving", "silent", "off")
-
-ACCEPTED = """
-SELECT s.endpoint, (
-    SELECT count(*) FROM (
-        SELECT FROM automate_core_event e
-        WHERE e.endpoint_id = s.endpoint AND e.endpoint_id <> 0 AND e.id >= %(since)s LIMIT %(most)s
-    ) counted
-) AS accepted
-FROM unnest(%(endpoints)s::bigint[]) AS s(endpoint)
-"""
-
-
-# Compared by rows, so that no other index has the order: for an endpoint without events all would be gone through.
-NEWEST = """
-SELECT event.received_at FROM automate_core_event event
-WHERE event.endpoint_id <> 0
-    AND (event.endpoint_id, event.id) >= (automate_core_webhookendpoint.id, '00000000-0000-0000-0000-000000000000')
-    AND (event.endpoint_id, event.id) <= (automate_core_webhookendpoint.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-ORDER BY event.endpoint_id DESC, event.id DESC LIMIT 1
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +125,7 @@ def _with_last_deliveries(found: QuerySet[WebhookEndpoint], now: dt.datetime) ->
     week = RefusedDeliveries.objects.filter(endpoint=OuterRef("pk"), day__gt=now.date() - dt.timedelta(days=DAYS))
     by_endpoint = week.order_by().values("endpoint")
     return found.annotate(
-        last_event=RawSQL(NEWEST, [], output_field=DateTimeField()),  # noqa: S611 - our own text
+        last_event=last_accepted_at(),
         rejected=Subquery(by_endpoint.annotate(total=Sum("count")).values("total")),
         last_rejected=Subquery(by_endpoint.annotate(newest=Max("last_at")).values("newest")),
     )
@@ -173,10 +150,8 @@ def _endpoint_state(enabled: bool, accepted: dt.datetime | None, rejected: dt.da
 
 
 def _accepted_counts(keys: list[int], now: dt.datetime) -> dict[int, str]:
-    """Number of recent events by endpoint, from the time in event ids."""
-    floor = uuid.UUID(int=int((now - dt.timedelta(days=DAYS)).timestamp() * 1000) << 80)
-    values = {"endpoints": keys, "since": floor, "most": MOST_COUNTED + 1}
-    counts = {row.endpoint: row.accepted for row in database.run(None, ACCEPTED, values)} if keys else {}
+    """Number of recent events by endpoint; `1,000+` stands for more."""
+    counts = count_accepted(keys, now - dt.timedelta(days=DAYS))
     return {key: f"{MOST_COUNTED:,}+" if count > MOST_COUNTED else f"{count:,}" for key, count in counts.items()}
 
 

@@ -13,11 +13,10 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Exists, Func, OuterRef, Q, QuerySet, TextField
 
-from automate_core import database
 from automate_core.authoring import pausing
 from automate_core.authoring.drafts.parsing import parse_trigger
 from automate_core.models import Trigger, Workflow
-from automate_core.queries.latest_runs import LATEST, LATEST_RUNS
+from automate_core.queries.latest_runs import LATEST, SORT_ORDERS, read_latest_runs, sort_by_latest_runs
 from automate_governance.people.names import username_field
 from automate_governance.permissions import User, permitted
 from automate_studio.ui.describe import describe_trigger
@@ -30,26 +29,6 @@ ON_A_PAGE = 25
 MOST_CHOICES = 200  #: owners or tags to choose from
 
 
-_SORTED = """
-SELECT w.id FROM unnest(%(workflows)s::bigint[]) WITH ORDINALITY AS w(id, place)
-CROSS JOIN LATERAL (
-    SELECT max(newest.created_at) AS last, avg(newest.good::int) AS success,
-        percentile_disc(0.95) WITHIN GROUP (ORDER BY newest.took) AS p95
-    FROM (
-        SELECT run.created_at,
-            CASE WHEN run.status IN ('succeeded', 'failed') THEN run.status = 'succeeded' END AS good,
-            CASE WHEN run.status IN ('succeeded', 'failed') THEN run.finished_at - run.started_at END AS took
-        FROM automate_core_executionrun run WHERE run.workflow_id = w.id AND run.cause <> 'test'
-        ORDER BY run.id DESC LIMIT %(most)s
-    ) newest
-) latest
-ORDER BY latest.{} NULLS LAST, w.place LIMIT %(page)s OFFSET %(start)s
-"""
-_BY_RUNS = {
-    f"{sign}{column}": _SORTED.format(f"{column}{' DESC' if sign else ''}")
-    for column in ("last", "success", "p95")
-    for sign in ("", "-")
-}
 _OWNER = f"owner__{username_field()}"
 _BY_FIELD = {
     "name": ("name", "pk"),
@@ -169,7 +148,7 @@ def workflow_page(user: User, query: Query, now: dt.datetime) -> WorkflowPage:
 def _list_query(query: Query) -> dict[str, str]:
     """Valid parameters of the list, repeated in its links; invalid ones are dropped."""
     given = {name: clean_text(query.get(name)) for name in ("show", "q", "owner", "tag", "trigger", "sort")}
-    known = {"show": _TABS, "trigger": Trigger.Kind.values, "sort": {**_BY_FIELD, **_BY_RUNS}}
+    known = {"show": _TABS, "trigger": Trigger.Kind.values, "sort": {**_BY_FIELD, **SORT_ORDERS}}
     return {name: value for name, value in given.items() if value and value in known.get(name, (value,))}
 
 
@@ -223,8 +202,7 @@ def _page_rows(found: QuerySet[Workflow], sort: str, start: int) -> list[Workflo
     if sort in _BY_FIELD:
         return list(window.order_by(*_BY_FIELD[sort])[start : start + ON_A_PAGE])
     keys = list(found.order_by("name", "pk").values_list("pk", flat=True))
-    values = {"workflows": keys, "most": LATEST, "page": ON_A_PAGE, "start": start}
-    shown = [row.id for row in database.run(None, _BY_RUNS[sort], values)]
+    shown = sort_by_latest_runs(keys, sort, page=ON_A_PAGE, start=start)
     by_key = window.in_bulk(shown)
     return [by_key[key] for key in shown if key in by_key]
 
@@ -232,9 +210,7 @@ def _page_rows(found: QuerySet[Workflow], sort: str, start: int) -> list[Workflo
 def _workflow_rows(rows: list[Workflow], user: User, now: dt.datetime) -> list[WorkflowRow]:
     if not rows:
         return []
-    latest: dict[int, list[Any]] = {row.pk: [] for row in rows}
-    for run in database.run(None, LATEST_RUNS, {"workflows": list(latest), "most": LATEST}):
-        latest[run.workflow_id].append(run)
+    latest = read_latest_runs([row.pk for row in rows])
     managed = pausing.pausable(user, Workflow.objects.filter(pk__in=latest))
     managed_keys = set(managed.values_list("pk", flat=True))
     return [_workflow_row(row, latest[row.pk], row.pk in managed_keys, now) for row in rows]

@@ -50,5 +50,5 @@ def _day(text: str) -> dt.datetime:
 
 
 def _first() -> dt.datetime | None:
-    """When the oldest run that is kept was made: none that is kept ended before."""
+    """The time of the oldest stored run: no stored run ended before it."""
     return ExecutionRun.objects.order_by("pk").values_list("created_at", flat=True).first()

@@ -30,7 +30,7 @@ class SealedWriter:
         file.write(MAGIC + salt + self._prefix)
 
     def write(self, data: bytes) -> int:
-        """Take `data`; whole pieces are written at once."""
+        """Encrypt `data`; whole pieces are written at once."""
         self._held += data
         while len(self._held) > PIECE:  # one is kept for the end
             self._put(bytes(self._held[:PIECE]), is_last=False)

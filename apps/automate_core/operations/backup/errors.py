@@ -1,7 +1,7 @@
-"""What a backup or a restore refuses."""
+"""The error of a backup or a restore."""
 
 from __future__ import annotations
 
 
 class BackupError(Exception):
-    """It cannot be made or restored; the message says why and what to do. Nothing was left half done."""
+    """A backup or restore that is impossible; the message says why and what to do. Nothing was left half done."""

@@ -13,7 +13,7 @@ SHORTEST = 12
 
 
 def new_passphrase(*, asked: bool) -> str:
-    """One for a new archive; empty when none is given and none was asked for. Raises BackupError."""
+    """The passphrase for a new archive; empty when none is given and none was asked for. Raises BackupError."""
     given = os.environ.get(VARIABLE, "") or (_prompt("Passphrase: ") if asked else "")
     if (given or asked) and len(given) < SHORTEST:
         raise BackupError(f"The passphrase is shorter than {SHORTEST} characters. Choose a longer one.")

@@ -1,4 +1,4 @@
-"""What a restored site does next: which runs go on, which are in doubt, and which callback addresses are dead."""
+"""The report of a restored site: runs that go on, runs in doubt, and callback URLs that no longer work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Putting an archive into an empty place: keys, database, files, and the migrations of this version."""
+"""Restore of an archive into an empty place: keys, database, files, and the migrations of this version."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WHERE relkind IN ('r', 'p') AND nspname <> 'information_schema' AND nspname NOT 
 
 @dataclass
 class RestoreResult:
-    """What was restored: when the archive was made, the keys that were written, and how many files."""
+    """The result of a restore: when the archive was made, the keys that were written, and the number of files."""
 
     made_at: dt.datetime
     keys: list[str] = field(default_factory=list)

@@ -1,6 +1,6 @@
-"""Mail to those who are asked to decide: when an approval opens or is handed on to them, and as a reminder.
+"""Mail to assignees: when an approval opens or is delegated to them, and as a reminder.
 
-Each person gets their own, so that nobody sees who else was asked, and one that is refused holds up no other.
+Each person gets their own message, so that no address is disclosed, and a rejected one delays no other.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REMINDER_DUE = "EXISTS (SELECT FROM automate_core_wait WHERE status = 'open' AND
 
 @transaction.atomic
 def queue_approval_mail() -> float | None:
-    """Put mail on its way to those who are newly asked; gives 0 when there is some to send, or more."""
+    """Queue mail to new assignees; gives 0 when there is some to send, or more."""
     untold = WaitAssignee.objects.filter(told=False, excluded=False).order_by("wait", "pk")
     rows = list(untold.select_related("wait__run").select_for_update(skip_locked=True, of=("self",))[:BATCH])
     by_wait: dict[Wait, list[WaitAssignee]] = {}
@@ -45,7 +45,7 @@ def queue_approval_mail() -> float | None:
 
 @transaction.atomic
 def queue_reminders() -> float | None:
-    """Put reminders on their way; gives 0 when there are some to send, or more."""
+    """Queue reminders that are due; gives 0 when there are some to send, or more."""
     due = Wait.objects.filter(status=WaitStatus.OPEN, remind_at__lte=database.AutomateNow()).order_by("remind_at")
     waits = list(due.select_related("run").select_for_update(skip_locked=True, of=("self",))[:BATCH])
     for wait in waits:
@@ -55,7 +55,7 @@ def queue_reminders() -> float | None:
 
 
 def is_needed(notification: Notification) -> bool:
-    """Whether the approval is still open, and that person still asked: what was decided meanwhile needs no mail."""
+    """Whether the approval is still open, and the person still assigned."""
     person = notification.person
     return person is not None and approvals.assigned_to(person).filter(notifications=notification).exists()
 

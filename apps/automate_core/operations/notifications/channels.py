@@ -1,6 +1,6 @@
-"""Handing a message over: by mail, to Slack through a connection, or as a signed webhook.
+"""Channels of messages: mail, Slack through a connection, and signed webhooks.
 
-Each attempt of a message carries the same id, so that who gets it twice can tell.
+Each attempt of a message carries the same id, so that a recipient can recognise a repetition.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _RETRYABLE_STATUSES = {408, 425, 429}  #: statuses below 500 after which the sam
 
 
 class NotDeliveredError(Exception):
-    """It was not handed over; the message is for people. `again`: the same may go well later."""
+    """A failed delivery; the message is for people. `again` says that a later attempt may succeed."""
 
     def __init__(self, message: str, *, again: bool) -> None:
         super().__init__(redact_text(message)[:500])
@@ -44,7 +44,7 @@ class NotDeliveredError(Exception):
 
 
 def can_mail() -> bool:
-    """Whether the site has a mail server to send by, and does not only print what it would send."""
+    """Whether the site has a mail server, and not a backend that only prints or stores messages."""
     if hasattr(settings, "MAILERS"):
         config = mailers.settings.get("default")
         backend = config.get("BACKEND", "") if config is not None else "dummy.EmailBackend"
@@ -59,7 +59,7 @@ def no_mail_message() -> str:
 
 
 def deliver(notification: Notification) -> None:
-    """Hand it over. Raises NotDeliveredError."""
+    """Send a message through its channel. Raises NotDeliveredError."""
     with redactor_context():
         _hand_over(notification)
 
@@ -81,7 +81,7 @@ def _existing_rule(notification: Notification) -> NotificationRule:
 
 
 def notification_reason(notification: Notification) -> str:
-    """Why somebody gets a message."""
+    """The sentence that says why a person gets a message."""
     if notification.wait_id is not None:
         return "You get this because you are asked to decide."
     if notification.kind == Notification.TEST:
@@ -126,7 +126,7 @@ def _send_mail(notification: Notification) -> None:
 
 
 def _smtp_reply(error: OSError) -> str:
-    """What the server said, of SMTP's errors the part for people."""
+    """The server's reply, the readable part of SMTP's errors."""
     for _, reply in getattr(error, "recipients", {}).values():
         return _decode_reply(reply)
     said = getattr(error, "smtp_error", None)
@@ -147,7 +147,7 @@ def _decode_reply(reply: Any) -> str:
 
 
 def _post_to_slack(notification: Notification, rule: NotificationRule) -> None:
-    """In the name of the rule's author, who has to be allowed to use the connection still."""
+    """Post in the name of the rule's author, who needs the permission to use the connection."""
     connection = Connection.objects.filter(slug=rule.connection, connector="slack").first()
     if connection is None:
         raise NotDeliveredError(f"There is no Slack connection {rule.connection}.", again=False)
@@ -171,7 +171,7 @@ def _post_to_slack(notification: Notification, rule: NotificationRule) -> None:
 
 
 def _mrkdwn(text: str) -> str:
-    """As Slack wants text: https://docs.slack.dev/messaging/formatting-message-text#escaping"""
+    """Text escaped for Slack: https://docs.slack.dev/messaging/formatting-message-text#escaping"""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "\u2502")
 
 
@@ -179,7 +179,7 @@ def _mrkdwn(text: str) -> str:
 
 
 def webhook_payload(notification: Notification) -> dict[str, Any]:
-    """What a webhook carries."""
+    """The payload of a webhook."""
     return {
         "type": f"notification.{notification.kind}",
         "timestamp": dt.datetime.now(dt.UTC).isoformat(),

@@ -1,4 +1,4 @@
-"""What is found by looking now and then: silence, long waits, jobs that were given up, connections that fail."""
+"""Detectors that run now and then: workflows that do not run, long waits, dead jobs, failing connections."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ DUE = f"""EXISTS (SELECT FROM automate_core_notificationrule
 
 @transaction.atomic
 def run_detectors() -> float | None:
-    """Have the rules look whose turn it is; gives 0 when there may be more."""
+    """Run the detectors of rules that are due; gives 0 when there may be more."""
     rules = messages.lock_due_rules(NotificationRule.LOOKING, RULES_AT_ONCE, INTERVAL)
     now = database.now()
     for rule in rules:
@@ -132,7 +132,7 @@ def _find_failing_connections(rule: NotificationRule, now: dt.datetime) -> Itera
 
 
 def _unrecorded[M: (Wait, OutboxJob)](rows: QuerySet[M], rule: NotificationRule, prefix: str) -> QuerySet[M]:
-    """Those that the rule has not noted."""
+    """Rows that the rule has not recorded yet."""
     key = Concat(Value(prefix), Cast(OuterRef("pk"), TextField()))
     return rows.exclude(Exists(Occurrence.objects.filter(rule=rule, key=key)))
 

@@ -1,6 +1,6 @@
-"""Runs that failed: each is looked at once, by one worker, with all rules that it may concern.
+"""Failed runs: each is processed once, by one worker, with all rules that it may concern.
 
-The run itself says whether it was noticed, so that none is passed over, whichever transaction made it fail.
+The run's own column `noticed` marks it, so that none is missed, whichever transaction made it fail.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FROM automate_core_executionrun run WHERE run.id = ANY(%(runs)s)
 
 @transaction.atomic
 def detect_failures() -> float | None:
-    """Look at a batch of failed runs; gives 0 when there may be more."""
+    """Process a batch of failed runs; gives 0 when there may be more."""
     unseen = ExecutionRun.objects.filter(**_FAILED, noticed=False).order_by("id")
     runs = list(
         unseen.select_related("workflow__owner")
@@ -63,7 +63,7 @@ def detect_failures() -> float | None:
 
 
 def _first_failures(runs: Iterable[ExecutionRun]) -> set[uuid.UUID]:
-    """Those before which no other run of their workflow had failed since one succeeded."""
+    """The runs that are the first failure of their workflow since its last success."""
     rows = database.run(None, _PREVIOUS_STATUS, {"runs": [run.pk for run in runs]})
     return {row.id for row in rows if row.status != RunStatus.FAILED}
 
@@ -87,7 +87,7 @@ def _failure_incident(run: ExecutionRun) -> Incident:
 
 
 def _repeated_failures(rule: NotificationRule, runs: Iterable[ExecutionRun]) -> Iterator[Incident]:
-    """For each workflow at most one: so many failures in the span, none of which was counted for the last message."""
+    """One incident at most for each workflow: so many failures in the span, none of them part of the last message."""
     newest: dict[int, ExecutionRun] = {}
     for run in runs:
         known = newest.get(run.workflow_id)

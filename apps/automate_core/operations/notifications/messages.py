@@ -1,7 +1,7 @@
-"""From what happened to messages: one for each place, that gathers until it is sent.
+"""From incidents to messages: one message for each target, which collects incidents until it is sent.
 
-Whoever notes something for a rule holds the lock on the rule's row, so that two workers neither note the same twice nor
-begin two messages to one place.
+The caller holds the lock on the rule's row, so that two workers neither record an incident twice nor begin two messages
+to one target.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GATHER = dt.timedelta(seconds=5)  #: how long the first message waits for what h
 
 @dataclass(frozen=True, kw_only=True)
 class Incident:
-    """Something that a rule tells of once: `key` is what makes it the same. `owner` is whose it is."""
+    """An incident that a rule reports once: `key` identifies it. `owner` is the person responsible."""
 
     key: str
     fact: Fact
@@ -36,14 +36,14 @@ class Incident:
 
 @dataclass(frozen=True)
 class Target:
-    """A place that a message goes to: an address, and whose it is where it is a person's."""
+    """A target of messages: an address, and its person if it has one."""
 
     name: str
     person: Person | None = None
 
 
 def record_incidents(rule: NotificationRule, happenings: Iterable[Incident]) -> int:
-    """Put what is new into messages, and give how much that is. Call it with the rule locked, in its transaction."""
+    """Put new incidents into messages, and give their number. Call it with the rule locked, in its transaction."""
     found = {each.key: each for each in happenings}
     known = Occurrence.objects.filter(rule=rule, key__in=found).values_list("key", flat=True)
     new = [found[key] for key in found.keys() - set(known)]
@@ -61,7 +61,7 @@ def record_incidents(rule: NotificationRule, happenings: Iterable[Incident]) -> 
 
 
 def incident_targets(rule: NotificationRule, happening: Incident) -> Iterator[Target]:
-    """The places that a rule tells of it."""
+    """The targets of an incident by a rule's channel."""
     match rule.channel:
         case NotificationRule.Channel.EMAIL:
             yield from dict.fromkeys(_addresses(rule, happening))
@@ -72,7 +72,7 @@ def incident_targets(rule: NotificationRule, happening: Incident) -> Iterator[Ta
 
 
 def may_be_notified(person: Person, workflow: Workflow | None) -> bool:
-    """Whether somebody may hear of a workflow by a rule: asked when they are named, and again for each message."""
+    """Whether a rule may notify a person of a workflow: checked when they are named, and again for each message."""
     return can(person, "administer", SITE) if workflow is None else can(person, "view", workflow)
 
 
@@ -89,7 +89,7 @@ def _addresses(rule: NotificationRule, happening: Incident) -> Iterator[Target]:
 
 
 def _add_to_message(rule: NotificationRule, target: Target, happenings: list[Incident]) -> None:
-    """Add to the message that waits for its first try, or begin one."""
+    """Add incidents to the message that waits for its first attempt, or begin one."""
     facts = [each.fact for each in happenings]
     workflows = {each.workflow for each in happenings}
     workflow = workflows.pop() if len(workflows) == 1 else None
@@ -114,12 +114,12 @@ def _add_to_message(rule: NotificationRule, target: Target, happenings: list[Inc
 
 
 def target_columns(rule: NotificationRule, target: Target) -> dict[str, Any]:
-    """The columns of a message that say where it goes."""
+    """The columns of a message that hold its target."""
     return {"rule": rule, "channel": rule.channel, "target": target.name, "person": target.person}
 
 
 def _send_at(rule: NotificationRule, last: dt.datetime | None) -> dt.datetime:
-    """Soon; not before the window since the last message is over, and not within the quiet time."""
+    """The time to send: soon, after the window since the last message, and outside the quiet hours."""
     soon = database.now() + GATHER
     moment = max(soon, last + rule.window) if last is not None else soon
     return after_quiet_hours(moment, rule.quiet_from, rule.quiet_until, rule.timezone)
@@ -132,7 +132,7 @@ def lock_rules(**which: Any) -> list[NotificationRule]:
 
 
 def lock_due_rules(kinds: Iterable[str], most: int, look_again: dt.timedelta) -> list[NotificationRule]:
-    """The rules of those kinds that are to look now, locked; those that somebody else looks by are passed over."""
+    """The rules of those kinds that are due, locked; rules that another worker has locked are skipped."""
     due = NotificationRule.objects.filter(is_on=True, removed_at=None, kind__in=list(kinds))
     due = due.filter(look_at__lte=database.AutomateNow())
     rules = list(due.order_by("look_at").select_for_update(no_key=True, skip_locked=True)[:most])
@@ -143,6 +143,6 @@ def lock_due_rules(kinds: Iterable[str], most: int, look_again: dt.timedelta) ->
 
 
 def latest_incident_at(rule: NotificationRule, workflow_id: int) -> dt.datetime | None:
-    """When a rule last noted something of a workflow."""
+    """The time of the last incident that a rule recorded of a workflow."""
     noted = Occurrence.objects.filter(rule=rule, workflow=workflow_id).order_by("-at")
     return noted.values_list("at", flat=True).first()

@@ -1,6 +1,6 @@
-"""What people do with notification rules: make, change, turn off, mute, try and remove them, and send again.
+"""Operations on notification rules: create, change, turn off, mute, test and remove them, and send messages again.
 
-A rule of a workflow takes the permission to change it, one of all workflows that to administer the site.
+A rule of a workflow needs the permission to change it, one of all workflows that to administer the site.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _Kind, _Channel = NotificationRule.Kind, NotificationRule.Channel
 
 
 class RuleError(ValueError):
-    """A rule that cannot be: `errors` holds a sentence for each field at fault."""
+    """An invalid rule: `errors` holds a sentence for each field at fault."""
 
     def __init__(self, errors: dict[str, str]) -> None:
         super().__init__(" ".join(errors.values()))
@@ -50,7 +50,7 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class RuleValues:
-    """What somebody says of a rule. `people` are user names; an empty `secret` keeps the present one, or makes one."""
+    """The values of a rule. `people` are user names; an empty `secret` keeps the present one, or generates one."""
 
     kind: str
     channel: str
@@ -71,7 +71,7 @@ class RuleValues:
 
 
 def may_manage(person: Person, workflow: Workflow | None) -> bool:
-    """Whether this person may say who is told of a workflow, or of all."""
+    """Whether this person may manage the notifications of a workflow, or of all."""
     return can(person, "administer", SITE) if workflow is None else can(person, "change", workflow)
 
 
@@ -79,7 +79,7 @@ def may_manage(person: Person, workflow: Workflow | None) -> bool:
 def save_rule(
     rule: NotificationRule | None, values: RuleValues, *, workflow: Workflow | None, by: Person
 ) -> tuple[NotificationRule, str]:
-    """Make or change a rule: (the rule, the secret that was made for its webhook, else empty).
+    """Create or change a rule: (the rule, the secret that was generated for its webhook, else empty).
 
     Raises NotPermittedError, RuleError.
     """
@@ -118,7 +118,7 @@ def set_rule_enabled(rule: NotificationRule, *, on: bool, by: Person) -> Notific
 
 @transaction.atomic
 def remove_rule(rule: NotificationRule, *, by: Person) -> None:
-    """Remove a rule; what comes to be sent is dropped. Raises NotPermittedError, RuleError."""
+    """Remove a rule; its unsent messages are dropped. Raises NotPermittedError, RuleError."""
     rule = _lock_rule(rule)
     _check_permission(by, rule.workflow)
     if rule.built_in:
@@ -129,7 +129,7 @@ def remove_rule(rule: NotificationRule, *, by: Person) -> None:
 
 @transaction.atomic
 def restore_rule(rule: NotificationRule, *, by: Person) -> None:
-    """Have a rule again that was removed a short time ago. Raises NotPermittedError."""
+    """Restore a rule that was removed a short time ago. Raises NotPermittedError."""
     rule = _lock_rule(rule)
     _check_permission(by, rule.workflow)
     _set_removed(rule, None)
@@ -143,7 +143,9 @@ def _set_removed(rule: NotificationRule, at: dt.datetime | None) -> None:
 
 @transaction.atomic
 def mute_owner(rule: NotificationRule, workflow: Workflow, *, on: bool, by: Person) -> None:
-    """Leave the owner of a workflow out of a rule for all workflows, or not. Raises NotPermittedError, RuleError."""
+    """Exclude the owner of a workflow from a rule for all workflows, or include them. Raises NotPermittedError,
+    RuleError.
+    """
     _check_permission(by, workflow)
     if rule.workflow_id is not None or not rule.to_owner:
         raise RuleError({"": "Only what goes to the owner of a workflow can be turned off for it."})
@@ -152,9 +154,9 @@ def mute_owner(rule: NotificationRule, workflow: Workflow, *, on: bool, by: Pers
 
 
 def send_test(rule: NotificationRule, *, by: Person) -> list[Notification]:
-    """Send a test to the places of a rule, at once, and give what came of each. Raises NotPermittedError.
+    """Send a test to the targets of a rule, at once, and give the messages. Raises NotPermittedError.
 
-    The owner's part comes to whoever tries a rule for all workflows.
+    For a rule for all workflows, the person who tests it stands for the owner.
     """
     with transaction.atomic():
         rule = _lock_rule(rule)
@@ -189,7 +191,7 @@ def send_test(rule: NotificationRule, *, by: Person) -> list[Notification]:
 
 @transaction.atomic
 def resend_notification(notification: Notification, *, by: Person) -> Notification:
-    """Have a message that failed sent once more, with all its attempts. Raises NotPermittedError, TransitionError."""
+    """Send a failed message again, with all its attempts. Raises NotPermittedError, TransitionError."""
     found = Notification.objects.select_for_update(of=("self",)).select_related("workflow").get(pk=notification.pk)
     _check_permission(by, found.workflow if found.rule is None or found.rule.workflow_id else None)
     found.status = NotificationStatus(move(NOTIFICATION_EDGES, found.status, NotificationStatus.WAITING))
@@ -200,7 +202,7 @@ def resend_notification(notification: Notification, *, by: Person) -> Notificati
 
 
 def create_default_rule() -> None:
-    """The rule that every site begins with: the owner of a workflow hears of its first failure."""
+    """Create the rule that every site begins with: the owner of a workflow is notified of its first failure."""
     NotificationRule.objects.get_or_create(
         built_in=True, defaults={"kind": _Kind.FIRST_FAILURE, "channel": _Channel.EMAIL, "to_owner": True}
     )
@@ -217,7 +219,7 @@ def _lock_rule(rule: NotificationRule) -> NotificationRule:
 
 
 def _set_secret(rule: NotificationRule, values: RuleValues, by: Person) -> str:
-    """Give a webhook what it is signed with; a secret that had to be made is given back, to be shown once."""
+    """Set the signing secret of a webhook; a generated one is returned, to be shown once."""
     if rule.channel != _Channel.WEBHOOK or (not values.secret and rule.secret):
         return ""
     if values.secret:
@@ -234,7 +236,7 @@ def _find_people(names: Iterable[str]) -> Iterator[Any]:
 
 
 def _audit_values(rule: NotificationRule, people: Iterable[Any]) -> dict[str, Any]:
-    """What the trail keeps of a rule: of an address of a webhook, which may hold a token, the host alone."""
+    """The values for the audit trail: of a webhook's URL, which may hold a token, the host alone."""
     to = [person.get_username() for person in people] + rule.addresses
     place = {"email": [*to, *(["the owner"] if rule.to_owner else [])], "slack": [rule.connection, rule.room]}
     return {

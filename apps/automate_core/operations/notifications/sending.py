@@ -1,7 +1,7 @@
-"""Sending: a message is taken by one worker, handed over outside any transaction, and settled.
+"""Sending: a message is leased by one worker, sent outside any transaction, and settled.
 
-Taking is a lease with the number of the attempt as its token: a worker that dies is followed by another, and one that
-comes back late settles nothing. So each is sent at least once, and twice only where a worker was lost in between.
+The number of the attempt is the lease's token: when a worker dies, another follows, and a late one settles nothing. So
+each message is sent at least once, and twice only where a worker was lost in between.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def send_next() -> float | None:
 
 
 def attempt_delivery(notification: Notification) -> None:
-    """Hand over a message that is taken, and write down what came of it."""
+    """Send a leased message, and store the outcome."""
     reason = _drop_reason(notification)
     if reason:
         _settle(notification, NotificationStatus.DROPPED, error=reason)
@@ -68,7 +68,7 @@ def _lease_next() -> Notification | None:
 
 
 def _drop_reason(notification: Notification) -> str:
-    """Why there is nothing to send any more; empty when there is."""
+    """The reason to drop a message; empty when it is to be sent."""
     if notification.wait_id is not None:
         return "" if approval_mail.is_needed(notification) else "It was decided, or somebody else is asked."
     if notification.rule is None or notification.rule.removed_at is not None:
@@ -94,7 +94,7 @@ def _settle(notification: Notification, status: NotificationStatus, **values: ob
 
 
 def _leased_row(notification: Notification):  # type: ignore[no-untyped-def]
-    """The row, while nobody else has taken it since."""
+    """The row, as long as no other worker has leased it since."""
     return Notification.objects.filter(
         pk=notification.pk, attempts=notification.attempts, status=NotificationStatus.WAITING
     )

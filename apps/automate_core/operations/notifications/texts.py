@@ -1,4 +1,4 @@
-"""What messages say: names, states, times and codes; never what a payload, an output or an error text holds."""
+"""Texts of messages: names, states, times and codes; never a payload, an output or an error text."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ type Fact = dict[str, str]
 
 
 def build_fact(text: str, at: dt.datetime, view: str = "", *args: Any) -> Fact:
-    """Something to tell, when it was, and the page that shows it."""
+    """A sentence of a message, its time, and the page that shows it."""
     return {"text": " ".join(text.split())[:500], "at": at.astimezone(dt.UTC).isoformat(), "url": page_url(view, *args)}
 
 
 def page_url(view: str, *args: Any) -> str:
-    """The address of a page; the site's own in a project without the screens."""
+    """The URL of a page; the site's own in a project without the screens."""
     try:
         return f"{settings.AUTOMATE_SITE_URL}{reverse(view, args=args) if view else ''}"
     except NoReverseMatch:
@@ -77,7 +77,7 @@ def format_duration(span: dt.timedelta) -> str:
 
 
 def subject_line(facts: list[Fact], count: int) -> str:
-    """The line that stands above a message."""
+    """The subject of a message."""
     first = facts[0]["text"] if facts else "Nothing to tell"
     return (first if count == 1 else f"{count} things happened: {first}")[:200]
 

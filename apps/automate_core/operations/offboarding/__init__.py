@@ -1,1 +1,1 @@
-"""People who leave: what they hold, and handing it over to somebody who stays."""
+"""Offboarding: the objects that a person holds, and their handover to an active person."""

@@ -1,4 +1,4 @@
-"""Handing over what a person holds to one who stays, in one transaction: the account may be deactivated with it."""
+"""Handover of a person's objects to another, in one transaction; the account may be deactivated with it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from automate_governance.permissions import NotPermittedError, Person, holds_any
 
 
 class HandoverError(ValueError):
-    """It cannot be handed over at all; the message says why. Nothing was changed."""
+    """An impossible handover; the message says why. Nothing was changed."""
 
 
 @dataclass
 class Handover:
-    """How many objects of each kind were handed over, and what was not: a sentence for each."""
+    """The number of objects of each kind that were handed over, and a sentence for each that was not."""
 
     done: dict[str, int] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Handover:
 
     @property
     def number(self) -> int:
-        """How many objects were handed over."""
+        """The number of objects that were handed over."""
         return sum(self.done.values())
 
 
@@ -97,7 +97,7 @@ def _hand_over_owned(model: type[Any], leaver: Person, to: Person, by: Person) -
 
 
 def _hand_over_run_as(leaver: Person, to: Person, by: Person, result: Handover) -> int:
-    """Let drafts and versions act as another: runs that are open go on, and no old version acts as who has left."""
+    """Make drafts and versions run as another: open runs go on, and no old version runs as the leaver."""
     changes, done = audit.difference("run_as", leaver.get_username(), to.get_username()), 0
     for workflow in holdings.workflows_running_as(leaver).select_for_update(no_key=True):
         if problem := _run_as_problem(workflow, leaver, to):
@@ -113,7 +113,7 @@ def _hand_over_run_as(leaver: Person, to: Person, by: Person, result: Handover) 
 
 
 def _run_as_problem(workflow: Workflow, leaver: Person, to: Person) -> str:
-    """Why what is published cannot act as `to`; empty when it can, or acts as neither."""
+    """The reason why the published version cannot run as `to`; empty when it can, or does not run as the leaver."""
     published = workflow.published
     if published is None or published.run_as_id != leaver.pk:
         return ""

@@ -1,4 +1,4 @@
-"""What a person holds, and whether the site's history names them: such an account is deactivated, never deleted."""
+"""The objects that a person holds, and their traces in the site's history: such an account is never deleted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Holding:
 
 
 def find_holdings(person: Person) -> list[Holding]:
-    """All that a person holds; kinds of which they hold nothing are left out. One query for each kind."""
+    """The objects that a person holds, by kind; empty kinds are left out. One query for each kind."""
     found = [
         Holding(title="Open approvals", objects=open_approvals(person)),
         *(
@@ -81,13 +81,13 @@ def rules_naming(person: Person) -> QuerySet[NotificationRule]:
 
 
 def workflows_naming(person: Person) -> QuerySet[Workflow]:
-    """The workflows in whose published version an approval asks the person by name: an edit alone changes that."""
+    """The workflows whose published version names the person as an assignee: an edit alone changes that."""
     rows = database.run(None, _NAMING, {"name": person.get_username()})
     return Workflow.objects.filter(pk__in=[row.id for row in rows]).order_by("pk")
 
 
 def is_in_history(person: Person) -> bool:
-    """Whether anything on record was done by the person: an audit entry, a version, an edit, a decision."""
+    """Whether the history names the person: an audit entry, a version, an edit, a decision."""
     return (
         AuditEntry.objects.filter(actor_id=str(person.pk)).exists()
         or WorkflowVersion.snapshots.filter(author=person).exists()
@@ -98,12 +98,12 @@ def is_in_history(person: Person) -> bool:
 
 
 def may_be_deleted(person: Person) -> bool:
-    """Whether deleting the account takes nothing with it: it holds nothing, and the history does not name it."""
+    """Whether the account may be deleted: it holds no objects, and the history does not name it."""
     return not is_in_history(person) and not find_holdings(person)
 
 
 def undecidable_approvals(waits: QuerySet[Wait]) -> QuerySet[Wait]:
-    """Those of these open approvals that no active person can decide: whoever was asked has left."""
+    """The open approvals among these that no active person can decide."""
     people = WaitAssignee._meta.get_field("user").related_model
     barred = WaitAssignee.objects.filter(wait=OuterRef(OuterRef("wait")), excluded=True)
     members = people._default_manager.filter(groups=OuterRef("group"), is_active=True)

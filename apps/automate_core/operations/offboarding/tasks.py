@@ -1,4 +1,4 @@
-"""Handing over the open approvals of a person who is away or has left to somebody else."""
+"""Handover of a person's open approvals to others."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from automate_governance.permissions import NotPermittedError, Person, User
 
 @dataclass
 class ApprovalHandover:
-    """How many approvals of a person were handed over, and (task, reason) of those that were not."""
+    """The number of approvals that were handed over, and (task, reason) of those that were not."""
 
     done: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list)
 
 
 def open_approvals_of(absent: Person, by: User) -> QuerySet[Wait]:
-    """The open approvals for which a person was asked by name, of those that `by` may reassign."""
+    """The open approvals that name a person as an assignee, among those that `by` may reassign."""
     return approvals.reassignable_by(by).filter(pk__in=holdings.open_approvals(absent).values("pk"))
 
 
 def hand_over_approvals(
     absent: Person, *, by: Person, users: Iterable[Person] = (), groups: Iterable[Group] = ()
 ) -> ApprovalHandover:
-    """Ask other people in place of one in all approvals that are open for them, each in a transaction of its own.
+    """Assign a person's open approvals to others, each in a transaction of its own.
 
-    Approvals for which a group of theirs was asked stay with the group. Raises HandOverError for nobody to ask.
+    Approvals assigned to a group of theirs stay with the group. Raises HandOverError without new assignees.
     """
     people, teams = list(users), list(groups)
     if (not people and not teams) or absent in people:
@@ -52,7 +52,7 @@ def hand_over_approvals(
 
 @transaction.atomic
 def _replace(wait: Wait, absent: Person, people: list[Person], teams: list[Group], *, by: Person) -> None:
-    """Ask others in place of one; whoever else was asked stays so."""
+    """Replace one assignee by others; the remaining assignees stay."""
     run, wait = approvals.lock_to_reassign(wait, by)
     approvals.check_can_be_asked(wait, people)
     before = approvals.names(wait)

@@ -1,6 +1,6 @@
-"""What is kept, for how long, and how it is let go: docs/operating.md says it to people.
+"""Retention: the days that data is kept, and its deletion (docs/operating.md).
 
-A run is let go when its days are over, and nothing that goes on needs it: not while its caller, a run that it called
-or one that repeats it has not ended, nor while somebody keeps it. All that is recorded of it goes with it, and its
-event with the last run; `parent` and `retried_from` of others may then name a run that is gone. The audit trail stays.
+A run is deleted when its days are over and no live run needs it: its caller, a run that it called, or its re-run. A
+pinned run is kept. Everything recorded of it is deleted with it, and its event with the last run; `parent` and
+`retried_from` of other runs may then name a deleted run. The audit trail stays.
 """

@@ -1,4 +1,4 @@
-"""What was let go, in words."""
+"""Deleted rows in words."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""How large things are, how they grow, and what a policy leaves of them: estimated from statistics and samples.
+"""The size of the data, its growth, and the effect of a policy: estimated from statistics and samples.
 
-Nothing here reads a table whole: sizes and rows come from the catalog, shares and ages from a sample of its pages.
+No table is read whole: sizes and rows come from the catalog, shares and ages from a sample of its pages.
 """
 
 from __future__ import annotations
@@ -77,42 +77,42 @@ class Table:
 
     @property
     def percent(self) -> float:
-        """How much of it a sample reads."""
+        """The share of its pages that a sample reads."""
         return min(100.0, 100.0 * PAGES / self.pages) if self.pages else 100.0
 
 
 @dataclass(kw_only=True)
 class Ages:
-    """How many there are of each age in days, of one kind that is kept for `days`; 0 is for ever."""
+    """The number of rows of each age in days, of one kind that is kept for `days`; 0 is for ever."""
 
     days: int
     ages: Counter[int] = field(default_factory=Counter)
 
     @property
     def rows(self) -> float:
-        """All of them."""
+        """The number of rows."""
         return sum(self.ages.values())
 
     @property
     def a_day(self) -> float:
-        """How many come a day, by the last days that there are."""
+        """New rows a day, by the last days."""
         span = min(max(self.ages, default=0) + 1, SOON)
         return sum(count for age, count in self.ages.items() if age < span) / span
 
     def due(self, within: int = 0) -> float:
-        """How many are let go within so many days; 0: now."""
+        """Rows that are deleted within so many days; 0: now."""
         return sum(count for age, count in self.ages.items() if age + within >= self.days) if self.days else 0
 
     @property
     def ahead(self) -> float:
-        """How many there will be if as many come as do now."""
+        """The expected number of rows after AHEAD days, at the present growth."""
         left = self.rows - self.due(AHEAD)
         return left + self.a_day * (min(AHEAD, self.days) if self.days else AHEAD)
 
 
 @dataclass(kw_only=True)
 class WorkflowForecast:
-    """What one workflow's runs take, with all that is recorded of them."""
+    """The size of one workflow's runs, with everything recorded of them."""
 
     workflow: int
     own: Mapping[str, int]
@@ -121,7 +121,7 @@ class WorkflowForecast:
 
     @property
     def runs(self) -> float:
-        """How many runs there are."""
+        """The number of runs."""
         return sum(ages.rows for ages in self.states.values())
 
     @property
@@ -131,16 +131,16 @@ class WorkflowForecast:
 
     @property
     def bytes_a_day(self) -> float:
-        """How many bytes come a day."""
+        """New bytes a day."""
         return self.each * sum(ages.a_day for ages in self.states.values())
 
     @property
     def bytes_ahead(self) -> float:
-        """How many bytes there will be."""
+        """The expected bytes after AHEAD days."""
         return self.each * sum(ages.ahead for ages in self.states.values())
 
     def due(self, within: int = 0) -> float:
-        """How many runs are let go within so many days."""
+        """Runs that are deleted within so many days."""
         return sum(ages.due(within) for ages in self.states.values())
 
 
@@ -154,22 +154,22 @@ class Forecast:
 
     @property
     def bytes(self) -> int:
-        """All tables."""
+        """The bytes of all tables."""
         return sum(table.bytes for table in self.tables)
 
     @property
     def bytes_a_day(self) -> float:
-        """How many bytes come a day before anything is let go."""
+        """New bytes a day, before deletion."""
         return sum(each.bytes_a_day for each in self.workflows)
 
     @property
     def bytes_ahead(self) -> float:
-        """How large all will be: what is not of runs stays as it is."""
+        """The expected bytes after AHEAD days: tables without runs stay as they are."""
         of_runs = sum(each.bytes for each in self.workflows)
         return max(self.bytes - of_runs, 0) + sum(each.bytes_ahead for each in self.workflows)
 
     def kinds(self) -> Iterator[tuple[str, float, float, float]]:
-        """Of each kind: (its name, how many there are, how many go now, and within a week)."""
+        """(name, number, number deleted now, number deleted within a week) of each kind."""
         for state in RUN_STATES:
             found = [each.states[state] for each in self.workflows if state in each.states]
             now, soon = (sum(one.due(days) for one in found) for days in (0, SOON))
@@ -178,7 +178,7 @@ class Forecast:
 
 
 def build_forecast(policy: Policy) -> Forecast:
-    """What that policy would come to. Four queries."""
+    """The forecast for a policy. Four queries."""
     sizes = {row.name: row for row in database.run(None, _SIZES, {"names": list(TABLES)})}
     tables = [
         Table(name=name, title=title, rows=sizes[name].rows, bytes=sizes[name].bytes, pages=sizes[name].pages)

@@ -1,4 +1,4 @@
-"""Keeping one run back from pruning, and when the others go."""
+"""Pinned runs, which retention keeps, and the date on which others are deleted."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from automate_governance.permissions import NotPermittedError, Person, can
 
 @transaction.atomic
 def pin_run(run: ExecutionRun, *, by: Person) -> ExecutionRun:
-    """Never let go of this run, until it is released. Raises NotPermittedError, ControlError when it is gone."""
+    """Keep a run from retention until it is unpinned. Raises NotPermittedError, ControlError for a deleted run."""
     return _set_pinned(run, by, kept=True)
 
 
 @transaction.atomic
 def unpin_run(run: ExecutionRun, *, by: Person) -> ExecutionRun:
-    """Let this run go when its days are over. Raises NotPermittedError, ControlError when it is gone."""
+    """Leave a run to retention again. Raises NotPermittedError, ControlError for a deleted run."""
     return _set_pinned(run, by, kept=False)
 
 
@@ -39,7 +39,7 @@ def _set_pinned(run: ExecutionRun, by: Person, *, kept: bool) -> ExecutionRun:
 
 
 def expires_at(run: ExecutionRun) -> dt.datetime | None:
-    """From when on an ended run may be let go; None for one that goes on, is kept, or whose kind is kept for ever."""
+    """The date from which on a run may be deleted; None while it is live or pinned, or kept for ever."""
     if run.status not in FINAL_RUN_STATES or run.kept_at is not None or run.finished_at is None:
         return None
     state = "tests" if run.cause == ExecutionRun.Cause.TEST else run.status

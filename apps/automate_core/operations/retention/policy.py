@@ -1,4 +1,4 @@
-"""For how many days what is over is kept: by the site's policy, and by workflows that say otherwise."""
+"""The retention policy: days by kind, of the site and of workflows with days of their own."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Policy:
     workflows: Mapping[int, Mapping[str, int]]
 
     def days(self, workflow_id: int, state: str) -> int:
-        """For how many days that workflow's runs of that state are kept."""
+        """The days that runs of that workflow and state are kept."""
         return self.workflows.get(workflow_id, {}).get(state, self.site[state])
 
     def shortest(self, *states: str) -> int | None:
-        """The fewest days that anything in one of these states is kept; None when all is kept for ever."""
+        """The fewest days of any of these states; None when all are kept for ever."""
         said = [self.site, *self.workflows.values()]
         return min((days[state] for days in said for state in states if days.get(state)), default=None)
 
@@ -62,7 +62,7 @@ def default_days() -> dict[str, int]:
 
 @transaction.atomic
 def change_policy(days: Mapping[str, int | None], *, by: Person) -> None:
-    """Say how long the site keeps things; None is as the settings say. The caller asks the permission."""
+    """Set the site's days; None stands for the setting. The caller checks the permission."""
     before = load_policy().site
     SitePolicy.objects.update_or_create(pk=1, defaults=dict(days))
     after = load_policy().site
@@ -71,6 +71,6 @@ def change_policy(days: Mapping[str, int | None], *, by: Person) -> None:
 
 
 def _read_days(document: str) -> dict[str, int]:
-    """What a workflow says; a draft may hold what is no number of days."""
+    """The valid days of a workflow's own policy; a draft may hold others."""
     said = msgspec.json.decode(document)
     return {kind: said[kind] for kind in KINDS if type(said.get(kind)) is int and 0 <= said[kind] <= MOST_DAYS}

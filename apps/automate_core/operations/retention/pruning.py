@@ -1,7 +1,7 @@
-"""Pruning: going over the data in small batches, each a transaction that also says where it has come to.
+"""Pruning: passes over the data in small batches, each a transaction that also stores the position.
 
-So it can end at any moment, by a signal or a crash, and whoever goes on next begins where that was. Any number of
-processes may take part in the same one: one batch of it is done at a time.
+So it can end at any moment, by a signal or a crash, and continues from there. Any number of processes may take part in
+one pruning: one batch of it runs at a time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LEAST, _MOST = 20, 2_000
 
 
 class Pace:
-    """How many rows a batch looks at, so that it takes about so long, and how long to rest after it."""
+    """The rows of a batch, adapted to the time that it took, and the pause after it."""
 
     def __init__(self, *, seconds: float, share: float) -> None:
         self.limit = 200
@@ -32,7 +32,7 @@ class Pace:
         self._share = share
 
     def measure(self, seconds: float) -> None:
-        """A batch took that long."""
+        """Adapt the limit to the seconds of a batch."""
         self.took = seconds
         if seconds > self._seconds:
             self.limit = max(self.limit // 2, _LEAST)
@@ -41,12 +41,12 @@ class Pace:
 
     @property
     def rest(self) -> float:
-        """Seconds in which nothing is done, so that no more than its share of the time is used."""
+        """Seconds to pause, so that pruning uses no more than its share of the time."""
         return self.took * (1 - self._share) / self._share
 
 
 def begin_pruning(*, by: str, workflow: Workflow | None = None) -> Pruning:
-    """The pruning that is going on, of everything or of one workflow's runs; a new one when there is none."""
+    """The pruning in progress, of everything or of one workflow's runs, or a new one."""
     slug = workflow.slug if workflow else ""
     anew = Pruning(workflow=slug, by=by, started_at=database.AutomateNow())
     Pruning.objects.bulk_create([anew], ignore_conflicts=True)
@@ -59,7 +59,7 @@ _BY_KEYS = "SELECT set_config('enable_seqscan', 'off', true) AS scans, set_confi
 
 @transaction.atomic
 def prune_batch(pruning: Pruning, pace: Pace, *, wait: bool = False) -> Pruning | None:
-    """Do one batch of it: how it stands then. None when another process does one; with `wait` it is waited for."""
+    """Run one batch: the pruning after it, or None while another process runs one; with `wait` that is waited for."""
     rows = Pruning.objects.select_for_update(skip_locked=not wait)
     standing = rows.filter(pk=pruning.pk).first()
     if standing is None or standing.ended_at is not None:
@@ -84,7 +84,7 @@ def prune_batch(pruning: Pruning, pace: Pace, *, wait: bool = False) -> Pruning 
 
 
 def preview_pruning(pace: Pace, workflow: Workflow | None = None) -> Iterator[Counter[str]]:
-    """What would be let go now, counted batch by batch. Nothing is changed."""
+    """The rows that would be deleted now, counted batch by batch. Nothing is changed."""
     for stage in stages.WORKFLOW_STAGES if workflow else stages.ALL_STAGES:
         after: str | None = ""
         while after is not None:
@@ -97,7 +97,7 @@ def preview_pruning(pace: Pace, workflow: Workflow | None = None) -> Iterator[Co
 
 
 class Pruner:
-    """A worker's part in it: now and then a little, in the thread of the chores. It begins after `rest` seconds."""
+    """A worker's share of pruning: a little now and then, in the maintenance thread. It begins after `rest` seconds."""
 
     LOOK_SECONDS = 60.0
     AT_ONCE_SECONDS = 0.2
@@ -124,7 +124,7 @@ class Pruner:
 
 
 def _due_pruning() -> Pruning | None:
-    """The one that goes on, or a new one when it is time."""
+    """The pruning in progress, or a new one when it is due."""
     hours = float(setting("AUTOMATE_PRUNE_HOURS"))
     if hours <= 0:
         return None
@@ -134,12 +134,12 @@ def _due_pruning() -> Pruning | None:
 
 
 def latest_prunings(count: int) -> list[Pruning]:
-    """What the latest came to."""
+    """The latest prunings, newest first."""
     return list(Pruning.objects.all()[:count])
 
 
 def next_pruning_at() -> dt.datetime | None:
-    """When workers begin the next; None when they do not."""
+    """The time of the next pruning by workers; None when they do none."""
     hours = float(setting("AUTOMATE_PRUNE_HOURS"))
     latest = Pruning.objects.filter(workflow="").first()
     if hours <= 0:

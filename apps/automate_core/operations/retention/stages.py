@@ -1,4 +1,4 @@
-"""The stages of a pruning: each goes over rows of one kind in order, a batch at a time, and says where it came to."""
+"""Stages of a pruning: each passes over rows of one kind in order, a batch at a time, and stores its position."""
 
 from __future__ import annotations
 
@@ -216,9 +216,9 @@ def _notification_days() -> int:
 
 
 def _prune_files(batch: Batch) -> None:
-    """Those that no row names: what a crash left, and what belonged to runs that are gone.
+    """Delete files that no row names: leftovers of a crash, and files of deleted runs.
 
-    Those of today and yesterday are left alone: the row that names one may be yet to come.
+    Files of today and yesterday stay: their row may not be written yet.
     """
     names = artifacts.after(batch.after, batch.now.date() - dt.timedelta(days=1), batch.limit)
     named = {row.name for row in database.run(None, statements.FILES_NAMED, {"names": names})}

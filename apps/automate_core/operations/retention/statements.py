@@ -1,7 +1,6 @@
-"""The SQL of pruning. What others hold is passed over; what is final and needed by nothing that goes on is deleted.
+"""The SQL of pruning: final rows that no live run needs are deleted; rows that others have locked are skipped.
 
-The rows of a batch are locked for update, so that whoever runs a run again, or keeps it, is waited for by nobody and
-never finds half of it. Who looks at what is locked here sees that it is gone.
+The rows of a batch are locked for update, so that a re-run or a pin waits for it and never finds half of a run.
 """
 
 from __future__ import annotations

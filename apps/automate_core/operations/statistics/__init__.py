@@ -1,1 +1,1 @@
-"""What came of runs, added up by the worker as they end, so that no screen has to go through them."""
+"""Statistics of ended runs, added up by the worker, so that no screen reads the runs themselves."""

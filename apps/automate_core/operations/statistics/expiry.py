@@ -1,4 +1,4 @@
-"""How long statistics are kept: days as the setting says; hours and failures for two months, as far as screens look."""
+"""The age of statistics: days as the setting says; hours and failures two months, the longest period of a screen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HOURS_KEPT_DAYS = 62
 
 
 def expired_rows(now: dt.datetime) -> list[QuerySet[Model]]:
-    """What is not kept any longer, table by table, each found by an index."""
+    """Rows that are too old, table by table, each found by an index."""
     before = now - dt.timedelta(days=HOURS_KEPT_DAYS)
     measures = RunTime.Measure.values  # the column between, in the index
     found: list[QuerySet[Model]] = [

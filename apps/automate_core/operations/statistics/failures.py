@@ -1,6 +1,6 @@
-"""Failures of one kind together: of one workflow, at one step, with one code and a message of one form.
+"""Failure groups: failures of one workflow, at one step, with one code and one form of message.
 
-What people do about a group asks for the right to run its workflow, and is audited.
+Operations on a group need the permission to run its workflow, and are audited.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _NUMBERED = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\b(?=[a
 
 
 def message_form(message: str) -> str:
-    """A message without what differs from one failure to the next: what is quoted, ids and numbers."""
+    """A message without quoted parts, ids and numbers, which differ from one failure to the next."""
     return " ".join(_NUMBERED.sub("#", _QUOTED.sub("…", message.casefold())).split())
 
 
 def fingerprint(path: str, code: str, message: str) -> str:
-    """The same for failures of one kind."""
+    """The fingerprint of a failure's group."""
     return hashlib.sha256("\n".join([without_items(path), code, message_form(message)]).encode()).hexdigest()[:32]
 
 
@@ -94,7 +94,7 @@ def _failure(row: Any) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class GroupRetry:
-    """How many runs of a group were run again, the reasons of those that were refused, and how many are left."""
+    """The number of runs that were re-run, the reasons of refused ones, and the number of runs left."""
 
     done: int
     refused: Mapping[str, str]
@@ -102,14 +102,14 @@ class GroupRetry:
 
 
 def retryable_runs(group: FailureGroup) -> QuerySet[ExecutionRun]:
-    """The runs of a group that nobody has run again yet."""
+    """The runs of a group that were not re-run yet."""
     return ExecutionRun.objects.filter(failure__group=group, status=RunStatus.FAILED, retries__isnull=True)
 
 
 def retry_group(group: FailureGroup, *, by: Person, version: control.Version = "original") -> GroupRetry:
-    """Run the group's runs again from where they failed, the oldest first and so many at once, each for itself.
+    """Re-run the group's runs from the failed step, the oldest first, MOST_AT_ONCE at most, each by itself.
 
-    When none is left the group is resolved: a further failure opens it again. Raises NotPermittedError.
+    When none is left the group is resolved: a further failure reopens it. Raises NotPermittedError.
     """
     _check(by, group)
     oldest = list(retryable_runs(group).order_by("pk").values_list("pk", flat=True)[:MOST_AT_ONCE])
@@ -121,29 +121,29 @@ def retry_group(group: FailureGroup, *, by: Person, version: control.Version = "
 
 
 def resolve_retried(runs: Iterable[uuid.UUID], *, by: Person) -> None:
-    """Resolve the groups of runs that were run again, where none is left that nobody ran again."""
+    """Resolve the groups of re-run runs that have no other run left."""
     for group in FailureGroup.objects.filter(resolved_at=None, runs__run__in=runs).distinct():
         if can(by, "run", group) and not retryable_runs(group).exists():
             resolve_group(group, by=by)
 
 
 def resolve_group(group: FailureGroup, *, by: Person) -> None:
-    """Say that it is dealt with: a further failure opens it again. Raises NotPermittedError."""
+    """Mark a group as resolved: a further failure reopens it. Raises NotPermittedError."""
     _mark(group, by, "failures.resolved", {}, resolved_at=database.AutomateNow())
 
 
 def reopen_group(group: FailureGroup, *, by: Person) -> None:
-    """Take that back. Raises NotPermittedError."""
+    """Reopen a resolved group. Raises NotPermittedError."""
     _mark(group, by, "failures.reopened", {}, resolved_at=None)
 
 
 def mute_group(group: FailureGroup, *, by: Person) -> None:
-    """Let it need no attention, however often it comes. Raises NotPermittedError."""
+    """Exclude a group from attention, however often it occurs. Raises NotPermittedError."""
     _mark(group, by, "failures.muted", {}, muted_at=database.AutomateNow())
 
 
 def unmute_group(group: FailureGroup, *, by: Person) -> None:
-    """Take that back. Raises NotPermittedError."""
+    """Include a muted group again. Raises NotPermittedError."""
     _mark(group, by, "failures.unmuted", {}, muted_at=None)
 
 

@@ -1,5 +1,4 @@
-"""How full the queue is and how many runs wait for people, looked at once a minute: the highest of each hour
-and day is kept."""
+"""The highest number of ready jobs and of runs that wait for people, of each hour and day, measured once a minute."""
 
 from __future__ import annotations
 
@@ -31,6 +30,6 @@ ON CONFLICT (span, at, workflow_id) DO UPDATE SET waiting = greatest(had.waiting
 
 
 def record_levels() -> float | None:
-    """Look once, and keep it if it is the highest of this hour."""
+    """Measure once, and store the values that are the highest of this hour or day."""
     database.run(None, _RECORD_LEVELS, {})
     return None

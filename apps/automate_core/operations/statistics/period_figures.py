@@ -1,6 +1,6 @@
-"""What was added up, for a period and the one before it: each question is one query over rows by hour or day.
+"""Figures for a period and the one before it: one query each over rows by hour or day.
 
-`workflows` are the keys of those that count; None stands for all that there are.
+`workflows` are the keys of the workflows to include; None stands for all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ type Histogram = Mapping[int, int]
 
 @dataclass(frozen=True)
 class Counts:
-    """How many runs ended, and how."""
+    """The number of ended runs, by result."""
 
     succeeded: int = 0
     failed: int = 0
@@ -29,7 +29,7 @@ class Counts:
 
     @property
     def runs(self) -> int:
-        """All of them."""
+        """The number of ended runs."""
         return self.succeeded + self.failed + self.cancelled
 
     @property
@@ -44,7 +44,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Bar:
-    """What ended in one bar of a period, and how many runs waited for people at most."""
+    """The ended runs of one bar of a period, and the highest number of runs that waited for people."""
 
     start: dt.datetime
     counts: Counts
@@ -53,7 +53,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Times:
-    """How long runs took and were queued in a period and before it, and how long those of each workflow took."""
+    """Durations and queueing times of runs in a period and before it, and durations by workflow, in buckets."""
 
     took: Histogram
     took_before: Histogram
@@ -65,7 +65,7 @@ _SUMS = "sum(succeeded)::int AS succeeded, sum(failed)::int AS failed, sum(cance
 
 
 def read_counts(period: Period, workflows: Workflows) -> tuple[Mapping[int, Counts], Counts]:
-    """(what ended in the period by workflow, what ended in as much of the one before)."""
+    """(ended runs of the period by workflow, ended runs of the period before)."""
     where, values = _periods_condition(period, workflows)
     rows = database.run(
         None,
@@ -98,7 +98,7 @@ def read_times(period: Period, workflows: Workflows) -> Times:
 
 
 def read_bars(period: Period, workflows: Workflows) -> list[Bar]:
-    """What ended in each bar, the first one first."""
+    """The bars of a period, the first one first."""
     rows = database.run(
         None,
         "SELECT at, sum(succeeded)::int AS succeeded, sum(failed)::int AS failed, sum(cancelled)::int AS cancelled,"  # noqa: S608 - our own texts
@@ -117,7 +117,7 @@ def read_bars(period: Period, workflows: Workflows) -> list[Bar]:
 
 
 def read_lines(period: Period, workflows: Workflows, *, apart: bool = False) -> Mapping[int, list[float | None]]:
-    """How long 95 % of the runs took at most, point by point: of each workflow, or of all together by the key 0."""
+    """The 95th percentile of durations, point by point: by workflow, or of all together by the key 0."""
     rows = database.run(
         None,
         f"SELECT {'workflow_id' if apart else '0'} AS workflow, at, bucket, sum(count)::int AS count"  # noqa: S608 - our own texts
@@ -140,7 +140,7 @@ def read_lines(period: Period, workflows: Workflows, *, apart: bool = False) -> 
 
 @dataclass(frozen=True)
 class Levels:
-    """How many jobs were ready at most in each bar, and in as much of the period before."""
+    """The highest number of ready jobs in each bar, in the period, and in the period before."""
 
     ready: list[int]
     most: int
@@ -148,7 +148,7 @@ class Levels:
 
 
 def read_levels(period: Period) -> Levels:
-    """How full the queue was."""
+    """The levels of the queue."""
     begin, stop = period.before
     rows = database.run(
         None,

@@ -1,4 +1,4 @@
-"""The periods that statistics are looked at for: the one that ends with this hour, and as long a one before it."""
+"""Periods of statistics: one that ends with this hour, and one of the same length before it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BARS = {"24h": (24, HOUR), "7d": (28, 6 * HOUR), "30d": (30, DAY)}
 
 @dataclass(frozen=True)
 class Period:
-    """From `start` up to `end`, which is the end of the present hour, in bars."""
+    """A period from `start` to `end`, the end of the present hour, in bars."""
 
     name: str
     start: dt.datetime
@@ -24,22 +24,22 @@ class Period:
 
     @property
     def before(self) -> tuple[dt.datetime, dt.datetime]:
-        """As much time of the period before it, from its start on."""
+        """The same part of the period before it, from its start on."""
         length = BARS[self.name][0] * self.bar
         return self.start - length, self.end - length
 
     @property
     def span(self) -> str:
-        """The rows that its bars are made of."""
+        """The span of the rows that its bars are made of."""
         return "day" if self.bar == DAY else "hour"
 
     @property
     def coarse(self) -> dt.timedelta:
-        """How long the points of a line are that is made of many rows: hours, or else days."""
+        """The distance of points of a line made of many rows: an hour, or else a day."""
         return HOUR if self.bar == HOUR else DAY
 
     def starts(self, step: dt.timedelta | None = None) -> Iterator[dt.datetime]:
-        """When its bars begin, or such points of a line."""
+        """The starts of its bars, or of points at that distance."""
         step = step or self.bar
         at = floor(self.start, step)
         while at < self.end:

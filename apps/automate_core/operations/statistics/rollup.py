@@ -1,7 +1,7 @@
-"""Counting runs that have ended: by hour and by day, each once.
+"""Counting ended runs: by hour and by day, each once.
 
-Whatever ends a run writes an `EndedRun` in the same transaction. Here they are taken out again, and what their runs say
-is added up in the same transaction: nothing is counted twice, and nothing is lost. One process does it at a time.
+The end of a run writes an `EndedRun` in the same transaction. Here these rows are deleted and their runs added up in
+one transaction: nothing is counted twice, and nothing is lost. One process does it at a time.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ LEFT JOIN (
 
 
 def count_ended_runs() -> float | None:
-    """Count some of the runs that have ended. Gives 0 when there may be more."""
+    """Count a batch of ended runs. Gives 0 when there may be more."""
     with transaction.atomic(durable=True):
         [row] = database.run(None, f"SELECT pg_try_advisory_xact_lock({_ONE_AT_A_TIME}) AS ours", {})
         if not row.ours:
@@ -109,9 +109,9 @@ def count_ended_runs() -> float | None:
 
 
 def rebuild_statistics(since: dt.datetime) -> None:
-    """Count all runs that ended since the beginning of that day (UTC) anew, in place of what was counted of them.
+    """Count all runs that ended since the beginning of that day (UTC) again, in place of their former counts.
 
-    What was counted of earlier days stays, also of runs that are no longer kept.
+    Counts of earlier days stay, also of deleted runs.
     """
     since = since.astimezone(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     with _counting_paused(), transaction.atomic(durable=True):

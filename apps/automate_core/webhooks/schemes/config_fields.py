@@ -1,4 +1,4 @@
-"""The settings of all schemes as fields of one form: the chosen scheme's are seen, and become its configuration."""
+"""The settings of all schemes as fields of one form: those of the chosen scheme are visible and become its config."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ for _code, _scheme in SCHEMES.items():
 
 
 def visibility_rules() -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:
-    """For each field, what `scheme` has to be for it to be seen: (name, values) pairs."""
+    """The values of `scheme` for which each field is visible: (name, values) pairs."""
     return {name: (("scheme", codes),) for name, (_, codes) in CONFIG_FIELDS.items()}
 
 
@@ -31,19 +31,19 @@ def scheme_fields(code: str) -> Iterator[tuple[str, FieldSpec]]:
 
 
 def initial_values(code: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What the fields show of a configuration."""
+    """The values of the fields for a configuration."""
     return {name: config.get(spec.name, spec.default) for name, spec in scheme_fields(code)}
 
 
 def build_config(code: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration that the fields say, without what goes without saying."""
+    """The configuration from values of the fields, without defaults."""
     found = {spec.name: _value(spec, given.get(name)) for name, spec in scheme_fields(code)}
     plain = {spec.name: _value(spec, spec.default) for _, spec in scheme_fields(code)}
     return {name: value for name, value in found.items() if value != plain[name]}
 
 
 def find_error_field(code: str, error: SchemeError) -> str:
-    """The field that an error is about: the setting that its message names, else the scheme."""
+    """The field of an error: the setting that its message names, else the scheme."""
     if error.field != "config":
         return error.field
     return next((name for name, spec in scheme_fields(code) if spec.name in str(error)), "scheme")
@@ -54,7 +54,7 @@ def _value(spec: FieldSpec, given: Any) -> Any:
 
 
 def build_form_class(*, text: Any, number: Any, choice: Any) -> type[forms.Form]:
-    """The form of all these fields, with these widgets."""
+    """A form class of all these fields, with these widgets."""
 
     def made(spec: FieldSpec) -> forms.Field:
         options: dict[str, Any] = {

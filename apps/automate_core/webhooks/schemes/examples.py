@@ -52,7 +52,7 @@ def _quoted(text: str) -> str:
 
 
 def _in_shell(text: str) -> str:
-    """In double quotes, in which nothing is special but what stands between two @."""
+    """The text in double quotes; only variables between two @ are special."""
     for letter in '\\"`$':
         text = text.replace(letter, f"\\{letter}")
     for name in _VARIABLES:
@@ -133,7 +133,7 @@ def _twilio(scheme: SignatureScheme, url: str, kind: str) -> _Recipe:
 
 
 def _configured(scheme: SignatureScheme, url: str, kind: str) -> _Recipe:
-    """For senders that the endpoint itself describes."""
+    """The recipe of a sender that the endpoint itself describes."""
     assert isinstance(scheme, ConfiguredScheme)  # noqa: S101 - by its code
     rules = scheme.rules
     body: dict[str, Any] = {}

@@ -51,7 +51,7 @@ _NAMING = (
 
 @dataclass(frozen=True, kw_only=True)
 class Naming:
-    """Where a delivery's key and type stand."""
+    """The places of a delivery's key and type."""
 
     delivery_header: str = ""
     delivery_field: str = ""
@@ -62,7 +62,7 @@ class Naming:
 
 @dataclass(frozen=True, kw_only=True)
 class HmacRules(Naming):
-    """Where the signature stands, and how it is made."""
+    """The place of the signature, and how it is computed."""
 
     header: str = "X-Signature"
     prefix: str = ""
@@ -72,7 +72,7 @@ class HmacRules(Naming):
 
 @dataclass(frozen=True, kw_only=True)
 class BearerRules(Naming):
-    """Where the token stands."""
+    """The place of the token."""
 
     header: str = "Authorization"
     prefix: str = "Bearer "

@@ -1,4 +1,4 @@
-"""What a signature scheme is: how a sender proves who it is, names a delivery, and says what happened.
+"""Signature schemes: how a sender proves its identity, names a delivery, and names the event type.
 
 Verification works on bytes, in constant time, and tries every secret without an early exit. Clocks are the server's.
 """
@@ -50,16 +50,16 @@ class Delivery(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a sender wants to read in place of 202 and the trace id, with status 200."""
+    """The body that a sender expects in place of 202 and the trace id, with status 200."""
 
     content: bytes = b""
     content_type: str = "text/plain"
 
 
 class SignatureScheme(ABC):
-    """One sender's rules. `config` is the endpoint's own configuration, checked when the scheme is made.
+    """The rules of one sender. `config` is the endpoint's own configuration, checked when the scheme is made.
 
-    `proof`, `key` and `kind` say in words, for people, what carries the proof, the delivery's name and its type.
+    `proof`, `key` and `kind` describe for people where the proof, the delivery's key and its type are.
     """
 
     code: ClassVar[str]
@@ -94,7 +94,7 @@ class SignatureScheme(ABC):
         return True
 
     def match(self, secrets: Sequence[str], delivery: Delivery) -> int | None:
-        """Which of `secrets` the delivery is signed with, or None. Never raises."""
+        """The index of the secret that the delivery is signed with, or None. Never raises."""
         offered = [each.encode("utf-8", "replace") for each in self.offered(delivery.headers)[:MOST_OFFERED]]
         found = None
         for index, secret in enumerate(secrets):
@@ -106,11 +106,11 @@ class SignatureScheme(ABC):
         return found if self.is_timely(delivery) else None
 
     def new_secret(self) -> str:
-        """A secret that nobody has had before, of the form that the sender takes."""
+        """A new random secret, in the form that the sender accepts."""
         return secrets.token_hex(32)
 
     def secret_problem(self, secret: str) -> str | None:
-        """Why `secret` may not be used, or None: a short one could be guessed, an empty one lets anybody sign."""
+        """The reason why `secret` may not be used, or None: a short one can be guessed."""
         return None if len(secret) >= SHORTEST_SECRET else f"shorter than {SHORTEST_SECRET} characters"
 
     # --- sending ------------------------------------------------------------------------------------------------------
@@ -129,27 +129,27 @@ class SignatureScheme(ABC):
 
     @abstractmethod
     def delivery_key(self, delivery: Delivery, payload: Any) -> str | None:
-        """What two deliveries of the same event have in common, or None when the scheme names nothing."""
+        """The key that repeated deliveries of an event share, or None when the scheme has none."""
 
     @abstractmethod
     def event_type(self, headers: Headers, payload: Any) -> str:
         """The kind of event, empty when the scheme names none."""
 
     def is_test(self, headers: Headers) -> bool:
-        """Whether it is the sender's trial of the endpoint, which starts only workflows that ask for its very type."""
+        """Whether it is the sender's test of the endpoint, which starts only workflows that listen to its very type."""
         return False
 
     def challenge(self, payload: Any) -> Reply | None:
-        """The answer to a delivery that asks for one at once and is no event."""
+        """The answer to a delivery that is a challenge and no event, else None."""
         return None
 
     def reply(self, payload: Any) -> Reply | None:
-        """What the sender wants to read once its event is accepted, in place of 202."""
+        """The body that the sender expects once its event is accepted, in place of 202."""
         return None
 
 
 def token_problem(secret: str) -> str | None:
-    """Why a secret that travels in a header itself may not be used, or None."""
+    """The reason why a secret that travels in a header may not be used, or None."""
     return None if secret.isascii() and secret.isprintable() else "not plain ASCII, as a header has to be"
 
 
@@ -173,12 +173,12 @@ def base64_hmac(secret: str, signed: bytes, algorithm: str = "sha256") -> str:
 
 
 def digest(signed: bytes) -> str:
-    """What tells two signed texts apart, for schemes that name no delivery."""
+    """A hash that tells two signed texts apart, for schemes without a delivery key."""
     return hashlib.sha256(signed).hexdigest()
 
 
 def is_recent(timestamp: str) -> bool:
-    """Within five minutes of the server's clock, either way. `timestamp` is seconds since 1970, in digits."""
+    """Whether the timestamp, seconds since 1970 in digits, is within five minutes of the server's clock."""
     return (
         timestamp.isascii()
         and timestamp.isdigit()

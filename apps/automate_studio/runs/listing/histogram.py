@@ -3,8 +3,6 @@
 It counts by index, newest first, up to a limit: older runs are drawn as not counted.
 """
 
-# ruff: noqa: S608 - as in run_lanes
-
 from __future__ import annotations
 
 import datetime as dt
@@ -12,20 +10,16 @@ import itertools
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from django.utils import timezone
 
-from automate_core import database
 from automate_core.ids import first_uuid7, uuid7_time
-from automate_core.queries import run_keyset
-from automate_core.queries.run_keyset import RunScan
+from automate_core.queries.run_histogram import count_by_bar
 from automate_core.states import RunStatus
 from automate_studio.runs.listing.search import RunSearch, key_before
 from automate_studio.ui.formatting import format_local, state_word
 from automate_studio.ui.run_filters import Filters
 
-COUNTED = 50_000  #: runs that one histogram is made of
 WIDTH, HEIGHT, FOOT = 1100, 46, 52
 MOST_BARS = 60
 MOST_LABELS = 9
@@ -146,33 +140,16 @@ def _count_by_bar(
 ) -> tuple[list[dict[str, int]], dt.datetime | None]:
     """(counts by state for each bar, start of complete counts: None if all are complete)."""
     counts: list[dict[str, int]] = [{} for _ in starts]
-    values = {
-        "above": max(above, search.above),
-        "below": min(below, search.below),
-        "bounds": [first_uuid7(start) for start in starts],
-    }
+    above, below = max(above, search.above), min(below, search.below)
+    bounds = [first_uuid7(start) for start in starts]
     edges: list[uuid.UUID] = []
-    for part in search.parts:
-        counted, edge = _count_range(part.in_ranges(always=True), values)
+    for scan in search.scans:
+        counted, edge = count_by_bar(scan, above=above, below=below, bounds=bounds)
         edges += edge
         for row in counted:
             states = counts[min(max(row.bar, 1), len(starts)) - 1]
             states[row.status] = states.get(row.status, 0) + int(row.n)
     return counts, uuid7_time(max(edges)) if edges else None
-
-
-def _count_range(part: RunScan, values: dict[str, Any]) -> tuple[list[Any], list[uuid.UUID]]:
-    looked = run_keyset.share(run_keyset.LOOKED_AT if part.asked else COUNTED, part)
-    columns = "run.id, run.status"
-    rows = database.run(
-        None,
-        f"SELECT found.bar, found.status, sum(found.n) AS n FROM {run_keyset.ranges_of(part)} CROSS JOIN LATERAL ("
-        " SELECT run.status, width_bucket(run.id, %(bounds)s::uuid[]) AS bar, count(*) AS n"
-        f" FROM ({run_keyset.candidates(part, 'DESC', columns=columns)}) run {run_keyset.matching(part)} GROUP BY 1, 2"
-        ") found GROUP BY 1, 2",
-        run_keyset.bound(part, values, looked),
-    )
-    return rows, [row.id for row in run_keyset.edge_id(part, values, looked, newest_first=True)]
 
 
 # --- drawing ----------------------------------------------------------------------------------------------------------

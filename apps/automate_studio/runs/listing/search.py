@@ -10,7 +10,6 @@ import datetime as dt
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from django.contrib.postgres.search import SearchQuery
 from django.db.models import CharField, QuerySet
@@ -20,7 +19,7 @@ from automate_core.events import search_terms
 from automate_core.ids import first_uuid7
 from automate_core.models import BulkItem, ExecutionRun, SearchTerm, Workflow, WorkflowVersion
 from automate_core.models.fields import Words
-from automate_core.queries import run_keyset
+from automate_core.queries import run_conditions, run_keyset
 from automate_core.queries.run_keyset import RunScan
 from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_core.states import RunStatus
@@ -62,7 +61,7 @@ class RunSearch:
         start, end = filters.period(now)
         self.above = key_before(start) if start else FIRST
         self.below = min(first_uuid7(end) if end else LAST, uuid.UUID(int=min(upto.int + 1, LAST.int)))
-        self.parts = [part.in_ranges() for part in self._parts() if not part.is_empty]
+        self.scans = [scan.in_ranges() for scan in self._build_scans() if not scan.is_empty]
 
     def newer_than(self, key: uuid.UUID, most: int) -> FoundRuns:
         """The oldest ones above `key`, oldest first."""
@@ -88,11 +87,11 @@ class RunSearch:
         ids: set[uuid.UUID] = set()
         edges: list[uuid.UUID] = []
         values = {"above": above, "below": below, "most": most}
-        for part in self.parts:
-            ids.update(row.id for row in run_keyset.first_ids(part, values, newest_first=newest_first))
-            if part.asked and "ids" not in part.values:
-                looked = run_keyset.share(run_keyset.LOOKED_AT, part)
-                left = run_keyset.edge_id(part, values, looked, newest_first=newest_first)
+        for scan in self.scans:
+            ids.update(row.id for row in run_keyset.first_ids(scan, values, newest_first=newest_first))
+            if scan.asked and "ids" not in scan.values:
+                looked = run_keyset.share(run_keyset.LOOKED_AT, scan)
+                left = run_keyset.edge_id(scan, values, looked, newest_first=newest_first)
                 edges += [row.id for row in left]
         edge = (max if newest_first else min)(edges, default=None)
         within = [each for each in ids if edge is None or (each >= edge if newest_first else each <= edge)]
@@ -101,25 +100,22 @@ class RunSearch:
 
     # --- what the filters ask for -------------------------------------------------------------------------------------
 
-    def _parts(self) -> list[RunScan]:
+    def _build_scans(self) -> list[RunScan]:
         workflows = self._workflows()
-        statuses = self._statuses()
-        asked, values = self._asked(workflows)
         cause = run_keyset.TESTS if self.filters.tab == "tests" else run_keyset.NO_TESTS
-        asked_of_all: dict[str, Any] = {"asked": tuple(asked), "values": values, "cause": cause}
+        scan = self._narrow(RunScan(workflows=workflows, statuses=self._statuses(), cause=cause))
         kept = self.filters.kept
-        for name, ids_of in (("bulk", self._of_bulk), ("trace", _trace_range), ("run", run_id_range)):
+        for name, find_ids in (("bulk", self._bulk_ids), ("trace", _trace_range), ("run", run_id_range)):
             if name in kept:
-                named = _part_of_ids(ids_of(kept[name]), workflows, statuses, asked_of_all)
-                return self._searched(named) if "q" in kept else [named]
-        if self.filters.term:
-            found = _part_by_term(*self.filters.term, workflows, statuses, asked_of_all)
+                scan = run_conditions.scan_ids(scan, find_ids(kept[name]))
+                break
         else:
-            found = RunScan(workflows=workflows, statuses=statuses, **asked_of_all)
-        return self._searched(found) if "q" in kept else [found]
+            if self.filters.term:
+                scan = run_conditions.scan_term(scan, *self.filters.term)
+        return self._search(scan) if "q" in kept else [scan]
 
-    def _searched(self, part: RunScan) -> list[RunScan]:
-        """The part split by search target: workflow, run id, trace, search term, subject or error.
+    def _search(self, scan: RunScan) -> list[RunScan]:
+        """The scan split by search target: workflow, run id, trace, search term, subject or error.
 
         A single condition with OR would be evaluated for every run.
         """
@@ -129,24 +125,23 @@ class RunSearch:
             named = list(Workflow.objects.filter(name__icontains=text).values_list("pk", flat=True))
         else:
             named = [each.pk for each in self.known if text.lower() in each.name.lower()]
-        if part.source:
-            return [part.asking("run.workflow_id = ANY(%(named)s)", named=named)]
-        within = set(part.workflows) if part.workflows is not None else None
-        parts = [replace(part, workflows=[pk for pk in named if within is None or pk in within])]
-        rest = {"asked": part.asked, "values": part.values, "cause": part.cause}
+        if scan.source:
+            return [run_conditions.of_workflows(scan, named)]
+        within = set(scan.workflows) if scan.workflows is not None else None
+        scans = [replace(scan, workflows=[pk for pk in named if within is None or pk in within])]
         ids: list[uuid.UUID] = []
         if TRACE_BEGINNING <= len(plain) <= 32:
             ids = [*_trace_range(plain), *(run_id_range(plain) if len(plain) in {8, 32} else ())]
-            parts.append(_part_of_ids(ids, part.workflows, part.statuses, rest))
-        readable, term = self._readable(part.workflows), search_terms.normalize_term(text)
-        parts.append(_part_by_term("", term, readable, part.statuses, rest))
-        if query := search_terms.build_words_query(text):
-            parts.append(_part_by_subject(query, readable, part.statuses, rest))
-        if ids or _is_term_or_subject(term, query, readable):
-            return parts  # it is the name of something: errors are not looked through for it
-        failed = [status for status in part.statuses or WITH_ERRORS if status in WITH_ERRORS]
-        said = "run.error ->> 'message' ILIKE %(q)s"
-        return [*parts, replace(part, workflows=readable, statuses=failed).asking(said, q=ilike_pattern(text))]
+            scans.append(run_conditions.scan_ids(scan, ids))
+        readable = replace(scan, workflows=self._readable(scan.workflows))
+        term, query = search_terms.normalize_term(text), search_terms.build_words_query(text)
+        scans.append(run_conditions.scan_term(readable, "", term))
+        if query:
+            scans.append(run_conditions.scan_subject(readable, query))
+        if ids or _is_term_or_subject(term, query, readable.workflows):
+            return scans  # it is the name of something: errors are not looked through for it
+        failed = [status for status in scan.statuses or WITH_ERRORS if status in WITH_ERRORS]
+        return [*scans, run_conditions.with_error(replace(readable, statuses=failed), text)]
 
     def _workflows(self) -> list[int] | None:
         """Workflows whose runs may be found; None for all."""
@@ -176,39 +171,28 @@ class RunSearch:
                 chosen = set(some) if chosen is None else chosen & set(some)
         return None if chosen is None else sorted(chosen)
 
-    def _asked(self, workflows: list[int] | None) -> tuple[list[str], dict[str, Any]]:
-        """Conditions without an index."""
-        kept = self.filters.kept
-        asked: list[str] = []
-        values: dict[str, Any] = {}
+    def _narrow(self, scan: RunScan) -> RunScan:
+        """The scan with the filters that no index answers."""
+        kept, filters = self.filters.kept, self.filters
         if "origin" in kept:
-            asked.append("run.origin = ANY(%(origins)s)")
-            values["origins"] = self.filters.many("origin")
+            scan = run_conditions.of_origins(scan, filters.many("origin"))
         if "version" in kept:
             versions = WorkflowVersion.objects.filter(number=int(kept["version"]))
-            versions = versions if workflows is None else versions.filter(workflow__in=workflows)
-            asked.append("run.version_id = ANY(%(versions)s)")
-            values["versions"] = list(versions.values_list("pk", flat=True))
-        for name, sign in (("longer", ">="), ("shorter", "<=")):
-            if (seconds := self.filters.seconds(name)) is not None:
-                asked.append(
-                    f"coalesce(run.finished_at, automate_now()) - run.started_at {sign} %({name})s * interval '1 s'"
-                )
-                values[name] = seconds
-        if len(kinds := self.filters.many("rerun")) == 1:
-            asked.append(f"run.rerun_at IS {'NULL' if kinds == ['none'] else 'NOT NULL'}")
+            versions = versions if scan.workflows is None else versions.filter(workflow__in=scan.workflows)
+            scan = run_conditions.of_versions(scan, list(versions.values_list("pk", flat=True)))
+        if (seconds := filters.seconds("longer")) is not None:
+            scan = run_conditions.at_least(scan, seconds)
+        if (seconds := filters.seconds("shorter")) is not None:
+            scan = run_conditions.at_most(scan, seconds)
+        if len(kinds := filters.many("rerun")) == 1:
+            scan = run_conditions.rerun(scan, is_rerun=kinds != ["none"])
         if "reason" in kept:
-            asked.append(
-                "EXISTS (SELECT FROM automate_core_wait wait WHERE wait.run_id = run.id AND wait.status = 'open'"
-                " AND wait.kind = ANY(%(reasons)s))"
-            )
-            values["reasons"] = self.filters.many("reason")
+            scan = run_conditions.with_open_wait(scan, filters.many("reason"))
         if "error" in kept:
-            asked.append("run.error ->> 'message' ILIKE %(error)s")
-            values["error"] = ilike_pattern(kept["error"])
-        return asked, values
+            scan = run_conditions.with_error(scan, kept["error"])
+        return scan
 
-    def _of_bulk(self, key: str) -> list[uuid.UUID]:
+    def _bulk_ids(self, key: str) -> list[uuid.UUID]:
         """Runs of a bulk action, for the person who requested it."""
         items = BulkItem.objects.filter(action=uuid.UUID(key), result__isnull=False)
         if not self.user.is_superuser:
@@ -219,11 +203,6 @@ class RunSearch:
 def key_before(moment: dt.datetime) -> uuid.UUID:
     """Highest id older than the moment."""
     return uuid.UUID(int=first_uuid7(moment).int - 1)
-
-
-def ilike_pattern(text: str) -> str:
-    """ILIKE pattern that matches the text anywhere."""
-    return f"%{text.replace('\\', '\\\\').replace('%', r'\%').replace('_', r'\_')}%"
 
 
 def _known_workflows(user: User, *, limited: bool) -> list[KnownWorkflow]:
@@ -247,35 +226,6 @@ def run_id_range(text: str) -> list[uuid.UUID]:
         return [uuid.UUID(text)]
     runs: QuerySet[ExecutionRun] = ExecutionRun.objects.alias(end=Right(Cast("id", CharField()), 8)).filter(end=text)
     return list(runs.order_by().values_list("pk", flat=True)[:MOST_NAMED])
-
-
-def _part_of_ids(ids: list[uuid.UUID], workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> RunScan:
-    """Runs with known keys."""
-    source = "automate_core_executionrun run WHERE run.id = ANY(%(ids)s)"
-    part = RunScan(source=source, workflows=workflows, statuses=statuses, **rest)
-    return replace(part, values={**part.values, "ids": ids})
-
-
-def _part_by_term(name: str, value: str, workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> RunScan:
-    """Runs with a search term; of any name when that is empty."""
-    named = " AND term.name = %(term_name)s" if name else ""
-    source = (
-        "automate_core_searchterm term JOIN automate_core_executionrun run ON run.id = term.run_id"
-        f" WHERE term.value = %(term_value)s{named}"
-    )
-    part = RunScan(source=source, workflows=workflows, statuses=statuses, **rest)
-    return replace(part, values={**part.values, "term_name": name, "term_value": value})
-
-
-def _part_by_subject(query: str, workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> RunScan:
-    """Runs whose subject has words with that prefix."""
-    words = Words.template % {"expressions": "term.value"}
-    source = (
-        "automate_core_searchterm term JOIN automate_core_executionrun run ON run.id = term.run_id"
-        f" WHERE term.name = '{search_terms.SUBJECT}' AND {words} @@ to_tsquery('simple', %(subject_words)s)"
-    )
-    part = RunScan(source=source, workflows=workflows, statuses=statuses, **rest)
-    return replace(part, values={**part.values, "subject_words": query})
 
 
 def _is_term_or_subject(term: str, query: str, workflows: list[int] | None) -> bool:

@@ -12,10 +12,11 @@ from typing import Any
 
 import psycopg
 from django.contrib.auth import get_user_model
-from django.db import InterfaceError, OperationalError, connection, connections, transaction
+from django.db import InterfaceError, OperationalError, connections
 
 from automate_core import database
 from automate_core.models import ExecutionRun
+from automate_core.queries.run_sequences import read_only_snapshot, read_sequences
 from automate_governance.permissions import permitted
 from automate_studio.runs.page.page import RunPage, load_page
 from automate_studio.runs.page.patches import changed_patch, whole_patch
@@ -27,7 +28,6 @@ POLL_SECONDS = 0.2  #: so that a page gets at most five patches a second
 HEARTBEAT_SECONDS = 12.0
 STREAM_SECONDS = 600.0
 MOST_OF_ONE = 24  #: streams of one person; a browser opens four at the most
-SEQUENCES = "SELECT id, seq FROM automate_core_executionrun WHERE id = ANY(%(runs)s)"
 
 type Watched = tuple[uuid.UUID, RunView]
 
@@ -185,11 +185,10 @@ class _Reader:
         if self._connection is None or self._connection.closed:
             self._connection = database.connect({})
         try:
-            rows = database.run(self._connection, SEQUENCES, {"runs": list({run_id for run_id, _ in known})})
+            sequences = read_sequences(self._connection, {run_id for run_id, _ in known})
         except psycopg.Error:
             self.close()
             raise
-        sequences = {row.id: row.seq for row in rows}
         moved = [key for key, seq in known.items() if sequences.get(key[0], -1) > seq]
         self._pages = {key: page for key, page in self._pages.items() if key in known}
         if not moved:
@@ -237,9 +236,7 @@ class _Reader:
 
     def _patch(self, key: Watched) -> PagePatch:
         """A patch from one snapshot, so that changes after its sequence are in a later patch."""
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        with read_only_snapshot():
             page = load_page(key[0], ExecutionRun.objects.all(), key[1])
         old, self._pages[key] = self._pages.get(key), page
         html = whole_patch(page)

@@ -1,0 +1,99 @@
+"""Filters of runs in SQL: sources other than the ids, and conditions that narrow a scan."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+from automate_core.events.search_terms import SUBJECT
+from automate_core.models.fields import Words
+from automate_core.queries.run_keyset import RunScan
+
+_BY_IDS = "automate_core_executionrun run WHERE run.id = ANY(%(ids)s)"
+_BY_TERM = (
+    "automate_core_searchterm term JOIN automate_core_executionrun run ON run.id = term.run_id"
+    " WHERE term.value = %(term_value)s"
+)
+_BY_SUBJECT = (
+    "automate_core_searchterm term JOIN automate_core_executionrun run ON run.id = term.run_id"
+    f" WHERE term.name = '{SUBJECT}'"
+    f" AND {Words.template % {'expressions': 'term.value'}} @@ to_tsquery('simple', %(subject_words)s)"
+)
+_HAS_OPEN_WAIT = (
+    "EXISTS (SELECT FROM automate_core_wait wait WHERE wait.run_id = run.id AND wait.status = 'open'"
+    " AND wait.kind = ANY(%(wait_kinds)s))"
+)
+
+
+# --- what finds runs --------------------------------------------------------------------------------------------------
+
+
+def scan_ids(scan: RunScan, ids: list[uuid.UUID]) -> RunScan:
+    """The runs of these ids."""
+    return _from_source(scan, _BY_IDS, ids=ids)
+
+
+def scan_term(scan: RunScan, name: str, value: str) -> RunScan:
+    """The runs that have a search term, of any name when that is empty."""
+    source = f"{_BY_TERM} AND term.name = %(term_name)s" if name else _BY_TERM
+    return _from_source(scan, source, term_name=name, term_value=value)
+
+
+def scan_subject(scan: RunScan, words_query: str) -> RunScan:
+    """The runs whose subject matches `search_terms.build_words_query`."""
+    return _from_source(scan, _BY_SUBJECT, subject_words=words_query)
+
+
+def _from_source(scan: RunScan, source: str, **values: object) -> RunScan:
+    return replace(scan, source=source, values={**scan.values, **values})
+
+
+# --- what narrows a scan ----------------------------------------------------------------------------------------------
+
+
+def of_workflows(scan: RunScan, workflows: list[int]) -> RunScan:
+    """Runs of these workflows, as a condition on each run."""
+    return scan.asking("run.workflow_id = ANY(%(named)s)", named=workflows)
+
+
+def of_origins(scan: RunScan, origins: list[str]) -> RunScan:
+    """Runs with one of these origins."""
+    return scan.asking("run.origin = ANY(%(origins)s)", origins=origins)
+
+
+def of_versions(scan: RunScan, versions: list[int]) -> RunScan:
+    """Runs of these versions."""
+    return scan.asking("run.version_id = ANY(%(versions)s)", versions=versions)
+
+
+def at_least(scan: RunScan, seconds: float) -> RunScan:
+    """Runs that took at least so long, or have until now."""
+    return scan.asking(f"{_DURATION} >= %(longer)s * interval '1 s'", longer=seconds)
+
+
+def at_most(scan: RunScan, seconds: float) -> RunScan:
+    """Runs that took at most so long, or have until now."""
+    return scan.asking(f"{_DURATION} <= %(shorter)s * interval '1 s'", shorter=seconds)
+
+
+_DURATION = "coalesce(run.finished_at, automate_now()) - run.started_at"
+
+
+def rerun(scan: RunScan, *, is_rerun: bool) -> RunScan:
+    """Runs that were re-run, or were not."""
+    return scan.asking(f"run.rerun_at IS {'NOT ' if is_rerun else ''}NULL")
+
+
+def with_open_wait(scan: RunScan, kinds: list[str]) -> RunScan:
+    """Runs with an open wait of one of these kinds."""
+    return scan.asking(_HAS_OPEN_WAIT, wait_kinds=kinds)
+
+
+def with_error(scan: RunScan, text: str) -> RunScan:
+    """Runs whose error message contains the text, in either case."""
+    key = f"error_{len(scan.asked)}"
+    return scan.asking(f"run.error ->> 'message' ILIKE %({key})s", **{key: _ilike_pattern(text)})
+
+
+def _ilike_pattern(text: str) -> str:
+    return f"%{text.replace('\\', '\\\\').replace('%', r'\%').replace('_', r'\_')}%"
