@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -83,9 +86,63 @@ def serve(environment: dict[str, str], sink: Any, transactional_db: None) -> Cal
     return start
 
 
+class SiteTemplate:
+    """Sites of the tests of one session, one after the other, out of a process that has imported everything."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self.environment: dict[str, str] = {}
+        self.port = free_port()
+
+    @contextlib.contextmanager
+    def serve(self, may_be_called: str) -> Iterator[str]:
+        """The address of a site for the duration of the block."""
+        if self._process is None:
+            command = [sys.executable, "-m", "tests.support.site_template"]
+            variables = {**self.environment, "PORT": str(self.port), "AUTOMATE_WORKER": "managed"}
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env=variables, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        told, asked = self._process.stdout, self._process.stdin
+        assert told is not None and asked is not None
+        print(may_be_called, file=asked, flush=True)
+        site = int(told.readline())
+        forced = threading.Timer(30, os.kill, (site, signal.SIGKILL))
+        try:
+            url = f"http://127.0.0.1:{self.port}"
+            wait_for(lambda: _answers(f"{url}/healthz/"))
+            yield url
+        finally:
+            os.kill(site, signal.SIGTERM)
+            forced.start()
+            assert told.readline() == "ended\n"
+            forced.cancel()
+
+    def end(self) -> None:
+        """No site runs any more."""
+        if self._process is not None:
+            self._process.communicate()
+
+
+@pytest.fixture(scope="session")
+def site_template() -> Iterator[SiteTemplate]:
+    """Nothing starts before the first test asks for a site."""
+    made = SiteTemplate()
+    yield made
+    made.end()
+
+
 @pytest.fixture
-def site(serve: Callable[..., Any]) -> Iterator[str]:
+def site(
+    serve: Callable[..., Any], site_template: SiteTemplate, environment: dict[str, str], sink: Any
+) -> Iterator[str]:
     """The ASGI site with its managed worker, as a process; gives its address. Its workflows may call the sink."""
+    variables = {name: value for name, value in environment.items() if name != "PYTEST_CURRENT_TEST"}
+    site_template.environment = site_template.environment or variables
+    if variables == site_template.environment:
+        with site_template.serve(sink.host) as url:
+            yield url
+        return
     port = free_port()
     with serve(port):
         yield f"http://127.0.0.1:{port}"
