@@ -55,12 +55,12 @@
   // The first item can be reached by the key, and steps have the tiles of their cards.
   const ready = () => {
     const all = items();
-    for (const group of picker.querySelectorAll(".gh[data-open]")) {
+    for (const group of picker.querySelectorAll(".group-head[data-open]")) {
       const [root, key] = JSON.parse(group.dataset.open);
       const card = root === "steps" ? cardOf(key) : root === "event" ? document.getElementById("card-trigger") : null;
       const tile = card?.querySelector(".da-tile")?.cloneNode(true);
       if (!tile || (root === "event" && !group.parentElement.matches(":first-child"))) continue;
-      tile.classList.add("s");
+      tile.classList.add("small");
       group.querySelector(".da-tile").replaceWith(tile);
     }
     if (all.length && !all.some((item) => item.tabIndex === 0)) all[0].tabIndex = 0;
@@ -95,7 +95,7 @@
     const group = item.nextElementSibling;
     if (!on || item.hasAttribute("data-filled")) return;
     item.setAttribute("data-filled", "");
-    const only = item.closest(".gt").firstElementChild.dataset.onlyIf ?? "";
+    const only = item.closest(".tree-group").firstElementChild.dataset.onlyIf ?? "";
     const { ok, html } = await ask(`${url()}?${new URLSearchParams({ open: item.dataset.open, level: item.dataset.level, only_if: only })}`);
     if (ok) group.innerHTML = html; else item.removeAttribute("data-filled");
   };
@@ -277,14 +277,14 @@
   const dress = (editor) => {
     const holder = holderOf(editor);
     if (!holder) return;
-    if (!holder.querySelector(".da-exp-tools")) (holder.querySelector(".da-lab") ?? holder).append(tools(holder));
+    if (!holder.querySelector(".da-expression-tools")) (holder.querySelector(".da-label") ?? holder).append(tools(holder));
     const known = shown.get(editor.field.id);
     if (known && known.path === selected() && known.text === editor.field.value) draw(editor, known.html);
     else if (!isRow(editor)) preview(editor, 60);
   };
 
   const tools = (holder) => {
-    const made = Object.assign(document.createElement("span"), { className: "da-exp-tools" });
+    const made = Object.assign(document.createElement("span"), { className: "da-expression-tools" });
     const current = () => { const all = inside(holder); return all.includes(latest) ? latest : all[0]; };
     made.append(
       button("Edit as formula", (self) => { const editor = current(); editor.formula = !editor.isFormula; self.setAttribute("aria-pressed", editor.isFormula); }),
@@ -295,8 +295,8 @@
   };
 
   const button = (label, act, icon) => {
-    const made = Object.assign(document.createElement("button"), { type: "button", className: "da-btn gh xs", textContent: label });
-    if (icon) made.prepend(Object.assign(document.createElement("i"), { className: `i i-${icon} x12` }));
+    const made = Object.assign(document.createElement("button"), { type: "button", className: "da-btn ghost tiny", textContent: label });
+    if (icon) made.prepend(Object.assign(document.createElement("i"), { className: `icon icon-${icon} icon-tiny` }));
     if (icon) made.firstChild.setAttribute("aria-hidden", "true");
     made.addEventListener("mousedown", (event) => event.preventDefault()); // the caret stays where it is
     made.addEventListener("click", () => act(made));
@@ -309,8 +309,8 @@
   // The tools and previews go when the panel is drawn anew; fields that stayed get theirs again.
   new MutationObserver(() => {
     scan();
-    for (const editor of editors.values()) if (holderOf(editor) && !holderOf(editor).querySelector(".da-exp-tools")) dress(editor);
-    for (const left of document.querySelectorAll("#inspector .da-exp-tools")) if (!inside(left.closest(".da-field")).length) left.remove();
+    for (const editor of editors.values()) if (holderOf(editor) && !holderOf(editor).querySelector(".da-expression-tools")) dress(editor);
+    for (const left of document.querySelectorAll("#inspector .da-expression-tools")) if (!inside(left.closest(".da-field")).length) left.remove();
     const isThere = target?.editor.picksOne ? target.editor.field.isConnected : editors.has(target?.editor.field.id);
     if (target && (target.path !== selected() || !isThere)) close({ back: false });
     else if (target && !target.editor.picksOne) target.editor = editors.get(target.editor.field.id);

@@ -81,7 +81,7 @@
   };
 
   const renameValue = (button) => {
-    const label = button.closest(".da-lab").querySelector("label");
+    const label = button.closest(".da-label").querySelector("label");
     const name = button.dataset.renameValue;
     const input = Object.assign(document.createElement("input"), { type: "text", value: name, maxLength: 200, className: "da-renaming" });
     input.setAttribute("aria-label", `Another name for ${name}`);
@@ -168,21 +168,21 @@
 
   const markFaults = () => {
     for (const why of inspector.querySelectorAll(".da-help[id$='-why']")) {
-      const wrong = why.classList.contains("err");
+      const wrong = why.classList.contains("error");
       const doubtful = why.classList.contains("warn");
       const field = why.closest(".da-field");
       for (const control of field?.querySelectorAll(`[aria-describedby="${CSS.escape(why.id)}"]`) ?? []) {
         control.toggleAttribute("aria-invalid", wrong);
         if (wrong) control.setAttribute("aria-invalid", "true");
-        control.closest(".da-in")?.classList.toggle("err", wrong);
-        control.closest(".da-in")?.classList.toggle("warn", doubtful);
+        control.closest(".da-input")?.classList.toggle("error", wrong);
+        control.closest(".da-input")?.classList.toggle("warn", doubtful);
       }
     }
     for (const tab of inspector.querySelectorAll("[role=tab]")) {
       const inTab = document.getElementById(tab.getAttribute("aria-controls"));
-      for (const level of ["err", "warn"]) tab.classList.toggle(`has-${level}`, Boolean(inTab?.querySelector(`.da-help.${level}`)));
+      for (const level of ["error", "warn"]) tab.classList.toggle(`has-${level}`, Boolean(inTab?.querySelector(`.da-help.${level}`)));
     }
-    for (const more of inspector.querySelectorAll(".da-more")) if (more.querySelector(".da-help:is(.err, .warn)")) more.open = true;
+    for (const more of inspector.querySelectorAll(".da-more")) if (more.querySelector(".da-help:is(.error, .warn)")) more.open = true;
   };
 
   // --- the tab stays when another step comes ----------------------------------------------------------------------------
@@ -195,7 +195,7 @@
     const form = inspector.querySelector("form[data-autosave]");
     if (form && form !== last) {
       last = form;
-      inspector.querySelector(`#${tab || "tab-setup"}:not(.on)`)?.click();
+      inspector.querySelector(`#${tab || "tab-setup"}:not(.current)`)?.click();
       conditional();
     }
     markFaults();

@@ -49,7 +49,7 @@
 
   // Enter goes on in the row of a condition: from its field to the operator, and to the value.
   inspector.addEventListener("keydown", (event) => {
-    const row = event.target.closest(".da-crow");
+    const row = event.target.closest(".da-condition-row");
     if (event.key !== "Enter" || event.isComposing || !row || !event.target.matches("input, select")) return;
     const controls = [...row.querySelectorAll("input:not([type=hidden]), select, textarea")];
     const next = controls[controls.indexOf(event.target) + 1];

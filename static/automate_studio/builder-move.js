@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const builder = document.getElementById("builder");
-  const canvas = builder.querySelector(".da-cv");
+  const canvas = builder.querySelector(".da-viewport");
   const menu = document.getElementById("card-menu");
   const FAR = 5; // pixels that a pointer goes before a press is a drag
   const NEAR = 140; // pixels around a place in which it takes what is dropped
@@ -10,7 +10,7 @@
 
   const say = (text) => { document.getElementById("announce").textContent = text; };
   const armsOf = (card) => document.getElementById(`arms-${card.id.slice("card-".length)}`);
-  const nameOf = (card) => card.querySelector(".nm").textContent;
+  const nameOf = (card) => card.querySelector(".name").textContent;
   const listOf = (query) => query.replace(/&index=\d+$/, "");
   const indexOf = (query) => Number(query.slice(query.lastIndexOf("=") + 1));
 
@@ -38,13 +38,13 @@
 
   const show = (places) => {
     builder.classList.toggle("da-moving", Boolean(places));
-    for (const place of builder.querySelectorAll(".da-add.takes, .da-add.on")) place.classList.remove("takes", "on");
+    for (const place of builder.querySelectorAll(".da-add.takes, .da-add.current")) place.classList.remove("takes", "current");
     for (const place of places ?? []) place.classList.add("takes");
   };
 
   const light = (place) => {
-    builder.querySelector(".da-add.on")?.classList.remove("on");
-    place?.classList.add("on");
+    builder.querySelector(".da-add.current")?.classList.remove("current");
+    place?.classList.add("current");
   };
 
   // --- with the keyboard ------------------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@
     duplicate: () => doNow({ do: "duplicate" }),
     copy: () => automateBuilder.copy(menuCard),
     paste: () => automateBuilder.command({ do: "paste", ...automateBuilder.after(menuCard) }),
-    disable: () => doNow({ do: "disable", disabled: !menuCard.classList.contains("off-st"), rev: menuCard.dataset.rev }),
+    disable: () => doNow({ do: "disable", disabled: !menuCard.classList.contains("turned-off"), rev: menuCard.dataset.rev }),
     pick: () => {
       if (automateBuilder.isSheet()) automateBuilder.closePanel();
       menuCard.focus();

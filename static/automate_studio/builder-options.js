@@ -17,7 +17,7 @@
   const shown = () => offers().filter((offer) => !offer.hidden);
 
   const place = () => {
-    const box = (input.closest(".da-in") ?? input).getBoundingClientRect();
+    const box = (input.closest(".da-input") ?? input).getBoundingClientRect();
     const below = window.innerHeight - box.bottom;
     Object.assign(list.style, { left: `${box.left}px`, width: `${Math.max(box.width, 240)}px`, maxHeight: `${Math.max(120, Math.min(280, Math.max(below, box.top) - 12))}px` });
     Object.assign(list.style, below > 200 || below > box.top ? { top: `${box.bottom + 4}px`, bottom: "auto" } : { top: "auto", bottom: `${window.innerHeight - box.top + 4}px` });
@@ -33,7 +33,7 @@
 
   const point = (offer) => {
     for (const each of offers()) {
-      each.classList.toggle("on", each === offer);
+      each.classList.toggle("current", each === offer);
       each.setAttribute("aria-selected", each === offer);
     }
     if (offer) {
@@ -93,7 +93,7 @@
         html = "";
       }
       if (input !== field) return;
-      list.innerHTML = html || '<p class="err" role="alert">The server cannot be reached.</p><button type="button" class="da-btn xs" data-options-again>Try again</button>';
+      list.innerHTML = html || '<p class="error" role="alert">The server cannot be reached.</p><button type="button" class="da-btn tiny" data-options-again>Try again</button>';
     } else list.innerHTML = known.get(key);
     place();
     if (typed) filter(field.value);
@@ -150,7 +150,7 @@
       open(field);
       return;
     }
-    const at = shown().findIndex((offer) => offer.classList.contains("on"));
+    const at = shown().findIndex((offer) => offer.classList.contains("current"));
     if (down || event.key === "ArrowUp") {
       event.preventDefault();
       const next = shown().at(Math.min(shown().length - 1, Math.max(0, at + (down ? 1 : -1))));
@@ -189,7 +189,7 @@
   const create = async () => {
     await flush();
     const answer = await automateAsk(url());
-    dialog.querySelector("#connection-form").outerHTML = answer.ok ? await answer.text() : '<div id="connection-form"><p class="da-help err">You may not make connections: ask somebody who may.</p><footer class="row"><button type="button" class="da-btn" data-close>Close</button></footer></div>';
+    dialog.querySelector("#connection-form").outerHTML = answer.ok ? await answer.text() : '<div id="connection-form"><p class="da-help error">You may not make connections: ask somebody who may.</p><footer class="row"><button type="button" class="da-btn" data-close>Close</button></footer></div>';
     dialog.showModal();
     dialog.querySelector("input:not([type=hidden])")?.focus();
   };
@@ -210,7 +210,7 @@
     }
     if (problem) {
       button.removeAttribute("aria-busy");
-      form.querySelector("footer").insertAdjacentHTML("beforebegin", '<p class="da-help err" role="alert"></p>');
+      form.querySelector("footer").insertAdjacentHTML("beforebegin", '<p class="da-help error" role="alert"></p>');
       form.querySelector("footer").previousElementSibling.textContent = problem;
       return;
     }

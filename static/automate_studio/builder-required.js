@@ -11,7 +11,7 @@
     const here = path();
     for (const why of inspector.querySelectorAll("[data-missing]:not([role])")) {
       if (!left.has(`${here} *`) && !left.has(`${here} ${why.id}`)) continue;
-      why.classList.add(why.dataset.missing === "error" ? "err" : "warn");
+      why.classList.add(why.dataset.missing === "error" ? "error" : "warn");
       why.setAttribute("role", why.dataset.missing === "error" ? "alert" : "status");
       why.querySelector(".da-asked").hidden = true;
       why.querySelector(".da-complaint").hidden = false;
@@ -19,7 +19,7 @@
   };
 
   // A condition is not filled in while one of its rows is about nothing.
-  const rowsOf = (field) => [...field.querySelectorAll(".da-crow input[name$='field']")];
+  const rowsOf = (field) => [...field.querySelectorAll(".da-condition-row input[name$='field']")];
   const isEmpty = (field) => rowsOf(field).length ? rowsOf(field).some((row) => !row.value.trim()) : [...field.querySelectorAll("input:not([type=hidden]), textarea, select")].every((control) => !control.value.trim());
 
   inspector.addEventListener("focusout", (event) => {

@@ -77,12 +77,12 @@
       badge.className = "da-badge";
       badge.dataset.test = kind;
       const mark = document.createElement("i");
-      mark.className = `i i-${icon} x12`;
+      mark.className = `icon icon-${icon} icon-tiny`;
       mark.setAttribute("aria-hidden", "true");
       badge.append(mark, text);
       const label = card.getAttribute("aria-label");
       card.setAttribute("aria-label", present ? label.replace(present.textContent.trim(), text) : `${label}, ${text}`);
-      present ? present.replaceWith(badge) : card.querySelector(".tx").append(badge);
+      present ? present.replaceWith(badge) : card.querySelector(".words").append(badge);
     }
   };
 
@@ -166,7 +166,7 @@
   // A step that was edited, or is again what was tested: what came of its test is told anew.
   const edited = () => {
     const place = result();
-    if (!place?.querySelector(".da-st") || place.dataset.testPoll || key() === "") return;
+    if (!place?.querySelector(".da-status") || place.dataset.testPoll || key() === "") return;
     const kind = builder.querySelector(`.da-flow [data-key="${CSS.escape(key())}"] .da-badge`)?.dataset.test;
     const isChanged = kind === "changed";
     if (!["changed", "tested", "failed"].includes(kind) || place.dataset.testChanged === String(isChanged)) return;

@@ -34,7 +34,7 @@
       editor.replace(start, start + raw.length, text);
     };
     const list = document.createElement("div");
-    list.className = "da-menu da-tok-menu";
+    list.className = "da-menu da-token-menu";
     list.setAttribute("role", "menu");
     list.setAttribute("aria-label", `Format of ${token.textContent}`);
     const offer = (label, on, act, role = "menuitemradio") => {

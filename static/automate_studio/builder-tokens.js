@@ -43,7 +43,7 @@
     if (root !== "steps") return { label: path && root !== "item" ? `${root} ${path}` : root + rest };
     const [, key, more] = /^(\w+)(.*)$/.exec(path) ?? [null, "", ""];
     const card = key && cardOf(key);
-    const name = card?.querySelector(".nm")?.textContent.trim() || key;
+    const name = card?.querySelector(".name")?.textContent.trim() || key;
     const inner = more.replace(/^\.output/, "").replace(/^\./, "");
     return { label: inner ? `${name}: ${inner}` : name, lost: !card };
   };
@@ -54,15 +54,15 @@
     const label = all.map((each) => each.label).join(", or ");
     const lost = all.some((each) => each.lost);
     const made = document.createElement("span");
-    made.className = `da-tok${lost ? " lost" : ""}`;
+    made.className = `da-token${lost ? " lost" : ""}`;
     made.contentEditable = "false";
     made.dataset.raw = raw;
     made.title = lost ? `${raw}: there is no such step` : raw;
     const icon = document.createElement("i");
-    icon.className = `i i-${ICONS[rootOf(parsed.names[0])]}`;
+    icon.className = `icon icon-${ICONS[rootOf(parsed.names[0])]}`;
     icon.setAttribute("aria-hidden", "true");
     const text = document.createElement("span");
-    text.className = "trunc";
+    text.className = "clipped";
     text.textContent = label;
     made.append(icon, text);
     if (parsed.filters.length) {
@@ -98,7 +98,7 @@
     build() {
       const { field } = this;
       this.box = document.createElement("div");
-      this.box.className = "da-exp-edit";
+      this.box.className = "da-expression-edit";
       this.box.contentEditable = "true";
       this.box.spellcheck = false;
       this.box.hidden = true;
@@ -109,7 +109,7 @@
         this.box.setAttribute("aria-labelledby", label.id);
         label.addEventListener("click", () => { if (this.isTokens) this.focus(); });
       } else this.box.setAttribute("aria-label", field.getAttribute("aria-label") ?? "Value");
-      for (const old of field.parentElement.querySelectorAll(":scope > .da-exp-edit")) old.remove();
+      for (const old of field.parentElement.querySelectorAll(":scope > .da-expression-edit")) old.remove();
       field.after(this.box);
       field.focus = () => this.focus();
     }
@@ -216,7 +216,7 @@
       box.addEventListener("paste", (event) => { event.preventDefault(); this.put(event.clipboardData.getData("text/plain")); });
       box.addEventListener("drop", (event) => event.preventDefault());
       box.addEventListener("keydown", (event) => this.key(event));
-      box.addEventListener("click", (event) => { const token = event.target.closest(".da-tok"); if (token) window.automateTokenMenu(this, token); });
+      box.addEventListener("click", (event) => { const token = event.target.closest(".da-token"); if (token) window.automateTokenMenu(this, token); });
     }
 
     put(text) {
@@ -306,7 +306,7 @@
 
   const of = (element) => {
     const code = element?.closest?.(".cm-editor")?.parentElement.querySelector(FIELDS); // the field behind an editor of code
-    const field = code ?? element?.closest?.(`${FIELDS}, .da-exp-edit`);
+    const field = code ?? element?.closest?.(`${FIELDS}, .da-expression-edit`);
     return field ? editors.get(field.dataset.of ?? field.id) : undefined;
   };
 

@@ -23,7 +23,7 @@
     button.removeAttribute("aria-busy");
     const key = form.dataset.revIn.slice("rev-".length);
     if (done) (document.getElementById(`secret-${key}`) ?? document.querySelector(`#endpoint-${key} button`))?.focus();
-    else form.querySelector(".da-help.err")?.closest(".da-field")?.querySelector("input, select")?.focus();
+    else form.querySelector(".da-help.error")?.closest(".da-field")?.querySelector("input, select")?.focus();
   };
 
   builder.addEventListener("click", (event) => {

@@ -62,7 +62,7 @@
     for (const [key, { path }] of forms) if (!path.startsWith("~") && !cardOf(path)) forms.delete(key);
     return [...forms.values()].filter((entry) => entry.isRefused).map(({ path, fields }) => {
       const card = cardOf(path);
-      return { path: card?.dataset.path ?? path, name: card?.querySelector(".nm").textContent.trim() ?? (path === "~workflow" ? "Settings" : "Triggers"), field: [...fields.keys()][0] ?? "" };
+      return { path: card?.dataset.path ?? path, name: card?.querySelector(".name").textContent.trim() ?? (path === "~workflow" ? "Settings" : "Triggers"), field: [...fields.keys()][0] ?? "" };
     });
   };
 

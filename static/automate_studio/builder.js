@@ -17,7 +17,7 @@
   const saved = (text, isBad = false) => {
     const said = document.getElementById("saved");
     said.textContent = text;
-    said.classList.toggle("bad", isBad);
+    said.classList.toggle("faulty", isBad);
   };
 
   // Where something waits to be mended, the bar leads there.
@@ -177,7 +177,7 @@
     fold();
     for (const card of builder.querySelectorAll(".da-flow [data-path]")) {
       const on = card.dataset.path === selected;
-      card.classList.toggle("sel", on);
+      card.classList.toggle("chosen", on);
       card.setAttribute("aria-selected", on);
       card.tabIndex = on ? 0 : -1;
     }
@@ -401,9 +401,9 @@
 
   const nextProblem = () => {
     const found = [...document.querySelectorAll("#problems [data-problem]")];
-    const at = found.findIndex((each) => each.dataset.problem === selected && each.classList.contains("at"));
+    const at = found.findIndex((each) => each.dataset.problem === selected && each.classList.contains("here"));
     const next = found[(at + 1) % found.length];
-    for (const each of found) each.classList.toggle("at", each === next);
+    for (const each of found) each.classList.toggle("here", each === next);
     next?.click();
   };
 
@@ -411,7 +411,7 @@
     "+": (card) => openPalette(after(card)),
     a: (card) => openPalette(after(card)),
     Delete: (card) => command({ do: "delete", key: card.dataset.key }),
-    e: (card) => command({ do: "disable", key: card.dataset.key, disabled: !card.classList.contains("off-st"), rev: card.dataset.rev }),
+    e: (card) => command({ do: "disable", key: card.dataset.key, disabled: !card.classList.contains("turned-off"), rev: card.dataset.rev }),
     o: toggle,
   };
 

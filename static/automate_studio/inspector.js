@@ -12,7 +12,7 @@
   };
 
   // The address names the open tabs, so that it can be handed on.
-  const tabs = () => [...inspector.querySelectorAll("[role=tab].on")].map((tab) => tab.dataset.tab).join(",");
+  const tabs = () => [...inspector.querySelectorAll("[role=tab].current")].map((tab) => tab.dataset.tab).join(",");
   inspector.addEventListener("da:tab", () => {
     const address = new URL(location.href);
     address.searchParams.set("tab", tabs());
@@ -44,7 +44,7 @@
   const asks = document.getElementById("run-asks");
   const waits = () => {
     const waiting = document.querySelectorAll("#run [data-path][data-st=waiting]");
-    return [document.querySelector("#run-state .da-st").dataset.st, ...[...waiting].map((each) => each.dataset.path)].join(" ");
+    return [document.querySelector("#run-state .da-status").dataset.st, ...[...waiting].map((each) => each.dataset.path)].join(" ");
   };
   let known = waits();
   document.addEventListener("htmx:oobAfterSwap", () => {

@@ -1,10 +1,10 @@
 /* JSON trees: opened, walked by keys and copied from. What is not on the page yet is asked for, a level at a time. */
 (() => {
   "use strict";
-  const rowOf = (element) => element.closest(".da-jt [role=treeitem]");
-  const treeOf = (row) => row.closest(".da-jt");
+  const rowOf = (element) => element.closest(".da-json-tree [role=treeitem]");
+  const treeOf = (row) => row.closest(".da-json-tree");
   const groupOf = (row) => (row.hasAttribute("aria-expanded") ? row.nextElementSibling : null);
-  const holder = (row) => row.parentElement.closest(".da-jt [role=group]")?.previousElementSibling ?? null;
+  const holder = (row) => row.parentElement.closest(".da-json-tree [role=group]")?.previousElementSibling ?? null;
 
   // The path of a row: names and numbers, from what a search found or from the outside in.
   const pathOf = (row) => {
@@ -33,25 +33,25 @@
 
   const choose = (row) => {
     const tree = treeOf(row);
-    for (const other of tree.querySelectorAll("[role=treeitem][tabindex='0'], .on")) {
+    for (const other of tree.querySelectorAll("[role=treeitem][tabindex='0'], .current")) {
       other.tabIndex = -1;
-      other.classList.remove("on");
+      other.classList.remove("current");
     }
     row.tabIndex = 0;
-    row.classList.add("on");
+    row.classList.add("current");
     const bar = tree.nextElementSibling;
-    if (!bar?.matches(".da-jpath")) return;
-    bar.hidden = row.matches(".jm");
+    if (!bar?.matches(".da-json-path")) return;
+    bar.hidden = row.matches(".json-more");
     const path = `${tree.dataset.root}${suffixOf(row)}`.replace(/^\./, "");
     const shown = bar.querySelector("code");
     shown.textContent = path || "everything";
     shown.title = shown.textContent;
     bar.querySelector("[data-path-copy]").dataset.copy = tree.dataset.root ? `{{ ${path} }}` : path;
     const value = bar.querySelector("[data-value-copy]");
-    const text = row.querySelector(".jv:not(:has(.jc)) > .s, .jv:not(:has(.jc)) > .n");
+    const text = row.querySelector(".json-value:not(:has(.json-cut)) > .string, .json-value:not(:has(.json-cut)) > .number");
     if (text && !row.dataset.at) {
       delete value.dataset.copyFrom;
-      value.dataset.copy = text.matches(".s") ? JSON.parse(text.textContent) : text.textContent;
+      value.dataset.copy = text.matches(".string") ? JSON.parse(text.textContent) : text.textContent;
     } else {
       value.dataset.copyFrom = address(row, { copy: 1 });
     }
@@ -84,9 +84,9 @@
   };
 
   const act = (row) => {
-    if (row.matches(".jm")) more(row);
+    if (row.matches(".json-more")) more(row);
     else if (row.hasAttribute("aria-expanded")) open(row, row.getAttribute("aria-expanded") !== "true");
-    else if (row.querySelector(".jc")) htmx.ajax("GET", address(row, { whole: 1 }), { target: row.querySelector(".jv"), swap: "innerHTML" });
+    else if (row.querySelector(".json-cut")) htmx.ajax("GET", address(row, { whole: 1 }), { target: row.querySelector(".json-value"), swap: "innerHTML" });
   };
 
   document.addEventListener("click", (event) => {

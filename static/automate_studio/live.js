@@ -35,12 +35,12 @@
   const mark = () => {
     for (const element of run.querySelectorAll("[data-path]")) {
       const on = element.dataset.path === selected;
-      element.classList.toggle("sel", on);
+      element.classList.toggle("chosen", on);
       if (element.hasAttribute("aria-selected")) {
         element.setAttribute("aria-selected", on);
         element.tabIndex = on ? 0 : -1;
       }
-      const link = element.matches(".gr") && element.querySelector("a");
+      const link = element.matches(".timeline-row") && element.querySelector("a");
       if (link) on ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current");
     }
   };
@@ -68,7 +68,7 @@
   };
 
   // Said are failures alone, at most every five seconds; that the run has ended is said by its state.
-  const failedCards = () => new Map([...run.querySelectorAll(".da-step[data-st=failed]")].map((card) => [card.dataset.path, card.querySelector(".nm").textContent]));
+  const failedCards = () => new Map([...run.querySelectorAll(".da-step[data-st=failed]")].map((card) => [card.dataset.path, card.querySelector(".name").textContent]));
   const unsaid = [];
   let saying = null;
   const announce = (found) => {
@@ -80,7 +80,7 @@
 
   const finish = () => {
     leave();
-    show("Ended", "of");
+    show("Ended", "offline");
     // What is streamed holds no payload, and a message may: whoever may see it reads it from the page.
     if (!document.getElementById("run-error").hidden) {
       htmx.ajax("GET", location.href, { target: "#run-error", select: "#run-error", swap: "outerHTML" });
@@ -104,7 +104,7 @@
     source = null;
     failures += 1;
     const seconds = Math.min(15, 2 ** failures / 2);
-    show(failures > 2 ? "Reconnecting, polling meanwhile" : `Reconnecting in ${Math.ceil(seconds)} s`, "re");
+    show(failures > 2 ? "Reconnecting, polling meanwhile" : `Reconnecting in ${Math.ceil(seconds)} s`, "reconnecting");
     if (failures > 2 && !polling) {
       poll();
       polling = setInterval(poll, 5000);
@@ -120,7 +120,7 @@
       if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
       if (answer.status === 404) {
         disconnect();
-        show("You no longer have access to this run", "of");
+        show("You no longer have access to this run", "offline");
       }
       const html = answer.status === 200 ? await answer.text() : "";
       if (html && asked === JSON.stringify(view)) apply(html, Number(answer.headers.get("X-Seq")), anew === true);
@@ -134,7 +134,7 @@
     const mine = connects;
     const well = await poll();
     if (mine !== connects || ended()) return;
-    show(well ? "Live" : "Reconnecting", well ? "" : "re");
+    show(well ? "Live" : "Reconnecting", well ? "" : "reconnecting");
     timer = setTimeout(connect, 1000);
   };
 
@@ -188,7 +188,7 @@
     if (!document.hidden) connect();
     else if (!ended()) {
       leave();
-      show("Paused", "of");
+      show("Paused", "offline");
     }
   });
   window.addEventListener("pagehide", leave);
@@ -258,7 +258,7 @@
       look();
     } else if (item) {
       event.preventDefault();
-      openItem(item.dataset.item, item.closest(".gr") !== null);
+      openItem(item.dataset.item, item.closest(".timeline-row") !== null);
     } else if (chosen) {
       event.preventDefault();
       byKey = event.detail === 0;
@@ -313,7 +313,7 @@
   });
 
   inspector.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") run.querySelector(".da-step.sel")?.focus();
+    if (event.key === "Escape") run.querySelector(".da-step.chosen")?.focus();
   });
 
   // --- following ------------------------------------------------------------------------------------------------------
@@ -337,7 +337,7 @@
     inspect(path);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const behavior = still ? "instant" : "smooth";
-    run.querySelector(".da-step.sel")?.scrollIntoView({ block: "center", inline: "nearest", behavior });
+    run.querySelector(".da-step.chosen")?.scrollIntoView({ block: "center", inline: "nearest", behavior });
     rowOf(path)?.scrollIntoView({ block: "nearest", behavior });
   };
 
@@ -375,7 +375,7 @@
     if (!unread) return;
     const button = document.createElement("button");
     button.type = "button";
-    button.className = "da-btn xs da-newer";
+    button.className = "da-btn tiny da-newer";
     button.textContent = `${unread} new line${unread > 1 ? "s" : ""}`;
     button.addEventListener("click", () => { scroller.scrollTop = scroller.scrollHeight; });
     scroller.addEventListener("scroll", () => {
@@ -392,7 +392,7 @@
   }));
 
   mark();
-  if (ended()) show("Ended", "of");
+  if (ended()) show("Ended", "offline");
   else if (localStorage.getItem("da-follow") && !new URLSearchParams(location.search).has("step")) {
     follow(true);
   } else connect();

@@ -7,7 +7,7 @@
 
   const say = () => {
     const seconds = Math.round((Date.now() - at) / 1000);
-    shown.classList.toggle("of", lost);
+    shown.classList.toggle("offline", lost);
     const ago = seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
     shown.textContent = lost ? `Not updated for ${ago}, trying again` : `Live, updated ${ago} ago`;
   };

@@ -19,7 +19,7 @@
     whole.disabled = all.length === 0;
     form.querySelector(".da-bulk").hidden = chosen.length === 0;
     document.querySelector(".da-root").classList.toggle("has-bulk", chosen.length > 0);
-    for (const box of all) box.closest("tr").classList.toggle("on", box.checked);
+    for (const box of all) box.closest("tr").classList.toggle("current", box.checked);
     for (const place of form.querySelectorAll("[data-count]")) place.textContent = chosen.length;
     for (const place of form.querySelectorAll("[data-count-of]")) {
       place.textContent = `${chosen.length} ${place.dataset.countOf}${chosen.length === 1 ? "" : "s"}`;

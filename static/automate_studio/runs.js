@@ -9,7 +9,7 @@
 
   const draw = (brush, text) => {
     const all = bars(brush), [from, to] = chosen ? [Math.min(...chosen), Math.max(...chosen)] : [0, -1];
-    all.forEach((bar, at) => bar.classList.toggle("sel", at >= from && at <= to));
+    all.forEach((bar, at) => bar.classList.toggle("chosen", at >= from && at <= to));
     if (text) brush.querySelector("[data-brush-said]").textContent = text;
   };
 
@@ -87,7 +87,7 @@
   document.addEventListener("toggle", (event) => {
     const details = event.target;
     if (!details.matches("details[name][open]")) return;
-    const pop = details.querySelector(".da-pop");
+    const pop = details.querySelector(".da-popover");
     pop.style.marginLeft = "0px"; // stays inside the window
     const over = pop.getBoundingClientRect().right - document.documentElement.clientWidth + 12;
     if (over > 0) pop.style.marginLeft = `${-over}px`;

@@ -51,7 +51,7 @@
     const list = tab.closest("[role=tablist]");
     for (const other of list.querySelectorAll("[role=tab]")) {
       const on = other === tab;
-      other.classList.toggle("on", on);
+      other.classList.toggle("current", on);
       other.setAttribute("aria-selected", on);
       other.tabIndex = on ? 0 : -1;
       document.getElementById(other.getAttribute("aria-controls")).hidden = true;
@@ -70,7 +70,7 @@
   const zoomTo = (canvas, factor) => {
     const zoom = Math.min(1.5, Math.max(0.5, Math.round(factor * 20) / 20));
     canvas.style.setProperty("--zoom", zoom);
-    const shown = canvas.parentElement.querySelector(".da-zoom .z");
+    const shown = canvas.parentElement.querySelector(".da-zoom .zoom-level");
     if (shown) shown.textContent = `${Math.round(zoom * 100)}%`;
   };
 
@@ -88,14 +88,14 @@
   };
 
   const zoom = (button) => {
-    const canvas = button.closest(AROUND).querySelector(".da-cv");
+    const canvas = button.closest(AROUND).querySelector(".da-viewport");
     const step = Number(button.dataset.zoom);
     canvas.toggleAttribute("data-zoomed", step !== 0);
     if (step) zoomTo(canvas, zoomed(canvas) + step * 0.1);
     else fit(canvas);
   };
 
-  window.addEventListener("load", () => document.querySelectorAll(".da-cv").forEach((canvas) => fit(canvas, isEdited(canvas) ? 0.85 : 0.5)));
+  window.addEventListener("load", () => document.querySelectorAll(".da-viewport").forEach((canvas) => fit(canvas, isEdited(canvas) ? 0.85 : 0.5)));
 
   // Dialogs: the browser traps the focus and gives it back. An address may name one that is to be open.
   window.addEventListener("load", () => {
@@ -183,7 +183,7 @@
     event.preventDefault();
     zoom(canvas.querySelector(`[data-zoom="${step}"]`));
   });
-  for (const canvas of document.querySelectorAll(".da-cv")) {
+  for (const canvas of document.querySelectorAll(".da-viewport")) {
     let width = canvas.clientWidth; // what is in the middle stays there when the canvas gets wider or narrower
     new ResizeObserver(() => {
       if (canvas.clientWidth === width) return;
@@ -207,12 +207,12 @@
   };
   document.addEventListener("DOMContentLoaded", () => {
     reachable();
-    if (new URLSearchParams(location.search).has("tab")) document.querySelectorAll("[role=tab].on").forEach(remember);
+    if (new URLSearchParams(location.search).has("tab")) document.querySelectorAll("[role=tab].current").forEach(remember);
   });
   document.addEventListener("htmx:afterSettle", () => {
     reachable();
     for (const chosen of chosenTabs.values()) {
-      const tab = document.querySelector(`${chosen}:not(.on)`);
+      const tab = document.querySelector(`${chosen}:not(.current)`);
       if (tab) openTab(tab);
     }
   });

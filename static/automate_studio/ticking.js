@@ -26,7 +26,7 @@
       line.style.left = `${Math.min(100, (elapsed / total) * 100)}%`;
       line.firstElementChild.textContent = text(elapsed / 1000);
     }
-    for (const bar of document.querySelectorAll("#timeline .lv")) {
+    for (const bar of document.querySelectorAll("#timeline .live")) {
       bar.style.setProperty("--w", Math.max(0, Math.min(total, elapsed) - Number(bar.style.getPropertyValue("--s"))));
     }
     if (elapsed > total) document.dispatchEvent(new Event("da:outgrown")); // a longer axis is the server's to draw

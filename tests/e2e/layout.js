@@ -78,7 +78,7 @@
     return overlapping(boxes);
   };
 
-  const cutCards = () => [...document.querySelectorAll(".da-cv")].filter(isSeen).flatMap((canvas) => {
+  const cutCards = () => [...document.querySelectorAll(".da-viewport")].filter(isSeen).flatMap((canvas) => {
     const { left } = canvas.getBoundingClientRect();
     return [...canvas.querySelectorAll(".da-step")].filter((card) => {
       const box = card.getBoundingClientRect();

@@ -60,9 +60,9 @@ def test_no_page_keeps_anybody_out(places, root, site):
 _SEEN = """
 () => {
   const canvas = getComputedStyle(document.body).backgroundColor;
-  const drawn = [...document.querySelectorAll(".da-root :is(.i, .da-dot:not(.ring), .da-trk i, .da-seg-p i)")];
+  const drawn = [...document.querySelectorAll(".da-root :is(.icon, .da-dot:not(.ring), .da-tracker i, .da-progress-segments i)")];
   const lost = drawn.filter((each) => each.offsetParent && getComputedStyle(each).backgroundColor === canvas);
-  const edged = [...document.querySelectorAll(".da-root :is(.da-btn, .da-in, .da-step)")];
+  const edged = [...document.querySelectorAll(".da-root :is(.da-btn, .da-input, .da-step)")];
   const bare = edged.filter((each) => each.offsetParent && parseFloat(getComputedStyle(each).outlineWidth) < 1);
   return [...lost, ...bare].map((each) => each.className);
 }

@@ -42,7 +42,7 @@ def saved(key, name):
 def test_data_is_picked_shown_as_tokens_and_previewed(opened, faults, shot):
     page = opened
     message = page.get_by_role("textbox", name="Message")
-    expect(message.locator(".da-tok")).to_have_text("Look: title")
+    expect(message.locator(".da-token")).to_have_text("Look: title")
     expect(page.locator("#preview-field-inputs-message mark")).to_have_text(ISSUE["title"])
 
     # a brace opens the picker, what follows searches, the keyboard alone inserts
@@ -58,14 +58,16 @@ def test_data_is_picked_shown_as_tokens_and_previewed(opened, faults, shot):
     page.keyboard.type("!")
     both = "{{ steps.look.output.title }} by {{ event.payload.user.login }}!"
     wait_for(lambda: saved("tell", "message") == both)
-    expect(page.locator("#preview-field-inputs-message .da-prev")).to_have_text(f"{ISSUE['title']} by tkowalczyk!")
+    expect(page.locator("#preview-field-inputs-message .da-preview-text")).to_have_text(
+        f"{ISSUE['title']} by tkowalczyk!"
+    )
 
     # a token goes as one, and comes back
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Backspace")
-    expect(message.locator(".da-tok")).to_have_count(1)
+    expect(message.locator(".da-token")).to_have_count(1)
     page.keyboard.press("Control+z")
-    expect(message.locator(".da-tok")).to_have_count(2)
+    expect(message.locator(".da-token")).to_have_count(2)
 
     # the format of the token before the caret
     page.keyboard.press("Alt+ArrowDown")
@@ -78,7 +80,7 @@ def test_data_is_picked_shown_as_tokens_and_previewed(opened, faults, shot):
     page.keyboard.press("Control+c")
     page.keyboard.press("End")
     page.keyboard.press("Control+v")
-    expect(message.locator(".da-tok")).to_have_count(4)
+    expect(message.locator(".da-token")).to_have_count(4)
     page.keyboard.press("Control+z")
 
     # the text behind it, with an error in it
@@ -91,7 +93,7 @@ def test_data_is_picked_shown_as_tokens_and_previewed(opened, faults, shot):
 
     # an undo of the draft draws the panel anew: tokens stay tokens
     page.locator("#undo").click()
-    expect(message.locator(".da-tok")).to_have_text(["Look: title"])
+    expect(message.locator(".da-token")).to_have_text(["Look: title"])
     expect(page.locator("#preview-field-inputs-message mark")).to_have_text(ISSUE["title"])
 
     # the tree by keyboard; Escape gives the caret back
@@ -147,10 +149,10 @@ def test_a_hostile_example_is_chosen_and_never_executes(opened, faults, shot):
     page.get_by_role("treeitem", name="<img src=x onerror=").click()
     page.get_by_role("treeitem", name="title, <script>").click()
     message = page.get_by_role("textbox", name="Message")
-    expect(message.locator(".da-tok")).to_have_count(3)
+    expect(message.locator(".da-token")).to_have_count(3)
     expect(page.locator("#preview-field-inputs-message")).to_contain_text("<script>window.hacked = 1</script>")
     wait_for(lambda: "onerror" in saved("tell", "message"))
     page.reload()
-    expect(message.locator(".da-tok")).to_have_count(3)
+    expect(message.locator(".da-token")).to_have_count(3)
     assert page.evaluate("window.hacked") is None
     assert [fault for fault in faults(page) if "422" not in fault] == []

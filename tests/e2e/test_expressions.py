@@ -67,7 +67,7 @@ def test_a_second_place_a_sum_and_functions(opened, faults, shot):
     page.keyboard.press("Enter")
     both = "{{ first(steps.look.output.title, event.payload.user.login) }}"
     wait_for(lambda: saved("tell", "message") == both)
-    expect(message.locator(".da-tok")).to_have_text("Look: title, or user.login")
+    expect(message.locator(".da-token")).to_have_text("Look: title, or user.login")
     expect(page.locator("#problem-count")).to_have_text("No problems")
 
     # a function is applied to the token at the caret

@@ -68,7 +68,7 @@ def test_rows_expressions_and_values_of_ones_own(opened, faults, shot):
     body = page.get_by_role("textbox", name="JSON body")
     body.focus()
     shadows = body.evaluate(
-        "(it) => [it, it.closest('.da-in')].map((each) => getComputedStyle(each).boxShadow !== 'none')"
+        "(it) => [it, it.closest('.da-input')].map((each) => getComputedStyle(each).boxShadow !== 'none')"
     )
     assert shadows == [False, True], "the field wears the one ring of the focus"
     body.fill('{"a": 1,\n "b" 2}')

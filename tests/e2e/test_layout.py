@@ -153,7 +153,7 @@ def test_panels_of_the_builder_keep_their_fields_inside(workflow, root, site, ad
         for width in (1440, 720, 390):
             _resize(page, width)
             _open(page, f"{site}/admin/automate/workflows/{made.pk}/builder/?step={step}")
-            page.wait_for_selector("#workflow-budget form" if step == "~workflow" else ".da-exp-tools")
+            page.wait_for_selector("#workflow-budget form" if step == "~workflow" else ".da-expression-tools")
             for button in page.locator("#inspector [data-mode=expression]").all():
                 button.click()
             faults = _measured(page, "cutInPanel")
@@ -185,7 +185,7 @@ def test_a_canvas_fits_again_until_a_person_zooms(busy, root, site):
     page.get_by_role("button", name="Zoom in").click()
     chosen = zoom.inner_text()
     page.set_viewport_size({"width": 1440, "height": 900})
-    page.wait_for_function("document.querySelector('.da-cv').clientWidth > 600")
+    page.wait_for_function("document.querySelector('.da-viewport').clientWidth > 600")
     expect(zoom).to_have_text(chosen)
     page.get_by_role("button", name=re.compile("%")).click()
     expect(zoom).to_have_text(wide)
@@ -202,7 +202,7 @@ def test_every_control_of_the_overview_leads_where_it_says(workflow, admin, root
     )
     page, overview = root, f"{site}/admin/"
     sign_in_as_root(page)
-    expect(page.locator(".da-ov-slow tbody tr")).to_have_count(1)
+    expect(page.locator(".da-overview-slow tbody tr")).to_have_count(1)
     links = page.locator(".da-root a[href]:visible")
     leads = links.evaluate_all("found => found.map((link) => link.href)")
     assert len(leads) >= 14

@@ -96,7 +96,7 @@ def test_a_step_goes_from_running_to_succeeded_without_a_reload(
     expect(_card(page, "route-done")).to_have_attribute("data-st", "succeeded")
     expect(page.locator("#run-state")).to_contain_text("Succeeded")
     expect(page.locator("#live")).to_have_text("Ended")
-    expect(page.locator(".da-cond.hit")).to_contain_text("Good")
+    expect(page.locator(".da-cond.taken")).to_contain_text("Good")
     assert page.evaluate("window.untouched") is True
     assert faults(page) == []
     shot(page, "run-succeeded")
@@ -232,7 +232,7 @@ def test_a_loop_is_looked_through_item_by_item(workflow, sink, gates, send, sign
     wait_for(lambda: run.steps.filter(path="each[23]/call").exists())
     page.goto(f"{_run_page(site, run)}?step=each")
     told, call = page.locator(".da-item > span"), _card(page, "each-call")
-    items = page.locator(".da-it a")
+    items = page.locator(".da-loop-item a")
     expect(told).to_have_text("Item 5 of 24, 1 failed")
     expect(items).to_have_count(10)
     page.evaluate("window.untouched = true")

@@ -35,7 +35,7 @@ COVERED = """
   const box = each.getBoundingClientRect();
   if (box.width < 4 || box.height < 4) return false;
   const hit = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
-  return !(each.contains(hit) || hit?.contains(each) && hit.matches("label, .da-in"));
+  return !(each.contains(hit) || hit?.contains(each) && hit.matches("label, .da-input"));
 }).map((each) => each.outerHTML.slice(0, 120))
 """
 

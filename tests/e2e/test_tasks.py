@@ -81,7 +81,7 @@ def test_deciding_on_a_phone_and_saying_who_is_told(workflow, deliver, browser, 
         page,
         page.get_by_role("main")
         .get_by_role("link", name="Notifications")
-        .or_(page.locator(".da-ph a", has_text="Notifications"))
+        .or_(page.locator(".da-page-head a", has_text="Notifications"))
         .first,
     )
     press(page, page.get_by_role("link", name="New rule").first)

@@ -40,7 +40,9 @@ def operator(db):
 
 def _shown(answer):
     return {
-        a["href"].rstrip("/").rpartition("/")[2] for _, a in Page(answer).tags if "da-tpl" in a.get("class", "").split()
+        a["href"].rstrip("/").rpartition("/")[2]
+        for _, a in Page(answer).tags
+        if "da-template" in a.get("class", "").split()
     }
 
 

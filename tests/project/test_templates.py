@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.conftest import ROOT
+
+_SHORT = {"bar", "key", "new", "off", "row", "top"}  # words of their own
+_NO_SELECTOR = re.compile(r"/\*.*?\*/|url\([^)]*\)|\"[^\"]*\"", re.DOTALL)
 
 
 def test_no_line_of_a_template_is_over_120_columns():
@@ -15,3 +20,11 @@ def test_no_line_of_a_template_is_over_120_columns():
         if len(line) > 120
     ]
     assert not wide
+
+
+def test_classes_of_our_style_sheets_are_words():
+    sheets = [path for path in (ROOT / "static").rglob("*.css") if "vendor" not in path.parts]
+    assert len(sheets) > 10
+    text = "\n".join(_NO_SELECTOR.sub("", path.read_text(encoding="utf-8")) for path in sheets)
+    names = set(re.findall(r"\.([a-zA-Z_][\w-]*)", text))
+    assert {name for name in names if len(name) < 4} - _SHORT == set()

@@ -91,7 +91,7 @@ def test_an_answer_holds_all_that_a_command_may_have_changed(builder):
 def test_a_new_step_is_asked_to_be_filled_in_before_it_is_complained_about(builder):
     page = Page(builder.do("add", kind="action", action="data.log", index="1"))
     [why] = page.all(data_missing="error")
-    assert why["id"] == "field-inputs-message-why" and "err" not in why["class"].split() and "role" not in why
+    assert why["id"] == "field-inputs-message-why" and "error" not in why["class"].split() and "role" not in why
     assert not page.all(role="alert") and "Message required" in page.text
     review = Page(builder.client.get(reverse("studio:review", args=[builder.workflow.pk])))
     assert "Error: Write to log" in review.text and "To fill in" not in review.text
@@ -165,7 +165,7 @@ def test_every_problem_names_its_field_and_stands_there(builder, endpoint):
         assert is_hollow or (at in panel.ids and {"err", "warn", "missing"} & {*said.split()}), line
     assert re.search(r"Trigger event\s*\u203a\s*,\s*Event\s*:\s*Is required", page.text)
     warned = builder.panel("approval").ids["field-assignees-why"]
-    assert "warn" in warned["class"] and "err" not in warned["class"] and warned["role"] == "status"
+    assert "warn" in warned["class"] and "error" not in warned["class"] and warned["role"] == "status"
     triggers = builder.panel("~trigger")
     assert triggers.ids["t-event-event-why"]["data-missing"] == "error" and "Event is required." in triggers.text
     assert "warn" in triggers.ids["t-webhook-endpoint-why"]["class"], "not signed, which is no error"

@@ -407,7 +407,9 @@ def test_filters_search_and_pages(came, sign_in, owner, monkeypatch, settings):
     monkeypatch.setattr(event_search, "SLICES", (1, 1))
     looked = EventPage(client.get(INBOX, {"type": "push"}))
     assert looked.events == [keys[1]] and "Looked at 2 events, as far as" in looked.text
-    further = next(a["href"] for _, a in looked.tags if "after=" in a.get("href", "") and a.get("class") == "da-btn xs")
+    further = next(
+        a["href"] for _, a in looked.tags if "after=" in a.get("href", "") and a.get("class") == "da-btn tiny"
+    )
     assert EventPage(client.get(INBOX + further)).events == [keys[2]]
     monkeypatch.setattr(statement_timeout, "SECONDS", 0.3)
     asleep = RawSQL("SELECT id FROM automate_core_event, pg_sleep(5)", [])

@@ -263,5 +263,5 @@ def test_empty_lists_offer_one_action(sign_in, owner, admin):
          reverse("admin:automate_connectors_connection_add"), owner),
         (BUDGETS, reverse("admin:automate_llm_llmbudget_add"), admin),
     ):  # fmt: skip
-        empty = sign_in(person).get(url).content.decode().partition('class="da-emp"')[2].partition("</section>")[0]
+        empty = sign_in(person).get(url).content.decode().partition('class="da-nothing"')[2].partition("</section>")[0]
         assert re.findall(r'href="([^"]+)"', empty) == [action], url

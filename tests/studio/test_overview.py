@@ -41,7 +41,7 @@ INDEX = reverse("admin:index")
 def figures(page):
     """The key figures by their label, with what stands beside them."""
     cells = re.findall(
-        r'class="lab">(.*?)</span>.*?class="val num">(.*?)</span>\s*<span class="dlt num \w*">(.*?)</span>\s*[<\n]',
+        r'class="caption">(.*?)</span>.*?class="figure numeric">(.*?)</span>\s*<span class="change numeric \w*">(.*?)</span>\s*[<\n]',
         page,
         re.S,
     )

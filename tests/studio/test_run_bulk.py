@@ -218,7 +218,7 @@ def test_views_are_saved_shared_renamed_and_deleted(failed, sign_in, owner, coll
     change, delete = (reverse(f"studio:view_{verb}", args=[view.pk]) for verb in ("change", "delete"))
     assert sign_in(colleague).post(change, {"name": "Mine"}).status_code == 403
     client.post(change, {"name": "Orders", "query": query})
-    assert "Orders" not in re.findall(r'da-view.*?trunc">([^<]*)', sign_in(colleague).get(RUN_LIST).content.decode())
+    assert "Orders" not in re.findall(r'da-view.*?clipped">([^<]*)', sign_in(colleague).get(RUN_LIST).content.decode())
     deleted = client.post(delete, {"query": query})
     assert not SavedView.objects.exists() and "Deleted the view Orders." in Page(deleted).text
     client.post(reverse("studio:view_save"), hidden(deleted))

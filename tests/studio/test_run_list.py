@@ -135,7 +135,8 @@ def test_what_is_found_tells_nobody_what_they_may_not_see(orders, sign_in, owner
         answer = nothing.get(RUN_LIST, query)
         assert runs_shown(answer) == [] and ">Orders<" not in answer.content.decode(), query
     legend = re.findall(
-        r'da-lg">.*?<b class="num">([^<]*)', nothing.get(RUN_LIST, {"workflow": "orders"}).content.decode()
+        r'da-legend-entry">.*?<b class="numeric">([^<]*)',
+        nothing.get(RUN_LIST, {"workflow": "orders"}).content.decode(),
     )
     assert legend == []
 
@@ -172,7 +173,7 @@ def test_the_histogram_counts_what_the_list_shows(orders, sign_in, owner):
         ({"show": "tests"}, {"Succeeded": "1"}),
     ):
         html = client.get(RUN_LIST, query).content.decode()
-        assert dict(re.findall(r'aria-hidden="true"></i>(\w+)<b class="num">([^<]*)', html)) == counted, query
+        assert dict(re.findall(r'aria-hidden="true"></i>(\w+)<b class="numeric">([^<]*)', html)) == counted, query
     bars = re.findall(r'data-from="([^"]*)" data-to="([^"]*)" data-said="([^"]*)"', html)
     [(start, end)] = [(start, end) for start, end, said in bars if "1 succeeded" in said]
     within = client.get(RUN_LIST, {"from": start, "to": end, "show": "tests"})

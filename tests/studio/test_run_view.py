@@ -100,8 +100,8 @@ def test_cards_say_what_a_run_waits_for(workflow, deliver, drain, sink, sign_in,
     assert "Waits for its callback, until " in descriptions["answer"]
     assert "try 2 of 3" in _label(page, "both-send") and "data-until=" in text
     assert page.ids["card-last"]["data-st"] == "pending" and page.ids["card-first"]["data-st"] == "succeeded"
-    assert page.ids["row-both-ask"]["role"] == "row" and 'class="wt lv" data-st="waiting"' in text
-    assert 'class="bk lv"' in text and text.count('class="da-lane"') == 4
+    assert page.ids["row-both-ask"]["role"] == "row" and 'class="waiting live" data-st="waiting"' in text
+    assert 'class="backoff live"' in text and text.count('class="da-lane"') == 4
     assert "now, " not in page.text, "the run's version is the one of today"
 
     changed = yaml_files.read_workflow(WAITING.format(url=sink.url).replace("duration: 1h", "duration: 2h"))

@@ -26,7 +26,7 @@ def orders(workflow, deliver, drain):
 
 
 def _shown(page):
-    return {each["title"] for each in page.all(class_="da-subject trunc")}
+    return {each["title"] for each in page.all(class_="da-subject clipped")}
 
 
 def test_lists_and_headers_show_the_subject_to_those_who_may_view_payloads(orders, sign_in, owner, colleague):

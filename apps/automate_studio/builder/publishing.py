@@ -56,7 +56,12 @@ class DifferenceRow:
         return escape_invisible(self.difference.words)
 
 
-_SIGNS = {"added": ("a", "+"), "removed": ("d", "\u2212"), "moved": ("m", "↕"), "changed": ("m", "~")}
+_SIGNS = {
+    "added": ("added", "+"),
+    "removed": ("removed", "\u2212"),
+    "moved": ("changed", "↕"),
+    "changed": ("changed", "~"),
+}
 
 
 # --- the review -------------------------------------------------------------------------------------------------------

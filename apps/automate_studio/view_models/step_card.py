@@ -86,15 +86,15 @@ def card_style(step: Step) -> CardStyle:
 
 
 _ICONS: dict[type[Any], tuple[str, str]] = {
-    BranchStep: ("alt_route", "tl-logic"),
-    ParallelStep: ("call_split", "tl-logic"),
-    ForEachStep: ("repeat", "tl-logic"),
-    RepeatStep: ("sync", "tl-logic"),
-    WaitStep: ("hourglass_top", "tl-logic"),
-    ApprovalStep: ("how_to_reg", "tl-logic"),
-    WorkflowStep: ("account_tree", "tl-logic"),
-    TryStep: ("shield", "tl-logic"),
-    StopStep: ("stop_circle", "tl-logic"),
+    BranchStep: ("alt_route", "tint-logic"),
+    ParallelStep: ("call_split", "tint-logic"),
+    ForEachStep: ("repeat", "tint-logic"),
+    RepeatStep: ("sync", "tint-logic"),
+    WaitStep: ("hourglass_top", "tint-logic"),
+    ApprovalStep: ("how_to_reg", "tint-logic"),
+    WorkflowStep: ("account_tree", "tint-logic"),
+    TryStep: ("shield", "tint-logic"),
+    StopStep: ("stop_circle", "tint-logic"),
 }
 
 
@@ -102,7 +102,7 @@ def _action_style(reference: str) -> CardStyle:
     try:
         adapter, action = find_action(reference)
     except LookupError:
-        return CardStyle(f"{reference}, not installed", "extension_off", "tl-logic")
+        return CardStyle(f"{reference}, not installed", "extension_off", "tint-logic")
     does = f", {(action.label or action.name).lower()}" if len(adapter.actions) != 1 else ""
     return CardStyle(f"{adapter.name}{does}", adapter.icon, "", adapter.hue)
 

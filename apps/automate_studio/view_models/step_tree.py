@@ -269,7 +269,7 @@ def _trigger_card(trigger: Trigger | None, state: str, note: str) -> StepCard:
     if note and name == "Webhook":
         which = f"{which.partition(', ')[0]}, {note}"
     icon = step_card.trigger_icon(trigger)
-    return StepCard(path="", name=name, subtitle=which, icon=icon, tint="tl-hook", level=1, state=state)
+    return StepCard(path="", name=name, subtitle=which, icon=icon, tint="tint-hook", level=1, state=state)
 
 
 def _build_cards(

@@ -237,7 +237,7 @@ class _RowBuilder:
                 loop=card.dom_id,
                 name=f"{'Round' if items.total is None else 'Item'} {item.index + 1:,}",
                 depth=depth,
-                bar=self._bar(item.started_at, finished, "" if item.state == "failed" else "ok", item.state),
+                bar=self._bar(item.started_at, finished, "" if item.state == "failed" else "succeeded", item.state),
                 text=format_duration(seconds) if seconds is not None else state_word(item.state),
                 shown=shown,
             )
@@ -263,10 +263,10 @@ class _RowBuilder:
             if not parked:
                 yield self._bar(attempt.started_at, attempt.finished_at, _bar_kind(card, attempt), attempt.status)
             if attempt.finished_at and attempt.status == "failed" and (following or recorded.retry_due):
-                yield self._bar(attempt.finished_at, following.started_at if following else None, "bk")
+                yield self._bar(attempt.finished_at, following.started_at if following else None, "backoff")
         for wait in waits:
             state = "waiting" if wait.resolved_at is None else card.state
-            yield self._bar(wait.since, wait.resolved_at, "wt", state)
+            yield self._bar(wait.since, wait.resolved_at, "waiting", state)
 
     def _bar(self, start: dt.datetime, end: dt.datetime | None, kind: str, state: str = "") -> TimelineBar:
         last = end or self.end
@@ -285,8 +285,8 @@ def _card_count(route: RouteView) -> int:
 
 def _bar_kind(card: StepCard, attempt: Attempt) -> str:
     if card.holds:
-        return "gp"
-    return "ok" if attempt.status == "succeeded" else ""
+        return "between-attempts"
+    return "succeeded" if attempt.status == "succeeded" else ""
 
 
 def _bar_summary(recorded: StepHistory) -> str:

@@ -209,10 +209,10 @@ def _name_row(part: str | int | None, level: int) -> JsonRow:
 def _leaf_text(value: Any, most: int) -> tuple[str, str, int]:
     """(style, JSON text, number of omitted characters) of a scalar."""
     if isinstance(value, str):
-        return "s", escape_invisible(json.dumps(value[:most], ensure_ascii=False)), max(0, len(value) - most)
+        return "string", escape_invisible(json.dumps(value[:most], ensure_ascii=False)), max(0, len(value) - most)
     if isinstance(value, dict | list):
-        return "p", "{}" if isinstance(value, dict) else "[]", 0
-    return "n", json.dumps(value), 0
+        return "punctuation", "{}" if isinstance(value, dict) else "[]", 0
+    return "number", json.dumps(value), 0
 
 
 def long_text_row(text: str) -> JsonRow:

@@ -16,7 +16,7 @@ _PIECES = re.compile(
     r"|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<word>true|false|null)|(?P<rest>[^\"\d\-tfn]+|.)",
     re.DOTALL,
 )
-_CLASSES = {"string": "s", "number": "n", "word": "n", "rest": "p"}
+_CLASSES = {"string": "string", "number": "number", "word": "number", "rest": "punctuation"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def _token_pieces(text: str) -> list[tuple[str, str]]:
     pieces: list[tuple[str, str]] = []
     for match in _PIECES.finditer(text):
         if match["key"] is not None:
-            pieces += [("k", match["key"]), ("p", match["colon"])]
+            pieces += [("key", match["key"]), ("punctuation", match["colon"])]
         else:
             pieces.append((_CLASSES[str(match.lastgroup)], match[0]))
     return pieces
