@@ -24,7 +24,7 @@ class Governed(models.Model):
 
 
 def verbs(model: str, *names: str) -> list[tuple[str, str | StrPromise]]:
-    """Return `Meta.permissions` of `model`: each verb within reach (`use_connection`) and for any (`use_any_connection`).
+    """Return `Meta.permissions` of `model`: verbs within reach (`use_connection`) and for any (`use_any_connection`).
 
     `add` has no "any" form.
     """
