@@ -63,6 +63,20 @@ def test_a_job_is_made_by_one_text():
     assert _with(r"OutboxJob(\.objects\.(create|bulk_create))?\(\s*kind=") == []
 
 
+# --- what a definition holds ------------------------------------------------------------------------------------------
+
+
+def test_one_module_says_where_lists_of_steps_stand():
+    assert _with(r"\"on_error\.steps\"|\]\.steps\"") == ["automate_core/definition/slots.py"]
+    assert _with(r"OnError\(steps=") == ["automate_core/definition/slots.py"]
+
+
+def test_one_module_says_which_steps_can_be_named():
+    reads_match = [name for name, source in _sources("automate_core/definition") if 'match="all"' in source]
+    assert reads_match == ["automate_core/definition/scope.py"]
+    assert _with(r"\bAvailableStep\(") == ["automate_core/definition/scope.py"]
+
+
 def _with(pattern: str) -> list[str]:
     return [name for name, source in _sources() if re.search(pattern, source)]
 

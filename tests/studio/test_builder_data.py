@@ -11,12 +11,12 @@ from guardian.shortcuts import assign_perm
 
 from automate_core.authoring import workflows
 from automate_core.authoring.drafts import commands
+from automate_core.definition import scope
 from automate_core.definition.parsing import parse
 from automate_core.expressions.templating import compile_template
 from automate_core.models import Event, ExecutionRun
 from automate_governance.models import AuditEntry
 from automate_studio.models import ChosenSample
-from automate_studio.ui.samples import scope
 from tests.support.builder import Builder
 from tests.support.costs import at_most
 from tests.support.events import came_to
@@ -125,7 +125,8 @@ def test_what_is_offered_is_what_may_be_named(workflow, sign_in, owner):
     """At every step: the steps that validation lets an expression name there, and no others."""
     made = workflow(SCOPES, publish=False)
     builder = Picker(sign_in(owner), made)
-    draft = commands.load_state(made).draft
+    state = commands.load_state(made)
+    draft = state.draft
     asked = [node for node in draft.steps.values() if node.kind == "action" and node.key != "off"]
     for node in asked:
         path = builder_path(draft, node.key)
@@ -133,7 +134,7 @@ def test_what_is_offered_is_what_may_be_named(workflow, sign_in, owner):
         told = re.search(r"steps before this one: ([a-z_, ]+)", said)
         assert told, node.key
         named = set() if told[1] == "none" else set(told[1].split(", "))
-        assert {known.node.key for known in scope.available_steps(draft, node)} == named, node.key
+        assert scope.scope_at(state.parsed.definition, node.key).step_keys == named, node.key
     groups = builder.groups("last")
     assert "3. In a, only if Every took a" in groups and "14. Turn" not in " ".join(groups)
     assert "11. Risky, only if Careful went well" in groups and "12. Each, only if Careful went well" in groups

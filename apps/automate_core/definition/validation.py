@@ -43,6 +43,7 @@ from automate_core.definition.document import (
 )
 from automate_core.definition.literal_inputs import literal_input_problems
 from automate_core.definition.plain_secrets import plain_secrets
+from automate_core.definition.scope import BEFORE_A_RUN, ERROR_NAMES, EVENT_NAMES, NameScope, root_scope
 from automate_core.definition.slots import slots, walk
 from automate_core.definition.validators import registered_problems
 from automate_core.expressions.durations import parse_duration
@@ -53,34 +54,22 @@ from automate_core.expressions.templating.limits import MAX_WRITTEN
 from automate_governance.secrets.resolver import NOT_A_REFERENCE, is_reference
 from automate_plugins.fields import FieldSpec
 
-NAMES = frozenset({"event", "steps", "run", "vars", "callbacks"})
-EVENT_NAMES = ("payload", "type", "source", "headers", "id", "time")
-ERROR_NAMES = ("code", "message", "step", "details", "retryable", "retry_after")
-
 
 @dataclass(frozen=True)
 class _Here:
-    """What can be named at a place: the steps `before` it whose output is known, and the names in scope."""
+    """A place of the workflow `slug`: the names that expressions there can use."""
 
     slug: str
-    variables: frozenset[str]
-    callbacks: frozenset[str]
-    before: frozenset[str] = frozenset()
-    names: frozenset[str] = NAMES
-    depth: int = 1
+    scope: NameScope
 
-    def after(self, *keys: str) -> _Here:
-        return replace(self, before=self.before | set(keys))
+    def after(self, step: Step) -> _Here:
+        return replace(self, scope=self.scope.after(step))
 
-    def inside(self, *names: str) -> _Here:
-        return replace(self, names=self.names | set(names), depth=self.depth + 1)
+    def inside(self, step: Step, slot_key: str) -> _Here:
+        return replace(self, scope=self.scope.inside(step, slot_key))
 
-
-def _start(definition: Definition) -> _Here:
-    steps = [step for _, step in walk(definition.steps)]
-    saved = {step.save_as for step in steps if isinstance(step, ActionStep) and step.save_as}
-    callbacks = {step.key for step in steps if isinstance(step, WaitStep) and step.callback}
-    return _Here(definition.slug, frozenset(definition.vars) | saved, frozenset(callbacks))
+    def with_names(self, names: frozenset[str]) -> _Here:
+        return replace(self, scope=replace(self.scope, names=names))
 
 
 def find_problems(definition: Definition) -> list[Problem]:
@@ -93,7 +82,7 @@ def find_problems(definition: Definition) -> list[Problem]:
         return [
             Problem("steps", f"the expressions of a workflow are at most {MAX_WRITTEN:,} characters, not {written:,}")
         ]
-    here = _start(definition)
+    here = _Here(definition.slug, root_scope(definition))
     return [*_about_the_whole(definition, here), *_in_order(definition.steps, "steps", here)]
 
 
@@ -105,7 +94,7 @@ def _about_the_whole(definition: Definition, here: _Here) -> Iterator[Problem]:
             yield Problem(f"{place}.key", f"{step.key!r} is taken by {seen[step.key]}")
         seen.setdefault(step.key, place)
     if definition.concurrency and definition.concurrency.key:
-        event_only = replace(here, names=frozenset({"event", "vars"}))
+        event_only = here.with_names(BEFORE_A_RUN)
         yield from _in_template(definition.concurrency.key, "concurrency.key", event_only, light=True)
     yield from _search_terms(definition, here)
     keys: set[str] = set()
@@ -115,7 +104,7 @@ def _about_the_whole(definition: Definition, here: _Here) -> Iterator[Problem]:
             yield Problem(f"{place}.key", f"{trigger.key!r} is taken by another trigger")
         keys.add(trigger.key)
         if trigger.filter is not None:
-            yield from _in_rule(trigger.filter, f"{place}.filter", replace(here, names=frozenset({"event"})))
+            yield from _in_rule(trigger.filter, f"{place}.filter", here.with_names(frozenset({"event"})))
         yield from registered_problems(trigger, place)
         match trigger:
             case ScheduleTrigger():
@@ -130,7 +119,7 @@ def _search_terms(definition: Definition, here: _Here) -> Iterator[Problem]:
     declared = definition.search_terms
     if len(declared) > MAX_SEARCH_TERMS:
         yield Problem("search_terms", f"there are at most {MAX_SEARCH_TERMS}, not {len(declared)}")
-    event_only = replace(here, names=frozenset({"event", "vars"}))
+    event_only = here.with_names(BEFORE_A_RUN)
     if definition.subject.strip():
         yield from _in_template(as_template(definition.subject), "subject", event_only, light=True)
     for name, expression in declared.items():
@@ -185,40 +174,24 @@ def _form(fields: list[FormField], place: str) -> Iterator[Problem]:
 
 def _in_order(steps: list[Step], place: str, here: _Here) -> Iterator[Problem]:
     """The faults of a list of steps."""
-    if here.depth > MAX_NESTING:
+    if here.scope.depth > MAX_NESTING:
         yield Problem(place, f"nested more than {MAX_NESTING} deep")
         return
     for index, step in enumerate(steps):
         yield from _in_step(step, f"{place}[{index}]", here)
-        if not step.disabled:
-            here = here.after(step.key, *_seen_after(step))
-
-
-def _seen_after(step: Step) -> Iterator[str]:
-    """The keys of the steps inside `step` whose output can be used after it: all but those of loops."""
-    if isinstance(step, ForEachStep | RepeatStep):
-        return
-    for slot in slots(step):
-        for inner in slot.steps:
-            yield inner.key
-            yield from _seen_after(inner)
+        here = here.after(step)
 
 
 def _in_step(step: Step, place: str, here: _Here) -> Iterator[Problem]:
     """The faults of one step and of all inside it."""
-    inside = dict.fromkeys((slot.key for slot in slots(step)), here.inside())
     yield from _hollow(step, place)
     match step:
         case ActionStep():
             yield from _in_action(step, place, here)
-            inside["on_error"] = here.inside("error")
         case BranchStep():
             yield from _in_slot_keys(step.arms, f"{place}.arms", OTHERWISE)
-            for index, arm in enumerate(step.arms):
-                yield from _in_rule(arm.when, f"{place}.arms[{index}].when", here)
-                if step.match == "all":  # one after the other
-                    before = [inner for arm in step.arms[:index] for inner in arm.steps]
-                    inside[arm.key] = here.inside().after(*(inner.key for inner in before), *_inner_keys(before))
+            for index, route in enumerate(step.arms):
+                yield from _in_rule(route.when, f"{place}.arms[{index}].when", here)
         case ParallelStep():
             yield from _in_slot_keys(step.arms, f"{place}.arms", "")
         case ForEachStep():
@@ -226,27 +199,20 @@ def _in_step(step: Step, place: str, here: _Here) -> Iterator[Problem]:
                 reason = "For each needs a list, or an expression that gives one"
                 yield Problem(f"{place}.items", reason, missing=not step.items)
             yield from _in_template(step.items, f"{place}.items", here)
-            inside["steps"] = here.inside("item", "index")
         case RepeatStep():
-            inside["steps"] = here.inside("index")
-            body = here.inside("index").after(*(inner.key for inner in step.steps), *_inner_keys(step.steps))
-            yield from _in_rule(step.until, f"{place}.until", body)
+            yield from _in_rule(step.until, f"{place}.until", replace(here, scope=here.scope.at_condition(step)))
         case WaitStep():
             yield from _in_wait(step, place, here)
         case ApprovalStep():
             yield from _in_approval(step, place, here)
-            inside = dict.fromkeys(inside, here.inside().after(step.key))
         case WorkflowStep():
             yield from _in_template(step.payload, f"{place}.payload", here)
             if step.workflow == here.slug:
                 yield Problem(f"{place}.workflow", "a workflow cannot start itself")
-        case TryStep():
-            tried = here.inside().after(*(inner.key for inner in step.steps), *_inner_keys(step.steps))
-            inside |= {"on_error": replace(tried, names=tried.names | {"error"}), "always": tried}
         case StopStep():
             yield from _in_template(step.message, f"{place}.message", here)
     for slot in slots(step):
-        yield from _in_order(slot.steps, f"{place}.{slot.place}", inside[slot.key])
+        yield from _in_order(slot.steps, f"{place}.{slot.place}", here.inside(step, slot.key))
 
 
 def _hollow(step: Step, place: str) -> Iterator[Problem]:
@@ -258,11 +224,6 @@ def _hollow(step: Step, place: str) -> Iterator[Problem]:
             yield Problem(f"{place}.arms", "a parallel step needs at least one track", missing=True)
         case ForEachStep(steps=[]) | RepeatStep(steps=[]) | TryStep(steps=[]):
             yield Problem(f"{place}.steps", "there is no step in it yet", missing=True)
-
-
-def _inner_keys(steps: list[Step]) -> Iterator[str]:
-    for inner in steps:
-        yield from _seen_after(inner)
 
 
 def _in_slot_keys(lanes: Iterable[Route | NamedSlot], place: str, reserved: str) -> Iterator[Problem]:
@@ -331,7 +292,7 @@ def _in_action(step: ActionStep, place: str, here: _Here) -> Iterator[Problem]:
     elif step.on_error is not None and step.on_error.value is not msgspec.UNSET and step.on_error.steps:
         yield Problem(f"{place}.on_error", "what to do on an error is a value or steps, not both")
     elif step.on_error is not None and step.on_error.value is not msgspec.UNSET:
-        yield from _in_template(step.on_error.value, f"{place}.on_error.value", here.inside("error"))
+        yield from _in_template(step.on_error.value, f"{place}.on_error.value", here.inside(step, "on_error"))
     try:
         _, action = find_action(step.action)
     except LookupError as error:
@@ -409,23 +370,24 @@ def _in_rule(rule: Any, place: str, here: _Here) -> Iterator[Problem]:
 
 def _in_path(path: Path, place: str, here: _Here) -> Iterator[Problem]:
     """Is there such a name at that place? What payloads hold is known only when they come."""
+    names = here.scope.names
     shown, first, second = describe(path), path[0], path[1] if len(path) > 1 else None
-    if first not in here.names:
-        yield Problem(place, f"{shown}: there is no {first!r} here; there is {', '.join(sorted(here.names))}")
+    if first not in names:
+        yield Problem(place, f"{shown}: there is no {first!r} here; there is {', '.join(sorted(names))}")
     elif second is None:
         return
     elif first == "event" and second not in EVENT_NAMES:
         yield Problem(place, f"{shown}: an event has {', '.join(EVENT_NAMES)}")
     elif first == "error" and second not in ERROR_NAMES:
         yield Problem(place, f"{shown}: an error has {', '.join(ERROR_NAMES)}")
-    elif first == "vars" and second not in here.variables:
-        there = ", ".join(sorted(here.variables)) or "none"
+    elif first == "vars" and second not in here.scope.variables:
+        there = ", ".join(sorted(here.scope.variables)) or "none"
         yield Problem(place, f"{shown}: there is no variable {second!r}; variables: {there}")
-    elif first == "callbacks" and second not in here.callbacks:
-        there = ", ".join(sorted(here.callbacks)) or "none"
+    elif first == "callbacks" and second not in here.scope.callbacks:
+        there = ", ".join(sorted(here.scope.callbacks)) or "none"
         yield Problem(place, f"{shown}: no step {second!r} waits for a callback; steps that do: {there}")
-    elif first == "steps" and second not in here.before:
-        there = ", ".join(sorted(here.before)) or "none"
+    elif first == "steps" and second not in here.scope.step_keys:
+        there = ", ".join(sorted(here.scope.step_keys)) or "none"
         yield Problem(place, f"{shown}: no step {second!r} comes before; steps before this one: {there}")
     elif first == "steps" and len(path) > 2 and path[2] != "output":
         yield Problem(place, f"{shown}: a step has an output, so write {describe(path[:2])}.output")

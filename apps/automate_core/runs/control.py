@@ -30,7 +30,7 @@ from automate_core.models import (
 from automate_core.outbox import subjects
 from automate_core.runs import concurrency, reruns
 from automate_core.runs.cancellation import cancel_run
-from automate_core.runs.rerun_plan import Outline, Plan, Record, plan
+from automate_core.runs.rerun_plan import Plan, Record, RunnableSteps, plan
 from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus, WaitStatus
 from automate_governance import audit
@@ -174,7 +174,7 @@ def _taken_over(run: ExecutionRun, version: WorkflowVersion, start: str) -> Plan
     """What is taken over of the earlier run's records. Raises NoSuchStepError."""
     if start == "start":
         return Plan((), {})
-    was, now = Outline(_definition(run.version)), Outline(_definition(version))
+    was, now = RunnableSteps(_definition(run.version)), RunnableSteps(_definition(version))
     rows = StepRun.objects.filter(run=run).order_by("started_at", "attempt", "id")
     records = [Record(*row) for row in rows.values_list("path", "attempt", "status", "output")]
     target = _failed_path(run, records) if start == "failed" else start

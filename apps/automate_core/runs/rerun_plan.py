@@ -17,22 +17,11 @@ from automate_core.definition.document import (
     Definition,
     ForEachStep,
     ParallelStep,
-    Step,
     TryStep,
 )
-from automate_core.definition.slots import slots
+from automate_core.definition.slots import StepIndex, StepPosition, slots
 from automate_core.definition.step_paths import path_parts
 from automate_core.states import StepStatus
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a step stands: which list of the step around it, and where in that."""
-
-    step: Step
-    parent: Step | None
-    slot: str
-    order: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -53,29 +42,21 @@ class Plan:
     entered: Mapping[str, Any]
 
 
-class Outline:
-    """A version's steps by the keys around them. Disabled steps, and what is in them, do not exist."""
+class RunnableSteps(StepIndex):
+    """A version's enabled steps, found by the paths that runs record."""
 
     def __init__(self, definition: Definition) -> None:
-        self._places: dict[tuple[str, ...], Place] = {}
-        self._add(definition.steps, (), None, "", 0)
+        super().__init__(definition.steps, enabled_only=True)
 
-    def _add(self, steps: list[Step], above: tuple[str, ...], parent: Step | None, slot: str, number: int) -> None:
-        for position, step in enumerate(steps):
-            if not step.disabled:
-                self._places[(*above, step.key)] = Place(step, parent, slot, (number, position))
-                for inner, each in enumerate(slots(step)):
-                    self._add(each.steps, (*above, step.key), step, each.key, inner)
+    def position(self, path: str) -> StepPosition | None:
+        """The step at a path; None when this version has no such step there."""
+        return self.at(tuple(part.key for part in path_parts(path)))
 
-    def place(self, path: str) -> Place | None:
-        """Where the step of a path stands, or None when this version has no such step there."""
-        return self._places.get(tuple(part.key for part in path_parts(path)))
-
-    def same_kind(self, path: str, other: Outline) -> bool:
+    def same_kind(self, path: str, other: RunnableSteps) -> bool:
         """Whether the steps of the path are there in both, and of one kind: what was recorded can be read again."""
         keys = tuple(part.key for part in path_parts(path))
         for length in range(1, len(keys) + 1):
-            mine, theirs = self._places.get(keys[:length]), other._places.get(keys[:length])
+            mine, theirs = self.at(keys[:length]), other.at(keys[:length])
             if mine is None or theirs is None or type(mine.step) is not type(theirs.step):
                 return False
         return True
@@ -91,17 +72,17 @@ class Outline:
             if one.key != other.key:
                 return self._comes_before(above, (*above[:-1], other.key))
             if one.index is not None and other.index is not None and one.index != other.index:
-                return isinstance(self._places[above].step, ForEachStep) or one.index < other.index
+                return isinstance(self[above].step, ForEachStep) or one.index < other.index
         return False
 
     def is_action(self, path: str) -> bool:
         """Whether the step of the path is an action."""
-        place = self.place(path)
+        place = self.position(path)
         return place is not None and isinstance(place.step, ActionStep)
 
     def leads_somewhere(self, record: Record) -> bool:
         """Whether the routes that a branch took are still there. Other steps lead where they stand."""
-        place = self.place(record.path)
+        place = self.position(record.path)
         if place is None or not isinstance(place.step, BranchStep):
             return True
         output = record.output or {}
@@ -109,7 +90,7 @@ class Outline:
 
     def goes_on_after_failure(self, path: str, target: str) -> bool:
         """Whether a failure of the step is dealt with: by itself, or by a try in whose later part the target is."""
-        place = self.place(path)
+        place = self.position(path)
         if place is not None and isinstance(place.step, ActionStep) and place.step.on_error is not None:
             return True
         mine, theirs = path_parts(path), path_parts(target)
@@ -117,12 +98,12 @@ class Outline:
         if depth is None or mine[depth].key == theirs[depth].key:
             return False
         keys = tuple(part.key for part in mine[: depth + 1])
-        here, aim = self._places[keys], self._places[(*keys[:-1], theirs[depth].key)]
-        return isinstance(here.parent, TryStep) and here.slot != aim.slot
+        here, aim = self[keys], self[(*keys[:-1], theirs[depth].key)]
+        return isinstance(here.parent, TryStep) and here.slot_key != aim.slot_key
 
     def _comes_before(self, keys: tuple[str, ...], target: tuple[str, ...]) -> bool:
-        place, aim = self._places[keys], self._places[target]
-        if isinstance(place.parent, ParallelStep) and place.slot != aim.slot:
+        place, aim = self[keys], self[target]
+        if isinstance(place.parent, ParallelStep) and place.slot_key != aim.slot_key:
             return True
         return place.order < aim.order
 
@@ -138,7 +119,7 @@ def is_around(path: str, target: str) -> bool:
     )
 
 
-def plan(records: Iterable[Record], target: str, was: Outline, now: Outline) -> Plan:
+def plan(records: Iterable[Record], target: str, was: RunnableSteps, now: RunnableSteps) -> Plan:
     """What stands of a run's records when it starts again at `target`, in the version that `now` outlines."""
     by_path: dict[str, list[Record]] = {}
     for record in records:
@@ -158,7 +139,7 @@ def plan(records: Iterable[Record], target: str, was: Outline, now: Outline) -> 
     return Plan(tuple(kept), entered)
 
 
-def _standing(attempts: list[Record], last: Mapping[str, Record], target: str, now: Outline) -> list[Record]:
+def _standing(attempts: list[Record], last: Mapping[str, Record], target: str, now: RunnableSteps) -> list[Record]:
     """The attempts of a path that are copied: of what ended well, or was passed over, the last; of a failure that was
     dealt with all.
     """
@@ -180,13 +161,13 @@ def _ended_well_around(path: str, last: Mapping[str, Record]) -> bool:
     return False
 
 
-def _leading_to(target: str, path: str, output: Any, now: Outline) -> Any:
+def _leading_to(target: str, path: str, output: Any, now: RunnableSteps) -> Any:
     """The output of a container that is entered again. A branch's leads to the target, in whatever arm it is now."""
-    container = now.place(path)
-    inner = now.place("/".join(target.split("/")[: path.count("/") + 2]))
+    container = now.position(path)
+    inner = now.position("/".join(target.split("/")[: path.count("/") + 2]))
     if container is None or inner is None or not isinstance(container.step, BranchStep):
         return output
     if container.step.match == "first":
-        return {"route": inner.slot}
-    taken = {inner.slot, *((output or {}).get("routes") or [(output or {}).get("route")])}
+        return {"route": inner.slot_key}
+    taken = {inner.slot_key, *((output or {}).get("routes") or [(output or {}).get("route")])}
     return {"routes": [slot.key for slot in slots(container.step) if slot.key in taken]}

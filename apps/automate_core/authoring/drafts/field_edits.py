@@ -17,7 +17,6 @@ from automate_core.authoring.drafts.parsing import TRIGGERS
 from automate_core.authoring.drafts.values import (
     COLUMNS,
     GAP,
-    NAMED_SLOT_FIELDS,
     OWN_FIELDS,
     POLICY_FIELDS,
     UNCHOSEN,
@@ -27,6 +26,7 @@ from automate_core.authoring.drafts.values import (
 )
 from automate_core.definition.document import OTHERWISE, TIMEOUT, DefinitionError, Name
 from automate_core.definition.parsing import convert
+from automate_core.definition.slots import NAMED_SLOT_FIELDS
 
 _SETTING_TYPES: dict[str, Any] = {
     "name": Name,

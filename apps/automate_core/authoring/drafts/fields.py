@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from automate_core.authoring.drafts import requests
-from automate_core.authoring.drafts.values import COLUMNS, NAMED_SLOT_FIELDS, POLICY_FIELDS, Draft, StepNode
+from automate_core.authoring.drafts.values import COLUMNS, POLICY_FIELDS, Draft, StepNode
+from automate_core.definition.slots import NAMED_SLOT_FIELDS
 
 #: The requests that change fields of one step and leave the tree as it is.
 OF_STEP = (

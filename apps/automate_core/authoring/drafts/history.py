@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from automate_core.authoring.drafts.changes import Change, merge_changes
 from automate_core.authoring.drafts.errors import OtherChange
-from automate_core.authoring.drafts.values import NAMED_SLOT_FIELDS
+from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.models import DraftCommand, Workflow
 from automate_governance.permissions import Person
 

@@ -16,7 +16,6 @@ from automate_core.authoring.drafts.references import rewrite_references
 from automate_core.authoring.drafts.values import (
     COLUMNS,
     GAP,
-    NAMED_SLOT_FIELDS,
     POLICY_FIELDS,
     Draft,
     StepNode,
@@ -35,6 +34,7 @@ from automate_core.definition.document import (
     Route,
 )
 from automate_core.definition.parsing import convert
+from automate_core.definition.slots import NAMED_SLOT_FIELDS
 
 MAX_SLOTS = 50
 MAX_BYTES = 1_000_000

@@ -17,13 +17,12 @@ from automate_core.definition.document import (
     Problem,
     RepeatStep,
     RunTrigger,
-    Step,
     TryStep,
     WaitStep,
     WebhookTrigger,
     WorkflowStep,
 )
-from automate_core.definition.slots import slots, walk
+from automate_core.definition.slots import StepIndex, StepPosition, walk
 from automate_core.engine import assignees
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_core.expressions.json_path import TemplateError, describe
@@ -42,7 +41,7 @@ _WRITES = {"models.create", "models.update", "models.delete"}
 
 def find_cautions(definition: Definition) -> Iterator[Problem]:
     """All of them, with their places in the document."""
-    yield from _payments_without_error_handling(definition.steps, "steps", caught=False)
+    yield from _payments_without_error_handling(definition)
     yield from _starts_itself(definition)
     yield from _approvals_without_people(definition)
     for place, step in walk(definition.steps):
@@ -78,15 +77,17 @@ def _is_plain(name: object) -> bool:
 # --- money ------------------------------------------------------------------------------------------------------------
 
 
-def _payments_without_error_handling(steps: list[Step], path: str, *, caught: bool) -> Iterator[Problem]:
-    """Steps that move money, and whose failure nothing takes up."""
-    for index, step in enumerate(steps):
-        place = f"{path}[{index}]"
-        if isinstance(step, ActionStep) and not caught and step.on_error is None and _moves_money(step):
-            yield Problem(f"{place}.on_error", "it moves money, and nothing says what to do when it fails")
-        for slot in slots(step):
-            inside = isinstance(step, TryStep) and slot.key == "steps" and bool(step.on_error)
-            yield from _payments_without_error_handling(slot.steps, f"{place}.{slot.place}", caught=caught or inside)
+def _payments_without_error_handling(definition: Definition) -> Iterator[Problem]:
+    """Steps that move money without an error handler of their own or of a try around them."""
+    for position in StepIndex(definition.steps):
+        step = position.step
+        if isinstance(step, ActionStep) and step.on_error is None and not _is_caught(position) and _moves_money(step):
+            yield Problem(f"{position.place}.on_error", "it moves money, and nothing says what to do when it fails")
+
+
+def _is_caught(position: StepPosition) -> bool:
+    around = zip(position.parents, position.slots, strict=True)
+    return any(isinstance(parent, TryStep) and slot.key == "steps" and parent.on_error for parent, slot in around)
 
 
 def _moves_money(step: ActionStep) -> bool:

@@ -10,8 +10,9 @@ from typing import Any, get_args
 import msgspec
 
 from automate_core.authoring.drafts.values import OWN_FIELDS, UNCHOSEN, Draft, StepNode, ordered_triggers
-from automate_core.definition.document import Definition, DefinitionError, OnError, Problem, Step, Trigger
+from automate_core.definition.document import Definition, DefinitionError, Problem, Step, Trigger
 from automate_core.definition.parsing import convert
+from automate_core.definition.slots import slot_place, with_slot
 
 STEPS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Step.__value__)}
 TRIGGERS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Trigger.__value__)}
@@ -83,40 +84,18 @@ def _step(node: StepNode, path: str, lists: Mapping[tuple[str, str], list[StepNo
     parsed.places[path] = node.key
     part: Step = _part(STEPS[node.kind], node.document(), path, parsed)
     held = {
-        slot: _steps((node.key, slot), f"{path}.{_where(node, slot)}", lists, parsed)
+        slot: _steps((node.key, slot), f"{path}.{_slot_place(node, slot)}", lists, parsed)
         for slot in node.slots
         if (node.key, slot) in lists
     }
-    return _with_steps(part, held) if held else part
+    for slot, inner in held.items():
+        part = with_slot(part, slot, inner)
+    return part
 
 
-def _where(node: StepNode, slot: str) -> str:
-    """Where a slot's list stands in the step's document, as `definition.slots` says it."""
-    for index, lane in enumerate(node.lanes):
-        if lane["key"] == slot:
-            return f"{'outcomes' if node.kind == 'approval' else 'arms'}[{index}].steps"
-    if slot == "timeout":
-        return "on_timeout"
-    return "on_error.steps" if slot == "on_error" and node.kind == "action" else slot
-
-
-def _with_steps(part: Any, held: Mapping[str, list[Step]]) -> Step:
-    """The same step, holding these."""
-    changes: dict[str, Any] = {}
-    for name in ("arms", "outcomes"):
-        if hasattr(part, name):
-            changes[name] = [
-                msgspec.structs.replace(lane, steps=held.get(lane.key, [])) for lane in getattr(part, name)
-            ]
-    for slot, steps in held.items():
-        if slot == "timeout":
-            changes["on_timeout"] = steps
-        elif slot == "on_error" and part.__struct_config__.tag == "action":
-            changes["on_error"] = OnError(steps=steps)
-        elif hasattr(part, slot):
-            changes[slot] = steps
-    replaced: Step = msgspec.structs.replace(part, **changes)
-    return replaced
+def _slot_place(node: StepNode, slot: str) -> str:
+    numbers = {each["key"]: number for number, each in enumerate(node.lanes)}
+    return slot_place(node.kind, slot, numbers.get(slot))
 
 
 def _part(into: type[Any], document: dict[str, Any], path: str, parsed: ParsedDraft) -> Any:

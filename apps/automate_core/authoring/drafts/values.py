@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from automate_core.definition.document import OTHERWISE, TIMEOUT
+from automate_core.definition.slots import NAMED_SLOT_FIELDS
 
 GAP = 1_024  #: between the positions of neighbours, so that an insertion writes one row
 #: Stands where a connection or an endpoint has to be chosen. No slug looks like it, so nothing is ever found by it.
@@ -30,7 +31,6 @@ KIND_LABELS = {
     "workflow": "Run a workflow",
     "stop": "Stop",
 }
-NAMED_SLOT_FIELDS = {"branch": "arms", "parallel": "arms", "approval": "outcomes"}
 _SLOTS = {"for_each": ("steps",), "repeat": ("steps",), "try": ("steps", "on_error", "always")}
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from automate_core.definition.document import OTHERWISE, TIMEOUT, ActionStep, Definition, Step, Trigger
-from automate_core.definition.slots import slots
+from automate_core.definition.slots import StepIndex, StepPosition, slots, walk
 
 type Table = Literal["step", "trigger", "workflow"]
 type Values = Mapping[str, Any]
@@ -105,62 +105,52 @@ def trigger_name(part: Trigger) -> str:
 # --- steps ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _LocatedStep:
-    """A step where it stands. `holder` is the key of the step around it, empty at the top; `slot` the list there."""
-
-    step: Step
-    holder: str
-    slot: str
-    where: str
-
-    @property
-    def label(self) -> str:
-        return self.step.name or self.step.key.replace("_", " ").capitalize()
-
-    @property
-    def place(self) -> tuple[str, str]:
-        return self.holder, self.slot
-
-
 def _steps(before: Definition, after: Definition) -> Iterator[Difference]:
-    old, new = ({each.step.key: each for each in _located_steps(part.steps)} for part in (before, after))
-    for key, gone in old.items():
-        if key not in new and (gone.holder in new or not gone.holder):  # what went along with its holder is not told
-            yield _step_difference("removed", gone, f"removed{_removed_words(gone)}{_with_inner(gone)}")
+    old, new = ({each.step.key: each for each in StepIndex(part.steps)} for part in (before, after))
+    for key, was in old.items():
+        if key not in new and (was.parent is None or was.parent.key in new):  # else its parent's difference covers it
+            yield _step_difference("removed", was, f"removed{_removed_words(was)}{_with_inner(was)}")
     shifted = _reordered_keys(old, new)
     for key, now in new.items():
-        was = old.get(key)
-        if was is None:
-            if now.holder in old or not now.holder:
+        present = old.get(key)
+        if present is None:
+            if now.parent is None or now.parent.key in old:
                 yield _step_difference("added", now, f"added{_added_words(now)}{_with_inner(now)}")
             continue
-        if was.place != now.place:
+        if _list_of(present) != _list_of(now):
             yield _step_difference(
-                "moved", now, f"moved{_removed_words(was) or ' from the top'}{_added_words(now) or ' to the top'}"
+                "moved", now, f"moved{_removed_words(present) or ' from the top'}{_added_words(now) or ' to the top'}"
             )
         elif key in shifted:
-            yield _step_difference("moved", now, f"moved among {now.where or 'the steps at the top'}")
-        yield from _changed("step", key, now.label, _step_fields(was.step), _step_fields(now.step))
+            yield _step_difference("moved", now, f"moved among {_where(now) or 'the steps at the top'}")
+        yield from _changed("step", key, _label(now.step), _step_fields(present.step), _step_fields(now.step))
 
 
-def _located_steps(steps: list[Step], holder: str = "", slot: str = "", where: str = "") -> Iterator[_LocatedStep]:
-    for step in steps:
-        placed = _LocatedStep(step, holder, slot, where)
-        yield placed
-        for inner in slots(step):
-            words = _SLOT_WORDS.get(inner.key, "") if inner.name == "" else ""
-            said = (words or f"{inner.name or inner.key.replace('_', ' ').capitalize()} of {{}}").format(placed.label)
-            yield from _located_steps(inner.steps, step.key, inner.key, said)
+def _label(step: Step) -> str:
+    return step.name or step.key.replace("_", " ").capitalize()
 
 
-def _reordered_keys(old: Mapping[str, _LocatedStep], new: Mapping[str, _LocatedStep]) -> set[str]:
+def _list_of(position: StepPosition) -> tuple[str, str]:
+    """The list that a step stands in: (key of its parent, key of the slot), both empty at the top."""
+    return position.parent.key if position.parent else "", position.slot_key
+
+
+def _where(position: StepPosition) -> str:
+    """The list that a step stands in, in words; empty at the top."""
+    if position.parent is None or position.slot is None:
+        return ""
+    slot = position.slot
+    words = _SLOT_WORDS.get(slot.key, "") if slot.name == "" else ""
+    return (words or f"{slot.name or slot.key.replace('_', ' ').capitalize()} of {{}}").format(_label(position.parent))
+
+
+def _reordered_keys(old: Mapping[str, StepPosition], new: Mapping[str, StepPosition]) -> set[str]:
     """Keys that stand in the same list as before, among the others that stayed there, in another order."""
     lists: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
-    for side, placed in enumerate((old, new)):
-        for key, each in placed.items():
-            if key in old and key in new and old[key].place == new[key].place:
-                lists.setdefault(each.place, ([], []))[side].append(key)
+    for side, positions in enumerate((old, new)):
+        for key, each in positions.items():
+            if key in old and key in new and _list_of(old[key]) == _list_of(new[key]):
+                lists.setdefault(_list_of(each), ([], []))[side].append(key)
     found: set[str] = set()
     for was, now in lists.values():
         if was != now:
@@ -170,20 +160,20 @@ def _reordered_keys(old: Mapping[str, _LocatedStep], new: Mapping[str, _LocatedS
     return found
 
 
-def _step_difference(kind: Literal["added", "removed", "moved"], placed: _LocatedStep, words: str) -> Difference:
-    return Difference(kind=kind, table="step", key=placed.step.key, name=placed.label, words=words)
+def _step_difference(kind: Literal["added", "removed", "moved"], position: StepPosition, words: str) -> Difference:
+    return Difference(kind=kind, table="step", key=position.step.key, name=_label(position.step), words=words)
 
 
-def _removed_words(placed: _LocatedStep) -> str:
-    return f" from {placed.where}" if placed.where else ""
+def _removed_words(position: StepPosition) -> str:
+    return f" from {_where(position)}" if position.parent else ""
 
 
-def _added_words(placed: _LocatedStep) -> str:
-    return f" to {placed.where}" if placed.where else ""
+def _added_words(position: StepPosition) -> str:
+    return f" to {_where(position)}" if position.parent else ""
 
 
-def _with_inner(placed: _LocatedStep) -> str:
-    count = sum(1 for slot in slots(placed.step) for _ in _located_steps(slot.steps))
+def _with_inner(position: StepPosition) -> str:
+    count = sum(1 for slot in slots(position.step) for _ in walk(slot.steps))
     return f", with the {count} step{'s' if count > 1 else ''} in it" if count else ""
 
 

@@ -12,7 +12,7 @@ from automate_connectors.registry import find_action
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
 from automate_core.definition.document import ManualTrigger, ModelTrigger, RunTrigger, ScheduleTrigger, Trigger
-from automate_core.definition.validation import ERROR_NAMES, EVENT_NAMES
+from automate_core.definition.scope import ERROR_NAMES, EVENT_NAMES
 from automate_core.expressions.json_path import Path
 from automate_core.triggers.model_registry import watched_models
 from automate_plugins.fields import FieldKind, FieldSpec

@@ -13,7 +13,8 @@ from typing import Any
 
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
-from automate_core.definition.document import ActionStep
+from automate_core.definition.document import ActionStep, ForEachStep
+from automate_core.definition.scope import NameScope, scope_at
 from automate_core.definition.slots import walk
 from automate_core.expressions.json_path import ABSENT, Path
 from automate_studio.builder.data import declared_types
@@ -21,7 +22,7 @@ from automate_studio.builder.data.declared_types import TypeOnly
 from automate_studio.ui.json import expressions
 from automate_studio.ui.json.expressions import one_line, path_expression, split_label, type_glyph
 from automate_studio.ui.json.tree import value_at
-from automate_studio.ui.samples.scope import Enclosing, available_steps, enclosing
+from automate_studio.ui.samples.run_conditions import describe_condition, step_label
 
 MAX_ROWS = 50  #: of one level
 OPEN_STEPS = 2  #: the nearest steps, whose data are there at once
@@ -103,26 +104,27 @@ class PickerData:
 
 def picker_groups(state: DraftState, node: StepNode, data: PickerData) -> list[PickerGroup]:
     """Groups in scope at a step, without rows; the trigger and the nearest steps are open."""
-    around = enclosing(state.draft, node)
+    scope = scope_at(state.parsed.definition, node.key)
     found = [_trigger_group(state, data)]
-    before = available_steps(state.draft, node)
     numbers = {step.key: number for number, (_, step) in enumerate(walk(state.parsed.definition.steps), 1)}
-    for at, known in enumerate(before):
-        path = ("steps", known.node.key, "output")
-        is_open = at >= len(before) - OPEN_STEPS
+    for at, available in enumerate(scope.steps):
+        only_if = describe_condition(available.condition)
+        path = ("steps", available.step.key, "output")
+        is_open = at >= len(scope.steps) - OPEN_STEPS
         group = PickerGroup(
-            label=known.node.label,
+            label=step_label(available.step),
             path=path,
-            note=f"only if {known.only_if}" if known.only_if else "",
-            number=numbers.get(known.node.key),
-            only_if=known.only_if,
+            note=f"only if {only_if}" if only_if else "",
+            number=numbers.get(available.step.key),
+            only_if=only_if,
             open=is_open,
         )
         found.append(with_rows(group, data) if is_open else group)
-    if around.items:
-        label = f"Current item of {around.items[-1].label}"
+    lists = [loop for loop in scope.loops if isinstance(loop, ForEachStep)]
+    if lists:
+        label = f"Current item of {step_label(lists[-1])}"
         found.append(with_rows(PickerGroup(label=label, path=("item",), icon="loop", open=True), data))
-    return [*found, *(_group_of_names(*names, data) for names in _name_groups(state, around) if names[2])]
+    return [*found, *(_group_of_names(*names, data) for names in _name_groups(state, scope) if names[2])]
 
 
 def _trigger_group(state: DraftState, data: PickerData) -> PickerGroup:
@@ -132,16 +134,16 @@ def _trigger_group(state: DraftState, data: PickerData) -> PickerGroup:
     return with_rows(PickerGroup(label=label, path=("event", "payload"), icon="hook", open=True), data)
 
 
-def _name_groups(state: DraftState, around: Enclosing) -> Iterator[tuple[str, str, list[Path]]]:
+def _name_groups(state: DraftState, scope: NameScope) -> Iterator[tuple[str, str, list[Path]]]:
     """(title, icon, paths) of the groups of single names."""
     definition = state.parsed.definition
     steps = [step for _, step in walk(definition.steps)]
     saved = [step.save_as for step in steps if isinstance(step, ActionStep) and step.save_as]
-    if around.catches:
+    if "error" in scope.names:
         yield "The error", "warn", [("error", name) for name in ("message", "code", "step", "details")]
     yield "Variables", "sliders", [("vars", name) for name in dict.fromkeys([*definition.vars, *saved])]
     event: list[Path] = [("event", name) for name in ("headers", "type", "source", "id", "time")]
-    index: list[Path] = [("index",)] if around.loops else []
+    index: list[Path] = [("index",)] if scope.loops else []
     waits = [step.key for step in steps if getattr(step, "callback", False)]
     run: list[Path] = [("run", "id"), ("run", "trace_id"), ("run", "workflow")]
     yield "About the event", "info", event

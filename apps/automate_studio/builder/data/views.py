@@ -15,6 +15,7 @@ from automate_core.authoring.drafts import commands
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import StepNode
+from automate_core.definition.scope import scope_at
 from automate_core.expressions.json_path import Path
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
@@ -30,7 +31,6 @@ from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.request_params import clean_text, current_person, get_editable_workflow, parse_number
 from automate_studio.ui.samples.choice import choose_sample, sample_options
 from automate_studio.ui.samples.samples import Sample, WithheldSample, sample_for_step
-from automate_studio.ui.samples.scope import AvailableStep, available_steps
 
 MAX_PATH = 20
 _OUTPUT = 2  #: where `output` stands in the path of a step's
@@ -48,7 +48,7 @@ def picker_tree(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         return TemplateResponse(
             request, "automate_studio/builder/data/level.html", context | _level_context(request, opened, data)
         )
-    data = _picker_data(request, state, node, sample, [known.node.key for known in _nearest_steps(state, node)])
+    data = _picker_data(request, state, node, sample, _nearest_steps(state, node))
     found = picker_groups(state, node, data)
     query = clean_text(request.GET.get("q"))
     if query:
@@ -99,8 +99,9 @@ def _draft_and_step(request: HttpRequest, pk: int, path: str) -> tuple[DraftStat
     return state, node
 
 
-def _nearest_steps(state: DraftState, node: StepNode) -> list[AvailableStep]:
-    return available_steps(state.draft, node)[-picker.OPEN_STEPS :]
+def _nearest_steps(state: DraftState, node: StepNode) -> list[str]:
+    scope = scope_at(state.parsed.definition, node.key)
+    return [available.step.key for available in scope.steps[-picker.OPEN_STEPS :]]
 
 
 def _picker_data(
@@ -116,7 +117,8 @@ def _picker_data(
 
 def _declared_shape(state: DraftState, node: StepNode) -> dict[str, Any]:
     """Declared shape of the scope at a step."""
-    outputs = {known.node.key: {"output": declared_output(known.node)} for known in available_steps(state.draft, node)}
+    keys = [available.step.key for available in scope_at(state.parsed.definition, node.key).steps]
+    outputs = {key: {"output": declared_output(state.draft.steps[key])} for key in keys}
     definition = state.parsed.definition
     return {**declared_scope(state), "steps": outputs, "callbacks": _TextScope(), "vars": definition.vars}
 

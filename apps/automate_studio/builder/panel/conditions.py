@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.authoring.drafts.values import NAMED_SLOT_FIELDS, Draft, StepNode, TriggerNode
+from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
+from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_governance.permissions import Person, User
 from automate_studio.builder.panel.forms import FieldMessage, message_at

@@ -10,14 +10,8 @@ from django.contrib.auth import get_user_model
 
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.drafts.values import (
-    KIND_LABELS,
-    NAMED_SLOT_FIELDS,
-    OWN_FIELDS,
-    Draft,
-    StepNode,
-    ordered_triggers,
-)
+from automate_core.authoring.drafts.values import KIND_LABELS, OWN_FIELDS, Draft, StepNode, ordered_triggers
+from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_governance.permissions import User
 from automate_studio.builder.panel import fields as builder_fields
 from automate_studio.builder.panel import steps

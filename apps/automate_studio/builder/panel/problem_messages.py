@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from automate_core.authoring.drafts.problems import DraftProblem
-from automate_core.authoring.drafts.values import NAMED_SLOT_FIELDS, Draft, StepNode, TriggerNode
+from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
+from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_studio.builder.panel import setup, steps
 from automate_studio.builder.panel.conditions import condition_dom_id
 from automate_studio.builder.panel.fields import SETTINGS_FIELDS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from automate_core.definition.step_paths import key_of
 from automate_core.runs import control
-from automate_core.runs.rerun_plan import Outline
+from automate_core.runs.rerun_plan import RunnableSteps
 from automate_studio.runs.page.page import RunPage
 from automate_studio.ui.versions import version_definitions
 
@@ -35,4 +35,4 @@ def preset_version(page: RunPage) -> VersionPreset:
 def _can_start_at(path: str, page: RunPage, newest: int) -> bool:
     """Whether the step still exists at this path with the same kind."""
     now = version_definitions([newest])[newest]
-    return Outline(now).same_kind(path, Outline(page.definition))
+    return RunnableSteps(now).same_kind(path, RunnableSteps(page.definition))

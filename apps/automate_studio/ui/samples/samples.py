@@ -16,10 +16,10 @@ from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
 from automate_core.authoring.test_runs import samples as tests
 from automate_core.authoring.workflows import may_read_events
-from automate_core.definition.document import ActionStep, Definition, ManualTrigger, Trigger, WaitStep
+from automate_core.definition.document import ActionStep, Definition, ForEachStep, ManualTrigger, Trigger, WaitStep
+from automate_core.definition.scope import EVENT_NAMES, NameScope, scope_at, scope_at_condition
 from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
-from automate_core.definition.validation import EVENT_NAMES
 from automate_core.events.endpoints import source_condition
 from automate_core.events.scope import event_scope
 from automate_core.expressions.json_path import TemplateError
@@ -28,13 +28,11 @@ from automate_core.models import Event, ExecutionRun, StepRun, Workflow
 from automate_governance import payload_views
 from automate_governance.permissions import Person, can
 from automate_studio.models import ChosenSample
-from automate_studio.ui.samples.scope import Enclosing, available_steps, enclosing
 
 MAX_OUTPUT = 200_000  # bytes as they are stored: a larger output is no sample
 MAX_OUTPUTS = 1_000_000  # bytes of all steps together
 MAX_PATHS = 300
 MAX_PATHS_DEEP = 7
-_LOOPS = {"for_each", "repeat"}
 EXAMPLE_ERROR: Mapping[str, Any] = {
     "code": "http_503",
     "message": "the server answered 503",
@@ -89,15 +87,13 @@ def sample_for_step(state: DraftState, node: StepNode, person: Person) -> Sample
         sample = _edited_sample(chosen.edited, sample)
     if sample is None:
         return None
-    keys = {
-        *keys_of_earlier_steps(state, node),
-        *(found.node.key for found in available_steps(state.draft, node)),
-    }
+    names, condition_names = scope_at(definition, node.key), scope_at_condition(definition, node.key)
+    keys = {*names.step_keys, *condition_names.step_keys}
     of_run, of_tests = step_outputs(run, keys) if run else {}, _test_outputs(workflow, keys)
     steps = {**of_tests, **of_run} if run and run.pk == chosen.run else {**of_run, **of_tests}
     sample = _add_run(sample, definition, run, steps)
     payload_views.record_view(person, "workflow.sample_viewed", workflow)
-    return replace(sample, scope=_enclosing_scope(sample.scope, enclosing(state.draft, node)))
+    return replace(sample, scope=_enclosing_scope(sample.scope, names))
 
 
 def _sample_source(
@@ -129,17 +125,17 @@ def _test_outputs(workflow: Workflow, keys: set[str]) -> dict[str, Any]:
     return {key: {"output": output} for key, output in tests.outputs_of_tests(workflow, keys).items()}
 
 
-def _enclosing_scope(scope: dict[str, Any], around: Enclosing) -> dict[str, Any]:
+def _enclosing_scope(scope: dict[str, Any], names: NameScope) -> dict[str, Any]:
     """Additional names at a place: of loops their first item, and an error to catch."""
     scope = dict(scope)
-    for loop in around.loops:
+    for loop in names.loops:
         scope["index"] = 0
-        items = _render_or_none(loop.settings.get("items"), scope) if loop.kind == "for_each" else None
+        items = _render_or_none(loop.items, scope) if isinstance(loop, ForEachStep) else None
         if isinstance(items, list) and items:
             scope["item"] = items[0]
-        elif loop.kind == "for_each":
+        elif isinstance(loop, ForEachStep):
             scope.pop("item", None)
-    if around.catches:
+    if "error" in names.names:
         scope["error"] = dict(EXAMPLE_ERROR)
     return scope
 
@@ -234,30 +230,6 @@ def step_outputs(run: ExecutionRun, keys: set[str]) -> dict[str, Any]:
 # --- what can be named ------------------------------------------------------------------------------------------------
 
 
-def keys_of_earlier_steps(state: DraftState, node: StepNode) -> Iterator[str]:
-    """Keys of steps whose output is known at the step's own condition; of a loop, also those inside it."""
-    lists = state.draft.lists()
-
-    def inside(outer: StepNode) -> Iterator[str]:
-        for slot in outer.slots:
-            for inner in lists.get((outer.key, slot), ()):
-                yield inner.key
-                if inner.kind not in _LOOPS:
-                    yield from inside(inner)
-
-    at: StepNode | None = node
-    if node.kind == "repeat":
-        yield from inside(node)
-    while at is not None:
-        for other in lists.get(at.place, ()):
-            if other.key == at.key:
-                break
-            yield other.key
-            if other.kind not in _LOOPS:
-                yield from inside(other)
-        at = state.draft.steps.get(at.parent)
-
-
 def known_paths(state: DraftState, node: StepNode | None) -> list[str]:
     """Paths in scope without any sample: for a trigger's filter (None), or a step's condition."""
     names = [f"event.{name}" for name in EVENT_NAMES]
@@ -270,7 +242,8 @@ def known_paths(state: DraftState, node: StepNode | None) -> list[str]:
         for each in trigger.inputs
     ]
     names += dict.fromkeys(f"event.payload.{each.name}" for each in asked)
-    names += [f"steps.{key}.output" for key in keys_of_earlier_steps(state, node)]
+    scope = scope_at_condition(state.parsed.definition, node.key)
+    names += [f"steps.{available.step.key}.output" for available in scope.steps]
     return names + [f"vars.{name}" for name in state.parsed.definition.vars]
 
 
