@@ -16,7 +16,7 @@ from automate_core.definition.form_validation import AnswersError
 from automate_core.events.event_types import SOURCE
 from automate_core.models import Workflow
 from automate_core.operations.health import health
-from automate_core.outbox.ingest import EventIngestor, Ingested, NewEvent
+from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
 from automate_core.triggers.host_events import as_json
 from automate_core.triggers.manual import NotStartableError, start_workflow
 from automate_governance.permissions import NotPermittedError, Person
@@ -24,7 +24,7 @@ from automate_governance.permissions import NotPermittedError, Person
 __all__ = ["AnswersError", "NotPermittedError", "NotStartableError", "emit", "health", "start"]
 
 
-def emit(event_type: str, payload: Mapping[str, Any], *, key: str | None = None) -> Ingested:
+def emit(event_type: str, payload: Mapping[str, Any], *, key: str | None = None) -> IngestResult:
     """Store an event of the host's code, for the triggers `{kind: event, event: TYPE}`.
 
     It belongs to the caller's transaction: a rollback leaves nothing. Two events with one `key` are one. Dates,
@@ -37,7 +37,7 @@ def emit(event_type: str, payload: Mapping[str, Any], *, key: str | None = None)
     return ingested
 
 
-def start(slug: str, inputs: Mapping[str, Any] | None = None, *, by: Person, trigger: str = "") -> Ingested:
+def start(slug: str, inputs: Mapping[str, Any] | None = None, *, by: Person, trigger: str = "") -> IngestResult:
     """Start a run of a published workflow; `inputs` become the event's payload. Audited.
 
     They are checked against the fields of the manual trigger of the key `trigger`, or of the first. It belongs to the

@@ -33,7 +33,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         reference_registry.register_referrers(Connection, references.workflows_of_connections)
         reference_registry.register_referrers(Connection, references.rules_of_connections)
         reference_registry.register_referrers(StoredSecret, references.rules_of_secrets)
-        health.recovered.connect(reconnection.resume)
+        health.recovered.connect(reconnection.resume_waiting_steps)
         checks.register_all()
         register(model_registry.check_model_triggers, "automate")
         register(event_types.check_event_types, "automate")

@@ -36,7 +36,7 @@ _PREVIEW_BYTES = 20_000
 _away_until = 0.0
 
 
-class DocumentError(ConnectorError, DeferredError):
+class ArtifactError(ConnectorError, DeferredError):
     """A document cannot be read: not now (`document_away`), or not any more (`document_missing`)."""
 
 
@@ -99,9 +99,9 @@ def open_file(name: str) -> BinaryIO:
             raise FileNotFoundError(name)
         return cast(BinaryIO, where.open(name, "rb"))
     except FileNotFoundError as error:
-        raise DocumentError("The file of this document is gone.", code="document_missing") from error
+        raise ArtifactError("The file of this document is gone.", code="document_missing") from error
     except Exception as error:
-        raise DocumentError(
+        raise ArtifactError(
             f"The file of this document cannot be read now: {type(error).__name__}.",
             code="document_away",
             retryable=True,
@@ -114,7 +114,7 @@ def read(name: str) -> bytes:
         return file.read()
 
 
-class _Remembered:
+class _ValueCache:
     """The values of documents that were read lately, so that a loop reads what it looks into once. Thread-safe."""
 
     def __init__(self) -> None:
@@ -139,11 +139,11 @@ class _Remembered:
         return value
 
 
-_remembered = _Remembered()
-value_of: Callable[[str], Any] = _remembered.value
+_cache = _ValueCache()
+read_value: Callable[[str], Any] = _cache.value
 
 
-def after(name: str, until: dt.date, most: int) -> list[str]:
+def list_after(name: str, until: dt.date, most: int) -> list[str]:
     """The names that follow `name` in order, at most so many, of files that were written before the day `until`."""
     where = storage()
     if where is None:
@@ -157,7 +157,7 @@ def after(name: str, until: dt.date, most: int) -> list[str]:
     return found[:most]
 
 
-def names() -> Iterator[str]:
+def list_names() -> Iterator[str]:
     """The names of all files. Raises NotImplementedError for a storage that cannot list them."""
     where = storage()
     for day in _days(where) if where else ():

@@ -19,7 +19,7 @@ from psycopg.rows import namedtuple_row
 # driven by primary keys and partial indexes.
 WORKER_OPTIONS = {"enable_seqscan": "off", "jit": "off", "idle_in_transaction_session_timeout": "30s"}
 # A network that swallows packets shows within seconds; over a socket file these count for nothing.
-REACH = {
+CONNECTION_LIMITS = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -50,7 +50,7 @@ def parameters(options: Mapping[str, str]) -> dict[str, Any]:
     kept = {name: value for name, value in given.items() if name not in {"cursor_factory", "context", "pool"}}
     added = " ".join(f"-c {name}={value.replace(' ', r'\ ')}" for name, value in options.items())
     return {
-        **REACH,
+        **CONNECTION_LIMITS,
         **kept,
         "options": f"{kept.get('options', '')} {added}".strip(),
         "autocommit": True,

@@ -157,9 +157,9 @@ def move(edges: Edges, source: str, target: str) -> str:
     return target
 
 
-def final(edges: Edges) -> frozenset[Any]:
+def final_states(edges: Edges) -> frozenset[Any]:
     """The states that nothing follows."""
     return frozenset(state for state, targets in edges.items() if not targets)
 
 
-FINAL_RUN_STATES = final(RUN_EDGES)
+FINAL_RUN_STATES = final_states(RUN_EDGES)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.conf import settings
 
 from automate_core.models import ExecutionRun, StepRun, WebhookEndpoint
-from automate_core.runs.tail import follow
+from automate_core.runs.tail import follow_delivery
 from automate_core.webhooks.test_delivery import send_test_delivery
 from automate_site import demo
 
@@ -31,7 +31,7 @@ def deliver(body: bytes, event_type: str, say: Callable[[str], object]) -> list[
     if sent.status != 202 or sent.event_id is None:
         raise NotAcceptedError(f"not accepted: {sent.reason}")
     runs: list[ExecutionRun] = []
-    for each in follow(sent.event_id, seconds=SECONDS):
+    for each in follow_delivery(sent.event_id, seconds=SECONDS):
         if isinstance(each, ExecutionRun):
             runs.append(each)
         else:

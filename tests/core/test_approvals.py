@@ -43,7 +43,7 @@ def wait(run, colleague):
 
 
 def test_a_decision_resolves_the_wait_wakes_the_run_and_is_audited(run, wait, colleague):
-    approvals.decide(wait, by=colleague, outcome="approved", form={"note": "fine", "amount": "12.50"})
+    approvals.decide_approval(wait, by=colleague, outcome="approved", form={"note": "fine", "amount": "12.50"})
     wait.refresh_from_db()
     run.refresh_from_db()
     assert wait.status == "resolved"
@@ -57,12 +57,12 @@ def test_a_decision_resolves_the_wait_wakes_the_run_and_is_audited(run, wait, co
 
 def test_only_those_who_were_asked_decide(wait, owner, stranger, admin, colleague):
     for person in (owner, stranger, admin):
-        assert not approvals.assigned_to(person).exists()
+        assert not approvals.open_approvals_for(person).exists()
         with pytest.raises(NotPermittedError):
-            approvals.decide(wait, by=person, outcome="approved", form={"note": "x"})
+            approvals.decide_approval(wait, by=person, outcome="approved", form={"note": "x"})
     colleague.is_active = False
     with pytest.raises(NotPermittedError):
-        approvals.decide(wait, by=colleague, outcome="approved", form={"note": "x"})
+        approvals.decide_approval(wait, by=colleague, outcome="approved", form={"note": "x"})
     assert not AuditEntry.objects.filter(verb="approval.decided").exists()
 
 
@@ -70,18 +70,20 @@ def test_members_of_a_group_decide_as_long_as_they_are_members(wait, stranger):
     fraud = Group.objects.create(name="Fraud")
     WaitAssignee.objects.create(wait=wait, group=fraud)
     stranger.groups.add(fraud)
-    assert approvals.assigned_to(stranger).get() == wait
+    assert approvals.open_approvals_for(stranger).get() == wait
     stranger.groups.remove(fraud)
     with pytest.raises(NotPermittedError):
-        approvals.decide(wait, by=stranger, outcome="approved", form={"note": "x"})
+        approvals.decide_approval(wait, by=stranger, outcome="approved", form={"note": "x"})
 
 
 def test_the_form_and_the_outcome_are_checked(wait, colleague):
     with pytest.raises(form_validation.AnswersError) as refused:
-        approvals.decide(wait, by=colleague, outcome="approved", form={"level": "middle", "amount": "x", "extra": 1})
+        approvals.decide_approval(
+            wait, by=colleague, outcome="approved", form={"level": "middle", "amount": "x", "extra": 1}
+        )
     assert set(refused.value.errors) == {"note", "level", "amount", "extra"}
     with pytest.raises(approvals.OutcomeError, match="approved, rejected"):
-        approvals.decide(wait, by=colleague, outcome="maybe", form={"note": "x"})
+        approvals.decide_approval(wait, by=colleague, outcome="maybe", form={"note": "x"})
     wait.refresh_from_db()
     assert wait.status == "open"
 
@@ -93,7 +95,7 @@ def test_of_two_decisions_at_once_one_wins(run, wait, colleague, owner):
     def act(person, outcome):
         try:
             barrier.wait()
-            approvals.decide(wait, by=person, outcome=outcome, form={"note": "x"})
+            approvals.decide_approval(wait, by=person, outcome=outcome, form={"note": "x"})
             came.append(outcome)
         except approvals.NotOpenError as error:
             came.append(str(error))
@@ -124,17 +126,17 @@ def test_of_two_decisions_at_once_one_wins(run, wait, colleague, owner):
 def test_what_is_over_is_not_decided(wait, colleague, standing, reason):
     Wait.objects.update(**standing)
     with pytest.raises(approvals.NotOpenError, match=reason):
-        approvals.decide(wait, by=colleague, outcome="approved", form={"note": "x"})
+        approvals.decide_approval(wait, by=colleague, outcome="approved", form={"note": "x"})
 
 
 def test_operators_reassign_and_others_do_not(wait, admin, owner, stranger, colleague):
     with pytest.raises(NotPermittedError, match="permissions to operate"):
-        approvals.reassign(wait, by=owner, users=[stranger])
+        approvals.reassign_approval(wait, by=owner, users=[stranger])
     with pytest.raises(ValueError, match="at least one"):
-        approvals.reassign(wait, by=admin)
-    approvals.reassign(wait, by=admin, users=[stranger], groups=[Group.objects.create(name="Fraud")])
-    assert approvals.assigned_to(stranger).get() == wait
-    assert not approvals.assigned_to(colleague).exists()
+        approvals.reassign_approval(wait, by=admin)
+    approvals.reassign_approval(wait, by=admin, users=[stranger], groups=[Group.objects.create(name="Fraud")])
+    assert approvals.open_approvals_for(stranger).get() == wait
+    assert not approvals.open_approvals_for(colleague).exists()
     entry = AuditEntry.objects.get(verb="approval.reassigned")
     assert (entry.changes["from"], entry.changes["to"]) == (["colleague"], ["Fraud", "stranger"])
 
@@ -144,19 +146,19 @@ def test_an_attempt_in_doubt_is_reviewed_by_who_may_run(run, owner, colleague, o
     doubt = Wait.objects.create(run=run, path="pay", kind="review")
     assign_perm("view_workflow", colleague, run.workflow)
     with pytest.raises(NotPermittedError):
-        approvals.review(doubt, by=colleague, outcome=outcome)
-    approvals.review(doubt, by=owner, outcome=outcome, output={"id": 7})
+        approvals.resolve_review(doubt, by=colleague, outcome=outcome)
+    approvals.resolve_review(doubt, by=owner, outcome=outcome, output={"id": 7})
     doubt.refresh_from_db()
     run.refresh_from_db()
     assert (doubt.outcome["outcome"], doubt.outcome["output"], run.wakes) == (outcome, {"id": 7}, 1)
     assert AuditEntry.objects.filter(verb="run.reviewed").count() == 1
     with pytest.raises(approvals.NotOpenError):
-        approvals.review(doubt, by=owner, outcome=outcome)
+        approvals.resolve_review(doubt, by=owner, outcome=outcome)
 
 
 def test_an_approval_is_not_reviewed(wait, owner):
     with pytest.raises(approvals.NotOpenError):
-        approvals.review(wait, by=owner, outcome="succeeded")
+        approvals.resolve_review(wait, by=owner, outcome="succeeded")
 
 
 def test_those_who_are_asked_are_told_and_reminded_once(wait, notify, owner, colleague, stranger, mailoutbox):
@@ -178,7 +180,7 @@ def test_those_who_are_asked_are_told_and_reminded_once(wait, notify, owner, col
     due = "Due 2031-05-04 03:02 UTC"
     assert due in mailoutbox[2].body and due in mailoutbox[2].alternatives[0].content and due not in mailoutbox[0].body
     assert mailoutbox[2].subject == "Reminder: Ask, A Bcc: all@example.com" and "Reminder" not in mailoutbox[0].subject
-    approvals.reassign(wait, by=get_user_model().objects.create_superuser("root"), users=[stranger])
+    approvals.reassign_approval(wait, by=get_user_model().objects.create_superuser("root"), users=[stranger])
     notify()
     assert [mail.to for mail in mailoutbox[4:]] == [["stranger@example.com"]]
 
@@ -186,7 +188,7 @@ def test_those_who_are_asked_are_told_and_reminded_once(wait, notify, owner, col
 def test_nobody_is_told_of_what_is_over(wait, notify, colleague, mailoutbox):
     """Decided after the mail was put on its way, and before it was sent."""
     approval_mail.queue_approval_mail()
-    approvals.decide(wait, by=colleague, outcome="approved", form={"note": "x"})
+    approvals.decide_approval(wait, by=colleague, outcome="approved", form={"note": "x"})
     notify()
     assert mailoutbox == [] and Notification.objects.get().status == "dropped"
 

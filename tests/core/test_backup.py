@@ -123,7 +123,7 @@ def test_a_backup_of_leased_jobs_is_restored_and_its_runs_go_on(
         ).read_bytes() == b'{"large": true}'
         assert AuditEntry.objects.filter(verb="site.restored").exists() and list(audit.verify()) == []
         assert deliver({"n": 1}, delivery="the-one").status_code == 202, "known, and nothing new"
-        assert callbacks.receive(waiting.run_id, waiting.path, {"answered": True}).status == 202
+        assert callbacks.receive_callback(waiting.run_id, waiting.path, {"answered": True}).status == 202
         restored = environment["DATABASE_URL"].replace(
             f"/{Path(environment['DATABASE_URL'].partition('?')[0]).name}?", "/restored?"
         )

@@ -219,7 +219,7 @@ def test_a_run_goes_on_with_what_was_posted(workflow, deliver, drain, owner, ahe
         if step == "post":
             assert post(run.pk, '{"n": 7}').status_code == 202
         else:
-            approvals.decide(Wait.objects.get(kind="approval"), by=owner, outcome="approved")
+            approvals.decide_approval(Wait.objects.get(kind="approval"), by=owner, outcome="approved")
         drain()
     run.refresh_from_db()
     assert (run.status, run.steps.get(path="keep").output) == ("succeeded", {"got": 7})

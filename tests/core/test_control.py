@@ -77,9 +77,12 @@ def test_reruns_of_earlier_sites_are_known(made, owner):
     third = _run(made, "succeeded", retried_from=second)
     with connection.cursor() as cursor:
         cursor.execute(import_module("automate_core.migrations.0005_reruns_on_their_originals").KNOWN)
-    assert reruns.choose([first.pk, third.pk]) == ([third.pk], reruns.LeftOut(superseded=1))
-    assert reruns.choose([first.pk]) == ([], reruns.LeftOut(succeeded=1)), "by the re-run of its re-run"
-    assert reruns.choose([first.pk, second.pk], again=True) == ([second.pk], reruns.LeftOut(superseded=1))
+    assert reruns.choose_reruns([first.pk, third.pk]) == ([third.pk], reruns.RerunExclusions(superseded=1))
+    assert reruns.choose_reruns([first.pk]) == ([], reruns.RerunExclusions(succeeded=1)), "by the re-run of its re-run"
+    assert reruns.choose_reruns([first.pk, second.pk], again=True) == (
+        [second.pk],
+        reruns.RerunExclusions(superseded=1),
+    )
 
 
 # --- cancel -----------------------------------------------------------------------------------------------------------
@@ -254,7 +257,7 @@ def _copied(run):
 
 
 def test_from_the_failed_step_what_came_before_is_taken_over(failed, owner):
-    again = control.retry(failed, by=owner)
+    again = control.rerun(failed, by=owner)
     assert (again.cause, again.status, again.retried_from, again.trace_id) == (
         "retry",
         "queued",
@@ -275,21 +278,21 @@ def test_from_the_failed_step_what_came_before_is_taken_over(failed, owner):
 
 
 def test_from_the_start_nothing_is_taken_over(failed, owner):
-    assert _copied(control.retry(failed, by=owner, start="start")) == []
+    assert _copied(control.rerun(failed, by=owner, start="start")) == []
 
 
 def test_from_a_chosen_step(failed, owner):
-    assert [path for path, *_ in _copied(control.retry(failed, by=owner, start="route"))] == ["first"]
-    assert _copied(control.retry(failed, by=owner, start="first")) == []
+    assert [path for path, *_ in _copied(control.rerun(failed, by=owner, start="route"))] == ["first"]
+    assert _copied(control.rerun(failed, by=owner, start="first")) == []
 
 
 def test_a_step_that_was_never_reached_or_is_gone_is_refused_with_those_that_are_there(failed, made, owner, workflow):
     with pytest.raises(control.NoSuchStepError) as refused:
-        control.retry(failed, by=owner, start="last")
+        control.rerun(failed, by=owner, start="last")
     assert refused.value.paths == ["first", "route", "route/inner"]
     workflow(STEPS.replace("key: inner", "key: other"))
     with pytest.raises(control.NoSuchStepError) as refused:
-        control.retry(ExecutionRun.objects.get(), by=owner, version="newest")
+        control.rerun(ExecutionRun.objects.get(), by=owner, version="newest")
     assert refused.value.paths == ["first", "route"]
     assert "it can start from first, route" in str(refused.value)
 
@@ -298,13 +301,13 @@ def test_on_the_newest_version_a_route_leads_to_where_the_step_is_now(failed, ow
     workflow(
         STEPS.replace("yes_please", "sure").replace("key: first", "key: added, action: data.set}\n  - {key: first")
     )
-    again = control.retry(ExecutionRun.objects.get(), by=owner, version="newest")
+    again = control.rerun(ExecutionRun.objects.get(), by=owner, version="newest")
     assert str(again.version) == "v2"
     assert _copied(again) == [("first", 1, "succeeded", {"n": 1}), ("route", 1, "running", {"route": "sure"})]
 
 
 def test_with_another_payload_there_is_another_event_that_starts_nothing_else(failed, owner):
-    again = control.retry(failed, by=owner, start="start", payload={"n": 2})
+    again = control.rerun(failed, by=owner, start="start", payload={"n": 2})
     assert (again.event.source, again.event.payload) == (f"retry:{failed.pk}", {"n": 2})
     assert (again.event.type, again.event.trace_id) == ("issues", failed.trace_id)
     assert list(OutboxJob.objects.values_list("kind", "event")) == [("advance", again.event_id)]
@@ -312,28 +315,28 @@ def test_with_another_payload_there_is_another_event_that_starts_nothing_else(fa
 
 def test_only_what_has_ended_is_run_again_and_only_by_who_may(run, failed, owner, colleague):
     with pytest.raises(control.NotEndedError):
-        control.retry(run, by=owner)
+        control.rerun(run, by=owner)
     assign_perm("view_workflow", colleague, failed.workflow)
     with pytest.raises(NotPermittedError):
-        control.retry(failed, by=colleague)
+        control.rerun(failed, by=colleague)
     ExecutionRun.objects.update(status="succeeded")
     failed.refresh_from_db()
     with pytest.raises(control.ControlError, match="did not fail"):
-        control.retry(failed, by=owner)
+        control.rerun(failed, by=owner)
 
 
 def test_a_run_that_never_came_to_a_step_starts_at_the_start(made, owner):
     dead = _run(made, "failed", error={"code": "job_dead", "message": "given up"})
-    assert _copied(control.retry(dead, by=owner)) == []
+    assert _copied(control.rerun(dead, by=owner)) == []
 
 
 def test_many_at_once_say_how_many_and_why_not(failed, made, owner):
     well = _run(made, "succeeded")
     going_on = _run(made)
     runs = ExecutionRun.objects.all()
-    assert control.retry_many(runs, owner, dry_run=True).done == 2
+    assert control.rerun_many(runs, owner, dry_run=True).done == 2
     assert ExecutionRun.objects.count() == 3
-    done = control.retry_many(runs, owner)
+    done = control.rerun_many(runs, owner)
     assert done.done == 1 and done.refused == {
         str(well.pk): f"run {well} did not fail: say which step to start from, or start"
     }
@@ -468,8 +471,8 @@ def test_a_run_again_with_variables_of_its_own(workflow, deliver, drain, owner):
     deliver()
     drain()
     run = ExecutionRun.objects.get()
-    again = control.retry(run, by=owner, start="start", variables={"rate": 7})
+    again = control.rerun(run, by=owner, start="start", variables={"rate": 7})
     drain()
     assert again.steps.get().output == {"rate": 7, "other": "x"}
     with pytest.raises(control.ControlError, match="there is no variable 'no'; there is rate, other"):
-        control.retry(run, by=owner, start="start", variables={"no": 1})
+        control.rerun(run, by=owner, start="start", variables={"no": 1})

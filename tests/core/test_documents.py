@@ -110,7 +110,7 @@ def test_a_large_output_is_a_file_that_later_steps_look_into(
     assert AuditEntry.objects.filter(verb="run.payload_downloaded").count() == 1
 
     # a retry names the same files; they go with the last of both
-    again = control.retry(made, by=owner, start="some")
+    again = control.rerun(made, by=owner, start="some")
     settle(drain)
     assert ExecutionRun.objects.get(pk=again.pk).status == "succeeded" and len(files()) == 5
     _age(files)
@@ -176,8 +176,8 @@ def test_a_storage_that_is_away_or_has_lost_a_file(
     assert made.status == "succeeded" and len(files()) == 4
     for path in files():
         os.unlink(path)
-    monkeypatch.setattr(artifacts, "value_of", artifacts._Remembered().value)
-    again = control.retry(made, by=owner, start="some")
+    monkeypatch.setattr(artifacts, "value_of", artifacts._ValueCache().value)
+    again = control.rerun(made, by=owner, start="some")
     settle(drain)
     again.refresh_from_db()
     assert (again.status, again.error["code"]) == ("failed", "document_missing")

@@ -201,7 +201,7 @@ def test_an_approval_of_a_withdrawn_arm_is_not_asked(workflow, deliver, owner):
     )
     slow.engine.run_once([])
     assert StepRun.objects.get(path="t/all/ask").status == "cancelled"
-    assert not approvals.assigned_to(owner).exists()
+    assert not approvals.open_approvals_for(owner).exists()
 
 
 def test_a_commit_whose_answer_gets_lost_is_a_success(publish, run, monkeypatch):
@@ -340,7 +340,7 @@ def test_a_number_with_twenty_digits_in_the_inbox(publish, deliver, drain, owner
     drain()
     from automate_core.runs.waits import approvals
 
-    approvals.decide(Wait.objects.get(), by=owner, outcome="approved", form={"n": "1" + "0" * 200})
+    approvals.decide_approval(Wait.objects.get(), by=owner, outcome="approved", form={"n": "1" + "0" * 200})
     drain()
     assert ExecutionRun.objects.get().status == "succeeded"
 
@@ -502,4 +502,4 @@ def test_a_retry_of_an_archived_workflow(publish, run, owner):
     pausing.archive(made, owner)
     done = ExecutionRun.objects.get(pk=done.pk)
     with pytest.raises(control.ControlError):
-        control.retry(done, by=owner, start="start")
+        control.rerun(done, by=owner, start="start")

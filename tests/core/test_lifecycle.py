@@ -181,7 +181,7 @@ def test_the_time_of_an_event_is_the_same_for_all(publish, run, owner, sign_in):
     done = run()
     time = event_scope(done.event)["time"]
     assert time.endswith("Z") and dt.datetime.fromisoformat(time) == done.event.received_at
-    again = control.retry(done, by=owner, start="start")
+    again = control.rerun(done, by=owner, start="start")
     assert done.steps.get().output["at"] == time
     assert {done.slot_key, again.slot_key} == {time}
     assert list(SearchTerm.objects.values_list("value", flat=True)) == [time] * 2

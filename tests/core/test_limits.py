@@ -63,37 +63,37 @@ def _is_due():
 
 def test_the_oldest_go_first_and_the_next_when_one_ends(arrive, limited):
     runs = arrive(4)
-    assert concurrency.admit(limited.pk, "k") == 2
+    assert concurrency.admit_waiting_runs(limited.pk, "k") == 2
     assert _states(runs) == ["admitted", "admitted", "waiting", "waiting"]
     assert set(OutboxJob.objects.values_list("run", "kind", "status")) == {
         (run.pk, "advance", "ready") for run in runs[:2]
     }
     assert list(Wait.objects.values_list("status", flat=True)) == ["resolved", "resolved", "open", "open"]
-    assert concurrency.admit(limited.pk, "k") == 0
+    assert concurrency.admit_waiting_runs(limited.pk, "k") == 0
     cancel_run(runs[0].pk, code="cancelled", message="")
-    assert concurrency.admit(limited.pk, "k") == 1
+    assert concurrency.admit_waiting_runs(limited.pk, "k") == 1
     assert _states(runs) == ["cancelled", "admitted", "admitted", "waiting"]
 
 
 def test_keys_do_not_share_their_limit(arrive, limited):
     runs = [*arrive(2, limit=1, key="a"), *arrive(2, limit=1, key="b")]
-    concurrency.sweep()
+    concurrency.admit_all()
     assert _states(runs) == ["admitted", "waiting", "admitted", "waiting"]
 
 
 def test_what_comes_beyond_the_limit_is_skipped(arrive, limited):
     runs = arrive(4, policy="skip")
-    concurrency.admit(limited.pk, "k")
+    concurrency.admit_waiting_runs(limited.pk, "k")
     assert _states(runs) == ["admitted", "admitted", "cancelled", "cancelled"]
     assert {run.error["code"] for run in ExecutionRun.objects.filter(status="cancelled")} == {"skipped"}
 
 
 def test_the_newest_takes_the_place_of_the_oldest(arrive, limited):
     first = arrive(3, policy="cancel_older")
-    concurrency.admit(limited.pk, "k")
+    concurrency.admit_waiting_runs(limited.pk, "k")
     assert _states(first) == ["cancelled", "admitted", "admitted"]
     [newest] = arrive(1, policy="cancel_older")
-    concurrency.admit(limited.pk, "k")
+    concurrency.admit_waiting_runs(limited.pk, "k")
     assert _states([*first, newest]) == ["cancelled", "cancelled", "admitted", "admitted"]
     first[1].refresh_from_db()
     assert first[1].error["code"] == "superseded"
@@ -101,7 +101,7 @@ def test_the_newest_takes_the_place_of_the_oldest(arrive, limited):
 
 def test_the_terms_of_the_newest_count(arrive, limited):
     runs = [*arrive(3, limit=1), *arrive(1, limit=3)]
-    concurrency.admit(limited.pk, "k")
+    concurrency.admit_waiting_runs(limited.pk, "k")
     assert _states(runs) == ["admitted", "admitted", "admitted", "waiting"]
 
 
@@ -109,16 +109,16 @@ def test_the_sweep_finds_what_nobody_was_told_of(arrive, limited):
     assert not _is_due()
     runs = arrive(3, limit=1)
     assert _is_due()
-    concurrency.sweep()
+    concurrency.admit_all()
     assert _states(runs) == ["admitted", "waiting", "waiting"]
     assert not _is_due(), "there is no room"
     cancel_run(runs[0].pk, code="cancelled", message="")
     assert _is_due()
-    concurrency.sweep()
+    concurrency.admit_all()
     assert _states(runs) == ["cancelled", "admitted", "waiting"]
     [skipped] = arrive(1, limit=1, policy="skip")
     assert _is_due()
-    concurrency.sweep()
+    concurrency.admit_all()
     assert _states([*runs, skipped]) == ["cancelled", "admitted", "cancelled", "cancelled"]
 
 
@@ -149,7 +149,7 @@ def test_a_retry_of_a_limited_run_takes_its_turn(limited, deliver, drain, owner)
     drain()
     first = ExecutionRun.objects.get()
     for _ in range(3):
-        control.retry(first, by=owner, start="start")
+        control.rerun(first, by=owner, start="start")
     again = ExecutionRun.objects.filter(retried_from=first)
     assert set(again.values_list("slot_key", "status")) == {("7", "waiting")}
     assert again.filter(admitted=True).count() == 2
@@ -165,7 +165,7 @@ def test_many_workers_never_admit_more_than_the_limit(arrive, limited):
     def work():
         try:
             while not over.is_set():
-                concurrency.admit(limited.pk, "k")
+                concurrency.admit_waiting_runs(limited.pk, "k")
                 run = (
                     ExecutionRun.objects.filter(admitted=True)
                     .exclude(status__in=FINAL_RUN_STATES)

@@ -45,7 +45,7 @@ def _called(sink):
 
 
 def _again(run, owner, drain, **options):
-    again = control.retry(run, by=owner, **options)
+    again = control.rerun(run, by=owner, **options)
     drain()
     again.refresh_from_db()
     return again
@@ -160,7 +160,7 @@ def test_a_decision_is_kept_for_what_follows_from_it(play, owner, drain, sink):
     )
     _, run = play(steps, breaking={"/pay"})
     assert run.status == "waiting"
-    approvals.decide(Wait.objects.get(), by=owner, outcome="approved")
+    approvals.decide_approval(Wait.objects.get(), by=owner, outcome="approved")
     drain()
     run.refresh_from_db()
     assert (run.status, run.error["step"], _called(sink)) == ("failed", "pay", ["/pay"])

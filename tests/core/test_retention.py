@@ -135,7 +135,7 @@ def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, dr
     dead = OutboxJob.objects.filter(run=failing).get()
     OutboxJob.objects.filter(pk=dead.pk).update(status="dead")
     pinning.pin_run(kept, by=owner)
-    again = control.retry(retried, by=owner, start="start")
+    again = control.rerun(retried, by=owner, start="start")
     start.start_test(flow, Request(mode="dry", scope="whole"), by=owner)
     settle(drain)
     ExecutionRun.objects.filter(pk=again.pk).update(status="waiting", finished_at=None)
@@ -180,7 +180,7 @@ def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, dr
     assert not orphans() and not watched() and not Wait.objects.exists()
     assert StepRun.objects.filter(run=failing).count() == 1
     with pytest.raises(control.ControlError, match="was removed"):
-        control.retry(first, by=owner)
+        control.rerun(first, by=owner)
 
 
 def test_keeping_a_run_is_for_those_who_may_run_it(workflow, deliver, drain, owner, colleague, stranger, sign_in):

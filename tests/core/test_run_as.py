@@ -119,7 +119,7 @@ def test_a_rerun_acts_as_the_version_that_it_runs(calls, act_as, ended, admin, o
     assert old.status == "succeeded"
     ExecutionRun.objects.filter(pk=old.pk).update(version=WorkflowVersion.objects.get(number=1))
     old.refresh_from_db()
-    control.retry(old, by=admin, start="start", version="original")
+    control.rerun(old, by=admin, start="start", version="original")
     drain()
     assert ExecutionRun.objects.latest("id").error["code"] == "connection_not_usable", "the owner, whom v1 acts as"
 

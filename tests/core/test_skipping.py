@@ -49,8 +49,8 @@ def test_what_waits_is_passed_over_and_stays_so(publish, run, workflow, drain, s
     publish(WAITING.format(url=sink.url))
     sink.answer = lambda number, path: (503, {"error": "busy"}, {}) if number == 1 else (400, {}, {})
     made = run()
-    approvals.skip(_wait(made, "all/call"), by=owner, output={"id": 2**63 - 1}, reason="done by hand")
-    approvals.skip(_wait(made, "all/answer"), by=owner, output={"who": "nobody"})
+    approvals.skip_step(_wait(made, "all/call"), by=owner, output={"id": 2**63 - 1}, reason="done by hand")
+    approvals.skip_step(_wait(made, "all/answer"), by=owner, output={"who": "nobody"})
     settle(drain)
     assert states(made)["all/call"] == "skipped" and StepRun.objects.filter(run=made, path="all/call").count() == 2
     assert output(made, "all/seen") == {"what": {"id": 2**63 - 1}}
@@ -59,20 +59,20 @@ def test_what_waits_is_passed_over_and_stays_so(publish, run, workflow, drain, s
     assert Client().post(address, "{}", content_type="application/json").status_code == 410
     child = made.children.get()
     for path in ("all/nap", "all/other"):
-        approvals.skip(_wait(made, path), by=owner)
+        approvals.skip_step(_wait(made, path), by=owner)
     settle(drain)
     child.refresh_from_db()
     assert child.status == "waiting", "a run that nobody waits for any more goes on"
     with pytest.raises(approvals.NotOpenError, match="An approval cannot be skipped"):
-        approvals.skip(_wait(made, "ask"), by=owner)
-    approvals.decide(_wait(made, "ask"), by=owner, outcome="approved")
+        approvals.skip_step(_wait(made, "ask"), by=owner)
+    approvals.decide_approval(_wait(made, "ask"), by=owner, outcome="approved")
     settle(drain)
     made.refresh_from_db()
     assert (made.status, len(sink.calls)) == ("failed", 2), "called once by each step, and the second was refused"
     entry = AuditEntry.objects.filter(verb="step.skipped").order_by("id").first()
     assert (entry.actor, entry.changes) == ("owner", {"step": "all/call", "reason": "done by hand"})
 
-    again = control.retry(made, by=owner, start="failed")
+    again = control.rerun(made, by=owner, start="failed")
     sink.answer = lambda number, path: (200, {"ok": True}, {})
     settle(drain)
     again.refresh_from_db()
@@ -90,14 +90,14 @@ def test_the_next_try_is_made_now_by_who_may_run(publish, run, drain, sink, owne
     made = run()
     wait = _wait(made, "call")
     assign_perm("view_workflow", colleague, made.workflow)
-    for act in (approvals.try_now, approvals.skip):
+    for act in (approvals.retry_step_now, approvals.skip_step):
         with pytest.raises(NotPermittedError):
             act(wait, by=colleague)
-    approvals.try_now(wait, by=owner)
+    approvals.retry_step_now(wait, by=owner)
     settle(drain)
     made.refresh_from_db()
     assert (made.status, len(sink.calls)) == ("succeeded", 2)
-    for act in (approvals.try_now, approvals.skip):
+    for act in (approvals.retry_step_now, approvals.skip_step):
         with pytest.raises(approvals.NotOpenError, match="answered already by owner: tried now"):
             act(wait, by=owner)
     assert AuditEntry.objects.get(verb="step.tried_now").changes == {"step": "call"}
@@ -122,7 +122,7 @@ def test_a_worker_that_holds_the_run_hears_of_it(publish, deliver, working, sink
     deliver()
     working()
     wait = wait_for(lambda: Wait.objects.filter(path="all/call", status="open").first())
-    approvals.skip(wait, by=owner, output="by hand")
+    approvals.skip_step(wait, by=owner, output="by hand")
     wait_for(lambda: StepRun.objects.filter(path="all/seen", output={"what": "by hand"}).first())
     gate.set()
     wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").first())

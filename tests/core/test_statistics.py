@@ -101,7 +101,7 @@ def test_every_way_to_end_is_counted_once(publish, deliver, drain, later, owner)
         settle(drain)  # each: one succeeds, one fails, one waits an hour, one waits for its workflow; two are skipped
     starting.start_test(tested, Request(mode="dry", scope="whole", payload={"n": 1}), by=owner)
     pausing.resume(paused, owner, "discard")
-    control.retry(ExecutionRun.objects.filter(workflow=stops).first(), by=owner)
+    control.rerun(ExecutionRun.objects.filter(workflow=stops).first(), by=owner)
     first, second, third = ExecutionRun.objects.filter(workflow=waits).order_by("id")
     control.cancel(first, by=owner)
     later(4000)

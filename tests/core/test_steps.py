@@ -321,7 +321,7 @@ def test_an_attempt_in_doubt_waits_for_a_person(publish, run, drain, sink, owner
     gate.set()
     wait = Wait.objects.get(kind="review")
     output_of = {"body": {"id": 7}} if decision == "succeeded" else None
-    approvals.review(wait, by=owner, outcome=decision, output=output_of)
+    approvals.resolve_review(wait, by=owner, outcome=decision, output=output_of)
     settle(drain)
     waiting.refresh_from_db()
     assert (waiting.status, len(sink.calls)) == (status, calls)

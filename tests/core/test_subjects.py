@@ -45,18 +45,18 @@ from tests.support.workflows import DECLARED_SUBJECT, GUESSED_SUBJECT
     ],
 )
 def test_the_subject_is_guessed_from_usual_names(payload, subject):
-    assert subjects.guess(payload) == subject == subjects.guess_document(json.dumps(payload))
+    assert subjects.guess_subject(payload) == subject == subjects.guess_subject_of_json(json.dumps(payload))
 
 
 def test_a_known_secret_is_never_part_of_a_subject():
     with redactor_context() as known:
         known.learn("hunter2-hunter2")
-        assert subjects.guess({"number": 1, "title": "the password is hunter2-hunter2"}) == "1"
+        assert subjects.guess_subject({"number": 1, "title": "the password is hunter2-hunter2"}) == "1"
 
 
 def test_a_payload_that_is_no_json_or_too_long_has_no_subject():
-    assert subjects.guess_document('{"title": ') == subjects.guess_document('{"a": ' * 2_000) == ""
-    assert subjects.guess_document(json.dumps({"title": "x", "rest": "y" * subjects.LARGEST})) == ""
+    assert subjects.guess_subject_of_json('{"title": ') == subjects.guess_subject_of_json('{"a": ' * 2_000) == ""
+    assert subjects.guess_subject_of_json(json.dumps({"title": "x", "rest": "y" * subjects.LARGEST})) == ""
 
 
 @pytest.mark.django_db(transaction=True)
@@ -93,7 +93,7 @@ def test_a_declared_subject_takes_the_place_of_the_guess(workflow, deliver, drai
     drain()
     first, second = ExecutionRun.objects.order_by("pk")
     assert first.terms.get().value == "Acme (Bonn)" and not second.terms.exists(), "it names what is not there"
-    again = control.retry(first, by=owner, start="start", payload={"customer": "Zoe"})
+    again = control.rerun(first, by=owner, start="start", payload={"customer": "Zoe"})
     assert again.terms.get().value == "Zoe (Bonn)" and again.event.subject == "Zoe"
 
 

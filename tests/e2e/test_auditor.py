@@ -42,7 +42,9 @@ def paid(workflow, deliver, drain, owner, colleague, sign_in):
     workflow(PAYMENTS)
     deliver({"claim": "train"})
     drain()
-    approvals.decide(Wait.objects.get(kind="approval"), by=colleague, outcome="approved", form={"amount": "1850"})
+    approvals.decide_approval(
+        Wait.objects.get(kind="approval"), by=colleague, outcome="approved", form={"amount": "1850"}
+    )
     drain()
     run = ExecutionRun.objects.get()
     sign_in(owner).get(reverse("admin:automate_core_executionrun_change", args=[run.pk]) + "?step=~trigger")

@@ -70,7 +70,7 @@ def busy(places, workflow, deliver, drain, admin):
     drain()
     decided = Wait.objects.filter(kind="approval", run__workflow=made).latest("pk")
     StepRun.objects.filter(run=decided.run, path="route/ask").update(started_at=timezone.now() - dt.timedelta(hours=9))
-    approvals.decide(decided, by=admin, outcome="approved", form={"note": "fine"})
+    approvals.decide_approval(decided, by=admin, outcome="approved", form={"note": "fine"})
     drain()
     paid = StepRun.objects.filter(run=decided.run, path="route/ask/pay")
     paid.update(started_at=timezone.now() - dt.timedelta(seconds=1), finished_at=timezone.now())

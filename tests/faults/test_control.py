@@ -157,7 +157,7 @@ def test_cancelling_races_with_all_that_goes_on(in_state, mill, deliver, sink, o
             over = ExecutionRun.objects.filter(pk=run.pk, status="cancelled")
             wait_for(lambda: waits.exists() or over.exists())
             if wait := waits.first():
-                approvals.decide(wait, by=owner, outcome="approved", form={})
+                approvals.decide_approval(wait, by=owner, outcome="approved", form={})
 
     def race(moment):
         name, pause = moment

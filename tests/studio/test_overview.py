@@ -187,7 +187,7 @@ def test_what_is_done_about_failures(story, sign_in, owner, monkeypatch):
     client.post(mark, {"do": "reopen"}, headers=HTMX)
 
     assert "Retry 2 runs of Flow" in Page(client.get(retry)).text
-    retry_many = control.retry_many
+    retry_many = control.rerun_many
 
     def beside_another(*args, **options):
         """Somebody else presses the button at the same moment: both have looked at what there is to retry."""

@@ -99,10 +99,10 @@ def test_what_was_rerun_with_success_is_left_out(failed, sign_in, owner, drain, 
     client, url = sign_in(owner), f"{BULK}?show=attention"
     runs = list(ExecutionRun.objects.filter(status="failed").order_by("id"))
     for run in runs[:6]:
-        control.retry(run, by=owner, version="newest")
+        control.rerun(run, by=owner, version="newest")
     drain()
-    open_one = control.retry(runs[6], by=owner)
-    failed_again = control.retry(runs[7], by=owner)
+    open_one = control.rerun(runs[6], by=owner)
+    failed_again = control.rerun(runs[7], by=owner)
     ExecutionRun.objects.filter(pk=failed_again.pk).update(status="failed", error={"message": "no", "step": "check"})
     ExecutionRun.objects.filter(retried_from=runs[0]).delete()  # as retention may: nobody knows what became of it
     said = "23 to re-run, 5 already succeeded, 1 is being re-run, 1 was re-run, and the re-run was deleted"
@@ -113,7 +113,7 @@ def test_what_was_rerun_with_success_is_left_out(failed, sign_in, owner, drain, 
     assert "409" in str(client.post(BULK, {"do": "retry", "id": [runs[1].pk], "confirm": "1"}).status_code)
     client.post(url, hidden(asked))
     open_one.refresh_from_db()
-    late = control.retry(runs[9], by=owner)  # by somebody else, between the dialog and the worker
+    late = control.rerun(runs[9], by=owner)  # by somebody else, between the dialog and the worker
     while bulk.run_next_batch() is not None:
         pass
     action = BulkAction.objects.get()

@@ -21,7 +21,7 @@ def settle(drain):
     """Work until nothing is ready and no run waits for one that has ended."""
     for _ in range(50):
         drain()
-        sub_runs.answer()
+        sub_runs.resolve_waits()
         OutboxStore().wake_due()
         if not OutboxJob.objects.filter(status="ready").exists():
             return

@@ -159,7 +159,7 @@ def test_nothing_else_hears_of_a_test(tested, story, owner, workflow, deliver, d
     assert not Event.objects.filter(source="run:story").exists()
     assert [version.number for version in story.versions.all()] == [1] and run.version.number == 0
     with pytest.raises(control.ControlError):
-        control.retry(failed, by=owner)
+        control.rerun(failed, by=owner)
     deliver({"title": "Real", "labels": [], "n": 1})
     drain()
     newest = tested("preview", "step", "look", event=None)

@@ -95,13 +95,13 @@ def release(workflow: Workflow | None = None) -> float | None:
 @transaction.atomic
 def _go_on(run_id: uuid.UUID) -> None:
     """Close a run's wait. One that a limit counts then waits for its turn."""
-    run = resolution.lock(run_id)
+    run = resolution.lock_run(run_id)
     wait = Wait.objects.filter(run=run_id, kind=Wait.Kind.PAUSED, status=WaitStatus.OPEN).first()
     if run is None or wait is None:
         return
     wait.status, wait.resolved_at = WaitStatus.RESOLVED, AutomateNow()
     wait.save(update_fields=["status", "resolved_at"])
-    concurrency.start(run)
+    concurrency.start_or_queue(run)
 
 
 def _discard(workflow: Workflow) -> None:

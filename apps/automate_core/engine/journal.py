@@ -178,7 +178,7 @@ def _call(run: RunRecord, call: CallRecord) -> dict[str, Any]:
     return {
         "run": run.id, "id": call.event_id, "source": f"call:{call.workflow}",
         "key": idempotency_key(run.id, call.path), "payload": msgspec.Raw(payload.encode()),
-        "subject": subjects.guess_document(payload),
+        "subject": subjects.guess_subject_of_json(payload),
         "headers": caller if call.waits else {"automate-depth": caller["automate-depth"]},
     }  # fmt: skip
 

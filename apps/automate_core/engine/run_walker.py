@@ -332,7 +332,7 @@ class Walk:
         """The output of the step with that key. Raises StepFailedError when its file cannot be read."""
         try:
             return scope.output(key)
-        except artifacts.DocumentError as error:
+        except artifacts.ArtifactError as error:
             self.raise_failed(key, error.code, error.message)
 
     def output_document(self, step: StepRecord, key: str) -> dict[str, Any]:
@@ -345,7 +345,7 @@ class Walk:
         """A document that is kept as a file. Raises StepFailedError."""
         try:
             return artifacts.read(file)
-        except artifacts.DocumentError as error:
+        except artifacts.ArtifactError as error:
             self.raise_failed(key, error.code, error.message)
 
     def mark_changed(self, step: StepRecord) -> None:

@@ -48,7 +48,7 @@ class Scope:
         if file is None:
             self.set_output(key, msgspec.json.decode(step.output or b"null"))
         else:
-            self.steps[key] = Deferred(lambda: {"output": artifacts.value_of(file)})
+            self.steps[key] = Deferred(lambda: {"output": artifacts.read_value(file)})
 
     def output(self, key: str) -> Any:
         """The output of a step; None where it gave nothing. Raises DocumentError."""

@@ -47,7 +47,7 @@ class SearchTerms:
         if self.subject is not None and time.thread_time() - began <= MOST_SECONDS:
             found[SUBJECT] = subjects.one_line(_render_term(self.subject, scope))
         elif self.subject is None and SUBJECT not in self.declared:
-            found[SUBJECT] = subjects.guess(event["payload"])
+            found[SUBJECT] = subjects.guess_subject(event["payload"])
         return {name: value for name, value in found.items() if value}
 
 

@@ -14,7 +14,7 @@ from automate_core.ids import uuid7
 class BulkAction(models.Model):
     """Cancelling runs, or running them again. What it is done to was settled when it was asked for: its items.
 
-    `options` are those of `control.retry` or `control.cancel`. `done` and `refused` count the items that were looked
+    `options` are those of `control.rerun` or `control.cancel`. `done` and `refused` count the items that were looked
     at; each is asked for and audited for itself, as `person`. `request` names what asked for it, so that the same
     request makes one.
     """

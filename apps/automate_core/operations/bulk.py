@@ -41,7 +41,7 @@ def create_bulk_action(
     by: Person,
     request: uuid.UUID | None = None,
 ) -> BulkAction:
-    """Have a worker do `verb` to these runs, oldest first. `options` are those of `control.retry` or `cancel`.
+    """Have a worker do `verb` to these runs, oldest first. `options` are those of `control.rerun` or `cancel`.
 
     A repeated `request` of that person gives the action that it created. Raises ValueError for none or too many.
     """
@@ -113,7 +113,7 @@ def _run_item(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> N
     try:
         with transaction.atomic():
             if action.verb == BulkAction.Verb.RETRY:
-                item.result = control.retry(run, by=person, **{"again": False, **action.options}).pk
+                item.result = control.rerun(run, by=person, **{"again": False, **action.options}).pk
             else:
                 item.result = control.cancel(run, by=person, **action.options).pk
     except (control.ControlError, NotPermittedError) as error:

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from automate_core.models import ExecutionRun, OutboxJob
 from automate_core.outbox import lifecycle
 from automate_core.runs import control
-from automate_core.runs.control import BATCH, ControlError, Done
+from automate_core.runs.control import BATCH, ControlError, BulkResult
 from automate_core.states import JobStatus
 from automate_governance import audit
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
@@ -35,7 +35,7 @@ def requeue_job(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
     if not requeueable_jobs().filter(pk=job.pk).exists():
         raise ControlError(f"job {job.pk} was replayed already")
     if job.run is not None:
-        return control.retry(job.run, by=by, start="failed")
+        return control.rerun(job.run, by=by, start="failed")
     if job.event is None:
         raise ControlError(f"the event of job {job.pk} was removed")
     if not can(by, "operate", SITE):
@@ -45,9 +45,9 @@ def requeue_job(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
     return anew
 
 
-def requeue_oldest(by: Person, most: int = BATCH) -> Done:
+def requeue_oldest(by: Person, most: int = BATCH) -> BulkResult:
     """Requeue the oldest dead jobs, at most `most`, each by itself."""
-    result = Done()
+    result = BulkResult()
     for job in requeueable_jobs()[:most]:
         try:
             requeue_job(job, by)

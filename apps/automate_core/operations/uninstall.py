@@ -134,5 +134,5 @@ def _remove_functions() -> None:
 
 def _remove_files() -> None:
     tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
-    while names := artifacts.after("", tomorrow, _FILES_AT_ONCE):
+    while names := artifacts.list_after("", tomorrow, _FILES_AT_ONCE):
         artifacts.remove(names)

@@ -58,7 +58,7 @@ class NewEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Ingested:
+class IngestResult:
     """Where an event stands in the outbox: its own ids, or those of the first delivery when it is a duplicate."""
 
     event_id: str
@@ -66,7 +66,7 @@ class Ingested:
     duplicate: bool
 
 
-class Batch:
+class IngestBatch:
     """Events on their way into one statement, and the reading of its answers."""
 
     def __init__(self, events: Iterable[NewEvent]) -> None:
@@ -85,7 +85,7 @@ class Batch:
                     "payload": msgspec.Raw(event.payload.encode()),
                     "headers": dict(event.headers),
                     "trace_id": event.trace_id,
-                    "subject": subjects.guess_document(event.payload),
+                    "subject": subjects.guess_subject_of_json(event.payload),
                 }
                 for identifier, event in self.events
             ]
@@ -100,31 +100,31 @@ class Batch:
         ]
         return msgspec.json.encode(keys).decode() if keys else ""
 
-    def answers(self, accepted: set[str], first: Iterable[Any]) -> list[Ingested]:
+    def answers(self, accepted: set[str], first: Iterable[Any]) -> list[IngestResult]:
         """One answer for each event, in order. Raises psycopg.OperationalError when a first delivery has vanished."""
         known = {(row.source, row.delivery_key, row.endpoint_id): row for row in first}
         answers = []
         for identifier, event in self.events:
             if identifier in accepted:
-                answers.append(Ingested(identifier, event.trace_id, duplicate=False))
+                answers.append(IngestResult(identifier, event.trace_id, duplicate=False))
             else:
                 row = known.get((event.source, event.delivery_key, event.endpoint_id))
                 if row is None:
                     raise psycopg.OperationalError("the first delivery was removed at this moment; send it again")
-                answers.append(Ingested(str(row.id), row.trace_id, duplicate=True))
+                answers.append(IngestResult(str(row.id), row.trace_id, duplicate=True))
         return answers
 
 
 class EventIngestor:
     """The one door for events. Atomic with the caller's transaction when there is one."""
 
-    def ingest(self, *events: NewEvent) -> list[Ingested]:
+    def ingest(self, *events: NewEvent) -> list[IngestResult]:
         """Accept events, all or none. Raises psycopg.Error when the database does not take them.
 
         An event with the key of an earlier one is answered with the earlier one's ids. The worker is woken after
         the commit.
         """
-        batch = Batch(events)
+        batch = IngestBatch(events)
         accepted = {str(row.id) for row in database.run(None, INGEST, {"events": batch.document()})}
         keys = batch.keys(accepted)
         first = database.run(None, FIRST_DELIVERIES, {"keys": keys}) if keys else []

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 _local_worker: Callable[[], None] | None = None
 
 
-def register(wake: Callable[[], None] | None) -> None:
+def register_local_worker(wake: Callable[[], None] | None) -> None:
     """The worker of this process, or None when it stops."""
     global _local_worker
     _local_worker = wake

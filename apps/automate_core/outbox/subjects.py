@@ -48,7 +48,7 @@ _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-\s.]+")
 _DIGITS = re.compile(r"[\d -]{13,}")  #: as card and account numbers are
 
 
-def guess(payload: Any) -> str:
+def guess_subject(payload: Any) -> str:
     """The subject that a payload suggests; empty when it suggests none. Never a member that looks like a secret."""
     found: dict[int, tuple[tuple[int, int], str]] = {}
     currency = ""
@@ -65,12 +65,12 @@ def guess(payload: Any) -> str:
     return SEPARATOR.join(parts)[:LONGEST]
 
 
-def guess_document(document: str) -> str:
+def guess_subject_of_json(document: str) -> str:
     """The same of a payload as JSON text; empty when that is too long to be looked through."""
     if len(document) > LARGEST or not document.startswith("{"):
         return ""
     try:
-        return guess(msgspec.json.decode(document))
+        return guess_subject(msgspec.json.decode(document))
     except (msgspec.DecodeError, RecursionError):
         return ""
 

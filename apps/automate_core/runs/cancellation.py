@@ -1,4 +1,4 @@
-"""Cancelling runs: everything that a run would still do is withdrawn in one transaction."""
+"""Cancelling runs, with their open waits, jobs and sub-runs, in one transaction."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from automate_governance.redaction.redactor import redact_text
 def cancel_run(
     run_id: uuid.UUID, *, code: str, message: str, unless: Callable[[ExecutionRun], bool] | None = None
 ) -> list[ExecutionRun]:
-    """Cancel a run with the runs that it waits for, and give them; none when it has ended, or when `unless` says so.
+    """Cancel a run with its sub-runs; gives them, or none when it has ended or when `unless(run)` is true.
 
     A worker that holds the run learns of it at its next checkpoint, and records how the attempts that it has begun
     came out. `unless` is asked about the locked run.
     """
-    run = resolution.lock(run_id)
+    run = resolution.lock_run(run_id)
     if run is None or run.status in FINAL_RUN_STATES or (unless is not None and unless(run)):
         return []
     cancelled = list(_cancel(run, {"code": code, "message": redact_text(message)}))
-    _tell_caller(run)
+    _resolve_parent_wait(run)
     notify.poll_runs()
     return cancelled
 
 
 def _cancel(run: ExecutionRun, error: dict[str, Any]) -> Iterator[ExecutionRun]:
-    """Cancel a locked run, then the runs that it waits for: locks are only ever taken from parent to child."""
+    """Cancel a locked run, then its sub-runs: locks are taken from parent to sub-run only."""
     calls = Wait.objects.filter(run=run, status=WaitStatus.OPEN, kind=Wait.Kind.CHILD)
     called = dict(calls.values_list("path", "data"))
     jobs = OutboxJob.objects.filter(run=run, kind=OutboxJob.Kind.ADVANCE)
@@ -58,7 +58,7 @@ def _cancel(run: ExecutionRun, error: dict[str, Any]) -> Iterator[ExecutionRun]:
         move(RUN_EDGES, run.status, RunStatus.CANCELLED),
         error,
         running_becomes=StepStatus.CANCELLED,
-        kept_steps=_under_way(run) if is_held else [],
+        kept_steps=_steps_in_progress(run) if is_held else [],
     )
     run.refresh_from_db(fields=["status", "error", "seq", "finished_at"])
     yield run
@@ -66,13 +66,13 @@ def _cancel(run: ExecutionRun, error: dict[str, Any]) -> Iterator[ExecutionRun]:
     OutboxJob.objects.filter(event__in=events, kind=OutboxJob.Kind.DISPATCH, status=JobStatus.READY).update(
         status=JobStatus.COMPLETED
     )
-    children = ExecutionRun.objects.select_for_update(no_key=True).filter(parent=run, parent_path__in=called)
-    for child in children.exclude(status__in=FINAL_RUN_STATES).order_by("id") if called else ():
-        yield from _cancel(child, {**error, "message": "The run that waited for it was cancelled."})
+    sub_runs = ExecutionRun.objects.select_for_update(no_key=True).filter(parent=run, parent_path__in=called)
+    for sub_run in sub_runs.exclude(status__in=FINAL_RUN_STATES).order_by("id") if called else ():
+        yield from _cancel(sub_run, {**error, "message": "The run that waited for it was cancelled."})
 
 
-def _under_way(run: ExecutionRun) -> list[uuid.UUID]:
-    """The attempts of actions that the worker which holds the run has begun, and will close."""
+def _steps_in_progress(run: ExecutionRun) -> list[uuid.UUID]:
+    """The attempts of actions that the worker holding the run has begun, and will close."""
     running = StepRun.objects.filter(run=run, status=StepStatus.RUNNING).values_list("pk", "path")
     actions = _actions(run)
     return [pk for pk, path in running if key_of(path) in actions]
@@ -87,8 +87,8 @@ def _actions(run: ExecutionRun) -> set[str]:
     return {step.key for _, step in walk(definition.steps) if isinstance(step, ActionStep)}
 
 
-def _tell_caller(run: ExecutionRun) -> None:
-    """The run that waits for this one goes on, with its end as the answer."""
+def _resolve_parent_wait(run: ExecutionRun) -> None:
+    """Resolve the parent's wait for this run with its end."""
     if run.parent_id is None:
         return
     asked = Wait.objects.filter(
@@ -97,4 +97,4 @@ def _tell_caller(run: ExecutionRun) -> None:
     parent = ExecutionRun.objects.filter(pk=run.parent_id).exclude(status__in=FINAL_RUN_STATES).first()
     if asked is not None and parent is not None:
         outcome = {"run": str(run.pk), "status": run.status, "output": None, "error": run.error}
-        resolution.close(asked, parent, outcome)
+        resolution.resolve_wait(asked, parent, outcome)

@@ -1,4 +1,4 @@
-"""Concurrency limits: which of the runs that share a key may go on, judged in the database under a lock.
+"""Concurrency limits: which of the runs that share a key may go on, decided in the database under a lock.
 
 A run of a limited workflow is made waiting, not admitted, with an open wait of kind `slot` whose data is
 `{"limit": n, "policy": ...}`. Whoever makes one, or ends one, calls `admit`; `sweep` finds what a crash left.
@@ -61,8 +61,8 @@ WHERE newest.policy <> 'queue' OR newest.most > (
 DUE = f"EXISTS ({_KEYS})"
 
 
-def admit(workflow_id: int, slot_key: str) -> int:
-    """Let the waiting runs of a key go on, as far as the newest one's limit and policy say; gives how many did.
+def admit_waiting_runs(workflow_id: int, slot_key: str) -> int:
+    """Admit the waiting runs of a key, as far as the newest one's limit and policy allow; gives how many.
 
     Call it outside any transaction: the lock on the key is held for a moment only.
     """
@@ -77,35 +77,35 @@ def admit(workflow_id: int, slot_key: str) -> int:
             cancel_run(run_id, code=code, message=message, unless=_is_admitted if code == SKIPPED[0] else None)
 
 
-def start(run: ExecutionRun) -> None:
-    """Have a locked run that waits for nothing walked: at once, or if its version has a limit, when its turn comes."""
+def start_or_queue(run: ExecutionRun) -> None:
+    """Queue a locked run: at once, or if its version has a concurrency limit, when a slot is free."""
     try:
         definition = parse(run.version.definition)
         limit = compile_limit(definition.concurrency)
     except (DefinitionError, TemplateError):
         limit = None  # the walk says what is wrong with it
     if limit is None:
-        resolution.wake([run.pk])
+        resolution.wake_runs([run.pk])
         return
     run.slot_key, run.admitted = limit.key_for(event_scope(run.event), definition.vars), False
     run.status = RunStatus.WAITING
     run.save(update_fields=["slot_key", "admitted", "status"])
     terms = {"limit": limit.limit, "policy": limit.policy}
     Wait.objects.create(run=run, path="", kind=Wait.Kind.SLOT, data=terms, seq=run.seq)
-    nudge(run)
+    admit_after_commit(run)
 
 
-def nudge(run: ExecutionRun) -> None:
-    """A run that a limit counts was made or has ended: see who may go on, once that is committed."""
+def admit_after_commit(run: ExecutionRun) -> None:
+    """After the commit, admit runs with the run's key: it was made or has ended."""
     if run.slot_key is not None:
-        transaction.on_commit(partial(admit, run.workflow_id, run.slot_key))
+        transaction.on_commit(partial(admit_waiting_runs, run.workflow_id, run.slot_key))
 
 
-def sweep() -> float | None:
-    """Admit for the keys that have room, at most a hundred of them. Gives 0 when there may be more."""
+def admit_all() -> float | None:
+    """Admit runs of all keys that have free slots, at most a hundred keys; gives 0 when there may be more."""
     keys = database.run(None, f"{_KEYS} LIMIT {BATCH}", {})
     for key in keys:
-        admit(key.workflow_id, key.slot_key)
+        admit_waiting_runs(key.workflow_id, key.slot_key)
     return 0.0 if len(keys) == BATCH else None
 
 
@@ -128,7 +128,7 @@ def _admit(workflow_id: int, slot_key: str) -> tuple[int, str, str, list[uuid.UU
         older = _admitted_or(waiting, runs).exclude(pk__in=kept).order_by("id")
         if surplus := list(older.values_list("pk", flat=True)[:BATCH]):
             return 0, *SUPERSEDED, surplus
-    count = _let_go(waiting, room)
+    count = _admit_oldest(waiting, room)
     if newest["policy"] == "skip":
         return count, *SKIPPED, list(waiting.order_by("id").values_list("pk", flat=True)[:BATCH])
     return count, "", "", []
@@ -138,8 +138,8 @@ def _admitted_or(waiting: QuerySet[ExecutionRun], runs: QuerySet[ExecutionRun]) 
     return ExecutionRun.objects.filter(pk__in=waiting.values("pk")) | runs.filter(admitted=True)
 
 
-def _let_go(waiting: QuerySet[ExecutionRun], room: int) -> int:
-    """Admit the oldest that are still waiting once they are locked."""
+def _admit_oldest(waiting: QuerySet[ExecutionRun], room: int) -> int:
+    """Admit the oldest runs that still wait once they are locked."""
     if room <= 0:
         return 0
     oldest = list(waiting.order_by("id").values_list("pk", flat=True)[:room])
@@ -149,7 +149,7 @@ def _let_go(waiting: QuerySet[ExecutionRun], room: int) -> int:
     Wait.objects.filter(run__in=chosen, kind=Wait.Kind.SLOT, status=WaitStatus.OPEN).update(
         status=WaitStatus.RESOLVED, resolved_at=database.AutomateNow()
     )
-    resolution.wake(chosen)
+    resolution.wake_runs(chosen)
     return len(chosen)
 
 

@@ -53,7 +53,7 @@ class NotEndedError(ControlError):
     """The run goes on: only one that has ended is run again."""
 
 
-class RepeatedError(ControlError):
+class AlreadyRerunError(ControlError):
     """A re-run of the run succeeded or goes on: a further one would repeat its effects."""
 
 
@@ -81,7 +81,7 @@ def cancel(run: ExecutionRun, *, by: Person, reason: str = "") -> ExecutionRun:
         status = ExecutionRun.objects.filter(pk=run.pk).values_list("status", flat=True).first()
         raise EndedError(f"run {run} has ended already: {status or 'it was removed'}")
     for each in cancelled:
-        concurrency.nudge(each)
+        concurrency.admit_after_commit(each)
     audit.record(by, "run.cancelled", run, changes={"reason": reason}, trace_id=run.trace_id)
     return cancelled[0]
 
@@ -90,7 +90,7 @@ def cancel(run: ExecutionRun, *, by: Person, reason: str = "") -> ExecutionRun:
 
 
 @transaction.atomic
-def retry(
+def rerun(
     run: ExecutionRun,
     *,
     by: Person,
@@ -147,11 +147,11 @@ def _hold(run: ExecutionRun) -> None:
 
 
 def _refuse_repetition(run: ExecutionRun) -> None:
-    rerun = reruns.find([run.pk]).get(run.pk)
+    rerun = reruns.find_reruns([run.pk]).get(run.pk)
     if rerun is not None and rerun.repeats_effects:
         state = {reruns.DELETED: "was deleted"}.get(rerun.status, "goes on" if rerun.is_open else rerun.status)
         name = str(rerun.run)[-8:] if rerun.status != reruns.DELETED else ""
-        raise RepeatedError(f"run {run} was re-run already: the re-run {f'{name} ' if name else ''}{state}")
+        raise AlreadyRerunError(f"run {run} was re-run already: the re-run {f'{name} ' if name else ''}{state}")
 
 
 def _version(run: ExecutionRun, version: Version) -> WorkflowVersion:
@@ -219,7 +219,7 @@ def _edited(run: ExecutionRun, payload: Any) -> Event:
         headers=event.headers if event else {},
         trace_id=run.trace_id,
         received_at=AutomateNow(),
-        subject=subjects.guess(payload),
+        subject=subjects.guess_subject(payload),
     )
 
 
@@ -250,10 +250,10 @@ def _new_run(
         trace_id=run.trace_id,
         vars=variables,
     )
-    return begin(again)
+    return create_run(again)
 
 
-def begin(run: ExecutionRun) -> ExecutionRun:
+def create_run(run: ExecutionRun) -> ExecutionRun:
     """Store a new run that a person made. It is owed to a worker: at once, once its workflow goes on, or when its turn
     comes. Raises ControlError when its version can no longer be read."""
     definition = _definition(run.version)
@@ -266,7 +266,7 @@ def begin(run: ExecutionRun) -> ExecutionRun:
         run.save(update_fields=["status"])
         Wait.objects.create(run=run, path="", kind=Wait.Kind.PAUSED, seq=1)
     else:
-        concurrency.start(run)
+        concurrency.start_or_queue(run)
     return run
 
 
@@ -319,22 +319,22 @@ def _copied(step: StepRun, again: ExecutionRun, attempt: int) -> StepRun:
 
 
 @dataclass
-class Done:
+class BulkResult:
     """What became of many: how many were done, of those that were refused the reason, by run, and how many were left
     out because they were re-run already."""
 
     done: int = 0
     refused: dict[str, str] = field(default_factory=dict)
-    left_out: reruns.LeftOut = field(default_factory=reruns.LeftOut)
+    left_out: reruns.RerunExclusions = field(default_factory=reruns.RerunExclusions)
 
 
-def cancel_many(runs: QuerySet[ExecutionRun], by: Person, *, reason: str = "", dry_run: bool = False) -> Done:
+def cancel_many(runs: QuerySet[ExecutionRun], by: Person, *, reason: str = "", dry_run: bool = False) -> BulkResult:
     """Cancel those of `runs` that have not ended, each for itself. With `dry_run`, only count them."""
     going_on = runs.exclude(status__in=FINAL_RUN_STATES)
     return _each(_ids(going_on), lambda run: cancel(run, by=by, reason=reason), dry_run=dry_run)
 
 
-def retry_many(
+def rerun_many(
     runs: QuerySet[ExecutionRun],
     by: Person,
     *,
@@ -343,28 +343,28 @@ def retry_many(
     once: bool = False,
     again: bool = False,
     dry_run: bool = False,
-) -> Done:
+) -> BulkResult:
     """Run those of `runs` again that have ended, each for itself, without those whose effects that would repeat unless
     `again`. With `dry_run`, only count them."""
     ended = runs.filter(status__in=FINAL_RUN_STATES)
-    chosen, left_out = reruns.choose(_ids(ended), again=again)
+    chosen, left_out = reruns.choose_reruns(_ids(ended), again=again)
 
     def act(run: ExecutionRun) -> None:
-        retry(run, by=by, start=start, version=version, once=once, again=again)
+        rerun(run, by=by, start=start, version=version, once=once, again=again)
 
     result = _each(chosen, act, dry_run=dry_run)
     result.left_out = left_out
     return result
 
 
-def try_now_many(runs: QuerySet[ExecutionRun], path: str, by: Person, *, dry_run: bool = False) -> Done:
+def retry_step_now_many(runs: QuerySet[ExecutionRun], path: str, by: Person, *, dry_run: bool = False) -> BulkResult:
     """Make the next attempt of the step at `path` now, in those of `runs` that wait there."""
     there = Wait.objects.filter(path=path, status=WaitStatus.OPEN, kind=Wait.Kind.RETRY)
     waiting = runs.filter(pk__in=there.values("run"))
-    return _each(_ids(waiting), lambda run: approvals.try_now(there.get(run=run), by=by), dry_run=dry_run)
+    return _each(_ids(waiting), lambda run: approvals.retry_step_now(there.get(run=run), by=by), dry_run=dry_run)
 
 
-def skip_many(
+def skip_step_many(
     runs: QuerySet[ExecutionRun],
     path: str,
     by: Person,
@@ -372,13 +372,13 @@ def skip_many(
     output: Any = None,
     reason: str = "",
     dry_run: bool = False,
-) -> Done:
+) -> BulkResult:
     """Have the step at `path` passed over, in those of `runs` that wait there."""
     there = Wait.objects.filter(path=path, status=WaitStatus.OPEN)
     waiting = runs.filter(pk__in=there.values("run"))
 
     def act(run: ExecutionRun) -> None:
-        approvals.skip(there.get(run=run), by=by, output=output, reason=reason)
+        approvals.skip_step(there.get(run=run), by=by, output=output, reason=reason)
 
     return _each(_ids(waiting), act, dry_run=dry_run)
 
@@ -388,9 +388,9 @@ def _ids(runs: QuerySet[ExecutionRun]) -> list[uuid.UUID]:
     return list(runs.order_by("id").values_list("pk", flat=True))
 
 
-def _each(ids: list[uuid.UUID], act: Callable[[ExecutionRun], Any], *, dry_run: bool) -> Done:
+def _each(ids: list[uuid.UUID], act: Callable[[ExecutionRun], Any], *, dry_run: bool) -> BulkResult:
     """Act on each run in a transaction of its own."""
-    result = Done(done=len(ids) if dry_run else 0)
+    result = BulkResult(done=len(ids) if dry_run else 0)
     for first in range(0, 0 if dry_run else len(ids), BATCH):
         batch = ExecutionRun.objects.select_related("workflow__published", "version", "event")
         for run in batch.filter(pk__in=ids[first : first + BATCH]).order_by("id"):

@@ -1,4 +1,4 @@
-"""A person has an event replayed: what it carries comes in again as an event of its own, for workflows that they name.
+"""Replaying an event: its payload is stored again as a new event, for the workflows that a person chooses.
 
 The replay has the trace id of the first, and points to it. Only workflows whose published triggers take the event are
 started, by the code that matches events.
@@ -25,7 +25,7 @@ from automate_governance.permissions import NotPermittedError, Person, permitted
 
 
 @dataclass(frozen=True, kw_only=True)
-class Startable:
+class StartableWorkflow:
     """A workflow that takes an event now; `may_run` says whether this person may start it."""
 
     workflow: Workflow
@@ -34,14 +34,14 @@ class Startable:
 
 
 @dataclass(frozen=True)
-class Replayed:
+class ReplayResult:
     """The new event, and the runs that it started."""
 
     event: Event
     runs: list[ExecutionRun]
 
 
-def refusal(event: Event) -> str:
+def replay_refusal(event: Event) -> str:
     """Why an event is not replayed, whoever asks; empty when it may be."""
     kind = event.source.partition(":")[0]
     if kind == "call":
@@ -53,7 +53,7 @@ def refusal(event: Event) -> str:
     return ""
 
 
-def startable(event: Event, by: Person) -> list[Startable]:
+def find_startable(event: Event, by: Person) -> list[StartableWorkflow]:
     """The workflows that would take the event now, as far as the person may know them. Nothing starts.
 
     A filter tells something of what it is tried on, so that it takes the right to read the event. Raises
@@ -66,20 +66,22 @@ def startable(event: Event, by: Person) -> list[Startable]:
     runnable = set(permitted(by, "run", Workflow.objects.filter(pk__in=matches)).values_list("pk", flat=True))
     versions = WorkflowVersion.objects.defer("definition").in_bulk([match.version_id for match in matches.values()])
     return [
-        Startable(workflow=workflow, version=versions[matches[workflow.pk].version_id], may_run=workflow.pk in runnable)
+        StartableWorkflow(
+            workflow=workflow, version=versions[matches[workflow.pk].version_id], may_run=workflow.pk in runnable
+        )
         for workflow in known
     ]
 
 
 @transaction.atomic
-def replay(event: Event, workflows: Collection[int], *, by: Person) -> Replayed:
+def replay_event(event: Event, workflows: Collection[int], *, by: Person) -> ReplayResult:
     """Start these workflows, by key, from a copy of the event. All or none.
 
     Raises NotPermittedError, and ControlError when one of them does not take the event, or none is named.
     """
-    if reason := refusal(event):
+    if reason := replay_refusal(event):
         raise ControlError(reason)
-    there = {each.workflow.pk: each for each in startable(event, by)}
+    there = {each.workflow.pk: each for each in find_startable(event, by)}
     if not workflows:
         raise ControlError("choose at least one workflow to start")
     if any(key not in there for key in workflows):
@@ -105,10 +107,10 @@ def replay(event: Event, workflows: Collection[int], *, by: Person) -> Replayed:
     runs = [_start(each, again, before.get(each.workflow.pk)) for each in chosen]
     changes = {"event": str(again.pk), "workflows": [each.workflow.slug for each in chosen]}
     audit.record(by, "event.replayed", event, changes=changes, trace_id=event.trace_id)
-    return Replayed(again, runs)
+    return ReplayResult(again, runs)
 
 
-def _start(startable: Startable, event: Event, before: uuid.UUID | None) -> ExecutionRun:
+def _start(startable: StartableWorkflow, event: Event, before: uuid.UUID | None) -> ExecutionRun:
     run = ExecutionRun(
         workflow=startable.workflow,
         version=startable.version,
@@ -118,7 +120,7 @@ def _start(startable: Startable, event: Event, before: uuid.UUID | None) -> Exec
         retried_from_id=before,
         trace_id=event.trace_id,
     )
-    return control.begin(run)
+    return control.create_run(run)
 
 
 def _matches(event: Event) -> list[Match]:

@@ -52,7 +52,7 @@ class Rerun:
         return self.is_open or self.status in {RunStatus.SUCCEEDED, DELETED}
 
 
-def find(runs: Iterable[uuid.UUID]) -> dict[uuid.UUID, Rerun]:
+def find_reruns(runs: Iterable[uuid.UUID]) -> dict[uuid.UUID, Rerun]:
     """For each of those that was re-run: the re-run that succeeded, else one that goes on, else the latest."""
     return {root: max(reruns, key=_weight) for root, reruns in _all(runs).items()}
 
@@ -74,7 +74,7 @@ def _all(runs: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Rerun]]:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class RerunExclusions:
     """How many of many runs are left out, by what became of their re-runs; `superseded`: by one that is among them."""
 
     succeeded: int = 0
@@ -104,7 +104,7 @@ def _agree(text: str, count: int) -> str:
     return text.format(**(one if count == 1 else {word: word for word in one}))
 
 
-def choose(runs: Collection[uuid.UUID], *, again: bool = False) -> tuple[list[uuid.UUID], LeftOut]:
+def choose_reruns(runs: Collection[uuid.UUID], *, again: bool = False) -> tuple[list[uuid.UUID], RerunExclusions]:
     """Those of `runs` that are to be re-run, in their order, and how many are left out.
 
     A run whose re-run succeeded or goes on would repeat effects: it is left out unless `again`. Of a run and a failed
@@ -117,7 +117,7 @@ def choose(runs: Collection[uuid.UUID], *, again: bool = False) -> tuple[list[uu
             chosen.append(key)
         else:
             left[reason] += 1
-    return chosen, LeftOut(**left)
+    return chosen, RerunExclusions(**left)
 
 
 def _left_out(run: uuid.UUID, reruns: list[Rerun], among: set[uuid.UUID], *, again: bool) -> str | None:

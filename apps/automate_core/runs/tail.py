@@ -1,4 +1,4 @@
-"""Follow what became of a delivery, for terminals and tests: each step as it ends, then each run."""
+"""Follows the runs of an event, for terminals and tests."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ LAST_PAUSE_SECONDS = 0.5
 
 
 class StillRunningError(TimeoutError):
-    """The time given was not enough."""
+    """The runs did not end in the given time."""
 
 
-def follow(event_id: uuid.UUID, *, seconds: float) -> Iterator[StepRun | ExecutionRun]:
+def follow_delivery(event_id: uuid.UUID, *, seconds: float) -> Iterator[StepRun | ExecutionRun]:
     """The steps of the event's runs as they end, and each run once it has ended.
 
     Yields nothing when the event matched no workflow. Raises StillRunningError.
@@ -60,7 +60,7 @@ def run_url(run: ExecutionRun) -> str:
         return ""
 
 
-def describe(run: ExecutionRun) -> str:
+def describe_run(run: ExecutionRun) -> str:
     """How a run ended, why, and where to look: one line."""
     why = ""
     if run.error:

@@ -12,7 +12,7 @@ from automate_core.definition import form_validation
 from automate_core.definition.document import ManualTrigger
 from automate_core.definition.published import published_definition
 from automate_core.models import Workflow
-from automate_core.outbox.ingest import EventIngestor, Ingested, NewEvent
+from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
 from automate_core.triggers.host_events import as_json
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
@@ -26,7 +26,7 @@ class NotStartableError(Exception):
 
 
 @transaction.atomic
-def start_workflow(workflow: Workflow, inputs: Mapping[str, Any], *, by: Person, trigger: str = "") -> Ingested:
+def start_workflow(workflow: Workflow, inputs: Mapping[str, Any], *, by: Person, trigger: str = "") -> IngestResult:
     """Start the published workflow; `inputs` become the event's payload.
 
     They are checked against the fields of the manual trigger of that key, or of the first; a workflow without one takes

@@ -18,7 +18,7 @@ from automate_core import database
 from automate_core.conf import setting
 from automate_core.faultpoints import reach
 from automate_core.outbox import notify
-from automate_core.outbox.ingest import FIRST_DELIVERIES, INGEST, Batch, Ingested, NewEvent
+from automate_core.outbox.ingest import FIRST_DELIVERIES, INGEST, IngestBatch, IngestResult, NewEvent
 from automate_core.webhooks.answers import METHOD_NOT_ALLOWED, Answer
 from automate_core.webhooks.asgi_types import Receive, Scope, Send
 from automate_core.webhooks.deliveries import answer_delivery
@@ -30,7 +30,7 @@ MOST_IN_ONE_STATEMENT = 200
 POOL_SIZE = 4
 POOL_TIMEOUT_SECONDS = 5.0
 
-type Waiting = tuple[Sequence[NewEvent], asyncio.Future[list[Ingested]]]
+type Waiting = tuple[Sequence[NewEvent], asyncio.Future[list[IngestResult]]]
 
 
 class WebhookApplication:
@@ -94,7 +94,7 @@ class AsgiExchange:
             self._receivers.put(self.slug, receiver)
         return receiver
 
-    async def ingest(self, events: Sequence[NewEvent]) -> list[Ingested]:
+    async def ingest(self, events: Sequence[NewEvent]) -> list[IngestResult]:
         return await self._ingestor.ingest(events)
 
 
@@ -114,9 +114,9 @@ class GroupIngestor:
         self._writer: asyncio.Task[None] | None = None
         self._pool: AsyncConnectionPool[Any] | None = None
 
-    async def ingest(self, events: Sequence[NewEvent]) -> list[Ingested]:
+    async def ingest(self, events: Sequence[NewEvent]) -> list[IngestResult]:
         """Accept the events of a delivery, all or none. Raises whatever kept the database from taking them."""
-        future: asyncio.Future[list[Ingested]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[list[IngestResult]] = asyncio.get_running_loop().create_future()
         self._waiting.append((events, future))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all())
@@ -156,8 +156,8 @@ class GroupIngestor:
         if any(not answer.duplicate for answer in answers):
             notify.hint()
 
-    async def _write(self, events: list[NewEvent]) -> list[Ingested]:
-        batch = Batch(events)
+    async def _write(self, events: list[NewEvent]) -> list[IngestResult]:
+        batch = IngestBatch(events)
         async with (await self._open_pool()).connection() as connection:
             reach("ingest.writing")
             rows = await (await connection.execute(INGEST, {"events": batch.document()})).fetchall()

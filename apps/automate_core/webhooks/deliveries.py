@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from django.http import UnreadablePostError
 
-from automate_core.outbox.ingest import Ingested, NewEvent
+from automate_core.outbox.ingest import IngestResult, NewEvent
 from automate_core.webhooks import rates
 from automate_core.webhooks.answers import TOO_LARGE, Answer, error_answer, too_many_answer
 from automate_core.webhooks.receivers import Receiver
@@ -30,7 +30,7 @@ class Exchange(Protocol):
     async def find_receiver(self) -> Receiver:
         """The receiver of the slug. Raises SecretUnavailableError."""
 
-    async def ingest(self, events: Sequence[NewEvent]) -> Sequence[Ingested]:
+    async def ingest(self, events: Sequence[NewEvent]) -> Sequence[IngestResult]:
         """Store the events, all or none."""
 
 

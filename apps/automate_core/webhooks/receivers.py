@@ -14,7 +14,7 @@ from typing import NamedTuple
 from automate_core.conf import setting
 from automate_core.ids import trace_id_from
 from automate_core.models import WebhookEndpoint
-from automate_core.outbox.ingest import Ingested, NewEvent
+from automate_core.outbox.ingest import IngestResult, NewEvent
 from automate_core.triggers.host_events import TEST_HEADER
 from automate_core.webhooks import bodies, cloudevents, rates
 from automate_core.webhooks.answers import CONTENT_ENCODED, UNAUTHORIZED, Answer, too_many_answer
@@ -42,7 +42,7 @@ class AcceptedDelivery(NamedTuple):
     reply: Reply | None = None
     is_batch: bool = False
 
-    def answer(self, ingested: Sequence[Ingested]) -> Answer:
+    def answer(self, ingested: Sequence[IngestResult]) -> Answer:
         """The answer for events that are in the outbox, now or from an earlier delivery."""
         if self.is_batch:
             each = [{"trace_id": one.trace_id, "event_id": one.event_id} for one in ingested]

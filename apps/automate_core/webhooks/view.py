@@ -13,7 +13,7 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from automate_core.conf import setting
-from automate_core.outbox.ingest import EventIngestor, Ingested, NewEvent
+from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
 from automate_core.webhooks.answers import METHOD_NOT_ALLOWED, Answer
 from automate_core.webhooks.deliveries import answer_delivery, run_without_loop
 from automate_core.webhooks.receivers import Receiver, find_receiver
@@ -50,7 +50,7 @@ class RequestExchange:
     async def find_receiver(self) -> Receiver:
         return find_receiver(self.slug)
 
-    async def ingest(self, events: Sequence[NewEvent]) -> Sequence[Ingested]:
+    async def ingest(self, events: Sequence[NewEvent]) -> Sequence[IngestResult]:
         return EventIngestor().ingest(*events)
 
 

@@ -33,7 +33,7 @@ class ManagedWorker:
         self._worker = Worker()
         self._thread = threading.Thread(target=self._run, args=(self._worker,), name="automate-worker", daemon=True)
         self._thread.start()
-        notify.register(self._worker.wake)
+        notify.register_local_worker(self._worker.wake)
 
     def _run(self, worker: Worker) -> None:
         """Work as the audit source `worker`."""
@@ -42,7 +42,7 @@ class ManagedWorker:
 
     def stop(self) -> None:
         """Stop the worker, and return when its effects have ended or the grace time is over."""
-        notify.register(None)
+        notify.register_local_worker(None)
         if self._worker is not None and self._thread is not None:
             self._worker.stop()
             self._thread.join()

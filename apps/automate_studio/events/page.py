@@ -50,7 +50,7 @@ CHECKED = 10  #: events of a workflow that are offered to be checked
 class ReplayOptions:
     """Workflows that a replay can start. `reason` says why there are none."""
 
-    startable: list[replay.Startable]
+    startable: list[replay.StartableWorkflow]
     reason: str = ""
 
     @property
@@ -104,7 +104,7 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
         replays=replays.order_by("-pk")[:20],
         original=_find_visible_event(request.user, event.replay_of),
         tree=_payload_tree(event) if why.may_read and not event.emptied_at else None,
-        subject=escape_invisible(event.subject or subjects.guess(event.payload)) if why.may_read else "",
+        subject=escape_invisible(event.subject or subjects.guess_subject(event.payload)) if why.may_read else "",
         headers=sorted(event.headers.items()) if why.may_read else [],
     )
 
@@ -123,7 +123,7 @@ def event_replay(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     event = _get_event(request, event_id)
     chosen = [number for text in request.POST.getlist("workflow") if (number := parse_number(text)) is not None]
     try:
-        done = replay.replay(event, chosen, by=current_person(request))
+        done = replay.replay_event(event, chosen, by=current_person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     except ControlError as error:
@@ -181,11 +181,11 @@ def event_check(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _replay_options(request: HttpRequest, event: Event, *, may_read: bool) -> ReplayOptions:
-    if reason := replay.refusal(event):
+    if reason := replay.replay_refusal(event):
         return ReplayOptions(startable=[], reason=as_sentence(reason))
     if not may_read:
         return ReplayOptions(startable=[], reason="To replay it takes the permission to view its payload.")
-    return ReplayOptions(startable=replay.startable(event, current_person(request)))
+    return ReplayOptions(startable=replay.find_startable(event, current_person(request)))
 
 
 def _get_event(request: HttpRequest, event_id: uuid.UUID) -> Event:

@@ -138,7 +138,7 @@ def approvals_figure(user: User, workflows: Workflows, bars: Sequence[Bar], now:
     found = undecided_waits(workflows).aggregate(
         all=Count("pk"), long=Count("pk", filter=day), oldest=Min("created_at")
     )
-    mine = approvals.assigned_to(user).count()
+    mine = approvals.open_approvals_for(user).count()
     change = f"Oldest {format_elapsed(found['oldest'], now)}" if found["oldest"] else "Nobody is waited for"
     return Figure(
         label="Waiting on people",

@@ -103,7 +103,7 @@ def _holding_view(held: holdings.Holding) -> dict[str, Any]:
 
 
 def _object_name(obj: Any) -> str:
-    return approvals.name(obj) if isinstance(obj, Wait) else str(obj)
+    return approvals.approval_name(obj) if isinstance(obj, Wait) else str(obj)
 
 
 def _report_hand_over(request: HttpRequest, leaver: Person, name: str, result: handover.Handover) -> None:

@@ -85,8 +85,10 @@ def build_task_row(wait: Wait, now: dt.datetime) -> TaskRow:
 def _waits_of_tab(user: User, tab: str) -> QuerySet[Wait]:
     if tab == "decided":
         return Wait.objects.filter(decided_by=user.pk, kind=Wait.Kind.APPROVAL).annotate(at=F("resolved_at"))
-    everyones = approvals.reassignable_by(user).filter(status=WaitStatus.OPEN).exclude(run__status__in=FINAL_RUN_STATES)
-    waits = everyones if tab == "all" else approvals.assigned_to(user)
+    everyones = (
+        approvals.reassignable_approvals(user).filter(status=WaitStatus.OPEN).exclude(run__status__in=FINAL_RUN_STATES)
+    )
+    waits = everyones if tab == "all" else approvals.open_approvals_for(user)
     return waits.annotate(at=Coalesce("due_at", _NEVER))
 
 

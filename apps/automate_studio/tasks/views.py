@@ -55,7 +55,7 @@ def approval_page(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
 
     A person whose page was open when they stopped being an assignee gets that as an error.
     """
-    visible = approvals.visible_to(request.user).select_related("run__workflow")
+    visible = approvals.visible_approvals(request.user).select_related("run__workflow")
     wait = visible.filter(pk=wait_id).first()
     if request.method == "POST":
         if wait is not None and approvals.is_asked(wait, current_person(request)):
@@ -70,22 +70,22 @@ def approval_page(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def approval_delegate(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
     """Delegate this person's approval."""
-    wait = get_object_or_404(approvals.visible_to(request.user).select_related("run__workflow"), pk=wait_id)
+    wait = get_object_or_404(approvals.visible_approvals(request.user).select_related("run__workflow"), pk=wait_id)
     name = clean_text(request.POST.get("to"))
     return _assign(
         request,
         wait,
         name,
         "to",
-        lambda: approvals.delegate(wait, by=current_person(request), to=_find_person(name)),
+        lambda: approvals.delegate_approval(wait, by=current_person(request), to=_find_person(name)),
     )
 
 
 @require_POST
 def approval_reassign(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
     """Replace all assignees of an approval."""
-    wait = get_object_or_404(approvals.visible_to(request.user).select_related("run__workflow"), pk=wait_id)
-    if not approvals.reassignable_by(request.user).filter(pk=wait.pk).exists():
+    wait = get_object_or_404(approvals.visible_approvals(request.user).select_related("run__workflow"), pk=wait_id)
+    if not approvals.reassignable_approvals(request.user).filter(pk=wait.pk).exists():
         return _no_longer_response(request, _NEEDED)
     name = clean_text(request.POST.get("people"))
     return _assign(
@@ -93,7 +93,7 @@ def approval_reassign(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
         wait,
         name,
         "people",
-        lambda: approvals.reassign(wait, by=current_person(request), **_parse_assignee(name)),
+        lambda: approvals.reassign_approval(wait, by=current_person(request), **_parse_assignee(name)),
     )
 
 
@@ -159,7 +159,7 @@ def _find_person(name: str) -> Person:
 def _record_decision(request: HttpRequest, wait: Wait) -> HttpResponse:
     given = posted_answers(request.POST, (wait.data or {}).get("form", []))
     try:
-        approvals.decide(wait, by=current_person(request), outcome=request.POST.get("outcome", ""), form=given)
+        approvals.decide_approval(wait, by=current_person(request), outcome=request.POST.get("outcome", ""), form=given)
     except NotPermittedError:
         return _no_longer_response(request)
     except approvals.OutcomeError:
@@ -192,7 +192,7 @@ def _render_task(
         "automate_studio/tasks/page.html",
         row.name,
         wait=wait,
-        approving=approvals.approving(wait),
+        approving=approvals.approving_outcome(wait),
         row=row,
         message=escape_invisible(str(data.get("message", ""))),
         facts=[(escape_invisible(fact["label"]), _fact_text(fact["value"])) for fact in data.get("context", [])],
@@ -201,8 +201,8 @@ def _render_task(
         is_open=is_open,
         may_decide=may_decide,
         may_delegate=may_decide and approvals.may_delegate(wait, person),
-        may_reassign=is_open and approvals.reassignable_by(person).filter(pk=wait.pk).exists(),
-        people=approvals.names(wait),
+        may_reassign=is_open and approvals.reassignable_approvals(person).filter(pk=wait.pk).exists(),
+        people=approvals.assignee_names(wait),
         given=given,
         errors=errors,
         shown=signing.dumps([str(wait.pk), str(person.pk)], salt=_SHOWN),

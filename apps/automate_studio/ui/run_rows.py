@@ -120,7 +120,7 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
     for run_id, kind, path, _ in found:
         if kind == Wait.Kind.RETRY:
             retrying[run_id].add(path)
-    rerun = reruns.find(row.pk for row in rows if row.rerun_at and row.status in WITH_ERRORS)
+    rerun = reruns.find_reruns(row.pk for row in rows if row.rerun_at and row.status in WITH_ERRORS)
     return [
         _run_row(
             row,

@@ -16,5 +16,5 @@ def may_reassign_tasks(user: User) -> bool:
 
 def task_count(user: User) -> str:
     """Number of approvals for this person's badge; empty for none."""
-    found = len(approvals.assigned_to(user).values_list("pk")[: MOST_COUNTED + 1])
+    found = len(approvals.open_approvals_for(user).values_list("pk")[: MOST_COUNTED + 1])
     return f"{MOST_COUNTED}+" if found > MOST_COUNTED else str(found or "")

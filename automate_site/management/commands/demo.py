@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_core.runs.tail import describe
+from automate_core.runs.tail import describe_run
 from automate_core.states import RunStatus
 from automate_egress import EgressError, HttpSession
 from automate_governance.secrets.interfaces import SecretNotFoundError
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             except (EgressError, TimeoutError, NotAcceptedError, SecretNotFoundError) as error:
                 raise CommandError(str(error), returncode=1) from error
         for run in runs:
-            self.stdout.write(describe(run))
+            self.stdout.write(describe_run(run))
         if not runs:
             raise CommandError("the delivery matched no workflow", returncode=1)
         if any(run.status != RunStatus.SUCCEEDED for run in runs):

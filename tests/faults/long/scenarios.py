@@ -141,7 +141,7 @@ class Proxy:
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65_536):
-                if not self.through.wait(database.REACH["tcp_user_timeout"] / 1000):
+                if not self.through.wait(database.CONNECTION_LIMITS["tcp_user_timeout"] / 1000):
                     break
                 sink.sendall(data)
         for each in (source, sink):

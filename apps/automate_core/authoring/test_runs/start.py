@@ -141,7 +141,7 @@ def start_test(workflow: Workflow, request: Request, *, by: Person) -> Execution
         created_at=AutomateNow(),
         seq=1,
     )
-    resolution.wake([run.pk])
+    resolution.wake_runs([run.pk])
     if request.mode == "real":
         outcomes = {key: each["outcome"] for key, each in prepared.options.decisions.items()}
         tested = {"scope": request.scope, "step": request.step, "run": str(run.pk), "decisions": outcomes}
@@ -252,5 +252,5 @@ def _build_event(workflow: Workflow, definition: Definition, payload: Any) -> Ev
         headers={},
         trace_id=new_trace_id(),
         received_at=AutomateNow(),
-        subject=subjects.guess(payload),
+        subject=subjects.guess_subject(payload),
     )

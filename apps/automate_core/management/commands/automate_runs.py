@@ -15,7 +15,7 @@ from automate_core.expressions import durations
 from automate_core.management import lookups
 from automate_core.models import ExecutionRun
 from automate_core.runs import control
-from automate_core.runs.tail import describe
+from automate_core.runs.tail import describe_run
 from automate_core.states import RunStatus
 from automate_governance.permissions import Person
 
@@ -65,16 +65,16 @@ class Command(BaseCommand):
         else:
             version: control.Version = "newest" if options["newest"] else "original"
             chosen = {name: options[name] for name in ("start", "again", "dry_run")}
-            done = control.retry_many(runs, by, version=version, **chosen)
+            done = control.rerun_many(runs, by, version=version, **chosen)
         self._tell(options, done)
 
     def _list(self, runs: QuerySet[ExecutionRun], options: dict[str, Any]) -> None:
         if options["before"]:
             runs = runs.filter(pk__lt=lookups.read_key(options["before"], "run"))
         for run in lookups.list_limited(self, runs.select_related("workflow"), options["limit"], "--before", "runs"):
-            self.stdout.write(f"{run.pk} {run.created_at:%Y-%m-%d %H:%M:%S} {describe(run)}")
+            self.stdout.write(f"{run.pk} {run.created_at:%Y-%m-%d %H:%M:%S} {describe_run(run)}")
 
-    def _tell(self, options: dict[str, Any], done: control.Done) -> None:
+    def _tell(self, options: dict[str, Any], done: control.BulkResult) -> None:
         verb = {"cancel": "cancelled", "retry": "re-run", "try-now": "tried now", "skip": "skipped"}[options["verb"]]
         left_out = f", {done.left_out.words}" if done.left_out.words else ""
         self.stdout.write(f"{done.done} {'would be ' if options['dry_run'] else ''}{verb}{left_out}")
@@ -86,18 +86,18 @@ class Command(BaseCommand):
             raise CommandError(f"{len(done.refused)} refused", returncode=1)
 
 
-def _at_step(runs: QuerySet[ExecutionRun], by: Person, options: dict[str, Any]) -> control.Done:
+def _at_step(runs: QuerySet[ExecutionRun], by: Person, options: dict[str, Any]) -> control.BulkResult:
     """Raises CommandError."""
     path, dry_run = options["step"], options["dry_run"]
     if not path:
         raise CommandError("say which step: --step PATH", returncode=2)
     if options["verb"] == "try-now":
-        return control.try_now_many(runs, path, by, dry_run=dry_run)
+        return control.retry_step_now_many(runs, path, by, dry_run=dry_run)
     try:
         output = json.loads(options["output"])
     except (ValueError, RecursionError) as error:
         raise CommandError(f"--output is no JSON: {error}", returncode=2) from error
-    return control.skip_many(runs, path, by, output=output, reason=options["reason"], dry_run=dry_run)
+    return control.skip_step_many(runs, path, by, output=output, reason=options["reason"], dry_run=dry_run)
 
 
 def _found(options: dict[str, Any]) -> QuerySet[ExecutionRun]:

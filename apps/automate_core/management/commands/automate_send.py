@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core.management import lookups
 from automate_core.models import ExecutionRun
-from automate_core.runs.tail import StillRunningError, describe, follow
+from automate_core.runs.tail import StillRunningError, describe_run, follow_delivery
 from automate_core.states import RunStatus
 from automate_core.webhooks.test_delivery import DeliveryResult, send_test_delivery
 from automate_egress import EgressConnectionError, EgressError
@@ -58,11 +58,11 @@ class Command(BaseCommand):
 
     def _wait(self, event_id: uuid.UUID, seconds: float) -> None:
         try:
-            ended = [each for each in follow(event_id, seconds=seconds) if isinstance(each, ExecutionRun)]
+            ended = [each for each in follow_delivery(event_id, seconds=seconds) if isinstance(each, ExecutionRun)]
         except StillRunningError as error:
             raise CommandError(str(error), returncode=1) from error
         for run in ended:
-            self.stdout.write(describe(run))
+            self.stdout.write(describe_run(run))
         if not ended:
             raise CommandError("the event matched no workflow", returncode=1)
         if any(run.status != RunStatus.SUCCEEDED for run in ended):

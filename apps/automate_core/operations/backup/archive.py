@@ -78,7 +78,7 @@ def applied_migrations() -> list[list[str]]:
 def stored_files() -> Iterator[str]:
     """The names of all stored files. Raises BackupError where they cannot be listed: an archive would lack them."""
     try:
-        yield from artifacts.names()
+        yield from artifacts.list_names()
     except NotImplementedError:
         raise BackupError(
             "The storage of AUTOMATE_DOCUMENTS_STORAGE cannot list its files. Use a storage that can."

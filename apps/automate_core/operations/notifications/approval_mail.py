@@ -57,7 +57,7 @@ def queue_reminders() -> float | None:
 def is_needed(notification: Notification) -> bool:
     """Whether the approval is still open, and the person still assigned."""
     person = notification.person
-    return person is not None and approvals.assigned_to(person).filter(notifications=notification).exists()
+    return person is not None and approvals.open_approvals_for(person).filter(notifications=notification).exists()
 
 
 def approval_text(notification: Notification) -> tuple[str, str, str, str]:
@@ -65,7 +65,7 @@ def approval_text(notification: Notification) -> tuple[str, str, str, str]:
     wait = Wait.objects.select_related("run__workflow").get(notifications=notification)
     data = wait.data or {}
     head = "Reminder: " if notification.kind == Notification.REMINDER else ""
-    subject = " ".join(f"{head}{approvals.name(wait)}, {wait.run.workflow.name}".split())[:200]
+    subject = " ".join(f"{head}{approvals.approval_name(wait)}, {wait.run.workflow.name}".split())[:200]
     due = f"Due {wait.due_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC" if wait.due_at else ""
     return subject, str(data.get("message", "")), due, texts.page_url("studio:approval_page", wait.pk)
 

@@ -26,7 +26,7 @@ class ApprovalHandover:
 
 def open_approvals_of(absent: Person, by: User) -> QuerySet[Wait]:
     """The open approvals that name a person as an assignee, among those that `by` may reassign."""
-    return approvals.reassignable_by(by).filter(pk__in=holdings.open_approvals(absent).values("pk"))
+    return approvals.reassignable_approvals(by).filter(pk__in=holdings.open_approvals(absent).values("pk"))
 
 
 def hand_over_approvals(
@@ -44,7 +44,7 @@ def hand_over_approvals(
         try:
             _replace(wait, absent, people, teams, by=by)
         except (approvals.HandOverError, approvals.NotOpenError, NotPermittedError) as error:
-            result.refused.append((approvals.name(wait), str(error)))
+            result.refused.append((approvals.approval_name(wait), str(error)))
         else:
             result.done += 1
     return result
@@ -54,13 +54,13 @@ def hand_over_approvals(
 def _replace(wait: Wait, absent: Person, people: list[Person], teams: list[Group], *, by: Person) -> None:
     """Replace one assignee by others; the remaining assignees stay."""
     run, wait = approvals.lock_to_reassign(wait, by)
-    approvals.check_can_be_asked(wait, people)
-    before = approvals.names(wait)
+    approvals.check_assignable(wait, people)
+    before = approvals.assignee_names(wait)
     if not wait.assignees.filter(user=absent, excluded=False).delete()[0]:
         raise approvals.NotOpenError(f"{absent.get_username()} is not asked to decide this any more.")
     for person in people:
         WaitAssignee.objects.get_or_create(wait=wait, user=person, excluded=False)
     for team in teams:
         WaitAssignee.objects.get_or_create(wait=wait, group=team, excluded=False)
-    changes = {"step": wait.path, "from": before, "to": approvals.names(wait)}
+    changes = {"step": wait.path, "from": before, "to": approvals.assignee_names(wait)}
     audit.record(by, "approval.reassigned", run, changes=changes, trace_id=run.trace_id)

@@ -220,7 +220,7 @@ def _prune_files(batch: Batch) -> None:
 
     Files of today and yesterday stay: their row may not be written yet.
     """
-    names = artifacts.after(batch.after, batch.now.date() - dt.timedelta(days=1), batch.limit)
+    names = artifacts.list_after(batch.after, batch.now.date() - dt.timedelta(days=1), batch.limit)
     named = {row.name for row in database.run(None, statements.FILES_NAMED, {"names": names})}
     unnamed = [name for name in names if name not in named]
     if not batch.dry:

@@ -113,7 +113,7 @@ def retry_group(group: FailureGroup, *, by: Person, version: control.Version = "
     """
     _check(by, group)
     oldest = list(retryable_runs(group).order_by("pk").values_list("pk", flat=True)[:MOST_AT_ONCE])
-    result = control.retry_many(ExecutionRun.objects.filter(pk__in=oldest), by, version=version, once=True, again=True)
+    result = control.rerun_many(ExecutionRun.objects.filter(pk__in=oldest), by, version=version, once=True, again=True)
     left = retryable_runs(group).count() - len(result.refused)
     if not left and not result.refused:
         _mark(group, by, "failures.retried", {"runs": result.done}, resolved_at=database.AutomateNow())

@@ -46,12 +46,12 @@ class HandOverError(ValueError):
     """Those people cannot be asked in place of others; the message says why."""
 
 
-def assigned_to(user: User) -> QuerySet[Wait]:
+def open_approvals_for(user: User) -> QuerySet[Wait]:
     """The open approvals that wait for this person, or for one of their groups."""
-    return asked(user).filter(status=WaitStatus.OPEN).exclude(run__status__in=FINAL_RUN_STATES)
+    return approvals_for(user).filter(status=WaitStatus.OPEN).exclude(run__status__in=FINAL_RUN_STATES)
 
 
-def asked(user: User) -> QuerySet[Wait]:
+def approvals_for(user: User) -> QuerySet[Wait]:
     """The approvals, open or not, for which this person was asked."""
     if not user.is_active or isinstance(user, AnonymousUser):
         return Wait.objects.none()
@@ -62,16 +62,16 @@ def asked(user: User) -> QuerySet[Wait]:
     )
 
 
-def visible_to(user: User) -> QuerySet[Wait]:
+def visible_approvals(user: User) -> QuerySet[Wait]:
     """The approvals whose page this person may open: those they were asked for, have decided or may reassign."""
     if not user.is_active or isinstance(user, AnonymousUser):
         return Wait.objects.none()
     waits = Wait.objects.filter(kind=Wait.Kind.APPROVAL)
-    reassignable = reassignable_by(user).values("pk")
-    return waits.filter(Q(pk__in=asked(user).values("pk")) | Q(decided_by=user) | Q(pk__in=reassignable))
+    reassignable = reassignable_approvals(user).values("pk")
+    return waits.filter(Q(pk__in=approvals_for(user).values("pk")) | Q(decided_by=user) | Q(pk__in=reassignable))
 
 
-def reassignable_by(user: User) -> QuerySet[Wait]:
+def reassignable_approvals(user: User) -> QuerySet[Wait]:
     """The approvals, open or not, that this person may ask other people to decide: those of workflows that they operate
     and whose payloads they may see, as approvals show these."""
     waits = Wait.objects.filter(kind=Wait.Kind.APPROVAL)
@@ -80,7 +80,7 @@ def reassignable_by(user: User) -> QuerySet[Wait]:
 
 def is_asked(wait: Wait, person: Person) -> bool:
     """Whether this person may decide it, were it open."""
-    return asked(person).filter(pk=wait.pk).exists()
+    return approvals_for(person).filter(pk=wait.pk).exists()
 
 
 def may_delegate(wait: Wait, person: Person) -> bool:
@@ -88,13 +88,13 @@ def may_delegate(wait: Wait, person: Person) -> bool:
     return bool((wait.data or {}).get("delegate")) or can(person, "run", wait.run.workflow)
 
 
-def approving(wait: Wait) -> str:
+def approving_outcome(wait: Wait) -> str:
     """The outcome that approves, which is the first: it alone needs the fields that the form requires."""
     return next((str(each["key"]) for each in (wait.data or {}).get("outcomes", [])), "")
 
 
 @transaction.atomic
-def decide(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None = None) -> Wait:
+def decide_approval(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None = None) -> Wait:
     """Answer an approval, once. Only an assignee may, a superuser no more than others.
 
     Raises NotPermittedError, NotOpenError, OutcomeError, and AnswersError for the form.
@@ -107,7 +107,9 @@ def decide(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None 
     names = {each["key"]: each["name"] for each in data.get("outcomes", [])}
     if outcome not in names:
         raise OutcomeError(f"{outcome!r} is none of the outcomes {', '.join(names)}")
-    filled = form_validation.check_answers(data.get("form", []), form or {}, complete=outcome == approving(wait))
+    filled = form_validation.check_answers(
+        data.get("form", []), form or {}, complete=outcome == approving_outcome(wait)
+    )
     wait.decided_by = by
     wait.save(update_fields=["decided_by"])
     _answer(wait, run, by, outcome=outcome, form=filled)
@@ -117,7 +119,7 @@ def decide(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None 
 
 
 @transaction.atomic
-def delegate(wait: Wait, *, by: Person, to: Person) -> Wait:
+def delegate_approval(wait: Wait, *, by: Person, to: Person) -> Wait:
     """Ask somebody else in place of an assignee, who is not asked any more; a group that was asked stays so.
 
     Raises NotPermittedError, NotOpenError, HandOverError.
@@ -128,17 +130,17 @@ def delegate(wait: Wait, *, by: Person, to: Person) -> Wait:
     _check_open(wait, run)
     if to == by:
         raise HandOverError("You are asked already: name somebody else.")
-    check_can_be_asked(wait, [to])
-    before = names(wait)
+    check_assignable(wait, [to])
+    before = assignee_names(wait)
     wait.assignees.filter(user=by).delete()
     WaitAssignee.objects.get_or_create(wait=wait, user=to, excluded=False)
-    changes = {"step": wait.path, "from": before, "to": names(wait)}
+    changes = {"step": wait.path, "from": before, "to": assignee_names(wait)}
     audit.record(by, "approval.delegated", run, changes=changes, trace_id=run.trace_id)
     return wait
 
 
 @transaction.atomic
-def reassign(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: Iterable[Group] = ()) -> Wait:
+def reassign_approval(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: Iterable[Group] = ()) -> Wait:
     """Ask other people in place of those who were asked, for who operates the workflow.
 
     Raises NotPermittedError, NotOpenError, HandOverError.
@@ -147,8 +149,8 @@ def reassign(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: It
     people, teams = list(users), list(groups)
     if not people and not teams:
         raise HandOverError("Name at least one person or group.")
-    check_can_be_asked(wait, people)
-    before = names(wait)
+    check_assignable(wait, people)
+    before = assignee_names(wait)
     wait.assignees.filter(excluded=False).delete()
     WaitAssignee.objects.bulk_create(
         [
@@ -156,13 +158,15 @@ def reassign(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: It
             *(WaitAssignee(wait=wait, group=team) for team in teams),
         ]
     )
-    changes = {"step": wait.path, "from": before, "to": names(wait)}
+    changes = {"step": wait.path, "from": before, "to": assignee_names(wait)}
     audit.record(by, "approval.reassigned", run, changes=changes, trace_id=run.trace_id)
     return wait
 
 
 @transaction.atomic
-def review(wait: Wait, *, by: Person, outcome: Literal["succeeded", "failed", "again"], output: Any = None) -> Wait:
+def resolve_review(
+    wait: Wait, *, by: Person, outcome: Literal["succeeded", "failed", "again"], output: Any = None
+) -> Wait:
     """Say what became of an attempt whose outcome is in doubt: it took effect, with that output; it did not; or do
     it again. Raises NotPermittedError, NotOpenError."""
     run, wait = _to_decide(wait, by)
@@ -175,7 +179,7 @@ def review(wait: Wait, *, by: Person, outcome: Literal["succeeded", "failed", "a
 
 
 @transaction.atomic
-def try_now(wait: Wait, *, by: Person) -> Wait:
+def retry_step_now(wait: Wait, *, by: Person) -> Wait:
     """Make a step's next attempt now instead of when it is due. Raises NotPermittedError, NotOpenError."""
     run, wait = _to_decide(wait, by)
     if wait.kind != Wait.Kind.RETRY:
@@ -187,7 +191,7 @@ def try_now(wait: Wait, *, by: Person) -> Wait:
 
 
 @transaction.atomic
-def skip(wait: Wait, *, by: Person, output: Any = None, reason: str = "") -> Wait:
+def skip_step(wait: Wait, *, by: Person, output: Any = None, reason: str = "") -> Wait:
     """Have a step that waits passed over: later steps see `output` as its own.
 
     A run that the step waits for goes on. What people were asked to approve is not passed over: others may be asked in
@@ -213,7 +217,7 @@ def _to_decide(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
 
 def lock_to_reassign(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
     """The locked run and open wait, for who may reassign it. Raises NotPermittedError, NotOpenError."""
-    if not reassignable_by(by).filter(pk=wait.pk).exists():
+    if not reassignable_approvals(by).filter(pk=wait.pk).exists():
         raise NotPermittedError(
             f"{by.get_username()} may not reassign approvals of the workflow {wait.run.workflow.slug}:"
             " that needs the permissions to operate it and to view its payloads"
@@ -225,7 +229,7 @@ def lock_to_reassign(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
 
 def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
     """The run and the wait as they stand, locked in that order. Raises NotOpenError when they are gone."""
-    run = resolution.lock(wait.run_id)
+    run = resolution.lock_run(wait.run_id)
     current = Wait.objects.select_for_update(no_key=True).filter(pk=wait.pk).first()
     if run is None or current is None:
         raise NotOpenError("It was removed with its run.")
@@ -234,7 +238,7 @@ def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
 
 def _answer(wait: Wait, run: ExecutionRun, by: Person, **outcome: Any) -> None:
     """Resolve a locked wait by what a person said, and wake its run."""
-    resolution.close(wait, run, {**outcome, "by": by.get_username(), "at": database.now().isoformat()})
+    resolution.resolve_wait(wait, run, {**outcome, "by": by.get_username(), "at": database.now().isoformat()})
 
 
 def _check_open(wait: Wait, run: ExecutionRun) -> None:
@@ -248,7 +252,7 @@ def _check_open(wait: Wait, run: ExecutionRun) -> None:
         raise NotOpenError("The time to decide is over.")
 
 
-def check_can_be_asked(wait: Wait, people: Iterable[Person]) -> None:
+def check_assignable(wait: Wait, people: Iterable[Person]) -> None:
     """Raises HandOverError for an inactive account, and for one that the step leaves out."""
     barred = set(wait.assignees.filter(excluded=True).values_list("user", flat=True))
     for person in people:
@@ -258,11 +262,11 @@ def check_can_be_asked(wait: Wait, people: Iterable[Person]) -> None:
             raise HandOverError(f"{person.get_username()} may not decide this: the step leaves them out.")
 
 
-def name(wait: Wait) -> str:
+def approval_name(wait: Wait) -> str:
     """What an approval is called."""
     return str((wait.data or {}).get("name") or title_of_key(key_of(wait.path)))
 
 
-def names(wait: Wait) -> list[str]:
+def assignee_names(wait: Wait) -> list[str]:
     """Those who are asked to decide."""
     return sorted(map(str, wait.assignees.filter(excluded=False).select_related("user", "group")))

@@ -38,7 +38,7 @@ OVER = Answer(410, {"error": "Nothing waits for this callback any more."})
 EMPTY = Answer(400, {"error": "The body is empty, and the callback is still open. Post JSON, such as {}."})
 
 
-def receive(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
+def receive_callback(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
     """Hand a payload to the wait at `path`, also when the run has yet to come there. The first one counts.
 
     Who answers may say again what a step has sent there: that is masked.
@@ -53,7 +53,7 @@ def receive(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
 
 @transaction.atomic
 def _take(run_id: uuid.UUID, path: str, outcome: dict[str, Any]) -> Answer:
-    run = resolution.lock(run_id)
+    run = resolution.lock_run(run_id)
     waits = Wait.objects.filter(run=run_id, path=path, kind=Wait.Kind.CALLBACK)
     if waits.filter(status=WaitStatus.RESOLVED, outcome__outcome="received").exists():
         return USED  # whether the run has ended meanwhile or not
@@ -63,7 +63,7 @@ def _take(run_id: uuid.UUID, path: str, outcome: dict[str, Any]) -> Answer:
     if wait is None:
         _answer_ahead(run, path, outcome)
     elif wait.status == WaitStatus.OPEN:
-        resolution.close(wait, run, outcome)
+        resolution.resolve_wait(wait, run, outcome)
     else:
         return OVER
     return Answer(202, {"trace_id": run.trace_id})
@@ -77,7 +77,7 @@ def _answer_ahead(run: ExecutionRun, path: str, outcome: dict[str, Any]) -> None
         run=run, path=path, kind=Wait.Kind.CALLBACK, status=WaitStatus.RESOLVED,
         outcome=outcome, resolved_at=AutomateNow(), seq=run.seq,
     )  # fmt: skip
-    resolution.wake([run.pk])
+    resolution.wake_runs([run.pk])
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -91,7 +91,9 @@ class CallbackView(View):
         """202 with the trace id; 400, 401, 404, 409, 410, 413, 415 or 503 with a reason."""
         answer = self._answer(request, known := read_callback_token(token))
         if 400 <= answer.status < 500:
-            rejected_callbacks.record(answer.status, answer.body["error"], known[0] if known else None)
+            rejected_callbacks.record_rejected_callback(
+                answer.status, answer.body["error"], known[0] if known else None
+            )
         return build_response(answer)
 
     def http_method_not_allowed(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
@@ -119,10 +121,12 @@ class CallbackView(View):
         """Raises BodyError, and whatever keeps the signature from being verified."""
         demand = callback_signatures.find_required_signature(run_id, path)
         if demand is None:
-            return receive(run_id, path, bodies.parse_json(delivery.body, delivery.headers.get("content-type", "")))
+            return receive_callback(
+                run_id, path, bodies.parse_json(delivery.body, delivery.headers.get("content-type", ""))
+            )
         if not demand.is_signed_by(delivery):
             return UNAUTHORIZED
         content_type = delivery.headers.get("content-type", "")
-        return receive(
+        return receive_callback(
             run_id, path, bodies.read_document(delivery.body, content_type, json_field=demand.scheme.json_field).value
         )

@@ -1,7 +1,7 @@
-"""Steps that wait for a connection: once it works again, or may, all of them go on in one transaction.
+"""Steps that wait for a connection: once it works again, all of them go on in one transaction.
 
-Who opens such a wait read that the connection needs a person. If somebody mended it before the wait was written, the
-chore finds it.
+A worker opens such a wait when it reads that the connection needs a person. When the connection was repaired before the
+wait was written, the maintenance task resolves it.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ DUE = f"""EXISTS (
     SELECT FROM automate_core_wait wait WHERE wait.kind = 'reconnect' AND wait.status = 'open' AND {_MENDED})"""
 
 
-def resume(sender: Any, connection: Connection, **_: Any) -> None:
-    """Have every step go on that waits for this connection. A receiver of `health.recovered`, in its transaction."""
+def resume_waiting_steps(sender: Any, connection: Connection, **_: Any) -> None:
+    """Resolve all waits for this connection. A receiver of `health.recovered`, in its transaction."""
     with transaction.atomic():
         database.run(None, _RESUME.format(which=_THIS_ONE), {"slug": connection.slug})
     notify.after_commit()
 
 
-def release() -> float | None:
-    """The same for steps whose connection was mended, or removed, while they were being parked."""
+def resolve_missed_waits() -> float | None:
+    """Resolve waits whose connection was repaired or deleted before they were written: a maintenance task."""
     with transaction.atomic():
         database.run(None, _RESUME.format(which=_MENDED), {})
     notify.after_commit()

@@ -44,7 +44,7 @@ class _Minute:
 minute = _Minute()
 
 
-def record(status: int, reason: str, run_id: uuid.UUID | None) -> None:
+def record_rejected_callback(status: int, reason: str, run_id: uuid.UUID | None) -> None:
     """One was refused: for a run, or for None with an address that we never made."""
     left_out = minute.take()
     if left_out is None:

@@ -1,4 +1,4 @@
-"""Waking runs: whoever resolves a wait locks the run, closes the wait and wakes the run, in one transaction.
+"""Resolving waits: lock the run, close the wait and wake the run, in one transaction.
 
 Rows are locked in the order of docs/adr/0004: parent run, run, waits, job.
 """
@@ -25,8 +25,8 @@ WITH woken_runs AS (
 {ADVANCE_JOBS}"""  # noqa: S608 - one of our own texts inside another
 
 
-def lock(run_id: uuid.UUID) -> ExecutionRun | None:
-    """The run, locked behind its parent; None when it is gone. Call it inside a transaction."""
+def lock_run(run_id: uuid.UUID) -> ExecutionRun | None:
+    """Lock a run after its parent; None when it was deleted. Call it inside a transaction."""
     runs = ExecutionRun.objects.select_for_update(no_key=True)
     parent = ExecutionRun.objects.filter(pk=run_id).values_list("parent", flat=True).first()
     if parent is not None:
@@ -34,7 +34,7 @@ def lock(run_id: uuid.UUID) -> ExecutionRun | None:
     return runs.filter(pk=run_id).first()
 
 
-def close(wait: Wait, run: ExecutionRun, outcome: Any) -> None:
+def resolve_wait(wait: Wait, run: ExecutionRun, outcome: Any) -> None:
     """Resolve an open wait of a locked run, and wake the run."""
     run.seq += 1
     run.save(update_fields=["seq"])
@@ -43,10 +43,10 @@ def close(wait: Wait, run: ExecutionRun, outcome: Any) -> None:
     wait.resolved_at = database.AutomateNow()
     wait.save(update_fields=["status", "outcome", "resolved_at", "seq"])
     wait.refresh_from_db(fields=["resolved_at"])
-    wake([run.pk])
+    wake_runs([run.pk])
 
 
-def wake(run_ids: Iterable[uuid.UUID]) -> None:
-    """Have a worker walk these locked runs, now or once it lets go of them. Ended ones stay as they are."""
+def wake_runs(run_ids: Iterable[uuid.UUID]) -> None:
+    """Make a job for each of these locked runs, or bring theirs forward. Ended runs stay as they are."""
     database.run(None, WAKE, {"runs": list(run_ids)})
     notify.after_commit()

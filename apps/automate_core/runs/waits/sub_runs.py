@@ -1,4 +1,4 @@
-"""Runs that wait for runs they started: told of the end, or that there is nobody to start."""
+"""Waits for sub-runs: resolved when the sub-run has ended, or when no workflow was there to start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST = 500
 
 # A call whose dispatch is done and that made no run found no published workflow.
 ANSWER = f"""
-WITH answered_waits AS MATERIALIZED (
+WITH ended_calls AS MATERIALIZED (
     SELECT wait.id, wait.run_id, CASE WHEN child.id IS NULL
         THEN jsonb_build_object('status', 'missing', 'error', jsonb_build_object('message',
             CASE job.status WHEN 'dead' THEN 'it could not be started' ELSE 'it is not published' END))
@@ -25,12 +25,12 @@ WITH answered_waits AS MATERIALIZED (
             ELSE child.status IN ('succeeded', 'failed', 'cancelled') END
     ORDER BY wait.id LIMIT {MOST}
 ), locked_runs AS MATERIALIZED (
-    SELECT id FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM answered_waits)
+    SELECT id FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM ended_calls)
     ORDER BY id FOR NO KEY UPDATE
 ), resolved_waits AS (
-    UPDATE automate_core_wait wait SET status = 'resolved', outcome = answered.outcome, resolved_at = automate_now()
-    FROM answered_waits answered JOIN locked_runs ON locked_runs.id = answered.run_id
-    WHERE wait.id = answered.id AND wait.status = 'open'
+    UPDATE automate_core_wait wait SET status = 'resolved', outcome = ended.outcome, resolved_at = automate_now()
+    FROM ended_calls ended JOIN locked_runs ON locked_runs.id = ended.run_id
+    WHERE wait.id = ended.id AND wait.status = 'open'
     RETURNING wait.run_id
 ), woken_runs AS (
     UPDATE automate_core_executionrun run SET wakes = run.wakes + 1 WHERE run.id IN (SELECT run_id FROM resolved_waits)
@@ -40,10 +40,10 @@ WITH answered_waits AS MATERIALIZED (
 RETURNING id
 """  # noqa: S608 - one of our own texts inside another
 
-#: Whether there is anything to answer, in SQL.
+#: SQL: whether `resolve_waits` may have something to do.
 DUE = "EXISTS (SELECT FROM automate_core_wait WHERE status = 'open' AND kind = 'child')"
 
-# Runs whose caller's wait was withdrawn, as when an arm beside it failed: nobody is interested in them any more.
+# Sub-runs whose wait was cancelled, as when a parallel branch failed.
 _ORPHANS = """
 SELECT child.id FROM automate_core_executionrun child
 JOIN automate_core_wait wait
@@ -51,12 +51,12 @@ JOIN automate_core_wait wait
 WHERE child.parent_id IS NOT NULL AND child.status IN ('queued', 'running', 'waiting') AND wait.status = 'cancelled'
 """
 
-#: Whether there are such runs, in SQL.
+#: SQL: whether there are such runs.
 ORPHANED = f"EXISTS ({_ORPHANS})"
 
 
-def answer() -> float | None:
-    """Answer the waits whose runs have ended, and wake those that wait. Gives 0 when there may be more."""
+def resolve_waits() -> float | None:
+    """Resolve the waits whose sub-runs have ended, and wake the parents; gives 0 when there may be more."""
     answered = database.run(None, ANSWER, {})
     if answered:
         notify.after_commit()
@@ -64,7 +64,7 @@ def answer() -> float | None:
 
 
 def cancel_orphans() -> float | None:
-    """Cancel the runs that nobody waits for any more. Gives 0 when there may be more."""
+    """Cancel the sub-runs whose wait was cancelled; gives 0 when there may be more."""
     orphans = [row.id for row in database.run(None, f"{_ORPHANS} ORDER BY child.id LIMIT {MOST}", {})]
     for run_id in orphans:
         cancel_run(run_id, code="cancelled", message="The step that waited for it was withdrawn.")

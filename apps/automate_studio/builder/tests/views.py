@@ -288,8 +288,8 @@ def _pin_result(workflow: Workflow, key: str, result: StepResult, request: HttpR
         raise NotTestableError("only a result that ended well can be pinned")
     step, by = result.step, current_person(request)
     try:
-        output = artifacts.value_of(step.output_file) if step.output_file else step.output
-    except artifacts.DocumentError as error:
+        output = artifacts.read_value(step.output_file) if step.output_file else step.output
+    except artifacts.ArtifactError as error:
         raise NotTestableError(error.message) from error
     samples.keep_sample(workflow, key, StepSample.Kind.PIN, output, by=by, run=result.run.pk)
 

@@ -50,7 +50,7 @@ class BulkCount:
     found: int
     not_theirs: int
     wrong_state: int
-    left_out: reruns.LeftOut
+    left_out: reruns.RerunExclusions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,11 +173,13 @@ def _count_runs(user: User, filters: Filters, wanted: BulkRequest) -> BulkCount:
         chosen = ExecutionRun.objects.filter(pk__in=wanted.chosen)
         ids = list(permitted(user, "view", chosen).order_by("-pk").values_list("pk", flat=True))
     if len(ids) > bulk.MOST:
-        return BulkCount(asked=wanted, ids=[], found=len(ids), not_theirs=0, wrong_state=0, left_out=reruns.LeftOut())
+        return BulkCount(
+            asked=wanted, ids=[], found=len(ids), not_theirs=0, wrong_state=0, left_out=reruns.RerunExclusions()
+        )
     theirs = permitted(user, "run", ExecutionRun.objects.filter(pk__in=ids)).values_list("pk", "status", "cause")
     able = [key for key, status, cause in theirs if _applies_to(wanted.verb, status, cause)]
     is_retry = wanted.verb == BulkAction.Verb.RETRY
-    left, left_out = reruns.choose(able, again=wanted.again) if is_retry else (able, reruns.LeftOut())
+    left, left_out = reruns.choose_reruns(able, again=wanted.again) if is_retry else (able, reruns.RerunExclusions())
     return BulkCount(
         asked=replace(wanted, upto=ids[0]) if ids else wanted,
         ids=left,

@@ -61,7 +61,7 @@ class PendingDecision:
     @property
     def approving(self) -> str:
         """The approving outcome of an approval."""
-        return approvals.approving(self.wait)
+        return approvals.approving_outcome(self.wait)
 
     @property
     def may_try_now(self) -> bool:
@@ -270,12 +270,12 @@ def _pending_decision(
         return None
     is_approval = wait.kind == Wait.Kind.APPROVAL
     values, errors = given
-    is_asked = is_approval and approvals.assigned_to(user).filter(pk=wait.pk).exists()
+    is_asked = is_approval and approvals.open_approvals_for(user).filter(pk=wait.pk).exists()
     return PendingDecision(
         wait=wait,
         may_run=can(user, "run", run.workflow),
         is_asked=is_asked,
-        people=approvals.names(wait) if is_approval else [],
+        people=approvals.assignee_names(wait) if is_approval else [],
         fields=form_fields((wait.data or {}).get("form", []), values, errors) if is_asked else [],
         error=errors.get("", ""),
     )
@@ -327,5 +327,5 @@ def pending_approvals(run: ExecutionRun, user: User) -> list[tuple[Wait, str]]:
     """Approvals of a run that this person may decide, with their names. One query."""
     if run.status in FINAL_RUN_STATES:
         return []
-    waits = approvals.assigned_to(user).filter(run=run).order_by("id")[:5]
-    return [(wait, approvals.name(wait)) for wait in waits]
+    waits = approvals.open_approvals_for(user).filter(run=run).order_by("id")[:5]
+    return [(wait, approvals.approval_name(wait)) for wait in waits]

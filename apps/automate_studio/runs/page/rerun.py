@@ -111,7 +111,7 @@ def _rerun(request: HttpRequest, run: ExecutionRun) -> ExecutionRun:
     start = post.get("start") or ("start" if run.status == "succeeded" else "failed")
     if start == "step":
         start = post.get("step") or "failed"
-    return control.retry(
+    return control.rerun(
         run,
         by=current_person(request),
         start=start.replace("\0", ""),
@@ -158,7 +158,7 @@ def _rerun_form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], 
         advice=preset.reason,
         is_edited=chosen.get("input") == "edited",
         payload=(chosen["payload"] if "payload" in chosen else _editable_input(run)) if may_see else None,
-        earlier=reruns.find([run.pk]).get(run.pk),
+        earlier=reruns.find_reruns([run.pk]).get(run.pk),
         errors=errors,
     )
 

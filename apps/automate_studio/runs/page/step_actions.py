@@ -47,7 +47,7 @@ def run_try_now(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpRespo
     """Retry a step now."""
 
     def act(wait: Wait, by: Person) -> str:
-        approvals.try_now(wait, by=by)
+        approvals.retry_step_now(wait, by=by)
         return "The next try is made as soon as a worker takes it."
 
     return _apply_as_runner(request, run_id, path, act)
@@ -59,7 +59,7 @@ def run_skip(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpResponse
 
     def act(wait: Wait, by: Person) -> str:
         output, reason = _posted_output(request, "skip"), clean_text(request.POST.get("reason"))
-        approvals.skip(wait, by=by, output=output, reason=reason)
+        approvals.skip_step(wait, by=by, output=output, reason=reason)
         return f"Skipped. {_GOES_ON}"
 
     return _apply_as_runner(request, run_id, path, act)
@@ -74,7 +74,7 @@ def run_review(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpRespon
         if outcome not in _REVIEWS:
             raise _InvalidInputError("Say whether it took effect, did not, or is to be done again.", "review")
         output = _posted_output(request, "review") if outcome == "succeeded" else None
-        approvals.review(wait, by=by, outcome=cast(Review, outcome), output=output)
+        approvals.resolve_review(wait, by=by, outcome=cast(Review, outcome), output=output)
         return f"Noted. {_GOES_ON}"
 
     return _apply_as_runner(request, run_id, path, act)
@@ -86,7 +86,7 @@ def run_decide(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpRespon
 
     def act(wait: Wait, by: Person) -> str:
         given = posted_answers(request.POST, (wait.data or {}).get("form", []))
-        approvals.decide(wait, by=by, outcome=request.POST.get("outcome", ""), form=given)
+        approvals.decide_approval(wait, by=by, outcome=request.POST.get("outcome", ""), form=given)
         return f"Decided. {_GOES_ON}"
 
     return _apply_to_wait(request, get_run_or_404(request, run_id), path, act)

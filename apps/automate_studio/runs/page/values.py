@@ -41,8 +41,8 @@ def whole_value(attempt: StepRun, part: str) -> Any:
     """Input or output of an attempt; the preview when its file cannot be read."""
     file = getattr(attempt, f"{part}_file")
     try:
-        return artifacts.value_of(file) if file else getattr(attempt, part)
-    except artifacts.DocumentError:
+        return artifacts.read_value(file) if file else getattr(attempt, part)
+    except artifacts.ArtifactError:
         return getattr(attempt, part)
 
 
@@ -58,7 +58,7 @@ def run_value(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpRespons
     try:
         found = _find_value(request, run_id, path, request.GET)
         value = found.value
-    except artifacts.DocumentError as error:
+    except artifacts.ArtifactError as error:
         return _missing_file_response(error)
     payload_views.record_view(request.user, "run.payload_viewed", found.run, trace_id=found.run.trace_id, step=path)
     return json_rows_response(request, value)
@@ -71,7 +71,7 @@ def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResp
     run, part = found.run, request.POST["part"]
     try:
         file = artifacts.open_file(found.file) if found.file else None
-    except artifacts.DocumentError as error:
+    except artifacts.ArtifactError as error:
         return _missing_file_response(error)
     with transaction.atomic():
         audit.record(
@@ -83,7 +83,7 @@ def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResp
     return json_file_response(found.value, name)
 
 
-def _missing_file_response(error: artifacts.DocumentError) -> HttpResponse:
+def _missing_file_response(error: artifacts.ArtifactError) -> HttpResponse:
     """The artifact cannot be read: not now, or not any more."""
     return HttpResponse(error.message, status=503 if error.retryable else 410, content_type="text/plain; charset=utf-8")
 
@@ -99,7 +99,7 @@ class _RunValue:
     @property
     def value(self) -> Any:
         """The whole value. Raises DocumentError."""
-        return artifacts.value_of(self.file) if self.file else self.stored
+        return artifacts.read_value(self.file) if self.file else self.stored
 
 
 def _find_value(request: HttpRequest, run_id: uuid.UUID, path: str, asks: Any) -> _RunValue:

@@ -107,7 +107,7 @@ def _small_payloads(events: list[Event]) -> dict[Any, Any]:
 
 def _event_detail(event: Event, payload: Any) -> str:
     """Subject of the event, or else its first values."""
-    return escape_invisible(event.subject or subjects.guess(payload)) or _payload_summary(payload)
+    return escape_invisible(event.subject or subjects.guess_subject(payload)) or _payload_summary(payload)
 
 
 def _payload_summary(payload: Any) -> str:
