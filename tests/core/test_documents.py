@@ -176,7 +176,7 @@ def test_a_storage_that_is_away_or_has_lost_a_file(
     assert made.status == "succeeded" and len(files()) == 4
     for path in files():
         os.unlink(path)
-    monkeypatch.setattr(artifacts, "value_of", artifacts._ValueCache().value)
+    monkeypatch.setattr(artifacts, "read_value", artifacts._ValueCache().value)
     again = control.rerun(made, by=owner, start="some")
     settle(drain)
     again.refresh_from_db()

@@ -487,7 +487,7 @@ def test_no_child_is_made_while_its_caller_is_being_cancelled(publish, deliver, 
     assert [job.source for job in jobs] == ["call:other"]
     with transaction.atomic():
         control.cancel(ExecutionRun.objects.get(), by=owner)
-        turning = threading.Thread(target=engine.turn, args=[jobs])
+        turning = threading.Thread(target=engine.run_once, args=[jobs])
         turning.start()
         wait_for(somebody_waits)  # for the caller's row
     turning.join(60)

@@ -266,8 +266,8 @@ def test_a_fault_in_the_engine_does_not_kill_the_worker(workflow, deliver, monke
     from tests.support.processes import wait_for
 
     workflow("{name: S, slug: s, triggers: [{endpoint: github}], steps: [{key: a, action: data.set}]}")
-    monkeypatch.setenv("DATABASE_URL", environment["DATABASE_URL"])  # the suspects' process inherits it
-    real, failed = ExecutionEngine.turn, []
+    monkeypatch.setenv("DATABASE_URL", environment["DATABASE_URL"])  # the quarantine process inherits it
+    real, failed = ExecutionEngine.run_once, []
 
     def broken_once(self, jobs):
         if jobs and not failed:
@@ -275,7 +275,7 @@ def test_a_fault_in_the_engine_does_not_kill_the_worker(workflow, deliver, monke
             raise RuntimeError("a fault")
         return real(self, jobs)
 
-    monkeypatch.setattr(ExecutionEngine, "turn", broken_once)
+    monkeypatch.setattr(ExecutionEngine, "run_once", broken_once)
     worker = Worker(concurrency=1, name="hardy")
     thread = threading.Thread(target=worker.run, daemon=True)
     thread.start()

@@ -256,16 +256,16 @@ class Spy:
             imported.append(name)
 
 sys.meta_path.insert(0, Spy())
-turn = worker.ExecutionEngine.turn
+run_once = worker.ExecutionEngine.run_once
 
 def watched(self, jobs):
     inside.append(1)
     try:
-        return turn(self, jobs)
+        return run_once(self, jobs)
     finally:
         inside.pop()
 
-worker.ExecutionEngine.turn = watched
+worker.ExecutionEngine.run_once = watched
 worker.Worker(drain=True).run()
 print(sorted(set(imported)))
 """

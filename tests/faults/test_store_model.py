@@ -63,6 +63,7 @@ class Store(RuleBasedStateMachine):
         self.own = database.connect({})
         self.jobs: dict[str, Job] = {}
         self.keys: dict[str, str] = {}
+        self.claimed_by: dict[ClaimedJob, str] = {}
         self.evidence = invariants.Evidence(quiet=False, most_attempts=MOST_ATTEMPTS)
 
     def store(self, worker: str) -> OutboxStore:
@@ -95,7 +96,7 @@ class Store(RuleBasedStateMachine):
         ]
         assert len(jobs) == min(limit, len(ready))
         for job in jobs:
-            self.taken(job, suspect=False)
+            self.taken(job, worker, suspect=False)
         return multiple(*jobs)
 
     @rule(target=claimed, worker=st.sampled_from(WORKERS))
@@ -106,16 +107,17 @@ class Store(RuleBasedStateMachine):
         assert (job is not None) == any(each.available_at <= self.now for each in ready)
         if job is None:
             return multiple()
-        self.taken(job, suspect=True)
+        self.taken(job, worker, suspect=True)
         return job
 
-    def taken(self, job: ClaimedJob, *, suspect: bool) -> None:
+    def taken(self, job: ClaimedJob, worker: str, *, suspect: bool) -> None:
         """A claim, in the model."""
         known = self.jobs[str(job.event_id)]
         assert (known.status, known.suspect) == ("ready", suspect)
         known.status, known.token, known.attempts = "leased", known.token + 1, known.attempts + 1
         known.lease_until = self.now + LEASE
         assert (job.token, job.attempts) == (known.token, known.attempts)
+        self.claimed_by[job] = worker
 
     @rule(job=claimed)
     def renew(self, job: ClaimedJob) -> None:
@@ -198,8 +200,8 @@ class Store(RuleBasedStateMachine):
         return known if known.status == "leased" and known.token == job.token else None
 
     def write(self, checkpoint: Checkpoint) -> WriteResult:
-        """Through the journal."""
-        return Journal(self.own, worker="any").write([checkpoint])[checkpoint.job.id]
+        """Through the journal of the worker that claimed the job."""
+        return Journal(self.own, worker=self.claimed_by[checkpoint.job]).write([checkpoint])[checkpoint.job.id]
 
     def teardown(self) -> None:
         """The invariants of all fault tests hold here too."""

@@ -192,14 +192,14 @@ def test_what_is_done_about_failures(story, sign_in, owner, monkeypatch):
     def beside_another(*args, **options):
         """Somebody else presses the button at the same moment: both have looked at what there is to retry."""
         with monkeypatch.context() as patch:
-            patch.setattr(control, "retry_many", retry_many)
+            patch.setattr(control, "rerun_many", retry_many)
             others = sign_in(owner)
             others.post(retry, {"version": "newest"})
             said.append(others.get(INDEX).content.decode())
         return retry_many(*args, **options)
 
     said = []
-    monkeypatch.setattr(control, "retry_many", beside_another)
+    monkeypatch.setattr(control, "rerun_many", beside_another)
     done = client.post(f"{retry}?period=7d", {"version": "newest"})
     monkeypatch.undo()
     assert done.status_code == 303 and done.url == f"{INDEX}?period=7d"
