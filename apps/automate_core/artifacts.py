@@ -1,7 +1,7 @@
-"""Documents that are too large for a row: kept as files, with a preview in their place (docs/adr/0008).
+"""Artifacts: documents too large for a row, kept as files with a preview in the row (docs/adr/0008).
 
 A file is written before the row that names it, and found by that row alone. One that no row names a day later was left
-by a crash, or belonged to what was let go: `retention` removes it.
+by a crash, or its row was deleted: `retention` deletes it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from automate_core.errors import DeferredError
 log = logging.getLogger(__name__)
 
 FOLDER = "documents"
-AWAY_SECONDS = 60.0  #: how long nothing more is written after the storage failed
-REMEMBERED_BYTES = 16_000_000  #: of documents that were read lately
+AWAY_SECONDS = 60.0  #: pause without writes after the storage failed
+CACHED_BYTES = 16_000_000  #: of artifacts that were read lately
 _MEMBERS, _ITEMS, _CHARACTERS, _DEEP = 50, 20, 300, 6  # of a preview
 _PREVIEW_BYTES = 20_000
 
@@ -37,24 +37,24 @@ _away_until = 0.0
 
 
 class ArtifactError(ConnectorError, DeferredError):
-    """A document cannot be read: not now (`document_away`), or not any more (`document_missing`)."""
+    """An artifact cannot be read: for the moment (`document_away`), or it is missing (`document_missing`)."""
 
 
 def storage() -> Storage | None:
-    """Where they are kept; None when the project has no such storage, and all stays in rows."""
+    """The storage of artifacts; None when the project has none, and everything stays in rows."""
     alias = setting("AUTOMATE_DOCUMENTS_STORAGE")
     return storages[alias] if alias in settings.STORAGES else None
 
 
 def limit() -> float:
-    """The bytes above which a document is put aside."""
+    """The size in bytes above which a document is kept as a file."""
     return int(setting("AUTOMATE_DOCUMENT_BYTES")) if storage() is not None else math.inf
 
 
 def put(document: bytes) -> tuple[bytes, str | None]:
     """Keep a redacted JSON document as a file: (its preview, the file's name).
 
-    While the storage is away, it stays what it is: (the document, None).
+    While the storage is away: (the document, None).
     """
     global _away_until
     where = storage()
@@ -62,16 +62,16 @@ def put(document: bytes) -> tuple[bytes, str | None]:
         return document, None
     name = f"{FOLDER}/{dt.datetime.now(dt.UTC):%Y/%m/%d}/{secrets.token_hex(24)}.json"
     try:
-        kept = where.save(name, ContentFile(document))
+        stored = where.save(name, ContentFile(document))
     except Exception:  # whatever a storage raises: the run goes on without it
         log.exception("a document of %d bytes stays in the database: the storage is away", len(document))
         _away_until = time.monotonic() + AWAY_SECONDS
         return document, None
-    return preview(document), kept
+    return preview(document), stored
 
 
 def preview(document: bytes) -> bytes:
-    """As much of a document as is shown without opening it: the beginnings of its texts, lists and mappings."""
+    """The beginnings of a document's texts, lists and mappings, at most 20 kB."""
     value = msgspec.json.decode(document)
     for deep in range(_DEEP, 0, -1):
         cut = msgspec.json.encode(_cut(value, deep))
@@ -115,7 +115,7 @@ def read(name: str) -> bytes:
 
 
 class _ValueCache:
-    """The values of documents that were read lately, so that a loop reads what it looks into once. Thread-safe."""
+    """The values of artifacts that were read lately, so that a loop reads each once. Thread-safe."""
 
     def __init__(self) -> None:
         self._values: OrderedDict[str, tuple[int, Any]] = OrderedDict()
@@ -123,7 +123,7 @@ class _ValueCache:
         self._lock = threading.Lock()
 
     def value(self, name: str) -> Any:
-        """The value of a document: nobody may change it. Raises DocumentError."""
+        """The value of an artifact, not to be changed. Raises DocumentError."""
         with self._lock:
             if name in self._values:
                 self._values.move_to_end(name)
@@ -134,7 +134,7 @@ class _ValueCache:
             if name not in self._values:
                 self._values[name] = (len(document), value)
                 self._bytes += len(document)
-            while self._bytes > REMEMBERED_BYTES and len(self._values) > 1:
+            while self._bytes > CACHED_BYTES and len(self._values) > 1:
                 self._bytes -= self._values.popitem(last=False)[1][0]
         return value
 
@@ -144,7 +144,7 @@ read_value: Callable[[str], Any] = _cache.value
 
 
 def list_after(name: str, until: dt.date, most: int) -> list[str]:
-    """The names that follow `name` in order, at most so many, of files that were written before the day `until`."""
+    """At most `most` names after `name`, in order, of files written before the day `until`."""
     where = storage()
     if where is None:
         return []
@@ -180,7 +180,7 @@ def _listed(where: Storage, path: str) -> tuple[list[str], list[str]]:
 
 
 def remove(names: list[str]) -> None:
-    """Delete files; those that are gone already are none the worse."""
+    """Delete files. Missing ones are no error."""
     where = storage()
     if where is not None:
         for name in names:

@@ -18,7 +18,7 @@ from psycopg.rows import namedtuple_row
 # The planner knows too little about tables that were empty a minute ago (docs/adr/0004); every hot statement is
 # driven by primary keys and partial indexes.
 WORKER_OPTIONS = {"enable_seqscan": "off", "jit": "off", "idle_in_transaction_session_timeout": "30s"}
-# A network that swallows packets shows within seconds; over a socket file these count for nothing.
+# A network that drops packets is noticed within seconds; over a socket file these have no effect.
 CONNECTION_LIMITS = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
@@ -38,14 +38,14 @@ class AutomateNow(Func):
 
 
 def now() -> dt.datetime:
-    """What `automate_now()` says at this moment, in UTC."""
+    """The time of `automate_now()`, in UTC."""
     [row] = run(None, "SELECT automate_now() AS at", ())
     at: dt.datetime = row.at
     return at.astimezone(dt.UTC)
 
 
 def parameters(options: Mapping[str, str]) -> dict[str, Any]:
-    """What `psycopg.connect` needs to reach Django's default database, with session options added."""
+    """The arguments of `psycopg.connect` for Django's default database, with session options added."""
     given = django_connection.get_connection_params()
     kept = {name: value for name, value in given.items() if name not in {"cursor_factory", "context", "pool"}}
     added = " ".join(f"-c {name}={value.replace(' ', r'\ ')}" for name, value in options.items())
@@ -60,7 +60,7 @@ def parameters(options: Mapping[str, str]) -> dict[str, Any]:
 
 
 def connect(options: Mapping[str, str]) -> psycopg.Connection[Any]:
-    """A connection of one's own to Django's default database. Raises psycopg.OperationalError."""
+    """A new connection to Django's default database. Raises psycopg.OperationalError."""
     return psycopg.connect(**parameters(options))  # noqa: TID251 - the site's own database
 
 
@@ -79,12 +79,12 @@ def run(
         return cursor.fetchall() if cursor.description else []
 
 
-#: Classes of SQLSTATE after which the same may go well: the connection, an end by hand, a rollback, too many clients.
+#: Classes of SQLSTATE that pass: lost connection, operator shutdown, rollback, too many clients.
 _PASSING = ("08", "57P", "40", "53300")
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the database, and not the statement or its values, is the reason: the same may go well later."""
+    """Whether the database is the reason, not the statement or its values: a later try may succeed."""
     if not isinstance(error, psycopg.OperationalError):
         return isinstance(error, psycopg.InterfaceError)
     return error.sqlstate is None or error.sqlstate.startswith(_PASSING)

@@ -94,7 +94,7 @@ _points = _read(os.environ.get("AUTOMATE_FAULTS", ""))
 
 
 def reach(name: str, about: str = "") -> None:
-    """This process is at that point. Does nothing unless AUTOMATE_FAULTS names it."""
+    """Act as AUTOMATE_FAULTS says for this point; nothing unless it names the point."""
     point = _points.get(name)
     if point is not None:
         point.reach(about)

@@ -22,7 +22,7 @@ def uuid7() -> uuid.UUID:
 
 
 def first_uuid7(moment: dt.datetime) -> uuid.UUID:
-    """What no id of `uuid7` made at that moment or later comes before."""
+    """The lower bound of the ids that `uuid7` makes at that moment or later."""
     milliseconds = max(int(moment.timestamp() * 1_000), 0)
     return uuid.UUID(int=(milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76)
 

@@ -1,4 +1,4 @@
-"""The states that the data path stores, what each means, and which may follow which.
+"""The stored states, what each means, and the transitions between them.
 
 docs/state-machines.md draws the same edges; a test compares the two.
 """
@@ -25,10 +25,10 @@ class RunStatus(TextChoices):
 
     QUEUED = "queued"  #: made, and no worker has taken it yet
     RUNNING = "running"  #: a worker walks its steps
-    WAITING = "waiting"  #: parked on open waits; no worker holds it
+    WAITING = "waiting"  #: waits for something; no worker holds it
     SUCCEEDED = "succeeded"  #: every step that was reached ended well; final
     FAILED = "failed"  #: a step failed for good, or its job died; final
-    CANCELLED = "cancelled"  #: withdrawn by a person or a policy; final
+    CANCELLED = "cancelled"  #: cancelled by a person or a policy; final
 
 
 class StepStatus(TextChoices):
@@ -37,19 +37,19 @@ class StepStatus(TextChoices):
     RUNNING = "running"  #: started; for a container, until everything in it has ended
     SUCCEEDED = "succeeded"  #: its output is recorded; final
     FAILED = "failed"  #: its error is recorded; a retry is a further attempt; final
-    WAITING = "waiting"  #: parked on a person, a time or another run
-    SKIPPED = "skipped"  #: passed over by a person, who gave its output; final
+    WAITING = "waiting"  #: waits for a person, a time or another run
+    SKIPPED = "skipped"  #: skipped by a person, who gave its output; final
     CANCELLED = "cancelled"  #: its run was cancelled; final
     INTERRUPTED = "interrupted"  #: cut off by a crash; the next attempt follows; final
 
 
 class WaitStatus(TextChoices):
-    """What a run is parked on."""
+    """What a run waits for."""
 
     OPEN = "open"  #: nobody has answered and it is not due
     RESOLVED = "resolved"  #: answered, or its time has come; final
     EXPIRED = "expired"  #: its deadline passed without an answer; final
-    CANCELLED = "cancelled"  #: withdrawn with its run; final
+    CANCELLED = "cancelled"  #: cancelled with its run; final
 
 
 class BulkStatus(TextChoices):
@@ -57,7 +57,7 @@ class BulkStatus(TextChoices):
 
     OPEN = "open"  #: a worker goes through them
     DONE = "done"  #: each was looked at; final
-    STOPPED = "stopped"  #: withdrawn by the person; the rest was left alone; final
+    STOPPED = "stopped"  #: stopped by the person; the rest was left alone; final
 
 
 class NotificationStatus(TextChoices):

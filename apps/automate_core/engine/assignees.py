@@ -1,4 +1,4 @@
-"""Who is asked to approve, and who may call: found when the run comes to it."""
+"""The people of an approval, and the permission to call a workflow: looked up when the run gets there."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from automate_core.models import Workflow, WorkflowVersion
 from automate_governance.people.names import active_people
 from automate_governance.permissions import Person, permitted
 
-MOST = 100
+MAX_NAMES = 100
 
 
 def find_assignees(asks: dict[str, Any]) -> dict[str, list[Any]]:
     """The keys of the users in `assignees`, the groups in `groups`, and the users in `excluded`.
 
-    Who is excluded is not asked, and need not exist. A name that is empty asks nobody, so that an expression may leave
-    somebody out. Raises ConnectorError that names who is missing.
+    Excluded users are not asked, and need not exist. An empty name is ignored, so that an expression may leave one out.
+    Raises ConnectorError that names the missing ones.
     """
     names, named_groups = _names(asks["assignees"], "assignees"), _names(asks["groups"], "groups")
     excluded = find_users(_names(asks["excluded"], "excluded"))
@@ -37,17 +37,17 @@ def find_assignees(asks: dict[str, Any]) -> dict[str, list[Any]]:
 
 
 def find_users(names: Iterable[str]) -> dict[str, Any]:
-    """The keys of those of them that are active people, by user name. One query."""
+    """The keys of the active users with these names, by name. One query."""
     return {user.get_username(): user.pk for user in active_people(names)}
 
 
 def find_groups(names: Iterable[str]) -> dict[str, int]:
-    """The keys of those of them that are groups, by name. One query."""
+    """The keys of the groups with these names, by name. One query."""
     return dict(Group.objects.filter(name__in=names).values_list("name", "pk"))
 
 
 def load_run_as(version_id: int) -> Person:
-    """Whom the runs of a version act as."""
+    """The user whom the runs of a version act as."""
     return WorkflowVersion.snapshots.select_related("run_as").only("run_as").get(pk=version_id).run_as
 
 
@@ -59,10 +59,10 @@ def check_may_call(person: Person, slug: str) -> None:
 
 
 def _names(values: Any, what: str) -> list[str]:
-    """The names in a list; a text that is one name, and a list inside it, are taken as they are meant."""
+    """The names in a list, which may contain lists of names; empty ones are left out."""
     flat: list[str] = []
     for value in values:
         flat += [str(inner) for inner in (value if isinstance(value, list) else [value]) if inner not in (None, "")]
-    if len(flat) > MOST:
-        raise ConnectorError(f"at most {MOST} {what} can be asked", code="too_many_people")
+    if len(flat) > MAX_NAMES:
+        raise ConnectorError(f"at most {MAX_NAMES} {what} can be asked", code="too_many_people")
     return list(dict.fromkeys(flat))

@@ -49,7 +49,7 @@ def _in_sandbox(call: EffectCall, node: ActionNode, outcome: EffectOutcome, run_
 
     connections.close_all()  # this thread holds none while it waits for the sandbox's
     try:
-        outcome.output, outcome.effects = walk.sandbox().act(work, seconds=node.timeout)
+        outcome.output, outcome.effects = walk.sandbox().run(work, seconds=node.timeout)
     except DatabaseError as error:
         raise ConnectorError(f"the database refused: {error}", code="database_error") from error
     outcome.logs.append(LogRecord(step.path, step.attempt, "info", "Done in a transaction that is rolled back."))

@@ -1,4 +1,4 @@
-"""A definition made ready to run: templates and rules compiled, connectors looked up."""
+"""Programs: definitions ready to run, with compiled templates and rules, and their connectors."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ type Nodes = tuple[Node, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionNode:
-    """Call a connector. `adapter` and `action` are None when the plug-in is gone: `missing` says which.
+    """Call a connector. `adapter` and `action` are None when the plug-in is missing: `missing` says which.
 
     `default` is rendered in place of the output, or `on_error` runs, when it failed for good; both None: it fails.
     """
@@ -67,7 +67,7 @@ class ActionNode:
 
     @property
     def pure(self) -> bool:
-        """Whether it runs in line and is journalled with the next checkpoint."""
+        """Whether it runs in the database thread and is written with the next checkpoint."""
         return self.action is not None and self.action.effect is Effect.PURE
 
     @property
@@ -78,7 +78,7 @@ class ActionNode:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One arm of a branch."""
+    """One route of a branch."""
 
     key: str
     when: Rule
@@ -101,7 +101,7 @@ class BranchNode:
 
 @dataclass(frozen=True, slots=True)
 class ParallelNode:
-    """Run all arms at once, at most `limit` of them."""
+    """Run all branches at once, at most `limit` of them."""
 
     key: str
     arms: tuple[Nodes, ...]
@@ -110,7 +110,7 @@ class ParallelNode:
 
 @dataclass(frozen=True, slots=True)
 class LoopBody:
-    """The steps of a loop, and the paths below an iteration of the callbacks that they wait for."""
+    """The steps of a loop, and the (key, path) of each callback that they wait for in an iteration."""
 
     nodes: Nodes
     callbacks: tuple[tuple[str, str], ...]
@@ -150,7 +150,7 @@ class WaitNode:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalNode:
-    """Ask people. With a `decision`, an outcome as a test takes it, nobody is asked; `note` says so in the log."""
+    """Ask people. With a `decision`, the outcome of a test run, nobody is asked; `note` says so in the log."""
 
     key: str
     name: str
@@ -198,7 +198,7 @@ class StopNode:
 
 @dataclass(frozen=True, slots=True)
 class RenderNode:
-    """What a `Rendering` evaluates. `timeout` is for a render worker to be free and to answer."""
+    """A template for a `Computation`. `timeout` includes the wait for a free render worker."""
 
     template: Template
     timeout: float = 60.0
@@ -206,7 +206,7 @@ class RenderNode:
 
 @dataclass(frozen=True, slots=True)
 class DecideNode:
-    """A condition that a `Rendering` decides."""
+    """A condition for a `Computation`."""
 
     rule: Rule
     timeout: float = 60.0
@@ -214,14 +214,14 @@ class DecideNode:
 
 @dataclass(frozen=True, slots=True)
 class PureNode:
-    """A call of a pure action with much to work on, for a `Rendering`."""
+    """A call of a pure action with large inputs, for a `Computation`."""
 
     node: ActionNode
     context: dict[str, Any]
     timeout: float
 
     def output(self, params: dict[str, Any]) -> bytes:
-        """What it gives, as a document. Raises ConnectorError."""
+        """Its output as a JSON document. Raises ConnectorError."""
         if self.node.adapter is None or self.node.action is None:
             raise ConnectorError(self.node.missing, code="connector_not_found")
         return invoke(self.node.adapter, self.node.action, params, self.context)
@@ -243,7 +243,7 @@ type Node = (
 
 @dataclass(frozen=True, slots=True)
 class RefreshSecretsNode:
-    """Refresh the secrets that a run's output is redacted of. `timeout` is for the secret backends to answer."""
+    """Refreshing the secrets that are masked in a run. `timeout` is for the secret backends."""
 
     timeout: float = 30.0
 
@@ -257,7 +257,7 @@ class ConcurrencyLimit:
     policy: str
 
     def key_for(self, event: dict[str, Any], variables: dict[str, Any]) -> str:
-        """The value that a run's turn is counted by; empty when it cannot be told: those take turns together."""
+        """The slot key of a run; empty when it cannot be computed: such runs share the limit."""
         scope = {"event": event, "vars": variables}
         try:
             value = self.key.render(scope) if self.key.is_light_on(scope) else None
@@ -288,7 +288,7 @@ class Program:
 
 
 def compile_program(definition: Definition) -> Program:
-    """The program of a definition. Raises TemplateError and RuleError where it can no longer be compiled."""
+    """Compile a definition. Raises TemplateError and RuleError."""
     return Program(
         workflow=definition.slug,
         timezone=definition.timezone,
@@ -364,14 +364,14 @@ def _node(step: Step) -> Node:
             return StopNode(step.key, step.outcome == "succeeded", compile_value(step.message))
 
 
-_ASKS = ("assignees", "groups", "excluded", "message", "context")  #: what is rendered when an approval opens
+_APPROVAL_INPUTS = ("assignees", "groups", "excluded", "message", "context")  #: what is rendered when an approval opens
 
 
 def _approval(step: ApprovalStep) -> ApprovalNode:
     return ApprovalNode(
         key=step.key,
         name=step.name or title_of_key(step.key),
-        asks=compile_value({name: getattr(step, name) for name in _ASKS}),
+        asks=compile_value({name: getattr(step, name) for name in _APPROVAL_INPUTS}),
         form=msgspec.to_builtins(step.form),
         delegate=step.delegate,
         outcomes={lane.key: (lane.name or title_of_key(lane.key), _nodes(lane.steps)) for lane in step.outcomes},

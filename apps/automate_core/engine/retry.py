@@ -1,4 +1,4 @@
-"""Whether and when a failed attempt is repeated: values in, values out."""
+"""RetryPolicy: whether and when a failed attempt is repeated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LONGEST_RETRY_AFTER = 86_400.0
 class RetryPolicy:
     """`attempts` in all; before attempt n+1 a delay of `base * factor**(n-1)` seconds, at most `cap`.
 
-    What the other side asked for is waited for, up to a day, even where that is longer.
+    A `retry_after` of the other side is respected, up to a day, even where that is longer.
 
     Equal jitter: half of the delay is fixed, half is random, so that many failures do not come back at once
     (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
@@ -23,7 +23,7 @@ class RetryPolicy:
     factor: float = 2.0
     cap: float = 900.0
 
-    def repeats(self, failures: int, *, retryable: bool) -> bool:
+    def allows_retry(self, failures: int, *, retryable: bool) -> bool:
         """Whether another attempt follows after that many failures."""
         return retryable and failures < self.attempts
 

@@ -220,7 +220,7 @@ class Walk:
             if self.scheduler.is_slice_used:
                 yield Pause()
                 self.scheduler.check_cancelled()  # a task beside it may have failed meanwhile
-            yield from steps.step(self, node, f"{scope.prefix}{node.key}", scope)
+            yield from steps.start_step(self, node, f"{scope.prefix}{node.key}", scope)
         return nodes[-1].key if nodes else ""
 
     # --- records ------------------------------------------------------------------------------------------------------

@@ -22,21 +22,21 @@ _LIMITS = "SELECT set_config('lock_timeout', %s, true), set_config('idle_in_tran
 
 
 class Sandbox:
-    """A thread of its own, since a transaction belongs to one; it holds one database connection until `close`."""
+    """A thread with one database connection and its transaction, until `close`."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="automate-dry-run")
         self._transaction: Any = None
 
-    def act[Given](self, work: Callable[[], Given], *, seconds: float) -> Given:
-        """What `work` gives, done in the transaction. What it raises undoes what it did, and no more.
+    def run[Given](self, work: Callable[[], Given], *, seconds: float) -> Given:
+        """Do `work` in the transaction and give its result. An exception undoes this work alone.
 
         `seconds` are for each statement. Raises DatabaseError when the transaction was lost.
         """
         return self._thread.submit(self._inside, work, seconds).result()
 
     def close(self) -> None:
-        """Roll all back. Returns at once."""
+        """Roll everything back. Returns at once."""
         self._thread.submit(self._roll_back)
         self._thread.shutdown(wait=False)
 

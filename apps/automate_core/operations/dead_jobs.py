@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from automate_core.models import ExecutionRun, OutboxJob
 from automate_core.outbox import lifecycle
 from automate_core.runs import control
-from automate_core.runs.control import BATCH, ControlError, BulkResult
+from automate_core.runs.control import BATCH, BulkResult, ControlError
 from automate_core.states import JobStatus
 from automate_governance import audit
 from automate_governance.permissions import SITE, NotPermittedError, Person, can

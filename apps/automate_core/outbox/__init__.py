@@ -1,1 +1,1 @@
-"""Events and jobs in the database: how they come in, how they are claimed, how a run ends."""
+"""Events and jobs in the database: stored, claimed, and made again when a run ends."""

@@ -1,4 +1,4 @@
-"""EventIngestor: an event and its outbox job, both or neither, once for each delivery.
+"""EventIngestor: stores an event with its outbox job, both or neither, once for each delivery.
 
 The statement takes any number of events as one JSON document, so that one row and a hundred cost one round trip.
 """
@@ -42,7 +42,7 @@ JOIN json_to_recordset(%(keys)s::json) AS k(source text, delivery_key text, endp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEvent:
-    """Something that happened. `payload` is a JSON document as text: from the wire to the table without a detour.
+    """An event to store. `payload` is a JSON document as text, stored as it was received.
 
     `source` says where it came from (`webhook:<slug>`), and `endpoint_id` which endpoint took it, if one did. Two
     events of both with one `delivery_key` are one.
@@ -59,7 +59,7 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """Where an event stands in the outbox: its own ids, or those of the first delivery when it is a duplicate."""
+    """The ids of a stored event, or those of the first delivery when it is a duplicate."""
 
     event_id: str
     trace_id: str
@@ -67,7 +67,7 @@ class IngestResult:
 
 
 class IngestBatch:
-    """Events on their way into one statement, and the reading of its answers."""
+    """Events for one statement, and the reading of its results."""
 
     def __init__(self, events: Iterable[NewEvent]) -> None:
         self.events = [(str(uuid7()), event) for event in events]
@@ -92,31 +92,31 @@ class IngestBatch:
         ).decode()
 
     def keys(self, accepted: set[str]) -> str:
-        """The parameter that asks for the first deliveries of what was not accepted; empty when all was."""
-        lost = [event for identifier, event in self.events if identifier not in accepted]
+        """The parameter that finds the first deliveries of events not accepted; empty when all were."""
+        duplicates = [event for identifier, event in self.events if identifier not in accepted]
         keys = [
             {"source": event.source, "delivery_key": event.delivery_key, "endpoint_id": event.endpoint_id}
-            for event in lost
+            for event in duplicates
         ]
         return msgspec.json.encode(keys).decode() if keys else ""
 
-    def answers(self, accepted: set[str], first: Iterable[Any]) -> list[IngestResult]:
-        """One answer for each event, in order. Raises psycopg.OperationalError when a first delivery has vanished."""
+    def results(self, accepted: set[str], first: Iterable[Any]) -> list[IngestResult]:
+        """One result for each event, in order. Raises psycopg.OperationalError when a first delivery has vanished."""
         known = {(row.source, row.delivery_key, row.endpoint_id): row for row in first}
-        answers = []
+        results = []
         for identifier, event in self.events:
             if identifier in accepted:
-                answers.append(IngestResult(identifier, event.trace_id, duplicate=False))
+                results.append(IngestResult(identifier, event.trace_id, duplicate=False))
             else:
                 row = known.get((event.source, event.delivery_key, event.endpoint_id))
                 if row is None:
                     raise psycopg.OperationalError("the first delivery was removed at this moment; send it again")
-                answers.append(IngestResult(str(row.id), row.trace_id, duplicate=True))
-        return answers
+                results.append(IngestResult(str(row.id), row.trace_id, duplicate=True))
+        return results
 
 
 class EventIngestor:
-    """The one door for events. Atomic with the caller's transaction when there is one."""
+    """The only way in for events. Atomic with the caller's transaction when there is one."""
 
     def ingest(self, *events: NewEvent) -> list[IngestResult]:
         """Accept events, all or none. Raises psycopg.Error when the database does not take them.
@@ -130,4 +130,4 @@ class EventIngestor:
         first = database.run(None, FIRST_DELIVERIES, {"keys": keys}) if keys else []
         if accepted:
             notify.after_commit()
-        return batch.answers(accepted, first)
+        return batch.results(accepted, first)

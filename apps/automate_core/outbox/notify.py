@@ -1,6 +1,6 @@
-"""Waking the worker: by an event when it shares the process, else by a debounced NOTIFY after the commit.
+"""Wakes workers: directly when one shares the process, else by a debounced NOTIFY after the commit.
 
-Only ever a hint. The worker polls as well, so that a lost one costs a moment and nothing else.
+A wake-up is only a hint. Workers poll as well, so that a lost one costs a moment and nothing else.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _local_worker: Callable[[], None] | None = None
 
 
 def register_local_worker(wake: Callable[[], None] | None) -> None:
-    """The worker of this process, or None when it stops."""
+    """Register the worker of this process; None when it stops."""
     global _local_worker
     _local_worker = wake
 
 
 def after_commit() -> None:
-    """Hint once the current transaction commits, or now when there is none."""
+    """Wake workers once the current transaction commits, or now when there is none."""
     transaction.on_commit(hint)
 
 
 def hint() -> None:
-    """There is work. Returns at once."""
+    """Wake workers now. Returns at once."""
     if _local_worker is not None:
         _local_worker()
     else:

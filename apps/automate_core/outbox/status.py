@@ -1,4 +1,4 @@
-"""The state of the queue at this moment, for people and for machines. Ages are the database's."""
+"""The present state of the queue. Ages are measured by the database's clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from automate_core import database
 
 log = logging.getLogger(__name__)
 
-OLD_SECONDS = 300  #: from when on an open transaction is told of: vacuum removes nothing that ended since it began
+OLD_SECONDS = 300  #: age at which an open transaction is reported: vacuum removes nothing that ended since it began
 AGAIN_SECONDS = 300.0  #: between two warnings
 
 _OPEN_TRANSACTIONS = """pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
@@ -37,13 +37,13 @@ SELECT json_build_object(
         FROM {_OPEN_TRANSACTIONS} ORDER BY xact_start LIMIT 1))::text AS status
 """  # noqa: S608 - one of our own texts inside another
 
-#: SQL: whether there is one to tell of.
+#: SQL: whether there is such a transaction.
 OLD_TRANSACTION = f"""EXISTS (SELECT FROM {_OPEN_TRANSACTIONS}
     AND xact_start < clock_timestamp() - interval '{OLD_SECONDS} seconds')"""
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
-    """A worker as it last said itself."""
+    """A worker by its last heartbeat."""
 
     name: str
     slots: int
@@ -69,7 +69,7 @@ class OpenTransaction(msgspec.Struct, frozen=True):
 
     @property
     def is_old(self) -> bool:
-        """Whether it slows the queue down by now."""
+        """Whether it is old enough to slow the queue down."""
         return self.seconds >= OLD_SECONDS
 
     def __str__(self) -> str:
@@ -78,7 +78,7 @@ class OpenTransaction(msgspec.Struct, frozen=True):
 
 
 class QueueStatus(msgspec.Struct, frozen=True):
-    """`leases` are those that hold; `expired_leases` will be taken back within moments. `ready` leaves out suspects.
+    """`leases` are valid, `expired_leases` about to be rescued. `ready` leaves out quarantined jobs (`suspects`).
 
     `oldest_transaction` is of this database, and of the roles whose activity ours may see.
     """
@@ -99,7 +99,7 @@ def read_status() -> QueueStatus:
 
 
 def as_json(status: QueueStatus) -> dict[str, Any]:
-    """The same as plain values."""
+    """The status as plain values for JSON."""
     plain: dict[str, Any] = msgspec.to_builtins(status)
     return plain
 

@@ -165,7 +165,7 @@ class GroupIngestor:
             new = {str(row.id) for row in rows}
             keys = batch.keys(new)
             first = await (await connection.execute(FIRST_DELIVERIES, {"keys": keys})).fetchall() if keys else []
-        return batch.answers(new, first)
+        return batch.results(new, first)
 
     async def _open_pool(self) -> AsyncConnectionPool[Any]:
         if self._pool is None:

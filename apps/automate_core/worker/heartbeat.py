@@ -1,4 +1,4 @@
-"""Heartbeat: renews the leases of a worker, and says that the worker lives, on a thread and a connection of its own."""
+"""Heartbeat: renews the leases of a worker and reports that it lives, in a thread with its own connection."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ log = logging.getLogger(__name__)
 
 BEATS_A_LEASE = 3
 REPORT_SECONDS = 10.0
-AGAIN_SECONDS = 1.0
-LONGEST_MARGIN_SECONDS = 5.0
-GOODBYE_SECONDS = 2.0
+RETRY_SECONDS = 1.0
+MAX_MARGIN_SECONDS = 5.0
+STOP_SECONDS = 2.0
 
 REPORT = """
-WITH gone AS (
+WITH deleted_workers AS (
     DELETE FROM automate_core_workerstate WHERE seen_at < automate_now() - interval '1 day' AND name <> %(name)s
 )
 INSERT INTO automate_core_workerstate (name, started_at, seen_at, slots, held)
@@ -32,14 +32,14 @@ ON CONFLICT (name) DO UPDATE
 SET started_at = excluded.started_at, seen_at = excluded.seen_at, slots = excluded.slots, held = excluded.held
 """
 
-GOODBYE = "DELETE FROM automate_core_workerstate WHERE name = %(name)s"
+REMOVE_WORKER = "DELETE FROM automate_core_workerstate WHERE name = %(name)s"
 
 
 class Heartbeat:
-    """The leases of what `held` gives, renewed three times a lease; `slots` is told of a worker that shows itself.
+    """Renews the leases of the jobs in `held()` three times a lease. `slots` None keeps the worker out of the list.
 
-    The worker must not rely on a lease to its end: the other side's clock decides, and a renewal may be lost on its
-    way. From a margin before its end on, `leases_hold` says no.
+    The worker must not rely on a lease to its end: the database's clock decides, and a renewal may be lost on its way.
+    `leases_hold` is false from a margin before the end on.
     """
 
     def __init__(self, held: Callable[[], list[ClaimedJob]], *, name: str, slots: int | None) -> None:
@@ -47,40 +47,40 @@ class Heartbeat:
         self._name = name
         self._slots = slots
         lease = OutboxStore().lease_seconds
-        self._safe_seconds = lease - min(LONGEST_MARGIN_SECONDS, lease / 6)
+        self._safe_seconds = lease - min(MAX_MARGIN_SECONDS, lease / 6)
         self._pause = min(lease / BEATS_A_LEASE, REPORT_SECONDS)
         self._renewed_at = self._started_at = time.monotonic()
         self._lost = False
         self._report_at = 0.0
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat_on, name="automate-heartbeat", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="automate-heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Beat from now on."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Beat no more; the worker disappears from the list of those that live."""
+        """Stop the thread; the worker disappears from the list of live ones."""
         self._ended.set()
-        self._thread.join(GOODBYE_SECONDS)
+        self._thread.join(STOP_SECONDS)
 
     @property
     def safe_until(self) -> float:
-        """Until when, on `time.monotonic()`, the leases hold if no renewal follows."""
+        """The time, on `time.monotonic()`, until which the leases hold without a further renewal."""
         return self._renewed_at + self._safe_seconds
 
     def leases_hold(self) -> bool:
-        """Whether what is held may still be worked on. A no stays until `begin`. Callable from any thread."""
+        """Whether the held jobs may still be worked on. False until `reset` once it was. Callable from any thread."""
         if time.monotonic() >= self.safe_until:
             self._lost = True
         return not self._lost
 
-    def begin(self) -> None:
-        """Nothing is held at this moment: what is claimed from now on has its whole lease before it."""
+    def reset(self) -> None:
+        """Begin a new lease period. Call it while no job is held."""
         self._renewed_at = time.monotonic()
         self._lost = False
 
-    def _beat_on(self) -> None:
+    def _run(self) -> None:
         connection: psycopg.Connection[Any] | None = None
         pause = 0.0
         while not self._ended.wait(pause):
@@ -91,12 +91,12 @@ class Heartbeat:
                 self._beat(connection)
             except psycopg.Error as error:
                 log.warning("no heartbeat: %s", str(error).strip())
-                pause = min(pause, AGAIN_SECONDS)
+                pause = min(pause, RETRY_SECONDS)
                 if connection is not None:
                     connection.close()
         if connection is not None:
             with connection:
-                self._say_goodbye(connection)
+                self._remove_worker(connection)
 
     def _beat(self, connection: psycopg.Connection[Any]) -> None:
         now = time.monotonic()
@@ -111,10 +111,10 @@ class Heartbeat:
             database.run(connection, REPORT, values)
             self._report_at = now + REPORT_SECONDS - self._pause / 2
 
-    def _say_goodbye(self, connection: psycopg.Connection[Any]) -> None:
+    def _remove_worker(self, connection: psycopg.Connection[Any]) -> None:
         if self._slots is None or connection.closed:
             return
         try:
-            database.run(connection, GOODBYE, {"name": self._name})
+            database.run(connection, REMOVE_WORKER, {"name": self._name})
         except psycopg.Error as error:
             log.info("the worker stays listed until it is forgotten: %s", str(error).strip())

@@ -234,7 +234,7 @@ class Worker:
         if free <= 0 or now < self._claim_at:
             return []
         if not self._engine.held:
-            self._heartbeat.begin()
+            self._heartbeat.reset()
         reach("worker.claiming")
         jobs = self._claim_jobs(free)
         if jobs:
@@ -278,7 +278,7 @@ class Worker:
     def _drop_all(self) -> None:
         self._effect_pool.cancel_all()
         self._engine.drop_all()
-        self._heartbeat.begin()
+        self._heartbeat.reset()
 
     def _hand_back(self) -> None:
         held, process = self._engine.held, self._quarantine

@@ -1,4 +1,4 @@
-"""What each kind of step does: a generator that yields what it needs, and leaves its records with the walk."""
+"""The kinds of steps: each is a generator that yields requests and leaves its records with the walk (../README.md)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from automate_core.engine.step_context import StepContext
 from automate_core.engine.steps import actions, loops, routes, waits
 
 
-def step(walk: StepContext, node: Node, path: str, scope: Scope) -> StepGenerator:
-    """The steps of that node. Raises StepFailedError and RunStoppedError while they are gone through."""
+def start_step(walk: StepContext, node: Node, path: str, scope: Scope) -> StepGenerator:
+    """The generator of a node. Resuming it raises StepFailedError and RunStoppedError."""
     match node:
         case ActionNode():
             return actions.action(walk, node, path, scope)

@@ -1,4 +1,4 @@
-"""Actions: attempt after attempt, with waits between them, until one ends well or nothing more is to be tried."""
+"""Actions: attempts with waits between them, until one succeeds or the retry policy is exhausted."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from automate_core.expressions.json_path import TemplateError
 from automate_core.models import Wait
 from automate_core.states import StepStatus
 
-PURE_BYTES = 50_000  #: of inputs that a pure action works on where others wait
+PURE_BYTES = 50_000  #: of inputs that a pure action may work on in the database thread
 
-# Errors after which nobody knows whether the attempt took effect.
+# Errors after which it is unknown whether the attempt took effect.
 IN_DOUBT = frozenset(
     {
         "timeout",
@@ -41,52 +41,52 @@ IN_DOUBT = frozenset(
 
 
 def action(walk: StepContext, node: ActionNode, path: str, scope: Scope) -> StepGenerator:
-    """Call a connector, with what the author wants in its place when it fails for good."""
+    """Call a connector; when it fails for good, use the default output or run the error steps."""
     try:
         scope.bind(node.key, (yield from _attempts(walk, node, path, scope)))
     except StepFailedError as failure:
-        scope.set_output(node.key, (yield from _instead(walk, node, path, scope, failure)))
+        scope.set_output(node.key, (yield from _handle_failure(walk, node, path, scope, failure)))
     if node.save_as:
         scope.vars[node.save_as] = walk.step_output(scope, node.key)
 
 
 def _attempts(walk: StepContext, node: ActionNode, path: str, scope: Scope) -> StepGenerator:
-    """Attempt after attempt until one ends well; gives it."""
+    """Make attempts until one succeeds or is skipped; returns it."""
     step = yield from walk.recorded_step(path)
-    goes_on = False
+    continues_attempt = False
     if step is not None and step.status == StepStatus.WAITING:
         walk.resume_step(step)
         answer = walk.known_waits.get(path)
-        goes_on = answer is not None and answer.kind == Wait.Kind.RECONNECT
-        yield from _reconnected(walk, node, step) if goes_on else _review(walk, node, step)
+        continues_attempt = answer is not None and answer.kind == Wait.Kind.RECONNECT
+        yield from _wait_for_connection(walk, node, step) if continues_attempt else _ask_for_review(walk, node, step)
     elif step is not None and step.status == StepStatus.RUNNING:
         if node.at_most_once:
             walk.resume_step(step)
-            yield from _review(walk, node, step)
+            yield from _ask_for_review(walk, node, step)
         else:
             step.interrupt()
             walk.mark_changed(step)
-    elif step is not None and (answer := _retry(walk, path)) is not None:
+    elif step is not None and (answer := _take_retry_wait(walk, path)) is not None:
         if answer.is_open:
             walk.resume_step(step)
             answer = yield WaitFor(path)
-        step = _passed_over(walk, step, answer)
+        step = _failed_or_skipped(walk, step, answer)
     while step is None or not step.done:
-        if step is not None and step.error is not None and not _repeats(node, step):
+        if step is not None and step.error is not None and not _is_retried(node, step):
             raise StepFailedError({**step.error, "step": node.key}, step)
-        if step is None or not goes_on:
+        if step is None or not continues_attempt:
             step = walk.begin_attempt(path, step)
-        goes_on = False
+        continues_attempt = False
         yield from _attempt(walk, node, step, scope)
-        if step.error is not None and _repeats(node, step):
+        if step.error is not None and _is_retried(node, step):
             delay = node.retry.delay(step.failures, step.error.get("retry_after"))
             walk.waits.append(WaitRecord(path, Wait.Kind.RETRY, delay))
-            step = _passed_over(walk, step, (yield WaitFor(path)))
+            step = _failed_or_skipped(walk, step, (yield WaitFor(path)))
     return step
 
 
-def _retry(walk: StepContext, path: str) -> WaitState | None:
-    """The wait before the next attempt, if there is one. What was waited for before an attempt is over."""
+def _take_retry_wait(walk: StepContext, path: str) -> WaitState | None:
+    """Take the retry wait of the path, if the journal has one."""
     answer = walk.known_waits.get(path)
     if answer is None or answer.kind != Wait.Kind.RETRY:
         return None
@@ -101,11 +101,11 @@ def _attempt(walk: StepContext, node: ActionNode, step: StepRecord, scope: Scope
         walk.mark_changed(step)
         step.input = encode_output(params)
         walk.count_bytes(step.input)
-        params = msgspec.json.decode(step.input)  # the adapter's own: it may do with it what it likes
+        params = msgspec.json.decode(step.input)  # a copy of the adapter's own, which it may change
         if len(step.input) > walk.max_inline_bytes and step.input_file is None:
             step.input, step.input_file = artifacts.put(walk.redact(step.input))
         if node.pure:
-            walk.succeed(step, (yield from _computed(walk, node, step, params)))
+            walk.succeed(step, (yield from _compute_pure(walk, node, step, params)))
             return
     except TemplateError as error:
         walk.fail(step, error_document("template_error", str(error)))
@@ -116,19 +116,19 @@ def _attempt(walk: StepContext, node: ActionNode, step: StepRecord, scope: Scope
     outcome = yield Effect(step, node, params)
     while node.connection and outcome.error is not None and outcome.error.code == NEEDS_RECONNECT:
         walk.logs.extend(outcome.logs)
-        yield from _reconnected(walk, node, step)
+        yield from _wait_for_connection(walk, node, step)
         if step.done:
             return
         outcome = yield Effect(step, node, params)
     if node.at_most_once and outcome.error is not None and outcome.error.code in IN_DOUBT:
         walk.logs.extend(outcome.logs)
-        yield from _review(walk, node, step)
+        yield from _ask_for_review(walk, node, step)
     else:
         walk.record_outcome(step, outcome)
 
 
-def _computed(walk: StepContext, node: ActionNode, step: StepRecord, params: dict[str, Any]) -> StepGenerator:
-    """Gives the output of a pure action, computed here unless it has much to work on. Raises ConnectorError."""
+def _compute_pure(walk: StepContext, node: ActionNode, step: StepRecord, params: dict[str, Any]) -> StepGenerator:
+    """Returns the output of a pure action, computed in place unless its inputs are large. Raises ConnectorError."""
     logs: list[LogRecord] = []
     pure = PureNode(node, walk.context(step, logs), node.timeout)
     try:
@@ -139,10 +139,10 @@ def _computed(walk: StepContext, node: ActionNode, step: StepRecord, params: dic
         walk.logs.extend(logs)
 
 
-def _reconnected(walk: StepContext, node: ActionNode, step: StepRecord) -> StepGenerator:
-    """Wait until the connection works again. Nothing was done yet: the same attempt goes on."""
+def _wait_for_connection(walk: StepContext, node: ActionNode, step: StepRecord) -> StepGenerator:
+    """Wait until the connection works again. The attempt had no effect yet, and goes on."""
     if step.status != StepStatus.WAITING:
-        walk.known_waits.pop(step.path, None)  # what ended an earlier wait
+        walk.known_waits.pop(step.path, None)  # the end of an earlier wait
         step.wait()
         walk.mark_changed(step)
         walk.waits.append(WaitRecord(step.path, Wait.Kind.RECONNECT, data={"connection": node.connection}))
@@ -152,10 +152,10 @@ def _reconnected(walk: StepContext, node: ActionNode, step: StepRecord) -> StepG
         walk.mark_changed(step)
 
 
-def _review(walk: StepContext, node: ActionNode, step: StepRecord) -> StepGenerator:
-    """Nobody knows whether the attempt took effect, and it must not be made twice: ask a person."""
+def _ask_for_review(walk: StepContext, node: ActionNode, step: StepRecord) -> StepGenerator:
+    """Ask a person whether an attempt took effect that must not be made twice."""
     if step.status != StepStatus.WAITING:
-        walk.known_waits.pop(step.path, None)  # what was said of an earlier attempt
+        walk.known_waits.pop(step.path, None)  # the review of an earlier attempt
         step.wait()
         walk.mark_changed(step)
         data = {"action": f"{node.adapter.code}.{node.action.name}" if node.adapter and node.action else node.key}
@@ -172,8 +172,8 @@ def _review(walk: StepContext, node: ActionNode, step: StepRecord) -> StepGenera
         walk.fail(step, {**error_document("did_not_happen", message), "retryable": again, "again": again})
 
 
-def _passed_over(walk: StepContext, step: StepRecord, answer: WaitState) -> StepRecord:
-    """The same attempt, which failed; or the next one, when a person had it passed over instead of made."""
+def _failed_or_skipped(walk: StepContext, step: StepRecord, answer: WaitState) -> StepRecord:
+    """The failed attempt, or a skipped further one, when a person skipped the step while it waited."""
     if (answer.outcome or {}).get("outcome") != StepStatus.SKIPPED:
         return step
     skipped = walk.begin_attempt(step.path, step)
@@ -181,13 +181,15 @@ def _passed_over(walk: StepContext, step: StepRecord, answer: WaitState) -> Step
     return skipped
 
 
-def _repeats(node: ActionNode, step: StepRecord) -> bool:
+def _is_retried(node: ActionNode, step: StepRecord) -> bool:
     error = step.error or {}
-    return bool(error.get("again")) or node.retry.repeats(step.failures, retryable=bool(error.get("retryable")))
+    return bool(error.get("again")) or node.retry.allows_retry(step.failures, retryable=bool(error.get("retryable")))
 
 
-def _instead(walk: StepContext, node: ActionNode, path: str, scope: Scope, failure: StepFailedError) -> StepGenerator:
-    """What the author wants in place of the output of an action that failed for good."""
+def _handle_failure(
+    walk: StepContext, node: ActionNode, path: str, scope: Scope, failure: StepFailedError
+) -> StepGenerator:
+    """Returns the default output of an action that failed for good, or runs its error steps."""
     if node.default is not None:
         record = failure.record or StepRecord(path, 1)
         if record.output is None:  # rendered once, and kept with the attempt that failed

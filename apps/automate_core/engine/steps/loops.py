@@ -1,4 +1,4 @@
-"""Steps that go through a body again and again."""
+"""Loops: for each and repeat."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_ITEMS = 10_000
 
 @dataclass(slots=True)
 class _Results:
-    """What the items of a loop gave, and how many bytes that is."""
+    """The outputs of a loop's items, and their size in bytes."""
 
     outputs: list[bytes | None]
     size: int = 0
@@ -33,7 +33,7 @@ class _Results:
 
 
 def for_each(walk: StepContext, node: ForEachNode, path: str, scope: Scope) -> StepGenerator:
-    """The body for each item of a list, some at once."""
+    """Run the body for each item of a list, up to `concurrency` at once."""
     step, _ = yield from walk.enter(path, node.key)
     if step.done:
         scope.bind(node.key, step)
@@ -47,7 +47,7 @@ def for_each(walk: StepContext, node: ForEachNode, path: str, scope: Scope) -> S
 
 
 def _items(walk: StepContext, node: ForEachNode, step: StepRecord, scope: Scope) -> StepGenerator:
-    """The list to go through, as it was when the loop began."""
+    """Returns the list as it was when the loop began."""
     if step.input is None:
         items = yield from walk.render_or_fail(node.items, scope, node.key, step)
         if not isinstance(items, list):
@@ -77,7 +77,7 @@ def _iteration(
 ) -> StepGenerator:
     prefix = f"{path}[{index}]/"
     names = {"item": item, "index": index, "steps": dict(scope.steps)}
-    inside = _inside(walk, node.body, scope, prefix, **names)
+    inside = _iteration_scope(walk, node.body, scope, prefix, **names)
     try:
         last = walk.step_output(inside, (yield from walk.sequence(node.body.nodes, inside)))
     except StepFailedError as failure:
@@ -89,12 +89,14 @@ def _iteration(
 
 
 def repeat(walk: StepContext, node: RepeatNode, path: str, scope: Scope) -> StepGenerator:
-    """The body until a condition holds."""
+    """Run the body until a condition holds."""
     step, _ = yield from walk.enter(path, node.key)
     with walk.container(step, node, scope):
         for index in range(node.maximum):
             prefix = f"{path}[{index}]/"
-            inside = _inside(walk, node.body, scope, prefix, index=index, steps=dict(scope.steps), vars=scope.vars)
+            inside = _iteration_scope(
+                walk, node.body, scope, prefix, index=index, steps=dict(scope.steps), vars=scope.vars
+            )
             last = yield from walk.sequence(node.body.nodes, inside)
             if (yield from walk.holds(node.until, inside, node.key, step)):
                 given = {"count": index + 1, "last": walk.step_output(inside, last)}
@@ -103,7 +105,7 @@ def repeat(walk: StepContext, node: RepeatNode, path: str, scope: Scope) -> Step
         walk.raise_failed(node.key, "not_reached", f"its condition did not hold after {node.maximum} times")
 
 
-def _inside(walk: StepContext, body: LoopBody, scope: Scope, prefix: str, **names: Any) -> Scope:
+def _iteration_scope(walk: StepContext, body: LoopBody, scope: Scope, prefix: str, **names: Any) -> Scope:
     if body.callbacks:
         names["callbacks"] = {**scope.names["callbacks"], **walk.callbacks(body, prefix)}
     return scope.isolated(prefix, **names)

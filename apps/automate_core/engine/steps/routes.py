@@ -1,4 +1,4 @@
-"""Steps that hold routes, tracks or steps to fall back on; and the one that ends the run."""
+"""Branches, parallel branches, error handling, and the step that ends the run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from automate_core.expressions.json_path import TemplateError
 
 
 def branch(walk: StepContext, node: BranchNode, path: str, scope: Scope) -> StepGenerator:
-    """The first route that holds, or all of them."""
+    """Run the first route whose condition holds, or all that do."""
     step, entered = yield from walk.enter(path, node.key)
     with walk.container(step, node, scope):
         if entered or step.output is None:
@@ -37,7 +37,7 @@ def branch(walk: StepContext, node: BranchNode, path: str, scope: Scope) -> Step
 
 
 def _routes(walk: StepContext, node: BranchNode, step: StepRecord, scope: Scope) -> StepGenerator:
-    """Gives the keys of the routes to take."""
+    """Returns the keys of the routes to run."""
     holding: list[str] = []
     for route in node.routes:
         if (yield from walk.holds(route.when, scope, node.key, step)):
@@ -48,7 +48,7 @@ def _routes(walk: StepContext, node: BranchNode, step: StepRecord, scope: Scope)
 
 
 def parallel(walk: StepContext, node: ParallelNode, path: str, scope: Scope) -> StepGenerator:
-    """All tracks side by side."""
+    """Run all branches side by side."""
     step, _ = yield from walk.enter(path, node.key)
     with walk.container(step, node, scope):
         arms = (walk.sequence(arm, scope.isolated(f"{path}/")) for arm in node.arms)
@@ -56,7 +56,7 @@ def parallel(walk: StepContext, node: ParallelNode, path: str, scope: Scope) -> 
 
 
 def catch_errors(walk: StepContext, node: TryNode, path: str, scope: Scope) -> StepGenerator:
-    """Steps, what to do when one fails, and what to do always."""
+    """Run steps; on a failure the error steps, and the final steps in any case."""
     step, _ = yield from walk.enter(path, node.key)
     with walk.container(step, node, scope):
         inside = scope.nested(f"{path}/")

@@ -23,7 +23,7 @@ MAX_DEPTH = 10
 
 
 def wait(walk: StepContext, node: WaitNode, path: str, scope: Scope) -> StepGenerator:
-    """A span, a time or a callback."""
+    """Wait for a duration, a time or a callback."""
     step, entered = yield from walk.enter(path, node.key)
     with walk.container(step, node, scope):
         if entered:
@@ -31,7 +31,7 @@ def wait(walk: StepContext, node: WaitNode, path: str, scope: Scope) -> StepGene
             step.wait()
             walk.mark_changed(step)
             kind = Wait.Kind.CALLBACK if node.callback else Wait.Kind.TIMER
-            if path not in walk.known_waits:  # a callback may come before the run does
+            if path not in walk.known_waits:  # a callback may come before the run gets here
                 walk.waits.append(WaitRecord(path, kind, due_in, due_at=due_at))
         if step.status == StepStatus.WAITING:
             answer = yield from walk.wait_until_resolved(path)
@@ -39,7 +39,7 @@ def wait(walk: StepContext, node: WaitNode, path: str, scope: Scope) -> StepGene
                 return
             if node.callback:
                 step.output = encode_output(answer.outcome or {"outcome": "timeout"})
-                walk.cancelled_waits.append(path)  # what was opened beside an answer that came before
+                walk.cancelled_waits.append(path)  # a wait that was opened although the answer was there
             step.resume()
             walk.mark_changed(step)
         if node.callback and not walk.apply_skip(step):
@@ -47,7 +47,7 @@ def wait(walk: StepContext, node: WaitNode, path: str, scope: Scope) -> StepGene
 
 
 def _due(walk: StepContext, node: WaitNode, step: StepRecord, scope: Scope) -> StepGenerator:
-    """Gives (seconds from now, or a time in UTC) at which the wait is over."""
+    """Returns (seconds from now, a time in UTC) at which the wait is due: one of them, or none."""
     try:
         if node.span is not None:
             return parse_duration((yield from walk.render_or_fail(node.span, scope, node.key, step))), None
@@ -61,19 +61,19 @@ def _due(walk: StepContext, node: WaitNode, step: StepRecord, scope: Scope) -> S
 
 
 def approval(walk: StepContext, node: ApprovalNode, path: str, scope: Scope) -> StepGenerator:
-    """People decide."""
+    """Ask people for an approval and run the steps of their decision."""
     step, entered = yield from walk.enter(path, node.key)
     with walk.container(step, node, scope):
         if entered or (step.status == StepStatus.RUNNING and step.output is None):
             asks = yield from walk.render_or_fail(node.asks, scope, node.key, step)
             step.input = walk.encode_or_fail(asks, node.key)
             if node.decision is not None:
-                _decide_in_test(walk, node, step, node.decision)
+                _take_test_decision(walk, node, step, node.decision)
             else:
                 outcome = yield Effect(step, node, asks)
                 if outcome.error is not None:
                     walk.raise_failed(node.key, outcome.error.code, outcome.error.message)
-                yield from _ask(walk, node, step, scope, asks, msgspec.json.decode(outcome.output or b"{}"))
+                yield from _open_approval(walk, node, step, scope, asks, msgspec.json.decode(outcome.output or b"{}"))
         if step.status == StepStatus.WAITING:
             answer = yield from walk.wait_until_resolved(path)
             step.output = encode_output(answer.outcome or {"outcome": "timeout"})
@@ -86,14 +86,14 @@ def approval(walk: StepContext, node: ApprovalNode, path: str, scope: Scope) -> 
             yield from walk.sequence(node.outcomes[decided][1], inside)
 
 
-def _decide_in_test(walk: StepContext, node: ApprovalNode, step: StepRecord, decision: dict[str, Any]) -> None:
-    """Take the outcome that a test was given. No wait is opened, so nobody is asked and no decision is recorded."""
+def _take_test_decision(walk: StepContext, node: ApprovalNode, step: StepRecord, decision: dict[str, Any]) -> None:
+    """Take the outcome that a test run was given. No wait is opened, so nobody is asked."""
     walk.logs.append(LogRecord(step.path, step.attempt, "info", node.note))
     step.output = encode_output(decision)
     walk.mark_changed(step)
 
 
-def _ask(
+def _open_approval(
     walk: StepContext, node: ApprovalNode, step: StepRecord, scope: Scope, asks: dict[str, Any], people: dict[str, Any]
 ) -> StepGenerator:
     """Open the wait that assignees see."""
@@ -120,7 +120,7 @@ def _ask(
 def _after_timeout(
     walk: StepContext, node: WaitNode | ApprovalNode, on_timeout: Nodes | None, step: StepRecord, inside: Scope
 ) -> StepGenerator:
-    """Gives the outcome; when nobody answered in time, the author's steps run or the step fails."""
+    """Returns the outcome; after a timeout, runs the timeout steps or fails the step."""
     outcome = walk.output_document(step, node.key).get("outcome")
     if outcome == "timeout":
         if on_timeout is None:
@@ -130,7 +130,7 @@ def _after_timeout(
 
 
 def workflow(walk: StepContext, node: WorkflowNode, path: str, scope: Scope) -> StepGenerator:
-    """Start another workflow, and wait for it if the author wants that."""
+    """Start another workflow, and wait for its end if the step says so."""
     step, entered = yield from walk.enter(path, node.key)
     with walk.container(step, node, scope):
         if entered or (step.status == StepStatus.RUNNING and step.output is None):
