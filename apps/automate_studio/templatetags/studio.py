@@ -1,12 +1,16 @@
-"""Template filters for states, times and people."""
+"""Template filters for states, times and people, and the import map of the scripts."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 from django import template
+from django.middleware.csp import get_nonce
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from automate_studio.ui import formatting
 from automate_studio.ui.formatting import (
@@ -28,6 +32,7 @@ from automate_studio.ui.formatting import (
     state_word,
     zone_name,
 )
+from automate_studio.ui.script_modules import import_map
 
 register = template.Library()
 
@@ -75,3 +80,18 @@ def percent(number: Any) -> str:
 def ago(moment: dt.datetime | None) -> str:
     """`8 s ago`, in the active time zone."""
     return format_ago(timezone.localtime(moment) if moment else None, timezone.localtime())
+
+
+@register.simple_tag(takes_context=True)
+def script_import_map(context: template.Context) -> SafeString:
+    """The import map of the pages' modules, where the names of static files carry a hash. It stands before them."""
+    found = import_map()
+    if not found:
+        return SafeString()
+    request = context["request"]
+    nonce = get_nonce(request)  # false until it is used
+    if nonce is None:
+        nonce = getattr(request, "csp_nonce", None)  # of django-csp
+    attribute = "" if nonce is None else format_html(' nonce="{}"', nonce)
+    text = json.dumps({"imports": found}).replace("<", "\\u003c")
+    return format_html('<script type="importmap"{}>{}</script>', attribute, SafeString(text))

@@ -1,0 +1,227 @@
+/* Choosers: a list below a field, loaded when it is opened, filtered by what is typed; and the connection of a step, tried
+   and made in place. */
+import { command, flush, selected } from "./commands.js";
+import { request } from "./request.js";
+
+const builder = document.getElementById("builder");
+const inspector = document.getElementById("inspector");
+const list = document.getElementById("options");
+
+// --- the list ---------------------------------------------------------------------------------------------------------
+
+let input = null; // whose list is open
+let known = new Map(); // what was loaded, until another field changes
+
+const offers = () => [...list.querySelectorAll("[role=option]")];
+const shown = () => offers().filter((offer) => !offer.hidden);
+
+const place = () => {
+  const box = (input.closest(".da-input") ?? input).getBoundingClientRect();
+  const below = window.innerHeight - box.bottom;
+  Object.assign(list.style, { left: `${box.left}px`, width: `${Math.max(box.width, 240)}px`, maxHeight: `${Math.max(120, Math.min(280, Math.max(below, box.top) - 12))}px` });
+  Object.assign(list.style, below > 200 || below > box.top ? { top: `${box.bottom + 4}px`, bottom: "auto" } : { top: "auto", bottom: `${window.innerHeight - box.top + 4}px` });
+};
+
+const close = () => {
+  if (!input) return;
+  input.setAttribute("aria-expanded", "false");
+  input.removeAttribute("aria-activedescendant");
+  input = null;
+  list.hidden = true;
+};
+
+const point = (offer) => {
+  for (const each of offers()) {
+    each.classList.toggle("current", each === offer);
+    each.setAttribute("aria-selected", each === offer);
+  }
+  if (offer) {
+    input.setAttribute("aria-activedescendant", offer.id);
+    offer.scrollIntoView({ block: "nearest" });
+  } else input.removeAttribute("aria-activedescendant");
+};
+
+// Of names that the page knows the best come first, as the data picker ranks them: by their own name, single values
+// before what holds others, the closest and shortest name.
+const rank = (name, words, all) => {
+  const own = name.split(".").at(-1).toLowerCase();
+  const isHolder = all.some((other) => other.startsWith(`${name}.`));
+  const isNamed = words.some((word) => own.includes(word));
+  const near = words.includes(own) ? 0 : words.some((word) => own.startsWith(word)) ? 1 : words.some((word) => own.split(/[-_ ]/).some((part) => part.startsWith(word))) ? 2 : 3;
+  return [!isNamed, isHolder, near, own.length, name.split(".").length].map(Number);
+};
+const sort = (words) => {
+  const all = offers().map((offer) => offer.dataset.value);
+  const ranks = new Map(offers().map((offer) => [offer, rank(offer.dataset.value, words, all)]));
+  const compare = (one, other) => {
+    const at = ranks.get(one).findIndex((part, index) => part !== ranks.get(other)[index]);
+    return at < 0 ? 0 : ranks.get(one)[at] - ranks.get(other)[at];
+  };
+  list.append(...offers().sort(compare));
+};
+
+const filter = (text) => {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  if (input?.dataset.optionsFrom && words.length) sort(words);
+  for (const offer of offers()) {
+    const says = `${offer.textContent} ${offer.dataset.value}`.toLowerCase();
+    offer.hidden = !words.every((word) => says.includes(word));
+  }
+  const none = list.querySelector("[data-options-none]");
+  if (none) none.hidden = shown().length > 0;
+  point(null);
+};
+
+const open = async (field, { again = false, typed = false } = {}) => {
+  input = field;
+  input.setAttribute("aria-expanded", "true");
+  list.hidden = false;
+  place();
+  const key = `${selected} ${field.dataset.options}`;
+  const here = document.getElementById(field.dataset.optionsFrom); // of what the page knows nothing is asked
+  if (here) list.innerHTML = here.innerHTML;
+  else if (again || !known.has(key)) {
+    list.innerHTML = '<p role="status">Loading</p>';
+    await flush();
+    let html;
+    try {
+      const answer = await request(`${builder.dataset.options}${selected}/`, { field: field.dataset.options });
+      html = answer.ok ? await answer.text() : "";
+      if (answer.ok && !html.includes("data-options-again")) known.set(key, html);
+    } catch {
+      html = "";
+    }
+    if (input !== field) return;
+    list.innerHTML = html || '<p class="error" role="alert">The server cannot be reached.</p><button type="button" class="da-btn tiny" data-options-again>Try again</button>';
+  } else list.innerHTML = known.get(key);
+  place();
+  if (typed) filter(field.value);
+  else point(offers().find((offer) => offer.dataset.value === field.value) ?? null);
+};
+
+// Of names that the page knows, a part will do; elsewhere what is typed stays.
+const takesFirst = (field) => field.dataset.optionsFrom && field.value && shown().length && !offers().some((offer) => offer.dataset.value === field.value);
+
+const choose = (offer) => {
+  const field = input;
+  field.value = offer.dataset.value;
+  close();
+  field.focus();
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.dispatchEvent(new Event("change", { bubbles: true }));
+};
+
+list.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
+list.addEventListener("click", (event) => {
+  const offer = event.target.closest("[role=option]");
+  if (offer) choose(offer);
+  else if (event.target.closest("[data-options-again]")) open(input, { again: true });
+});
+
+inspector.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-options-open]");
+  const field = button ? button.parentElement.querySelector("input[data-options]") : event.target.closest("input[data-options]");
+  if (!field) return;
+  if (field === input && button) return close();
+  if (button) field.focus();
+  if (field !== input) open(field);
+});
+
+inspector.addEventListener("input", (event) => {
+  if (event.target === input) filter(input.value);
+  else if (event.isTrusted && event.target.matches("input[data-options]")) open(event.target, { typed: true });
+  if (!event.target.matches?.("input[data-options]") || event.target.name?.match(/model|repository/)) known = new Map();
+});
+
+// A row that was just added asks what it is about.
+inspector.addEventListener("focusin", (event) => { if (event.target.matches("input[data-options-from]") && !event.target.value) open(event.target); });
+inspector.addEventListener("focusout", (event) => { if (event.target === input) close(); });
+inspector.addEventListener("scroll", close, true);
+window.addEventListener("resize", close);
+
+inspector.addEventListener("keydown", (event) => {
+  const field = event.target.closest("input[data-options]");
+  if (!field || event.isComposing) return;
+  const down = event.key === "ArrowDown";
+  if (field !== input) {
+    if (!down) return;
+    event.preventDefault();
+    open(field);
+    return;
+  }
+  const at = shown().findIndex((offer) => offer.classList.contains("current"));
+  if (down || event.key === "ArrowUp") {
+    event.preventDefault();
+    const next = shown().at(Math.min(shown().length - 1, Math.max(0, at + (down ? 1 : -1))));
+    if (next) point(next);
+  } else if (event.key === "Enter" && (at >= 0 || takesFirst(field))) {
+    event.preventDefault();
+    if (!field.dataset.optionsFrom) event.stopImmediatePropagation(); // in a condition, Enter goes on as well
+    choose(shown()[Math.max(at, 0)]);
+  } else if (event.key === "Escape") {
+    event.preventDefault();
+    event.stopPropagation();
+    close();
+  }
+}, true);
+
+// --- the connection ---------------------------------------------------------------------------------------------------
+
+const dialog = document.getElementById("connection");
+const url = () => `${builder.dataset.connection}${selected}/`;
+
+const test = async (button) => {
+  const said = document.getElementById("connection-said");
+  button.setAttribute("aria-busy", "true");
+  said.textContent = "Testing: one real call, for at most 15 s.";
+  await flush();
+  try {
+    const answer = await request(url(), { act: "test" });
+    if (answer.ok) said.innerHTML = await answer.text();
+    else said.textContent = answer.status === 404 ? "Choose a connection that you may use." : `The server answered ${answer.status}.`;
+  } catch {
+    said.textContent = "The server cannot be reached.";
+  }
+  button.removeAttribute("aria-busy");
+};
+
+const create = async () => {
+  await flush();
+  const answer = await request(url());
+  dialog.querySelector("#connection-form").outerHTML = answer.ok ? await answer.text() : '<div id="connection-form"><p class="da-help error">You may not make connections: ask somebody who may.</p><footer class="row"><button type="button" class="da-btn" data-close>Close</button></footer></div>';
+  dialog.showModal();
+  dialog.querySelector("input:not([type=hidden])")?.focus();
+};
+
+dialog.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  event.stopPropagation();
+  const form = event.target;
+  const button = form.querySelector("[type=submit]");
+  button.setAttribute("aria-busy", "true");
+  let problem = "The server cannot be reached.";
+  try {
+    const answer = await request(url(), new FormData(form));
+    problem = answer.ok || answer.status === 422 ? "" : `The server answered ${answer.status}.`;
+    if (!problem) dialog.querySelector("#connection-form").outerHTML = await answer.text();
+  } catch {
+    // said below
+  }
+  if (problem) {
+    button.removeAttribute("aria-busy");
+    form.querySelector("footer").insertAdjacentHTML("beforebegin", '<p class="da-help error" role="alert"></p>');
+    form.querySelector("footer").previousElementSibling.textContent = problem;
+    return;
+  }
+  const made = dialog.querySelector("[data-connection-made]");
+  if (!made) return void dialog.querySelector("[role=alert]")?.closest(".da-field")?.querySelector("input, select, textarea")?.focus();
+  dialog.close();
+  const key = made.dataset.step;
+  await command({ do: "edit", key, rev: document.getElementById(`rev-${key}`).value, set: JSON.stringify({ connection: made.dataset.connectionMade }) }, false);
+  document.getElementById("field-connection")?.focus();
+});
+
+inspector.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-connection-test], [data-connection-new]");
+  if (button) (button.matches("[data-connection-test]") ? test(button) : create());
+});

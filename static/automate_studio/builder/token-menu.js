@@ -1,0 +1,89 @@
+/* The menu of a token: its format, what is used where it is missing, and the value to use otherwise. */
+import { open as openPicker } from "./data.js";
+import { named, parse, written } from "./tokens.js";
+
+const FORMATS = [
+  ["Unformatted", ""], ["Date", "date"], ["Date and time", "date('%Y-%m-%d %H:%M')"], ["Time", "time"], ["Two decimals", "number(2)"],
+  ["Number to compute with", "to_number"], ["Upper case", "upper"], ["Lower case", "lower"], ["Trim spaces", "trim"], ["First 80 characters", "truncate(80)"],
+  ["Count", "length"], ["Joined by commas", "join(', ')"],
+];
+
+let opened = null;
+
+const expression = (names, filters) => `{{ ${[names.length > 1 ? `first(${names.join(", ")})` : names[0], ...filters].join(" | ")} }}`;
+
+const startOf = (editor, token) => {
+  let start = 0;
+  for (const node of editor.box.childNodes) {
+    if (node === token) break;
+    start += written(node).length;
+  }
+  return start;
+};
+
+const open = (editor, token) => {
+  close();
+  const raw = token.dataset.raw;
+  const start = startOf(editor, token);
+  const { names, filters } = parse(raw);
+  const kept = filters.filter((filter) => filter.startsWith("default"));
+  const format = filters.find((filter) => !filter.startsWith("default")) ?? "";
+  const write = (text) => {
+    if (editor.raw.slice(start, start + raw.length) !== raw) return; // it was edited meanwhile
+    editor.focus();
+    editor.replace(start, start + raw.length, text);
+  };
+  const list = document.createElement("div");
+  list.className = "da-menu da-token-menu";
+  list.setAttribute("role", "menu");
+  list.setAttribute("aria-label", `Format of ${token.textContent}`);
+  const offer = (label, on, act, role = "menuitemradio") => {
+    const item = document.createElement("button");
+    item.type = "button";
+    item.className = "da-menu-item";
+    item.tabIndex = -1;
+    item.setAttribute("role", role);
+    if (role !== "menuitem") item.setAttribute("aria-checked", on);
+    item.textContent = label;
+    item.addEventListener("click", () => { close(); act(); });
+    list.append(item);
+  };
+  for (const [label, filter] of FORMATS) offer(label, filter === format, () => write(expression(names, [...kept, ...(filter ? [filter] : [])])));
+  list.append(Object.assign(document.createElement("hr"), { className: "da-menu-line" }));
+  offer("If missing: use another value…", false, () => chooseOther(editor, start + raw.length, (other) => write(expression([...names, ...other.names], [...(kept.length ? kept : other.kept), ...(format ? [format] : [])]))), "menuitem");
+  if (names.length > 1) offer(`Use only ${named(names[0]).label}`, false, () => write(expression(names.slice(0, 1), filters)), "menuitem");
+  offer("If missing: empty", kept.length > 0, () => write(expression(names, [...(kept.length ? [] : ["default('')"]), ...(format ? [format] : [])])), "menuitemcheckbox");
+  offer("Remove", false, () => write(""), "menuitem");
+  list.addEventListener("keydown", (event) => keys(event, list));
+  document.getElementById("builder").append(list);
+  const place = token.getBoundingClientRect();
+  list.style.left = `${Math.max(8, Math.min(place.left, innerWidth - list.offsetWidth - 8))}px`;
+  list.style.top = `${place.bottom + 4 + list.offsetHeight > innerHeight ? Math.max(8, place.top - list.offsetHeight - 4) : place.bottom + 4}px`;
+  opened = { list, editor };
+  (list.querySelector("[aria-checked=true]") ?? list.firstChild).focus();
+};
+
+// The picker, for one value more: a default that comes with it is the whole expression's.
+const chooseOther = (editor, caret, use) => openPicker({
+  field: editor.field,
+  picksOne: true,
+  title: "If missing, use",
+  caret: { start: caret, end: caret },
+  focus: () => editor.focus(),
+  replace: (start, end, text) => {
+    const found = parse(text);
+    if (found) use({ names: found.names, kept: found.filters.filter((filter) => filter.startsWith("default")) });
+  },
+});
+
+const keys = (event, list) => {
+  const items = [...list.querySelectorAll("[role^=menuitem]")];
+  const now = items.indexOf(document.activeElement);
+  const to = { ArrowDown: (now + 1) % items.length, ArrowUp: (now - 1 + items.length) % items.length, Home: 0, End: items.length - 1 }[event.key];
+  if (to !== undefined) { event.preventDefault(); items[to].focus(); }
+  if (event.key === "Escape" || event.key === "Tab") { event.preventDefault(); event.stopPropagation(); const { editor } = opened; close(); editor.focus(); }
+};
+
+const close = () => { opened?.list.remove(); opened = null; };
+document.addEventListener("automate:token", ({ detail }) => open(detail.editor, detail.token));
+document.addEventListener("pointerdown", (event) => { if (opened && !opened.list.contains(event.target)) close(); });

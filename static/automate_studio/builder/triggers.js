@@ -1,0 +1,79 @@
+/* The triggers' panel: a webhook made in place, and waiting for the next event. Everything goes through the builder's queue. */
+import { flush, send } from "./commands.js";
+import { request } from "./request.js";
+
+const builder = document.getElementById("builder");
+const EVERY = 2000; // ms between looks
+const LONGEST = 300000; // ms after which nobody seems to come
+const waits = new Map(); // key of the trigger: its timer
+
+// --- a new webhook ------------------------------------------------------------------------------------------------------
+
+const revOf = (id) => document.getElementById(id)?.value ?? "0";
+
+const create = async (form) => {
+  const button = form.querySelector("button:not([type])");
+  button.setAttribute("aria-busy", "true");
+  await flush();
+  const done = await send(form.dataset.createEndpoint, () => {
+    const values = new FormData(form);
+    values.set("rev", revOf(form.dataset.revIn));
+    return values;
+  });
+  button.removeAttribute("aria-busy");
+  const key = form.dataset.revIn.slice("rev-".length);
+  if (done) (document.getElementById(`secret-${key}`) ?? document.querySelector(`#endpoint-${key} button`))?.focus();
+  else form.querySelector(".da-help.error")?.closest(".da-field")?.querySelector("input, select")?.focus();
+};
+
+builder.addEventListener("click", (event) => {
+  const wait = event.target.closest("[data-wait]");
+  if (wait) (waits.has(wait.dataset.key) ? stop : start)(wait);
+});
+builder.addEventListener("submit", (event) => { if (event.target.matches("[data-create-endpoint]")) create(event.target); });
+
+// --- waiting for an event -----------------------------------------------------------------------------------------------
+
+const tell = (key, text) => {
+  const place = document.getElementById(`waiting-${key}`);
+  if (place) place.textContent = text;
+};
+
+const stop = (button, text = "") => {
+  const { key, what } = button.dataset;
+  clearTimeout(waits.get(key));
+  waits.delete(key);
+  button.textContent = `Wait for ${what}`;
+  tell(key, text);
+};
+
+const start = async (button) => {
+  const { key, wait, what } = button.dataset;
+  const began = Date.now();
+  let mark = "";
+  const current = () => button.isConnected && waits.has(key);
+  const again = () => waits.set(key, setTimeout(look, EVERY));
+  const look = async () => {
+    if (!button.isConnected) { waits.delete(key); return; }
+    if (Date.now() - began > LONGEST) { stop(button, "None came in five minutes."); return; }
+    if (document.hidden) { again(); return; }
+    try {
+      const query = new URLSearchParams({ after: mark, seconds: Math.ceil((Date.now() - began) / 1000) });
+      const answer = await request(mark ? `${wait}?${query}` : wait);
+      if (!current()) return;
+      if (!answer.ok) { stop(button, `The server answered ${answer.status}.`); return; }
+      mark = answer.headers.get("X-After") ?? mark;
+      const event = answer.headers.get("X-Event");
+      if (event) { stop(button); await send(wait, { event }); return; }
+      const refused = answer.headers.get("X-Refused");
+      tell(key, refused ? `Waiting. A delivery was refused meanwhile: ${refused}.` : `Waiting for ${what}, sent to the address above.`);
+    } catch {
+      tell(key, "The server cannot be reached; it is tried again.");
+    }
+    if (current()) again();
+  };
+  waits.set(key, 0);
+  button.textContent = "Stop waiting";
+  tell(key, `Waiting for ${what}.`);
+  await look();
+};

@@ -1,0 +1,2 @@
+/* The page of an event. */
+import "../shared/json-tree.js";

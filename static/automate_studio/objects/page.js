@@ -1,0 +1,2 @@
+/* Lists and forms of connections, secrets, webhooks and budgets. */
+import "../shared/object-forms.js";

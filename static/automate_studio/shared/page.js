@@ -1,0 +1,3 @@
+/* What every page of ours loads. */
+import "./studio.js";
+import "./shortcuts.js";
