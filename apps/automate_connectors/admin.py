@@ -1,4 +1,4 @@
-"""Connections in the admin: a form that is drawn from what their connector says it needs."""
+"""Connections in the admin: a form made from the fields that their connector describes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OAUTH = ("provider", "grant", "client_id", "client_secret", "scopes", "authoriz
 
 
 class ConnectionForm(SecretUsingForm):
-    """What every connection has. `form_for` adds what its connector needs; the model checks the whole."""
+    """The fields of every connection. `build_connection_form` adds its connector's fields; the model validates all."""
 
     person: Person
     adapter: ConnectorAdapter | None = None
@@ -64,7 +64,7 @@ class ConnectionForm(SecretUsingForm):
                 field.offer(self.person, self.initial.get(name) or "", str(field.label))
 
     def clean(self) -> Any:
-        """Its tokens stay as they are until the form is saved: their row is locked first, as everywhere."""
+        """Lock the connection's tokens until the form is saved; their row is locked first, as everywhere."""
         if self.instance.pk and (self.instance.oauth or self.cleaned_data.get("oauth_provider")):
             try:
                 with transaction.atomic():
@@ -74,7 +74,7 @@ class ConnectionForm(SecretUsingForm):
         return super().clean()
 
     def clean_config(self) -> Any:
-        """Nothing is an empty mapping."""
+        """Return an empty mapping for an empty field."""
         config = self.cleaned_data.get("config")
         return {} if config is None else config
 
@@ -91,7 +91,7 @@ class ConnectionForm(SecretUsingForm):
         super()._post_clean()
 
     def _config(self, adapter: ConnectorAdapter) -> dict[str, Any]:
-        """The configuration that the fields give; what does not fit is said at its field."""
+        """Return the configuration from the fields; errors are added to their fields."""
         signs_in = bool(self.cleaned_data.get("oauth_provider"))
         config: dict[str, Any] = {}
         for spec in adapter.config_fields:
@@ -120,7 +120,7 @@ class ConnectionForm(SecretUsingForm):
         return {name: value for name, value in given.items() if value}
 
     def _secret(self, name: str, what: str) -> str | None:
-        """The reference that a field gives: to a secret that is chosen, or that will be stored with this form."""
+        """Return the reference of a field: to a chosen secret, or to one that is stored with this form."""
         reference, value = self.cleaned_data.get(name) or ("", "")
         if not value:
             return reference or None
@@ -135,7 +135,7 @@ class ConnectionForm(SecretUsingForm):
         return f"database:{free}"
 
     def referenced_secrets(self) -> dict[str, list[str]]:
-        """What it refers to but for the secrets that come with it, and for tokens: those that may not go are ended."""
+        """Return its references, without the secrets stored with this form and without tokens."""
         there = self.instance.references().items()
         return {
             name: [each for each in listed if each not in self.new_secrets]
@@ -144,7 +144,7 @@ class ConnectionForm(SecretUsingForm):
         }
 
     def add_error(self, field: str | None, error: Any) -> None:
-        """Say it at the field that it is about; what is about none stands above the form."""
+        """Add an error to the field it is about; errors without a field stand above the form."""
         if isinstance(error, ValidationError) and hasattr(error, "error_dict"):
             for name, listed in error.error_dict.items():
                 self.add_error(None if name == NON_FIELD_ERRORS else name, listed)
@@ -155,7 +155,7 @@ class ConnectionForm(SecretUsingForm):
         super().add_error(next(known, None), error)
 
     def save_secrets(self) -> list[StoredSecret]:
-        """Store the secrets that came with it, as the person's own. Call it in the transaction that saves the rest."""
+        """Store the new secrets, owned by the person. Call it in the transaction that saves the connection."""
         stored = []
         for reference, value in self.new_secrets.items():
             name = reference.partition(":")[2]
@@ -180,7 +180,7 @@ class ConnectionForm(SecretUsingForm):
 
 
 def build_connection_form(adapter: ConnectorAdapter | None) -> type[ConnectionForm]:
-    """The form of a connector's connections: a field for each of its settings, and how it may sign in."""
+    """Return the form of a connector's connections: a field for each setting, and the sign-in."""
     fields: dict[str, Any] = {"adapter": adapter}
     if adapter is None or not adapter.config_fields:
         area = forms.Textarea(attrs={"rows": 4})
@@ -218,7 +218,7 @@ def _sign_in_fields(adapter: ConnectorAdapter) -> dict[str, forms.Field]:
 
 @admin.register(Connection, site=admin_site())
 class ConnectionAdmin(GovernedAdmin):
-    """Connections that one may see."""
+    """Connections that the person may view."""
 
     form = ConnectionForm
     list_display: tuple[str, ...] = ("name", "slug", "connector", "owner", "updated_at")
@@ -227,15 +227,15 @@ class ConnectionAdmin(GovernedAdmin):
     list_select_related = ("owner",)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """The form of that connection's connector; of a new one, of the connector that is asked for."""
+        """Return the form of the connection's connector; for a new one, of the connector in the request."""
         code = obj.connector if obj else request.POST.get("connector") or request.GET.get("connector") or ""
         kwargs["form"] = build_connection_form(find_adapter(code))
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Its name, its connector's settings, how it signs in, and where its secrets may go.
+        """Return name, settings, sign-in and allowed hosts.
 
-        Who may use it and not change it sees which one it is.
+        A person who may use the connection and not change it sees its name and connector alone.
         """
         if obj and not self.has_change_permission(request, obj):
             return [(None, {"fields": ["name", "slug", "connector"]})]
@@ -247,13 +247,13 @@ class ConnectionAdmin(GovernedAdmin):
         return [(title, {"fields": fields}) for title, fields in groups if fields]
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
-        """Steps name it by its slug, so that stays; another connector is another connection."""
+        """Return slug and connector, which cannot change: steps use the slug."""
         return ("slug", "connector") if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:  # type: ignore[override]
-        """Save it with the secrets that came along; what was known of its health is so no more.
+        """Save the connection with its new secrets, and reset its health when its terms changed.
 
-        The form holds the lock on its tokens since it was checked.
+        The form holds the lock on its tokens since it was validated.
         """
         with transaction.atomic():
             before = Connection.objects.get(pk=obj.pk) if change else obj
@@ -264,7 +264,7 @@ class ConnectionAdmin(GovernedAdmin):
                 self._moved(before, obj, request.user)  # type: ignore[arg-type] # the admin lets nobody else in
 
     def _moved(self, before: Connection, after: Connection, by: Person) -> None:
-        """It goes elsewhere, or as somebody else, than before."""
+        """Handle changed terms: end the sign-in where it no longer holds, and reset the health."""
         ended = tokens.end_sign_in_if_moved(before, after, by)
         setup = after.sign_in
         if setup is None or not setup.needs_person:
@@ -276,7 +276,7 @@ class ConnectionAdmin(GovernedAdmin):
 
 
 def find_adapter(code: str) -> ConnectorAdapter | None:
-    """The connector of that name, or None."""
+    """Return the connector of that name, or None."""
     try:
         return connectors.get(code)
     except PluginNotFoundError:

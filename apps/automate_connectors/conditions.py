@@ -1,6 +1,6 @@
-"""Conditions on fields, as steps give them: `[{"field": "status", "op": "==", "value": "paid"}]`, all of which hold.
+"""Conditions on fields, as steps write them: `[{"field": "status", "op": "==", "value": "paid"}]`; all must hold.
 
-They are read here, once, for lists in memory and for rows in the database alike. A mapping is short for equalities.
+This module parses them for lists in memory and for rows in the database. A mapping is short for equalities.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WORDS = {
 
 
 def condition_columns(options: str = "") -> tuple[FieldSpec, ...]:
-    """The fields of one condition, edited as a row; `options` is what the connector offers for its field."""
+    """Return the fields of one condition, edited as a row; `options` names the connector's options for its field."""
     return (
         FieldSpec(name="field", label="Field", options=options),
         FieldSpec(name="op", label="Test", kind=FieldKind.CHOICE, choices=tuple(_WORDS.items()), default="=="),
@@ -43,7 +43,7 @@ def condition_columns(options: str = "") -> tuple[FieldSpec, ...]:
 
 @dataclass(frozen=True)
 class Condition:
-    """`field` is the name as it was given: whoever uses it looks it up among the names there are."""
+    """One condition. `field` is the name as it was written; the caller looks it up among its own fields."""
 
     field: str
     op: str
@@ -51,7 +51,7 @@ class Condition:
 
 
 def read_conditions(given: Any, *, place: str = "where") -> list[Condition]:
-    """The conditions in an input. Raises ConnectorError (`invalid_input`), which names the place."""
+    """Parse the conditions of an input. Raises ConnectorError (`invalid_input`), which names `place`."""
     if given is None:
         return []
     if isinstance(given, dict):

@@ -1,4 +1,4 @@
-"""Trying a connection: one real call that changes nothing, by whoever may use or change it."""
+"""Tests of connections: one real call that changes nothing, by a person who may use or change the connection."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TEST_SECONDS = 15.0
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionTestResult:
-    """How it went: a line for people, and how many seconds it took. An empty `code` says that it works."""
+    """The result of a test: a message for people, and its duration in seconds. An empty `code` means success."""
 
     code: str = ""
     message: str
@@ -39,12 +39,12 @@ class ConnectionTestResult:
 
     @property
     def works(self) -> bool:
-        """Whether it was let in."""
+        """Whether the connection works."""
         return not self.code
 
 
 def can_be_tested(connection: Connection) -> bool:
-    """Whether there is a call to make: the connector has a check, or there is a sign-in to renew."""
+    """Return whether there is a call to make: the connector's check, or renewing a sign-in."""
     try:
         return connection.adapter.can_check or bool(connection.oauth)
     except PluginNotFoundError:
@@ -52,9 +52,9 @@ def can_be_tested(connection: Connection) -> bool:
 
 
 def run_connection_test(connection: Connection, by: Person) -> ConnectionTestResult:
-    """Try it, write down what came of it, and let go on what waited if it works. Raises NotPermittedError.
+    """Test the connection, record its health, and resolve waits for it when it works. Raises NotPermittedError.
 
-    Of a connector without a check nothing is found out; what waited tries again.
+    Without a check the health becomes unknown, and waiting steps retry.
     """
     if not (can(by, "use", connection) or can(by, "change", connection)):
         raise NotPermittedError(f"{by.get_username()} may neither use nor change {connection}")
@@ -73,9 +73,9 @@ def run_connection_test(connection: Connection, by: Person) -> ConnectionTestRes
 
 @sensitive_variables()
 def run_unsaved_connection_test(connection: Connection, given: Mapping[str, str], by: Person) -> ConnectionTestResult:
-    """Try a connection before it is saved, with the plain values `given` of references that are not stored yet.
+    """Test a connection before it is saved; `given` holds plain values of references that are not stored yet.
 
-    Whether `by` may save it and use its secrets is for the form to check. Nothing is found out about a stored one.
+    The form checks whether `by` may save it and use its secrets. The health of a stored connection stays as it is.
     """
     if connection.oauth or not can_be_tested(connection):
         reason = "Save the connection, then sign in" if connection.oauth else "This connector has no test"
@@ -100,7 +100,7 @@ def _timed(connection: Connection, given: Mapping[str, str] = MappingProxyType({
 
 @sensitive_variables()
 def _call(connection: Connection, given: Mapping[str, str] = MappingProxyType({})) -> tuple[str, str]:
-    """(error code, line for people)."""
+    """Return (error code, message for people)."""
     try:
         if not connection.adapter.can_check:
             get_access_token(connection)
@@ -118,7 +118,7 @@ def _call(connection: Connection, given: Mapping[str, str] = MappingProxyType({}
 def build_call_context(
     connection: Connection | None, user: Person | None, given: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, Any]:
-    """What the connector gets, as in `execute`; no run and nobody's step stand behind it.
+    """Return a connector's context, as for `execute`, without a run and a step.
 
     Without a connection it reaches no host.
     """

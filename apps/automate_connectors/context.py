@@ -1,4 +1,4 @@
-"""What a connector's call is handed, with types: annotate `context: Context`, and mypy finds a misspelt name."""
+"""Types of a connector's context: annotate `context: Context`, and mypy finds a misspelt name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Log(Protocol):
 
 
 class RunIds(TypedDict, total=False):
-    """The run that the call is part of; empty where there is none, as in a test of a connection."""
+    """The run that the call belongs to; empty outside of runs, as in a connection test."""
 
     id: Any
     trace_id: str
@@ -41,7 +41,7 @@ class RunIds(TypedDict, total=False):
 
 
 class StepIds(TypedDict, total=False):
-    """The step and the number of its attempt, from 1; empty where there is none."""
+    """The step and the number of its attempt, from 1; empty outside of runs."""
 
     path: str
     attempt: int

@@ -1,4 +1,4 @@
-"""A step's connection: who may use it, its secrets, and what the step finds out about it."""
+"""The connection of a step: the check of its use, its resolved secrets, and its health."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OpenConnection:
-    """A connection in use: `config` holds its secrets in plain text, and is what `context["connection"]` is."""
+    """A connection in use. `config` holds plain secrets, and becomes `context["connection"]`."""
 
     connection: Connection
     config: dict[str, Any]
     hosts: list[str]
 
     def perform(self, act: Callable[[], bytes]) -> bytes:
-        """What `act` gives; the connection's health follows. Raises ConnectorError.
+        """Return the result of `act`, and record the connection's health. Raises ConnectorError.
 
-        An access token that was not let in was withdrawn before its time: one more call goes with a new one.
+        An access token that was rejected before its time is renewed once, and `act` called again.
         """
         try:
             output = self._with_new_token(act)
@@ -58,7 +58,7 @@ class OpenConnection:
         return act()
 
     def _report(self, write: Callable[..., None], *values: str) -> None:
-        """Nothing that goes wrong here changes how the step ended."""
+        """Write the health; a database error does not change how the step ended."""
         try:
             write(self.connection, *values)
         except DatabaseError as error:
@@ -66,9 +66,9 @@ class OpenConnection:
 
 
 def open_connection(slug: str, run_as: Callable[[], Person], workflow: str) -> OpenConnection:
-    """A connection with its secrets, if the run-as user may still use it. Raises ConnectorError.
+    """Resolve a connection for the run-as user, who must be permitted to use it. Raises ConnectorError.
 
-    While it needs a person nothing is tried (`needs_reconnect`). The use is audited, with the slug of the `workflow`.
+    A connection that needs a person is not tried (`needs_reconnect`). The use is audited, with the slug of `workflow`.
     """
     connection = permitted(run_as(), "use", Connection.objects.filter(slug=slug)).first()
     if connection is None:

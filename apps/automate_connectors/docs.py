@@ -1,7 +1,7 @@
-"""Pages about connectors: tables of settings, actions and inputs out of their own descriptions, and examples that run.
+"""Documentation of connectors: tables made from their descriptions, and examples that tests run.
 
-What is made stands between two markers; what a person writes around them stays. An example is the first fixture of an
-action (`automate_testing.cases` says what a fixture holds).
+Generated text stands between two markers; text around them stays. An example is the first fixture of an action
+(`automate_testing.cases` describes fixtures).
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ type Example = Mapping[str, Any]
 
 
 class BadFixtureError(ValueError):
-    """A fixture that is no JSON or names no action."""
+    """A fixture that is not JSON or names no action."""
 
 
 def load_examples(folder: Path) -> dict[str, Example]:
-    """The first fixture of each action in a folder, by action. Raises BadFixtureError."""
+    """Return the first fixture of each action in a folder, by action. Raises BadFixtureError."""
     found: dict[str, Example] = {}
     for path in sorted(folder.glob("*.json")):
         try:
@@ -47,7 +47,7 @@ def load_examples(folder: Path) -> dict[str, Example]:
 
 
 def connector_page(adapter: ConnectorAdapter, examples: Mapping[str, Example], existing: str = "") -> str:
-    """The page of a connector: `existing` with what is made put in its place, or a new one."""
+    """Return the page of a connector: `existing` with its generated part replaced, or a new one."""
     made = f"{BEGIN}\n\n{'\n\n'.join(_sections(adapter, examples))}\n\n{END}\n"
     if BEGIN in existing and END in existing:
         before, after = existing.split(BEGIN, 1)[0], existing.split(END, 1)[1].lstrip("\n")
@@ -57,7 +57,7 @@ def connector_page(adapter: ConnectorAdapter, examples: Mapping[str, Example], e
 
 
 def index_page(adapters: Iterable[ConnectorAdapter], existing: str = "") -> str:
-    """The table of all pages."""
+    """Return the table of all pages."""
     rows = [
         (
             f"[{adapter.name}]({adapter.code}.md)",

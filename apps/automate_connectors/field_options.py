@@ -1,4 +1,4 @@
-"""What a connector offers for a field: channels, repositories, models; asked for by whoever edits a step."""
+"""Options of a field, listed by the connector: channels, repositories, models. The editor of a step requests them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_OPTIONS = 1_000
 
 @dataclass(frozen=True)
 class FieldOptions:
-    """Options as (value, label), at most MOST; `note` says why they are not those that were asked for."""
+    """Options as (value, label), at most MAX_OPTIONS; `note` says why they are substitutes."""
 
     options: list[tuple[str, str]]
     note: str = ""
@@ -27,9 +27,9 @@ class FieldOptions:
 def list_field_options(
     adapter: ConnectorAdapter, connection: Connection | None, name: str, params: dict[str, Any], by: Person
 ) -> FieldOptions:
-    """What is there, or what the connector offers in its place; one call that changes nothing.
+    """Return the connector's options, or its substitutes for them; one call that changes nothing.
 
-    Raises ConnectorError, whose message tells what to do, and trial.NotPermittedError.
+    Raises ConnectorError, whose message says what to do, and NotPermittedError.
     """
     if connection is not None:
         if not can(by, "use", connection):

@@ -1,4 +1,4 @@
-"""Form fields made from FieldSpecs. The widgets are the admin's: a `Widgets` says which."""
+"""Form fields made from FieldSpecs; `Widgets` names the widgets that they use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ type MakeWidget = Callable[..., forms.Widget]
 
 @dataclass(frozen=True, kw_only=True)
 class Widgets:
-    """The widgets that forms are made of, each called with `attrs`; `PLAIN` are Django's own."""
+    """The widget classes of a form, each called with `attrs`; `PLAIN` are Django's own."""
 
     text: MakeWidget
     area: MakeWidget
@@ -44,15 +44,14 @@ PLAIN = Widgets(
 
 
 class ReferenceInput(forms.TextInput):
-    """Shows a reference, and nothing else that was typed: it may have been a secret."""
+    """Renders references only: any other text may be a secret."""
 
     def format_value(self, value: Any) -> str | None:
-        """The reference, or nothing."""
         return value if isinstance(value, str) and is_reference(value) else ""
 
 
 class SecretWidget(forms.MultiWidget):
-    """A choice among stored secrets; a new value, which goes in and never comes out; a reference to another backend."""
+    """A choice of stored secrets, a write-only new value, and a reference to another backend."""
 
     widgets_names: list[str]
 
@@ -62,12 +61,12 @@ class SecretWidget(forms.MultiWidget):
         super().__init__({"choice": widgets.select(), "value": new, "other": other})
 
     def decompress(self, value: Any) -> list[Any]:
-        """The reference that is there; never a value."""
+        """Return the stored reference; never a value."""
         return [value if isinstance(value, str) else "", "", ""]
 
 
 class SecretField(forms.MultiValueField):
-    """A secret that is chosen or stored in place. Its value is (reference, ""), or ("", new value)."""
+    """A secret that is chosen or entered. Its value is (reference, ""), or ("", new value)."""
 
     widget: SecretWidget
 
@@ -82,7 +81,7 @@ class SecretField(forms.MultiValueField):
         )
 
     def offer(self, person: Person, current: str, label: str, *, none: str = "No secret") -> None:
-        """Offer what that person may use, and what is there already. `label` names the parts for screen readers."""
+        """Set the choices: secrets `person` may use, and the current one. `label` is read out with each part."""
         usable = permitted(person, "use", StoredSecret.objects.all()).order_by("name")
         names = [f"database:{name}" for name in usable.values_list("name", flat=True)[:MOST_SECRETS]]
         if current and current not in names:
@@ -97,13 +96,13 @@ class SecretField(forms.MultiValueField):
             self.widget.widgets, self.widget.widgets_names = self.widget.widgets[:2], self.widget.widgets_names[:2]
 
     def compress(self, data_list: Any) -> tuple[str, str]:
-        """(reference, new value)."""
+        """Return (reference, new value)."""
         choice, value, other = (*(data_list or ()), "", "", "")[:3]
         return ("", value) if value else (other or choice or "", "")
 
 
 class _Decoder(json.JSONDecoder):
-    """Refuses text that is nested too deeply as it refuses all that is no JSON."""
+    """Rejects deeply nested text as it rejects invalid JSON."""
 
     def decode(self, s: str, *args: Any) -> Any:
         try:
@@ -113,14 +112,14 @@ class _Decoder(json.JSONDecoder):
 
 
 class JsonField(forms.JSONField):
-    """A JSON value of one kind; text that is none is an error with a reason."""
+    """A JSON value of one kind; invalid text is an error with a reason."""
 
     def __init__(self, kind: FieldKind, **options: Any) -> None:
         super().__init__(decoder=_Decoder, **options)
         self.kind = kind
 
     def prepare_value(self, value: Any) -> Any:
-        """Indented, and nothing for null."""
+        """Return indented JSON; empty for null."""
         return "" if value is None else value if isinstance(value, str) else json.dumps(value, indent=2)
 
 
@@ -128,22 +127,20 @@ class LinesField(forms.CharField):
     """A list of texts, one a line."""
 
     def prepare_value(self, value: Any) -> Any:
-        """One a line."""
         return "\n".join(map(str, value)) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> Any:
-        """Without empty lines."""
+        """Return the lines that are not empty."""
         return [line.strip() for line in str(value or "").replace(",", "\n").splitlines() if line.strip()]
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        """Compared as lists."""
         return bool(self.to_python(self.prepare_value(initial)) != self.to_python(data))
 
 
 def build_form_field(spec: FieldSpec, widgets: Widgets) -> forms.Field:
-    """The form field of a FieldSpec. Whether a value fits is for `FieldSpec.problem` to say.
+    """Return the form field of a FieldSpec; `FieldSpec.problem` validates its value.
 
-    Its `needed` says whether a value has to be given.
+    Its attribute `needed` says whether a value is required.
     """
     field = _build_form_field(spec, widgets)
     field.needed = spec.required and spec.default is None  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
-"""Whether a connection works: found out by tests and by the steps that use it, written when it changes.
+"""The health of a connection, found by tests and by the steps that use it, written when it changes.
 
-Steps report what they read: a report about a state that somebody has changed meanwhile counts for nothing. What waits
-for a connection is told by the signal `recovered`, in the transaction that says so.
+A step's report counts only for the state that it read. The signal `recovered` resolves waits for the connection, in the
+transaction that writes its health.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ Health = Connection.Health
 
 
 def record_use(connection: Connection) -> None:
-    """A step called it. Writes at most every `USED_EVERY`, however many processes do so at once."""
+    """Record that a step called it. Writes at most every USED_EVERY, whatever the number of processes."""
     if connection.last_used_at is None or connection.last_used_at < timezone.now() - USED_EVERY:
         stale = Q(last_used_at=None) | Q(last_used_at__lt=Now() - USED_EVERY)
         _row(connection).filter(stale).update(last_used_at=Now())
 
 
 def is_refusal(error: ConnectorError) -> bool:
-    """Whether an error says that these credentials are not let in: not when another host said so, after a redirect."""
+    """Return whether an error rejects these credentials; another host's answer after a redirect does not."""
     return error.code in REFUSED and ANSWERED_BY not in error.details
 
 
 def record_success(connection: Connection) -> None:
-    """A step was let in. Writes only when that is news, and not at each turn of one that goes to and fro."""
+    """Record that a step was accepted. Writes only when the health changes, and seldom where it alternates."""
     if connection.health == Health.WORKING:
         return
     rows = _unchanged(connection)
@@ -55,19 +55,19 @@ def record_success(connection: Connection) -> None:
 
 
 def record_refusal(connection: Connection, code: str, message: str) -> None:
-    """A step's credentials were refused, with one of the codes `REFUSED`. Writes only when that is news."""
+    """Record that a step's credentials were rejected, with a code of `REFUSED`. Writes only a change."""
     found = Health.RECONNECT if code == NEEDS_RECONNECT else Health.FAILING
     if connection.health not in {found, Health.RECONNECT}:
         _set_health(_unchanged(connection), found, message)
 
 
 def require_reconnect(connection: Connection, message: str) -> None:
-    """Only a person can mend it. For whoever holds the lock on its token."""
+    """Record that only a person can repair it. The caller holds the lock on its token."""
     _set_health(_row(connection).exclude(health=Health.RECONNECT), Health.RECONNECT, message)
 
 
 def record_test(connection: Connection, code: str, message: str) -> None:
-    """A test came to an end; an empty `code` says that it works. One that failed leaves steps waiting that wait."""
+    """Record the end of a test; an empty `code` means success. After a failed test, waiting steps go on waiting."""
     row = _row(connection)
     row.update(tested_at=Now())
     if not code:
@@ -80,13 +80,13 @@ def record_test(connection: Connection, code: str, message: str) -> None:
 
 
 def record_sign_in(connection: Connection) -> None:
-    """Somebody signed in."""
+    """Record that a person signed in."""
     _set_health(_row(connection), Health.WORKING, "")
     _send_recovered(connection)
 
 
 def reset_health(connection: Connection) -> None:
-    """Somebody gave it other credentials or another address: nothing is known, and what waited may try."""
+    """Record changed credentials or another address: the health is unknown, and waiting steps retry."""
     _set_health(_row(connection), Health.UNKNOWN, "")
     _send_recovered(connection)
 
@@ -100,7 +100,7 @@ def _unchanged(connection: Connection) -> QuerySet[Connection]:
 
 
 def _set_health(rows: QuerySet[Connection], health: str, note: str) -> bool:
-    """Write a state; `health_since` is when it was first so."""
+    """Write a state; `health_since` is when it began. Returns whether a row was written."""
     values: dict[str, Any] = {"health": health, "health_note": _note(note), "health_rev": F("health_rev") + 1}
     same = rows.filter(Q(health=health) & Q(health_since__isnull=False)).update(**values)
     return bool(same or rows.update(**values, health_since=Now()))

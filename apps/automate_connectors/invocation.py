@@ -1,4 +1,4 @@
-"""One call across the seam: checked inputs in, a JSON document or a ConnectorError out, whatever the adapter does."""
+"""One call of a plug-in: validated inputs in, a JSON document or a ConnectorError out, whatever the adapter does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_OUTPUT_BYTES = 5_000_000
 
 
 def invoke(adapter: ConnectorAdapter, action: Action, params: dict[str, Any], context: dict[str, Any]) -> bytes:
-    """Run `action` and return its output as a JSON document. Raises ConnectorError and nothing else."""
+    """Run `action` and return its output as a JSON document. Raises ConnectorError only."""
     params = _check_params(action, params)
     return encode_output(_translate_errors(lambda: adapter.execute(action.name, params, Context(context))))
 
@@ -25,7 +25,7 @@ def invoke(adapter: ConnectorAdapter, action: Action, params: dict[str, Any], co
 def describe_call(
     adapter: ConnectorAdapter, action: Action, params: dict[str, Any], context: dict[str, Any]
 ) -> dict[str, Any]:
-    """What `action` would do, as a mapping of JSON values with a `summary`. Raises ConnectorError and nothing else."""
+    """Return what `action` would do, as a mapping of JSON values with a `summary`. Raises ConnectorError only."""
     params = _check_params(action, params)
     described: dict[str, Any] = msgspec.json.decode(
         encode_output(_translate_errors(lambda: adapter.describe(action.name, params, Context(context))))
@@ -36,14 +36,14 @@ def describe_call(
 
 
 def check_connection(adapter: ConnectorAdapter, context: dict[str, Any]) -> str:
-    """Try the connection in `context`: a line for people. Raises ConnectorError and nothing else."""
+    """Test the connection in `context` and return a message for people. Raises ConnectorError only."""
     return str(_translate_errors(lambda: adapter.check_connection(Context(context))))
 
 
 def list_options(
     adapter: ConnectorAdapter, name: str, params: dict[str, Any], context: dict[str, Any]
 ) -> list[tuple[str, str]]:
-    """What a field offers, as (value, label). Raises ConnectorError and nothing else."""
+    """Return a field's options as (value, label). Raises ConnectorError only."""
     given = Context(context)
     found = _translate_errors(
         lambda: [(str(value), str(label)) for value, label in adapter.options(name, params, given)]
@@ -67,7 +67,7 @@ def _translate_errors(call: Callable[[], Any]) -> Any:
 
 
 def encode_output(output: Any) -> bytes:
-    """`output` as JSON. Raises ConnectorError (`invalid_output`, `output_too_large`)."""
+    """Encode `output` as JSON. Raises ConnectorError (`invalid_output`, `output_too_large`)."""
     try:
         document = msgspec.json.encode(output)
     except (TypeError, ValueError, RecursionError) as error:
@@ -79,7 +79,7 @@ def encode_output(output: Any) -> bytes:
 
 
 def _check_params(action: Action, params: dict[str, Any]) -> dict[str, Any]:
-    """The params with their defaults. Raises ConnectorError for those that do not fit."""
+    """Return the params with their defaults. Raises ConnectorError for invalid ones."""
     params = _with_defaults(action, params)
     if action.fields is not None and (found := problems(action.fields, params)):
         raise ConnectorError("; ".join(found), code="invalid_input")
@@ -87,7 +87,7 @@ def _check_params(action: Action, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_defaults(action: Action, params: dict[str, Any]) -> dict[str, Any]:
-    """The params in their fields' types where nothing is lost, and the defaults of those that are not given."""
+    """Return the params coerced to their fields' types, with the defaults of those that are missing."""
     fields = action.fields or ()
     defaults = {field.name: field.default for field in fields if field.default is not None}
     given = {name: value for name, value in params.items() if value is not None or name not in defaults}

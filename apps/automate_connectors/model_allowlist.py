@@ -1,11 +1,11 @@
-"""The host's models that workflows may work with: the setting AUTOMATE_MODELS, read and checked.
+"""The allow-list of the host's models for workflows: the setting AUTOMATE_MODELS, read and checked.
 
     AUTOMATE_MODELS = {
         "shop.Order": {"read": ["number", "status", "total"], "write": ["status"], "delete": False},
     }
 
-What is not listed does not exist for workflows, whoever they run as: neither to be shown, nor to be searched or sorted
-by. The primary key may always be read, under the name `pk`.
+Workflows can neither show, search nor sort by what is not listed, whoever they run as. The primary key may always be
+read, under the name `pk`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ type Field = models.Field[Any, Any]
 
 
 class AllowlistError(ValueError):
-    """An entry of the setting that makes no sense; the message says what to mend."""
+    """An invalid entry of the setting; the message says what to fix."""
 
 
 @dataclass(frozen=True)
 class AllowedModel:
-    """A model, its columns that may be read and written, each by name, and whether its rows may be deleted."""
+    """A model with its readable and writable columns by name, and whether its rows may be deleted."""
 
     model: type[models.Model]
     read: Mapping[str, Field]
@@ -48,12 +48,12 @@ class AllowedModel:
 
 
 def allowed_models() -> dict[str, AllowedModel]:
-    """The models of the setting by label, those alone that make sense: what is wrong is left to the check."""
+    """Return the models of the setting by label; invalid entries are left to the system check."""
     return {entry.label: entry for entry in _entries() if isinstance(entry, AllowedModel)}
 
 
 def check_allowlist(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """E001: an entry of AUTOMATE_MODELS names what is not there, or what is not the host's."""
+    """E001: an entry of AUTOMATE_MODELS names a missing model or field, or a model that is not the host's."""
     hint = 'An entry is "app.Model": {"read": ["name", ...], "write": ["name", ...], "delete": True or False}.'
     return [
         Error(f"AUTOMATE_MODELS: {entry}.", hint=hint, id="automate_connectors.E001")
@@ -63,7 +63,7 @@ def check_allowlist(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
 
 def check_sensitive_models(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """W003: an entry offers what holds secrets, or says who may do what."""
+    """W003: an entry exposes secrets or permissions."""
     hint = "Leave it out, unless everybody who builds workflows may have that. SILENCED_SYSTEM_CHECKS silences this."
     return [
         Warning(f"AUTOMATE_MODELS: {entry.model._meta.label} {why}.", hint=hint, id="automate_connectors.W003")

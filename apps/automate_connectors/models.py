@@ -31,11 +31,11 @@ class Connection(Governed):
     """Where and as whom a connector works. Steps name it by its slug.
 
     `allowed_hosts` are the host names its credentials may be sent to; empty means the hosts of URLs in its
-    configuration. `oauth` says how it signs in where it does (`oauth.providers.OAuthSetup`): the access token then
-    stands in for the connector's secret.
+    configuration. `oauth` is its sign-in, if it has one (`oauth.providers.OAuthSetup`): the access token then replaces
+    the connector's secret.
 
-    What is found out about it is written by `health` alone. `health_rev` grows with every change of `health`;
-    `last_used_at` is written at most every five minutes.
+    Only `health` writes its state. `health_rev` grows with every change of `health`; `last_used_at` is written at most
+    every five minutes.
     """
 
     class Health(models.TextChoices):
@@ -70,7 +70,7 @@ class Connection(Governed):
         return self.name
 
     def save(self, *args: Any, **options: Any) -> None:
-        """Save what people write: what was found out meanwhile stays."""
+        """Save the fields that people edit; the recorded state stays."""
         if not self._state.adding and options.get("update_fields") is None:
             options["update_fields"] = [
                 field.name
@@ -81,7 +81,7 @@ class Connection(Governed):
 
     @transaction.atomic
     def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
-        """Delete it, and the tokens that were kept for it."""
+        """Delete the connection and its tokens."""
         rows = OAuthToken.objects.select_related("access", "refresh").select_for_update(of=("self",))
         token = rows.filter(connection=self).first()  # locked first, as everywhere
         deleted = super().delete(*args, **options)
@@ -96,11 +96,11 @@ class Connection(Governed):
 
     @property
     def sign_in(self) -> OAuthSetup | None:
-        """How it signs in; None when its credentials are secrets that somebody stored."""
+        """Its OAuth setup; None when its credentials are stored secrets."""
         return parse_oauth_setup(self.oauth)
 
     def clean(self) -> None:
-        """Check the configuration against its connector. Raises ValidationError, by field."""
+        """Validate the configuration against its connector. Raises ValidationError, by field."""
         try:
             adapter = self.adapter
         except PluginNotFoundError as error:
@@ -141,7 +141,7 @@ class Connection(Governed):
             raise ValidationError(found)
 
     def references(self) -> dict[str, list[str]]:
-        """The secret references in it, by the name they go by: whoever says where they are sent may use them all."""
+        """Return its secret references by name: a person who changes their destination must be allowed to use them."""
         found = {name: [value] for name, value in self.config.items() if is_secret_reference(value)}
         if self.sign_in and self.sign_in.client_secret:
             found["oauth_client_secret"] = [self.sign_in.client_secret]
@@ -151,13 +151,13 @@ class Connection(Governed):
         return found
 
     def secrets_in_use(self) -> list[str]:
-        """The references that a call resolves: those of the settings, or of its sign-in. No query without a sign-in."""
+        """Return the references that a call resolves, of the settings or the sign-in. No query without a sign-in."""
         if self.oauth:
             return [each for listed in self.references().values() for each in listed]
         return [value for value in self.config.values() if is_secret_reference(value)]
 
     def _token(self) -> OAuthToken | None:
-        """Its tokens, without a query where they were read with it."""
+        """Return its tokens, without a query where they were loaded with it."""
         if "token" in self._state.fields_cache:
             token: OAuthToken | None = self._state.fields_cache["token"]
             return token
@@ -165,21 +165,21 @@ class Connection(Governed):
 
     @property
     def token_name(self) -> str:
-        """The setting of its connector that the access token of a sign-in is put into."""
+        """The connector's setting that holds the access token of a sign-in."""
         return token_name(self.adapter)
 
     def with_token(self, config: dict[str, Any], token: str) -> dict[str, Any]:
-        """The configuration with the access token of a sign-in where its connector looks for it."""
+        """Return the configuration with the access token where its connector looks for it."""
         return {**config, "access_token": token, self.token_name: token}
 
     def hosts(self) -> list[str]:
-        """The host names that its credentials may go to."""
+        """Return the host names that its credentials may be sent to."""
         urls = [value for value in self.config.values() if isinstance(value, str) and "://" in value]
         known = list(self.allowed_hosts) or [host for url in urls if (host := urlsplit(url).hostname)]
         return known or list(self.sign_in.hosts if self.sign_in else ()) or self._own_hosts()
 
     def _own_hosts(self) -> list[str]:
-        """Those that the connector itself knows."""
+        """Return the hosts that the connector itself knows."""
         try:
             return list(connectors.get(self.connector).own_hosts(self.config))
         except PluginNotFoundError:
@@ -187,7 +187,7 @@ class Connection(Governed):
 
 
 def token_name(adapter: ConnectorAdapter) -> str:
-    """The setting that an access token is put into: the one that is called so, else the first that is a secret."""
+    """Return the setting for an access token: the one with that name, else the first secret."""
     secrets = [field.name for field in adapter.config_fields if field.kind is FieldKind.SECRET]
     return next((name for name in ("access_token", "token") if name in secrets), (secrets or ["token"])[0])
 
@@ -205,7 +205,7 @@ def _is_host(value: Any) -> bool:
 
 
 def _plain_secrets(value: Any, name: str = "", depth: int = 0) -> Iterator[str]:
-    """The names in a configuration whose values look like secrets and are not references."""
+    """Yield the names in a configuration whose values look like secrets and are not references."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _plain_secrets(inner, str(key), depth + 1)
@@ -236,9 +236,9 @@ class ConnectionGroupPermission(GroupObjectPermissionBase):
 class OAuthToken(models.Model):
     """The tokens of a connection that signs in, as stored secrets. Its row is locked while they are renewed.
 
-    What a person gained by signing in are secrets of that person. They serve `terms` alone (`oauth.terms`).
-    `expires_at` None: the provider did not say. `account` is who signed in here. Whoever locks both locks this row
-    before the connection's.
+    Tokens from a sign-in are secrets of the person who signed in. They are valid for `terms` alone
+    (`grant_binding.terms_hash`). `expires_at` None: the provider did not say. `account` is the person who signed in.
+    This row is locked before the connection's.
     """
 
     governed_by = "connection"
@@ -259,7 +259,7 @@ class OAuthToken(models.Model):
 
 
 class SignInAttempt(models.Model):
-    """A sign-in that somebody has begun: good once, for a short time, in that person's session, for these terms."""
+    """A sign-in that was begun: valid once, for a short time, in that person's session, for these terms."""
 
     governed_by = "connection"
 

@@ -1,4 +1,4 @@
-"""Form fields for numbers, typed as text: a browser's own number field drops a comma, and 12,50 became 1250."""
+"""Number fields typed as text: a browser's own number field drops a comma, and 12,50 became 1250."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways out that a connector is given, under the installation's settings."""
+"""The HTTP session and network of a connector's context, under the site's settings."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def outbound_clients(
     deadline: float | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    """`http` and `network` of a connector's context.
+    """Return `http` and `network` of a connector's context.
 
-    `bound_hosts` are the hosts that the connection's credentials may go to, `deadline` is in seconds on
-    `time.monotonic()`, `cancelled` is asked while the other side is waited for.
+    `bound_hosts` are the hosts that the connection's credentials may be sent to, `deadline` is in seconds on
+    `time.monotonic()`, `cancelled` is called while waiting for the other side.
     """
     hosts = None if bound_hosts is None else tuple(bound_hosts)
     return {
@@ -31,7 +31,7 @@ def outbound_clients(
 
 
 def http_session(**options: Any) -> HttpSession:
-    """An HttpSession with these options, under the installation's settings."""
+    """Return an HttpSession with these options, under the site's settings."""
     return HttpSession(
         internal_hosts=_internal_hosts(),
         ports=getattr(settings, "AUTOMATE_EGRESS_PORTS", WEB_PORTS),
@@ -45,12 +45,12 @@ def _internal_hosts() -> tuple[str, ...]:
 
 
 def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """Django system checks of the settings that say what may be reached."""
+    """E011 to E013: settings of the reachable hosts, ports and proxy are invalid."""
     return [Error(message, hint="See docs/settings.md.", id=id_) for id_, message in _invalid_settings()]
 
 
 def _listed(name: str) -> Iterable[Any]:
-    """The items of a setting; none where it is no list, which another check reports."""
+    """Return the items of a setting; none when it is not a list, which another check reports."""
     value = getattr(settings, name, ())
     return value if isinstance(value, list | tuple | set | frozenset) else ()
 

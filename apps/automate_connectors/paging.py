@@ -1,4 +1,4 @@
-"""Pages of an answer: by Link header, by cursor or by page number. Decides what comes next; sends nothing."""
+"""Pages of an API's answer: by Link header, by cursor or by page number. Decides which page is next; sends nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NextPage:
 
 @dataclass(frozen=True, kw_only=True)
 class Paging:
-    """How an API tells of further pages. `items` and `cursor` are dotted paths into the JSON answer."""
+    """How an API announces further pages. `items` and `cursor` are dotted paths into the JSON answer."""
 
     kind: str
     items: str = ""
@@ -38,11 +38,11 @@ class Paging:
     first_page: int = 1
 
     def start(self) -> dict[str, Any]:
-        """Query parameters of the first page."""
+        """Return the query parameters of the first page."""
         return {self.page_parameter: self.first_page} if self.kind == "page" else {}
 
     def page(self, document: Any) -> list[Any]:
-        """The items of one page. Raises ConnectorError when there is no list."""
+        """Return the items of one page. Raises ConnectorError when there is no list."""
         found = value_at(document, self.items)
         if not isinstance(found, list):
             where = f"at {self.items!r}" if self.items else "in the answer itself: name it in `items`"
@@ -50,7 +50,7 @@ class Paging:
         return found
 
     def after(self, response: HttpResponse, document: Any, *, url: str, number: int) -> NextPage | None:
-        """What follows page `number` (from 0), which came from `url`; None after the last one."""
+        """Return the page after page `number` (from 0), which came from `url`; None after the last one."""
         if self.kind == "link":
             target = next_link(response.headers.get("link", ""))
             return NextPage(url=_same_origin(url, target)) if target else None
@@ -68,7 +68,7 @@ class Paging:
 
 
 def read_paging(params: dict[str, Any]) -> Paging | None:
-    """The paging that a step asks for. Raises ConnectorError when something is missing."""
+    """Return the paging that a step's inputs describe. Raises ConnectorError when something is missing."""
     kind = params.get("pagination", "none")
     if kind == "none":
         return None
@@ -81,7 +81,7 @@ def read_paging(params: dict[str, Any]) -> Paging | None:
 
 
 def value_at(document: Any, path: str) -> Any:
-    """The value at a dotted path, None where there is none; the whole document at ""."""
+    """Return the value at a dotted path, None where there is none; the whole document at ""."""
     for name in path.split(".") if path else ():
         if isinstance(document, dict):
             document = document.get(name)
@@ -93,7 +93,7 @@ def value_at(document: Any, path: str) -> Any:
 
 
 def next_link(header: str) -> str:
-    """The target of `rel="next"` in a Link header (RFC 8288), or ""."""
+    """Return the target of `rel="next"` in a Link header (RFC 8288), or ""."""
     for target, parameters in _LINK.findall(header):
         for inside, bare in _RELATION.findall(parameters):
             if "next" in (inside or bare).lower().split():
@@ -102,7 +102,7 @@ def next_link(header: str) -> str:
 
 
 def _same_origin(url: str, target: str) -> str:
-    """`target` made whole. Raises ConnectorError when it leads elsewhere: the credentials would go along."""
+    """Return the absolute `target`. Raises ConnectorError for another origin: it would receive the credentials."""
     whole = urljoin(url, target)
     if urlsplit(whole)[:2] != urlsplit(url)[:2]:
         raise ConnectorError(

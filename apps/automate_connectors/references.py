@@ -1,4 +1,4 @@
-"""Which connections use a secret."""
+"""The connections that refer to a secret."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from automate_governance.models import StoredSecret
 
 
 def connections_of_secrets(secrets: Sequence[StoredSecret]) -> Iterator[tuple[int, Connection]]:
-    """(key of the secret, connection) for each connection that refers to one of them, or whose token one of them is."""
+    """Yield (key of the secret, connection) for each connection that refers to it or whose token it is."""
     by_reference = {secret.reference: secret.pk for secret in secrets}
     token = Q(token__access__in=by_reference.values()) | Q(token__refresh__in=by_reference.values())
     named = Connection.objects.annotate(text=Concat(Cast("config", TextField()), Cast("oauth", TextField())))

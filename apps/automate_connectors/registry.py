@@ -12,7 +12,7 @@ _ATTRIBUTES = {"code": str, "name": str, "description": str, "icon": str, "hue":
 
 
 def _verify(adapter: ConnectorAdapter) -> None:
-    """Raise TypeError for a connector that screens and docs could not show."""
+    """Raise TypeError for a connector that screens and docs cannot show."""
     for attribute, kind in _ATTRIBUTES.items():
         if not isinstance(getattr(adapter, attribute, None), kind):
             raise TypeError(f"{attribute} must be {'text' if kind is str else 'a number'}")
@@ -32,7 +32,7 @@ connectors: Registry[ConnectorAdapter] = Registry(
 
 
 def find_action(reference: str) -> tuple[ConnectorAdapter, Action]:
-    """The adapter and action behind `connector.action`. Raises LookupError with the names there are."""
+    """Return the adapter and action of `connector.action`. Raises LookupError with the existing names."""
     code, separator, name = reference.partition(".")
     if not (code and separator and name):
         raise LookupError(f"{reference!r} is not connector.action")

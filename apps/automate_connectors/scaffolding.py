@@ -1,4 +1,4 @@
-"""A new plug-in's package out of templates: code, fixtures and tests that pass as they are."""
+"""A new plug-in's package from templates: code, fixtures and passing tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TEST_MODULES = frozenset({"conftest", "pytest", "src", "tests"})
 
 @dataclass(frozen=True)
 class Kind:
-    """What can be plugged in: the entry points' group, the module in the package, and how its class's name ends."""
+    """A kind of plug-in: the entry points' group, the module in the package, and the ending of its class name."""
 
     group: str
     module: str
@@ -37,13 +37,13 @@ KINDS = {
 
 
 class ScaffoldError(ValueError):
-    """The package cannot be made; the message says what to change."""
+    """A package that cannot be created; the message says what to change."""
 
 
 def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
-    """Make the package `name` in `folder`, which must be new or empty. Returns its files.
+    """Create the package `name` in `folder`, which must be new or empty. Returns its files.
 
-    Raises ScaffoldError, and OSError. A package that could not be finished is removed again.
+    Raises ScaffoldError, and OSError. An unfinished package is removed again.
     """
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise ScaffoldError(f"{name!r} cannot name a package: lower-case letters, digits and _, such as my_erp")
@@ -61,7 +61,7 @@ def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
 
 
 def _name_conflict(name: str, group: str) -> str:
-    """What has the name already; "" when it is free. A package of that name would be imported in its place."""
+    """Return what has the name already; "" when it is free. A package of that name would shadow it."""
     if name in sys.stdlib_module_names or name in _TEST_MODULES:
         return "a module of Python or of its tests"
     if any(entry.name == name and entry.dist and entry.dist.name == BUILT_IN for entry in entry_points(group=group)):

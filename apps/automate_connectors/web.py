@@ -1,4 +1,4 @@
-"""What connectors to web services share: errors from answers, files in JSON."""
+"""Helpers of connectors to web services: errors from responses, files in JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;.*)?", re.ASCII)
 def http_error(
     what: str, response: HttpResponse, *, code: str = "", retryable: bool | None = None, wait: float | None = None
 ) -> ConnectorError:
-    """The error for an answer that is none: `what` says what failed, and what to do. `wait` is in seconds."""
+    """Return the error for a failed response: `what` says what failed and what to do. `wait` is in seconds."""
     return ConnectorError(
         what,
         code=code or f"http_{response.status}",
@@ -42,25 +42,25 @@ def http_error(
 
 
 def request_id(headers: Mapping[str, str]) -> dict[str, str]:
-    """`{"request_id": …}` for an error's details: what the other side calls the request, where it says so."""
+    """Return `{"request_id": …}` for an error's details: the other side's id of the request, where it names one."""
     found = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), "")
     return {"request_id": found[:200]} if found else {}
 
 
 def quote_segment(segment: str) -> str:
-    """One segment of a URL's path, whatever it holds. Raises ConnectorError for what no path can hold as a name."""
+    """Quote one segment of a URL's path. Raises ConnectorError for a segment that cannot be a name."""
     if segment in {"", ".", ".."}:
         raise invalid_input(f"{segment!r} is not a name")
     return quote(segment, safe="")
 
 
 def invalid_input(message: str) -> ConnectorError:
-    """The error of a wrong input."""
+    """Return the error for an invalid input."""
     return ConnectorError(message, code="invalid_input")
 
 
 def json_object(what: str, response: HttpResponse) -> dict[str, Any]:
-    """The object that an API answered with. Raises ConnectorError when it is anything else."""
+    """Return the JSON object of a response. Raises ConnectorError for anything else."""
     found = _parsed(response)
     if not isinstance(found, dict):
         raise http_error(f"{what} answered with something that is not a JSON object", response, code="invalid_answer")
@@ -68,7 +68,7 @@ def json_object(what: str, response: HttpResponse) -> dict[str, Any]:
 
 
 def json_list(what: str, response: HttpResponse) -> list[Any]:
-    """The list that an API answered with. Raises ConnectorError when it is anything else."""
+    """Return the JSON list of a response. Raises ConnectorError for anything else."""
     found = _parsed(response)
     if not isinstance(found, list):
         raise http_error(f"{what} answered with something that is not a JSON list", response, code="invalid_answer")
@@ -92,7 +92,7 @@ class File:
 
     @classmethod
     def read(cls, value: Any, place: str) -> File:
-        """The file in a JSON value. Raises ConnectorError that names `place`."""
+        """Parse the file in a JSON value. Raises ConnectorError that names `place`."""
         if not isinstance(value, dict):
             raise invalid_input(f"{place} must be a mapping with filename and either base64 or text")
         name = value.get("filename") or "file"
@@ -104,7 +104,7 @@ class File:
         return cls(filename=name, content=_content(value, place), content_type=given)
 
     def value(self) -> dict[str, Any]:
-        """The file as a JSON value."""
+        """Return the file as a JSON value."""
         return {
             "filename": self.filename,
             "content_type": self.content_type,
@@ -114,7 +114,7 @@ class File:
 
 
 def normalized_filename(filename: str) -> str:
-    """A file's name as programs read it: plain letters, nothing that is not seen, no dots and blanks at its end."""
+    """Return a file's name as programs read it: plain letters, nothing invisible, no dots or blanks at the end."""
     letters = unicodedata.normalize("NFKC", filename)
     return "".join(each for each in letters if unicodedata.category(each)[0] != "C").rstrip(". \u00a0").casefold()
 
@@ -136,7 +136,7 @@ def _content(value: dict[str, Any], place: str) -> bytes:
 
 
 def decode_base64(encoded: str, place: str) -> bytes:
-    """The bytes of a base64 text. Raises ConnectorError that names `place`."""
+    """Decode a base64 text. Raises ConnectorError that names `place`."""
     try:
         return base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The only way out of the process: every address is checked, and what was checked is what is connected to."""
+"""The only way out of the process: every address is checked, and the checked address is the one connected to."""
 
 from automate_egress.errors import (
     EgressBlockedError,

@@ -1,4 +1,4 @@
-"""Answers under a deadline: a socket's time-out begins anew with every byte, so it is set again before each read."""
+"""HTTP responses under a deadline: a socket's time-out restarts with every byte, so it is set before each read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_PAUSE_SECONDS = 10.0  #: how long an answer that has begun may pause
 
 
 def timed_answer(remaining: Callable[[], float]) -> type[HTTPResponse]:
-    """A response class for `http.client` connections. `remaining` gives the seconds that are left, or raises."""
+    """Return a response class for `http.client`. `remaining` returns the seconds that are left, or raises."""
 
     class TimedAnswer(HTTPResponse):
         """An answer whose status line, headers and body share one deadline."""
@@ -26,19 +26,19 @@ def timed_answer(remaining: Callable[[], float]) -> type[HTTPResponse]:
 
 
 def timed_file(sock: socket.socket, remaining: Callable[[], float]) -> io.BufferedReader:
-    """What comes over `sock`, read under the deadline."""
+    """Return the data of `sock` as a file, read under the deadline."""
     return io.BufferedReader(_TimedReader(sock, remaining))
 
 
 class _TimedSocket:
-    """What HTTPResponse wants of a socket: a file to read."""
+    """The part of a socket that HTTPResponse uses: a file to read."""
 
     def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
         self._sock = sock
         self._remaining = remaining
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        """The socket as a file, read under the deadline."""
+        """Return the socket as a file, read under the deadline."""
         return timed_file(self._sock, self._remaining)
 
 

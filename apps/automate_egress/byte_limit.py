@@ -1,7 +1,7 @@
-"""A way to a server that counts what comes back, and ends where that is too much.
+"""A relay to a server that counts the bytes coming back, and ends where there are too many.
 
-For clients that hold a whole answer before anybody sees how large it is, such as libpq. They connect to a port of this
-machine that takes one connection; the bytes pass through unread, so that TLS is between the client and the server.
+For clients that hold a whole answer before anybody sees its size, such as libpq. They connect to a local port that
+takes one connection; bytes pass through unread, so TLS is between the client and the server.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _ACCEPT_SECONDS = 15.0
 
 
 class ByteLimitedRelay:
-    """Carries one connection from `port` to `server`, an open socket, until `most` bytes have come back."""
+    """Relays one connection from `port` to `server`, an open socket, until `most` bytes have come back."""
 
     def __init__(self, server: socket.socket, most: int) -> None:
         server.settimeout(None)

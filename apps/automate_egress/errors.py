@@ -1,17 +1,17 @@
-"""What can go wrong on the way out.
+"""Errors of outbound requests.
 
 EgressError
 ├── EgressBlockedError           the policy refuses the address; never retried
-├── EgressUntrustedError         its certificate does not prove who it is; never retried
-├── EgressResponseTooLargeError  the answer passed the size cap; never retried
-├── EgressCancelledError         the run was cancelled meanwhile; never retried
+├── EgressUntrustedError         its certificate does not prove its identity; never retried
+├── EgressResponseTooLargeError  the response exceeds the size limit; never retried
+├── EgressCancelledError         the run was cancelled; never retried
 ├── EgressTimeoutError           the deadline passed; may be retried
 ├── EgressConnectionError        no connection, or it broke; may be retried
-├── EgressInvalidAnswerError     the body is not the JSON that it should be; never retried; also a ValueError
-└── MailError                    the mail server said no; may be retried when it says so (4xx)
+├── EgressInvalidAnswerError     the body is not the expected JSON; never retried; also a ValueError
+└── MailError                    the mail server refused; may be retried when it says so (4xx)
 
-Whether a connection was refused, was never answered or has a name that nobody knows is told to nobody: who may write an
-address could map a network with it.
+Errors do not reveal whether a connection was refused, timed out or has an unknown name: an author of addresses could
+map a network with that.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from ssrfguard.errors import BlockedAddressError
 
 
 class EgressError(Exception):
-    """A request that got no usable answer.
+    """A request without a usable response.
 
     `code` names the kind, `retryable` says whether trying again may help, and `sent` whether the other side may have
-    heard of it.
+    received it.
     """
 
     code = "egress_error"
@@ -56,13 +56,13 @@ class EgressResponseTooLargeError(EgressError):
 
 
 class EgressCancelledError(EgressError):
-    """Nobody wants the answer any more."""
+    """The run no longer needs the answer."""
 
     code = "cancelled"
 
 
 class EgressTimeoutError(EgressError):
-    """The deadline passed before the whole answer was there."""
+    """The deadline passed before the whole response arrived."""
 
     code = "timeout"
     retryable = True
@@ -95,25 +95,25 @@ class MailError(EgressError):
 
 
 def truncate_words(text: str, most: int) -> str:
-    """As much of what a server said as is shown, in whole words: half a secret is one that nobody recognises."""
+    """Truncate a server's text at whole words: half a secret is not recognised by redaction."""
     return text if len(text) <= most else f"{text[:most].rpartition(' ')[0]}…"
 
 
 def connection_error(place: str) -> EgressConnectionError:
-    """The error of a connection that could not be made, for whatever reason."""
+    """Return the error of a connection that could not be made, for any reason."""
     error = EgressConnectionError(f"no connection to {place} could be made: check its name and port, and that it is up")
     error.sent = False
     return error
 
 
 def untrusted_error(place: str, reason: str) -> EgressUntrustedError:
-    """The error of a certificate that could not be verified."""
+    """Return the error of a certificate that could not be verified."""
     why = reason.partition("certificate verify failed: ")[2] or reason
     return EgressUntrustedError(f"the certificate of {place} cannot be trusted: {why.partition(' (_ssl')[0][:300]}")
 
 
 def blocked_error(place: str, error: SSRFGuardError) -> EgressBlockedError:
-    """The policy's refusal of `place`, without what a name resolved to."""
+    """Return the policy's refusal of `place`, without the addresses of its name."""
     if isinstance(error, BlockedAddressError):
         return EgressBlockedError(
             f"{place} leads to an address that workflows may not reach; an administrator can name an internal host in "
@@ -124,7 +124,7 @@ def blocked_error(place: str, error: SSRFGuardError) -> EgressBlockedError:
 
 @contextmanager
 def translate_connect_errors(place: str) -> Iterator[None]:
-    """Turn what goes wrong while a connection to `place` is made into EgressError."""
+    """Turn errors of connecting to `place` into EgressError."""
     try:
         yield
     except SSRFGuardError as error:

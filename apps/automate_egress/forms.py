@@ -1,4 +1,4 @@
-"""Request bodies that hold files: multipart/form-data (RFC 7578)."""
+"""Request bodies with files: multipart/form-data (RFC 7578)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Part:
 
 
 def multipart(parts: Iterable[Part], *, seed: str) -> tuple[bytes, str]:
-    """The body and its Content-Type. The same `seed` gives the same boundary, so that attempts are alike."""
+    """Return the body and its Content-Type. The same `seed` gives the same boundary, so that attempts are equal."""
     fields = []
     for part in parts:
         field = RequestField(name=part.name, data=part.content, filename=part.filename or None)

@@ -1,4 +1,4 @@
-"""Mail by SMTP: the server's address is checked as every other, and the whole conversation has one deadline.
+"""Mail by SMTP: the server's address is checked as any other, and the whole conversation has one deadline.
 
 Sources: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 8314 (TLS from the start).
 """
@@ -31,9 +31,9 @@ _SHOWN_REPLY = 300
 
 @dataclass(frozen=True, kw_only=True)
 class MailServer:
-    """A server that takes mail. `security` is `starttls`, `tls` (from the start) or `none` (internal hosts alone).
+    """A mail server. `security` is `starttls`, `tls` (from the start) or `none` (internal hosts alone).
 
-    `authorities` are certificates in PEM that stand in for the public authorities'.
+    `authorities` are certificates in PEM that replace the public authorities'.
     """
 
     host: str
@@ -47,9 +47,9 @@ class MailServer:
 def send_mail(
     network: Network, server: MailServer, *, sender: str, recipients: Sequence[str], message: bytes
 ) -> dict[str, str]:
-    """Hand `message` (RFC 5322) over, and give the server's reason for each recipient that it refused.
+    """Send `message` (RFC 5322) and return the server's reason for each refused recipient.
 
-    Raises MailError when it takes none or refuses the message, and the errors of Network.
+    Raises MailError when it refuses all of them or the message, and the errors of Network.
     """
     with _conversation(network, server) as smtp:
         refused = smtp.sendmail(sender, list(recipients), message)
@@ -97,7 +97,7 @@ def _conversation(network: Network, server: MailServer) -> Iterator[smtplib.SMTP
 
 
 def _open(network: Network, server: MailServer) -> smtplib.SMTP:
-    """A greeted server, encrypted as asked for; a server without STARTTLS is not spoken to in the clear."""
+    """Connect and greet, encrypted as configured; a server without STARTTLS gets no clear text."""
     kind: type[Any] = _Smtps if server.security == "tls" else _Smtp
     options = {"context": verifying_context(server.authorities)} if kind is _Smtps else {}
     made = type(kind.__name__, (kind,), {"network": network})

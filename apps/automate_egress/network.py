@@ -21,10 +21,10 @@ TOTAL_SECONDS = 30.0  # where no deadline is given
 
 
 class Network:
-    """One caller's way out by TCP: names are resolved once, and what was checked is what is connected to.
+    """One caller's TCP connections: names are resolved once, and the checked address is the one connected to.
 
-    The parameters are those of HttpSession. A host of `internal_hosts` is taken on a private address; any other must be
-    public, on one of the ports that its protocol has.
+    The parameters are those of HttpSession. A host of `internal_hosts` may be on a private address; any other must be
+    public, on one of its protocol's ports.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class Network:
         self._cancelled = cancelled
 
     def is_internal(self, host: str, port: int) -> bool:
-        """Whether the installation names that host: it may then be private, and unencrypted."""
+        """Return whether the site's settings name that host: it may then be private, and unencrypted."""
         return (ascii_host(host), port) in self._pairs
 
     def addresses(self, host: str, port: int, *, ports: Collection[int]) -> list[str]:
-        """The addresses of `host`, each checked, in the resolver's order.
+        """Return the checked addresses of `host`, in the resolver's order.
 
         Raises EgressBlockedError, EgressConnectionError, EgressTimeoutError.
         """
@@ -53,13 +53,13 @@ class Network:
         return [str(address.ip) for address in found[:MAX_ADDRESSES]]
 
     def connect(self, host: str, port: int, *, ports: Collection[int]) -> socket.socket:
-        """A socket connected to a checked address of `host`. Raises as `addresses` does."""
+        """Return a socket connected to a checked address of `host`. Raises as `addresses` does."""
         policy, found = self._resolved(host, port, ports)
         with translate_connect_errors(f"{host}:{port}"):
             return connect(found, policy=policy, timeout=min(CONNECT_SECONDS, self.remaining() / MAX_ADDRESSES))
 
     def remaining(self) -> float:
-        """The seconds that are left. Raises EgressTimeoutError when there are none, EgressCancelledError."""
+        """Return the seconds that are left. Raises EgressTimeoutError when there are none, EgressCancelledError."""
         if self._cancelled():
             raise EgressCancelledError("cancelled")
         remaining = self._deadline - time.monotonic()
@@ -68,7 +68,7 @@ class Network:
         return remaining
 
     def is_open(self) -> bool:
-        """Whether there is time left."""
+        """Return whether there is time left."""
         return not self._cancelled() and time.monotonic() < self._deadline
 
     def _resolved(self, host: str, port: int, ports: Collection[int]) -> tuple[Policy, tuple[Address, ...]]:

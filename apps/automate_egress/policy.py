@@ -1,7 +1,7 @@
-"""Which addresses a workflow may reach: public ones, and the internal hosts that a setting names.
+"""The addresses that workflows may reach: public ones, and the internal hosts that a setting names.
 
-The address table is ssrfguard's, with rows added that it leaves open: Azure's metadata service, which answers on a
-public address, IPv4-translated IPv6 (RFC 2765), and ISATAP addresses, which carry an IPv4 address under any prefix.
+The address table is ssrfguard's, with additional rows: Azure's metadata service, which answers on a public address,
+IPv4-translated IPv6 (RFC 2765), and ISATAP addresses, which carry an IPv4 address under any prefix.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class AddressPolicy(Policy):
     """ssrfguard's policy, which also refuses ISATAP addresses."""
 
     def check_address(self, address: str | IPv4Address | IPv6Address) -> None:
-        """Raises BlockedAddressError for an address that may not be connected to."""
+        """Raise BlockedAddressError for an address that may not be connected to."""
         parsed = ip_address(address) if isinstance(address, str) else address
         if parsed.version == 6 and (int(parsed) >> 32) & 0xFDFF_FFFF == _ISATAP:
             raise BlockedAddressError(str(parsed), "is an ISATAP address (RFC 5214), which carries an IPv4 address")
@@ -49,8 +49,10 @@ class AddressPolicy(Policy):
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What an installation allows: `host:port` pairs that may be on private addresses, the ports of public web
-    servers, and the URL of a proxy that public web requests go through ("" for none)."""
+    """What a site allows. `internal_hosts` are `host:port` pairs that may be on private addresses.
+
+    `ports` are those of public web servers, `proxy` is the URL of a proxy for public web requests ("" for none).
+    """
 
     internal_hosts: frozenset[str] = frozenset()
     ports: frozenset[int] = WEB_PORTS
@@ -63,7 +65,7 @@ class Rules:
 
 
 def public_policy(*, https_only: bool = True, ports: Iterable[int] = WEB_PORTS) -> Policy:
-    """Public addresses on the given ports, https only unless told otherwise."""
+    """Return the policy of public addresses on the given ports, https only by default."""
     return AddressPolicy(
         allowed_schemes=frozenset({"https"} if https_only else {"https", "http"}),
         denied_networks=DENIED,
@@ -74,7 +76,7 @@ def public_policy(*, https_only: bool = True, ports: Iterable[int] = WEB_PORTS) 
 
 
 def internal_policy(pairs: Iterable[tuple[str, int]]) -> Policy:
-    """The named hosts on private addresses, http or https. The caller compares host and port with the pairs."""
+    """Return the policy of named hosts on private addresses, http or https. The caller compares host and port."""
     return AddressPolicy(
         denied_networks=DENIED,
         allowed_networks=_INTERNAL,
@@ -85,7 +87,7 @@ def internal_policy(pairs: Iterable[tuple[str, int]]) -> Policy:
 
 
 def ascii_host(name: str) -> str:
-    """The one form in which host names are compared: as on the wire (RFC 5891), in lower case, without a dot behind."""
+    """Return a host name in the form for comparison: as on the wire (RFC 5891), lower case, without a trailing dot."""
     plain = unicodedata.normalize("NFKC", name).replace("\u3002", ".").rstrip(".").lower()
     if plain.isascii() or not _NAME.fullmatch(plain):
         return plain
@@ -97,14 +99,14 @@ def ascii_host(name: str) -> str:
 
 
 def is_listed_host(host: str, port: int, pairs: Iterable[str]) -> bool:
-    """Whether `host:port` is one of those pairs; one that makes no sense counts for nothing."""
+    """Return whether `host:port` is one of those pairs; invalid pairs are ignored."""
     with contextlib.suppress(ValueError):
         return (ascii_host(host), port) in {split_host(pair) for pair in pairs}
     return False
 
 
 def split_host(host: str) -> tuple[str, int]:
-    """`("db.internal", 8080)` for "db.internal:8080". Raises ValueError when the port is missing."""
+    """Return `("db.internal", 8080)` for "db.internal:8080". Raises ValueError when the port is missing."""
     name, _, port = host.strip().rpartition(":")
     if not name or not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535):
         raise ValueError(f"{host!r} is not host:port")
@@ -112,7 +114,7 @@ def split_host(host: str) -> tuple[str, int]:
 
 
 def is_proxy_url(value: str) -> bool:
-    """Whether that is the URL of a web proxy."""
+    """Return whether `value` is the URL of a web proxy."""
     try:
         parts = urlsplit(value)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port is not None

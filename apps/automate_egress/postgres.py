@@ -1,6 +1,6 @@
-"""PostgreSQL elsewhere: the server's address is checked, its name kept for TLS, and nothing of this process is lent.
+"""Connections to other PostgreSQL servers: addresses are checked, TLS verifies names, our credentials are never sent.
 
-libpq fills what it is not given from the environment and the home folder (passwords, client certificates, Kerberos
+libpq fills missing parameters from the environment and the home folder (passwords, client certificates, Kerberos
 tickets, service files); each of these is switched off here. Source: PostgreSQL's manual, "Parameter Key Words".
 """
 
@@ -37,8 +37,10 @@ _MISSING_FILE = "/nonexistent"
 
 @dataclass(frozen=True, kw_only=True)
 class PostgresServer:
-    """A database. `tls` is `verify-full`, `require` (encrypted, not verified) or `disable`; the last two are for
-    internal hosts alone. `authorities` are certificates in PEM that stand in for the public authorities'."""
+    """A database. `tls` is `verify-full`, `require` (encrypted, not verified) or `disable`.
+
+    The last two are for internal hosts alone. `authorities` are PEM certificates that replace the public authorities'.
+    """
 
     host: str
     port: int
@@ -53,9 +55,9 @@ class PostgresServer:
 def postgres(
     network: Network, server: PostgresServer, *, most_bytes: int = MAX_BYTES
 ) -> Iterator[psycopg.Connection[Any]]:
-    """A connection of one's own, closed at the end, and cut off at the deadline or when `most_bytes` have come.
+    """Open a connection for the block; it is cut off at the deadline or after `most_bytes`.
 
-    Raises the errors of Network, EgressConnectionError when the server does not let one in, and later psycopg.Error and
+    Raises the errors of Network, EgressConnectionError when the server refuses the sign-in, and later psycopg.Error and
     EgressResponseTooLargeError.
     """
     place = f"{server.host}:{server.port}"
@@ -111,7 +113,7 @@ def _connect(network: Network, server: PostgresServer, port: int, authorities: s
 
 
 def _translate_connect_error(server: PostgresServer, error: psycopg.Error) -> EgressError:
-    """Why the server does not let one in, where it says so itself; how the network failed is nobody's business."""
+    """Return the server's own reason for refusing; failures of the network are not told apart."""
     place, text = f"{server.host}:{server.port}", str(error)
     if "FATAL:" in text:
         said = truncate_words(text.rpartition("FATAL:")[2].strip(), 300)
@@ -126,7 +128,7 @@ def _translate_connect_error(server: PostgresServer, error: psycopg.Error) -> Eg
 
 @contextlib.contextmanager
 def _authorities(server: PostgresServer) -> Iterator[str]:
-    """The path of a file with the certificates to trust; libpq takes no others. Raises EgressBlockedError."""
+    """Yield the path of a file with the trusted certificates; libpq takes no others. Raises EgressBlockedError."""
     if not server.authorities:
         yield PUBLIC_AUTHORITIES
         return
@@ -138,7 +140,7 @@ def _authorities(server: PostgresServer) -> Iterator[str]:
 
 
 class _DeadlineTimer:
-    """Cuts a connection off when its time is over: libpq waits for an answer as long as it takes."""
+    """Ends a connection at its deadline: libpq itself would wait for ever."""
 
     def __init__(self, descriptor: int, seconds: float) -> None:
         self._socket = socket.socket(fileno=os.dup(descriptor))
@@ -147,7 +149,7 @@ class _DeadlineTimer:
         self._timer.start()
 
     def end(self) -> None:
-        """Watch no longer."""
+        """Stop the timer."""
         self._timer.cancel()
         self._socket.close()
 

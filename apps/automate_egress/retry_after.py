@@ -1,4 +1,4 @@
-"""How long an answer asks to wait."""
+"""The time that a response asks to wait."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NUMBER = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait: `retry-after-ms`, or Retry-After as a number or a date (RFC 9110, section 10.2.3).
+    """Return seconds to wait: `retry-after-ms`, or Retry-After as a number or date (RFC 9110, section 10.2.3).
 
     None for anything else; 0 for a date in the past.
     """

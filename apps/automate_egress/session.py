@@ -51,7 +51,7 @@ _CONNECTION_HEADERS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class HttpResponse:
-    """An answer, read to its end. `url` is the one that answered, after redirects."""
+    """A complete response. `url` is the one that answered, after redirects."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class HttpResponse:
 
     @property
     def text(self) -> str:
-        """The body as text, by the charset the answer names if it is a usual one, else UTF-8, with replacements."""
+        """The body as text, in the response's charset if it is a usual one, else UTF-8, with replacements."""
         content_type = self.headers.get("content-type", "")
         _, _, charset = content_type.partition("charset=")
         name = charset.split(";")[0].strip(' "').lower().replace("_", "-")
@@ -68,11 +68,11 @@ class HttpResponse:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds that the other side asks to wait, from Retry-After as a number or as a date; None without one."""
+        """The seconds of Retry-After, as a number or a date; None without one."""
         return retry_after(self.headers)
 
     def json(self) -> Any:
-        """The body parsed as JSON. Raises EgressInvalidAnswerError, which is a ValueError."""
+        """Parse the body as JSON. Raises EgressInvalidAnswerError, which is a ValueError."""
         try:
             return jsonlib.loads(self.body)
         except ValueError as error:
@@ -141,7 +141,7 @@ class HttpSession:
             raise self._egress_error(url, error) from error
 
     def _egress_error(self, url: str, error: Exception) -> EgressError:
-        """The error of ours that stands for what requests, urllib3, the guard or the system raised."""
+        """Return our error for an exception of requests, urllib3, the guard or the system."""
         host = _host(url)
         match error:
             case TooManyRedirectsError() | requests.TooManyRedirects():
@@ -215,13 +215,13 @@ class HttpSession:
 
 
 def _never_connected(error: Exception) -> bool:
-    """Whether the error is of a connection that never came about; refused and too slow look the same."""
+    """Return whether a connection was never made; refused and timed out look the same."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
 
 
 def _host(url: str) -> str:
-    """Host and, where it is given, port of an address, for messages."""
+    """Return host and port of a URL, for messages."""
     try:
         parts = urlsplit(url)
         return parts.netloc.rpartition("@")[2] if parts.hostname else "that address"

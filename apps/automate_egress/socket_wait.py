@@ -1,4 +1,4 @@
-"""Waiting for the other side in short spans, so that a request that nobody wants any more ends while it is silent."""
+"""Waiting on a socket in short intervals, so that a cancelled request ends while the other side is silent."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ POLL_SECONDS = 0.25
 
 
 def wait_until_readable(sock: socket.socket, seconds: float, remaining: Callable[[], float]) -> None:
-    """Return once something can be read from `sock`.
+    """Return once `sock` is readable.
 
-    `remaining` is asked four times a second, and raises when the request is over. Raises TimeoutError after `seconds`.
+    `remaining` is called four times a second, and raises when the request is over. Raises TimeoutError after `seconds`.
     """
     until = time.monotonic() + seconds
     pending = getattr(sock, "pending", None)  # what TLS has decrypted already

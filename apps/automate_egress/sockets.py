@@ -1,4 +1,4 @@
-"""Connections under a deadline: the look-up of the name, the connect, the handshake and every piece that is sent."""
+"""Connections under a deadline: name look-up, connect, handshake and every piece that is sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _lookups = threading.BoundedSemaphore(32)  # look-ups that a name server holds u
 def timed_pools(
     pools: Mapping[str, type[HTTPConnectionPool]], remaining: Callable[[], float]
 ) -> dict[str, type[HTTPConnectionPool]]:
-    """Those pool classes, with connections that keep to the deadline."""
+    """Return pool classes whose connections keep the deadline."""
     return {
         scheme: type(pool.__name__, (pool,), {"ConnectionCls": _timed_connection_class(pool.ConnectionCls, remaining)})  # type: ignore[arg-type]
         for scheme, pool in pools.items()
@@ -49,7 +49,7 @@ def _timed_connection_class(base: type[HTTPConnection], remaining: Callable[[], 
 
 
 def timed_lookup(remaining: Callable[[], float]) -> Resolver:
-    """`getaddrinfo` that gives up: it takes no time-out itself, so it runs in a thread that is left behind."""
+    """Return a `getaddrinfo` with a time-out: it has none itself, so it runs in a thread that may be abandoned."""
 
     def lookup(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:
         if flags & socket.AI_NUMERICHOST:
@@ -62,7 +62,7 @@ def timed_lookup(remaining: Callable[[], float]) -> Resolver:
 
 
 def _run_with_timeout[T](seconds: float, act: Callable[[], T]) -> T:
-    """The result of `act`, or its error. Raises TimeoutError when it takes longer."""
+    """Return the result of `act`, or raise its error. Raises TimeoutError when it takes longer."""
     outcome: list[T | Exception] = []
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""TLS of the way out: certificates and names are verified, by certifi's authorities or those of one's own."""
+"""TLS of outbound connections: certificates and names are verified, by certifi's authorities or given ones."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ PUBLIC_AUTHORITIES = DEFAULT_CA_BUNDLE_PATH  #: the path of their certificates
 
 
 def verifying_context(authorities: str = "") -> ssl.SSLContext:
-    """A context that verifies certificate and name. `authorities` are certificates in PEM in place of certifi's.
+    """Return a context that verifies certificate and name. `authorities` are certificates in PEM in place of certifi's.
 
-    Raises EgressBlockedError when they are no certificates.
+    Raises EgressBlockedError when they are not certificates.
     """
     try:
         if authorities:

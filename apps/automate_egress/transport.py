@@ -1,4 +1,4 @@
-"""Transport: a connection pool of requests whose every hop passes the policy and the caller's bound hosts."""
+"""Transport: a requests session whose every hop is checked by the policy and the caller's bound hosts."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _HARMLESS_HEADERS = frozenset(
 
 
 class Transport(requests.Session):
-    """One thread's way out under one set of rules.
+    """One thread's session under one set of rules.
 
-    `remaining` gives the seconds that the current request still has, or raises.
+    `remaining` returns the seconds that the current request still has, or raises.
     """
 
     bound_hosts: frozenset[str] | None = None
@@ -55,7 +55,7 @@ class Transport(requests.Session):
         return adapter
 
     def get_adapter(self, url: str | bytes) -> BaseAdapter:
-        """The adapter for one hop; requests asks for it once a hop. Raises EgressBlockedError, SSRFGuardError."""
+        """Return the adapter for one hop; requests calls it once a hop. Raises EgressBlockedError, SSRFGuardError."""
         self.remaining()
         address = url.decode() if isinstance(url, bytes) else url
         host = ascii_host(urlsplit(address).hostname or "")
@@ -73,7 +73,7 @@ class Transport(requests.Session):
         return self._public_adapter
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Where a followed answer points to; the rest of that answer is never read."""
+        """Return the target of a followed redirect; the rest of that response is never read."""
         target = super().get_redirect_target(resp) if self.follows else None
         if target is not None:
             resp.close()
@@ -83,7 +83,7 @@ class Transport(requests.Session):
         return target
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Carry only harmless headers to another origin: an API key has no fixed name to strip."""
+        """Keep only harmless headers for another origin: an API key has no fixed name to strip."""
         if self.should_strip_auth(  # type: ignore[no-untyped-call]
             str(response.request.url), str(prepared_request.url)
         ):
@@ -92,7 +92,7 @@ class Transport(requests.Session):
 
 
 class _ProxyAdapter(HTTPAdapter):
-    """Sends every request through the proxy that the installation named, which then resolves and judges the names."""
+    """Sends every request through the site's proxy, which resolves and checks the names."""
 
     def __init__(self, proxy: str, remaining: Callable[[], float]) -> None:
         self._through = {"http": proxy, "https": proxy}
@@ -116,7 +116,7 @@ _local = threading.local()
 
 
 def get_transport(rules: Rules) -> Transport:
-    """This thread's transport under those rules: kept connections, no shared state between threads."""
+    """Return this thread's transport for those rules: kept connections, no state shared between threads."""
     made: dict[Rules, Transport] = _local.__dict__.setdefault("made", {})
     if rules not in made:
         made[rules] = Transport(rules)

@@ -1,4 +1,4 @@
-"""What can be done with a model: chat, extract, classify, summarise. Each takes checked inputs and a way to ask."""
+"""The actions on a model: chat, extract, classify, summarise. Each takes a ModelCaller and validated inputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _JOIN = "The data is the summaries of the parts of one text, in order. Make one 
 
 
 def chat(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str, Any]:
-    """The answer to a prompt; `data`, if there is any, goes in a message of its own."""
+    """Answer a prompt; `data`, if given, is sent in a message of its own."""
     mark = prompts.data_mark(key) if params.get("data") is not None else ""
     messages: list[Message] = []
     if params.get("system") or mark:
@@ -34,7 +34,7 @@ def chat(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str, Any
 
 
 def extract(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str, Any]:
-    """A document of the given schema from a text."""
+    """Extract a document of the given schema from a text."""
     try:
         schema = Schema(params["schema"])
     except SchemaError as error:
@@ -45,7 +45,7 @@ def extract(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str, 
 
 
 def classify(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str, Any]:
-    """One of the given labels."""
+    """Choose one of the given labels for a text."""
     labels = params["labels"]
     if not 2 <= len(labels) <= MAX_LABELS or len(set(map(str, labels))) < len(labels):
         raise ConnectorError(f"labels: from 2 to {MAX_LABELS} different ones", code="invalid_input")
@@ -60,7 +60,7 @@ def classify(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str,
 
 
 def summarise(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str, Any]:
-    """A summary; a text that is longer than `piece_tokens` is summarised piece by piece, and then as a whole."""
+    """Summarise a text; one longer than `piece_tokens` is summarised in pieces, then as a whole."""
     words, most, text = params["words"], params["max_calls"], prompts.as_text(params["text"])
     if words < 1 or params["piece_tokens"] < 100 or most < 1:
         raise ConnectorError("words and max_calls are at least 1, piece_tokens at least 100", code="invalid_input")
@@ -92,7 +92,7 @@ def _summarise_part(caller: ModelCaller, task: str, data: str, key: str) -> str:
 
 
 def _ask_for_document(caller: ModelCaller, schema: Schema, task: str, data: Any, key: str) -> tuple[Any, bool]:
-    """What the model answers, once it fits; and whether it had to be told what was wrong."""
+    """Return the model's valid answer, and whether it needed a second call that listed the problems."""
     mark = prompts.data_mark(key)
     messages = [prompts.system_message(task, mark, schema.document), prompts.data_message(data, mark)]
     text, problems = "", [""]

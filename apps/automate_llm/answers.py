@@ -1,4 +1,4 @@
-"""JSON documents out of what a model wrote."""
+"""JSON documents parsed from a model's answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*\Z", re.DOTALL)  #
 
 
 def parse_json_answer(text: str) -> Any:
-    """The JSON document that `text` is, with or without a code fence. Raises ValueError, which says what is wrong."""
+    """Parse a JSON document, with or without a code fence. Raises ValueError, which says what is wrong."""
     if len(text) > MAX_CHARACTERS:
         raise ValueError(f"it is longer than {MAX_CHARACTERS:,} characters")
     fenced = _FENCED.match(text)

@@ -1,4 +1,4 @@
-"""Budgets: whether one more call fits what a workflow and the site may spend in a day and a month."""
+"""Budgets: whether one more call fits the limits of a workflow and the site for a day and a month."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from automate_llm.prices import CURRENCY
 
 @dataclass(frozen=True)
 class Spending:
-    """What was spent so far, with what is in flight."""
+    """The cost and tokens of a period, calls in flight included."""
 
     cost: Decimal
     tokens: int
 
 
 def check_budgets(workflow: str, day: dt.date, *, cost: Decimal | None, tokens: int, what: str) -> None:
-    """Lock the budgets that concern `workflow`, and see that a call of at most that `cost` and `tokens` fits each.
+    """Lock the budgets of `workflow` and the site, and check that a call of at most that `cost` and `tokens` fits.
 
-    Call it in the transaction that writes the call down: until that ends, no other call of a concerned workflow is let
-    through, and the next sees this one. Raises ConnectorError (`budget_exceeded`, `price_unknown`).
+    Call it in the transaction that records the call: until that ends, other calls under these budgets wait, and the
+    next one sees this one. Raises ConnectorError (`budget_exceeded`, `price_unknown`).
     """
     concerned = LLMBudget.objects.filter(workflow__in={"", workflow}).order_by("pk")
     for budget in concerned.select_for_update(no_key=True):
@@ -50,7 +50,7 @@ def check_budgets(workflow: str, day: dt.date, *, cost: Decimal | None, tokens: 
 
 
 def get_spending(budget: LLMBudget, day: dt.date) -> Spending:
-    """What counts against `budget` in the period that `day` is in."""
+    """Return the spending under `budget` in the period of `day`."""
     rows = LLMUsage.objects.filter(day__gte=period_start(budget, day), day__lt=period_end(budget, day))
     if budget.workflow:
         rows = rows.filter(workflow=budget.workflow)
@@ -59,7 +59,7 @@ def get_spending(budget: LLMBudget, day: dt.date) -> Spending:
 
 
 def get_spending_by_budget(found: list[LLMBudget], day: dt.date) -> dict[int, Spending]:
-    """What counts against each of these budgets, by key: a query for each kind of period."""
+    """Return the spending under each budget, by key, with one query for each kind of period."""
     spent: dict[int, Spending] = {}
     for period in {budget.period for budget in found}:
         alike = [budget for budget in found if budget.period == period]
@@ -75,22 +75,22 @@ def get_spending_by_budget(found: list[LLMBudget], day: dt.date) -> dict[int, Sp
 
 
 def percent_spent(spent: Decimal, most: Decimal | int) -> int:
-    """How much of a limit is spent, in per cent."""
+    """Return the spent part of a limit, in per cent."""
     return int(spent * 100 / most) if most else 100
 
 
 def today() -> dt.date:
-    """The day by the site's time zone, whoever asks."""
+    """Return the current day in the site's time zone."""
     return timezone.localdate(timezone=timezone.get_default_timezone())
 
 
 def period_start(budget: LLMBudget, day: dt.date) -> dt.date:
-    """The first day of the period that `day` is in."""
+    """Return the first day of the period of `day`."""
     return day if budget.period == LLMBudget.Period.DAY else day.replace(day=1)
 
 
 def period_end(budget: LLMBudget, day: dt.date) -> dt.date:
-    """The day on which the next period begins."""
+    """Return the first day of the next period."""
     if budget.period == LLMBudget.Period.DAY:
         return day + dt.timedelta(days=1)
     return (day.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
@@ -122,23 +122,20 @@ def _money(amount: Decimal) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """What may be spent in one period; a None is no limit."""
+    """The limits of one period; None is no limit."""
 
     cost: Decimal | None = None
     tokens: int | None = None
 
 
 def get_limits(workflow: str) -> dict[str, LLMBudget]:
-    """The budgets of a workflow by period; those of the site with an empty name."""
+    """Return the budgets of a workflow by period; those of the site for an empty name."""
     return {budget.period: budget for budget in LLMBudget.objects.filter(workflow=workflow)}
 
 
 @transaction.atomic
 def set_limit(workflow: str, period: LLMBudget.Period, limit: Limit, *, by: Person) -> LLMBudget | None:
-    """Limit what a workflow spends in a period, or lift the limit when it names neither cost nor tokens. Audited.
-
-    Setting what is set already changes nothing.
-    """
+    """Set or remove a workflow's limit for a period, audited. An unchanged limit changes nothing."""
     budget = LLMBudget.objects.select_for_update().filter(workflow=workflow, period=period).first()
     if (budget.max_cost, budget.max_tokens) == (limit.cost, limit.tokens) if budget else limit == Limit():
         return budget

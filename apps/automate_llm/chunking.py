@@ -1,4 +1,4 @@
-"""Long texts in pieces that a model can read."""
+"""Long texts split into pieces that a model can read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BOUNDARIES = (re.compile(r"(?<=\n\n)"), re.compile(r"(?<=\n)"), re.compile(r"(?
 
 
 def split_text(text: str, most: int, count: Callable[[str], int]) -> list[str]:
-    """`text` in pieces of at most `most` tokens each, as `count` counts; joined, they are the text again."""
+    """Split `text` into pieces of at most `most` tokens, counted by `count`; joined, they are the text again."""
     pieces: list[str] = []
     size = 0
     for part in _parts(text, most, count, 0):
@@ -27,7 +27,7 @@ def split_text(text: str, most: int, count: Callable[[str], int]) -> list[str]:
 
 
 def _parts(text: str, most: int, count: Callable[[str], int], seam: int) -> Iterator[str]:
-    """Parts of at most `most` tokens, cut at the best seams that do."""
+    """Yield parts of at most `most` tokens, split at the best boundaries that suffice."""
     if count(text) <= most:
         yield text
     elif seam < len(_BOUNDARIES):

@@ -1,4 +1,4 @@
-"""LLM connector: to the engine, a language model is one more thing that an action calls."""
+"""LLM connector: the engine calls a language model as it calls any action."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _ACTIONS = {
 
 
 class LLMConnector(ConnectorAdapter):
-    """Text goes in, and text or a checked document comes out: a model is given no tools and decides nothing else."""
+    """Returns text or a validated document: a model is given no tools and decides nothing else."""
 
     code = "llm"
     name = "Language model"
@@ -134,19 +134,19 @@ class LLMConnector(ConnectorAdapter):
     )
 
     def validate_config(self, config: dict[str, Any]) -> None:
-        """Check that the provider is there. Raises ValueError."""
+        """Check that the provider is installed. Raises ValueError."""
         name = config.get("provider") or DEFAULT_PROVIDER
         if name not in providers.names():
             raise ValueError(f"there is no provider {name!r}; there is {', '.join(sorted(providers.names()))}")
 
     def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
-        """The provider's own."""
+        """Return the provider's own host."""
         name = config.get("provider") or DEFAULT_PROVIDER
         host = urlsplit(providers.get(name).default_base_url).hostname if name in providers.names() else None
         return (host,) if host else ()
 
     def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
-        """`models`: those that the connection's service lists; in their place those whose prices are known."""
+        """Return `models` of the connection's service; on failure, substitutes: models with a known price."""
         connection = context["connection"]
         provider = find_provider(connection)
         if not provider.can_list:
@@ -159,7 +159,7 @@ class LLMConnector(ConnectorAdapter):
         return [(each, each) for each in sorted(found)]
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
-        """Do what the action says with the connection's provider; each output holds `usage`."""
+        """Run the action with the connection's provider; each output holds `usage`."""
         if action not in _ACTIONS:
             raise ConnectorError(f"llm has no action {action!r}", code="unknown_action")
         defaults = {field.name: field.default for field in self.action(action).fields or ()}
@@ -167,7 +167,7 @@ class LLMConnector(ConnectorAdapter):
         return _ACTIONS[action](ModelCaller(given, context), given, context["idempotency_key"])
 
     def check_connection(self, context: dict[str, Any]) -> str:
-        """Ask the provider for its list of models."""
+        """Request the provider's list of models."""
         connection = context.get("connection") or {}
         provider = find_provider(connection)
         if not provider.can_check:
@@ -179,7 +179,7 @@ class LLMConnector(ConnectorAdapter):
 
 
 def _options_error(connection: dict[str, Any], why: str, *, code: str, retryable: bool = False) -> OptionsError:
-    """The error, with the models of the connection's provider whose prices are known."""
+    """Return the error, with the priced models of the connection's provider as substitutes."""
     provider = f"{connection.get('provider') or DEFAULT_PROVIDER}/"
     known = sorted({*prices.site_prices(), *prices.shipped_prices()})
     names = [each.removeprefix(provider) for each in known if each.startswith(provider)]

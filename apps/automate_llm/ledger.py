@@ -1,8 +1,8 @@
-"""The ledger: each call of a model is written down before it is made, and settled when it has ended.
+"""The ledger: each model call is recorded before it is made, and settled when it has ended.
 
-Written before, so that calls in flight count against budgets and a crash forgets none; keyed by run, step, attempt and
-call, so that none is counted twice. It is settled before the step's outcome can be recorded: a step that is done has
-its usage. The two are transactions of their own, since what was paid for stays paid for when a lease is lost.
+Recording it before counts calls in flight against budgets and survives a crash; the key is run, step, attempt and call,
+so that none counts twice. It is settled before the step's outcome can be recorded: a finished step has its usage. Both
+are transactions of their own, since a paid call stays paid when a lease is lost.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Entry:
-    """A call that was written down."""
+    """A recorded call."""
 
     pk: int
     price: Price | None
@@ -34,7 +34,7 @@ class Entry:
 
 
 class Ledger:
-    """The calls of one attempt of one step, or of none."""
+    """The calls of one attempt of a step, or of none."""
 
     def __init__(self, context: dict[str, Any]) -> None:
         run, step = context.get("run") or {}, context.get("step") or {}
@@ -45,7 +45,7 @@ class Ledger:
         self._calls = 0
 
     def reserve(self, *, provider: str, model: str, price: Price | None, tokens_in: int, tokens_out: int) -> Entry:
-        """Write a call down with the most it may take, if every budget has room for that.
+        """Record a call at its maximum usage, if every budget allows that.
 
         Raises ConnectorError (`budget_exceeded`, `price_unknown`, `database_away`). No connection is held afterwards.
         """
@@ -84,7 +84,7 @@ class Ledger:
         return LLMUsage.objects.update_or_create(**step, defaults=values)[0]
 
     def record_answer(self, entry: Entry, usage: TokenUsage, *, is_estimated: bool) -> None:
-        """It took that."""
+        """Settle the call with its actual usage."""
         _settle(
             entry,
             status=LLMUsage.Status.ANSWERED,
@@ -95,16 +95,16 @@ class Ledger:
         )
 
     def record_refusal(self, entry: Entry) -> None:
-        """It was turned down, or never left the house, and took nothing."""
+        """Settle a call that was rejected or never sent, at no cost."""
         _settle(entry, status=LLMUsage.Status.REFUSED, tokens_in=0, tokens_out=0, is_estimated=False, cost=0)
 
     def record_unknown(self, entry: Entry) -> None:
-        """It broke off: what was written down before it stays."""
+        """Settle a call that broke off: its reservation stays."""
         _settle(entry, status=LLMUsage.Status.IN_DOUBT)
 
 
 def _settle(entry: Entry, **values: Any) -> None:
-    """Put down how a call ended. When the database is away, it stays in flight, at the most it may have taken."""
+    """Write how a call ended. Without a database it stays in flight, at its maximum usage."""
     try:
         LLMUsage.objects.filter(pk=entry.pk).update(**values)
     except DatabaseError as error:
@@ -114,6 +114,6 @@ def _settle(entry: Entry, **values: Any) -> None:
 
 
 def _release_connection() -> None:
-    """Hold no connection while a model thinks."""
+    """Release the database connection during a call."""
     if not connection.in_atomic_block:
         connection.close()

@@ -1,4 +1,4 @@
-"""Asking: one step's calls of a model, each checked against budgets, made, and written to the ledger."""
+"""Model calls of one step: each is checked against budgets, made, and recorded in the ledger."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_TOKENS = 1_000_000
 
 
 class ModelCaller:
-    """A connection's provider and a model, asked on behalf of one attempt of a step."""
+    """Calls a connection's model for one attempt of a step."""
 
     def __init__(self, params: dict[str, Any], context: dict[str, Any]) -> None:
         self._context = context
@@ -42,12 +42,12 @@ class ModelCaller:
 
     @property
     def supports_schema(self) -> bool:
-        """Whether the provider itself can hold an answer to a schema."""
+        """Whether the provider can constrain an answer to a schema."""
         has_schemas = Capability.STRUCTURED_OUTPUT in self.provider.capabilities
         return has_schemas and self._connection.get("structured_output") is not False
 
     def call(self, messages: list[Message], schema: dict[str, Any] | None = None) -> tuple[str, bool]:
-        """The model's answer, and whether it was cut off at `max_tokens`. Raises ConnectorError, EgressError."""
+        """Return the model's answer, and whether it was cut off at `max_tokens`. Raises ConnectorError, EgressError."""
         if self._context["cancelled"]():
             raise ConnectorError("cancelled", code="cancelled")
         tokens_in = tokens.count_message_tokens(messages, self.provider.count_tokens)
@@ -62,7 +62,7 @@ class ModelCaller:
         return self._answer(entry, messages, schema)
 
     def usage(self) -> dict[str, Any]:
-        """What the calls usage, for the step's output. `cost` is null when no price is known."""
+        """Return the usage of all calls, for the step's output. `cost` is null when no price is known."""
         read, written = sum(usage.tokens_in for usage in self._usages), sum(usage.tokens_out for usage in self._usages)
         cost: Decimal | None = self._price.cost_of(read, written) if self._price else None
         return {
@@ -128,7 +128,7 @@ class ModelCaller:
 
 
 def find_provider(connection: dict[str, Any]) -> LLMProvider:
-    """The provider that a connection names. Raises ConnectorError (`provider_not_found`)."""
+    """Return the provider of a connection. Raises ConnectorError (`provider_not_found`)."""
     try:
         return providers.get(connection.get("provider") or DEFAULT_PROVIDER)
     except PluginNotFoundError as error:

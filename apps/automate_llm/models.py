@@ -1,6 +1,6 @@
-"""The ledger of what language models were asked and cost, and the budgets that bound it.
+"""The ledger of model calls and their cost, and the budgets that limit them.
 
-Runs and workflows are plain ids and slugs: this app stands below theirs, and the ledger outlives both.
+Runs and workflows are plain ids and slugs: this app is below theirs, and the ledger outlives both.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from django.db.models import Q
 
 
 class LLMUsage(models.Model):
-    """One call of a model. Written before the call with the most it may take, and settled after it.
+    """One model call. Recorded before the call at its maximum usage, and settled after it.
 
-    `cost` is in US dollars, and null where no price is known. `is_estimated` says that the tokens are our own count.
-    `day` is a day of the site's time zone. `path` and `attempt` are the step's.
+    `cost` is in US dollars, and null where no price is known. `is_estimated` means that tokens are our own count. `day`
+    is a day of the site's time zone. `path` and `attempt` are the step's.
     """
 
     class Status(models.TextChoices):
@@ -61,10 +61,10 @@ class LLMUsage(models.Model):
 
 
 class LLMBudget(models.Model):
-    """The most that a workflow, or the whole site, may spend in a day or a month: in US dollars, in tokens, or both."""
+    """The limit of a workflow, or of the whole site, for a day or a month: in US dollars, in tokens, or both."""
 
     class Period(models.TextChoices):
-        """When it begins anew, by the site's time zone."""
+        """The period of a budget, in the site's time zone."""
 
         DAY = "day", "a day"
         MONTH = "month", "a month"

@@ -1,4 +1,4 @@
-"""What tokens cost: a table as data, with its date, and the site's own prices before it. Unknown is not zero."""
+"""Prices of tokens: a dated table, and the site's own prices before it. An unknown price is not zero."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SNAPSHOT = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2}|latest)$")  # providers price
 
 
 class PriceError(ValueError):
-    """A price that is none; the message names it."""
+    """An invalid price; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +31,21 @@ class Price:
     tokens_out: Decimal
 
     def cost_of(self, tokens_in: int, tokens_out: int) -> Decimal:
-        """What so many tokens cost."""
+        """Return the cost of so many tokens."""
         return (self.tokens_in * tokens_in + self.tokens_out * tokens_out) / _PER_TOKENS
 
 
 def seller_of(provider: str, default_base_url: str, base_url: str) -> str:
-    """Whose prices count: the provider's at its own address, else those of the `host` or `host:port` that is called."""
+    """Return whose prices count: the provider's at its own address, else those of the called `host` or `host:port`."""
     if not base_url or urlsplit(base_url).netloc == urlsplit(default_base_url).netloc:
         return provider
     return urlsplit(base_url).netloc.rpartition("@")[2].lower()
 
 
 def find_price(seller: str, model: str) -> Price | None:
-    """The price of `model` there; None when nobody has said one.
+    """Return the price of `model`; None when it is unknown.
 
-    AUTOMATE_LLM_PRICES comes first, by `seller/model` or, for all models, `seller/*`; then the table that is shipped.
+    AUTOMATE_LLM_PRICES comes first, by `seller/model` or, for all models, `seller/*`; then the shipped table.
     """
     own, shipped = site_prices(), shipped_prices()
     base = _SNAPSHOT.sub("", model)
@@ -57,7 +57,7 @@ def find_price(seller: str, model: str) -> Price | None:
 
 
 def site_prices() -> dict[str, Price]:
-    """What AUTOMATE_LLM_PRICES says. Raises PriceError."""
+    """Return the prices of AUTOMATE_LLM_PRICES. Raises PriceError."""
     return dict(_read(getattr(settings, "AUTOMATE_LLM_PRICES", {})))
 
 
@@ -68,7 +68,7 @@ def shipped_prices() -> dict[str, Price]:
 
 
 def prices_date() -> str:
-    """The day that the shipped table is of."""
+    """Return the date of the shipped table."""
     return str(_document()["as_of"])
 
 

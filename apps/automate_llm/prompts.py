@@ -1,7 +1,7 @@
-"""What a model is told: the author's instructions, and what came in as data in a message of its own.
+"""Messages for a model: the author's instructions, and foreign data in a message of its own.
 
-A model that obeys what stands in the data still only answers: it has no tools, and its answer is checked before
-anything sees it. The wall is that check; marking the data makes obeying rarer.
+A model that follows instructions in the data still only answers: it has no tools, and its answer is validated before it
+is used. That validation is the defence; marking the data makes attacks less likely.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _REPAIR = "That answer does not fit the schema:\n{problems}\nAnswer again, with 
 
 
 def data_mark(idempotency_key: str) -> str:
-    """What delimits the data of a step: the same on each attempt, and not known to whoever wrote the data."""
+    """Return the delimiter of a step's data: the same on each attempt, and unknown to the data's author."""
     return hashlib.sha256(f"data/{idempotency_key}".encode()).hexdigest()[:16]
 
 
 def system_message(instructions: str, mark: str = "", schema: dict[str, Any] | None = None) -> Message:
-    """The author's instructions; with a `mark`, how to read the data; with a schema, the form of the answer."""
+    """Return the author's instructions; with a `mark`, how to read the data; with a schema, the form of the answer."""
     parts = [instructions.strip()]
     if mark:
         parts.append(_RULE.format(mark=mark))
@@ -36,12 +36,12 @@ def system_message(instructions: str, mark: str = "", schema: dict[str, Any] | N
 
 
 def data_message(value: Any, mark: str) -> Message:
-    """The data, between its delimiters."""
+    """Return the data between its delimiters."""
     return {"role": "user", "content": f"<data-{mark}>\n{as_text(value).replace(mark, '')}\n</data-{mark}>"}
 
 
 def repair_messages(answer: str, problems: list[str]) -> list[Message]:
-    """What is said when an answer does not fit."""
+    """Return the messages that ask for a corrected answer."""
     lines = "\n".join(f"- {problem}" for problem in problems)
     return [
         {"role": "assistant", "content": answer},
@@ -50,5 +50,5 @@ def repair_messages(answer: str, problems: list[str]) -> list[Message]:
 
 
 def as_text(value: Any) -> str:
-    """A text as it is, anything else as JSON."""
+    """Return a text as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

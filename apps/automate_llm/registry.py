@@ -9,7 +9,7 @@ from automate_plugins.registry import Registry
 
 
 def _verify(provider: LLMProvider) -> None:
-    """Raise TypeError for a provider that screens and budgets could not show."""
+    """Raise TypeError for a provider that screens and budgets cannot show."""
     for attribute in ("name", "default_base_url"):
         if not isinstance(getattr(provider, attribute), str):
             raise TypeError(f"{attribute} must be text")

@@ -1,4 +1,4 @@
-"""What language models were asked and cost between two days: by day, model and workflow, with totals."""
+"""Model usage and its cost between two days: by day, model and workflow, with totals."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Period:
 
     @property
     def rows(self) -> QuerySet[LLMUsage]:
-        """The calls in it."""
+        """The calls in the period."""
         rows = LLMUsage.objects.filter(day__gte=self.first, day__lte=self.last)
         if self.workflow:
             rows = rows.filter(workflow=self.workflow)
@@ -61,8 +61,9 @@ class Period:
 
 @dataclass(frozen=True, kw_only=True)
 class Sums:
-    """What some calls took. `cost` is of those whose price is known; `unpriced` counts the others, `open` those that
-    count with an estimate since their end is not known.
+    """Totals of some calls. `cost` covers calls with a known price; `unpriced` counts the others.
+
+    `open` counts those with an estimate, since their end is unknown.
     """
 
     keys: tuple[Any, ...] = ()
@@ -76,7 +77,7 @@ class Sums:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The same calls, added up three ways."""
+    """The same calls, summed in three ways."""
 
     total: Sums
     by_day: list[Sums]
@@ -85,7 +86,7 @@ class Report:
 
 
 def build_report(period: Period) -> Report:
-    """The report, in four queries."""
+    """Return the report, in four queries."""
     rows = period.rows
     return Report(
         total=_sums((), rows.aggregate(**_ADDED)),
@@ -96,7 +97,7 @@ def build_report(period: Period) -> Report:
 
 
 def as_csv(period: Period) -> str:
-    """A line for each day, workflow and model, for spreadsheets: nothing in it is a formula."""
+    """Return a CSV line for each day, workflow and model; no cell is a formula."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(_COLUMNS)
@@ -108,7 +109,7 @@ def as_csv(period: Period) -> str:
 
 
 def calls_as_csv(period: Period) -> str:
-    """A line for each call, with its run and step. Raises ValueError when there are more than MOST_CALLS."""
+    """Return a CSV line for each call. Raises ValueError when there are more than MOST_CALLS."""
     rows = list(period.rows.order_by("pk").values_list(*_CALL)[: MOST_CALLS + 1])
     if len(rows) > MOST_CALLS:
         raise ValueError(f"there are more than {MOST_CALLS:,} calls in these days: ask for fewer days")
@@ -131,7 +132,7 @@ _ADDED = {
 
 
 def _sums_by(rows: QuerySet[LLMUsage], *names: str, order: Iterable[str] = ()) -> list[Sums]:
-    """Sums for each combination of those columns; the dearest first unless another order is given."""
+    """Return totals for each combination of columns; the most expensive first unless an order is given."""
     found = [
         _sums(tuple(row[name] for name in names), row)
         for row in rows.values(*names).annotate(**_ADDED).order_by(*(order or names))

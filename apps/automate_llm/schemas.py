@@ -1,8 +1,8 @@
-"""JSON Schemas in which people say what a model has to answer: checked when read, and answers checked against them.
+"""JSON Schemas for a model's answers: validated when read, and used to validate answers.
 
-A subset of draft 2020-12, in which checking costs no more than schema times answer: no references, no combining of
-schemas but by `anyOf` and `oneOf`, patterns by RE2. Objects are closed unless the schema opens them, so that an answer
-holds nothing that was not asked for.
+A subset of draft 2020-12, in which validation costs no more than schema times answer: no references, no combination of
+schemas except `anyOf` and `oneOf`, patterns by RE2. Objects are closed unless the schema opens them, so that an answer
+holds nothing that was not requested.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _PORTABLE = frozenset({"type", "enum", "const", "required", "description", *_BY_
 
 
 class SchemaError(ValueError):
-    """Not a schema that answers can be checked against; the message says where and why."""
+    """An unsupported schema; the message says where and why."""
 
 
 class Schema:
-    """A checked schema. `document` is the schema with its objects closed. Raises SchemaError."""
+    """A validated schema. `document` is the schema with its objects closed. Raises SchemaError."""
 
     def __init__(self, document: Any) -> None:
         if not isinstance(document, dict):
@@ -56,7 +56,7 @@ class Schema:
         self._validator = _Validator(self.document, format_checker=_FORMATS)
 
     def problems(self, value: Any) -> list[str]:
-        """Why `value` does not fit, the weightiest first; empty when it does."""
+        """Return why `value` does not match, the most relevant problem first; empty when it does."""
         found = sorted(self._validator.iter_errors(value), key=relevance, reverse=True)
         return [f"{error.json_path}: {error.message[:_SHOWN]}" for error in found[:MAX_PROBLEMS]]
 
@@ -64,10 +64,10 @@ class Schema:
 def to_portable_schema(
     schema: dict[str, Any], *, all_required: bool = False, also: frozenset[str] = frozenset()
 ) -> dict[str, Any] | None:
-    """`schema` as providers take it for constrained output, or None where it is beyond them.
+    """Return `schema` as providers accept it for constrained output, or None where they cannot.
 
-    They want closed objects at the root and below, and some of them every property required. `also` are keywords that
-    one of them knows beyond the common ground.
+    They require closed objects at every level, and some of them every property. `also` are keywords that one provider
+    supports beyond the common ones.
     """
     if schema.get("type") != "object":
         return None
@@ -78,7 +78,7 @@ def to_portable_schema(
 
 
 class _NotPortableError(Exception):
-    """The providers do not take it."""
+    """A schema that providers do not accept."""
 
 
 def _to_portable(schema: Any, all_required: bool, known: frozenset[str]) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _to_portable(schema: Any, all_required: bool, known: frozenset[str]) -> dict
 
 
 def _check_and_close(schema: Any, where: str, depth: int, budget: Iterator[int]) -> Any:
-    """A copy of `schema`, closed. Raises SchemaError for what is not offered or too much."""
+    """Return a closed copy of `schema`. Raises SchemaError for unsupported keywords and excessive size."""
     if isinstance(schema, bool):
         return schema
     if not isinstance(schema, dict):
@@ -157,7 +157,7 @@ def _compiled(pattern: str) -> Any:
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """`pattern` by RE2, which is linear in the text."""
+    """Validate `pattern` by RE2, which is linear in the text."""
     if isinstance(instance, str) and not _compiled(pattern).search(instance):
         yield ValidationError(f"{instance[:_SHOWN]!r} does not match {pattern!r}")
 

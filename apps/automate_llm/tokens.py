@@ -1,4 +1,4 @@
-"""How many tokens a text is, roughly and rather too many than too few, without any model's own vocabulary."""
+"""Token estimates, rather too high than too low, without any model's own vocabulary."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ TOKENS_PER_MESSAGE = 4  # role and separators
 
 
 def estimate_tokens(text: str) -> int:
-    """A token for every four ASCII characters, and one for every other character."""
+    """Return a token for every four ASCII characters, and one for every other character."""
     others = sum(not character.isascii() for character in text)
     return -(-(len(text) - others) // CHARACTERS_PER_TOKEN) + others
 
 
 def count_message_tokens(messages: Iterable[Mapping[str, Any]], count: Any) -> int:
-    """What a conversation takes, by a provider's `count_tokens`."""
+    """Return the tokens of a conversation, by a provider's `count_tokens`."""
     return sum(count(message["content"]) + TOKENS_PER_MESSAGE for message in messages)

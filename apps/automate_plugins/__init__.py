@@ -1,1 +1,1 @@
-"""What a plug-in is made of: described inputs and a registry over entry points. Standard library only."""
+"""The parts of a plug-in: described inputs, and a registry over entry points. Standard library only."""

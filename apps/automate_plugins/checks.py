@@ -1,4 +1,4 @@
-"""What system checks say of a registry's plug-ins. Each app makes its warnings of it."""
+"""Findings about a registry's plug-ins, from which each app makes its system checks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 
 
 def warnings(registry: Registry[Any]) -> Iterator[tuple[str, str, str]]:
-    """(id, message, hint) of what is wrong with plug-ins.
+    """Yield (id, message, hint) for faulty plug-ins.
 
-    W001: one could not be loaded. W002: one replaces a built-in one. W009: nothing can name it.
+    W001: one could not be loaded. W002: one replaces a built-in one. W009: its name cannot be written.
     """
     for plugin in registry.plugins:
         if plugin.error:

@@ -1,4 +1,4 @@
-"""FieldSpec: an action describes its inputs as data, and forms, validation and docs are made from it."""
+"""FieldSpec: an action's inputs described as data, from which forms, validation and docs are made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 
 class FieldKind(enum.StrEnum):
-    """How a field is edited and which JSON type its value has."""
+    """The editor of a field and the JSON type of its value."""
 
     TEXT = "text"
     LONG_TEXT = "long_text"
@@ -83,9 +83,9 @@ class FieldSpec:
     shown: bool = False
 
     def taken(self, value: Any) -> Any:
-        """The value in this field's type where nothing is lost: text `409.94` as a number, a number as text.
+        """Return the value in this field's type where nothing is lost: text `409.94` as a number, a number as text.
 
-        Whatever does not fit is given as it is, for `problem` to tell.
+        A value that does not fit is returned unchanged; `problem` reports it.
         """
         if isinstance(value, str) and self.kind in {FieldKind.NUMBER, FieldKind.INTEGER, FieldKind.BOOLEAN}:
             pattern, read = _FROM_TEXT[self.kind]
@@ -94,7 +94,7 @@ class FieldSpec:
         return str(value) if is_number and self.kind in {FieldKind.TEXT, FieldKind.LONG_TEXT} else value
 
     def problem(self, value: Any) -> str | None:
-        """Why `value` does not fit this field, or None when it does."""
+        """Return why `value` does not fit this field, or None when it does."""
         if value is None:
             return f"{self.name} is required" if self.required else None
         if not self.kind.accepts(value):
@@ -118,7 +118,7 @@ def _url_problem(value: str) -> str | None:
 
 
 def problems(fields: Iterable[FieldSpec], values: Mapping[str, Any]) -> list[str]:
-    """Every reason why `values` do not fit `fields`: missing, mistyped and unknown names, in field order."""
+    """Return every reason why `values` do not fit `fields`: missing, mistyped and unknown names, in field order."""
     specs = {field.name: field for field in fields}
     found = [problem for field in specs.values() if (problem := field.problem(values.get(field.name)))]
     unknown = [name for name in values if name not in specs]
@@ -126,6 +126,6 @@ def problems(fields: Iterable[FieldSpec], values: Mapping[str, Any]) -> list[str
 
 
 def json_type(value: Any) -> str:
-    """The JSON name of a Python value's type, for messages."""
+    """Return the JSON name of a Python value's type, for messages."""
     names = {bool: "boolean", int: "number", float: "number", str: "text", list: "list", dict: "mapping"}
     return "null" if value is None else names.get(type(value), type(value).__name__)

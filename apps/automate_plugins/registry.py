@@ -1,4 +1,4 @@
-"""Registry: plug-ins of one kind, found by entry point. Built-ins come through the same door as strangers'."""
+"""Registry: plug-ins of one kind, found by entry point. Built-in ones load the same way as others."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class PluginNotFoundError(LookupError):
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin[T]:
-    """One entry point: what it offers, or why it could not be loaded.
+    """One entry point: its class, or why it could not be loaded.
 
-    `replaces` is the target of the built-in plug-in of that name, which is not used then.
+    `replaces` is the target of the built-in plug-in of that name, which is then not used.
     """
 
     name: str
@@ -34,9 +34,9 @@ class Plugin[T]:
 class Registry[T]:
     """The plug-ins of one entry-point group.
 
-    A plug-in that fails to load becomes a row with its error and never an exception, whatever it does: it may even
-    exit. `verify` raises TypeError for an instance that is not described as it should be. Names of the installation's
-    choice narrow the group (None takes all that are installed). A project's plug-in precedes a built-in of its name.
+    A plug-in that fails to load becomes a row with its error and never an exception, even if it exits. `verify` raises
+    TypeError for an instance with an invalid description. `allowed` narrows the group (None allows all that are
+    installed). A project's plug-in precedes a built-in one of its name.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Registry[T]:
         return {plugin.name: plugin.instance for plugin in self.plugins if plugin.instance is not None}
 
     def get(self, name: str) -> T:
-        """The plug-in called `name`, one shared instance. Raises PluginNotFoundError."""
+        """Return the shared instance called `name`. Raises PluginNotFoundError."""
         try:
             return self._usable[name]
         except KeyError:
@@ -87,11 +87,11 @@ class Registry[T]:
             ) from None
 
     def names(self) -> list[str]:
-        """The names of all usable plug-ins."""
+        """Return the names of all usable plug-ins."""
         return list(self._usable)
 
     def refresh(self) -> None:
-        """Look at the installed entry points again (tests install plug-ins while running)."""
+        """Read the installed entry points again (tests install plug-ins while running)."""
         for name in ("plugins", "_usable"):
             self.__dict__.pop(name, None)
 
@@ -127,7 +127,7 @@ def _is_built_in(entry: EntryPoint) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """The error in words, whatever its own text does."""
+    """Return the error as text, even if its own text raises."""
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - a stranger's error may not even have a text

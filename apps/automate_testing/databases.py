@@ -20,7 +20,7 @@ _APPEND_ONLY = ("automate_governance.AuditEntry:no_truncate", "automate_governan
 
 @contextlib.contextmanager
 def flushable_audit_trail() -> Iterator[None]:
-    """The flush between tests, and nothing else, may empty the append-only tables."""
+    """Let the flush between tests empty the append-only tables."""
     flush = DatabaseOperations.execute_sql_flush
 
     def bypassing(self: DatabaseOperations, sql_list: Any) -> None:
@@ -35,7 +35,7 @@ def flushable_audit_trail() -> Iterator[None]:
 
 
 def end_other_sessions() -> None:
-    """End what threads of workers and hints still hold, so that the test database can be dropped."""
+    """End the sessions of worker threads, so that the test database can be dropped."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -44,14 +44,12 @@ def end_other_sessions() -> None:
 
 
 class Runner(DiscoverRunner):
-    """Django's runner, with both."""
+    """Django's test runner, for databases with an audit trail and worker threads."""
 
     def run_suite(self, suite: Any, **kwargs: Any) -> Any:
-        """Run the tests."""
         with flushable_audit_trail():
             return super().run_suite(suite, **kwargs)
 
     def teardown_databases(self, old_config: Any, **kwargs: Any) -> None:
-        """Drop the test database."""
         end_other_sessions()
         super().teardown_databases(old_config, **kwargs)

@@ -1,4 +1,4 @@
-"""Stand-ins for what a plug-in is handed, and for its fellows: the way out, a secrets backend, a language model."""
+"""Fakes of what a plug-in is handed, and of other plug-ins: HTTP session, network, secrets backend, language model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SentRequest:
 
 
 def answer(status: int = 200, body: Any = None, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    """An HTTP answer: a body of bytes as it is, anything else as JSON. Names of headers are in lower case."""
+    """Return an HTTP response: a body of bytes as it is, anything else as JSON. Header names are in lower case."""
     content = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
     kind = "text/html" if isinstance(body, bytes) else "application/json"
     given = {name.lower(): value for name, value in (headers or {}).items()}
@@ -35,10 +35,9 @@ def answer(status: int = 200, body: Any = None, headers: Mapping[str, str] | Non
 
 
 class ScriptedHttp:
-    """A `context["http"]` that gives prepared answers in order, the last one again and again.
+    """A `context["http"]` that returns prepared responses in order, the last one repeatedly.
 
-    An exception among the answers is raised. `requests` lists what was asked. An answer without a URL gets that
-    of its request.
+    An exception among them is raised. `requests` lists the requests. A response without a URL gets that of its request.
     """
 
     def __init__(self, answers: Iterable[HttpResponse | Exception] = ()) -> None:
@@ -56,7 +55,7 @@ class ScriptedHttp:
         data: Any = None,
         follow_redirects: bool = True,
     ) -> HttpResponse:
-        """The next answer. Has the signature of `automate_egress.HttpSession.request`."""
+        """Return the next response. Has the signature of `automate_egress.HttpSession.request`."""
         self.requests.append(
             SentRequest(method=method, url=url, headers=dict(headers or {}), params=params, json=json, data=data)
         )
@@ -67,9 +66,9 @@ class ScriptedHttp:
 
 
 class ScriptedNetwork(Network):
-    """A `context["network"]` that reaches nothing: each connection ends with `error`.
+    """A `context["network"]` without servers: each connection raises `error`.
 
-    `connections` lists the (host, port) pairs that were asked for.
+    `connections` lists the requested (host, port) pairs.
     """
 
     def __init__(self, error: Exception | None = None) -> None:
@@ -93,7 +92,7 @@ class ScriptedNetwork(Network):
 
 
 class FakeSecrets(SecretsBackend):
-    """A backend that holds what it is given."""
+    """A backend with given values."""
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self.values = dict(values or {})
@@ -107,9 +106,9 @@ class FakeSecrets(SecretsBackend):
 
 
 class ScriptedModel(LLMProvider):
-    """A provider that gives prepared answers in order, the last one again and again, and asks nobody.
+    """A provider that returns prepared answers in order, the last one repeatedly, and reaches no service.
 
-    An exception among the answers is raised. `asked` lists the messages and options of each call.
+    An exception among them is raised. `asked` lists the messages and options of each call.
     """
 
     def __init__(self, answers: Iterable[str | Exception] = ()) -> None:
@@ -117,7 +116,7 @@ class ScriptedModel(LLMProvider):
         self.asked: list[tuple[list[dict[str, Any]], dict[str, Any]]] = []
 
     def chat(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> str:
-        """The next answer."""
+        """Return the next answer."""
         self.asked.append((messages, options))
         given = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(given, Exception):
@@ -125,12 +124,12 @@ class ScriptedModel(LLMProvider):
         return given
 
     def count_tokens(self, text: str) -> int:
-        """A token a word."""
+        """Return the number of words."""
         return len(text.split())
 
 
 def context(http: ScriptedHttp | None = None, connection: dict[str, Any] | None = None, **other: Any) -> Context:
-    """A `context` as the engine makes it, with 30 seconds and a log that is kept in `context["lines"]`."""
+    """Return a `context` as the engine makes it, with 30 seconds and a log kept in `context["lines"]`."""
     lines: list[tuple[str, str]] = []
     made = {
         "connection": connection or {},

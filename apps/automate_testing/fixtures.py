@@ -11,7 +11,7 @@ from automate_testing.fakes import FakeSecrets, ScriptedHttp, ScriptedModel, con
 
 @pytest.fixture
 def scripted_http() -> ScriptedHttp:
-    """A way out that answers 200 with `{}`; make your own `ScriptedHttp([...])` for other answers."""
+    """A session that answers 200 with `{}`; create a `ScriptedHttp([...])` for other answers."""
     return ScriptedHttp()
 
 
@@ -23,11 +23,11 @@ def connector_context(scripted_http: ScriptedHttp) -> dict[str, Any]:
 
 @pytest.fixture
 def fake_secrets() -> FakeSecrets:
-    """A secrets backend that is empty; put values into its `values`."""
+    """An empty secrets backend; put values into its `values`."""
     return FakeSecrets()
 
 
 @pytest.fixture
 def scripted_model() -> ScriptedModel:
-    """A language model that says "An answer"; make your own `ScriptedModel([...])` for other answers."""
+    """A language model that says "An answer"; create a `ScriptedModel([...])` for other answers."""
     return ScriptedModel()

@@ -1,8 +1,8 @@
-"""SQL connector: one statement on a PostgreSQL database elsewhere, with bound parameters and caps.
+"""SQL connector: one statement on another PostgreSQL database, with bound parameters and limits.
 
-What holds whatever the statement is: the transaction is read-only for `query`, the statement goes by the extended
-protocol (which takes one statement) or a server-side cursor (which takes a SELECT), the role is neither the site's own
-nor a superuser nor a member of these, and the time, the rows and the bytes have limits.
+Guarantees for any statement: the transaction is read-only for `query`; the statement uses the extended protocol (which
+takes one statement) or a server-side cursor (which takes a SELECT); the role is neither the site's own nor a superuser
+nor a member of these; time, rows and bytes are limited.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _ROWS = FieldSpec(
 
 
 class SqlConnector(ConnectorAdapter):
-    """`query` reads and changes nothing, whatever it says; `execute` writes, where the connection allows it."""
+    """`query` reads and cannot change anything; `execute` writes, where the connection allows it."""
 
     code = "sql"
     name = "SQL"
@@ -157,7 +157,7 @@ class SqlConnector(ConnectorAdapter):
 
 
 def _check_max_rows(action: str, params: dict[str, Any], context: dict[str, Any]) -> int:
-    """How many rows are taken at most. Raises ConnectorError for what is refused before anybody is asked."""
+    """Return the maximum number of rows. Raises ConnectorError for an action that is rejected before any request."""
     most: int = params.get("max_rows") or 1_000
     if not 1 <= most <= MAX_ROWS:
         raise invalid_input(f"max_rows must be from 1 to {MAX_ROWS:,}")
@@ -177,7 +177,7 @@ def _query(connection: psycopg.Connection[Any], statement: str, values: Any, mos
 
 
 def _fetch_rows(cursor: psycopg.ServerCursor[Any], most: int) -> Iterator[tuple[Any, ...]]:
-    """The rows: one, then more and more at a time, as long as they are small."""
+    """Yield the rows: one, then larger batches while they are small."""
     count = 1
     while most > 0:
         rows = cursor.fetchmany(min(count, most))
@@ -202,7 +202,7 @@ def _execute(connection: psycopg.Connection[Any], statement: str, values: Any, m
 
 
 def _collect_rows(found: Iterable[tuple[Any, ...]], columns: list[str], most: int) -> tuple[list[dict[str, Any]], bool]:
-    """The rows up to the caps, and whether there were more."""
+    """Return the rows up to the limits, and whether there were more."""
     if len(set(columns)) != len(columns):
         raise invalid_input("two columns have the same name: give them names with AS")
     rows: list[dict[str, Any]] = []
@@ -238,7 +238,7 @@ def _session(context: dict[str, Any], *, writes: bool) -> Iterator[psycopg.Conne
 
 
 def _refuse_privileged_role(connection: psycopg.Connection[Any]) -> None:
-    """Refuse the site's own role, and roles that may do anything, unless the installation allows them."""
+    """Reject the site's own role and privileged roles, unless the site allows them."""
     if getattr(settings, "AUTOMATE_SQL_OWN_DATABASE", False):
         return
     found = connection.execute(_ROLE).fetchone()
@@ -258,7 +258,7 @@ def _refuse_privileged_role(connection: psycopg.Connection[Any]) -> None:
 
 
 def _own_roles() -> Iterator[tuple[str, str]]:
-    """The roles that this site works as, each with the start of its server, by which a server is known."""
+    """Yield the roles that this site uses, each with the start time of its server, which identifies the server."""
     for own in connections.all():
         if own.vendor == "postgresql":
             with own.cursor() as cursor:
@@ -270,7 +270,7 @@ def _own_roles() -> Iterator[tuple[str, str]]:
 
 
 def _translate_error(error: psycopg.Error) -> ConnectorError:
-    """The database's refusal, in its own words."""
+    """Return the database's refusal, in its own words, with advice."""
     state = error.sqlstate or ""
     message = error.diag.message_primary or str(error).partition("\n")[0] or "the connection broke off"
     hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
@@ -300,14 +300,14 @@ def _server(config: dict[str, Any]) -> PostgresServer:
 
 
 def _bound(parameters: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Parameters as psycopg binds them: mappings become jsonb, lists become arrays."""
+    """Return parameters as psycopg binds them: mappings become jsonb, lists become arrays."""
     if not parameters:
         return None
     return {name: Jsonb(value) if isinstance(value, dict) else value for name, value in parameters.items()}
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it. Numeric stays exact, so it is text; so are dates, UUIDs and whatever else there is."""
+    """Convert a value to JSON. Exact numerics, dates, UUIDs and other types become text."""
     match value:
         case None | bool() | int() | str():
             return value

@@ -1,6 +1,6 @@
-"""Asking a token endpoint, by Authlib's client, through the guarded way out.
+"""Requests to a token endpoint, by Authlib's client over our guarded session.
 
-What comes back is one error: `needs_reconnect` when only a person can mend it, `oauth_unavailable` (retryable) else.
+Errors are `needs_reconnect` when only a person can repair the sign-in, else `oauth_unavailable` (retryable).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MAX_LIFETIME = 10 * 365 * 86_400  # seconds that a token is taken to hold at mo
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a token endpoint gave; `lifetime` in seconds, None where it does not say. Never prints its values."""
+    """The tokens of an endpoint's answer; `lifetime` in seconds, None where it is unknown. Never prints its values."""
 
     access: str
     refresh: str
@@ -44,22 +44,22 @@ class Tokens:
 
 
 def exchange_code(setup: OAuthSetup, code: str, *, verifier: str, redirect_uri: str) -> Tokens:
-    """Tokens for the code that a sign-in gave (RFC 6749, section 4.1.3, with RFC 7636). Raises ConnectorError."""
+    """Return tokens for the code of a sign-in (RFC 6749, section 4.1.3, with RFC 7636). Raises ConnectorError."""
     return _request_tokens(setup, "authorization_code", code=code, code_verifier=verifier, redirect_uri=redirect_uri)
 
 
 def refresh_tokens(setup: OAuthSetup, refresh: str) -> Tokens:
-    """Tokens for a refresh token, which the provider may have replaced. Raises ConnectorError."""
+    """Return tokens for a refresh token, which the provider may have replaced. Raises ConnectorError."""
     return _request_tokens(setup, "refresh_token", refresh=refresh)
 
 
 def request_client_credentials(setup: OAuthSetup) -> Tokens:
-    """Tokens for the client itself (RFC 6749, section 4.4). Raises ConnectorError."""
+    """Return tokens for the client itself (RFC 6749, section 4.4). Raises ConnectorError."""
     return _request_tokens(setup, "client_credentials")
 
 
 def authorize_url(setup: OAuthSetup, *, state: str, verifier: str, redirect_uri: str) -> str:
-    """Where a person goes to sign in (RFC 6749, section 4.1.1, with RFC 7636, S256)."""
+    """Return the URL where a person signs in (RFC 6749, section 4.1.1, with RFC 7636, S256)."""
     url, _ = _client(setup, None, None).create_authorization_url(
         setup.authorize_endpoint, state=state, code_verifier=verifier, redirect_uri=redirect_uri, **setup.extra
     )
@@ -118,7 +118,7 @@ def _is_token(value: object) -> TypeGuard[str]:
 
 
 def _lifetime(value: Any) -> int | None:
-    """Seconds; None for what is no number: the tokens beside it are kept nevertheless."""
+    """Return seconds; None for an invalid value: the tokens are kept nevertheless."""
     try:
         return int(min(max(float(value), 0.0), _MAX_LIFETIME))
     except (ValueError, TypeError, ArithmeticError):
@@ -133,12 +133,12 @@ def _refused(setup: OAuthSetup, error: _RefusedError) -> ConnectorError:
 
 
 def _storable(value: object) -> str:
-    """Text that a database takes."""
+    """Return text that a database accepts."""
     return str(value).encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 class _RefusedError(Exception):
-    """The endpoint reason no (RFC 6749, section 5.2). Authlib's own error takes no quotes in a description."""
+    """The endpoint's refusal (RFC 6749, section 5.2). Authlib's own error rejects quotes in a description."""
 
     def __init__(self, error: object, description: object = None) -> None:
         super().__init__(error)
@@ -150,7 +150,7 @@ class _Client(OAuth2Client):  # type: ignore[misc] # untyped upstream
 
 
 class _Session:
-    """What Authlib's client wants of a requests session: a form that is posted."""
+    """The part of a requests session that Authlib's client uses: posting a form."""
 
     def __init__(self, http: HttpSession) -> None:
         self._http = http
@@ -162,7 +162,7 @@ class _Session:
 
 
 class _Answer:
-    """An answer as Authlib reads it."""
+    """A response in the form that Authlib reads."""
 
     def __init__(self, response: HttpResponse) -> None:
         self._response = response

@@ -1,6 +1,6 @@
-"""What a sign-in was given for: as which client of which provider, and where its tokens may then be sent.
+"""The terms of a sign-in: the client and provider, and the hosts that its tokens may be sent to.
 
-Tokens are handed out for the terms alone under which somebody signed in, however a connection was changed since.
+Tokens are valid only for the terms under which the person signed in, however the connection changes later.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def terms_hash(connection: Connection) -> str:
-    """SHA-256 of all that says where the secrets of a connection go."""
+    """Return the SHA-256 of all settings that decide where a connection's secrets are sent."""
     return _hash([connection.connector, connection.config, connection.oauth, connection.allowed_hosts])
 
 
 def issuer_hash(connection: Connection) -> str:
-    """SHA-256 of the provider, the client, its scopes and URLs: tokens of another issuer are of no use."""
+    """Return the SHA-256 of provider, client, scopes and URLs: tokens of another issuer are useless."""
     return _hash({name: value for name, value in connection.oauth.items() if name != "client_secret"})
 
 

@@ -1,4 +1,4 @@
-"""Where people sign in: providers as data, and what a connection says about the one it uses."""
+"""OAuth 2 providers as data, and the setup of a connection that signs in to one."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ PROVIDERS: Mapping[str, Provider] = {
 
 @dataclass(frozen=True, kw_only=True)
 class OAuthSetup:
-    """What a connection says: the provider, the client, and for which scopes. `client_secret` is a reference."""
+    """A connection's provider, client and scopes. `client_secret` is a reference."""
 
     provider: str
     grant: str = AUTHORIZATION_CODE
@@ -108,32 +108,30 @@ class OAuthSetup:
 
     @property
     def name(self) -> str:
-        """The provider's name; of one that is not preset, its host."""
+        """The provider's name; its host for one that is not preset."""
         return self._preset.name if self.provider != GENERIC else (urlsplit(self.token_endpoint).hostname or "")
 
     @property
     def authorize_endpoint(self) -> str:
-        """Where people sign in."""
         return self.authorize_url or self._preset.authorize_url
 
     @property
     def token_endpoint(self) -> str:
-        """Where tokens come from."""
         return self.token_url or self._preset.token_url
 
     @property
     def scope(self) -> str | None:
-        """The scopes as the provider wants them in a request; None asks for its default."""
+        """The scopes in the provider's form; None requests its default."""
         return self._preset.separator.join((self.scopes or self._preset.scopes).replace(",", " ").split()) or None
 
     @property
     def auth_method(self) -> str:
-        """How the client proves itself; without a secret it only says who it is."""
+        """The client's authentication at the token endpoint; `none` without a secret."""
         return (self.client_auth or self._preset.client_auth) if self.client_secret else "none"
 
     @property
     def extra(self) -> dict[str, str]:
-        """Further parameters of the request for a code."""
+        """Additional parameters of the authorization request."""
         return dict(self._preset.extra)
 
     @property
@@ -143,7 +141,7 @@ class OAuthSetup:
 
     @property
     def needs_person(self) -> bool:
-        """Whether somebody has to sign in."""
+        """Whether a person has to sign in."""
         return self.grant == AUTHORIZATION_CODE
 
     @property
@@ -151,7 +149,7 @@ class OAuthSetup:
         return PROVIDERS.get(self.provider, PROVIDERS[GENERIC])
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """(field, reason) for everything that keeps it from working."""
+        """Yield (field, reason) for every invalid setting."""
         if self.provider not in PROVIDERS:
             yield "oauth_provider", f"There is no provider {self.provider!r}; there is {', '.join(PROVIDERS)}."
         if self.grant not in GRANTS:
@@ -169,7 +167,7 @@ class OAuthSetup:
 
 
 def parse_oauth_setup(document: Mapping[str, Any]) -> OAuthSetup | None:
-    """What a connection's `oauth` says; None when it has no sign-in. Names that are not known count for nothing."""
+    """Parse a connection's `oauth`; None when it has no sign-in. Unknown names are ignored."""
     if not document:
         return None
     known = {name: str(value) for name, value in document.items() if name in OAuthSetup.__dataclass_fields__}
@@ -177,7 +175,7 @@ def parse_oauth_setup(document: Mapping[str, Any]) -> OAuthSetup | None:
 
 
 def allowed_hosts() -> Iterable[str]:
-    """The `host:port` pairs on private addresses that may be reached."""
+    """Return the `host:port` pairs that may be on private addresses."""
     hosts: Iterable[str] = getattr(settings, "AUTOMATE_EGRESS_ALLOW", ())
     return hosts
 

@@ -1,6 +1,6 @@
-"""Signing in: a person goes to the provider and comes back with a code (RFC 6749, section 4.1, with RFC 7636).
+"""Sign-in by authorization code (RFC 6749, section 4.1, and RFC 7636).
 
-The state is kept as a hash, once for one person's session; the verifier is derived from it, and never stored.
+The state is stored as a hash, for one person's session; the verifier is derived from it and never stored.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ SALT = "automate.oauth.verifier"
 
 
 class SignInError(Exception):
-    """The sign-in came to nothing; the message says why, for the person who tried."""
+    """A failed sign-in; the message says why, for the person who tried."""
 
 
 def redirect_uri(path: str) -> str:
-    """The address that the provider sends people back to, by the configured site and never by a request."""
+    """Return the URL that the provider redirects to, by the configured site and never by a request."""
     return f"{settings.AUTOMATE_SITE_URL}{path}"
 
 
 def begin_sign_in(connection: Connection, by: Person, *, session: str, back: str) -> str:
-    """The provider's address to go to; `back` is the path to come back to. Raises SignInError."""
+    """Return the provider's URL to visit; `back` is the path to return to. Raises SignInError."""
     setup = _setup(connection, by)
     state = secrets.token_urlsafe(32)
     SignInAttempt.objects.filter(begun_at__lt=Now() - ATTEMPT_LIFETIME).delete()
@@ -49,9 +49,9 @@ def begin_sign_in(connection: Connection, by: Person, *, session: str, back: str
 
 
 def finish_sign_in(state: str, code: str, by: Person, *, session: str, back: str, refused: str = "") -> Connection:
-    """Keep the tokens for `code`, and let go on what waited. Raises SignInError; the state is used up either way.
+    """Store the tokens for `code`, and resolve waits. Raises SignInError; the state is consumed either way.
 
-    The code goes to nobody but the provider that gave it, and the tokens serve what the person saw when they began.
+    The code is sent to its own provider alone, and the tokens are valid for the terms the person saw at the beginning.
     """
     attempt = _consume_attempt(state, by, session)
     connection = attempt.connection
@@ -74,7 +74,7 @@ def finish_sign_in(state: str, code: str, by: Person, *, session: str, back: str
 
 @transaction.atomic
 def _consume_attempt(state: str, by: Person, session: str) -> SignInAttempt:
-    """What was begun here. Used up at once, whatever comes of it."""
+    """Return the attempt begun here, and delete it, whatever follows."""
     attempts = SignInAttempt.objects.select_for_update().filter(
         state=_hash(state), session=_hash(session), user=by, begun_at__gte=Now() - ATTEMPT_LIFETIME
     )
@@ -102,7 +102,7 @@ def _setup(connection: Connection, by: Person) -> OAuthSetup:
 
 
 def _verifier(state: str) -> str:
-    """64 characters that only this site can derive from the state."""
+    """Return 64 characters that only this site can derive from the state."""
     return salted_hmac(SALT, state, algorithm="sha256").hexdigest()
 
 

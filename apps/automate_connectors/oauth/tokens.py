@@ -1,10 +1,10 @@
-"""The access token of a connection that signs in: kept as a stored secret, and renewed before it runs out.
+"""The access token of a connection that signs in: a stored secret, renewed before it expires.
 
-One renews at a time, under a lock on the token's row, while whoever else needs it waits for that or, while the present
-token still holds, goes on with it. A provider that replaces refresh tokens so never sees the same one twice.
+One process renews at a time, under a lock on the token's row; others wait for it or use the present token while it is
+valid. So a provider that replaces refresh tokens never sees the same one twice.
 
-A token serves the terms that it was given for (`terms`): a connection that was changed since, or that was read before
-it was changed, does not get it.
+A token is valid for its terms (`terms_hash`): a connection that was changed since, or loaded before the change, does
+not get it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LOCK_TIMEOUT = "15s"
 
 
 def get_access_token(connection: Connection, *, rejected: str = "") -> str:
-    """An access token that holds for a while; not `rejected`, which the API did not take.
+    """Return an access token that is valid for a while; not `rejected`, which the API did not accept.
 
     Raises ConnectorError (`needs_reconnect`; `oauth_unavailable`, retryable), SecretNotFoundError and
     SecretUnavailableError.
@@ -47,9 +47,9 @@ def get_access_token(connection: Connection, *, rejected: str = "") -> str:
 
 
 def store_tokens(connection: Connection, given: exchange.Tokens, *, by: Person | None = None) -> OAuthToken:
-    """Store tokens, in place of those that were there. For whoever holds the lock on the row.
+    """Replace the stored tokens. The caller holds the lock on the row.
 
-    `by` is who signed in: the tokens are that person's, and nothing is left of a sign-in before.
+    `by` is the person who signed in: they own the tokens, and nothing is left of an earlier sign-in.
     """
     token = OAuthToken.objects.select_related("access", "refresh").get(connection=connection)
     owner = by or connection.owner
@@ -68,9 +68,9 @@ def store_tokens(connection: Connection, given: exchange.Tokens, *, by: Person |
 
 
 def lock_token(connection: Connection, *, wait: bool = True) -> OAuthToken | None:
-    """The row of its token, locked, made if there is none; None when another holds it and we do not `wait`.
+    """Return the locked row of the connection's token, created if missing; None when another holds it and not `wait`.
 
-    Call it inside a transaction. Raises ConnectorError (`oauth_unavailable`) after a while.
+    Call it in a transaction. Raises ConnectorError (`oauth_unavailable`) after LOCK_TIMEOUT.
     """
     with database.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
@@ -87,9 +87,9 @@ def lock_token(connection: Connection, *, wait: bool = True) -> OAuthToken | Non
 
 
 def end_sign_in_if_moved(before: Connection, after: Connection, by: Person) -> bool:
-    """Whether `by`, who saved other terms, thereby ended the sign-in. For whoever holds the lock on the row.
+    """Return whether the terms saved by `by` ended the sign-in. The caller holds the lock on the row.
 
-    Tokens go with their issuer, whoever changes it. For other hosts or settings they stay if they are that person's.
+    Tokens end with their issuer. After other changes they stay if they belong to `by`.
     """
     token = OAuthToken.objects.select_related("access", "refresh").filter(connection=after).first()
     if token is None or token.access is None:
@@ -112,12 +112,12 @@ def _delete_tokens(token: OAuthToken) -> None:
 
 
 def _valid_access(token: OAuthToken | None, connection: Connection) -> StoredSecret | None:
-    """The access token, if it was given for these terms."""
+    """Return the access token, if it was granted for these terms."""
     return token.access if token is not None and token.terms == terms_hash(connection) else None
 
 
 def _tokens() -> QuerySet[OAuthToken]:
-    """Tokens by the database's clock: whether each is due, and whether it still serves."""
+    """Return tokens with `is_due` and `is_over`, by the database's clock."""
     return OAuthToken.objects.select_related("access", "refresh").annotate(
         is_due=_by_now(RENEW_BEFORE), is_over=_by_now(MIN_VALIDITY)
     )
@@ -164,7 +164,7 @@ def _renew_access_token(connection: Connection, rejected: str) -> str:
 
 
 def _unchanged(connection: Connection) -> Connection:
-    """The connection as it stands now, which whoever held the lock before may have changed. Raises ConnectorError."""
+    """Return the current connection. Raises ConnectorError when it was deleted or its terms changed."""
     now = Connection.objects.filter(pk=connection.pk).first()
     if now is None:
         raise ConnectorError(f"{connection} is gone", code="invalid_connection")
@@ -174,7 +174,7 @@ def _unchanged(connection: Connection) -> Connection:
 
 
 def _check_health_unchanged(connection: Connection, now: Connection) -> None:
-    """Whoever held the lock before may have found out that a person is needed. Raises ConnectorError."""
+    """Raise ConnectorError when the previous lock holder found that a person has to sign in."""
     if now.health == Connection.Health.RECONNECT and now.health_rev != connection.health_rev:
         raise ConnectorError(now.health_note, code=exchange.NEEDS_RECONNECT)
 
@@ -193,7 +193,7 @@ def _reveal(secret: StoredSecret) -> str:
 
 
 def _store_secret(secret: StoredSecret | None, name: str, value: str, owner: Person) -> StoredSecret:
-    """The value in that secret, or in a new one whose name nobody could take beforehand."""
+    """Store the value in that secret, or in a new one with an unguessable name."""
     kept = secret or StoredSecret(name=f"{name[:90]}-{secrets.token_hex(4)}", owner=owner)
     try:
         kept.put(value)

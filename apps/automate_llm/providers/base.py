@@ -1,4 +1,4 @@
-"""The contract of a language-model provider. The shipped ones stand beside it."""
+"""The contract of a language-model provider. The shipped providers are in the same package."""
 
 from __future__ import annotations
 

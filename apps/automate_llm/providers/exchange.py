@@ -1,4 +1,4 @@
-"""What the shipped providers share: one JSON exchange, and what its failures mean."""
+"""The shared part of the shipped providers: one JSON request, and the translation of its failures."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _STREAMS = ("text/event-stream", "application/x-ndjson")
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a service says about an error: its own `kind` of it, and the reason in words."""
+    """A service's error: its own `kind`, and the reason in words."""
 
     kind: str
     reason: str
 
 
 def base_url(options: Mapping[str, Any], default: str) -> str:
-    """The address the connection names, or the provider's own, without a slash at its end."""
+    """Return the connection's address, or the provider's own, without a trailing slash."""
     connection = options.get("connection") or {}
     return str(connection.get("base_url") or default).rstrip("/")
 
 
 def api_key(options: Mapping[str, Any]) -> str:
-    """The connection's key; empty for servers that want none."""
+    """Return the connection's key; empty for servers without one."""
     return str((options.get("connection") or {}).get("api_key") or "")
 
 
@@ -72,20 +72,20 @@ def exchange(
 
 
 def list_names(listed: Any, name: str) -> list[str]:
-    """The member `name` of each mapping in a list; nothing where the service answers something else."""
+    """Return the member `name` of each mapping in a list; empty for any other answer."""
     found = listed if isinstance(listed, list) else []
     return [each[name] for each in found if isinstance(each, dict) and isinstance(each.get(name), str)]
 
 
 def report_usage(options: Mapping[str, Any], tokens_in: Any, tokens_out: Any, *, cut_off: bool) -> None:
-    """Tell `on_usage`, if it is there and the numbers are."""
+    """Call `on_usage`, if it and the numbers are there."""
     on_usage = options.get("on_usage")
     if on_usage and all(isinstance(count, int) and count >= 0 for count in (tokens_in, tokens_out)):
         on_usage(TokenUsage(tokens_in=tokens_in, tokens_out=tokens_out, cut_off=cut_off))
 
 
 def message_text(content: Any, *, asks_for_tool: bool) -> str:
-    """The text of a message. Raises LLMProviderError when there is none: nothing but text is ever acted on."""
+    """Return the text of a message. Raises LLMProviderError when there is none."""
     if asks_for_tool:
         raise LLMProviderError("the model asked for a tool, and it is given none", code="invalid_answer")
     if not isinstance(content, str):
@@ -111,7 +111,7 @@ def _failure(response: Any, read_refusal: Callable[[Any], Refusal], model: str, 
 
 
 def _classify_refusal(status: int, refusal: Refusal, model: str) -> tuple[str, bool, str]:
-    """(code, whether it may be retried, what it means for the reader)."""
+    """Return (code, whether it may be retried, what it means for the reader)."""
     text = f"{refusal.kind} {refusal.reason}"
     if status in {401, 403}:
         return "authentication_failed", False, "the model server refused the connection's API key"

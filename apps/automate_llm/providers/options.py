@@ -1,4 +1,4 @@
-"""What a provider's call is handed, with types: annotate `options: ChatOptions`, and mypy finds a misspelt name."""
+"""Types of a provider's options: annotate `options: ChatOptions`, and mypy finds a misspelt name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from automate_connectors.context import Http
 
 @dataclass(frozen=True, kw_only=True)
 class TokenUsage:
-    """What the service says that an answer took. `cut_off`: it ended at `max_tokens`, not by itself."""
+    """The usage of an answer, as the service reports it. `cut_off`: it ended at `max_tokens`."""
 
     tokens_in: int
     tokens_out: int

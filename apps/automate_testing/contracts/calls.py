@@ -1,4 +1,4 @@
-"""One observed call: it has a deadline of its own, no way out but what it is handed, and leaves traces to look at."""
+"""One observed call: it has its own deadline, no way out except its context, and recorded traces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SECONDS_TO_MAKE = 10.0
 
 @dataclass
 class Call:
-    """What came of a call: its value or its error, and the traces it left."""
+    """The result of a call: its value or its error, and its traces."""
 
     value: Any = None
     error: Exception | None = None
@@ -27,8 +27,8 @@ class Call:
 def observe(act: Callable[[], Any], *, seconds: float, what: str = "the call", guarded: bool = True) -> Call:
     """Make a call and keep its error.
 
-    Fails when it takes longer than `seconds` or ends the process, and when a `guarded` one goes out by itself: what it
-    tries is refused, so that nothing is reached. Threads that it started are waited for.
+    Fails when it takes longer than `seconds` or ends the process, and when a `guarded` one opens a connection itself,
+    which is refused. Threads that it started are joined.
     """
     call = Call()
     with guard() if guarded else contextlib.nullcontext() as watch, call.traces.recording():
@@ -52,7 +52,7 @@ def observe(act: Callable[[], Any], *, seconds: float, what: str = "the call", g
 
 
 def make_instance[T](cls: type[T], *, guarded: bool = True) -> T:
-    """An instance, made the way the registry makes it. Fails when that takes arguments, raises, or goes out."""
+    """Return an instance, made as the registry makes it. Fails when that takes arguments, raises, or connects."""
     call = observe(cls, seconds=_SECONDS_TO_MAKE, what=f"{cls.__name__}()", guarded=guarded)
     if call.error is not None:
         raise AssertionError(f"{cls.__name__}() raises {type(call.error).__name__}: {call.error}") from call.error
@@ -61,7 +61,7 @@ def make_instance[T](cls: type[T], *, guarded: bool = True) -> T:
 
 
 class _DeadlineError(BaseException):
-    """The time is over. No `except Exception` of a plug-in catches it."""
+    """The deadline passed. No `except Exception` of a plug-in catches it."""
 
 
 def _within(seconds: float, act: Callable[[], Any]) -> Any:
@@ -70,7 +70,7 @@ def _within(seconds: float, act: Callable[[], Any]) -> Any:
 
 
 def _by_alarm(seconds: float, act: Callable[[], Any]) -> Any:
-    """In this thread, which has the test's database connection. The alarm repeats, should a bare `except` catch it."""
+    """Run in this thread, which has the test's database connection. The alarm repeats after a bare `except`."""
 
     def ring(number: int, frame: Any) -> None:
         raise _DeadlineError

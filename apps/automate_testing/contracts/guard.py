@@ -1,4 +1,4 @@
-"""The guard around a call: what goes out by itself is refused and listed, also from threads that the call started."""
+"""The guard around a call: connections that it opens itself are refused and listed, also from threads it started."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ _SHORT_WAIT_SECONDS = 1.0  #: seconds for a thread, once another one was not ove
 
 
 class Watch:
-    """The ways out that the threads of one call tried: all but those that were there before it."""
+    """The connections that a call's threads attempted, without threads from before it."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
         self._others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
 
     def is_watched(self) -> bool:
-        """Whether the current thread is one of the call's."""
+        """Return whether the current thread is one of the call's."""
         return threading.get_ident() not in self._others
 
     def refuse(self, way: str, where: object) -> None:
-        """List a way out and refuse it."""
+        """List an attempt and refuse it."""
         self.found.append(f"{way} ({where})"[:200])
         raise ConnectionRefusedError("a contract suite reaches nothing")
 
     def wait(self, seconds: float) -> None:
-        """Wait for threads that the call started and left behind: they may go out when it is over."""
+        """Join threads that the call started: they may connect after it has returned."""
         has_abandoned = any(thread.is_alive() for thread in _abandoned_threads)
         until = time.monotonic() + (_SHORT_WAIT_SECONDS if has_abandoned else seconds)
         for thread in threading.enumerate():
@@ -68,7 +68,7 @@ _abandoned_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()  #: wh
 
 @contextlib.contextmanager
 def guard() -> Iterator[Watch]:
-    """Refuse and list what the block tries by itself. An audit hook stays for ever: outside of blocks it is idle."""
+    """Refuse and list the block's own connections. The audit hook stays installed and is idle outside of blocks."""
     if not _hooks:
         _hooks.append(_audit)
         sys.addaudithook(_audit)
@@ -100,7 +100,7 @@ def _drivers(watch: Watch) -> Iterator[None]:
 
 
 def _refuse_driver(restored: contextlib.ExitStack, watch: Watch, driver: Any, module: str) -> None:
-    """Put a refusal in the place of `driver.connect`, and of the module's short name for it."""
+    """Replace `driver.connect`, and the module's alias for it, by a refusal."""
     original = driver.__dict__["connect"]
 
     def connect(cls: Any, *args: Any, **kwargs: Any) -> Any:

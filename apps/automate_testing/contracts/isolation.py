@@ -1,4 +1,4 @@
-"""That a call depends on what it is handed, and on nothing else: no call before it, no address of its own."""
+"""Checks that a call depends on its inputs alone: on no earlier call and no built-in address."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COMPARED = ("connection", "run", "step", "idempotency_key")
 
 
 class ConnectorIsolation(ConnectorSuite):
-    """Checks of what a call takes from elsewhere, and of what it leaves behind."""
+    """Checks of what a call uses and of what it leaves behind."""
 
     def test_contract_inputs_untouched(self, adapter: ConnectorAdapter) -> None:
         """The inputs, the connection and the ids of a call are as they were when it ends."""
@@ -95,7 +95,7 @@ class ConnectorIsolation(ConnectorSuite):
 
 
 class _RecordingConnector(ConnectorAdapter):
-    """Another connector, with a look at what it was handed before and after."""
+    """A connector that compares the inputs of another one before and after a call."""
 
     def __init__(self, adapter: ConnectorAdapter) -> None:
         self._adapter = adapter

@@ -1,4 +1,4 @@
-"""What a connector makes of failures: of the other side, and of the way there."""
+"""Checks of failures: of the other side, and of the connection to it."""
 
 from __future__ import annotations
 

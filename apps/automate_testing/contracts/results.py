@@ -1,4 +1,4 @@
-"""What a connector does when all goes well."""
+"""Checks of a connector's successful calls."""
 
 from __future__ import annotations
 

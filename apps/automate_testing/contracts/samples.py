@@ -1,4 +1,4 @@
-"""Made-up inputs and settings, good and bad, out of the fields that describe them."""
+"""Made-up inputs and settings, valid and invalid, from the fields that describe them."""
 
 from __future__ import annotations
 
@@ -56,29 +56,29 @@ def check_fields(fields: Iterable[FieldSpec]) -> None:
 
 
 def is_secret_setting(spec: FieldSpec) -> bool:
-    """Whether a setting's name or label says that its text is a secret."""
+    """Return whether a setting's name or label says that its text is a secret."""
     is_text = spec.kind in {FieldKind.TEXT, FieldKind.LONG_TEXT, FieldKind.CODE} and not is_about_a_secret(spec.name)
     names = (spec.name.lower(), re.sub(r"\W+", "_", spec.label.strip().lower()))
     return is_text and any(is_secret_name(name) or _ENDING.search(name) for name in names)
 
 
 def is_about_a_secret(name: str) -> bool:
-    """Whether a setting of that name is no secret itself, such as `api_key_header` and `api_key_id`."""
+    """Return whether a setting of that name is no secret itself, such as `api_key_header` and `api_key_id`."""
     return _ABOUT.search(name.lower()) is not None
 
 
 def is_host(value: Any) -> bool:
-    """Whether it is the name of a host, without scheme, port and path."""
+    """Return whether `value` is a host name, without scheme, port and path."""
     return isinstance(value, str) and _HOST.fullmatch(value) is not None
 
 
 def secret_names(adapter: ConnectorAdapter) -> frozenset[str]:
-    """The settings that hold secrets."""
+    """Return the settings that hold secrets."""
     return frozenset(spec.name for spec in adapter.config_fields if spec.kind is FieldKind.SECRET)
 
 
 def made_up_cases(adapter: ConnectorAdapter) -> list[Case]:
-    """A call for each described action, with made-up values of the right kinds."""
+    """Return a call for each described action, with made-up values of the right kinds."""
     return [
         Case(
             action=action.name,
@@ -91,13 +91,13 @@ def made_up_cases(adapter: ConnectorAdapter) -> list[Case]:
 
 
 def made_up_config(adapter: ConnectorAdapter) -> dict[str, Any]:
-    """A configuration with whatever is required, secret, or has a default."""
+    """Return a configuration with everything that is required, secret, or has a default."""
     wanted = (spec for spec in adapter.config_fields if spec.required or spec.default or spec.kind is FieldKind.SECRET)
     return {spec.name: _sample(spec) for spec in wanted}
 
 
 def strange_configs(adapter: ConnectorAdapter, good: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Configurations that one or the other connector has a reason to refuse."""
+    """Yield configurations that some connector has a reason to refuse."""
     yield {}
     for name in good:
         yield {kept: value for kept, value in good.items() if kept != name}

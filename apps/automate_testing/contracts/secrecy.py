@@ -1,4 +1,4 @@
-"""That a connection's secrets go to the other side, and nowhere else."""
+"""Checks that a connection's secrets are sent to the other side, and appear nowhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a connector offers to people who set it up: a test of the connection, and choices for fields."""
+"""Checks of the methods for setting up a connection: its test, and options of fields."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ConnectorSetupMethods(ConnectorSuite):
             self._refused(what, adapter, list_options)
 
     def _good(self, what: str, adapter: ConnectorAdapter, method: SetupMethod, declared: Script) -> list[Any]:
-        """What it gives on the declared answers, or on any of those made up. Fails when it makes no request at all."""
+        """Return the results on the declared responses, or on made-up ones. Fails without any request."""
         scripts: list[Script] = [declared] if declared else [*self._made_up()]
         calls = [self._call_method(what, adapter, method, script) for script in scripts]
         values = [call.value for call, _ in calls if call.error is None]
@@ -74,7 +74,7 @@ class ConnectorSetupMethods(ConnectorSuite):
         return values
 
     def _refused(self, what: str, adapter: ConnectorAdapter, method: SetupMethod) -> ConnectorError | None:
-        """The error on HTTP 401, if it makes requests; failures are errors that show no secret."""
+        """Return the error on HTTP 401, if it makes requests; failures are errors that show no secret."""
         refused: ConnectorError | None = None
         for failure in (answer(503, b"<html>"), EgressTimeoutError("too long"), answer(401, {"error": "who"})):
             call, reached = self._call_method(what, adapter, method, (failure,), only_http=True)
@@ -95,7 +95,7 @@ class ConnectorSetupMethods(ConnectorSuite):
     def _call_method(
         self, what: str, adapter: ConnectorAdapter, method: SetupMethod, script: Script, *, only_http: bool = False
     ) -> tuple[Call, bool]:
-        """(the call, whether it reached out). Fails for a secret that shows, and a request that changes something."""
+        """Return (the call, whether it made a request). Fails for a visible secret and for a changing request."""
         http, network = ScriptedHttp(script), ScriptedNetwork()
         given = self.make_context(http, self.connection(adapter))
         given["network"] = network
@@ -111,7 +111,7 @@ class ConnectorSetupMethods(ConnectorSuite):
 
 
 def _option_fields(adapter: ConnectorAdapter) -> dict[str, str]:
-    """Names of options, each with the action whose field has it first; "" for settings of the connection."""
+    """Return names of options, each with the first action that uses it; "" for settings of the connection."""
     found: dict[str, str] = {}
 
     def add(specs: tuple[FieldSpec, ...], action: str) -> None:

@@ -1,4 +1,4 @@
-"""How a connector describes itself, and what it says of configurations."""
+"""Checks of a connector's description, and of its validation of configurations."""
 
 from __future__ import annotations
 

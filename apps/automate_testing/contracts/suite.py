@@ -1,4 +1,4 @@
-"""What the parts of a connector's suite share: its cases, and the calls that are made of them."""
+"""The shared part of a connector's suite: its cases, and the calls made from them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ type Script = tuple[HttpResponse | Exception, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """A call of a case, and what it did."""
+    """A call of a case, and its result."""
 
     case: Case
     call: Call
@@ -148,7 +148,7 @@ class ConnectorSuite:
 
 
 def failure_name(failure: HttpResponse | Exception | None) -> str:
-    """What a request ended with, in words."""
+    """Return the name of a failure, for messages."""
     if isinstance(failure, HttpResponse):
         return f"HTTP {failure.status}"
     return f"{type(failure).__name__}" if failure is not None else "a failure"

@@ -1,4 +1,4 @@
-"""Where a secret may show: in outputs, errors, log records and printed text, in any usual encoding."""
+"""The traces where a secret may appear: outputs, errors, log records and printed text, in any usual encoding."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CANARY = "canary-a1b2c3d4e5f6"  #: stands for every secret; it may show up nowhe
 
 
 def contains_secret(text: str, secret: str = CANARY) -> bool:
-    """Whether `text` holds the secret, plainly or encoded."""
+    """Return whether `text` holds the secret, plainly or encoded."""
     return any(form in text for form in encodings_of(secret))
 
 
 def error_text(error: BaseException | None) -> str:
-    """An error and those behind it, with their members: what a log or a crash report would show of them."""
+    """Return an error and its causes with their attributes, as a log or crash report would show them."""
     found, seen = [], set[int]()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -34,7 +34,7 @@ def error_text(error: BaseException | None) -> str:
 
 
 class Traces(logging.Handler):
-    """Everything that is logged at any level, printed or warned of while it records."""
+    """Everything that is logged at any level, printed or warned while it records."""
 
     def __init__(self) -> None:
         super().__init__(logging.NOTSET)

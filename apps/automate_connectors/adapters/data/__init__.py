@@ -1,6 +1,6 @@
-"""Data connector: shape values inside a run. Pure: no input, no output, nothing to configure.
+"""Data connector: transforms values inside a run. Pure, with nothing to configure.
 
-Its actions run in line with the engine, so each of them is bounded: in rows, characters, depth and result.
+Its actions run in the engine's own thread, so each is limited: in rows, characters, depth and result.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class DataConnector(ConnectorAdapter):
     actions = tuple(each.action for group in (values, lists, formats, dates, texts) for each in group.PURE_ACTIONS)
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
-        """Dispatch on the action's name."""
+        """Run the action of that name."""
         pure_action = _PURE_ACTIONS.get(action)
         if pure_action is None:
             raise ConnectorError(f"data has no action {action!r}", code="unknown_action")

@@ -27,7 +27,7 @@ _NAMED = ("short", "medium", "long", "full")
 
 
 def _moment(params: dict[str, Any], name: str) -> dt.datetime:
-    """An ISO 8601 date or time. Without an offset it is in the zone of the input `timezone`."""
+    """Parse an ISO 8601 date or time. Without an offset it is in the zone of the input `timezone`."""
     text = text_of(params, name, MAX_TEXT).strip()
     try:
         found = dt.datetime.fromisoformat(text)
@@ -95,7 +95,7 @@ def _add(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _months_later(moment: dt.datetime, months: int) -> dt.datetime:
-    """The same day of the month, or the month's last one."""
+    """Return the same day of the month, or the month's last one."""
     years, month = divmod(moment.month - 1 + months, 12)
     first = moment.replace(year=moment.year + years, month=month + 1, day=1)
     last = (first.replace(day=28) + dt.timedelta(days=4)).replace(day=1) - dt.timedelta(days=1)

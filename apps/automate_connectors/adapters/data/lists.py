@@ -1,4 +1,4 @@
-"""Lists: filter, sort, aggregate, merge, drop what is there twice."""
+"""Lists: filter, sort, aggregate, merge, remove duplicates."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _filter(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _test(condition: conditions.Condition) -> Callable[[Any], bool]:
-    """A condition as a question to an item. What cannot be compared does not fit."""
+    """Return a predicate for a condition. Values that cannot be compared do not match."""
     path, op, wanted = condition.field, condition.op, condition.value
     if op in {"in", "not_in"}:
         keys = {key_of(each) for each in wanted}

@@ -1,4 +1,4 @@
-"""What the actions on data share: their description beside the function, their limits, and fields of items."""
+"""Shared parts of the data actions: descriptions beside their functions, limits, and fields of items."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _encoder = msgspec.json.Encoder(order="deterministic", decimal_format="number")
 
 @dataclass(frozen=True)
 class PureAction:
-    """An action and what it does with its inputs. `run` raises ConnectorError."""
+    """An action and the function that computes its output. `run` raises ConnectorError."""
 
     action: Action
     run: Callable[[dict[str, Any]], Any]
@@ -30,7 +30,7 @@ class PureAction:
 def pure_action(
     run: Callable[[dict[str, Any]], Any], name: str, label: str, description: str, *fields: FieldSpec | None
 ) -> PureAction:
-    """A pure action. With None among its fields it takes any."""
+    """Return a pure action. With None among its fields it takes any inputs."""
     specs = None if None in fields else tuple(spec for spec in fields if spec is not None)
     return PureAction(Action(name=name, label=label, description=description, effect=Effect.PURE, fields=specs), run)
 
@@ -42,12 +42,12 @@ TEXT = FieldSpec(
 
 
 def invalid_input(message: str) -> ConnectorError:
-    """The error for an input that cannot be worked with."""
+    """Return the error for an invalid input."""
     return ConnectorError(message, code="invalid_input")
 
 
 def items_of(params: dict[str, Any], name: str = "items") -> list[Any]:
-    """A list that is not too long."""
+    """Return a list input. Raises ConnectorError when it is too long."""
     found: list[Any] = params[name]
     if len(found) > MAX_ITEMS:
         raise invalid_input(f"{name} has {len(found):,} items; at most {MAX_ITEMS:,} are taken")
@@ -55,7 +55,7 @@ def items_of(params: dict[str, Any], name: str = "items") -> list[Any]:
 
 
 def rows_of(params: dict[str, Any], name: str = "items") -> list[dict[str, Any]]:
-    """A list of mappings that is not too long."""
+    """Return an input that is a list of mappings. Raises ConnectorError."""
     found = items_of(params, name)
     for index, row in enumerate(found):
         if not isinstance(row, dict):
@@ -64,7 +64,7 @@ def rows_of(params: dict[str, Any], name: str = "items") -> list[dict[str, Any]]
 
 
 def text_of(params: dict[str, Any], name: str = "text", most: int = MAX_TEXT) -> str:
-    """A text that is not too long."""
+    """Return a text input. Raises ConnectorError when it is too long."""
     found: str = params[name]
     if len(found) > most:
         raise invalid_input(f"{name} has {len(found):,} characters; at most {most:,} are taken")
@@ -72,7 +72,7 @@ def text_of(params: dict[str, Any], name: str = "text", most: int = MAX_TEXT) ->
 
 
 def names_of(params: dict[str, Any], name: str, most: int = 20) -> list[str]:
-    """A list of names of fields."""
+    """Return an input that is a list of field names. Raises ConnectorError."""
     found = params.get(name) or []
     if len(found) > most or not all(isinstance(each, str) for each in found):
         raise invalid_input(f"{name} is a list of at most {most} names of fields")
@@ -80,13 +80,13 @@ def names_of(params: dict[str, Any], name: str, most: int = 20) -> list[str]:
 
 
 def list_output(items: Iterable[Any], **more: Any) -> dict[str, Any]:
-    """A list as an output."""
+    """Return the output for a list of items."""
     found = list(items)
     return {"items": found, "count": len(found), **more}
 
 
 def field_of(item: Any, path: str) -> Any:
-    """The value at a dotted path in an item, null when it is not there; the item itself for an empty path."""
+    """Return the value at a dotted path in an item, None where there is none; the item itself for an empty path."""
     if not path:
         return item
     if isinstance(item, dict) and path in item:
@@ -97,7 +97,7 @@ def field_of(item: Any, path: str) -> Any:
 
 
 def key_of(*values: Any) -> bytes:
-    """What two equal values have in common: 1 and 1.0 are equal, 1 and true are not."""
+    """Return a key that is the same for equal values: 1 and 1.0 are equal, 1 and true are not."""
     whole = [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
     try:
         return _encoder.encode(whole)
@@ -106,7 +106,7 @@ def key_of(*values: Any) -> bytes:
 
 
 def check_size(value: Any) -> None:
-    """Look at a document's depth and number of values, without recursion. Raises ConnectorError."""
+    """Check a document's depth and number of values, without recursion. Raises ConnectorError."""
     level, nodes = [value], 0
     for _ in range(MAX_DEPTH):
         nodes += len(level)

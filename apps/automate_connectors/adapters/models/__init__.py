@@ -101,9 +101,7 @@ class ModelsConnector(ConnectorAdapter):
     )
 
     def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
-        """`models`: those that are exposed and of which the person may view rows; of the chosen one `fields`, `order`,
-        and those that are `writable`.
-        """
+        """Return `models` that are allowed and viewable; of the chosen one `fields`, `order`, and `writable` fields."""
         user = context.get("user")
         known = {label: entry for label, entry in allowed_models().items() if rights.may_view(user, entry.model)}
         if name == "models":
@@ -119,7 +117,7 @@ class ModelsConnector(ConnectorAdapter):
         return found if name == "writable" else [("pk", "Primary key"), *found]
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
-        """Dispatch on the action's name."""
+        """Run the action of that name."""
         table = Table(_find_allowed_model(params["model"]), context.get("user"))
         with translate_database_errors(table.entry):
             match action:

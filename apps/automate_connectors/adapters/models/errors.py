@@ -1,4 +1,4 @@
-"""What the database and the models' own checks refuse, as errors that say what to do."""
+"""Errors of the database and of model validation, with what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from automate_connectors.model_allowlist import AllowedModel
 
 
 def invalid_row(wrong: dict[str, list[str]]) -> ConnectorError:
-    """What a row's own checks found, by field."""
+    """Return the error for a row that failed validation, by field."""
     reasons_by_field = [
         " ".join(reasons) if name == NON_FIELD_ERRORS else f"{name}: {' '.join(reasons)}"
         for name, reasons in wrong.items()
@@ -27,9 +27,9 @@ _TIMED_OUT = {"57014": "the statement took too long", "55P03": "somebody else ho
 
 @contextlib.contextmanager
 def translate_database_errors(entry: AllowedModel) -> Iterator[None]:
-    """What the database refuses, as ConnectorError. The transaction around it is rolled back with it.
+    """Turn database errors into ConnectorError. The surrounding transaction is rolled back.
 
-    Constraints that it would look at when the transaction commits, as those of foreign keys, are looked at here.
+    Deferred constraints, such as those of foreign keys, are checked here.
     """
     try:
         yield

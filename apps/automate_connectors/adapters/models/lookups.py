@@ -1,4 +1,4 @@
-"""Look-ups by a table of ours, and JSON values as a field's own type and back."""
+"""Look-ups from a fixed table, and JSON values converted to a field's type and back."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _STRUCTURED = {"ArrayField", "BinaryField", "HStoreField", "JSONField"}
 
 
 def _operators_for(field: Field) -> tuple[str, ...]:
-    """The operators that a field of this kind takes."""
+    """Return the operators that a field of this kind supports."""
     if field.get_internal_type() in _STRUCTURED or field.__class__.__name__ in _STRUCTURED:
         return ("empty",)
     found: tuple[str, ...] = ("==", "!=", "in", "not_in", "empty")
@@ -59,7 +59,7 @@ def _operators_for(field: Field) -> tuple[str, ...]:
 
 
 def build_query(field: Field, condition: Condition) -> Q:
-    """The condition on that field: its column is the field object's, its look-up our table's. Raises ConnectorError."""
+    """Return the filter for a condition, by the field's own column and our table of look-ups. Raises ConnectorError."""
     name, op, column = condition.field, condition.op, field.attname
     operators = _operators_for(field)
     if op not in operators:
@@ -88,7 +88,7 @@ def build_query(field: Field, condition: Condition) -> Q:
 
 
 def to_field_value(field: Field, value: Any) -> Any:
-    """A JSON value as the field's own type. Raises ValidationError."""
+    """Convert a JSON value to the field's type. Raises ValidationError."""
     if isinstance(value, dict | list) and field.__class__.__name__ not in _STRUCTURED:
         raise ValidationError("This takes a single value, not a list or a mapping.")
     if value == "" and field.null and not isinstance(field, _TEXTS):
@@ -107,7 +107,7 @@ def to_field_value(field: Field, value: Any) -> Any:
 
 
 def as_json(values: Iterable[Any]) -> list[Any]:
-    """Values as JSON has them: decimals as numbers, as in the events of model triggers, times as ISO 8601."""
+    """Convert values to JSON: decimals as numbers, as in the events of model triggers, times as ISO 8601."""
     plain = [float(value) if isinstance(value, decimal.Decimal) else value for value in values]
     found: list[Any] = msgspec.to_builtins(plain, enc_hook=str)
     return found

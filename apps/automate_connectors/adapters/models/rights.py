@@ -1,4 +1,4 @@
-"""What a person may do with rows: Django's permission on the model, or guardian's on single rows."""
+"""The permissions of a person on rows: Django's permission on the model, or guardian's on single rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from automate_connectors.adapters.base import ConnectorError
 
 
 def permitted(user: Any, verb: str, rows: QuerySet[Any]) -> QuerySet[Any]:
-    """All of `rows` for who holds Django's permission on the model, else those granted one by one by guardian."""
+    """Return all of `rows` with Django's permission on the model, else those granted one by one by guardian."""
     from guardian.shortcuts import get_objects_for_user  # its models need the apps to be ready
 
     model = rows.model
@@ -29,7 +29,7 @@ def permitted(user: Any, verb: str, rows: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def may_view(user: Any, model: type[models.Model]) -> bool:
-    """Whether there are rows that the person may view."""
+    """Return whether there are rows that the person may view."""
     try:
         permitted(user, "view", model._default_manager.all())
     except ConnectorError:

@@ -1,4 +1,4 @@
-"""One model, as one person may use it through the allow-list."""
+"""A model of the allow-list, as one person may use it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Table:
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def find(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Rows, how many, and whether there are more."""
+        """Return rows, their count, and whether there are more."""
         limit = _within("limit", params["limit"], MAX_FOUND)
         ordering = [self._order(name) for name in params.get("order_by") or ()]
         rows = self.where(self.permitted("view"), params.get("where")).order_by(*ordering, F("pk"))
@@ -42,7 +42,7 @@ class Table:
         return {"items": found[:limit], "count": len(found[:limit]), "more": len(found) > limit}
 
     def get(self, params: dict[str, Any]) -> dict[str, Any] | None:
-        """The one row."""
+        """Return the one matching row."""
         found = self._read(self.where(self.permitted("view"), params["where"])[:2], params.get("fields"))
         if len(found) == 1:
             return found[0]
@@ -61,7 +61,7 @@ class Table:
     # --- writing ------------------------------------------------------------------------------------------------------
 
     def create(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The new row's readable fields."""
+        """Create a row and return its readable fields."""
         rights.must_hold(self.user, "add", self.entry.model)
         instance = self.entry.model()
         self._fill(instance, values, exclude=())
@@ -70,7 +70,7 @@ class Table:
         return row
 
     def update(self, where: Any, values: dict[str, Any], at_most: int) -> dict[str, Any]:
-        """How many rows were written, and their keys."""
+        """Update rows and return their count and keys."""
         if not values:
             raise ConnectorError("values is empty: there is nothing to write", code="invalid_input")
         if any(self._writable(name).primary_key for name in values):
@@ -84,7 +84,7 @@ class Table:
         return {"count": len(rows), "pks": as_json(row.pk for row in rows)}
 
     def delete(self, where: Any, at_most: int) -> dict[str, Any]:
-        """How many rows are gone, and their keys. What Django deletes with them must be deletable as well."""
+        """Delete rows and return their count and keys. Rows that Django cascades to must be deletable as well."""
         if not self.entry.delete:
             raise ConnectorError(f"AUTOMATE_MODELS does not let {self.entry.label} be deleted", code="not_exposed")
         rows = self._locked("delete", where, at_most)
@@ -96,7 +96,7 @@ class Table:
         return {"count": len(keys), "pks": as_json(keys)}
 
     def _locked(self, verb: str, where: Any, at_most: int) -> list[Any]:
-        """The rows to work on, locked, as they are now. More than `at_most` is an error."""
+        """Return the current rows, locked. More than `at_most` is an error."""
         limit = _within("at_most", at_most, MAX_CHANGED)
         keys = list(self.where(self.permitted(verb), where).values_list("pk", flat=True)[: limit + 1])
         if len(keys) > limit:
@@ -105,7 +105,7 @@ class Table:
         return list(rows.order_by("pk").select_for_update(of=("self",), no_key=True))
 
     def _fill(self, instance: Any, values: dict[str, Any], exclude: Iterable[str]) -> None:
-        """Put the values in and check the row as a form would, but for the fields left out."""
+        """Set the values and validate the row as a form would, except the excluded fields."""
         wrong: dict[str, list[str]] = {}
         for name, value in values.items():
             field = self._writable(name)
@@ -121,7 +121,7 @@ class Table:
             raise invalid_row(wrong)
 
     def _check_cascade(self, collector: Collector, keys: list[Any]) -> None:
-        """Whatever goes along may be deleted by workflows and by this person too; rows of the relation itself do."""
+        """Check that workflows and this person may delete the cascaded rows as well."""
         parents = self.entry.model._meta.get_parent_list()
         gone: list[tuple[type[models.Model], QuerySet[Any]]] = [
             (model, model._base_manager.filter(pk__in=[row.pk for row in rows]))
@@ -148,11 +148,11 @@ class Table:
     # --- who and which ------------------------------------------------------------------------------------------------
 
     def permitted(self, verb: str) -> QuerySet[Any]:
-        """The rows on which the person may do `verb`. Raises ConnectorError when that is none of any kind."""
+        """Return the rows on which the person may do `verb`. Raises ConnectorError when they may do it on none."""
         return rights.permitted(self.user, verb, self.entry.model._default_manager.using(DEFAULT_DB_ALIAS).all())
 
     def where(self, rows: QuerySet[Any], given: Any) -> QuerySet[Any]:
-        """The rows for which all conditions hold."""
+        """Return the rows for which all conditions hold."""
         found = [self._fits(condition) for condition in conditions.read_conditions(given)]
         return rows.filter(*found)
 
@@ -165,7 +165,7 @@ class Table:
         return OrderBy(F(field.attname), descending=descending, nulls_last=True)
 
     def _readable(self, name: Any, place: str) -> Field:
-        """The field of that name, out of those that may be read. The key is always one."""
+        """Return the readable field of that name; the key is always readable."""
         if name == "pk":
             return self.entry.model._meta.pk
         field = self.entry.read.get(name) if isinstance(name, str) else None
