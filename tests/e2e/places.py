@@ -14,6 +14,7 @@ from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_llm.models import LLMBudget
 from tests.support.editors import Editor
+from tests.support.matrix import representatives
 from tests.support.workflows import TRIAGE
 
 APPROVAL = {
@@ -29,6 +30,18 @@ APPROVAL = {
     ],
     "outcomes": [{"key": "approved", "name": "Approve"}, {"key": "rejected", "name": "Reject"}],
 }
+
+#: A page of each kind; the others come with `make test-all`.
+TYPICAL = {
+    "overview", "workflows", "workflow", "builder", "builder, a branch", "review", "runs", "run", "failed run", "events",
+    "event", "approval", "notification rule", "connections", "connect, http", "webhook", "secret", "audit trail", "gallery",
+}  # fmt: skip
+EXTENTS = pytest.mark.parametrize("extent", representatives(["typical", "every"]))
+
+
+def within(extent: str, places: dict[str, str], *more: str) -> dict[str, str]:
+    """The typical places and these, or every one."""
+    return {name: path for name, path in places.items() if extent == "every" or name in {*TYPICAL, *more}}
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page
 
-from tests.e2e.places import sign_in_as_root
+from tests.e2e.places import EXTENTS, sign_in_as_root, within
 from tests.support.axe import darken, violations, without_motion
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +31,8 @@ def _open(page: Page, name: str) -> None:
             page.get_by_text("Side by side").click()
 
 
-def test_no_page_keeps_anybody_out(places, root, site):
+@EXTENTS
+def test_no_page_keeps_anybody_out(places, root, site, extent):
     page, found = root, {}
 
     def look(name):
@@ -50,7 +51,7 @@ def test_no_page_keeps_anybody_out(places, root, site):
 
     look("sign-in")
     sign_in_as_root(page)
-    for name, path in places.items():
+    for name, path in within(extent, places).items():
         page.goto(site + path)
         _open(page, name)
         look(name)

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
-from tests.e2e.places import APPROVAL
+from tests.e2e.places import APPROVAL, EXTENTS
 from tests.support.workflows import LONG_NAMES
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,9 +55,11 @@ def pages(workflow, deliver, drain, owner, endpoint):
     }
 
 
-def test_every_page_is_well(pages, signed_in, site, faults, shot):
+@EXTENTS
+def test_every_page_is_well(pages, signed_in, site, faults, shot, extent):
     page = signed_in
-    for (width, height), (name, path) in itertools.product(((1440, 900), (1024, 768), (390, 844)), pages.items()):
+    sizes = [(1440, 900), (390, 844), *([(1024, 768)] if extent == "every" else [])]
+    for (width, height), (name, path) in itertools.product(sizes, pages.items()):
         page.set_viewport_size({"width": width, "height": height})
         page.goto(site + path)
         page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
