@@ -113,7 +113,7 @@ def test_duplicate_gives_new_keys_and_rewrites_what_is_inside(editor):
     assert steps["note_2"].inputs == {"n": "{{ item }}", "of": "{{ steps.tell_2.output.message }}"}
     assert steps["tell_2"].inputs == {"message": "{{ steps.look.output.title }}"}, "what is outside stays"
     assert steps["note"].inputs["of"] == "{{ steps.tell.output.message }}"
-    assert steps["route_2"].lanes[0]["when"] == {"==": [{"var": "steps.look.output.title"}, "bug"]}
+    assert steps["route_2"].named_slots[0]["when"] == {"==": [{"var": "steps.look.output.title"}, "bug"]}
     assert not [problem for problem in state.problems if problem.level == "error"]
 
 
@@ -247,7 +247,7 @@ def test_what_happens_on_time_out(editor):
 
 
 def names(editor, key):
-    return [lane["name"] for lane in editor.draft.steps[key].lanes]
+    return [lane["name"] for lane in editor.draft.steps[key].named_slots]
 
 
 def test_routes_are_added_reordered_renamed_and_removed(editor):

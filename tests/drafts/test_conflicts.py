@@ -76,7 +76,7 @@ def test_nobody_conflicts_with_what_they_typed_just_now(editor, anna):
     seen, rule = editor.rev_of("edit", {"key": "route"}), {"==": [{"var": "steps.look.output.title"}, ""]}
     for typed in ("d", "de", "def"):
         editor.do("edit_condition", rev=seen, key="route", arm="bug", when={"==": [rule["=="][0], typed]})
-    assert editor.draft.steps["route"].lanes[0]["when"]["=="][1] == "def"
+    assert editor.draft.steps["route"].named_slots[0]["when"]["=="][1] == "def"
     assert DraftCommand.objects.filter(kind="edit_condition").count() == 1, "typing in one value is one edit"
     DraftCommand.objects.update(changed_at=timezone.now() - dt.timedelta(minutes=1))
     with pytest.raises(ConflictError):

@@ -117,7 +117,7 @@ def document_of(draft, operation, first, second):
     slots = [("", ""), *((each.key, slot) for each in draft.steps.values() for slot in each.slots)]
     parent, slot = slots[second % len(slots)]
     to = {"parent": parent, "slot": slot, "index": first % 5}
-    arm = node.lanes[second % len(node.lanes)]["key"] if node and node.lanes else "none"
+    arm = node.named_slots[second % len(node.named_slots)]["key"] if node and node.named_slots else "none"
     fields = ("notes", "disabled", "retry", "on_error", "items", "timeout", "on_timeout", "inputs.x", "match", "when")
     trigger = sorted(draft.triggers)[second % len(draft.triggers)] if draft.triggers else "none"
     return [

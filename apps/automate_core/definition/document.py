@@ -112,7 +112,7 @@ class Route(_Part, frozen=True, kw_only=True):
 
 
 class BranchStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="branch"):
-    """Take the first arm whose condition holds, or `match: all` that do, one after the other; else `otherwise`."""
+    """Run the first route whose condition holds, or with `match: all` each that does, in order; else `otherwise`."""
 
     match: Literal["first", "all"] = "first"
     arms: list[Route]
@@ -120,7 +120,7 @@ class BranchStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="branch
 
 
 class NamedSlot(_Part, frozen=True, kw_only=True):
-    """One arm of a parallel step, or one outcome of an approval."""
+    """A parallel branch, or an outcome of an approval."""
 
     key: Key
     name: Name = ""
@@ -128,7 +128,7 @@ class NamedSlot(_Part, frozen=True, kw_only=True):
 
 
 class ParallelStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="parallel"):
-    """Run all arms at once, at most `limit` of them, and go on when all have ended."""
+    """Run all branches at once, at most `limit` of them, and continue when all have ended."""
 
     arms: Annotated[list[NamedSlot], Meta(max_length=50)]
     limit: Annotated[int, Meta(ge=1, le=50)] = 10

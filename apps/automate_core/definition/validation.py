@@ -226,12 +226,12 @@ def _hollow(step: Step, place: str) -> Iterator[Problem]:
             yield Problem(f"{place}.steps", "there is no step in it yet", missing=True)
 
 
-def _in_slot_keys(lanes: Iterable[Route | NamedSlot], place: str, reserved: str) -> Iterator[Problem]:
+def _in_slot_keys(named_slots: Iterable[Route | NamedSlot], place: str, reserved: str) -> Iterator[Problem]:
     keys = {reserved}
-    for index, lane in enumerate(lanes):
-        if lane.key in keys:
-            yield Problem(f"{place}[{index}].key", f"{lane.key!r} is taken by another route")
-        keys.add(lane.key)
+    for index, named_slot in enumerate(named_slots):
+        if named_slot.key in keys:
+            yield Problem(f"{place}[{index}].key", f"{named_slot.key!r} is taken by another route")
+        keys.add(named_slot.key)
 
 
 def _in_wait(step: WaitStep, place: str, here: _Here) -> Iterator[Problem]:

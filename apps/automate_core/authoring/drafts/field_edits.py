@@ -137,44 +137,44 @@ def add_slot(draft: Draft, request: requests.AddSlot) -> EditResult:
     node = find_step(draft, request.key)
     if node.kind not in NAMED_SLOT_FIELDS:
         raise RefusedError(f"{node.label} has no routes", "key")
-    if len(node.lanes) >= insertion.MAX_SLOTS:
+    if len(node.named_slots) >= insertion.MAX_SLOTS:
         raise RefusedError(f"{node.label} has {insertion.MAX_SLOTS} routes, which is the most", "key")
     word = {"branch": "Route", "parallel": "Track", "approval": "Outcome"}[node.kind]
-    name = _text(request.name) or f"{word} {len(node.lanes) + 1}"
-    taken = {lane["key"] for lane in node.lanes} | {OTHERWISE, TIMEOUT}
-    lane: dict[str, Any] = {"key": insertion.free_key(name, taken), "name": name, "steps": []}
+    name = _text(request.name) or f"{word} {len(node.named_slots) + 1}"
+    taken = {named_slot["key"] for named_slot in node.named_slots} | {OTHERWISE, TIMEOUT}
+    named_slot: dict[str, Any] = {"key": insertion.free_key(name, taken), "name": name, "steps": []}
     if node.kind == "branch":
-        lane["when"] = insertion.checked_value("when", request.when)
-    lanes = list(node.lanes)
-    lanes.insert(len(lanes) if request.index is None else request.index, lane)
-    draft.steps[node.key] = _with_named_slots(node, lanes)
+        named_slot["when"] = insertion.checked_value("when", request.when)
+    named_slots = list(node.named_slots)
+    named_slots.insert(len(named_slots) if request.index is None else request.index, named_slot)
+    draft.steps[node.key] = _with_named_slots(node, named_slots)
     return EditResult(f"Added {name} to {node.label}", node.key)
 
 
 def remove_slot(draft: Draft, request: requests.RemoveSlot) -> EditResult:
     """One less, with the steps in it."""
     node, at = _find_slot(draft, request.key, request.arm)
-    draft.steps[node.key] = _with_named_slots(node, [*node.lanes[:at], *node.lanes[at + 1 :]])
+    draft.steps[node.key] = _with_named_slots(node, [*node.named_slots[:at], *node.named_slots[at + 1 :]])
     gone = draft.drop_homeless()
     dropped = f" with {', '.join(each.label for each in gone)}" if gone else ""
-    return EditResult(f"Removed {_name(node.lanes[at])} of {node.label}{dropped}"[:300], node.key)
+    return EditResult(f"Removed {_name(node.named_slots[at])} of {node.label}{dropped}"[:300], node.key)
 
 
 def move_slot(draft: Draft, request: requests.MoveSlot) -> EditResult:
     """Another place among its like."""
     node, at = _find_slot(draft, request.key, request.arm)
-    lanes = list(node.lanes)
-    lanes.insert(request.index, lanes.pop(at))
-    draft.steps[node.key] = _with_named_slots(node, lanes)
-    return EditResult(f"Moved {_name(node.lanes[at])} to {lanes.index(node.lanes[at]) + 1} of {len(lanes)}", node.key)
+    moved, reordered = node.named_slots[at], list(node.named_slots)
+    reordered.insert(request.index, reordered.pop(at))
+    draft.steps[node.key] = _with_named_slots(node, reordered)
+    return EditResult(f"Moved {_name(moved)} to {reordered.index(moved) + 1} of {len(reordered)}", node.key)
 
 
 def rename_slot(draft: Draft, request: requests.RenameSlot) -> EditResult:
     """Another label."""
     node, at = _find_slot(draft, request.key, request.arm)
-    lane = {**node.lanes[at], "name": _text(request.name)}
-    draft.steps[node.key] = _with_named_slots(node, [*node.lanes[:at], lane, *node.lanes[at + 1 :]])
-    return EditResult(f"Renamed {_name(node.lanes[at])} of {node.label} to {_name(lane)}", node.key)
+    named_slot = {**node.named_slots[at], "name": _text(request.name)}
+    draft.steps[node.key] = _with_named_slots(node, [*node.named_slots[:at], named_slot, *node.named_slots[at + 1 :]])
+    return EditResult(f"Renamed {_name(node.named_slots[at])} of {node.label} to {_name(named_slot)}", node.key)
 
 
 def edit_condition(draft: Draft, request: requests.EditCondition) -> EditResult:
@@ -182,25 +182,25 @@ def edit_condition(draft: Draft, request: requests.EditCondition) -> EditResult:
     node, at = _find_slot(draft, request.key, request.arm)
     if node.kind != "branch":
         raise RefusedError(f"{node.label} has no conditions", "when")
-    lane = {**node.lanes[at], "when": insertion.checked_value("when", request.when)}
-    draft.steps[node.key] = _with_named_slots(node, [*node.lanes[:at], lane, *node.lanes[at + 1 :]])
-    return EditResult(f"Changed when {node.label} takes {_name(lane)}", node.key)
+    named_slot = {**node.named_slots[at], "when": insertion.checked_value("when", request.when)}
+    draft.steps[node.key] = _with_named_slots(node, [*node.named_slots[:at], named_slot, *node.named_slots[at + 1 :]])
+    return EditResult(f"Changed when {node.label} takes {_name(named_slot)}", node.key)
 
 
 def _find_slot(draft: Draft, key: str, arm: str) -> tuple[StepNode, int]:
     node = find_step(draft, key)
-    found = next((at for at, lane in enumerate(node.lanes) if lane["key"] == arm), None)
+    found = next((at for at, named_slot in enumerate(node.named_slots) if named_slot["key"] == arm), None)
     if found is None:
         raise RefusedError(f"{node.label} has no route {arm!r} any more", "arm")
     return node, found
 
 
-def _with_named_slots(node: StepNode, lanes: list[dict[str, Any]]) -> StepNode:
-    return replace(node, settings={**node.settings, NAMED_SLOT_FIELDS[node.kind]: lanes})
+def _with_named_slots(node: StepNode, named_slots: list[dict[str, Any]]) -> StepNode:
+    return replace(node, settings={**node.settings, NAMED_SLOT_FIELDS[node.kind]: named_slots})
 
 
-def _name(lane: dict[str, Any]) -> str:
-    return str(lane.get("name") or lane["key"].replace("_", " ").capitalize())
+def _name(named_slot: dict[str, Any]) -> str:
+    return str(named_slot.get("name") or named_slot["key"].replace("_", " ").capitalize())
 
 
 # --- triggers and the workflow itself ---------------------------------------------------------------------------------

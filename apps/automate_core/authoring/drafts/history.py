@@ -64,7 +64,7 @@ def record_edit(
         words=words,
         author=by,
         changes=[change.document() for change in changes],
-        structural=any(change.moves for change in changes) or kind in _ARMS,
+        structural=any(change.moves for change in changes) or kind in _SLOT_KINDS,
         rev=workflow.rev,
         changed_by=by,
     )
@@ -74,7 +74,7 @@ def record_edit(
     return made, True
 
 
-_ARMS = {"add_arm", "remove_arm", "move_arm"}
+_SLOT_KINDS = {"add_arm", "remove_arm", "move_arm"}
 _TYPED = {"edit", "edit_trigger", "rename", "rename_arm", "edit_condition"}
 
 
@@ -108,15 +108,17 @@ def _names(change: Change) -> set[str]:
 
 def _parts(name: str, was: Any, now: Any) -> set[str]:
     """The fields of routes, tracks or outcomes that differ; the name itself where it holds none, or not the same."""
-    lanes = [{lane["key"]: lane for lane in value} for value in (was, now) if _are_lanes(value)]
-    if name not in _LANES or len(lanes) < 2 or list(lanes[0]) != list(lanes[1]):
+    named_slots = [
+        {named_slot["key"]: named_slot for named_slot in value} for value in (was, now) if _are_named_slots(value)
+    ]
+    if name not in _NAMED_SLOTS or len(named_slots) < 2 or list(named_slots[0]) != list(named_slots[1]):
         return {name}
-    old, new = lanes
+    old, new = named_slots
     return {
         part
-        for key, lane in new.items()
-        for field in {*lane, *old[key]}
-        for part in _leaves(f"{name}.{key}.{field}", old[key].get(field), lane.get(field))
+        for key, named_slot in new.items()
+        for field in {*named_slot, *old[key]}
+        for part in _leaves(f"{name}.{key}.{field}", old[key].get(field), named_slot.get(field))
     }
 
 
@@ -129,11 +131,11 @@ def _leaves(name: str, was: Any, now: Any) -> set[str]:
     return {name} if was != now else set()
 
 
-_LANES = {f"settings.{name}" for name in NAMED_SLOT_FIELDS.values()}
+_NAMED_SLOTS = {f"settings.{name}" for name in NAMED_SLOT_FIELDS.values()}
 
 
-def _are_lanes(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(lane, dict) and "key" in lane for lane in value)
+def _are_named_slots(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(named_slot, dict) and "key" in named_slot for named_slot in value)
 
 
 def changes_of(command: DraftCommand) -> list[Change]:

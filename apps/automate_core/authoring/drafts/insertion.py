@@ -156,16 +156,16 @@ def build_node(document: Mapping[str, Any], key: str) -> StepNode:
     return StepNode(key=key, kind=kind, policy=values["policy"], settings=settings, **values["columns"])
 
 
-def _named_slots(kind: str, name: str, lanes: Any) -> list[dict[str, Any]]:
+def _named_slots(kind: str, name: str, named_slots: Any) -> list[dict[str, Any]]:
     """Routes, tracks or outcomes without the steps in them."""
     reserved = {OTHERWISE} if kind == "branch" else {TIMEOUT} if kind == "approval" else set()
     found: list[dict[str, Any]] = []
-    if not isinstance(lanes, list):
+    if not isinstance(named_slots, list):
         raise RefusedError("has to be a list of mappings", name)
-    for lane in lanes:
-        if not isinstance(lane, dict):
+    for named_slot in named_slots:
+        if not isinstance(named_slot, dict):
             raise RefusedError("has to be a list of mappings", name)
-        bare = {**({"when": None} if kind == "branch" else {}), **lane, "steps": []}
+        bare = {**({"when": None} if kind == "branch" else {}), **named_slot, "steps": []}
         try:
             convert(bare, Route if kind == "branch" else NamedSlot, name)
         except DefinitionError as error:

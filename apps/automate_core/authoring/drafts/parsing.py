@@ -94,7 +94,7 @@ def _step(node: StepNode, path: str, lists: Mapping[tuple[str, str], list[StepNo
 
 
 def _slot_place(node: StepNode, slot: str) -> str:
-    numbers = {each["key"]: number for number, each in enumerate(node.lanes)}
+    numbers = {each["key"]: number for number, each in enumerate(node.named_slots)}
     return slot_place(node.kind, slot, numbers.get(slot))
 
 

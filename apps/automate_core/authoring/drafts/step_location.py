@@ -11,7 +11,7 @@ _WAYS = {"branch": "route", "parallel": "track", "approval": "outcome"}
 
 def slot_location(holder: StepNode, slot: str) -> str:
     """A list inside a step."""
-    name = next((lane.get("name", "") for lane in holder.lanes if lane["key"] == slot), "")
+    name = next((named_slot.get("name", "") for named_slot in holder.named_slots if named_slot["key"] == slot), "")
     return describe_location(holder.kind, slot, name, holder.label)
 
 

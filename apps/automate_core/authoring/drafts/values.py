@@ -68,7 +68,7 @@ class StepNode:
         return self.parent, self.slot
 
     @property
-    def lanes(self) -> list[dict[str, Any]]:
+    def named_slots(self) -> list[dict[str, Any]]:
         """The routes, tracks or outcomes, each with its key; none for a step that has no such."""
         found: list[dict[str, Any]] = (
             self.settings.get(NAMED_SLOT_FIELDS[self.kind], []) if self.kind in NAMED_SLOT_FIELDS else []
@@ -78,7 +78,7 @@ class StepNode:
     @property
     def slots(self) -> list[str]:
         """The lists of steps inside it, in evaluation order."""
-        found = [lane["key"] for lane in self.lanes] or list(_SLOTS.get(self.kind, ()))
+        found = [named_slot["key"] for named_slot in self.named_slots] or list(_SLOTS.get(self.kind, ()))
         if self.kind == "branch":
             found.append(OTHERWISE)
         if self.kind in {"wait", "approval"} and self.settings.get("on_timeout") is not None:
@@ -211,9 +211,9 @@ class Draft:
 
 def slot_container(document: dict[str, Any], slot: str) -> tuple[dict[str, Any], str]:
     """Where the steps of a slot stand in a step's document: (mapping, name)."""
-    for lane in document.get("arms") or document.get("outcomes") or ():
-        if lane["key"] == slot:
-            return lane, "steps"
+    for named_slot in document.get("arms") or document.get("outcomes") or ():
+        if named_slot["key"] == slot:
+            return named_slot, "steps"
     if slot == TIMEOUT:
         return document, "on_timeout"
     if slot == "on_error" and document["kind"] == "action":

@@ -183,7 +183,7 @@ def _step_fields(step: Step) -> Values:
     for slot in slots(step):
         document.pop(slot.place, None)  # a list of its own; those of routes and outcomes are taken out below
     for name in ("arms", "outcomes"):
-        document[name] = [{**lane, "steps": None} for lane in document.get(name, ())]
+        document[name] = [{**named_slot, "steps": None} for named_slot in document.get(name, ())]
     if isinstance(step, ActionStep) and isinstance(document.get("on_error"), dict):
         document["on_error"] = {name: value for name, value in document["on_error"].items() if name != "steps"} or True
     return _flat_fields(document)
@@ -197,7 +197,7 @@ def _flat_fields(document: Mapping[str, Any]) -> Values:
     found: dict[str, Any] = {}
     for name, value in document.items():
         if name in _NAMED and isinstance(value, list):
-            found |= _lanes(name, value, str(document.get("kind", "")))
+            found |= _named_values(name, value, str(document.get("kind", "")))
         elif name in _SPREAD and isinstance(value, dict):
             prefix = "" if name == "inputs" else f"{name.replace('_', ' ')} "
             found |= {f"{prefix}{inner}": given for inner, given in value.items()}
@@ -206,19 +206,19 @@ def _flat_fields(document: Mapping[str, Any]) -> Values:
     return found
 
 
-def _lanes(name: str, lanes: list[dict[str, Any]], kind: str) -> Values:
+def _named_values(name: str, named_slots: list[dict[str, Any]], kind: str) -> Values:
     word = {"arms": "track" if kind == "parallel" else "route", "outcomes": "outcome", "form": "form field"}[name]
     found: dict[str, Any] = {}
-    for lane in lanes:
-        key = str(lane.get("key") or lane.get("name"))
+    for named_slot in named_slots:
+        key = str(named_slot.get("key") or named_slot.get("name"))
         if name == "form":
-            found[f"{word} {key}"] = lane
+            found[f"{word} {key}"] = named_slot
             continue
-        found[f"{word} {key}"] = lane.get("name") or key
-        if "when" in lane:
-            found[f"condition of {lane.get('name') or key}"] = lane["when"]
-    if len(lanes) > 1:
-        found[f"order of {word}s"] = [lane.get("key") or lane.get("name") for lane in lanes]
+        found[f"{word} {key}"] = named_slot.get("name") or key
+        if "when" in named_slot:
+            found[f"condition of {named_slot.get('name') or key}"] = named_slot["when"]
+    if len(named_slots) > 1:
+        found[f"order of {word}s"] = [named_slot.get("key") or named_slot.get("name") for named_slot in named_slots]
     return found
 
 

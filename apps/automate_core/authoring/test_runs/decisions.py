@@ -66,7 +66,7 @@ def _output(step: ApprovalStep, decision: Decision, by: Person) -> dict[str, Any
     if decision.outcome == TIMED_OUT:
         return {"outcome": TIMED_OUT}
     name = step.name or step.key
-    if decision.outcome not in {lane.key for lane in step.outcomes}:
+    if decision.outcome not in {named_slot.key for named_slot in step.outcomes}:
         raise DecisionError(f"{name} has no outcome {decision.outcome!r}")
     given = {asked.name: example_answer(asked) for asked in step.form} | dict(decision.form)
     try:

@@ -131,10 +131,10 @@ def condition_dom_id(rev_of: str, *about: str) -> str:
 def step_conditions(state: DraftState, node: StepNode, user: User, told: Mapping[str, FieldMessage]) -> Conditions:
     """Conditions of a step: of its routes by key, or of a loop as `until`."""
     if node.kind == "branch":
-        rules = {lane["key"]: lane.get("when") for lane in node.lanes}
+        rules = {lane["key"]: lane.get("when") for lane in node.named_slots}
         faults = {
             lane["key"]: message_at(told, f"{NAMED_SLOT_FIELDS[node.kind]}[{at}].when")
-            for at, lane in enumerate(node.lanes)
+            for at, lane in enumerate(node.named_slots)
         }
         about, label = "arm", "Taken when"
     elif node.kind == "repeat":

@@ -187,13 +187,13 @@ def _is_beside(name: str, node: StepNode) -> bool:
 
 
 def _slot_rows(node: StepNode, said: Mapping[str, FieldMessage], conditions: Conditions) -> Iterator[SlotRow]:
-    for index, lane in enumerate(node.lanes):
+    for index, lane in enumerate(node.named_slots):
         place = f"{NAMED_SLOT_FIELDS[node.kind]}[{index}]"
         yield SlotRow(
             key=lane["key"],
             name=lane.get("name", ""),
             index=index,
-            last=index == len(node.lanes) - 1,
+            last=index == len(node.named_slots) - 1,
             told=message_at({name: each for name, each in said.items() if ".when" not in name}, place),
             condition=conditions.views.get(lane["key"]),
         )

@@ -114,7 +114,7 @@ def _problem_line(draft: Draft, problem: DraftProblem) -> ProblemLine:
 def _locate_in_step(node: StepNode, name: str) -> tuple[str, str]:
     """(label, element id) in a step's panel."""
     lanes = NAMED_SLOT_FIELDS.get(node.kind, "")
-    for index, lane in enumerate(node.lanes):
+    for index, lane in enumerate(node.named_slots):
         if concerns_field(name, f"{lanes}[{index}]"):
             is_condition = concerns_field(name, f"{lanes}[{index}].when")
             at = condition_dom_id(node.key, lane["key"]) if is_condition else f"arm-{lane['key']}-name"
