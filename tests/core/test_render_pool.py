@@ -87,7 +87,7 @@ sys.path += sys.argv[1:]
 from automate_core.expressions.templating import render_worker
 render_worker.warm_up()
 out = os.write
-given_up = render_worker.give_up()
+given_up = render_worker.drop_privileges()
 
 def attempt(act):
     try:

@@ -53,27 +53,27 @@ def _from_source(scan: RunScan, source: str, **values: object) -> RunScan:
 
 def of_workflows(scan: RunScan, workflows: list[int]) -> RunScan:
     """Runs of these workflows, as a condition on each run."""
-    return scan.asking("run.workflow_id = ANY(%(named)s)", named=workflows)
+    return scan.with_condition("run.workflow_id = ANY(%(named)s)", named=workflows)
 
 
 def of_origins(scan: RunScan, origins: list[str]) -> RunScan:
     """Runs with one of these origins."""
-    return scan.asking("run.origin = ANY(%(origins)s)", origins=origins)
+    return scan.with_condition("run.origin = ANY(%(origins)s)", origins=origins)
 
 
 def of_versions(scan: RunScan, versions: list[int]) -> RunScan:
     """Runs of these versions."""
-    return scan.asking("run.version_id = ANY(%(versions)s)", versions=versions)
+    return scan.with_condition("run.version_id = ANY(%(versions)s)", versions=versions)
 
 
 def at_least(scan: RunScan, seconds: float) -> RunScan:
     """Runs that took at least so long, or have until now."""
-    return scan.asking(f"{_DURATION} >= %(longer)s * interval '1 s'", longer=seconds)
+    return scan.with_condition(f"{_DURATION} >= %(longer)s * interval '1 s'", longer=seconds)
 
 
 def at_most(scan: RunScan, seconds: float) -> RunScan:
     """Runs that took at most so long, or have until now."""
-    return scan.asking(f"{_DURATION} <= %(shorter)s * interval '1 s'", shorter=seconds)
+    return scan.with_condition(f"{_DURATION} <= %(shorter)s * interval '1 s'", shorter=seconds)
 
 
 _DURATION = "coalesce(run.finished_at, automate_now()) - run.started_at"
@@ -81,18 +81,18 @@ _DURATION = "coalesce(run.finished_at, automate_now()) - run.started_at"
 
 def rerun(scan: RunScan, *, is_rerun: bool) -> RunScan:
     """Runs that were re-run, or were not."""
-    return scan.asking(f"run.rerun_at IS {'NOT ' if is_rerun else ''}NULL")
+    return scan.with_condition(f"run.rerun_at IS {'NOT ' if is_rerun else ''}NULL")
 
 
 def with_open_wait(scan: RunScan, kinds: list[str]) -> RunScan:
     """Runs with an open wait of one of these kinds."""
-    return scan.asking(_HAS_OPEN_WAIT, wait_kinds=kinds)
+    return scan.with_condition(_HAS_OPEN_WAIT, wait_kinds=kinds)
 
 
 def with_error(scan: RunScan, text: str) -> RunScan:
     """Runs whose error message contains the text, in either case."""
     key = f"error_{len(scan.asked)}"
-    return scan.asking(f"run.error ->> 'message' ILIKE %({key})s", **{key: _ilike_pattern(text)})
+    return scan.with_condition(f"run.error ->> 'message' ILIKE %({key})s", **{key: _ilike_pattern(text)})
 
 
 def _ilike_pattern(text: str) -> str:

@@ -44,7 +44,7 @@ class RunScan:
         """How many there are."""
         return len(self.workflows or [0]) * len(self.statuses or [0])
 
-    def asking(self, condition: str, **values: Any) -> RunScan:
+    def with_condition(self, condition: str, **values: Any) -> RunScan:
         """The scan with a further condition."""
         return replace(self, asked=(*self.asked, condition), values={**self.values, **values})
 
@@ -52,9 +52,9 @@ class RunScan:
         """The scan with conditions in place of index ranges."""
         part = self if self.source else replace(self, source=ALL)
         if self.workflows is not None:
-            part = part.asking("run.workflow_id = ANY(%(of_workflows)s)", of_workflows=self.workflows)
+            part = part.with_condition("run.workflow_id = ANY(%(of_workflows)s)", of_workflows=self.workflows)
         if self.statuses is not None:
-            part = part.asking("run.status = ANY(%(of_statuses)s)", of_statuses=self.statuses)
+            part = part.with_condition("run.status = ANY(%(of_statuses)s)", of_statuses=self.statuses)
         return replace(part, workflows=None, statuses=None)
 
     def in_ranges(self, *, always: bool = False) -> RunScan:

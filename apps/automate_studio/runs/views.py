@@ -42,7 +42,7 @@ def run_list(request: HtmxRequest) -> HttpResponse:
 @require_safe
 def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """A run: tree, timeline, and the step or loop item that `?step=` names."""
-    page = load_run(request.user, run_id, RunView.of(request.GET))
+    page = load_run(request.user, run_id, RunView.from_query(request.GET))
     path = page.step_at(request.GET.get("step") or page.default_path())
     shown = _inspect_step(request, page, path)
     may_run = can(request.user, "run", page.run.workflow)
@@ -69,7 +69,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 @require_safe
 def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
     """Panel of a step, or of an attempt with `?attempt=`; `?tab=` names open tabs."""
-    page = load_run(request.user, run_id, RunView.of(request.GET, path))
+    page = load_run(request.user, run_id, RunView.from_query(request.GET, path))
     shown = _inspect_step(request, page, page.step_at(path))
     if shown is None:
         raise Http404

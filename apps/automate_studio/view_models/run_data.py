@@ -31,7 +31,7 @@ class RunView:
     page: int | None = None
 
     @classmethod
-    def of(cls, query: Mapping[str, Any], step: str = "") -> RunView:
+    def from_query(cls, query: Mapping[str, Any], step: str = "") -> RunView:
         """The view of a query, without invalid parameters. The item that contains `step` is shown."""
         path = (step or query.get("step") or "").replace("\0", "")
         frame = innermost_item(path) or innermost_item(query.get("item", "").replace("\0", ""))

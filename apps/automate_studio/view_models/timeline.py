@@ -179,7 +179,7 @@ def build_timeline(
         (index * step / total * 100, _tick_label(index * step, step)) for index in range(int(total / step) + 1)
     )
     return Timeline(
-        rows=tuple(_RowBuilder(run, begun, end).of(tree.cards, 0)),
+        rows=tuple(_RowBuilder(run, begun, end).build_rows(tree.cards, 0)),
         ticks=tuple(tick for tick in ticks if tick[0] < 97),
         now=None if end else seconds / total * 100,
         total_ms=max(1, round(total * 1000)),
@@ -193,7 +193,7 @@ class _RowBuilder:
     begun: dt.datetime
     end: dt.datetime | None
 
-    def of(self, cards: Iterable[StepCard], depth: int, lane: str = "") -> Iterator[AnyRow]:
+    def build_rows(self, cards: Iterable[StepCard], depth: int, lane: str = "") -> Iterator[AnyRow]:
         for card in cards:
             yield self._row(card, depth, lane)
             lane = ""
@@ -207,9 +207,9 @@ class _RowBuilder:
         passed = [route for route in card.routes if route.state == "off" and route.cards]
         for route in card.routes:
             if route not in passed:
-                yield from self.of(route.cards, depth, route.name if card.parallel else "")
+                yield from self.build_rows(route.cards, depth, route.name if card.parallel else "")
         if passed and card.state == "skipped":
-            yield from (row for route in passed for row in self.of(route.cards, depth))
+            yield from (row for route in passed for row in self.build_rows(route.cards, depth))
         elif passed:
             yield PassedRow(
                 first=passed[0].cards[0],
@@ -226,7 +226,7 @@ class _RowBuilder:
         if not listed:
             return
         if items.shown not in {item.index for item in items.page}:
-            yield from self.of(inside, depth + 1)
+            yield from self.build_rows(inside, depth + 1)
         for item in items.page:
             shown = item.index == items.shown
             over = item.state not in LIVE_STATES or self.end is not None
@@ -242,7 +242,7 @@ class _RowBuilder:
                 shown=shown,
             )
             if shown:
-                yield from self.of(inside, depth + 1)
+                yield from self.build_rows(inside, depth + 1)
 
     def _row(self, card: StepCard, depth: int, lane: str) -> StepRow:
         recorded = self.run.at(card.path)

@@ -176,12 +176,12 @@ class Draft:
         """How deep the deepest step stands; 1 at the top."""
         depths: dict[str, int] = {"": 0}
 
-        def of(key: str) -> int:
+        def depth_of(key: str) -> int:
             if key not in depths:
-                depths[key] = of(self.steps[key].parent) + 1
+                depths[key] = depth_of(self.steps[key].parent) + 1
             return depths[key]
 
-        return max(map(of, self.steps), default=0)
+        return max(map(depth_of, self.steps), default=0)
 
     def place_at(self, node: StepNode, place: tuple[str, str], index: int | None) -> None:
         """Put a step into a list before the one at `index`, or last; spread its neighbours where there is no gap."""

@@ -36,7 +36,7 @@ def main() -> None:
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     try:
         warm_up()
-        ready = Ready(give_up())
+        ready = Ready(drop_privileges())
     except Exception as error:  # noqa: BLE001 - handed to the one who started it, who says so
         ready = Ready([], f"{type(error).__name__}: {error}")
     answers.write(frame(msgspec.json.encode(ready)))
@@ -59,8 +59,8 @@ def warm_up() -> None:
         compile_template(offered.example).evaluate({"event": {"payload": {}}})
 
 
-def give_up() -> list[str]:
-    """Give up what the system lets go; gives its names. It starts with less, too: docs/templates.md."""
+def drop_privileges() -> list[str]:
+    """Drop every privilege that the system takes back, and return their names (docs/templates.md)."""
     done = [name for name, flags in _namespaces() if _granted(functools.partial(os.unshare, flags))][:1]
     if os.getuid() == 0 and _granted(_become_nobody):
         done.append("root")

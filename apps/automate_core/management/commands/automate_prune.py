@@ -74,7 +74,7 @@ class Command(BaseCommand):
                 self._check(done + Counter(standing.counts) - before)
                 standing = pruning.prune_batch(standing, pace, wait=True)
                 self._tell(standing.counts if standing else {})
-                self._stopping.wait(pace.rest)
+                self._stopping.wait(pace.pause_seconds)
             done += Counter(standing.counts if standing else {}) - before
         self.stdout.write(f"Let go of {describe_counts(done)}.")
 
@@ -84,7 +84,7 @@ class Command(BaseCommand):
             counts += more
             self._check(counts)
             self._tell(counts)
-            self._stopping.wait(pace.rest)
+            self._stopping.wait(pace.pause_seconds)
         self.stdout.write(f"Would let go of {describe_counts(counts)}.")
 
     def _check(self, counts: Mapping[str, int]) -> None:

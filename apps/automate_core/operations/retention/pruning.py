@@ -40,7 +40,7 @@ class Pace:
             self.limit = min(self.limit * 2, _MOST)
 
     @property
-    def rest(self) -> float:
+    def pause_seconds(self) -> float:
         """Seconds to pause, so that pruning uses no more than its share of the time."""
         return self.took * (1 - self._share) / self._share
 
@@ -118,8 +118,8 @@ class Pruner:
             pruning = prune_batch(pruning, self._pace)
             if (spent := time.monotonic() - started) > self.AT_ONCE_SECONDS:
                 self._pace.took = spent
-                self._rest_until = time.monotonic() + self._pace.rest
-                return self._pace.rest
+                self._rest_until = time.monotonic() + self._pace.pause_seconds
+                return self._pace.pause_seconds
         return None
 
 

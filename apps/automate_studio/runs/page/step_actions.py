@@ -140,7 +140,7 @@ def _render_panel(request: HtmxRequest, run_id: uuid.UUID, path: str, status: in
         messages.success(request, shown["said"])
         there = reverse("admin:automate_core_executionrun_change", args=[run_id])
         return HttpResponseSeeOther(f"{there}?{urlencode({'step': path})}")
-    page = load_run(request.user, run_id, RunView.of({}, path))
+    page = load_run(request.user, run_id, RunView.from_query({}, path))
     panel = build_inspector(page, path, None, request.user, typed=request.POST, **shown)
     if panel is None:
         return HttpResponse(shown.get("problem", ""), status=status, content_type="text/plain; charset=utf-8")

@@ -27,7 +27,7 @@ def run_patch(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     run, after = get_run_or_404(request, run_id), parse_number(request.GET.get("after"))
     if after is not None and run.seq <= after:
         return HttpResponse(status=204, headers=_patch_headers(run))
-    page = load_run(request.user, run_id, RunView.of(request.GET))
+    page = load_run(request.user, run_id, RunView.from_query(request.GET))
     return HttpResponse(whole_patch(page), headers=_patch_headers(page.run))
 
 
@@ -45,7 +45,7 @@ async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBas
         return HttpResponse("You have too many pages open that follow a run.", status=429, content_type="text/plain")
     after = parse_number(request.GET.get("after"))
     return StreamingHttpResponse(
-        _stream_events(user.pk, run_id, -1 if after is None else after, RunView.of(request.GET)),
+        _stream_events(user.pk, run_id, -1 if after is None else after, RunView.from_query(request.GET)),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
     )
