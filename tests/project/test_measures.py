@@ -1,0 +1,61 @@
+"""The figures of the house do not grow again: what was reached stays reached."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+
+import pytest
+
+from scripts.measures import measures
+from tests.conftest import ROOT
+
+#: No more than these.
+REACHED = {
+    "modules in one folder, most": 23,
+    "file cycles": 0,
+    "template lines over 120 columns": 0,
+    "scripts on window.automate": 0,
+    "files of tests that import files of tests": 0,
+    "files that count a run as ended": 1,
+    "files that make a dispatch job": 1,
+    "files that build the event scope": 1,
+}
+FILES_OF_A_DELIVERY = 115  # a few more or less, by what the maintenance does meanwhile
+NOTHING = "{name: Nothing, slug: nothing, triggers: [{endpoint: github}], steps: [{kind: stop, key: done}]}"
+
+
+def test_the_house_is_no_larger_and_no_more_tangled_than_it_was():
+    found = measures()
+    assert found.keys() == REACHED.keys()
+    assert {name: figure for name, figure in found.items() if figure > REACHED[name]} == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_delivery_goes_through_no_more_files_than_it_did(workflow, deliver, drain, sign_in, owner):
+    """From the request that brings it to the page of its run: files of ours of which a function is called. A first
+    delivery imports them."""
+    made, client, entered = workflow(NOTHING), sign_in(owner), set()
+    ours, watch, tool = str(ROOT / "apps"), sys.monitoring, sys.monitoring.PROFILER_ID
+
+    def follow():
+        assert deliver().status_code == 202
+        drain()
+        run = made.runs.latest("pk")
+        assert client.get(f"/admin/automate_core/executionrun/{run.pk}/change/").status_code == 200
+
+    def enter(code, _):
+        if code.co_filename.startswith(ours) and code.co_flags & inspect.CO_OPTIMIZED:
+            entered.add(code.co_filename)
+        return watch.DISABLE
+
+    follow()
+    watch.use_tool_id(tool, "files of a delivery")
+    watch.register_callback(tool, watch.events.PY_START, enter)
+    watch.set_events(tool, watch.events.PY_START)
+    try:
+        follow()
+    finally:
+        watch.set_events(tool, watch.events.NO_EVENTS)
+        watch.free_tool_id(tool)
+    assert len(entered) <= FILES_OF_A_DELIVERY, "\n".join(sorted(entered))
