@@ -270,21 +270,21 @@ def test_a_worker_prunes_now_and_then_and_little_at_a_time(workflow, deliver, dr
     deliver()
     drain()
     later(40)
-    assert Pruner().turn() is None and flow.runs.count() == 1
+    assert Pruner().run_once() is None and flow.runs.count() == 1
     settings.AUTOMATE_PRUNE_HOURS = 6
     with connection.cursor() as cursor:
         cursor.execute(MANY)
     pruner, turns = Pruner(), []
-    while (rest := pruner.turn()) is not None and len(turns) < 100:
+    while (rest := pruner.run_once()) is not None and len(turns) < 100:
         turns.append(rest)
-        assert pruner.turn() > 0, "it rests"
+        assert pruner.run_once() > 0, "it rests"
         time.sleep(rest)
     assert turns and set(flow.runs.values_list("status", flat=True)) == {"waiting"}
     done = Pruning.objects.get()
     assert done.by == "worker" and done.ended_at and done.counts["runs"] == 2_001
     deliver()
     drain()
-    assert Pruner().turn() is None and Pruning.objects.count() == 1, "not again within the hours"
+    assert Pruner().run_once() is None and Pruning.objects.count() == 1, "not again within the hours"
 
 
 def test_what_cannot_be_pruned_is_said(workflow):

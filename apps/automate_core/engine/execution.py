@@ -154,7 +154,7 @@ class ExecutionEngine:
         if not self._unwritten:
             return False, None
         begun = {c.run.version_id for c in self._unwritten if c.run and c.job.id in self._walks}
-        inactive = self.rules.rights.inactive(self.journal.connection, begun)
+        inactive = self.rules.rights.inactive_versions(self.journal.connection, begun)
         reach("journal.writing")
         results = self._write(self._unwritten)
         reach("journal.written")
@@ -209,7 +209,7 @@ class ExecutionEngine:
                     self._decide_filters(job, event, matches)
         if advance:
             stored = self.journal.read([job.run_id for job in advance if job.run_id])
-            inactive = self.rules.rights.inactive(
+            inactive = self.rules.rights.inactive_versions(
                 self.journal.connection, {run.record.version_id for run in stored.values()}
             )
             checkpoints += [

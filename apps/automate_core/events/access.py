@@ -122,7 +122,9 @@ def find_event_access(user: User, verb: str, event: Event | None = None) -> Even
     for entry in watched_models():
         if operates or user.has_perm(view_permission(entry.label)):
             known[entry.source] = None
-    endpoints = _accessible_endpoints(user, verb, event, of_gone=operates or holds_for_any(user, verb, WebhookEndpoint))
+    endpoints = _accessible_endpoints(
+        user, verb, event, with_deleted=operates or holds_for_any(user, verb, WebhookEndpoint)
+    )
     partly = frozenset(origin for origin, _ in listened) - known.keys()
     partly_endpoints = of_endpoints.endpoints_of_sources(partly)
     return EventAccess(
@@ -141,12 +143,12 @@ def _workflow_sources(workflows: QuerySet[Workflow], event: Event | None) -> dic
     return {f"{own}:{slug}": None for slug in named.values_list("slug", flat=True) for own in WORKFLOW_KINDS}
 
 
-def _accessible_endpoints(user: User, verb: str, event: Event | None, *, of_gone: bool) -> dict[int, str]:
-    """Accessible endpoints with their sources; with `of_gone` also deleted ones that left events."""
+def _accessible_endpoints(user: User, verb: str, event: Event | None, *, with_deleted: bool) -> dict[int, str]:
+    """Accessible endpoints with their sources; with `with_deleted` also deleted ones that left events."""
     endpoints = permitted(user, verb, WebhookEndpoint.objects.only("slug"))
     found = endpoints.filter(pk=event.endpoint_id) if event else endpoints
     known = {endpoint.pk: endpoint.source for endpoint in found} if event is None or event.endpoint_id else {}
-    if not of_gone:
+    if not with_deleted:
         return known
     if event is None:
         return known | of_endpoints.deleted_endpoints()

@@ -11,16 +11,16 @@ _PREFIX = "webhook:"
 
 # From one key to the next by index, whatever number of events there is.
 _DELETED_ENDPOINTS = """
-WITH RECURSIVE known AS (
+WITH RECURSIVE endpoints AS (
     (SELECT endpoint_id, source FROM automate_core_event WHERE endpoint_id <> 0 ORDER BY endpoint_id, id LIMIT 1)
     UNION ALL
-    SELECT next.endpoint_id, next.source FROM known CROSS JOIN LATERAL (
+    SELECT next.endpoint_id, next.source FROM endpoints CROSS JOIN LATERAL (
         SELECT endpoint_id, source FROM automate_core_event
-        WHERE endpoint_id <> 0 AND endpoint_id > known.endpoint_id ORDER BY endpoint_id, id LIMIT 1
+        WHERE endpoint_id <> 0 AND endpoint_id > endpoints.endpoint_id ORDER BY endpoint_id, id LIMIT 1
     ) next
 )
-SELECT endpoint_id, source FROM known
-WHERE NOT EXISTS (SELECT FROM automate_core_webhookendpoint endpoint WHERE endpoint.id = known.endpoint_id)
+SELECT endpoint_id, source FROM endpoints
+WHERE NOT EXISTS (SELECT FROM automate_core_webhookendpoint endpoint WHERE endpoint.id = endpoints.endpoint_id)
 """
 
 

@@ -115,7 +115,9 @@ class RuleEngine:
 
     def _permitted(self, scopes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
         candidates = self._candidates(scopes)
-        refused = self.rights.refused(self.connection, {row.id for rows in candidates.values() for row in rows})
+        refused = self.rights.refused_triggers(
+            self.connection, {row.id for rows in candidates.values() for row in rows}
+        )
         return {key: [row for row in rows if row.id not in refused] for key, rows in candidates.items()}
 
     def _candidates(self, scopes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:

@@ -1,8 +1,8 @@
-"""Rights at the moment a run starts: what publishing asked of the run-as user is asked again.
+"""Rights of run-as users at the start of a run: the checks of publishing, made again.
 
-A trigger hands on what somebody sent, changed or ran. Its run-as user has to be active, and may read that: the
-payloads of the endpoint or the workflow, or the model. An answer counts for REMEMBERED_SECONDS in each worker, so that
-a busy trigger costs nothing; what is withdrawn holds everywhere after that time.
+A trigger passes on deliveries, changes or runs of others. Its run-as user has to be active, and may read these: the
+payloads of the endpoint or the workflow, or the model. An answer counts for CACHE_SECONDS in each worker, so that a
+busy trigger costs nothing; a withdrawn permission takes effect everywhere after that time.
 """
 
 from __future__ import annotations
@@ -46,23 +46,23 @@ class RunAsRights:
         self._versions = _RowCache(_read_versions)
         self._stopped: set[int] = set()
 
-    def refused(self, connection: Connection, triggers: Iterable[int]) -> set[int]:
+    def refused_triggers(self, connection: Connection, triggers: Iterable[int]) -> set[int]:
         """Those of these active triggers that start nothing. What changes is logged. Raises psycopg.Error."""
-        known = self._triggers.of(connection, triggers)
+        known = self._triggers.get_rows(connection, triggers)
         for row in known.values():
             if row.allowed == (row.id in self._stopped):
-                self._tell(row)
+                self._log_change(row)
         return {row.id for row in known.values() if not row.allowed}
 
-    def inactive(self, connection: Connection, versions: Iterable[int]) -> dict[int, Any]:
+    def inactive_versions(self, connection: Connection, versions: Iterable[int]) -> dict[int, Any]:
         """Those of these versions whose run-as user is not active: rows of `id`, `slug` and `who`, the user's name.
 
         Raises psycopg.Error.
         """
-        known = self._versions.of(connection, versions)
+        known = self._versions.get_rows(connection, versions)
         return {row.id: row for row in known.values() if not row.is_active}
 
-    def _tell(self, row: Any) -> None:
+    def _log_change(self, row: Any) -> None:
         if row.allowed:
             self._stopped.discard(row.id)
             log.info("workflow %s: its %s trigger starts runs again", row.slug, row.kind)
@@ -85,7 +85,7 @@ def trigger_refusals(triggers: Iterable[int]) -> dict[int, str]:
 
 
 def inactive_error(row: Any) -> dict[str, Any]:
-    """The error of a run, or of a step, that goes no further because of a row of `Rights.inactive`."""
+    """The error of a run, or of a step, that goes no further because of a row of `RunAsRights.inactive_versions`."""
     message = f"the run-as user {row.who} is not active: activate it, or publish the workflow to run as another"
     return {"code": CODE, "message": message}
 
@@ -93,13 +93,13 @@ def inactive_error(row: Any) -> dict[str, Any]:
 def _reason(row: Any) -> str:
     if not row.is_active:
         return f"the run-as user {row.who} is not active"
-    if row.kind == Trigger.Kind.EVENT and not event_types.is_declared(row.handed):
-        return f"{event_types.SETTING} does not list {row.handed!r}"
+    if row.kind == Trigger.Kind.EVENT and not event_types.is_declared(row.target):
+        return f"{event_types.SETTING} does not list {row.target!r}"
     may_not = {
-        Trigger.Kind.WEBHOOK: f"read the deliveries of the endpoint {row.handed}",
-        Trigger.Kind.RUN: f"read the payloads of the workflow {row.handed}",
-        Trigger.Kind.MODEL: f"view the model {row.handed}",
-        Trigger.Kind.EVENT: f"listen to events of the type {row.handed}",
+        Trigger.Kind.WEBHOOK: f"read the deliveries of the endpoint {row.target}",
+        Trigger.Kind.RUN: f"read the payloads of the workflow {row.target}",
+        Trigger.Kind.MODEL: f"view the model {row.target}",
+        Trigger.Kind.EVENT: f"listen to events of the type {row.target}",
     }
     return f"the run-as user {row.who} may no longer {may_not[row.kind]}"
 
@@ -109,16 +109,16 @@ class _RowCache:
 
     def __init__(self, read: Callable[[Connection, list[int]], dict[int, Any]]) -> None:
         self._read = read
-        self._known: dict[int, tuple[float, Any]] = {}
+        self._rows: dict[int, tuple[float, Any]] = {}
 
-    def of(self, connection: Connection, ids: Iterable[int]) -> dict[int, Any]:
-        asked, now = set(ids), time.monotonic()
-        if due := [each for each in asked if each not in self._known or self._known[each][0] <= now]:
-            if len(self._known) > MOST_CACHED:
-                self._known, due = {}, list(asked)
-            found = self._read(connection, due)
-            self._known.update({each: (now + CACHE_SECONDS, found.get(each)) for each in due})
-        rows = {each: self._known[each][1] for each in asked}
+    def get_rows(self, connection: Connection, ids: Iterable[int]) -> dict[int, Any]:
+        wanted, now = set(ids), time.monotonic()
+        if expired := [each for each in wanted if each not in self._rows or self._rows[each][0] <= now]:
+            if len(self._rows) > MOST_CACHED:
+                self._rows, expired = {}, list(wanted)
+            found = self._read(connection, expired)
+            self._rows.update({each: (now + CACHE_SECONDS, found.get(each)) for each in expired})
+        rows = {each: self._rows[each][1] for each in wanted}
         return {each: row for each, row in rows.items() if row is not None}
 
 
@@ -157,7 +157,7 @@ def _ask_backends(connection: Connection, row: Any) -> bool:
     """
     try:
         person = ActiveTrigger.objects.select_related(_RUN_AS).get(pk=row.id).version.run_as
-        return _BACKEND_CHECKS[row.kind](person, row.handed)
+        return _BACKEND_CHECKS[row.kind](person, row.target)
     except (LookupError, ActiveTrigger.DoesNotExist):
         return False
     except DatabaseError as error:
@@ -176,8 +176,8 @@ _BACKEND_CHECKS: dict[str, Callable[[Person, str], bool]] = {
 @cache
 def _trigger_query() -> tuple[str, tuple[Any, ...]]:
     """SQL and its values, one of which is _IDS."""
-    endpoints = WebhookEndpoint.objects.filter(slug=OuterRef("handed"))
-    workflows = Workflow.objects.filter(slug=OuterRef("handed"))
+    endpoints = WebhookEndpoint.objects.filter(slug=OuterRef("target"))
+    workflows = Workflow.objects.filter(slug=OuterRef("target"))
     may_read = Case(
         When(**{f"{_RUN_AS}__is_active": False}, then=Value(False)),
         When(**{f"{_RUN_AS}__is_superuser": True}, then=Value(True)),
@@ -186,22 +186,22 @@ def _trigger_query() -> tuple[str, tuple[Any, ...]]:
         When(kind=Trigger.Kind.MODEL, then=_may_view_model()),
         default=Value(True),
     )
-    handed = Coalesce(KT("config__endpoint"), KT("config__workflow"), KT("config__model"), KT("config__event"))
+    target = Coalesce(KT("config__endpoint"), KT("config__workflow"), KT("config__model"), KT("config__event"))
     query = ActiveTrigger.objects.annotate(
-        handed=handed,
+        target=target,
         slug=F("workflow__slug"),
         who=F(f"{_RUN_AS}__{username_field()}"),
         is_active=F(f"{_RUN_AS}__is_active"),
         allowed=may_read,
     )
-    return _compile_query(query.values_list("id", "kind", "handed", "slug", "who", "is_active", "allowed"))
+    return _compile_query(query.values_list("id", "kind", "target", "slug", "who", "is_active", "allowed"))
 
 
 def _may_view_model() -> Q:
     """Django's view of the model that the trigger names."""
     view = Permission.objects.annotate(
         label=Lower(Concat("content_type__app_label", Value("."), "content_type__model"))
-    ).filter(label=Lower(OuterRef("handed")), codename=Concat(Value("view_"), "content_type__model"))
+    ).filter(label=Lower(OuterRef("target")), codename=Concat(Value("view_"), "content_type__model"))
     return Q(Exists(view.filter(user=OuterRef(_RUN_AS)))) | Q(Exists(view.filter(group__user=OuterRef(_RUN_AS))))
 
 

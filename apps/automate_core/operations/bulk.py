@@ -49,8 +49,8 @@ def create_bulk_action(
         raise ValueError(f"choose 1 to {MOST:,} runs, not {len(runs):,}")
     BulkAction.objects.filter(ended_at__lt=timezone.now() - KEPT).delete()
     ordered = sorted(set(runs))
-    said = {"verb": verb, "options": dict(options), "total": len(ordered)}
-    action, is_new = BulkAction.objects.get_or_create(person=by, request=request or uuid7(), defaults=said)
+    values = {"verb": verb, "options": dict(options), "total": len(ordered)}
+    action, is_new = BulkAction.objects.get_or_create(person=by, request=request or uuid7(), defaults=values)
     if not is_new:
         return action
     BulkItem.objects.bulk_create(

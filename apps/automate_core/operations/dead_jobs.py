@@ -17,9 +17,9 @@ from automate_governance.permissions import SITE, NotPermittedError, Person, can
 def requeueable_jobs() -> QuerySet[OutboxJob]:
     """Dead jobs that were not requeued yet, with the reason in `last_error`. Oldest first."""
     later = OutboxJob.objects.filter(kind=OutboxJob.Kind.DISPATCH, event=OuterRef("event"), id__gt=OuterRef("id"))
-    again = ExecutionRun.objects.filter(retried_from=OuterRef("run"))
-    replayed = Q(Exists(later), kind=OutboxJob.Kind.DISPATCH) | Q(Exists(again), kind=OutboxJob.Kind.ADVANCE)
-    dead = OutboxJob.objects.filter(status=JobStatus.DEAD).exclude(replayed)
+    reruns = ExecutionRun.objects.filter(retried_from=OuterRef("run"))
+    requeued = Q(Exists(later), kind=OutboxJob.Kind.DISPATCH) | Q(Exists(reruns), kind=OutboxJob.Kind.ADVANCE)
+    dead = OutboxJob.objects.filter(status=JobStatus.DEAD).exclude(requeued)
     return dead.select_related("event", "run__workflow").defer("event__payload", "event__headers").order_by("id")
 
 
@@ -40,9 +40,9 @@ def requeue_job(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
         raise ControlError(f"the event of job {job.pk} was removed")
     if not can(by, "operate", SITE):
         raise NotPermittedError(f"{by.get_username()} may not operate the site")
-    anew = OutboxJob.objects.get(pk=lifecycle.dispatch_again(job.event.pk))
-    audit.record(by, "job.replayed", job, changes={"job": str(anew.pk)}, trace_id=job.event.trace_id)
-    return anew
+    new_job = OutboxJob.objects.get(pk=lifecycle.dispatch_again(job.event.pk))
+    audit.record(by, "job.replayed", job, changes={"job": str(new_job.pk)}, trace_id=job.event.trace_id)
+    return new_job
 
 
 def requeue_oldest(by: Person, most: int = BATCH) -> BulkResult:

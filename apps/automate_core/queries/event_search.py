@@ -48,18 +48,18 @@ class SearchResult:
 
 
 def find_events(
-    reach: EventAccess, readable: EventAccess, asked: Mapping[str, str], between: Between, now: dt.datetime
+    reach: EventAccess, readable: EventAccess, filters: Mapping[str, str], between: Between, now: dt.datetime
 ) -> SearchResult:
     """One page of accessible events: those below the key `after`, or the nearest above `before`.
 
     `readable` is the access to payloads, which `held` searches. Raises SearchError.
     """
     after, before = between
-    conditions = _conditions(reach, readable, asked, now)
-    narrowed = reach.limited_to({asked["source"]}) if "source" in asked else reach
-    if "q" in asked:
-        return _find_named(asked["q"], narrowed, conditions, after, before)
-    above, below = _keys(asked, now)
+    conditions = _conditions(reach, readable, filters, now)
+    narrowed = reach.limited_to({filters["source"]}) if "source" in filters else reach
+    if "q" in filters:
+        return _find_named(filters["q"], narrowed, conditions, after, before)
+    above, below = _keys(filters, now)
     if before:
         above = max(before, above) if above else before
     elif after:
@@ -101,22 +101,22 @@ def has_id_among(ids: list[uuid.UUID]) -> RawSQL:
 # --- conditions -------------------------------------------------------------------------------------------------------
 
 
-def _conditions(reach: EventAccess, readable: EventAccess, kept: Mapping[str, str], now: dt.datetime) -> list[Q]:
+def _conditions(reach: EventAccess, readable: EventAccess, filters: Mapping[str, str], now: dt.datetime) -> list[Q]:
     """The conditions of filters other than the source. Raises SearchError."""
     found = []
-    if "type" in kept:
-        found.append(Q(type=kept["type"]))
-    if "show" in kept:
+    if "type" in filters:
+        found.append(Q(type=filters["type"]))
+    if "show" in filters:
         started = Q(access.has_started_run(reach.workflows))
-        found.append(started if kept["show"] == "started" else ~started)
-    if "since" in kept:
-        found.append(Q(received_at__gte=now - SINCE[kept["since"]][1]))
-    if "until" in kept:
-        until = _parse_time(kept["until"])
+        found.append(started if filters["show"] == "started" else ~started)
+    if "since" in filters:
+        found.append(Q(received_at__gte=now - SINCE[filters["since"]][1]))
+    if "until" in filters:
+        until = _parse_time(filters["until"])
         if until is None:
             raise SearchError("Write the time as a date and a time of day, such as 2026-11-30 17:15.")
         found.append(Q(received_at__lte=until))
-    if held := kept.get("held"):
+    if held := filters.get("held"):
         found += [readable.condition(), _payload_contains(held)]
     return found
 
@@ -143,10 +143,10 @@ def _parse_time(text: str) -> dt.datetime | None:
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
-def _keys(kept: Mapping[str, str], now: dt.datetime) -> Between:
+def _keys(filters: Mapping[str, str], now: dt.datetime) -> Between:
     """(above, below): keys between which events of the times asked for are, since keys begin with their time."""
-    above = first_uuid7(now - SINCE[kept["since"]][1] - _SKEW) if "since" in kept else None
-    until = _parse_time(kept["until"]) if "until" in kept else None
+    above = first_uuid7(now - SINCE[filters["since"]][1] - _SKEW) if "since" in filters else None
+    until = _parse_time(filters["until"]) if "until" in filters else None
     return above, first_uuid7(until + _SKEW) if until else None
 
 

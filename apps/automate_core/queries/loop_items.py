@@ -19,80 +19,81 @@ PAGE = 10
 
 type LoopStep = ForEachStep | RepeatStep
 
-# One row for each item on the page of each loop in `asked`; a loop without any has one with nulls. An item failed when
+# One row for each item on the page of each requested loop; a loop without any has one with nulls. An item failed when
 # a step failed that nothing caught; it goes on while a row of it does, or until its last step has ended.
 ITEMS = """
-WITH asked AS (
+WITH requested_loops AS (
     SELECT * FROM json_to_recordset(%(asked)s::json) AS a(
         path text, fatal jsonb, final text, wanted int, live boolean, items text, page int)
 ), loops AS (
-    SELECT asked.*, held.status NOT IN ('running', 'waiting') AS is_over,
+    SELECT requested_loops.*, held.status NOT IN ('running', 'waiting') AS is_over,
         CASE WHEN jsonb_typeof(held.input) = 'array' THEN jsonb_array_length(held.input) END AS total
-    FROM asked LEFT JOIN LATERAL (
+    FROM requested_loops LEFT JOIN LATERAL (
         SELECT status, input FROM automate_core_steprun step
-        WHERE step.run_id = %(run)s AND step.path = asked.path ORDER BY attempt DESC LIMIT 1
+        WHERE step.run_id = %(run)s AND step.path = requested_loops.path ORDER BY attempt DESC LIMIT 1
     ) held ON true
-), tried AS (
+), newest_attempts AS (
     SELECT path, max(attempt) AS newest FROM automate_core_steprun WHERE run_id = %(run)s AND attempt > 1 GROUP BY path
-), inside AS (
+), loop_steps AS (
     SELECT loops.path AS loop, substr(step.path, length(loops.path) + 2) AS rest, step.path, step.status,
-        step.started_at, step.finished_at, step.attempt = coalesce(tried.newest, 1) AS is_last
+        step.started_at, step.finished_at, step.attempt = coalesce(newest_attempts.newest, 1) AS is_last
     FROM loops JOIN automate_core_steprun step
         ON step.run_id = %(run)s AND starts_with(step.path, loops.path || '[')
-    LEFT JOIN tried ON tried.path = step.path
-), seen AS (
-    SELECT inside.loop, split_part(rest, ']', 1)::int AS item,
+    LEFT JOIN newest_attempts ON newest_attempts.path = step.path
+), item_steps AS (
+    SELECT loop_steps.loop, split_part(rest, ']', 1)::int AS item,
         substr(rest, position(']' in rest) + 2) AS own, status, started_at, finished_at, is_last,
         is_last AND status = 'failed' AND EXISTS (
-            SELECT FROM automate_core_wait wait WHERE wait.run_id = %(run)s AND wait.path = inside.path
+            SELECT FROM automate_core_wait wait WHERE wait.run_id = %(run)s AND wait.path = loop_steps.path
             AND wait.status = 'open' AND wait.kind = 'retry'
         ) AS retries
-    FROM inside
-), summed AS (
-    SELECT seen.loop, item, min(started_at) AS started_at, max(finished_at) AS finished_at,
+    FROM loop_steps
+), item_sums AS (
+    SELECT item_steps.loop, item, min(started_at) AS started_at, max(finished_at) AS finished_at,
         bool_or(is_last AND status = 'failed' AND NOT retries AND loops.fatal ? own) AS failed,
         bool_or(is_last AND status = 'running') AS running, bool_or(retries) AS retrying,
         bool_or(is_last AND status = 'waiting') AS waiting, bool_or(is_last AND status = 'cancelled') AS cancelled,
         bool_or(loops.is_over OR own = loops.final AND is_last AND status IN ('succeeded', 'failed', 'skipped')) AS over
-    FROM seen JOIN loops ON loops.path = seen.loop GROUP BY seen.loop, item
-), stated AS (
+    FROM item_steps JOIN loops ON loops.path = item_steps.loop GROUP BY item_steps.loop, item
+), item_states AS (
     SELECT loop, item, started_at, finished_at, CASE
         WHEN failed THEN 'failed' WHEN running THEN 'running' WHEN retrying THEN 'retrying'
         WHEN waiting THEN 'waiting' WHEN cancelled THEN 'cancelled' WHEN over THEN 'succeeded' ELSE 'running' END
             AS state
-    FROM summed
-), kinds AS (
+    FROM item_sums
+), items AS (
     SELECT *, CASE WHEN state = 'failed' THEN 'failed' WHEN state IN ('succeeded', 'cancelled') THEN 'done'
         ELSE 'active' END AS kind
-    FROM stated
-), counted AS (
+    FROM item_states
+), loop_counts AS (
     SELECT loop, count(*) AS begun, count(*) FILTER (WHERE kind = 'failed') AS failed,
         count(*) FILTER (WHERE kind = 'active') AS active,
         min(item) FILTER (WHERE kind = 'failed') AS bad, min(item) FILTER (WHERE kind = 'active') AS goes_on,
         max(item) AS newest
-    FROM kinds GROUP BY loop
-), chosen AS (
+    FROM items GROUP BY loop
+), shown_loops AS (
     SELECT loops.*, begun, failed, active,
         CASE WHEN wanted <= greatest(newest, total - 1) THEN wanted WHEN live THEN coalesce(goes_on, newest)
             ELSE coalesce(bad, goes_on, newest) END AS shown
-    FROM loops LEFT JOIN counted ON counted.loop = loops.path
-), matching AS (
-    SELECT kinds.*, row_number() OVER (PARTITION BY kinds.loop ORDER BY item) - 1 AS place
-    FROM kinds JOIN loops ON loops.path = kinds.loop WHERE loops.items = '' OR kinds.kind = loops.items
+    FROM loops LEFT JOIN loop_counts ON loop_counts.loop = loops.path
+), matching_items AS (
+    SELECT items.*, row_number() OVER (PARTITION BY items.loop ORDER BY item) - 1 AS place
+    FROM items JOIN loops ON loops.path = items.loop WHERE loops.items = '' OR items.kind = loops.items
 ), pages AS (
-    SELECT chosen.*, matched, next_failed, least(
+    SELECT shown_loops.*, matched, next_failed, least(
         coalesce(page, before / %(size)s), greatest(matched - 1, 0) / %(size)s)::int AS at
-    FROM chosen LEFT JOIN LATERAL (
-        SELECT count(*) AS matched, count(*) FILTER (WHERE item < chosen.shown) AS before FROM matching
-        WHERE matching.loop = chosen.path
+    FROM shown_loops LEFT JOIN LATERAL (
+        SELECT count(*) AS matched, count(*) FILTER (WHERE item < shown_loops.shown) AS before FROM matching_items
+        WHERE matching_items.loop = shown_loops.path
     ) sizes ON true LEFT JOIN LATERAL (
-        SELECT coalesce(min(item) FILTER (WHERE item > chosen.shown), min(item)) AS next_failed FROM kinds
-        WHERE kinds.loop = chosen.path AND kind = 'failed'
+        SELECT coalesce(min(item) FILTER (WHERE item > shown_loops.shown), min(item)) AS next_failed FROM items
+        WHERE items.loop = shown_loops.path AND kind = 'failed'
     ) failures ON true
 )
 SELECT pages.path, total, coalesce(begun, 0) AS begun, coalesce(failed, 0) AS failed, coalesce(active, 0) AS active,
-    shown, matched, at, next_failed, item, state, matching.started_at, matching.finished_at
-FROM pages LEFT JOIN matching ON matching.loop = pages.path AND place >= at * %(size)s AND place < (at + 1) * %(size)s
+    shown, matched, at, next_failed, item, state, matching_items.started_at, matching_items.finished_at
+FROM pages LEFT JOIN matching_items ON matching_items.loop = pages.path
+    AND place >= at * %(size)s AND place < (at + 1) * %(size)s
 ORDER BY pages.path, item
 """
 

@@ -1,9 +1,9 @@
 """Runs in order, by index where there is one, else by looking at so many and no more: no page costs the table.
 
-Ids are in the order of their times. A search goes through *lanes*, parts of the table whose ids an index holds in that
+Ids are in the order of their times. A search goes through *ranges*, parts of the table whose ids an index holds in that
 order and without a look at the table: the runs of one state, or those of one workflow in one state. The planner takes
 these indexes for that reason, whatever it thinks of how many there are. What no index answers, such as how long a run
-took, is asked of the first runs of each lane alone; how far that went is the *edge*, and the next page goes on there.
+took, is asked of the first runs of each range alone; how far that went is the *edge*, and the next page goes on there.
 """
 
 # ruff: noqa: S608 - these statements are made of our own texts; what was asked for is bound
@@ -40,8 +40,8 @@ class RunScan:
         return self.workflows == [] or self.statuses == [] or self.values.get("ids") == []
 
     @property
-    def lanes(self) -> int:
-        """How many there are."""
+    def range_count(self) -> int:
+        """The number of index ranges."""
         return len(self.workflows or [0]) * len(self.statuses or [0])
 
     def with_condition(self, condition: str, **values: Any) -> RunScan:
@@ -50,84 +50,84 @@ class RunScan:
 
     def without_ranges(self) -> RunScan:
         """The scan with conditions in place of index ranges."""
-        part = self if self.source else replace(self, source=ALL)
+        scan = self if self.source else replace(self, source=ALL)
         if self.workflows is not None:
-            part = part.with_condition("run.workflow_id = ANY(%(of_workflows)s)", of_workflows=self.workflows)
+            scan = scan.with_condition("run.workflow_id = ANY(%(of_workflows)s)", of_workflows=self.workflows)
         if self.statuses is not None:
-            part = part.with_condition("run.status = ANY(%(of_statuses)s)", of_statuses=self.statuses)
-        return replace(part, workflows=None, statuses=None)
+            scan = scan.with_condition("run.status = ANY(%(of_statuses)s)", of_statuses=self.statuses)
+        return replace(scan, workflows=None, statuses=None)
 
     def in_ranges(self, *, always: bool = False) -> RunScan:
         """The scan by index ranges, unless there are too many. `always`: also for a scan that needs none."""
         if self.source or self.cause != NO_TESTS:
             return self.without_ranges()
         statuses = self.statuses or (list(STATES) if self.workflows is not None or always else None)
-        part = replace(self, statuses=statuses)
-        return part.without_ranges() if part.lanes > MOST_RANGES and (self.asked or always) else part
+        scan = replace(self, statuses=statuses)
+        return scan.without_ranges() if scan.range_count > MOST_RANGES and (self.asked or always) else scan
 
 
-def first_ids(part: RunScan, values: dict[str, Any], *, newest_first: bool) -> list[Any]:
+def first_ids(scan: RunScan, values: dict[str, Any], *, newest_first: bool) -> list[Any]:
     """The first ids of a scan."""
     order = "DESC" if newest_first else "ASC"
-    looked = share(LOOKED_AT, part) if part.asked else values["most"]
+    looked = share(LOOKED_AT, scan) if scan.asked else values["most"]
     return database.run(
         None,
-        f"SELECT found.id FROM {ranges_of(part)} CROSS JOIN LATERAL ("
-        f" SELECT run.id FROM ({candidates(part, order)}) run {matching(part)} ORDER BY run.id {order} LIMIT %(most)s"
+        f"SELECT found.id FROM {ranges_of(scan)} CROSS JOIN LATERAL ("
+        f" SELECT run.id FROM ({candidates(scan, order)}) run {matching(scan)} ORDER BY run.id {order} LIMIT %(most)s"
         f") found ORDER BY found.id {order} LIMIT %(most)s",
-        bound(part, values, looked),
+        bound(scan, values, looked),
     )
 
 
-def edge_id(part: RunScan, values: dict[str, Any], looked: int, *, newest_first: bool) -> list[Any]:
-    """The nearest id at which a lane was left, when so many of each were looked at: beyond it, not all of them were."""
+def edge_id(scan: RunScan, values: dict[str, Any], looked: int, *, newest_first: bool) -> list[Any]:
+    """The nearest id at which a range was left after `looked` candidates: beyond it, the scan is incomplete."""
     order = "DESC" if newest_first else "ASC"
     return database.run(
         None,
-        f"SELECT edge.id FROM {ranges_of(part)} CROSS JOIN LATERAL ("
-        f" {candidates(part, order, rows='OFFSET %(looked)s - 1 LIMIT 1')}"
+        f"SELECT edge.id FROM {ranges_of(scan)} CROSS JOIN LATERAL ("
+        f" {candidates(scan, order, rows='OFFSET %(looked)s - 1 LIMIT 1')}"
         f") edge ORDER BY edge.id {order} LIMIT 1",
-        bound(part, values, looked),
+        bound(scan, values, looked),
     )
 
 
-def ranges_of(part: RunScan) -> str:
+def ranges_of(scan: RunScan) -> str:
     """The tables of range values in a FROM clause."""
-    lanes = ["(SELECT 1) one"]
-    if part.workflows is not None:
-        lanes.append("unnest(%(workflows)s::bigint[]) AS w(id)")
-    if part.statuses is not None:
-        lanes.append("unnest(%(statuses)s::text[]) AS s(status)")
-    return " CROSS JOIN ".join(lanes)
+    ranges = ["(SELECT 1) one"]
+    if scan.workflows is not None:
+        ranges.append("unnest(%(workflows)s::bigint[]) AS w(id)")
+    if scan.statuses is not None:
+        ranges.append("unnest(%(statuses)s::text[]) AS s(status)")
+    return " CROSS JOIN ".join(ranges)
 
 
-def candidates(part: RunScan, order: str, *, columns: str = "run.id", rows: str = "LIMIT %(looked)s") -> str:
-    """The runs of one lane in order, as many as are looked at."""
-    source = part.source or ALL
-    lane = " AND run.workflow_id = w.id" if part.workflows is not None else ""
-    lane += " AND run.status = s.status" if part.statuses is not None else ""
+def candidates(scan: RunScan, order: str, *, columns: str = "run.id", rows: str = "LIMIT %(looked)s") -> str:
+    """The runs of one range in order, as many as are looked at."""
+    source = scan.source or ALL
+    within = " AND run.workflow_id = w.id" if scan.workflows is not None else ""
+    within += " AND run.status = s.status" if scan.statuses is not None else ""
     key = "term.run_id" if "term.run_id" in source else "run.id"
     return (
-        f"SELECT {columns} FROM {source}{lane} AND {part.cause}"
+        f"SELECT {columns} FROM {source}{within} AND {scan.cause}"
         f" AND {key} > %(above)s AND {key} < %(below)s ORDER BY {key} {order} {rows}"
     )
 
 
-def matching(part: RunScan) -> str:
+def matching(scan: RunScan) -> str:
     """The conditions, checked for each candidate: OFFSET keeps the planner from applying them to the table."""
-    if not part.asked:
+    if not scan.asked:
         return ""
     return (
         "CROSS JOIN LATERAL (SELECT FROM automate_core_executionrun whole WHERE whole.id = run.id"
-        f" AND {' AND '.join(part.asked).replace('run.', 'whole.')} OFFSET 0) matching"
+        f" AND {' AND '.join(scan.asked).replace('run.', 'whole.')} OFFSET 0) matching"
     )
 
 
-def share(most: int, part: RunScan) -> int:
+def share(most: int, scan: RunScan) -> int:
     """The number of candidates of each range, for so many in all."""
-    return max(most // part.lanes, 1)
+    return max(most // scan.range_count, 1)
 
 
-def bound(part: RunScan, values: dict[str, Any], looked: int) -> dict[str, Any]:
-    """The values of a statement that looks at so many runs of each lane."""
-    return {**part.values, "workflows": part.workflows, "statuses": part.statuses, **values, "looked": looked}
+def bound(scan: RunScan, values: dict[str, Any], looked: int) -> dict[str, Any]:
+    """The values of a statement that looks at so many runs of each range."""
+    return {**scan.values, "workflows": scan.workflows, "statuses": scan.statuses, **values, "looked": looked}

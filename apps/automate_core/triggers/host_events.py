@@ -104,25 +104,27 @@ def run_origin(run_id: Any, slug: str, depth: int = 0) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _database_origin(slug: str) -> Iterator[None]:
-    told = False
+    is_marked = False
 
-    def tell(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        nonlocal told
-        if not str(sql).lstrip().upper().startswith(_NO_WRITES):
-            told = True
+    def mark_before_write(
+        execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
+        nonlocal is_marked
+        if not str(sql).lstrip().upper().startswith(_READING):
+            is_marked = True
             _set_database_origin(slug)
         return execute(sql, params, many, context)
 
     try:
-        with connection.execute_wrapper(tell):
+        with connection.execute_wrapper(mark_before_write):
             yield
     finally:
-        if told and connection.connection is not None:
+        if is_marked and connection.connection is not None:
             with contextlib.suppress(Error):  # a lost connection and an aborted transaction forget it by themselves
                 _set_database_origin("")
 
 
-_NO_WRITES = ("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK")
+_READING = ("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK")
 
 
 def _set_database_origin(slug: str) -> None:

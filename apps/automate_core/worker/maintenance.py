@@ -60,7 +60,7 @@ MAINTENANCE_TASKS: tuple[MaintenanceTask, ...] = (
         status.warn_of_transaction,
         pause=status.AGAIN_SECONDS,
     ),
-    MaintenanceTask("pruning", "true", Pruner(rest=Pruner.LOOK_SECONDS).turn),  # decides itself when it is due
+    MaintenanceTask("pruning", "true", Pruner(rest=Pruner.LOOK_SECONDS).run_once),  # decides itself when it is due
 )
 
 #: On a thread of their own: a slow mail server delays nothing else.

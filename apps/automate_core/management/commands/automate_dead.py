@@ -37,8 +37,8 @@ class Command(BaseCommand):
         refused = 0
         for job in _chosen(options["replay"]):
             try:
-                anew = dead_jobs.requeue_job(job, by)
-                self.stdout.write(f"{job.pk}: {'run' if isinstance(anew, ExecutionRun) else 'job'} {anew.pk}")
+                new = dead_jobs.requeue_job(job, by)
+                self.stdout.write(f"{job.pk}: {'run' if isinstance(new, ExecutionRun) else 'job'} {new.pk}")
             except (ControlError, NotPermittedError) as error:
                 refused += 1
                 self.stderr.write(f"{job.pk}: {error}")

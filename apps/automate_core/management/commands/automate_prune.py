@@ -67,15 +67,15 @@ class Command(BaseCommand):
         changes = {"workflow": workflow.slug} if workflow else {}
         audit.record(None, "retention.prune_started", SITE(pk=0), changes=changes)
         while not is_whole:
-            standing: Pruning | None = pruning.begin_pruning(by="command", workflow=workflow)
-            is_whole = standing is None or standing.started_at >= began
-            before = Counter(standing.counts if standing else {})
-            while standing is not None and standing.ended_at is None:
-                self._check(done + Counter(standing.counts) - before)
-                standing = pruning.prune_batch(standing, pace, wait=True)
-                self._tell(standing.counts if standing else {})
+            current: Pruning | None = pruning.begin_pruning(by="command", workflow=workflow)
+            is_whole = current is None or current.started_at >= began
+            before = Counter(current.counts if current else {})
+            while current is not None and current.ended_at is None:
+                self._check(done + Counter(current.counts) - before)
+                current = pruning.prune_batch(current, pace, wait=True)
+                self._report(current.counts if current else {})
                 self._stopping.wait(pace.pause_seconds)
-            done += Counter(standing.counts if standing else {}) - before
+            done += Counter(current.counts if current else {}) - before
         self.stdout.write(f"Let go of {describe_counts(done)}.")
 
     def _foresee(self, pace: pruning.Pace, workflow: Workflow | None) -> None:
@@ -83,7 +83,7 @@ class Command(BaseCommand):
         for more in pruning.preview_pruning(pace, workflow):
             counts += more
             self._check(counts)
-            self._tell(counts)
+            self._report(counts)
             self._stopping.wait(pace.pause_seconds)
         self.stdout.write(f"Would let go of {describe_counts(counts)}.")
 
@@ -91,7 +91,7 @@ class Command(BaseCommand):
         if self._stopping.is_set():
             raise CommandError(f"interrupted after {describe_counts(counts)}", returncode=INTERRUPTED)
 
-    def _tell(self, counts: Mapping[str, int]) -> None:
+    def _report(self, counts: Mapping[str, int]) -> None:
         if time.monotonic() >= self._told_at + TELL_SECONDS:
             self._told_at = time.monotonic()
             self.stderr.write(f"{describe_counts(counts)} so far")

@@ -66,7 +66,7 @@ class Command(BaseCommand):
             version: control.Version = "newest" if options["newest"] else "original"
             chosen = {name: options[name] for name in ("start", "again", "dry_run")}
             done = control.rerun_many(runs, by, version=version, **chosen)
-        self._tell(options, done)
+        self._report(options, done)
 
     def _list(self, runs: QuerySet[ExecutionRun], options: dict[str, Any]) -> None:
         if options["before"]:
@@ -74,7 +74,7 @@ class Command(BaseCommand):
         for run in lookups.list_limited(self, runs.select_related("workflow"), options["limit"], "--before", "runs"):
             self.stdout.write(f"{run.pk} {run.created_at:%Y-%m-%d %H:%M:%S} {describe_run(run)}")
 
-    def _tell(self, options: dict[str, Any], done: control.BulkResult) -> None:
+    def _report(self, options: dict[str, Any], done: control.BulkResult) -> None:
         verb = {"cancel": "cancelled", "retry": "re-run", "try-now": "tried now", "skip": "skipped"}[options["verb"]]
         left_out = f", {done.left_out.words}" if done.left_out.words else ""
         self.stdout.write(f"{done.done} {'would be ' if options['dry_run'] else ''}{verb}{left_out}")

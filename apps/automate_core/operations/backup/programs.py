@@ -51,8 +51,8 @@ def _find(program: str) -> str:
         cursor.execute("SELECT current_setting('server_version_num')::int / 10000")
         [[needed]] = cursor.fetchall()
     for path in _candidates(program):
-        said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
-        version = re.search(r"(\d+)(\.\d+)?", said)
+        output = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+        version = re.search(r"(\d+)(\.\d+)?", output)
         if version and int(version[1]) >= needed:
             return path
     raise BackupError(

@@ -37,8 +37,8 @@ def _open() -> QuerySet[ExecutionRun]:
 
 def _runs() -> Iterator[str]:
     counts = dict(_open().order_by("status").values_list("status").annotate(Count("pk")))
-    said = ", ".join(f"{number} {status}" for status, number in counts.items())
-    yield f"Runs that go on when a worker starts: {said or 'none'}."
+    counted = ", ".join(f"{number} {status}" for status, number in counts.items())
+    yield f"Runs that go on when a worker starts: {counted or 'none'}."
     if counts:
         yield "An effect that such a run had after the backup is repeated with the same idempotency key."
     leased = OutboxJob.objects.filter(status=JobStatus.LEASED).count()

@@ -22,17 +22,17 @@ from automate_governance.permissions import Person
 
 BATCH = 50
 
-#: SQL: whether somebody is to be told that they are asked.
+#: SQL: whether there is an assignee to notify.
 APPROVAL_MAIL_DUE = "EXISTS (SELECT FROM automate_core_waitassignee WHERE NOT told AND NOT excluded)"
-#: SQL: whether somebody is to be reminded.
+#: SQL: whether a reminder is due.
 REMINDER_DUE = "EXISTS (SELECT FROM automate_core_wait WHERE status = 'open' AND remind_at <= automate_now())"
 
 
 @transaction.atomic
 def queue_approval_mail() -> float | None:
     """Queue mail to new assignees; gives 0 when there is some to send, or more."""
-    untold = WaitAssignee.objects.filter(told=False, excluded=False).order_by("wait", "pk")
-    rows = list(untold.select_related("wait__run").select_for_update(skip_locked=True, of=("self",))[:BATCH])
+    unnotified = WaitAssignee.objects.filter(told=False, excluded=False).order_by("wait", "pk")
+    rows = list(unnotified.select_related("wait__run").select_for_update(skip_locked=True, of=("self",))[:BATCH])
     by_wait: dict[Wait, list[WaitAssignee]] = {}
     for row in rows:
         if row.wait.status == WaitStatus.OPEN:

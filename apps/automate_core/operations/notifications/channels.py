@@ -129,8 +129,8 @@ def _smtp_reply(error: OSError) -> str:
     """The server's reply, the readable part of SMTP's errors."""
     for _, reply in getattr(error, "recipients", {}).values():
         return _decode_reply(reply)
-    said = getattr(error, "smtp_error", None)
-    return f"{getattr(error, 'smtp_code', '')} {_decode_reply(said)}".strip() if said is not None else str(error)
+    reply = getattr(error, "smtp_error", None)
+    return f"{getattr(error, 'smtp_code', '')} {_decode_reply(reply)}".strip() if reply is not None else str(error)
 
 
 def _is_final(error: OSError) -> bool:

@@ -42,9 +42,9 @@ class Target:
     person: Person | None = None
 
 
-def record_incidents(rule: NotificationRule, happenings: Iterable[Incident]) -> int:
+def record_incidents(rule: NotificationRule, incidents: Iterable[Incident]) -> int:
     """Put new incidents into messages, and give their number. Call it with the rule locked, in its transaction."""
-    found = {each.key: each for each in happenings}
+    found = {each.key: each for each in incidents}
     known = Occurrence.objects.filter(rule=rule, key__in=found).values_list("key", flat=True)
     new = [found[key] for key in found.keys() - set(known)]
     new.sort(key=lambda each: (each.at, each.key))
@@ -55,16 +55,16 @@ def record_incidents(rule: NotificationRule, happenings: Iterable[Incident]) -> 
     for each in new:
         for target in incident_targets(rule, each):
             gathered.setdefault(target, []).append(each)
-    for target, told in gathered.items():
-        _add_to_message(rule, target, told)
+    for target, own in gathered.items():
+        _add_to_message(rule, target, own)
     return len(new)
 
 
-def incident_targets(rule: NotificationRule, happening: Incident) -> Iterator[Target]:
+def incident_targets(rule: NotificationRule, incident: Incident) -> Iterator[Target]:
     """The targets of an incident by a rule's channel."""
     match rule.channel:
         case NotificationRule.Channel.EMAIL:
-            yield from dict.fromkeys(_addresses(rule, happening))
+            yield from dict.fromkeys(_addresses(rule, incident))
         case NotificationRule.Channel.SLACK:
             yield Target(f"{rule.connection} {rule.room}")
         case NotificationRule.Channel.WEBHOOK:
@@ -76,11 +76,11 @@ def may_be_notified(person: Person, workflow: Workflow | None) -> bool:
     return can(person, "administer", SITE) if workflow is None else can(person, "view", workflow)
 
 
-def _addresses(rule: NotificationRule, happening: Incident) -> Iterator[Target]:
+def _addresses(rule: NotificationRule, incident: Incident) -> Iterator[Target]:
     people = [person for person in rule.people.all() if person.is_active and may_be_notified(person, rule.workflow)]
-    if rule.to_owner and happening.owner is not None and happening.owner.is_active:
-        muted = happening.workflow is not None and rule.muted_for.filter(pk=happening.workflow.pk).exists()
-        people += [] if muted else [happening.owner]
+    if rule.to_owner and incident.owner is not None and incident.owner.is_active:
+        muted = incident.workflow is not None and rule.muted_for.filter(pk=incident.workflow.pk).exists()
+        people += [] if muted else [incident.owner]
     seen: set[str] = set()
     for target in (*(Target(email_of(person), person) for person in people), *map(Target, rule.addresses)):
         if target.name and target.name.lower() not in seen:
@@ -88,10 +88,10 @@ def _addresses(rule: NotificationRule, happening: Incident) -> Iterator[Target]:
             yield target
 
 
-def _add_to_message(rule: NotificationRule, target: Target, happenings: list[Incident]) -> None:
+def _add_to_message(rule: NotificationRule, target: Target, incidents: list[Incident]) -> None:
     """Add incidents to the message that waits for its first attempt, or begin one."""
-    facts = [each.fact for each in happenings]
-    workflows = {each.workflow for each in happenings}
+    facts = [each.fact for each in incidents]
+    workflows = {each.workflow for each in incidents}
     workflow = workflows.pop() if len(workflows) == 1 else None
     to_it = Notification.objects.filter(rule=rule, target=target.name).exclude(kind=Notification.TEST)
     waiting = to_it.filter(status=NotificationStatus.WAITING, attempts=0, taken_until=None)

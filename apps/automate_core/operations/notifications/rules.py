@@ -163,7 +163,7 @@ def send_test(rule: NotificationRule, *, by: Person) -> list[Notification]:
         _check_permission(by, rule.workflow)
         now = database.now()
         about = rule.workflow.name if rule.workflow else "a workflow"
-        happening = Incident(
+        incident = Incident(
             key="test",
             fact=texts.build_fact(f"This is a test of a notification about {about}.", now, "admin:index"),
             at=now,
@@ -174,13 +174,13 @@ def send_test(rule: NotificationRule, *, by: Person) -> list[Notification]:
                 **messages.target_columns(rule, target),
                 kind=Notification.TEST,
                 workflow=rule.workflow,
-                facts=[happening.fact],
+                facts=[incident.fact],
                 count=1,
                 send_at=now,
                 attempts=1,
                 taken_until=now + sending.LEASE,
             )
-            for target in list(messages.incident_targets(rule, happening))[:MOST_TESTED]
+            for target in list(messages.incident_targets(rule, incident))[:MOST_TESTED]
         ]
         audit.record(by, "notification.rule_tested", rule, changes={"places": [each.target for each in made]})
     for notification in made:

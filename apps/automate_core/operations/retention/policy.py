@@ -22,12 +22,12 @@ KINDS = (*RUN_STATES, "unmatched")
 _POLICIES = """
 SELECT NULL AS id, row_to_json(site)::text AS retention FROM automate_core_sitepolicy site WHERE id = 1
 UNION ALL
-SELECT workflow.id, said.retention::text AS retention
+SELECT workflow.id, own.retention::text AS retention
 FROM automate_core_workflow workflow
 LEFT JOIN automate_core_workflowversion version ON version.id = workflow.published_id
 CROSS JOIN LATERAL (SELECT CASE WHEN version.id IS NULL THEN workflow.retention::json
-    ELSE version.definition::json -> 'retention' END AS retention) said
-WHERE json_typeof(said.retention) = 'object' AND (%(workflow)s::bigint IS NULL OR workflow.id = %(workflow)s)
+    ELSE version.definition::json -> 'retention' END AS retention) own
+WHERE json_typeof(own.retention) = 'object' AND (%(workflow)s::bigint IS NULL OR workflow.id = %(workflow)s)
 """
 
 
@@ -44,20 +44,20 @@ class Policy:
 
     def shortest(self, *states: str) -> int | None:
         """The fewest days of any of these states; None when all are kept for ever."""
-        said = [self.site, *self.workflows.values()]
-        return min((days[state] for days in said for state in states if days.get(state)), default=None)
+        every = [self.site, *self.workflows.values()]
+        return min((days[state] for days in every for state in states if days.get(state)), default=None)
 
 
 def load_policy(workflow_id: int | None = None) -> Policy:
     """The policy as it stands, of workflows or of that one alone. One query."""
-    said = {row.id: _read_days(row.retention) for row in database.run(None, _POLICIES, {"workflow": workflow_id})}
-    return Policy(default_days() | said.pop(None, {}), said)
+    own = {row.id: _read_days(row.retention) for row in database.run(None, _POLICIES, {"workflow": workflow_id})}
+    return Policy(default_days() | own.pop(None, {}), own)
 
 
 def default_days() -> dict[str, int]:
     """The settings' days."""
-    said = {**DEFAULTS["AUTOMATE_RETENTION_DAYS"], **setting("AUTOMATE_RETENTION_DAYS")}
-    return {kind: min(max(int(said[kind]), 0), MOST_DAYS) for kind in KINDS}
+    days = {**DEFAULTS["AUTOMATE_RETENTION_DAYS"], **setting("AUTOMATE_RETENTION_DAYS")}
+    return {kind: min(max(int(days[kind]), 0), MOST_DAYS) for kind in KINDS}
 
 
 @transaction.atomic
@@ -72,5 +72,5 @@ def change_policy(days: Mapping[str, int | None], *, by: Person) -> None:
 
 def _read_days(document: str) -> dict[str, int]:
     """The valid days of a workflow's own policy; a draft may hold others."""
-    said = msgspec.json.decode(document)
-    return {kind: said[kind] for kind in KINDS if type(said.get(kind)) is int and 0 <= said[kind] <= MOST_DAYS}
+    days = msgspec.json.decode(document)
+    return {kind: days[kind] for kind in KINDS if type(days.get(kind)) is int and 0 <= days[kind] <= MOST_DAYS}

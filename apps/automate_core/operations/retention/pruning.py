@@ -48,8 +48,8 @@ class Pace:
 def begin_pruning(*, by: str, workflow: Workflow | None = None) -> Pruning:
     """The pruning in progress, of everything or of one workflow's runs, or a new one."""
     slug = workflow.slug if workflow else ""
-    anew = Pruning(workflow=slug, by=by, started_at=database.AutomateNow())
-    Pruning.objects.bulk_create([anew], ignore_conflicts=True)
+    new = Pruning(workflow=slug, by=by, started_at=database.AutomateNow())
+    Pruning.objects.bulk_create([new], ignore_conflicts=True)
     return Pruning.objects.get(workflow=slug, ended_at=None)
 
 
@@ -61,26 +61,26 @@ _BY_KEYS = "SELECT set_config('enable_seqscan', 'off', true) AS scans, set_confi
 def prune_batch(pruning: Pruning, pace: Pace, *, wait: bool = False) -> Pruning | None:
     """Run one batch: the pruning after it, or None while another process runs one; with `wait` that is waited for."""
     rows = Pruning.objects.select_for_update(skip_locked=not wait)
-    standing = rows.filter(pk=pruning.pk).first()
-    if standing is None or standing.ended_at is not None:
-        return standing
-    workflow = Workflow.objects.filter(slug=standing.workflow).first() if standing.workflow else None
-    order = stages.WORKFLOW_STAGES if standing.workflow else stages.ALL_STAGES
-    if standing.stage < len(order):
+    current = rows.filter(pk=pruning.pk).first()
+    if current is None or current.ended_at is not None:
+        return current
+    workflow = Workflow.objects.filter(slug=current.workflow).first() if current.workflow else None
+    order = stages.WORKFLOW_STAGES if current.workflow else stages.ALL_STAGES
+    if current.stage < len(order):
         database.run(None, _BY_KEYS, {})
         started = time.monotonic()
-        batch = stages.Batch(policy.load_policy(), database.now(), pace.limit, standing.after, workflow)
-        order[standing.stage](batch)
+        batch = stages.Batch(policy.load_policy(), database.now(), pace.limit, current.after, workflow)
+        order[current.stage](batch)
         pace.measure(time.monotonic() - started)
-        standing.counts = dict(+(Counter(standing.counts) + batch.counts))
-        standing.stage += batch.came_to is None
-        standing.after = batch.came_to or ""
-    if standing.stage >= len(order):
-        standing.ended_at = database.now()
+        current.counts = dict(+(Counter(current.counts) + batch.counts))
+        current.stage += batch.position is None
+        current.after = batch.position or ""
+    if current.stage >= len(order):
+        current.ended_at = database.now()
         Pruning.objects.filter(pk__in=Pruning.objects.values("pk")[KEPT:]).delete()
-    standing.moved_at = database.now()
-    standing.save()
-    return standing
+    current.moved_at = database.now()
+    current.save()
+    return current
 
 
 def preview_pruning(pace: Pace, workflow: Workflow | None = None) -> Iterator[Counter[str]]:
@@ -92,7 +92,7 @@ def preview_pruning(pace: Pace, workflow: Workflow | None = None) -> Iterator[Co
             batch = stages.Batch(policy.load_policy(), database.now(), pace.limit, after, workflow, dry=True)
             stage(batch)
             pace.measure(time.monotonic() - started)
-            after = batch.came_to
+            after = batch.position
             yield batch.counts
 
 
@@ -106,7 +106,7 @@ class Pruner:
         self._pace = Pace(seconds=0.1, share=0.2)
         self._rest_until = time.monotonic() + rest
 
-    def turn(self) -> float | None:
+    def run_once(self) -> float | None:
         """Begin a pruning when one is due, or go on with it: seconds to the next turn, None when there is nothing."""
         left = self._rest_until - time.monotonic()
         if left > 0:

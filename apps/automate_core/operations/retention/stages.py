@@ -39,7 +39,7 @@ _ZERO = uuid.UUID(int=0)
 
 @dataclass
 class Batch:
-    """A part of a stage: from `after` on, at most so many rows. It says where it `came_to`, None at the end."""
+    """A part of a stage: from `after` on, at most so many rows. `position` is its end, None for the last part."""
 
     policy: Policy
     now: dt.datetime
@@ -47,26 +47,26 @@ class Batch:
     after: str = ""
     workflow: Workflow | None = None
     dry: bool = False
-    came_to: str | None = None
+    position: str | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
-    def seen(self, statement: str, days: int | None, **values: Any) -> list[uuid.UUID]:
-        """The next ids of rows that are at least so many days old; none when nothing of that kind is let go."""
+    def next_ids(self, statement: str, days: int | None, **values: Any) -> list[uuid.UUID]:
+        """The next ids of rows of at least that age in days; none when that kind is never deleted."""
         if days is None:
             return []
         before = first_uuid7(self.now - dt.timedelta(days=days))
         bounds = {"after": uuid.UUID(self.after) if self.after else _ZERO, "before": before, "limit": self.limit}
         ids = [row.id for row in database.run(None, statement, bounds | values)]
-        self.came_to = str(ids[-1]) if len(ids) == self.limit else None
+        self.position = str(ids[-1]) if len(ids) == self.limit else None
         return ids
 
-    def do(self, kind: str, statement: str, values: dict[str, Any]) -> None:
+    def execute(self, kind: str, statement: str, values: dict[str, Any]) -> None:
         """Run a statement and count the rows it concerned."""
         with connection.cursor() as cursor:
             cursor.execute(statement, values)
             self.counts[kind] += max(cursor.rowcount, 0)
 
-    def dated(self, kind: str, rows: models.QuerySet[Any], days: int, *, by: str = "day") -> None:
+    def delete_older(self, kind: str, rows: models.QuerySet[Any], days: int, *, by: str = "day") -> None:
         """Delete what is of a day, or by another column of a moment, long ago; 0 days are for ever."""
         if not days:
             return
@@ -77,37 +77,37 @@ class Batch:
             return
         batch = list(old.select_for_update(skip_locked=True).order_by(by).values_list("pk", flat=True)[: self.limit])
         self.counts[kind] += rows.filter(pk__in=batch).delete()[0]
-        self.came_to = "more" if len(batch) == self.limit else None
+        self.position = "more" if len(batch) == self.limit else None
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
 def _prune_runs(status: str) -> Callable[[Batch], None]:
-    def go(batch: Batch) -> None:
+    def prune(batch: Batch) -> None:
         days = batch.policy.shortest(status, "tests")
-        _delete_runs(batch, batch.seen(statements.NEXT_RUNS, days, status=status))
+        _delete_runs(batch, batch.next_ids(statements.NEXT_RUNS, days, status=status))
 
-    return go
+    return prune
 
 
 def _prune_workflow_runs(batch: Batch) -> None:
     if batch.workflow is None:
         return
     days = min(filter(None, (batch.policy.days(batch.workflow.pk, state) for state in RUN_STATES)), default=None)
-    _delete_runs(batch, batch.seen(statements.NEXT_WORKFLOW_RUNS, days, workflow=batch.workflow.pk))
+    _delete_runs(batch, batch.next_ids(statements.NEXT_WORKFLOW_RUNS, days, workflow=batch.workflow.pk))
 
 
 def _delete_runs(batch: Batch, seen: list[uuid.UUID]) -> None:
     if not seen:
         return
-    said = [
+    own_days = [
         {"workflow": pk, "state": state, "days": days}
         for pk, own in batch.policy.workflows.items()
         for state, days in own.items()
     ]
-    usual = [{"state": state, "days": batch.policy.site[state]} for state in RUN_STATES]
-    values = {"seen": seen, "workflows": _json(said), "site": _json(usual)}
+    site_days = [{"state": state, "days": batch.policy.site[state]} for state in RUN_STATES]
+    values = {"seen": seen, "workflows": _json(own_days), "site": _json(site_days)}
     due = database.run(None, statements.RUNS_DUE + ("" if batch.dry else statements.LOCK_RUNS), values)
     if not due:
         return
@@ -119,7 +119,7 @@ def _delete_runs(batch: Batch, seen: list[uuid.UUID]) -> None:
         replayed = [*runs, *(run.retried_from_id for run in due if run.retried_from_id)]
         snapshots = [run.version_id for run in due if run.cause == ExecutionRun.Cause.TEST]
         for kind, statement in statements.DELETE_RUNS:
-            batch.do(kind, statement, {"runs": runs, "replayed": replayed, "snapshots": snapshots})
+            batch.execute(kind, statement, {"runs": runs, "replayed": replayed, "snapshots": snapshots})
     _delete_events(batch, statements.ORPHANED_EVENTS, list({run.event_id for run in due if run.event_id}), runs)
 
 
@@ -128,7 +128,7 @@ def _delete_runs(batch: Batch, seen: list[uuid.UUID]) -> None:
 
 def _prune_events(batch: Batch) -> None:
     days = [batch.policy.site["unmatched"], setting("AUTOMATE_DELIVERY_KEY_DAYS")]
-    seen = batch.seen(statements.NEXT_EVENTS, min(filter(None, days), default=None))
+    seen = batch.next_ids(statements.NEXT_EVENTS, min(filter(None, days), default=None))
     _delete_events(batch, statements.EVENTS_DUE, seen, [])
 
 
@@ -152,7 +152,7 @@ def _delete_events(batch: Batch, statement: str, seen: list[uuid.UUID], runs: li
         batch.counts["emptied"] += len(parts["remembered"])
         return
     for kind, delete in statements.DELETE_EVENTS if found else ():
-        batch.do(kind, delete, parts)
+        batch.execute(kind, delete, parts)
 
 
 def _prune_jobs(batch: Batch) -> None:
@@ -166,15 +166,15 @@ def _prune_jobs(batch: Batch) -> None:
     if batch.dry:
         batch.counts["jobs"] += len(jobs)
     elif jobs:
-        batch.do("jobs", statements.DELETE_JOBS, {"jobs": jobs})
-    batch.came_to = str(last) if last < size.pages else None
+        batch.execute("jobs", statements.DELETE_JOBS, {"jobs": jobs})
+    batch.position = str(last) if last < size.pages else None
 
 
 # --- what is counted by the day ---------------------------------------------------------------------------------------
 
 
 def _prune_rejections(batch: Batch) -> None:
-    batch.dated("refusals", RefusedDeliveries.objects.all(), max(int(setting("AUTOMATE_REFUSED_DAYS")), 0))
+    batch.delete_older("refusals", RefusedDeliveries.objects.all(), max(int(setting("AUTOMATE_REFUSED_DAYS")), 0))
 
 
 def _prune_usage(batch: Batch) -> None:
@@ -182,7 +182,7 @@ def _prune_usage(batch: Batch) -> None:
         from automate_llm.models import LLMUsage
 
         days = max(int(setting("AUTOMATE_LLM_USAGE_DAYS")), 0)
-        batch.dated("usage", LLMUsage.objects.all(), max(days, LEAST_USAGE_DAYS) if days else 0)
+        batch.delete_older("usage", LLMUsage.objects.all(), max(days, LEAST_USAGE_DAYS) if days else 0)
 
 
 def _prune_statistics(batch: Batch) -> None:
@@ -192,20 +192,20 @@ def _prune_statistics(batch: Batch) -> None:
             continue
         some = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True)[: batch.limit])
         batch.counts["statistics"] += rows.filter(pk__in=some).delete()[0]
-        batch.came_to = "more" if len(some) == batch.limit else batch.came_to
+        batch.position = "more" if len(some) == batch.limit else batch.position
 
 
 def _prune_notifications(batch: Batch) -> None:
     over = Notification.objects.exclude(status=NotificationStatus.WAITING)
-    batch.dated("notifications", over, _notification_days(), by="created_at")
+    batch.delete_older("notifications", over, _notification_days(), by="created_at")
 
 
 def _prune_occurrences(batch: Batch) -> None:
-    batch.dated("occurrences", Occurrence.objects.all(), _notification_days(), by="at")
+    batch.delete_older("occurrences", Occurrence.objects.all(), _notification_days(), by="at")
 
 
 def _prune_removed_rules(batch: Batch) -> None:
-    batch.dated("rules", NotificationRule.objects.all(), REMOVED_DAYS, by="removed_at")
+    batch.delete_older("rules", NotificationRule.objects.all(), REMOVED_DAYS, by="removed_at")
 
 
 def _notification_days() -> int:
@@ -226,7 +226,7 @@ def _prune_files(batch: Batch) -> None:
     if not batch.dry:
         artifacts.remove(unnamed)
     batch.counts["files"] += len(unnamed)
-    batch.came_to = names[-1] if len(names) == batch.limit else None
+    batch.position = names[-1] if len(names) == batch.limit else None
 
 
 def _json(rows: Iterable[Any]) -> str:

@@ -48,14 +48,14 @@ DELETE_RUNS = (
     (
         "waits",
         """
-WITH gone AS (
+WITH deleted_runs_waits AS (
     SELECT id FROM automate_core_wait WHERE run_id = ANY(%(runs)s)
-), asked AS (
-    DELETE FROM automate_core_waitassignee WHERE wait_id IN (SELECT id FROM gone)
-), told AS (
-    DELETE FROM automate_core_notification WHERE wait_id IN (SELECT id FROM gone)
+), deleted_assignees AS (
+    DELETE FROM automate_core_waitassignee WHERE wait_id IN (SELECT id FROM deleted_runs_waits)
+), deleted_notifications AS (
+    DELETE FROM automate_core_notification WHERE wait_id IN (SELECT id FROM deleted_runs_waits)
 )
-DELETE FROM automate_core_wait WHERE id IN (SELECT id FROM gone)""",
+DELETE FROM automate_core_wait WHERE id IN (SELECT id FROM deleted_runs_waits)""",
     ),
     ("logs", "DELETE FROM automate_core_runlog WHERE run_id = ANY(%(runs)s)"),
     ("foreseen", "DELETE FROM automate_core_foreseeneffect WHERE run_id = ANY(%(runs)s)"),
@@ -96,7 +96,7 @@ _FORGETTABLE = """
 (event.delivery_key IS NULL OR %(keys)s > 0 AND event.received_at < automate_now() - %(keys)s * interval '1 day')
 """
 
-#: Events whose last run has just gone.
+#: Events whose last run was just deleted.
 ORPHANED_EVENTS = f"SELECT event.id, {_FORGETTABLE} AS forgettable {_EVENTS_FREE}"
 
 #: Events that started nothing, and those that were emptied and need not be remembered any more.

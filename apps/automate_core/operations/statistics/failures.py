@@ -42,29 +42,30 @@ def fingerprint(path: str, code: str, message: str) -> str:
 
 # The rows of a group are given in the order of their ends, so that the last one is the latest.
 _ADD = """
-WITH given AS MATERIALIZED (
+WITH new_failures AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(failures)s::json) AS f(
         run uuid, workflow bigint, fingerprint text, path text, code text, message text, at timestamptz)
-), groups AS (
+), updated_groups AS (
     INSERT INTO automate_core_failuregroup AS had
         (workflow_id, fingerprint, path, code, message, first_at, last_at, last_run)
     SELECT DISTINCT ON (workflow, fingerprint) workflow, fingerprint, path, code, message,
         min(at) OVER (PARTITION BY workflow, fingerprint), at, run
-    FROM given ORDER BY workflow, fingerprint, at DESC, run DESC
+    FROM new_failures ORDER BY workflow, fingerprint, at DESC, run DESC
     ON CONFLICT (workflow_id, fingerprint) DO UPDATE
     SET first_at = least(had.first_at, excluded.first_at), last_at = greatest(had.last_at, excluded.last_at),
         message = CASE WHEN excluded.last_at >= had.last_at THEN excluded.message ELSE had.message END,
         last_run = CASE WHEN excluded.last_at >= had.last_at THEN excluded.last_run ELSE had.last_run END,
         resolved_at = CASE WHEN had.resolved_at > excluded.last_at THEN had.resolved_at END
     RETURNING id, workflow_id, fingerprint
-), grouped AS MATERIALIZED (
-    SELECT groups.id, given.run, given.at FROM given
-    JOIN groups ON groups.workflow_id = given.workflow AND groups.fingerprint = given.fingerprint
-), kept AS (
-    INSERT INTO automate_core_failedrun (run_id, group_id) SELECT run, id FROM grouped ON CONFLICT DO NOTHING
+), grouped_failures AS MATERIALIZED (
+    SELECT updated_groups.id, new_failures.run, new_failures.at FROM new_failures
+    JOIN updated_groups ON updated_groups.workflow_id = new_failures.workflow
+        AND updated_groups.fingerprint = new_failures.fingerprint
+), new_failed_runs AS (
+    INSERT INTO automate_core_failedrun (run_id, group_id) SELECT run, id FROM grouped_failures ON CONFLICT DO NOTHING
 )
 INSERT INTO automate_core_failurecount AS had (group_id, at, count)
-SELECT id, date_trunc('hour', at, 'UTC'), count(*) FROM grouped GROUP BY 1, 2
+SELECT id, date_trunc('hour', at, 'UTC'), count(*) FROM grouped_failures GROUP BY 1, 2
 ON CONFLICT (group_id, at) DO UPDATE SET count = had.count + excluded.count
 """
 

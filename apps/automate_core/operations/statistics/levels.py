@@ -10,7 +10,7 @@ DUE = """NOT EXISTS (
     WHERE at = date_trunc('hour', automate_now(), 'UTC') AND looked_at > automate_now() - interval '1 minute')"""
 
 _RECORD_LEVELS = """
-WITH level AS (
+WITH updated_level AS (
     INSERT INTO automate_core_queuelevel AS had (at, ready, oldest_seconds, looked_at)
     SELECT date_trunc('hour', automate_now(), 'UTC'), count(*),
         coalesce(greatest(extract(epoch FROM automate_now() - min(available_at)), 0), 0), automate_now()

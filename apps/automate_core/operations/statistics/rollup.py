@@ -26,20 +26,20 @@ DUE = "EXISTS (SELECT FROM automate_core_endedrun)"
 _COLUMNS = "run.id, run.workflow_id, run.status, run.started_at, run.finished_at"
 # With LIMIT 1 the rows are looked up by key, whatever the planner thinks of how many there are.
 _NEXT_ENDED_RUNS = f"""
-WITH taken AS MATERIALIZED (
+WITH counted_ids AS MATERIALIZED (
     DELETE FROM automate_core_endedrun WHERE run_id IN (
         SELECT run_id FROM automate_core_endedrun ORDER BY run_id LIMIT {BATCH})
     RETURNING run_id
-), ended AS MATERIALIZED (
+), ended_runs AS MATERIALIZED (
     SELECT {_COLUMNS}, coalesce(event.received_at, run.created_at) AS since
-    FROM taken
-    CROSS JOIN LATERAL (SELECT * FROM automate_core_executionrun WHERE id = taken.run_id LIMIT 1) run
+    FROM counted_ids
+    CROSS JOIN LATERAL (SELECT * FROM automate_core_executionrun WHERE id = counted_ids.run_id LIMIT 1) run
     LEFT JOIN LATERAL (
         SELECT received_at FROM automate_core_event WHERE run.cause = 'trigger' AND id = run.event_id LIMIT 1
     ) event ON true
 )"""  # noqa: S608 - our own texts
 _ALL_ENDED_RUNS = f"""
-WITH ended AS MATERIALIZED (
+WITH ended_runs AS MATERIALIZED (
     SELECT {_COLUMNS}, coalesce(event.received_at, run.created_at) AS since
     FROM automate_core_executionrun run
     LEFT JOIN automate_core_event event ON run.cause = 'trigger' AND event.id = run.event_id
@@ -54,38 +54,38 @@ WHERE run.id = ended.run_id AND run.finished_at >= %(since)s
 
 # Gives the failures, and beside each how many runs were counted; where nothing failed, one row with that alone.
 _ADD_UP = f"""
-, hours AS MATERIALIZED (
+, hourly_counts AS MATERIALIZED (
     SELECT workflow_id, date_trunc('hour', finished_at, 'UTC') AS hour, status,
         CASE WHEN started_at IS NOT NULL AND status <> 'cancelled'
             THEN {BUCKET_OF.format("finished_at - started_at")} END AS took,
         CASE WHEN started_at IS NOT NULL THEN {BUCKET_OF.format("started_at - since")} END AS queued, count(*) AS runs
-    FROM ended GROUP BY 1, 2, 3, 4, 5
-), counted AS (
+    FROM ended_runs GROUP BY 1, 2, 3, 4, 5
+), updated_counts AS (
     INSERT INTO automate_core_runcount AS had (workflow_id, span, at, succeeded, failed, cancelled)
     SELECT workflow_id, span, date_trunc(span, hour, 'UTC'),
         coalesce(sum(runs) FILTER (WHERE status = 'succeeded'), 0),
         coalesce(sum(runs) FILTER (WHERE status = 'failed'), 0),
         coalesce(sum(runs) FILTER (WHERE status = 'cancelled'), 0)
-    FROM hours CROSS JOIN (VALUES ('hour'), ('day')) AS spans(span)
+    FROM hourly_counts CROSS JOIN (VALUES ('hour'), ('day')) AS spans(span)
     GROUP BY 1, 2, 3
     ON CONFLICT (span, at, workflow_id) DO UPDATE
     SET succeeded = had.succeeded + excluded.succeeded, failed = had.failed + excluded.failed,
         cancelled = had.cancelled + excluded.cancelled
-), timed AS (
+), updated_times AS (
     INSERT INTO automate_core_runtime AS had (workflow_id, span, at, measure, bucket, count)
     SELECT workflow_id, span, date_trunc(span, hour, 'UTC'), measure, bucket, sum(runs)
-    FROM hours CROSS JOIN (VALUES ('hour'), ('day')) AS spans(span)
+    FROM hourly_counts CROSS JOIN (VALUES ('hour'), ('day')) AS spans(span)
     CROSS JOIN LATERAL (VALUES ('took', took), ('queued', queued)) AS measured(measure, bucket)
     WHERE bucket IS NOT NULL
     GROUP BY 1, 2, 3, 4, 5
     ON CONFLICT (span, measure, at, workflow_id, bucket) DO UPDATE SET count = had.count + excluded.count
 )
 SELECT totals.runs, failed.*
-FROM (SELECT count(*) AS runs FROM ended) totals
+FROM (SELECT count(*) AS runs FROM ended_runs) totals
 LEFT JOIN (
     SELECT ended.id, ended.workflow_id, ended.finished_at, run.error ->> 'code' AS code,
         left(run.error ->> 'message', 2000) AS message, coalesce(step.path, run.error ->> 'step', '') AS path
-    FROM ended
+    FROM ended_runs ended
     CROSS JOIN LATERAL (SELECT error FROM automate_core_executionrun WHERE id = ended.id LIMIT 1) run
     LEFT JOIN LATERAL (
         SELECT path FROM automate_core_steprun
