@@ -1,4 +1,4 @@
-"""Why an event did or did not start workflows: each trigger that it could have started, and what speaks against it.
+"""Match explanation: why an event did or did not start workflows, trigger by trigger.
 
 The triggers' own conditions and filters decide, by the code that matches events, and as they are published now. What a
 filter saw is told to those who may read the event.
@@ -81,7 +81,7 @@ class MatchExplanation:
 
 
 def explain_match(event: Event, *, by: Person, workflow: Workflow | None = None) -> MatchExplanation:
-    """Why the event did or did not start the workflows that the person may view, or that one of them.
+    """Explain why the event did or did not start the workflows that the person may view, or that one of them.
 
     Eight queries, and two for versions that were published since.
     """
@@ -109,7 +109,7 @@ def explain_match(event: Event, *, by: Person, workflow: Workflow | None = None)
 
 
 def _triggers(event: Event, workflows: QuerySet[Workflow]) -> QuerySet[ActiveTrigger]:
-    """Those of the event's source, first those that could have taken it. What calls alone start is left out."""
+    """Triggers of the event's source, those of its type first, without call triggers of other sources."""
     found = ActiveTrigger.objects.filter(source=event.source, workflow__in=workflows)
     if not event.source.startswith("call:"):
         found = found.exclude(kind="call")
@@ -131,7 +131,7 @@ def _runs(event: Event, workflows: QuerySet[Workflow]) -> dict[int, ExecutionRun
 
 
 def _without_triggers_of_started(explanations: Iterable[TriggerExplanation]) -> list[TriggerExplanation]:
-    """Of a workflow that another trigger has started, what its other triggers make of the event is no news."""
+    """Leave out the other triggers of workflows that the event started."""
     found = list(explanations)
     started = {explanation.workflow.pk for explanation in found if explanation.run}
     return [explanation for explanation in found if explanation.run or explanation.workflow.pk not in started]
@@ -150,7 +150,7 @@ def _latest_dispatch_job(event: Event) -> tuple[str, str] | None:
 
 
 def _notes(event: Event, job: tuple[str, str] | None) -> Iterator[str]:
-    """What holds for all workflows."""
+    """Notes that concern all workflows."""
     kind = event.source.partition(":")[0]
     if kind in access.COPY_KINDS:
         yield "This event was made for one run, and is matched against nothing."
@@ -174,7 +174,7 @@ def _notes(event: Event, job: tuple[str, str] | None) -> Iterator[str]:
 
 
 class _Explainer:
-    """What is asked once for all triggers of an event."""
+    """Explains the triggers of one event, with what they share loaded once."""
 
     def __init__(
         self,
@@ -193,7 +193,7 @@ class _Explainer:
         self.earlier = _published_at(late, event.received_at) if late else {}
 
     def explain(self, trigger: ActiveTrigger) -> TriggerExplanation:
-        """What this one makes of the event."""
+        """Explain the outcome at one trigger."""
         run = self.runs.get(trigger.workflow_id)
         if run is not None:
             return _explanation_of(
@@ -212,7 +212,7 @@ class _Explainer:
         return _explanation_of(trigger, outcome, reasons=reasons, explanation=explanation)
 
     def _objections(self, trigger: ActiveTrigger) -> tuple[list[str], Explanation | None]:
-        """What the trigger itself has against the event, and what its filter saw."""
+        """Objections of the trigger itself, and the explanation of its filter."""
         event, found = self.event, []
         if host_events.TEST_HEADER in event.headers and trigger.event_type == "" and event.type:
             found.append("It takes events of any type, and test deliveries start only what asks for their type.")
@@ -232,7 +232,7 @@ class _Explainer:
         return [*found, *([] if explanation.passed else ["Its condition does not hold."])], explanation
 
     def _circumstances(self, trigger: ActiveTrigger, *, takes: bool) -> Iterator[str]:
-        """What else kept it from starting, or would now."""
+        """Reasons other than the trigger itself, then and now."""
         workflow = trigger.workflow
         if workflow.status == Workflow.Status.ARCHIVED:
             yield "The workflow is archived: what is archived starts nothing."
@@ -299,7 +299,7 @@ def _would_match(document: Any, workflow: Workflow, event: Event) -> bool:
 
 
 def _waits(runs: Iterable[ExecutionRun]) -> dict[Any, Wait]:
-    """What runs that have not begun wait for, by run."""
+    """Open waits of runs that have not started, by run."""
     waiting = [run.pk for run in runs if run.status == ExecutionRun.Status.WAITING]
     if not waiting:
         return {}
@@ -308,7 +308,7 @@ def _waits(runs: Iterable[ExecutionRun]) -> dict[Any, Wait]:
 
 
 def _run_reasons(run: ExecutionRun, wait: Wait | None) -> list[str]:
-    """Why a run that was made did nothing, or not yet."""
+    """Reasons why a started run did nothing, or nothing yet."""
     if wait is not None and wait.kind == Wait.Kind.PAUSED:
         return ["It waits until the workflow, which is paused, is resumed."]
     if wait is not None:

@@ -116,7 +116,7 @@ def _backlog(workflow: Workflow | None) -> QuerySet[Wait]:
 
 
 def pausable(user: User, workflows: QuerySet[Workflow]) -> QuerySet[Workflow]:
-    """Those that this person may pause and resume: who publishes a workflow may, and who operates it."""
+    """Workflows that this person may pause and resume: those they may publish or operate."""
     return permitted(user, "publish", workflows) | permitted(user, "operate", workflows)
 
 

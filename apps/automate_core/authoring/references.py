@@ -1,4 +1,4 @@
-"""Which endpoints use a secret, which workflows an endpoint or a connection, and which notification rules either.
+"""References between objects: endpoints of a secret, workflows of an endpoint or connection, notification rules.
 
 Each finder takes many objects at once and costs a fixed number of queries.
 """

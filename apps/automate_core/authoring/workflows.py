@@ -1,4 +1,4 @@
-"""What authors do with a workflow: store a draft, read it back, publish it. Screens and commands call these."""
+"""Operations on workflows: store a draft, load it, publish it. Screens and commands call these."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def load_definition(workflow: Workflow) -> Definition:
 
 @dataclass(frozen=True)
 class Seen:
-    """What somebody looked at before they publish: the draft's `rev`, and the number of the version that ran, or 0."""
+    """State that a person reviewed: the draft's `rev` and the number of the published version, or 0."""
 
     rev: int
     version: int
@@ -214,7 +214,7 @@ def restore(workflow: Workflow, number: int, *, by: Person, rev: int | None = No
 
 
 def refusal(workflow: Workflow, author: Person, run_as: Person | None = None) -> str:
-    """Why this person may not publish the workflow, whatever it says, to act as `run_as`; empty when they may.
+    """Reason why this person may not publish the workflow to run as `run_as`; empty when they may.
 
     Without one it is whom the draft names.
     """
@@ -307,7 +307,7 @@ def _uncallable(definition: Definition, people: list[Person]) -> Iterator[Proble
 
 
 def _coming_back(slugs: set[str], target: str) -> set[str]:
-    """Those that call `target`, or call a workflow that does, by way of what is published. One query a level."""
+    """The workflows that reach `target` by published calls, directly or not. One query a level."""
     calls: dict[str, set[str]] = {}
     level = slugs
     while level:
@@ -330,7 +330,7 @@ def _published_calls(slugs: set[str]) -> dict[str, set[str]]:
 
 
 def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
-    """What the definition names and the site does not have, or these people may not use."""
+    """Problems of names that do not exist on the site or that these people may not use."""
     found = (
         []
         if definition.steps
@@ -363,7 +363,7 @@ def may_read_events(trigger: TriggerPart, person: Person) -> bool:
 
 
 def unreadable(trigger: TriggerPart, place: str, people: list[Person]) -> Iterator[Problem]:
-    """What a trigger hands on has to be theirs to read."""
+    """Problems of a trigger whose events these people may not read."""
     if isinstance(trigger, EventTrigger) and not event_types.is_declared(trigger.event):
         yield Problem(f"{place}.event", event_types.listen_problem(people[0], trigger.event))
         return

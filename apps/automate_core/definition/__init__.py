@@ -1,1 +1,1 @@
-"""What a workflow is: its document, its file format and its faults."""
+"""Definition of a workflow: its document, file format and validation."""

@@ -55,7 +55,7 @@ class Problem:
 
 
 class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What all parts of a document share: unknown fields are refused, defaults are left out when written."""
+    """Base of all parts of a document: unknown fields are rejected, defaults are left out when written."""
 
 
 class Retry(_Part, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ class Retry(_Part, frozen=True, kw_only=True):
 
 
 class OnError(_Part, frozen=True, kw_only=True):
-    """What a step that failed for good comes to: `value` becomes its output, or `steps` run in its place.
+    """Handling of a final failure: `value` becomes the output, or `steps` run instead.
 
     Without it the failure goes on to what surrounds the step.
     """
@@ -78,7 +78,7 @@ class OnError(_Part, frozen=True, kw_only=True):
 
 
 class _Step(_Part, frozen=True, kw_only=True):
-    """What every step has. `disabled` steps are passed over."""
+    """Fields of every step. `disabled` steps are skipped."""
 
     key: Key
     name: Name = ""
@@ -155,7 +155,7 @@ class RepeatStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="repeat
     steps: list[Step] = msgspec.field(default_factory=list)
 
 
-type Span = float | str
+type Duration = float | str
 
 
 class WaitStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="wait"):
@@ -166,13 +166,13 @@ class WaitStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="wait"):
     callback has to be signed as well.
     """
 
-    duration: Span | None = None
+    duration: Duration | None = None
     until: str | None = None
     callback: bool = False
     scheme: str = ""
     scheme_config: dict[str, Any] = msgspec.field(default_factory=dict)
     secret: str = ""
-    timeout: Span | None = None
+    timeout: Duration | None = None
     on_timeout: list[Step] | None = None
 
 
@@ -206,8 +206,8 @@ class ApprovalStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="appr
     outcomes: list[NamedSlot] = msgspec.field(
         default_factory=lambda: [NamedSlot(key="approved", name="Approve"), NamedSlot(key="rejected", name="Reject")]
     )
-    remind_after: Span | None = None
-    timeout: Span
+    remind_after: Duration | None = None
+    timeout: Duration
     on_timeout: list[Step] | None = None
 
 
@@ -275,7 +275,7 @@ class ScheduleTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="s
 
     key: Key = "schedule"
     cron: str = ""
-    every: Span | None = None
+    every: Duration | None = None
     timezone: str = ""
     missed: Literal["skip", "once", "all"] = "once"
     filter: Any = None
@@ -319,7 +319,7 @@ class ManualTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="man
 
 
 class EventTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="event"):
-    """What the host's code emits: `emit("order.paid", {...})`."""
+    """Events from the host's code: `emit("order.paid", {...})`."""
 
     key: Key = "event"
     event: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -363,7 +363,7 @@ type Days = Annotated[int, Meta(ge=0, le=36_500)]
 
 
 class Retention(_Part, frozen=True, kw_only=True):
-    """How many days runs are kept once they have ended, by how they ended; `tests` are those of drafts, however.
+    """Days that ended runs are kept, by their final state; `tests` are test runs, whatever their state.
 
     0 is for ever; what is not given is as the site's policy says. The published version's counts.
     """

@@ -8,5 +8,5 @@ from automate_core.models import Workflow
 
 
 def published_definition(workflow: Workflow) -> Definition | None:
-    """What runs, if anything does. No query when `published` is loaded."""
+    """The published definition, or None. No query when `published` is loaded."""
     return parse(workflow.published.definition) if workflow.published else None

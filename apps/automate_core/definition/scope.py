@@ -31,7 +31,7 @@ ERROR_NAMES = ("code", "message", "step", "details", "retryable", "retry_after")
 
 @dataclass(frozen=True)
 class RunCondition:
-    """Why a step may not have run: it stands in a `slot` of `step`, or `step` itself is disabled (no slot).
+    """Reason why a step may not have run: it stands in a `slot` of `step`, or `step` itself is disabled (no slot).
 
     `is_enclosing`: the place that asks stands in a later slot of the same step.
     """

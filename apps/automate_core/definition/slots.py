@@ -110,7 +110,7 @@ def walk(steps: list[Step], place: str = "steps") -> Iterator[tuple[str, Step]]:
 
 @dataclass(frozen=True)
 class StepPosition:
-    """Where a step stands.
+    """Position of a step.
 
     `path` are the keys from the outermost step down to it, `place` its path in the document. `parents` are the steps
     around it, outermost first, and `slots` those of them that it stands in. `siblings` is the whole list, with the step

@@ -41,7 +41,7 @@ def key_of(path: str) -> str:
 
 
 def items_of(path: str) -> str:
-    """Which items of the loops around it a path is about, from 1: `2`, in a loop in a loop `2.1`; empty outside."""
+    """Numbers, from 1, of the loop items around a path: `2`, in nested loops `2.1`; empty outside of loops."""
     return ".".join(str(int(number) + 1) for number in _ITEM.findall(path.rpartition("/")[0]))
 
 

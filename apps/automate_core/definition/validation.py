@@ -1,4 +1,4 @@
-"""What is wrong with a workflow, in words and places: asked at import, at publish and by the builder."""
+"""Validation of a definition: problems with their places, for imports, publishing and the builder."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def _in_step(step: Step, place: str, here: _Here) -> Iterator[Problem]:
 
 
 def _hollow(step: Step, place: str) -> Iterator[Problem]:
-    """What has to hold something and does not."""
+    """Problems of containers without steps or routes."""
     match step:
         case BranchStep(arms=[]):
             yield Problem(f"{place}.arms", "a branch needs at least one route", missing=True)

@@ -27,6 +27,6 @@ def validates[T](kind: type[T]) -> Callable[[Check[T]], Check[T]]:
 
 
 def registered_problems(item: Any, place: str) -> Iterator[Problem]:
-    """What the registered checks find at `item`."""
+    """Problems that the registered checks find at `item`."""
     for check in _CHECKS[type(item)]:
         yield from check(item, place)

@@ -82,7 +82,7 @@ def read_workflow(text: str) -> Definition:
 
 
 def read_yaml(text: str) -> Any:
-    """What a YAML text says, as JSON can say it. Raises WorkflowFileError."""
+    """Read a YAML text as JSON values. Raises WorkflowFileError."""
     if len(text) > MAX_BYTES:
         raise WorkflowFileError(f"larger than {MAX_BYTES:,} characters")
     try:

@@ -1,4 +1,4 @@
-"""What an edit changed, as rows before and after it: applied backwards it is the inverse."""
+"""Changes of an edit as rows before and after it. Applied backwards, they undo it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Change:
 
     @property
     def inverse(self) -> Change:
-        """The way back."""
+        """The change that undoes this one."""
         return replace(self, before=self.after, after=self.before)
 
     @property
@@ -41,7 +41,7 @@ class Change:
         return self.before is None or self.after is None or not _PLACE.issuperset(self.after)
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """The change as JSON."""
         return {"table": self.table, "key": self.key, "before": self.before, "after": self.after}
 
 
@@ -73,7 +73,7 @@ def _differences(table: Literal["step", "trigger", "workflow"], key: str, before
 
 
 def row_columns(node: StepNode | TriggerNode | Settings) -> Columns:
-    """What is stored of it, but for its key and revision."""
+    """Stored values of a node without its key and revision."""
     return {spec.name: getattr(node, spec.name) for spec in fields(node) if spec.name not in {"key", "rev", "pk"}}
 
 

@@ -1,4 +1,4 @@
-"""What is copied: steps and triggers as a document that any workflow takes in."""
+"""The clipboard: steps and triggers as a document that any workflow can insert."""
 
 from __future__ import annotations
 

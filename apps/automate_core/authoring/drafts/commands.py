@@ -1,4 +1,4 @@
-"""What authors do to a draft, one command at a time: locked, checked against what they saw, kept for undo.
+"""Commands on a draft: locked, checked against the revision that the author saw, recorded for undo.
 
 Every command is one transaction. It raises NotPermittedError, RefusedError or ConflictError, and then nothing happened.
 """
@@ -254,7 +254,7 @@ def _run_as(asked: dict[str, Any], by: Person) -> Any:
 
 
 def _run_as_difference(before: Draft, after: Draft) -> dict[str, Any]:
-    """What the audit trail says of a change of whom the draft would act as: names, since people may go."""
+    """Audit entry for a change of `run_as`, by name because users can be deleted."""
     pair = before.settings.run_as, after.settings.run_as
     if pair[0] == pair[1]:
         return {}

@@ -18,7 +18,7 @@ from automate_core.definition.document import MAX_NESTING, MAX_STEPS
 
 @dataclass(frozen=True)
 class EditResult:
-    """What an edit did: `words` for people, the step to look at next, and remarks such as what was left out."""
+    """Result of an edit: `words` for people, the step to select next, and remarks such as omitted parts."""
 
     words: str
     selected: str = ""
@@ -27,7 +27,7 @@ class EditResult:
 
 @dataclass(frozen=True)
 class AllowedNames:
-    """What the person may name: of these slugs those that they may use, and of these endpoints those they may read.
+    """Names that the person may use: the usable ones of these connections, the readable ones of these endpoints.
 
     `only_connection` gives the one that there is for an action, or nothing.
     """
@@ -81,7 +81,7 @@ def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> Edit
 
 
 def _name_of(action: str) -> str:
-    """What a step of an action is called at first; empty for one that is not installed, and for other kinds."""
+    """Initial name of a step; empty for an action that is not installed and for other kinds."""
     try:
         found = find_action(action)[1]
     except LookupError:
@@ -116,7 +116,7 @@ def duplicate_step(draft: Draft, request: requests.Duplicate) -> EditResult:
 
 
 def paste_clip(draft: Draft, request: requests.Paste, allowed: AllowedNames) -> EditResult:
-    """What was copied; what the person may not name has to be chosen anew."""
+    """Insert a clip, without the names that the person may not use."""
     place = find_destination(draft, request)
     steps, triggers = clipboard.read_clip(request.clip)
     keys = insertion.insert_steps(draft, steps, place, request.index)
@@ -180,7 +180,7 @@ def wrap_step(draft: Draft, request: requests.Wrap) -> EditResult:
 
 
 def unwrap_step(draft: Draft, request: requests.Unwrap) -> EditResult:
-    """What a container holds in its place."""
+    """Replace a container by the steps inside it."""
     node = find_step(draft, request.key)
     lists = draft.lists()
     full = [slot for slot in node.slots if (node.key, slot) in lists]

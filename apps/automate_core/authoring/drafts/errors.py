@@ -1,4 +1,4 @@
-"""Why an edit was not made.
+"""Reasons why an edit is refused.
 
 EditError
 |-- RefusedError    the request makes no sense, or the person may not name that; carries the field
@@ -25,7 +25,7 @@ class RefusedError(EditError):
 
 @dataclass(frozen=True)
 class OtherChange:
-    """What somebody did meanwhile: `words` such as "Renamed Notify to Tell sales", after `who` and when."""
+    """An edit made by another person: `words` such as "Renamed Notify to Tell sales", by `who` and when."""
 
     who: str
     at: dt.datetime

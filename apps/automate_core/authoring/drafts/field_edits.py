@@ -43,14 +43,14 @@ _SETTING_TYPES: dict[str, Any] = {
 
 
 def rename_step(draft: Draft, request: requests.Rename) -> EditResult:
-    """Another label."""
+    """Change the label."""
     node = find_step(draft, request.key)
     draft.steps[node.key] = renamed = replace(node, name=_text(request.name))
     return EditResult(f"Renamed {node.label} to {renamed.label}", node.key)
 
 
 def disable_step(draft: Draft, request: requests.Disable) -> EditResult:
-    """Off or on."""
+    """Disable or enable a step."""
     node = find_step(draft, request.key)
     draft.steps[node.key] = replace(node, disabled=request.disabled)
     return EditResult(f"Turned {'off' if request.disabled else 'on'} {node.label}", node.key)
@@ -98,7 +98,7 @@ def _without_field(node: StepNode, name: str) -> StepNode:
 
 
 def rename_input(draft: Draft, request: requests.RenameInput) -> EditResult:
-    """Another name for an input; it stays where it stands among the others."""
+    """Rename an input and keep its position."""
     node = find_step(draft, request.key)
     if request.name not in node.inputs:
         raise RefusedError(f"{node.label} has no input {request.name[:100]!r} any more", "name")
@@ -133,7 +133,7 @@ def _text(value: str) -> str:
 
 
 def add_slot(draft: Draft, request: requests.AddSlot) -> EditResult:
-    """One more."""
+    """Add a named slot."""
     node = find_step(draft, request.key)
     if node.kind not in NAMED_SLOT_FIELDS:
         raise RefusedError(f"{node.label} has no routes", "key")
@@ -152,7 +152,7 @@ def add_slot(draft: Draft, request: requests.AddSlot) -> EditResult:
 
 
 def remove_slot(draft: Draft, request: requests.RemoveSlot) -> EditResult:
-    """One less, with the steps in it."""
+    """Remove a named slot and the steps in it."""
     node, at = _find_slot(draft, request.key, request.arm)
     draft.steps[node.key] = _with_named_slots(node, [*node.named_slots[:at], *node.named_slots[at + 1 :]])
     gone = draft.drop_homeless()
@@ -161,7 +161,7 @@ def remove_slot(draft: Draft, request: requests.RemoveSlot) -> EditResult:
 
 
 def move_slot(draft: Draft, request: requests.MoveSlot) -> EditResult:
-    """Another place among its like."""
+    """Move a slot among the named slots of its step."""
     node, at = _find_slot(draft, request.key, request.arm)
     moved, reordered = node.named_slots[at], list(node.named_slots)
     reordered.insert(request.index, reordered.pop(at))
@@ -170,7 +170,7 @@ def move_slot(draft: Draft, request: requests.MoveSlot) -> EditResult:
 
 
 def rename_slot(draft: Draft, request: requests.RenameSlot) -> EditResult:
-    """Another label."""
+    """Change the label."""
     node, at = _find_slot(draft, request.key, request.arm)
     named_slot = {**node.named_slots[at], "name": _text(request.name)}
     draft.steps[node.key] = _with_named_slots(node, [*node.named_slots[:at], named_slot, *node.named_slots[at + 1 :]])
@@ -178,7 +178,7 @@ def rename_slot(draft: Draft, request: requests.RenameSlot) -> EditResult:
 
 
 def edit_condition(draft: Draft, request: requests.EditCondition) -> EditResult:
-    """When a route is taken."""
+    """Change the condition of a route."""
     node, at = _find_slot(draft, request.key, request.arm)
     if node.kind != "branch":
         raise RefusedError(f"{node.label} has no conditions", "when")
@@ -207,7 +207,7 @@ def _name(named_slot: dict[str, Any]) -> str:
 
 
 def add_trigger(draft: Draft, request: requests.AddTrigger, allowed: AllowedNames) -> EditResult:
-    """One more start."""
+    """Add a trigger."""
     made = insertion.build_trigger(
         {**request.config, "kind": request.kind, "key": "new"}, insertion.free_key(request.kind, draft.triggers)
     )
@@ -218,7 +218,7 @@ def add_trigger(draft: Draft, request: requests.AddTrigger, allowed: AllowedName
 
 
 def edit_trigger(draft: Draft, request: requests.EditTrigger, allowed: AllowedNames) -> EditResult:
-    """Fields of one."""
+    """Change fields of a trigger."""
     present = find_trigger(draft, request.key)
     known = [name for name in TRIGGERS[present.kind].__struct_fields__ if name != "key"]
     for name in [*request.set, *request.unset]:
@@ -249,7 +249,7 @@ def find_trigger(draft: Draft, key: str) -> TriggerNode:
 
 
 def _may_listen(made: TriggerNode, present: TriggerNode | None, allowed: AllowedNames) -> None:
-    """What a webhook hands on has to be theirs to read."""
+    """Refuse a webhook endpoint whose deliveries the person may not read."""
     slug = made.config.get("endpoint")
     if made.kind != "webhook" or not slug or slug == UNCHOSEN:
         return

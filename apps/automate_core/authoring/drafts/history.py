@@ -21,7 +21,7 @@ _Status = DraftCommand.Status
 
 @dataclass(frozen=True)
 class UndoStack:
-    """What can be taken back and made again: the next in line each, or None."""
+    """The next edits to undo and to redo, or None."""
 
     undo: DraftCommand | None
     redo: DraftCommand | None
@@ -88,7 +88,7 @@ def _continues(last: DraftCommand, kind: str, changes: list[Change], by: Person)
 
 
 def _edited_fields(changes: list[Change]) -> list[Any]:
-    """Which fields of which rows, down to the single input; None among them where a row is made or taken out."""
+    """Edited fields by row, down to the single input; None where a row is added or removed."""
     return [
         (change.table, change.key, _names(change)) if change.before and change.after else (change.key, None)
         for change in changes
@@ -139,7 +139,7 @@ def _are_named_slots(value: Any) -> bool:
 
 
 def changes_of(command: DraftCommand) -> list[Change]:
-    """What an edit changed."""
+    """The changes of an edit."""
     return [Change(**document) for document in command.changes]
 
 
@@ -150,7 +150,7 @@ def set_status(command: DraftCommand, workflow: Workflow, by: Person, status: Dr
 
 
 def row_edits_since(workflow: Workflow, rev: int, *, table: str = "", key: str = "") -> list[OtherChange]:
-    """What was done after `rev`, newest first: to that row, or without one to the tree's shape."""
+    """Edits after `rev`, newest first, of that row, or without one of the tree's structure."""
     commands = workflow.commands.filter(rev__gt=rev).select_related("changed_by").order_by("-rev")
     if not table:
         commands = commands.filter(structural=True)
@@ -207,7 +207,7 @@ def edits_since(workflow: Workflow, rev: int) -> list[OtherChange]:
 
 
 def authors_since(workflow: Workflow, rev: int) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Who made the draft differ from what it was at `rev`, by (table, key) of the row; as far as edits are kept.
+    """Authors of the edits after `rev`, by (table, key) of the row, as far as edits are kept.
 
     An edit from before that was taken back since counts for whoever took it back; one that came and went does not.
     """

@@ -66,7 +66,7 @@ _INITIAL_SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def initial_settings(kind: str) -> dict[str, Any]:
-    """What only that kind has, in a step that was just added."""
+    """Initial settings of a new step of that kind."""
     return copy.deepcopy(_INITIAL_SETTINGS.get(kind, {}))
 
 

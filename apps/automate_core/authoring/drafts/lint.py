@@ -1,4 +1,4 @@
-"""What may go wrong with a valid workflow: each is worth a second look, and none keeps it from being published."""
+"""Cautions about valid workflows. None of them prevents publishing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _WRITES = {"models.create", "models.update", "models.delete"}
 
 
 def find_cautions(definition: Definition) -> Iterator[Problem]:
-    """All of them, with their places in the document."""
+    """Find cautions with their places in the document."""
     yield from _payments_without_error_handling(definition)
     yield from _starts_itself(definition)
     yield from _approvals_without_people(definition)

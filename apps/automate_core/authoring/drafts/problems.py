@@ -1,4 +1,4 @@
-"""What keeps a draft from being published, and what is worth a second look, each with its step and field."""
+"""Problems of a draft, errors and warnings, each with its step and field."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def find_problems(parsed: ParsedDraft, workflow: Workflow, publisher: Person | N
 
 
 def _warnings(definition: Definition) -> Iterator[Problem]:
-    """What is worth a second look."""
+    """Warnings about a definition."""
     if not definition.triggers:
         yield Problem("triggers", "nothing starts it but people and other workflows")
     yield from _about_triggers(definition)

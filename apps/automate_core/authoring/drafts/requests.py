@@ -1,4 +1,4 @@
-"""What can be asked of a draft: one typed request for each command.
+"""Requests to change a draft, one type for each command.
 
 `rev` is the state that the person saw: the structure's for what adds, moves or takes away, the step's or trigger's for
 what changes its fields, that of the workflow's settings for those. A list of steps is named by the key of the step that
@@ -51,7 +51,7 @@ class Move(_ToPlace, frozen=True, kw_only=True, tag="move"):
 
 
 class Paste(_ToPlace, frozen=True, kw_only=True, tag="paste"):
-    """What `clips.clip` gave, of this workflow or another."""
+    """Insert a clip of `clipboard.build_clip`, of this workflow or another."""
 
     clip: dict[str, Any]
 
@@ -83,7 +83,7 @@ class Unwrap(_Request, frozen=True, kw_only=True, tag="unwrap"):
 
 
 class Rename(_Request, frozen=True, kw_only=True, tag="rename"):
-    """Another label. References go by the key, which stays."""
+    """Change the label. References use the key, which stays."""
 
     key: Key
     name: Name
@@ -105,7 +105,7 @@ class Edit(_Request, frozen=True, kw_only=True, tag="edit"):
 
 
 class RenameInput(_Request, frozen=True, kw_only=True, tag="rename_input"):
-    """Another name for an input, whose value stays."""
+    """Rename an input and keep its value."""
 
     key: Key
     name: str
@@ -129,7 +129,7 @@ class RemoveSlot(_Request, frozen=True, kw_only=True, tag="remove_arm"):
 
 
 class MoveSlot(_Request, frozen=True, kw_only=True, tag="move_arm"):
-    """Another place among its like: routes are tried in this order."""
+    """Move a slot among the named slots of its step; routes are evaluated in this order."""
 
     key: Key
     arm: Key
@@ -137,7 +137,7 @@ class MoveSlot(_Request, frozen=True, kw_only=True, tag="move_arm"):
 
 
 class RenameSlot(_Request, frozen=True, kw_only=True, tag="rename_arm"):
-    """Another label."""
+    """Change the label."""
 
     key: Key
     arm: Key
@@ -145,7 +145,7 @@ class RenameSlot(_Request, frozen=True, kw_only=True, tag="rename_arm"):
 
 
 class EditCondition(_Request, frozen=True, kw_only=True, tag="edit_condition"):
-    """When a route is taken: a rule."""
+    """Change the condition of a route."""
 
     key: Key
     arm: Key
@@ -153,7 +153,7 @@ class EditCondition(_Request, frozen=True, kw_only=True, tag="edit_condition"):
 
 
 class AddTrigger(_Request, frozen=True, kw_only=True, tag="add_trigger"):
-    """What starts the workflow; `config` holds the fields of its kind, and `filter`."""
+    """Add a trigger; `config` holds the fields of its kind, and `filter`."""
 
     kind: Literal["webhook", "schedule", "model", "manual", "event", "run"]
     config: dict[str, Any] = msgspec.field(default_factory=dict)

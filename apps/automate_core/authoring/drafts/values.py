@@ -59,7 +59,7 @@ class StepNode:
 
     @property
     def label(self) -> str:
-        """What people call it."""
+        """The name shown to people."""
         return self.name or self.key.replace("_", " ").capitalize()
 
     @property
@@ -111,7 +111,7 @@ class TriggerNode:
 
     @property
     def label(self) -> str:
-        """What people call it."""
+        """The name shown to people."""
         return f"trigger {self.key.replace('_', ' ')}"
 
     def document(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class TriggerNode:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What a workflow says about itself. `run_as` is a user's primary key, and the one that its files do not say."""
+    """Settings of a workflow. `run_as` is a user's primary key and the only field that files leave out."""
 
     name: str
     description: str
@@ -150,7 +150,7 @@ class Draft:
     triggers: dict[str, TriggerNode]
 
     def copy(self) -> Draft:
-        """Another working copy of the same."""
+        """A copy that can be changed independently."""
         return Draft(self.slug, self.settings, dict(self.steps), dict(self.triggers))
 
     def lists(self) -> dict[tuple[str, str], list[StepNode]]:
@@ -173,7 +173,7 @@ class Draft:
         return found
 
     def depth(self) -> int:
-        """How deep the deepest step stands; 1 at the top."""
+        """Depth of the deepest step; 1 at the top."""
         depths: dict[str, int] = {"": 0}
 
         def depth_of(key: str) -> int:
@@ -210,7 +210,7 @@ class Draft:
 
 
 def slot_container(document: dict[str, Any], slot: str) -> tuple[dict[str, Any], str]:
-    """Where the steps of a slot stand in a step's document: (mapping, name)."""
+    """The place of a slot's steps in a step's document: (mapping, name)."""
     for named_slot in document.get("arms") or document.get("outcomes") or ():
         if named_slot["key"] == slot:
             return named_slot, "steps"

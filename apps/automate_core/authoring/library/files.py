@@ -40,7 +40,7 @@ CATEGORIES = {
 
 
 class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all parts of a template share: unknown fields are refused."""
+    """Base of all parts of a template: unknown fields are rejected."""
 
 
 class Endpoint(_Part, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ class Endpoint(_Part, frozen=True, kw_only=True):
 
 
 class ModelUse(_Part, frozen=True, kw_only=True):
-    """What a workflow does with a model of the site: which fields' changes start it, which it reads and writes."""
+    """Use of a model: the fields whose changes start the workflow, and the fields that it reads and writes."""
 
     watch: list[str] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
@@ -59,7 +59,7 @@ class ModelUse(_Part, frozen=True, kw_only=True):
 
 
 class Needs(_Part, frozen=True, kw_only=True):
-    """What has to be there before publishing, by slug or label; of connections, what they are for."""
+    """Requirements of publishing, by slug or label; connections with their purpose."""
 
     connections: dict[str, str] = field(default_factory=dict)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
@@ -106,12 +106,12 @@ class Template:
 
     @property
     def slug(self) -> str:
-        """What addresses say."""
+        """The slug used in URLs."""
         return self.definition.slug
 
     @property
     def name(self) -> str:
-        """What people read."""
+        """The name shown to people."""
         return self.definition.name
 
     @property
@@ -171,7 +171,7 @@ def _template(document: Any, app: str) -> Template:
 
 
 def _mismatches(template: Template, slug: str) -> Iterator[Problem]:
-    """Where what the template says of its workflow is not so."""
+    """Statements of a template that do not match its workflow."""
     definition, needs = template.definition, template.needs
     if slug and definition.slug != slug:
         yield Problem("workflow.slug", f"has to be the file's name, {slug}")

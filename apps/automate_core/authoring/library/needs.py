@@ -1,4 +1,4 @@
-"""What a template needs, and what of it is there for the person who asks."""
+"""Requirements of a template, and which of them this person can meet."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Available:
-    """What of the site a person may use: (connector or scheme, slug, name) of each, and the groups' names."""
+    """Objects of the site that a person may use: (connector or scheme, slug, name) of each, and group names."""
 
     person: Person
     connections: list[tuple[str, str, str]]
@@ -58,7 +58,7 @@ class Available:
 
 
 def load_available(person: Person) -> Available:
-    """What is there for `person`. Three queries, for any number of templates."""
+    """Load the objects that `person` may use. Three queries, for any number of templates."""
     usable = permitted(person, "use", Connection.objects.order_by("name", "pk"))
     readable = permitted(person, "view_payload", WebhookEndpoint.objects.filter(enabled=True).order_by("slug"))
     return Available(
@@ -120,7 +120,7 @@ def _said(use: ModelUse) -> str:
 
 
 def _unseen(label: str, use: ModelUse, person: Person) -> str:
-    """What the settings or the person's permissions keep from workflows."""
+    """Fields that the settings or the person's permissions withhold from workflows."""
     if use.watch:
         fields = {entry.label: {each.name for each in entry.fields} for entry in watched_models()}
         if missing := sorted(set(use.watch) - fields.get(label.lower(), set())):

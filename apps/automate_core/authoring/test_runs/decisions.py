@@ -25,7 +25,7 @@ class DecisionError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What a tester chose for one approval. Fields that `form` leaves out get an example."""
+    """Outcome chosen for one approval. Fields missing in `form` get an example."""
 
     outcome: str
     form: Mapping[str, Any] = field(default_factory=dict)

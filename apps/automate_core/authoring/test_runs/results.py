@@ -1,4 +1,4 @@
-"""What came of tests: of one step the latest, of all steps when they were tested."""
+"""Results of test runs, of one step or of all steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from automate_core.states import FINAL_RUN_STATES, StepStatus
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """What came of one step in one test run. `effects` are what a dry run of it would have done."""
+    """Result of one step in one test run. `effects` are those that a dry run held back."""
 
     run: ExecutionRun
     step: StepRun | None
@@ -51,13 +51,13 @@ class StepResult:
 
     @property
     def error(self) -> dict[str, Any] | None:
-        """Why it failed, or why the run did before it came to the step."""
+        """Error of the step, else of the run that failed before it."""
         error: dict[str, Any] | None = (self.step.error if self.step else None) or self.run.error
         return error
 
     @property
     def seconds(self) -> float | None:
-        """How long the step took."""
+        """Duration of the step."""
         if self.step is None or self.step.finished_at is None:
             return None
         return (self.step.finished_at - self.step.started_at).total_seconds()
@@ -65,7 +65,7 @@ class StepResult:
 
 @dataclass(frozen=True, kw_only=True)
 class LatestTest:
-    """When a step was last tested as it is, else before it was `changed`, and whether that went well."""
+    """The latest test of a step in its current form, else of an earlier form (`changed`)."""
 
     at: dt.datetime
     passed: bool
@@ -100,7 +100,7 @@ def results_of_workflow(workflow: Workflow) -> list[StepResult]:
 
 
 def result_in_run(run: ExecutionRun, key: str) -> StepResult:
-    """What came of a step in one test run, whole."""
+    """Complete result of a step in one test run."""
     step = _rows(key).filter(run=run).order_by("-id").first() if key else None
     if step is None:
         return StepResult(run=run, step=None)
@@ -120,7 +120,7 @@ def _rows(key: str) -> QuerySet[StepRun]:
 
 
 def latest_tests(workflow: Workflow, definition: Definition) -> dict[str, LatestTest]:
-    """Of each step of the draft's definition that was ever tested when, by key; a preview is no test. One query.
+    """The latest test of each step of the draft's definition, by key, without previews. One query.
 
     Tests of what it now says come before later ones of what it said then, whichever way it went from one to the other.
     """

@@ -1,4 +1,4 @@
-"""What tests know of a workflow's data: events to start from, and what its steps are taken to give."""
+"""Sample data of tests: events to start from, and known outputs of steps."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def example_event(definition: Definition) -> tuple[str, Any]:
 
 
 def known_outputs(workflow: Workflow, keys: Iterable[str]) -> dict[str, Any]:
-    """What these steps are taken to give: as far as `of_tests` knows, else what they gave in the newest run.
+    """Known outputs of these steps: those of `outputs_of_tests`, else those of the newest run.
 
     Steps of which nothing is known are missing.
     """
@@ -86,7 +86,7 @@ def known_outputs(workflow: Workflow, keys: Iterable[str]) -> dict[str, Any]:
 
 
 def outputs_of_tests(workflow: Workflow, keys: Iterable[str]) -> dict[str, Any]:
-    """What these steps are taken to give: a pinned result, else a mock, else the newest test's. Two queries."""
+    """Outputs of these steps: a pinned result, else a mock, else that of the newest test. Two queries."""
     wanted = set(keys)
     rows = StepSample.objects.filter(workflow=workflow, key__in=wanted).order_by("kind")  # a mock, then a pin
     found = dict(rows.values_list("key", "output"))
@@ -103,7 +103,7 @@ def _newest_run(workflow: Workflow) -> QuerySet[StepRun]:
 
 
 def _read(rows: QuerySet[StepRun], keys: set[str]) -> dict[str, Any]:
-    """What those of these steps gave that ended well, the newest of each."""
+    """The newest successful output of each of these steps."""
     size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
     good = rows.filter(status=StepStatus.SUCCEEDED, output__isnull=False, output_file=None)
     good = good.alias(size=size).filter(size__lt=MAX_OUTPUT)

@@ -60,7 +60,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedTest:
-    """What a test will run: part of the draft, on these terms, and the event. An event without a key is not stored."""
+    """A test ready to start: part of the draft, the terms and the event. An event without a key is not stored."""
 
     definition: Definition
     options: TestOptions
@@ -68,7 +68,7 @@ class PreparedTest:
 
 
 def refusal(workflow: Workflow, by: Person, mode: Mode) -> str:
-    """Why this person may not test the workflow in that way; empty when they may.
+    """Reason why this person may not test the workflow in that mode; empty when they may.
 
     A dry run reads, and a real one writes, as whoever the workflow runs as: that takes the same as publishing for them.
     """
@@ -82,7 +82,7 @@ def refusal(workflow: Workflow, by: Person, mode: Mode) -> str:
 
 
 def prepare_test(workflow: Workflow, request: Request, *, by: Person) -> PreparedTest:
-    """What a test of the present draft would run. Raises NotPermittedError, NotTestableError."""
+    """Prepare a test of the current draft. Raises NotPermittedError, NotTestableError."""
     if reason := refusal(workflow, by, request.mode):
         raise NotPermittedError(reason)
     read = parsing.parse_draft(rows.load_draft(workflow))
@@ -200,7 +200,7 @@ def _is_in_the_way(problem: DraftProblem, part: WorkflowPart, mode: Mode) -> boo
 def _output_terms(
     workflow: Workflow, definition: Definition, part: WorkflowPart, request: Request, by: Person
 ) -> dict[str, Any]:
-    """What the terms say of outputs: those given, those of mocks, those that stand in, and decisions."""
+    """Outputs in the terms of a test: given ones, mocks, known outputs and decisions."""
     written = msgspec.json.encode(part.steps).decode()
     before = {key for key in _keys(definition) - part.keys if key in written} if request.scope == "step" else set()
     known = samples.known_outputs(workflow, before | part.keys)
