@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from automate_connectors.models import OAuthToken
-from automate_core.engine.effects import perform
+from automate_core.engine.effects.performer import perform
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait
 from automate_core.runs import control
 from automate_core.worker.maintenance import MaintenanceThread

@@ -17,7 +17,7 @@ from automate_connectors.registry import connectors
 from automate_core import database
 from automate_core.authoring import pausing, workflows
 from automate_core.definition import yaml_files
-from automate_core.engine.effects import perform
+from automate_core.engine.effects.performer import perform
 from automate_core.engine.execution import ExecutionEngine
 from automate_core.engine.journal import Journal
 from automate_core.events.matching import RuleEngine

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from automate_core.engine.effects import perform
+from automate_core.engine.effects.performer import perform
 from automate_core.models import ExecutionRun
 from automate_core.runs import cancellation
 from automate_egress import EgressError, HttpSession

@@ -109,7 +109,7 @@ def test_a_crash_forgets_no_call(triage, priced, deliver, models):
     deliver({"text": "x"})
     worker = Slow()
     worker.begin()
-    from automate_core.engine.effects import perform
+    from automate_core.engine.effects.performer import perform
 
     perform(worker.calls[0])  # its outcome is lost
     worker.crash()

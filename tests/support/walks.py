@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_core.engine.effects import perform
+from automate_core.engine.effects.performer import perform
 from automate_core.engine.execution import ExecutionEngine
 from automate_core.engine.journal import Journal
 from automate_core.engine.outcomes import EffectOutcome

@@ -22,8 +22,8 @@ from automate_core import artifacts, database
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse
 from automate_core.engine import event_filters
-from automate_core.engine.effect_call import EffectCall
-from automate_core.engine.effects import Call
+from automate_core.engine.effects.call import EffectCall
+from automate_core.engine.effects.performer import Call
 from automate_core.engine.event_filters import FiltersCall
 from automate_core.engine.journal import Journal
 from automate_core.engine.outcomes import EffectOutcome

@@ -21,7 +21,7 @@ from django.db import connections
 
 from automate_core import database
 from automate_core.conf import setting
-from automate_core.engine.effect_pool import EffectPool
+from automate_core.engine.effects.pool import EffectPool
 from automate_core.engine.execution import ExecutionEngine, Result
 from automate_core.engine.journal import Journal
 from automate_core.events.matching import RuleEngine

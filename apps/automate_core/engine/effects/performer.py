@@ -14,8 +14,9 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output, invoke
 from automate_connectors.outbound import outbound_clients
 from automate_core import artifacts
-from automate_core.engine import assignees, dry_run, event_filters, transactional
-from automate_core.engine.effect_call import EffectCall
+from automate_core.engine import assignees, event_filters
+from automate_core.engine.effects import dry_run, transactional
+from automate_core.engine.effects.call import EffectCall
 from automate_core.engine.outcomes import EffectOutcome
 from automate_core.engine.program import (
     ActionNode,

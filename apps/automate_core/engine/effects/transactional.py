@@ -22,7 +22,7 @@ from automate_core.states import StepStatus
 from automate_core.triggers.host_events import run_origin
 
 if TYPE_CHECKING:
-    from automate_core.engine.effect_call import EffectCall
+    from automate_core.engine.effects.call import EffectCall
     from automate_core.engine.outcomes import EffectOutcome
 
 LOCK_TIMEOUT = "5s"

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_core.engine.effects import Call, perform
+from automate_core.engine.effects.performer import Call, perform
 from automate_core.engine.execution import Result
 from automate_core.engine.outcomes import NOT_BEGUN, EffectOutcome
 from automate_core.engine.records import LogRecord

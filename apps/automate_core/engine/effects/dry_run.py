@@ -12,7 +12,8 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import describe_call, encode_output, invoke
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
-from automate_core.engine import assignees, orm_change_recorder
+from automate_core.engine import assignees
+from automate_core.engine.effects import orm_change_recorder
 from automate_core.engine.program import ActionNode
 from automate_core.engine.records import LogRecord, idempotency_key
 from automate_core.triggers.host_events import run_origin
@@ -20,7 +21,7 @@ from automate_governance.permissions import Person, permitted
 from automate_plugins.fields import FieldKind
 
 if TYPE_CHECKING:
-    from automate_core.engine.effect_call import EffectCall
+    from automate_core.engine.effects.call import EffectCall
     from automate_core.engine.outcomes import EffectOutcome
 
 
