@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 
 import pytest
@@ -11,6 +12,12 @@ import pytest
 from automate_site.embedded_postgres import Cluster, temporary_cluster
 
 _OURS = "TESTS_OWN_DATABASE_URL"
+
+
+def _hands_out_tests() -> bool:
+    """Whether this process runs no test itself: its workers have their own clusters."""
+    is_parallel = any(argument.startswith(("-n", "--numprocesses")) for argument in sys.argv)
+    return is_parallel and "PYTEST_XDIST_WORKER" not in os.environ
 
 
 def _start() -> tuple[Cluster | None, str]:
@@ -23,7 +30,7 @@ def _start() -> tuple[Cluster | None, str]:
     os.environ["AUTOMATE_DATA"] = data
     os.environ["AUTOMATE_WORKER"] = "off"
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in the tests' thread
-    if os.environ.get("DATABASE_URL") not in {None, "", os.environ.get(_OURS)}:
+    if os.environ.get("DATABASE_URL") not in {None, "", os.environ.get(_OURS)} or _hands_out_tests():
         return None, data
     cluster = temporary_cluster()
     cluster.start()
