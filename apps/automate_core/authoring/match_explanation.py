@@ -252,14 +252,14 @@ class _Explainer:
 
     def _was_late(self, trigger: ActiveTrigger) -> str:
         """Published after the event, and what was there before."""
-        said = f"{trigger.version} was published after this event came in"
+        published_later = f"{trigger.version} was published after this event came in"
         earlier = self.earlier.get(trigger.workflow_id)
         if earlier is None:
-            return f"{said}, and nothing was published before: replay the event to start it."
+            return f"{published_later}, and nothing was published before: replay the event to start it."
         if not self.may_read:
-            return f"{said}; v{earlier[0]} ran then."
+            return f"{published_later}; v{earlier[0]} ran then."
         took = _would_match(earlier[1], trigger.workflow, self.event)
-        return f"{said}; v{earlier[0]}, which ran then, {'takes' if took else 'does not take'} it."
+        return f"{published_later}; v{earlier[0]}, which ran then, {'takes' if took else 'does not take'} it."
 
 
 def _explanation_of(trigger: ActiveTrigger, outcome: MatchOutcome, **values: Any) -> TriggerExplanation:

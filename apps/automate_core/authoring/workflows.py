@@ -123,12 +123,12 @@ def _drafted(definition: Definition, present: Draft) -> Draft:
     """A definition as a draft, of the present one's workflow."""
     document = msgspec.to_builtins(definition)
     own = {name: document.get(name, getattr(definition, name)) for name in OWN_FIELDS}
-    said = replace(present.settings, **own)
+    own_settings = replace(present.settings, **own)
     triggers = {
         part.key: replace(insertion.build_trigger(msgspec.to_builtins(part), part.key), position=number * GAP)
         for number, part in enumerate(definition.triggers, 1)
     }
-    draft = Draft(slug=definition.slug, settings=said, steps={}, triggers=triggers)
+    draft = Draft(slug=definition.slug, settings=own_settings, steps={}, triggers=triggers)
     try:
         insertion.insert_steps(draft, document.get("steps", []), ("", ""), None)
     except RefusedError as error:
@@ -188,8 +188,8 @@ def publish_again(
     if found := _unpublishable(definition, author, version.run_as):
         raise DefinitionError(found)
     same = workflow.run_as_id == version.run_as_id and _says(workflow, definition)
-    said = message or f"As v{number}"
-    return _freeze(workflow, definition, author, version.run_as, said, rev=workflow.rev if same else 0)
+    words = message or f"As v{number}"
+    return _freeze(workflow, definition, author, version.run_as, words, rev=workflow.rev if same else 0)
 
 
 @transaction.atomic

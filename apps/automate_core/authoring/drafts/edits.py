@@ -160,9 +160,9 @@ def delete_step(draft: Draft, request: requests.Delete) -> EditResult:
     node, siblings = find_step(draft, request.key), draft.siblings(find_step(draft, request.key).place)
     at = [each.key for each in siblings].index(node.key)
     beside = siblings[at - 1].key if at else siblings[1].key if len(siblings) > 1 else node.parent
-    gone = draft.subtree(node.key)
-    draft.remove(gone)
-    inner = f" with {len(gone) - 1} inside it" if len(gone) > 1 else ""
+    removed = draft.subtree(node.key)
+    draft.remove(removed)
+    inner = f" with {len(removed) - 1} inside it" if len(removed) > 1 else ""
     return EditResult(f"Deleted {node.label}{inner}", beside)
 
 

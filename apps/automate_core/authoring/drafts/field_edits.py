@@ -64,9 +64,9 @@ def edit_step(draft: Draft, request: requests.Edit, allowed: AllowedNames) -> Ed
     for name in request.unset:
         node = _without_field(node, name)
     draft.steps[node.key] = node
-    gone = draft.drop_homeless()
+    dropped_steps = draft.drop_orphans()
     names = ", ".join(name.replace("_", " ").removeprefix("inputs.") for name in [*request.set, *request.unset])
-    dropped = f", and dropped {', '.join(each.label for each in gone)}" if gone else ""
+    dropped = f", and dropped {', '.join(each.label for each in dropped_steps)}" if dropped_steps else ""
     return EditResult(f"Changed {names} of {node.label}{dropped}"[:300], node.key)
 
 
@@ -155,8 +155,8 @@ def remove_slot(draft: Draft, request: requests.RemoveSlot) -> EditResult:
     """Remove a named slot and the steps in it."""
     node, at = _find_slot(draft, request.key, request.arm)
     draft.steps[node.key] = _with_named_slots(node, [*node.named_slots[:at], *node.named_slots[at + 1 :]])
-    gone = draft.drop_homeless()
-    dropped = f" with {', '.join(each.label for each in gone)}" if gone else ""
+    dropped_steps = draft.drop_orphans()
+    dropped = f" with {', '.join(each.label for each in dropped_steps)}" if dropped_steps else ""
     return EditResult(f"Removed {_name(node.named_slots[at])} of {node.label}{dropped}"[:300], node.key)
 
 
@@ -235,9 +235,9 @@ def edit_trigger(draft: Draft, request: requests.EditTrigger, allowed: AllowedNa
 
 def remove_trigger(draft: Draft, request: requests.RemoveTrigger) -> EditResult:
     """One start less."""
-    gone = find_trigger(draft, request.key)
-    del draft.triggers[gone.key]
-    return EditResult(f"Removed the {gone.label}")
+    removed = find_trigger(draft, request.key)
+    del draft.triggers[removed.key]
+    return EditResult(f"Removed the {removed.label}")
 
 
 def find_trigger(draft: Draft, key: str) -> TriggerNode:

@@ -46,8 +46,8 @@ def find_cautions(definition: Definition) -> Iterator[Problem]:
     yield from _approvals_without_people(definition)
     for place, step in walk(definition.steps):
         if isinstance(step, RepeatStep) and _never_ends(step):
-            told = "nothing inside changes what it waits for, so it repeats"
-            yield Problem(f"{place}.until", f"{told} {step.maximum:,} times and then fails")
+            reason = "nothing inside changes what it waits for, so it repeats"
+            yield Problem(f"{place}.until", f"{reason} {step.maximum:,} times and then fails")
         elif isinstance(step, ActionStep):
             yield from _sends_outside(step, place)
             yield from _adds_texts(step, place)
@@ -62,12 +62,14 @@ def _approvals_without_people(definition: Definition) -> Iterator[Problem]:
     names = {name for _, step in asked for name in step.assignees if _is_plain(name)}
     groups = {name for _, step in asked for name in step.groups if _is_plain(name)}
     missing = names - assignees.find_users(names).keys() if names else set()
-    gone = groups - assignees.find_groups(groups).keys() if groups else set()
+    missing_groups = groups - assignees.find_groups(groups).keys() if groups else set()
     for place, step in asked:
-        for field, named, lost in (("assignees", step.assignees, missing), ("groups", step.groups, gone)):
-            if told := [name for name in named if name in lost]:
+        for field, named, lost in (("assignees", step.assignees, missing), ("groups", step.groups, missing_groups)):
+            if unknown := [name for name in named if name in lost]:
                 what = "active person" if field == "assignees" else "group"
-                yield Problem(f"{place}.{field}", f"there is no {what} called {', '.join(told)}: the step would fail")
+                yield Problem(
+                    f"{place}.{field}", f"there is no {what} called {', '.join(unknown)}: the step would fail"
+                )
 
 
 def _is_plain(name: object) -> bool:

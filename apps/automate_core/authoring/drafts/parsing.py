@@ -1,4 +1,4 @@
-"""A draft as a definition, whatever is still missing in it: faulty fields are told and stand empty."""
+"""A draft as a definition, as far as it can be parsed: faulty fields become problems and stay empty."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def parse_draft(draft: Draft) -> ParsedDraft:
         _trigger(trigger.document(), f"triggers[{index}]", parsed)
         for index, trigger in enumerate(ordered_triggers(draft.triggers))
     ]
-    said = draft.settings
-    document = {name: getattr(said, name) for name in OWN_FIELDS}
+    draft_settings = draft.settings
+    document = {name: getattr(draft_settings, name) for name in OWN_FIELDS}
     values = _fields(Definition, {"slug": draft.slug, **document}, "", parsed)
     steps = _steps(("", ""), "steps", lists, parsed)
     parsed.definition = Definition(**{**values, "triggers": triggers, "steps": steps})

@@ -93,10 +93,10 @@ def _about_action(step: ActionStep, place: str) -> Iterator[Problem]:
         return  # an error already
     if not step.connection and any(field.required and field.default is None for field in adapter.config_fields):
         yield Problem(f"{place}.connection", f"{adapter.name} needs a connection", missing=True)
-    told = set(plain_secrets(action, step.inputs))
+    reported = set(plain_secrets(action, step.inputs))
     for name, value in step.inputs.items():
         plain = isinstance(value, str) and len(value) >= 8 and "{" not in value
-        if plain and name not in told and _SECRET_NAME.search(name):
+        if plain and name not in reported and _SECRET_NAME.search(name):
             yield Problem(f"{place}.inputs.{name}", "this looks like a secret: keep it in a connection")
 
 

@@ -76,8 +76,8 @@ def _write_steps(workflow: Workflow, before: Draft, after: Draft, changes: list[
         [(change, _row(workflow, after.steps[change.key], known, rev)) for change in changes if _is_update(change)],
         after.steps,
     )
-    if gone := [change.key for change in changes if change.after is None]:
-        workflow.steps.filter(key__in=gone).delete()
+    if deleted := [change.key for change in changes if change.after is None]:
+        workflow.steps.filter(key__in=deleted).delete()
 
 
 def _row(workflow: Workflow, node: StepNode, known: dict[str, int], rev: int) -> Step:
@@ -97,8 +97,8 @@ def _write_triggers(workflow: Workflow, before: Draft, after: Draft, changes: li
     if made := [row(change) for change in changes if change.before is None]:
         Trigger.objects.bulk_create(made)
     _update(Trigger, [(change, row(change)) for change in changes if _is_update(change)], after.triggers)
-    if gone := [change.key for change in changes if change.after is None]:
-        workflow.triggers.filter(key__in=gone).delete()
+    if deleted := [change.key for change in changes if change.after is None]:
+        workflow.triggers.filter(key__in=deleted).delete()
 
 
 def _is_update(change: Change) -> bool:

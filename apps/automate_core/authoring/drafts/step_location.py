@@ -1,4 +1,4 @@
-"""Lists of steps in words, as people are told where a step went: `in route Otherwise`."""
+"""Slots in words, as history and messages name them: `in route Otherwise`."""
 
 from __future__ import annotations
 

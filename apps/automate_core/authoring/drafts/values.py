@@ -201,12 +201,13 @@ class Draft:
         for key in keys:
             del self.steps[key]
 
-    def drop_homeless(self) -> list[StepNode]:
-        """Take out the steps whose list is no more, and give them."""
-        gone = [node for node in self.steps.values() if node.parent and node.slot not in self.steps[node.parent].slots]
-        for node in gone:
+    def drop_orphans(self) -> list[StepNode]:
+        """Remove the steps whose slot no longer exists, and return them."""
+        steps = self.steps.values()
+        orphans = [node for node in steps if node.parent and node.slot not in self.steps[node.parent].slots]
+        for node in orphans:
             self.remove(key for key in self.subtree(node.key) if key in self.steps)
-        return gone
+        return orphans
 
 
 def slot_container(document: dict[str, Any], slot: str) -> tuple[dict[str, Any], str]:
@@ -234,10 +235,10 @@ def step_document(key: str, draft: Draft, lists: Mapping[tuple[str, str], list[S
 def draft_document(draft: Draft) -> dict[str, Any]:
     """The workflow's whole document, faults included. `definition.parse` reads it when there are none."""
     lists = draft.lists()
-    said = draft.settings
+    own_settings = draft.settings
     return {
         "slug": draft.slug,
-        **{name: getattr(said, name) for name in OWN_FIELDS},
+        **{name: getattr(own_settings, name) for name in OWN_FIELDS},
         "triggers": [trigger.document() for trigger in ordered_triggers(draft.triggers)],
         "steps": [step_document(node.key, draft, lists) for node in lists.get(("", ""), ())],
     }

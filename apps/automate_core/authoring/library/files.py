@@ -153,18 +153,18 @@ def read_template(text: str, *, slug: str = "", app: str = "") -> Template:
 
 
 def _template(document: Any, app: str) -> Template:
-    said: _File = convert(document, _File)
+    file: _File = convert(document, _File)
     try:
-        definition = parse(said.workflow)
+        definition = parse(file.workflow)
     except DefinitionError as error:
         below = [replace(problem, path=f"workflow.{problem.path}".rstrip(".")) for problem in error.problems]
         raise DefinitionError(below) from error
     return Template(
-        summary=said.summary,
-        category=said.category,
-        needs=said.needs,
-        settings=said.settings,
-        sample=said.sample,
+        summary=file.summary,
+        category=file.category,
+        needs=file.needs,
+        settings=file.settings,
+        sample=file.sample,
         definition=definition,
         app=app,
     )
@@ -193,8 +193,8 @@ def _mismatches(template: Template, slug: str) -> Iterator[Problem]:
             yield Problem(f"sample.reaches[{index}]", f"there is no step {key!r}")
 
 
-def _same(place: str, said: Iterable[str], used: Iterable[str]) -> Iterator[Problem]:
-    listed, needed = set(said), set(used)
+def _same(place: str, stated: Iterable[str], used: Iterable[str]) -> Iterator[Problem]:
+    listed, needed = set(stated), set(used)
     for name in sorted(needed - listed):
         yield Problem(place, f"does not list {name!r}, which the workflow uses")
     for name in sorted(listed - needed):

@@ -172,9 +172,9 @@ def untested_warning(workflow: Workflow, definition: Definition, draft: Draft) -
     ]
     if steps and len(never) == len(steps):
         return "never tested: run a test before it goes live"
-    said = [f"never tested: {_named(never)}"] if never else []
-    said += [f"changed since the test: {_named(changed)}"] if changed else []
-    return "; ".join(said)
+    warnings = [f"never tested: {_named(never)}"] if never else []
+    warnings += [f"changed since the test: {_named(changed)}"] if changed else []
+    return "; ".join(warnings)
 
 
 def _named(names: Iterable[str]) -> str:
