@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import re
 from pathlib import Path
 
@@ -128,9 +129,9 @@ def test_every_fixed_name_is_where_it_is_promised():
 
 def test_partials_begin_with_a_comment_that_names_their_variables():
     for path in (ROOT / "templates").rglob("*.html"):
-        first = path.read_text().splitlines()[0]
-        assert first.startswith("{# ") and first.endswith(" #}"), path
-        assert "Variables:" in first or "Blocks:" in first, path
+        first = list(itertools.takewhile(lambda line: line.startswith("{# "), path.read_text().splitlines()))
+        assert first and all(line.endswith(" #}") for line in first), path
+        assert any("Variables:" in line or "Blocks:" in line for line in first), path
 
 
 def test_vendored_files_have_a_version_and_a_licence():
