@@ -15,6 +15,7 @@ from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.keyring import generate_key
 from automate_governance.secrets.resolver import resolve
 from tests.governance.spelt import found
+from tests.support.pages import tidy
 
 pytestmark = [
     pytest.mark.django_db,
@@ -113,7 +114,7 @@ def test_where_it_is_used_with_links(secret, owner, colleague, text, sign_in):
     )
     endpoint = WebhookEndpoint.objects.create(slug="paid", scheme="github", secret="database:payments", owner=owner)
     page = sign_in(owner).get(page_of(secret)).content.decode()
-    assert re.findall(r'<a class="da-link" href="([^"]+)">([^<]+)</a>', page.partition('id="used"')[2]) == [
+    assert re.findall(r'<a class="da-link" href="([^"]+)">([^<]+)</a>', tidy(page).partition('id="used"')[2]) == [
         (reverse("admin:automate_connectors_connection_change", args=[connection.pk]), "Payments"),
         (reverse("admin:automate_core_webhookendpoint_change", args=[endpoint.pk]), "paid"),
     ]

@@ -97,7 +97,7 @@ def test_a_webhook_is_created_by_the_builders_form(sign_in, owner, workflow):
     add = reverse("admin:automate_core_webhookendpoint_add")
     made = workflow(ONE.replace("triggers: [{endpoint: github}]", "triggers: [{endpoint: new}]"), publish=False)
     builder = client.get(reverse("studio:builder", args=[made.pk]), {"step": "~trigger"}).content.decode()
-    named = re.compile(r'<(?:input|select)[^>]* name="([a-z_]+)"')
+    named = re.compile(r'<(?:input|select)[^>]*\sname="([a-z_]+)"')
     fields = set(named.findall(client.get(add).content.decode().partition("da-object-form")[2].partition("</form>")[0]))
     assert {"scheme", "slug", "secret_value", "hmac_header"} <= fields
     in_builder = builder.partition("data-create-endpoint")[2].partition("</form>")[0]

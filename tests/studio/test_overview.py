@@ -28,7 +28,7 @@ from automate_core.operations import bulk
 from automate_core.runs import control
 from automate_governance.models import AuditEntry
 from tests.support.events import came_to
-from tests.support.pages import HOSTILE, Page
+from tests.support.pages import HOSTILE, Page, tidy
 from tests.support.people import make_person
 from tests.support.runs import ended_runs, published_workflows
 
@@ -42,7 +42,7 @@ def figures(page):
     """The key figures by their label, with what stands beside them."""
     cells = re.findall(
         r'class="caption">(.*?)</span>.*?class="figure numeric">(.*?)</span>\s*<span class="change numeric \w*">(.*?)</span>\s*[<\n]',
-        page,
+        tidy(page),
         re.S,
     )
     return {label: re.sub(r"<[^>]*>|\s+", " ", f"{value} | {beside}").split() for label, value, beside in cells}
@@ -113,7 +113,7 @@ def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
 def test_failures_stand_together_and_are_inert(story, sign_in, owner):
     content = sign_in(owner).get(INDEX).content.decode()
     assert "2 of 10" in content and "new" in content
-    assert 'title="Step Send the bill (send)">Send the bill</span>' in content, "steps are called by their names"
+    assert 'title="Step Send the bill (send)">Send the bill</span>' in tidy(content), "steps are called by their names"
     group = FailureGroup.objects.get()
     retry = sign_in(owner).get(reverse("studio:failures_retry", args=[group.pk])).content.decode()
     assert "Send the bill" in retry and ">send<" not in retry

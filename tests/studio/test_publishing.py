@@ -19,7 +19,7 @@ from tests.support.costs import at_most
 from tests.support.editors import Editor
 from tests.support.events import came_to, of_endpoint
 from tests.support.large_workflows import large_workflow
-from tests.support.pages import Page
+from tests.support.pages import Page, tidy
 from tests.support.workflows import TRIAGE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -66,7 +66,7 @@ def editor(made, owner):
 
 def changes(response):
     """The worded differences: key, kind and words."""
-    found = re.findall(r'<li data-kind="(\w+)" data-key="(\w*)">(.*?)</li>', response.content.decode(), re.DOTALL)
+    found = re.findall(r'<li data-kind="(\w+)" data-key="(\w*)">(.*?)</li>', tidy(response.content.decode()), re.DOTALL)
     return [(kind, key, " ".join(re.sub(r"<[^>]*>", " ", words).split())) for kind, key, words in found]
 
 

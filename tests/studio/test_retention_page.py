@@ -14,13 +14,14 @@ from django.utils import timezone
 from automate_core.ids import first_uuid7
 from automate_core.models import ExecutionRun, SitePolicy
 from automate_governance.models import AuditEntry
+from tests.support.pages import tidy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def _cells(page, table):
     """The texts of a table's cells, row by row."""
-    body = page.partition(f'id="{table}"')[2].partition("</table>")[0]
+    body = tidy(page).partition(f'id="{table}"')[2].partition("</table>")[0]
     return [
         [re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", cell)).strip() for cell in re.findall(r"<td.*?</td>", row, re.S)]
         for row in re.findall(r"<tr>(<td.*?)</tr>", body, re.S)

@@ -16,7 +16,7 @@ from automate_core.definition import yaml_files
 from automate_core.models import ExecutionRun, Wait, WorkflowVersion
 from automate_core.queries import run_keyset
 from tests.support.editors import Editor
-from tests.support.pages import Page
+from tests.support.pages import Page, tidy
 from tests.support.run_lists import RUN_LIST, runs_shown
 from tests.support.runs import run_of_age
 from tests.support.workflows import SEARCHED_ORDERS
@@ -172,7 +172,7 @@ def test_the_histogram_counts_what_the_list_shows(orders, sign_in, owner):
         ({"term": "order_no:1001"}, {"Succeeded": "1"}),
         ({"show": "tests"}, {"Succeeded": "1"}),
     ):
-        html = client.get(RUN_LIST, query).content.decode()
+        html = tidy(client.get(RUN_LIST, query).content.decode())
         assert dict(re.findall(r'aria-hidden="true"></i>(\w+)<b class="numeric">([^<]*)', html)) == counted, query
     bars = re.findall(r'data-from="([^"]*)" data-to="([^"]*)" data-said="([^"]*)"', html)
     [(start, end)] = [(start, end) for start, end, said in bars if "1 succeeded" in said]
@@ -190,7 +190,7 @@ def test_the_bars_follow_each_other_where_clocks_are_put_forward_and_back(workfl
         for moment in moments:
             run_of_age(flow, (timezone.now() - moment).total_seconds())
         period = {"from": begin.isoformat(), "to": (begin + dt.timedelta(hours=4)).isoformat()}
-        html = client.get(RUN_LIST, period).content.decode()
+        html = tidy(client.get(RUN_LIST, period).content.decode())
         found = re.findall(r'data-from="([^"]*)" data-to="([^"]*)" data-said="([^"]*)"', html)
         bars = [(dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end), said) for start, end, said in found]
         assert all(end - start == dt.timedelta(minutes=5) for start, end, _ in bars) and len(bars) == 48

@@ -15,7 +15,7 @@ from guardian.shortcuts import assign_perm
 from automate_core.authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.models import Event, ExecutionRun, StepRun, Wait
-from tests.support.pages import Page
+from tests.support.pages import Page, tidy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -141,7 +141,7 @@ def test_the_bar_of_a_decided_approval_ends_within_its_card(workflow, deliver, d
         finished_at=wait.created_at, started_at=wait.created_at - dt.timedelta(seconds=1)
     )
     page = client.get(_url(ExecutionRun.objects.get(status="succeeded")))
-    shares = [int(share) for share in re.findall(r'class="da-took" style="--w:(\d+)"', page.content.decode())]
+    shares = [int(share) for share in re.findall(r'class="da-took" style="--w: (\d+)"', tidy(page.content.decode()))]
     assert shares and max(shares) == 100
 
 

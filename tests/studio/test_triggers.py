@@ -45,7 +45,7 @@ def said(answer, name):
     """What stands at a field of an answer."""
     html = answer.content.decode()
     found = re.search(rf'id="{re.escape(name)}(?:-why|_error)"[^>]*>(.*?)</p>', html, re.DOTALL)
-    return unescape(re.sub(r"<[^>]+>", "", found[1])).strip() if found else None
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", found[1])).split()) if found else None
 
 
 def command_of(html):

@@ -33,6 +33,11 @@ class Page(HTMLParser):
         return [a for _, a in self.tags if all(a.get(n.replace("_", "-").rstrip("-")) == v for n, v in wanted.items())]
 
 
+def tidy(html):
+    """The same without white space around tags: templates have an element a line."""
+    return re.sub(r"\s*(<[^>]*?)\s*>\s*", r"\1>", " ".join(html.split()))
+
+
 HOSTILE = '</pre><script>window.hacked=1</script><img src=x onerror="window.hacked=1">\u202e{{ 7*7 }}'
 
 
