@@ -35,8 +35,8 @@ class Need:
     why: str = ""
 
     @property
-    def there(self) -> bool:
-        """Whether it is there."""
+    def is_met(self) -> bool:
+        """Whether the person has what this need asks for."""
         return not self.why
 
     @property
