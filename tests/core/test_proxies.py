@@ -11,7 +11,7 @@ from django.test import RequestFactory
 
 from automate_core import asgi, wsgi
 from automate_governance.people import origin
-from tests.core.doors import signed
+from tests.core.webhooks.doors import signed
 
 TRUSTED = ["10.0.0.0/8", "2001:db8::/32"]
 CLAIMS = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "automate.example.com"}

@@ -16,7 +16,7 @@ from automate_core.models import Event, RefusedDeliveries, WebhookEndpoint
 from automate_core.webhooks import endpoints, rates
 from automate_core.webhooks.tally import Tally, tally
 from tests.conftest import SECRET
-from tests.core.doors import DOORS, signed
+from tests.core.webhooks.doors import DOORS, signed
 from tests.support.costs import soon
 
 

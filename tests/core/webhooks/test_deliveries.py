@@ -17,7 +17,7 @@ from automate_core.webhooks.bodies import BodyError
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_core.webhooks.schemes.signing import FORM, Delivery
 from tests.conftest import SECRET
-from tests.core.doors import DOORS, by_view, signed
+from tests.core.webhooks.doors import DOORS, by_view, signed
 
 WHSEC = "whsec_" + base64.b64encode(b"k" * 24).decode()
 SECRETS = {"standard": WHSEC, "basic": f"user:{SECRET}"}
