@@ -29,7 +29,7 @@ class WorkflowMatch:
     sample.
     """
 
-    verdict: TriggerExplanation
+    match: TriggerExplanation
     said: str
     state: str
     trigger: str
@@ -39,7 +39,7 @@ class WorkflowMatch:
     @property
     def is_long(self) -> bool:
         """Whether the explanation starts open."""
-        return self.verdict.outcome in {MatchOutcome.REFUSED, MatchOutcome.MATCHES}
+        return self.match.outcome in {MatchOutcome.REFUSED, MatchOutcome.MATCHES}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +55,14 @@ class MatchExplanation:
     def samples(self) -> list[Workflow]:
         """Workflows whose builder can use the event as a sample, each once."""
         return list(
-            {view.verdict.workflow.pk: view.verdict.workflow for view in self.explanations if view.may_sample}.values()
+            {view.match.workflow.pk: view.match.workflow for view in self.explanations if view.may_sample}.values()
         )
 
 
 def build_match_explanation(event: Event, person: Person, workflow: Workflow | None = None) -> MatchExplanation:
     """Explanation for all workflows that the person may view, or for one."""
     told = match_explanation.explain_match(event, by=person, workflow=workflow)
-    keys = {verdict.workflow.pk for verdict in told.explanations}
+    keys = {match.workflow.pk for match in told.explanations}
     change = permitted(person, "change", Workflow.objects.filter(pk__in=keys))
     editable = set(permitted(person, "view_payload", change).values_list("pk", flat=True)) if told.may_read else set()
     return MatchExplanation(
@@ -73,15 +73,15 @@ def build_match_explanation(event: Event, person: Person, workflow: Workflow | N
     )
 
 
-def _workflow_match(verdict: TriggerExplanation, *, may_sample: bool) -> WorkflowMatch:
-    said, state = _OUTCOME_TEXTS[verdict.outcome]
-    kind = KINDS.get("app" if verdict.kind == "event" else verdict.kind, ("", ""))[0]
-    takes = verdict.takes or ("any type" if verdict.kind in {"webhook", "event"} else "")
+def _workflow_match(match: TriggerExplanation, *, may_sample: bool) -> WorkflowMatch:
+    said, state = _OUTCOME_TEXTS[match.outcome]
+    kind = KINDS.get("app" if match.kind == "event" else match.kind, ("", ""))[0]
+    takes = match.takes or ("any type" if match.kind in {"webhook", "event"} else "")
     return WorkflowMatch(
-        verdict=verdict,
-        said=state_word(verdict.run.status) if verdict.run else said,
-        state=str(verdict.run.status) if verdict.run else state,
+        match=match,
+        said=state_word(match.run.status) if match.run else said,
+        state=str(match.run.status) if match.run else state,
         trigger=", ".join(filter(None, [kind, takes])),
-        line=explanation_lines(verdict.explanation) if verdict.explanation else None,
-        may_sample=may_sample and verdict.outcome in _OF_ITS_TYPE,
+        line=explanation_lines(match.explanation) if match.explanation else None,
+        may_sample=may_sample and match.outcome in _OF_ITS_TYPE,
     )

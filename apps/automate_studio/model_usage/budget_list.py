@@ -49,7 +49,7 @@ class BudgetRow:
     name: str
     meters: list[BudgetMeter]
     renews: dt.date
-    told: str
+    notified: str
 
     @property
     def used(self) -> int:
@@ -78,14 +78,14 @@ def budget_rows(found: Iterable[LLMBudget], day: dt.date) -> list[BudgetRow]:
     spent = budgets.get_spending_by_budget(listed, day)
     slugs = {budget.workflow for budget in listed if budget.workflow}
     names = dict(Workflow.objects.filter(slug__in=slugs).values_list("slug", "name"))
-    told = _notified_people(slugs)
+    notified = _notified_people(slugs)
     made = [
         BudgetRow(
             budget=budget,
             name=names.get(budget.workflow, budget.workflow),
             meters=list(_budget_meters(budget, spent[budget.pk])),
             renews=budgets.period_end(budget, day),
-            told=told[budget.workflow],
+            notified=notified[budget.workflow],
         )
         for budget in listed
     ]

@@ -181,7 +181,7 @@ class RouteView:
         return self.state == "hit" and not self.track
 
     @property
-    def told(self) -> str:
+    def item_progress(self) -> str:
         """The shown loop item: `Item 37 of 120, 2 failed`."""
         said = items_progress(self.items) if self.items else ""
         return said[:1].upper() + said[1:]

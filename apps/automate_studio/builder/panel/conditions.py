@@ -100,7 +100,7 @@ class ConditionView:
     sentence: str
     group: ConditionGroupView | None
     text: str
-    told: FieldMessage | None
+    message: FieldMessage | None
     result: ConditionResult
     names: str
 
@@ -128,17 +128,17 @@ def condition_dom_id(rev_of: str, *about: str) -> str:
     return "-".join(["condition", rev_of, *about])
 
 
-def step_conditions(state: DraftState, node: StepNode, user: User, told: Mapping[str, FieldMessage]) -> Conditions:
+def step_conditions(state: DraftState, node: StepNode, user: User, messages: Mapping[str, FieldMessage]) -> Conditions:
     """Conditions of a step: of its routes by key, or of a loop as `until`."""
     if node.kind == "branch":
         rules = {lane["key"]: lane.get("when") for lane in node.named_slots}
         faults = {
-            lane["key"]: message_at(told, f"{NAMED_SLOT_FIELDS[node.kind]}[{at}].when")
+            lane["key"]: message_at(messages, f"{NAMED_SLOT_FIELDS[node.kind]}[{at}].when")
             for at, lane in enumerate(node.named_slots)
         }
         about, label = "arm", "Taken when"
     elif node.kind == "repeat":
-        rules, faults = {"until": node.settings.get("until")}, {"until": message_at(told, "until")}
+        rules, faults = {"until": node.settings.get("until")}, {"until": message_at(messages, "until")}
         about, label = "field", "Until"
     else:
         return Conditions()
@@ -151,12 +151,14 @@ def step_conditions(state: DraftState, node: StepNode, user: User, told: Mapping
 
 
 def trigger_conditions(
-    state: DraftState, node: TriggerNode, user: User, told: Mapping[str, FieldMessage]
+    state: DraftState, node: TriggerNode, user: User, messages: Mapping[str, FieldMessage]
 ) -> Conditions:
     """The filter of a trigger."""
     sample = sample_for_trigger(state, node.key, cast(Person, user))
     about = {"trigger": node.key}
-    view = _condition_view(node.key, about, "Only when", node.filter, message_at(told, "filter"), sample, needed=False)
+    view = _condition_view(
+        node.key, about, "Only when", node.filter, message_at(messages, "filter"), sample, needed=False
+    )
     return Conditions({"filter": view}, _sample_names(samples.known_paths(state, None), sample))
 
 
@@ -175,7 +177,7 @@ def _condition_view(
     about: dict[str, str],
     label: str,
     rule: Any,
-    told: FieldMessage | None,
+    message: FieldMessage | None,
     sample: Sample | WithheldSample | None,
     *,
     needed: bool,
@@ -189,7 +191,7 @@ def _condition_view(
         sentence=nothing if rule is None else as_sentence(escape_invisible(describe_condition(rule)), stop=""),
         group=None if group is None else _group_view(group),
         text="" if rule is None else json.dumps(rule, indent=2, ensure_ascii=False),
-        told=told,
+        message=message,
         result=ConditionResult() if rule is None else evaluate_on_sample(rule, sample),
         names=f"names-{key}",
     )

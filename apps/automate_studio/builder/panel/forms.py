@@ -77,7 +77,7 @@ class FieldView:
     name: str
     widget: str
     text: str = ""
-    told: FieldMessage | None = None
+    message: FieldMessage | None = None
     is_set: bool = False
     rows: list[ValueRow] = field(default_factory=list)
     parts: list[FieldView] = field(default_factory=list)
@@ -119,7 +119,7 @@ class FieldView:
     @property
     def is_main(self) -> bool:
         """Whether it is among the first fields: required, or set."""
-        return self.spec.required or self.spec.shown or self.is_set or self.told is not None
+        return self.spec.required or self.spec.shown or self.is_set or self.message is not None
 
     @cached_property
     def choices(self) -> list[tuple[str, str]]:
@@ -170,30 +170,30 @@ class FieldView:
 
 
 def build_field_views(
-    specs: Iterable[FieldSpec], values: Mapping[str, Any], told: Mapping[str, FieldMessage], prefix: str = ""
+    specs: Iterable[FieldSpec], values: Mapping[str, Any], messages: Mapping[str, FieldMessage], prefix: str = ""
 ) -> list[FieldView]:
     """The fields with their current values; messages are keyed by full name, `inputs.url`."""
-    return [build_field_view(spec, f"{prefix}{spec.name}", values.get(spec.name, MISSING), told) for spec in specs]
+    return [build_field_view(spec, f"{prefix}{spec.name}", values.get(spec.name, MISSING), messages) for spec in specs]
 
 
 def build_field_view(
-    spec: FieldSpec, name: str, value: Any, told: Mapping[str, FieldMessage] | None = None
+    spec: FieldSpec, name: str, value: Any, messages: Mapping[str, FieldMessage] | None = None
 ) -> FieldView:
     """The field with its current value."""
-    told, spec = told or {}, with_schema_columns(spec)
+    messages, spec = messages or {}, with_schema_columns(spec)
     if isinstance(spec, FieldGroup):
-        parts = build_field_views(spec.parts, spec.parts_of(None if value is MISSING else value), told, f"{name}.")
-        own = {at: each for at, each in told.items() if not any(concerns_field(at, part.name) for part in parts)}
+        parts = build_field_views(spec.parts, spec.parts_of(None if value is MISSING else value), messages, f"{name}.")
+        own = {at: each for at, each in messages.items() if not any(concerns_field(at, part.name) for part in parts)}
         return FieldView(
             spec=spec,
             name=name,
             widget="group",
             parts=parts,
-            told=_labelled_message(own, spec, name),
+            message=_labelled_message(own, spec, name),
             is_set=value is not MISSING,
         )
     found = FieldView(
-        spec=spec, name=name, widget="", told=_labelled_message(told, spec, name), is_set=value is not MISSING
+        spec=spec, name=name, widget="", message=_labelled_message(messages, spec, name), is_set=value is not MISSING
     )
     if found.takes_expression and is_expression(spec, value):
         drawn = replace(found, widget="expression", text=value)
@@ -216,9 +216,9 @@ def concerns_field(field: str, name: str) -> bool:
     return field == name or field.startswith((f"{name}.", f"{name}["))
 
 
-def message_at(told: Mapping[str, FieldMessage], name: str) -> FieldMessage | None:
+def message_at(messages: Mapping[str, FieldMessage], name: str) -> FieldMessage | None:
     """Message of the field or of a part of it, errors first."""
-    found = [each for at, each in told.items() if concerns_field(at, name)]
+    found = [each for at, each in messages.items() if concerns_field(at, name)]
     return min(found, key=lambda each: each.level, default=None)
 
 
@@ -317,7 +317,7 @@ def _record_rows(spec: FieldSpec, name: str, value: Any) -> list[ValueRow] | Non
     ]
 
 
-def _labelled_message(told: Mapping[str, FieldMessage], spec: FieldSpec, name: str) -> FieldMessage | None:
+def _labelled_message(messages: Mapping[str, FieldMessage], spec: FieldSpec, name: str) -> FieldMessage | None:
     """Message of a field or a part of it, with its label."""
-    found = message_at(told, name)
+    found = message_at(messages, name)
     return replace(found, text=with_label(found.text, spec.name, spec.label)) if found else None

@@ -40,7 +40,7 @@ class SlotRow:
     name: str
     index: int
     last: bool
-    told: FieldMessage | None
+    message: FieldMessage | None
     condition: ConditionView | None = None
 
 
@@ -56,7 +56,7 @@ class Panel:
     policy: list[FieldView] = field(default_factory=list)
     notes: list[FieldView] = field(default_factory=list)
     problems: list[FieldMessage] = field(default_factory=list)
-    arms_told: FieldMessage | None = None
+    arms_message: FieldMessage | None = None
     arms: list[SlotRow] = field(default_factory=list)
     triggers: list[Panel] = field(default_factory=list)
     setup: TriggerFormView | None = None
@@ -154,7 +154,7 @@ def _step_panel(state: DraftState, node: StepNode, user: User, refused: Mapping[
         notes=drawn[-1],
         problems=form_messages(mine, has, node.kind),
         arms=list(_slot_rows(node, said, conditions)),
-        arms_told=said.get(NAMED_SLOT_FIELDS.get(node.kind, "")),
+        arms_message=said.get(NAMED_SLOT_FIELDS.get(node.kind, "")),
         conditions=conditions,
         node=node,
     )
@@ -194,7 +194,7 @@ def _slot_rows(node: StepNode, said: Mapping[str, FieldMessage], conditions: Con
             name=lane.get("name", ""),
             index=index,
             last=index == len(node.named_slots) - 1,
-            told=message_at({name: each for name, each in said.items() if ".when" not in name}, place),
+            message=message_at({name: each for name, each in said.items() if ".when" not in name}, place),
             condition=conditions.views.get(lane["key"]),
         )
 

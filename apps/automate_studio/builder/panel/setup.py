@@ -50,7 +50,7 @@ class TriggerField:
     listed: tuple[str, ...] = ()
     placeholder: str = ""
     help: str = ""
-    told: FieldMessage | None = None
+    message: FieldMessage | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

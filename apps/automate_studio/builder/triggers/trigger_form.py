@@ -50,18 +50,20 @@ _LOOK_BACK = 20_000  #: newest events of the site among which types are looked f
 _MOST_TYPES = 50
 
 
-def build_setup(state: DraftState, node: TriggerNode, user: User, told: Mapping[str, FieldMessage]) -> TriggerFormView:
+def build_setup(
+    state: DraftState, node: TriggerNode, user: User, messages: Mapping[str, FieldMessage]
+) -> TriggerFormView:
     """Form of a trigger; messages are keyed by field name."""
     found = _DRAW[node.kind](state, node, user)
-    fields = {name: replace(each, told=_message_of_field(told, each)) for name, each in found.fields.items()}
+    fields = {name: replace(each, message=_message_of_field(messages, each)) for name, each in found.fields.items()}
     if node.kind == "manual":
-        rows = replace(found.extra["inputs"], told=fields["inputs"].told)
+        rows = replace(found.extra["inputs"], message=fields["inputs"].message)
         return replace(found, fields=fields, extra={"inputs": rows})
     return replace(found, fields=fields)
 
 
-def _message_of_field(told: Mapping[str, FieldMessage], field: TriggerField) -> FieldMessage | None:
-    found = message_at(told, field.name)
+def _message_of_field(messages: Mapping[str, FieldMessage], field: TriggerField) -> FieldMessage | None:
+    found = message_at(messages, field.name)
     return replace(found, text=with_label(found.text, field.name, field.label)) if found else None
 
 
@@ -287,8 +289,8 @@ def _changed_manual(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any],
     prefix = f"{node.key}."
     found, unset, errors = changed_fields([_INPUTS], node.config, post, prefix)
     rows = {name.removeprefix(prefix): value for name, value in found.items()}
-    told = {name.removeprefix(prefix): error for name, error in errors.items()}
-    return rows, [name.removeprefix(prefix) for name in unset], told
+    messages = {name.removeprefix(prefix): error for name, error in errors.items()}
+    return rows, [name.removeprefix(prefix) for name in unset], messages
 
 
 # --- the others -------------------------------------------------------------------------------------------------------
