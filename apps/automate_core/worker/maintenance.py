@@ -16,7 +16,7 @@ from django.db import Error, connection
 
 from automate_core.authoring import pausing
 from automate_core.operations import bulk
-from automate_core.operations.notifications import approval_mail, detectors, failures, sending
+from automate_core.operations.notifications import approval_mail, detectors, failures, sender
 from automate_core.operations.retention.pruning import Pruner
 from automate_core.operations.statistics import levels, rollup
 from automate_core.outbox import status
@@ -69,7 +69,7 @@ NOTIFICATION_TASKS: tuple[MaintenanceTask, ...] = (
     MaintenanceTask("notification rules", detectors.DUE, detectors.run_detectors),
     MaintenanceTask("approvals to tell of", approval_mail.APPROVAL_MAIL_DUE, approval_mail.queue_approval_mail),
     MaintenanceTask("reminders", approval_mail.REMINDER_DUE, approval_mail.queue_reminders),
-    MaintenanceTask("notifications", sending.DUE, sending.send_next),
+    MaintenanceTask("notifications", sender.DUE, sender.send_next),
 )
 
 

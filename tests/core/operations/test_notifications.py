@@ -16,7 +16,7 @@ from guardian.shortcuts import assign_perm, remove_perm
 from automate_connectors import health
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Notification, NotificationRule, Occurrence, OutboxJob, Wait
-from automate_core.operations.notifications import rules, sending
+from automate_core.operations.notifications import rules, sender
 from automate_core.operations.notifications.quiet_hours import after_quiet_hours
 from automate_core.operations.notifications.rules import RuleValues
 from automate_core.states import TransitionError
@@ -195,13 +195,13 @@ def test_a_message_is_sent_by_one_of_many_threads_and_after_a_crash_by_another(f
     ]
     Notification.objects.bulk_create(made)
     sink.answer = lambda number, path: (503 if number == 1 else 200, {}, {})
-    taken = sending._lease_next()  # by a worker that dies now
+    taken = sender._lease_next()  # by a worker that dies now
     barrier = threading.Barrier(4)
 
     def work():
         try:
             barrier.wait()
-            while sending.send_next() is not None:
+            while sender.send_next() is not None:
                 pass
         finally:
             connections.close_all()
@@ -224,7 +224,7 @@ def test_a_message_is_sent_by_one_of_many_threads_and_after_a_crash_by_another(f
     soon()
     notify()
     assert {headers["webhook-id"] for headers in sink.headers[39:]} == {str(taken.pk), str(refused.pk)}
-    sending.attempt_delivery(taken)
+    sender.attempt_delivery(taken)
     assert Notification.objects.filter(status="sent").count() == 40
     assert Notification.objects.get(pk=taken.pk).attempts == 2
 

@@ -20,7 +20,7 @@ from automate_connectors.models import Connection
 from automate_core import database
 from automate_core.models import Notification, NotificationRule, Workflow
 from automate_core.models.notifications import DEFAULT_WINDOW
-from automate_core.operations.notifications import messages, sending, texts
+from automate_core.operations.notifications import messages, sender, texts
 from automate_core.operations.notifications.messages import Incident
 from automate_core.states import NOTIFICATION_EDGES, NotificationStatus, move
 from automate_core.webhooks.endpoints import store_secret
@@ -178,13 +178,13 @@ def send_test(rule: NotificationRule, *, by: Person) -> list[Notification]:
                 count=1,
                 send_at=now,
                 attempts=1,
-                taken_until=now + sending.LEASE,
+                taken_until=now + sender.LEASE,
             )
             for target in list(messages.incident_targets(rule, incident))[:MOST_TESTED]
         ]
         audit.record(by, "notification.rule_tested", rule, changes={"places": [each.target for each in made]})
     for notification in made:
-        sending.attempt_delivery(notification)
+        sender.attempt_delivery(notification)
         notification.refresh_from_db()
     return made
 
