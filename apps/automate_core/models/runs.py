@@ -210,7 +210,7 @@ class StepRun(models.Model):
 class ForeseenEffect(models.Model):
     """What an attempt of a dry run would have done: rows with the fields that differ, and calls in words.
 
-    `effects` is a list of documents, as `engine.dry` and `engine.sandbox` write them.
+    `effects` is a list of documents, as `engine.effects.dry_run` writes them.
     """
 
     governed_by = "run__workflow"

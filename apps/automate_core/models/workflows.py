@@ -208,7 +208,7 @@ class WorkflowVersion(models.Model):
     """A published definition, and whom its runs act as. Runs execute the version they started on, whatever happens to
     the draft.
 
-    With `test` it is a snapshot of a draft, number 0, for one test run on these terms (`trials.terms.Terms`):
+    With `test`, the `engine.test_options.TestOptions`, it is a snapshot of a draft, number 0, for one test run:
     `snapshots` finds those as well, `objects` and a workflow's `versions` do not.
     """
 
