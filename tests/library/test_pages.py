@@ -198,7 +198,7 @@ def test_faults_are_shown_at_their_lines(sign_in, owner):
     text = BRANCHING.replace("action: data.set", "action: data.sat").replace("steps.first.output", "steps.frist.output")
     page = Page(_import(sign_in(owner), text))
     assert page.status == 422 and "Nothing was imported: 3 faults." in page.text
-    bad = [a["value"] for tag, a in page.tags if tag == "li" and a.get("class") == "bad"]
+    bad = [a["value"] for tag, a in page.tags if tag == "li" and a.get("class") == "faulty"]
     assert bad == [str(number) for number, line in enumerate(text.split("\n"), 1) if "sat" in line or "frist" in line]
     assert f"Line {bad[0]}: steps[0].action: data has no action 'sat'" in page.text
     assert "frist" in page.text and not Workflow.objects.exists()
@@ -242,11 +242,11 @@ def test_an_empty_site_shows_how_to_begin(sign_in, owner):
     assert "Build your first workflow" in page.text and _shown(client.get(reverse(LIST))) == set(
         files.installed_templates()
     )
-    steps = [a for tag, a in page.tags if tag == "li" and a.get("class") in {"dn", "nx"}]
-    assert [a["class"] for a in steps] == ["dn", "nx"], "signed in; a worker is next"
+    steps = [a for tag, a in page.tags if tag == "li" and a.get("class") in {"is-done", "is-next"}]
+    assert [a["class"] for a in steps] == ["is-done", "is-next"], "signed in; a worker is next"
     assert "automate_worker" in page.text
     Connection.objects.create(name="A", slug="a", connector="http", owner=owner, config={})
-    assert len([a for _, a in Page(client.get(reverse(LIST))).tags if a.get("class") == "dn"]) == 2
+    assert len([a for _, a in Page(client.get(reverse(LIST))).tags if a.get("class") == "is-done"]) == 2
     client.post(reverse("studio:workflow_new"), {"name": "Mine"})
     listed = Page(client.get(reverse(LIST)))
     assert "Build your first workflow" not in listed.text and "New workflow" in listed.text
