@@ -23,7 +23,7 @@ type LoopStep = ForEachStep | RepeatStep
 # a step failed that nothing caught; it goes on while a row of it does, or until its last step has ended.
 ITEMS = """
 WITH requested_loops AS (
-    SELECT * FROM json_to_recordset(%(asked)s::json) AS a(
+    SELECT * FROM json_to_recordset(%(requested)s::json) AS a(
         path text, fatal jsonb, final text, wanted int, live boolean, items text, page int)
 ), loops AS (
     SELECT requested_loops.*, held.status NOT IN ('running', 'waiting') AS is_over,
@@ -243,7 +243,7 @@ def _fatal(steps: list[Step], prefix: str = "") -> Iterator[str]:
 
 
 def _read(loops: dict[str, LoopStep], run_id: uuid.UUID, view: LoopView) -> dict[str, Items]:
-    asked: list[dict[str, Any]] = [
+    requested: list[dict[str, Any]] = [
         {
             "path": path,
             "fatal": list(_fatal(step.steps)),
@@ -257,7 +257,7 @@ def _read(loops: dict[str, LoopStep], run_id: uuid.UUID, view: LoopView) -> dict
     ]
     found: dict[str, list[SimpleNamespace]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(ITEMS, {"asked": json.dumps(asked), "run": run_id, "size": PAGE})
+        cursor.execute(ITEMS, {"requested": json.dumps(requested), "run": run_id, "size": PAGE})
         names = [column.name for column in cursor.description]
         for row in cursor.fetchall():
             found.setdefault(row[0], []).append(SimpleNamespace(**dict(zip(names, row, strict=True))))

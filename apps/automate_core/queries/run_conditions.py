@@ -91,7 +91,7 @@ def with_open_wait(scan: RunScan, kinds: list[str]) -> RunScan:
 
 def with_error(scan: RunScan, text: str) -> RunScan:
     """Runs whose error message contains the text, in either case."""
-    key = f"error_{len(scan.asked)}"
+    key = f"error_{len(scan.conditions)}"
     return scan.with_condition(f"run.error ->> 'message' ILIKE %({key})s", **{key: _ilike_pattern(text)})
 
 

@@ -23,7 +23,7 @@ def count_by_bar(
     """
     scan = scan.in_ranges(always=True)
     values = {"above": above, "below": below, "bounds": bounds}
-    looked = run_keyset.share(run_keyset.LOOKED_AT if scan.asked else COUNTED, scan)
+    looked = run_keyset.share(run_keyset.LOOKED_AT if scan.conditions else COUNTED, scan)
     columns = "run.id, run.status"
     rows = database.run(
         None,

@@ -25,13 +25,13 @@ STATES = tuple(str(state) for state in RunStatus)
 
 @dataclass(frozen=True, kw_only=True)
 class RunScan:
-    """A scan of runs: by index ranges (None: all runs), or from `source`, with further conditions in `asked`."""
+    """A scan of runs: by index ranges (None: all runs), or from `source`, with further conditions in `conditions`."""
 
     workflows: list[int] | None = None
     statuses: list[str] | None = None
     source: str = ""
     cause: str = NO_TESTS
-    asked: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
     values: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -46,7 +46,7 @@ class RunScan:
 
     def with_condition(self, condition: str, **values: Any) -> RunScan:
         """The scan with a further condition."""
-        return replace(self, asked=(*self.asked, condition), values={**self.values, **values})
+        return replace(self, conditions=(*self.conditions, condition), values={**self.values, **values})
 
     def without_ranges(self) -> RunScan:
         """The scan with conditions in place of index ranges."""
@@ -63,13 +63,13 @@ class RunScan:
             return self.without_ranges()
         statuses = self.statuses or (list(STATES) if self.workflows is not None or always else None)
         scan = replace(self, statuses=statuses)
-        return scan.without_ranges() if scan.range_count > MOST_RANGES and (self.asked or always) else scan
+        return scan.without_ranges() if scan.range_count > MOST_RANGES and (self.conditions or always) else scan
 
 
 def first_ids(scan: RunScan, values: dict[str, Any], *, newest_first: bool) -> list[Any]:
     """The first ids of a scan."""
     order = "DESC" if newest_first else "ASC"
-    looked = share(LOOKED_AT, scan) if scan.asked else values["most"]
+    looked = share(LOOKED_AT, scan) if scan.conditions else values["most"]
     return database.run(
         None,
         f"SELECT found.id FROM {ranges_of(scan)} CROSS JOIN LATERAL ("
@@ -115,11 +115,11 @@ def candidates(scan: RunScan, order: str, *, columns: str = "run.id", rows: str 
 
 def matching(scan: RunScan) -> str:
     """The conditions, checked for each candidate: OFFSET keeps the planner from applying them to the table."""
-    if not scan.asked:
+    if not scan.conditions:
         return ""
     return (
         "CROSS JOIN LATERAL (SELECT FROM automate_core_executionrun whole WHERE whole.id = run.id"
-        f" AND {' AND '.join(scan.asked).replace('run.', 'whole.')} OFFSET 0) matching"
+        f" AND {' AND '.join(scan.conditions).replace('run.', 'whole.')} OFFSET 0) matching"
     )
 
 

@@ -91,7 +91,7 @@ def _queue(kind: str, wait: Wait, assignees: Iterable[WaitAssignee]) -> None:
 def _recipients(wait: Wait, assignees: Iterable[WaitAssignee]) -> Iterable[Person]:
     """The active people with an address among them, each once; those who may not decide are left out."""
     rows = list(assignees)
-    asked = Q(pk__in=[row.user_id for row in rows]) | Q(groups__in=[row.group_id for row in rows if row.group_id])
+    assigned = Q(pk__in=[row.user_id for row in rows]) | Q(groups__in=[row.group_id for row in rows if row.group_id])
     barred = wait.assignees.filter(excluded=True).values("user")
-    people = get_user_model()._default_manager.filter(asked, is_active=True).exclude(pk__in=barred).distinct()
+    people = get_user_model()._default_manager.filter(assigned, is_active=True).exclude(pk__in=barred).distinct()
     return [person for person in people if email_of(person)]

@@ -64,8 +64,8 @@ def owned_objects(model: type[Governed], person: Person) -> QuerySet[Governed]:
 
 def open_approvals(person: Person) -> QuerySet[Wait]:
     """The open approvals for which the person was asked by name."""
-    asked = WaitAssignee.objects.filter(user=person, excluded=False)
-    waits = Wait.objects.filter(pk__in=asked.values("wait"), kind=Wait.Kind.APPROVAL, status=WaitStatus.OPEN)
+    assigned = WaitAssignee.objects.filter(user=person, excluded=False)
+    waits = Wait.objects.filter(pk__in=assigned.values("wait"), kind=Wait.Kind.APPROVAL, status=WaitStatus.OPEN)
     return waits.exclude(run__status__in=FINAL_RUN_STATES).order_by("id")
 
 
@@ -108,5 +108,5 @@ def undecidable_approvals(waits: QuerySet[Wait]) -> QuerySet[Wait]:
     barred = WaitAssignee.objects.filter(wait=OuterRef(OuterRef("wait")), excluded=True)
     members = people._default_manager.filter(groups=OuterRef("group"), is_active=True)
     able = Exists(members.exclude(pk__in=barred.values("user")))
-    asked = WaitAssignee.objects.filter(Q(user__is_active=True) | able, wait=OuterRef("pk"), excluded=False)
-    return waits.filter(~Exists(asked), kind=Wait.Kind.APPROVAL, status=WaitStatus.OPEN)
+    assigned = WaitAssignee.objects.filter(Q(user__is_active=True) | able, wait=OuterRef("pk"), excluded=False)
+    return waits.filter(~Exists(assigned), kind=Wait.Kind.APPROVAL, status=WaitStatus.OPEN)

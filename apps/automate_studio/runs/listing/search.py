@@ -89,7 +89,7 @@ class RunSearch:
         values = {"above": above, "below": below, "most": most}
         for scan in self.scans:
             ids.update(row.id for row in run_keyset.first_ids(scan, values, newest_first=newest_first))
-            if scan.asked and "ids" not in scan.values:
+            if scan.conditions and "ids" not in scan.values:
                 looked = run_keyset.share(run_keyset.LOOKED_AT, scan)
                 left = run_keyset.edge_id(scan, values, looked, newest_first=newest_first)
                 edges += [row.id for row in left]
