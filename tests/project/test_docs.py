@@ -161,3 +161,22 @@ def test_the_catalogue_of_schemes_is_that_of_the_code():
     explained = set(re.findall(r"`([a-z_]+)`", section))
     for scheme in (HmacScheme, BearerScheme, BasicScheme, UnsignedScheme):
         assert set(scheme.rules_type.__dataclass_fields__) <= explained
+
+
+def test_the_scripts_and_their_attributes_are_listed():
+    scripts = ROOT / "static" / "automate_studio"
+    written = {
+        module: set(re.findall(r"`(data-[a-z-]+)`", attributes))
+        for module, attributes in re.findall(r"^\| `([\w/-]+\.js)` \| [^|]+ \|(.*)\|$", TEXTS["docs/frontend.md"], re.M)
+    }
+    used = {}
+    for path in scripts.rglob("*.js"):
+        if "vendor" in path.parts:
+            continue
+        code = path.read_text()
+        names = set(re.findall(r"\[(data-[a-z-]+)|Attribute\(\"(data-[a-z-]+)", code))
+        properties = re.findall(r"dataset\??\.(\w+)", code)
+        used[path.relative_to(scripts).as_posix()] = {first or second for first, second in names} | {
+            "data-" + re.sub("[A-Z]", lambda found: f"-{found[0].lower()}", each) for each in properties
+        }
+    assert written == used

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from graphlib import TopologicalSorter
 from pathlib import PurePosixPath
 from urllib.parse import urljoin
 
@@ -88,3 +89,13 @@ def test_modules_share_nothing_through_the_window():
     for name in module_names():
         with open(finders.find(name), encoding="utf-8") as source:
             assert "window.automate" not in source.read(), name
+
+
+def test_imports_make_no_circles():
+    """A storage that hashes what modules import could give modules of a circle no name."""
+    imports = {}
+    for name in module_names():
+        with open(finders.find(name), encoding="utf-8") as source:
+            found = IMPORT.findall(source.read())
+        imports[name] = {urljoin(f"/{name}", each).removeprefix("/") for each in found}
+    assert tuple(TopologicalSorter(imports).static_order())

@@ -1,4 +1,5 @@
 /* The functions and filters of expressions: searched by name, then by what they give, and inserted at the caret. */
+import { listenToOfferKeys } from "./offer-keys.js";
 import { request } from "./request.js";
 import { EXPRESSION } from "./tokens.js";
 
@@ -25,7 +26,6 @@ const load = async () => {
 };
 
 const offers = () => [...dialog.querySelectorAll(".da-offer")];
-const shown = () => offers().filter((offer) => offer.offsetParent);
 
 const search = (text) => {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
@@ -58,12 +58,5 @@ dialog.addEventListener("click", (event) => {
   if (event.target === dialog) dialog.close();
   else if (offer) insert(offer.dataset);
 });
-dialog.addEventListener("keydown", (event) => {
-  const all = shown();
-  const at = all.indexOf(document.activeElement);
-  const to = { ArrowDown: at + 1, ArrowUp: at - 1 }[event.key];
-  if (event.key === "Escape") { event.preventDefault(); dialog.close(); }
-  else if (to !== undefined) { event.preventDefault(); (to < 0 ? sought : all[Math.min(all.length - 1, to)])?.focus(); }
-  else if (event.key === "Enter" && at < 0) { event.preventDefault(); all[0]?.click(); }
-});
+listenToOfferKeys(dialog);
 dialog.addEventListener("close", () => { if (document.activeElement === document.body) target?.editor.focus(); });

@@ -1,4 +1,5 @@
 /* Moving cards: picked up with the keyboard or dragged, between the places that take them; and a card's menu. */
+import { moveInMenu } from "../shared/menu-keys.js";
 import * as commands from "./commands.js";
 import { openPalette } from "./palette.js";
 
@@ -249,14 +250,9 @@ menu.addEventListener("click", (event) => {
 });
 
 menu.addEventListener("keydown", (event) => {
-  const items = [...menu.querySelectorAll("[role=menuitem]:not([hidden])")];
-  const at = items.indexOf(document.activeElement);
-  const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 }[event.key];
   event.stopPropagation();
   if (event.key === "Escape" || event.key === "Tab") { event.preventDefault(); menu.hidePopover(); menuOpener.focus(); }
-  if (to === undefined) return;
-  event.preventDefault();
-  items.at(to % items.length).focus();
+  else moveInMenu(event, menu);
 });
 
 builder.addEventListener("contextmenu", (event) => {

@@ -1,5 +1,6 @@
 /* The palette: what can be inserted at a place, searched by name first, then by description. */
 import { command } from "./commands.js";
+import { listenToOfferKeys } from "./offer-keys.js";
 import { request } from "./request.js";
 
 const builder = document.getElementById("builder");
@@ -54,18 +55,4 @@ builder.addEventListener("automate:insert", (event) => openPalette(event.detail)
 palette.addEventListener("close", () => opener?.focus());
 palette.addEventListener("input", (event) => search(event.target.value));
 
-palette.addEventListener("keydown", (event) => {
-  const shown = [...palette.querySelectorAll(".da-offer")].filter((offer) => offer.offsetParent);
-  const at = shown.indexOf(document.activeElement);
-  const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: shown.length - 1 }[event.key];
-  if (event.key === "Escape") { event.preventDefault(); palette.close(); } // a search field would be emptied first
-  else if (to !== undefined && (at >= 0 || event.key.startsWith("Arrow"))) {
-    event.preventDefault();
-    (to < 0 ? palette.querySelector("input") : shown[Math.min(shown.length - 1, to)])?.focus();
-  } else if (event.key === "Enter" && at < 0) {
-    event.preventDefault();
-    shown[0]?.click();
-  } else if (at >= 0 && event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey) {
-    palette.querySelector("input").focus(); // typing goes on searching
-  }
-});
+listenToOfferKeys(palette);

@@ -1,4 +1,5 @@
 /* The menu of a token: its format, what is used where it is missing, and the value to use otherwise. */
+import { moveInMenu } from "../shared/menu-keys.js";
 import { open as openPicker } from "./data.js";
 import { named, parse, written } from "./tokens.js";
 
@@ -77,10 +78,7 @@ const chooseOther = (editor, caret, use) => openPicker({
 });
 
 const keys = (event, list) => {
-  const items = [...list.querySelectorAll("[role^=menuitem]")];
-  const now = items.indexOf(document.activeElement);
-  const to = { ArrowDown: (now + 1) % items.length, ArrowUp: (now - 1 + items.length) % items.length, Home: 0, End: items.length - 1 }[event.key];
-  if (to !== undefined) { event.preventDefault(); items[to].focus(); }
+  moveInMenu(event, list);
   if (event.key === "Escape" || event.key === "Tab") { event.preventDefault(); event.stopPropagation(); const { editor } = opened; close(); editor.focus(); }
 };
 
