@@ -80,7 +80,7 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
     with page.expect_response(lambda response: "executionrun" in response.url):
         pass  # the list tells of itself anew, and keeps what is chosen
     expect(bar).to_contain_text("3 selected")
-    expect(page.locator("tbody tr.on")).to_have_count(3)
+    expect(page.locator("tbody tr.current")).to_have_count(3)
     for theme in ("light", "dark"):
         page.evaluate("theme => { document.documentElement.className = theme }", theme)
         for width in (1440, 390):
