@@ -56,10 +56,10 @@ def test_a_second_place_a_sum_and_functions(opened, faults, shot):
     expect(page.locator("#picker h2")).to_have_text("If missing, use")
     page.get_by_role("searchbox", name="Search names").fill("postcode")
     row = page.get_by_role("treeitem", name="customer_organisation.billing_addresses[0].delivery_instructions.postcode")
-    expect(row.locator(".k > .end")).to_have_text(".postcode")
-    sizes = row.locator(".k > .trunc").evaluate("each => [each.scrollWidth, each.clientWidth]")
+    expect(row.locator(".key > .tail")).to_have_text(".postcode")
+    sizes = row.locator(".key > .clipped").evaluate("each => [each.scrollWidth, each.clientWidth]")
     assert sizes[0] > sizes[1] > 40, "the middle is cut, the start stays"
-    end, tree = row.locator(".k > .end").bounding_box(), page.locator("#picker").bounding_box()
+    end, tree = row.locator(".key > .tail").bounding_box(), page.locator("#picker").bounding_box()
     assert end["x"] + end["width"] <= tree["x"] + tree["width"], "the end stays readable"
     shot(page, "expressions-paths")
     page.get_by_role("searchbox", name="Search names").fill("login")
