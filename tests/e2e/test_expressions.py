@@ -104,7 +104,7 @@ def test_a_new_step_asks_first_and_has_a_table_of_output_fields(opened, faults, 
     expect(page.get_by_label("Connection", exact=True)).to_have_value("models")
     expect(page.locator("#problem-count")).to_have_text("3 to fill in")
     inspector = page.locator("#inspector")
-    expect(inspector.locator(".err, [role=alert]")).to_have_count(0)
+    expect(inspector.locator(".da-help.error, [role=alert]")).to_have_count(0)
     shot(page, "required-asked")
 
     # left empty it is complained about, and the others are not
@@ -167,7 +167,7 @@ def test_a_new_step_asks_first_and_has_a_table_of_output_fields(opened, faults, 
     page.locator("#card-look").focus()
     add(page, "write to log")
     expect(page.locator("#problem-count")).to_have_text("1 to fill in")
-    expect(inspector.locator(".err")).to_have_count(0)
+    expect(inspector.locator(".da-help.error")).to_have_count(0)
     page.locator("#problems [data-problem]").last.click()
     expect(inspector.get_by_role("alert")).to_contain_text("Message is required.")
     assert [fault for fault in faults(page) if "422" not in fault] == [], "a choice without choices is not stored"
