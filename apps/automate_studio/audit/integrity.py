@@ -23,7 +23,7 @@ class Integrity:
     position: int
     head: str
     at: dt.datetime | None = None
-    who: str = ""
+    checked_by: str = ""
     anchor: str = ""
     checked: int = 0
     faults: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ def integrity_state() -> Integrity:
         position=newest[0],
         head=newest[1],
         at=last.at,
-        who=last.who,
+        checked_by=last.who,
         anchor=said["anchor"],
         checked=said["position"],
         faults=tuple(said["faults"]),

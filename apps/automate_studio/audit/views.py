@@ -54,7 +54,7 @@ def audit_export(request: HttpRequest) -> HttpResponseBase:
         said = " ".join(question.problems) or "The format is csv or jsonl."
         return HttpResponse(said, status=422, content_type="text/plain; charset=utf-8")
     with transaction.atomic():
-        audit.record(request.user, "audit.exported", SITE(pk=0), changes={"format": kind, "filters": question.kept})
+        audit.record(request.user, "audit.exported", SITE(pk=0), changes={"format": kind, "filters": question.params})
     pieces = signed_lines(kind, question.entries())
     name = f"audit-{timezone.localtime():%Y-%m-%d-%H%M}.{kind}"
     return StreamingHttpResponse(

@@ -46,7 +46,7 @@ class PaletteEntry:
     step: str = ""
 
     @property
-    def what(self) -> tuple[str, str, str]:
+    def key(self) -> tuple[str, str, str]:
         """What it is, whatever it is called."""
         return self.kind, self.action, str(self.inputs.get("model", ""))
 
@@ -64,7 +64,7 @@ def palette_groups(
 ) -> dict[str, list[PaletteEntry]]:
     """Entries by group; suggested and recently used ones are repeated at the top. One query."""
     found = {"Your data": list(_model_entries(workflow)), **_all_groups()}
-    known = {offer.what: offer for offers in found.values() for offer in offers}
+    known = {offer.key: offer for offers in found.values() for offer in offers}
     ahead = {
         "Fits here": [known[what] for what in _suggested(draft, place, index, known)][:MOST_FITTING],
         "Recently used": [known[what] for what in _recently_used(person) if what in known][:MOST_RECENT],

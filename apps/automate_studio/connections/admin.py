@@ -34,11 +34,11 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
     def list_view(self, request: HttpRequest) -> HttpResponse:
         return views.connection_list(request)
 
-    def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+    def object_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Health, and context of the connection test."""
         return {"panel": build_panel(request, obj)}
 
-    def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
+    def readonly_facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
         """Connector and slug, which cannot be changed."""
         adapter = adapter_of(obj)
         return {
@@ -47,11 +47,11 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
             "name": ("Name", obj.name),
         }
 
-    def title_of_new(self, form: Any) -> str:
+    def add_title(self, form: Any) -> str:
         """Title with the name of the connector."""
         return f"Connect {form.adapter.name}" if form.adapter else "Connect an app"
 
-    def around_form(self, form: Any) -> dict[str, Any]:
+    def form_context(self, form: Any) -> dict[str, Any]:
         """The test before saving."""
         return {"adapter": form.adapter, "may_try": form.adapter is not None and form.adapter.can_check}
 

@@ -37,7 +37,7 @@ _TABS = {"": "All events", "started": "Started a run", "nothing": "Started nothi
 
 @dataclass(frozen=True, kw_only=True)
 class EventRow:
-    """An event in the list. `is_ahead`: no worker has processed it yet. `more`: it started further runs.
+    """An event in the list. `is_unprocessed`: no worker has processed it yet. `more`: it started further runs.
 
     `subject` is empty for people who may not view the payload.
     """
@@ -46,25 +46,24 @@ class EventRow:
     source: EventSource
     runs: list[ExecutionRun]
     more: bool
-    is_ahead: bool
+    is_unprocessed: bool
     subject: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventPage(KeysetPage):
-    """A page of the inbox. `looked` events were scanned, back to `back_to`, unless the scan was complete.
+    """A page of the inbox. `scanned` events were scanned, back to `scanned_to`, unless the scan was complete.
 
-    `further` is the URL that continues the scan; `stopped` means that it timed out, `is_live` that new events appear
-    by themselves.
+    `continue_url` continues the scan; `stopped` means that it timed out, `is_live` that new events appear.
     """
 
     choices: list[FilterChoice]
     until: str
     held: str
     may_search: bool
-    looked: int = 0
-    back_to: dt.datetime | None = None
-    further: str = ""
+    scanned: int = 0
+    scanned_to: dt.datetime | None = None
+    continue_url: str = ""
     stopped: bool = False
     error: str = ""
     is_live: bool = False
@@ -115,9 +114,9 @@ def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:
         until=kept.get("until", ""),
         held=kept.get("held", ""),
         may_search=not readable.is_empty,
-        looked=found.looked,
-        back_to=back_to,
-        further=query_string({**kept, "before" if before else "after": str(found.edge)}) if found.edge else "",
+        scanned=found.looked,
+        scanned_to=back_to,
+        continue_url=query_string({**kept, "before" if before else "after": str(found.edge)}) if found.edge else "",
         stopped=stopped,
         error=error,
         is_live=not (after or before or "held" in kept or stopped or error),
@@ -159,7 +158,7 @@ def _event_rows(found: list[Event], user: User, readable: EventAccess) -> list[E
             source=describe_source(event.source),
             runs=[by_key[run] for run in started.get(event.pk, [])[:RUNS_SHOWN] if run in by_key],
             more=len(started.get(event.pk, [])) > RUNS_SHOWN,
-            is_ahead=event.pk in ahead,
+            is_unprocessed=event.pk in ahead,
             subject=escape_invisible(subjects.get(event.pk, "")),
         )
         for event in found

@@ -30,7 +30,7 @@ class WorkflowMatch:
     """
 
     match: TriggerExplanation
-    said: str
+    text: str
     state: str
     trigger: str
     line: ConditionLine | None
@@ -79,7 +79,7 @@ def _workflow_match(match: TriggerExplanation, *, may_sample: bool) -> WorkflowM
     takes = match.takes or ("any type" if match.kind in {"webhook", "event"} else "")
     return WorkflowMatch(
         match=match,
-        said=state_word(match.run.status) if match.run else said,
+        text=state_word(match.run.status) if match.run else said,
         state=str(match.run.status) if match.run else state,
         trigger=", ".join(filter(None, [kind, takes])),
         line=explanation_lines(match.explanation) if match.explanation else None,

@@ -32,7 +32,7 @@ class StudioBudgetAdmin(ObjectAdmin, BudgetAdmin):
         found = budget_page(request.GET)
         return list_response(request, "automate_studio/model_usage/budgets/list.html", "Model budgets", url, found)
 
-    def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+    def object_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Usage of the budget."""
         [row] = budget_rows([obj], budgets.today())
         return {"row": row}

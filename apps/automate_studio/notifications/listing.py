@@ -35,7 +35,7 @@ class RuleRow:
     """A rule in the list. `muted`: the owner of the page's workflow is not notified."""
 
     rule: NotificationRule
-    when: str
+    trigger: str
     to: str
     limits: str
     last_sent: dt.datetime | None
@@ -47,7 +47,7 @@ class LogRow:
     """A notification in the log."""
 
     notification: Notification
-    what: str
+    summary: str
     more: int
     state: str
     word: str
@@ -76,7 +76,7 @@ def _with_recipients(found: QuerySet[NotificationRule]) -> Iterable[Notification
 def _rule_row(rule: NotificationRule, *, muted: bool = False) -> RuleRow:
     return RuleRow(
         rule=rule,
-        when=rule_trigger_text(rule),
+        trigger=rule_trigger_text(rule),
         to=", ".join(describe_recipients(rule)) or "Nobody",
         limits=_limits_text(rule),
         last_sent=getattr(rule, "last_sent", None),
@@ -150,7 +150,7 @@ def _log_row(notification: Notification) -> LogRow:
     what = notification.facts[0]["text"] if notification.facts else _MAILS.get(notification.kind, "")
     return LogRow(
         notification=notification,
-        what=escape_invisible(what),
+        summary=escape_invisible(what),
         more=max(notification.count - 1, 0),
         state=_STATES[NotificationStatus(notification.status)],
         word=_WORDS[notification.status],

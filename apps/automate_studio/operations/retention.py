@@ -63,7 +63,7 @@ class PruningRow:
     """One pruning with a summary."""
 
     pruning: Pruning
-    said: str
+    summary: str
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -117,7 +117,7 @@ def _render_page(
         workflows=_workflow_usage(found),
         further=max(len(found.workflows) - SHOWN, 0),
         prunings=[
-            PruningRow(pruning=each, said=describe_counts(each.counts)) for each in pruning.latest_prunings(PRUNINGS)
+            PruningRow(pruning=each, summary=describe_counts(each.counts)) for each in pruning.latest_prunings(PRUNINGS)
         ],
         next_at=pruning.next_pruning_at(),
         is_tried=is_tried,

@@ -41,13 +41,13 @@ class AttentionItem:
     url: str
     state: str
     count: str
-    said: str
+    detail: str
     since: str
     trend: str = ""
-    trend_says: str = ""
+    trend_text: str = ""
     since_at: dt.datetime | None = None
     tracker: list[str] = field(default_factory=list)
-    tracker_says: str = ""
+    tracker_text: str = ""
     group: FailureGroup | None = None
     step: str = ""
     may_act: bool = False
@@ -66,14 +66,14 @@ class MutedGroup:
 class AttentionList:
     """Shown items, number of hidden ones, and muted failure groups."""
 
-    matters: list[AttentionItem]
+    entries: list[AttentionItem]
     more: int
     muted: list[MutedGroup]
 
     @property
     def number(self) -> int:
         """Number of items, hidden ones included."""
-        return len(self.matters) + self.more
+        return len(self.entries) + self.more
 
 
 def build_attention(
@@ -102,7 +102,7 @@ def build_attention(
     steps = failed_step_names(groups)
     matters = [*first[: SHOWN - 1], *_failure_items(user, shown, steps, period, counts, now)]
     return AttentionList(
-        matters=matters,
+        entries=matters,
         more=len(first) + len(open_groups) - len(matters),
         muted=[MutedGroup(group=group, step=steps[group.pk]) for group in groups if group.muted_at is not None],
     )
@@ -154,13 +154,13 @@ def _failure_items(
             url=_run_url(group, is_kept=group.last_run in kept),
             state="failed",
             count=f"{format_count(number)} of {format_count(max(of, number))}",
-            said=group.message if group.pk in readable else f"{group.code}; the message is not shown to you",
+            detail=group.message if group.pk in readable else f"{group.code}; the message is not shown to you",
             trend=trend,
-            trend_says=trend_says,
+            trend_text=trend_says,
             since=format_ago(group.last_at, now),
             since_at=group.last_at,
             tracker=["none"] * (LATEST - len(tracker)) + tracker,
-            tracker_says=f"Last {len(tracker)} runs, {tracker.count('failed')} failed",
+            tracker_text=f"Last {len(tracker)} runs, {tracker.count('failed')} failed",
             group=group,
             step=steps[group.pk],
             may_act=group.pk in may_run,
@@ -193,7 +193,7 @@ def _dead_job_items(user: User) -> Iterator[AttentionItem]:
             url=reverse("admin:automate_core_executionrun_changelist") + "?show=attention",
             state="failed",
             count=f"{dead} dead" if dead <= MOST_COUNTED else f"{MOST_COUNTED}+ dead",
-            said="A worker stopped at each try",
+            detail="A worker stopped at each try",
             since="",
             may_replay=True,
         )
@@ -207,7 +207,7 @@ def _long_transaction_items(status: QueueStatus | None) -> Iterator[AttentionIte
             url=overview_url(),
             state="waiting",
             count=f"pid {oldest.pid}",
-            said=f"The queue grows slow: end it ({oldest.application or 'unnamed'})",
+            detail=f"The queue grows slow: end it ({oldest.application or 'unnamed'})",
             since=format_duration(oldest.seconds),
         )
 
@@ -228,7 +228,8 @@ def _unassigned_approval_items(user: User, workflows: Workflows, now: dt.datetim
         url=tasks if reassignable else runs,
         state="waiting",
         count=f"{len(found)} waiting" if len(found) <= MOST_COUNTED else f"{MOST_COUNTED}+ waiting",
-        said=f"Everyone who was asked has left. {'Reassign them.' if reassignable else 'Ask an operator to reassign.'}",
+        detail="Everyone who was asked has left. "
+        + ("Reassign them." if reassignable else "Ask an operator to reassign."),
         since=format_ago(found[0][1], now),
         since_at=found[0][1],
     )
@@ -245,7 +246,7 @@ def _waiting_approval_items(workflows: Workflows, now: dt.datetime) -> Iterator[
             url=f"{reverse('admin:automate_core_executionrun_changelist')}?{query}",
             state="waiting",
             count=f"{format_count(row['number'])} waiting",
-            said="For a decision, longer than a day",
+            detail="For a decision, longer than a day",
             since=format_ago(row["oldest"], now),
             since_at=row["oldest"],
         )
@@ -261,7 +262,7 @@ def _lost_key_items(user: User, now: dt.datetime) -> Iterator[AttentionItem]:
             url=reverse("admin:automate_governance_storedsecret_changelist") + "?show=failing",
             state="failed",
             count=f"{len(found)} lost" if len(found) <= MOST_COUNTED else f"{MOST_COUNTED}+ lost",
-            said=f"Their key was lost: {', '.join(name for name, _ in found[:3])}",
+            detail=f"Their key was lost: {', '.join(name for name, _ in found[:3])}",
             since=format_ago(found[0][1], now),
             since_at=found[0][1],
         )
@@ -275,7 +276,7 @@ def _connection_items(user: User, now: dt.datetime) -> Iterator[AttentionItem]:
             url=reverse("admin:automate_connectors_connection_change", args=[connection.pk]),
             state="failed",
             count=health_word(connection),
-            said=connection.health_note or "Connection",
+            detail=connection.health_note or "Connection",
             since=format_ago(connection.health_since, now) if connection.health_since else "",
             since_at=connection.health_since,
         )
@@ -291,6 +292,6 @@ def _unsigned_endpoint_items(user: User) -> Iterator[AttentionItem]:
             url=one if len(slugs) == 1 else reverse("admin:automate_core_webhookendpoint_changelist"),
             state="waiting",
             count=f"{len(slugs)} unsigned",
-            said=f"Anybody who knows the address can start runs: {', '.join(slug for _, slug in slugs[:3])}",
+            detail=f"Anybody who knows the address can start runs: {', '.join(slug for _, slug in slugs[:3])}",
             since="",
         )

@@ -68,9 +68,9 @@ class WorkStatus:
     """Lanes and workers, with a summary."""
 
     lanes: list[LaneRow]
-    hands: list[WorkerRow]
+    workers: list[WorkerRow]
     state: str
-    said: str
+    summary: str
 
 
 def slowest_workflows(period: Period, counts: Mapping[int, Counts], times: Times) -> list[SlowWorkflow]:
@@ -151,10 +151,10 @@ def build_work(status: QueueStatus) -> WorkStatus:
     hands = [_worker_row(each) for each in status.workers]
     silent = sum(hand.silent for hand in hands)
     if not hands:
-        return WorkStatus(lanes=lanes, hands=hands, state="failed", said="No worker")
+        return WorkStatus(lanes=lanes, workers=hands, state="failed", summary="No worker")
     if silent:
-        return WorkStatus(lanes=lanes, hands=hands, state="failed", said=f"{silent} of {len(hands)} silent")
-    return WorkStatus(lanes=lanes, hands=hands, state="succeeded", said=f"{len(hands)} online")
+        return WorkStatus(lanes=lanes, workers=hands, state="failed", summary=f"{silent} of {len(hands)} silent")
+    return WorkStatus(lanes=lanes, workers=hands, state="succeeded", summary=f"{len(hands)} online")
 
 
 def _worker_row(worker: WorkerStatus) -> WorkerRow:

@@ -32,7 +32,7 @@ class StudioSecretAdmin(ObjectAdmin, StoredSecretAdmin):
         more = {"may_add": may_add, "elsewhere": external_references(request.user)}
         return list_response(request, "automate_studio/secrets/list.html", "Secrets", url, found, **more)
 
-    def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
+    def readonly_facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
         """Read-only facts of a secret."""
 
         def dated(at: Any) -> str:

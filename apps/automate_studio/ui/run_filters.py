@@ -72,53 +72,53 @@ class Chip:
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """`kept` are the readable parameters, as the list's own URLs write them; `problems` explain the others."""
+    """`params` are the readable parameters, as the list's own URLs write them; `problems` explain the others."""
 
-    kept: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
     @property
     def tab(self) -> str:
         """Name of the tab in URLs."""
-        return self.kept.get("show", "")
+        return self.params.get("show", "")
 
     def many(self, name: str) -> list[str]:
         """Values of a filter with several values."""
-        return self.kept[name].split(",") if name in self.kept else []
+        return self.params[name].split(",") if name in self.params else []
 
     @cached_property
     def term(self) -> tuple[str, str] | None:
         """(name, value) of the search term."""
-        match = _TERM.fullmatch(self.kept.get("term", ""))
+        match = _TERM.fullmatch(self.params.get("term", ""))
         return (match["name"], search_terms.normalize_term(match["value"])) if match else None
 
     @property
     def bulk(self) -> uuid.UUID | None:
         """Bulk action whose runs are shown."""
-        return uuid.UUID(self.kept["bulk"]) if "bulk" in self.kept else None
+        return uuid.UUID(self.params["bulk"]) if "bulk" in self.params else None
 
     def seconds(self, name: str) -> float | None:
         """Value of `longer` or `shorter`."""
-        return durations.parse_duration(self.kept[name]) if name in self.kept else None
+        return durations.parse_duration(self.params[name]) if name in self.params else None
 
     def period(self, now: dt.datetime) -> tuple[dt.datetime | None, dt.datetime | None]:
         """Period in which the runs were created."""
-        if "since" in self.kept:
-            return now - dt.timedelta(seconds=durations.parse_duration(self.kept["since"])), None
-        return _parse_moment(self.kept.get("from", "")), _parse_moment(self.kept.get("to", ""))
+        if "since" in self.params:
+            return now - dt.timedelta(seconds=durations.parse_duration(self.params["since"])), None
+        return _parse_moment(self.params.get("from", "")), _parse_moment(self.params.get("to", ""))
 
     def address(self, **changed: str) -> str:
         """URL of the list with changed parameters, without empty ones."""
-        return query_string({**self.kept, **changed})
+        return query_string({**self.params, **changed})
 
     def without(self, names: Iterable[str]) -> dict[str, str]:
         """Parameters without those."""
-        return {name: value for name, value in self.kept.items() if name not in set(names)}
+        return {name: value for name, value in self.params.items() if name not in set(names)}
 
     @property
     def is_narrowed(self) -> bool:
         """Whether there is a filter to clear."""
-        return bool(self.kept)
+        return bool(self.params)
 
     def chips(self, names: Mapping[str, str]) -> list[Chip]:
         """Set filters in the order of the row. `names` are workflow names by slug."""
@@ -132,7 +132,7 @@ class Filters:
                 hidden=self.without(parts),
             )
             for kind, (label, parts, say) in CHIPS.items()
-            if any(part in self.kept for part in parts)
+            if any(part in self.params for part in parts)
         ]
 
 
@@ -151,7 +151,7 @@ def parse_filters(query: Query) -> Filters:
     if "since" in kept:
         kept.pop("from", None)
         kept.pop("to", None)
-    return Filters(kept={name: value for name, value in kept.items() if value}, problems=tuple(problems))
+    return Filters(params={name: value for name, value in kept.items() if value}, problems=tuple(problems))
 
 
 def _query_values(query: Query, name: str) -> list[str]:
@@ -281,7 +281,7 @@ def _value_label(name: str, known: Mapping[str, str]) -> Callable[[Filters, Mapp
 
 
 def _plain_label(name: str) -> Callable[[Filters, Mapping[str, str]], str]:
-    return lambda filters, _: filters.kept[name]
+    return lambda filters, _: filters.params[name]
 
 
 def _workflow_label(filters: Filters, names: Mapping[str, str]) -> str:
@@ -289,8 +289,8 @@ def _workflow_label(filters: Filters, names: Mapping[str, str]) -> str:
 
 
 def _period_label(filters: Filters, _: Mapping[str, str]) -> str:
-    if "since" in filters.kept:
-        return PERIODS[filters.kept["since"]]
+    if "since" in filters.params:
+        return PERIODS[filters.params["since"]]
     start, end = filters.period(timezone.now())
     return " ".join(
         [
@@ -317,7 +317,7 @@ CHIPS: dict[str, tuple[str, tuple[str, ...], Callable[[Filters, Mapping[str, str
     "workflow": ("Workflow is", ("workflow",), _workflow_label),
     "origin": ("Trigger is", ("origin",), _value_label("origin", ORIGINS)),
     "reason": ("Waits for", ("reason",), _value_label("reason", REASONS)),
-    "version": ("Version is", ("version",), lambda filters, _: f"v{filters.kept['version']}"),
+    "version": ("Version is", ("version",), lambda filters, _: f"v{filters.params['version']}"),
     "took": ("Took", ("longer", "shorter"), _duration_label),
     "error": ("Error says", ("error",), _plain_label("error")),
     "term": ("Search term", ("term",), _term_label),

@@ -22,7 +22,7 @@ CONDITIONS: form_view.Conditions = {
 class SchemeNote:
     """A note shown while one scheme is chosen. `risk`: its deliveries are not signed."""
 
-    when: str
+    condition: str
     text: str
     absent: bool
     risk: bool = False
@@ -39,7 +39,7 @@ def scheme_notes(form: WebhookEndpointForm) -> list[SchemeNote]:
     """Where senders show their secret, and the risk of having none."""
     chosen = str(form["scheme"].value() or "")
     found = [
-        SchemeNote(when=f"scheme={code}", text=scheme.shown_by, absent=code != chosen)
+        SchemeNote(condition=f"scheme={code}", text=scheme.shown_by, absent=code != chosen)
         for code, scheme in SCHEMES.items()
         if scheme.shown_by
     ]
@@ -47,5 +47,5 @@ def scheme_notes(form: WebhookEndpointForm) -> list[SchemeNote]:
     text = "Anyone who knows the URL can start workflows. Choose a signed sender where you can."
     return [
         *found,
-        SchemeNote(when=f"scheme={unsigned}", text=text, absent=chosen not in unsigned.split("|"), risk=True),
+        SchemeNote(condition=f"scheme={unsigned}", text=text, absent=chosen not in unsigned.split("|"), risk=True),
     ]

@@ -22,9 +22,9 @@ MAX_LINES = 100
 class ConditionLine:
     """One line: the comparison, whether it was true, and the observed values."""
 
-    words: str
+    text: str
     passed: bool
-    saw: str = ""
+    observed: str = ""
     parts: list[ConditionLine] = field(default_factory=list)
 
 
@@ -42,10 +42,10 @@ def _condition_line(explained: Explanation, left: Iterator[int]) -> ConditionLin
     if explained.operator in {"and", "or", "if", "!", "all", "any", "some", "none"} and inner:
         head = _HEADS.get(explained.operator, "Some item" if explained.operator != "if" else "If")
         parts = [_condition_line(part, left) for part in inner if next(left, None) is not None]
-        return ConditionLine(words=head, passed=explained.passed, parts=parts)
+        return ConditionLine(text=head, passed=explained.passed, parts=parts)
     said = escape_invisible(describe_condition(_rebuild_rule(explained)))
     return ConditionLine(
-        words=as_sentence(said, stop="")[:300], passed=explained.passed, saw=_observed_values(explained)
+        text=as_sentence(said, stop="")[:300], passed=explained.passed, observed=_observed_values(explained)
     )
 
 

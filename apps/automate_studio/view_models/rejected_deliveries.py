@@ -62,7 +62,7 @@ class RejectionGroup:
 
     endpoint: WebhookEndpoint | None
     reason: str
-    said: str
+    explanation: str
     advice: str
     total: int
     days: list[tuple[dt.date, int, int]]
@@ -106,7 +106,7 @@ def _rejection_group(group: list[RefusedDeliveries], first: dt.date) -> Rejectio
     return RejectionGroup(
         endpoint=group[0].endpoint,
         reason=group[0].reason,
-        said=said,
+        explanation=said,
         advice=advice,
         total=sum(counts.values()),
         days=[(day, counts.get(day, 0), -(-100 * counts.get(day, 0) // highest)) for day in days],

@@ -77,14 +77,14 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class WaitInfo:
-    """A wait of a step. `whom` are the assignees' names, `what` the awaited workflow or connection."""
+    """A wait of a step. `assignees` are the assignees' names, `target` the awaited workflow or connection."""
 
     kind: str
     since: dt.datetime
     due: dt.datetime | None
     resolved_at: dt.datetime | None
-    whom: tuple[str, ...] = ()
-    what: str = ""
+    assignees: tuple[str, ...] = ()
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class StepHistory:
     @property
     def connection(self) -> str:
         """Connection that must be reconnected before it continues."""
-        return self.waiting.what if self.waiting and self.waiting.kind == "reconnect" else ""
+        return self.waiting.target if self.waiting and self.waiting.kind == "reconnect" else ""
 
     @property
     def state(self) -> str:

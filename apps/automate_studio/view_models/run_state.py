@@ -74,9 +74,9 @@ def describe_wait(wait: WaitInfo) -> str:
     said: dict[str, Callable[[], str]] = {
         "timer": lambda: f"Waits until {_due_text(wait.due)}",
         "callback": lambda: f"Waits for its callback{by}",
-        "approval": lambda: f"Waits for {', '.join(wait.whom) or 'nobody'}{by}",
-        "child": lambda: f"Waits for the workflow {wait.what}",
-        "reconnect": lambda: f"Waits for the connection {wait.what}",
+        "approval": lambda: f"Waits for {', '.join(wait.assignees) or 'nobody'}{by}",
+        "child": lambda: f"Waits for the workflow {wait.target}",
+        "reconnect": lambda: f"Waits for the connection {wait.target}",
         "review": lambda: "Waits for a person to say whether it took effect",
         "slot": lambda: "Waits for its turn: as many runs as may run at once do",
         "paused": lambda: "Waits until the workflow is resumed",

@@ -57,14 +57,14 @@ class TimelineBar:
 
 @dataclass(frozen=True, kw_only=True)
 class StepRow:
-    """Row of a step. `lane` is the parallel branch that begins with it; `said` describes its bars."""
+    """Row of a step. `lane` is the parallel branch that begins with it; `bar_text` describes its bars."""
 
     template: ClassVar[str] = "automate_studio/runs/page/row_step.html"
     card: StepCard
     depth: int
     bars: tuple[TimelineBar, ...]
     text: str
-    said: str = ""
+    bar_text: str = ""
     lane: str = ""
 
     @property
@@ -73,7 +73,7 @@ class StepRow:
         return f"row-{self.card.dom_id}"
 
     @property
-    def sign(self) -> str:
+    def panel_key(self) -> str:
         """Key that changes whenever the step's panel changes."""
         return f"{self.card.path} {self.card.state} {len(self.bars)} {self.card.more}"
 
@@ -252,7 +252,7 @@ class _RowBuilder:
             depth=depth,
             bars=tuple(self._bars(card, recorded)),
             text=text,
-            said=_bar_summary(recorded),
+            bar_text=_bar_summary(recorded),
             lane=lane,
         )
 

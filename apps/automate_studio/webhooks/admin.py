@@ -31,11 +31,11 @@ class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
     def list_view(self, request: HttpRequest) -> HttpResponse:
         return views.webhook_list(request)
 
-    def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+    def object_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """URL, secrets and deliveries."""
         return {"about": endpoint_summary(request, obj)}
 
-    def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
+    def readonly_facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
         """Read-only fields for people who may not change it."""
         scheme = SCHEMES.get(obj.scheme)
         return {
@@ -43,7 +43,7 @@ class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
             "enabled": ("Accepts deliveries", "Yes" if obj.enabled else "No"),
         }
 
-    def around_form(self, form: Any) -> dict[str, Any]:
+    def form_context(self, form: Any) -> dict[str, Any]:
         """Notes of the schemes."""
         return {"notes": scheme_notes(form) if "scheme" in form.fields else []}
 

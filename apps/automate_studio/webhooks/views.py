@@ -43,8 +43,8 @@ class EndpointSummary:
     """Summary above an endpoint's form. `rejected` are (count, reason, advice)."""
 
     endpoint: WebhookEndpoint
-    shown: EndpointInfo | None
-    proofs: list[SecretUse]
+    info: EndpointInfo | None
+    secrets: list[SecretUse]
     rejected: list[tuple[int, str, str]]
     days: int
     may_change: bool
@@ -73,8 +73,8 @@ def endpoint_summary(request: HttpRequest, endpoint: WebhookEndpoint) -> Endpoin
         proofs.append(SecretUse(reference=endpoint.old_secret, used=used, until=endpoint.old_secret_until))
     return EndpointSummary(
         endpoint=endpoint,
-        shown=_without_own_link(build_endpoint_info(endpoint.slug, request.user, "")),
-        proofs=proofs,
+        info=_without_own_link(build_endpoint_info(endpoint.slug, request.user, "")),
+        secrets=proofs,
         rejected=[(total, *REASONS.get(reason, (reason, ""))) for reason, total in counts],
         days=DAYS,
         may_change=can(request.user, "change", endpoint),

@@ -59,7 +59,7 @@ _VERBS = {
 class BulkOutcome:
     """Result of an action, and the workflows on which it can be undone."""
 
-    said: str
+    message: str
     refused: list[str]
     undo: str
     keys: list[int]
@@ -116,7 +116,7 @@ def _apply_to_each(verb: BulkVerb, chosen: list[Workflow], by: Person) -> tuple[
 def _bulk_outcome(verb: BulkVerb, done: list[Workflow], refused: list[str]) -> BulkOutcome:
     which = done[0].name if len(done) == 1 else f"{len(done)} workflows"
     return BulkOutcome(
-        said=f"{verb.done} {which}. {verb.more}" if done else "Nothing was changed.",
+        message=f"{verb.done} {which}. {verb.more}" if done else "Nothing was changed.",
         refused=refused,
         undo=verb.undo,
         keys=[workflow.pk for workflow in done],

@@ -23,7 +23,7 @@ class FunctionEntry:
 
     entry: Entry
     applied: str = ""
-    around: str = ""
+    wrapper: str = ""
 
     @property
     def words(self) -> str:
@@ -31,7 +31,7 @@ class FunctionEntry:
         return self.entry.words.replace("`", "")
 
     @property
-    def sought(self) -> str:
+    def search_text(self) -> str:
         """What a search looks through after the name."""
         return f"{self.entry.words} {self.entry.about}".lower()
 
@@ -47,7 +47,7 @@ def function_list(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _function_entry(entry: Entry) -> FunctionEntry:
     if entry.about == reference.FUNCTIONS_ABOUT:
-        return FunctionEntry(entry=entry, around="first($, '')" if entry.name == "first" else "")
+        return FunctionEntry(entry=entry, wrapper="first($, '')" if entry.name == "first" else "")
     found = (match[1] for match in _APPLIED.finditer(entry.example))
     applied = (text for text in found if text.partition("(")[0] == entry.name)
     return FunctionEntry(entry=entry, applied=next(applied, entry.name))

@@ -37,12 +37,12 @@ class PickerRow:
     path: Path | None
     insert: str
     glyph: str = ""
-    words: str = ""
+    type_words: str = ""
     value: str = ""
     level: int = 2
-    maybe: bool = False
-    opens: bool = False
-    act: str = ""
+    is_optional: bool = False
+    is_expandable: bool = False
+    action: str = ""
     rows: tuple[PickerRow, ...] = ()
 
     @property
@@ -51,7 +51,7 @@ class PickerRow:
         return json.dumps(self.path) if self.path else ""
 
     @property
-    def halves(self) -> tuple[str, str]:
+    def label_parts(self) -> tuple[str, str]:
         """The label in two parts, of which the first is cut off at its end where there is no room."""
         return split_label(self.label)
 
@@ -161,7 +161,9 @@ def with_rows(group: PickerGroup, data: PickerData) -> PickerGroup:
     whole = picker_row("Everything", group.path, value, data, only_if=group.only_if)
     if value is ABSENT or not isinstance(value, dict | list) or not value:
         return replace(group, rows=(replace(whole, label="The value"),), hint=_type_hint(value))
-    return replace(group, rows=(*picker_level(group.path, data, only_if=group.only_if), replace(whole, opens=False)))
+    return replace(
+        group, rows=(*picker_level(group.path, data, only_if=group.only_if), replace(whole, is_expandable=False))
+    )
 
 
 def _type_hint(value: Any) -> str:
@@ -202,11 +204,11 @@ def picker_row(
         path=path,
         insert=f"{{{{ {expression} }}}}",
         glyph=typed.glyph if typed else type_glyph(value),
-        words=typed.words if typed else expressions.type_words(value),
+        type_words=typed.words if typed else expressions.type_words(value),
         value="" if typed else one_line(value),
         level=depth,
-        maybe=maybe,
-        opens=isinstance(value, dict | list) and bool(value),
+        is_optional=maybe,
+        is_expandable=isinstance(value, dict | list) and bool(value),
     )
 
 
@@ -217,7 +219,7 @@ def _list_rows(path: Path, value: list[Any], data: PickerData, only_if: str, dep
 
     def made(label: str, expression: str, shown: str = "", act: str = "") -> PickerRow:
         return PickerRow(
-            label=label, path=None, insert=f"{{{{ {expression} }}}}", glyph="ƒ", value=shown, level=depth, act=act
+            label=label, path=None, insert=f"{{{{ {expression} }}}}", glyph="ƒ", value=shown, level=depth, action=act
         )
 
     rows = [replace(picker_row("First item", (*path, 0), first, data, depth=depth), insert=f"{{{{ {name} | first }}}}")]

@@ -52,9 +52,9 @@ class Preview:
     hint: str = ""
     sample: Sample | None = None
     is_cut: bool = False
-    sum: str = ""
-    is_no_number: bool = False
-    number: str = ""
+    sum_expression: str = ""
+    is_not_number: bool = False
+    number_expression: str = ""
 
     @property
     def is_long(self) -> bool:
@@ -67,15 +67,17 @@ def build_preview(
     text: str, spec: FieldSpec | None, sample: Sample | WithheldSample | None, shape: Mapping[str, Any] | None = None
 ) -> Preview:
     """Result of `text` in the field that `spec` describes. `shape` is the declared shape of its scope."""
-    return replace(_evaluate(text, spec, sample, shape), sum=_sum_expression(text, sample))
+    return replace(_evaluate(text, spec, sample, shape), sum_expression=_sum_expression(text, sample))
 
 
 def with_number_hint(found: Preview, text: str) -> Preview:
     """The preview with a hint when a number field renders a text."""
-    if found.sum or found.type != "text":
+    if found.sum_expression or found.type != "text":
         return found
     whole = _WHOLE.fullmatch(text)
-    return replace(found, is_no_number=True, number=f"{{{{ ({whole[1].strip()}) | to_number }}}}" if whole else "")
+    return replace(
+        found, is_not_number=True, number_expression=f"{{{{ ({whole[1].strip()}) | to_number }}}}" if whole else ""
+    )
 
 
 def _sum_expression(text: str, sample: Sample | WithheldSample | None) -> str:

@@ -81,7 +81,7 @@ class FieldView:
     is_set: bool = False
     rows: list[ValueRow] = field(default_factory=list)
     parts: list[FieldView] = field(default_factory=list)
-    other: FieldView | None = None
+    alternative: FieldView | None = None
     extra: bool = False
 
     @property
@@ -197,11 +197,11 @@ def build_field_view(
     )
     if found.takes_expression and is_expression(spec, value):
         drawn = replace(found, widget="expression", text=value)
-        return replace(drawn, other=_literal_view(found, spec.default))
+        return replace(drawn, alternative=_literal_view(found, spec.default))
     drawn = _literal_view(found, spec.default if value is MISSING else value)
     if found.takes_expression and drawn.widget not in _TYPE_OF_VALUE:
         text = "" if drawn.rows or drawn.widget in {"check", "schema"} else drawn.text
-        return replace(drawn, other=replace(found, widget="expression", text=text))
+        return replace(drawn, alternative=replace(found, widget="expression", text=text))
     return drawn
 
 

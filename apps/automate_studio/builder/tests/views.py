@@ -59,7 +59,7 @@ class EffectView:
     """An effect that a dry run skipped. `fields` are (label, before, after)."""
 
     title: str
-    what: str
+    action: str
     fields: list[tuple[str, str, str]]
     details: HighlightedJson | None = None
 
@@ -98,7 +98,7 @@ class TestResultView:
     confirm: Dependencies | None = None
     systems: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
-    asked: Mapping[str, str] | None = None
+    form_values: Mapping[str, str] | None = None
     may_see: bool = True
     changed: bool = False
 
@@ -217,7 +217,7 @@ def _start_test(request: HttpRequest, workflow: Workflow) -> HttpResponse:
             systems = tuple(_called_systems(prepared.definition))
             outcomes = tuple(decision_sentences(prepared.definition, wanted.decisions))
             view = _result_view(
-                request, workflow, key, None, confirm=touched, systems=systems, outcomes=outcomes, asked=fields
+                request, workflow, key, None, confirm=touched, systems=systems, outcomes=outcomes, form_values=fields
             )
             return _result_response(request, view)
         run = start.start_test(workflow, wanted, by=current_person(request))
@@ -358,13 +358,13 @@ def _effect_view(document: dict[str, Any]) -> EffectView:
         where = f" through {document['connection']}" if document.get("connection") else ""
         details = highlight_json(document["details"]) if document.get("details") else None
         title = f"Would call {document['name']}{where}" if kind == "call" else document["name"]
-        return EffectView(title=title, what=escape_invisible(document["summary"]), fields=[], details=details)
+        return EffectView(title=title, action=escape_invisible(document["summary"]), fields=[], details=details)
     if "count" in document:
         return EffectView(
-            title=_TITLES[kind], what=f"{document['count']} rows of {document['model']}, by one statement", fields=[]
+            title=_TITLES[kind], action=f"{document['count']} rows of {document['model']}, by one statement", fields=[]
         )
     fields = [(each["label"], _short_value(each["before"]), _short_value(each["after"])) for each in document["fields"]]
-    return EffectView(title=_TITLES[kind], what=f"{document['name']} {document['pk']}", fields=fields)
+    return EffectView(title=_TITLES[kind], action=f"{document['name']} {document['pk']}", fields=fields)
 
 
 def _short_value(value: Any) -> str:

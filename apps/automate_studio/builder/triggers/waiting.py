@@ -39,8 +39,8 @@ class CapturedEvent:
     event: Event
     fields: list[tuple[str, str]]
     more: int
-    taken: bool
-    why: str
+    is_match: bool
+    reason: str
 
 
 def event_after(trigger: Trigger, state: DraftState, mark: str) -> Event | None:
@@ -68,8 +68,8 @@ def describe_captured(trigger: Trigger, state: DraftState, event: Event) -> Capt
         event=event,
         fields=[(f"event.payload.{path}", _short_value(value)) for path, value in found[:MOST_FIELDS]],
         more=max(len(found) - MOST_FIELDS, 0),
-        taken=taken,
-        why="" if taken else _mismatch_reason(trigger, event),
+        is_match=taken,
+        reason="" if taken else _mismatch_reason(trigger, event),
     )
 
 

@@ -45,7 +45,7 @@ class BulkRequest:
 class BulkCount:
     """A dry run: runs found, runs the action applies to, and exclusions by reason."""
 
-    asked: BulkRequest
+    request: BulkRequest
     ids: list[uuid.UUID]
     found: int
     not_theirs: int
@@ -61,14 +61,14 @@ class BulkProgress:
     refusals: list[tuple[str, uuid.UUID]]
 
     @property
-    def looked_at(self) -> int:
+    def processed(self) -> int:
         """Number of runs done or refused."""
         return self.action.done + self.action.refused
 
     @property
     def percent(self) -> float:
         """Progress in per cent."""
-        return 100 * self.looked_at / self.action.total
+        return 100 * self.processed / self.action.total
 
     @property
     def is_open(self) -> bool:
@@ -174,14 +174,14 @@ def _count_runs(user: User, filters: Filters, wanted: BulkRequest) -> BulkCount:
         ids = list(permitted(user, "view", chosen).order_by("-pk").values_list("pk", flat=True))
     if len(ids) > bulk.MOST:
         return BulkCount(
-            asked=wanted, ids=[], found=len(ids), not_theirs=0, wrong_state=0, left_out=reruns.RerunExclusions()
+            request=wanted, ids=[], found=len(ids), not_theirs=0, wrong_state=0, left_out=reruns.RerunExclusions()
         )
     theirs = permitted(user, "run", ExecutionRun.objects.filter(pk__in=ids)).values_list("pk", "status", "cause")
     able = [key for key, status, cause in theirs if _applies_to(wanted.verb, status, cause)]
     is_retry = wanted.verb == BulkAction.Verb.RETRY
     left, left_out = reruns.choose_reruns(able, again=wanted.again) if is_retry else (able, reruns.RerunExclusions())
     return BulkCount(
-        asked=replace(wanted, upto=ids[0]) if ids else wanted,
+        request=replace(wanted, upto=ids[0]) if ids else wanted,
         ids=left,
         found=len(ids),
         not_theirs=len(ids) - len(theirs),
@@ -193,7 +193,9 @@ def _count_runs(user: User, filters: Filters, wanted: BulkRequest) -> BulkCount:
 def _nothing_to_do_reason(counted: BulkCount) -> str:
     if counted.left_out.by_choice:
         return "Nothing to re-run: these runs were re-run already. Choose to repeat them in the dialog."
-    return "None of these runs has ended." if counted.asked.verb == "retry" else "All of these runs have ended already."
+    return (
+        "None of these runs has ended." if counted.request.verb == "retry" else "All of these runs have ended already."
+    )
 
 
 def _applies_to(verb: str, status: str, cause: str) -> bool:

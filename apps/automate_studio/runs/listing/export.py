@@ -42,7 +42,7 @@ def runs_export(request: HttpRequest) -> HttpResponseBase:
         said = " ".join(filters.problems) or "The format is csv or jsonl."
         return HttpResponse(said, status=422, content_type="text/plain; charset=utf-8")
     with_payload = "payload" in request.POST
-    changes = {"format": kind, "payload": with_payload, "filters": dict(filters.kept)}
+    changes = {"format": kind, "payload": with_payload, "filters": dict(filters.params)}
     with transaction.atomic():
         audit.record(request.user, "runs.exported", SITE(pk=0), changes=changes)
     content_type, write = _KINDS[kind]

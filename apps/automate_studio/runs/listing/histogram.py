@@ -49,7 +49,7 @@ class BarPiece:
 
 @dataclass(frozen=True, kw_only=True)
 class HistogramBar:
-    """Runs created from `start` to `end`. `x` and `width` are its slot; `said` is its accessible text."""
+    """Runs created from `start` to `end`. `x` and `width` are its slot; `description` is its accessible text."""
 
     start: dt.datetime
     end: dt.datetime
@@ -58,7 +58,7 @@ class HistogramBar:
     pieces: list[BarPiece]
     counted: bool
     label: str
-    said: str
+    description: str
 
     @property
     def left(self) -> float:
@@ -109,7 +109,7 @@ def build_histogram(search: RunSearch, filters: Filters, now: dt.datetime, newes
 
 
 def _has_period(filters: Filters) -> bool:
-    return bool({"since", "from", "to"} & set(filters.kept))
+    return bool({"since", "from", "to"} & set(filters.params))
 
 
 def _default_span(end: dt.datetime, newest: uuid.UUID | None) -> dt.timedelta:
@@ -181,7 +181,7 @@ def _build_bars(
                 pieces=list(_bar_pieces(states, most)),
                 counted=counted,
                 label=_bar_label(start, step) if number in labelled else "",
-                said=f"{format_local(begins)} to {format_local(ends)}: {told}",
+                description=f"{format_local(begins)} to {format_local(ends)}: {told}",
             )
         )
     return bars

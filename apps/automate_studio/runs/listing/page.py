@@ -58,7 +58,7 @@ class FilterEditor:
 class RunListPage:
     """A page of runs, and URLs of the pages before and after (empty for none).
 
-    `looked_to` is the oldest scanned time, when a filter without an index found less than a page. `query` is the
+    `scanned_to` is the oldest scanned time, when a filter without an index found less than a page. `query` is the
     page's own query, `filtered` whether there is a filter to clear.
     """
 
@@ -73,7 +73,7 @@ class RunListPage:
     hidden: dict[str, str]
     previous: str = ""
     following: str = ""
-    looked_to: dt.datetime | None = None
+    scanned_to: dt.datetime | None = None
     histogram: Histogram | None = None
 
 
@@ -91,9 +91,9 @@ def run_list_page(user: User, query: Query, now: dt.datetime, *, whole: bool = T
         editors=_filter_editors(filters, search) if whole else [],
         query=filters.address(**{name: str(query.get(name) or "") for name in ("after", "before")}),
         filtered=filters.is_narrowed,
-        search=filters.kept.get("q", ""),
+        search=filters.params.get("q", ""),
         hidden=filters.without(["q"]),
-        looked_to=uuid7_time(looked_to) if looked_to else None,
+        scanned_to=uuid7_time(looked_to) if looked_to else None,
         histogram=build_histogram(search, filters, now, newest) if whole else None,
         **{name: filters.address(**link) for name, link in links.items()},
     )
@@ -107,7 +107,7 @@ def _page_ids(
         found = search.newer_than(before, ON_A_PAGE + 1)
         ids = found.ids[:ON_A_PAGE][::-1]
         links = {"following": {"after": str(ids[-1] if ids else _key_above(before))}}
-        if (more := found.looked_to or (ids[0] if len(found.ids) > ON_A_PAGE else None)) is not None:
+        if (more := found.scanned_to or (ids[0] if len(found.ids) > ON_A_PAGE else None)) is not None:
             links["previous"] = {"before": str(more)}
         return ids, None, links
     found = search.older_than(after or LAST, ON_A_PAGE + 1)
@@ -115,9 +115,9 @@ def _page_ids(
     links = {}
     if after is not None:
         links["previous"] = {"before": str(ids[0] if ids else _key_below(after))}
-    if (more := found.looked_to or (ids[-1] if len(found.ids) > ON_A_PAGE else None)) is not None:
+    if (more := found.scanned_to or (ids[-1] if len(found.ids) > ON_A_PAGE else None)) is not None:
         links["following"] = {"after": str(more)}
-    return ids, found.looked_to, links
+    return ids, found.scanned_to, links
 
 
 def _key_above(key: uuid.UUID) -> uuid.UUID:
@@ -143,7 +143,7 @@ def _filter_editors(filters: Filters, search: RunSearch) -> list[FilterEditor]:
         kind="more",
         label="Filter",
         template="automate_studio/runs/list/other_filters.html",
-        hidden=dict(filters.kept),
+        hidden=dict(filters.params),
         values={name: "" for parts in others for name in parts},
         options=_term_names(search, ""),
         reasons=list(REASONS.items()),
@@ -155,7 +155,7 @@ def _filter_editor(
     kind: str, chip: Chip | None, filters: Filters, names: Mapping[str, str], search: RunSearch
 ) -> FilterEditor:
     label, parts, _ = CHIPS[kind]
-    values = {name: filters.kept.get(name, "") for name in parts}
+    values = {name: filters.params.get(name, "") for name in parts}
     template, options = "choices", []
     if kind in _CHOSEN or kind == "workflow":
         chosen = filters.many(kind)

@@ -52,7 +52,7 @@ class ViewBar:
 class ViewOutcome:
     """Result of a change; a deleted view can be restored."""
 
-    said: str
+    message: str
     deleted: SavedView | None = None
     failed: bool = False
 
@@ -99,7 +99,7 @@ def _meaningless_views(user: User, shared: Iterable[SavedView]) -> set[int]:
     return {
         key
         for key, filters in asked_for.items()
-        if known.issuperset(filters.many("workflow")) and (may_read or not _OF_PAYLOADS & set(filters.kept))
+        if known.issuperset(filters.many("workflow")) and (may_read or not _OF_PAYLOADS & set(filters.params))
     }
 
 
@@ -111,12 +111,12 @@ def save_view(request: HttpRequest) -> HttpResponse:
     """Save the filters of the list under a name."""
     filters, name = _posted_filters(request), clean_text(request.POST.get("name"))
     query = filters.address()
-    if not filters.kept or not name or len(name) > LONGEST or len(query) > 2_000 or filters.problems:
+    if not filters.params or not name or len(name) > LONGEST or len(query) > 2_000 or filters.problems:
         said = f"Give the view a name of at most {LONGEST} characters, and set a filter first."
-        return _bar_response(request, ViewOutcome(said=said, failed=True), status=422)
+        return _bar_response(request, ViewOutcome(message=said, failed=True), status=422)
     if SavedView.objects.filter(owner=request.user.pk).count() >= MOST:
         return _bar_response(
-            request, ViewOutcome(said=f"You have {MOST} views: delete one first.", failed=True), status=409
+            request, ViewOutcome(message=f"You have {MOST} views: delete one first.", failed=True), status=409
         )
     view = SavedView(owner=current_person(request), name=name, query=query, is_shared="shared" in request.POST)
     return _write_view(request, lambda: view.save(force_insert=True), f"Saved the view {name}.")
@@ -128,7 +128,7 @@ def change_view(request: HttpRequest, pk: int) -> HttpResponse:
     view, name = _get_own_view(request, pk), clean_text(request.POST.get("name"))
     if not name or len(name) > LONGEST:
         said = f"Give the view a name of at most {LONGEST} characters."
-        return _bar_response(request, ViewOutcome(said=said, failed=True), status=422)
+        return _bar_response(request, ViewOutcome(message=said, failed=True), status=422)
     view.name, view.is_shared = name, "shared" in request.POST
     return _write_view(request, lambda: view.save(update_fields=["name", "is_shared"]), f"Changed the view {name}.")
 
@@ -138,7 +138,7 @@ def delete_view(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete a view; the response has an undo."""
     view = _get_own_view(request, pk)
     view.delete()
-    return _bar_response(request, ViewOutcome(said=f"Deleted the view {view.name}.", deleted=view))
+    return _bar_response(request, ViewOutcome(message=f"Deleted the view {view.name}.", deleted=view))
 
 
 def _get_own_view(request: HttpRequest, pk: int) -> SavedView:
@@ -158,9 +158,9 @@ def _write_view(request: HttpRequest, write: Callable[[], Any], said: str) -> Ht
             write()
     except IntegrityError:
         return _bar_response(
-            request, ViewOutcome(said="You have a view of that name already.", failed=True), status=409
+            request, ViewOutcome(message="You have a view of that name already.", failed=True), status=409
         )
-    return _bar_response(request, ViewOutcome(said=said))
+    return _bar_response(request, ViewOutcome(message=said))
 
 
 def _posted_filters(request: HttpRequest) -> Filters:

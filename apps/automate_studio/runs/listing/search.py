@@ -44,10 +44,10 @@ class KnownWorkflow:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundRuns:
-    """Ids in order. `looked_to` is where the scan stopped, when that was before the end."""
+    """Ids in order. `scanned_to` is where the scan stopped, when that was before the end."""
 
     ids: list[uuid.UUID]
-    looked_to: uuid.UUID | None = None
+    scanned_to: uuid.UUID | None = None
 
 
 class RunSearch:
@@ -79,9 +79,9 @@ class RunSearch:
             if found.ids:
                 yield found.ids
                 left = None if left is None else left - len(found.ids)
-            if len(found.ids) < batch and found.looked_to is None:
+            if len(found.ids) < batch and found.scanned_to is None:
                 return
-            key = found.looked_to or found.ids[-1]
+            key = found.scanned_to or found.ids[-1]
 
     def _find(self, most: int, *, above: uuid.UUID, below: uuid.UUID, newest_first: bool) -> FoundRuns:
         ids: set[uuid.UUID] = set()
@@ -96,7 +96,7 @@ class RunSearch:
         edge = (max if newest_first else min)(edges, default=None)
         within = [each for each in ids if edge is None or (each >= edge if newest_first else each <= edge)]
         ordered = sorted(within, reverse=newest_first)[:most]
-        return FoundRuns(ids=ordered, looked_to=edge if len(ordered) < most else None)
+        return FoundRuns(ids=ordered, scanned_to=edge if len(ordered) < most else None)
 
     # --- what the filters ask for -------------------------------------------------------------------------------------
 
@@ -104,7 +104,7 @@ class RunSearch:
         workflows = self._workflows()
         cause = run_keyset.TESTS if self.filters.tab == "tests" else run_keyset.NO_TESTS
         scan = self._narrow(RunScan(workflows=workflows, statuses=self._statuses(), cause=cause))
-        kept = self.filters.kept
+        kept = self.filters.params
         for name, find_ids in (("bulk", self._bulk_ids), ("trace", _trace_range), ("run", run_id_range)):
             if name in kept:
                 scan = run_conditions.scan_ids(scan, find_ids(kept[name]))
@@ -119,7 +119,7 @@ class RunSearch:
 
         A single condition with OR would be evaluated for every run.
         """
-        text = self.filters.kept["q"]
+        text = self.filters.params["q"]
         plain = hexadecimal(text)
         if self.may_see_all:
             named = list(Workflow.objects.filter(name__icontains=text).values_list("pk", flat=True))
@@ -149,7 +149,7 @@ class RunSearch:
         if slugs := self.filters.many("workflow"):
             named = set(Workflow.objects.filter(slug__in=slugs).values_list("pk", flat=True))
             keys = sorted(named if keys is None else named & set(keys))
-        hidden = {"error", "term"} & set(self.filters.kept)
+        hidden = {"error", "term"} & set(self.filters.params)
         return self._readable(keys) if hidden else keys
 
     def _readable(self, workflows: list[int] | None) -> list[int] | None:
@@ -164,8 +164,8 @@ class RunSearch:
         for some in (
             TABS[self.filters.tab][1],
             self.filters.many("status"),
-            (RunStatus.WAITING,) if "reason" in self.filters.kept else (),
-            WITH_ERRORS if "error" in self.filters.kept else (),
+            (RunStatus.WAITING,) if "reason" in self.filters.params else (),
+            WITH_ERRORS if "error" in self.filters.params else (),
         ):
             if some:
                 chosen = set(some) if chosen is None else chosen & set(some)
@@ -173,7 +173,7 @@ class RunSearch:
 
     def _narrow(self, scan: RunScan) -> RunScan:
         """The scan with the filters that no index answers."""
-        kept, filters = self.filters.kept, self.filters
+        kept, filters = self.filters.params, self.filters
         if "origin" in kept:
             scan = run_conditions.of_origins(scan, filters.many("origin"))
         if "version" in kept:

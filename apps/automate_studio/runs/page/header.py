@@ -26,9 +26,9 @@ class ModelCost:
 
 @dataclass(frozen=True, kw_only=True)
 class RelatedRun:
-    """A related run. `how` is its relation to this one."""
+    """A related run. `relation` is its relation to this one."""
 
-    how: str
+    relation: str
     run: ExecutionRun
 
 
@@ -77,12 +77,12 @@ def run_lineage(run: ExecutionRun, user: User) -> Lineage:
 
 def _related_run(run: ExecutionRun, other: ExecutionRun) -> RelatedRun:
     if other.pk == run.retried_from_id:
-        return RelatedRun(how="Re-run of", run=other)
+        return RelatedRun(relation="Re-run of", run=other)
     if other.pk == run.parent_id:
-        return RelatedRun(how="Started by", run=other)
+        return RelatedRun(relation="Started by", run=other)
     if other.retried_from_id == run.pk:
-        return RelatedRun(how="Run again as", run=other)
-    return RelatedRun(how="Started", run=other)
+        return RelatedRun(relation="Run again as", run=other)
+    return RelatedRun(relation="Started", run=other)
 
 
 def sub_runs_of_step(run: ExecutionRun, path: str, user: User) -> list[ExecutionRun]:

@@ -41,8 +41,8 @@ RIGHT = ("tries", "log", "cost", "audit")
 class AuditLine:
     """An audit entry in words. `note` may hold payload data."""
 
-    who: str
-    what: str
+    actor: str
+    action: str
     note: str
     at: dt.datetime
 
@@ -53,7 +53,7 @@ class PendingDecision:
 
     wait: Wait
     may_run: bool
-    is_asked: bool
+    is_assignee: bool
     people: list[str] = field(default_factory=list)
     fields: list[FormFieldView] = field(default_factory=list)
     error: str = ""
@@ -99,17 +99,17 @@ class StepInspector:
     calls: list[LLMUsage] = field(default_factory=list)
     cost: ModelCost | None = None
     audit: list[AuditLine] = field(default_factory=list)
-    ask: PendingDecision | None = None
+    decision: PendingDecision | None = None
     connection: Connection | None = None
     is_connected: bool = True  # whether the step names a connection
     started: list[ExecutionRun] = field(default_factory=list)
     values: Mapping[str, JsonTree] = field(default_factory=dict)
     headers: list[tuple[str, str]] = field(default_factory=list)
-    asked_tabs: frozenset[str] = frozenset()
-    said: str = ""
+    open_tabs: frozenset[str] = frozenset()
+    message: str = ""
     problem: str = ""
     dialog: str = ""
-    typed: Mapping[str, str] = field(default_factory=dict)
+    entered: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_event(self) -> bool:
@@ -139,16 +139,16 @@ class StepInspector:
         values = ["output", "input"] if "output" in self.values else ["input", "output"]
         there = ["payload"] if self.is_event else ["error"] * bool(self.error) + values
         there += ["headers"] * bool(self.headers)
-        return next((name for name in LEFT if name in self.asked_tabs and name in there), there[0])
+        return next((name for name in LEFT if name in self.open_tabs and name in there), there[0])
 
     @property
     def right(self) -> str:
         """Open tab of the result side."""
         there = ["tries", "log"] + ["cost"] * bool(self.calls) + ["audit"] * bool(self.audit)
-        return next((name for name in RIGHT if name in self.asked_tabs and name in there), there[0])
+        return next((name for name in RIGHT if name in self.open_tabs and name in there), there[0])
 
     @property
-    def keep(self) -> str:
+    def state_key(self) -> str:
         """Key of the values: while it stays the same, opened and searched values survive a refresh of the panel."""
         attempt = self.attempt
         return f"{self.card.path}#{attempt.attempt}#{attempt.status}" if attempt else self.card.path
@@ -161,25 +161,25 @@ def build_inspector(
     user: User,
     *,
     tabs: Iterable[str] = (),
-    said: str = "",
+    message: str = "",
     problem: str = "",
     dialog: str = "",
-    typed: Mapping[str, str] | None = None,
+    entered: Mapping[str, str] | None = None,
     given: tuple[Mapping[str, Any], Mapping[str, str]] = ({}, {}),
 ) -> StepInspector | None:
     """Panel of a step at one of its attempts (None: the last); None for an unknown step.
 
-    `given` holds answers to an approval's form and their errors; `problem` is the reason why other `typed` input was
+    `given` holds answers to an approval's form and their errors; `problem` is the reason why other `entered` input was
     refused in the dialog `dialog`.
     """
     may_see = can(user, "view_payload", page.run)
     shared: dict[str, Any] = {
         "may_see": may_see,
-        "asked_tabs": frozenset(tabs),
-        "said": said,
+        "open_tabs": frozenset(tabs),
+        "message": message,
         "problem": problem,
         "dialog": dialog,
-        "typed": typed or {},
+        "entered": entered or {},
     }
     if path == START:
         return _event_inspector(page, shared)
@@ -202,7 +202,7 @@ def build_inspector(
         calls=list(calls[:MOST_CALLS]) if page.cost else [],
         cost=model_cost(run.pk, path) if page.cost else None,
         audit=list(_audit_lines(run, path, may_see=may_see)),
-        ask=None if page.ended else _pending_decision(run, path, user, given),
+        decision=None if page.ended else _pending_decision(run, path, user, given),
         connection=permitted(user, "view", Connection.objects.filter(slug=slug)).first() if slug else None,
         is_connected=bool(slug),
         started=sub_runs_of_step(run, path, user) if isinstance(step, WorkflowStep) else [],
@@ -274,7 +274,7 @@ def _pending_decision(
     return PendingDecision(
         wait=wait,
         may_run=can(user, "run", run.workflow),
-        is_asked=is_asked,
+        is_assignee=is_asked,
         people=approvals.assignee_names(wait) if is_approval else [],
         fields=form_fields((wait.data or {}).get("form", []), values, errors) if is_asked else [],
         error=errors.get("", ""),
@@ -309,7 +309,7 @@ def _audit_lines(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[Aud
             changes["outcome"] = _REVIEWED.get(changes.get("outcome", ""), "")
         what = _AUDIT_VERBS.get(entry.verb, as_sentence(entry.verb.replace(".", " "), stop=""))
         note = changes.get("reason", "") if may_see else ""
-        yield AuditLine(who=entry.who, what=what.format_map(_Changes(changes)), note=note, at=entry.at)
+        yield AuditLine(actor=entry.who, action=what.format_map(_Changes(changes)), note=note, at=entry.at)
 
 
 class _Changes(dict[str, str]):

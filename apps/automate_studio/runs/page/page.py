@@ -242,8 +242,8 @@ def _load_waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, WaitInf
     asked = [pk for pk, _, kind, *_, status, _, _ in rows if kind == Wait.Kind.APPROVAL and status == Wait.Status.OPEN]
     whom = _approver_names(asked) if asked else {}
     return [
-        (path, WaitInfo(kind=kind, since=since, due=due, resolved_at=resolved, whom=tuple(whom.get(pk, ())),
-                      what=workflow or connection or ""))
+        (path, WaitInfo(kind=kind, since=since, due=due, resolved_at=resolved, assignees=tuple(whom.get(pk, ())),
+                      target=workflow or connection or ""))
         for pk, path, kind, since, due, resolved, _, workflow, connection in rows
     ]  # fmt: skip
 

@@ -120,7 +120,7 @@ def _apply_to_wait(
         raise Http404
     values = posted_answers(request.POST, (wait.data or {}).get("form", []))
     try:
-        said = act(wait, current_person(request))
+        message = act(wait, current_person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     except form_validation.AnswersError as error:
@@ -131,17 +131,17 @@ def _apply_to_wait(
         return _render_panel(request, run.pk, path, 422, problem=str(error), dialog=error.dialog)
     except approvals.NotOpenError as error:
         return _render_panel(request, run.pk, path, 409, problem=str(error))
-    return _render_panel(request, run.pk, path, 200, said=said)
+    return _render_panel(request, run.pk, path, 200, message=message)
 
 
 def _render_panel(request: HtmxRequest, run_id: uuid.UUID, path: str, status: int, **shown: Any) -> HttpResponse:
     """The panel; without htmx, a redirect to the page with the same message."""
     if status == 200 and not request.htmx:
-        messages.success(request, shown["said"])
+        messages.success(request, shown["message"])
         there = reverse("admin:automate_core_executionrun_change", args=[run_id])
         return HttpResponseSeeOther(f"{there}?{urlencode({'step': path})}")
     page = load_run(request.user, run_id, RunView.from_query({}, path))
-    panel = build_inspector(page, path, None, request.user, typed=request.POST, **shown)
+    panel = build_inspector(page, path, None, request.user, entered=request.POST, **shown)
     if panel is None:
         return HttpResponse(shown.get("problem", ""), status=status, content_type="text/plain; charset=utf-8")
     return TemplateResponse(

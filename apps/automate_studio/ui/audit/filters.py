@@ -33,16 +33,16 @@ KINDS = {
 
 @dataclass(frozen=True)
 class AuditFilters:
-    """Parsed filters: `kept` as in URLs, and problems of unreadable ones."""
+    """Parsed filters: `params` as in URLs, and problems of unreadable ones."""
 
-    kept: dict[str, str]
+    params: dict[str, str]
     since: dt.datetime | None = None
     until: dt.datetime | None = None
     problems: list[str] = field(default_factory=list)
 
     def entries(self) -> QuerySet[AuditEntry]:
         """Matching entries."""
-        found, kept = AuditEntry.objects.all(), self.kept
+        found, kept = AuditEntry.objects.all(), self.params
         if who := kept.get("who"):
             found = found.filter(actor__iexact=who)
         if verb := kept.get("verb"):
@@ -66,8 +66,8 @@ class AuditFilters:
         """Options of the select fields."""
         kinds, sources = [*KINDS.items()], [(each.value, str(each.label)) for each in Source]
         return [
-            FilterChoice(name="kind", label="Kind", value=self.kept.get("kind", ""), options=kinds),
-            FilterChoice(name="source", label="Source", value=self.kept.get("source", ""), options=sources),
+            FilterChoice(name="kind", label="Kind", value=self.params.get("kind", ""), options=kinds),
+            FilterChoice(name="source", label="Source", value=self.params.get("source", ""), options=sources),
         ]
 
 

@@ -57,13 +57,13 @@ def entry_page(question: AuditFilters, after: int | None, before: int | None, **
         more, rows = len(found) > ON_A_PAGE, found[:ON_A_PAGE]
     shown = list(build_entry_rows(rows))
     sides: dict[str, Any] = {
-        **keyset_links(shown, question.kept, lambda row: row.entry.pk, more=more, after=after, before=before)
+        **keyset_links(shown, question.params, lambda row: row.entry.pk, more=more, after=after, before=before)
     }
     return EntryPage(
         rows=shown,
         tabs=[],
-        search=question.kept.get("q", ""),
-        filtered=bool(question.kept),
+        search=question.params.get("q", ""),
+        filtered=bool(question.params),
         question=question,
         **sides,
     )
@@ -71,7 +71,7 @@ def entry_page(question: AuditFilters, after: int | None, before: int | None, **
 
 def empty_page(question: AuditFilters) -> EntryPage:
     """A page without entries, for invalid filters or a timeout."""
-    return EntryPage(rows=[], tabs=[], search=question.kept.get("q", ""), filtered=True, question=question)
+    return EntryPage(rows=[], tabs=[], search=question.params.get("q", ""), filtered=True, question=question)
 
 
 def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:

@@ -43,19 +43,19 @@ class ObjectAdmin:
         """Django's own controls: the templates draw the frame around them."""
         return db_field.formfield(**kwargs)
 
-    def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+    def object_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Context of the templates above and beside the form."""
         return {}
 
-    def title_of_new(self, form: Any) -> str:
+    def add_title(self, form: Any) -> str:
         """Title of the add page."""
         return self.new_title
 
-    def around_form(self, form: Any) -> dict[str, Any]:
+    def form_context(self, form: Any) -> dict[str, Any]:
         """Context of the form page beside its fields."""
         return {}
 
-    def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
+    def readonly_facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
         """Read-only fields: (label, text) by name."""
         return {}
 
@@ -80,13 +80,13 @@ class ObjectAdmin:
             form,
             groups,
             conditions=self.conditions,
-            facts=self.facts(request, obj) if obj else {},
+            facts=self.readonly_facts(request, obj) if obj else {},
             folded=self.folded,
             editable=may_save,
         )
         shown = {
             **context,
-            "title": str(obj) if obj else self.title_of_new(form),
+            "title": str(obj) if obj else self.add_title(form),
             "sections": sections,
             "form": form,
             "back": self._url("changelist"),
@@ -95,7 +95,7 @@ class ObjectAdmin:
             "may_save": may_save,
             "above": self.above if obj else "",
             "beside": self.beside if obj else "",
-            **self.around_form(form),
+            **self.form_context(form),
             **(self._around(request, obj) if obj else {}),
         }
         response: HttpResponse = super().render_change_form(request, shown, add, change, form_url, obj)  # type: ignore[misc]
@@ -108,7 +108,7 @@ class ObjectAdmin:
             "history_url": self._url("history", obj.pk) if self._may_read_history(request, obj) else "",
             "share_url": reverse("studio:share", args=[self.share_kind, obj.pk]) if may_share else "",
             "delete_url": self._url("delete", obj.pk) if self.has_delete_permission(request, obj) else "",  # type: ignore[attr-defined]
-            **self.known(request, obj),
+            **self.object_context(request, obj),
         }
 
     def _may_read_history(self, request: HttpRequest, obj: Any) -> bool:
@@ -137,7 +137,7 @@ class ObjectAdmin:
             response.template_name = f"{DELETE}#question"
         return response
 
-    def found(self, request: HttpRequest, pk: int) -> Any:
+    def get_visible(self, request: HttpRequest, pk: int) -> Any:
         """The object, if this person may view it. Raises Http404."""
         return get_object_or_404(self.get_queryset(request), pk=pk)  # type: ignore[attr-defined]
 

@@ -24,7 +24,7 @@ class Control:
 
 @dataclass(frozen=True, kw_only=True)
 class FieldView:
-    """A field for the template. `kind` is check, text, hidden or fact; `when` is its condition for the script."""
+    """A field for the template. `kind` is check, text, hidden or fact; `condition` is its condition for the script."""
 
     name: str
     label: str
@@ -33,9 +33,9 @@ class FieldView:
     controls: list[Control] = field(default_factory=list)
     help: str = ""
     errors: list[str] = field(default_factory=list)
-    needed: bool = False
+    required: bool = False
     fact: Any = ""
-    when: str = ""
+    condition: str = ""
     absent: bool = False
 
 
@@ -64,8 +64,8 @@ def build_field_view(bound: BoundField, conditions: Conditions | None = None) ->
         controls=_field_controls(bound),
         help=str(bound.help_text or ""),
         errors=[str(error) for error in bound.errors],
-        needed=getattr(bound.field, "needed", bound.field.required),
-        when=" ".join(f"{bound.form.add_prefix(name)}={'|'.join(values)}" for name, values in terms),
+        required=getattr(bound.field, "needed", bound.field.required),
+        condition=" ".join(f"{bound.form.add_prefix(name)}={'|'.join(values)}" for name, values in terms),
         absent=any(str(bound.form[name].value() or "") not in values for name, values in terms),
     )
 

@@ -44,7 +44,7 @@ class ListQuery:
 
 @dataclass(frozen=True, kw_only=True)
 class ListPage:
-    """A page of rows; `first`, `last` and `total` count matching rows from 1, `what` is the noun for a row."""
+    """A page of rows; `first`, `last` and `total` count matching rows from 1, `noun` is the noun for a row."""
 
     rows: list[Any]
     tabs: list[Tab]
@@ -52,7 +52,7 @@ class ListPage:
     search: str
     filtered: bool
     query: str
-    what: str
+    noun: str
     first: int
     last: int
     total: int
@@ -99,7 +99,7 @@ def build_list_page(
         search=asked_for.search,
         filtered=bool(asked_for.values),
         query=asked_for.url(page=str(number) if number > 1 else ""),
-        what=what,
+        noun=what,
         first=start + 1,
         last=start + len(rows),
         total=total,

@@ -45,10 +45,10 @@ EXAMPLE_ERROR: Mapping[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A scope with sample values. `what` describes its source; `at` is its time."""
+    """A scope with sample values. `source` describes its source; `at` is its time."""
 
     scope: dict[str, Any] = field(default_factory=dict)
-    what: str = ""
+    source: str = ""
     at: dt.datetime | None = None
 
 
@@ -82,7 +82,7 @@ def sample_for_step(state: DraftState, node: StepNode, person: Person) -> Sample
     run, event, is_chosen = _sample_source(state, person, chosen)
     sample = _event_sample(event, "the chosen event" if is_chosen else "the newest event")
     if sample is None and run is not None:
-        sample = Sample(scope={"event": {}}, what="the newest run", at=run.created_at)
+        sample = Sample(scope={"event": {}}, source="the newest run", at=run.created_at)
     if chosen.edited is not None:
         sample = _edited_sample(chosen.edited, sample)
     if sample is None:
@@ -154,7 +154,7 @@ def _add_run(sample: Sample, definition: Definition, run: ExecutionRun | None, s
     waits = [step.key for _, step in walk(definition.steps) if isinstance(step, WaitStep) and step.callback]
     callbacks = dict.fromkeys(waits, "https://example.com/the-address-to-call")
     scope = {**sample.scope, "steps": steps, "vars": variables, "run": ids, "callbacks": callbacks}
-    return Sample(scope=scope, what=f"{sample.what} and its run" if steps else sample.what, at=sample.at)
+    return Sample(scope=scope, source=f"{sample.source} and its run" if steps else sample.source, at=sample.at)
 
 
 def _saved_variables(definition: Definition, steps: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,13 +193,13 @@ def _source_and_type(trigger: Trigger, workflow: Workflow) -> tuple[str, str]:
 def _event_sample(event: Event | None, what: str) -> Sample | None:
     if event is None:
         return None
-    return Sample(scope={"event": event_scope(event)}, what=f"{what}, {event}", at=event.received_at)
+    return Sample(scope={"event": event_scope(event)}, source=f"{what}, {event}", at=event.received_at)
 
 
 def _edited_sample(payload: Any, base: Sample | None) -> Sample:
     """Sample with an edited payload in place of an event's."""
     event = {**event_scope(None), **(base.scope["event"] if base else {}), "payload": payload}
-    return Sample(scope={"event": event}, what="your edited example")
+    return Sample(scope={"event": event}, source="your edited example")
 
 
 def chosen_sample(person: Person, workflow: Workflow) -> ChosenSample:
