@@ -14,7 +14,7 @@ from django_htmx.middleware import HtmxDetails
 
 from automate_governance.admin_site import reverse
 
-_LARGE = {"builder", "builder_do", "builder_condition", "builder_step"}
+_LARGE = {"builder", "builder_command", "builder_condition", "builder_step"}
 
 
 class SignInAgainMiddleware:

@@ -284,7 +284,7 @@ def test_a_stale_tree_is_a_conflict_too(builder, made, sign_in, colleague):
     answer = builder.do("move", key="look", index="2", rev=rev)
     assert answer.status_code == 409 and "Deleted Last" in answer.content.decode()
     again = {attributes["name"]: attributes["value"] for tag, attributes in Page(answer).tags if tag == "input"}
-    assert builder.client.post(builder.url("builder_do"), again).status_code == 200
+    assert builder.client.post(builder.url("builder_command"), again).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_a_stale_tree_is_a_conflict_too(builder, made, sign_in, colleague):
 )
 def test_requests_that_make_no_sense_are_answered(builder, fields):
     assert builder.client.post(
-        builder.url("builder_do"), {"rev": builder.state()["data-rev"], **fields}
+        builder.url("builder_command"), {"rev": builder.state()["data-rev"], **fields}
     ).status_code in {409, 422}
     assert DraftCommand.objects.count() == 0
 

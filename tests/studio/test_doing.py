@@ -99,7 +99,7 @@ def test_a_waiting_run_is_cancelled_for_a_reason(waiting, sign_in, owner):
 
 def test_an_open_page_is_told_why_its_run_ended(failed, sign_in, owner, colleague):
     assign_perm("automate_core.view_workflow", colleague, failed.workflow)
-    url = reverse("studio:run_asks", args=[failed.pk])
+    url = reverse("studio:run_approvals", args=[failed.pk])
     told = Page(sign_in(owner).get(url))
     assert told.ids["run-error"]["hx-swap-oob"] == "true" and "Not today" in told.text
     hidden = Page(sign_in(colleague).get(url))

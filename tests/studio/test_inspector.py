@@ -196,10 +196,10 @@ def test_an_approval_is_decided_on_the_page(waiting, sign_in, owner, colleague, 
     assert refused.status_code == 422 and "Note is required." in page.text and "kept" in page.text
     assert client.post(decide, {"outcome": "maybe", "form-note": "x"}, headers=HTMX).status_code == 422
     assign_perm("view_workflow", colleague, run.workflow)
-    assert "waiting for you" not in Page(sign_in(colleague).get(reverse("studio:run_asks", args=[run.pk]))).text
+    assert "waiting for you" not in Page(sign_in(colleague).get(reverse("studio:run_approvals", args=[run.pk]))).text
     said = client.post(decide, {"outcome": "approved", "form-note": "late"}, headers=HTMX)
     assert "Decided. The run goes on" in Page(said).text
-    assert "waiting for you" not in Page(client.get(reverse("studio:run_asks", args=[run.pk]))).text
+    assert "waiting for you" not in Page(client.get(reverse("studio:run_approvals", args=[run.pk]))).text
     settle(drain)
     assert run.steps.get(path="pay").output == {"note": "late"}
     assert client.post(decide, {"outcome": "approved", "form-note": "x"}, headers=HTMX).status_code == 409

@@ -36,12 +36,12 @@ def flow(workflow):
 
 @pytest.fixture
 def urls(flow):
-    names = {"page": "workflow_notifications", "new": "rule_new_of"}
+    names = {"page": "workflow_notifications", "new": "workflow_rule_new"}
     return {name: reverse(f"studio:{url}", args=[flow.pk]) for name, url in names.items()}
 
 
 def _do(rule):
-    return reverse("studio:rule_do", args=[rule.pk])
+    return reverse("studio:rule_action", args=[rule.pk])
 
 
 def test_a_rule_from_its_form_to_its_removal(flow, urls, sign_in, owner, mailoutbox):
@@ -166,7 +166,7 @@ def test_the_log_is_paged_searched_and_sent_again(flow, urls, sign_in, owner, ad
     assert "\u202e" not in answer.content.decode()
     failed = client.get(urls["page"], {"show": "failed", "q": "p59"}).context["found"].rows
     assert [row.notification.error for row in failed] == ["550 no such user"]
-    again = reverse("studio:notification_again", args=[failed[0].notification.pk])
+    again = reverse("studio:notification_resend", args=[failed[0].notification.pk])
     assert sign_in(owner).post(again).status_code == 404, "of a rule of the site"
     client.post(again)
     notify()

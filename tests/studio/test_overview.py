@@ -241,7 +241,7 @@ def _mark(group):
 def test_dead_jobs_are_replayed(story, sign_in, admin, owner):
     event = came_to("github", type="x", payload={}, trace_id="3" * 32)
     dead = OutboxJob.objects.create(kind="dispatch", event=event, status="dead", last_error="given up")
-    client, replay = sign_in(admin), reverse("studio:jobs_replay")
+    client, replay = sign_in(admin), reverse("studio:jobs_requeue")
     page = Page(client.get(INDEX))
     assert "Jobs that were given up" in page.text and any(a.get("hx-post", "").startswith(replay) for _, a in page.tags)
     assert sign_in(owner).post(replay).status_code == 404

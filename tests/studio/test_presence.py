@@ -29,7 +29,7 @@ def theirs(mine, sign_in, colleague):
 
 
 def tell(builder, step="", **fields):
-    return builder.client.post(builder.url("builder_here"), {"step": step, **fields})
+    return builder.client.post(builder.url("builder_presence"), {"step": step, **fields})
 
 
 def others(builder, step=""):
@@ -61,7 +61,7 @@ def test_who_may_edit_no_more_neither_tells_nor_is_told(mine, theirs, colleague)
     answer = tell(theirs, "look")
     assert answer.status_code == 403 and "owner" not in answer.content.decode()
     assert others(mine) == {}
-    assert mine.client.get(mine.url("builder_here")).status_code == 405
+    assert mine.client.get(mine.url("builder_presence")).status_code == 405
 
 
 def test_what_a_page_tells_is_taken_as_text(mine, theirs, django_assert_max_num_queries):

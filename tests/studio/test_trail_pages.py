@@ -95,7 +95,7 @@ def test_pages_by_key_in_few_queries(auditor, owner, django_assert_max_num_queri
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_an_export_is_signed_and_a_changed_one_is_noticed(auditor, entries, kind, tmp_path, capsys):
-    answer = auditor.post(f"{reverse('studio:trail_export')}?verb=workflow.", {"format": kind})
+    answer = auditor.post(f"{reverse('studio:audit_export')}?verb=workflow.", {"format": kind})
     content = answer.getvalue()
     if kind == "csv":
         rows = list(csv.DictReader(content.decode().splitlines()))
@@ -116,20 +116,20 @@ def test_an_export_is_signed_and_a_changed_one_is_noticed(auditor, entries, kind
 
 def test_the_check_says_whole_and_then_who_was_tampered_with(auditor, entries):
     assert "was not checked yet" in Page(auditor.get(LIST)).text
-    auditor.post(reverse("studio:trail_verify"))
+    auditor.post(reverse("studio:audit_verify"))
     text = Page(auditor.get(LIST)).text
     assert "Nothing was tampered with" in text and "by stranger" in text
     anchor = AuditEntry.objects.get(verb="audit.verified").changes["anchor"]
     assert anchor in text
     with without_append_only() as cursor:
         cursor.execute("UPDATE automate_governance_auditentry SET actor = 'nobody' WHERE id = %s", [entries[0].pk])
-    auditor.post(reverse("studio:trail_verify"))
+    auditor.post(reverse("studio:audit_verify"))
     text = Page(auditor.get(LIST)).text
     assert "The trail was tampered with" in text and f"entry {entries[0].pk} does not say what was recorded" in text
 
 
 def test_a_tail_that_was_cut_since_the_last_check_is_noticed(auditor, entries):
-    auditor.post(reverse("studio:trail_verify"))
+    auditor.post(reverse("studio:audit_verify"))
     with without_append_only() as cursor:
         cursor.execute("DELETE FROM automate_governance_auditlink WHERE entry_id >= %s", [entries[2].pk])
         cursor.execute("DELETE FROM automate_governance_auditentry WHERE id BETWEEN %s AND %s", [entries[2].pk, 10**9])

@@ -27,7 +27,7 @@ class Builder:
 
     def do(self, do, **fields):
         rev = {} if do in {"undo", "redo"} or "rev" in fields else {"rev": self.state()["data-rev"]}
-        return self.client.post(self.url("builder_do"), {"do": do, **rev, **fields})
+        return self.client.post(self.url("builder_command"), {"do": do, **rev, **fields})
 
     def state(self):
         return self.open().ids["draft-state"]

@@ -6,6 +6,6 @@ from automate_studio.audit.views import audit_export, audit_verify
 from automate_studio.ui.view_access import staff
 
 urlpatterns = [
-    staff("audit/export/", audit_export, "trail_export"),
-    staff("audit/verify/", audit_verify, "trail_verify"),
+    staff("audit/export/", audit_export, "audit_export"),
+    staff("audit/verify/", audit_verify, "audit_verify"),
 ]

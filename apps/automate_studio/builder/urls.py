@@ -34,10 +34,10 @@ from automate_studio.ui.view_access import staff
 _page = [
     staff("", builder_page, "builder"),
     staff("insert/", insert_palette, "builder_palette"),
-    staff("do/", run_command, "builder_do"),
+    staff("do/", run_command, "builder_command"),
     staff("test/", test_run, "builder_test"),
     staff("test/keep/", change_kept, "builder_test_keep"),
-    staff("here/", report_presence, "builder_here"),
+    staff("here/", report_presence, "builder_presence"),
     staff("copy/", copy_step, "builder_copy"),
     staff("condition/<path:path>/", store_condition, "builder_condition"),
     staff("options/<path:path>/", step_options, "builder_options"),

@@ -163,7 +163,7 @@ def _render_page(request: HttpRequest, workflow: Workflow | None) -> HttpRespons
         found=notification_log(workflow, request.GET),
         no_mail="" if can_mail() else no_mail_message(),
         removed=removed.first(),
-        new=reverse("studio:rule_new_of", args=[workflow.pk]) if workflow else reverse("studio:rule_new"),
+        new=reverse("studio:workflow_rule_new", args=[workflow.pk]) if workflow else reverse("studio:rule_new"),
     )
 
 
@@ -206,4 +206,4 @@ def _form_url(rule: NotificationRule | None, workflow: Workflow | None) -> str:
     """URL that the form posts to."""
     if rule is not None:
         return reverse("studio:rule_edit", args=[rule.pk])
-    return reverse("studio:rule_new_of", args=[workflow.pk]) if workflow else reverse("studio:rule_new")
+    return reverse("studio:workflow_rule_new", args=[workflow.pk]) if workflow else reverse("studio:rule_new")

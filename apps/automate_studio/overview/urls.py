@@ -10,5 +10,5 @@ urlpatterns = [
     staff("overview/", overview.overview_page, "overview"),
     staff("failures/<int:pk>/retry/", retry_group, "failures_retry"),
     staff("failures/<int:pk>/mark/", mark_group, "failures_mark"),
-    staff("jobs/replay/", requeue_dead_jobs, "jobs_replay"),
+    staff("jobs/replay/", requeue_dead_jobs, "jobs_requeue"),
 ]

@@ -13,7 +13,7 @@ from automate_studio.ui.view_access import staff
 
 urlpatterns = [
     staff("runs/<uuid:run_id>/step/<path:path>/", run_step, "run_step"),
-    staff("runs/<uuid:run_id>/asks/", run_approvals, "run_asks"),
+    staff("runs/<uuid:run_id>/asks/", run_approvals, "run_approvals"),
     staff("runs/<uuid:run_id>/patch/", stream.run_patch, "run_patch"),
     path("runs/<uuid:run_id>/stream/", stream.run_stream, name="run_stream"),
     staff("runs/<uuid:run_id>/cancel/", run_cancel, "run_cancel"),
