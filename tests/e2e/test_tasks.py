@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 from playwright.sync_api import expect
 
 from automate_core.models import ExecutionRun, NotificationRule, Wait
+from tests.support.axe import violations
 from tests.support.keyboard import press, reach, write
 from tests.support.processes import wait_for
 
@@ -37,8 +38,8 @@ def test_deciding_on_a_phone_and_saying_who_is_told(workflow, deliver, browser, 
     wait_for(lambda: Wait.objects.filter(kind="approval", status="open").count() == 2)
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     phone = context.new_page()
-    violations = []
-    phone.on("console", lambda said: violations.append(said.text) if said.type == "error" else None)
+    console_errors = []
+    phone.on("console", lambda said: console_errors.append(said.text) if said.type == "error" else None)
     wait = Wait.objects.earliest("pk")
     phone.goto(f"{site}/admin/automate/approvals/{wait.pk}/")
     write(phone, phone.get_by_label("Username"), "mira")
@@ -72,7 +73,7 @@ def test_deciding_on_a_phone_and_saying_who_is_told(workflow, deliver, browser, 
     expect(phone.get_by_role("link", name="Pay the claim")).to_have_count(2)
     press(phone, phone.get_by_role("button", name="Sign out"))
     expect(phone.get_by_label("Username")).to_be_visible()
-    assert violations == []
+    assert console_errors == []
     context.close()
 
     page = signed_in
