@@ -11,7 +11,7 @@ const draw = () => {
   for (const card of builder.querySelectorAll(".da-flow [data-here]")) card.removeAttribute("data-here");
   for (const other of presence.querySelectorAll("[data-at]")) {
     const at = other.dataset.at;
-    const card = at === "~trigger" ? document.getElementById("card-trigger") : at && builder.querySelector(`.da-flow [data-key="${CSS.escape(at)}"]`);
+    const card = at === "~trigger" ? document.getElementById("card-trigger") : !at ? null : builder.querySelector(`.da-flow [data-key="${CSS.escape(at)}"]`);
     card?.setAttribute("data-here", `${card.dataset.here ?? ""} ${other.dataset.initials}`.trim());
   }
   document.getElementById("others-changes").hidden = Number(presence.dataset.rev) <= Number(draft().seen);

@@ -64,7 +64,7 @@ def build_query(field: Field, condition: Condition) -> Q:
     operators = _operators_for(field)
     if op not in operators:
         raise ConnectorError(
-            f"where: {name} cannot be query with {op}; it takes {', '.join(operators)}", code="invalid_input"
+            f"where: {name} cannot be asked with {op}; it takes {', '.join(operators)}", code="invalid_input"
         )
     if op == "empty":
         nothing = Q((f"{column}__isnull", True))
