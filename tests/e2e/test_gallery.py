@@ -48,7 +48,7 @@ def test_a_file_with_faults_shows_them_and_can_be_mended(signed_in, site, faults
     page.get_by_label("File", exact=True).set_input_files(file)
     page.get_by_role("button", name="Import").click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing was imported: 1 fault.")
-    expect(page.locator("li.bad")).to_contain_text("Line 4: steps[0].action")
+    expect(page.locator("li.faulty")).to_contain_text("Line 4: steps[0].action")
     shot(page, "import-faults")
     text = page.get_by_label("Or its text")
     text.fill(text.input_value().replace("lag", "log"))

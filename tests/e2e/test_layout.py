@@ -179,7 +179,7 @@ def test_a_canvas_fits_again_until_a_person_zooms(busy, root, site):
     page = root
     sign_in_as_root(page)
     _open(page, site + busy["long workflow"])
-    zoom = page.get_by_role("group", name="Zoom").locator(".z")
+    zoom = page.get_by_role("group", name="Zoom").locator(".zoom-level")
     wide = zoom.inner_text()
     page.set_viewport_size({"width": 1024, "height": 900})
     expect(zoom).not_to_have_text(wide)

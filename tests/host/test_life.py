@@ -108,7 +108,7 @@ from automate_core.triggers import manual
 from automate_core.models import ExecutionRun, Workflow
 from django.contrib.auth import get_user_model
 from automate_core.worker.worker import Worker
-manual.start(Workflow.objects.get(slug="ask"), {"amount": 1}, by=get_user_model().objects.get(is_superuser=True))
+manual.start_workflow(Workflow.objects.get(slug="ask"), {"amount": 1}, by=get_user_model().objects.get(is_superuser=True))
 Worker(concurrency=2, drain=True, name="start").run()
 """
 URLS = """

@@ -256,7 +256,7 @@ def test_a_preview_shows_the_value_its_type_and_what_is_wrong(builder, ran, work
     marked = builder.client.post(
         builder.url("builder_preview", "last"), {"name": "x", "text": "No. {{ event.payload.number }}"}
     ).content.decode()
-    assert "No. <mark>2381</mark>" in marked
+    assert re.search(r"No\. <mark\s*>2381</mark>", re.sub(r"\s+", " ", marked))
     assert "a number, with" in builder.preview("last", "inputs.found", "{{ event.payload.number }}")
     assert "did you mean 'title'?" in builder.preview("last", "inputs.found", "{{ event.payload.titel }}")
     assert "line 2: event.payload.no does not exist" in builder.preview(

@@ -56,7 +56,9 @@ def test_it_says_what_is_installed_and_where_from(sign_in, administrator):
         version("django-automate"),
     ):
         assert shown in page.text
-    assert [attributes["class"] for attributes in page.all(aria_current="page") if "on" in attributes.get("class", "")]
+    assert [
+        attributes["class"] for attributes in page.all(aria_current="page") if "current" in attributes.get("class", "")
+    ]
 
 
 def test_what_did_not_load_comes_first_with_its_reason(sign_in, administrator, installed):
