@@ -118,8 +118,7 @@ def _search_events(user: User, text: str) -> Iterator[SearchResult]:
     reach = access.find_event_access(user, "view")
     parts = [*lookup_events(text, reach), *_by_id_end(Event.objects.filter(reach.condition()), hexadecimal(text))]
     for event in _newest_of([part.defer("payload", "headers") for part in parts]):
-        source = describe_source(event.source)
-        title = ", ".join(filter(None, [f"{source.kind} {source.name}".strip(), event.type]))
+        title = describe_source(event.source).with_type(event.type)
         said = f"Event {short_id(event.pk)} of {format_dated(event.received_at)}"
         yield SearchResult(title=title, description=said, link=_record_url(event), icon="inbox")
 

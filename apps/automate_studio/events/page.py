@@ -96,6 +96,7 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
         "page",
         f"Event {short_id(event.pk)}",
         event=event,
+        heading=describe_source(event.source).with_type(event.type),
         source=describe_source(event.source),
         why=why,
         audits=can(request.user, "audit", SITE),

@@ -27,6 +27,10 @@ class EventSource:
     name: str
     icon: str
 
+    def with_type(self, event_type: str) -> str:
+        """The source and the type of one of its events: `Webhook github, push`."""
+        return ", ".join(filter(None, [f"{self.kind} {self.name}".strip(), event_type]))
+
 
 def describe_source(text: str) -> EventSource:
     """A source in words."""
