@@ -1,7 +1,7 @@
 """Match explanation: why an event did or did not start workflows, trigger by trigger.
 
-The triggers' own conditions and filters decide, by the code that matches events, and as they are published now. What a
-filter saw is told to those who may read the event.
+It runs the code that matches events on the triggers as they are published now. The values that a filter read are shown
+only to people who may read the event.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def archive(workflow: Workflow, by: Person) -> Workflow:
 
 
 def restore(workflow: Workflow, by: Person) -> Workflow:
-    """Take a workflow out of the archive: paused, so that somebody looks at it before it starts runs again, or a draft.
+    """Restore an archived workflow: to paused, so that a person can review it before it starts runs again, or to draft.
 
     Raises NotPermittedError, WorkflowStateError.
     """

@@ -358,7 +358,7 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
 
 
 def may_read_events(trigger: TriggerPart, person: Person) -> bool:
-    """Whether the person may see what a trigger hands on, whoever made the workflow."""
+    """Whether the person may read the events of a trigger, independent of the workflow's author."""
     return not any(unreadable(trigger, "", [person]))
 
 

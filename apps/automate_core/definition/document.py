@@ -38,10 +38,10 @@ class DefinitionError(ValueError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault: `path` is the place in the document (`steps[1].arms[0].when`), `reason` says what to mend.
+    """One error: `path` is the place in the document (`steps[1].arms[0].when`), `reason` says what to correct.
 
-    `line` is the one in the file that it was read from, counted from 1. `missing`: something is not filled in yet,
-    as in each new step.
+    `line` is the line in the source file, counted from 1. `missing` marks a field that is not filled in yet, as in
+    every new step.
     """
 
     path: str
@@ -190,9 +190,9 @@ class FormField(_Part, frozen=True, kw_only=True):
 class ApprovalStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="approval"):
     """Ask people, by user name or group, to choose one of `outcomes`, whose steps then run.
 
-    Assignees see `message` and `context`, and fill in `form`. The user names in `excluded` do not decide, whoever else
-    asks them. With `delegate` an assignee may ask somebody else in their place. After `remind_after` they are reminded;
-    after `timeout` the steps in `on_timeout` run, and without them the step fails. The output is
+    Assignees see `message` and `context`, and fill in `form`. The users in `excluded` cannot decide, even if assigned.
+    With `delegate` an assignee may delegate to another person. After `remind_after` they get a reminder; after
+    `timeout` the steps in `on_timeout` run, or the step fails when there are none. The output is
     `{outcome, by, at, form}`.
     """
 

@@ -29,7 +29,7 @@ from automate_core.definition.document import (
 
 
 def parse(document: Any) -> Definition:
-    """Read a document's shape. Raises DefinitionError. What it says is checked by `validation.find_problems`."""
+    """Parse a document's structure. Raises DefinitionError. Its content is checked by `validation.find_problems`."""
     try:
         definition: Definition = convert(_with_kinds(document), Definition)
     except RecursionError:

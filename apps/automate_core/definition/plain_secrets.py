@@ -1,4 +1,4 @@
-"""Secrets that somebody typed into a step: they would lie in versions and exports, where everybody reads them."""
+"""Secrets typed into a step as plain text: versions and exports would contain them, readable for everyone."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ MAX_PARTS = 60_000  #: values, and beginnings and ends of lists and mappings
 
 
 class WorkflowFileError(ValueError):
-    """A file that cannot be read as YAML, with the line where it can be told."""
+    """A file that is not valid YAML, with the line where it is known."""
 
 
 class _BoundedParser(Parser):

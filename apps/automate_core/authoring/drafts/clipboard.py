@@ -61,5 +61,5 @@ def read_clip(document: dict[str, Any]) -> tuple[list[Any], list[Any]]:
 
 
 def loses_connection(node: StepNode, usable: set[str]) -> bool:
-    """Whether the step's connection may not be used by whoever pastes it."""
+    """Whether the person who pastes the step may not use its connection."""
     return bool(node.connection) and node.connection != UNCHOSEN and node.connection not in usable

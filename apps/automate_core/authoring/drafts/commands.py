@@ -103,7 +103,7 @@ def run_command(workflow_id: int, request: requests.Request, *, by: Person) -> D
 
 @transaction.atomic
 def undo(workflow_id: int, *, last: int, by: Person) -> DraftState:
-    """Take back the last edit, whoever made it. `last` is the number of the one that the person saw as the last."""
+    """Undo the last edit, by any author. `last` is the number of the edit that the person saw as the last one."""
     workflow = _lock_workflow(workflow_id, by)
     undo_stack = _checked_undo_stack(workflow, last)
     if undo_stack.undo is None:

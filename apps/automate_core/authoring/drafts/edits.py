@@ -1,6 +1,6 @@
-"""The commands that change the tree: a draft and a request in, the same draft changed and what was done in words out.
+"""Commands that change the tree: each takes a draft and a request, and returns the changed draft and a description.
 
-Nothing here asks the database. What a person may name is handed in. Raises RefusedError.
+They make no query: the caller passes in the names that the person may use. Raises RefusedError.
 """
 
 from __future__ import annotations

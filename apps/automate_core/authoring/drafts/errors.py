@@ -1,8 +1,8 @@
 """Reasons why an edit is refused.
 
 EditError
-|-- RefusedError    the request makes no sense, or the person may not name that; carries the field
-`-- ConflictError   somebody else was faster; carries what they did
+|-- RefusedError    the request is invalid, or names something the person may not use; carries the field
+`-- ConflictError   another person edited the same thing first; carries their changes
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class EditError(Exception):
 
 
 class RefusedError(EditError):
-    """It cannot be done as asked. `field` is where to mend it, empty when it is about the whole."""
+    """A request that cannot be carried out. `field` is the one to correct, empty when it is about the whole."""
 
     def __init__(self, reason: str, field: str = "") -> None:
         super().__init__(reason)

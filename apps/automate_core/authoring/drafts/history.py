@@ -165,12 +165,13 @@ def row_edits_since(workflow: Workflow, rev: int, *, table: str = "", key: str =
 def find_conflicts(
     workflow: Workflow, rev: int, fields: set[str], *, table: str, key: str, present: int, by: Person
 ) -> tuple[list[OtherChange], list[OtherChange]] | None:
-    """(edits after `rev` of these fields of that row, edits of its other fields), newest first, at most five each.
+    """Edits after `rev` of these fields of the row, and edits of its other fields; newest first, at most five each.
 
-    What the person typed just now is not among the former: a page that was loaded anew while it was on its way to be
-    stored would have them in conflict with themselves. None where it is not known: the row was made or deleted since,
-    or edits are kept back to `rev` no longer.
-    `present` is the row's revision.
+    Edits that the same person made just now are not conflicts: a page that reloads while an edit is being saved would
+    otherwise conflict with itself. None when the answer is unknown: the row was created or deleted since, or the edits
+    since `rev` are no longer stored.
+
+    `present` is the row's current revision.
     """
     oldest = workflow.commands.order_by("number").values_list("number", flat=True).first()
     commands = workflow.commands.filter(rev__gt=rev).select_related("changed_by").order_by("-rev")
@@ -207,9 +208,10 @@ def edits_since(workflow: Workflow, rev: int) -> list[OtherChange]:
 
 
 def authors_since(workflow: Workflow, rev: int) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Authors of the edits after `rev`, by (table, key) of the row, as far as edits are kept.
+    """Authors of the edits after `rev`, by (table, key) of the row, as far as edits are stored.
 
-    An edit from before that was taken back since counts for whoever took it back; one that came and went does not.
+    An older edit that was undone since counts for the person who undid it; an edit made and undone since does not
+    count.
     """
     found: dict[tuple[str, str], dict[str, None]] = {}
     for command in workflow.commands.filter(rev__gt=rev).select_related("author", "changed_by").order_by("rev"):
@@ -223,7 +225,7 @@ def authors_since(workflow: Workflow, rev: int) -> dict[tuple[str, str], tuple[s
 
 
 def as_other_change(command: DraftCommand) -> OtherChange:
-    """An edit as what somebody else did."""
+    """Return an edit as another person's change."""
     who = command.changed_by.get_username() if command.changed_by else "somebody"
     undid = "" if command.status == _Status.APPLIED else "Undid: "
     return OtherChange(who, command.changed_at, f"{undid}{command.words}")

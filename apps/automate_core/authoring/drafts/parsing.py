@@ -64,7 +64,7 @@ def parse_draft(draft: Draft) -> ParsedDraft:
 
 
 def parse_trigger(document: dict[str, Any]) -> Trigger:
-    """One trigger of a draft, as far as it goes: what is missing in it stands empty."""
+    """Parse one trigger of a draft as far as possible; parts that are missing are left empty."""
     return _trigger(document, "", ParsedDraft(Definition(name="", slug="")))
 
 

@@ -23,10 +23,10 @@ _SECRET_NAME = re.compile(r"token|secret|passw|api[_-]?key|private_?key|^authori
 
 @dataclass(frozen=True, kw_only=True)
 class DraftProblem:
-    """`step` or `trigger` is a key, both empty when it is about the workflow; `field` is named as in its document.
+    """Problem of a draft. `step` or `trigger` is a key, both empty for the workflow; `field` is as in its document.
 
-    An error keeps the draft from being published, a warning does not. `missing`: something is not filled in yet, which
-    is told as such while somebody is still at it.
+    An error prevents publishing, a warning does not. `missing` marks a field that is not filled in yet, which is shown
+    differently while the person is still editing.
     """
 
     level: Literal["error", "warning"]
@@ -38,9 +38,9 @@ class DraftProblem:
 
 
 def find_problems(parsed: ParsedDraft, workflow: Workflow, publisher: Person | None = None) -> list[DraftProblem]:
-    """All problems, those of the workflow first, then in reading order. Few queries, whatever the draft's size.
+    """All problems, those of the workflow first, then in reading order. Makes few queries, whatever the draft's size.
 
-    `publisher` has to be able to use what the draft names, as whoever it runs as has to.
+    Both `publisher` and the `run_as` user must be able to use the connections and workflows that the draft names.
     """
     people = sorted({workflow.run_as, publisher or workflow.run_as}, key=str)
     definition = parsed.definition

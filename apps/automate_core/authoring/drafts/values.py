@@ -1,6 +1,6 @@
-"""A draft as values: steps and triggers by key, as they stand in their rows. Commands take one and give another.
+"""Drafts as values: steps and triggers by key, as in their rows. Commands take one draft and return another.
 
-A draft may hold what is not valid yet. What it always is: a tree whose steps stand in lists that their parents have.
+A draft may hold invalid values. One thing always holds: it is a tree whose steps are in slots of their parents.
 """
 
 from __future__ import annotations

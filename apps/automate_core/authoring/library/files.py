@@ -44,7 +44,7 @@ class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Endpoint(_Part, frozen=True, kw_only=True):
-    """A webhook endpoint: its scheme, and what its sender has to be told to send."""
+    """A webhook endpoint of a template: its scheme, and the instructions for its sender."""
 
     scheme: str
     sends: str = ""

@@ -1,4 +1,4 @@
-"""From a template to a draft of one's own."""
+"""Create a draft from a template."""
 
 from __future__ import annotations
 

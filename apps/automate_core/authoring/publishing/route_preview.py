@@ -1,7 +1,7 @@
 """Simulation of the routes that events would take, as far as the event and the variables decide it.
 
-Nothing runs and no template is rendered: a condition that asks for what a step gave, for the run, for an item of a loop
-or for the present time is not told. What comes after an error, a time-out or somebody's decision is not followed.
+Nothing runs and no template is rendered: a condition on a step's output, the run, a loop item or the current time is
+unknown. Steps after an error, a timeout or an approval are not followed.
 """
 
 from __future__ import annotations

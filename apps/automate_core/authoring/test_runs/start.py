@@ -70,7 +70,8 @@ class PreparedTest:
 def refusal(workflow: Workflow, by: Person, mode: Mode) -> str:
     """Reason why this person may not test the workflow in that mode; empty when they may.
 
-    A dry run reads, and a real one writes, as whoever the workflow runs as: that takes the same as publishing for them.
+    A dry run reads and a real run writes with the permissions of the workflow's `run_as` user, so both need the same
+    permission as publishing with that user.
     """
     for verb in ("change", "view_payload", *(("run",) if mode == "real" else ())):
         if not can(by, verb, workflow):
