@@ -160,7 +160,7 @@ def form_for(person: Person) -> type[WebhookEndpointForm]:
 
 @admin.register(WebhookEndpoint, site=admin_site())
 class WebhookEndpointAdmin(GovernedAdmin):
-    """Endpoints that one may see."""
+    """Webhook endpoints that the person may view."""
 
     form = WebhookEndpointForm
     search_fields = ("slug",)

@@ -44,7 +44,7 @@ class StepStatus(TextChoices):
 
 
 class WaitStatus(TextChoices):
-    """What a run waits for."""
+    """State of a run's wait."""
 
     OPEN = "open"  #: nobody has answered and it is not due
     RESOLVED = "resolved"  #: answered, or its time has come; final
@@ -53,7 +53,7 @@ class WaitStatus(TextChoices):
 
 
 class BulkStatus(TextChoices):
-    """What a person has done to many runs at once."""
+    """State of an operation on many runs."""
 
     OPEN = "open"  #: a worker goes through them
     DONE = "done"  #: each was looked at; final

@@ -30,7 +30,7 @@ class EffectOutcome:
 
 
 class StepFailedError(Exception):
-    """A step failed for good. `record` is its last attempt, where it made one."""
+    """A step failed and is not retried. `record` is its last attempt, if it made one."""
 
     def __init__(self, error: dict[str, Any], record: StepRecord | None = None) -> None:
         super().__init__(error["message"])

@@ -49,7 +49,8 @@ type Nodes = tuple[Node, ...]
 class ActionNode:
     """Call a connector. `adapter` and `action` are None when the plug-in is missing: `missing` says which.
 
-    `default` is rendered in place of the output, or `on_error` runs, when it failed for good; both None: it fails.
+    When the last attempt fails, the output is the rendered `default`, or `on_error` runs; if both are None, the step
+    fails.
     """
 
     key: str
@@ -150,7 +151,7 @@ class WaitNode:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalNode:
-    """Ask people. With a `decision`, the outcome of a test run, nobody is asked; `note` says so in the log."""
+    """Ask people. With a `decision`, the outcome of a test run, no one is asked; `note` says so in the log."""
 
     key: str
     name: str

@@ -1,4 +1,4 @@
-"""What a run has done, as records in memory: what a walk makes, and the journal writes and reads."""
+"""Records of a run in memory: the interpreter creates them, the journal reads and writes them."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class RunRecord:
         self.status = move(RUN_EDGES, self.status, RunStatus.SUCCEEDED)
 
     def fail(self, error: dict[str, Any]) -> None:
-        """End with the error of the step that failed for good."""
+        """End with the error of the step that failed."""
         self.status = move(RUN_EDGES, self.status, RunStatus.FAILED)
         self.error = error
 

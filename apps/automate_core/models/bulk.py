@@ -12,11 +12,11 @@ from automate_core.ids import uuid7
 
 
 class BulkAction(models.Model):
-    """Cancelling runs, or running them again. What it is done to was settled when it was asked for: its items.
+    """Cancelling or re-running many runs. The set of runs is fixed when the action is requested: its items.
 
-    `options` are those of `control.rerun` or `control.cancel`. `done` and `refused` count the items that were looked
-    at; each is asked for and audited for itself, as `person`. `request` names what asked for it, so that the same
-    request makes one.
+    `options` are those of `control.rerun` or `control.cancel`. `done` and `refused` count the items processed so far;
+    each is checked and audited on its own, as `person`. `request` identifies the request, so that repeating it creates
+    only one action.
     """
 
     Status = states.BulkStatus

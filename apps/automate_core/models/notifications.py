@@ -18,12 +18,12 @@ DEFAULT_WINDOW = dt.timedelta(minutes=15)
 
 
 class NotificationRule(models.Model):
-    """When whom to tell of what: of one workflow, or of all where `workflow` is NULL.
+    """Which incidents are sent to whom: of one workflow, or of all when `workflow` is NULL.
 
-    `failures` and `span` are what its kind counts and measures by. One place gets at most one message in `window`, and
-    none between `quiet_from` and `quiet_until` by `timezone`: what happens meanwhile is told in the next one. `author`
-    is who said so last, in whose name connections are used. The owners of workflows in `muted_for` are left out. One
-    that was removed can be taken back for a day.
+    `failures` and `span` are the thresholds of its kind. A recipient gets at most one message per `window`, and none
+    between `quiet_from` and `quiet_until` in `timezone`: incidents meanwhile are collected into the next message.
+    `author` is the last person who changed the rule; connections are used with their permissions. Owners of the
+    workflows in `muted_for` are left out. A deleted rule can be restored for a day.
     """
 
     class Kind(models.TextChoices):

@@ -92,10 +92,10 @@ class RunTime(models.Model):
 
 
 class FailureGroup(models.Model):
-    """Failures of one kind: of one workflow, at one step, with one code and a message of one form.
+    """Failures with one fingerprint: one workflow, one step, one code and messages of one form.
 
-    `path` is the step's, without the indexes of loops, empty when no step failed; `message` is the latest one's.
-    Whoever resolves a group says that it is dealt with: a further failure opens it again. A muted one stays muted.
+    `path` is the step's, without loop indexes, empty when no step failed; `message` is the latest one. A new failure
+    reopens a resolved group. A muted group stays muted.
     """
 
     governed_by = "workflow"

@@ -102,7 +102,7 @@ def _members(payload: Any) -> Iterator[tuple[int, str, Any]]:
 
 
 def _part(value: Any) -> str:
-    """What a member says, when it is a single value, or an object with a name."""
+    """Text of a member that is a single value, or an object with a name; else empty."""
     if isinstance(value, Mapping):
         value = next((value[name] for name in _NAMES_OF_OBJECTS if isinstance(value.get(name), str)), None)
     text = _text(value)

@@ -56,9 +56,9 @@ def too_many_answer(seconds: int) -> Answer | None:
 
 
 def error_answer(error: Exception) -> Answer:
-    """The answer when `error` kept a good delivery out of the outbox: 400 for data that no outbox can store, else 503.
+    """Return the response when `error` kept a valid delivery out of the outbox: 400 for data it cannot store, else 503.
 
-    Never a 4xx for a fault of ours: several senders stop for good on one.
+    Never a 4xx for a server error: several senders stop delivering after one.
     """
     if isinstance(error, DjangoDataError | psycopg.DataError):
         return Answer(400, {"error": "The body holds a number that cannot be stored."})

@@ -39,11 +39,11 @@ def save_endpoint(
     overlap: dt.timedelta = dt.timedelta(0),
     enabled: bool | None = None,
 ) -> tuple[WebhookEndpoint, bool]:
-    """Create or update an endpoint: (the endpoint, whether it is new).
+    """Create or update an endpoint; returns (the endpoint, whether it is new).
 
-    A new `secret` is stored encrypted as `hook-<slug>`, under a longer name when that is somebody else's; `reference`
-    names one that is stored already. Without either the present one stays. The one before is accepted for `overlap`
-    longer. With `new` an endpoint that is there already is left alone. Raises SchemeError, ValidationError,
+    A new `secret` is stored encrypted as `hook-<slug>`, or under a longer name when another person owns that one;
+    `reference` names a secret that is stored already. Without either, the present secret stays. The previous one is
+    accepted for `overlap` longer. With `new`, an existing endpoint is not changed. Raises SchemeError, ValidationError,
     NotPermittedError.
     """
     rules = scheme_for(scheme, config)
@@ -84,10 +84,10 @@ def _free_name(endpoint: WebhookEndpoint, overlap: dt.timedelta) -> str:
 def rotate_secret(
     endpoint: WebhookEndpoint, secret: str, *, actor: Person, overlap: dt.timedelta = OVERLAP
 ) -> WebhookEndpoint:
-    """Give the endpoint a new secret; the present one is accepted for `overlap` longer, one before it no more.
+    """Give the endpoint a new secret. The present one is accepted for `overlap` longer, an older one no longer.
 
-    The new one is stored encrypted as `hook-<slug>`, or `hook-<slug>-2` when that name is the present one's, and under
-    a longer name when it is somebody else's. Raises SchemeError, NotPermittedError.
+    The new secret is stored encrypted as `hook-<slug>`, as `hook-<slug>-2` when the present one has that name, or under
+    a longer name when another person owns it. Raises SchemeError, NotPermittedError.
     """
     endpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
     if not can(actor, "change", endpoint):

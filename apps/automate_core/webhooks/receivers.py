@@ -56,7 +56,7 @@ class AcceptedDelivery(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret of an endpoint, valid until a moment (time.time()), or for good."""
+    """A secret of an endpoint, valid until a time (as of time.time()), or without end."""
 
     field: str
     value: SecretValue

@@ -45,7 +45,7 @@ class QuarantineProcess:
 
     @property
     def crash(self) -> str:
-        """How it ended if that was abnormal and nobody asked for it; else empty."""
+        """Description of an abnormal exit that the parent did not cause; else empty."""
         code = self._process.returncode
         if not code or self._was_stopped:
             return ""

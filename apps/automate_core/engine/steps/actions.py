@@ -41,7 +41,7 @@ IN_DOUBT = frozenset(
 
 
 def action(walk: StepContext, node: ActionNode, path: str, scope: Scope) -> StepGenerator:
-    """Call a connector; when it fails for good, use the default output or run the error steps."""
+    """Call a connector; when its last attempt fails, return the default output or run the error steps."""
     try:
         scope.bind(node.key, (yield from _attempts(walk, node, path, scope)))
     except StepFailedError as failure:
@@ -189,7 +189,7 @@ def _is_retried(node: ActionNode, step: StepRecord) -> bool:
 def _handle_failure(
     walk: StepContext, node: ActionNode, path: str, scope: Scope, failure: StepFailedError
 ) -> StepGenerator:
-    """Returns the default output of an action that failed for good, or runs its error steps."""
+    """Return the default output of an action whose last attempt failed, or run its error steps."""
     if node.default is not None:
         record = failure.record or StepRecord(path, 1)
         if record.output is None:  # rendered once, and kept with the attempt that failed

@@ -87,7 +87,7 @@ def approval(walk: StepContext, node: ApprovalNode, path: str, scope: Scope) -> 
 
 
 def _take_test_decision(walk: StepContext, node: ApprovalNode, step: StepRecord, decision: dict[str, Any]) -> None:
-    """Take the outcome that a test run was given. No wait is opened, so nobody is asked."""
+    """Return the outcome that the test run was given. No wait is opened and no one is asked."""
     walk.logs.append(LogRecord(step.path, step.attempt, "info", node.note))
     step.output = encode_output(decision)
     walk.mark_changed(step)

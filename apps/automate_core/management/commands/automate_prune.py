@@ -1,4 +1,4 @@
-"""Let go of what is too old."""
+"""Delete data that is past its retention."""
 
 from __future__ import annotations
 

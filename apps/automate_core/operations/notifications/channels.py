@@ -134,7 +134,7 @@ def _smtp_reply(error: OSError) -> str:
 
 
 def _is_final(error: OSError) -> bool:
-    """Whether the server refuses this recipient or this message for good."""
+    """Whether the server rejects this recipient or this message permanently."""
     statuses = [status for status, _ in getattr(error, "recipients", {}).values()]
     return bool(statuses) and all(status >= 500 for status in statuses)
 

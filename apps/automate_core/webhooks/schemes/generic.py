@@ -168,7 +168,7 @@ class HmacScheme(ConfiguredScheme[HmacRules]):
 
 
 class BearerScheme(ConfiguredScheme[BearerRules]):
-    """The secret itself in a header: over https only, since whoever reads one delivery can make others."""
+    """The secret itself in a header. Use it over https only: anyone who reads one delivery can forge others."""
 
     code = "bearer"
     proves_body_alone = False
@@ -247,5 +247,5 @@ class UnsignedScheme(ConfiguredScheme[Naming]):
         return []
 
     def match(self, secrets: Sequence[str], delivery: Delivery) -> int | None:
-        """Whoever comes is welcome."""
+        """Accept every delivery."""
         return 0

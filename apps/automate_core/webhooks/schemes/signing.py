@@ -193,7 +193,7 @@ def current_timestamp() -> str:
 
 
 def form_fields(body: bytes) -> dict[str, list[str]]:
-    """The fields of a form-encoded body, for signatures over them. What is no such form has none."""
+    """Return the fields of a form-encoded body, for signatures over them; empty for any other body."""
     try:
         return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=1_000)
     except ValueError:
