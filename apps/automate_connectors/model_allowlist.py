@@ -4,8 +4,8 @@
         "shop.Order": {"read": ["number", "status", "total"], "write": ["status"], "delete": False},
     }
 
-Workflows can neither show, search nor sort by what is not listed, whoever they run as. The primary key may always be
-read, under the name `pk`.
+Workflows can neither show, search nor sort by other fields, even when they run as a superuser. The primary key may
+always be read, under the name `pk`.
 """
 
 from __future__ import annotations

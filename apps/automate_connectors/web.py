@@ -84,7 +84,7 @@ def _parsed(response: HttpResponse) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """A file as steps hand it on: `{"filename", "content_type", "base64"}`, or `text` in place of `base64`."""
+    """A file in step inputs and outputs: `{"filename", "content_type", "base64"}`, or `text` instead of `base64`."""
 
     filename: str
     content: bytes

@@ -49,9 +49,10 @@ class AddressPolicy(Policy):
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What a site allows. `internal_hosts` are `host:port` pairs that may be on private addresses.
+    """Egress rules of a site. `internal_hosts` are `host:port` pairs that may have private addresses.
 
-    `ports` are those of public web servers, `proxy` is the URL of a proxy for public web requests ("" for none).
+    `ports` are those allowed on public web servers; `proxy` is the URL of a proxy for public web requests ("" for
+    none).
     """
 
     internal_hosts: frozenset[str] = frozenset()

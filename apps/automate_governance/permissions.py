@@ -86,7 +86,7 @@ def holds_anywhere(user: User, verb: str, model: type[models.Model]) -> bool:
 
 
 def holds_for_any(user: User, verb: str, model: type[models.Model]) -> bool:
-    """Return whether `user` may do `verb` on every object of `model`, whoever owns it."""
+    """Return whether `user` may do `verb` on every object of `model`, including those of other owners."""
     if not user.is_active or isinstance(user, AnonymousUser):
         return False
     _, governing = _governing(model)

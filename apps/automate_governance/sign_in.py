@@ -58,7 +58,7 @@ class Attempt:
 
 
 class ThrottleBackend:
-    """Rejects attempts beyond the limits, as `get_attempt(request)` reports; it signs nobody in."""
+    """Rejects attempts beyond the limits, as `get_attempt(request)` reports. It never authenticates anyone itself."""
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
         """Count the attempt. None lets the next backend check it; PermissionDenied ends it."""

@@ -17,7 +17,7 @@ class LLMUsage(models.Model):
     """
 
     class Status(models.TextChoices):
-        """What is known of a call."""
+        """State of a call, and the tokens that it counts for."""
 
         IN_FLIGHT = "in_flight"  #: asked, or cut off by a crash: counts with the most it may take
         ANSWERED = "answered"  #: counts with what it took

@@ -114,10 +114,10 @@ class ConnectorAdapter(ABC):
         """
 
     def check_connection(self, context: Context) -> str:
-        """Optional: try the connection with a real call that changes nothing; `context` is as in `execute`.
+        """Optional: test the connection with a real call that changes nothing; `context` is as in `execute`.
 
-        Returns a line for people, such as the account it reached. Raise ConnectorError when it does not work, with
-        the code `needs_reconnect` when only a person can mend it.
+        Returns a line for people, such as the name of the account. Raise ConnectorError when the connection does not
+        work, with the code `needs_reconnect` when only a person can repair it.
         """
         raise NotImplementedError
 
@@ -135,11 +135,11 @@ class ConnectorAdapter(ABC):
         return ()
 
     def options(self, name: str, params: dict[str, Any], context: Context) -> list[tuple[str, str]]:
-        """Optional: what a field offers whose `FieldSpec.options` is `name`, as (value, label), at most a thousand.
+        """Optional: choices of the fields whose `FieldSpec.options` is `name`, as (value, label), at most a thousand.
 
-        `params` are the inputs as they are filled in so far, expressions and gaps included; `context` is as in
-        `execute`, with whoever edits the step as its `user`. Without a connection, `connection` is empty. Changes
-        nothing. Raise ConnectorError.
+        `params` are the inputs filled in so far, with expressions and gaps; `context` is as in `execute`, and its
+        `user` is the person who edits the step. Without a connection, `connection` is empty. Must not change anything.
+        Raise ConnectorError.
         """
         raise NotImplementedError
 

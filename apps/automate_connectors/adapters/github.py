@@ -1,7 +1,7 @@
 """GitHub connector: issues, comments, labels and workflow dispatches, by the REST API.
 
-Source: https://docs.github.com/en/rest - errors carry `message` and, for 422, `errors`; waiting times are told by
-Retry-After or, when x-ratelimit-remaining is 0, by x-ratelimit-reset (seconds of the epoch).
+Source: https://docs.github.com/en/rest - errors carry `message` and, for 422, `errors`. The time to wait is in
+Retry-After or, when x-ratelimit-remaining is 0, in x-ratelimit-reset (seconds since the epoch).
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def _print_redacted(kind: type[BaseException], error: BaseException | None, trac
 
 
 def _exception(record: logging.LogRecord) -> Any:
-    """What is being handled, as `exc_info` names it."""
+    """Exception of the record as `exc_info`; three times None without one."""
     return record.exc_info if isinstance(record.exc_info, tuple) else (None, None, None)
 
 

@@ -1,6 +1,6 @@
-"""Patterns of secrets that nobody resolved: members and headers with secret names, and the forms of well-known tokens.
+"""Patterns of secrets that no backend resolved: members and headers with secret names, and forms of well-known tokens.
 
-One pass of RE2 finds whether a text holds any; almost none does, and the rest is skipped.
+One pass of RE2 finds whether a text may hold any; almost no text does, and the other patterns are skipped.
 """
 
 from __future__ import annotations

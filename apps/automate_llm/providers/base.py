@@ -35,7 +35,7 @@ class LLMProviderError(Exception):
 
 
 class Capability(enum.StrEnum):
-    """What a provider can do beyond the contract, by keys of `options` that it then honours."""
+    """Optional features of a provider: the keys of `options` that it honours beyond the contract."""
 
     STRUCTURED_OUTPUT = "structured_output"  #: `schema`: the answer is a JSON document of that schema
     USAGE = "usage"  #: `on_usage`: called once for each answer, with a `TokenUsage`

@@ -1,4 +1,4 @@
-"""Ollama's own API, for models on one's own machines.
+"""Ollama's API, for self-hosted models.
 
 Protocol: POST {base_url}/api/chat, https://github.com/ollama/ollama/blob/main/docs/api.md.
 """

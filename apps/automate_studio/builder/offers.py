@@ -47,7 +47,7 @@ class PaletteEntry:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What it is, whatever it is called."""
+        """Identity of the offer, independent of its name."""
         return self.kind, self.action, str(self.inputs.get("model", ""))
 
     @property

@@ -192,7 +192,7 @@ def _error_response(request: HttpRequest, error: EditError) -> HttpResponse:
 
 
 def _edited_name(request: HttpRequest) -> str:
-    """What a request would have changed, as people call it."""
+    """Name of the object that a request edits, for messages."""
     if request.POST.get("trigger") or request.POST.get("do") == "edit_trigger":
         return _("this trigger")
     if request.path.endswith(f"/{SETTINGS}/"):

@@ -134,7 +134,7 @@ class ConnectorOutages(ConnectorSuite):
             )
 
     def _takes_no_page(self, adapter: ConnectorAdapter, attempt: Attempt) -> None:
-        """What is taken for success holds the page's text, or reads nothing of the answer."""
+        """Assert that an output made from an HTML page contains its text, or that the response is not read."""
         case, taken = attempt.case, attempt.call.value
         was_json = case.script[attempt.failed_at].headers.get("content-type") == "application/json"
         if taken is None or not was_json or case.action in self.any_answer_actions:

@@ -426,7 +426,7 @@ def _is_own(error: Exception | None) -> bool:
 
 
 def _as_own(error: LLMProviderError | EgressError) -> LLMProviderError:
-    """An error of the way out as the connector hands it on."""
+    """Return an egress error as the connector raises it."""
     if isinstance(error, LLMProviderError):
         return error
     return LLMProviderError(str(error), code=error.code, retryable=error.retryable)

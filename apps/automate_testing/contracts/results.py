@@ -80,7 +80,7 @@ class ConnectorResults(ConnectorSuite):
             )
 
     def test_contract_pure(self, adapter: ConnectorAdapter) -> None:
-        """A pure action gives the same twice, asks nobody, and leaves its inputs as they are."""
+        """A pure action gives the same output twice, makes no request, and does not change its inputs."""
         found = [case for case in self.cases if self.action(adapter, case).effect is Effect.PURE]
         if not found:
             pytest.skip(f"no case of a pure action of {adapter.code}")
@@ -95,7 +95,7 @@ class ConnectorResults(ConnectorSuite):
             assert effect is Effect.EFFECTFUL or not attempt.reached_out, f"{attempt.case} is {effect}, and reaches out"
 
     def test_contract_describe(self, adapter: ConnectorAdapter) -> None:
-        """What describes itself says in a line what a call would do, needs no secret for it, and asks nobody."""
+        """An adapter with `describe` says in a line what a call would do, without a secret and without a request."""
         if not adapter.can_describe:
             pytest.skip(f"{adapter.code} does not describe itself")
         secret = secret_names(adapter)

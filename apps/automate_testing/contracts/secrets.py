@@ -62,7 +62,7 @@ class SecretsBackendContractTest:
         assert _plain(_MISSING[0]) in _plain(str(error)), f"the error does not name the key: {error}"
 
     def test_contract_read(self, backend: SecretsBackend) -> None:
-        """What was put is what is read, as text, each time."""
+        """Reads return the stored value as text, each time."""
         self.put("contract-key", CANARY)
         for _ in range(2):
             found = self._read(backend, "contract-key")

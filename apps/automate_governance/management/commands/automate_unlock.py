@@ -1,4 +1,4 @@
-"""Let somebody sign in again after too many failed attempts."""
+"""Unlock sign-in for a person after too many failed attempts."""
 
 from __future__ import annotations
 

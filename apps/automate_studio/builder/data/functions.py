@@ -32,7 +32,7 @@ class FunctionEntry:
 
     @property
     def search_text(self) -> str:
-        """What a search looks through after the name."""
+        """Text that a search matches after the name, in lower case."""
         return f"{self.entry.words} {self.entry.about}".lower()
 
 
