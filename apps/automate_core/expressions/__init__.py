@@ -1,1 +1,1 @@
-"""What authors write in a workflow: conditions and `{{ }}`."""
+"""Expressions of workflows: JSON Logic conditions and `{{ }}` templates."""

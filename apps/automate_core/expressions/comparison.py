@@ -1,6 +1,6 @@
-"""How rules compare values: JavaScript's coercions, as JSON Logic has them, with exact integers. See docs/rules.md.
+"""Comparison of values in rules: JavaScript's coercions, as in JSON Logic, with exact integers. See docs/rules.md.
 
-Values in, values out. Nothing here raises, but for RecursionError on values that are nested without end.
+Pure functions. The only error they raise is RecursionError, for values that are nested too deeply.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ _LONGEST_DATE = 40
 
 
 def truthy(value: Any) -> bool:
-    """JSON Logic's truth: empty lists and texts, 0 and null are false; everything else, "0" and {} too, is true."""
+    """Return whether a value is true in JSON Logic: empty lists and texts, 0, NaN and null are false; "0" and {} are
+    true."""
     return True if isinstance(value, dict) else bool(value) and not (isinstance(value, float) and math.isnan(value))
 
 
 def empty(value: Any) -> bool:
-    """Null, and texts, lists and mappings with nothing in them."""
+    """Return whether a value is null, or an empty text, list or mapping."""
     return value is None or (isinstance(value, str | list | dict) and not value)
 
 
 def number(value: Any) -> int | float:
-    """JavaScript's ToNumber, with integers of any size kept exactly; NaN for what is no number."""
+    """JavaScript's ToNumber, with exact integers of any size; NaN for values that are not numbers."""
     if isinstance(value, bool | int | float):
         return value
     if value is None:
@@ -53,7 +54,7 @@ def primitive(value: Any) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """A value as JavaScript writes it."""
+    """Return a value as JavaScript's String() does."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
@@ -62,7 +63,7 @@ def text_of(value: Any) -> str:
 
 
 def strictly_equal(left: Any, right: Any) -> bool:
-    """Of one kind and equal; all numbers are one kind."""
+    """Return whether two values are equal and of one type; all numbers are of one type."""
     if isinstance(left, bool) != isinstance(right, bool):
         return False
     if isinstance(left, int | float) and isinstance(right, int | float):
@@ -71,7 +72,7 @@ def strictly_equal(left: Any, right: Any) -> bool:
 
 
 def equal(left: Any, right: Any) -> bool:
-    """JavaScript's ==, except that lists and mappings are equal when their contents are, and null equals null alone."""
+    """JavaScript's ==, except that lists and mappings are equal when their contents are, and null equals only null."""
     if type(left) is type(right) or left is None or right is None:
         return bool(left == right)
     if isinstance(left, dict) or isinstance(right, dict):
@@ -83,7 +84,7 @@ def equal(left: Any, right: Any) -> bool:
 
 
 def ordered(compare: Callable[[Any, Any], bool]) -> Callable[..., bool]:
-    """Between each value and the next: two texts by their characters, else by number. NaN is never in order."""
+    """Compare each value with the next: two texts by their characters, all others as numbers. NaN is never in order."""
 
     def between(left: Any, right: Any) -> bool:
         left, right = primitive(left), primitive(right)
@@ -95,19 +96,19 @@ def ordered(compare: Callable[[Any, Any], bool]) -> Callable[..., bool]:
 
 
 def in_pairs(test: Callable[[Any, Any], bool]) -> Callable[..., bool]:
-    """`test` between each value and the next."""
+    """Return a function of many values that is true when `test` is true for each value and the next."""
     return lambda *values: all(test(left, right) for left, right in pairwise(values))
 
 
 def contained(needle: Any, haystack: Any) -> bool:
-    """A part of a text, or strictly equal to an item of a list."""
+    """Return whether `needle` is a part of a text, or strictly equal to an item of a list."""
     if isinstance(haystack, str):
         return needle is not None and text_of(needle) in haystack
     return isinstance(haystack, list) and any(strictly_equal(needle, item) for item in haystack)
 
 
 def dated(compare: Callable[[dt.datetime, dt.datetime], bool]) -> Callable[..., bool]:
-    """Between each moment and the next; what is no moment is neither before nor after anything."""
+    """Compare each time with the next; false when one of the values is not a time."""
 
     def between(left: Any, right: Any) -> bool:
         first, second = moment(left), moment(right)
@@ -117,7 +118,10 @@ def dated(compare: Callable[[dt.datetime, dt.datetime], bool]) -> Callable[..., 
 
 
 def moment(value: Any) -> dt.datetime | None:
-    """An ISO 8601 date or time, or seconds since 1970. UTC unless it names a zone; a date alone is its first moment."""
+    """Parse an ISO 8601 date or time, or seconds since 1970, to UTC; None for anything else.
+
+    Times without a zone are in UTC; a date is its midnight.
+    """
     try:
         if isinstance(value, str) and len(value) <= _LONGEST_DATE:
             parsed = dt.datetime.fromisoformat(value.strip())
@@ -130,7 +134,7 @@ def moment(value: Any) -> dt.datetime | None:
 
 
 def weight(value: Any, most: int) -> int:
-    """About how long a comparison with `value` takes, in items; more than `most` where it is more. Iterative."""
+    """Estimate the cost of comparing `value`, in items; any number above `most` when it is more. Does not recurse."""
     if type(value) is str:
         return len(value) // 1_000
     items, waiting = 0, [value]

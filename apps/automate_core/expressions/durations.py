@@ -1,4 +1,4 @@
-"""Spans of time as people write them: `90`, `30s`, `15m`, `2h 30m`, `3d`, `1w`."""
+"""Durations as people write them: `90`, `30s`, `15m`, `2h 30m`, `3d`, `1w`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WHOLE = re.compile(rf"(?:\s*{_PART.pattern})+\s*")
 
 
 def parse_duration(span: Any) -> float:
-    """The seconds in a number or a text. Raises ValueError that says what a span looks like."""
+    """Return the seconds of a number or a text, 0 to 366 days. Raises ValueError, whose message shows the format."""
     value = math.nan
     if (isinstance(span, int | float) and not isinstance(span, bool)) or (
         isinstance(span, str) and re.fullmatch(r"\s*\d{1,9}(?:\.\d{1,6})?\s*", span)

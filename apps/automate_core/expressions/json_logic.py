@@ -1,8 +1,8 @@
 """Conditions as JSON rules, with JSON Logic's semantics (https://jsonlogic.com) and an explanation. See docs/rules.md.
 
-A rule is a literal, or a mapping of one operator to its arguments, such as
-`{"==": [{"var": "event.payload.action"}, "opened"]}`. Variables are the dotted names that templates use; inside the
-test of `all`, `any`, `some` and `none` they are names in the item. Reading and deciding a rule have a bounded cost.
+A rule is a literal, or a mapping of one operator to its arguments, such as `{"==": [{"var": "event.payload.action"},
+"opened"]}`. Variables are the dotted names that templates use; inside the test of `all`, `any`, `some` and `none` they
+are names in the item. Parsing and evaluating a rule have a bounded cost.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SHOWN_ITEMS = 20
 
 
 class RuleError(ValueError):
-    """A rule that cannot be read: where (`and[1].var`) and why."""
+    """A rule that cannot be parsed: `path` is the place (`and[1].var`), `reason` the cause."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}" if path else reason)
@@ -39,11 +39,11 @@ class RuleError(ValueError):
 
 
 class RuleCostError(RuleError):
-    """A rule that can be read, and takes too long on these values."""
+    """A valid rule that costs too much to evaluate on these values."""
 
 
 class Meter:
-    """What is left to spend on one decision."""
+    """Remaining cost of one evaluation."""
 
     __slots__ = ("left",)
 
@@ -51,7 +51,7 @@ class Meter:
         self.left = most
 
     def spend(self, cost: int) -> None:
-        """Raises RuleCostError when it is used up."""
+        """Deduct `cost`. Raises RuleCostError when none is left."""
         self.left -= cost
         if self.left < 0:
             raise RuleCostError("", "the condition takes too long on these values: it goes through too many items")
@@ -59,9 +59,9 @@ class Meter:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What one operator saw: its arguments' values, its result, and the explanations of the operators inside it.
+    """One operator of an evaluated rule: its arguments' values, its result, and the explanations of its operands.
 
-    Of a test over a list, `parts` are the list and the first items that were looked at.
+    For a test over a list, `parts` are the list and the first `SHOWN_ITEMS` items.
     """
 
     operator: str
@@ -77,13 +77,13 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that was read and checked. `paths` are the variables it looks up, "" being everything there is."""
+    """A parsed and checked rule. `paths` are the variables it looks up; "" is the whole scope."""
 
     node: Node
     paths: tuple[str, ...] = ()
 
     def evaluate(self, scope: Any) -> Any:
-        """The rule's value for `scope`: what cannot be compared is false. Raises RuleCostError."""
+        """Return the rule's value for `scope`; comparisons of unlike values are false. Raises RuleCostError."""
         return self._bounded(lambda: self.node.evaluate(scope, Meter()))
 
     def holds(self, scope: Any) -> bool:
@@ -91,14 +91,14 @@ class Rule:
         return truthy(self.evaluate(scope))
 
     def holds_at_once(self, scope: Any) -> bool | None:
-        """The same where it is decided in no time; None where it is not."""
+        """Return the same as `holds` within `QUICK_COST`; None when the rule costs more."""
         try:
             return truthy(self._bounded(lambda: self.node.evaluate(scope, Meter(QUICK_COST))))
         except RuleCostError:
             return None
 
     def explain(self, scope: Any) -> Explanation:
-        """Each condition, the values it saw, and its result. Raises RuleCostError."""
+        """Evaluate the rule and return each operator with its values and result. Raises RuleCostError."""
         explained: Explanation = self._bounded(lambda: self.node.explain(scope, Meter()))
         return explained
 
@@ -112,7 +112,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value that stands for itself."""
+    """A constant value."""
 
     value: Any
 
@@ -125,7 +125,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A look-up by dotted path; a missing one is its default, or null."""
+    """A look-up by dotted path; a missing name gives `default`."""
 
     parts: tuple[str, ...]
     default: Any = None
@@ -144,7 +144,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operator on its arguments' values."""
+    """An operator applied to the values of all its arguments."""
 
     operator: str
     arguments: tuple[Node, ...]
@@ -167,7 +167,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`and`, `or`, `if`: an operator that looks at its arguments only as far as it has to."""
+    """`and`, `or`, `if`: an operator that evaluates its arguments only as far as needed."""
 
     operator: str
     arguments: tuple[Node, ...]
@@ -177,7 +177,7 @@ class Choice:
         return LAZY[self.operator](self.arguments, lambda node: node.evaluate(scope, meter))
 
     def explain(self, scope: Any, meter: Meter) -> Explanation:
-        """All arguments, those that did not matter too."""
+        """Explain all arguments, including those that did not decide the result."""
         meter.spend(1)
         parts = tuple(argument.explain(scope, meter) for argument in self.arguments)
         result = LAZY[self.operator](parts, lambda part: part.result)
@@ -186,7 +186,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Quantifier:
-    """`all`, `any` (`some`) or `none` of the items of a list pass a test. What is no list has no items."""
+    """`all`, `any` (`some`) or `none` of the items of a list pass a test. Other values count as an empty list."""
 
     operator: str
     items: Node
@@ -215,7 +215,7 @@ class Quantifier:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """`matches`: a text in which a regular expression (RE2) is found. Linear in the text, whatever the expression."""
+    """`matches`: a regular expression (RE2) found in a text. Takes linear time for every expression."""
 
     text: Node
     pattern: str
@@ -239,7 +239,7 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """The time of the decision, moved by a span."""
+    """The time of the evaluation, shifted by a duration."""
 
     shift: dt.timedelta
 
@@ -257,13 +257,13 @@ type Node = Literal | Variable | Operation | Choice | Quantifier | Pattern | Now
 
 
 def read_rule(rule: Any) -> Rule:
-    """Read one rule. Raises RuleError with the place and the reason."""
+    """Parse one rule. Raises RuleError with the place and the reason."""
     reader = _Reader()
     return Rule(reader.node(rule, "", 0), tuple(reader.paths))
 
 
 class _Reader:
-    """Reads within limits, and gathers the variables."""
+    """Parser that enforces the limits and collects the variables."""
 
     def __init__(self) -> None:
         self.paths: list[str] = []
@@ -338,7 +338,7 @@ def _compiled(pattern: Any, here: str) -> tuple[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    """RE2 names a look-around or a back-reference by its text alone."""
+    """Return RE2's message; for a look-around or a back-reference, RE2 gives only its text."""
     reason = error.args[0] if error.args else ""
     reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
     return f"{reason}; RE2 has no look-around and no back-references" if "invalid" in reason else reason

@@ -1,4 +1,4 @@
-"""Look-ups in the JSON data that expressions see, and what to say when something is not there."""
+"""Look-ups in the JSON data of a scope, and the messages for missing names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 40  #: names that are compared
 
 
 class TemplateError(Exception):
-    """A template that cannot be compiled or rendered: the reason in words, and the line."""
+    """A template that cannot be compiled or rendered, with the reason and the line."""
 
     def __init__(self, reason: str, line: int = 1) -> None:
         super().__init__(reason if line == 1 else f"line {line}: {reason}")
@@ -24,7 +24,7 @@ class TemplateError(Exception):
 
 
 def look_up(scope: Any, path: Path) -> Any:
-    """The value at `path`. Raises TemplateError that names the first part that is missing and what is there."""
+    """Return the value at `path`. Raises TemplateError that names the first missing part and the names that exist."""
     value = scope
     for depth, part in enumerate(path):
         value = part_of(value, part)
@@ -34,7 +34,7 @@ def look_up(scope: Any, path: Path) -> Any:
 
 
 def missing_reason(scope: Any, path: Path) -> str:
-    """Why the last part of `path` cannot be looked up, though all before it can."""
+    """Return why the last part of `path` cannot be looked up; all parts before it must exist."""
     parent = scope
     for part in path[:-1]:
         parent = part_of(parent, part)
@@ -42,7 +42,7 @@ def missing_reason(scope: Any, path: Path) -> str:
 
 
 def describe(path: Path) -> str:
-    """`("a", "b", 0)` as people write it: `a.b[0]`."""
+    """Format a path: `("a", "b", 0)` becomes `a.b[0]`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
@@ -50,7 +50,7 @@ ABSENT: Any = object()
 
 
 class Deferred:
-    """A member of a mapping that is read when it is looked up, and only then. `load` raises DeferredError."""
+    """A member of a mapping that is loaded when it is looked up. `load` may raise DeferredError."""
 
     __slots__ = ("load",)
 
@@ -59,7 +59,10 @@ class Deferred:
 
 
 def part_of(value: Any, part: Any) -> Any:
-    """One look-up, the same everywhere: a key of a mapping, an index of a list or text."""
+    """Look up one part: a key of a mapping, an index or slice of a list or text; `ABSENT` when it is missing.
+
+    All expressions look up by this function. It loads a `Deferred`.
+    """
     if isinstance(value, dict):
         try:
             found = value.get(part, ABSENT)
@@ -75,7 +78,7 @@ def part_of(value: Any, part: Any) -> Any:
 
 
 def describe_missing(parent: Any, part: Any, where: str = "") -> str:
-    """Why `parent`, which is called `where`, has no `part`: what is there, and the nearest names."""
+    """Return why `parent`, named `where`, has no `part`: the names that exist, or the nearest ones."""
     shown = f"{where}[{part}]" if isinstance(part, int) else f"{where}.{part}".lstrip(".")
     if isinstance(parent, Mapping):
         there = [str(key) for key in list(parent)]
@@ -89,13 +92,13 @@ def describe_missing(parent: Any, part: Any, where: str = "") -> str:
 
 
 def _likely(names: list[str], part: str) -> list[str]:
-    """Few and short ones: comparing takes the square of their length, and what is missing may be looked up often."""
+    """Return a few names of similar length: comparing is quadratic in their length, and look-ups may fail often."""
     alike = (name for name in names if len(name) <= LONGEST and abs(len(name) - len(part)) <= LONGEST // 4)
     return list(itertools.islice(alike, MOST))
 
 
 def missing_at(scope: Any, path: Path) -> tuple[Any, int] | None:
-    """(the value that lacks a part of `path`, which part that is); None when all of it is there."""
+    """Return (the value that lacks a part of `path`, the index of that part); None when the whole path exists."""
     value = scope
     for depth, part in enumerate(path):
         parent, value = value, part_of(value, part)
@@ -110,7 +113,10 @@ def _some(names: list[str], most: int = 8) -> str:
 
 
 def as_text(value: Any) -> str:
-    """A value as it stands inside a text: null is empty, true and false in JSON's words, lists and mappings as JSON."""
+    """Format a value for use inside a text: null is empty; true, false, lists and mappings are JSON.
+
+    Raises TemplateError for a value that is not JSON.
+    """
     if isinstance(value, str):
         return value
     if value is None:

@@ -1,4 +1,4 @@
-"""The operators of rules, by when they look at their arguments. docs/rules.md lists them."""
+"""Operators of rules, grouped by how they evaluate their arguments. docs/rules.md lists them."""
 
 from __future__ import annotations
 

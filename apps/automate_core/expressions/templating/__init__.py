@@ -1,17 +1,17 @@
-"""Expressions in step inputs: sandboxed Jinja2, and nothing else in the product imports it.
+"""Expressions in step inputs: sandboxed Jinja2, which nothing else in the product imports.
 
 Two walls, one behind the other (docs/architecture.md, Expressions):
 
-- `grammar` and `sandbox`: an allow-list of what a template may be made of, of filters, tests and methods; data is plain
-  JSON, dots are key look-ups only, so that no attribute of any object is ever reached; operators and filters bound what
-  they make before they make it (`limits`).
-- `pool` and `child`: whatever is not proven to be bounded is evaluated by a render worker, a process without Django,
-  secrets, files and network, which is ended when it takes too long.
+- `grammar` and `sandbox`: an allow-list of syntax, filters, tests and methods. Data is plain JSON and dots are key
+  look-ups only, so no attribute of any object is ever reached; operators and filters check the size of a result before
+  they build it (`limits`).
+- `pool` and `render_worker`: an expression whose cost is not proven to be bounded is evaluated by a render worker, a
+  process without Django, secrets, files and network, which is killed when it takes too long.
 
-A text that is exactly one `{{ expression }}` keeps the expression's type. A missing name is an error that says what is
-there instead, unless `default` or `is defined` asks about it.
+A text that is exactly one `{{ expression }}` keeps the expression's type. A missing name is an error that lists the
+names that exist, unless `default` or `is defined` handles it.
 
-Nothing in this package imports Django: a render worker runs it.
+Nothing in this package imports Django, because render workers run it.
 """
 
 from __future__ import annotations
@@ -35,40 +35,43 @@ __all__ = ["NotAtOnceError", "Template", "compile_template", "compile_value", "e
 
 
 class NotAtOnceError(Exception):
-    """A rendering that is for a render worker."""
+    """The template must be rendered by a render worker."""
 
 
 @dataclass(frozen=True)
 class Template:
-    """A compiled value. `lookups` are what its texts look up, in order; a light one renders in no time, and here."""
+    """A compiled value. `lookups` are the names that its texts look up, in order.
+
+    A light one renders fast, in the calling process.
+    """
 
     source: Any
-    evaluate: Callable[[Scope], Any]  #: in this process, whatever it costs: for render workers
+    evaluate: Callable[[Scope], Any]  #: in this process, at any cost: for render workers
     lookups: tuple[Lookup, ...] = ()
     is_light: bool = True
-    weighed: tuple[Path, ...] = ()  #: of a light one, where the values are that it works on
+    weighed: tuple[Path, ...] = ()  #: of a light one: paths of the values that it works on
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """What is looked up, such as `("steps", "label", "output")`."""
+        """Paths that are looked up, such as `("steps", "label", "output")`."""
         return tuple(lookup.path for lookup in self.lookups)
 
     def render(self, scope: Scope) -> Any:
-        """The value for what `scope` holds. Raises TemplateError. May take a second unless it is light."""
+        """Return the value for `scope`. Raises TemplateError. May block for a second unless the template is light."""
         if self.is_light:
             budget.start_budget()
             return self.evaluate(scope)
         return msgspec.json.decode(self.document(scope))
 
     def is_light_on(self, scope: Scope) -> bool:
-        """Whether rendering takes no time on what `scope` holds: it is light, and so are the values it works on."""
+        """Whether rendering with `scope` is fast: the template is light and the values it works on are small."""
         return self.is_light and value_size.are_small(scope, self.weighed)
 
     def render_at_once(self, scope: Scope) -> Any:
-        """What `render` gives, where that takes no time. Raises NotAtOnceError otherwise, and TemplateError."""
+        """Return the same as `render` if it is fast. Raises NotAtOnceError when it is not, and TemplateError."""
         if not self.is_light_on(scope):
             raise NotAtOnceError
-        budget.start_budget(LIGHT_SECONDS, time.thread_time)  # not what a busy machine takes of it
+        budget.start_budget(LIGHT_SECONDS, time.thread_time)  # CPU time: waiting on a busy machine does not count
         try:
             return self.evaluate(scope)
         except TemplateError:
@@ -77,12 +80,12 @@ class Template:
             raise
 
     def document(self, scope: Scope) -> bytes:
-        """The value as a JSON document, by a render worker. Raises TemplateError. May take a second."""
+        """Render the value as a JSON document in a render worker. Raises TemplateError. May block for a second."""
         return pool.render(self.request, self.paths, scope)
 
     @cached_property
     def request(self) -> bytes:
-        """What a render worker compiles."""
+        """JSON document that a render worker compiles."""
         return msgspec.json.encode(self.source)
 
 
@@ -104,12 +107,12 @@ def compile_template(source: str) -> Template:
 
 
 def as_template(expression: str) -> str:
-    """The template of an expression whose braces may be left out, such as `event.payload.id`."""
+    """Return the template of an expression whose braces are optional, such as `event.payload.id`."""
     return expression if "{{" in expression else f"{{{{ {expression} }}}}"
 
 
 def compile_value(value: Any) -> Template:
-    """Compile a JSON-like value whose texts are templates. Raises TemplateError, with the place in the reason."""
+    """Compile a JSON value whose texts are templates. Raises TemplateError with the place in the reason."""
     texts = len(expressions(value))
     if texts > MAX_TEXTS:
         raise TemplateError(f"more than {MAX_TEXTS} texts with expressions")
@@ -117,7 +120,7 @@ def compile_value(value: Any) -> Template:
 
 
 def expressions(value: Any) -> list[str]:
-    """The texts with expressions in a JSON-like value."""
+    """Return the texts of a JSON value that hold expressions, in no particular order."""
     found: list[str] = []
     stack = [value]
     while stack:
@@ -171,7 +174,7 @@ def _compile_at(place: str | int, value: Any) -> Template:
 
 
 def _plain(parts: list[nodes.Node]) -> Callable[[Scope], Any] | None:
-    """A renderer without Jinja for what is made of texts and look-ups alone: most of what people write."""
+    """Return a renderer without Jinja for texts and look-ups only, the most frequent templates; else None."""
     pieces: list[str | tuple[Path, int]] = []
     for part in parts:
         path = grammar.chain(part)

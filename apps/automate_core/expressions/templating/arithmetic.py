@@ -1,4 +1,5 @@
-"""Sums that are written around expressions, `{{ a }} * 2`: they make a text, and one expression computes them."""
+"""Arithmetic around expressions, `{{ a }} * 2`: this gives a text, so the expression that computes it is offered
+instead."""
 
 from __future__ import annotations
 
@@ -14,9 +15,9 @@ MAX_SOURCE = 1_000  #: characters of a text that is looked at
 
 @dataclass(frozen=True)
 class Sum:
-    """A text that looks like a sum. `operands` are its expressions, `whole` is the one that computes it.
+    """A text that looks like arithmetic. `operands` are its expressions, `whole` is the expression that computes it.
 
-    A `certain` one is hardly meant as text; one such as `{{ customer }} - {{ order }}` may be.
+    `certain` is false for a text that may be meant as it is, such as `{{ customer }} - {{ order }}`.
     """
 
     operands: tuple[str, ...]
@@ -25,7 +26,7 @@ class Sum:
 
 
 def read_sum(text: str) -> Sum | None:
-    """The sum that a text is in full, or None."""
+    """Parse a text that is arithmetic as a whole; None for any other text."""
     operands = tuple(match[0] for match in _EXPRESSION.finditer(text)) if len(text) <= MAX_SOURCE else ()
     inner = [match[1].strip() for match in _EXPRESSION.finditer(text)] if operands else []
     if not inner or not all(inner) or "{%" in text or "\x00" in text:
@@ -40,7 +41,7 @@ def read_sum(text: str) -> Sum | None:
 
 
 def _parts(text: str) -> list[tuple[str, str]] | None:
-    """(kind, text) of each part, or None where there is anything else."""
+    """Split into (kind, text) parts; None when the text holds anything else."""
     found: list[tuple[str, str]] = []
     at = 0
     while at < len(text):
@@ -53,7 +54,7 @@ def _parts(text: str) -> list[tuple[str, str]] | None:
 
 
 def _is_sum(parts: list[tuple[str, str]]) -> bool:
-    """Whether operands and operators take turns, in brackets that close."""
+    """Whether operands and operators alternate and brackets are balanced."""
     depth, wants_operand, operators = 0, True, 0
     for kind, part in parts:
         if (kind == "operator" or part == ")") == wants_operand:
@@ -68,7 +69,7 @@ def _is_sum(parts: list[tuple[str, str]]) -> bool:
 
 
 def _is_certain(text: str, parts: list[tuple[str, str]]) -> bool:
-    """Whether it is hardly a text: dashes and slashes join names and paths as well."""
+    """Whether the text is meant as arithmetic: dashes and slashes also join names and paths."""
     operators = {part for kind, part in parts if kind == "operator"}
     if operators & {"*", "+"}:
         return True
@@ -77,5 +78,5 @@ def _is_certain(text: str, parts: list[tuple[str, str]]) -> bool:
 
 
 def _as_number(expression: str) -> str:
-    """An expression as an operand."""
+    """Wrap an expression as a numeric operand."""
     return f"({expression if _NAME.fullmatch(expression) else f'({expression})'} | to_number)"

@@ -1,5 +1,7 @@
-"""What a rendering has left: time, and turns of its loops. Each piece of work is bounded by its input; this bounds how
-many there are."""
+"""Budget of one rendering, per thread: time and loop iterations.
+
+Each operation is bounded by the size of its input; the budget bounds the number of operations.
+"""
 
 from __future__ import annotations
 
@@ -21,25 +23,25 @@ _budget = _Budget()
 
 
 def start_budget(seconds: float = CLOCK_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
-    """A rendering begins in this thread, whose time is told by `clock`."""
+    """Start the budget of a rendering in this thread, with `seconds` measured by `clock`."""
     _budget.clock = clock
     _budget.until = clock() + seconds
     _budget.turns = MAX_ITERATIONS
 
 
 def is_over() -> bool:
-    """Whether the time is over."""
+    """Whether the time is used up."""
     return _budget.clock() > _budget.until
 
 
 def check_time() -> None:
-    """Raise TemplateError once the time is over."""
+    """Raise TemplateError when the time is used up."""
     if is_over():
         raise TemplateError(f"takes longer than {MAX_SECONDS:g} second")
 
 
 def count_iteration() -> None:
-    """A loop goes on to its next item. Raises TemplateError when there were too many."""
+    """Count one loop iteration. Raises TemplateError when there were too many, or the time is used up."""
     check_time()
     _budget.turns -= 1
     if _budget.turns < 0:

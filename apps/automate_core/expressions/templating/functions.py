@@ -1,4 +1,4 @@
-"""All functions that expressions can call. What is not here cannot be called, but for the methods of texts."""
+"""All functions that expressions can call; the only other calls are methods of texts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from automate_core.expressions.templating.values import Missing, checked
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function. `is_cheap`: linear in its arguments; `takes_missing`: an argument may be a missing name."""
+    """A function. `is_cheap`: linear in its arguments. `takes_missing`: an argument may be a missing name."""
 
     name: str
     code: Callable[..., Any]
@@ -27,7 +27,7 @@ class Function:
 
     @property
     def signature(self) -> Signature:
-        """Its parameters."""
+        """Signature of its code."""
         return signature(self.code)
 
 

@@ -1,4 +1,4 @@
-"""What a template may be made of. Whatever is not on these lists is refused when it is saved, before anything runs."""
+"""Grammar of templates, as allow-lists. Anything else is rejected when the template is saved, before anything runs."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Lookup:
 
 
 def parse(environment: jinja2.Environment, source: str) -> nodes.Template:
-    """The tree of a text. Raises TemplateError with the line and the reason."""
+    """Parse a text. Raises TemplateError with the line and the reason."""
     try:
         tree = environment.parse(source)
     except jinja2.TemplateSyntaxError as error:
@@ -90,12 +90,12 @@ def parse(environment: jinja2.Environment, source: str) -> nodes.Template:
 
 
 def parts(tree: nodes.Template) -> list[nodes.Node]:
-    """The texts, expressions and statements one after the other."""
+    """Return the texts, expressions and statements of a template, in order."""
     return [part for node in tree.body for part in (node.nodes if isinstance(node, nodes.Output) else [node])]
 
 
 def chain(node: nodes.Node) -> Path | None:
-    """The path of a chain of names, attributes and constant items, or None for anything else."""
+    """Return the path of a chain of names, attributes and constant items; None for any other node."""
     found: list[str | int] = []
     while True:
         if isinstance(node, nodes.Getattr):
@@ -113,7 +113,7 @@ def chain(node: nodes.Node) -> Path | None:
 
 
 def lookups(tree: nodes.Node, local: frozenset[str] = GLOBALS) -> Iterator[Lookup]:
-    """The outermost chains of `tree` in source order, but for those that begin with a `local` name."""
+    """Yield the outermost chains of `tree` in source order, except those that begin with a `local` name."""
     path = chain(tree)
     if path is not None:
         if path[0] not in local:
@@ -136,9 +136,9 @@ _AT_ONCE = frozenset({"length", "first", "last"})  #: filters that take no time,
 
 
 def weighed(tree: nodes.Node) -> Iterator[Path]:
-    """The chains whose values the text works on: all but those of which it takes a part, the length, or the existence.
+    """Yield the paths whose values a light text works on.
 
-    Of a text that is light, that is.
+    Values are left out of which the text takes only an item, the length or a test, since that takes no time.
     """
     path = chain(tree)
     if path is not None:
@@ -158,7 +158,8 @@ def weighed(tree: nodes.Node) -> Iterator[Path]:
 
 
 def is_light(tree: nodes.Template) -> bool:
-    """Whether it is proven to be bounded: look-ups, comparisons and a few cheap filters, each on what was looked up."""
+    """Whether the cost is proven to be bounded: look-ups, comparisons and a few cheap filters, each on a looked-up
+    value."""
     steps = 0
     for node in _all(tree):
         if not isinstance(node, _LIGHT):
@@ -183,7 +184,7 @@ def _all(tree: nodes.Node) -> Iterator[nodes.Node]:
 
 
 def _check(tree: nodes.Template) -> None:
-    """Refuse whatever is not on the allow-lists. Iterative: a hostile tree must not exhaust the stack."""
+    """Reject everything outside the allow-lists. Does not recurse: a hostile tree must not exhaust the stack."""
     count = 0
     stack: list[tuple[nodes.Node, int, int]] = [(tree, 0, 0)]
     while stack:

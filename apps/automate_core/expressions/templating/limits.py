@@ -1,4 +1,4 @@
-"""What one rendering may use. Sizes of texts are in characters."""
+"""Limits of one rendering. Sizes of texts are in characters."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ MAX_BITS = 512  #: of a whole number
 
 # One rendering.
 MAX_SECONDS = 1.0  #: wall clock, until a render worker is ended
-CLOCK_SECONDS = 0.9  #: until the rendering notices by itself, which makes the better message
+CLOCK_SECONDS = 0.9  #: until the rendering ends itself, with a better message
 MAX_OUTPUT = 200_000  #: characters of one text
 MAX_ITERATIONS = 100_000  #: of all loops together
 MAX_RANGE = 1_000
 MAX_ITEMS = 50_000  #: of a list that a filter makes
 MAX_DIGITS = 15  #: that numbers are rounded to
-MAX_STRIPPED = 100  #: kinds of characters that are taken off the ends of a text
+MAX_STRIPPED = 100  #: different characters that `strip` removes
 
-# What renders in the process that asks: more than that goes to a render worker.
+# Limits of rendering in the calling process: anything above goes to a render worker.
 LIGHT_TEXTS = 25
 LIGHT_STEPS = 20  #: filters, tests, comparisons and calls in one text
 LIGHT_SIZE = 20_000  #: characters of all values that its texts work on; anything else counts as ITEM_SIZE
 ITEM_SIZE = 8
-LIGHT_SECONDS = 0.02  #: of CPU, after which it is done over
+LIGHT_SECONDS = 0.02  #: of CPU, then a render worker starts over
 
 # Regular expressions.
 MAX_PATTERN = 500

@@ -1,7 +1,7 @@
 """RenderPool: a few render workers, shared by the threads of this process.
 
-They are started when the first template needs one, are ended and replaced when they take too long, use too much memory
-or answer nonsense, and end with this process.
+A worker is started when the first template needs it, killed and replaced when it takes too long, uses too much memory
+or gives an invalid answer, and ends with this process.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ _NEEDED = ("automate_core", "jinja2", "markupsafe", "msgspec", "babel", "re2", "
 
 
 class RenderUnavailableError(TemplateError):
-    """No render worker could be started, or none was free in time: it may be tried again."""
+    """No render worker could be started, or none was free in time; the rendering may be retried."""
 
 
 @functools.cache
 def _folders() -> list[str]:
-    """Where a render worker finds what it imports: of all that is installed, it gets to know nothing else."""
+    """Return the import path of a render worker: the folders of the packages that it needs."""
     found = [importlib.util.find_spec(name) for name in _NEEDED]
     return list(dict.fromkeys(str(FilePath(spec.origin).parents[1]) for spec in found if spec and spec.origin))
 
 
 class RenderProcess:
-    """A render worker. Raises RenderUnavailableError when it cannot be started. For one thread at a time."""
+    """A render worker. Not thread-safe. Raises RenderUnavailableError when it cannot be started."""
 
     def __init__(self) -> None:
         self.spent = 0.0  #: seconds of renderings
@@ -64,7 +64,7 @@ class RenderProcess:
                 env={},
                 cwd="/",
                 bufsize=0,
-                start_new_session=True,  # a Ctrl-C in the terminal is for us
+                start_new_session=True,  # a Ctrl-C in the terminal is for the parent
             )
         except OSError as error:
             raise RenderUnavailableError(f"no render worker can be started: {error}") from error
@@ -76,18 +76,18 @@ class RenderProcess:
 
     @property
     def pid(self) -> int:
-        """The process."""
+        """Id of the process."""
         return self._process.pid
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it waits for a request: it lives, and has said nothing that it was not asked."""
+        """Whether it waits for a request: it is alive and has sent no data on its own."""
         poll = select.poll()
         poll.register(self._out, select.POLLIN)
         return not poll.poll(0)
 
     def render(self, template: bytes, scope: bytes) -> Answer:
-        """Have it render. Raises TemplateError, after which it must be ended, when it does not answer as it should."""
+        """Render in the worker. Raises TemplateError when it gives no valid answer; then it must be ended."""
         began = time.monotonic()
         try:
             answer = self._exchange(frame(template) + frame(scope), began + MAX_SECONDS)
@@ -102,19 +102,19 @@ class RenderProcess:
             self.spent += time.monotonic() - began
 
     def end(self) -> None:
-        """End it at once."""
+        """Kill the process, wait for its exit and close its pipes."""
         self._process.kill()
         self._process.wait()
         self.forget()
 
     def forget(self) -> None:
-        """Close our ends of its pipes."""
+        """Close this side of its pipes."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
 
     def disown(self) -> None:
-        """It is another process's child: a fork has copied this object."""
+        """Release the process without ending it: after a fork it is a child of the parent process."""
         self._process.returncode = 0
         self.forget()
 
@@ -158,7 +158,7 @@ class RenderProcess:
 
 
 class RenderPool:
-    """At most `size` render workers. Callable from any thread."""
+    """At most `size` render workers. Thread-safe."""
 
     def __init__(self, size: int = WORKERS) -> None:
         self._size = size
@@ -169,11 +169,11 @@ class RenderPool:
 
     @property
     def workers(self) -> list[RenderProcess]:
-        """Those that are running."""
+        """Running workers, idle and busy."""
         return list(self._all)
 
     def render(self, template: bytes, scope: bytes) -> Answer:
-        """Have a free worker render. Raises TemplateError."""
+        """Render in a free worker. Raises TemplateError, RenderUnavailableError when none is free in time."""
         worker = self._take()
         is_well = False
         try:
@@ -232,7 +232,7 @@ class RenderPool:
         worker.end()
 
     def start_anew(self) -> None:
-        """In a forked child: the workers are the parent's."""
+        """Reset the pool in a forked child: the workers belong to the parent."""
         for worker in self._all:
             worker.disown()
         self._free, self._idle, self._all, self._starting = threading.Condition(), [], set(), 0
@@ -244,7 +244,7 @@ os.register_at_fork(after_in_child=POOL.start_anew)
 
 
 def render(template: bytes, paths: tuple[Path, ...], scope: Scope) -> bytes:
-    """The value that `template` gives, as a JSON document. Raises TemplateError."""
+    """Return the value of `template` as a JSON document. Raises TemplateError."""
     try:
         document = msgspec.json.encode(needed(scope, paths))
     except (TypeError, ValueError, RecursionError) as error:
@@ -264,7 +264,7 @@ def render(template: bytes, paths: tuple[Path, ...], scope: Scope) -> bytes:
 
 
 def needed(scope: Scope, paths: tuple[Path, ...]) -> dict[str, Any]:
-    """As much of the scope as these paths look up."""
+    """Return the part of the scope that these paths look up."""
     found: dict[Any, Any] = {}
     whole: set[Path] = set()
     for path in sorted(paths, key=len):
@@ -274,7 +274,7 @@ def needed(scope: Scope, paths: tuple[Path, ...]) -> dict[str, Any]:
             if value is ABSENT or path[: depth + 1] in whole:
                 break
             if depth == len(path) - 1 or not isinstance(value, dict):
-                target[part] = dict(value) if isinstance(value, dict) else value  # others may be adding to it
+                target[part] = dict(value) if isinstance(value, dict) else value  # a copy: other look-ups may add to it
                 whole.add(path[: depth + 1])
                 break
             source, target = value, target.setdefault(part, {})

@@ -1,4 +1,4 @@
-"""The reference page of templates, made from the code.
+"""Reference page of templates, generated from the code.
 
 `python -m automate_core.expressions.templating.reference > docs/templates.md`
 """
@@ -126,7 +126,7 @@ What is not defended:
 
 
 def page() -> str:
-    """The whole page."""
+    """Render the whole page."""
     words = {
         "functions": "\n".join(_row(each) for each in entries() if each.about == FUNCTIONS_ABOUT),
         "loop": _names(LOOP_FIELDS),
@@ -162,7 +162,7 @@ def page() -> str:
 
 
 def _filled(text: str, words: dict[str, Any]) -> str:
-    """Not `format`: the page is full of braces."""
+    """Replace `{name}` placeholders. `str.format` does not work: the page is full of braces."""
     for name, word in words.items():
         text = text.replace(f"{{{name}}}", str(word))
     return text
@@ -174,7 +174,7 @@ def _names(names: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A function or filter: its name with its parameters, what it gives, and an example with its result."""
+    """A function or filter: its name with its parameters, its description, and an example with its result."""
 
     name: str
     heading: str
@@ -187,7 +187,7 @@ class Entry:
 
 @functools.cache
 def entries() -> tuple[Entry, ...]:
-    """All functions and filters, by what they are about."""
+    """Return all functions and filters by category, cached."""
     ordered = sorted(FILTERS.values(), key=lambda each: (_ORDER.index(each.about), each.name))
     return (
         *(_entry(each, FUNCTIONS_ABOUT, _parameters(each.signature)) for each in FUNCTIONS.values()),

@@ -1,7 +1,7 @@
-"""What goes over the pipes of a render worker: frames of JSON, each after its length in four bytes, big-endian.
+"""Protocol of a render worker's pipes: frames of JSON, each after its length in four bytes, big-endian.
 
-A request is two frames, the value that holds the templates and the scope. Its answer is one, an `Answer`. Before the
-first request the worker says by a `Ready` that it is.
+A request is two frames: the value that holds the templates, and the scope. The response is one frame, an `Answer`.
+Before the first request the worker sends a `Ready`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_ANSWER = MAX_DOCUMENT + 10_000
 
 
 class Answer(msgspec.Struct, omit_defaults=True):
-    """The rendered value; or, where `reason` is not empty, why there is none, and the path that does not exist."""
+    """The rendered value; or, when `reason` is not empty, the error, and the path that does not exist."""
 
     value: msgspec.Raw = msgspec.Raw(b"null")
     reason: str = ""
@@ -26,12 +26,12 @@ class Answer(msgspec.Struct, omit_defaults=True):
 
 
 class Ready(msgspec.Struct):
-    """What the system let the worker give up, or why it could not start."""
+    """Names of the privileges that the worker dropped, or the reason why it could not start."""
 
     given_up: list[str]
     failure: str = ""
 
 
 def frame(document: bytes) -> bytes:
-    """A document as it goes over the pipe."""
+    """Return a document with its length before it."""
     return HEADER.pack(len(document)) + document

@@ -1,7 +1,7 @@
 """A render worker: evaluates templates for the process that started it, and can do nothing else.
 
-It imports neither Django nor anything of the project's, gets an empty environment, and, before it reads the first
-template, gives up whatever rendering does not need: network, files, further processes, root.
+It imports neither Django nor other code of the project, gets an empty environment, and drops every privilege that
+rendering does not need before it reads the first template: network, files, child processes, root.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from automate_core.expressions.templating.render_protocol import HEADER, MAX_DOC
 from automate_core.expressions.templating.sandbox import MissingNameError
 
 MEMORY_BYTES = 400_000_000
-CPU_SECONDS = 2  #: of one rendering, should the one who asked be gone and not end it
-ALL_CPU_SECONDS = 600  #: of all; the pool takes a new worker long before
+CPU_SECONDS = 2  #: of one rendering, in case the parent process ended without ending it
+ALL_CPU_SECONDS = 600  #: of all renderings; the pool replaces the worker long before
 CACHED = 256
 NOBODY = 65_534
 OUT_OF_MEMORY = 3  #: exit status
 
 
 def main() -> None:
-    """Answer what standard input asks, until it ends."""
+    """Answer the requests on standard input until it is closed."""
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     try:
         warm_up()
         ready = Ready(drop_privileges())
-    except Exception as error:  # noqa: BLE001 - handed to the one who started it, who says so
+    except Exception as error:  # noqa: BLE001 - sent to the parent process, which reports it
         ready = Ready([], f"{type(error).__name__}: {error}")
     answers.write(frame(msgspec.json.encode(ready)))
     answers.flush()
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def warm_up() -> None:
-    """Have every module and all data in memory that any filter needs: later no file can be opened."""
+    """Load every module and all data that a filter needs: later no file can be opened."""
     times.load_zones()
     for locale in numbers.LOCALES:
         times.local_datetime(0, locale=locale)
@@ -99,13 +99,13 @@ def _granted(ask: Callable[[], object]) -> bool:
 
 
 def _allow_cpu() -> None:
-    """The next rendering may use so much; what has been used is used."""
+    """Limit the CPU time of the next rendering, beyond the time that was used before."""
     soft = math.ceil(time.process_time()) + CPU_SECONDS
     _granted(functools.partial(resource.setrlimit, resource.RLIMIT_CPU, (min(soft, ALL_CPU_SECONDS), ALL_CPU_SECONDS)))
 
 
 def answer(template: bytes, scope: bytes) -> bytes:
-    """The answer to one request, both parts of it JSON. Exits when memory does not suffice."""
+    """Return the encoded `Answer` to one request; both arguments are JSON. Exits when memory is exhausted."""
     try:
         budget.start_budget()
         value = _compiled(template).evaluate(msgspec.json.decode(scope))
@@ -136,7 +136,7 @@ def _listed(value: Any) -> Any:
 
 
 def _read(source: BinaryIO) -> bytes:
-    """The next frame. Exits when there is none: whoever asked is gone."""
+    """Read the next frame. Exits at the end of the input: the parent process has ended."""
     header = source.read(HEADER.size)
     if len(header) < HEADER.size:
         os._exit(0)

@@ -1,7 +1,7 @@
-"""Jinja, caged: dots and brackets look up keys of JSON data, calls reach the allow-listed few, operators are bounded.
+"""Sandbox around Jinja: dots and brackets look up keys of JSON data, calls are allow-listed, operators are bounded.
 
-Constants are not folded: compiling computes nothing. That takes both `optimized=False` and a `finalize` that needs the
-context; either alone leaves a way.
+Constants are not folded: compiling computes nothing. This needs both `optimized=False` and a `finalize` that takes the
+context; either alone is not enough.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ from automate_core.expressions.templating.values import (
 
 
 class MissingNameError(TemplateError):
-    """A look-up that led nowhere: `path` as far as the part that is not there; empty where it began in a loop.
+    """A look-up of a missing name: `path` ends with the missing part; empty when it began at a loop variable.
 
-    `advice` ends the reason: what to write instead.
+    `advice` ends the reason and says how to correct the expression.
     """
 
     def __init__(self, reason: str, line: int, path: Path, advice: str = "") -> None:
@@ -96,7 +96,7 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         return isinstance(getattr(obj, "__self__", None), str) and getattr(obj, "__name__", "") in METHODS
 
     def call(self, context: Context, obj: Any, /, *arguments: Any, **named: Any) -> Any:
-        """Call what `is_safe_callable`, with JSON values; a method on a text that is not too long."""
+        """Call a function or method that `is_safe_callable` allows, with JSON values, on a text of bounded length."""
         budget.check_time()
         if any(obj is code for code in _TAKE_MISSING):
             return super().call(context, obj, *arguments, **named)
@@ -133,7 +133,7 @@ def _bound(operator: str, left: float, right: float) -> None:
 
 
 def _each(items: Any) -> Iterator[Any]:
-    """The items of a loop, counted against what one rendering may go through in all."""
+    """Yield the items of a loop and count them against the budget. Raises TemplateError."""
     items = checked(items, "a loop")
     if not isinstance(items, list | dict | str):
         raise TemplateError(f"a loop goes through a list, not {kind(items)}")
@@ -147,7 +147,7 @@ def _checked_item(value: Any) -> Any:
 
 
 def _concat(values: Any) -> str:
-    """What `~` gives."""
+    """Join the operands of `~`. Raises TemplateError."""
     budget.check_time()
     texts = [as_text(checked(value, "~")) for value in values]
     fits(sum(map(len, texts)), "~")
@@ -155,7 +155,7 @@ def _concat(values: Any) -> str:
 
 
 def _guarded(offered: Filter) -> Callable[..., Any]:
-    """The filter with the clock before it, JSON going in, and no text coming out that is too long."""
+    """Wrap a filter: check the time, pass in JSON values only, and limit the length of the text it returns."""
     code, name, takes_missing = offered.code, offered.name, offered.name == "default"
 
     @functools.wraps(code)
@@ -178,7 +178,7 @@ def _guarded(offered: Filter) -> Callable[..., Any]:
 
 
 def _tolerant(code: Callable[..., Any]) -> Callable[..., Any]:
-    """The filter as it stands in an argument of `first`: a missing value stays one."""
+    """Wrap a filter for an argument of `first`: a missing value is returned unchanged."""
 
     @functools.wraps(code)
     def run(value: Any, *arguments: Any, **named: Any) -> Any:
@@ -188,7 +188,7 @@ def _tolerant(code: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _present(name: str, code: Callable[..., Any]) -> Callable[..., Any]:
-    """A test of a value that must be there."""
+    """Wrap a test that needs an existing value."""
 
     @functools.wraps(code)
     def test(value: Any, *arguments: Any) -> Any:
@@ -199,7 +199,7 @@ def _present(name: str, code: Callable[..., Any]) -> Callable[..., Any]:
 
 @jinja2.pass_context
 def _finalize(context: Context, value: Any) -> Any:
-    """Output in JSON's words. Needing the context, it keeps Jinja from folding output while compiling."""
+    """Format output as text. Taking the context prevents Jinja from folding output while it compiles."""
     return as_text(checked(value, "an output"))
 
 
@@ -221,7 +221,7 @@ ENVIRONMENT = _sandbox()
 
 
 class _Guards(NodeTransformer):
-    """Puts our own code where Jinja's would do unbounded work without asking the environment."""
+    """Inserts bounded code where Jinja's own would do unbounded work without calling the environment."""
 
     def visit_For(self, node: nodes.For) -> nodes.Node:
         self.generic_visit(node)
@@ -258,7 +258,7 @@ class _Guards(NodeTransformer):
 
 
 def _allow_missing(node: nodes.Expr | None) -> None:
-    """Let the filters behind an argument pass a missing value on."""
+    """Let the filters of an argument pass a missing value through."""
     while isinstance(node, nodes.Filter):
         if f"_maybe_{node.name}" in ENVIRONMENT.filters:
             node.name = f"_maybe_{node.name}"
@@ -266,7 +266,7 @@ def _allow_missing(node: nodes.Expr | None) -> None:
 
 
 def _item(node: nodes.Expr) -> nodes.Expr:
-    """What is put into a literal: there, and JSON."""
+    """Wrap an item of a literal, which must exist and be JSON."""
     if isinstance(node, nodes.Const):
         return node
     return nodes.Filter(node, "_item", [], [], None, None, lineno=node.lineno)
@@ -282,7 +282,7 @@ def _compiled(tree: nodes.Template) -> jinja2.Template:
 
 
 def expression(node: nodes.Expr) -> Callable[[Scope], Any]:
-    """A renderer that keeps the type of a lone expression."""
+    """Compile a lone expression; the result keeps its type."""
     found = tuple(lookups(node))
     wrapped = nodes.Template([nodes.Output([node], lineno=node.lineno)], lineno=1)
     [output] = _Guards().visit(wrapped).body
@@ -300,7 +300,7 @@ def expression(node: nodes.Expr) -> Callable[[Scope], Any]:
 
 
 def text(tree: nodes.Template) -> Callable[[Scope], str]:
-    """A renderer of a text."""
+    """Compile a text."""
     found = tuple(lookups(tree))
     template = _compiled(_Guards().visit(tree))
 
@@ -318,7 +318,7 @@ def text(tree: nodes.Template) -> Callable[[Scope], str]:
 
 
 class _Errors:
-    """Turns what rendering raises into a TemplateError with the line, and with the whole name of what is missing."""
+    """Converts errors of a rendering to TemplateError with the line and the full path of a missing name."""
 
     def __init__(self, template: jinja2.Template, found: tuple[Lookup, ...], scope: Scope) -> None:
         self.template = template
@@ -353,7 +353,7 @@ class _Errors:
         return line
 
     def _missing(self, error: UsedMissingError, line: int) -> MissingNameError:
-        """The look-up that the error is about, as it is written in the template."""
+        """Return the error for the look-up that failed, with its path as written in the template."""
         for lookup in self.found:
             parent, depth = missing_at(self.scope, lookup.path) or (None, -1)
             is_it = error.parent is parent or (error.parent is missing and depth == 0)

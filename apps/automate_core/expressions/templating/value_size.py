@@ -1,4 +1,4 @@
-"""How much a rendering has to work on, found in no time: counting ends where it is too much."""
+"""Size of the values that a rendering works on. Counting stops at the limit, so it is always fast."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from automate_core.expressions.templating.limits import ITEM_SIZE, LIGHT_SIZE
 
 
 def are_small(scope: Scope, paths: Iterable[Path]) -> bool:
-    """Whether all the values at these paths together are small enough to be worked on at once."""
+    """Whether all the values at these paths together are small enough to be processed in this process."""
     return is_small([_value(scope, path) for path in paths])
 
 
 def is_small(value: Any) -> bool:
-    """Whether a value is."""
+    """Whether a value has at most `LIGHT_SIZE` characters, each item counted as `ITEM_SIZE`."""
     left, waiting = LIGHT_SIZE, [value]
     while waiting:
         inner = waiting.pop()
@@ -32,7 +32,7 @@ def is_small(value: Any) -> bool:
 
 
 def _value(scope: Scope, path: Path) -> Any:
-    """The value there; None for what is missing or cannot be read, which rendering tells."""
+    """Return the value at `path`; None when it is missing or cannot be loaded, which rendering reports."""
     value: Any = scope
     try:
         for part in path:

@@ -1,4 +1,4 @@
-"""JSON values as operators and filters see them: their kinds in words, their fields, and what may be made of them."""
+"""JSON values in operators and filters: names of their types, their fields, and checked conversions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KINDS: dict[type, str] = {
 
 
 class UsedMissingError(jinja2.UndefinedError):
-    """Something was done with a name that is not there: `parent` has no part `name`. `advice` says what to write."""
+    """Use of a missing name: `parent` has no part `name`. `advice` says how to correct the expression."""
 
     advice = ""
 
@@ -38,7 +38,7 @@ class UsedMissingError(jinja2.UndefinedError):
 
 
 class Missing(jinja2.StrictUndefined):
-    """A name that is not there. Deeper look-ups keep it, so that `a.b.c | default(1)` works; any use is an error."""
+    """A missing name. Deeper look-ups return it, so that `a.b.c | default(1)` works; any use of it is an error."""
 
     __slots__ = ()
 
@@ -65,22 +65,25 @@ class Missing(jinja2.StrictUndefined):
 
 
 def advised(reason: str, advice: str) -> str:
-    """A reason with what to write instead, where that is known."""
+    """Return a reason followed by the advice, if any."""
     return f"{reason}{'' if reason.endswith('?') else '.'} {advice}" if advice else reason
 
 
 def kind(value: Any) -> str:
-    """What a value is, in the words of error messages."""
+    """Name of a value's type for error messages."""
     return "null" if value is None else _KINDS.get(type(value), "something else")
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number; true and false are none."""
+    """Whether the value is a number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def checked(value: Any, what: str) -> Any:
-    """The value as JSON's: tuples and ranges as lists. Raises TemplateError for others, UndefinedError for Missing."""
+    """Return the value as JSON: tuples and ranges become lists.
+
+    Raises TemplateError for other values, UndefinedError for `Missing`.
+    """
     if isinstance(value, jinja2.Undefined):
         str(value)  # raises its own error
     if value is None or type(value) in _KINDS:
@@ -91,34 +94,34 @@ def checked(value: Any, what: str) -> Any:
 
 
 def fits(size: int, what: str, most: int = MAX_OUTPUT) -> None:
-    """Raise TemplateError if a result of that size would be too long."""
+    """Raise TemplateError when a result of `size` is longer than `most`."""
     if size > most:
         raise TemplateError(f"the result of {what} is longer than {most:,}")
 
 
 def text_of(value: Any, what: str) -> str:
-    """A text, or a number, true, false or null as one. Raises TemplateError for lists and mappings."""
+    """Return a text, or a number, true, false or null as text. Raises TemplateError for lists and mappings."""
     if isinstance(value, list | dict):
         raise TemplateError(f"{what} takes a text, not {kind(value)}")
     return as_text(value)
 
 
 def list_of(value: Any, what: str) -> list[Any]:
-    """A list. Raises TemplateError for anything else."""
+    """Return a list. Raises TemplateError for any other value."""
     if not isinstance(value, list):
         raise TemplateError(f"{what} takes a list, not {kind(value)}")
     return value
 
 
 def whole(value: Any, what: str, least: int, most: int) -> int:
-    """A whole number between the two. Raises TemplateError for anything else."""
+    """Return a whole number from `least` to `most`. Raises TemplateError for any other value."""
     if type(value) is not int or not least <= value <= most:
         raise TemplateError(f"{what} is a whole number from {least:,} to {most:,}")
     return value
 
 
 def field_of(item: Any, attribute: str | int, what: str) -> Any:
-    """The field of an item; `attribute` may be a dotted path. Raises TemplateError if there is none."""
+    """Return a field of an item; `attribute` may be a dotted path. Raises TemplateError when it is missing."""
     value = item
     for part in [attribute] if isinstance(attribute, int) else str(attribute).split("."):
         inner = part_of(value, part)
@@ -129,13 +132,13 @@ def field_of(item: Any, attribute: str | int, what: str) -> Any:
 
 
 def fields_of(value: Any, attribute: str | int | None, what: str) -> list[Any]:
-    """The items of a list, or that field of each."""
+    """Return the items of a list, or one field of each. Raises TemplateError."""
     items = list_of(value, what)
     return items if attribute is None else [field_of(item, attribute, what) for item in items]
 
 
 def has_field(item: Any, attribute: str | int) -> bool:
-    """Whether `field_of` would give something."""
+    """Whether `field_of` would return a value."""
     try:
         field_of(item, attribute, "")
     except TemplateError:
@@ -144,7 +147,8 @@ def has_field(item: Any, attribute: str | int) -> bool:
 
 
 def comparable(values: list[Any], what: str) -> Callable[[Any], Any]:
-    """A key to order these values by. Raises TemplateError unless all are numbers, or all texts; null comes first."""
+    """Return a sort key for these values; null sorts first. Raises TemplateError unless all are numbers or all are
+    texts."""
     present = [value for value in values if value is not None]
     if all(map(is_number, present)):
         return lambda value: (value is not None, value or 0)
@@ -155,7 +159,7 @@ def comparable(values: list[Any], what: str) -> Callable[[Any], Any]:
 
 
 def identity(value: Any) -> str:
-    """Equal values give equal texts, and others different ones."""
+    """Return a text that is equal for equal values only."""
     if type(value) is str:
         return f'"{value}'
     if isinstance(value, float) and value.is_integer():
@@ -164,7 +168,7 @@ def identity(value: Any) -> str:
 
 
 def decimal_of(value: Any, what: str) -> Decimal:
-    """A number, or a text that holds one, exactly as it is written. Raises TemplateError for anything else."""
+    """Return a number, or a text that holds one, as an exact Decimal. Raises TemplateError for any other value."""
     text = repr(value) if isinstance(value, float) else str(value).strip()
     try:
         if isinstance(value, bool | list | dict) or value is None or len(text) > 100 or "_" in text:
@@ -182,7 +186,7 @@ def _shown(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """What an expression gives. Raises TemplateError where it is no JSON value, or too long a text."""
+    """Return the result of an expression. Raises TemplateError when it is not JSON, or too long a text."""
     if isinstance(value, str):
         fits(len(value), "the expression")
         return value

@@ -1,4 +1,4 @@
-"""All filters. What is not here does not exist in templates."""
+"""All filters of templates; there are no others."""
 
 from automate_core.expressions.templating.filters import encoding, lists, numbers, patterns, text, times
 from automate_core.expressions.templating.filters.registry import FILTERS, Filter

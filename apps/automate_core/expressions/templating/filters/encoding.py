@@ -1,4 +1,4 @@
-"""Filters about JSON, addresses, base64 and hashes."""
+"""Filters for JSON, URLs, base64 and hashes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters about lists. `attribute` is the name of a field of the items, or a dotted path of such names."""
+"""Filters for lists. `attribute` is the name of a field of the items, or a dotted path of such names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters about numbers. Formats are Babel's, of the locales that are listed here."""
+"""Filters for numbers. Formats are Babel's, for the locales listed here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NOTHING: Any = object()
 
 
 def locale_of(name: Any) -> str:
-    """The locale as Babel calls it. Raises TemplateError for one that is not listed."""
+    """Return Babel's name of the locale. Raises TemplateError for a locale that is not listed."""
     found = str(name).replace("-", "_")
     if found not in LOCALES:
         raise TemplateError(f"there is no locale {str(name)[:40]!r}; there is {', '.join(LOCALES)}")
@@ -153,7 +153,7 @@ def currency(value: Any, code: str, locale: str = "en") -> str:
 
 
 def finite(value: float, what: str) -> float:
-    """The number. Raises TemplateError where it grew beyond what JSON can hold."""
+    """Return the number. Raises TemplateError when JSON cannot hold it."""
     if not math.isfinite(value):
         raise TemplateError(f"the result of {what} is too large")
     return value

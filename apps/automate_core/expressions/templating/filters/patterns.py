@@ -1,4 +1,4 @@
-"""Filters about regular expressions, by RE2: linear in the text, without look-around and back-references."""
+"""Filters for regular expressions by RE2: linear in the text, without look-around and back-references."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _compiled(pattern: str) -> Any:
 
 
 def _search(value: Any, pattern: Any, what: str) -> tuple[str, Iterator[Any]]:
-    """(the text, the matches in it)."""
+    """Return (the text, an iterator of its matches). Raises TemplateError."""
     text, expression = text_of(value, what), text_of(pattern, what)
     if len(expression) > MAX_PATTERN:
         raise TemplateError(f"{what}: the pattern is longer than {MAX_PATTERN}")

@@ -1,4 +1,4 @@
-"""How a filter is offered: its name, whether it is cheap, what it is about, an example."""
+"""Registry of filters: name, cost, category and example."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ type Code = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A filter. `is_cheap`: linear in what it is given, and may run in the process that asks."""
+    """A filter. `is_cheap`: linear in the size of its input, so it may run in the calling process."""
 
     name: str
     code: Code
@@ -22,7 +22,7 @@ class Filter:
 
     @property
     def signature(self) -> Signature:
-        """Its parameters, the filtered value first."""
+        """Signature of its code; the first parameter is the filtered value."""
         return signature(self.code)
 
 
@@ -30,9 +30,10 @@ FILTERS: dict[str, Filter] = {}
 
 
 def offer(about: str, example: str, *, cheap: bool = True, name: str = "") -> Callable[[Code], Code]:
-    """Offer the decorated function as a filter, under its own name if no other is given.
+    """Register the decorated function as a filter, under its own name unless `name` is given.
 
-    It is called with JSON values only, may raise TemplateError, and bounds what it makes before it makes it.
+    It gets JSON values only, may raise TemplateError, and must check the size of its result before it builds it. Its
+    docstring is the description in docs/templates.md.
     """
 
     def register(code: Code) -> Code:

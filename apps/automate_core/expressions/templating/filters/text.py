@@ -1,4 +1,4 @@
-"""Filters about texts. Numbers, true and false are taken as the texts they would stand as."""
+"""Filters for texts. Numbers, true and false are taken as the texts that represent them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters about dates and times, which are texts such as `2026-12-24T18:00:00Z`, or seconds since 1970."""
+"""Filters for dates and times, which are texts such as `2026-12-24T18:00:00Z`, or seconds since 1970."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _zones: dict[str, ZoneInfo] = {}
 
 
 def zone_of(name: Any) -> ZoneInfo:
-    """The time zone. Raises TemplateError for a name that is none."""
+    """Return the time zone of a name. Raises TemplateError for an unknown name."""
     found = _zones.get(str(name))
     if found is None:
         try:
@@ -30,13 +30,13 @@ def zone_of(name: Any) -> ZoneInfo:
 
 
 def load_zones() -> None:
-    """Read all time zones, while files can still be opened."""
+    """Load all time zones while files can still be opened."""
     for name in available_timezones():
         zone_of(name)
 
 
 def moment_of(value: Any, timezone: Any) -> dt.datetime:
-    """The time in that zone; one without an offset is taken as that zone's. Raises TemplateError."""
+    """Return the time in that zone; a time without an offset is in that zone. Raises TemplateError."""
     zone = zone_of(timezone)
     try:
         if is_number(value):
