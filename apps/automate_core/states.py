@@ -12,27 +12,27 @@ from django.db.models import TextChoices
 
 
 class JobStatus(TextChoices):
-    """An outbox job."""
+    """States of an outbox job."""
 
     READY = "ready"  #: may be claimed once `available_at` has come
     LEASED = "leased"  #: a worker holds it until `lease_until`
     COMPLETED = "completed"  #: its work is recorded; final
-    DEAD = "dead"  #: given up, with the reason in `last_error`; final
+    DEAD = "dead"  #: failed permanently, with the reason in `last_error`; final
 
 
 class RunStatus(TextChoices):
-    """An execution run."""
+    """States of an execution run."""
 
-    QUEUED = "queued"  #: made, and no worker has taken it yet
-    RUNNING = "running"  #: a worker walks its steps
-    WAITING = "waiting"  #: waits for something; no worker holds it
-    SUCCEEDED = "succeeded"  #: every step that was reached ended well; final
-    FAILED = "failed"  #: a step failed for good, or its job died; final
+    QUEUED = "queued"  #: created, not yet claimed by a worker
+    RUNNING = "running"  #: a worker runs its steps
+    WAITING = "waiting"  #: has an open wait; no worker holds it
+    SUCCEEDED = "succeeded"  #: every step that ran succeeded; final
+    FAILED = "failed"  #: a step failed without a further retry, or its job is dead; final
     CANCELLED = "cancelled"  #: cancelled by a person or a policy; final
 
 
 class StepStatus(TextChoices):
-    """One attempt of one step."""
+    """States of one attempt of one step."""
 
     RUNNING = "running"  #: started; for a container, until everything in it has ended
     SUCCEEDED = "succeeded"  #: its output is recorded; final
@@ -44,29 +44,29 @@ class StepStatus(TextChoices):
 
 
 class WaitStatus(TextChoices):
-    """State of a run's wait."""
+    """States of a wait of a run."""
 
-    OPEN = "open"  #: nobody has answered and it is not due
-    RESOLVED = "resolved"  #: answered, or its time has come; final
+    OPEN = "open"  #: not resolved and not due
+    RESOLVED = "resolved"  #: answered or due; final
     EXPIRED = "expired"  #: its deadline passed without an answer; final
     CANCELLED = "cancelled"  #: cancelled with its run; final
 
 
 class BulkStatus(TextChoices):
-    """State of an operation on many runs."""
+    """States of an operation on many runs."""
 
-    OPEN = "open"  #: a worker goes through them
-    DONE = "done"  #: each was looked at; final
-    STOPPED = "stopped"  #: stopped by the person; the rest was left alone; final
+    OPEN = "open"  #: a worker processes the runs
+    DONE = "done"  #: every run was processed; final
+    STOPPED = "stopped"  #: stopped by the person; the other runs are unchanged; final
 
 
 class NotificationStatus(TextChoices):
-    """A message about what happened, to one place."""
+    """States of a message to one recipient."""
 
-    WAITING = "waiting"  #: gathers what happens until it is sent, or is to be tried again
-    SENT = "sent"  #: handed over; final
-    FAILED = "failed"  #: given up, with the reason; a person may have it sent again
-    DROPPED = "dropped"  #: not sent, since there is nothing to tell any more; final
+    WAITING = "waiting"  #: collects incidents until it is sent or retried
+    SENT = "sent"  #: accepted by its channel; final
+    FAILED = "failed"  #: failed permanently, with the reason; a person may send it again
+    DROPPED = "dropped"  #: not sent, because nothing is left to report; final
 
 
 type Edges = Mapping[str, frozenset[str]]

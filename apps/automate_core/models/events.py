@@ -1,4 +1,4 @@
-"""Endpoints, events, and the outbox jobs that make each event's work durable."""
+"""Webhook endpoints, events, and the outbox jobs that make each event's work durable."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ endpoint_checks: list[Callable[[WebhookEndpoint], None]] = []
 
 
 class WebhookEndpoint(Governed):
-    """A URL, `/hooks/<slug>/`, and how its deliveries are verified.
+    """A URL, `/hooks/<slug>/`, and the scheme that verifies its deliveries.
 
-    While a secret is being changed, `old_secret` is valid beside `secret`, until `old_secret_until`. The times of their
-    last use are written now and then, not at each delivery.
+    After a rotation, `old_secret` is valid beside `secret` until `old_secret_until`. The times of last use are written
+    from time to time, not at each delivery.
     """
 
     slug = models.SlugField(max_length=100, unique=True)
@@ -52,16 +52,17 @@ class WebhookEndpoint(Governed):
 
     @property
     def source(self) -> str:
-        """The source of its events."""
+        """Source of its events."""
         return f"webhook:{self.slug}"
 
     @property
     def has_old_secret(self) -> bool:
-        """Whether the old secret is accepted still."""
+        """Whether the old secret is still accepted."""
         return bool(self.old_secret and self.old_secret_until and timezone.now() < self.old_secret_until)
 
     def references(self) -> dict[str, list[str]]:
-        """The secret references that a person who saves it needs permission for. The old secret was checked before."""
+        """Secret references, by field, that a person who saves it needs permission for. The old secret was checked
+        before."""
         return {"secret": [self.secret]} if self.secret else {}
 
     def change_secret(self, reference: str, *, overlap: dt.timedelta) -> None:
@@ -93,7 +94,7 @@ class WebhookEndpointGroupPermission(GroupObjectPermissionBase):
 
 
 class RefusedDeliveries(models.Model):
-    """The number of rejected deliveries of a day (UTC) for one reason. Without an endpoint: it did not exist."""
+    """The number of rejected deliveries per day (UTC) and reason. `endpoint` is NULL when the URL has none."""
 
     endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, null=True, related_name="refused")
     reason = models.CharField(max_length=20)
@@ -112,21 +113,22 @@ class RefusedDeliveries(models.Model):
 
 
 class Event(models.Model):
-    """Something that happened, accepted once for each (source, delivery key, endpoint).
+    """An accepted fact, stored once for each (source, delivery key, endpoint).
 
-    `endpoint_id` is the key of the endpoint that took it, 0 where none did, and stays when that is deleted: another
-    endpoint at the same address has another key, and knows nothing of it. Of events from before that was stored, those
-    of endpoints that were gone already have a negative one, each address its own.
-    `replay_of` is the event that a person had replayed as this one: it has that one's trace id. One that was emptied
-    has no payload and no headers any more: only its delivery key is still remembered. `subject` is guessed from the
-    payload when it is stored (`subjects`), and is as private as that.
+    `endpoint_id` is the key of the webhook endpoint that received it, 0 without one, and stays when the endpoint is
+    deleted: a later endpoint with the same slug has another key and does not find the event. Events that are older than
+    the field, of endpoints that were deleted, have a negative one, different for each slug.
+
+    `replay_of` is the event that a person replayed as this one; both have the same trace id. An emptied event has no
+    payload and no headers, but still its delivery key. `subject` is guessed from the payload when the event is stored
+    (`subjects`), and needs the same permission to read.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     source = models.CharField(max_length=200)
     endpoint_id = models.BigIntegerField(default=0, db_default=0)
     type = models.CharField(max_length=200, blank=True)
-    delivery_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 - NULL: this delivery has no key to repeat
+    delivery_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 - NULL: the delivery has no key
     payload = models.JSONField(null=True)  # NULL is JSON null
     headers = models.JSONField(default=dict)
     trace_id = models.CharField(max_length=32)
@@ -139,7 +141,7 @@ class Event(models.Model):
         ordering = ["-id"]
         default_permissions = ()
         constraints = [
-            # Not for events without a key, so that nothing else is looked up by its index
+            # Not for events without a key, so that the index serves no other look-up
             models.UniqueConstraint(
                 fields=["source", "delivery_key", "endpoint_id"],
                 condition=Q(delivery_key__isnull=False),
@@ -148,7 +150,7 @@ class Event(models.Model):
         ]
         indexes = [
             models.Index(fields=["trace_id"]),
-            # An event is in one of these two
+            # Each event is in exactly one of these two
             models.Index(fields=["source", "id"], condition=Q(endpoint_id=0), name="events_of_plain_source"),
             models.Index(fields=["endpoint_id", "id"], condition=~Q(endpoint_id=0), name="events_of_endpoint"),
         ]
@@ -158,21 +160,22 @@ class Event(models.Model):
 
 
 class OutboxJob(models.Model):
-    """Work that is owed: matching an event, or advancing a run. Small rows, no payload.
+    """Durable work: matching an event, or advancing a run. Small rows, no payload.
 
-    `lane` is a small hash of what it is for, an event's source and type or a run's workflow: claims take turns between
-    lanes, so that a long queue of one does not hold up the others.
+    `lane` is a small hash of the event's source and type, or of the run's workflow: claims alternate between lanes, so
+    that a long queue in one lane does not delay the others. `suspect` marks a quarantined job: it crashed its worker
+    and runs alone.
 
-    `OutboxStore` knows the SQL. The relations have no database constraint: docs/adr/0004.
+    `OutboxStore` holds the SQL. The relations have no database constraint: docs/adr/0004.
     """
 
     Status = states.JobStatus
 
     class Kind(models.TextChoices):
-        """The kind of work."""
+        """Kind of work."""
 
         DISPATCH = "dispatch"  #: find the workflows that an event starts
-        ADVANCE = "advance"  #: walk a run as far as it goes
+        ADVANCE = "advance"  #: run the steps of a run until it waits or ends
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=8, choices=Kind)
@@ -225,7 +228,7 @@ class OutboxJob(models.Model):
 
 
 class CapturedChange(models.Model):
-    """A change that a database trigger saw in its own transaction, until the worker hands it in as an event."""
+    """A change that a database trigger captured in its own transaction, until the worker stores it as an event."""
 
     id = models.BigAutoField(primary_key=True)
     model = models.CharField(max_length=200)
@@ -243,7 +246,7 @@ class CapturedChange(models.Model):
 
 
 class WorkerState(models.Model):
-    """A live worker, by its last report: its slots and the jobs that it holds."""
+    """A live worker as of its last report: its job slots and the number of jobs that it holds."""
 
     name = models.CharField(max_length=100, primary_key=True)
     started_at = models.DateTimeField(db_default=Now())

@@ -1,4 +1,4 @@
-"""What happened: runs, the attempts of their steps, what they wait for, and their log lines.
+"""Runs, the attempts of their steps, their waits and their log lines.
 
 The engine's journal writes these tables; their relations have no database constraint: docs/adr/0004.
 """
@@ -16,34 +16,36 @@ from automate_core.models.deletion import protect_open_approvals
 from automate_core.models.events import Event
 from automate_core.models.workflows import Workflow, WorkflowVersion
 
-_FAILED = Q(status="failed", cause__in=["trigger", "retry"])  #: tests are left out
+_FAILED = Q(status="failed", cause__in=["trigger", "retry"])  #: without test runs
 
 
 class ExecutionRun(models.Model):
     """One execution of one workflow version.
 
-    `output` is what its last step gave, kept for the run that called it. `parent` and `parent_path` are the calling run
-    and step. `request` names what asked for a re-run, so that the same request makes one. `slot_key` is the value that
-    its workflow's concurrency limit counts by; it may run once it is `admitted`.
-    `origin` is the kind of trigger that its event came by, taken over by those that repeat it.
-    `seq` grows with every checkpoint and is stamped on the rows it wrote: the live page asks for what is newer.
-    `noticed` says that a failed run was seen by the rules for notifications.
-    `wakes` counts the waits that were resolved, so that a walker that is about to park notices one it missed.
-    `rerun_at` is when it was re-run last: it stays when the re-run is deleted.
-    `kept_at` is since when it is held back from pruning. `parent` and `retried_from` may be gone: see `retention`.
+    `output` is the output of its last step, stored for the run that called it. `parent` and `parent_path` are the
+    calling run and step. `request` identifies the request for a re-run, so that repeating it creates only one.
+    `slot_key` is the value that its workflow's concurrency limit counts by; the run may start once it is `admitted`.
+
+    `origin` is the kind of trigger of its event; re-runs copy it. `seq` grows with every checkpoint and is stamped on
+    the rows that the checkpoint wrote: the live page asks for newer rows. `noticed` is set once the notification rules
+    have processed a failed run. `wakes` counts resolved waits, so that the engine notices one that was resolved just
+    before it parks the run. `rerun_at` is the time of the last re-run, and stays when that is deleted.
+
+    `kept_at` is the time since which the run is pinned, and so not deleted by retention. `parent` and `retried_from`
+    may name runs that retention deleted.
     """
 
     Status = states.RunStatus
 
     class Cause(models.TextChoices):
-        """Why the run was made."""
+        """Reason why the run was created."""
 
         TRIGGER = "trigger"  #: an event matched
-        RETRY = "retry"  #: a person runs an earlier one again
-        TEST = "test"  #: a person tests a draft: a snapshot of it, and no statistics count it
+        RETRY = "retry"  #: a re-run of an ended run
+        TEST = "test"  #: a test run, of a snapshot of a draft; left out of statistics
 
     class Origin(models.TextChoices):
-        """What its event came by: the beginning of the event's source."""
+        """Kind of the event's origin: the beginning of its source."""
 
         WEBHOOK = "webhook"  #: a delivery to an endpoint
         SCHEDULE = "schedule"  #: a time
@@ -106,7 +108,7 @@ class ExecutionRun(models.Model):
         ]
         indexes = [
             models.Index(F("workflow"), F("id").desc(), name="runs_of_workflow"),
-            # The two that the run list goes through: whole without the table, so that they are taken
+            # The two indexes of the run list: they cover it, so that the planner uses them
             models.Index(F("status"), F("id").desc(), condition=~Q(cause="test"), name="runs_by_status"),
             models.Index(
                 F("workflow"),
@@ -142,11 +144,11 @@ class ExecutionRun(models.Model):
 
 
 class SearchTerm(models.Model):
-    """A value that its workflow declares as one to find the run by, written when the run is made.
+    """A value that finds a run, as its workflow declares it, stored when the run is created.
 
-    The one called `subject` names the run in lists. It is guessed from the payload when none is declared.
+    The term `subject` is the run's title in lists. It is guessed from the payload when the workflow declares none.
 
-    It is part of the event's payload: who may not see that finds nothing by it.
+    Terms are part of the event's payload: a search by a person who may not view the payload ignores them.
     """
 
     governed_by = "run__workflow"
@@ -160,7 +162,7 @@ class SearchTerm(models.Model):
     class Meta:
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["run", "name"], name="one_value_per_term")]
-        # A migration adds `runs_by_words_of_subject`, over the words of the values called `subject`.
+        # A migration adds `runs_by_words_of_subject`, over the words of the terms named `subject`.
         indexes = [models.Index(F("value"), F("name"), F("run").desc(), name="runs_by_term")]
 
     def __str__(self) -> str:
@@ -170,7 +172,7 @@ class SearchTerm(models.Model):
 class StepRun(models.Model):
     """One attempt of one step. `path` is the step's place in the tree, such as `route/notify`.
 
-    Where `input_file` or `output_file` names a file (`documents`), `input` or `output` is a preview of it.
+    When `input_file` or `output_file` names an artifact, `input` or `output` is a preview of it.
     """
 
     Status = states.StepStatus
@@ -208,7 +210,7 @@ class StepRun(models.Model):
 
 
 class ForeseenEffect(models.Model):
-    """What an attempt of a dry run would have done: rows with the fields that differ, and calls in words.
+    """Effects that an attempt of a dry run would have had: rows with their changed fields, and descriptions of calls.
 
     `effects` is a list of documents, as `engine.effects.dry_run` writes them.
     """
@@ -231,7 +233,7 @@ class ForeseenEffect(models.Model):
 
 
 class RunLog(models.Model):
-    """A line that a step logged."""
+    """A line in the log of a step."""
 
     governed_by = "run__workflow"
 
@@ -256,25 +258,26 @@ class RunLog(models.Model):
 
 
 class Wait(models.Model):
-    """What a run is parked on. Whoever resolves it wakes the run in the same transaction.
+    """A durable pause of a run. Resolving it wakes the run in the same transaction.
 
-    `data` is what is shown to whom it waits for, `outcome` what came of it; `decided_by` the person who decided.
+    `data` describes the wait to the people who resolve it, `outcome` is the result; `decided_by` is the person who
+    decided.
     """
 
     Status = states.WaitStatus
 
     class Kind(models.TextChoices):
-        """What must come first."""
+        """Reason of the pause."""
 
         RETRY = "retry"  #: the delay before a step's next attempt
         TIMER = "timer"  #: a time
-        CALLBACK = "callback"  #: a POST to its single-use address
+        CALLBACK = "callback"  #: a POST to its single-use URL
         APPROVAL = "approval"  #: a person's decision
-        CHILD = "child"  #: the end of a run that it started
-        SLOT = "slot"  #: its turn, under the workflow's concurrency limit
-        PAUSED = "paused"  #: the workflow's going on
-        RECONNECT = "reconnect"  #: a connection that only a person can mend
-        REVIEW = "review"  #: a person who knows whether an attempt in doubt took effect
+        CHILD = "child"  #: the end of a sub-run
+        SLOT = "slot"  #: a concurrency slot of the workflow
+        PAUSED = "paused"  #: the workflow is paused
+        RECONNECT = "reconnect"  #: a connection that a person has to repair
+        REVIEW = "review"  #: a person's review of an attempt in doubt
 
     governed_by = "run__workflow"
 
@@ -322,9 +325,9 @@ class Wait(models.Model):
 
 
 class WaitAssignee(models.Model):
-    """A person or a group whose decision an approval waits for, or an `excluded` person who may not decide it.
+    """A person or group that is asked to decide an approval, or with `excluded` a person who cannot decide it.
 
-    `told` says that the mail which tells them of it was put on its way.
+    `told` is set once the notification mail is queued.
     """
 
     governed_by = "wait__run__workflow"

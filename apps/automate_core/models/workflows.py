@@ -1,4 +1,4 @@
-"""What people build: the draft (workflow, triggers, steps) and the frozen versions that runs execute."""
+"""Workflows: the draft (workflow, triggers, steps) and the frozen versions that runs execute."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from automate_governance.governed import Governed, verbs
 
 
 class Workflow(Governed):
-    """An automation. Its triggers and steps are the draft; `published` is what runs.
+    """A workflow. Its triggers and steps are the draft; `published` is the version that runs.
 
-    `run_as` is the draft's as well: what is published acts as its version's.
+    `run_as` belongs to the draft, too: published runs act as the `run_as` of their version.
     """
 
     class Status(models.TextChoices):
-        """Where a workflow stands."""
+        """State of a workflow."""
 
         DRAFT = "draft"  #: never published
         ACTIVE = "active"  #: its published version is matched against events
@@ -36,7 +36,7 @@ class Workflow(Governed):
     timezone = models.CharField(max_length=64, default="UTC")
     priority = models.SmallIntegerField(default=0)
     concurrency = DocumentField(null=True, blank=True)
-    retention = DocumentField(null=True, blank=True)  # days by state; what is not there is the site's
+    retention = DocumentField(null=True, blank=True)  # days by state; the site's policy for others
     vars = DocumentField(default=dict)
     subject = models.CharField(max_length=500, blank=True, default="", db_default="")
     search_terms = DocumentField(default=dict)
@@ -79,10 +79,10 @@ class WorkflowGroupPermission(GroupObjectPermissionBase):
 
 
 class Trigger(models.Model):
-    """What starts the draft. Publishing copies it into the version and into `ActiveTrigger`."""
+    """A trigger of the draft. Publishing copies it into the version and into `ActiveTrigger`."""
 
     class Kind(models.TextChoices):
-        """Where its events come from."""
+        """Kind of its events."""
 
         WEBHOOK = "webhook"  #: a delivery to an endpoint
         SCHEDULE = "schedule"  #: a time
@@ -113,18 +113,18 @@ class Trigger(models.Model):
 class Step(models.Model):
     """One node of the draft tree. `key` never changes; `name` is a label.
 
-    `slot` says which list of the parent it stands in: a branch has one for each route. `settings` holds what only
-    its kind has, such as a branch's routes with their conditions.
+    `slot` is the list of the parent that holds it: a branch has one slot for each route. `settings` holds the fields
+    that only its kind has, such as a branch's routes with their conditions.
     """
 
     class Kind(models.TextChoices):
-        """What a step does."""
+        """Kind of a step."""
 
         ACTION = "action"  #: call a connector
-        BRANCH = "branch"  #: take the routes whose conditions hold
-        PARALLEL = "parallel"  #: run all arms at once
+        BRANCH = "branch"  #: run the routes whose conditions are true
+        PARALLEL = "parallel"  #: run all branches at once
         FOR_EACH = "for_each"  #: run for each item of a list
-        REPEAT = "repeat"  #: run until a condition holds
+        REPEAT = "repeat"  #: run until a condition is true
         WAIT = "wait"  #: wait for a time or a callback
         APPROVAL = "approval"  #: ask people
         WORKFLOW = "workflow"  #: start another workflow
@@ -159,17 +159,18 @@ class Step(models.Model):
 
 
 class DraftCommand(models.Model):
-    """One edit of a draft: `changes` are the rows before and after it, so that it can be undone and made again.
+    """One edit of a draft: `changes` are the rows before and after it, for undo and redo.
 
-    `number` is the workflow's `rev` that it made; `rev` that at which it was last made or undone, by `changed_by`.
+    `number` is the workflow's `rev` that it created; `rev` is the one at which it was last applied or undone, by
+    `changed_by`.
     """
 
     class Status(models.TextChoices):
-        """Where an edit stands."""
+        """State of an edit."""
 
         APPLIED = "applied"  #: part of the draft
-        UNDONE = "undone"  #: taken back, can be made again
-        DROPPED = "dropped"  #: taken back, and others were made since
+        UNDONE = "undone"  #: undone, can be redone
+        DROPPED = "dropped"  #: undone, and cannot be redone after a later edit
 
     governed_by = "workflow"
 
@@ -197,19 +198,18 @@ class DraftCommand(models.Model):
 
 
 class Published(models.Manager["WorkflowVersion"]):
-    """The versions that were published: a snapshot that was made for a test is none of them."""
+    """Published versions, without the snapshots of test runs."""
 
     def get_queryset(self) -> models.QuerySet[WorkflowVersion]:
-        """Without snapshots."""
+        """Leave out snapshots."""
         return super().get_queryset().filter(test__isnull=True)
 
 
 class WorkflowVersion(models.Model):
-    """A published definition, and whom its runs act as. Runs execute the version they started on, whatever happens to
-    the draft.
+    """A published definition and the user that its runs act as. A run keeps the version that it started with.
 
     With `test`, the `engine.test_options.TestOptions`, it is a snapshot of a draft, number 0, for one test run:
-    `snapshots` finds those as well, `objects` and a workflow's `versions` do not.
+    `snapshots` includes these, `objects` and a workflow's `versions` do not.
     """
 
     governed_by = "workflow"
@@ -240,16 +240,16 @@ class WorkflowVersion(models.Model):
 
 
 class StepSample(models.Model):
-    """What tests take a step's output to be: `output` is the result that somebody pinned, or a mock.
+    """A step's output in tests: a result that a person kept as a sample, or a mock.
 
-    A pinned one is what expressions see of the step; a mock is also used in its place when it would run.
+    Expressions see a sample as the step's output; a mock also replaces the step when it would run.
     """
 
     class Kind(models.TextChoices):
-        """What it is good for."""
+        """Kind of a sample."""
 
-        PIN = "pin"  #: a result of the step
-        MOCK = "mock"  #: made by hand: test runs take it instead of running the step
+        PIN = "pin"  #: a kept result of the step
+        MOCK = "mock"  #: a mock: test runs use it instead of running the step
 
     governed_by = "workflow"
 
@@ -270,9 +270,9 @@ class StepSample(models.Model):
 
 
 class ActiveTrigger(models.Model):
-    """The match index: the triggers of published versions, found by source and event type.
+    """The match index: triggers of published versions, found by source and event type.
 
-    An empty `event_type` takes every type of the source. `config` is what only its kind has.
+    An empty `event_type` matches every type of the source. `config` holds the fields that only its kind has.
     """
 
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="active_triggers")
@@ -294,7 +294,7 @@ class ActiveTrigger(models.Model):
 
 
 class Schedule(models.Model):
-    """When a published workflow starts next by itself. Publishing keeps `next_at` where the times stay the same."""
+    """The next start of a published workflow by a schedule. Publishing keeps `next_at` when the times do not change."""
 
     governed_by = "workflow"
 
