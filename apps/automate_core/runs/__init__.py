@@ -1,1 +1,1 @@
-"""What people and the system do to runs: cancel, re-run, replay, limit, wait."""
+"""Operations on runs: cancel, re-run, replay, limit, wait."""

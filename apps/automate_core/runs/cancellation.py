@@ -1,4 +1,4 @@
-"""Cancelling runs, with their open waits, jobs and sub-runs, in one transaction."""
+"""Cancellation of runs, with their open waits, jobs and sub-runs, in one transaction."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from automate_governance.redaction.redactor import redact_text
 def cancel_run(
     run_id: uuid.UUID, *, code: str, message: str, unless: Callable[[ExecutionRun], bool] | None = None
 ) -> list[ExecutionRun]:
-    """Cancel a run with its sub-runs; gives them, or none when it has ended or when `unless(run)` is true.
+    """Cancel a run and its sub-runs; returns those cancelled, none when it has ended or `unless(run)` is true.
 
-    A worker that holds the run learns of it at its next checkpoint, and records how the attempts that it has begun
-    came out. `unless` is asked about the locked run.
+    A worker that holds the run finds out at its next checkpoint, and records the outcome of the attempts in progress.
+    `unless` is called with the locked run.
     """
     run = resolution.lock_run(run_id)
     if run is None or run.status in FINAL_RUN_STATES or (unless is not None and unless(run)):
@@ -47,7 +47,7 @@ def cancel_run(
 
 
 def _cancel(run: ExecutionRun, error: dict[str, Any]) -> Iterator[ExecutionRun]:
-    """Cancel a locked run, then its sub-runs: locks are taken from parent to sub-run only."""
+    """Cancel a locked run, then its sub-runs: locks are taken only from parent to sub-run."""
     calls = Wait.objects.filter(run=run, status=WaitStatus.OPEN, kind=Wait.Kind.CHILD)
     called = dict(calls.values_list("path", "data"))
     jobs = OutboxJob.objects.filter(run=run, kind=OutboxJob.Kind.ADVANCE)
@@ -72,23 +72,23 @@ def _cancel(run: ExecutionRun, error: dict[str, Any]) -> Iterator[ExecutionRun]:
 
 
 def _steps_in_progress(run: ExecutionRun) -> list[uuid.UUID]:
-    """The attempts of actions that the worker holding the run has begun, and will close."""
+    """Return the running attempts of actions, which the worker that holds the run will close."""
     running = StepRun.objects.filter(run=run, status=StepStatus.RUNNING).values_list("pk", "path")
     actions = _actions(run)
     return [pk for pk, path in running if key_of(path) in actions]
 
 
 def _actions(run: ExecutionRun) -> set[str]:
-    """The keys of the steps that reach outside."""
+    """Return the keys of the steps that have outside effects."""
     try:
         definition = parse(run.version.definition)
     except DefinitionError:
-        return set()  # nothing of a version that cannot be read is ever begun
+        return set()  # no step of an invalid version ever starts
     return {step.key for _, step in walk(definition.steps) if isinstance(step, ActionStep)}
 
 
 def _resolve_parent_wait(run: ExecutionRun) -> None:
-    """Resolve the parent's wait for this run with its end."""
+    """Resolve the parent's wait for this run with its result."""
     if run.parent_id is None:
         return
     asked = Wait.objects.filter(

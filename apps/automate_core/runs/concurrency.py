@@ -1,7 +1,8 @@
-"""Concurrency limits: which of the runs that share a key may go on, decided in the database under a lock.
+"""Concurrency limits: which of the runs that share a key may run, decided in the database under a lock.
 
-A run of a limited workflow is made waiting, not admitted, with an open wait of kind `slot` whose data is
-`{"limit": n, "policy": ...}`. Whoever makes one, or ends one, calls `admit`; `sweep` finds what a crash left.
+A run of a limited workflow is created waiting, not admitted, with an open wait of kind `slot` whose data is `{"limit":
+n, "policy": ...}`. Code that creates or ends such a run calls `admit_after_commit`; `admit_all` finds the runs that a
+crash left waiting.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ BATCH = 100
 SKIPPED = ("skipped", "Not run: the workflow was running at its limit, and skips what comes then.")
 SUPERSEDED = ("superseded", "Cancelled to make room for a newer run.")
 
-# The keys whose newest waiting run would change something: there is room, or runs beyond the limit do not wait.
-# Walks from key to key by the index `runs_in_slots`, however many runs wait for each.
+# Keys whose newest waiting run can be admitted or has a policy other than `queue`.
+# Skips from key to key by the index `runs_in_slots`: the number of waiting runs does not matter.
 _KEYS = """
 WITH RECURSIVE keys AS (
     (SELECT workflow_id, slot_key FROM automate_core_executionrun
@@ -57,14 +58,14 @@ WHERE newest.policy <> 'queue' OR newest.most > (
         LIMIT newest.most) counted)
 """
 
-#: SQL: whether `sweep` has something to do.
+#: SQL: whether `admit_all` has work.
 DUE = f"EXISTS ({_KEYS})"
 
 
 def admit_waiting_runs(workflow_id: int, slot_key: str) -> int:
-    """Admit the waiting runs of a key, as far as the newest one's limit and policy allow; gives how many.
+    """Admit the waiting runs of a key as the newest one's limit and policy allow; returns their number.
 
-    Call it outside any transaction: the lock on the key is held for a moment only.
+    Call it outside any transaction: it holds the lock on the key only briefly.
     """
     admitted = 0
     while True:
@@ -73,17 +74,17 @@ def admit_waiting_runs(workflow_id: int, slot_key: str) -> int:
         if not surplus:
             return admitted
         for run_id in surplus:
-            # one that was admitted meanwhile is not skipped; one that is superseded may well be
+            # a run admitted meanwhile is not skipped, but may be superseded
             cancel_run(run_id, code=code, message=message, unless=_is_admitted if code == SKIPPED[0] else None)
 
 
 def start_or_queue(run: ExecutionRun) -> None:
-    """Queue a locked run: at once, or if its version has a concurrency limit, when a slot is free."""
+    """Queue a locked run: at once, or when a slot is free if its version has a concurrency limit."""
     try:
         definition = parse(run.version.definition)
         limit = compile_limit(definition.concurrency)
     except (DefinitionError, TemplateError):
-        limit = None  # the walk says what is wrong with it
+        limit = None  # the run fails with this error when it starts
     if limit is None:
         resolution.wake_runs([run.pk])
         return
@@ -96,13 +97,13 @@ def start_or_queue(run: ExecutionRun) -> None:
 
 
 def admit_after_commit(run: ExecutionRun) -> None:
-    """After the commit, admit runs with the run's key: it was made or has ended."""
+    """Admit runs with the run's key after the commit that created or ended it."""
     if run.slot_key is not None:
         transaction.on_commit(partial(admit_waiting_runs, run.workflow_id, run.slot_key))
 
 
 def admit_all() -> float | None:
-    """Admit runs of all keys that have free slots, at most a hundred keys; gives 0 when there may be more."""
+    """Admit runs of all keys that have free slots, at most `BATCH` keys; returns 0 when there may be more."""
     keys = database.run(None, f"{_KEYS} LIMIT {BATCH}", {})
     for key in keys:
         admit_waiting_runs(key.workflow_id, key.slot_key)
@@ -111,7 +112,7 @@ def admit_all() -> float | None:
 
 @transaction.atomic(durable=True)
 def _admit(workflow_id: int, slot_key: str) -> tuple[int, str, str, list[uuid.UUID]]:
-    """(how many were admitted, and the code, message and ids of runs that are to be cancelled first)."""
+    """Return (number of admitted runs, code, message and ids of the runs to cancel first)."""
     with connection.cursor() as cursor:
         name = f"automate slot {workflow_id} {slot_key}"
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
@@ -139,7 +140,7 @@ def _admitted_or(waiting: QuerySet[ExecutionRun], runs: QuerySet[ExecutionRun]) 
 
 
 def _admit_oldest(waiting: QuerySet[ExecutionRun], room: int) -> int:
-    """Admit the oldest runs that still wait once they are locked."""
+    """Admit the oldest runs that still wait once they are locked; returns their number."""
     if room <= 0:
         return 0
     oldest = list(waiting.order_by("id").values_list("pk", flat=True)[:room])

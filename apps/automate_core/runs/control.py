@@ -1,4 +1,4 @@
-"""What people do with runs: cancel them, run them again, one or many. Screens and commands call these."""
+"""Operations of people on runs: cancel and re-run, one or many. Screens, the API and commands call these."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ type Version = Literal["original", "newest"]
 
 
 class ControlError(Exception):
-    """It cannot be done as things stand; the message says why, and what can be done instead."""
+    """The operation is not possible in the present state; the message says why, and what to do instead."""
 
 
 class EndedError(ControlError):
-    """The run has ended, and what has ended never changes."""
+    """The run has ended; an ended run never changes."""
 
 
 class NotEndedError(ControlError):
-    """The run goes on: only one that has ended is run again."""
+    """The run has not ended; only an ended run can be re-run."""
 
 
 class AlreadyRerunError(ControlError):
-    """A re-run of the run succeeded or goes on: a further one would repeat its effects."""
+    """A re-run of the run succeeded or has not ended: another one would repeat its effects."""
 
 
 class NoSuchStepError(ControlError):
-    """There is no such step to start from. `paths` are those that there are."""
+    """A re-run cannot start from this step. `paths` are the steps that it can start from."""
 
     def __init__(self, message: str, paths: list[str]) -> None:
         super().__init__(f"{message}; it can start from {', '.join(paths) or 'the start only'}")
@@ -70,9 +70,9 @@ class NoSuchStepError(ControlError):
 
 @transaction.atomic
 def cancel(run: ExecutionRun, *, by: Person, reason: str = "") -> ExecutionRun:
-    """Cancel a run with the runs that it waits for: no step of theirs starts once this is committed.
+    """Cancel a run and its sub-runs: none of their steps starts after the commit.
 
-    What a worker is doing at that moment it finishes, and records. Raises NotPermittedError, EndedError.
+    A worker finishes the attempts in progress and records them. Raises NotPermittedError, EndedError.
     """
     _check_may_run(by, run.workflow)
     message = f"Cancelled by {by.get_username()}{f': {reason}' if reason else '.'}"
@@ -86,7 +86,7 @@ def cancel(run: ExecutionRun, *, by: Person, reason: str = "") -> ExecutionRun:
     return cancelled[0]
 
 
-# --- run again --------------------------------------------------------------------------------------------------------
+# --- re-run -----------------------------------------------------------------------------------------------------------
 
 
 @transaction.atomic
@@ -102,13 +102,16 @@ def rerun(
     once: bool = False,
     again: bool = True,
 ) -> ExecutionRun:
-    """Run an ended run again, as a new run with the same trace id that points to it.
+    """Create a new run from an ended one, with the same trace id; its `retried_from` is the ended run.
 
-    `start` is `start`, `failed` (the step that ended it badly) or a step's path: what is recorded of the steps before
-    is taken over and not done again. `payload`, when given, replaces the event's, and `variables` some of the
-    workflow's for this run. The same `request` again gives the run that it made; `once` refuses a run that somebody
-    has run again already, `again=False` one whose re-run succeeded or goes on.
-    Raises NotPermittedError, NotEndedError, RepeatedError, NoSuchStepError, ControlError.
+    `start` is `start`, `failed` (the step that ended the run) or a step's path: the records of earlier steps are copied
+    and the steps do not run again. `payload` replaces the event's payload, `variables` replaces some of the workflow's
+    for this run.
+
+    Repeating a `request` returns the run that it created. `once` rejects a run that was re-run before; `again=False`
+    rejects one whose re-run succeeded or has not ended.
+
+    Raises NotPermittedError, NotEndedError, AlreadyRerunError, NoSuchStepError, ControlError.
     """
     _check_may_run(by, run.workflow)
     _hold(run)
@@ -141,7 +144,7 @@ def rerun(
 
 
 def _hold(run: ExecutionRun) -> None:
-    """Nobody lets go of the run while it is read, nor answers the same request. Raises ControlError when it is gone."""
+    """Lock the run against deletion and against the same request. Raises ControlError when it was deleted."""
     if not ExecutionRun.objects.select_for_update(no_key=True).filter(pk=run.pk).values_list("pk").first():
         raise ControlError(f"run {run} was removed")
 
@@ -171,7 +174,7 @@ def _definition(version: WorkflowVersion) -> Definition:
 
 
 def _taken_over(run: ExecutionRun, version: WorkflowVersion, start: str) -> Plan:
-    """What is taken over of the earlier run's records. Raises NoSuchStepError."""
+    """Return the records that the re-run copies from the earlier run. Raises NoSuchStepError."""
     if start == "start":
         return Plan((), {})
     was, now = RunnableSteps(_definition(run.version)), RunnableSteps(_definition(version))
@@ -190,7 +193,7 @@ def _taken_over(run: ExecutionRun, version: WorkflowVersion, start: str) -> Plan
 
 
 def _failed_path(run: ExecutionRun, records: list[Record]) -> str:
-    """The path of the step that ended the run; empty when it ended before its first step. Raises ControlError."""
+    """Path of the step that ended the run; empty when it ended before its first step. Raises ControlError."""
     if run.status == RunStatus.SUCCEEDED:
         raise ControlError(f"run {run} did not fail: say which step to start from, or start")
     by_path: dict[str, Record] = {}
@@ -210,7 +213,7 @@ def _failed_path(run: ExecutionRun, records: list[Record]) -> str:
 
 
 def _edited(run: ExecutionRun, payload: Any) -> Event:
-    """The run's event with another payload. It is matched against nothing: no job is made for it."""
+    """Store a copy of the run's event with another payload. No job is created for it, so no workflow is matched."""
     event = run.event
     return Event.objects.create(
         source=f"retry:{run.pk}",
@@ -224,7 +227,7 @@ def _edited(run: ExecutionRun, payload: Any) -> Event:
 
 
 def _variables(run: ExecutionRun, version: WorkflowVersion, given: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The run's own values of variables of the workflow. Raises ControlError for a name that it does not have."""
+    """Return the run's own variable values. Raises ControlError for a variable that the workflow does not have."""
     there = _definition(version).vars
     if unknown := [name for name in given if name not in there]:
         raise ControlError(f"there is no variable {unknown[0]!r}; there is {', '.join(there) or 'none'}")
@@ -238,7 +241,7 @@ def _new_run(
     variables: dict[str, Any] | None,
     request: uuid.UUID | None,
 ) -> ExecutionRun:
-    """The new run."""
+    """Create the new run."""
     again = ExecutionRun(
         workflow=run.workflow,
         version=version,
@@ -254,8 +257,11 @@ def _new_run(
 
 
 def create_run(run: ExecutionRun) -> ExecutionRun:
-    """Store a new run that a person made. It is owed to a worker: at once, once its workflow goes on, or when its turn
-    comes. Raises ControlError when its version can no longer be read."""
+    """Store a new run that a person started, and queue it.
+
+    It starts at once, when its workflow is resumed, or when the concurrency limit admits it. Raises ControlError when
+    its version can no longer be parsed.
+    """
     definition = _definition(run.version)
     run.priority, run.created_at, run.seq = definition.priority, AutomateNow(), 1
     run.save(force_insert=True)
@@ -271,7 +277,7 @@ def create_run(run: ExecutionRun) -> ExecutionRun:
 
 
 def _note_terms(run: ExecutionRun, definition: Definition) -> None:
-    """What a new run is found by: what its version declares of its event; without one, what the earlier run had."""
+    """Store the search terms of a new run: from its event, or those of the earlier run when it has no event."""
     if run.event is not None:
         found = search_terms.find_search_terms(definition, event_scope(run.event))
     else:
@@ -280,7 +286,7 @@ def _note_terms(run: ExecutionRun, definition: Definition) -> None:
 
 
 def _copy(run: ExecutionRun, again: ExecutionRun, taken_over: Plan) -> None:
-    """Copy the attempts that stand, numbered anew, and open the containers that the target stands in."""
+    """Copy the kept attempts with new numbers, and reopen the containers around the start step."""
     wanted = {(record.path, record.attempt): record for record in taken_over.kept}
     numbers: Counter[str] = Counter()
     copies = []
@@ -315,13 +321,15 @@ def _copied(step: StepRun, again: ExecutionRun, attempt: int) -> StepRun:
     )
 
 
-# --- many at once -----------------------------------------------------------------------------------------------------
+# --- many runs --------------------------------------------------------------------------------------------------------
 
 
 @dataclass
 class BulkResult:
-    """What became of many: how many were done, of those that were refused the reason, by run, and how many were left
-    out because they were re-run already."""
+    """Result of an operation on many runs.
+
+    `done` is a number, `refused` holds the reasons by run id, and `left_out` counts the runs that were re-run before.
+    """
 
     done: int = 0
     refused: dict[str, str] = field(default_factory=dict)
@@ -329,7 +337,7 @@ class BulkResult:
 
 
 def cancel_many(runs: QuerySet[ExecutionRun], by: Person, *, reason: str = "", dry_run: bool = False) -> BulkResult:
-    """Cancel those of `runs` that have not ended, each for itself. With `dry_run`, only count them."""
+    """Cancel those of `runs` that have not ended, each in its own transaction. With `dry_run`, only count them."""
     going_on = runs.exclude(status__in=FINAL_RUN_STATES)
     return _each(_ids(going_on), lambda run: cancel(run, by=by, reason=reason), dry_run=dry_run)
 
@@ -344,8 +352,10 @@ def rerun_many(
     again: bool = False,
     dry_run: bool = False,
 ) -> BulkResult:
-    """Run those of `runs` again that have ended, each for itself, without those whose effects that would repeat unless
-    `again`. With `dry_run`, only count them."""
+    """Re-run those of `runs` that have ended, each in its own transaction. With `dry_run`, only count them.
+
+    Runs whose effects a re-run would repeat are left out unless `again`.
+    """
     ended = runs.filter(status__in=FINAL_RUN_STATES)
     chosen, left_out = reruns.choose_reruns(_ids(ended), again=again)
 
@@ -358,7 +368,7 @@ def rerun_many(
 
 
 def retry_step_now_many(runs: QuerySet[ExecutionRun], path: str, by: Person, *, dry_run: bool = False) -> BulkResult:
-    """Make the next attempt of the step at `path` now, in those of `runs` that wait there."""
+    """Retry the step at `path` now, in those of `runs` that wait for its next attempt."""
     there = Wait.objects.filter(path=path, status=WaitStatus.OPEN, kind=Wait.Kind.RETRY)
     waiting = runs.filter(pk__in=there.values("run"))
     return _each(_ids(waiting), lambda run: approvals.retry_step_now(there.get(run=run), by=by), dry_run=dry_run)
@@ -373,7 +383,7 @@ def skip_step_many(
     reason: str = "",
     dry_run: bool = False,
 ) -> BulkResult:
-    """Have the step at `path` passed over, in those of `runs` that wait there."""
+    """Skip the step at `path`, in those of `runs` that wait there."""
     there = Wait.objects.filter(path=path, status=WaitStatus.OPEN)
     waiting = runs.filter(pk__in=there.values("run"))
 
@@ -384,12 +394,12 @@ def skip_step_many(
 
 
 def _ids(runs: QuerySet[ExecutionRun]) -> list[uuid.UUID]:
-    """Oldest first: what is made meanwhile is left alone."""
+    """Ids of the runs, oldest first; runs created later are not included."""
     return list(runs.order_by("id").values_list("pk", flat=True))
 
 
 def _each(ids: list[uuid.UUID], act: Callable[[ExecutionRun], Any], *, dry_run: bool) -> BulkResult:
-    """Act on each run in a transaction of its own."""
+    """Act on each run in its own transaction."""
     result = BulkResult(done=len(ids) if dry_run else 0)
     for first in range(0, 0 if dry_run else len(ids), BATCH):
         batch = ExecutionRun.objects.select_related("workflow__published", "version", "event")

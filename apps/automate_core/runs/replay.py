@@ -1,7 +1,7 @@
-"""Replaying an event: its payload is stored again as a new event, for the workflows that a person chooses.
+"""Replay of an event: its payload is stored again as a new event, for the workflows that a person chooses.
 
-The replay has the trace id of the first, and points to it. Only workflows whose published triggers take the event are
-started, by the code that matches events.
+The new event has the trace id of the first, and its `replay_of` is the first. Only workflows whose published triggers
+match the event can start, by the same code that matches events.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from automate_governance.permissions import NotPermittedError, Person, permitted
 
 @dataclass(frozen=True, kw_only=True)
 class StartableWorkflow:
-    """A workflow that takes an event now; `may_run` says whether this person may start it."""
+    """A workflow that the event matches now; `may_run` says whether this person may start it."""
 
     workflow: Workflow
     version: WorkflowVersion
@@ -42,7 +42,7 @@ class ReplayResult:
 
 
 def replay_refusal(event: Event) -> str:
-    """Why an event is not replayed, whoever asks; empty when it may be."""
+    """Reason why an event cannot be replayed by any person; empty when it can."""
     kind = event.source.partition(":")[0]
     if kind == "call":
         return "this event is a call from another workflow: run that workflow's run again instead"
@@ -54,10 +54,9 @@ def replay_refusal(event: Event) -> str:
 
 
 def find_startable(event: Event, by: Person) -> list[StartableWorkflow]:
-    """The workflows that would take the event now, as far as the person may know them. Nothing starts.
+    """Return the workflows that the event matches now and the person may view. Nothing starts.
 
-    A filter tells something of what it is tried on, so that it takes the right to read the event. Raises
-    NotPermittedError.
+    A match reveals something about the event, so it needs the permission to view its payload. Raises NotPermittedError.
     """
     if not access.may_access_event(by, "view_payload", event):
         raise NotPermittedError(f"{by.get_username()} may not read what this event carries")
@@ -75,9 +74,9 @@ def find_startable(event: Event, by: Person) -> list[StartableWorkflow]:
 
 @transaction.atomic
 def replay_event(event: Event, workflows: Collection[int], *, by: Person) -> ReplayResult:
-    """Start these workflows, by key, from a copy of the event. All or none.
+    """Start these workflows, by primary key, from a copy of the event: all or none.
 
-    Raises NotPermittedError, and ControlError when one of them does not take the event, or none is named.
+    Raises NotPermittedError, and ControlError when the event does not match one of them, or the list is empty.
     """
     if reason := replay_refusal(event):
         raise ControlError(reason)

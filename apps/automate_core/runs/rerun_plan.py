@@ -1,7 +1,7 @@
-"""Which records of an earlier run stand when it is run again from one of its steps: decided on values alone.
+"""Plan of a re-run from a step: which records of the earlier run are kept. Pure functions on values.
 
-A path names a step by the keys of the steps around it, `route/each[3]/notify`, so that a record of one version is found
-again in another: as long as the same steps stand around it.
+A path names a step by the keys of the steps around it, `route/each[3]/notify`, so a record of one version is found in
+another as long as the same steps are around it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from automate_core.states import StepStatus
 
 @dataclass(frozen=True)
 class Record:
-    """An attempt as far as it matters here."""
+    """The fields of an attempt that the plan needs."""
 
     path: str
     attempt: int
@@ -36,7 +36,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Plan:
-    """Attempts that are copied as they are, and containers that are entered again: their output by path."""
+    """Attempts that are copied unchanged, and the output of containers that are reopened, by path."""
 
     kept: tuple[Record, ...]
     entered: Mapping[str, Any]
@@ -49,11 +49,11 @@ class RunnableSteps(StepIndex):
         super().__init__(definition.steps, enabled_only=True)
 
     def position(self, path: str) -> StepPosition | None:
-        """The step at a path; None when this version has no such step there."""
+        """Return the position of the step at a path; None when this version has no such step."""
         return self.at(tuple(part.key for part in path_parts(path)))
 
     def same_kind(self, path: str, other: RunnableSteps) -> bool:
-        """Whether the steps of the path are there in both, and of one kind: what was recorded can be read again."""
+        """Whether all steps of the path exist in both versions with the same kind, so that its records remain valid."""
         keys = tuple(part.key for part in path_parts(path))
         for length in range(1, len(keys) + 1):
             mine, theirs = self.at(keys[:length]), other.at(keys[:length])
@@ -62,9 +62,9 @@ class RunnableSteps(StepIndex):
         return True
 
     def is_before(self, path: str, target: str) -> bool:
-        """Whether what is recorded at `path` stands when the run starts again at `target`.
+        """Whether the records at `path` are kept when the run starts again at `target`.
 
-        That is what comes first, and what went on beside it: other tracks of a parallel step, other items of a loop.
+        Kept are earlier steps, and steps beside the target: other parallel branches, other items of a loop.
         """
         mine, theirs = path_parts(path), path_parts(target)
         for depth, (one, other) in enumerate(zip(mine, theirs, strict=False)):
@@ -76,12 +76,12 @@ class RunnableSteps(StepIndex):
         return False
 
     def is_action(self, path: str) -> bool:
-        """Whether the step of the path is an action."""
+        """Whether the step at the path is an action."""
         place = self.position(path)
         return place is not None and isinstance(place.step, ActionStep)
 
     def leads_somewhere(self, record: Record) -> bool:
-        """Whether the routes that a branch took are still there. Other steps lead where they stand."""
+        """Whether the routes that a branch took still exist. True for other steps."""
         place = self.position(record.path)
         if place is None or not isinstance(place.step, BranchStep):
             return True
@@ -89,7 +89,7 @@ class RunnableSteps(StepIndex):
         return {*(output.get("routes") or [output.get("route")])} <= {slot.key for slot in slots(place.step)}
 
     def goes_on_after_failure(self, path: str, target: str) -> bool:
-        """Whether a failure of the step is dealt with: by itself, or by a try in whose later part the target is."""
+        """Whether the run continues after the step failed, by its error steps or in a later slot of a try step."""
         place = self.position(path)
         if place is not None and isinstance(place.step, ActionStep) and place.step.on_error is not None:
             return True
@@ -109,7 +109,7 @@ class RunnableSteps(StepIndex):
 
 
 def is_around(path: str, target: str) -> bool:
-    """Whether the step of `path` holds the one of `target`, in the iteration that the target stands in."""
+    """Whether the step at `path` contains `target`, in the same iteration."""
     mine, theirs = path_parts(path), path_parts(target)
     if len(mine) > len(theirs) or path == target:
         return False
@@ -120,7 +120,7 @@ def is_around(path: str, target: str) -> bool:
 
 
 def plan(records: Iterable[Record], target: str, was: RunnableSteps, now: RunnableSteps) -> Plan:
-    """What stands of a run's records when it starts again at `target`, in the version that `now` outlines."""
+    """Return the records that are kept when the run starts again at `target`, in the version of `now`."""
     by_path: dict[str, list[Record]] = {}
     for record in records:
         if now.same_kind(record.path, was):
@@ -132,7 +132,7 @@ def plan(records: Iterable[Record], target: str, was: RunnableSteps, now: Runnab
         around = is_around(path, target)
         if around and not now.is_action(path):
             entered[path] = _leading_to(target, path, last[path].output, now)
-        elif around:  # its error steps hold the target
+        elif around:  # its error steps contain the target
             kept += attempts
         elif now.is_before(path, target):
             kept += _standing(attempts, last, target, now)
@@ -140,8 +140,9 @@ def plan(records: Iterable[Record], target: str, was: RunnableSteps, now: Runnab
 
 
 def _standing(attempts: list[Record], last: Mapping[str, Record], target: str, now: RunnableSteps) -> list[Record]:
-    """The attempts of a path that are copied: of what ended well, or was passed over, the last; of a failure that was
-    dealt with all.
+    """Return the attempts of a path that are copied.
+
+    After a success or a skip it is the last attempt; after a failure that the run continued from, all of them.
     """
     ended = last[attempts[0].path]
     if ended.status in {StepStatus.SUCCEEDED, StepStatus.SKIPPED} and now.leads_somewhere(ended):
@@ -151,7 +152,7 @@ def _standing(attempts: list[Record], last: Mapping[str, Record], target: str, n
 
 
 def _ended_well_around(path: str, last: Mapping[str, Record]) -> bool:
-    """Whether a step around it ended well in spite of what is recorded at `path`."""
+    """Whether a step around it succeeded in spite of the failure at `path`."""
     above = step_paths.parent_path(path)
     while above:
         around = last.get(above)
@@ -162,7 +163,7 @@ def _ended_well_around(path: str, last: Mapping[str, Record]) -> bool:
 
 
 def _leading_to(target: str, path: str, output: Any, now: RunnableSteps) -> Any:
-    """The output of a container that is entered again. A branch's leads to the target, in whatever arm it is now."""
+    """Return the output of a reopened container. For a branch it names the route that holds the target now."""
     container = now.position(path)
     inner = now.position("/".join(target.split("/")[: path.count("/") + 2]))
     if container is None or inner is None or not isinstance(container.step, BranchStep):

@@ -1,4 +1,4 @@
-"""What came of re-running a run: the one rule by which lists show it, and by which re-running many leaves runs out."""
+"""Outcome of re-runs: one rule for their display in lists and for the runs that a bulk re-run leaves out."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ BATCH = 5_000
 OPEN = frozenset(RunStatus) - FINAL_RUN_STATES
 DELETED = "deleted"  #: the state of a re-run that retention deleted: it may have succeeded
 
-# Each run with its re-runs and theirs. OFFSET 0 keeps the planner to one look into the index of re-runs for each.
-# A run that was re-run, but has no re-run any more, stands for the one that was deleted.
+# Each run with its re-runs and their re-runs. OFFSET 0 makes the planner use one index look-up for each.
+# A run that was re-run but has no re-run represents the deleted one.
 _RERUNS = """
 WITH RECURSIVE chain AS (
     SELECT run.id AS root, run.id, run.status, run.rerun_at FROM automate_core_executionrun run
@@ -36,24 +36,25 @@ WHERE chain.id <> chain.root OR last.deleted ORDER BY chain.root, chain.id
 
 @dataclass(frozen=True)
 class Rerun:
-    """The re-run that counts for a run, and its state; of one that was deleted, the run that it repeated."""
+    """The re-run that counts for a run, and its state. For a deleted one, `run` is the run that it repeated."""
 
     run: uuid.UUID
     status: str
 
     @property
     def is_open(self) -> bool:
-        """Whether it goes on."""
+        """Whether it has not ended."""
         return self.status in OPEN
 
     @property
     def repeats_effects(self) -> bool:
-        """Whether its effects would be repeated by a further re-run."""
+        """Whether another re-run would repeat its effects."""
         return self.is_open or self.status in {RunStatus.SUCCEEDED, DELETED}
 
 
 def find_reruns(runs: Iterable[uuid.UUID]) -> dict[uuid.UUID, Rerun]:
-    """For each of those that was re-run: the re-run that succeeded, else one that goes on, else the latest."""
+    """Return the re-run that counts for each run that was re-run: one that succeeded, else an open one, else the
+    latest."""
     return {root: max(reruns, key=_weight) for root, reruns in _all(runs).items()}
 
 
@@ -75,7 +76,10 @@ def _all(runs: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Rerun]]:
 
 @dataclass(frozen=True)
 class RerunExclusions:
-    """How many of many runs are left out, by what became of their re-runs; `superseded`: by one that is among them."""
+    """Numbers of runs that a bulk re-run leaves out, by the outcome of their re-runs.
+
+    `superseded` counts runs whose later re-run is in the same selection.
+    """
 
     succeeded: int = 0
     open: int = 0
@@ -84,12 +88,12 @@ class RerunExclusions:
 
     @property
     def by_choice(self) -> int:
-        """Those that a person may choose to re-run all the same."""
+        """Number of runs that a person may still choose to re-run."""
         return self.succeeded + self.open + self.deleted
 
     @property
     def words(self) -> str:
-        """`25 already succeeded, 3 are being re-run`; empty when none is left out."""
+        """Description, such as `25 already succeeded, 3 are being re-run`; empty when none is left out."""
         said = (
             (self.succeeded, "already succeeded"),
             (self.open, "{are} being re-run"),
@@ -105,10 +109,10 @@ def _agree(text: str, count: int) -> str:
 
 
 def choose_reruns(runs: Collection[uuid.UUID], *, again: bool = False) -> tuple[list[uuid.UUID], RerunExclusions]:
-    """Those of `runs` that are to be re-run, in their order, and how many are left out.
+    """Return those of `runs` that are to be re-run, in the same order, and how many are left out.
 
-    A run whose re-run succeeded or goes on would repeat effects: it is left out unless `again`. Of a run and a failed
-    re-run of it, the later one alone is re-run.
+    A run whose re-run succeeded or has not ended would repeat effects: it is left out unless `again`. Of a run and its
+    failed re-run, only the later one is re-run.
     """
     among, chosen, left = set(runs), [], Counter[str]()
     reruns = _all(runs)

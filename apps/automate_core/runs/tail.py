@@ -1,4 +1,4 @@
-"""Follows the runs of an event, for terminals and tests."""
+"""Follow the runs of an event, for terminals and tests."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ LAST_PAUSE_SECONDS = 0.5
 
 
 class StillRunningError(TimeoutError):
-    """The runs did not end in the given time."""
+    """The runs did not end within the given time."""
 
 
 def follow_delivery(event_id: uuid.UUID, *, seconds: float) -> Iterator[StepRun | ExecutionRun]:
-    """The steps of the event's runs as they end, and each run once it has ended.
+    """Yield the steps of the event's runs as they end, and each run when it has ended.
 
-    Yields nothing when the event matched no workflow. Raises StillRunningError.
+    Yields nothing when the event matches no workflow. Raises StillRunningError after `seconds`.
     """
     until = time.monotonic() + seconds
     pause = FIRST_PAUSE_SECONDS
@@ -53,7 +53,7 @@ def follow_delivery(event_id: uuid.UUID, *, seconds: float) -> Iterator[StepRun 
 
 
 def run_url(run: ExecutionRun) -> str:
-    """The address of a run's page; empty on a site without the studio."""
+    """Return the URL of a run's page; empty on a site without the studio."""
     try:
         return f"{settings.AUTOMATE_SITE_URL}{reverse('admin:automate_core_executionrun_change', args=[run.pk])}"
     except NoReverseMatch:
@@ -61,7 +61,7 @@ def run_url(run: ExecutionRun) -> str:
 
 
 def describe_run(run: ExecutionRun) -> str:
-    """How a run ended, why, and where to look: one line."""
+    """Describe a run in one line: its state, the error and its URL."""
     why = ""
     if run.error:
         step = f"{run.error['step']}: " if run.error.get("step") else ""

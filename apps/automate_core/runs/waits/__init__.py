@@ -1,1 +1,1 @@
-"""Durable pauses of a run, and what resolves them."""
+"""Durable pauses of a run, and the operations that resolve them."""

@@ -1,6 +1,4 @@
-"""What people decide of steps that wait: approvals by those who were asked, whether an attempt in doubt took effect,
-that one is to be tried again now, or passed over.
-"""
+"""Decisions of people on waiting steps: approvals, reviews of attempts in doubt, retries and skips."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
 
-#: The kinds of waits of single steps that may be passed over.
+#: Kinds of waits of single steps that can be skipped.
 SKIPPABLE = frozenset(
     {
         Wait.Kind.RETRY,
@@ -35,24 +33,24 @@ SKIPPABLE = frozenset(
 
 
 class NotOpenError(Exception):
-    """The wait has been answered, or its run has ended, or it is of another kind; the message says which."""
+    """The wait was resolved, its run has ended, or it is of another kind; the message says which."""
 
 
 class OutcomeError(ValueError):
-    """The approval has no such outcome; the message lists those it has."""
+    """The approval has no such outcome; the message lists its outcomes."""
 
 
 class HandOverError(ValueError):
-    """Those people cannot be asked in place of others; the message says why."""
+    """These people cannot become assignees; the message says why."""
 
 
 def open_approvals_for(user: User) -> QuerySet[Wait]:
-    """The open approvals that wait for this person, or for one of their groups."""
+    """Open approvals assigned to this person or to one of their groups."""
     return approvals_for(user).filter(status=WaitStatus.OPEN).exclude(run__status__in=FINAL_RUN_STATES)
 
 
 def approvals_for(user: User) -> QuerySet[Wait]:
-    """The approvals, open or not, for which this person was asked."""
+    """Approvals in any state assigned to this person or to one of their groups, without those that exclude them."""
     if not user.is_active or isinstance(user, AnonymousUser):
         return Wait.objects.none()
     assigned = WaitAssignee.objects.filter(Q(user=user) | Q(group__user=user), excluded=False)
@@ -63,7 +61,7 @@ def approvals_for(user: User) -> QuerySet[Wait]:
 
 
 def visible_approvals(user: User) -> QuerySet[Wait]:
-    """The approvals whose page this person may open: those they were asked for, have decided or may reassign."""
+    """Approvals whose page this person may open: those assigned to them, decided by them, or that they may reassign."""
     if not user.is_active or isinstance(user, AnonymousUser):
         return Wait.objects.none()
     waits = Wait.objects.filter(kind=Wait.Kind.APPROVAL)
@@ -72,30 +70,32 @@ def visible_approvals(user: User) -> QuerySet[Wait]:
 
 
 def reassignable_approvals(user: User) -> QuerySet[Wait]:
-    """The approvals, open or not, that this person may ask other people to decide: those of workflows that they operate
-    and whose payloads they may see, as approvals show these."""
+    """Approvals in any state that this person may reassign.
+
+    It needs the permissions to operate the workflow and to view its payloads, which approvals show.
+    """
     waits = Wait.objects.filter(kind=Wait.Kind.APPROVAL)
     return permitted(user, "view_payload", permitted(user, "operate", waits))
 
 
 def is_asked(wait: Wait, person: Person) -> bool:
-    """Whether this person may decide it, were it open."""
+    """Whether this person may decide the approval while it is open."""
     return approvals_for(person).filter(pk=wait.pk).exists()
 
 
 def may_delegate(wait: Wait, person: Person) -> bool:
-    """Whether an assignee may ask somebody else in their place: the step lets them, or they may run its workflow."""
+    """Whether an assignee may delegate: the step allows it, or the person may run its workflow."""
     return bool((wait.data or {}).get("delegate")) or can(person, "run", wait.run.workflow)
 
 
 def approving_outcome(wait: Wait) -> str:
-    """The outcome that approves, which is the first: it alone needs the fields that the form requires."""
+    """Key of the approving outcome, the first one: only it needs the required fields of the form."""
     return next((str(each["key"]) for each in (wait.data or {}).get("outcomes", [])), "")
 
 
 @transaction.atomic
 def decide_approval(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None = None) -> Wait:
-    """Answer an approval, once. Only an assignee may, a superuser no more than others.
+    """Decide an approval, once. Only an assignee may; superusers need to be assignees, too.
 
     Raises NotPermittedError, NotOpenError, OutcomeError, and AnswersError for the form.
     """
@@ -120,7 +120,7 @@ def decide_approval(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any
 
 @transaction.atomic
 def delegate_approval(wait: Wait, *, by: Person, to: Person) -> Wait:
-    """Ask somebody else in place of an assignee, who is not asked any more; a group that was asked stays so.
+    """Replace the assignee `by` with another person. Assigned groups stay.
 
     Raises NotPermittedError, NotOpenError, HandOverError.
     """
@@ -141,7 +141,7 @@ def delegate_approval(wait: Wait, *, by: Person, to: Person) -> Wait:
 
 @transaction.atomic
 def reassign_approval(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: Iterable[Group] = ()) -> Wait:
-    """Ask other people in place of those who were asked, for who operates the workflow.
+    """Replace all assignees, as a person who operates the workflow.
 
     Raises NotPermittedError, NotOpenError, HandOverError.
     """
@@ -167,8 +167,10 @@ def reassign_approval(wait: Wait, *, by: Person, users: Iterable[Person] = (), g
 def resolve_review(
     wait: Wait, *, by: Person, outcome: Literal["succeeded", "failed", "again"], output: Any = None
 ) -> Wait:
-    """Say what became of an attempt whose outcome is in doubt: it took effect, with that output; it did not; or do
-    it again. Raises NotPermittedError, NotOpenError."""
+    """Resolve a review of an attempt in doubt: it took effect with that output, it did not, or it runs again.
+
+    Raises NotPermittedError, NotOpenError.
+    """
     run, wait = _to_decide(wait, by)
     if wait.kind != Wait.Kind.REVIEW:
         raise NotOpenError("Nobody has to review this step.")
@@ -180,7 +182,7 @@ def resolve_review(
 
 @transaction.atomic
 def retry_step_now(wait: Wait, *, by: Person) -> Wait:
-    """Make a step's next attempt now instead of when it is due. Raises NotPermittedError, NotOpenError."""
+    """Retry a step now instead of at its due time. Raises NotPermittedError, NotOpenError."""
     run, wait = _to_decide(wait, by)
     if wait.kind != Wait.Kind.RETRY:
         raise NotOpenError("This step does not wait for another try.")
@@ -192,10 +194,10 @@ def retry_step_now(wait: Wait, *, by: Person) -> Wait:
 
 @transaction.atomic
 def skip_step(wait: Wait, *, by: Person, output: Any = None, reason: str = "") -> Wait:
-    """Have a step that waits passed over: later steps see `output` as its own.
+    """Skip a waiting step: later steps see `output` as its output.
 
-    A run that the step waits for goes on. What people were asked to approve is not passed over: others may be asked in
-    their place. Raises NotPermittedError, NotOpenError.
+    A sub-run that the step waits for continues. An approval cannot be skipped, only reassigned. Raises
+    NotPermittedError, NotOpenError.
     """
     run, wait = _to_decide(wait, by)
     if wait.kind not in SKIPPABLE:
@@ -208,7 +210,7 @@ def skip_step(wait: Wait, *, by: Person, output: Any = None, reason: str = "") -
 
 
 def _to_decide(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
-    """The locked run and wait, for who may run the workflow. Raises NotPermittedError, NotOpenError."""
+    """Lock the run and the wait, for a person who may run the workflow. Raises NotPermittedError, NotOpenError."""
     run, wait = _locked(wait)
     if not can(by, "run", run.workflow):
         raise NotPermittedError(f"{by.get_username()} may not run the workflow {run.workflow.slug}")
@@ -216,7 +218,7 @@ def _to_decide(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
 
 
 def lock_to_reassign(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
-    """The locked run and open wait, for who may reassign it. Raises NotPermittedError, NotOpenError."""
+    """Lock the run and the open wait, for a person who may reassign it. Raises NotPermittedError, NotOpenError."""
     if not reassignable_approvals(by).filter(pk=wait.pk).exists():
         raise NotPermittedError(
             f"{by.get_username()} may not reassign approvals of the workflow {wait.run.workflow.slug}:"
@@ -228,7 +230,7 @@ def lock_to_reassign(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
 
 
 def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
-    """The run and the wait as they stand, locked in that order. Raises NotOpenError when they are gone."""
+    """Lock and reload the run, then the wait. Raises NotOpenError when one of them was deleted."""
     run = resolution.lock_run(wait.run_id)
     current = Wait.objects.select_for_update(no_key=True).filter(pk=wait.pk).first()
     if run is None or current is None:
@@ -237,7 +239,7 @@ def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
 
 
 def _answer(wait: Wait, run: ExecutionRun, by: Person, **outcome: Any) -> None:
-    """Resolve a locked wait by what a person said, and wake its run."""
+    """Resolve a locked wait with a person's decision, and wake its run."""
     resolution.resolve_wait(wait, run, {**outcome, "by": by.get_username(), "at": database.now().isoformat()})
 
 
@@ -248,12 +250,12 @@ def _check_open(wait: Wait, run: ExecutionRun) -> None:
     if run.status in FINAL_RUN_STATES or wait.status == WaitStatus.CANCELLED:
         raise NotOpenError("The run has ended, so there is nothing to decide.")
     is_late = wait.kind == Wait.Kind.APPROVAL and wait.due_at is not None and wait.due_at <= database.now()
-    if wait.status != WaitStatus.OPEN or is_late:  # late, and no worker has noted it yet
+    if wait.status != WaitStatus.OPEN or is_late:  # past its deadline, and no worker has expired it yet
         raise NotOpenError("The time to decide is over.")
 
 
 def check_assignable(wait: Wait, people: Iterable[Person]) -> None:
-    """Raises HandOverError for an inactive account, and for one that the step leaves out."""
+    """Raise HandOverError for an inactive account, and for a person whom the step excludes."""
     barred = set(wait.assignees.filter(excluded=True).values_list("user", flat=True))
     for person in people:
         if not person.is_active:
@@ -263,10 +265,10 @@ def check_assignable(wait: Wait, people: Iterable[Person]) -> None:
 
 
 def approval_name(wait: Wait) -> str:
-    """What an approval is called."""
+    """Name of an approval."""
     return str((wait.data or {}).get("name") or title_of_key(key_of(wait.path)))
 
 
 def assignee_names(wait: Wait) -> list[str]:
-    """Those who are asked to decide."""
+    """Names of the assigned people and groups, sorted."""
     return sorted(map(str, wait.assignees.filter(excluded=False).select_related("user", "group")))

@@ -1,4 +1,4 @@
-"""Signed single-use addresses that a step waits for, and what happens when somebody posts to one."""
+"""Callbacks: signed single-use URLs that a step waits for, and the requests to them."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ EMPTY = Answer(400, {"error": "The body is empty, and the callback is still open
 
 
 def receive_callback(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
-    """Hand a payload to the wait at `path`, also when the run has yet to come there. The first one counts.
+    """Resolve the wait at `path` with a payload, even before the run reaches it. Only the first payload counts.
 
-    Who answers may say again what a step has sent there: that is masked.
+    The payload may repeat secrets that the step sent out: they are masked.
     """
     known = version_secrets.load_run_redactor(run_id)
     return _take(
@@ -56,7 +56,7 @@ def _take(run_id: uuid.UUID, path: str, outcome: dict[str, Any]) -> Answer:
     run = resolution.lock_run(run_id)
     waits = Wait.objects.filter(run=run_id, path=path, kind=Wait.Kind.CALLBACK)
     if waits.filter(status=WaitStatus.RESOLVED, outcome__outcome="received").exists():
-        return USED  # whether the run has ended meanwhile or not
+        return USED  # also when the run has ended
     if run is None or run.status in FINAL_RUN_STATES:
         return OVER
     wait = waits.order_by("id").last()
@@ -70,7 +70,7 @@ def _take(run_id: uuid.UUID, path: str, outcome: dict[str, Any]) -> Answer:
 
 
 def _answer_ahead(run: ExecutionRun, path: str, outcome: dict[str, Any]) -> None:
-    """The answer lies ready for the run, which may be about to park for it: that it notices by `wakes`."""
+    """Store the payload as a resolved wait before the run waits for it; a run about to park notices by `wakes`."""
     run.seq += 1
     run.save(update_fields=["seq"])
     Wait.objects.create(
@@ -82,13 +82,15 @@ def _answer_ahead(run: ExecutionRun, path: str, outcome: dict[str, Any]) -> None
 
 @method_decorator(csrf_exempt, name="dispatch")
 class CallbackView(View):
-    """`POST /hooks/callback/<token>/`. The token is the credential, and the signature where the wait demands one:
-    neither cookies nor session are read."""
+    """`POST /hooks/callback/<token>/`. The token is the credential, with a signature if the wait requires one.
+
+    Neither cookies nor session are read.
+    """
 
     audit_source = Source.WEBHOOK
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """202 with the trace id; 400, 401, 404, 409, 410, 413, 415 or 503 with a reason."""
+        """Respond 202 with the trace id; or 400, 401, 404, 409, 410, 413, 415 or 503 with a reason."""
         answer = self._answer(request, known := read_callback_token(token))
         if 400 <= answer.status < 500:
             rejected_callbacks.record_rejected_callback(
@@ -97,7 +99,7 @@ class CallbackView(View):
         return build_response(answer)
 
     def http_method_not_allowed(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        """405: what only looks, such as a mail scanner, uses nothing up."""
+        """Respond 405: a GET, such as a mail scanner's, does not use up the callback."""
         return build_response(METHOD_NOT_ALLOWED)
 
     def _answer(self, request: HttpRequest, known: tuple[uuid.UUID, str] | None) -> Answer:
@@ -114,11 +116,11 @@ class CallbackView(View):
             return self._verified(delivery, *known)
         except BodyError as error:
             return Answer(error.status, {"error": str(error)})
-        except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
+        except Exception as error:  # noqa: BLE001 - for any error, the sender is asked to retry
             return error_answer(error)
 
     def _verified(self, delivery: Delivery, run_id: uuid.UUID, path: str) -> Answer:
-        """Raises BodyError, and whatever keeps the signature from being verified."""
+        """Verify the signature if one is required. Raises BodyError, and errors that prevent the verification."""
         demand = callback_signatures.find_required_signature(run_id, path)
         if demand is None:
             return receive_callback(

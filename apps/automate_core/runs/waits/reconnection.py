@@ -1,7 +1,7 @@
-"""Steps that wait for a connection: once it works again, all of them go on in one transaction.
+"""Waits for a connection: when it works again, all its waiting steps continue in one transaction.
 
-A worker opens such a wait when it reads that the connection needs a person. When the connection was repaired before the
-wait was written, the maintenance task resolves it.
+A worker opens such a wait when the connection needs a person. When the connection was repaired before the wait was
+stored, the maintenance task resolves it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _MENDED = """NOT EXISTS (
     SELECT FROM automate_connectors_connection c
     WHERE c.slug = wait.data->>'connection' AND c.health = 'reconnect')"""
 
-#: SQL: whether `release` has something to do.
+#: SQL: whether `resolve_missed_waits` has work.
 DUE = f"""EXISTS (
     SELECT FROM automate_core_wait wait WHERE wait.kind = 'reconnect' AND wait.status = 'open' AND {_MENDED})"""
 
@@ -56,7 +56,7 @@ def resume_waiting_steps(sender: Any, connection: Connection, **_: Any) -> None:
 
 
 def resolve_missed_waits() -> float | None:
-    """Resolve waits whose connection was repaired or deleted before they were written: a maintenance task."""
+    """Resolve waits whose connection was repaired or deleted before they were stored: a maintenance task."""
     with transaction.atomic():
         database.run(None, _RESUME.format(which=_MENDED), {})
     notify.after_commit()

@@ -1,4 +1,4 @@
-"""The audit trail of callbacks that were refused: who tries addresses shows, and a flood of tries fills nothing."""
+"""Audit entries for rejected callbacks, limited per minute: a flood of requests cannot fill the audit trail."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from automate_governance.permissions import SITE
 
 log = logging.getLogger(__name__)
 
-MOST = 30  #: entries that a process writes in a minute; the next one says how many it left out
+MOST = 30  #: entries per minute and process; the next entry counts those left out
 
 
 class _Minute:
-    """How many were recorded in this minute, and how many left out since the last that was. Thread-safe."""
+    """Count of entries in the current minute, and of those left out since the last entry. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -28,7 +28,7 @@ class _Minute:
         self._recorded = self._left_out = 0
 
     def take(self) -> int | None:
-        """None when there is no room; else how many were left out before."""
+        """Return how many entries were left out before; None when the minute is full."""
         with self._lock:
             now = time.monotonic()
             if now >= self._ends:
@@ -45,7 +45,7 @@ minute = _Minute()
 
 
 def record_rejected_callback(status: int, reason: str, run_id: uuid.UUID | None) -> None:
-    """One was refused: for a run, or for None with an address that we never made."""
+    """Record a rejected callback in the audit trail; `run_id` is None for a URL that the site never issued."""
     left_out = minute.take()
     if left_out is None:
         return

@@ -1,4 +1,4 @@
-"""Resolving waits: lock the run, close the wait and wake the run, in one transaction.
+"""Resolution of waits: lock the run, close the wait and wake the run, in one transaction.
 
 Rows are locked in the order of docs/adr/0004: parent run, run, waits, job.
 """
@@ -26,7 +26,7 @@ WITH woken_runs AS (
 
 
 def lock_run(run_id: uuid.UUID) -> ExecutionRun | None:
-    """Lock a run after its parent; None when it was deleted. Call it inside a transaction."""
+    """Lock a run after its parent; None when it was deleted. Call it in a transaction."""
     runs = ExecutionRun.objects.select_for_update(no_key=True)
     parent = ExecutionRun.objects.filter(pk=run_id).values_list("parent", flat=True).first()
     if parent is not None:
@@ -47,6 +47,6 @@ def resolve_wait(wait: Wait, run: ExecutionRun, outcome: Any) -> None:
 
 
 def wake_runs(run_ids: Iterable[uuid.UUID]) -> None:
-    """Make a job for each of these locked runs, or bring theirs forward. Ended runs stay as they are."""
+    """Create a job for each of these locked runs, or make its job due now. Ended runs stay as they are."""
     database.run(None, WAKE, {"runs": list(run_ids)})
     notify.after_commit()

@@ -1,4 +1,4 @@
-"""Waits for sub-runs: resolved when the sub-run has ended, or when no workflow was there to start."""
+"""Waits for sub-runs: resolved when the sub-run has ended, or when no workflow could be started."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from automate_core.runs.cancellation import cancel_run
 
 MOST = 500
 
-# A call whose dispatch is done and that made no run found no published workflow.
+# A call whose dispatch job is completed without a run found no published workflow.
 ANSWER = f"""
 WITH ended_calls AS MATERIALIZED (
     SELECT wait.id, wait.run_id, CASE WHEN child.id IS NULL
@@ -40,7 +40,7 @@ WITH ended_calls AS MATERIALIZED (
 RETURNING id
 """  # noqa: S608 - one of our own texts inside another
 
-#: SQL: whether `resolve_waits` may have something to do.
+#: SQL: whether `resolve_waits` may have work.
 DUE = "EXISTS (SELECT FROM automate_core_wait WHERE status = 'open' AND kind = 'child')"
 
 # Sub-runs whose wait was cancelled, as when a parallel branch failed.
@@ -51,12 +51,12 @@ JOIN automate_core_wait wait
 WHERE child.parent_id IS NOT NULL AND child.status IN ('queued', 'running', 'waiting') AND wait.status = 'cancelled'
 """
 
-#: SQL: whether there are such runs.
+#: SQL: whether `cancel_orphans` has work.
 ORPHANED = f"EXISTS ({_ORPHANS})"
 
 
 def resolve_waits() -> float | None:
-    """Resolve the waits whose sub-runs have ended, and wake the parents; gives 0 when there may be more."""
+    """Resolve the waits whose sub-runs have ended, and wake the parents; returns 0 when there may be more."""
     answered = database.run(None, ANSWER, {})
     if answered:
         notify.after_commit()
@@ -64,7 +64,7 @@ def resolve_waits() -> float | None:
 
 
 def cancel_orphans() -> float | None:
-    """Cancel the sub-runs whose wait was cancelled; gives 0 when there may be more."""
+    """Cancel the sub-runs whose wait was cancelled; returns 0 when there may be more."""
     orphans = [row.id for row in database.run(None, f"{_ORPHANS} ORDER BY child.id LIMIT {MOST}", {})]
     for run_id in orphans:
         cancel_run(run_id, code="cancelled", message="The step that waited for it was withdrawn.")
