@@ -1,4 +1,4 @@
-"""People and groups in the admin's own look."""
+"""Admin pages of users and groups."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ admin.site.unregister(Group)
 
 
 class PeoplePage(AuditorReadMixin):
-    """Auditors read it, and its history is that of the audit trail."""
+    """Page that auditors may read; its history is the audit trail."""
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """What was done to it."""
+        """Show the audit trail of the object. Raises Http404."""
         obj = self.get_object(request, object_id)  # type: ignore[attr-defined]
         if obj is None:
             raise Http404
@@ -37,7 +37,7 @@ class PeoplePage(AuditorReadMixin):
 
 @admin.register(User)
 class UserAdmin(HandOverMixin, PeoplePage, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
-    """Django's, with Unfold's forms: its two-sided lists name their parts by what no screen reader says."""
+    """Django's user admin with Unfold's forms; without its two-sided lists, whose parts have no accessible names."""
 
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
@@ -46,7 +46,7 @@ class UserAdmin(HandOverMixin, PeoplePage, DjangoUserAdmin, ModelAdmin):  # type
     change_password_form = AdminPasswordChangeForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Without the password's hash for those who only read: a field that is not edited shows it as it is stored."""
+        """Leave out the password's hash for people who may only view: a read-only field shows it as stored."""
         found = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return found
@@ -57,7 +57,7 @@ class UserAdmin(HandOverMixin, PeoplePage, DjangoUserAdmin, ModelAdmin):  # type
 
 
 class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
-    """What members do, as roles in words; each single permission below."""
+    """Form of a group: permissions of its members as roles, and single permissions below."""
 
     roles = forms.MultipleChoiceField(
         choices=list(roles.DESCRIPTIONS.items()),
@@ -78,7 +78,7 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
         self.initial["roles"] = [role for role, parts in self._of_roles.items() if parts and parts.keys() <= held]
 
     def clean(self) -> dict[str, Any]:
-        """The single permissions, with those of roles that were ticked and without those that were cleared."""
+        """Add the permissions of selected roles to the single permissions, and remove those of deselected roles."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         chosen = cleaned.get("roles") or []
         wanted = {each.pk: each for each in cleaned.get("permissions") or ()}
@@ -92,13 +92,13 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Group)
 class GroupAdmin(PeoplePage, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
-    """Django's, in Unfold's look, with roles in words."""
+    """Django's group admin in Unfold's style, with roles."""
 
     filter_horizontal = ()
     form = GroupForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Roles first, and single permissions folded; both are facts for those who only read."""
+        """Show roles first, and single permissions collapsed; people who may only view see no role inputs."""
         folded = ("Single permissions", {"fields": ["permissions"], "classes": ["collapse"]})
         may_change = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         return [(None, {"fields": ["name", "roles"] if may_change else ["name"]}), folded]

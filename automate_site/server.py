@@ -1,4 +1,4 @@
-"""The web server: uvicorn, told to end live streams before it waits for its connections."""
+"""Web server: uvicorn, which closes live streams before it waits for connections at shutdown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHUTDOWN_SECONDS = 3
 
 
 class PunctualProtocol(HttpToolsProtocol):
-    """Closes connections whose next request's headers do not arrive in time (bodies: `automate_core.asgi`)."""
+    """Closes connections whose next request headers do not arrive in time (for bodies: `automate_core.asgi`)."""
 
     _timer: TimerHandle | None = None
 
@@ -54,14 +54,14 @@ class PunctualProtocol(HttpToolsProtocol):
 
 
 class PortTakenError(Exception):
-    """Something else listens there."""
+    """The port cannot be used; the message says why."""
 
 
 class Server(uvicorn.Server):
-    """Ends the streams of open pages on the first signal, so that they hold nothing up."""
+    """Closes the streams of open pages on the first signal, so that they do not delay the shutdown."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called by uvicorn in its main thread. The second signal lets go of what still runs."""
+        """Handle a signal, in the main thread. The second one does not wait for running steps."""
         hub.close()
         if self.should_exit:
             managed.shutdown_now()
@@ -71,7 +71,7 @@ class Server(uvicorn.Server):
 
 
 def make_server(port: int) -> Server:
-    """The server for the site's application, ready to run."""
+    """Return a server for the site's application, not yet started."""
     return Server(
         uvicorn.Config(
             "automate_site.asgi:application",
@@ -84,14 +84,14 @@ def make_server(port: int) -> Server:
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             timeout_keep_alive=30,
             http=PunctualProtocol,
-            proxy_headers=False,  # AUTOMATE_TRUSTED_PROXIES says whose count
+            proxy_headers=False,  # AUTOMATE_TRUSTED_PROXIES decides which are trusted
             ws="none",
         )
     )
 
 
 def check_port(port: int) -> None:
-    """Raises PortTakenError when the port cannot be listened on."""
+    """Raise PortTakenError when the port cannot be bound."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

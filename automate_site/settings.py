@@ -1,4 +1,4 @@
-"""Settings of the site that one command starts. docs/settings.md lists what the environment may set."""
+"""Settings of the site that `make run` starts. docs/settings.md lists the environment variables."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ USE_TZ = True
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    "automate": {  # large inputs and outputs of steps; no address leads there
+    "automate": {  # artifacts: large inputs and outputs of steps; no URL serves them
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": environment.data_folder() / "files", "file_permissions_mode": 0o600},
     },
@@ -128,7 +128,7 @@ STORAGES = {
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
-# Mail goes to the terminal until a server is named: AUTOMATE_SMTP=host:port.
+# Mail goes to the terminal unless a server is set: AUTOMATE_SMTP=host:port.
 _smtp_host, _, _smtp_port = os.environ.get("AUTOMATE_SMTP", "").partition(":")
 MAILERS = {
     "default": {
@@ -155,7 +155,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
-# Unfold's own minimum (eval for Alpine, inline styles for the palette), and nothing beyond.
+# The minimum for Unfold: eval for Alpine, inline styles for the palette.
 SECURE_CSP = {
     "default-src": [CSP.SELF],
     "script-src": [CSP.SELF, CSP.UNSAFE_EVAL],

@@ -1,4 +1,4 @@
-"""Which site runs on a data folder: one at a time, found by the lock that it holds on `.data/site`."""
+"""Lock that allows one site per data folder: the running site holds it on the file `site`, which contains its port."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class RunningAlreadyError(Exception):
 
 @contextlib.contextmanager
 def hold_site_lock(folder: Path, port: int) -> Iterator[None]:
-    """Be the site of `folder`, at `port`, for the duration of the block. Raises RunningAlreadyError."""
+    """Hold the lock of `folder` for the duration of the block, and store `port` in it. Raises RunningAlreadyError."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "site").open("a+") as file:
         try:
@@ -31,7 +31,7 @@ def hold_site_lock(folder: Path, port: int) -> Iterator[None]:
 
 
 def port_of(folder: Path) -> int | None:
-    """The port of the site that runs on `folder`, None when none does. A site that was killed holds no lock."""
+    """Return the port of the site that runs on `folder`; None when no process holds the lock."""
     try:
         with (folder / "site").open() as file:
             try:

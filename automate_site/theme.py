@@ -1,4 +1,4 @@
-"""How the admin looks here: palette, typography and navigation, as defaults that a host project may replace."""
+"""Theme of the admin: palette, typography and navigation, as defaults that a host project may replace."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from automate_studio.shell.sign_in import sign_in
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.admin_view(views.home)),
-    path("admin/login/", sign_in),  # one door, for the staff and for those who are only asked to decide
+    path("admin/login/", sign_in),  # one page for staff and for people who only decide approvals
     path("healthz/", views.health),
     path("hooks/", include("automate_core.urls")),
     path("admin/automate/", include("automate_studio.urls")),

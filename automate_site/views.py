@@ -1,4 +1,4 @@
-"""Small pages of the site itself: where to go first, is it well, and the demo's echo service."""
+"""Views of the site itself: the start page, the health check, and the demo's echo service."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ PRODUCT = "django-automate"
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """The overview, or how to begin; for those who may see no workflows, the first page that they may open.
+    """Show the overview, or the getting-started page on a new site.
 
-    One's own password for those who may open none.
+    People who may see no workflows are redirected to the first page they may open, or to their password.
     """
     if views.is_first_run(request):
         return views.first_run_page(request)
@@ -37,7 +37,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
-    """200 while the site can reach its database and its own worker, if it has one, lives; else 503."""
+    """Respond 200 when the database is reachable and the managed worker, if any, is alive; else 503."""
     state = {"product": PRODUCT, "database": "ok", "worker": managed.state}
     try:
         with connection.cursor() as cursor:
@@ -50,7 +50,7 @@ def health(request: HttpRequest) -> JsonResponse:
 @csrf_exempt
 @require_POST
 def echo(request: HttpRequest, path: str = "") -> JsonResponse:
-    """What was sent, sent back: the demo's stand-in for somebody's API."""
+    """Respond with the request's body, path and idempotency key: the demo's external API."""
     try:
         body = json.loads(request.body or b"null")
     except (ValueError, RecursionError):

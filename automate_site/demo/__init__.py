@@ -1,4 +1,4 @@
-"""The demo: a workflow, an endpoint that GitHub could deliver to, and an echo service for it to call."""
+"""The demo: a workflow, a webhook endpoint for GitHub deliveries, and an echo service that the workflow calls."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAYLOAD = FOLDER / "issues.json"
 
 @transaction.atomic
 def seed(owner: Person) -> None:
-    """Make the demo, once: what was changed or removed later stays so."""
+    """Create the demo's endpoint, connection and published workflow. Call it once, on the first start."""
     endpoints.save_endpoint(ENDPOINT, scheme="github", config={}, secret=secrets.token_hex(32), actor=owner)
     echo = Connection(name="Demo echo", slug=ECHO, connector="http", owner=owner, config={"base_url": echo_url()})
     echo.full_clean()
@@ -37,17 +37,17 @@ def seed(owner: Person) -> None:
 
 
 def update_echo_url() -> None:
-    """Point the echo connection at the port that the site has now."""
+    """Set the echo connection to the site's current port."""
     Connection.objects.filter(slug=ECHO, config__base_url__startswith="http://127.0.0.1:").update(
         config={"base_url": echo_url()}
     )
 
 
 def is_seeded() -> bool:
-    """Whether the demo's workflow is there."""
+    """Whether the demo's workflow exists and is active."""
     return Workflow.objects.filter(slug=WORKFLOW, status=Workflow.Status.ACTIVE).exists()
 
 
 def echo_url() -> str:
-    """Where the echo service listens: beside the site, on its own port."""
+    """URL of the echo service, on the site's port."""
     return f"http://127.0.0.1:{settings.AUTOMATE_PORT}/demo/echo/"

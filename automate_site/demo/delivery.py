@@ -1,4 +1,4 @@
-"""The demo's main job: a signed delivery through the front door, followed to its end in the terminal."""
+"""Demo delivery: send a signed delivery to the site and follow its runs in the terminal."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _MARKS = {"succeeded": "✓", "failed": "✗", "waiting": "…", "interrupted": 
 
 
 class NotAcceptedError(Exception):
-    """The site refused the delivery; the message is its reason."""
+    """The site rejected the delivery; the message is its reason."""
 
 
 def deliver(body: bytes, event_type: str, say: Callable[[str], object]) -> list[ExecutionRun]:
-    """Send `body` to the demo's endpoint, tell each step as it ends, and give the runs that it started.
+    """Send `body` to the demo's endpoint, `say` each step as it ends, and return the runs that it started.
 
-    Raises EgressError when the site does not answer, NotAcceptedError when it refuses, StillRunningError after a
-    minute.
+    Raises EgressError when the site does not respond, NotAcceptedError when it rejects the delivery, and
+    StillRunningError after `SECONDS`.
     """
     endpoint = WebhookEndpoint.objects.get(slug=demo.ENDPOINT)
     sent = send_test_delivery(endpoint, body, event_type=event_type)

@@ -57,7 +57,7 @@ class Command(BaseCommand):
 
     @contextlib.contextmanager
     def _site(self) -> Iterator[None]:
-        """The running site, or one started for this delivery alone."""
+        """Use the running site, or start one for the duration of the block."""
         if _answers():
             yield
             return
@@ -80,7 +80,7 @@ class Command(BaseCommand):
 
 
 def _answers() -> bool:
-    """Whether our site listens on its port. Raises CommandError when something else does."""
+    """Whether this site listens on its port. Raises CommandError when another server does."""
     host = f"127.0.0.1:{environment.port()}"
     try:
         response = HttpSession(internal_hosts=[host]).request("GET", f"http://{host}/healthz/")

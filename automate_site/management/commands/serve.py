@@ -58,7 +58,7 @@ class Command(BaseCommand):
                 raise CommandError("the web server did not start; the lines above say why", returncode=2)
 
     def _prepare(self) -> str | None:
-        """Bring the database up to date: the admin's password when this is the first start, else None."""
+        """Migrate and seed the database; returns the admin's password on the first start, else None."""
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", verbosity=0, interactive=False)
@@ -69,7 +69,7 @@ class Command(BaseCommand):
         password = None
         if not users.exists():
             password = os.environ.get("AUTOMATE_ADMIN_PASSWORD") or secrets.token_urlsafe(12)
-            with transaction.atomic():  # both or neither: a start that was cut off is done again
+            with transaction.atomic():  # both or neither: an interrupted first start is repeated
                 admin = users.create_superuser("admin", "admin@example.com", password)
                 if settings.AUTOMATE_DEMO:
                     demo.seed(admin)
@@ -78,7 +78,7 @@ class Command(BaseCommand):
         return password
 
     def _announce(self, web: server.Server, password: str | None) -> None:
-        """Once the site answers: where it is, and on the first start the demo's first run."""
+        """Print the site's URL once it responds, and on the first start run the demo once."""
         while not web.started:
             if web.should_exit:
                 return
