@@ -14,7 +14,7 @@ from automate_connectors.models import Connection
 from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.admin import AuditEntryAdmin, GovernedAdmin
-from automate_governance.admin_site import admin_site, reverse
+from automate_governance.admin_site import admin_site
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import holds_anywhere
 from automate_studio.audit.views import audit_list
@@ -31,6 +31,7 @@ from automate_studio.secrets.admin import StudioSecretAdmin
 from automate_studio.ui import overview_address
 from automate_studio.ui.audit.history import object_history
 from automate_studio.ui.htmx import as_htmx_request
+from automate_studio.ui.links import change_url
 from automate_studio.ui.overview_address import is_overview_first_page, overview_url
 from automate_studio.ui.request_params import parse_number
 from automate_studio.webhooks.admin import StudioWebhookEndpointAdmin
@@ -66,7 +67,7 @@ class StudioAdmin(GovernedAdmin):
         obj = self.get_object(request, object_id)
         if obj is None:
             raise Http404
-        back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])
+        back = change_url(obj)
         return object_history(request, obj, str(obj), back)
 
 

@@ -27,11 +27,12 @@ from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_core.queries.event_search import lookup_events
 from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
-from automate_governance.admin_site import admin_site, reverse
+from automate_governance.admin_site import admin_site
 from automate_governance.permissions import User, permitted
 from automate_studio.runs.listing.search import run_id_range
 from automate_studio.shell import palette_commands
 from automate_studio.ui.formatting import format_dated, short_id, state_word
+from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import clean_text, parse_number
 from automate_studio.view_models.event_sources import describe_source
 
@@ -92,7 +93,7 @@ def _search_named(
         found |= Q(**{f"{field}__icontains": text})
     rows: QuerySet[Any] = permitted(user, "view", model._default_manager.filter(found)).order_by(fields[0], "pk")
     for row in rows[:EACH]:
-        yield SearchResult(title=str(row), description=kind, link=_record_url(row), icon=icon)
+        yield SearchResult(title=str(row), description=kind, link=change_url(row), icon=icon)
 
 
 def _search_runs(user: User, text: str) -> Iterator[SearchResult]:
@@ -108,7 +109,7 @@ def _search_runs(user: User, text: str) -> Iterator[SearchResult]:
         parts.append(mine.filter(pk__in=run_id_range(plain)))
     for run in _newest_of([part.select_related("workflow").defer("output", "vars") for part in parts]):
         said = f"Run of {run.workflow.name}, {state_word(run.status).lower()}"
-        yield SearchResult(title=f"Run {short_id(run.pk)}", description=said, link=_record_url(run), icon="history")
+        yield SearchResult(title=f"Run {short_id(run.pk)}", description=said, link=change_url(run), icon="history")
 
 
 def _search_events(user: User, text: str) -> Iterator[SearchResult]:
@@ -120,7 +121,7 @@ def _search_events(user: User, text: str) -> Iterator[SearchResult]:
     for event in _newest_of([part.defer("payload", "headers") for part in parts]):
         title = describe_source(event.source).with_type(event.type)
         said = f"Event {short_id(event.pk)} of {format_dated(event.received_at)}"
-        yield SearchResult(title=title, description=said, link=_record_url(event), icon="inbox")
+        yield SearchResult(title=title, description=said, link=change_url(event), icon="inbox")
 
 
 def _by_id_end(rows: QuerySet[Event], end: str) -> list[QuerySet[Event]]:
@@ -136,7 +137,3 @@ def _newest_of[M: Model](parts: list[QuerySet[M]]) -> list[M]:
     """The newest rows found, each once."""
     found = {row.pk: row for part in parts for row in part.order_by("-pk")[:EACH]}
     return [found[key] for key in sorted(found, reverse=True)][:EACH]
-
-
-def _record_url(row: Model | Event | ExecutionRun) -> str:
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])

@@ -27,6 +27,7 @@ from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.describe import describe_condition
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.json.visible import escape_invisible
+from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import current_person, parse_number
 from automate_studio.ui.responses import HttpResponseSeeOther
 
@@ -89,7 +90,7 @@ def review_draft(request: HttpRequest, pk: int) -> HttpResponse:
     except DefinitionError as error:
         return _show_review(request, workflow, reasons=_reasons(error), status=422)
     _report_published(request, version, workflow)
-    return HttpResponseSeeOther(_workflow_url(workflow))
+    return HttpResponseSeeOther(change_url(workflow))
 
 
 def _show_review(
@@ -213,7 +214,7 @@ def republish_version(request: HttpRequest, pk: int, number: int) -> HttpRespons
     if (failed := _try_or_compare(request, workflow, number, act)) is not None:
         return failed
     _report_published(request, made[0], workflow)
-    return HttpResponseSeeOther(_workflow_url(workflow))
+    return HttpResponseSeeOther(change_url(workflow))
 
 
 def _try_or_compare(
@@ -314,7 +315,3 @@ def _report_published(request: HttpRequest, version: WorkflowVersion, before: Wo
     count = sum(reviews.count_unfinished_runs(before).values()) if before.published else 0
     stay = f" {count} run{'s' if count > 1 else ''} will finish on {before.published}." if count else ""
     messages.success(request, f"Version {version.number} is live.{stay}")
-
-
-def _workflow_url(workflow: Workflow) -> str:
-    return reverse("admin:automate_core_workflow_change", args=[workflow.pk])

@@ -26,6 +26,7 @@ from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio.connections.listing import connection_cards, connection_page
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.htmx import HtmxRequest
+from automate_studio.ui.links import change_url
 from automate_studio.ui.objects.listing import list_response
 from automate_studio.ui.request_params import clean_text, current_person
 from automate_studio.ui.responses import HttpResponseSeeOther
@@ -117,7 +118,7 @@ def connection_test(request: HtmxRequest, pk: int) -> HttpResponse:
     if request.htmx:
         return TemplateResponse(request, "automate_studio/connections/health.html", shown)
     (messages.success if result.works else messages.error)(request, result.message)
-    return HttpResponseSeeOther(_connection_url(connection))
+    return HttpResponseSeeOther(change_url(connection))
 
 
 @sensitive_post_parameters()
@@ -151,7 +152,7 @@ def oauth_start(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied from error
     except sign_in.SignInError as error:
         messages.error(request, str(error))
-        return HttpResponseSeeOther(_connection_url(connection))
+        return HttpResponseSeeOther(change_url(connection))
     title, template = f"Sign in to {connection}", "automate_studio/connections/sign_in.html"
     return render_page(request, template, title, connection=connection, address=address)
 
@@ -175,7 +176,7 @@ def oauth_callback(request: HttpRequest) -> HttpResponse:
         messages.error(request, str(error))
         return HttpResponseSeeOther(reverse("admin:automate_connectors_connection_changelist"))
     messages.success(request, f"Signed in. {connection} works, and steps that waited for it go on.")
-    return HttpResponseSeeOther(_connection_url(connection))
+    return HttpResponseSeeOther(change_url(connection))
 
 
 def _get_connection(request: HttpRequest, pk: int) -> Connection:
@@ -189,7 +190,3 @@ def _session_key(request: HttpRequest) -> str:
 
 def _callback_url() -> str:
     return reverse("studio:oauth_callback")
-
-
-def _connection_url(connection: Any) -> str:
-    return reverse("admin:automate_connectors_connection_change", args=[connection.pk])

@@ -19,7 +19,7 @@ from automate_core.authoring.drafts import commands
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.events import access
 from automate_core.events.access import may_list_events
-from automate_core.models import Event, ExecutionRun, Workflow
+from automate_core.models import Event, ExecutionRun
 from automate_core.outbox import subjects
 from automate_core.queries.event_search import find_events, lookup_events
 from automate_core.runs import replay
@@ -35,7 +35,14 @@ from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.json.responses import json_file_response, json_rows_response
 from automate_studio.ui.json.tree import JsonTree
 from automate_studio.ui.json.visible import escape_invisible
-from automate_studio.ui.request_params import clean_text, current_person, get_editable_workflow, parse_number
+from automate_studio.ui.links import change_url
+from automate_studio.ui.request_params import (
+    clean_text,
+    current_person,
+    get_editable_workflow,
+    get_workflow_or_404,
+    parse_number,
+)
 from automate_studio.ui.responses import HttpResponseSeeOther
 from automate_studio.ui.run_rows import build_run_rows
 from automate_studio.ui.samples.choice import choose_sample
@@ -129,10 +136,10 @@ def event_replay(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
         raise PermissionDenied from error
     except ControlError as error:
         messages.error(request, as_sentence(str(error)))
-        return HttpResponseSeeOther(_event_url(event))
+        return HttpResponseSeeOther(change_url(event))
     count = len(done.runs)
     messages.success(request, f"Replayed as this event: {count} run{'' if count == 1 else 's'} started.")
-    return HttpResponseSeeOther(_event_url(done.event))
+    return HttpResponseSeeOther(change_url(done.event))
 
 
 @require_POST
@@ -155,14 +162,14 @@ def event_sample(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
         choose_sample(commands.load_state(workflow), {"choose": f"event:{event.pk}"}, by=current_person(request))
     except RefusedError as error:
         messages.error(request, as_sentence(str(error)))
-        return HttpResponseSeeOther(_event_url(event))
+        return HttpResponseSeeOther(change_url(event))
     return HttpResponseSeeOther(reverse("studio:builder", args=[workflow.pk]))
 
 
 @require_safe
 def event_check(request: HttpRequest, pk: int) -> HttpResponse:
     """Explanation of an event for one workflow."""
-    workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
+    workflow = get_workflow_or_404(request, pk)
     reach = access.find_event_access(request.user, "view")
     text = clean_text(request.GET.get("event"))
     event = next((found for part in lookup_events(text, reach) for found in part[:1]), None) if text else None
@@ -215,10 +222,6 @@ def _find_visible_event(user: User, event_id: uuid.UUID | None) -> Event | None:
     """The event, if this person may know of it."""
     event = Event.objects.defer("payload", "headers").filter(pk=event_id).first() if event_id else None
     return event if event is not None and access.may_access_event(user, "view", event) else None
-
-
-def _event_url(event: Event) -> str:
-    return reverse("admin:automate_core_event_change", args=[event.pk])
 
 
 def _render_page(request: HttpRequest, name: str, title: str, status: int = 200, **context: Any) -> TemplateResponse:

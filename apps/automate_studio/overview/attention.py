@@ -24,6 +24,7 @@ from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, User, can, permitted
 from automate_studio.overview.figures import LONG, undecided_waits
 from automate_studio.ui.formatting import format_ago, format_count, format_duration
+from automate_studio.ui.links import change_url
 from automate_studio.ui.overview_address import overview_url
 from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.connection_health import health_word
@@ -273,7 +274,7 @@ def _connection_items(user: User, now: dt.datetime) -> Iterator[AttentionItem]:
     for connection in permitted(user, "view", broken).order_by("-health_since")[:SHOWN]:
         yield AttentionItem(
             name=connection.name,
-            url=reverse("admin:automate_connectors_connection_change", args=[connection.pk]),
+            url=change_url(connection),
             state="failed",
             count=health_word(connection),
             detail=connection.health_note or "Connection",

@@ -19,6 +19,7 @@ from automate_governance.people import names
 from automate_governance.permissions import Person
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence
+from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import clean_text, current_person
 from automate_studio.ui.responses import HttpResponseSeeOther
 
@@ -71,7 +72,7 @@ def object_url(obj: Any) -> str:
     if isinstance(obj, NotificationRule):
         return reverse("studio:rule_edit", args=[obj.pk])
     try:
-        return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
+        return change_url(obj)
     except NoReverseMatch:
         return ""
 

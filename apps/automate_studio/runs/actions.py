@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -11,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from automate_core.operations.retention import pinning
 from automate_core.runs import control
-from automate_governance.admin_site import reverse
+from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import clean_text, current_person, get_run_or_404
 from automate_studio.ui.responses import HttpResponseSeeOther, try_action
 
@@ -22,7 +21,7 @@ def run_cancel(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     run = get_run_or_404(request, run_id)
     reason = clean_text(request.POST.get("reason"))
     try_action(request, lambda: control.cancel(run, by=current_person(request), reason=reason))
-    return HttpResponseSeeOther(_run_url(run))
+    return HttpResponseSeeOther(change_url(run))
 
 
 @require_POST
@@ -34,8 +33,4 @@ def run_pin(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     if try_action(request, lambda: act(run, by=current_person(request))):
         goes = "It is kept until somebody lets it go." if is_kept else "It is deleted when its days are over."
         messages.success(request, goes)
-    return HttpResponseSeeOther(_run_url(run))
-
-
-def _run_url(run: Any) -> str:
-    return reverse("admin:automate_core_executionrun_change", args=[run.pk])
+    return HttpResponseSeeOther(change_url(run))

@@ -42,6 +42,11 @@ def get_run_or_404(request: HttpRequest, run_id: uuid.UUID) -> ExecutionRun:
     return get_object_or_404(permitted(request.user, "view", found), pk=run_id)
 
 
+def get_workflow_or_404(request: HttpRequest, pk: int) -> Workflow:
+    """The workflow; 404 for one that this person may not view."""
+    return get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
+
+
 def get_editable_workflow(request: HttpRequest, pk: int) -> Workflow:
     """The workflow, if this person may change it; 404 if they may not view it."""
     found = Workflow.objects.select_related("run_as", "owner", "published")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
-from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -21,6 +20,7 @@ from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import format_ago
+from automate_studio.ui.links import change_url
 from automate_studio.ui.objects.listing import list_response
 from automate_studio.ui.request_params import current_person
 from automate_studio.ui.responses import HttpResponseSeeOther
@@ -101,7 +101,7 @@ def webhook_end_overlap(request: HttpRequest, pk: int) -> HttpResponse:
     except NotPermittedError as error:
         raise PermissionDenied from error
     messages.success(request, "The previous secret is rejected from now on." if ended else "No previous secret counts.")
-    return HttpResponseSeeOther(_endpoint_url(endpoint))
+    return HttpResponseSeeOther(change_url(endpoint))
 
 
 def _without_own_link(found: EndpointInfo | None) -> EndpointInfo | None:
@@ -111,7 +111,3 @@ def _without_own_link(found: EndpointInfo | None) -> EndpointInfo | None:
 
 def _last_used_text(at: dt.datetime | None, now: dt.datetime) -> str:
     return f"last used {format_ago(at, now)}" if at else "not used yet"
-
-
-def _endpoint_url(endpoint: Any) -> str:
-    return reverse("admin:automate_core_webhookendpoint_change", args=[endpoint.pk])

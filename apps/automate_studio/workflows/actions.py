@@ -9,7 +9,6 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
@@ -22,7 +21,8 @@ from automate_governance.permissions import NotPermittedError, Person, holds_any
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.htmx import HtmxRequest
-from automate_studio.ui.request_params import current_person, parse_number
+from automate_studio.ui.links import change_url
+from automate_studio.ui.request_params import current_person, get_workflow_or_404, parse_number
 from automate_studio.ui.responses import HttpResponseSeeOther
 from automate_studio.workflows.listing import ON_A_PAGE, workflow_page
 
@@ -142,7 +142,7 @@ def workflow_restore(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _apply_to_one(request: HttpRequest, pk: int, act: Callable[[Workflow, Person], Any], said: str) -> HttpResponse:
-    workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
+    workflow = get_workflow_or_404(request, pk)
     try:
         moved = act(workflow, current_person(request))
     except NotPermittedError as error:
@@ -152,4 +152,4 @@ def _apply_to_one(request: HttpRequest, pk: int, act: Callable[[Workflow, Person
     else:
         where = "paused: resume it to let it run" if moved.status == Workflow.Status.PAUSED else "a draft"
         messages.success(request, said.format(where))
-    return HttpResponseSeeOther(reverse("admin:automate_core_workflow_change", args=[workflow.pk]))
+    return HttpResponseSeeOther(change_url(workflow))

@@ -6,15 +6,13 @@ import uuid
 from dataclasses import dataclass
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from automate_core.models import Event, ExecutionRun, OutboxJob, Workflow
 from automate_core.states import FINAL_RUN_STATES
-from automate_governance.permissions import permitted
-from automate_studio.ui.request_params import current_person
+from automate_studio.ui.request_params import current_person, get_workflow_or_404
 from automate_studio.ui.run_rows import recent_runs
 
 
@@ -52,7 +50,7 @@ def manual_start_from_query(text: str | None, workflow: Workflow) -> ManualStart
 @require_safe
 def manual_start_status(request: HttpRequest, pk: int, event_id: uuid.UUID) -> HttpResponse:
     """Its status, which polls until the run has ended, and the latest runs."""
-    workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
+    workflow = get_workflow_or_404(request, pk)
     found = find_manual_start(workflow, event_id)
     if found is None:
         raise Http404

@@ -5,19 +5,17 @@ from __future__ import annotations
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_POST
 
 from automate_core.authoring import pausing
 from automate_core.definition import form_validation
-from automate_core.models import Workflow
 from automate_core.triggers import manual
-from automate_governance.admin_site import reverse
-from automate_governance.permissions import can, permitted
+from automate_governance.permissions import can
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.forms import form_fields, posted_answers
-from automate_studio.ui.request_params import current_person
+from automate_studio.ui.links import change_url
+from automate_studio.ui.request_params import current_person, get_workflow_or_404
 from automate_studio.ui.responses import HttpResponseSeeOther, try_action
 from automate_studio.workflows.manual_payload import example_payload, parse_payload
 
@@ -25,7 +23,7 @@ from automate_studio.workflows.manual_payload import example_payload, parse_payl
 @require_http_methods(["GET", "HEAD", "POST"])
 def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
     """Form of a manual start; a POST starts the workflow."""
-    workflow = _get_runnable(request, pk)
+    workflow = get_workflow_or_404(request, pk)
     if not can(request.user, "run", workflow):
         raise PermissionDenied
     form, takes_any = manual.manual_form_fields(workflow), manual.accepts_any_payload(workflow)
@@ -35,7 +33,7 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             values = parse_payload(text) if takes_any else values
             begun = try_action(request, lambda: manual.start_workflow(workflow, values, by=current_person(request)))
-            return HttpResponseSeeOther(_workflow_url(workflow) + (f"?started={begun.event_id}" if begun else ""))
+            return HttpResponseSeeOther(change_url(workflow) + (f"?started={begun.event_id}" if begun else ""))
         except form_validation.AnswersError as error:
             errors = error.errors
         except ValueError as error:
@@ -58,28 +56,20 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def workflow_pause(request: HttpRequest, pk: int) -> HttpResponse:
     """Pause a workflow."""
-    workflow = _get_runnable(request, pk)
+    workflow = get_workflow_or_404(request, pk)
     if try_action(request, lambda: pausing.pause(workflow, current_person(request))):
         messages.success(request, "Paused. Events are accepted, and new runs wait.")
-    return HttpResponseSeeOther(_workflow_url(workflow))
+    return HttpResponseSeeOther(change_url(workflow))
 
 
 @require_POST
 def workflow_resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Resume a workflow; its backlog is run or discarded."""
-    workflow = _get_runnable(request, pk)
+    workflow = get_workflow_or_404(request, pk)
     discard = request.POST.get("backlog") == "discard"
     if try_action(
         request,
         lambda: pausing.resume(workflow, current_person(request), "discard" if discard else "run"),
     ):
         messages.success(request, f"Resumed. Runs that waited are {'cancelled' if discard else 'run now'}.")
-    return HttpResponseSeeOther(_workflow_url(workflow))
-
-
-def _get_runnable(request: HttpRequest, pk: int) -> Workflow:
-    return get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
-
-
-def _workflow_url(workflow: Workflow) -> str:
-    return reverse("admin:automate_core_workflow_change", args=[workflow.pk])
+    return HttpResponseSeeOther(change_url(workflow))

@@ -13,10 +13,11 @@ from django.views.decorators.http import require_http_methods
 from automate_connectors.models import Connection
 from automate_core.models import WebhookEndpoint, Workflow
 from automate_governance import sharing
-from automate_governance.admin_site import admin_site, reverse
+from automate_governance.admin_site import admin_site
 from automate_governance.governed import Governed
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio.ui.htmx import HtmxRequest
+from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import clean_text, current_person
 from automate_studio.ui.responses import HttpResponseSeeOther
 
@@ -97,11 +98,10 @@ def _parse_grantee(obj: Governed, text: str) -> sharing.Grantee:
 def _share_context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, Any]:
     person = current_person(request)
     grantable = sharing.grantable(person, obj)
-    meta = obj._meta
     return {
         "shared": obj,
         "kind": kind,
-        "back": reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[obj.pk]),
+        "back": change_url(obj),
         "verbs": [(name, _DOES[name], name in grantable) for name in sharing.verbs_of(type(obj))],
         "grants": sharing.list_grants(obj),
         "access": sharing.list_access(obj),

@@ -20,6 +20,7 @@ from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_studio.builder.panel.steps import TEST, path_of_step
 from automate_studio.ui.formatting import as_sentence, short_id
+from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import current_person, get_editable_workflow, get_run_or_404
 from automate_studio.ui.responses import HttpResponseSeeOther
 from automate_studio.ui.samples import choice
@@ -55,7 +56,7 @@ def _choose_run(request: HttpRequest, run_id: uuid.UUID, panel: str, said: str) 
         choose_sample(state, _sample_choice(run, state, request), by=current_person(request))
     except RefusedError as error:
         messages.error(request, as_sentence(str(error)))
-        return HttpResponseSeeOther(reverse("admin:automate_core_executionrun_change", args=[run.pk]))
+        return HttpResponseSeeOther(change_url(run))
     messages.success(request, said.format(run=short_id(run.pk)))
     step = panel if panel in {"", TEST} else _draft_path(state, panel)
     query = f"?{urlencode({'step': step}, safe='/~')}" if step else ""

@@ -21,7 +21,6 @@ from automate_core.models import Event, ExecutionRun, WorkflowVersion
 from automate_core.operations.statistics import failures
 from automate_core.runs import control, reruns
 from automate_governance import payload_views
-from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can
 from automate_studio.runs.page.page import RunPage, load_run
 from automate_studio.runs.page.rerun_preset import preset_version
@@ -29,6 +28,7 @@ from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, short_id
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.json.editor import parse_storable
+from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import current_person
 from automate_studio.ui.responses import HttpResponseSeeOther
 from automate_studio.view_models.run_data import RunView
@@ -99,7 +99,7 @@ def run_retry(request: HtmxRequest, run_id: uuid.UUID) -> HttpResponse:
         return _render_dialog(request, _rerun_form(request, page, request.POST, {"payload": as_sentence(str(error))}))
     failures.resolve_retried([run_id], by=current_person(request))
     messages.success(request, f"This run repeats run {short_id(run_id)}.")
-    there = reverse("admin:automate_core_executionrun_change", args=[again.pk])
+    there = change_url(again)
     if request.htmx:
         return HttpResponseClientRedirect(there, status=204)
     return HttpResponseSeeOther(there)

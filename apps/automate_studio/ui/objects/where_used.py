@@ -13,6 +13,7 @@ from automate_core.models import NotificationRule, Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, User, can, permitted
 from automate_governance.reference_registry import Use, find_referrers_of_each
+from automate_studio.ui.links import change_url
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,6 @@ def link_to(use: models.Model) -> UsageLink:
         url = reverse(to, args=[use.workflow_id] if use.workflow_id else [])
         name = f"Notification rule of {use.workflow or 'the site'}"
     else:
-        url = reverse(f"admin:{use._meta.app_label}_{use._meta.model_name}_change", args=[use.pk])
+        url = change_url(use)
         name = str(use)
     return UsageLink(kind=str(use._meta.verbose_name), name=name, url=url)
