@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import itertools
 import re
@@ -132,6 +133,23 @@ def test_partials_begin_with_a_comment_that_names_their_variables():
         first = list(itertools.takewhile(lambda line: line.startswith("{# "), path.read_text().splitlines()))
         assert first and all(line.endswith(" #}") for line in first), path
         assert any("Variables:" in line or "Blocks:" in line for line in first), path
+
+
+def test_classes_in_the_comments_of_templates_are_there():
+    """`module.Class`, so that who reads a partial finds what it is given."""
+    known = {
+        (path.stem, node.name)
+        for path in (ROOT / "apps").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    }
+    named = {
+        (path.name, *found)
+        for path in (ROOT / "templates").rglob("*.html")
+        for comment in re.findall(r"\{#.*?#\}", path.read_text())
+        for found in re.findall(r"\b([a-z_]+)\.([A-Z]\w+)", comment)
+    }
+    assert len(named) > 50 and [each for each in named if each[1:] not in known] == []
 
 
 def test_vendored_files_have_a_version_and_a_licence():
