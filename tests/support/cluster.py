@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -16,8 +17,8 @@ _OURS = "TESTS_OWN_DATABASE_URL"
 
 def _hands_out_tests() -> bool:
     """Whether this process runs no test itself: its workers have their own clusters."""
-    is_parallel = any(argument.startswith(("-n", "--numprocesses")) for argument in sys.argv)
-    return is_parallel and "PYTEST_XDIST_WORKER" not in os.environ
+    asked = re.search(r" (?:-n|--numprocesses)[ =]?(\d+|auto|logical)(?= |$)", " ".join(sys.argv))
+    return asked is not None and asked[1] != "0" and "PYTEST_XDIST_WORKER" not in os.environ
 
 
 def _start() -> tuple[Cluster | None, str]:
