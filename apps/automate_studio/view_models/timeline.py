@@ -45,8 +45,8 @@ _MOST_TICKS = 6
 class TimelineBar:
     """A part of a row in milliseconds from the start; `width` is None while it is open.
 
-    `kind` is `ok` (work), `gp` (container), `wt` (wait), `bk` (until the next attempt), or empty for an attempt, by
-    its `state`.
+    `kind` is `succeeded` (work), `container-bar`, `waiting`, `backoff` (until the next attempt), or empty for an attempt
+    that is drawn by its `state`.
     """
 
     start: int
@@ -285,7 +285,7 @@ def _card_count(route: RouteView) -> int:
 
 def _bar_kind(card: StepCard, attempt: Attempt) -> str:
     if card.holds:
-        return "between-attempts"
+        return "container-bar"
     return "succeeded" if attempt.status == "succeeded" else ""
 
 
