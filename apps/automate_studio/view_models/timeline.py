@@ -57,7 +57,7 @@ class TimelineBar:
 
 @dataclass(frozen=True, kw_only=True)
 class StepRow:
-    """Row of a step. `lane` is the parallel branch that begins with it; `bar_text` describes its bars."""
+    """Row of a step. `branch` is the parallel branch that begins with it; `bar_text` describes its bars."""
 
     template: ClassVar[str] = "automate_studio/runs/page/row_step.html"
     card: StepCard
@@ -65,7 +65,7 @@ class StepRow:
     bars: tuple[TimelineBar, ...]
     text: str
     bar_text: str = ""
-    lane: str = ""
+    branch: str = ""
 
     @property
     def dom_id(self) -> str:
@@ -193,10 +193,10 @@ class _RowBuilder:
     begun: dt.datetime
     end: dt.datetime | None
 
-    def build_rows(self, cards: Iterable[StepCard], depth: int, lane: str = "") -> Iterator[AnyRow]:
+    def build_rows(self, cards: Iterable[StepCard], depth: int, branch: str = "") -> Iterator[AnyRow]:
         for card in cards:
-            yield self._row(card, depth, lane)
-            lane = ""
+            yield self._row(card, depth, branch)
+            branch = ""
             items = self.run.items.get(card.path)
             if items is not None and items.begun:
                 yield from self._loop(card, items, depth + 1)
@@ -244,7 +244,7 @@ class _RowBuilder:
             if shown:
                 yield from self.build_rows(inside, depth + 1)
 
-    def _row(self, card: StepCard, depth: int, lane: str) -> StepRow:
+    def _row(self, card: StepCard, depth: int, branch: str) -> StepRow:
         recorded = self.run.at(card.path)
         text = format_duration(recorded.seconds) if recorded.seconds is not None else state_word(card.state)
         return StepRow(
@@ -253,7 +253,7 @@ class _RowBuilder:
             bars=tuple(self._bars(card, recorded)),
             text=text,
             bar_text=_bar_summary(recorded),
-            lane=lane,
+            branch=branch,
         )
 
     def _bars(self, card: StepCard, recorded: StepHistory) -> Iterator[TimelineBar]:

@@ -1,6 +1,6 @@
 """Resolution of waits: lock the run, close the wait and wake the run, in one transaction.
 
-Rows are locked in the order of docs/adr/0004: parent run, run, waits, job.
+Rows are locked in one order everywhere: parent run, run, waits, job.
 """
 
 from __future__ import annotations
