@@ -45,8 +45,8 @@ _MOST_TICKS = 6
 class TimelineBar:
     """A part of a row in milliseconds from the start; `width` is None while it is open.
 
-    `kind` is `succeeded` (work), `container-bar`, `waiting`, `backoff` (until the next attempt), or empty for an attempt
-    that is drawn by its `state`.
+    `kind` is `succeeded` (work), `container-bar`, `waiting`, `backoff` (until the next attempt), or empty for an
+    attempt that is drawn by its `state`.
     """
 
     start: int
