@@ -6,14 +6,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from automate_core.definition.document import (
+    TIMEOUT,
+    ApprovalStep,
+    BranchStep,
     EventTrigger,
     ManualTrigger,
     ModelTrigger,
     RunTrigger,
     ScheduleTrigger,
+    Step,
     Trigger,
+    TryStep,
     WebhookTrigger,
 )
+from automate_core.definition.scope import RunCondition
+from automate_core.definition.step_names import title_of_key
 from automate_core.models import NotificationRule
 
 _BETWEEN = {
@@ -102,3 +109,27 @@ def describe_recipients(rule: NotificationRule) -> list[str]:
         case NotificationRule.Channel.WEBHOOK:
             return [f"Webhook {urlsplit(rule.url).netloc}"]
     return [*(["the owner"] if rule.to_owner else []), *map(str, rule.people.all()), *rule.addresses]
+
+
+def describe_run_condition(condition: RunCondition | None) -> str:
+    """The words after "only if"; empty for a step that always has run."""
+    if condition is None:
+        return ""
+    step, slot = condition.step, condition.slot
+    label = step_label(step)
+    if slot is None:
+        return f"{label} is on"
+    if isinstance(step, BranchStep):
+        return f"{label} took {slot.name or slot.key if slot.place.startswith('arms') else 'Otherwise'}"
+    if slot.key == TIMEOUT:
+        return f"{label} ran out of time"
+    if isinstance(step, ApprovalStep):
+        return f"{label} gave {slot.name or slot.key}"
+    if isinstance(step, TryStep) and slot.key == "steps":
+        return "it got that far" if condition.is_enclosing else f"{label} went well"
+    return f"{label} failed"
+
+
+def step_label(step: Step) -> str:
+    """The step's own name, else its key as a title."""
+    return step.name or title_of_key(step.key)

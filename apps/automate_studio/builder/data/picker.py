@@ -19,10 +19,10 @@ from automate_core.definition.slots import walk
 from automate_core.expressions.json_path import ABSENT, Path
 from automate_studio.builder.data import declared_types
 from automate_studio.builder.data.declared_types import TypeOnly
+from automate_studio.ui.describe import describe_run_condition, step_label
 from automate_studio.ui.json import expressions
 from automate_studio.ui.json.expressions import one_line, path_expression, split_label, type_glyph
 from automate_studio.ui.json.tree import value_at
-from automate_studio.ui.samples.run_conditions import describe_condition, step_label
 
 MAX_ROWS = 50  #: of one level
 OPEN_STEPS = 2  #: the nearest steps, whose data are there at once
@@ -108,7 +108,7 @@ def picker_groups(state: DraftState, node: StepNode, data: PickerData) -> list[P
     found = [_trigger_group(state, data)]
     numbers = {step.key: number for number, (_, step) in enumerate(walk(state.parsed.definition.steps), 1)}
     for at, available in enumerate(scope.steps):
-        only_if = describe_condition(available.condition)
+        only_if = describe_run_condition(available.condition)
         path = ("steps", available.step.key, "output")
         is_open = at >= len(scope.steps) - OPEN_STEPS
         group = PickerGroup(
