@@ -38,7 +38,7 @@ VALUES (%(account)s, %(address)s, 1, now() + %(span)s)
 ON CONFLICT (account, address) DO UPDATE SET
     tries = CASE WHEN had.ends_at <= now() THEN 1 ELSE had.tries + 1 END,
     ends_at = CASE WHEN had.ends_at <= now() THEN excluded.ends_at ELSE had.ends_at END
-RETURNING id, tries, ceil(extract(epoch FROM ends_at - now()))::int
+RETURNING id, tries, ceil(extract(epoch FROM LEAST(ends_at - now(), %(span)s)))::int
 """
 _DELETE_EXPIRED = """
 DELETE FROM automate_governance_signincount WHERE id IN (

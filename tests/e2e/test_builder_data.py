@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from automate_core.models import Step
 from tests.support.axe import violations
+from tests.support.keyboard import arrow_to
 from tests.support.processes import wait_for
 from tests.support.workflows import TRIAGE
 
@@ -101,9 +102,7 @@ def test_data_is_picked_shown_as_tokens_and_previewed(opened, faults, shot):
     expect(page.get_by_role("searchbox", name="Search names")).to_be_focused()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
-    labels = page.get_by_role("treeitem", name="labels, 2 items, a list")
-    while not labels.evaluate("item => item === document.activeElement"):
-        page.keyboard.press("ArrowDown")
+    arrow_to(page, page.get_by_role("treeitem", name="labels, 2 items, a list"))
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("treeitem", name="Each name, joined, urgent, late")).to_be_visible()
     shot(page, "builder-data-tree")

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_core.models import ExecutionRun, StepRun, Workflow
-from tests.support.keyboard import press, reach, write
+from tests.support.keyboard import arrow_to, press, reach, write
 from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,8 +44,7 @@ def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
     page.keyboard.press("Tab")
     expect(page.locator("#saved")).to_have_text("Saved")
     press(page, page.get_by_role("button", name="Actions of this step"))
-    while page.evaluate("document.activeElement.textContent") != "Wrap in Branch":
-        page.keyboard.press("ArrowDown")
+    arrow_to(page, page.get_by_role("menuitem", name="Wrap in Branch"))
     page.keyboard.press("Enter")
     expect(page.locator("#card-branch")).to_be_visible()
     page.keyboard.press("Escape")

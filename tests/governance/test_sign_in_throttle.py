@@ -84,8 +84,10 @@ def test_many_at_once_get_no_more_tries(owner):
 
     def guess():
         barrier.wait()
-        found.append(_try("owner"))
-        connections.close_all()
+        try:
+            found.append(_try("owner"))
+        finally:
+            connections.close_all()
 
     threads = [threading.Thread(target=guess) for _ in range(6)]
     for thread in threads:

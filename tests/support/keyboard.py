@@ -14,6 +14,15 @@ def reach(page: Page, wanted: Locator) -> None:
     raise AssertionError(f"Tab does not reach {wanted}")
 
 
+def arrow_to(page: Page, wanted: Locator, key: str = "ArrowDown") -> None:
+    """Go to an item of a menu, a list or a tree by an arrow key."""
+    for _ in range(80):
+        if wanted.evaluate("(each) => each === document.activeElement"):
+            return
+        page.keyboard.press(key)
+    raise AssertionError(f"{key} does not reach {wanted}")
+
+
 def press(page: Page, wanted: Locator) -> None:
     """Reach a button or a link and press Enter."""
     reach(page, wanted)

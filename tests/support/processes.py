@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,10 +22,12 @@ from tests.conftest import ROOT
 
 
 def free_port() -> int:
-    """A port that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on, below those that the system gives to whoever connects meanwhile."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(condition: Callable[[], Any], *, seconds: float = 180, every: float = 0.05) -> Any:
@@ -113,7 +116,8 @@ class SiteTemplate:
             wait_for(lambda: _answers(f"{url}/healthz/"))
             yield url
         finally:
-            os.kill(site, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(site, signal.SIGTERM)
             forced.start()
             assert told.readline() == "ended\n"
             forced.cancel()

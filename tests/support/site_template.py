@@ -21,7 +21,10 @@ def main() -> None:
         assert connection.connection is None, "a connection cannot be shared with a forked process"
         site = os.fork()
         if site == 0:
-            _serve(line.strip())
+            try:
+                _serve(line.strip())
+            finally:
+                os._exit(0)  # never back into the loop of the template
         _tell(str(site))
         os.waitpid(site, 0)
         _tell("ended")
@@ -33,13 +36,12 @@ def _tell(line: str) -> None:
 
 
 def _serve(may_be_called: str) -> None:
-    os.close(0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # the output is for the lines of the template alone
     os.environ["AUTOMATE_EGRESS_ALLOW"] = may_be_called
     settings.AUTOMATE_EGRESS_ALLOW = environment.hosts("AUTOMATE_EGRESS_ALLOW")
     port = int(os.environ["PORT"])
     uvicorn.run(asgi.application, port=port, log_level="warning", timeout_graceful_shutdown=3)
-    os._exit(0)
 
 
 if __name__ == "__main__":
