@@ -457,10 +457,7 @@ document.addEventListener("keydown", (event) => {
 const all = builder.querySelectorAll(".da-flow [data-key]");
 if (all.length > 60) for (const card of all) if (Number(card.getAttribute("aria-level")) >= 2 && armsOf(card)) folded.add(card.dataset.path);
 
-window.addEventListener("load", () => requestAnimationFrame(() => {
-  Alpine.$data(document.documentElement).sidebarOpen = false;
-  cardOf(selected)?.scrollIntoView({ block: "nearest", inline: "nearest" });
-}));
+window.addEventListener("load", () => requestAnimationFrame(() => cardOf(selected)?.scrollIntoView({ block: "nearest", inline: "nearest" })));
 mark();
 unsaved.restore(inspector);
 

@@ -1,4 +1,5 @@
 /* The data picker beside the panel, the previews under its fields, and the choice of a sample. */
+import { focusOn, itemsOf, makeReachable, walk } from "../shared/roving.js";
 import { choose as chooseStep, command, selected } from "./commands.js";
 import { openFunctions } from "./functions.js";
 import { opener, written } from "./insertion.js";
@@ -22,7 +23,7 @@ let asked = 0;
 let timer = null;
 
 const url = () => `${base}data/${selected}/`;
-const items = () => [...picker.querySelectorAll("[role=treeitem]")].filter((item) => item.offsetParent);
+const items = () => itemsOf(picker);
 const say = (text) => { const said = document.getElementById("picker-said"); if (said) said.textContent = text; };
 
 export const open = async (editor, { isTyped = false, start, end, query = "" } = {}) => {
@@ -56,7 +57,6 @@ const close = ({ back = true } = {}) => {
 
 // The first item can be reached by the key, and steps have the tiles of their cards.
 const ready = () => {
-  const all = items();
   for (const group of picker.querySelectorAll(".group-head[data-open]")) {
     const [root, key] = JSON.parse(group.dataset.open);
     const card = root === "steps" ? cardOf(key) : root === "event" ? document.getElementById("card-trigger") : null;
@@ -65,7 +65,7 @@ const ready = () => {
     tile.classList.add("small");
     group.querySelector(".da-tile").replaceWith(tile);
   }
-  if (all.length && !all.some((item) => item.tabIndex === 0)) all[0].tabIndex = 0;
+  makeReachable();
 };
 
 let isSearching = false; // what is shown was found for an earlier text
@@ -102,14 +102,6 @@ const expand = async (item, on) => {
   if (ok) group.innerHTML = html; else item.removeAttribute("data-filled");
 };
 
-const focusOn = (item) => {
-  if (!item) return;
-  for (const each of picker.querySelectorAll("[role=treeitem][tabindex='0']")) each.tabIndex = -1;
-  item.tabIndex = 0;
-  item.focus();
-  item.scrollIntoView({ block: "nearest" });
-};
-
 const insertOf = (item) => (target.editor.takesNames ? item.dataset.name : item.dataset.insert);
 
 const insert = async (item, { stay = false } = {}) => {
@@ -144,23 +136,15 @@ picker.addEventListener("input", (event) => { if (event.target.id === "picker-se
 
 picker.addEventListener("keydown", (event) => {
   const item = event.target.closest("[role=treeitem]");
-  const shown = items();
-  const at = shown.indexOf(item);
-  const isOpen = item?.getAttribute("aria-expanded") === "true";
-  const acts = {
-    ArrowDown: () => focusOn(shown[at + 1]),
-    ArrowUp: () => (at > 0 ? focusOn(shown[at - 1]) : document.getElementById("picker-search").focus()),
-    Home: () => focusOn(shown[0]),
-    End: () => focusOn(shown.at(-1)),
-    ArrowRight: () => (isOpen ? focusOn(shown[at + 1]) : expand(item, true)),
-    ArrowLeft: () => (isOpen ? expand(item, false) : focusOn(item.closest("[role=group]")?.previousElementSibling)),
-    Enter: () => (insertOf(item) ? insert(item) : isOpen ? focusOn(shown[at + 1]) : expand(item, true)),
-  };
-  if (!item && event.key === "ArrowDown") { event.preventDefault(); settled(() => focusOn(nearest(event.target.value))); }
-  if (!item && event.key === "Enter") { event.preventDefault(); settled(() => first() && insert(first())); }
-  if (!item || !acts[event.key]) return;
+  const isField = event.target.id === "picker-search";
+  if (isField && event.key === "ArrowDown") settled(() => focusOn(nearest(event.target.value)));
+  else if (isField && event.key === "Enter") settled(() => first() && insert(first()));
+  else if (item && event.key === "ArrowUp" && item === items()[0]) document.getElementById("picker-search").focus();
+  else if (item && event.key === "Enter") insertOf(item) ? insert(item) : walk("ArrowRight", item, expand);
+  else if (item && ["ArrowLeft", "ArrowRight"].includes(event.key)) walk(event.key, item, expand);
+  else return;
   event.preventDefault();
-  acts[event.key]();
+  event.stopPropagation();
 });
 
 // While somebody types after a brace, the arrow goes into the tree; Enter takes the first that fits, once there is a search.

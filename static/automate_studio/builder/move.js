@@ -1,5 +1,5 @@
 /* Moving cards: picked up with the keyboard or dragged, between the places that take them; and a card's menu. */
-import { moveInMenu } from "../shared/menu-keys.js";
+import { openMenu } from "../shared/menus.js";
 import * as commands from "./commands.js";
 import { openPalette } from "./palette.js";
 
@@ -207,17 +207,12 @@ builder.addEventListener("dragstart", (event) => { if (event.target.closest(".da
 // --- the menu ---------------------------------------------------------------------------------------------------------
 
 let menuCard = null;
-let menuOpener = null; // what has the focus again
 
-const openMenu = (card, x, y, opener = card) => {
+const openMenuOf = (card, left, bottom) => {
   menuCard = card;
-  menuOpener = opener;
   menu.replaceChildren(document.getElementById("card-menu-items").content.cloneNode(true));
   for (const item of menu.querySelectorAll("[data-holder]")) item.hidden = !armsOf(card);
-  if (!menu.matches(":popover-open")) menu.showPopover();
-  menu.style.left = `${Math.max(8, Math.min(x, innerWidth - menu.offsetWidth - 8))}px`;
-  menu.style.top = `${Math.max(8, Math.min(y, innerHeight - menu.offsetHeight - 8))}px`;
-  menu.querySelector("[role=menuitem]").focus();
+  openMenu(menu, { left, bottom });
 };
 
 const doNow = (values) => commands.command({ key: menuCard.dataset.key, ...values });
@@ -249,18 +244,12 @@ menu.addEventListener("click", (event) => {
   actions[item.dataset.menu](item);
 });
 
-menu.addEventListener("keydown", (event) => {
-  event.stopPropagation();
-  if (event.key === "Escape" || event.key === "Tab") { event.preventDefault(); menu.hidePopover(); menuOpener.focus(); }
-  else moveInMenu(event, menu);
-});
-
 builder.addEventListener("contextmenu", (event) => {
   const card = event.target.closest(".da-flow [data-key]");
   if (!card) return;
   event.preventDefault();
   const box = card.getBoundingClientRect();
-  openMenu(card, event.clientX || box.left + 24, event.clientY || box.bottom);
+  openMenuOf(card, event.clientX || box.left + 24, event.clientY || box.bottom);
 });
 
 builder.addEventListener("click", (event) => {
@@ -268,7 +257,7 @@ builder.addEventListener("click", (event) => {
   const card = opener && commands.cardOf(commands.selected);
   if (!card) return;
   const box = opener.getBoundingClientRect();
-  openMenu(card, box.right - 220, box.bottom + 4, opener);
+  openMenuOf(card, box.right - 220, box.bottom + 4);
 });
 
 // The handle is dragged, or opens the menu; and what was a drag is no click.
@@ -279,5 +268,5 @@ builder.addEventListener("click", (event) => {
   event.stopPropagation();
   if (dragged) { dragged = false; return; }
   const box = grip.getBoundingClientRect();
-  openMenu(grip.closest("[data-key]"), box.left, box.bottom + 4);
+  openMenuOf(grip.closest("[data-key]"), box.left, box.bottom + 4);
 }, true);

@@ -1,5 +1,5 @@
 /* The menu of a token: its format, what is used where it is missing, and the value to use otherwise. */
-import { moveInMenu } from "../shared/menu-keys.js";
+import { openMenu } from "../shared/menus.js";
 import { open as openPicker } from "./data.js";
 import { named, parse, written } from "./tokens.js";
 
@@ -8,8 +8,6 @@ const FORMATS = [
   ["Number to compute with", "to_number"], ["Upper case", "upper"], ["Lower case", "lower"], ["Trim spaces", "trim"], ["First 80 characters", "truncate(80)"],
   ["Count", "length"], ["Joined by commas", "join(', ')"],
 ];
-
-let opened = null;
 
 const expression = (names, filters) => `{{ ${[names.length > 1 ? `first(${names.join(", ")})` : names[0], ...filters].join(" | ")} }}`;
 
@@ -23,7 +21,6 @@ const startOf = (editor, token) => {
 };
 
 const open = (editor, token) => {
-  close();
   const raw = token.dataset.raw;
   const start = startOf(editor, token);
   const { names, filters } = parse(raw);
@@ -36,6 +33,7 @@ const open = (editor, token) => {
   };
   const list = document.createElement("div");
   list.className = "da-menu da-token-menu";
+  list.popover = "auto";
   list.setAttribute("role", "menu");
   list.setAttribute("aria-label", `Format of ${token.textContent}`);
   const offer = (label, on, act, role = "menuitemradio") => {
@@ -46,7 +44,7 @@ const open = (editor, token) => {
     item.setAttribute("role", role);
     if (role !== "menuitem") item.setAttribute("aria-checked", on);
     item.textContent = label;
-    item.addEventListener("click", () => { close(); act(); });
+    item.addEventListener("click", () => { list.hidePopover(); act(); });
     list.append(item);
   };
   for (const [label, filter] of FORMATS) offer(label, filter === format, () => write(expression(names, [...kept, ...(filter ? [filter] : [])])));
@@ -55,13 +53,14 @@ const open = (editor, token) => {
   if (names.length > 1) offer(`Use only ${named(names[0]).label}`, false, () => write(expression(names.slice(0, 1), filters)), "menuitem");
   offer("If missing: empty", kept.length > 0, () => write(expression(names, [...(kept.length ? [] : ["default('')"]), ...(format ? [format] : [])])), "menuitemcheckbox");
   offer("Remove", false, () => write(""), "menuitem");
-  list.addEventListener("keydown", (event) => keys(event, list));
+  list.addEventListener("toggle", ({ newState }) => {
+    if (newState === "open") return;
+    list.remove();
+    if (document.activeElement === document.body) editor.focus();
+  });
   document.getElementById("builder").append(list);
   const place = token.getBoundingClientRect();
-  list.style.left = `${Math.max(8, Math.min(place.left, innerWidth - list.offsetWidth - 8))}px`;
-  list.style.top = `${place.bottom + 4 + list.offsetHeight > innerHeight ? Math.max(8, place.top - list.offsetHeight - 4) : place.bottom + 4}px`;
-  opened = { list, editor };
-  (list.querySelector("[aria-checked=true]") ?? list.firstChild).focus();
+  openMenu(list, { left: place.left, top: place.top - 4, bottom: place.bottom + 4 });
 };
 
 // The picker, for one value more: a default that comes with it is the whole expression's.
@@ -77,11 +76,4 @@ const chooseOther = (editor, caret, use) => openPicker({
   },
 });
 
-const keys = (event, list) => {
-  moveInMenu(event, list);
-  if (event.key === "Escape" || event.key === "Tab") { event.preventDefault(); event.stopPropagation(); const { editor } = opened; close(); editor.focus(); }
-};
-
-const close = () => { opened?.list.remove(); opened = null; };
 document.addEventListener("automate:token", ({ detail }) => open(detail.editor, detail.token));
-document.addEventListener("pointerdown", (event) => { if (opened && !opened.list.contains(event.target)) close(); });

@@ -385,11 +385,6 @@ document.addEventListener("htmx:afterSettle", (event) => {
   log.append(button);
 });
 
-// The editor frame takes the whole width. Unfold decides about its sidebar when it first measures the window.
-window.addEventListener("load", () => requestAnimationFrame(() => {
-  Alpine.$data(document.documentElement).sidebarOpen = false;
-}));
-
 mark();
 if (ended()) show("Ended", "offline");
 else if (localStorage.getItem("da-follow") && !new URLSearchParams(location.search).has("step")) {

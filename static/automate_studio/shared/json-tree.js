@@ -1,4 +1,5 @@
 /* JSON trees: opened, walked by keys and copied from. What is not on the page yet is asked for, a level at a time. */
+import { focusOn, walk } from "./roving.js";
 
 const rowOf = (element) => element.closest(".da-json-tree [role=treeitem]");
 const treeOf = (row) => row.closest(".da-json-tree");
@@ -32,11 +33,7 @@ const address = (row, values = {}) => {
 
 const choose = (row) => {
   const tree = treeOf(row);
-  for (const other of tree.querySelectorAll("[role=treeitem][tabindex='0'], .current")) {
-    other.tabIndex = -1;
-    other.classList.remove("current");
-  }
-  row.tabIndex = 0;
+  tree.querySelector(".current")?.classList.remove("current");
   row.classList.add("current");
   const bar = tree.nextElementSibling;
   if (!bar?.matches(".da-json-path")) return;
@@ -56,12 +53,6 @@ const choose = (row) => {
   }
 };
 
-const focus = (row) => {
-  if (!row) return;
-  choose(row);
-  row.focus();
-};
-
 // --- opening --------------------------------------------------------------------------------------------------------
 
 const open = async (row, on) => {
@@ -79,7 +70,7 @@ const more = async (row) => {
   const query = new URLSearchParams({ at: JSON.stringify(pathOf(above)), start: row.dataset.start });
   await htmx.ajax("GET", `${treeOf(row).dataset.url}&${query}`, { target: row, swap: "outerHTML" });
   const first = before?.nextElementSibling;
-  if (hadFocus && first) focus(first.matches("[role=treeitem]") ? first : first.querySelector("[role=treeitem]"));
+  if (hadFocus && first) focusOn(first.matches("[role=treeitem]") ? first : first.querySelector("[role=treeitem]"));
 };
 
 const act = (row) => {
@@ -91,7 +82,7 @@ const act = (row) => {
 document.addEventListener("click", (event) => {
   const row = rowOf(event.target);
   if (!row || !getSelection().isCollapsed) return;
-  focus(row);
+  focusOn(row);
   act(row);
 });
 
@@ -100,7 +91,6 @@ document.addEventListener("focusin", (event) => {
   if (row) choose(row);
 });
 
-// Up, Down, Home and End are those of every tree of ours.
 document.addEventListener("keydown", (event) => {
   const row = rowOf(event.target);
   if (!row || event.altKey) return;
@@ -109,12 +99,8 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (event.ctrlKey || event.metaKey) return;
-  const expanded = row.getAttribute("aria-expanded");
   if (["Enter", " "].includes(event.key)) act(row);
-  else if (event.key === "ArrowRight" && expanded === "false") open(row, true);
-  else if (event.key === "ArrowRight" && expanded === "true") focus(groupOf(row).querySelector("[role=treeitem]"));
-  else if (event.key === "ArrowLeft" && expanded === "true") open(row, false);
-  else if (event.key === "ArrowLeft") focus(holder(row));
+  else if (["ArrowLeft", "ArrowRight"].includes(event.key)) walk(event.key, row, open);
   else return;
   event.preventDefault();
   event.stopPropagation();

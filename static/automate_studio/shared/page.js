@@ -1,3 +1,9 @@
 /* What every page of ours loads. */
-import "./studio.js";
+import "./requests.js";
+import "./copy.js";
+import "./dialogs.js";
+import "./menus.js";
+import "./tabs.js";
+import "./canvas.js";
+import "./sidebar.js";
 import "./shortcuts.js";

@@ -1,0 +1,37 @@
+/* Buttons that copy. */
+
+const say = (button, text) => {
+  button.classList.add("said");
+  button.title = text;
+  setTimeout(() => { button.classList.remove("said"); button.removeAttribute("title"); }, 1500);
+};
+
+// What a button copies: its own text, what the server gives for it, or the text that is shown beside it.
+const copied = async (button) => {
+  const { copy, copyFrom } = button.dataset;
+  if (!copyFrom) return copy ?? button.closest(".da-tab")?.querySelector(".da-json")?.textContent ?? "";
+  const answer = await fetch(copyFrom);
+  if (!answer.ok) throw new Error(answer.status === 413 ? "Too large to copy: download it" : "It could not be read");
+  return answer.text();
+};
+
+const copy = async (button) => {
+  let text;
+  try {
+    text = await copied(button);
+  } catch (error) {
+    say(button, error.message);
+    return;
+  }
+  try {
+    await navigator.clipboard.writeText(text);
+    say(button, "Copied");
+  } catch {
+    say(button, "The browser does not allow copying here");
+  }
+};
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy], [data-copy-json], [data-copy-from]");
+  if (button) copy(button);
+});

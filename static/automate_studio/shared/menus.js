@@ -1,0 +1,23 @@
+/* Menus are popovers: the browser closes them by Escape or elsewhere, and gives the focus back. */
+import { focusOn, itemsOf } from "./roving.js";
+
+const enter = (menu) => focusOn(menu.querySelector("[aria-checked=true]") ?? itemsOf(menu)[0]);
+
+// Opens a menu that no button belongs to, inside the window: below a place, or above it where `top` says where that is.
+// At a pointer it stays under it, or letting the pointer go would be a click elsewhere.
+export const openMenu = (menu, { left, bottom, top = null }) => {
+  if (!menu.matches(":popover-open")) menu.showPopover();
+  const { offsetWidth: width, offsetHeight: height } = menu;
+  const isAbove = top !== null && bottom + height > innerHeight - 8;
+  menu.style.left = `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`;
+  menu.style.top = `${Math.max(8, Math.min(isAbove ? top - height : bottom, innerHeight - height - 8))}px`;
+  enter(menu);
+};
+
+document.addEventListener("toggle", (event) => {
+  if (event.newState === "open" && event.target.matches("[role=menu]") && !event.target.contains(document.activeElement)) enter(event.target);
+}, true);
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Tab") event.target.closest("[role=menu]")?.hidePopover(); // it goes on from what opened the menu
+});

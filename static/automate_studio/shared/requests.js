@@ -1,0 +1,15 @@
+/* Settings of htmx, and forms that are sent once. */
+
+// Answers that carry a form or the other person's change are shown; other errors are not swapped in.
+htmx.config.responseHandling.unshift({ code: "(409|422)", swap: true });
+htmx.config.selfRequestsOnly = true;
+htmx.config.historyCacheSize = 0;
+htmx.config.scrollIntoViewOnBoost = false; // a filter changes what is below it, and stays where it is
+
+// A double click means it once: what htmx or a page's own script sends has its own ways.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
+  if (Date.now() - Number(form.dataset.sent ?? 0) < 1500) event.preventDefault();
+  form.dataset.sent = Date.now();
+});
