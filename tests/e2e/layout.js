@@ -115,5 +115,13 @@
     return [...panel.querySelectorAll(CONTROLS)].filter((control) => isSeen(control) && control.getBoundingClientRect().right > right + 1).map(named);
   });
 
-  window.layout = { cutInPanel, textOverText, controlOverControl, cutCards, covered, sideways };
+  // Names that the font of icons writes as words: it has none of them.
+  const noIcons = (names) => {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = '20px "Material Symbols Outlined"';
+    return names.filter((name) => pen.measureText(name).width !== 20);
+  };
+  const words = () => noIcons([...document.querySelectorAll(".icon, [data-icon]")].map((each) => each.dataset.icon ?? each.className));
+
+  window.layout = { noIcons, words, cutInPanel, textOverText, controlOverControl, cutCards, covered, sideways };
 })();

@@ -61,8 +61,10 @@ def test_no_page_keeps_anybody_out(places, root, site, extent):
 _SEEN = """
 () => {
   const canvas = getComputedStyle(document.body).backgroundColor;
-  const drawn = [...document.querySelectorAll(".da-root :is(.icon, .da-dot:not(.ring), .da-tracker i, .da-progress-segments i)")];
-  const lost = drawn.filter((each) => each.offsetParent && getComputedStyle(each).backgroundColor === canvas);
+  const drawn = [...document.querySelectorAll(".da-root :is(.da-dot:not(.ring), .da-tracker i, .da-progress-segments i)")];
+  const icons = [...document.querySelectorAll(".da-root .icon")];
+  const lost = [...drawn.filter((each) => each.offsetParent && getComputedStyle(each).backgroundColor === canvas),
+    ...icons.filter((each) => each.offsetParent && getComputedStyle(each, "::before").color === canvas)];
   const edged = [...document.querySelectorAll(".da-root :is(.da-btn, .da-input, .da-step)")];
   const bare = edged.filter((each) => each.offsetParent && parseFloat(getComputedStyle(each).outlineWidth) < 1);
   return [...lost, ...bare].map((each) => each.className);

@@ -14,6 +14,7 @@ from automate_core.models import FailureGroup, StepRun, Wait, Workflow
 from automate_core.runs.waits import approvals
 from tests.e2e.places import EXTENTS, sign_in_as_root, within
 from tests.support.editors import Editor
+from tests.support.icons import ICONS
 from tests.support.runs import ended_runs
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -130,7 +131,7 @@ def test_controls_are_reached_and_nothing_is_printed_over_anything_else(busy, ro
         _open(page, site + path)
         for width in widths if name in PRINTED else (WIDTHS[0], WIDTHS[-1]):
             _resize(page, width)
-            faults = _measured(page, *(["covered"] if width in {1440, 390} else []))
+            faults = _measured(page, *(["covered", "words"] if width in {1440, 390} else []))
             if name in PRINTED:
                 faults += _measured(page, "textOverText", "controlOverControl")
                 faults += _measured(page, "sideways", *(["cutCards"] if name in FITTED else []))
@@ -138,6 +139,7 @@ def test_controls_are_reached_and_nothing_is_printed_over_anything_else(busy, ro
             if faults:
                 found[f"{name} at {width}"] = faults
     assert found == {}
+    assert page.evaluate("names => layout.noIcons(names)", sorted(ICONS)) == []
 
 
 VALUES = """

@@ -137,7 +137,8 @@ def connection_try(request: HttpRequest, pk: int = 0) -> HttpResponse:
         shown: dict[str, Any] = {"faults": faults}
         return TemplateResponse(request, "automate_studio/connections/test_result.html", shown, status=422)
     result = trial.run_unsaved_connection_test(form.instance, form.new_secrets, current_person(request))
-    return TemplateResponse(request, "automate_studio/connections/test_result.html", {"trial": result})
+    state = "succeeded" if result.works else "waiting" if result.code == "not_tested" else "failed"
+    return TemplateResponse(request, "automate_studio/connections/test_result.html", {"trial": result, "state": state})
 
 
 @require_POST

@@ -42,7 +42,7 @@ def insert_first(place: InsertPlace, inside: str, level: int) -> SafeString:
     name = _("Drop a step here, %(place)s") % {"place": inside}
     return format_html(
         '<button type="button" class="da-add" data-insert="{}" role="treeitem" aria-level="{}" aria-label="{}"'
-        ' tabindex="-1"><i class="icon icon-plus icon-tiny" aria-hidden="true"></i>'
+        ' tabindex="-1"><i class="icon icon-tiny" data-icon="add" aria-hidden="true"></i>'
         '<span aria-hidden="true">{}</span></button>',
         place.query,
         level + 1,
@@ -60,7 +60,7 @@ def _query(place: InsertPlace) -> str:
 def _button(place: InsertPlace) -> SafeString:
     return format_html(
         '<button type="button" class="da-add" data-insert="{}" title="{}" tabindex="-1" aria-hidden="true">'
-        '<i class="icon icon-plus icon-tiny"></i></button>',
+        '<i class="icon icon-tiny" data-icon="add"></i></button>',
         place.query,
         place.label,
     )

@@ -9,7 +9,17 @@ from typing import Any
 
 from django.utils import timezone
 
-_GLYPHS = {"queued": "pending", "interrupted": "skipped", "active": "succeeded"}
+_GLYPHS = {
+    "succeeded": "check_circle",
+    "active": "check_circle",
+    "failed": "cancel",
+    "waiting": "pause_circle",
+    "cancelled": "stop_circle",
+    "skipped": "do_not_disturb_on",
+    "interrupted": "do_not_disturb_on",
+    "running": "progress_activity",
+    "retrying": "progress_activity",
+}
 _WORDS = {
     "queued": "Queued",
     "running": "Running",
@@ -31,7 +41,7 @@ def state_word(state: str) -> str:
 
 def state_glyph(state: str) -> str:
     """The name of a state's icon."""
-    return _GLYPHS.get(state, state)
+    return _GLYPHS.get(state, "circle")
 
 
 def format_duration(seconds: float | None) -> str:

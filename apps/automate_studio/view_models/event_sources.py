@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from automate_studio.ui.formatting import short_id
 
 KINDS = {
-    "webhook": ("Webhook", "hook"),
-    "schedule": ("Schedule", "clock"),
-    "manual": ("By hand", "user"),
-    "call": ("Call from a workflow", "flow"),
-    "run": ("Workflow ended", "flow"),
-    "model": ("Model change", "db"),
+    "webhook": ("Webhook", "webhook"),
+    "schedule": ("Schedule", "schedule"),
+    "manual": ("By hand", "person"),
+    "call": ("Call from a workflow", "account_tree"),
+    "run": ("Workflow ended", "account_tree"),
+    "model": ("Model change", "database"),
     "app": ("Code of the site", "code"),
-    "retry": ("Edited for a re-run", "retry"),
-    "test": ("Test of a draft", "play"),
+    "retry": ("Edited for a re-run", "refresh"),
+    "test": ("Test of a draft", "play_arrow"),
 }
 
 

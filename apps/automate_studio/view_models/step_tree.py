@@ -140,7 +140,7 @@ class TestBadge:
 
     @property
     def icon(self) -> str:
-        return {"tested": "check", "failed": "x", "changed": "edit", "mocked": "transform"}[self.kind]
+        return {"tested": "check", "failed": "close", "changed": "edit", "mocked": "swap_horiz"}[self.kind]
 
 
 @dataclass(frozen=True, kw_only=True)

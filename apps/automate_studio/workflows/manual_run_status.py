@@ -25,6 +25,11 @@ class ManualStart:
     is_taken: bool
     ended: bool
 
+    @property
+    def state(self) -> str:
+        """State whose glyph and colour are shown."""
+        return self.run.status if self.run else "failed" if self.is_taken else "queued"
+
 
 def find_manual_start(workflow: Workflow, event_id: uuid.UUID) -> ManualStart | None:
     """The manual start of the workflow with that event; None for an unknown one."""

@@ -275,15 +275,15 @@ const tools = (holder) => {
   made.append(
     button("Edit as formula", (self) => { const editor = current(); editor.formula = !editor.isFormula; self.setAttribute("aria-pressed", editor.isFormula); }),
     button("Functions", () => openFunctions(current())),
-    button("Insert data", () => open(current()), "braces"),
+    button("Insert data", () => open(current()), "data_object"),
   );
   return made;
 };
 
 const button = (label, act, icon) => {
   const made = Object.assign(document.createElement("button"), { type: "button", className: "da-btn ghost tiny", textContent: label });
-  if (icon) made.prepend(Object.assign(document.createElement("i"), { className: `icon icon-${icon} icon-tiny` }));
-  if (icon) made.firstChild.setAttribute("aria-hidden", "true");
+  if (icon) made.prepend(Object.assign(document.createElement("i"), { className: "icon icon-tiny", ariaHidden: "true" }));
+  if (icon) made.firstChild.dataset.icon = icon;
   made.addEventListener("mousedown", (event) => event.preventDefault()); // the caret stays where it is
   made.addEventListener("click", () => act(made));
   return made;

@@ -78,7 +78,8 @@ const drawBadges = (badges) => {
     badge.className = "da-badge";
     badge.dataset.test = kind;
     const mark = document.createElement("i");
-    mark.className = `icon icon-${icon} icon-tiny`;
+    mark.className = "icon icon-tiny";
+    mark.dataset.icon = icon;
     mark.setAttribute("aria-hidden", "true");
     badge.append(mark, text);
     const label = card.getAttribute("aria-label");

@@ -6,7 +6,9 @@ const NAME = `(?:event|steps|item|index|vars|run|error|callbacks)(?:\\.[A-Za-z_]
 const FILTERS = `((?:\\|\\s*\\w+\\s*(?:\\((?:${TEXT}|[^()'"])*\\))?\\s*)*)`;
 const REFERENCE = new RegExp(`^\\s*(?:(${NAME})|first\\(\\s*(${NAME}(?:\\s*,\\s*${NAME})+)\\s*\\))\\s*${FILTERS}$`);
 const FILTER = new RegExp(`\\|\\s*(\\w+\\s*(?:\\((?:${TEXT}|[^()'"])*\\))?)`, "g");
-const ICONS = { event: "hook", steps: "braces", item: "loop", index: "loop", vars: "sliders", run: "play", error: "warn", callbacks: "link" };
+const ICONS = {
+  event: "webhook", steps: "data_object", item: "repeat", index: "repeat", vars: "tune", run: "play_arrow", error: "warning", callbacks: "link",
+};
 
 // --- what is a token ----------------------------------------------------------------------------------------------------
 
@@ -58,7 +60,8 @@ const chip = (raw) => {
   made.dataset.raw = raw;
   made.title = lost ? `${raw}: there is no such step` : raw;
   const icon = document.createElement("i");
-  icon.className = `icon icon-${ICONS[rootOf(parsed.names[0])]}`;
+  icon.className = "icon";
+  icon.dataset.icon = ICONS[rootOf(parsed.names[0])];
   icon.setAttribute("aria-hidden", "true");
   const text = document.createElement("span");
   text.className = "clipped";

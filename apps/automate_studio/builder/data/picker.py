@@ -69,7 +69,7 @@ class PickerGroup:
     label: str
     path: Path
     note: str = ""
-    icon: str = "braces"
+    icon: str = "data_object"
     number: int | None = None
     only_if: str = ""
     open: bool = False
@@ -123,7 +123,7 @@ def picker_groups(state: DraftState, node: StepNode, data: PickerData) -> list[P
     lists = [loop for loop in scope.loops if isinstance(loop, ForEachStep)]
     if lists:
         label = f"Current item of {step_label(lists[-1])}"
-        found.append(with_rows(PickerGroup(label=label, path=("item",), icon="loop", open=True), data))
+        found.append(with_rows(PickerGroup(label=label, path=("item",), icon="repeat", open=True), data))
     return [*found, *(_group_of_names(*names, data) for names in _name_groups(state, scope) if names[2])]
 
 
@@ -131,7 +131,7 @@ def _trigger_group(state: DraftState, data: PickerData) -> PickerGroup:
     triggers = state.parsed.definition.triggers
     kind = triggers[0].__struct_config__.tag if len(triggers) == 1 else ""
     label = f"Trigger: {str(kind).replace('_', ' ')}" if kind else "Trigger"
-    return with_rows(PickerGroup(label=label, path=("event", "payload"), icon="hook", open=True), data)
+    return with_rows(PickerGroup(label=label, path=("event", "payload"), icon="webhook", open=True), data)
 
 
 def _name_groups(state: DraftState, scope: NameScope) -> Iterator[tuple[str, str, list[Path]]]:
@@ -140,14 +140,14 @@ def _name_groups(state: DraftState, scope: NameScope) -> Iterator[tuple[str, str
     steps = [step for _, step in walk(definition.steps)]
     saved = [step.save_as for step in steps if isinstance(step, ActionStep) and step.save_as]
     if "error" in scope.names:
-        yield "The error", "warn", [("error", name) for name in ("message", "code", "step", "details")]
-    yield "Variables", "sliders", [("vars", name) for name in dict.fromkeys([*definition.vars, *saved])]
+        yield "The error", "warning", [("error", name) for name in ("message", "code", "step", "details")]
+    yield "Variables", "tune", [("vars", name) for name in dict.fromkeys([*definition.vars, *saved])]
     event: list[Path] = [("event", name) for name in ("headers", "type", "source", "id", "time")]
     index: list[Path] = [("index",)] if scope.loops else []
     waits = [step.key for step in steps if getattr(step, "callback", False)]
     run: list[Path] = [("run", "id"), ("run", "trace_id"), ("run", "workflow")]
     yield "About the event", "info", event
-    yield "This run", "play", [*index, *run, *(("callbacks", key) for key in waits)]
+    yield "This run", "play_arrow", [*index, *run, *(("callbacks", key) for key in waits)]
 
 
 def _group_of_names(title: str, icon: str, paths: list[Path], data: PickerData) -> PickerGroup:

@@ -75,6 +75,11 @@ class BulkProgress:
         """Whether it is still in progress."""
         return self.action.status == BulkAction.Status.OPEN
 
+    @property
+    def state(self) -> str:
+        """State whose glyph and colour are shown."""
+        return "running" if self.is_open else "waiting" if self.action.refused else "succeeded"
+
 
 @require_POST
 def runs_bulk(request: HttpRequest) -> HttpResponse:

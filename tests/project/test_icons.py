@@ -1,0 +1,70 @@
+"""Names of icons: each one that templates, scripts and Python write is one of the font's."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from tests.conftest import ROOT
+from tests.support.icons import ICONS
+
+ATTRIBUTE = re.compile(r'data-icon="((?:\{%.*?%\}|\{\{.*?\}\}|[^"{])*)"')
+EXPRESSION = re.compile(r"\{%.*?%\}|\{\{.*?\}\}")
+
+
+def test_every_name_is_one_of_the_fonts():
+    used = {name for names in (_in_templates(), _in_scripts(), _in_python()) for name in names}
+    assert used - ICONS == set()
+    assert {"check_circle", "add", "data_object", "stop_circle", "touch_app"} <= used
+
+
+def test_every_icon_is_written_in_one_way():
+    """An `<i class="icon">` has a name, and nothing else draws the font but Unfold's own frame."""
+    for path in (ROOT / "templates" / "automate_studio").rglob("*.html"):
+        html = path.read_text()
+        assert "material-symbols" not in html, path
+        for tag in re.findall(r"<i\b(?:(?!</i>).)*class=\"icon\b(?:(?!</i>).)*", html, re.DOTALL):
+            assert "data-icon=" in tag, (path, tag)
+
+
+def _in_templates() -> Iterator[str]:
+    for path in [*(ROOT / "templates").rglob("*.html"), *(ROOT / "apps").rglob("*.py")]:
+        for value in ATTRIBUTE.findall(path.read_text()):
+            yield from filter(None, (part.strip() for part in EXPRESSION.split(value)))
+
+
+def _in_scripts() -> Iterator[str]:
+    for path in (ROOT / "static" / "automate_studio").glob("*/*.js"):
+        code = path.read_text()
+        yield from re.findall(r'\bbutton\(.*, "(\w+)"\)', code)
+        for table in re.findall(r"\bICONS = \{(.*?)\}", code, re.DOTALL):
+            yield from re.findall(r'\w: "(\w+)"', table)
+
+
+def _in_python() -> Iterator[str]:
+    """What is passed as `icon`, assigned to it, or stands in a table of icons."""
+    for folder in ("apps", "automate_site", "examples"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                match node:
+                    case ast.keyword(arg="icon", value=ast.Constant(value=str(name))):
+                        yield name
+                    case ast.Call(
+                        func=ast.Name(id="_sidebar_item" | "_list_section"),
+                        args=[_, ast.Constant(value=str(name)), *_],
+                    ):
+                        yield name
+                    case ast.Assign(targets=[ast.Name(id=target)]) | ast.AnnAssign(target=ast.Name(id=target)):
+                        yield from _assigned(target, node.value)
+
+
+def _assigned(target: str, value: ast.expr | None) -> Iterator[str]:
+    match value:
+        case ast.Constant(value=str(name)) if target == "icon":
+            yield name
+        case ast.Dict(values=values) if "ICONS" in target or "GLYPHS" in target:
+            for each in values:
+                first = each.elts[0] if isinstance(each, ast.Tuple) else each
+                if isinstance(first, ast.Constant):
+                    yield first.value
