@@ -22,7 +22,7 @@ def _open(page: Page, name: str) -> None:
         case "builder":
             page.locator("#card-look").focus()
             page.keyboard.press("+")
-            page.get_by_role("searchbox", name="Search steps").wait_for()
+            page.get_by_role("combobox", name="Search steps").wait_for()
         case "event":
             page.get_by_role("button", name="Replay").click()
         case "failed run":

@@ -29,7 +29,7 @@ def test_by_keyboard_alone(builder, faults, shot):
     page = builder
     card(page, "look").focus()
     page.keyboard.press("+")
-    expect(page.get_by_role("searchbox", name="Search steps")).to_be_focused()
+    expect(page.get_by_role("combobox", name="Search steps")).to_be_focused()
     page.keyboard.type("write to log")
     page.keyboard.press("Enter")
     expect(field(page, "Message")).to_be_focused()
@@ -72,7 +72,7 @@ def test_by_pointer(builder, faults, shot):
     expect(field(page, "List")).to_be_visible()
     field(page, "List").fill("{{ event.payload.labels }}")
     page.locator("button[data-insert='parent=for_each&slot=steps&index=0']").click()
-    expect(page.get_by_role("searchbox", name="Search steps")).to_be_focused()
+    expect(page.get_by_role("combobox", name="Search steps")).to_be_focused()
     shot(page, "builder-palette")
     box, width = page.locator("#palette").bounding_box(), page.viewport_size["width"]
     assert abs(box["x"] + box["width"] / 2 - width / 2) < 2 and box["y"] < 200

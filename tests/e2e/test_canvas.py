@@ -104,7 +104,7 @@ def test_others_are_seen_also_on_a_phone(builder, triage, site, new_context, col
     expect(theirs.get_by_role("img", name="owner is here")).to_be_visible()
     shot(theirs, "canvas-phone")
     theirs.locator("button[data-insert='parent=route&slot=question&index=0']").tap()
-    theirs.get_by_role("searchbox", name="Search steps").fill("values")
+    theirs.get_by_role("combobox", name="Search steps").fill("values")
     expect(theirs.locator("#palette-found .da-offer").first).to_contain_text("Data: Set values")
     shot(theirs, "canvas-phone-palette")
     theirs.keyboard.press("Enter")

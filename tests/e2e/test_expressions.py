@@ -36,7 +36,7 @@ def opened(workflow, deliver, drain, signed_in, site, owner):
 
 def add(page, what):
     page.keyboard.press("a")
-    expect(page.get_by_role("searchbox", name="Search steps")).to_be_focused()
+    expect(page.get_by_role("combobox", name="Search steps")).to_be_focused()
     page.keyboard.type(what)
     page.keyboard.press("Enter")
 

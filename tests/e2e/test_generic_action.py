@@ -44,7 +44,7 @@ def test_any_action_is_called_with_json_inputs(signed_in, site, workflow, delive
     page.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/")
     page.locator("#card-trigger").focus()
     page.keyboard.press("+")
-    expect(page.get_by_role("searchbox", name="Search steps")).to_be_focused()
+    expect(page.get_by_role("combobox", name="Search steps")).to_be_focused()
     page.keyboard.type("my erp")
     expect(page.locator("#palette-found .da-offer")).to_have_count(1)
     expect(page.locator("#palette-found .da-offer")).to_contain_text("My ERP: Any action")

@@ -50,7 +50,7 @@ class Keys:
 
 def add(keys: Keys, text: str, into: Locator) -> None:
     """A step after the card that has the focus, or in the empty route: found by name, with the focus where it goes on."""
-    expect(keys.page.get_by_role("searchbox", name="Search steps")).to_be_focused()
+    expect(keys.page.get_by_role("combobox", name="Search steps")).to_be_focused()
     keys.pick(text)
     expect(into).to_be_focused()
 
@@ -186,10 +186,10 @@ def test_the_focus_is_kept_and_seen(signed_in, site, workflow, faults, shot):
     does("Enter", then=page.get_by_role("button", name="Webhook", exact=True))
     does("Escape", then=card("#card-trigger"))
     does("a")
-    expect(page.get_by_role("searchbox", name="Search steps")).to_be_focused()
+    expect(page.get_by_role("combobox", name="Search steps")).to_be_focused()
     does("Escape", then=card("#card-trigger"))
     does("a")
-    expect(page.get_by_role("searchbox", name="Search steps")).to_be_focused()
+    expect(page.get_by_role("combobox", name="Search steps")).to_be_focused()
     page.keyboard.type("branch")
     does("Enter", then=page.get_by_role("button", name="Add a condition"))
     page.get_by_role("button", name="Add route").focus()

@@ -36,7 +36,7 @@ def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
     page.keyboard.press("Escape")
     expect(page.locator("#card-trigger")).to_be_focused()
     page.keyboard.press("+")
-    expect(page.get_by_role("searchbox", name="Search steps")).to_be_focused()
+    expect(page.get_by_role("combobox", name="Search steps")).to_be_focused()
     page.keyboard.type("write to log")
     page.keyboard.press("Enter")
     expect(page.get_by_role("textbox", name="Message")).to_be_focused()

@@ -308,8 +308,8 @@ def test_a_text_in_a_number_s_place_is_said_and_made_a_number(builder, ran):
 
 def test_functions_are_listed_with_what_is_inserted(builder, sign_in, stranger):
     page = Page(builder.client.get(builder.url("builder_functions")))
-    every = [each for _, each in page.tags if "data-function" in each]
-    found = {each["data-function"]: each for each in reversed(every)}  # `first` is a filter as well
+    every = [each for _, each in page.tags if "data-name" in each]
+    found = {each["data-name"]: each for each in reversed(every)}  # `first` is a filter as well
     assert {"first", "now", "to_number", "truncate"} <= set(found)
     assert found["truncate"]["data-applied"].startswith("truncate(") and not found["truncate"]["data-around"]
     assert found["first"]["data-around"] == "first($, '')"

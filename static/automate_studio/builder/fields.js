@@ -126,7 +126,7 @@ inspector.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.isComposing) return;
   const box = event.target.closest("[data-add-value]");
   const row = event.target.matches("input") && event.target.closest(".da-rowset-row");
-  if (event.target.getAttribute("aria-expanded") === "true" || !(box || row)) return;
+  if (event.defaultPrevented || event.target.getAttribute("aria-expanded") === "true" || !(box || row)) return;
   event.preventDefault(); // where a form would be sent
   if (box) addValue(box);
   else if (!row.matches(".da-record") && !row.nextElementSibling) addRow(row.closest(".da-rowset").querySelector("[data-row-add]"));

@@ -1,11 +1,12 @@
 /* The functions and filters of expressions: searched by name, then by what they give, and inserted at the caret. */
-import { listenToOfferKeys } from "./offer-keys.js";
+import { listbox } from "../shared/listbox.js";
 import { request } from "./request.js";
 import { EXPRESSION } from "./tokens.js";
 
 const builder = document.getElementById("builder");
 const dialog = document.getElementById("functions");
 const sought = dialog.querySelector("input");
+const list = dialog.querySelector("[role=listbox]");
 let target = null; // {editor, at}: where it goes
 let loading = null; // the list, once it was asked for
 
@@ -16,30 +17,18 @@ export const openFunctions = async (editor) => {
   sought.focus();
   loading ??= load();
   await loading;
-  search(sought.value); // what was typed meanwhile
+  choices.narrow(sought.value); // what was typed meanwhile
 };
 
 const load = async () => {
   const answer = await request(builder.dataset.functions);
-  dialog.querySelector("[data-functions-list]").innerHTML = answer.ok ? await answer.text() : "";
+  list.innerHTML = answer.ok ? await answer.text() : "";
+  choices.attach(sought);
   if (!answer.ok) loading = null; // the next opening tries again
 };
 
-const offers = () => [...dialog.querySelectorAll(".da-offer")];
-
-const search = (text) => {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const fits = (offer) => words.every((word) => offer.dataset.function.includes(word) || offer.dataset.more.includes(word));
-  for (const offer of offers()) {
-    offer.hidden = !fits(offer);
-    offer.style.order = words.length && words.every((word) => offer.dataset.function.includes(word)) ? -1 : 0;
-  }
-  for (const group of dialog.querySelectorAll(".da-offers")) group.hidden = !group.querySelector(".da-offer:not([hidden])");
-  dialog.querySelector("[data-functions-none]").hidden = offers().some((offer) => !offer.hidden);
-};
-
 // Applied to the expression that the caret is in or just behind; where there is none, its example comes.
-const insert = ({ applied, around, example }) => {
+const insert = ({ dataset: { applied, around, example } }) => {
   const { editor, at } = target;
   dialog.close();
   const raw = editor.raw;
@@ -52,11 +41,6 @@ const insert = ({ applied, around, example }) => {
   editor.caret = { start: start + text.length };
 };
 
-dialog.addEventListener("input", (event) => search(event.target.value));
-dialog.addEventListener("click", (event) => {
-  const offer = event.target.closest(".da-offer");
-  if (event.target === dialog) dialog.close();
-  else if (offer) insert(offer.dataset);
-});
-listenToOfferKeys(dialog);
+const choices = listbox(list, { choose: insert, close: () => dialog.close() });
+dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 dialog.addEventListener("close", () => { if (document.activeElement === document.body) target?.editor.focus(); });

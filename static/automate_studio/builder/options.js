@@ -1,5 +1,6 @@
 /* Choosers: a list below a field, loaded when it is opened, filtered by what is typed; and the connection of a step, tried
    and made in place. */
+import { listbox } from "../shared/listbox.js";
 import { command, flush, selected } from "./commands.js";
 import { request } from "./request.js";
 
@@ -12,9 +13,6 @@ const list = document.getElementById("options");
 let input = null; // whose list is open
 let known = new Map(); // what was loaded, until another field changes
 
-const offers = () => [...list.querySelectorAll("[role=option]")];
-const shown = () => offers().filter((offer) => !offer.hidden);
-
 const place = () => {
   const box = (input.closest(".da-input") ?? input).getBoundingClientRect();
   const below = window.innerHeight - box.bottom;
@@ -24,57 +22,28 @@ const place = () => {
 
 const close = () => {
   if (!input) return;
-  input.setAttribute("aria-expanded", "false");
-  input.removeAttribute("aria-activedescendant");
+  choices.detach();
   input = null;
   list.hidden = true;
 };
 
-const point = (offer) => {
-  for (const each of offers()) {
-    each.classList.toggle("current", each === offer);
-    each.setAttribute("aria-selected", each === offer);
-  }
-  if (offer) {
-    input.setAttribute("aria-activedescendant", offer.id);
-    offer.scrollIntoView({ block: "nearest" });
-  } else input.removeAttribute("aria-activedescendant");
-};
-
 // Of names that the page knows the best come first, as the data picker ranks them: by their own name, single values
 // before what holds others, the closest and shortest name.
-const rank = (name, words, all) => {
+const rank = (option, words) => {
+  const name = option.dataset.value;
+  const said = `${option.textContent} ${name}`.toLowerCase();
+  if (!words.every((word) => said.includes(word))) return 0;
+  if (!input.dataset.optionsFrom) return 1;
   const own = name.split(".").at(-1).toLowerCase();
-  const isHolder = all.some((other) => other.startsWith(`${name}.`));
+  const isHolder = choices.options().some((other) => other.dataset.value.startsWith(`${name}.`));
   const isNamed = words.some((word) => own.includes(word));
   const near = words.includes(own) ? 0 : words.some((word) => own.startsWith(word)) ? 1 : words.some((word) => own.split(/[-_ ]/).some((part) => part.startsWith(word))) ? 2 : 3;
-  return [!isNamed, isHolder, near, own.length, name.split(".").length].map(Number);
-};
-const sort = (words) => {
-  const all = offers().map((offer) => offer.dataset.value);
-  const ranks = new Map(offers().map((offer) => [offer, rank(offer.dataset.value, words, all)]));
-  const compare = (one, other) => {
-    const at = ranks.get(one).findIndex((part, index) => part !== ranks.get(other)[index]);
-    return at < 0 ? 0 : ranks.get(one)[at] - ranks.get(other)[at];
-  };
-  list.append(...offers().sort(compare));
-};
-
-const filter = (text) => {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  if (input?.dataset.optionsFrom && words.length) sort(words);
-  for (const offer of offers()) {
-    const says = `${offer.textContent} ${offer.dataset.value}`.toLowerCase();
-    offer.hidden = !words.every((word) => says.includes(word));
-  }
-  const none = list.querySelector("[data-options-none]");
-  if (none) none.hidden = shown().length > 0;
-  point(null);
+  return 1 / [!isNamed, isHolder, near, own.length, name.split(".").length].reduce((sum, part) => sum * 1000 + Number(part), 0);
 };
 
 const open = async (field, { again = false, typed = false } = {}) => {
+  if (input !== field) close();
   input = field;
-  input.setAttribute("aria-expanded", "true");
   list.hidden = false;
   place();
   const key = `${selected} ${field.dataset.options}`;
@@ -82,6 +51,7 @@ const open = async (field, { again = false, typed = false } = {}) => {
   if (here) list.innerHTML = here.innerHTML;
   else if (again || !known.has(key)) {
     list.innerHTML = '<p role="status">Loading</p>';
+    choices.attach(field);
     await flush();
     let html;
     try {
@@ -94,29 +64,27 @@ const open = async (field, { again = false, typed = false } = {}) => {
     if (input !== field) return;
     list.innerHTML = html || '<p class="error" role="alert">The server cannot be reached.</p><button type="button" class="da-btn tiny" data-options-again>Try again</button>';
   } else list.innerHTML = known.get(key);
+  choices.attach(field);
   place();
-  if (typed) filter(field.value);
-  else point(offers().find((offer) => offer.dataset.value === field.value) ?? null);
+  if (typed) choices.narrow(field.value);
+  else choices.point(choices.options().find((option) => option.dataset.value === field.value));
 };
 
-// Of names that the page knows, a part will do; elsewhere what is typed stays.
-const takesFirst = (field) => field.dataset.optionsFrom && field.value && shown().length && !offers().some((offer) => offer.dataset.value === field.value);
-
-const choose = (offer) => {
+const choose = (option) => {
   const field = input;
-  field.value = offer.dataset.value;
+  field.value = option.dataset.value;
   close();
   field.focus();
   field.dispatchEvent(new Event("input", { bubbles: true }));
   field.dispatchEvent(new Event("change", { bubbles: true }));
 };
 
-list.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
-list.addEventListener("click", (event) => {
-  const offer = event.target.closest("[role=option]");
-  if (offer) choose(offer);
-  else if (event.target.closest("[data-options-again]")) open(input, { again: true });
-});
+// Of names that the page knows, a part will do; elsewhere what is typed stays.
+const takesFirst = (field) => field.dataset.optionsFrom && field.value && choices.options().every((option) => option.dataset.value !== field.value);
+
+const choices = listbox(list, { choose, close, rank, takesFirst });
+
+list.addEventListener("click", (event) => { if (event.target.closest("[data-options-again]")) open(input, { again: true }); });
 
 inspector.addEventListener("click", (event) => {
   const button = event.target.closest("[data-options-open]");
@@ -128,8 +96,7 @@ inspector.addEventListener("click", (event) => {
 });
 
 inspector.addEventListener("input", (event) => {
-  if (event.target === input) filter(input.value);
-  else if (event.isTrusted && event.target.matches("input[data-options]")) open(event.target, { typed: true });
+  if (event.target !== input && event.isTrusted && event.target.matches("input[data-options]")) open(event.target, { typed: true });
   if (!event.target.matches?.("input[data-options]") || event.target.name?.match(/model|repository/)) known = new Map();
 });
 
@@ -140,30 +107,10 @@ inspector.addEventListener("scroll", close, true);
 window.addEventListener("resize", close);
 
 inspector.addEventListener("keydown", (event) => {
-  const field = event.target.closest("input[data-options]");
-  if (!field || event.isComposing) return;
-  const down = event.key === "ArrowDown";
-  if (field !== input) {
-    if (!down) return;
-    event.preventDefault();
-    open(field);
-    return;
-  }
-  const at = shown().findIndex((offer) => offer.classList.contains("current"));
-  if (down || event.key === "ArrowUp") {
-    event.preventDefault();
-    const next = shown().at(Math.min(shown().length - 1, Math.max(0, at + (down ? 1 : -1))));
-    if (next) point(next);
-  } else if (event.key === "Enter" && (at >= 0 || takesFirst(field))) {
-    event.preventDefault();
-    if (!field.dataset.optionsFrom) event.stopImmediatePropagation(); // in a condition, Enter goes on as well
-    choose(shown()[Math.max(at, 0)]);
-  } else if (event.key === "Escape") {
-    event.preventDefault();
-    event.stopPropagation();
-    close();
-  }
-}, true);
+  if (event.key !== "ArrowDown" || event.defaultPrevented || !event.target.matches("input[data-options]")) return;
+  event.preventDefault();
+  open(event.target);
+});
 
 // --- the connection ---------------------------------------------------------------------------------------------------
 

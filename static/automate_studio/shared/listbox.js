@@ -1,0 +1,92 @@
+/* Options under a field, by the pattern of a combobox: the focus stays in the field, where typing goes on, and
+   aria-activedescendant says at which option the keys are. */
+
+export const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
+
+// A name that begins so comes first, then one with such a word, such a part, and last what only its description says.
+const rankByName = (option, words) => {
+  const { name, more } = option.dataset;
+  if (!words.every((word) => name.includes(word) || more.includes(word))) return 0;
+  if (!words.every((word) => name.includes(word))) return 1;
+  if (name.startsWith(words[0])) return 4;
+  return words.every((word) => name.split(/[^\p{L}\p{N}]+/u).some((part) => part.startsWith(word))) ? 3 : 2;
+};
+
+// `choose` takes an option, `close` is what Escape does, `rank` says how well an option fits words (0: not at all), and
+// `takesFirst` whether Enter takes the first option while the keys are at none.
+export const listbox = (list, { choose, close, rank = rankByName, takesFirst = () => true }) => {
+  let field = null, active = null;
+  let homes = []; // what is searched, each with its group, in the order of the page
+
+  const options = () => [...list.querySelectorAll("[role=option]")];
+  const shown = () => options().filter((option) => option.checkVisibility());
+
+  const point = (option) => {
+    active?.setAttribute("aria-selected", "false");
+    active = option ?? null;
+    if (!option) { field.removeAttribute("aria-activedescendant"); return; }
+    option.id ||= `${list.id}-${options().indexOf(option)}`;
+    option.setAttribute("aria-selected", "true");
+    field.setAttribute("aria-activedescendant", option.id);
+    option.scrollIntoView({ block: "nearest" });
+  };
+
+  // What fits the words, the best first: in a group of its own where the list has one.
+  const narrow = (text) => {
+    const words = wordsOf(text);
+    const found = words.length ? list.querySelector("[data-found]") : null;
+    const scores = new Map(homes.map(([option]) => [option, words.length ? rank(option, words) : 1]));
+    homes.forEach(([option]) => { option.hidden = !scores.get(option); });
+    for (const [option, home] of homes.toSorted(([first], [second]) => scores.get(second) - scores.get(first))) {
+      (found && !option.hidden ? found : home).append(option);
+    }
+    for (const group of list.querySelectorAll("[role=group], [data-unsearched]")) {
+      group.hidden = found ? group !== found : group.matches("[data-found]");
+    }
+    const none = (list.closest("dialog") ?? list).querySelector("[data-none]");
+    if (none) none.hidden = homes.some(([option]) => !option.hidden);
+    list.scrollTop = 0;
+    point(null);
+  };
+
+  const hear = (event) => {
+    if (event.isComposing || event.altKey || event.ctrlKey || event.metaKey) return;
+    const all = shown(), at = all.indexOf(active), last = all.length - 1;
+    const to = { ArrowDown: Math.min(at + 1, last), ArrowUp: at - 1, ...(active && { Home: 0, End: last }) }[event.key];
+    const taken = active ?? (takesFirst(field) ? all[0] : null);
+    if (to !== undefined) point(all[to]);
+    else if (event.key === "Enter" && taken) choose(taken);
+    else if (event.key === "Escape") { event.stopPropagation(); close(); }
+    else return;
+    event.preventDefault();
+  };
+  const search = () => narrow(field.value);
+
+  list.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
+  list.addEventListener("click", (event) => {
+    const option = event.target.closest("[role=option]");
+    if (option) choose(option);
+  });
+
+  return {
+    point,
+    narrow,
+    options,
+    shown,
+    // The options of the page are those of this field.
+    attach: (to) => {
+      field = to;
+      active = null;
+      homes = options().filter((option) => !option.closest("[data-unsearched]")).map((option) => [option, option.parentElement]);
+      field.setAttribute("aria-expanded", "true");
+      field.addEventListener("keydown", hear);
+      field.addEventListener("input", search);
+    },
+    detach: () => {
+      point(null);
+      field.setAttribute("aria-expanded", "false");
+      field.removeEventListener("keydown", hear);
+      field.removeEventListener("input", search);
+    },
+  };
+};
