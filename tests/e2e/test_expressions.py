@@ -77,6 +77,9 @@ def test_a_second_place_a_sum_and_functions(opened, faults, shot):
     expect(functions.locator(".da-offer").first).to_be_visible()
     page.keyboard.type("upper")
     expect(functions.locator(".da-offer:visible")).to_have_count(1)
+    page.keyboard.press("ArrowDown")  # to it, while the focus stays where typing goes on
+    expect(functions.get_by_role("option", selected=True)).to_have_attribute("data-name", "upper")
+    expect(functions.get_by_role("combobox")).to_be_focused()
     shot(page, "expressions-functions")
     assert violations(page) == [], "axe finds nothing in the functions"
     page.keyboard.press("Enter")
