@@ -81,6 +81,20 @@ def _with(pattern: str) -> list[str]:
     return [name for name, source in _sources() if re.search(pattern, source)]
 
 
+# --- templates --------------------------------------------------------------------------------------------------------
+
+
+def test_one_template_draws_a_field():
+    assert _templates_with(r"include field\.template|class=\"da-control\"") == ["ui/field.html"]
+    assert _templates_with(r"class=\"da-complaint\"|data-missing=") == ["ui/field_message.html"]
+
+
+def _templates_with(pattern: str) -> list[str]:
+    folder = ROOT / "templates" / "automate_studio"
+    found = [path for path in sorted(folder.rglob("*.html")) if re.search(pattern, path.read_text(encoding="utf-8"))]
+    return [str(path.relative_to(folder)) for path in found]
+
+
 # --- SQL of screens ---------------------------------------------------------------------------------------------------
 
 

@@ -61,7 +61,7 @@ def test_a_rule_from_its_form_to_its_removal(flow, urls, sign_in, owner, mailout
         urls["new"], {**RULE, "kind": "failures", "span": "10m", "addresses": "ops@", "people": "nobody"}
     )
     assert answer.status_code == 422
-    assert {"id_addresses_error", "id_people_error", "id_failures_error"} <= set(Page(answer).ids)
+    assert {"id_addresses-why", "id_people-why", "id_failures-why"} <= set(Page(answer).ids)
     assert not NotificationRule.objects.filter(workflow=flow).exists()
     for nonsense in ({}, {**RULE, "kind": "x"}, {**RULE, "window": "9" * 50}, {**RULE, "addresses": "\0"}):
         assert client.post(urls["new"], nonsense).status_code == 422

@@ -44,7 +44,7 @@ def save(builder, key, **fields):
 def said(answer, name):
     """What stands at a field of an answer."""
     html = answer.content.decode()
-    found = re.search(rf'id="{re.escape(name)}(?:-why|_error)"[^>]*>(.*?)</p>', html, re.DOTALL)
+    found = re.search(rf'id="{re.escape(name)}-why"[^>]*>(.*?)</p>', html, re.DOTALL)
     return " ".join(unescape(re.sub(r"<[^>]+>", "", found[1])).split()) if found else None
 
 

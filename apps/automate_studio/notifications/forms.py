@@ -8,6 +8,7 @@ from typing import Any, cast
 from zoneinfo import available_timezones
 
 from django import forms
+from django.utils.html import format_html
 
 from automate_connectors.models import Connection
 from automate_connectors.number_fields import IntegerField
@@ -20,6 +21,10 @@ from automate_governance.permissions import Person, permitted
 
 _Kind, _Channel = NotificationRule.Kind, NotificationRule.Channel
 _SEPARATORS = re.compile(r"[\s,;]+")
+
+_SPAN_LABEL = format_html(
+    '<span class="on-failures">{}</span> <span class="on-not_run on-waiting">{}</span>', "Within", "For longer than"
+)
 
 
 class SpanField(forms.CharField):
@@ -64,7 +69,7 @@ class RuleForm(forms.Form):
     failures = IntegerField(
         label="So many failures", required=False, min_value=2, max_value=1_000, initial=3, help_text="Of one workflow."
     )
-    span = SpanField(label="Span", required=False, help_text="Such as 15m, 2h or 3d.")
+    span = SpanField(label=_SPAN_LABEL, required=False, help_text="Such as 15m, 2h or 3d.")
     channel = forms.ChoiceField(label="By", choices=_Channel.choices)
     to_owner = forms.BooleanField(label="The owner of the workflow", required=False)
     people = NamesField(label="People", required=False, max_length=2_000, help_text="User names, with commas.")

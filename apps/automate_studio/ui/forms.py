@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from django import forms
+
+from automate_connectors.number_fields import NumberInput
+from automate_studio.ui.fields import FormFieldView, build_widget_field
 from automate_studio.ui.formatting import as_sentence
 
 type Documents = Iterable[Mapping[str, Any]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FormFieldView:
-    """A field with its entered value and error."""
-
-    id: str
-    label: str
-    kind: str
-    choices: list[str]
-    required: bool
-    help: str
-    value: Any
-    error: str
 
 
 def posted_answers(post: Mapping[str, Any], form: Documents) -> dict[str, Any]:
@@ -31,20 +20,41 @@ def posted_answers(post: Mapping[str, Any], form: Documents) -> dict[str, Any]:
 
 
 def form_fields(form: Documents, values: Mapping[str, Any], errors: Mapping[str, str]) -> list[FormFieldView]:
-    """Fields of a form for the template."""
+    """Fields of a form with entered values and errors, both by name."""
     return [_form_field(document, values, errors) for document in form]
 
 
+def field_label(document: Mapping[str, Any]) -> str:
+    """Label of a field, made of its name where it has none."""
+    return document.get("label") or as_sentence(document["name"].replace("_", " "), stop="")
+
+
+def answer_widget(kind: str, choices: Iterable[tuple[str, str]], attrs: Mapping[str, Any]) -> forms.Widget:
+    """The widget of a field of this kind."""
+    match kind:
+        case "boolean":
+            return forms.CheckboxInput({**attrs})
+        case "choice":
+            return forms.Select({**attrs}, choices)
+        case "long_text":
+            return forms.Textarea({"rows": 4, **attrs})
+        case "number":
+            return NumberInput({**attrs})
+        case "date":
+            return forms.TextInput({"type": "date", **attrs})
+    return forms.TextInput({**attrs})
+
+
 def _form_field(document: Mapping[str, Any], values: Mapping[str, Any], errors: Mapping[str, str]) -> FormFieldView:
-    name = document["name"]
-    label = document.get("label") or as_sentence(name.replace("_", " "), stop="")
-    return FormFieldView(
-        id=f"form-{name}",
-        label=label,
-        kind=document.get("kind", "text"),
-        choices=document.get("choices", []),
-        required=document.get("required", False),
+    name, label, kind = document["name"], field_label(document), document.get("kind", "text")
+    required = document.get("required", False)
+    choices = [("", "Choose"), *((each, each) for each in document.get("choices", []))]
+    return build_widget_field(
+        f"form-{name}",
+        label,
+        answer_widget(kind, choices, {"required": required}),
+        values.get(name, ""),
         help=document.get("help", ""),
-        value=values.get(name, ""),
         error=f"{label} {errors[name]}." if name in errors else "",
+        mark="" if required or kind == "boolean" else "optional",
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from automate_core.admin import WebhookEndpointForm
 from automate_core.webhooks.schemes import config_fields
 from automate_core.webhooks.schemes.registry import SCHEMES
+from automate_studio.ui.fields import FormFieldView
 from automate_studio.ui.objects import form_view
-from automate_studio.ui.objects.form_view import FieldView, build_sections
+from automate_studio.ui.objects.form_view import build_sections
 
 SIGNED = tuple(code for code, scheme in SCHEMES.items() if scheme.signed)
 CONDITIONS: form_view.Conditions = {
@@ -28,7 +29,7 @@ class SchemeNote:
     risk: bool = False
 
 
-def webhook_fields(form: WebhookEndpointForm) -> list[FieldView]:
+def webhook_fields(form: WebhookEndpointForm) -> list[FormFieldView]:
     """Fields of a new webhook endpoint."""
     names = ("scheme", "slug", "secret", *config_fields.CONFIG_FIELDS)
     [section] = build_sections(form, [("", names)], conditions=CONDITIONS)

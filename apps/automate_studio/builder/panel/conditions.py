@@ -13,7 +13,7 @@ from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_governance.permissions import Person, User
-from automate_studio.builder.panel.forms import FieldMessage, message_at
+from automate_studio.builder.panel.forms import message_at
 from automate_studio.ui.condition_rows import (
     GROUPS,
     MAX_GROUPS_DEEP,
@@ -26,6 +26,7 @@ from automate_studio.ui.condition_rows import (
     rule_from_rows,
 )
 from automate_studio.ui.describe import describe_condition
+from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.json.editor import parse_json
 from automate_studio.ui.json.visible import escape_invisible

@@ -6,14 +6,20 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
+
+from django.forms.utils import flatatt
+from django.utils.safestring import SafeString
 
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel import schema_table
 from automate_studio.builder.panel.schema_table import schema_records, schema_rest, with_schema_columns
+from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.json.editor import write_text
 
 _K = FieldKind
+_TEMPLATES = "automate_studio/builder/fields"
+_TEMPLATE_OF = {"date": "moment", "time": "moment", "datetime": "moment"}  #: by widget, where it is called otherwise
 MISSING: Any = object()  #: what is not set
 ROWS = "::rows"  #: ends the name of what says that a field is posted as rows, of which there may be none
 _TEXTS = {_K.TEXT, _K.LONG_TEXT, _K.URL, _K.CODE, _K.SECRET}
@@ -60,15 +66,6 @@ class ValueRow:
     cells: list[FieldView] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class FieldMessage:
-    """An error or a warning at a field. A `missing` value is requested before it is an error."""
-
-    text: str
-    level: Literal["error", "warning"] = "error"
-    missing: bool = False
-
-
 @dataclass(frozen=True, kw_only=True)
 class FieldView:
     """A field for the template of its widget. `alternative` is the same field as an expression, or as a literal."""
@@ -83,15 +80,50 @@ class FieldView:
     parts: list[FieldView] = field(default_factory=list)
     alternative: FieldView | None = None
     extra: bool = False
+    id_prefix: str = "field"
+    chosen: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    placeholder: str = ""
+    marks_missing: bool = True
+    is_live = True  #: what is wrong with it is told while it is edited
 
     @property
     def id(self) -> str:
         """Element id."""
-        return f"field-{self.name.replace('.', '-')}"
+        return f"{self.id_prefix}-{self.name.replace('.', '-')}"
 
     @property
     def label(self) -> str:
+        """What it is called; one that people added, by its name."""
+        if self.extra:
+            return self.spec.name
         return self.spec.label or self.spec.name.replace("_", " ").capitalize()
+
+    @property
+    def label_for(self) -> str:
+        """Id of the control that the label names."""
+        return self.id
+
+    @property
+    def mark(self) -> str:
+        """What stands behind the label; without it, a missing value is asked for below the field."""
+        is_missing = self.marks_missing and self.message is not None and self.message.missing
+        return "required" if self.spec.required or is_missing else ""
+
+    @property
+    def label_actions(self) -> str:
+        """Template of what can be done with it, beside the label."""
+        return f"{_TEMPLATES}/label_actions.html" if self.extra or self.alternative else ""
+
+    @property
+    def attributes(self) -> SafeString:
+        """Attributes of the element around it."""
+        return flatatt({"data-field": self.name})
+
+    @property
+    def kind(self) -> str:
+        """Whether its label stands beside it."""
+        return "check" if self.widget == "check" and not self.takes_expression else "text"
 
     @property
     def help(self) -> str:
@@ -101,7 +133,14 @@ class FieldView:
     @property
     def template(self) -> str:
         """Template of the control."""
-        return f"automate_studio/builder/fields/{self.widget}.html"
+        return f"{_TEMPLATES}/{_TEMPLATE_OF.get(self.widget, self.widget)}.html"
+
+    @property
+    def input_type(self) -> str:
+        """Type of the control of a date or a time, by the clock of the workflow."""
+        if self.widget != "datetime":
+            return self.widget
+        return "datetime-local" if not self.text or _LOCAL_TIME.fullmatch(self.text) else "text"
 
     @property
     def takes_expression(self) -> bool:
@@ -110,11 +149,6 @@ class FieldView:
             return False
         is_span = self.name == "timeout" and self.spec.kind is _K.TEXT
         return is_span or self.name.startswith("inputs.") or self.name in _RENDERED
-
-    @property
-    def is_local_time(self) -> bool:
-        """Whether a browser's date and time control can show the value."""
-        return not self.text or _LOCAL_TIME.fullmatch(self.text) is not None
 
     @property
     def is_main(self) -> bool:

@@ -16,7 +16,7 @@ from automate_governance.permissions import User
 from automate_studio.builder.panel import fields as builder_fields
 from automate_studio.builder.panel import steps
 from automate_studio.builder.panel.conditions import Conditions, ConditionView, step_conditions, trigger_conditions
-from automate_studio.builder.panel.forms import FieldMessage, FieldView, build_field_views, concerns_field, message_at
+from automate_studio.builder.panel.forms import FieldView, build_field_views, concerns_field, message_at
 from automate_studio.builder.panel.problem_messages import form_messages, messages_by_field
 from automate_studio.builder.panel.setup import TriggerFormView
 from automate_studio.builder.panel.steps import (
@@ -28,6 +28,7 @@ from automate_studio.builder.panel.steps import (
     takes_free_inputs,
 )
 from automate_studio.builder.triggers.trigger_form import build_setup
+from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.json.editor import write_text
 from automate_studio.view_models.step_tree import START, StepCard
 

@@ -12,9 +12,10 @@ from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_studio.builder.panel import setup, steps
 from automate_studio.builder.panel.conditions import condition_dom_id
 from automate_studio.builder.panel.fields import SETTINGS_FIELDS
-from automate_studio.builder.panel.forms import FieldMessage, concerns_field, find_field, with_label
+from automate_studio.builder.panel.forms import concerns_field, find_field, with_label
 from automate_studio.builder.panel.setup import trigger_field_id
 from automate_studio.builder.panel.steps import path_of_step, step_field_specs
+from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.view_models.step_tree import START
 

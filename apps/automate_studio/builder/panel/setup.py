@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automate_core.authoring.drafts.values import TriggerNode
-from automate_studio.builder.panel.forms import FieldMessage, concerns_field
+from automate_plugins.fields import FieldSpec
+from automate_studio.builder.panel.forms import FieldView, concerns_field
 
 #: What the fields of each kind are called.
 LABELS: dict[str, dict[str, str]] = {
@@ -37,29 +38,12 @@ LABELS: dict[str, dict[str, str]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class TriggerField:
-    """A field for the template. `kind` is text, number, time, choice, check or checks; `listed` are suggestions."""
-
-    id: str
-    name: str
-    label: str
-    kind: str = "text"
-    value: str = ""
-    choices: Iterable[tuple[str, str]] = ()
-    chosen: tuple[str, ...] = ()
-    listed: tuple[str, ...] = ()
-    placeholder: str = ""
-    help: str = ""
-    message: FieldMessage | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class TriggerFormView:
     """Form of a trigger: its fields by name, and extras of its kind."""
 
     kind: str
     key: str
-    fields: dict[str, TriggerField]
+    fields: dict[str, FieldView]
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -80,9 +64,9 @@ class TriggerFormView:
 _BESIDE = {"webhook", "schedule", "event"}
 
 
-def build_trigger_form(node: TriggerNode, *fields: TriggerField, **extra: Any) -> TriggerFormView:
+def build_trigger_form(node: TriggerNode, *fields: FieldView, **extra: Any) -> TriggerFormView:
     """Form of a trigger with these fields."""
-    return TriggerFormView(kind=node.kind, key=node.key, fields={each.name: each for each in fields}, extra=extra)
+    return TriggerFormView(kind=node.kind, key=node.key, fields={each.spec.name: each for each in fields}, extra=extra)
 
 
 def trigger_field_id(node: TriggerNode, name: str) -> str:
@@ -90,10 +74,19 @@ def trigger_field_id(node: TriggerNode, name: str) -> str:
     return f"field-{node.key}-{name}" if node.kind == "manual" else f"t-{node.key}-{name}"
 
 
-def build_trigger_field(node: TriggerNode, name: str, **options: Any) -> TriggerField:
-    """A field with the trigger's value, unless `value` is given."""
-    value = options.pop("value", node.config.get(name, ""))
+def build_trigger_field(
+    node: TriggerNode,
+    name: str,
+    widget: str = "text",
+    *,
+    help: str = "",
+    choices: Iterable[tuple[str, str]] = (),
+    **options: Any,
+) -> FieldView:
+    """A field with the trigger's value, unless `text` is given."""
+    value = options.pop("text", node.config.get(name, ""))
+    spec = FieldSpec(name=name, label=LABELS[node.kind][name], help=help, choices=tuple(choices))
     text = value if isinstance(value, str) else json.dumps(value)
-    return TriggerField(
-        id=trigger_field_id(node, name), name=name, label=LABELS[node.kind][name], value=text, **options
+    return FieldView(
+        spec=spec, name=name, widget=widget, text=text, id_prefix=f"t-{node.key}", marks_missing=False, **options
     )

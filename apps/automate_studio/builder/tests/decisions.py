@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,20 +13,19 @@ from automate_core.authoring.test_runs.decisions import TIMED_OUT, Decision
 from automate_core.definition.document import ApprovalStep, Definition, Step
 from automate_core.definition.step_names import title_of_key
 from automate_core.models import Workflow
-from automate_studio.ui.forms import FormFieldView, form_fields
+from automate_studio.ui.fields import FormFieldView, build_widget_field
+from automate_studio.ui.forms import answer_widget, field_label
 
 PREFIX = "decision"
 _BOOLEANS = ["yes", "no"]
+_ATTRS = {"form": "test-form"}  #: the fields stand outside of their form
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovalChoice:
-    """An approval for the template. `preset` is the outcome when none is chosen."""
+    """An approval for the template: its outcome, and the answers to its form."""
 
-    id: str
     name: str
-    preset: str
-    outcomes: list[tuple[str, str]]
     fields: list[FormFieldView]
 
 
@@ -72,16 +71,8 @@ def _approval_steps(definition: Definition, key: str) -> list[Step]:
 
 
 def _approval_choice(step: ApprovalStep, known: Any) -> ApprovalChoice:
-    outcomes = _outcome_choices(step)
-    names = dict(outcomes)
-    present = str(known.get("outcome")) if isinstance(known, dict) else ""
-    return ApprovalChoice(
-        id=_field_id(step.key),
-        name=step.name or title_of_key(step.key),
-        preset=names.get(present) or next(iter(names.values()), ""),
-        outcomes=outcomes,
-        fields=[_answer_field(step, document) for document in msgspec.to_builtins(step.form)],
-    )
+    answers = [_answer_field(step, document) for document in msgspec.to_builtins(step.form)]
+    return ApprovalChoice(name=step.name or title_of_key(step.key), fields=[_outcome_field(step, known), *answers])
 
 
 def _outcome_choices(step: ApprovalStep) -> list[tuple[str, str]]:
@@ -91,13 +82,22 @@ def _outcome_choices(step: ApprovalStep) -> list[tuple[str, str]]:
     ]
 
 
+def _outcome_field(step: ApprovalStep, known: Any) -> FormFieldView:
+    outcomes = _outcome_choices(step)
+    present = str(known.get("outcome")) if isinstance(known, dict) else ""
+    preset = dict(outcomes).get(present) or outcomes[0][1]
+    choices = [("", f"{preset}; a run for real asks the approvers"), *outcomes]
+    return build_widget_field(_field_id(step.key), "Outcome", answer_widget("choice", choices, _ATTRS))
+
+
 def _answer_field(step: ApprovalStep, document: Mapping[str, Any]) -> FormFieldView:
-    name = document["name"]
-    asked = next(each for each in step.form if each.name == name)
-    [field] = form_fields([document], {name: decisions.example_answer(asked)}, {})
-    if field.kind == "boolean":
-        field = replace(field, choices=_BOOLEANS, value="yes")
-    return replace(field, id=_field_id(step.key, name))
+    """A field of its form. Yes or no is a choice: a box that is not ticked posts nothing."""
+    asked = next(each for each in step.form if each.name == document["name"])
+    kind, choices, value = asked.kind, asked.choices, decisions.example_answer(asked)
+    if kind == "boolean":
+        kind, choices, value = "choice", _BOOLEANS, "yes"
+    widget = answer_widget(kind, [(each, each) for each in choices], _ATTRS)
+    return build_widget_field(_field_id(step.key, asked.name), field_label(document), widget, value)
 
 
 def _field_id(key: str, field: str = "") -> str:

@@ -17,18 +17,18 @@ from automate_core.models import WebhookEndpoint, Workflow
 from automate_core.webhooks.schemes.registry import SchemeError
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import NotPermittedError, Person, User, can
+from automate_studio.ui.fields import FieldMessage, FormFieldView
 from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.objects.form_view import FieldView
 from automate_studio.ui.webhook_form import SchemeNote, scheme_notes, webhook_fields
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointFormView:
-    """Form of a new webhook endpoint; `errors` are those of no field."""
+    """Form of a new webhook endpoint; its `message` is of no field."""
 
-    fields: list[FieldView]
+    fields: list[FormFieldView]
     notes: list[SchemeNote]
-    errors: list[str]
+    message: FieldMessage | None
     refused: bool
 
 
@@ -47,9 +47,12 @@ def endpoint_form(
     if not (can(user, "add", WebhookEndpoint) and can(user, "add", StoredSecret)):
         return None
     drawn = form or _bind_form(workflow, key, user)
-    errors = [str(error) for error in drawn.non_field_errors()]
+    errors = " ".join(str(error) for error in drawn.non_field_errors())
     return EndpointFormView(
-        fields=webhook_fields(drawn), notes=scheme_notes(drawn), errors=errors, refused=drawn.is_bound
+        fields=webhook_fields(drawn),
+        notes=scheme_notes(drawn),
+        message=FieldMessage(errors) if errors else None,
+        refused=drawn.is_bound,
     )
 
 

@@ -22,11 +22,10 @@ from automate_core.triggers.model_registry import WatchedModel, view_permission,
 from automate_governance.permissions import Person, User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel.fields import FORM_COLUMNS
-from automate_studio.builder.panel.forms import MISSING, FieldMessage, build_field_view, message_at, with_label
+from automate_studio.builder.panel.forms import MISSING, FieldView, build_field_view, message_at, with_label
 from automate_studio.builder.panel.parsing import changed_fields
 from automate_studio.builder.panel.setup import (
     LABELS,
-    TriggerField,
     TriggerFormView,
     build_trigger_field,
     build_trigger_form,
@@ -43,6 +42,7 @@ from automate_studio.builder.triggers.schedule import (
     plan_from_config,
     posted_plan,
 )
+from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.view_models.endpoint_info import build_endpoint_info as webhook_shown
 
@@ -55,16 +55,15 @@ def build_setup(
 ) -> TriggerFormView:
     """Form of a trigger; messages are keyed by field name."""
     found = _DRAW[node.kind](state, node, user)
-    fields = {name: replace(each, message=_message_of_field(messages, each)) for name, each in found.fields.items()}
-    if node.kind == "manual":
-        rows = replace(found.extra["inputs"], message=fields["inputs"].message)
-        return replace(found, fields=fields, extra={"inputs": rows})
+    fields = {
+        name: replace(each, message=_message_of_field(messages, name, each)) for name, each in found.fields.items()
+    }
     return replace(found, fields=fields)
 
 
-def _message_of_field(messages: Mapping[str, FieldMessage], field: TriggerField) -> FieldMessage | None:
-    found = message_at(messages, field.name)
-    return replace(found, text=with_label(found.text, field.name, field.label)) if found else None
+def _message_of_field(messages: Mapping[str, FieldMessage], name: str, field: FieldView) -> FieldMessage | None:
+    found = message_at(messages, name)
+    return replace(found, text=with_label(found.text, name, field.label)) if found else None
 
 
 def _selected(present: str) -> str:
@@ -95,7 +94,7 @@ def _webhook_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFo
     shown = webhook_shown(present, user, str(node.config.get("event", "")))
     return build_trigger_form(
         node,
-        build_trigger_field(node, "endpoint", kind="choice", choices=choices, value=_selected(present)),
+        build_trigger_field(node, "endpoint", "choice", choices=choices, text=_selected(present)),
         build_trigger_field(
             node,
             "event",
@@ -140,16 +139,16 @@ def _schedule_form(state: DraftState, node: TriggerNode, user: User) -> TriggerF
     zone = state.draft.settings.timezone
     return build_trigger_form(
         node,
-        build_trigger_field(node, "repeats", kind="choice", choices=REPEATS, value=plan.repeats),
-        build_trigger_field(node, "number", kind="number", value=str(plan.number)),
-        build_trigger_field(node, "unit", kind="choice", choices=UNITS, value=plan.unit),
-        build_trigger_field(node, "days", kind="checks", choices=DAYS, chosen=plan.days),
-        build_trigger_field(node, "day", kind="choice", choices=MONTH_DAYS, value=plan.day),
-        build_trigger_field(node, "time", kind="time", value=plan.time),
+        build_trigger_field(node, "repeats", "choice", choices=REPEATS, text=plan.repeats),
+        build_trigger_field(node, "number", "number", text=str(plan.number)),
+        build_trigger_field(node, "unit", "choice", choices=UNITS, text=plan.unit),
+        build_trigger_field(node, "days", "checks", choices=DAYS, chosen=plan.days),
+        build_trigger_field(node, "day", "choice", choices=MONTH_DAYS, text=plan.day),
+        build_trigger_field(node, "time", "time", text=plan.time),
         build_trigger_field(
             node,
             "cron",
-            value=plan.cron,
+            text=plan.cron,
             placeholder="30 8 * * 1-5",
             help="Minute, hour, day of the month, month, day of the week. 30 8 * * 1-5 is 8:30 on working days.",
         ),
@@ -163,9 +162,9 @@ def _schedule_form(state: DraftState, node: TriggerNode, user: User) -> TriggerF
         build_trigger_field(
             node,
             "missed",
-            kind="choice",
+            "choice",
             choices=_MISSED,
-            value=node.config.get("missed", "once"),
+            text=node.config.get("missed", "once"),
             help="A time is missed when no worker looked at it within a minute.",
         ),
         fires=next_times(node.config, zone, timezone.now()),
@@ -202,17 +201,17 @@ def _model_form(state: DraftState, node: TriggerNode, user: User) -> TriggerForm
         build_trigger_field(
             node,
             "model",
-            kind="choice",
+            "choice",
             choices=_with_current(choices, value, "not yours to view"),
-            value=value,
+            text=value,
         ),
         build_trigger_field(
-            node, "on", kind="checks", choices=_OPERATIONS, chosen=_selected_names(node, "on", ["created", "updated"])
+            node, "on", "checks", choices=_OPERATIONS, chosen=_selected_names(node, "on", ["created", "updated"])
         ),
         build_trigger_field(
             node,
             "fields",
-            kind="checks",
+            "checks",
             choices=[*_watched_fields(chosen), *_unwatched_fields(node, chosen)],
             chosen=_selected_names(node, "fields", []),
             help="With none chosen, any of them counts.",
@@ -220,8 +219,8 @@ def _model_form(state: DraftState, node: TriggerNode, user: User) -> TriggerForm
         build_trigger_field(
             node,
             "own_changes",
-            kind="check",
-            value="true" if node.config.get("own_changes") is True else "",
+            "check",
+            text="true" if node.config.get("own_changes") is True else "",
             help="It may then start itself again and again: let a condition end that.",
         ),
         chosen=chosen,
@@ -282,7 +281,7 @@ _INPUTS = FieldSpec(
 
 def _manual_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:
     rows = build_field_view(_INPUTS, f"{node.key}.inputs", node.config.get("inputs", MISSING))
-    return build_trigger_form(node, build_trigger_field(node, "inputs"), inputs=rows)
+    return build_trigger_form(node, rows)
 
 
 def _changed_manual(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any], list[str], dict[str, str]]:
@@ -327,11 +326,11 @@ def _run_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormVi
         build_trigger_field(
             node,
             "workflow",
-            kind="choice",
+            "choice",
             choices=_with_current(choices, present, "not yours to view"),
-            value=_selected(present),
+            text=_selected(present),
         ),
-        build_trigger_field(node, "on", kind="choice", choices=_END_STATES, value=node.config.get("on", "ended")),
+        build_trigger_field(node, "on", "choice", choices=_END_STATES, text=node.config.get("on", "ended")),
     )
 
 

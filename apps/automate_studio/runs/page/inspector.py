@@ -23,8 +23,9 @@ from automate_studio.runs.page.header import ModelCost, model_cost, sub_runs_of_
 from automate_studio.runs.page.hints import ErrorHint, error_hint, external_request_id
 from automate_studio.runs.page.page import RunPage
 from automate_studio.runs.page.values import run_value_tree, whole_value
+from automate_studio.ui.fields import FormFieldView
 from automate_studio.ui.formatting import as_sentence, format_duration
-from automate_studio.ui.forms import FormFieldView, form_fields
+from automate_studio.ui.forms import form_fields
 from automate_studio.ui.json.tree import JsonTree
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.view_models.run_data import StepHistory

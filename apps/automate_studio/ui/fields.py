@@ -1,0 +1,136 @@
+"""Fields for ui/field.html: of Django forms, and of a widget alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from django import forms
+from django.forms.boundfield import BoundField
+from django.forms.utils import flatatt
+from django.utils.safestring import SafeString, mark_safe
+
+_CONTROLS = "automate_studio/ui/controls/{}.html"
+
+
+@dataclass(frozen=True)
+class FieldMessage:
+    """An error or a warning at a field. A `missing` value is requested before it is an error."""
+
+    text: str
+    level: Literal["error", "warning"] = "error"
+    missing: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """A control of a field, and its frame's style."""
+
+    html: SafeString
+    style: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormFieldView:
+    """A field of a Django form. `kind` is check, text, hidden or fact; `mark` stands behind the label.
+
+    `condition` is what it depends on, for the script; an `absent` one is hidden.
+    """
+
+    name: str
+    label: str
+    kind: str = "text"
+    id: str = ""
+    controls: list[Control] = field(default_factory=list)
+    help: str = ""
+    message: FieldMessage | None = None
+    mark: str = ""
+    fact: Any = ""
+    button: str = ""
+    condition: str = ""
+    absent: bool = False
+
+    @property
+    def template(self) -> str:
+        """Template of its control."""
+        return _CONTROLS.format("fact" if self.kind == "fact" else "bare" if self.is_bare else "framed")
+
+    @property
+    def is_bare(self) -> bool:
+        return self.kind in {"check", "hidden"}
+
+    @property
+    def label_for(self) -> str:
+        """Id of the control that the label names; empty for none, or several."""
+        return self.id if len(self.controls) == 1 else ""
+
+    @property
+    def attributes(self) -> SafeString:
+        """Attributes of the element around it."""
+        return flatatt({"data-when": self.condition or None, "hidden": self.absent})
+
+
+def build_form_field(bound: BoundField, **more: Any) -> FormFieldView:
+    """A bound field; `more` is what its form does not know."""
+    id_ = bound.id_for_label or bound.auto_id
+    message = _error_message(" ".join(str(error) for error in bound.errors))
+    help_text = str(bound.help_text or "")
+    attrs = _described(id_, help_text, message)
+    return FormFieldView(
+        name=bound.name,
+        label=str(bound.label),
+        kind=_kind(bound.field.widget),
+        id=id_,
+        controls=_bound_controls(bound, attrs),
+        help=help_text,
+        message=message,
+        **more,
+    )
+
+
+def build_widget_field(
+    name: str, label: str, widget: forms.Widget, value: Any = "", *, id_: str = "", error: str = "", **more: Any
+) -> FormFieldView:
+    """A field of a widget that belongs to no form."""
+    id_, message = id_ or name, _error_message(error)
+    attrs = {"id": id_, **_described(id_, more.get("help", ""), message)}
+    control = Control(html=widget.render(name, value, attrs), style=_style(widget))
+    return FormFieldView(
+        name=name, label=label, kind=_kind(widget), id=id_, controls=[control], message=message, **more
+    )
+
+
+def _error_message(text: str) -> FieldMessage | None:
+    return FieldMessage(text) if text else None
+
+
+def _described(id_: str, help_text: str, message: FieldMessage | None) -> dict[str, str | bool]:
+    """Attributes that lead from a control to what is said below it."""
+    described: dict[str, str | bool] = {"aria-describedby": f"{id_}-why"} if help_text or message else {}
+    return described | ({"aria-invalid": "true"} if message else {})
+
+
+def _kind(widget: forms.Widget) -> str:
+    if widget.is_hidden:
+        return "hidden"
+    return "check" if isinstance(widget, forms.CheckboxInput) else "text"
+
+
+def _bound_controls(bound: BoundField, attrs: dict[str, str | bool]) -> list[Control]:
+    widget = bound.field.widget
+    if not isinstance(widget, forms.MultiWidget):
+        return [Control(html=mark_safe(bound.as_widget(attrs=attrs)), style=_style(widget))]  # noqa: S308 - Django's own
+    value = bound.value()
+    texts: list[Any] = value if isinstance(value, list) else widget.decompress(value) or []
+    names: list[str] = widget.widgets_names  # type: ignore[attr-defined] # the stubs lack it
+    return [
+        Control(
+            html=part.render(f"{bound.html_name}{name}", text, {**attrs, "id": f"{bound.auto_id}{name}"}),
+            style=_style(part),
+        )
+        for name, part, text in zip(names, widget.widgets, texts, strict=False)
+    ]
+
+
+def _style(widget: forms.Widget) -> str:
+    return "tall" if isinstance(widget, forms.Textarea) else ""
