@@ -122,6 +122,7 @@ def test_a_connection_is_tested_connected_and_not_deleted_while_in_use(things, s
     expect(dialog.get_by_role("link", name="A workflow with a rather long name")).to_be_visible()
     dialog.get_by_role("link", name="Cancel").click()
     expect(dialog).to_be_hidden()
+    expect(card.get_by_role("button", name="Actions for Shop")).to_be_focused()
     page.get_by_role("searchbox", name="Name, app or owner").press_sequentially("unus")
     expect(card).to_be_hidden(timeout=30_000)
     page.get_by_role("link", name="Connect an app").click()

@@ -40,13 +40,13 @@ def test_looking_and_acting(signed_in, site, owner, faults, shot):
     assert violations(page) == []
 
     attention = page.get_by_role("region", name="Needs attention")
-    more = attention.get_by_label("More for Leads")
+    more = attention.get_by_role("button", name="More for Leads")
     more.press("Enter")
     shot(page, "overview-menu")
-    attention.get_by_role("button", name="Mute").press("Enter")
+    attention.get_by_role("menuitem", name="Mute").press("Enter")
     expect(attention.get_by_text("Leads").first).to_be_hidden()
     page.locator("#said").get_by_role("button", name="Undo").press("Enter")
-    expect(attention.get_by_label("More for Leads")).to_be_visible()
+    expect(attention.get_by_role("button", name="More for Leads")).to_be_visible()
 
     retry = attention.get_by_role("button", name="Retry all of Vendor")
     retry.press("Enter")

@@ -28,12 +28,12 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
     rows = page.locator("tbody tr")
     expect(rows).to_have_count(25)
 
-    page.locator("#filter-status summary").focus()  # by keyboard: open, choose, apply
+    page.locator("[popovertarget=filter-status]").focus()  # by keyboard: open, choose, apply
     page.keyboard.press("Enter")
     page.get_by_role("checkbox", name="Failed").focus()
     shot(page, "runs-filter")
     page.keyboard.press("Escape")
-    expect(page.locator("#filter-status summary")).to_be_focused()
+    expect(page.locator("[popovertarget=filter-status]")).to_be_focused()
     page.keyboard.press("Enter")
     page.get_by_role("checkbox", name="Failed").press("Space")
     page.keyboard.press("Enter")
@@ -61,12 +61,12 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
     assert "from=" in page.url and "to=" in page.url
     expect(rows).to_have_count(20)
 
-    page.locator("#view-save summary").click()  # a view, deleted and had back
+    page.locator("[popovertarget=view-save]").click()  # a view, deleted and had back
     page.get_by_label("Name of the view").fill("Failed then")
-    page.get_by_role("button", name="Save view").click()
+    page.locator("#view-save").get_by_role("button", name="Save view").click()
     view = page.get_by_role("link", name="Failed then")
     expect(view).to_have_attribute("aria-current", "page")
-    page.locator("#view-change summary").click()
+    page.locator("[popovertarget=view-change]").click()
     page.get_by_role("button", name="Delete").click()
     expect(view).to_have_count(0)
     page.locator("#said").get_by_role("button", name="Undo").click()
@@ -109,11 +109,19 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
     expect(page.get_by_role("link", name="Clear")).to_have_count(0)
     page.get_by_role("button", name="More about run").nth(1).click()  # one run, by its own menu
     shot(page, "runs-menu")
+    expect(page.get_by_role("menuitem").and_(page.locator(":focus"))).to_have_count(1)  # entered at its first item
+    page.keyboard.press("End")
+    expect(page.get_by_role("menuitem", name="Copy trace id")).to_be_focused()
+    page.keyboard.press("Escape")
+    more = page.get_by_role("button", name="More about run").nth(1)
+    expect(more).to_be_focused()
+    more.press("Enter")
     page.get_by_role("menuitem", name="Re-run from start").click()
     one = page.get_by_role("dialog", name="Re-run 1 run from the start")
     one.get_by_role("button", name="Leave them").click()
     expect(one).to_have_count(0)
-    page.locator("#export summary").click()
+    expect(more).to_be_focused()
+    page.locator("[popovertarget=export]").click()
     with page.expect_download() as saved:
         page.get_by_role("button", name="JSON lines").click()
     lines = saved.value.path().read_text().splitlines()

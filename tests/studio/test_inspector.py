@@ -154,7 +154,7 @@ def test_an_error_says_what_to_do_and_the_step_is_tried_now_or_skipped(
         and "The output is no JSON: line 1" in page.text
         and page.ids["skip-reason"]["value"] == "by hand"
     )
-    assert "data-open" in page.ids["skip"] and page.ids["skip-output"]["aria-invalid"] == "true"
+    assert "data-opens" in page.ids["skip"] and page.ids["skip-output"]["aria-invalid"] == "true"
     now = client.post(reverse("studio:run_try_now", args=[run.pk, "call"]), headers=HTMX)
     assert "The next try is made as soon as a worker takes it." in Page(now).text
     again = client.post(reverse("studio:run_try_now", args=[run.pk, "call"]), headers=HTMX)

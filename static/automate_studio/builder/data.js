@@ -324,8 +324,7 @@ const chosen = async (values) => {
 
 samples.addEventListener("click", (event) => {
   const option = event.target.closest("[data-choose-sample]");
-  if (event.target === samples || event.target.closest("[data-close-samples]")) samples.close();
-  else if (option) chosen({ choose: option.dataset.chooseSample });
+  if (option) chosen({ choose: option.dataset.chooseSample });
 });
 samples.addEventListener("submit", (event) => {
   event.preventDefault();

@@ -42,5 +42,4 @@ const insert = ({ dataset: { applied, around, example } }) => {
 };
 
 const choices = listbox(list, { choose: insert, close: () => dialog.close() });
-dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 dialog.addEventListener("close", () => { if (document.activeElement === document.body) target?.editor.focus(); });

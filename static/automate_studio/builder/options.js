@@ -135,7 +135,7 @@ const test = async (button) => {
 const create = async () => {
   await flush();
   const answer = await request(url());
-  dialog.querySelector("#connection-form").outerHTML = answer.ok ? await answer.text() : '<div id="connection-form"><p class="da-help error">You may not make connections: ask somebody who may.</p><footer class="row"><button type="button" class="da-btn" data-close>Close</button></footer></div>';
+  dialog.querySelector("#connection-form").outerHTML = answer.ok ? await answer.text() : '<div id="connection-form"><p class="da-help error">You may not make connections: ask somebody who may.</p><footer class="row"><button type="button" class="da-btn" command="close" commandfor="connection">Close</button></footer></div>';
   dialog.showModal();
   dialog.querySelector("input:not([type=hidden])")?.focus();
 };

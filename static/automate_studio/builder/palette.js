@@ -27,5 +27,4 @@ const insert = (offer) => {
 };
 
 builder.addEventListener("automate:insert", (event) => openPalette(event.detail));
-palette.addEventListener("click", (event) => { if (event.target === palette) palette.close(); });
 palette.addEventListener("close", () => opener?.focus());

@@ -1,8 +1,8 @@
-/* The overview: asked for anew every 15 seconds while somebody may look at it, and the dialog that asks before a retry. */
+/* The overview: asked for anew every 15 seconds while somebody may look at it. */
 
 const EVERY = 15;
 const shown = document.getElementById("updated");
-let at = Date.now(), lost = false, open = false;
+let at = Date.now(), lost = false;
 
 const say = () => {
   const seconds = Math.round((Date.now() - at) / 1000);
@@ -15,7 +15,7 @@ const refresh = () => htmx.trigger("#live", "da:refresh");
 let asked = Date.now();
 setInterval(() => {
   if (document.hidden) return;
-  if (!open && !document.querySelector("#live details[open]") && Date.now() - asked >= EVERY * 1000) {
+  if (!document.querySelector("dialog[open], #live :is(details[open], :popover-open)") && Date.now() - asked >= EVERY * 1000) {
     asked = Date.now();
     refresh();
   }
@@ -26,18 +26,9 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.elt.id === "live") lost = !event.detail.successful;
 });
 document.addEventListener("htmx:afterSettle", (event) => {
-  if (event.detail.target.id === "ask") ask();
-  else if (event.detail.target.id === "live" || event.target.id === "live") {
+  if (event.detail.target.id === "live" || event.target.id === "live") {
     at = asked = Date.now();
     shown.title = document.getElementById("live").dataset.at;
     say();
   }
 });
-
-const ask = () => {
-  const dialog = document.querySelector("#ask dialog");
-  if (!dialog) return;
-  open = true;
-  dialog.addEventListener("close", () => { open = false; dialog.remove(); });
-  dialog.showModal();
-};

@@ -1,4 +1,4 @@
-/* The panel of a step and the dialogs of a run: what stays as it is when the panel is drawn anew, and its address. */
+/* The panel of a step: what stays as it is when the panel is drawn anew, and its address. */
 
 const inspector = document.getElementById("inspector");
 
@@ -17,9 +17,6 @@ inspector.addEventListener("da:tab", () => {
   address.searchParams.set("tab", tabs());
   history.replaceState(history.state, "", `?${decodeURIComponent(address.searchParams)}`);
 });
-
-// What was refused in a dialog is mended there.
-document.addEventListener("htmx:afterSettle", () => inspector.querySelector("dialog[data-open]:not([open])")?.showModal());
 
 // After something was done the focus is not lost: it goes to the panel's heading.
 document.addEventListener("htmx:afterSettle", (event) => {

@@ -1,4 +1,4 @@
-/* The run list: choosing a time in the histogram, the popovers of the filters, and doing something to many runs. */
+/* The run list: choosing a time in the histogram, filters, and doing something to many runs. */
 import "../shared/picking.js";
 
 // --- the histogram: drag, or arrow keys, Shift and Enter -------------------------------------------------------------
@@ -71,29 +71,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// --- filters: a popover closes by Escape, or by going elsewhere ------------------------------------------------------
-const close = (details) => { details.open = false; };
-
-document.addEventListener("keydown", (event) => {
-  const details = event.key === "Escape" && event.target.closest("details[name][open]");
-  if (!details) return;
-  event.stopPropagation();
-  close(details);
-  details.querySelector("summary").focus();
-}, true);
-document.addEventListener("click", (event) => {
-  for (const details of document.querySelectorAll("details[name][open]")) if (!details.contains(event.target)) close(details);
-});
-document.addEventListener("toggle", (event) => {
-  const details = event.target;
-  if (!details.matches("details[name][open]")) return;
-  const pop = details.querySelector(".da-popover");
-  pop.style.marginLeft = "0px"; // stays inside the window
-  const over = pop.getBoundingClientRect().right - document.documentElement.clientWidth + 12;
-  if (over > 0) pop.style.marginLeft = `${-over}px`;
-  pop.querySelector("input:not([type=hidden]), select")?.focus();
-}, true);
-
+// --- filters ---------------------------------------------------------------------------------------------------------
 // Fields that say nothing stay out of the address.
 document.addEventListener("htmx:configRequest", (event) => {
   if (event.detail.verb !== "get" || !event.detail.elt.closest("#runs")) return;
@@ -126,12 +104,7 @@ document.addEventListener("click", (event) => {
   event.target.closest("[data-dismiss]")?.closest(".da-note").remove();
 });
 
-// A dry run opens as a dialog; once it is under way nothing is chosen any more.
-document.addEventListener("htmx:afterSettle", () => {
-  const dialog = document.querySelector("dialog[data-opens]:not([open])");
-  dialog?.addEventListener("close", () => dialog.remove());
-  dialog?.showModal();
-});
+// Once it is under way nothing is chosen any more.
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.elt.closest("dialog[data-opens]")) document.querySelector("[data-unpick]")?.click();
+  if (event.detail.elt.closest("#bulk-ask")) document.querySelector("[data-unpick]")?.click();
 });

@@ -1,4 +1,4 @@
-/* Menus are popovers: the browser closes them by Escape or elsewhere, and gives the focus back. */
+/* Menus and small forms are popovers: the browser closes them by Escape or elsewhere, and gives the focus back. */
 import { focusOn, itemsOf } from "./roving.js";
 
 const enter = (menu) => focusOn(menu.querySelector("[aria-checked=true]") ?? itemsOf(menu)[0]);
@@ -14,9 +14,19 @@ export const openMenu = (menu, { left, bottom, top = null }) => {
   enter(menu);
 };
 
-document.addEventListener("toggle", (event) => {
-  if (event.newState === "open" && event.target.matches("[role=menu]") && !event.target.contains(document.activeElement)) enter(event.target);
+document.addEventListener("toggle", ({ target, newState }) => {
+  if (newState !== "open" || target.contains(document.activeElement)) return;
+  if (target.matches("[role=menu]")) enter(target);
+  else target.querySelector("input:not([type=hidden]), select, textarea")?.focus(); // a form that is a popover
 }, true);
+
+// What was chosen closes it, except where the item itself says what came of it. A form is sent first: htmx forgets which
+// of its buttons was pressed when the focus leaves it.
+document.addEventListener("click", (event) => {
+  const item = event.target.closest("[role^=menuitem]:not([data-copy])");
+  if (item && !item.form) item.closest("[popover]").hidePopover();
+});
+document.addEventListener("submit", (event) => event.target.closest("[popover]")?.hidePopover());
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Tab") event.target.closest("[role=menu]")?.hidePopover(); // it goes on from what opened the menu

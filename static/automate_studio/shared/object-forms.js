@@ -1,5 +1,4 @@
-/* Lists and forms of objects: fields that some choices need, a short name after the name, and the question before one
-   is deleted. */
+/* Lists and forms of objects: fields that some choices need, a short name after the name, and narrowing a list. */
 
 // data-when="name=value|other name=value": all of them have to hold.
 const holds = (form, term) => {
@@ -34,16 +33,4 @@ document.addEventListener("input", (event) => {
     found += each.hidden ? 0 : 1;
   }
   document.querySelector(`${narrows}-none`).hidden = found > 0;
-});
-
-// Deleting asks in a dialog; without scripts, on a page of its own.
-document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-question]")) document.querySelector(".da-run-menu:popover-open")?.hidePopover();
-  const dialog = event.target.closest("[data-unask]")?.closest("dialog");
-  if (!dialog) return;
-  event.preventDefault();
-  dialog.close();
-});
-document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target?.id === "question") event.detail.target.showModal();
 });

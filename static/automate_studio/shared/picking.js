@@ -57,7 +57,7 @@ document.addEventListener("change", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !document.querySelector("dialog[open], details[open][name]")) pickNone();
+  if (event.key === "Escape" && !document.querySelector("dialog[open], :popover-open")) pickNone();
 });
 
 document.addEventListener("htmx:afterSettle", () => {
