@@ -72,6 +72,7 @@ _SEEN = """
 """
 
 
+@pytest.mark.extended
 def test_forced_colours_and_no_motion_take_nothing_away(places, root, site, shot):
     page = root
     page.emulate_media(forced_colors="active", reduced_motion="reduce")

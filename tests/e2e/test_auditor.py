@@ -51,6 +51,7 @@ def paid(workflow, deliver, drain, owner, colleague, sign_in):
     return run
 
 
+@pytest.mark.extended
 def test_six_questions_of_an_auditor(paid, stranger, page, site, faults, shot):
     stranger.groups.set(Group.objects.filter(name="Auditors"))
     watch(page)

@@ -25,6 +25,7 @@ def notes(page: Page):
     return field(page, "Notes")
 
 
+@pytest.mark.extended
 def test_by_keyboard_alone(builder, faults, shot):
     page = builder
     card(page, "look").focus()
@@ -104,6 +105,7 @@ def test_by_pointer(builder, faults, shot):
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_routes_and_the_list_of_problems(builder, faults):
     page = builder
     card(page, "route").click()
@@ -133,6 +135,7 @@ def test_routes_and_the_list_of_problems(builder, faults):
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_what_is_folded_stays_so_until_one_goes_there(builder, faults):
     page = builder
     card(page, "route").focus()
@@ -182,6 +185,7 @@ def test_two_people_at_one_draft(builder, triage, site, new_context, colleague, 
     assert Step.objects.filter(key="look").exists()
 
 
+@pytest.mark.extended
 def test_signed_out_in_the_middle(builder, triage):
     page = builder
     card(page, "look").click()
@@ -198,6 +202,7 @@ def test_signed_out_in_the_middle(builder, triage):
     wait_for(lambda: Step.objects.get(key="look").notes == "lost?")
 
 
+@pytest.mark.extended
 def test_it_fits(builder, faults, shot):
     page = builder
     for width, height in ((1440, 900), (1024, 768), (390, 844)):

@@ -73,6 +73,7 @@ def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, 
     assert not faults(page)
 
 
+@pytest.mark.extended
 def test_the_outcome_of_an_approval_is_chosen_for_a_test(workflow, signed_in, site, faults, shot, owner):
     made = workflows.save_definition(yaml_files.read_workflow(ASKS_THE_OWNER), owner=owner)
     page = signed_in

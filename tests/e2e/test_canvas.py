@@ -90,6 +90,7 @@ def test_cards_are_moved_by_hand_and_by_keys(builder, faults, shot):
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_others_are_seen_also_on_a_phone(builder, triage, site, new_context, colleague, faults, shot):
     for verb in ("view_workflow", "change_workflow"):
         assign_perm(verb, colleague, triage)

@@ -77,6 +77,7 @@ def test_rows_in_a_browser(opened, faults, shot):
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_a_value_is_saved_while_the_cursor_stays_in_it(opened, faults):
     page = opened
     page.on("dialog", lambda dialog: dialog.accept())

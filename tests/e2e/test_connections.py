@@ -27,6 +27,7 @@ def connection(owner):
     )  # fmt: skip
 
 
+@pytest.mark.extended
 def test_the_result_of_a_test_comes_into_the_page(signed_in, site, connection, faults):
     page = signed_in
     page.goto(f"{site}/admin/automate_connectors/connection/{connection.pk}/change/")
@@ -38,6 +39,7 @@ def test_the_result_of_a_test_comes_into_the_page(signed_in, site, connection, f
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_a_sign_in_begins_with_a_button_and_goes_on_by_a_link(signed_in, site, connection, faults):
     connection.oauth |= {"grant": "authorization_code", "authorize_url": "https://127.0.0.1:9/authorize"}
     connection.save()
@@ -72,6 +74,7 @@ def test_sharing_by_keyboard(signed_in, site, connection, colleague, faults):
     assert [fault for fault in faults(page) if "422" not in fault] == []
 
 
+@pytest.mark.extended
 def test_the_sign_in_fields_come_with_the_provider(signed_in, site, faults):
     page = signed_in
     page.goto(f"{site}/admin/automate_connectors/connection/add/")

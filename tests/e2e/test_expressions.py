@@ -99,6 +99,7 @@ def test_a_second_place_a_sum_and_functions(opened, faults, shot):
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_a_new_step_asks_first_and_has_a_table_of_output_fields(opened, faults, shot):
     page = opened
     page.locator("#card-look").focus()

@@ -58,6 +58,7 @@ def test_a_file_with_faults_shows_them_and_can_be_mended(signed_in, site, faults
     assert [fault for fault in faults(page) if "422" not in fault] == []
 
 
+@pytest.mark.extended
 def test_the_pages_fit_every_width_in_both_themes(signed_in, site, faults, shot):
     page = signed_in
     for name, path in (

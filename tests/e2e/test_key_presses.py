@@ -55,6 +55,7 @@ def add(keys: Keys, text: str, into: Locator) -> None:
     expect(into).to_be_focused()
 
 
+@pytest.mark.extended
 def test_four_steps_with_a_branch_take_at_most_120_keys(signed_in, site, workflow, faults, shot):
     """An expense above a limit has to be approved: a log, a branch, an approval in its route, and a log.
 

@@ -177,6 +177,7 @@ def test_panels_of_the_builder_keep_their_fields_inside(workflow, root, site, ad
     assert found == {}
 
 
+@pytest.mark.extended
 def test_a_canvas_fits_again_until_a_person_zooms(busy, root, site):
     page = root
     sign_in_as_root(page)

@@ -170,6 +170,7 @@ steps:
 READERS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT id, seq FROM automate_core_executionrun%%'"
 
 
+@pytest.mark.extended
 def test_eight_pages_of_one_browser_stay_usable_and_leave_no_stream(workflow, sink, gates, send, signed_in, site):
     """A browser opens six connections to a host: were each page to hold one, the seventh would get none."""
     sink.answer = lambda number, path: (gates[number - 1].wait(120), (200, {"ok": True}, {}))[1]
@@ -216,6 +217,7 @@ steps:
 """
 
 
+@pytest.mark.extended
 def test_a_loop_is_looked_through_item_by_item(workflow, sink, gates, send, signed_in, site, faults, shot):
     gate = gates[0]
 
@@ -290,6 +292,7 @@ def test_a_loop_is_looked_through_item_by_item(workflow, sink, gates, send, sign
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_without_a_stream_the_page_polls_and_keeps_what_is_selected(workflow, sink, gate, send, signed_in, site):
     workflow(SLOW.format(url=sink.url))
     page = signed_in
@@ -312,6 +315,7 @@ def test_without_a_stream_the_page_polls_and_keeps_what_is_selected(workflow, si
     expect(page.locator("#inspector-name")).to_have_text("First")
 
 
+@pytest.mark.extended
 def test_the_tree_is_walked_by_keys(workflow, sink, gate, send, signed_in, site):
     gate.set()
     workflow(SLOW.format(url=sink.url))

@@ -108,6 +108,7 @@ def test_every_page_is_well_and_every_control_can_be_hit(things, signed_in, site
             assert faults(page) == [], name
 
 
+@pytest.mark.extended
 def test_a_connection_is_tested_connected_and_not_deleted_while_in_use(things, signed_in, site, faults):
     page = opened(signed_in, site, LISTS["connections"])
     card = page.locator(f"#connection-{things.pk}")

@@ -70,6 +70,7 @@ def test_every_page_is_well(pages, signed_in, site, faults, shot, extent):
             shot(page, f"{name}-{theme}-{width}")
 
 
+@pytest.mark.extended
 def test_what_one_may_not_do_is_not_offered(pages, signed_in, site):
     page = signed_in
     page.goto(site + pages["workflows"])
@@ -92,6 +93,7 @@ def test_secrets_go_in_and_do_not_come_out(pages, signed_in, site, owner):
     assert "a-very-secret" not in page.content()
 
 
+@pytest.mark.extended
 def test_a_bad_connection_is_refused_at_its_field(pages, signed_in, site):
     page = signed_in
     page.goto(f"{site}/admin/automate_connectors/connection/add/?connector=http")
@@ -103,6 +105,7 @@ def test_a_bad_connection_is_refused_at_its_field(pages, signed_in, site):
     assert Connection.objects.count() == 1
 
 
+@pytest.mark.extended
 def test_an_unsigned_endpoint_wears_a_warning(pages, signed_in, site, owner):
     from automate_core.webhooks import endpoints
 
@@ -114,6 +117,7 @@ def test_an_unsigned_endpoint_wears_a_warning(pages, signed_in, site, owner):
     assert badge.get_attribute("data-st") == "waiting"
 
 
+@pytest.mark.extended
 def test_a_run_is_run_again_from_its_dialog(pages, signed_in, site):
     page = signed_in
     page.goto(site + pages["run"])

@@ -22,6 +22,7 @@ def environment(environment):
     return {**environment, "PYTHONPATH": str(PLUGIN_FOLDER)}
 
 
+@pytest.mark.extended
 def test_what_did_not_load_is_seen_and_found(owner, signed_in, site, faults, shot):
     owner.user_permissions.add(Permission.objects.get(codename="administer_site"))
     page = signed_in

@@ -109,6 +109,7 @@ def test_what_was_emptied_takes_a_new_value(opened, faults):
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_what_cannot_be_stored_yet_stays(opened, faults):
     page = opened("ask")
     headers = page.locator("[data-field='inputs.headers']")
@@ -184,6 +185,7 @@ def test_two_people_in_different_fields_of_a_step(opened, made, colleague, fault
     assert [fault for fault in faults(page) if "409" not in fault] == []
 
 
+@pytest.mark.extended
 def test_data_is_put_into_a_field_that_takes_any_json(opened, faults):
     came_to("github", type="issues", payload={"mail": "ada@example.com", "number": 7})
     page = opened("mail")
@@ -210,6 +212,7 @@ def test_data_is_put_into_a_field_that_takes_any_json(opened, faults):
     assert [fault for fault in faults(page) if "422" not in fault] == []
 
 
+@pytest.mark.extended
 def test_data_is_put_into_json(opened, faults, shot):
     came_to("github", type="issues", payload={"mail": "ada@example.com", "number": 7})
     page = opened("ask")
@@ -237,6 +240,7 @@ def test_data_is_put_into_json(opened, faults, shot):
     assert [fault for fault in faults(page) if "422" not in fault] == []
 
 
+@pytest.mark.extended
 def test_a_step_that_was_changed_is_not_called_tested(opened, faults):
     page = opened("values")
     result, badge = page.locator("#test-result"), page.locator("#card-values .da-badge")

@@ -61,6 +61,7 @@ def test_a_webhook_is_made_tried_and_caught(opened, faults, shot):
     assert [fault for fault in faults(page) if "422" not in fault] == [], "but for the form that was refused"
 
 
+@pytest.mark.extended
 def test_a_schedule_and_a_form_by_keyboard(opened, faults, shot):
     page, made = opened
     page.get_by_role("button", name="Schedule", exact=True).press("Enter")

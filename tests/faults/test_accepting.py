@@ -62,6 +62,7 @@ def test_kill_9_around_the_insert(mill, evidence, secret):
     assert Event.objects.count() == OutboxJob.objects.count() == 1
 
 
+@pytest.mark.extended
 def test_kill_9_between_insert_and_commit(mill, evidence, secret, slow_commit):
     """F2: the statement has run, its commit hangs, the process dies."""
     slow_commit("automate_core_event")

@@ -80,6 +80,7 @@ def test_an_event_that_cannot_be_decoded_dies_alone(workflow, mill, deliver, evi
     assert OutboxJob.objects.get(status="dead").last_error
 
 
+@pytest.mark.extended
 def test_a_job_that_kills_its_worker_is_dead_after_three_crashes(workflow, mill, deliver, sink):
     """F16, F17: whoever was in the same batch is charged no crash and at most one attempt more."""
     workflow(POISON.format(url=sink.url))

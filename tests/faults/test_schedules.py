@@ -27,6 +27,7 @@ def slots(key="second"):
     return Event.objects.filter(source="schedule:ticking", type=key).count()
 
 
+@pytest.mark.extended
 def test_schedulers_die_and_freeze_while_a_slot_is_fired(workflow, mill, drain, children_find_us):
     """F23: of three, one dies and one freezes with the events written and not committed, and one dies between slots.
 

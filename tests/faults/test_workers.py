@@ -115,6 +115,7 @@ def test_a_zombie_that_writes_while_another_works(two_calls, mill, deliver, sink
     assert list(recorded) == ["interrupted", "succeeded"]
 
 
+@pytest.mark.extended
 def test_a_step_longer_than_its_lease_keeps_it(one_call, mill, deliver, sink):
     """F8: the heartbeat renews it, beside a second worker that would take it."""
     sink.answer = lambda number, path: (time.sleep(18), (200, {}, {}))[1]
@@ -126,6 +127,7 @@ def test_a_step_longer_than_its_lease_keeps_it(one_call, mill, deliver, sink):
     assert OutboxJob.objects.get().token == 1
 
 
+@pytest.mark.extended
 def test_a_worker_whose_heartbeat_is_held_up_is_fenced(two_calls, mill, deliver, sink):
     """F8: code that holds the interpreter's lock stops the heartbeat too; the job goes to another."""
     held_up, second = mill.worker(AUTOMATE_FAULTS="effect.starting(first)=hold:12"), mill.standby()

@@ -70,6 +70,7 @@ def held(made: Host) -> set[tuple[str, str]]:
         return set(connection.execute(HELD).fetchall())
 
 
+@pytest.mark.extended
 def test_a_project_comes_and_goes_by_the_docs(tmp_path, wheel_python):
     with host(tmp_path, wheel_python, "life", after=WATCHED) as made:
         for app in ("admin", "sessions", "guardian"):

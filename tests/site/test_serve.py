@@ -144,6 +144,7 @@ def _sign_in(address):
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
 
 
+@pytest.mark.extended
 def test_demo_starts_a_site_when_there_is_none(own):
     del own["AUTOMATE_ADMIN_PASSWORD"]
     done = subprocess.run(DEMO, env=own, capture_output=True, text=True, cwd=ROOT, timeout=120)
