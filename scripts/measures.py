@@ -6,6 +6,7 @@ import ast
 import collections
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +27,7 @@ def measures() -> dict[str, int]:
     folders = collections.Counter(Path(path).parent for path in sources if not path.endswith("__init__.py"))
     graph = _imports(sources)
     return {
+        "files to follow a delivery to the run page": len(delivery_path()),
         "modules in one folder, most": max(folders.values()),
         "file cycles": len(_cycles(graph)),
         f"template lines over {LONGEST_LINE} columns": sum(
@@ -39,6 +41,11 @@ def measures() -> dict[str, int]:
     }
 
 
+def delivery_path() -> list[str]:
+    """The files from a request to the page of its run, in reading order, as docs/architecture.md lists them."""
+    return re.findall(r"^\d+\. `(apps/\S+\.py)`", _read("docs/architecture.md"), re.MULTILINE)
+
+
 def _files(*patterns: str) -> list[str]:
     listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
     return [path for path in listed.stdout.split() if (ROOT / path).is_file()]
@@ -48,23 +55,33 @@ def _read(path: str) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
 
 
+def imports_of(path: str) -> set[str]:
+    """The files of the apps that a file imports."""
+    return _imported(_read(path), _modules(_files("apps/*.py")))
+
+
+def _modules(paths: Iterable[str]) -> dict[str, str]:
+    return {
+        path.removeprefix("apps/").removesuffix(".py").removesuffix("/__init__").replace("/", "."): path
+        for path in paths
+    }
+
+
 def _imports(sources: dict[str, str]) -> dict[str, set[str]]:
     """The files that a file imports, late imports and those for types alone included."""
-    files = {
-        path.removeprefix("apps/").removesuffix(".py").removesuffix("/__init__").replace("/", "."): path
-        for path in sources
-    }
-    graph: dict[str, set[str]] = {}
-    for path, text in sources.items():
-        names = set()
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                inner = {f"{node.module}.{alias.name}" for alias in node.names}
-                names |= {name if name in files else str(node.module) for name in inner}
-        graph[path] = {files[name] for name in names if name in files} - {path}
-    return graph
+    files = _modules(sources)
+    return {path: _imported(text, files) - {path} for path, text in sources.items()}
+
+
+def _imported(text: str, files: dict[str, str]) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in files else str(node.module) for name in inner}
+    return {files[name] for name in names if name in files}
 
 
 def _cycles(graph: dict[str, set[str]]) -> list[set[str]]:

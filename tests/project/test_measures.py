@@ -7,11 +7,12 @@ import sys
 
 import pytest
 
-from scripts.measures import measures
+from scripts.measures import delivery_path, imports_of, measures
 from tests.conftest import ROOT
 
 #: No more than these.
 REACHED = {
+    "files to follow a delivery to the run page": 15,
     "modules in one folder, most": 20,
     "file cycles": 0,
     "template lines over 120 columns": 0,
@@ -29,6 +30,20 @@ def test_the_house_is_no_larger_and_no_more_tangled_than_it_was():
     found = measures()
     assert found.keys() == REACHED.keys()
     assert {name: figure for name, figure in found.items() if figure > REACHED[name]} == {}
+
+
+def test_a_delivery_can_be_followed_from_file_to_file():
+    path = delivery_path()
+    started_by_the_database = {"apps/automate_core/worker/worker.py", "apps/automate_studio/runs/page/live_hub.py"}
+    for at, file in enumerate(path[1:], start=1):
+        called = any(file in _imported_by(earlier) for earlier in path[:at])
+        assert called is not (file in started_by_the_database), f"{file}: which file before it calls it?"
+
+
+def _imported_by(path):
+    """What a file imports, by way of the table of a package as well."""
+    direct = imports_of(path)
+    return direct.union(*(imports_of(each) for each in direct if each.endswith("/__init__.py")))
 
 
 @pytest.mark.django_db(transaction=True)
