@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -54,11 +55,19 @@ def _numbers(name):
         return []
 
 
-@pytest.mark.parametrize(("kind", "url"), attacks.addresses() + attacks.shapes())
-def test_nothing_of_the_table_is_connected_to(wire, kind, url):
-    with pytest.raises(EgressBlockedError) as caught:
-        HttpSession(deadline=time.monotonic() + 30).request("GET", url)
-    assert wire == [] and not caught.value.retryable
+@pytest.mark.parametrize("kind", sorted({kind for kind, _ in attacks.addresses() + attacks.shapes()}))
+def test_nothing_of_the_table_is_connected_to(wire, kind):
+    misses = []
+    for url in (url for row, url in attacks.addresses() + attacks.shapes() if row == kind):
+        try:
+            HttpSession(deadline=time.monotonic() + 30).request("GET", url)
+        except EgressBlockedError as error:
+            misses += [url] if error.retryable else []
+        except EgressConnectionError as error:
+            misses.append((url, error))
+        else:
+            misses.append(url)
+    assert misses == [] and wire == []
 
 
 @pytest.mark.parametrize("url", attacks.ALLOWED)
@@ -184,14 +193,15 @@ def test_relative_redirects_are_followed_and_counted(redirector, status):
 # --- other protocols --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "url"), attacks.addresses())
-def test_other_protocols_are_checked_alike(wire, kind, url):
-    host = url.removeprefix("https://").partition("/")[0].strip("[]")
-    with pytest.raises(EgressBlockedError):
-        Network(deadline=time.monotonic() + 30).connect(host, 587, ports={587})
-    with pytest.raises(EgressBlockedError):
-        Network(deadline=time.monotonic() + 30).addresses(host, 5432, ports={5432})
-    assert wire == []
+def test_other_protocols_are_checked_alike(wire):
+    misses = []
+    for _, url in attacks.addresses():
+        host = url.removeprefix("https://").partition("/")[0].strip("[]")
+        with contextlib.suppress(EgressBlockedError):
+            misses.append(Network(deadline=time.monotonic() + 30).connect(host, 587, ports={587}))
+        with contextlib.suppress(EgressBlockedError):
+            misses.append(Network(deadline=time.monotonic() + 30).addresses(host, 5432, ports={5432}))
+    assert misses == [] and wire == []
 
 
 @pytest.mark.parametrize(

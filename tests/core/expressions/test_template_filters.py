@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from automate_core.expressions.json_path import TemplateError
@@ -117,12 +119,15 @@ def test_filters_give(source):
     assert (result, type(result)) == (wanted, type(wanted))
 
 
-@pytest.mark.parametrize("source", GIVES)
-def test_a_render_worker_gives_the_same(source):
+def test_a_render_worker_gives_the_same():
     """Whether a template is light decides where it is evaluated, not what it gives."""
-    result = compile_template(source + "{{ 1 + 1 }}").render(SCOPE)
-    budget.start_budget()
-    assert result == compile_template(source + "{{ 1 + 1 }}").evaluate(SCOPE)
+    misses = []
+    for source in GIVES:
+        result = compile_template(source + "{{ 1 + 1 }}").render(SCOPE)
+        budget.start_budget()
+        if result != compile_template(source + "{{ 1 + 1 }}").evaluate(SCOPE):
+            misses.append(source)
+    assert misses == []
 
 
 def test_every_filter_is_tried_and_has_an_example_that_works():
@@ -133,14 +138,18 @@ def test_every_filter_is_tried_and_has_an_example_that_works():
         compile_template(offered.example).evaluate({"event": {"payload": {}}})
 
 
-@pytest.mark.parametrize("name", sorted(set(FILTERS) - {"default"}))
-@pytest.mark.parametrize(
-    "value", ["missing", "none", "true", "7", "0.5", "'x'", "[]", "[1]", "[{}]", "{}", "rows", "text"]
-)
-def test_a_filter_takes_a_value_or_says_why_not(name, value):
+VALUES = ("missing", "none", "true", "7", "0.5", "'x'", "[]", "[1]", "[{}]", "{}", "rows", "text")
+ARGUMENTS = ("", "('n')", "(1)", "(none)", "([])", "('n', 'n')")
+
+
+def test_a_filter_takes_a_value_or_says_why_not():
     """Whatever it is given: a JSON value, or an error in words."""
-    for arguments in ("", "('n')", "(1)", "(none)", "([])", "('n', 'n')"):
+    misses = []
+    for name, value, arguments in itertools.product(sorted(set(FILTERS) - {"default"}), VALUES, ARGUMENTS):
+        source = f"{{{{ ({value} | {name}{arguments}) | tojson }}}}"
         try:
-            compile_template(f"{{{{ ({value} | {name}{arguments}) | tojson }}}}").render(SCOPE)
+            compile_template(source).render(SCOPE)
         except TemplateError as error:
-            assert error.reason and "object at" not in error.reason and "<class" not in error.reason
+            if not error.reason or "object at" in error.reason or "<class" in error.reason:
+                misses.append((source, error.reason))
+    assert misses == []

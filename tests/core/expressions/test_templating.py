@@ -378,12 +378,15 @@ def test_attacks_end_in_an_error_and_soon(source):
     assert "Traceback" not in str(caught.value) and "0x" not in str(caught.value) and len(str(caught.value)) < 1_000
 
 
-@pytest.mark.parametrize("source", ATTACKS)
-def test_the_first_wall_stands_alone(source):
+def test_the_first_wall_stands_alone():
     """The same without a render worker before it: in this very process."""
-    with soon(), pytest.raises(TemplateError):
-        budget.start_budget()
-        compile_template(source).evaluate(SCOPE)
+    misses = []
+    for source in ATTACKS:
+        with soon(), contextlib.suppress(TemplateError):
+            budget.start_budget()
+            compile_template(source).evaluate(SCOPE)
+            misses.append(source)
+    assert misses == []
 
 
 BIG = {"text": "ab " * 300_000, "listed": [{"k": index, "t": "x" * 20} for index in range(30_000)]}
