@@ -1,5 +1,5 @@
 # Every target sets up what it needs; on a machine with nothing of ours, `make run` and `make test` just work.
-.PHONY: help run demo test test-all check format docs e2e bench bench-long faults measures clean
+.PHONY: help run demo test test-all check lint types format docs e2e bench bench-long faults measures clean
 
 PYTHON := .venv/bin/python
 # What Python compiles is kept, whatever the environment says, and not among the sources: a start takes half as long.
@@ -24,12 +24,17 @@ test-all: test ## the same, and the tests that take long
 
 check: ## lint, format, types, layering, migrations
 	@sh scripts/setup.sh dev
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types
+
+lint: # what is left of the checks, beside the types
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/djangofmt --check templates
 	@.venv/bin/lint-imports --no-cache
-	@.venv/bin/mypy
 	@$(PYTHON) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+types:
+	@.venv/bin/mypy
 
 format: ## put code into shape
 	@sh scripts/setup.sh dev

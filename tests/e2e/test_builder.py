@@ -68,7 +68,7 @@ def test_by_keyboard_alone(builder, faults, shot):
 def test_by_pointer(builder, faults, shot):
     page = builder
     page.locator("button[data-insert='parent=route&slot=question&index=0']").click()
-    page.get_by_label("Logic").get_by_role("button", name="For each Run steps").click()
+    page.get_by_label("Logic").get_by_role("option", name="For each Run steps").click()
     expect(card(page, "route-for_each")).to_be_visible()
     expect(field(page, "List")).to_be_visible()
     field(page, "List").fill("{{ event.payload.labels }}")
