@@ -19,8 +19,7 @@ const ask = async (url, values, signal) => {
 // --- the picker ---------------------------------------------------------------------------------------------------------
 
 let target = null; // {editor, start, end, isTyped}: what is inserted goes there, of an editor that takes names a name
-let asked = 0;
-let timer = null;
+let asked = 0; // how often it was opened or closed: an answer is about the last time
 
 const url = () => `${base}data/${selected}/`;
 const items = () => itemsOf(picker);
@@ -36,6 +35,7 @@ export const open = async (editor, { isTyped = false, start, end, query = "" } =
   picker.hidden = false;
   picker.toggleAttribute("data-names", Boolean(editor.takesNames));
   picker.toggleAttribute("data-one", Boolean(editor.picksOne));
+  htmx.process(picker);
   if (editor.title) picker.querySelector("h2").textContent = editor.title;
   ready();
   if (target.query) search(target.query); // what was typed meanwhile
@@ -44,7 +44,6 @@ export const open = async (editor, { isTyped = false, start, end, query = "" } =
 
 const close = ({ back = true } = {}) => {
   asked += 1;
-  clearTimeout(timer);
   isSearching = false;
   picker.hidden = true;
   picker.replaceChildren();
@@ -73,22 +72,9 @@ let pending = null; // what a key asks for meanwhile: it is about what will be f
 const settled = (act) => { if (isSearching) pending = act; else act(); };
 
 const search = (query) => {
-  const turn = ++asked;
-  isSearching = true;
-  pending = null;
-  clearTimeout(timer);
-  timer = setTimeout(async () => {
-    const { ok, html } = await ask(`${url()}?${new URLSearchParams({ q: query })}`);
-    const tree = document.getElementById("picker-tree");
-    if (turn !== asked || !ok || !tree) return;
-    tree.outerHTML = html;
-    isSearching = false;
-    ready();
-    const found = picker.querySelectorAll("[data-insert]").length;
-    say(found === 1 ? "1 found" : `${found} found`);
-    pending?.();
-    pending = null;
-  }, 150);
+  const field = document.getElementById("picker-search");
+  field.value = query;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
 };
 
 const expand = async (item, on) => {
@@ -132,7 +118,20 @@ picker.addEventListener("click", (event) => {
   else if (item) { focusOn(item); expand(item, item.getAttribute("aria-expanded") !== "true"); }
 });
 
-picker.addEventListener("input", (event) => { if (event.target.id === "picker-search") search(event.target.value.trim()); });
+// The search field asks by itself; what is on its way for an earlier text comes too late.
+picker.addEventListener("input", ({ target: field }) => {
+  htmx.trigger(field, "htmx:abort");
+  isSearching = true;
+  pending = null;
+});
+picker.addEventListener("htmx:afterSettle", () => {
+  isSearching = false;
+  ready();
+  const found = picker.querySelectorAll("[data-insert]").length;
+  say(found === 1 ? "1 found" : `${found} found`);
+  pending?.();
+  pending = null;
+});
 
 picker.addEventListener("keydown", (event) => {
   const item = event.target.closest("[role=treeitem]");

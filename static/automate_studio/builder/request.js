@@ -16,3 +16,6 @@ export const request = async (url, values = null, options = {}) => {
   }
   return answer;
 };
+
+// What htmx sends is led to sign in by htmx.
+builder.addEventListener("htmx:beforeOnLoad", (event) => { if (event.detail.xhr.status === 401) keepForLater(); });
