@@ -17,7 +17,7 @@ UNFOLD: dict[str, Any] = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("automate_studio/favicon.svg")}
     ],
     "STYLES": [
-        lambda request: static("automate_studio/automate.css"),
+        lambda request: static("automate_studio/shared/tokens.css"),
         lambda request: static("automate_site/chrome.css"),
     ],
     "DASHBOARD_CALLBACK": "automate_studio.overview.views.dashboard",

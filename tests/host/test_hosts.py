@@ -38,7 +38,8 @@ def check(found: dict, *, is_first_page: bool = False) -> None:
     assert found["approval"] == [200, 303, "succeeded"]
     assert found["first"]["status"] == found["overview"]["status"] == 200
     assert (
-        "Slowest workflows" in found["overview"]["text"] and "automate_studio/automate.css" in found["overview"]["text"]
+        "Slowest workflows" in found["overview"]["text"]
+        and "automate_studio/shared/base.css" in found["overview"]["text"]
     )
     assert ("Slowest workflows" in found["first"]["text"]) is is_first_page
 

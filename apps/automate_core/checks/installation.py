@@ -72,7 +72,7 @@ def check_static_files(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E014: there is no STATIC_URL. E015: our static files are not found."""
     if not settings.STATIC_URL:
         return [Error("STATIC_URL is not set.", hint='Set STATIC_URL = "static/".', id="automate_core.E014")]
-    if not finders.find("automate_studio/automate.css"):
+    if not finders.find("automate_studio/shared/base.css"):
         hint = "Add django.contrib.staticfiles.finders.AppDirectoriesFinder to STATICFILES_FINDERS."
         return [Error("Automate's static files are not found.", hint=hint, id="automate_core.E015")]
     return []
