@@ -77,7 +77,7 @@ def test_by_pointer(builder, faults, shot):
     shot(page, "builder-palette")
     box, width = page.locator("#palette").bounding_box(), page.viewport_size["width"]
     assert abs(box["x"] + box["width"] / 2 - width / 2) < 2 and box["y"] < 200
-    page.get_by_label("Connectors").get_by_role("button", name="Data: Set values").click()
+    page.get_by_label("Connectors").get_by_role("option", name="Data: Set values").click()
     expect(card(page, "route-for_each-set")).to_be_visible()
     expect(page.locator("#problem-count")).to_have_text("No problems")
     card(page, "both").click()

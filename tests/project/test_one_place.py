@@ -109,6 +109,32 @@ def test_screens_write_no_sql():
     assert written == [] and [name for name, source in _sources("automate_studio") if run.search(source)] == []
 
 
+# --- dialogs, menus and keys ------------------------------------------------------------------------------------------
+
+
+def test_menus_are_popovers_and_pages_hold_no_state_of_alpine():
+    tag = re.compile(r"<[a-z]+\b(?:[^<>]|\{%.*?%\}|\{\{.*?\}\})*>", re.DOTALL)
+    wrong = [
+        f"{path.name}: {found[:80]}"
+        for path in (ROOT / "templates" / "automate_studio").rglob("*.html")
+        for found in tag.findall(path.read_text(encoding="utf-8"))
+        if re.search(r"\s(x-[a-z]+|@[a-z]+|data-dialog)[=.:]", found)
+        or ('role="menu"' in found and not re.search(r"\spopover\s", found))
+    ]
+    assert wrong == []
+
+
+def test_the_keys_of_composite_widgets_stand_in_two_modules():
+    """Beside them a card that is picked up and the bars of the histogram, which are no widgets of that kind, know Home."""
+    scripts = ROOT / "static" / "automate_studio"
+    known = {
+        path.relative_to(scripts).as_posix()
+        for path in scripts.rglob("*.js")
+        if "vendor" not in path.parts and re.search(r"\bHome\b[^;]*:", path.read_text(encoding="utf-8"))
+    }
+    assert known == {"shared/listbox.js", "shared/roving.js", "builder/move.js", "runs/page.js"}
+
+
 def _sources(under: str = "") -> Iterator[tuple[str, str]]:
     apps = ROOT / "apps"
     for path in sorted((apps / under).rglob("*.py")):
