@@ -83,9 +83,11 @@ def test_what_is_there_has_a_tick(sign_in, owner):
 
 
 def test_a_template_shows_its_tree_and_its_sample(sign_in, owner):
-    page = Page(sign_in(owner).get(_url("github-issue-triage")))
+    client = sign_in(owner)
+    page = Page(client.get(_url("github-issue-triage")))
     assert page.ids["card-route-alert"]["role"] == "treeitem"
-    assert '"number": 1347' in page.text and "Slack channel for bugs" in page.text
+    copied = client.get(page.ids["jt-payload"]["data-url"], query_params={"copy": 1})
+    assert '"number": 1347' in copied.content.decode() and "1347" in page.text and "Slack channel for bugs" in page.text
     assert page.ids["setting-model"]["value"] == "gpt-5-mini"
     assert sign_in(owner).get(_url("no-such-template")).status_code == 404
 

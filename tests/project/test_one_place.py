@@ -89,6 +89,12 @@ def test_one_template_draws_a_field():
     assert _templates_with(r"class=\"da-complaint\"|data-missing=") == ["ui/field_message.html"]
 
 
+def test_one_viewer_shows_json():
+    """What else is printed as it stands is a command for a shell."""
+    assert _templates_with("<pre") == ["builder/triggers/endpoint.html"]
+    assert _with(r"\bpprint\b|highlight_json") == []
+
+
 def _templates_with(pattern: str) -> list[str]:
     folder = ROOT / "templates" / "automate_studio"
     found = [path for path in sorted(folder.rglob("*.html")) if re.search(pattern, path.read_text(encoding="utf-8"))]

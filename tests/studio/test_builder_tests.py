@@ -138,6 +138,25 @@ def test_the_outcome_of_an_approval_is_chosen_in_the_form(owner, endpoint, sign_
     assert AuditEntry.objects.get(verb="workflow.tested").changes["decisions"] == {"ask": "approved"}
 
 
+def test_what_a_test_carried_is_shown_as_trees(tester, drain):
+    """Each tree is served by the page of the run: input and output, what a call would send, and why it failed."""
+    tester.test("tell", "dry", "to", payload=PAYLOAD)
+    drain()
+    page = tester.result("tell")
+    trees = {each["id"]: each["data-url"] for each in page.all(role="tree")}
+    assert trees.keys() == {"jt-input", "jt-effect-0"} and tester.result("look").ids["jt-output"]
+    sent = Page(tester.client.get(trees["jt-effect-0"]))
+    assert "a@example.com" in sent.text and "a@example.com" in page.text
+    assert "a@example.com" in tester.client.get(f"{trees['jt-input']}&copy=1").content.decode()
+    run, path = ExecutionRun.objects.get(), "tell"
+    values = reverse("studio:run_value", args=[run.pk, path])
+    for part in ("effect-9", "effect-", "effect-x"):
+        assert tester.client.get(values, {"part": part, "attempt": 1}).status_code == 404
+    ExecutionRun.objects.update(error={"message": "No", "code": "no", "details": {"reason": "late"}})
+    whole = Page(tester.client.get(reverse("studio:run_value", args=[run.pk, "~trigger"]), {"part": "details"}))
+    assert "late" in whole.text
+
+
 def test_pin_mock_and_delete(tester, drain):
     tester.test("look", payload=PAYLOAD)
     drain()

@@ -6,6 +6,7 @@ import json
 import uuid
 
 import pytest
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
@@ -14,6 +15,7 @@ from automate_core.models import ExecutionRun, StepRun, Wait
 from automate_governance.models import AuditEntry
 from automate_llm.models import LLMUsage
 from automate_studio.models import ChosenSample
+from automate_studio.ui.json.tree import json_rows
 from tests.support.pages import HOSTILE, Page
 from tests.support.walks import settle
 from tests.support.workflows import FAILING
@@ -115,6 +117,12 @@ def test_what_a_step_gave_is_looked_through(workflow, deliver, drain, sink, sign
         assert client.get(_value(run, "call", **query)).status_code == 404
     assert client.get(_value(run, "call", start="9" * 30, **asked)).status_code == 200
     assert AuditEntry.objects.filter(verb="run.payload_downloaded").count() == 0
+
+
+def test_each_row_of_a_tree_closes_what_it_opens():
+    wide = {f"k{number}": {"x": [1, {"y": "z"}]} for number in range(120)}
+    html = render_to_string("automate_studio/ui/json/rows.html", {"rows": json_rows({"wide": wide})})
+    assert " data-load" in html and html.count("<div") == html.count("</div>")
 
 
 def test_an_error_says_what_to_do_and_the_step_is_tried_now_or_skipped(

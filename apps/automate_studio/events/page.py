@@ -215,7 +215,8 @@ def _get_readable_event(request: HttpRequest, event_id: uuid.UUID) -> Event:
 
 def _payload_tree(event: Event) -> JsonTree:
     url = f"{reverse('studio:event_value', args=[event.pk])}?part=payload"
-    return JsonTree(part="payload", root="event.payload", url=url, value=event.payload)
+    download = reverse("studio:event_download", args=[event.pk])
+    return JsonTree(part="payload", root="event.payload", url=url, value=event.payload, download=download)
 
 
 def _find_visible_event(user: User, event_id: uuid.UUID | None) -> Event | None:

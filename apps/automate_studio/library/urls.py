@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from automate_studio.library.views import template_detail, template_list
+from automate_studio.library.views import template_detail, template_list, template_sample
 from automate_studio.ui.view_access import staff
 
 urlpatterns = [
     staff("gallery/", template_list, "gallery"),
     staff("gallery/<slug:slug>/", template_detail, "template"),
+    staff("gallery/<slug:slug>/sample/", template_sample, "template_sample"),
 ]

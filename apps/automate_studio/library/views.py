@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +23,8 @@ from automate_governance.admin_site import reverse
 from automate_governance.permissions import can, permitted
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.htmx import as_htmx_request
+from automate_studio.ui.json.responses import json_rows_response
+from automate_studio.ui.json.tree import JsonTree
 from automate_studio.ui.lists import KeysetPage, Tab
 from automate_studio.ui.request_params import clean_text, current_person
 from automate_studio.ui.responses import HttpResponseSeeOther
@@ -109,8 +110,23 @@ def template_detail(request: HttpRequest, slug: str) -> HttpResponse:
         needs=[(need, _chosen_option(request.POST, need), _create_url(request, need)) for need in wanted],
         asks=list(_variable_fields(found, request.POST, errors)),
         usable=not any(need.kind == "action" for need in wanted),
-        sample=json.dumps(found.sample.payload, indent=2, ensure_ascii=False),
+        sample=JsonTree(
+            part="payload",
+            root="event.payload",
+            url=f"{reverse('studio:template_sample', args=[slug])}?part=payload",
+            value=found.sample.payload,
+        ),
     )
+
+
+@require_safe
+def template_sample(request: HttpRequest, slug: str) -> HttpResponse:
+    """Rows of a template's sample, as `json_rows_response` returns them."""
+    _check_may_add(request)
+    found = files.installed_templates().get(slug)
+    if found is None:
+        raise Http404
+    return json_rows_response(request, found.sample.payload)
 
 
 def is_first_run(request: HttpRequest) -> bool:

@@ -359,8 +359,9 @@ builder.addEventListener("change", (event) => {
   } else if (event.target.closest("[data-autosave]") && event.target.matches("select, [type=checkbox]")) flush();
 });
 builder.addEventListener("submit", (event) => {
-  event.preventDefault();
   const form = event.target;
+  if (form.hasAttribute("action")) return; // a file
+  event.preventDefault();
   if (form.matches("[data-autosave]")) flush();
   if (form.matches("[data-again]")) again(form);
 });

@@ -5,6 +5,7 @@ import "./move.js";
 import "./presence.js";
 import "./triggers.js";
 import "../shared/object-forms.js";
+import "../shared/json-tree.js";
 import "./fields.js";
 import "./required.js";
 import "./schema.js";

@@ -1,5 +1,6 @@
 /* Tests in the builder: starts them, looks until they have ended, and shows what came of them beside the form. */
 import { choose, flush } from "./commands.js";
+import { makeReachable } from "../shared/roving.js";
 import { request } from "./request.js";
 import * as unsaved from "./unsaved.js";
 
@@ -53,6 +54,8 @@ const show = (html, { isFresh = true } = {}) => {
   if (isFresh) drawBadges(JSON.parse(part.querySelector("#test-badges").textContent));
   if (key() !== part.dataset.testShown) return;
   Idiomorph.morph(result(), part, morphing);
+  htmx.process(result());
+  makeReachable();
   restore();
   document.getElementById("confirm-title")?.focus();
   look();

@@ -6,10 +6,10 @@ const say = (button, text) => {
   setTimeout(() => { button.classList.remove("said"); button.removeAttribute("title"); }, 1500);
 };
 
-// What a button copies: its own text, what the server gives for it, or the text that is shown beside it.
+// What a button copies: its own text, or what the server gives for it.
 const copied = async (button) => {
   const { copy, copyFrom } = button.dataset;
-  if (!copyFrom) return copy ?? button.closest(".da-tab")?.querySelector(".da-json")?.textContent ?? "";
+  if (!copyFrom) return copy;
   const answer = await fetch(copyFrom);
   if (!answer.ok) throw new Error(answer.status === 413 ? "Too large to copy: download it" : "It could not be read");
   return answer.text();
@@ -32,6 +32,6 @@ const copy = async (button) => {
 };
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-copy], [data-copy-json], [data-copy-from]");
+  const button = event.target.closest("[data-copy], [data-copy-from]");
   if (button) copy(button);
 });

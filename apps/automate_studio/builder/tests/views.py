@@ -6,7 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -42,10 +42,12 @@ from automate_studio.builder.tests.decisions import (
 )
 from automate_studio.ui.formatting import as_sentence, format_clock, format_duration, format_elapsed
 from automate_studio.ui.json.editor import parse_storable
-from automate_studio.ui.json.visible import HighlightedJson, escape_invisible, highlight_json
+from automate_studio.ui.json.tree import JsonTree
+from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.request_params import current_person, get_editable_workflow
 from automate_studio.ui.samples.samples import chosen_sample
 from automate_studio.ui.versions import version_definitions
+from automate_studio.view_models.run_values import effect_tree, error_details_tree, step_value_trees
 from automate_studio.view_models.step_tree import TestBadge
 
 MODES: dict[str, str] = {"preview": "Preview", "dry": "Dry run", "real": "For real"}
@@ -61,7 +63,7 @@ class EffectView:
     title: str
     action: str
     fields: list[tuple[str, str, str]]
-    details: HighlightedJson | None = None
+    details: JsonTree | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +89,9 @@ class TestResultView:
     effects: list[EffectView]
     lines: list[StepResultLine]
     logs: tuple[str, ...] = ()
-    input: HighlightedJson | None = None
-    output: HighlightedJson | None = None
-    details: HighlightedJson | None = None
+    input: JsonTree | None = None
+    output: JsonTree | None = None
+    details: JsonTree | None = None
     pin: StepSample | None = None
     mock: StepSample | None = None
     mock_text: str = ""
@@ -310,18 +312,18 @@ def _result_view(
     kept = {each.kind: each for each in StepSample.objects.filter(workflow=workflow, key=key)} if key else {}
     mock, step = kept.get("mock"), shown.step if shown else None
     present = mock.output if mock else step.output if step else None
-    error = shown.error if shown else None
+    values = step_value_trees(shown.run, step) if shown and step else {}
     return TestResultView(
         workflow=workflow,
         key=key,
         past=past,
         shown=shown,
-        effects=[_effect_view(each) for each in shown.effects] if shown else [],
+        effects=list(_effect_views(shown)) if shown else [],
         lines=_result_lines(workflow, shown.run) if shown and not key else [],
         logs=tuple(escape_invisible(line) for line in shown.logs) if shown else (),
-        input=highlight_json(step.input, cut=bool(step.input_file)) if step and step.input is not None else None,
-        output=highlight_json(step.output, cut=bool(step.output_file)) if step and step.status == "succeeded" else None,
-        details=highlight_json(error["details"]) if error and error.get("details") else None,
+        input=values.get("input"),
+        output=values.get("output") if step and step.status == "succeeded" else None,
+        details=values.get("details") or (error_details_tree(shown.run) if shown else None),
         pin=kept.get("pin"),
         mock=mock,
         changed=shown is not None and results.is_outdated(workflow, shown, key),
@@ -352,13 +354,20 @@ def _result_lines(workflow: Workflow, run: ExecutionRun) -> list[StepResultLine]
 _TITLES = {"created": "Would create", "changed": "Would change", "deleted": "Would delete"}
 
 
+def _effect_views(shown: StepResult) -> Iterator[EffectView]:
+    """Effects of the step, with what would be sent."""
+    for index, document in enumerate(shown.effects):
+        details = document.get("details")
+        tree = effect_tree(shown.run, shown.step, index, details) if shown.step and details else None
+        yield replace(_effect_view(document), details=tree)
+
+
 def _effect_view(document: dict[str, Any]) -> EffectView:
     kind = document["kind"]
     if kind in {"call", "unknown"}:
         where = f" through {document['connection']}" if document.get("connection") else ""
-        details = highlight_json(document["details"]) if document.get("details") else None
         title = f"Would call {document['name']}{where}" if kind == "call" else document["name"]
-        return EffectView(title=title, action=escape_invisible(document["summary"]), fields=[], details=details)
+        return EffectView(title=title, action=escape_invisible(document["summary"]), fields=[])
     if "count" in document:
         return EffectView(
             title=_TITLES[kind], action=f"{document['count']} rows of {document['model']}, by one statement", fields=[]

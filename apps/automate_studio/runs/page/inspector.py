@@ -22,13 +22,13 @@ from automate_llm.models import LLMUsage
 from automate_studio.runs.page.header import ModelCost, model_cost, sub_runs_of_step
 from automate_studio.runs.page.hints import ErrorHint, error_hint, external_request_id
 from automate_studio.runs.page.page import RunPage
-from automate_studio.runs.page.values import run_value_tree, whole_value
 from automate_studio.ui.fields import FormFieldView
 from automate_studio.ui.formatting import as_sentence, format_duration
 from automate_studio.ui.forms import form_fields
 from automate_studio.ui.json.tree import JsonTree
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.view_models.run_data import StepHistory
+from automate_studio.view_models.run_values import run_value_tree, step_value_trees
 from automate_studio.view_models.step_tree import START, StepCard
 
 MOST_LOG_LINES = 500
@@ -207,7 +207,7 @@ def build_inspector(
         connection=permitted(user, "view", Connection.objects.filter(slug=slug)).first() if slug else None,
         is_connected=bool(slug),
         started=sub_runs_of_step(run, path, user) if isinstance(step, WorkflowStep) else [],
-        values=_value_trees(run, path, attempt) if attempt and may_see else {},
+        values=step_value_trees(run, attempt) if attempt and may_see else {},
         headers=list(_response_headers(attempt.output)) if attempt and may_see else [],
         **shared,
     )
@@ -235,16 +235,6 @@ def _retry_policy_text(step: Step | None) -> str:
         return ""
     base = format_duration(step.retry.base).replace(".0 s", " s")
     return f"Every {base}" if step.retry.factor == 1 else f"Exponential, {base} base"
-
-
-def _value_trees(run: ExecutionRun, path: str, attempt: StepRun) -> dict[str, JsonTree]:
-    found = {part: whole_value(attempt, part) for part in ("input", "output")}
-    found["details"] = (attempt.error or {}).get("details")
-    return {
-        part: run_value_tree(run, path, attempt.attempt, part, value)
-        for part, value in found.items()
-        if value is not None and (part != "details" or value)
-    }
 
 
 def _response_headers(output: Any) -> list[tuple[str, str]]:

@@ -1,55 +1,25 @@
-"""Values of a run as trees: inputs, outputs and error details of steps, and the event."""
+"""Values of a run: inputs, outputs, error details and foreseen effects of steps, and the event."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_core import artifacts
-from automate_core.definition.step_paths import key_of
-from automate_core.models import Event, ExecutionRun, StepRun
+from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun
 from automate_governance import audit, payload_views
-from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_studio.ui.json.responses import json_file_response, json_rows_response
-from automate_studio.ui.json.tree import JsonTree
 from automate_studio.ui.request_params import get_run_or_404, parse_number
 from automate_studio.view_models.step_tree import START
 
 OF_STEPS = {"input", "output", "details"}
 OF_EVENTS = {"payload", "headers"}
-
-
-def run_value_tree(run: ExecutionRun, path: str, attempt: int, part: str, value: Any) -> JsonTree:
-    """A part of a step, or of the event at the trigger's path, as a tree."""
-    query = urlencode({"part": part, **({"attempt": attempt} if part in OF_STEPS else {})})
-    return JsonTree(
-        part=part,
-        root=_expression_root(path, part),
-        url=f"{reverse('studio:run_value', args=[run.pk, path])}?{query}",
-        value=value,
-    )
-
-
-def whole_value(attempt: StepRun, part: str) -> Any:
-    """Input or output of an attempt; the preview when its file cannot be read."""
-    file = getattr(attempt, f"{part}_file")
-    try:
-        return artifacts.read_value(file) if file else getattr(attempt, part)
-    except artifacts.ArtifactError:
-        return getattr(attempt, part)
-
-
-def _expression_root(path: str, part: str) -> str:
-    """Name in expressions; empty for inputs, which are not in scope."""
-    names = {"output": f"steps.{key_of(path)}.output", "details": "error.details", "payload": "event.payload"}
-    return names.get(part, "")
 
 
 @require_safe
@@ -111,6 +81,12 @@ def _find_value(request: HttpRequest, run_id: uuid.UUID, path: str, asks: Any) -
     found: Any = []
     if path == START and part in OF_EVENTS and run.event_id:
         found = Event.objects.filter(pk=run.event_id).values_list(part, flat=True)
+    elif path == START and part == "details":
+        found = [run.error["details"]] if run.error and run.error.get("details") else []
+    elif part.startswith("effect-"):
+        effects = ForeseenEffect.objects.filter(run=run, path=path, attempt=attempt).values_list("effects", flat=True)
+        index = parse_number(part.removeprefix("effect-"))
+        found = [each[index].get("details") for each in effects if index is not None and index < len(each)]
     elif part in OF_STEPS:
         steps = StepRun.objects.filter(run=run, path=path, attempt=attempt)
         if part != "details":

@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from automate_core.expressions.json_path import ABSENT, Path, part_of
-from automate_studio.ui.json import visible
 from automate_studio.ui.json.expressions import path_expression
 from automate_studio.ui.json.visible import escape_invisible
 
-MAX_ROWS = visible.MAX_LINES
-MAX_CHARACTERS = visible.MAX_CHARACTERS
+MAX_ROWS = 200
+MAX_CHARACTERS = 64_000
 MAX_CHILDREN = 50  #: entries of one node at a time
 MAX_TEXT = 2_000  #: characters of one text, until somebody asks for the rest
 MAX_OPEN = 12  #: levels that are open from the start
@@ -79,12 +78,17 @@ class SearchResult:
 
 @dataclass(frozen=True, kw_only=True)
 class JsonTree:
-    """A value as first shown. `root` is its name in expressions, `url` returns further rows."""
+    """A value as first shown. `root` is its name in expressions, `url` returns further rows.
+
+    `download` takes a POST of the part and, of a step, the attempt.
+    """
 
     part: str
     root: str
     url: str
     value: Any
+    download: str = ""
+    attempt: int = 0
 
     @property
     def rows(self) -> list[JsonRow]:

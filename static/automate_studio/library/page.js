@@ -1,0 +1,2 @@
+/* The page of a template. */
+import "../shared/json-tree.js";
