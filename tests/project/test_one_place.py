@@ -57,6 +57,14 @@ def test_a_run_ends_by_one_text():
     assert _with(r"\.update\([^)]*status=RunStatus\.(SUCCEEDED|FAILED|CANCELLED)") == []
 
 
+def test_a_call_is_answered_by_one_text():
+    """What a workflow gives to the step that called it."""
+    assert _with(r"jsonb_build_object\('run', \w+\.id, 'status', \w+\.status, 'output'") == [
+        "automate_core/runs/waits/sub_run_outcomes.py"
+    ]
+    assert _with(r"[\"']run[\"']: str\([^\n]*[\"']status[\"']: [^\n]*[\"']output[\"']: None") == []
+
+
 def test_a_job_is_made_by_one_text():
     assert _with(r"SELECT automate_uuid7\(\), 'dispatch', 'ready'") == LIFECYCLE
     assert _with(r"INSERT INTO automate_core_outboxjob") == LIFECYCLE

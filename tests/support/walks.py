@@ -14,14 +14,14 @@ from automate_core.engine.outcomes import EffectOutcome
 from automate_core.events.matching import RuleEngine
 from automate_core.models import OutboxJob, StepRun
 from automate_core.outbox.store import OutboxStore
-from automate_core.runs.waits import sub_runs
+from automate_core.runs.waits import sub_run_outcomes
 
 
 def settle(drain):
     """Work until nothing is ready and no run waits for one that has ended."""
     for _ in range(50):
         drain()
-        sub_runs.resolve_waits()
+        sub_run_outcomes.resolve_waits()
         OutboxStore().wake_due()
         if not OutboxJob.objects.filter(status="ready").exists():
             return

@@ -15,7 +15,7 @@ from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait
 from automate_core.outbox import lifecycle, notify
-from automate_core.runs.waits import resolution
+from automate_core.runs.waits import resolution, sub_run_outcomes
 from automate_core.states import (
     FINAL_RUN_STATES,
     RUN_EDGES,
@@ -41,7 +41,8 @@ def cancel_run(
     if run is None or run.status in FINAL_RUN_STATES or (unless is not None and unless(run)):
         return []
     cancelled = list(_cancel(run, {"code": code, "message": redact_text(message)}))
-    _resolve_parent_wait(run)
+    if run.parent_id is not None:
+        sub_run_outcomes.resolve_wait_for(run.pk)
     notify.poll_runs()
     return cancelled
 
@@ -85,16 +86,3 @@ def _actions(run: ExecutionRun) -> set[str]:
     except DefinitionError:
         return set()  # no step of an invalid version ever starts
     return {step.key for _, step in walk(definition.steps) if isinstance(step, ActionStep)}
-
-
-def _resolve_parent_wait(run: ExecutionRun) -> None:
-    """Resolve the parent's wait for this run with its result."""
-    if run.parent_id is None:
-        return
-    asked = Wait.objects.filter(
-        run=run.parent_id, path=run.parent_path, kind=Wait.Kind.CHILD, status=WaitStatus.OPEN
-    ).first()
-    parent = ExecutionRun.objects.filter(pk=run.parent_id).exclude(status__in=FINAL_RUN_STATES).first()
-    if asked is not None and parent is not None:
-        outcome = {"run": str(run.pk), "status": run.status, "output": None, "error": run.error}
-        resolution.resolve_wait(asked, parent, outcome)

@@ -21,7 +21,7 @@ from automate_core.operations.retention.pruning import Pruner
 from automate_core.operations.statistics import levels, rollup
 from automate_core.outbox import status
 from automate_core.runs import concurrency
-from automate_core.runs.waits import reconnection, sub_runs
+from automate_core.runs.waits import reconnection, sub_run_outcomes, sub_runs
 from automate_core.triggers import model_capture, schedules
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class MaintenanceTask:
 MAINTENANCE_TASKS: tuple[MaintenanceTask, ...] = (
     MaintenanceTask("schedules", schedules.DUE, schedules.fire_due),
     MaintenanceTask("captures", model_capture.DUE, model_capture.ingest_captured_changes),
-    MaintenanceTask("sub-runs", sub_runs.DUE, sub_runs.resolve_waits),
+    MaintenanceTask("sub-runs", sub_run_outcomes.DUE, sub_run_outcomes.resolve_waits),
     MaintenanceTask("orphaned sub-runs", sub_runs.ORPHANED, sub_runs.cancel_orphans),
     MaintenanceTask("slots", concurrency.DUE, concurrency.admit_all),
     MaintenanceTask("paused", pausing.DUE, pausing.release),
