@@ -1,6 +1,8 @@
 """The WSGI application around Django's: it does not come into being with keys that do not fit what is stored.
 
-application = automate(get_wsgi_application())
+    application = automate(get_wsgi_application())
+
+Importing this imports no model, so that it may stand above the line that sets Django up.
 """
 
 from __future__ import annotations
@@ -11,10 +13,6 @@ from typing import Any
 
 from django.conf import settings
 
-from automate_core import proxies
-from automate_core.conf import setting
-from automate_governance import startup
-
 log = logging.getLogger(__name__)
 
 
@@ -23,6 +21,10 @@ def automate[Application: Callable[..., Any]](application: Application) -> Appli
 
     Raises ImproperlyConfigured, which says what to do.
     """
+    from automate_core import proxies
+    from automate_core.conf import setting
+    from automate_governance import startup
+
     startup.prepare_process()
     if getattr(settings, "AUTOMATE_WORKER", "off") == "managed":
         log.warning("AUTOMATE_WORKER is managed, but this is a WSGI server: run `manage.py automate_worker` beside it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -79,6 +80,16 @@ def test_nothing_starts_with_keys_that_do_not_fit(secret, environment, start, wr
     assert ended.returncode not in {0, -9} and said in " ".join(shown.split()), shown
     assert "automate_generate_key" in shown or "Put that key back" in shown, "it says what to do"
     assert "Traceback" not in shown or start == "wsgi", "a WSGI server says so by an exception"
+
+
+@pytest.mark.parametrize("name", ["asgi", "wsgi"])
+def test_the_application_is_imported_before_django_is_set_up(name):
+    code = f"from automate_core.{name} import automate\nimport sys\nassert 'automate_core.models' not in sys.modules"
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "automate_site.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=ROOT / "apps"
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_good_keys_are_no_problem(secret):
