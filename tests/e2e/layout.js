@@ -119,7 +119,7 @@
   const noIcons = (names) => {
     const pen = document.createElement("canvas").getContext("2d");
     pen.font = '20px "Material Symbols Outlined"';
-    return names.filter((name) => pen.measureText(name).width !== 20);
+    return names.filter((name) => Math.round(pen.measureText(name).width) !== 20);
   };
   const words = () => noIcons([...document.querySelectorAll(".icon, [data-icon]")].map((each) => each.dataset.icon ?? each.className));
 
