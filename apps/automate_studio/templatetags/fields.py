@@ -22,9 +22,9 @@ def form_field(bound: BoundField, style: str = "") -> dict[str, Any]:
 @register.inclusion_tag(_FIELD)
 def text_field(
     name: str, label: str, value: Any = "", *, id: str = "", mark: str = "", help: str = "", error: str = "",
-    button: str = "", style: str = "", rows: int = 0, **attrs: Any,
+    button: str = "", rows: int = 0, **attrs: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """A field for a text, of several lines with `rows`; what else is given are attributes of its control."""
-    widget = forms.Textarea({"rows": rows, **attrs}) if rows else forms.TextInput(attrs)
+    widget = forms.Textarea({"rows": rows, **attrs}) if rows else forms.TextInput({"autocomplete": "off", **attrs})
     made = build_widget_field(name, label, widget, value, id_=id, mark=mark, help=help, error=error, button=button)
-    return {"field": made, "style": style}
+    return {"field": made}
