@@ -150,7 +150,7 @@ def test_a_hostile_example_is_chosen_and_never_executes(opened, faults, shot):
     message = page.get_by_role("textbox", name="Message")
     expect(message.locator(".da-token")).to_have_count(3)
     expect(page.locator("#preview-field-inputs-message")).to_contain_text("<script>window.hacked = 1</script>")
-    wait_for(lambda: "onerror" in saved("tell", "message"))
+    wait_for(lambda: "onerror" in saved("tell", "message") and "payload.title" in saved("tell", "message"))
     page.reload()
     expect(message.locator(".da-token")).to_have_count(3)
     assert page.evaluate("window.hacked") is None

@@ -1,4 +1,4 @@
-"""What a first workflow needs of its fields, in a browser: a second place for a value, sums, functions, output fields."""
+"""What a first workflow needs of its fields, in a browser: tokens, a second place for a value, sums, functions, output fields."""
 
 from __future__ import annotations
 
@@ -175,3 +175,64 @@ def test_a_new_step_asks_first_and_has_a_table_of_output_fields(opened, faults, 
     page.locator("#problems [data-problem]").last.click()
     expect(inspector.get_by_role("alert")).to_contain_text("Message is required.")
     assert [fault for fault in faults(page) if "422" not in fault] == [], "a choice without choices is not stored"
+
+
+ONE_LINE = """
+name: One line
+slug: one-line
+triggers: []
+steps:
+  - key: ask
+    name: Ask
+    action: http.request
+    inputs: {url: 'https://api.example.com/{{ run.id }}', json: {a: 1}}
+"""
+
+
+def test_a_token_is_one_character_of_one_line(workflow, signed_in, site, faults):
+    made, page, keys = workflow(ONE_LINE, publish=False), signed_in, signed_in.keyboard
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=ask")
+    url = page.get_by_role("textbox", name="URL")
+    token = url.locator(".da-token")
+    expect(token).to_have_text("run id")
+    expect(url).to_have_attribute("aria-multiline", "false")
+    field = page.locator("[name='inputs.url']")
+
+    # the label leads to it, Enter adds no line, and Tab leaves it
+    page.locator("label[for='field-inputs-url']").click()
+    keys.press("End")
+    keys.press("Enter")
+    keys.type("/a")
+    expect(field).to_have_value("https://api.example.com/{{ run.id }}/a")
+    keys.press("Tab")
+    expect(url).not_to_be_focused()
+    keys.press("Shift+Tab")
+    expect(url).to_be_focused()
+
+    # selected by one key, it is copied as text, opens its menu, and goes
+    for key in ("End", "ArrowLeft", "ArrowLeft", "Shift+ArrowLeft", "Control+c", "Enter"):
+        keys.press(key)
+    assert page.evaluate("navigator.clipboard.readText()") == "{{ run.id }}"
+    page.get_by_role("menuitemradio", name="Upper case").press("Escape")
+    expect(url).to_be_focused()
+    keys.press("Delete")
+    expect(field).to_have_value("https://api.example.com//a")
+    keys.press("Control+z")
+    expect(token).to_have_count(1)
+    keys.press("Control+y")
+    expect(token).to_have_count(0)
+
+    # lines that are pasted come to one
+    page.evaluate("navigator.clipboard.writeText('{{ run.id }}\\n  {{ steps.gone.output }}')")
+    keys.press("Control+v")
+    expect(token).to_have_text(["run id", "gone"])
+    expect(field).to_have_value("https://api.example.com/{{ run.id }} {{ steps.gone.output }}/a")
+    expect(token.last).to_have_class("da-token lost")
+    expect(url).to_have_attribute("aria-invalid", "true")
+
+    # in code as well, the key that tests a step writes nothing
+    body = page.get_by_role("textbox", name="JSON body")
+    body.press("Control+Enter")
+    expect(page.locator("[name='inputs.json']")).to_have_value('{\n  "a": 1\n}')
+    assert [fault for fault in faults(page) if "422" not in fault] == []

@@ -18,7 +18,8 @@ from automate_studio.ui.script_modules import module_names
 pytestmark = pytest.mark.django_db(transaction=True)  # a delivery is answered after its commit
 MODULE = re.compile(r'<script src="([^"]+)" type="module">')
 MAP = re.compile(r'<script type="importmap"([^>]*)>(.*?)</script>')
-IMPORT = re.compile(r'^(?:import|export)\b(?: [^;"]*\bfrom)? "([^"]+)";', re.MULTILINE)
+IMPORT = re.compile(r'(?:^(?:import|export)\b(?:[^;"]*\bfrom)? ?|\bimport\()"([^"]+)"', re.MULTILINE)
+EDITOR = "automate_studio/vendor/codemirror-6.0.2/shared.min.js"
 
 
 class HashedStorage(StaticFilesStorage):
@@ -36,7 +37,7 @@ def pages(places, client):
 
 
 def imports_from(url, source_name, import_map):
-    """All modules that a page loads, as {url: static name}, in the browser's way of resolving them."""
+    """All modules that a page may load, as {url: static name}, in the browser's way of resolving them."""
     loaded = {}
     waiting = [(url, source_name)]
     while waiting:
@@ -71,6 +72,7 @@ def test_every_module_is_there(places, sign_in, admin, settings, hashed):
             loaded |= imports_from(url, name, import_map)
         assert len(set(loaded.values())) == len(loaded)
         assert all((".0123456789ab." in url) is hashed for url in loaded)
+        assert (EDITOR in loaded.values()) is ('id="builder"' in html)
         seen |= set(loaded.values())
     assert {"automate_studio/builder/commands.js", "automate_studio/run/live.js"} <= seen
 

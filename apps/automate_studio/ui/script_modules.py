@@ -26,7 +26,12 @@ def module_names() -> tuple[str, ...]:
         return ()
     root = Path(found).parents[1]
     modules = (path.relative_to(root) for path in root.rglob("*.js"))
-    return tuple(sorted(f"{FOLDER}/{path.as_posix()}" for path in modules if path.parts[0] != "vendor"))
+    return tuple(sorted(f"{FOLDER}/{path.as_posix()}" for path in modules if _is_served(path)))
+
+
+def _is_served(path: Path) -> bool:
+    """Whether pages load it: of vendored files only what was built."""
+    return path.parts[0] != "vendor" or path.name.endswith(".min.js")
 
 
 def import_map() -> dict[str, str]:

@@ -1,10 +1,11 @@
 /* The data picker beside the panel, the previews under its fields, and the choice of a sample. */
 import { focusOn, itemsOf, makeReachable, walk } from "../shared/roving.js";
 import { choose as chooseStep, command, selected } from "./commands.js";
+import { cardOf } from "./expressions.js";
+import { editors, expressionEditors, of, scan } from "./field-editors.js";
 import { openFunctions } from "./functions.js";
 import { opener, written } from "./insertion.js";
 import { request } from "./request.js";
-import { cardOf, editors, of, scan } from "./tokens.js";
 
 const builder = document.getElementById("builder");
 const picker = document.getElementById("picker");
@@ -96,9 +97,8 @@ const insert = async (item, { stay = false } = {}) => {
   const text = editor.takesNames || editor.picksOne ? expression : written(editor.field, editor.raw.slice(0, start), expression);
   editor.focus();
   editor.replace(start, end, text);
-  const caret = { start: start + text.length };
-  editor.caret = caret;
-  target = { ...target, start: caret.start, end: caret.start, isTyped: false };
+  const caret = start + text.length;
+  target = { ...target, start: caret, end: caret, isTyped: false };
   say(`Inserted ${item.getAttribute("aria-label")}`);
   if (item.dataset.actData === "each") await repeat(item.dataset.insert);
   if (!stay) close();
@@ -195,7 +195,7 @@ const typed = (editor, event) => {
 builder.addEventListener("input", (event) => {
   const editor = of(event.target);
   if (!editor) return;
-  if (event.isTrusted || event.detail === "typed") typed(editor, event);
+  if (event.inputType) typed(editor, event);
   preview(editor, 300);
 });
 
@@ -240,13 +240,13 @@ const draw = (editor, html) => {
   place(editor).outerHTML = html;
 };
 
-const again = () => { shown.clear(); for (const editor of editors.values()) if (editor.field.isConnected) preview(editor, 0); };
+const again = () => { shown.clear(); for (const editor of expressionEditors()) if (editor.field.isConnected) preview(editor, 0); };
 
 // --- each field ---------------------------------------------------------------------------------------------------------
 
 const holderOf = (editor) => editor.field.closest(".da-field");
 const isRow = (editor) => Boolean(editor.field.closest("[data-row]"));
-const inside = (holder) => [...editors.values()].filter((editor) => editor.field.isConnected && holderOf(editor) === holder);
+const inside = (holder) => expressionEditors().filter((editor) => editor.field.isConnected && holderOf(editor) === holder);
 let latest = null; // the field that had the focus last: of a field of rows, the one that the buttons are about
 builder.addEventListener("focusin", (event) => { latest = of(event.target) ?? latest; });
 
@@ -256,7 +256,7 @@ builder.addEventListener("click", (event) => {
   const editor = button && editors.get(button.dataset.useIn);
   if (!editor) return;
   editor.focus();
-  editor.set(button.dataset.use, button.dataset.use.length);
+  editor.replace(0, editor.raw.length, button.dataset.use);
 });
 
 const dress = (editor) => {
@@ -289,12 +289,12 @@ const button = (label, act, icon) => {
 };
 
 document.addEventListener("automate:field", (event) => dress(event.detail));
-for (const editor of editors.values()) dress(editor);
+for (const editor of expressionEditors()) dress(editor);
 
 // The tools and previews go when the panel is drawn anew; fields that stayed get theirs again.
 new MutationObserver(() => {
   scan();
-  for (const editor of editors.values()) if (holderOf(editor) && !holderOf(editor).querySelector(".da-expression-tools")) dress(editor);
+  for (const editor of expressionEditors()) if (holderOf(editor) && !holderOf(editor).querySelector(".da-expression-tools")) dress(editor);
   for (const left of document.querySelectorAll("#inspector .da-expression-tools")) if (!inside(left.closest(".da-field")).length) left.remove();
   const isThere = target?.editor.picksOne ? target.editor.field.isConnected : editors.has(target?.editor.field.id);
   if (target && (target.path !== selected || !isThere)) close({ back: false });

@@ -170,7 +170,7 @@ const markFaults = () => {
     const wrong = why.classList.contains("error");
     const doubtful = why.classList.contains("warn");
     const field = why.closest(".da-field");
-    for (const control of field?.querySelectorAll(`[aria-describedby="${CSS.escape(why.id)}"]`) ?? []) {
+    for (const control of field?.querySelectorAll(`[aria-describedby~="${CSS.escape(why.id)}"]`) ?? []) {
       control.toggleAttribute("aria-invalid", wrong);
       if (wrong) control.setAttribute("aria-invalid", "true");
       control.closest(".da-input")?.classList.toggle("error", wrong);

@@ -1,7 +1,7 @@
 /* The functions and filters of expressions: searched by name, then by what they give, and inserted at the caret. */
 import { listbox } from "../shared/listbox.js";
+import { EXPRESSION } from "./expressions.js";
 import { request } from "./request.js";
-import { EXPRESSION } from "./tokens.js";
 
 const builder = document.getElementById("builder");
 const dialog = document.getElementById("functions");
@@ -38,7 +38,6 @@ const insert = ({ dataset: { applied, around, example } }) => {
   const [start, end] = found && text !== example ? [found.index, found.index + found[0].length] : [at, at];
   editor.focus();
   editor.replace(start, end, text);
-  editor.caret = { start: start + text.length };
 };
 
 const choices = listbox(list, { choose: insert, close: () => dialog.close() });

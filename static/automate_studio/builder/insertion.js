@@ -1,6 +1,6 @@
 /* How an expression is written at a place of a field: bare in a text, in quotes where JSON wants a value. */
 
-const JSON_KINDS = new Set(["json", "mapping", "list"]);
+export const JSON_KINDS = new Set(["json", "mapping", "list"]);
 
 const takesJson = (field) => {
   const type = field.closest("[data-row]")?.querySelector("select[name$='::type']");

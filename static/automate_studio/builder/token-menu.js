@@ -1,7 +1,8 @@
 /* The menu of a token: its format, what is used where it is missing, and the value to use otherwise. */
 import { openMenu } from "../shared/menus.js";
 import { open as openPicker } from "./data.js";
-import { named, parse, written } from "./tokens.js";
+import { named, parse } from "./expressions.js";
+import { of } from "./field-editors.js";
 
 const FORMATS = [
   ["Unformatted", ""], ["Date", "date"], ["Date and time", "date('%Y-%m-%d %H:%M')"], ["Time", "time"], ["Two decimals", "number(2)"],
@@ -11,18 +12,8 @@ const FORMATS = [
 
 const expression = (names, filters) => `{{ ${[names.length > 1 ? `first(${names.join(", ")})` : names[0], ...filters].join(" | ")} }}`;
 
-const startOf = (editor, token) => {
-  let start = 0;
-  for (const node of editor.box.childNodes) {
-    if (node === token) break;
-    start += written(node).length;
-  }
-  return start;
-};
-
-const open = (editor, token) => {
+const open = (editor, token, start) => {
   const raw = token.dataset.raw;
-  const start = startOf(editor, token);
   const { names, filters } = parse(raw);
   const kept = filters.filter((filter) => filter.startsWith("default"));
   const format = filters.find((filter) => !filter.startsWith("default")) ?? "";
@@ -76,4 +67,4 @@ const chooseOther = (editor, caret, use) => openPicker({
   },
 });
 
-document.addEventListener("automate:token", ({ detail }) => open(detail.editor, detail.token));
+document.addEventListener("automate:token", ({ target, detail }) => open(of(target), target, detail.start));
