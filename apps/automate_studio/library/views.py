@@ -22,6 +22,8 @@ from automate_core.models import WebhookEndpoint, WorkerState, Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can, permitted
 from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.fields import FormFieldView, build_widget_field
+from automate_studio.ui.forms import answer_widget
 from automate_studio.ui.htmx import as_htmx_request
 from automate_studio.ui.json.responses import json_rows_response
 from automate_studio.ui.json.tree import JsonTree
@@ -50,18 +52,6 @@ class TemplateCard:
     picture: TemplatePicture
     steps: int
     needs: list[Need]
-
-
-@dataclass(frozen=True, kw_only=True)
-class VariableField:
-    """A template variable as a field."""
-
-    name: str
-    label: str
-    kind: str
-    help: str
-    value: str
-    error: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,17 +240,17 @@ def _posted_variables(template: Template, post: Mapping[str, str]) -> dict[str, 
     return {name: post[f"setting-{name}"].replace("\0", "") for name in template.settings if f"setting-{name}" in post}
 
 
-def _variable_fields(template: Template, post: Mapping[str, str], errors: Mapping[str, str]) -> Iterator[VariableField]:
+def _variable_fields(template: Template, post: Mapping[str, str], errors: Mapping[str, str]) -> Iterator[FormFieldView]:
     """Variables as fields, except groups, which are among the needs."""
     for name, setting in template.settings.items():
         if setting.kind != "group":
             value = post.get(f"setting-{name}", str(template.definition.vars[name]))
-            yield VariableField(
-                name=name,
-                label=setting.label,
-                kind=setting.kind,
-                help=setting.help,
-                value=value,
+            yield build_widget_field(
+                f"setting-{name}",
+                setting.label,
+                answer_widget(setting.kind, (), {"required": True, "maxlength": 1000}),
+                value,
+                help=f"{setting.help}." if setting.help else "",
                 error=errors.get(name, ""),
             )
 
