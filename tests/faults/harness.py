@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from automate_core.webhooks.schemes.registry import GitHubScheme
 from tests.conftest import ROOT
 from tests.faults.invariants import Evidence
 from tests.support import processes
@@ -166,6 +165,10 @@ class Sender:
     def post(self, delivery: str, payload: Any = None, *, timeout: float = 60) -> tuple[int, str]:
         """One try: (status, trace id), or (0, "") when the connection broke."""
         body = json.dumps({"delivery": delivery} if payload is None else payload).encode()
+        from automate_core.webhooks.schemes.registry import (
+            GitHubScheme,  # the long tests set Django up after their imports
+        )
+
         headers = GitHubScheme({}).sign(self.secret, body, event_type="issues", delivery=delivery)
         client = http.client.HTTPConnection(self.address, timeout=timeout)
         started = time.monotonic()
