@@ -144,7 +144,8 @@ def test_what_a_test_carried_is_shown_as_trees(tester, drain):
     drain()
     page = tester.result("tell")
     trees = {each["id"]: each["data-url"] for each in page.all(role="tree")}
-    assert trees.keys() == {"jt-input", "jt-effect-0"} and tester.result("look").ids["jt-output"]
+    assert trees.keys() == {"jt-input", "jt-output", "jt-effect-0"}, "an output that is null is shown, too"
+    assert tester.result("look").ids["jt-output"]
     sent = Page(tester.client.get(trees["jt-effect-0"]))
     assert "a@example.com" in sent.text and "a@example.com" in page.text
     assert "a@example.com" in tester.client.get(f"{trees['jt-input']}&copy=1").content.decode()

@@ -194,6 +194,15 @@ def test_an_attempt_in_doubt_is_judged_on_the_page(workflow, sign_in, owner, dra
     assert "Said that it took effect" in Page(client.get(_page(run))).text
 
 
+@pytest.mark.parametrize(("status", "shown"), [("succeeded", True), ("skipped", True), ("failed", False)])
+def test_an_output_that_is_null_is_shown(workflow, sign_in, owner, status, shown):
+    made = workflow("{name: A, slug: a, steps: [{key: pay, action: data.set}]}")
+    run = ExecutionRun.objects.create(workflow=made, version=made.published, status="failed", trace_id="1" * 32)
+    StepRun.objects.create(run=run, path="pay", status=status, idempotency_key="k", started_at=timezone.now())
+    page = Page(sign_in(owner).get(reverse("studio:run_step", args=[run.pk, "pay"])))
+    assert ("jt-output" in page.ids, "null" in page.text.split()) == (shown, shown)
+
+
 def test_an_approval_is_decided_on_the_page(waiting, sign_in, owner, colleague, drain):
     run, client = waiting.run, sign_in(owner)
     page = Page(client.get(_page(run)))

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from automate_core import artifacts
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, StepRun
+from automate_core.states import StepStatus
 from automate_governance.admin_site import reverse
 from automate_studio.ui.json.tree import JsonTree
 from automate_studio.view_models.step_tree import START
@@ -27,13 +28,14 @@ def run_value_tree(run: ExecutionRun, path: str, attempt: int, part: str, value:
 
 
 def step_value_trees(run: ExecutionRun, step: StepRun) -> dict[str, JsonTree]:
-    """Input, output and error details of an attempt, those that there are, by part."""
+    """Input, output and error details of an attempt, those that there are, by part; an output may be null."""
+    has_output = step.status in {StepStatus.SUCCEEDED, StepStatus.SKIPPED}
     found = {part: whole_value(step, part) for part in ("input", "output")}
     details = (step.error or {}).get("details")
     return {
         part: run_value_tree(run, step.path, step.attempt, part, value)
         for part, value in (found | {"details": details or None}).items()
-        if value is not None
+        if value is not None or (part == "output" and has_output)
     }
 
 
