@@ -174,6 +174,18 @@ def test_a_new_step_asks_first_and_has_a_table_of_output_fields(opened, faults, 
     expect(inspector.locator(".da-help.error")).to_have_count(0)
     page.locator("#problems [data-problem]").last.click()
     expect(inspector.get_by_role("alert")).to_contain_text("Message is required.")
+
+    # a complaint waits until the pointer is up, so that it does not move what is pressed
+    page.locator("#card-look").focus()
+    add(page, "write to log")
+    expect(page.locator("#problem-count")).to_have_text("2 to fill in")
+    page.get_by_role("textbox", name="Message").click()
+    page.locator("#inspector-name").hover()
+    page.mouse.down()
+    expect(page.get_by_role("textbox", name="Message")).not_to_be_focused()
+    expect(inspector.get_by_role("alert")).to_have_count(0)
+    page.mouse.up()
+    expect(inspector.get_by_role("alert")).to_contain_text("Message is required.")
     assert [fault for fault in faults(page) if "422" not in fault] == [], "a choice without choices is not stored"
 
 

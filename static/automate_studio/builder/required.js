@@ -6,7 +6,13 @@ const left = new Set(); // "path id" of a field, "path *" for all of a step
 
 const path = () => inspector.querySelector("[data-inspected]")?.dataset.inspected ?? "";
 
+// A complaint takes room: while a pointer is down, what it is over would move away from the click.
+let isPressed = false;
+addEventListener("pointerdown", () => { isPressed = true; }, true);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => { isPressed = false; setTimeout(complain); }, true);
+
 const complain = () => {
+  if (isPressed) return;
   const here = path();
   for (const why of inspector.querySelectorAll("[data-missing]:not([role])")) {
     if (!left.has(`${here} *`) && !left.has(`${here} ${why.id}`)) continue;
