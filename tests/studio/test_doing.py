@@ -85,7 +85,7 @@ def test_what_cannot_be_done_is_said_on_the_page(failed, sign_in, owner):
 def test_a_waiting_run_is_cancelled_for_a_reason(waiting, sign_in, owner):
     client, cancel = sign_in(owner), reverse("studio:run_cancel", args=[waiting.run_id])
     asks = Page(client.get(_page(waiting.run)))
-    assert "cancel" in asks.ids and asks.all(data_dialog="cancel"), "a dialog asks first"
+    assert "cancel" in asks.ids and asks.all(commandfor="cancel"), "a dialog asks first"
     assert "cancel-reason" in asks.ids and "required" not in asks.ids["cancel-reason"]
     answer = client.post(cancel, {"reason": "Wrong customer"})
     run = ExecutionRun.objects.get()
