@@ -93,7 +93,8 @@ def _with(pattern: str) -> list[str]:
 
 
 def test_one_template_draws_a_field():
-    assert _templates_with(r"include field\.template|class=\"da-control\"") == ["ui/field.html"]
+    assert _templates_with(r"include field\.template") == ["ui/field.html"]
+    assert _templates_with(r"\bda-(field|control)(?![\w-])") == ["ui/field.html"]
     assert _templates_with(r"class=\"da-complaint\"|data-missing=") == ["ui/field_message.html"]
 
 

@@ -63,7 +63,9 @@ def test_all_is_shown_and_handed_over_at_once(held, leaver, admin, owner, collea
     page = Page(client.get(_page(leaver)))
     for title in ("Open approvals", "Workflows owned", "Connections owned", "Secrets owned", "run as this person"):
         assert title in page.text
-    assert client.post(_page(leaver), {"to": "nobody-here"}).status_code == 422
+    refused = Page(client.post(_page(leaver), {"to": "nobody-here"}))
+    assert refused.status == 422 and refused.ids["leaver-to"]["aria-invalid"] == "true"
+    assert refused.ids["leaver-to-why"]["role"] == "alert"
     assert sign_in(owner).post(_page(leaver), {"to": "owner"}).status_code == 403
     answer = client.post(_page(leaver), {"to": "colleague", "deactivate": "1"}, follow=True)
     assert "Handed over from leaver to colleague" in Page(answer).text and "holds nothing" in Page(answer).text

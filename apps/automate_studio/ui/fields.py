@@ -32,7 +32,7 @@ class Control:
 
 @dataclass(frozen=True, kw_only=True)
 class FormFieldView:
-    """A field of a Django form. `kind` is check, text, hidden or fact; `mark` stands behind the label.
+    """A field of a Django form. `kind` is check, text, file, hidden or fact; `mark` stands behind the label.
 
     `condition` is what it depends on, for the script; an `absent` one is hidden.
     """
@@ -57,7 +57,7 @@ class FormFieldView:
 
     @property
     def is_bare(self) -> bool:
-        return self.kind in {"check", "hidden"}
+        return self.kind in {"check", "file", "hidden"}
 
     @property
     def label_for(self) -> str:
@@ -113,6 +113,8 @@ def _described(id_: str, help_text: str, message: FieldMessage | None) -> dict[s
 def _kind(widget: forms.Widget) -> str:
     if widget.is_hidden:
         return "hidden"
+    if isinstance(widget, forms.FileInput):
+        return "file"
     return "check" if isinstance(widget, forms.CheckboxInput) else "text"
 
 

@@ -17,7 +17,7 @@ from automate_studio.ui.forms import form_fields, posted_answers
 from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import current_person, get_workflow_or_404
 from automate_studio.ui.responses import HttpResponseSeeOther, try_action
-from automate_studio.workflows.manual_payload import example_payload, parse_payload
+from automate_studio.workflows.manual_payload import example_payload, parse_payload, payload_field
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -46,10 +46,8 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
         f"Run {workflow.name}",
         status=422 if errors or fault else 200,
         takes_any=takes_any,
-        payload=text,
-        fault=fault,
         workflow=workflow,
-        fields=form_fields(form, values, errors),
+        fields=[payload_field(text, fault)] if takes_any else form_fields(form, values, errors),
     )
 
 

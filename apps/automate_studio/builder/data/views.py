@@ -76,7 +76,7 @@ def sample_panel(request: HttpRequest, pk: int) -> HttpResponse:
     """Available samples; a POST chooses one or stores an edited one."""
     workflow = get_editable_workflow(request, pk)
     may_see = can(request.user, "view_payload", workflow)
-    error, typed = "", None
+    error = ""
     if request.method == "POST":
         if not may_see:
             raise PermissionDenied
@@ -84,10 +84,16 @@ def sample_panel(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             choose_sample(state, request.POST, by=current_person(request))
         except RefusedError as refused:
-            error, typed = as_sentence(str(refused)), request.POST.get("payload", "")
+            error = as_sentence(str(refused))
     state = commands.load_state(workflow)
     choice = sample_options(state, current_person(request)) if may_see else None
-    context = {"choice": choice, "error": error, "typed": typed, "url": reverse("studio:builder_sample", args=[pk])}
+    context = {
+        "choice": choice,
+        "text": request.POST.get("payload", "") if error else choice.text if choice else "",
+        "mark": "chosen" if choice and choice.chosen == "edited" else "",
+        "error": error,
+        "url": reverse("studio:builder_sample", args=[pk]),
+    }
     return TemplateResponse(request, "automate_studio/builder/data/samples.html", context, status=422 if error else 200)
 
 

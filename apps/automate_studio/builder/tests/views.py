@@ -398,10 +398,15 @@ def _result_response(request: HttpRequest, view: TestResultView, status: int = 2
         "badges": {
             key: (badge.kind, badge.icon, badge.text) for key, badge in test_badges(view.workflow, definition).items()
         },
-        "events": [(str(event.pk), f"{event.type or event.source}", event.received_at) for event in events],
+        "events": [("", "The sample chosen for this workflow"), *map(_event_choice, events)],
         "approvals": approval_choices(view.workflow, definition, view.key) if view.may_see else [],
     }
     return TemplateResponse(request, "automate_studio/builder/test/result.html", context, status=status)
+
+
+def _event_choice(event: Event) -> tuple[str, str]:
+    at = format_clock(timezone.localtime(event.received_at), timezone.localtime())
+    return str(event.pk), f"{event.type or event.source}, {at}"
 
 
 def _step_key(text: str | None) -> str:

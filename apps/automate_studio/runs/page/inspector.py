@@ -123,6 +123,11 @@ class StepInspector:
         return self.attempt.error if self.attempt else None
 
     @property
+    def dialog_errors(self) -> dict[str, str]:
+        """What is wrong with the input of a dialog, by the dialog."""
+        return {self.dialog: self.problem}
+
+    @property
     def hint(self) -> ErrorHint | None:
         """Hint for the error."""
         if self.error and self.recorded.retry_due:
