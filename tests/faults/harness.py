@@ -24,6 +24,8 @@ from tests.support.processes import free_port
 CLOCK_OFF_BY = "import time; real = time.time; time.time = lambda: real() + ({seconds}); "
 RUN_MANAGE = "import runpy, sys; sys.argv = {arguments!r}; runpy.run_path(sys.argv[0], run_name='__main__')"
 
+LEASE_SECONDS = "15"  # of workers that no fault is planned for
+
 
 def wait_for(condition: Callable[[], Any], *, seconds: float = 180, every: float = 0.05) -> Any:
     """As everywhere, with more patience: starting a process may take long on a busy machine."""
@@ -95,7 +97,7 @@ class Mill:
 
     def worker(self, *flags: str, output: Any = None, clock_off_by: float = 0, **variables: str) -> Process:
         """A worker process. Its leases are soon over if it is to come to harm, and else outlast any delay of a machine."""
-        variables.setdefault("AUTOMATE_LEASE_SECONDS", "4" if "AUTOMATE_FAULTS" in variables else "15")
+        variables.setdefault("AUTOMATE_LEASE_SECONDS", "4" if "AUTOMATE_FAULTS" in variables else LEASE_SECONDS)
         command = [*self.manage, "automate_worker", *flags]
         if clock_off_by:
             script = CLOCK_OFF_BY.format(seconds=clock_off_by) + RUN_MANAGE.format(arguments=command[1:])

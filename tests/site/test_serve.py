@@ -40,7 +40,7 @@ def own(tmp_path):
     Cluster(tmp_path / "data" / "postgres").destroy()
 
 
-def _lines_until(started, marker, seconds=60):
+def _lines_until(started, marker, seconds=240):
     lines = []
     until = time.monotonic() + seconds
     while time.monotonic() < until:

@@ -19,7 +19,7 @@ import psycopg
 from automate_core import database
 from automate_core.outbox.status import read_status
 from automate_core.outbox.store import OutboxStore
-from tests.faults.harness import Sender, at_once
+from tests.faults.harness import LEASE_SECONDS, Sender, at_once
 from tests.faults.long.ground import Ground
 
 CONCURRENCY = 4
@@ -177,7 +177,7 @@ def cuts(on: Ground, size: Size) -> Figures:
             posting = threading.Thread(target=post, args=[is_short])
             posting.start()
             if is_short:
-                time.sleep(2 * float(on.mill.environment["AUTOMATE_LEASE_SECONDS"]))
+                time.sleep(2 * float(LEASE_SECONDS))
             else:
                 posting.join()
             proxy.through.set()
