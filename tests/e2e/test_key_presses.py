@@ -203,6 +203,7 @@ def test_the_focus_is_kept_and_seen(signed_in, site, workflow, faults, shot):
     does("ArrowDown", then=page.get_by_role("treeitem", name="Drop a step here").first)
     does("ArrowRight", then=page.get_by_role("treeitem", name="Drop a step here").last)
     does("a")
+    expect(page.get_by_role("combobox", name="Search steps")).to_be_focused()
     does("Escape", then=page.get_by_role("treeitem", name="Drop a step here").last)
     shot(page, "focus-forced")
     page.locator("#main-content").focus()
