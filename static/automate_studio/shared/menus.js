@@ -24,7 +24,7 @@ document.addEventListener("toggle", ({ target, newState }) => {
 // of its buttons was pressed when the focus leaves it.
 document.addEventListener("click", (event) => {
   const item = event.target.closest("[role^=menuitem]:not([data-copy])");
-  if (item && !item.form) item.closest("[popover]").hidePopover();
+  if (item && !(item.form && item.type === "submit")) item.closest("[popover]").hidePopover();
 });
 document.addEventListener("submit", (event) => event.target.closest("[popover]")?.hidePopover());
 
