@@ -70,6 +70,15 @@ def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, 
     expect(page.locator("#inspector-name")).to_have_text("Tell somebody")
     expect(result).to_contain_text("Mocked")
     wait_for(lambda: set(ExecutionRun.objects.values_list("cause", flat=True)) == {"test"})
+
+    page.locator("#card-look").click()
+    expect(page.get_by_label("Search in the output")).to_be_visible()
+    page.evaluate("new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))")
+    expect(page.locator("#card-look")).to_be_focused()
+    page.keyboard.press("Delete")
+    expect(page.locator("#card-look")).to_have_count(0)
+    page.keyboard.press("Control+z")
+    expect(page.locator("#card-look")).to_be_visible()
     assert not faults(page)
 
 

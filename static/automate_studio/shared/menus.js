@@ -14,8 +14,9 @@ export const openMenu = (menu, { left, bottom, top = null }) => {
   enter(menu);
 };
 
+// A part that unfolds says that it is open by the same event, and takes no focus.
 document.addEventListener("toggle", ({ target, newState }) => {
-  if (newState !== "open" || target.contains(document.activeElement)) return;
+  if (newState !== "open" || !target.popover || target.contains(document.activeElement)) return;
   if (target.matches("[role=menu]")) enter(target);
   else target.querySelector("input:not([type=hidden]), select, textarea")?.focus(); // a form that is a popover
 }, true);
