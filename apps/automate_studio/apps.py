@@ -1,8 +1,22 @@
 from __future__ import annotations
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
 from automate_governance import app_config
 
 
 class AutomateStudioConfig(app_config.AutomateAppConfig):
     name = "automate_studio"
     verbose_name = "Studio"
+
+    def needs_import_map(self) -> bool:
+        """Whether the pages render an inline import map, which a content security policy has to allow."""
+        from automate_studio.ui.script_modules import import_map
+
+        try:
+            return bool(settings.STATIC_URL and import_map())
+        except ValueError:  # a storage with a manifest, before collectstatic
+            return True
+        except ImproperlyConfigured:  # no page can be rendered: there is no such storage, or no STATIC_ROOT
+            return False

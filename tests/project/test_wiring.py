@@ -108,6 +108,13 @@ def storage(**entry):
     return lambda settings, patch: setattr(settings, "STORAGES", {**settings.STORAGES, "automate": entry})
 
 
+def hashed(backend):
+    """Static files whose names carry hashes; the site's policy has no nonce."""
+    return lambda settings, patch: setattr(
+        settings, "STORAGES", {**settings.STORAGES, "staticfiles": {"BACKEND": backend}}
+    )
+
+
 def unset(name):
     return lambda settings, patch: delattr(settings, name)
 
@@ -155,6 +162,7 @@ WRONG = [
     ("automate_core.E041", middleware(requests.REDACT)),
     ("automate_core.E042", behind(GZIP)),
     ("automate_core.E043", {"SECURE_CSP": {"default-src": ["'self'"]}}),
+    ("automate_core.E043", hashed("tests.studio.test_script_modules.HashedStorage")),
     ("automate_core.E050", {"ASGI_APPLICATION": "nowhere.asgi.application"}),
     ("automate_core.E050", {"ASGI_APPLICATION": "automate_site.asgi.nowhere"}),
     ("automate_core.W053", unwrapped),
@@ -240,6 +248,22 @@ def test_a_broken_setting_gives_its_id(wanted, change, sound, monkeypatch):
 def test_a_broken_setting_of_another_app_gives_its_id(wanted, change, sound, monkeypatch):
     apply(change, sound, monkeypatch)
     assert found(tags=None)[wanted].hint
+
+
+@pytest.mark.parametrize("root", [None, "/nowhere"])
+def test_static_files_that_were_not_collected_stop_no_check(sound, monkeypatch, root):
+    hashed("django.contrib.staticfiles.storage.ManifestStaticFilesStorage")(sound, monkeypatch)
+    sound.STATIC_ROOT = root
+    assert set(found()) == ({"automate_core.E043"} if root else set())
+
+
+def test_the_printed_policy_fits_hashed_static_files(sound, monkeypatch):
+    hashed("tests.studio.test_script_modules.HashedStorage")(sound, monkeypatch)
+    docs = (ROOT / "docs/in-your-project.md").read_text().split("### Content security policy")[1]
+    given = {}
+    exec(docs.split("```python\n")[1].split("```")[0], given)  # noqa: S102 - a block of our own documentation
+    sound.SECURE_CSP = given["SECURE_CSP"]
+    assert found() == {}
 
 
 def test_without_a_mail_server_a_deployed_site_is_warned(sound):

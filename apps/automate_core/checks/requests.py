@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.utils.csp import CSP
@@ -61,9 +62,11 @@ def check_content_policy(app_configs: Any, **_: Any) -> list[CheckMessage]:
         )
         if not _allows(policy, directive, value)
     ]  # fmt: skip
+    if _needs_nonce() and not any(_allows(policy, "script-src", value) for value in (CSP.NONCE, CSP.UNSAFE_INLINE)):
+        lacking.append(f"{CSP.NONCE} in script-src, for the import map of hashed static files")
     if not lacking:
         return []
-    hint = "Unfold evaluates expressions and sets styles inline; automate_site/settings.py has a policy that fits."
+    hint = "docs/in-your-project.md prints a policy that fits, under Content security policy."
     return [Error(f"SECURE_CSP lacks {', '.join(lacking)}.", hint=hint, id="automate_core.E043")]
 
 
@@ -73,6 +76,12 @@ def check_policy_is_sent(app_configs: Any, **_: Any) -> list[CheckMessage]:
         return []
     hint = f"Add {POLICY} to MIDDLEWARE, and set SECURE_CSP."
     return [Warning("No content security policy is sent.", hint=hint, id="automate_core.W040")]
+
+
+def _needs_nonce() -> bool:
+    """Asked of the studio's configuration: this app imports none of its pages."""
+    studio: Any = apps.app_configs.get("automate_studio")
+    return studio is not None and bool(studio.needs_import_map())
 
 
 def _allows(policy: Mapping[str, Any], directive: str, value: str) -> bool:
