@@ -12,7 +12,12 @@ from django.apps import apps
 from django.apps.registry import Apps
 from django.conf import settings as project
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
@@ -108,6 +113,12 @@ def storage(**entry):
     return lambda settings, patch: setattr(settings, "STORAGES", {**settings.STORAGES, "automate": entry})
 
 
+def django_pages(*models):
+    """Pages of models as Django's own ModelAdmin makes them."""
+    pages = {model: admin.ModelAdmin(model, admin.site) for model in models}
+    return lambda settings, patch: patch.setattr(admin.site, "_registry", {**admin.site._registry, **pages})
+
+
 def hashed(backend):
     """Static files whose names carry hashes; the site's policy has no nonce."""
     return lambda settings, patch: setattr(
@@ -194,6 +205,7 @@ WRONG = [
     ("automate_core.W051", processes),
     ("automate_core.W052", database(OPTIONS={"pool": {"max_size": 4}})),
     ("automate_core.W060", {"AUTOMATE_SITE_URL": "http://example.com"}),
+    ("automate_core.W061", django_pages(Session)),
     ("automate_core.W071", {"MAILERS": SMTP, "DEFAULT_FROM_EMAIL": "webmaster@localhost"}),
     ("automate_core.W072", {"SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies"}),
     ("automate_core.W073", {"SESSION_ENGINE": "django.contrib.sessions.backends.cache", "CACHES": LOCAL}),
@@ -210,6 +222,14 @@ OTHERS = [
     ("automate_governance.E004", {"AUTOMATE_VAULT": "http://vault.internal"}),
     ("automate_governance.E005", {"DEBUG": True, "AUTOMATE_SITE_URL": "https://example.com"}),
 ]
+
+
+def run_printed(heading):
+    """The names that the first block of code below a heading makes."""
+    below = (ROOT / "docs/in-your-project.md").read_text().split(f"\n{heading}\n")[1]
+    given = {"__name__": __name__}
+    exec(below.split("```python\n")[1].split("```")[0], given)  # noqa: S102 - a block of our own documentation
+    return given
 
 
 @pytest.fixture
@@ -259,11 +279,24 @@ def test_static_files_that_were_not_collected_stop_no_check(sound, monkeypatch, 
 
 def test_the_printed_policy_fits_hashed_static_files(sound, monkeypatch):
     hashed("tests.studio.test_script_modules.HashedStorage")(sound, monkeypatch)
-    docs = (ROOT / "docs/in-your-project.md").read_text().split("### Content security policy")[1]
-    given = {}
-    exec(docs.split("```python\n")[1].split("```")[0], given)  # noqa: S102 - a block of our own documentation
-    sound.SECURE_CSP = given["SECURE_CSP"]
+    sound.SECURE_CSP = run_printed("### Content security policy")["SECURE_CSP"]
     assert found() == {}
+
+
+def test_pages_that_are_not_unfolds_are_named_up_to_five(sound, monkeypatch):
+    django_pages(User, Group)(sound, monkeypatch)
+    assert "ModelAdmin of auth.Group, auth.User is not" in found()["automate_core.W061"].msg
+    django_pages(Session, Permission, ContentType, LogEntry)(sound, monkeypatch)
+    named = "admin.LogEntry, auth.Group, auth.Permission, auth.User, contenttypes.ContentType and 1 more is not"
+    assert named in found()["automate_core.W061"].msg
+
+
+def test_the_printed_pages_of_people_are_unfolds(sound, monkeypatch):
+    django_pages(User, Group)(sound, monkeypatch)
+    monkeypatch.setattr(admin.site, "_registry", dict(admin.site._registry))
+    run_printed("## Your own model pages")
+    assert found() == {}
+    assert issubclass(type(admin.site._registry[User]), UserAdmin)
 
 
 def test_without_a_mail_server_a_deployed_site_is_warned(sound):

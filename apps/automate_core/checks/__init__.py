@@ -30,6 +30,7 @@ _CHECKS = (
     serving.check_pool,
     setting_names.check_names,
     urls.check_admin_site,
+    urls.check_model_admins,
     urls.check_site_url,
     urls.check_urls,
     values.check_values,

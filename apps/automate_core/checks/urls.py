@@ -15,6 +15,7 @@ from django.urls import NoReverseMatch, Resolver404, get_resolver, resolve
 from automate_governance.admin_site import admin_site, reverse
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
+_MOST_NAMES = 5
 _DOCS = "docs/in-your-project.md shows urls.py."
 
 
@@ -102,6 +103,23 @@ def check_admin_site(app_configs: Any, **_: Any) -> list[CheckMessage]:
     return [Error(message, hint=hint, id="automate_core.E068")]
 
 
-def _is_unfolds(site: AdminSite) -> bool:
+def check_model_admins(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """W061: pages of the project's models on that site are Django's, which Unfold's styles take apart."""
+    try:
+        site = admin_site()
+    except ImproperlyConfigured:
+        return []  # E066 says so
+    if not isinstance(site, AdminSite) or not _is_unfolds(site):
+        return []  # E067 says so
+    found = sorted(model._meta.label for model, page in site._registry.items() if not _is_unfolds(page))
+    if not found:
+        return []
+    more = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
+    message = f"The ModelAdmin of {', '.join(found[:_MOST_NAMES])}{more} is not Unfold's: its pages lack buttons."
+    hint = "Derive it from unfold.admin.ModelAdmin, as docs/in-your-project.md shows under Your own model pages."
+    return [Warning(message, hint=hint, id="automate_core.W061")]
+
+
+def _is_unfolds(site_or_page: object) -> bool:
     """Judged by the name of the package: this app does not import it."""
-    return any(base.__module__.partition(".")[0] == "unfold" for base in site.__class__.__mro__)
+    return any(base.__module__.partition(".")[0] == "unfold" for base in site_or_page.__class__.__mro__)
