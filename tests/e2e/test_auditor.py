@@ -95,4 +95,8 @@ def test_six_questions_of_an_auditor(paid, stranger, page, site, faults, shot):
     lines("colleague", "approval.decided", "1850")
     expect(page.locator(".da-trail tbody tr").filter(has_text="workflow.published")).to_have_count(0)
     shot(page, "audit-trail")
+    page.set_viewport_size({"width": 390, "height": 900})
+    changes = page.locator(".da-trail tbody tr").filter(has_text="1850").locator(".column-changes")
+    assert changes.bounding_box()["width"] > 300, "a narrow window gives the values its width"
+    shot(page, "audit-trail-390")
     assert violations(page) == [] and faults(page) == []
