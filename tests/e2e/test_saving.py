@@ -18,7 +18,10 @@ name: Saving
 slug: saving
 triggers: [{endpoint: github, event: issues}]
 steps:
-  - {key: values, name: Values, action: data.set, inputs: {title: Hello, count: 3, flag: '{{ run.id }}'}}
+  - key: values
+    name: Values
+    action: data.set
+    inputs: {title: Hello, count: 3, flag: '{{ run.id }}', done: true, tags: [a]}
   - {key: ask, name: Ask, action: http.request, inputs: {url: "https://api.example.com/x", headers: {X-A: "1"}}}
   - key: mail
     name: Mail
@@ -105,7 +108,48 @@ def test_what_was_emptied_takes_a_new_value(opened, faults):
         last = page.locator("#undo").get_attribute("title")
         page.locator("#undo").click()
         expect(page.locator("#undo")).not_to_have_attribute("title", last)
-    assert step("values").inputs == {"title": "Hello", "count": 3, "flag": "{{ run.id }}"}
+    assert step("values").inputs == {"title": "Hello", "count": 3, "flag": "{{ run.id }}", "done": True, "tags": ["a"]}
+    assert faults(page) == []
+
+
+def test_a_value_stays_when_it_is_switched_to_an_expression_and_back(opened, faults):
+    page = opened("values")
+    count, switch = page.locator("[name='inputs.count']"), page.get_by_role("group", name="count is")
+    count.fill("0.07")
+    stored("values", "count", 0.07)
+    switch.get_by_role("button", name="Expression").click()
+    expect(count).to_have_value("0.07")
+    count.fill("0.11")
+    switch.get_by_role("button", name="Value").click()
+    expect(count).to_have_value("0.11")
+    stored("values", "count", 0.11)
+    switch.get_by_role("button", name="Expression").click()
+    count.fill("{{ run.id }}")
+    stored("values", "count", "{{ run.id }}")
+    switch.get_by_role("button", name="Value").click()
+    expect(count).to_have_value("")
+
+    done, switch = page.locator("[name='inputs.done']:not([type=hidden])"), page.get_by_role("group", name="done is")
+    tags, tags_switch = page.locator("[data-field='inputs.tags']"), page.get_by_role("group", name="tags is")
+    switch.get_by_role("button", name="Expression").click()
+    expect(done).to_have_value("true")
+    tags_switch.get_by_role("button", name="Expression").click()
+    title = page.get_by_role("textbox", name="title", exact=True)
+    title.fill("Last")
+    stored("values", "title", "Last")
+    switch.get_by_role("button", name="Value").click()
+    expect(done).to_be_checked()
+    tags_switch.get_by_role("button", name="Value").click()
+    expect(tags.locator("[data-row]")).to_have_count(1)
+    expect(page.locator("#saved")).to_have_text("Saved")
+    kept = {"title": "Last", "count": "{{ run.id }}", "flag": "{{ run.id }}", "done": True, "tags": ["a"]}
+    assert step("values").inputs == kept
+
+    tags_switch.get_by_role("button", name="Expression").click()
+    page.locator("[name='inputs.tags']").fill("b")
+    tags_switch.get_by_role("button", name="Value").click()
+    expect(tags.locator("[name='inputs.tags::item']")).to_have_value("b")
+    assert step("values").inputs == {**kept, "tags": ["b"]}
     assert faults(page) == []
 
 

@@ -1,27 +1,12 @@
-/* The fields of a panel: rows, the switch between a value and an expression, what stands only with a choice, and marks
-   at what is wrong. All that is typed is sent by commands.js; new controls are announced by the event "automate:drawn". */
+/* The fields of a panel: rows, values of names of one's own, what stands only with a choice, and marks at what is wrong.
+   All that is typed is sent by commands.js; new controls are announced by the event "automate:drawn". */
 import { command, flush } from "./commands.js";
+import { switchTo } from "./value-modes.js";
 
 const inspector = document.getElementById("inspector");
 
 const changed = (element) => element.dispatchEvent(new Event("input", { bubbles: true }));
 const drawn = (element) => element.dispatchEvent(new CustomEvent("automate:drawn", { bubbles: true }));
-
-// --- a value, or an expression in its place ---------------------------------------------------------------------------
-
-const switchTo = (button) => {
-  if (button.getAttribute("aria-pressed") === "true") return;
-  const field = button.closest(".da-field");
-  const control = field.querySelector(".da-control");
-  const template = field.querySelector(":scope > template[data-other]");
-  const shown = [...control.childNodes];
-  control.replaceChildren(template.content);
-  template.content.replaceChildren(...shown);
-  for (const each of button.parentElement.children) each.setAttribute("aria-pressed", each === button);
-  drawn(control);
-  changed(control);
-  control.querySelector("input:not([type=hidden]), select, textarea")?.focus();
-};
 
 // --- rows -------------------------------------------------------------------------------------------------------------
 
