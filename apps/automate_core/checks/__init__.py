@@ -1,6 +1,6 @@
 """System checks of a project's wiring. docs/settings.md lists their ids.
 
-None of them asks the database, except the one that Django runs with `--database` and at `migrate`.
+None of them asks the database, except those that Django runs with `--database` and at `migrate`.
 """
 
 from __future__ import annotations
@@ -42,5 +42,6 @@ def register_all() -> None:
     for check in _CHECKS:
         register(check, "automate")
     register(databases.check_version, Tags.database)
+    register(databases.check_captures, Tags.database)
     register(features.check_mail, "automate", deploy=True)
     register(requests.check_policy_is_sent, "automate", deploy=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, NotSupportedError, OperationalError, connections, models, router
+
+from automate_core.triggers import model_capture
 
 OLDEST_POSTGRESQL = 15
 OUR_APPS = ("automate_governance", "automate_connectors", "automate_llm", "automate_core", "automate_studio")
@@ -48,6 +51,22 @@ def check_version(app_configs: Any, databases: Sequence[str] | None = None, **_:
 def _too_old(message: str) -> CheckMessage:
     hint = f"Upgrade the server to PostgreSQL {OLDEST_POSTGRESQL} or later."
     return Error(f"The database server is too old. {message}", hint=hint, id="automate_core.E031")
+
+
+def check_captures(app_configs: Any, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """E038: triggers of watched models are missing. Asks the database, except at `migrate`, which installs them."""
+    is_asked = DEFAULT_DB_ALIAS in (databases or ()) and sys.argv[1:2] != ["migrate"]
+    if not is_asked or connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
+        return []
+    try:
+        labels = model_capture.outdated_captures()
+    except (NotSupportedError, OperationalError):
+        return []  # the check of the version, or the command itself, reports it
+    if not labels:
+        return []
+    hint = "Run manage.py migrate: it installs the triggers that AUTOMATE_MODEL_TRIGGERS asks for."
+    message = f"Changes of {', '.join(labels)} are not captured: the PostgreSQL trigger is missing or out of date."
+    return [Error(message, hint=hint, id="automate_core.E038")]
 
 
 def check_options(app_configs: Any, **_: Any) -> list[CheckMessage]:

@@ -51,7 +51,7 @@ $$
 """
 
 INSTALLED = """
-SELECT relation.oid::regclass::text AS table FROM pg_trigger
+SELECT relation.oid::regclass::text AS table, relname AS name, tgargs AS arguments FROM pg_trigger
 JOIN pg_class relation ON relation.oid = tgrelid AND relation.relnamespace = current_schema()::regnamespace
 WHERE tgname = %(name)s AND NOT tgisinternal
 """
@@ -88,14 +88,28 @@ def captured_tables() -> list[str]:
     return [row.table for row in database.run(None, INSTALLED, {"name": TRIGGER})]
 
 
+def outdated_captures() -> list[str]:
+    """The models whose table has no such trigger, or one that was made for other fields."""
+    made = {row.name: row.arguments for row in database.run(None, INSTALLED, {"name": TRIGGER})}
+    return [
+        entry.model._meta.label
+        for entry in watched_models("database")
+        if made.get(entry.model._meta.db_table) != b"".join(text.encode() + b"\0" for text in _arguments(entry))
+    ]
+
+
 def _trigger(table: str, entry: WatchedModel) -> str:
-    """A field cannot be called `pk`, so that the key stands among the fields under that name."""
-    columns = {"pk": entry.model._meta.pk.column, **{field.name: field.column for field in entry.fields}}
-    arguments = ", ".join(_literal(text) for text in (entry.label, msgspec.json.encode(columns).decode()))
+    arguments = ", ".join(map(_literal, _arguments(entry)))
     return (
         f"CREATE OR REPLACE TRIGGER {TRIGGER} AFTER INSERT OR UPDATE OR DELETE ON {table}"
         f" FOR EACH ROW EXECUTE FUNCTION automate_capture({arguments})"
     )
+
+
+def _arguments(entry: WatchedModel) -> tuple[str, str]:
+    """The label and the columns. No field can be called `pk`, so that the key stands among them under that name."""
+    columns = {"pk": entry.model._meta.pk.column, **{field.name: field.column for field in entry.fields}}
+    return entry.label, msgspec.json.encode(columns).decode()
 
 
 def _quoted(name: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import sys
 import threading
 import uuid
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.core.checks import run_checks
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Concat
@@ -260,6 +262,25 @@ def test_the_triggers_follow_the_settings(watch, settings):
     model_capture.install_capture_triggers()
     assert installed() == []
     Group.objects.create(name="still writable")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("forgotten", ["the model", "a field"])
+def test_a_forgotten_migrate_is_an_error_until_it_is_run(watch, settings, monkeypatch, forgotten):
+    if forgotten == "a field":
+        watch("database")
+    settings.AUTOMATE_MODEL_TRIGGERS = {"auth.User": {"fields": "__all__", "mode": "database"}}
+    [told] = uncaptured()
+    assert "auth.User" in told.msg and "manage.py migrate" in told.hint
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", ["manage.py", "migrate"])
+        assert uncaptured() == [], "it does not refuse its own remedy"
+    call_command("migrate", verbosity=0)
+    assert installed() == ["auth_user"] and uncaptured() == []
+
+
+def uncaptured():
+    return [each for each in run_checks(tags=["database"], databases=["default"]) if each.id == "automate_core.E038"]
 
 
 # --- a workflow's own writes ------------------------------------------------------------------------------------------
