@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -111,6 +112,25 @@ def test_data_is_picked_shown_as_tokens_and_previewed(opened, faults, shot):
     expect(message).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.locator("#card-route-tell")).to_be_focused()
+
+    # the picker stays open, and what is written meanwhile moves the place of what is inserted
+    message.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("Paid ")
+    page.get_by_role("button", name="Insert data").first.click()
+    title = page.locator("#picker").get_by_role("treeitem", name="title, Telemetry")
+    title.first.click()
+    expect(message).to_be_focused()
+    page.keyboard.type(" in EUR ")
+    title.first.click()
+    page.keyboard.type(".")
+    wait_for(lambda: re.fullmatch(r"Paid \{\{ \S+ \}\} in EUR \{\{ \S+ \}\}\.", saved("tell", "message")))
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Delete")
+    title.first.click()
+    wait_for(lambda: re.fullmatch(r"\{\{ \S+ \}\}", saved("tell", "message")))
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
 
     # a list: the step is repeated for each of its items
     page.get_by_role("button", name="Insert data").first.click()

@@ -19,7 +19,7 @@ const ask = async (url, values, signal) => {
 
 // --- the picker ---------------------------------------------------------------------------------------------------------
 
-let target = null; // {editor, start, end, isTyped}: what is inserted goes there, of an editor that takes names a name
+let target = null; // {editor, start, end, seen, isTyped}: what is inserted goes there, of an editor that takes names a name
 let asked = 0; // how often it was opened or closed: an answer is about the last time
 
 const url = () => `${base}data/${selected}/`;
@@ -28,7 +28,7 @@ const say = (text) => { const said = document.getElementById("picker-said"); if 
 
 export const open = async (editor, { isTyped = false, start, end, query = "" } = {}) => {
   const caret = editor.caret;
-  target = { editor, start: start ?? caret.start, end: end ?? caret.end, isTyped, query, path: selected };
+  target = { editor, start: start ?? caret.start, end: end ?? caret.end, seen: caret, isTyped, query, path: selected };
   const turn = ++asked;
   const { ok, html } = await ask(`${url()}`);
   if (turn !== asked || !ok || !target) return;
@@ -48,11 +48,12 @@ const close = ({ back = true } = {}) => {
   isSearching = false;
   picker.hidden = true;
   picker.replaceChildren();
-  const { editor, start, end, isTyped } = target ?? {};
+  const left = target;
   target = null;
-  if (!back || !editor?.field.isConnected || isTyped) return;
-  editor.focus();
-  editor.caret = { start, end };
+  if (!back || !left?.editor.field.isConnected || left.isTyped) return;
+  const caret = insertionPoint(left);
+  left.editor.focus();
+  left.editor.caret = caret;
 };
 
 // The first item can be reached by the key, and steps have the tiles of their cards.
@@ -91,14 +92,21 @@ const expand = async (item, on) => {
 
 const insertOf = (item) => (target.editor.takesNames ? item.dataset.name : item.dataset.insert);
 
+// The place moves with the caret: somebody may go on writing while the picker stays open.
+const insertionPoint = ({ editor, start, end, seen, isTyped }) => {
+  const caret = editor.caret;
+  return isTyped || (caret.start === seen.start && caret.end === seen.end) ? { start, end } : caret;
+};
+
 const insert = async (item, { stay = false } = {}) => {
-  const { editor, start, end } = target;
+  const { editor } = target;
+  const { start, end } = insertionPoint(target);
   const expression = item.dataset.actData === "each" ? "{{ item }}" : insertOf(item);
   const text = editor.takesNames || editor.picksOne ? expression : written(editor.field, editor.raw.slice(0, start), expression);
   editor.focus();
   editor.replace(start, end, text);
   const caret = start + text.length;
-  target = { ...target, start: caret, end: caret, isTyped: false };
+  target = { ...target, start: caret, end: caret, seen: editor.caret, isTyped: false };
   say(`Inserted ${item.getAttribute("aria-label")}`);
   if (item.dataset.actData === "each") await repeat(item.dataset.insert);
   if (!stay) close();
