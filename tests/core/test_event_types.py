@@ -128,3 +128,17 @@ def test_a_setting_that_names_no_permission_is_an_error(settings):
     }
     told = [each.msg for each in event_types.check_event_types(None)]
     assert len(told) == 3 and all("AUTOMATE_EVENT_TYPES" in each for each in told)
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("auth.view_usr", "Did you mean auth.view_user?"),
+        ("automate_core.operate_any_worflow", "Did you mean automate_core.operate_any_workflow?"),
+        ("auth.nowhere", "Name one of a model, or silence this if your code makes it."),
+    ],
+)
+def test_a_permission_that_no_model_declares_is_warned_of(settings, given, hint):
+    settings.AUTOMATE_EVENT_TYPES = {"order.paid": given, "known": "automate_core.operate_any_workflow"}
+    [told] = event_types.check_event_types(None)
+    assert told.id == "automate_core.W003" and given in told.msg and told.hint == hint

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.apps import apps
-from django.core.checks import CheckMessage, Error
+from django.contrib.auth import get_permission_codename
+from django.core.checks import CheckMessage, Error, Warning
 
 from automate_core.conf import setting
 from automate_governance.permissions import User
@@ -45,9 +47,12 @@ def listen_problem(person: User, event_type: str) -> str:
 
 
 def check_event_types(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """E002: an entry of AUTOMATE_EVENT_TYPES names no permission."""
+    """E002: an entry of AUTOMATE_EVENT_TYPES names no permission. W003: it names one that no model declares."""
     hint = f'An entry is "order.paid": "shop.view_order", or "{PUBLIC}" for whoever builds workflows.'
-    return [Error(f"{SETTING}: {fault}.", hint=hint, id="automate_core.E002") for fault in _find_faults()]
+    return [
+        *(Error(f"{SETTING}: {fault}.", hint=hint, id="automate_core.E002") for fault in _find_faults()),
+        *(_undeclared(event_type, needed) for event_type, needed in _find_undeclared()),
+    ]
 
 
 def _permissions_by_type() -> Mapping[str, str]:
@@ -62,6 +67,35 @@ def _find_faults() -> Iterator[str]:
             yield f"{event_type!r} is no type of event"
         elif needed != PUBLIC and not _is_permission(needed):
             yield f"{needed!r} of {event_type} is no permission of an installed app"
+
+
+def _undeclared(event_type: str, needed: str) -> CheckMessage:
+    label, _, codename = needed.partition(".")
+    alike = difflib.get_close_matches(codename, _declared_codenames(label), n=1, cutoff=0.7)
+    hint = (
+        f"Did you mean {label}.{alike[0]}?" if alike else "Name one of a model, or silence this if your code makes it."
+    )
+    message = f"{SETTING}: no model of {label} declares {needed}, the permission to listen to {event_type}."
+    return Warning(message, hint=hint, id="automate_core.W003")
+
+
+def _find_undeclared() -> Iterator[tuple[str, str]]:
+    found = setting(SETTING)
+    for event_type, needed in found.items() if isinstance(found, Mapping) else ():
+        if needed != PUBLIC and _is_permission(needed):
+            label, _, codename = needed.partition(".")
+            if codename not in _declared_codenames(label):
+                yield event_type, needed
+
+
+def _declared_codenames(label: str) -> set[str]:
+    """The permissions that the app's models have: Django's own, and those of their Meta."""
+    found: set[str] = set()
+    for model in apps.get_app_config(label).get_models():
+        meta = model._meta
+        found |= {get_permission_codename(action, meta) for action in meta.default_permissions}
+        found |= {codename for codename, _ in meta.permissions}
+    return found
 
 
 def _is_permission(text: Any) -> bool:
