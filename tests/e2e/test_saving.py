@@ -112,7 +112,7 @@ def test_what_was_emptied_takes_a_new_value(opened, faults):
     assert faults(page) == []
 
 
-def test_a_value_stays_when_it_is_switched_to_an_expression_and_back(opened, faults):
+def test_a_value_stays_when_it_is_switched_to_an_expression_and_back(opened, faults, shot):
     page = opened("values")
     count, switch = page.locator("[name='inputs.count']"), page.get_by_role("group", name="count is")
     count.fill("0.07")
@@ -150,6 +150,17 @@ def test_a_value_stays_when_it_is_switched_to_an_expression_and_back(opened, fau
     tags_switch.get_by_role("button", name="Value").click()
     expect(tags.locator("[name='inputs.tags::item']")).to_have_value("b")
     assert step("values").inputs == {**kept, "tags": ["b"]}
+
+    # an expression does not tell the type of the value: it is chosen
+    page, switch = opened("values"), page.get_by_role("group", name="count is")
+    switch.get_by_role("button", name="Value").click()
+    shot(page, "saving-typed")
+    kind = page.locator("[data-field='inputs.count'] select")
+    kind.select_option("Text")
+    kind.select_option("Number")
+    assert step("values").inputs["count"] == "{{ run.id }}"
+    page.locator("[name='inputs.count']").fill("0.5")
+    stored("values", "count", 0.5)
     assert faults(page) == []
 
 

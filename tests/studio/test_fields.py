@@ -86,6 +86,25 @@ def test_values_are_read_as_their_kind(builder, path, fields, name, value):
     assert inputs(path) == {**before, name: value}
 
 
+def test_a_lone_expression_is_replaced_by_a_value_of_any_type(builder):
+    def save(text, kind):
+        assert builder.save("values", **{"inputs.title": text, "inputs.title::drawn": kind}).status_code == 200
+        return inputs("values")["title"]
+
+    assert save("{{ event.payload.amount }}", "long_text") == "{{ event.payload.amount }}"
+    page = builder.panel("values")
+    assert page.all(role="group", aria_label="title is") and page.all(name="inputs.title", type="text")
+    assert [found["value"] for found in page.all(name="inputs.title::drawn", type="hidden")] == ["json"]
+    assert len(page.all(name="inputs.title::drawn")) == 2, "the other one chooses the type of a value"
+    assert save("Re: {{ event.payload.amount }}", "json") == "Re: {{ event.payload.amount }}"
+    assert save("{{ event.payload.amount }}", "json") == "{{ event.payload.amount }}"
+    assert save("0.5", "number") == 0.5
+    assert save("0.5", "text") == "0.5", "the same text, of another type"
+    assert save("yes", "boolean") is True
+    assert save("{{ run.id }}", "boolean") == "{{ run.id }}"
+    assert save("", "json") == "", "no empty JSON in place of a text"
+
+
 def test_a_callback_is_signed_by_a_scheme_of_webhooks(builder):
     for fields in (
         {"until": ""}, {"callback": "on"}, {"timeout": "1h"}, {"scheme": "stripe"}, {"secret": "database:stripe"},

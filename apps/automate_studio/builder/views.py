@@ -276,8 +276,10 @@ def _changed_command(request: HttpRequest, draft: Draft, path: str) -> tuple[dic
         all_found |= found
         all_unset += unset
         all_errors |= errors
-    free = {name: spec.kind for name, spec in steps.free_inputs(node, drawn).items()}
-    all_found |= {name: empty_value(free[name]) for name in all_unset if name in free}
+    free = steps.free_inputs(node, drawn)
+    all_found |= {
+        name: empty_value(free[name].kind, node.inputs.get(free[name].name)) for name in all_unset if name in free
+    }
     all_unset = [name for name in all_unset if name not in free]
     if generic_action.is_generic(node):
         complete_stored_action(node, all_found, all_unset, all_errors)

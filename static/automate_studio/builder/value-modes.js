@@ -2,6 +2,8 @@
    alone stores nothing. */
 import { choose, flush, selected } from "./commands.js";
 
+const inspector = document.getElementById("inspector");
+
 const EXPRESSION = /\{\{|\{%/;
 const isRows = (part) => Boolean(part.querySelector(".da-rowset"));
 const controlIn = (part) => part.querySelector("input:not([type=hidden]), select, textarea");
@@ -42,3 +44,9 @@ export const switchTo = async (button) => {
   if (!text && (isRows(control) ? control.querySelector("[data-row]") : textIn(control))) control.dispatchEvent(new Event("input", { bubbles: true }));
   controlIn(control)?.focus();
 };
+
+// A type alone is no value yet.
+inspector.addEventListener("input", (event) => {
+  const typed = event.target.matches("select") && event.target.closest(".da-typed");
+  if (typed && !typed.querySelector("input").value.trim()) event.stopPropagation();
+});

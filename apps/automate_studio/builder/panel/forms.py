@@ -36,6 +36,7 @@ _PLAIN = {
     _K.DATETIME: "datetime",
     _K.SECRET: "secret",
 }
+_LONE_EXPRESSION = re.compile(r"\s*\{\{(?:(?!\}\})[^\n])*\}\}\s*")
 _LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
 _TYPE_OF_VALUE = {"text", "area", "code", "json", "secret"}  #: widgets in which an expression stands among other text
 #: Fields of steps that are templates, beside an action's inputs and the spans that are called `timeout`.
@@ -44,6 +45,10 @@ _RENDERED = {
     "inputs",
 }  # fmt: skip
 TYPES = (("text", "Text"), ("number", "Number"), ("boolean", "Yes or no"), ("json", "JSON"))
+
+
+class FreeInput(FieldSpec):
+    """An input with a chosen name: its type is that of its value, and only the engine validates it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,6 +234,8 @@ def build_field_view(
     found = FieldView(
         spec=spec, name=name, widget="", message=_labelled_message(messages, spec, name), is_set=value is not MISSING
     )
+    if isinstance(spec, FreeInput) and spec.kind is _K.JSON and is_lone_expression(value):
+        return replace(found, widget="expression", text=value, alternative=replace(found, widget="typed"))
     if found.takes_expression and is_expression(spec, value):
         drawn = replace(found, widget="expression", text=value)
         return replace(drawn, alternative=_literal_view(found, spec.default))
@@ -243,6 +250,11 @@ def is_expression(spec: FieldSpec, value: Any) -> bool:
     """Whether the value is an expression instead of the field's own type."""
     is_written = spec.kind in _TEXTS | {_K.JSON} and not spec.options and not spec.columns
     return isinstance(value, str) and "{" in value and not is_written
+
+
+def is_lone_expression(value: Any) -> bool:
+    """Whether the value is one expression and nothing else, which may be of any type."""
+    return isinstance(value, str) and _LONE_EXPRESSION.fullmatch(value) is not None
 
 
 def concerns_field(field: str, name: str) -> bool:

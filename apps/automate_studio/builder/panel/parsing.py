@@ -11,9 +11,9 @@ from django.http import QueryDict
 
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel import schema_table
-from automate_studio.builder.panel.forms import MISSING, ROWS, FieldGroup, build_field_view
+from automate_studio.builder.panel.forms import MISSING, ROWS, FieldGroup, FreeInput, build_field_view
 from automate_studio.builder.panel.schema_table import schema_from_records, with_schema_columns
-from automate_studio.builder.panel.steps import DRAWN, FreeInput
+from automate_studio.builder.panel.steps import DRAWN, kind_of_value
 from automate_studio.ui.json.editor import parse_json, read_text
 
 _K = FieldKind
@@ -32,7 +32,9 @@ def changed_fields(
         posted = _posted_texts(spec, name, post)
         shown = build_field_view(spec, name, value).posted()
         compared = shown if name + ROWS in posted else posted  # of no rows at all, nothing is posted
-        if all(posted.get(at, []) == shown.get(at) for at in compared):
+        if all(posted.get(at, []) == shown.get(at) for at in compared) and not _is_retyped(
+            spec, value, posted.get(name)
+        ):
             continue
         try:
             given = _parse_field(spec, name, posted, value)
@@ -44,6 +46,11 @@ def changed_fields(
         elif value is MISSING or json.dumps(given) != json.dumps(value):
             found[name] = given
     return found, unset, errors
+
+
+def _is_retyped(spec: FieldSpec, present: Any, texts: list[str] | None) -> bool:
+    """Whether the same text may be a value of another type now."""
+    return isinstance(spec, FreeInput) and bool(texts and texts[-1].strip()) and spec.kind is not kind_of_value(present)
 
 
 def _posted_texts(spec: FieldSpec, name: str, post: QueryDict) -> dict[str, list[str]]:

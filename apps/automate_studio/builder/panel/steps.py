@@ -12,7 +12,7 @@ from automate_governance.permissions import User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel import fields as builder_fields
 from automate_studio.builder.panel import generic_action
-from automate_studio.builder.panel.forms import specs_with_choices
+from automate_studio.builder.panel.forms import FreeInput, is_lone_expression, specs_with_choices
 from automate_studio.builder.panel.generic_action import generic_field_specs
 
 TEST = "~test"  #: the path of the panel that tests the whole workflow
@@ -91,7 +91,7 @@ def _input_specs(node: StepNode, drawn: Mapping[str, FieldKind]) -> tuple[FieldS
 def free_inputs(node: StepNode, drawn: Mapping[str, FieldKind] | None = None) -> dict[str, FieldSpec]:
     """Inputs that the action does not describe, by field name."""
     known = {spec.name for spec in _described_inputs(node)}
-    kinds = {**{name: _kind_of_value(value) for name, value in node.inputs.items()}, **(drawn or {})}
+    kinds = {**{name: kind_of_value(value) for name, value in node.inputs.items()}, **(drawn or {})}
     return {f"inputs.{name}": FreeInput(name=name, kind=kind) for name, kind in kinds.items() if name not in known}
 
 
@@ -100,10 +100,6 @@ def _described_inputs(node: StepNode) -> tuple[FieldSpec, ...]:
         return find_action(node.action)[1].fields or ()
     except LookupError:
         return ()
-
-
-class FreeInput(FieldSpec):
-    """An input with a chosen name: its type is that of its value, and only the engine validates it."""
 
 
 DRAWN = "::drawn"  #: ends the name of what says how a free input is drawn
@@ -119,13 +115,16 @@ def posted_kinds(post: Mapping[str, str]) -> dict[str, FieldKind]:
     }
 
 
-def empty_value(kind: FieldKind) -> str | None:
+def empty_value(kind: FieldKind, present: Any) -> str | None:
     """Value of a free input whose field is empty: the input stays until it is removed."""
-    return "" if kind in {FieldKind.TEXT, FieldKind.LONG_TEXT} else None
+    is_text = kind in {FieldKind.TEXT, FieldKind.LONG_TEXT} or (kind is FieldKind.JSON and isinstance(present, str))
+    return "" if is_text else None
 
 
-def _kind_of_value(value: Any) -> FieldKind:
-    """Kind of control for an undescribed input."""
+def kind_of_value(value: Any) -> FieldKind:
+    """Kind of control for an undescribed input; an expression alone does not tell its type."""
+    if is_lone_expression(value):
+        return FieldKind.JSON
     kinds = {
         str: FieldKind.LONG_TEXT,
         bool: FieldKind.BOOLEAN,
