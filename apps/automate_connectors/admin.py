@@ -27,7 +27,7 @@ from automate_governance.permissions import Person, can
 from automate_plugins.fields import FieldKind
 from automate_plugins.registry import PluginNotFoundError
 
-_PREFIX = "config_"
+SETTING_PREFIX = "config_"  #: of the names of fields of a connector's settings
 _OAUTH = ("provider", "grant", "client_id", "client_secret", "scopes", "authorize_url", "token_url")
 
 
@@ -53,7 +53,9 @@ class ConnectionForm(SecretUsingForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.new_secrets: dict[str, str] = {}
-        self.initial.update({f"{_PREFIX}{name}": value for name, value in self._stored(self.instance.config).items()})
+        self.initial.update(
+            {f"{SETTING_PREFIX}{name}": value for name, value in self._stored(self.instance.config).items()}
+        )
         self.initial.update({f"oauth_{name}": value for name, value in self._stored(self.instance.oauth).items()})
         if "config" in self.fields:
             self.initial["config"] = self.instance.config
@@ -95,7 +97,9 @@ class ConnectionForm(SecretUsingForm):
         signs_in = bool(self.cleaned_data.get("oauth_provider"))
         config: dict[str, Any] = {}
         for spec in adapter.config_fields:
-            name = f"{_PREFIX}{spec.name}"
+            name = f"{SETTING_PREFIX}{spec.name}"
+            if not spec.is_asked(config):
+                continue  # nobody sees it
             value: Any
             if spec.kind is FieldKind.SECRET:
                 value = None if signs_in and spec.name == token_name(adapter) else self._secret(name, spec.name)
@@ -149,9 +153,9 @@ class ConnectionForm(SecretUsingForm):
             for name, listed in error.error_dict.items():
                 self.add_error(None if name == NON_FIELD_ERRORS else name, listed)
             return
-        if field == "config" and "config" not in self.fields and any(n.startswith(_PREFIX) for n in self.errors):
+        if field == "config" and "config" not in self.fields and any(n.startswith(SETTING_PREFIX) for n in self.errors):
             return  # said already, at the field
-        known = (name for name in (field, f"{_PREFIX}{field}") if name in self.fields)
+        known = (name for name in (field, f"{SETTING_PREFIX}{field}") if name in self.fields)
         super().add_error(next(known, None), error)
 
     def save_secrets(self) -> list[StoredSecret]:
@@ -187,7 +191,7 @@ def build_connection_form(adapter: ConnectorAdapter | None) -> type[ConnectionFo
         help_text = "A JSON mapping. Secrets are references, such as database:slack-token."
         fields["config"] = JsonField(FieldKind.MAPPING, required=False, widget=area, help_text=help_text)
     else:
-        fields |= {f"{_PREFIX}{spec.name}": build_form_field(spec, PLAIN) for spec in adapter.config_fields}
+        fields |= {f"{SETTING_PREFIX}{spec.name}": build_form_field(spec, PLAIN) for spec in adapter.config_fields}
     if adapter is not None and any(spec.kind is FieldKind.SECRET for spec in adapter.config_fields):
         fields |= _sign_in_fields(adapter)
     return type("ConnectionForm", (ConnectionForm,), fields)
@@ -240,7 +244,7 @@ class ConnectionAdmin(GovernedAdmin):
         if obj and not self.has_change_permission(request, obj):
             return [(None, {"fields": ["name", "slug", "connector"]})]
         names = list(self.get_fields(request, obj))
-        settings = [name for name in names if name == "config" or name.startswith(_PREFIX)]
+        settings = [name for name in names if name == "config" or name.startswith(SETTING_PREFIX)]
         sign_in = [name for name in names if name.startswith("oauth_")]
         groups = [(None, ["name", "slug", "connector"]), ("Settings", settings), ("Sign-in", sign_in)]
         groups.append(("Allowed hosts", ["allowed_hosts"]))

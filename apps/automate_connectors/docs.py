@@ -120,12 +120,19 @@ def _fields(fields: Iterable[FieldSpec]) -> str:
         (
             f"`{spec.name}`",
             spec.kind.replace("_", " "),
-            "yes" if spec.required else "" if spec.default in (None, "") else f"`{json.dumps(spec.default)}`",
+            _required(spec) or ("" if spec.default in (None, "") else f"`{json.dumps(spec.default)}`"),
             "; ".join(filter(None, (spec.label if spec.label != spec.name else "", _choices(spec), spec.help))),
         )
         for spec in fields
     ]
     return _table(("name", "kind", "required, or default", "meaning"), rows)
+
+
+def _required(spec: FieldSpec) -> str:
+    if not spec.required or spec.when is None:
+        return "yes" if spec.required else ""
+    name, values = spec.when
+    return f"with `{name}` {', '.join(f'`{value}`' for value in values)}"
 
 
 def _choices(spec: FieldSpec) -> str:

@@ -65,7 +65,8 @@ class FieldSpec:
     mapping. `columns` are the fields of each item, where the value is a list of mappings. `language` is that of
     `FieldKind.CODE`: html, json or sql; a mapping whose language is json is edited as such, one whose language is
     json-schema as a table of fields, a JSON value whose language is text as a text. A `shown` field stands among those
-    that are required.
+    that are required. A setting with `when`, the name of an earlier choice and values of it, is asked for and required
+    only where that choice has one of them.
     """
 
     name: str
@@ -81,6 +82,11 @@ class FieldSpec:
     columns: tuple[FieldSpec, ...] = ()
     language: str = ""
     shown: bool = False
+    when: tuple[str, tuple[str, ...]] | None = None
+
+    def is_asked(self, values: Mapping[str, Any]) -> bool:
+        """Whether the other values ask for this one."""
+        return self.when is None or values.get(self.when[0]) in self.when[1]
 
     def taken(self, value: Any) -> Any:
         """Return the value in this field's type where nothing is lost: text `409.94` as a number, a number as text.
@@ -105,6 +111,11 @@ class FieldSpec:
             return f"{self.name} must be one of {', '.join(choice for choice, _ in self.choices)}, not {value!r}"
         return None
 
+    def problem_in(self, values: Mapping[str, Any]) -> str | None:
+        """Return why its value among these does not fit, or None; one that is not asked for may be missing."""
+        value = values.get(self.name)
+        return None if value is None and not self.is_asked(values) else self.problem(value)
+
 
 def _url_problem(value: str) -> str | None:
     try:
@@ -120,7 +131,7 @@ def _url_problem(value: str) -> str | None:
 def problems(fields: Iterable[FieldSpec], values: Mapping[str, Any]) -> list[str]:
     """Return every reason why `values` do not fit `fields`: missing, mistyped and unknown names, in field order."""
     specs = {field.name: field for field in fields}
-    found = [problem for field in specs.values() if (problem := field.problem(values.get(field.name)))]
+    found = [problem for field in specs.values() if (problem := field.problem_in(values))]
     unknown = [name for name in values if name not in specs]
     return found + [f"there is no {name!r} here; there is {', '.join(specs) or 'none'}" for name in unknown]
 

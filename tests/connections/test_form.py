@@ -166,3 +166,25 @@ def test_a_sign_in_is_checked(probe, sign_in, owner, given, field):
     answer = sign_in(owner).post(reverse(CONNECTION_ADD), {**form, **given})
     assert field in form_errors(answer), form_errors(answer)
     assert not StoredSecret.objects.exists()
+
+
+HTTP = {"name": "Mine", "slug": "mine", "connector": "http", "config_base_url": "https://api.example.com"}
+
+
+def test_only_the_settings_of_the_chosen_authentication_are_asked_for(sign_in, owner):
+    page = Page(sign_in(owner).get(reverse(CONNECTION_ADD), {"connector": "http"}))
+    hidden = {attrs["data-when"]: "hidden" in attrs for _, attrs in page.tags if "data-when" in attrs}
+    conditions = {f"config_auth={kinds}" for kinds in ("bearer|header|query", "header", "query", "basic")}
+    assert conditions <= hidden.keys() and all(hidden.values())
+    errors = form_errors(sign_in(owner).post(reverse(CONNECTION_ADD), {**HTTP, "config_auth": "header"}))
+    assert {name: list(said) for name, said in errors.items()} == {
+        "config_token": ["Token is required."],
+        "config_header_name": ["Header name is required."],
+    }
+
+
+def test_settings_of_another_authentication_are_not_kept(sign_in, owner):
+    given = {"config_auth": "none", "config_token_value": "brand-new-canary", "config_username": "me"}
+    assert sign_in(owner).post(reverse(CONNECTION_ADD), {**HTTP, **given}).status_code == 302
+    assert Connection.objects.get().config == {"base_url": "https://api.example.com", "auth": "none"}
+    assert not StoredSecret.objects.exists()

@@ -137,7 +137,7 @@ REFUSED = {
     "number for a URL": ({"base_url": 5}, [], "must be url, not number"),
     "password in a URL": ({"base_url": "https://user:pass@api.example.com"}, [], "must not hold a user name"),
     "plain token": ({"auth": "bearer", "token": "abcdef"}, ["a.example"], "must be a reference to a secret"),
-    "missing token": ({"auth": "bearer"}, [], "needs token"),
+    "missing token": ({"auth": "bearer"}, [], "token is required"),
     "no list of hosts": ({}, "api.example.com", "Host names, such as"),
     "URLs as hosts": ({}, ["https://api.example.com/x"], "Host names, such as"),
     "numbers as hosts": ({}, [1], "Host names, such as"),

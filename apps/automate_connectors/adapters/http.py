@@ -27,12 +27,6 @@ _AUTH = (
     ("query", "Query parameter"),
     ("oauth2", "OAuth2"),
 )
-_NEEDS = {
-    "bearer": ("token",),
-    "basic": ("username", "password"),
-    "header": ("token", "header_name"),
-    "query": ("token", "query_name"),
-}
 _ANSWERS = (("auto", "By its type"), ("json", "JSON"), ("text", "Text"), ("binary", "File"), ("none", "Ignore it"))
 _PAGINATION = (("none", "None"), ("link", "Link header"), ("cursor", "Cursor"), ("page", "Page number"))
 _BODIES = ("json", "form", "files", "body", "binary")
@@ -101,11 +95,30 @@ class HttpConnector(ConnectorAdapter):
     config_fields = (
         FieldSpec(name="base_url", label="Base URL", kind=FieldKind.URL, help="Steps add their URLs to its end"),
         FieldSpec(name="auth", label="Authentication", kind=FieldKind.CHOICE, choices=_AUTH, default="none"),
-        FieldSpec(name="token", label="Token", kind=FieldKind.SECRET, help="For bearer, header and query"),
-        FieldSpec(name="header_name", label="Header name", help="The header that carries the token"),
-        FieldSpec(name="query_name", label="Query parameter", help="The parameter that carries the token"),
-        FieldSpec(name="username", label="User name"),
-        FieldSpec(name="password", label="Password", kind=FieldKind.SECRET),
+        FieldSpec(
+            name="token",
+            label="Token",
+            kind=FieldKind.SECRET,
+            help="For bearer, header and query",
+            required=True,
+            when=("auth", ("bearer", "header", "query")),
+        ),
+        FieldSpec(
+            name="header_name",
+            label="Header name",
+            help="The header that carries the token",
+            required=True,
+            when=("auth", ("header",)),
+        ),
+        FieldSpec(
+            name="query_name",
+            label="Query parameter",
+            help="The parameter that carries the token",
+            required=True,
+            when=("auth", ("query",)),
+        ),
+        FieldSpec(name="username", label="User name", required=True, when=("auth", ("basic",))),
+        FieldSpec(name="password", label="Password", kind=FieldKind.SECRET, required=True, when=("auth", ("basic",))),
         FieldSpec(name="headers", label="Headers", kind=FieldKind.MAPPING, help="Sent with every request"),
         FieldSpec(name="test_path", label="Path for the test", help="A GET of it changes nothing and needs to sign in"),
     )
@@ -126,10 +139,9 @@ class HttpConnector(ConnectorAdapter):
 
     def validate_config(self, config: dict[str, Any]) -> None:
         """Check that the chosen kind of authentication has what it needs. Raises ValueError."""
-        auth = config.get("auth", "none")
-        missing = [name for name in _NEEDS.get(auth, ()) if not config.get(name)]
-        if missing:
-            raise ValueError(f"authentication by {auth} needs {' and '.join(missing)}")
+        asked = (spec for spec in self.config_fields if spec.required and spec.is_asked(config))
+        if missing := [spec.name for spec in asked if not config.get(spec.name)]:
+            raise ValueError(f"authentication by {config.get('auth')} needs {' and '.join(missing)}")
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Send the request and return `status`, `headers` and `body`; of pages also `pages` and `complete`."""

@@ -6,11 +6,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from automate_connectors.admin import ConnectionAdmin
+from automate_connectors.admin import SETTING_PREFIX, ConnectionAdmin
 from automate_connectors.oauth.providers import GENERIC, GRANTS, PROVIDERS
 from automate_studio.connections import views
 from automate_studio.connections.views import build_panel, choose_connector
 from automate_studio.ui.objects.admin import ObjectAdmin
+from automate_studio.ui.objects.form_view import Conditions
 from automate_studio.view_models.connection_health import adapter_of
 
 _SIGNS_IN = ("oauth_provider", tuple(PROVIDERS))
@@ -46,6 +47,16 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
             "connector": ("App", adapter.name if adapter else obj.connector),
             "name": ("Name", obj.name),
         }
+
+    def get_conditions(self, form: Any) -> Conditions:
+        """Those of the sign-in, and of the connector's settings."""
+        settings = form.adapter.config_fields if form.adapter else ()
+        own = {
+            f"{SETTING_PREFIX}{spec.name}": ((f"{SETTING_PREFIX}{spec.when[0]}", spec.when[1]),)
+            for spec in settings
+            if spec.when
+        }
+        return {**self.conditions, **own}
 
     def add_title(self, form: Any) -> str:
         """Title with the name of the connector."""

@@ -47,7 +47,7 @@ def check_fields(fields: Iterable[FieldSpec]) -> None:
     assert len(set(names)) == len(names), "two fields share a name"
     for spec in fields:
         assert spec.name.isidentifier(), f"{spec.name!r} is not a name"
-        kept = {"choices": spec.choices, "kind": spec.kind, "columns": spec.columns}
+        kept = {"choices": spec.choices, "kind": spec.kind, "columns": spec.columns, "when": spec.when}
         assert isinstance(spec.kind, FieldKind), f"the kind of {spec.name} is not a FieldKind"
         assert FieldSpec(**{**json.loads(json.dumps(asdict(spec))), **kept}) == spec, f"{spec.name} is not made of JSON"
         if spec.default is not None:

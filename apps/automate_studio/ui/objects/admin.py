@@ -47,6 +47,10 @@ class ObjectAdmin:
         """Context of the templates above and beside the form."""
         return {}
 
+    def get_conditions(self, form: Any) -> form_view.Conditions:
+        """What the fields of this form depend on."""
+        return self.conditions
+
     def add_title(self, form: Any) -> str:
         """Title of the add page."""
         return self.new_title
@@ -79,7 +83,7 @@ class ObjectAdmin:
         sections = build_sections(
             form,
             groups,
-            conditions=self.conditions,
+            conditions=self.get_conditions(form),
             facts=self.readonly_facts(request, obj) if obj else {},
             folded=self.folded,
             editable=may_save,
