@@ -82,7 +82,7 @@ def test_a_project_comes_and_goes_by_the_docs(tmp_path, wheel_python):
         made.visit()
         made.manage("shell", "-c", START)
 
-        listing, deletion = commands("Uninstall")
+        listing, deletion, drop_grants = commands("Uninstall")
         listed = shell(made, listing)
         assert "auth_group" in listed and "Builders (1 members)" in listed and "Nothing was deleted" in listed
         assert held(made) > before, "a listing deletes nothing"
@@ -91,6 +91,9 @@ def test_a_project_comes_and_goes_by_the_docs(tmp_path, wheel_python):
         assert held(made) == before
         assert "Deleted." in shell(made, deletion), "one that was interrupted is run again"
         made.manage("migrate", "automate_core", "zero", "--verbosity", "0")
+        shell(made, drop_grants)
+        left = {name for kind, name in held(made) if kind == "relation"}
+        assert not [name for name in left if name.startswith(("guardian_", "automate_"))]
 
         settings = tmp_path / "example" / "settings.py"
         text = settings.read_text()
