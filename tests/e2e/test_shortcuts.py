@@ -38,6 +38,12 @@ def test_shortcuts(signed_in, site, workflow, faults, shot):
     page.keyboard.press("Enter")
     expect(page.locator("#main-content")).to_be_focused()
 
+    # Escape closes the person's menu in the sidebar
+    page.locator("[x-data*=openUserLinks] > div").last.click()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Log out")).to_be_hidden()
+
     # no letter is a shortcut while somebody types or chooses
     page.get_by_role("searchbox").focus()
     page.keyboard.type("c?[")

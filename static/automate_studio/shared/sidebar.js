@@ -10,3 +10,9 @@ if (document.querySelector("[data-sidebar]")) {
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-sidebar]")) frame().sidebarToggle();
 });
+
+// Unfold's menu of the person at its bottom closes by a click elsewhere alone.
+document.addEventListener("keydown", (event) => {
+  const menu = document.querySelector("[x-data*=openUserLinks]");
+  if (event.key === "Escape" && menu) Alpine.$data(menu).openUserLinks = false;
+});
