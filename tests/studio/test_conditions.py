@@ -215,6 +215,14 @@ def test_each_change_is_one_command(builder):
     assert arm() == {"==": [{"var": "steps.look.output.title"}, "bug"]}
 
 
+@pytest.mark.parametrize(("operator", "is_missing"), [("more", True), ("before", True), ("is", False)])
+def test_a_number_or_a_time_is_compared_with_something(builder, operator, is_missing):
+    row = {"0.field": "event.type", "0.operator": operator, "0.value": ""}
+    page = Page(send(builder, "route", arm="bug", join="and", **row))
+    assert ("One row has no value." in page.text) is ("1 to fill in" in page.text) is is_missing
+    assert ("data-missing" in page.ids["condition-route-bug-why"]) is is_missing
+
+
 def test_rows_and_groups_come_and_go(builder):
     row = {"0.field": "event.type", "0.operator": "one_of", "0.value": "a, b"}
     page = Page(send(builder, "route", arm="bug", join="and", act="add:", **row))

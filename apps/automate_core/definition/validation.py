@@ -49,6 +49,7 @@ from automate_core.definition.validators import registered_problems
 from automate_core.expressions.durations import parse_duration
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_core.expressions.json_path import Path, TemplateError, describe
+from automate_core.expressions.operators import ORDERING
 from automate_core.expressions.templating import Template, as_template, compile_value, expressions
 from automate_core.expressions.templating.limits import MAX_WRITTEN
 from automate_governance.secrets.resolver import NOT_A_REFERENCE, is_reference
@@ -366,6 +367,20 @@ def _in_rule(rule: Any, place: str, here: _Here) -> Iterator[Problem]:
             yield from _in_path(tuple(path.split(".")), place, here)
         else:
             yield Problem(place, "one row has no field", missing=True)
+    if _lacks_value(rule):
+        yield Problem(place, "one row has no value", missing=True)
+
+
+def _lacks_value(rule: Any) -> bool:
+    """Whether something is compared as a number or a time with an empty text, which never holds."""
+    if isinstance(rule, list):
+        return any(_lacks_value(each) for each in rule)
+    if not isinstance(rule, dict):
+        return False
+    return any(
+        (name in ORDERING and isinstance(each, list) and "" in each) or _lacks_value(each)
+        for name, each in rule.items()
+    )
 
 
 def _in_path(path: Path, place: str, here: _Here) -> Iterator[Problem]:

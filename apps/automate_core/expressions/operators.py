@@ -80,6 +80,9 @@ QUANTIFIERS = ("all", "any", "some", "none")
 
 _MANY = 1_000
 #: How many values each operator takes, at least and at most. `var` takes a name and a default.
+ORDERING = frozenset(
+    ("<", "<=", ">", ">=", "before", "after", "not_before", "not_after", "same_date")
+)  #: of numbers and times: none of them holds of an empty text
 ARITY: Mapping[str, tuple[int, int]] = {
     **dict.fromkeys(("==", "!=", "===", "!==", "<", "<=", ">", ">="), (2, _MANY)),
     **dict.fromkeys(("and", "or", "if"), (0, _MANY)),

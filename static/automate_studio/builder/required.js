@@ -23,8 +23,8 @@ const complain = () => {
   }
 };
 
-// A condition is not filled in while one of its rows is about nothing.
-const rowsOf = (field) => [...field.querySelectorAll(".da-condition-row input[name$='field']")];
+// A condition is not filled in while one of its rows is about nothing, or compares with nothing.
+const rowsOf = (field) => [...field.querySelectorAll(".da-condition-row :is(input[name$='field'], input[name$='value'])")];
 const isEmpty = (field) => rowsOf(field).length ? rowsOf(field).some((row) => !row.value.trim()) : [...field.querySelectorAll("input:not([type=hidden]), textarea, select")].every((control) => !control.value.trim());
 
 inspector.addEventListener("focusout", (event) => {
