@@ -18,7 +18,7 @@ from automate_core.models import Event, ExecutionRun
 from automate_governance.models import AuditEntry
 from automate_studio.models import ChosenSample
 from tests.support.builder import Builder
-from tests.support.costs import at_most
+from tests.support.costs import cost, unit
 from tests.support.events import came_to
 from tests.support.large_workflows import large_workflow
 from tests.support.pages import Page
@@ -438,9 +438,11 @@ def test_a_large_draft_with_a_large_sample(owner, sign_in, django_assert_max_num
     assert builder.sample(choose="edited", payload=text).status_code == 200
     for query in ({}, {"q": "xx"}, {"open": '["event", "payload"]', "level": "1"}):
         builder.data("branch_210", **query)  # templates are compiled once a process
-        with at_most(40), django_assert_max_num_queries(20):  # ten, on a machine of its own
+        with django_assert_max_num_queries(20):
             answer = builder.client.get(builder.url("builder_data", "branch_210"), query)
         assert answer.status_code == 200 and len(answer.content) < 400_000
+        spent = cost(lambda query=query: builder.client.get(builder.url("builder_data", "branch_210"), query))
+        assert spent < 40 * unit(), "ten, on a machine of its own"
 
 
 APPROVED = """
