@@ -91,7 +91,9 @@ def _about_action(step: ActionStep, place: str) -> Iterator[Problem]:
         adapter, action = find_action(step.action)
     except LookupError:
         return  # an error already
-    if not step.connection and any(field.required and field.default is None for field in adapter.config_fields):
+    defaults = {field.name: field.default for field in adapter.config_fields}
+    needed = (field for field in adapter.config_fields if field.required and field.default is None)
+    if not step.connection and any(field.is_asked(defaults) for field in needed):
         yield Problem(f"{place}.connection", f"{adapter.name} needs a connection", missing=True)
     reported = set(plain_secrets(action, step.inputs))
     for name, value in step.inputs.items():
