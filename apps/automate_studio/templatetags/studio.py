@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from automate_governance.texts import translated
 from automate_studio.ui import formatting
 from automate_studio.ui.formatting import (
     as_sentence,
@@ -47,6 +48,7 @@ register.filter("initials", formatting.initials)
 register.filter("hue", avatar_hue)
 register.filter("short", short_id)
 register.filter("verb", permission_word)
+register.filter("translated", translated)
 register.filter("thousands", format_count)
 register.filter("money", format_money)
 register.filter("size", format_bytes)

@@ -1,0 +1,12 @@
+"""Texts of plug-ins and of the engine in the language of the person who reads them."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext, ngettext
+
+from automate_plugins.texts import translate
+
+
+def translated(message: str) -> str:
+    """Return a text that `automate_plugins.text` marked in the active language; others come back unchanged."""
+    return translate(message, gettext, ngettext)

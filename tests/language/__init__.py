@@ -1,0 +1,1 @@
+"""Languages: texts, catalogues, time zones, the pseudo-locale."""
