@@ -9,21 +9,21 @@ from typing import Any
 class Text(str):
     """An English text that remembers its message and values, so that it can be translated when it is shown.
 
-    `message` and `plural` have placeholders such as `%(name)s`; `count` chooses between the two.
+    `message` and `plural` have placeholders such as `%(name)s`; `number` chooses between the two.
     """
 
     message: str
     plural: str
-    count: int
+    number: int
     values: Mapping[str, Any]
 
     def __new__(cls, message: str, values: Mapping[str, Any], plural: str = "", count: int = 1) -> Text:
         self = super().__new__(cls, (plural if plural and count != 1 else message) % values)
-        self.message, self.plural, self.count, self.values = message, plural, count, dict(values)
+        self.message, self.plural, self.number, self.values = message, plural, count, dict(values)
         return self
 
     def __reduce__(self) -> tuple[type[Text], tuple[Any, ...]]:
-        return Text, (self.message, self.values, self.plural, self.count)
+        return Text, (self.message, self.values, self.plural, self.number)
 
 
 def text(message: str, /, **values: Any) -> str:
@@ -49,7 +49,7 @@ def translate(message: str, gettext: Callable[[str], str], ngettext: Callable[[s
         for name, value in message.values.items()
     }
     if message.plural:
-        return ngettext(message.message, message.plural, message.count) % values
+        return ngettext(message.message, message.plural, message.number) % values
     return gettext(message.message) % values
 
 
@@ -61,7 +61,7 @@ def stored(message: str) -> dict[str, Any] | None:
         name: kept if isinstance(value, str) and (kept := stored(value)) else _plain(value)
         for name, value in message.values.items()
     }
-    number = {"plural": message.plural, "count": message.count} if message.plural else {}
+    number = {"plural": message.plural, "count": message.number} if message.plural else {}
     return {"message": message.message, "values": values, **number}
 
 
