@@ -13,13 +13,18 @@ fail() { echo "$1" >&2; exit 2; }
 stamp=".venv/.installed-$kind"
 wanted=$(cat pyproject.toml requirements.txt requirements-dev.txt scripts/setup.sh | cksum)
 ready() { [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted $root" ] && .venv/bin/python -c '' 2>/dev/null; }
-ready && exit 0
+# The catalogues are compiled again after a change of theirs.
+compile() {
+  [ -f .venv/.messages ] && [ -z "$(find apps automate_site -name '*.po' -newer .venv/.messages | head -n 1)" ] && return
+  .venv/bin/python scripts/messages.py compile && touch .venv/.messages
+}
+ready && { compile; exit; }
 
 # One at a time: two runs in one checkout share the environment.
 if command -v flock >/dev/null 2>&1; then
   exec 9>.setup.lock
   flock 9
-  ready && exit 0
+  ready && { compile; exit; }
 fi
 
 find_uv() {
@@ -61,3 +66,4 @@ install -r "$list" && install --no-deps --editable . &&
 rm -f .setup.log
 [ "$kind" != dev ] || echo "$wanted $root" >.venv/.installed-site
 echo "$wanted $root" >"$stamp"
+compile
