@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext
 
 from automate_plugins.texts import translate
@@ -9,4 +10,8 @@ from automate_plugins.texts import translate
 
 def translated(message: str) -> str:
     """Return a text that `automate_plugins.text` marked in the active language; others come back unchanged."""
-    return translate(message, gettext, ngettext)
+    return translate(message, gettext, ngettext, _grouped)
+
+
+def _grouped(number: int) -> str:
+    return number_format(number, use_l10n=True, force_grouping=True)

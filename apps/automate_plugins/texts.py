@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+GROUPED_FROM = 10_000  #: whole numbers in texts are grouped from here on; identifiers are passed as str
 
 
 class Text(str):
     """An English text that remembers its message and values, so that it can be translated when it is shown.
 
-    `message` and `plural` have placeholders such as `%(name)s`; `number` chooses between the two.
+    `message` and `plural` have placeholders such as `%(name)s`; `number` chooses between the two. `str(text)` keeps it,
+    and so does `str(error)` for an exception with a Text; an f-string and a slice make a plain text of it.
     """
 
     message: str
@@ -18,8 +21,12 @@ class Text(str):
     values: Mapping[str, Any]
 
     def __new__(cls, message: str, values: Mapping[str, Any], plural: str = "", count: int = 1) -> Text:
-        self = super().__new__(cls, (plural if plural and count != 1 else message) % values)
+        shown = {name: _shown(value, _grouped) for name, value in values.items()}
+        self = super().__new__(cls, (plural if plural and count != 1 else message) % shown)
         self.message, self.plural, self.number, self.values = message, plural, count, dict(values)
+        return self
+
+    def __str__(self) -> str:
         return self
 
     def __reduce__(self) -> tuple[type[Text], tuple[Any, ...]]:
@@ -29,8 +36,9 @@ class Text(str):
 def text(message: str, /, **values: Any) -> str:
     """Mark a text for translation. Values fill its placeholders: `text("No field %(name)s.", name=name)`.
 
-    A text without values is returned as it is. The extraction finds the call, so the message is a literal. Raises
-    KeyError for a placeholder without value.
+    Values may be texts themselves. Whole numbers are grouped from 10,000 on: pass an identifier as a str. A text without
+    values is returned as it is. The extraction finds the call, so the message is a literal. Raises KeyError for a
+    placeholder without value.
     """
     return Text(message, values) if values else message
 
@@ -40,12 +48,35 @@ def ntext(singular: str, plural: str, count: int, /, **values: Any) -> str:
     return Text(singular, {"count": count, **values}, plural, count)
 
 
-def translate(message: str, gettext: Callable[[str], str], ngettext: Callable[[str, str, int], str]) -> str:
-    """Return a marked text in the language of two gettext functions, values that are marked texts included."""
+def joined(messages: Iterable[str], separator: str = " ") -> str:
+    """Return several texts as one, each of which is translated when that is shown."""
+    parts = {f"part{number}": message for number, message in enumerate(messages)}
+    return Text(separator.join(f"%({name})s" for name in parts), parts) if parts else ""
+
+
+def relabelled(message: str, **values: Any) -> str:
+    """Return a marked text with other values for some of its placeholders; a plain text comes back unchanged."""
+    if not isinstance(message, Text):
+        return message
+    return Text(message.message, {**message.values, **values}, message.plural, message.number)
+
+
+def translate(
+    message: str,
+    gettext: Callable[[str], str],
+    ngettext: Callable[[str, str, int], str],
+    number: Callable[[int], str] | None = None,
+) -> str:
+    """Return a marked text in the language of two gettext functions, values that are marked texts included.
+
+    `number` writes large whole numbers among the values.
+    """
     if not isinstance(message, Text):
         return gettext(message) if message else message
     values = {
-        name: translate(value, gettext, ngettext) if isinstance(value, Text) else value
+        name: translate(value, gettext, ngettext, number)
+        if isinstance(value, Text)
+        else _shown(value, number or _grouped)
         for name, value in message.values.items()
     }
     if message.plural:
@@ -75,6 +106,15 @@ def restored(kept: Any, fallback: str = "") -> str:
         return Text(kept["message"], values, kept.get("plural", ""), kept.get("count", 1))
     except (AttributeError, KeyError, TypeError, ValueError):
         return fallback
+
+
+def _shown(value: Any, number: Callable[[int], str]) -> Any:
+    is_large = isinstance(value, int) and not isinstance(value, bool) and abs(value) >= GROUPED_FROM
+    return number(value) if is_large else value
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}"
 
 
 def _plain(value: Any) -> Any:

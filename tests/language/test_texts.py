@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from automate_plugins import ntext, text
-from automate_plugins.texts import restored, stored, translate
+from automate_plugins.texts import joined, relabelled, restored, stored, translate
 
 
 def shout(message: str) -> str:
@@ -56,3 +56,28 @@ def test_a_text_survives_json_and_processes():
 @pytest.mark.parametrize("kept", [None, {}, [], {"message": "%(a)s", "values": {}}, {"message": 3, "values": {}}])
 def test_what_was_not_stored_by_a_text_falls_back(kept):
     assert restored(kept, "as recorded") == "as recorded"
+
+
+def test_an_exception_keeps_the_text_that_it_was_raised_with():
+    message = text("No field %(name)s.", name="amount")
+    assert str(ValueError(message)) is message
+    assert str(message) is message
+
+
+def test_large_whole_numbers_are_grouped_in_the_language():
+    message = text("%(port)s: %(most)s rows", port="54321", most=10_000)
+    assert message == "54321: 10,000 rows"
+    assert translate(message, shout, shout_plural, lambda number: f"{number:_}") == "54321: 10_000 ROWS"
+
+
+def test_joined_texts_are_translated_one_by_one():
+    message = joined([text("No field %(name)s.", name="amount"), "two rows"])
+    assert message == "No field amount. two rows"
+    assert translate(message, shout, shout_plural) == "KEIN FELD amount. two rows"
+    assert joined([]) == ""
+
+
+def test_values_of_a_marked_text_can_be_replaced():
+    message = relabelled(text("No field %(name)s.", name="amount"), name="Amount")
+    assert message == "No field Amount."
+    assert relabelled("plain", name="Amount") == "plain"
