@@ -9,6 +9,8 @@ from typing import Any
 
 from django.utils import timezone
 
+from automate_governance.texts import translated
+
 _GLYPHS = {
     "succeeded": "check_circle",
     "active": "check_circle",
@@ -124,7 +126,8 @@ def permission_word(name: str) -> str:
 
 
 def as_sentence(text: str, *, stop: str = ".") -> str:
-    """A reason with a full stop, and a capital unless it begins with a name such as `steps.look`."""
+    """A reason in the person's language, with a full stop, and a capital unless it begins with a name (`steps.look`)."""
+    text = translated(text)
     first = text.partition(" ")[0].rstrip(",.:;!?")
     begin = text[:1].upper() if first.replace("'", "").replace("-", "").isalpha() else text[:1]
     return begin + text[1:].rstrip(".") + stop

@@ -11,7 +11,9 @@ from typing import Any
 from django.forms.utils import flatatt
 from django.utils.safestring import SafeString
 
+from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.texts import relabelled
 from automate_studio.builder.panel import schema_table
 from automate_studio.builder.panel.schema_table import schema_records, schema_rest, with_schema_columns
 from automate_studio.ui.fields import FieldMessage
@@ -270,6 +272,8 @@ def message_at(messages: Mapping[str, FieldMessage], name: str) -> FieldMessage 
 
 def with_label(text: str, name: str, label: str) -> str:
     """A reason with the field's label where it begins with the name: `URL is required`."""
+    if label and getattr(text, "values", {}).get("name") == name:
+        return relabelled(text, name=translated(label))
     rest = text[len(name) :]
     return f"{label}{rest}" if label and rest[:1] == " " and text.lower().startswith(name) else text
 
