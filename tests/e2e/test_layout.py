@@ -222,10 +222,10 @@ def test_every_control_of_the_overview_leads_where_it_says(workflow, admin, root
     buttons = page.locator(".da-root :is(button, summary):visible")
     name = made.name
     said = buttons.evaluate_all("found => found.map((each) => each.ariaLabel || each.innerText)")
-    assert said == [f"Retry all of {name}", f"More for {name}"]
+    assert said == [f"Re-run all of {name}", f"More for {name}"]
     buttons.nth(0).click()
-    dialog = page.get_by_role("dialog", name=f"Retry 3 runs of {name}")
-    dialog.get_by_role("button", name="Not now").click()
+    dialog = page.get_by_role("dialog", name=f"Re-run 3 runs of {name}")
+    dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_be_hidden()
     buttons.nth(1).click()
     page.get_by_role("menuitem", name="Mute").click()

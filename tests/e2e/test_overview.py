@@ -33,8 +33,8 @@ def test_looking_and_acting(signed_in, site, owner, faults, shot):
     expect(page.locator("#updated")).to_have_text(re.compile("^Live, updated \\d s ago$"))
 
     page.get_by_role("navigation", name="Period").get_by_role("link", name="7 d").press("Enter")
-    page.get_by_role("navigation", name="Show as").get_by_role("link", name="Table").press("Enter")
-    expect(page.get_by_role("region", name="Runs per 6 hours as a table")).to_be_visible()
+    page.get_by_role("navigation", name="View").get_by_role("link", name="Table").press("Enter")
+    expect(page.get_by_role("region", name="Runs per 6 hours, table")).to_be_visible()
     expect(runs).to_contain_text("22")
     assert page.url.endswith("?period=7d&view=table")
     assert violations(page) == []
@@ -48,9 +48,9 @@ def test_looking_and_acting(signed_in, site, owner, faults, shot):
     page.locator("#said").get_by_role("button", name="Undo").press("Enter")
     expect(attention.get_by_role("button", name="More for Leads")).to_be_visible()
 
-    retry = attention.get_by_role("button", name="Retry all of Vendor")
+    retry = attention.get_by_role("button", name="Re-run all of Vendor")
     retry.press("Enter")
-    dialog = page.get_by_role("dialog", name="Retry 3 runs of Vendor")
+    dialog = page.get_by_role("dialog", name="Re-run 3 runs of Vendor")
     expect(dialog).to_be_visible()
     assert violations(page) == [], "axe finds nothing in the dialog"
     shot(page, "overview-retry")
@@ -58,8 +58,8 @@ def test_looking_and_acting(signed_in, site, owner, faults, shot):
     expect(dialog).to_be_hidden()
     expect(retry).to_be_focused()
     retry.press("Enter")
-    dialog.get_by_role("button", name="Retry 3").press("Enter")
-    expect(page.get_by_text("3 runs were started again.")).to_be_visible()
+    dialog.get_by_role("button", name="Re-run 3").press("Enter")
+    expect(page.get_by_text("Re-ran 3 runs.")).to_be_visible()
     assert ExecutionRun.objects.filter(cause="retry").count() == 3
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)

@@ -84,20 +84,20 @@ def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
     answer = client.get(INDEX)
     content, page = answer.content.decode(), Page(answer)
     found = figures(content)
-    assert found["Runs"] == ["13", "|", "up", "by", "160.0%", "vs", "the", "day", "before"]
-    assert found["Success rate"] == ["84.6", "%", "|", "down", "by", "15.4", "pt", "vs", "the", "day", "before"]
-    assert found["p95 duration"][:2] == ["1", "m"] and found["p95 duration"][5:7] == ["up", "by"]
+    assert found["Runs"] == ["13", "|", "Up", "160.0%", "vs.", "previous", "day"]
+    assert found["Success rate"] == ["84.6", "%", "|", "Down", "15.4", "pt", "vs.", "previous", "day"]
+    assert found["p95 duration"][:2] == ["1", "m"] and found["p95 duration"][5] == "Up"
     assert found["Queue depth"] == ["0", "|", "Empty", "peak", "0,", "was", "40"]
     assert found["Waiting on people"] == ["1", "|", "1", "for", "over", "a", "day", "1", "is", "yours"]
-    assert "1 waiting" in page.text and "longer than a day" in page.text
+    assert "1 waiting" in page.text and "Waiting for a decision for more than a day" in page.text
     links = [a["href"] for a in page.all(class_="da-kpi")]
     assert links[4] == reverse("studio:approval_list") and all(client.get(link).status_code == 200 for link in links)
     [drawing] = page.all(role="img", viewbox="0 0 662 228")
     assert re.fullmatch(
-        r"Runs per hour: 11 succeeded and 2 failed; most failed, 2, \d\d:00 to \d\d:00\.", drawing["aria-label"]
+        r"Runs per hour: 11 succeeded, 2 failed. Most failures: 2, \d\d:00 to \d\d:00\.", drawing["aria-label"]
     )
     assert "1 of 2 silent" in page.text and "3 of 8 slots busy" in content and "silent 4 m" in page.text
-    assert "went into the step Ask the model, 40.0 s on average" in content
+    assert "Slowest step in recent runs: Ask the model, 40.0 s on average" in content
     assert page.text.index("Other") < page.text.rindex("Flow"), "the slowest first"
 
     table = Page(client.get(INDEX, {"view": "table", "period": "7d"}))
@@ -147,7 +147,7 @@ def test_each_sees_their_own(story, sign_in, owner, colleague, stranger, admin):
     assert {name for name, page in seen.items() if "Workers and queues" in page} == {"operator"}
     assert {name for name, page in seen.items() if "Broken one" in page} == {"owner", "auditor"}
     assert {name for name, page in seen.items() if "No customer" in page} == {"owner", "operator", "auditor"}
-    assert {name for name, page in seen.items() if 'title="Retry all"' in page} == {"owner", "operator"}
+    assert {name for name, page in seen.items() if 'title="Re-run all"' in page} == {"owner", "operator"}
     assert "Other" not in re.sub(r"<[^>]*>", "", seen["colleague"])
     # who may not see workflows is led on; who may build and sees none is shown how to begin
     assert sign_in(connector).get(INDEX).status_code == 302
@@ -186,7 +186,7 @@ def test_what_is_done_about_failures(story, sign_in, owner, monkeypatch):
     assert f"failures-{group.pk}" not in Page(client.post(mark, {"do": "resolve"}, headers=HTMX)).ids
     client.post(mark, {"do": "reopen"}, headers=HTMX)
 
-    assert "Retry 2 runs of Flow" in Page(client.get(retry)).text
+    assert "Re-run 2 runs of Flow" in Page(client.get(retry)).text
     retry_many = control.rerun_many
 
     def beside_another(*args, **options):
@@ -203,9 +203,9 @@ def test_what_is_done_about_failures(story, sign_in, owner, monkeypatch):
     done = client.post(f"{retry}?period=7d", {"version": "newest"})
     monkeypatch.undo()
     assert done.status_code == 303 and done.url == f"{INDEX}?period=7d"
-    assert "2 runs were started again." in said[0] and "was run again already" in client.get(done.url).content.decode()
+    assert "Re-ran 2 runs." in said[0] and "was run again already" in client.get(done.url).content.decode()
     assert ExecutionRun.objects.filter(cause="retry", retried_from__failure__group=group).count() == 2
-    assert "Nothing to retry" in Page(client.get(retry)).text
+    assert "Nothing to re-run" in Page(client.get(retry)).text
     verbs = AuditEntry.objects.order_by("at").filter(verb__startswith="failures.").values_list("verb", flat=True)
     assert list(verbs) == [f"failures.{verb}" for verb in ("muted", "unmuted", "resolved", "reopened", "retried")]
 
@@ -243,12 +243,12 @@ def test_dead_jobs_are_replayed(story, sign_in, admin, owner):
     dead = OutboxJob.objects.create(kind="dispatch", event=event, status="dead", last_error="given up")
     client, replay = sign_in(admin), reverse("studio:jobs_requeue")
     page = Page(client.get(INDEX))
-    assert "Jobs that were given up" in page.text and any(a.get("hx-post", "").startswith(replay) for _, a in page.tags)
+    assert "Dead jobs" in page.text and any(a.get("hx-post", "").startswith(replay) for _, a in page.tags)
     assert sign_in(owner).post(replay).status_code == 404
     done = Page(client.post(replay, headers=HTMX))
-    assert "1 job replayed." in done.text and "Jobs that were given up" not in done.text
+    assert "1 job requeued." in done.text and "Dead jobs" not in done.text
     assert OutboxJob.objects.exclude(pk=dead.pk).get().event == event
-    assert "0 jobs replayed." in Page(client.post(replay, headers=HTMX)).text
+    assert "0 jobs requeued." in Page(client.post(replay, headers=HTMX)).text
 
 
 def test_as_many_queries_for_many_workflows_as_for_few(story, sign_in, owner):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from automate_connectors.models import Connection
 from automate_core.definition.step_names import step_name
@@ -154,18 +156,29 @@ def _failure_items(
             name=group.workflow.name,
             url=_run_url(group, is_kept=group.last_run in kept),
             state="failed",
-            count=f"{format_count(number)} of {format_count(max(of, number))}",
-            detail=group.message if group.pk in readable else f"{group.code}; the message is not shown to you",
+            count=_("%(count)s of %(total)s") % {"count": format_count(number), "total": format_count(max(of, number))},
+            detail=group.message if group.pk in readable else _hidden_message(group.code),
             trend=trend,
             trend_text=trend_says,
             since=format_ago(group.last_at, now),
             since_at=group.last_at,
             tracker=["none"] * (LATEST - len(tracker)) + tracker,
-            tracker_text=f"Last {len(tracker)} runs, {tracker.count('failed')} failed",
+            tracker_text=_tracker_text(tracker),
             group=group,
             step=steps[group.pk],
             may_act=group.pk in may_run,
         )
+
+
+def _hidden_message(code: str) -> str:
+    return _("%(code)s. You need the View payloads permission to see the message.") % {"code": code}
+
+
+def _tracker_text(statuses: list[str]) -> str:
+    values = {"count": len(statuses), "failed": statuses.count("failed")}
+    return ngettext(
+        "Last %(count)s run: %(failed)s failed", "Last %(count)s runs: %(failed)s failed", len(statuses)
+    ) % (values)
 
 
 def _run_url(group: FailureGroup, *, is_kept: bool) -> str:
@@ -179,9 +192,18 @@ def _run_url(group: FailureGroup, *, is_kept: bool) -> str:
 def _trend_texts(number: int, before: int, is_new: bool) -> tuple[str, str]:
     """(`up`, `down`, `new` or empty, text) compared with the period before."""
     if is_new:
-        return "new", "Never seen before this period"
-    way = "up" if number > before else "down" if number < before else ""
-    return way, f"{way.capitalize()} from {format_count(before)} in the period before" if way else ""
+        return "new", _("First seen in this period")
+    values = {"count": format_count(before)}
+    if number > before:
+        return "up", _("Up from %(count)s in the previous period") % values
+    if number < before:
+        return "down", _("Down from %(count)s in the previous period") % values
+    return "", ""
+
+
+def _most(number: int) -> str:
+    """A number that is counted up to `MOST_COUNTED`."""
+    return str(number) if number <= MOST_COUNTED else f"{MOST_COUNTED}+"
 
 
 def _dead_job_items(user: User) -> Iterator[AttentionItem]:
@@ -190,11 +212,11 @@ def _dead_job_items(user: User) -> Iterator[AttentionItem]:
     dead = len(dead_jobs.requeueable_jobs().values_list("pk", flat=True)[: MOST_COUNTED + 1])
     if dead:
         yield AttentionItem(
-            name="Jobs that were given up",
+            name=_("Dead jobs"),
             url=reverse("admin:automate_core_executionrun_changelist") + "?show=attention",
             state="failed",
-            count=f"{dead} dead" if dead <= MOST_COUNTED else f"{MOST_COUNTED}+ dead",
-            detail="A worker stopped at each try",
+            count=_("%(count)s dead") % {"count": _most(dead)},
+            detail=_("The worker stopped at every attempt"),
             since="",
             may_replay=True,
         )
@@ -204,11 +226,12 @@ def _long_transaction_items(status: QueueStatus | None) -> Iterator[AttentionIte
     oldest = status.oldest_transaction if status else None
     if oldest is not None and oldest.is_old:
         yield AttentionItem(
-            name="A transaction stays open",
+            name=_("Long-running transaction"),
             url=overview_url(),
             state="waiting",
             count=f"pid {oldest.pid}",
-            detail=f"The queue grows slow: end it ({oldest.application or 'unnamed'})",
+            detail=_("It slows down the queue. End it: %(application)s")
+            % {"application": oldest.application or _("unnamed")},
             since=format_duration(oldest.seconds),
         )
 
@@ -225,12 +248,13 @@ def _unassigned_approval_items(user: User, workflows: Workflows, now: dt.datetim
     tasks = reverse("studio:approval_list") + "?show=all"
     runs = reverse("admin:automate_core_executionrun_changelist") + "?show=waiting"
     yield AttentionItem(
-        name="Approvals without an active approver",
+        name=_("Approvals without an active approver"),
         url=tasks if reassignable else runs,
         state="waiting",
-        count=f"{len(found)} waiting" if len(found) <= MOST_COUNTED else f"{MOST_COUNTED}+ waiting",
-        detail="Everyone who was asked has left. "
-        + ("Reassign them." if reassignable else "Ask an operator to reassign."),
+        count=_("%(count)s waiting") % {"count": _most(len(found))},
+        detail=_("All approvers have left. Reassign these approvals.")
+        if reassignable
+        else _("All approvers have left. Ask an operator to reassign these approvals."),
         since=format_ago(found[0][1], now),
         since_at=found[0][1],
     )
@@ -246,8 +270,8 @@ def _waiting_approval_items(workflows: Workflows, now: dt.datetime) -> Iterator[
             name=row["run__workflow__name"],
             url=f"{reverse('admin:automate_core_executionrun_changelist')}?{query}",
             state="waiting",
-            count=f"{format_count(row['number'])} waiting",
-            detail="For a decision, longer than a day",
+            count=_("%(count)s waiting") % {"count": format_count(row["number"])},
+            detail=_("Waiting for a decision for more than a day"),
             since=format_ago(row["oldest"], now),
             since_at=row["oldest"],
         )
@@ -259,11 +283,11 @@ def _lost_key_items(user: User, now: dt.datetime) -> Iterator[AttentionItem]:
     found = list(lost.values_list("name", "lost_at")[: MOST_COUNTED + 1])
     if found:
         yield AttentionItem(
-            name="Secrets to enter again",
+            name=_("Secrets with a lost key"),
             url=reverse("admin:automate_governance_storedsecret_changelist") + "?show=failing",
             state="failed",
-            count=f"{len(found)} lost" if len(found) <= MOST_COUNTED else f"{MOST_COUNTED}+ lost",
-            detail=f"Their key was lost: {', '.join(name for name, _ in found[:3])}",
+            count=_("%(count)s lost") % {"count": _most(len(found))},
+            detail=_("Enter the values again: %(names)s") % {"names": ", ".join(name for name, _at in found[:3])},
             since=format_ago(found[0][1], now),
             since_at=found[0][1],
         )
@@ -277,7 +301,7 @@ def _connection_items(user: User, now: dt.datetime) -> Iterator[AttentionItem]:
             url=change_url(connection),
             state="failed",
             count=health_word(connection),
-            detail=connection.health_note or "Connection",
+            detail=connection.health_note or _("Connection"),
             since=format_ago(connection.health_since, now) if connection.health_since else "",
             since_at=connection.health_since,
         )
@@ -289,10 +313,11 @@ def _unsigned_endpoint_items(user: User) -> Iterator[AttentionItem]:
     if slugs:
         one = reverse("admin:automate_core_webhookendpoint_change", args=[slugs[0][0]])
         yield AttentionItem(
-            name="Webhooks without a signature",
+            name=_("Webhooks without a signature"),
             url=one if len(slugs) == 1 else reverse("admin:automate_core_webhookendpoint_changelist"),
             state="waiting",
-            count=f"{len(slugs)} unsigned",
-            detail=f"Anybody who knows the address can start runs: {', '.join(slug for _, slug in slugs[:3])}",
+            count=_("%(count)s unsigned") % {"count": _most(len(slugs))},
+            detail=_("Anyone who knows the URL can start runs: %(names)s")
+            % {"names": ", ".join(slug for _key, slug in slugs[:3])},
             since="",
         )

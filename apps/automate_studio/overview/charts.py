@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from automate_core.operations.statistics.period_figures import Bar, Counts
 from automate_core.operations.statistics.periods import DAY, HOUR, Period
@@ -88,7 +90,7 @@ def build_chart(period: Period, bars: Sequence[Bar], now: dt.datetime) -> Chart:
             )
         )
     total = sum((bar.counts for bar in bars), Counts())
-    title = f"Runs per {_bar_span(period.bar)}"
+    title = _chart_title(period.bar)
     return Chart(
         title=title,
         columns=columns,
@@ -141,9 +143,15 @@ def _short_count(number: int) -> str:
     return format_count(number) if number < 10_000 else f"{number / 1000:g}k"
 
 
-def _bar_span(bar: dt.timedelta) -> str:
-    """`hour`, `6 hours`, `day`."""
-    return "day" if bar == DAY else "hour" if bar == HOUR else f"{bar // HOUR} hours"
+def _chart_title(bar: dt.timedelta) -> str:
+    if bar == DAY:
+        return _("Runs per day")
+    hours = bar // HOUR
+    return (
+        _("Runs per hour")
+        if hours == 1
+        else ngettext("Runs per hour", "Runs per %(count)s hours", hours) % {"count": hours}
+    )
 
 
 def _bar_name(start: dt.datetime, bar: dt.timedelta) -> str:
@@ -151,7 +159,7 @@ def _bar_name(start: dt.datetime, bar: dt.timedelta) -> str:
     begin, end = timezone.localtime(start), timezone.localtime(start + bar)
     if bar == DAY and begin.hour == 0:
         return f"{begin:%a %-d %b}"
-    hours = f"{begin:%H:%M} to {end:%H:%M}"
+    hours = _("%(start)s to %(end)s") % {"start": f"{begin:%H:%M}", "end": f"{end:%H:%M}"}
     return hours if bar == HOUR else f"{begin:%a %-d %b}, {hours}"
 
 
@@ -161,8 +169,9 @@ def _bar_label(start: dt.datetime, bar: dt.timedelta) -> str:
 
 
 def _chart_summary(title: str, columns: Sequence[ChartColumn], total: Counts) -> str:
-    said = f"{title}: {format_count(total.succeeded)} succeeded and {format_count(total.failed)} failed"
+    values = {"title": title, "succeeded": format_count(total.succeeded), "failed": format_count(total.failed)}
     worst = max(columns, key=lambda column: column.counts.failed)
     if not worst.counts.failed:
-        return f"{said}."
-    return f"{said}; most failed, {format_count(worst.counts.failed)}, {worst.name}."
+        return _("%(title)s: %(succeeded)s succeeded, %(failed)s failed.") % values
+    values |= {"most": format_count(worst.counts.failed), "time": worst.name}
+    return _("%(title)s: %(succeeded)s succeeded, %(failed)s failed. Most failures: %(most)s, %(time)s.") % values

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Min, Model, Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from automate_core.models import ExecutionRun, Wait
 from automate_core.operations.statistics.buckets import percentile
@@ -21,7 +23,16 @@ from automate_studio.ui.formatting import format_count, format_duration, format_
 
 MOST_QUEUED = 1_000
 _NONE = "\u2013"
-_OF = {"24h": "the day before", "7d": "the week before", "30d": "the 30 days before"}
+_COMPARED = {
+    "24h": gettext_lazy("vs. previous day"),
+    "7d": gettext_lazy("vs. previous week"),
+    "30d": gettext_lazy("vs. previous 30 days"),
+}
+_NONE_BEFORE = {
+    "24h": gettext_lazy("none on the previous day"),
+    "7d": gettext_lazy("none in the previous week"),
+    "30d": gettext_lazy("none in the previous 30 days"),
+}
 LONG = dt.timedelta(days=1)  #: for which people are waited for before it needs attention
 
 
@@ -46,13 +57,13 @@ def runs_figure(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]
     """Number of ended runs."""
     change = (now.runs - before.runs) / before.runs if before.runs else None
     return Figure(
-        label="Runs",
+        label=_("Runs"),
         value=format_count(now.runs),
         url=_runs_url(f"?since={period.name}"),
         way=_direction(change),
-        change="" if change is None else "as many as before" if not change else f"{abs(change):.1%}",
+        change="" if change is None else _("Unchanged") if not change else f"{abs(change):.1%}",
         beside=_comparison_text(period, change),
-        title=f"Runs that ended; {format_count(before.runs)} in {_OF[period.name]}",
+        title=_("Ended runs. Previous period: %(count)s") % {"count": format_count(before.runs)},
         line=build_line([bar.counts.runs for bar in bars], 120, 30),
     )
 
@@ -62,15 +73,15 @@ def success_figure(period: Period, now: Counts, before: Counts, bars: Sequence[B
     share, was = now.success, before.success
     change = None if share is None or was is None else round((share - was) * 100, 1)
     return Figure(
-        label="Success rate",
+        label=_("Success rate"),
         value=_NONE if share is None else f"{share * 100:.1f}",
         unit="" if share is None else "%",
         url=_runs_url(f"?since={period.name}&show=attention"),
         way=_direction(change),
         tone="" if not change else "positive" if change > 0 else "negative",
-        change="" if change is None else "as before" if not change else f"{abs(change):.1f} pt",
+        change="" if change is None else _("Unchanged") if not change else f"{abs(change):.1f} pt",
         beside=_comparison_text(period, change),
-        title=f"{format_count(now.failed)} failed; cancelled runs are left out",
+        title=_("%(count)s failed. Cancelled runs are not counted.") % {"count": format_count(now.failed)},
         colour="ok",
         line=build_line([bar.counts.success for bar in bars], 120, 30),
     )
@@ -83,35 +94,43 @@ def duration_figure(period: Period, times: Times, points: Sequence[float | None]
     if change is not None and abs(change) < 0.05 * (was or 0):
         change = 0.0
     said = format_duration(now)
-    value, _, unit = said.rpartition(" ") if now is not None and now < 60 else (said, "", "")
+    value, _separator, unit = said.rpartition(" ") if now is not None and now < 60 else (said, "", "")
     queued = percentile(times.queued, 0.95)
     return Figure(
-        label="p95 duration",
+        label=_("p95 duration"),
         value=value or _NONE,
         unit=unit,
         url=reverse("admin:automate_core_workflow_changelist") + "?sort=-p95",
         way=_direction(change),
         tone="" if not change else "positive" if change < 0 else "negative",
-        change="" if change is None else "about as before" if not change else format_duration(abs(change)),
+        change="" if change is None else _("About the same") if not change else format_duration(abs(change)),
         beside=_comparison_text(period, change),
-        title=f"95 % of the runs took less; they were queued for {format_duration(queued) or 'no time'} at most",
+        title=_duration_title(format_duration(queued)),
         line=build_line(points, 120, 30),
     )
+
+
+def _duration_title(queued: str) -> str:
+    if not queued:
+        return _("95%% of runs were faster.") % {}
+    return _("95%% of runs were faster. 95%% were queued for less than %(time)s.") % {"time": queued}
 
 
 def queue_figure(period: Period, status: queue_status.QueueStatus, levels: Levels) -> Figure:
     """Ready jobs, for operators."""
     ready = sum(each.jobs for each in status.ready) + status.suspects
     oldest = max((each.oldest_seconds for each in status.ready), default=0.0)
-    before = "" if levels.most_before is None else f", was {format_count(levels.most_before)}"
+    peak = {"peak": format_count(max(levels.most, ready))}
     return Figure(
-        label="Queue depth",
+        label=_("Queue depth"),
         value=format_count(ready),
         url=_runs_url("?show=running"),
         tone="warning" if oldest > 60 else "",
-        change=f"Oldest {format_duration(oldest)}" if ready else "Empty",
-        beside=f"peak {format_count(max(levels.most, ready))}{before}",
-        title="Jobs that are ready and that no worker has taken yet",
+        change=_("Oldest %(age)s") % {"age": format_duration(oldest)} if ready else _("Empty"),
+        beside=_("peak %(peak)s") % peak
+        if levels.most_before is None
+        else _("peak %(peak)s, was %(before)s") % {**peak, "before": format_count(levels.most_before)},
+        title=_("Jobs that wait for a worker"),
         colour="run",
         line=build_line(levels.ready, 120, 30),
     )
@@ -123,11 +142,11 @@ def queued_figure(workflows: Workflows, now: dt.datetime) -> Figure:
     some = found.exclude(cause=ExecutionRun.Cause.TEST).order_by("-id").values_list("created_at", flat=True)
     made = list(some[: MOST_QUEUED + 1])
     return Figure(
-        label="Queued runs",
+        label=_("Queued runs"),
         value=format_count(len(made)) if len(made) <= MOST_QUEUED else f"{format_count(MOST_QUEUED)}+",
         url=_runs_url("?show=running"),
-        change=f"Oldest {format_elapsed(min(made), now)}" if made else "Nothing waits",
-        title="Runs that no worker has taken yet",
+        change=_("Oldest %(age)s") % {"age": format_elapsed(min(made), now)} if made else _("None"),
+        title=_("Runs that wait for a worker"),
         colour="run",
     )
 
@@ -139,15 +158,20 @@ def approvals_figure(user: User, workflows: Workflows, bars: Sequence[Bar], now:
         all=Count("pk"), long=Count("pk", filter=day), oldest=Min("created_at")
     )
     mine = approvals.open_approvals_for(user).count()
-    change = f"Oldest {format_elapsed(found['oldest'], now)}" if found["oldest"] else "Nobody is waited for"
+    change = _("Nobody")
+    if found["long"]:
+        change = _("%(count)s for over a day") % {"count": format_count(found["long"])}
+    elif found["oldest"]:
+        change = _("Oldest %(age)s") % {"age": format_elapsed(found["oldest"], now)}
+    yours = ngettext("%(count)s is yours", "%(count)s are yours", mine) % {"count": format_count(mine)}
     return Figure(
-        label="Waiting on people",
+        label=_("Waiting on people"),
         value=format_count(found["all"]),
         url=reverse("studio:approval_list") if mine else _runs_url("?show=waiting"),
         tone="warning" if found["long"] else "",
-        change=f"{format_count(found['long'])} for over a day" if found["long"] else change,
-        beside=f"{format_count(mine)} {'is' if mine == 1 else 'are'} yours" if mine else "",
-        title="Approvals and reviews that are open",
+        change=change,
+        beside=yours if mine else "",
+        title=_("Open approvals and reviews"),
         colour="wait",
         line=build_line([bar.waiting for bar in bars], 120, 30) if any(bar.waiting for bar in bars) else NO_LINE,
     )
@@ -165,7 +189,8 @@ def _of_workflows[M: Model](found: QuerySet[M], workflows: Workflows, path: str)
 
 def _comparison_text(period: Period, change: float | None) -> str:
     """Base of a change in words; empty without a change."""
-    return f"none in {_OF[period.name]}" if change is None else f"vs {_OF[period.name]}" if change else ""
+    texts = _NONE_BEFORE if change is None else _COMPARED
+    return "" if change == 0 else str(texts[period.name])
 
 
 def _direction(change: float | None) -> str:

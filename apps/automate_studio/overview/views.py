@@ -13,6 +13,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_core import database
@@ -25,6 +27,7 @@ from automate_core.outbox import status as queue_status
 from automate_core.runs import control
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, NotPermittedError, User, can, holds_anywhere, holds_for_any, permitted
+from automate_governance.texts import translated
 from automate_studio import navigation
 from automate_studio.overview.attention import AttentionList, build_attention, failed_step_names
 from automate_studio.overview.charts import Chart, build_chart
@@ -47,7 +50,12 @@ from automate_studio.ui.overview_address import overview_url as overview_address
 from automate_studio.ui.request_params import current_person, parse_uuid
 from automate_studio.ui.responses import HttpResponseSeeOther
 
-_NAMES = {"24h": ("24 h", "Last 24 hours"), "7d": ("7 d", "Last 7 days"), "30d": ("30 d", "Last 30 days")}
+#: Short name, title, and title of an empty chart.
+_NAMES = {
+    "24h": (gettext_lazy("24 h"), gettext_lazy("Last 24 hours"), gettext_lazy("No runs ended in the last 24 hours")),
+    "7d": (gettext_lazy("7 d"), gettext_lazy("Last 7 days"), gettext_lazy("No runs ended in the last 7 days")),
+    "30d": (gettext_lazy("30 d"), gettext_lazy("Last 30 days"), gettext_lazy("No runs ended in the last 30 days")),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +63,7 @@ class Overview:
     """The page. `query` is the query of the page, repeated by its refresh."""
 
     title: str
+    empty_title: str
     period: Period
     periods: list[Tab]
     views: list[Tab]
@@ -77,7 +86,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Context of Unfold's first page: the overview for people who may see workflows, else the usual list of apps."""
     if not holds_anywhere(request.user, "view", Workflow):
         return context
-    return {**context, "title": "Overview", "overview": build_overview(request.user, request.GET)}
+    return {**context, "title": _("Overview"), "overview": build_overview(request.user, request.GET)}
 
 
 @require_safe
@@ -89,7 +98,7 @@ def overview_page(request: HtmxRequest) -> HttpResponse:
     if not request.htmx:
         if is_overview_first_page():
             return redirect(overview_address() + _overview_query(request.GET))
-        page = render_page(request, TEMPLATE, "Overview", overview=found)
+        page = render_page(request, TEMPLATE, _("Overview"), overview=found)
         page.context_data = {
             **(page.context_data or {}),
             "more": _pages_missing_in_sidebar(request, page.context_data or {}),
@@ -120,14 +129,16 @@ def build_overview(user: User, query: Any) -> Overview:
     )
     kept = {"period": chosen.name, "view": "table" if as_table else ""}
     return Overview(
-        title=_NAMES[chosen.name][1],
+        title=str(_NAMES[chosen.name][1]),
+        empty_title=str(_NAMES[chosen.name][2]),
         period=chosen,
         periods=[
-            Tab(name=_NAMES[n][0], url=_overview_link({**kept, "period": n}), active=n == chosen.name) for n in BARS
+            Tab(name=str(_NAMES[n][0]), url=_overview_link({**kept, "period": n}), active=n == chosen.name)
+            for n in BARS
         ],
         views=[
-            Tab(name="Chart", url=_overview_link({**kept, "view": ""}), active=not as_table),
-            Tab(name="Table", url=_overview_link({**kept, "view": "table"}), active=as_table),
+            Tab(name=_("Chart"), url=_overview_link({**kept, "view": ""}), active=not as_table),
+            Tab(name=_("Table"), url=_overview_link({**kept, "view": "table"}), active=as_table),
         ],
         query=_overview_query(kept),
         as_table=as_table,
@@ -185,21 +196,28 @@ def retry_group(request: HttpRequest, pk: int) -> HttpResponse:
         return TemplateResponse(request, "automate_studio/overview/retry.html", context)
     version: control.Version = "newest" if request.POST.get("version") == "newest" else "original"
     result = failures.retry_group(group, by=current_person(request), version=version)
-    said = f"{format_count(result.done)} {'run was' if result.done == 1 else 'runs were'} started again."
+    said = ngettext("Re-ran %(count)s run.", "Re-ran %(count)s runs.", result.done) % {
+        "count": format_count(result.done)
+    }
     if result.left:
-        said += f" {format_count(result.left)} more are left: retry them when these have ended."
+        left = ngettext(
+            "%(count)s more is left. Re-run it when these have ended.",
+            "%(count)s more are left. Re-run them when these have ended.",
+            result.left,
+        )
+        said += " " + left % {"count": format_count(result.left)}
     if result.done or not result.refused:
         messages.success(request, said)
     for reason in list(dict.fromkeys(result.refused.values()))[:3]:
-        messages.error(request, as_sentence(reason))
+        messages.error(request, as_sentence(translated(reason)))
     return HttpResponseSeeOther(overview_address() + _overview_query(request.GET))
 
 
 _MARKS = {
-    "mute": (failures.mute_group, "Muted. These failures need no attention, however often they come.", "unmute"),
-    "unmute": (failures.unmute_group, "No longer muted.", "mute"),
-    "resolve": (failures.resolve_group, "Resolved. A further failure opens it again.", "reopen"),
-    "reopen": (failures.reopen_group, "Open again.", "resolve"),
+    "mute": (failures.mute_group, gettext_lazy("Muted. These failures no longer need attention."), "unmute"),
+    "unmute": (failures.unmute_group, gettext_lazy("Unmuted."), "mute"),
+    "resolve": (failures.resolve_group, gettext_lazy("Resolved. A new failure reopens it."), "reopen"),
+    "reopen": (failures.reopen_group, gettext_lazy("Reopened."), "resolve"),
 }
 
 
@@ -229,9 +247,14 @@ def requeue_dead_jobs(request: HtmxRequest) -> HttpResponse:
     if not can(request.user, "operate", SITE):
         raise Http404
     result = dead_jobs.requeue_oldest(current_person(request))
-    said = f"{format_count(result.done)} job{'' if result.done == 1 else 's'} replayed."
+    said = ngettext("%(count)s job requeued.", "%(count)s jobs requeued.", result.done) % {
+        "count": format_count(result.done)
+    }
     if result.refused:
-        said += f" {format_count(len(result.refused))} left: {next(iter(result.refused.values()))}."
+        left = len(result.refused)
+        not_done = ngettext("%(count)s job not requeued: %(reason)s", "%(count)s jobs not requeued: %(reason)s", left)
+        reason = as_sentence(translated(next(iter(result.refused.values()))))
+        said += " " + not_done % {"count": format_count(left), "reason": reason}
     if not request.htmx:
         messages.success(request, said)
         return HttpResponseSeeOther(overview_address() + _overview_query(request.GET))

@@ -6,6 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from automate_core.definition.step_names import step_name
 from automate_core.definition.step_paths import parent_path, without_items
 from automate_core.models import Workflow
@@ -129,7 +132,7 @@ def _slow_workflow(
     )
 
 
-_KINDS = {"dispatch": "New events", "advance": "Runs"}
+_KINDS = {"dispatch": gettext_lazy("New events"), "advance": gettext_lazy("Runs")}
 
 
 def build_work(status: QueueStatus) -> WorkStatus:
@@ -138,23 +141,25 @@ def build_work(status: QueueStatus) -> WorkStatus:
     most = max([each.jobs for each in status.ready] + [status.suspects, 1])
     lanes = [
         LaneRow(
-            name=name,
+            name=str(name),
             jobs=ready[kind].jobs if kind in ready else 0,
             share=round(ready[kind].jobs / most * 100) if kind in ready else 0,
-            age=f"{format_duration(ready[kind].oldest_seconds)} old" if kind in ready else "idle",
+            age=_("%(age)s old") % {"age": format_duration(ready[kind].oldest_seconds)} if kind in ready else _("idle"),
         )
         for kind, name in _KINDS.items()
     ]
     if status.suspects:
         share = round(status.suspects / most * 100)
-        lanes.append(LaneRow(name="Set apart", jobs=status.suspects, share=share, age="after a crash"))
+        lanes.append(LaneRow(name=_("Quarantined"), jobs=status.suspects, share=share, age=_("after a crash")))
     hands = [_worker_row(each) for each in status.workers]
     silent = sum(hand.silent for hand in hands)
     if not hands:
-        return WorkStatus(lanes=lanes, workers=hands, state="failed", summary="No worker")
+        return WorkStatus(lanes=lanes, workers=hands, state="failed", summary=_("No worker"))
     if silent:
-        return WorkStatus(lanes=lanes, workers=hands, state="failed", summary=f"{silent} of {len(hands)} silent")
-    return WorkStatus(lanes=lanes, workers=hands, state="succeeded", summary=f"{len(hands)} online")
+        summary = _("%(silent)s of %(count)s silent") % {"silent": silent, "count": len(hands)}
+        return WorkStatus(lanes=lanes, workers=hands, state="failed", summary=summary)
+    summary = _("%(count)s online") % {"count": len(hands)}
+    return WorkStatus(lanes=lanes, workers=hands, state="succeeded", summary=summary)
 
 
 def _worker_row(worker: WorkerStatus) -> WorkerRow:
@@ -169,6 +174,7 @@ def _worker_row(worker: WorkerStatus) -> WorkerRow:
         slots=worker.slots,
         busy=[number < busy for number in range(marks)],
         silent=silent,
-        seen=f"silent {seen}" if silent else seen,
-        title=f"{worker.held} of {worker.slots} slots busy, up for {format_duration(worker.up_seconds)}",
+        seen=_("silent %(time)s") % {"time": seen} if silent else seen,
+        title=_("%(held)s of %(slots)s slots busy, up for %(time)s")
+        % {"held": worker.held, "slots": worker.slots, "time": format_duration(worker.up_seconds)},
     )
