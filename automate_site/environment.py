@@ -73,7 +73,7 @@ def read_or_create(name: str, make: Any) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(
-            f"{path} cannot be read or written ({error.strerror}): make the folder writable, or set AUTOMATE_DATA"
+            f"{path} cannot be read or written ({error.strerror}). Make the folder writable, or set AUTOMATE_DATA"
         ) from error
 
 

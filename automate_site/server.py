@@ -66,7 +66,7 @@ class Server(uvicorn.Server):
         if self.should_exit:
             managed.shutdown_now()
         elif managed.is_busy:
-            sys.stderr.write("Stopping when the running steps have ended; Ctrl-C again does not wait for them.\n")
+            sys.stderr.write("Stopping after the running steps end. Press Ctrl-C again to stop now.\n")
         self.should_exit = True
 
 

@@ -22,7 +22,7 @@ def hold_site_lock(folder: Path, port: int) -> Iterator[None]:
         except OSError as error:
             where = f"http://127.0.0.1:{port_of(folder)}/"
             raise RunningAlreadyError(
-                f"the site of {folder} runs already at {where}: stop it first, or set AUTOMATE_DATA for another one"
+                f"the site in {folder} is already running at {where}: stop it, or set AUTOMATE_DATA to another folder"
             ) from error
         file.truncate(0)
         file.write(f"{port}\n")

@@ -54,5 +54,5 @@ def echo(request: HttpRequest, path: str = "") -> JsonResponse:
     try:
         body = json.loads(request.body or b"null")
     except (ValueError, RecursionError):
-        return JsonResponse({"error": "The body is not JSON."}, status=400)
+        return JsonResponse({"error": "The body is not valid JSON."}, status=400)
     return JsonResponse({"path": path, "received": body, "key": request.headers.get("Idempotency-Key", "")})

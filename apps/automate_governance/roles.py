@@ -11,6 +11,7 @@ from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Model, Q, QuerySet
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 from automate_governance.people import account_trail
 
@@ -19,12 +20,12 @@ OPERATORS = "Operators"
 CONNECTION_ADMINS = "Connection admins"
 AUDITORS = "Auditors"
 
-#: What the members of each role do, in words.
+#: Descriptions of the roles.
 DESCRIPTIONS = {
-    BUILDERS: "Build workflows: make, change, test, run, publish and share their own, with connections and webhooks",
-    OPERATORS: "Operate: see all workflows and their runs, run, re-run and cancel, pause and reassign, tend workers",
-    CONNECTION_ADMINS: "Administer connections: see, use, change and share all connections and secrets",
-    AUDITORS: "Audit: read the audit trail, all workflows, webhooks and connections; change nothing",
+    BUILDERS: _("Build: create, change, test, run, publish and share own workflows, connections and webhooks"),
+    OPERATORS: _("Operate: view all workflows and runs; run, re-run, cancel and pause; delegate tasks; manage workers"),
+    CONNECTION_ADMINS: _("Administer connections: view, use, change and share all connections and secrets"),
+    AUDITORS: _("Audit: view the audit trail and all workflows, webhooks and connections, without changing them"),
 }
 
 _shares: dict[str, Mapping[str, tuple[str, ...]]] = {}
@@ -58,7 +59,7 @@ def declare(app: AppConfig, shares: Mapping[str, tuple[str, ...]]) -> None:
     post_migrate.connect(_seed_after_migrate, sender=app)
 
 
-def _seed_after_migrate(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
+def _seed_after_migrate(sender: AppConfig, apps: Apps | None = None, **kwargs: Any) -> None:
     seed(sender, apps)
 
 
@@ -80,7 +81,7 @@ def seed(app: AppConfig, state: Apps | None) -> None:
     create_permissions(app, verbosity=0)
     with account_trail.unrecorded():
         for role, codenames in _shares[app.label].items():
-            group, _ = Group.objects.get_or_create(name=role)
+            group = Group.objects.get_or_create(name=role)[0]
             if not group.permissions.filter(content_type__app_label=app.label).exists():
                 shared = Permission.objects.filter(content_type__app_label=app.label, codename__in=codenames)
                 group.permissions.add(*shared)

@@ -2,81 +2,147 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db import models
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from automate_connectors.models import Connection
 from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.models import AuditEntry, StoredSecret
-from automate_governance.permissions import SITE, can, holds_anywhere
+from automate_governance.permissions import SITE, User, can, holds_anywhere
 from automate_llm.models import LLMBudget, LLMUsage
 from automate_studio.ui.overview_address import overview_view_name
 from automate_studio.view_models.task_counts import task_count
+
+_TASKS = "studio:approval_list"
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Unfold's SIDEBAR navigation for this person. Use as `"navigation": "automate_studio.navigation.sidebar"`."""
     user = request.user
-    sees, administers = holds_anywhere(user, "view", Workflow), can(user, "administer", SITE)
-    audits = can(user, "audit", SITE)
-    may_auth = audits or user.has_module_perms("auth")
-    groups = [
+    allowed = _allowed_pages(user)
+    badges = {_TASKS: _task_badge(task_count(user))}
+    return [
+        {"title": title, "items": items}
+        for title, pages in _sections()
+        if (items := [_sidebar_item(page, badges.get(page.view, {})) for page in pages if allowed[page.view]])
+    ]
+
+
+def section_of(url: str) -> tuple[str, str]:
+    """Titles of the sidebar's section and page with this URL; empty for other URLs."""
+    for title, pages in _sections():
+        for page in pages:
+            if _is_registered(page) and reverse(page.view) == url:
+                return title, page.title
+    return "", ""
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A page of the sidebar. `model` is set for the admin's list of a model."""
+
+    title: str
+    icon: str
+    view: str
+    model: type[models.Model] | None = None
+
+
+def _sections() -> list[tuple[str, list[_Page]]]:
+    """Sections with all their pages, in the active language."""
+    return [
         (
-            "Automate",
+            _("Automate"),
             [
-                _sidebar_item("Overview", "bar_chart", overview_view_name(), sees),
-                _list_section("Workflows", "account_tree", Workflow, sees),
-                _sidebar_item("Templates", "dashboard_customize", "studio:gallery", can(user, "add", Workflow)),
-                _list_section("Runs", "history", ExecutionRun, holds_anywhere(user, "view", ExecutionRun)),
-                _list_section("Events", "inbox", Event, may_list_events(user)),
-                {**_sidebar_item("My tasks", "how_to_reg", "studio:approval_list"), **_task_badge(task_count(user))},
+                _Page(_("Overview"), "bar_chart", overview_view_name()),
+                _list_page(_("Workflows"), "account_tree", Workflow),
+                _Page(_("Templates"), "dashboard_customize", "studio:gallery"),
+                _list_page(_("Runs"), "history", ExecutionRun),
+                _list_page(_("Events"), "inbox", Event),
+                _Page(_("My tasks"), "how_to_reg", _TASKS),
             ],
         ),
         (
-            "Connect",
+            _("Connect"),
             [
-                _list_section("Connections", "power", Connection, holds_anywhere(user, "view", Connection)),
-                _list_section("Secrets", "key", StoredSecret, audits or holds_anywhere(user, "use", StoredSecret)),
-                _list_section("Webhooks", "webhook", WebhookEndpoint, holds_anywhere(user, "view", WebhookEndpoint)),
+                _list_page(_("Connections"), "power", Connection),
+                _list_page(_("Secrets"), "key", StoredSecret),
+                _list_page(_("Webhooks"), "webhook", WebhookEndpoint),
             ],
         ),
         (
-            "Operate",
+            _("Operate"),
             [
-                _list_section("Model usage", "auto_awesome", LLMUsage, can(user, "view", LLMUsage)),
-                _list_section("Model budgets", "savings", LLMBudget, administers),
-                _sidebar_item("Retention", "auto_delete", "studio:retention", administers or audits),
-                _sidebar_item("Notifications", "notifications", "studio:notifications", administers or audits),
-                _list_section("Audit trail", "verified_user", AuditEntry, audits),
+                _list_page(_("Model usage"), "auto_awesome", LLMUsage),
+                _list_page(_("Model budgets"), "savings", LLMBudget),
+                _Page(_("Retention"), "auto_delete", "studio:retention"),
+                _Page(_("Notifications"), "notifications", "studio:notifications"),
+                _list_page(_("Audit trail"), "verified_user", AuditEntry),
             ],
         ),
         (
-            "Administration",
+            _("Administration"),
             [
-                _list_section("Users", "person", get_user_model(), may_auth),
-                _list_section("Groups", "group", Group, may_auth),
-                _sidebar_item("Plug-ins", "extension", "studio:plugin_list", administers),
+                _list_page(_("Users"), "person", get_user_model()),
+                _list_page(_("Groups"), "group", Group),
+                _Page(_("Plug-ins"), "extension", "studio:plugin_list"),
             ],
         ),
     ]
-    return [{"title": title, "items": shown} for title, items in groups if (shown := [item for item in items if item])]
 
 
-def _list_section(title: str, icon: str, model: type[models.Model], may: bool) -> dict[str, Any]:
-    """The admin's list of a model; empty where the project has none, as may be for people."""
-    page = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
-    return _sidebar_item(title, icon, page, may and admin_site().is_registered(model))
+def _allowed_pages(user: User) -> dict[str, bool]:
+    """Whether the person may open a page, by its view."""
+    administers, audits = can(user, "administer", SITE), can(user, "audit", SITE)
+    may_auth = audits or user.has_module_perms("auth")
+    by_model: dict[type[models.Model], bool] = {
+        Workflow: holds_anywhere(user, "view", Workflow),
+        ExecutionRun: holds_anywhere(user, "view", ExecutionRun),
+        Event: may_list_events(user),
+        Connection: holds_anywhere(user, "view", Connection),
+        StoredSecret: audits or holds_anywhere(user, "use", StoredSecret),
+        WebhookEndpoint: holds_anywhere(user, "view", WebhookEndpoint),
+        LLMUsage: can(user, "view", LLMUsage),
+        LLMBudget: administers,
+        AuditEntry: audits,
+        get_user_model(): may_auth,
+        Group: may_auth,
+    }
+    return {
+        overview_view_name(): by_model[Workflow],
+        "studio:gallery": can(user, "add", Workflow),
+        _TASKS: True,
+        "studio:retention": administers or audits,
+        "studio:notifications": administers or audits,
+        "studio:plugin_list": administers,
+        **{_list_view(model): may and admin_site().is_registered(model) for model, may in by_model.items()},
+    }
 
 
-def _sidebar_item(title: str, icon: str, page: str, may: bool = True) -> dict[str, Any]:
-    """A link to a page; empty for those who may not open it."""
-    return {"title": title, "icon": icon, "link": reverse(page)} if may else {}
+def _list_page(title: str, icon: str, model: type[models.Model]) -> _Page:
+    """The admin's list of a model."""
+    return _Page(title, icon, _list_view(model), model)
+
+
+def _list_view(model: type[models.Model]) -> str:
+    return f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
+
+
+def _is_registered(page: _Page) -> bool:
+    """Whether the admin has the page: a project may have no list of people."""
+    return page.model is None or admin_site().is_registered(page.model)
+
+
+def _sidebar_item(page: _Page, badge: dict[str, str]) -> dict[str, Any]:
+    """A link to a page."""
+    return {"title": page.title, "icon": page.icon, "link": reverse(page.view), **badge}
 
 
 def _task_badge(count: str) -> dict[str, str]:

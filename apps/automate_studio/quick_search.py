@@ -18,6 +18,7 @@ from django.db.models import CharField, Model, Q, QuerySet
 from django.db.models.functions import Cast, Right
 from django.db.models.lookups import Exact
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from unfold.dataclasses import SearchResult
 from unfold.settings import get_config
 
@@ -50,11 +51,11 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
     user = request.user
     return [
         *palette_commands.find_commands(request, text),
-        *_search_named(user, Workflow, "account_tree", "Workflow", ("name", "slug"), text),
+        *_search_named(user, Workflow, "account_tree", _("Workflow"), ("name", "slug"), text),
         *_search_runs(user, text),
         *_search_events(user, text),
-        *_search_named(user, Connection, "power", "Connection", ("name", "slug"), text),
-        *_search_named(user, WebhookEndpoint, "webhook", "Webhook", ("slug",), text),
+        *_search_named(user, Connection, "power", _("Connection"), ("name", "slug"), text),
+        *_search_named(user, WebhookEndpoint, "webhook", _("Webhook"), ("slug",), text),
     ]
 
 
@@ -108,8 +109,9 @@ def _search_runs(user: User, text: str) -> Iterator[SearchResult]:
     if len(plain) == SHOWN:
         parts.append(mine.filter(pk__in=run_id_range(plain)))
     for run in _newest_of([part.select_related("workflow").defer("output", "vars") for part in parts]):
-        said = f"Run of {run.workflow.name}, {state_word(run.status).lower()}"
-        yield SearchResult(title=f"Run {short_id(run.pk)}", description=said, link=change_url(run), icon="history")
+        title = _("Run %(id)s") % {"id": short_id(run.pk)}
+        said = f"{run.workflow.name} · {state_word(run.status)}"
+        yield SearchResult(title=title, description=said, link=change_url(run), icon="history")
 
 
 def _search_events(user: User, text: str) -> Iterator[SearchResult]:
@@ -120,7 +122,7 @@ def _search_events(user: User, text: str) -> Iterator[SearchResult]:
     parts = [*lookup_events(text, reach), *_by_id_end(Event.objects.filter(reach.condition()), hexadecimal(text))]
     for event in _newest_of([part.defer("payload", "headers") for part in parts]):
         title = describe_source(event.source).with_type(event.type)
-        said = f"Event {short_id(event.pk)} of {format_dated(event.received_at)}"
+        said = _("Event %(id)s, %(time)s") % {"id": short_id(event.pk), "time": format_dated(event.received_at)}
         yield SearchResult(title=title, description=said, link=change_url(event), icon="inbox")
 
 

@@ -83,7 +83,7 @@ def test_groups_and_their_permissions(admin, owner, sign_in):
 def test_a_groups_form_offers_roles_in_words(admin, sign_in):
     client, add = sign_in(admin), reverse("admin:auth_group_add")
     page = client.get(add).content.decode()
-    assert "Operate: see all workflows" in page and "Single permissions" in page
+    assert "Operate: view all workflows" in page and "Single permissions" in page
     audit_site = Permission.objects.get(codename="audit_site")
     single = Permission.objects.get(codename="administer_site")
     client.post(add, {"name": "Watch", "roles": ["Operators", "Auditors"], "permissions": [single.pk]})

@@ -29,7 +29,7 @@ def _try(name, password="wrong", address=HERE):  # noqa: S107
     answer = Client(REMOTE_ADDR=address).post(reverse("admin:login"), sent)
     if answer.status_code == 302:
         return "in"
-    locked = re.search(rb"Too many failed sign-ins. Try again in (\d+) minutes, or ask", answer.content)
+    locked = re.search(rb"Too many failed sign-ins. Wait (\d+) minutes or ask", answer.content)
     assert locked is None or 10 <= int(locked[1]) <= 15, "a quarter of an hour from the first try"
     return "locked" if locked else "wrong"
 

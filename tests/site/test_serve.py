@@ -125,7 +125,7 @@ def _the_database_gets_no_secret_of_the_site(own):
 def _one_site_a_folder_which_its_commands_find(own):
     elsewhere = {**own, "PORT": str(free_port())}
     said = _refused(SERVE, elsewhere)
-    assert f"runs already at http://127.0.0.1:{own['PORT']}/" in said and "AUTOMATE_DATA" in said
+    assert f"is already running at http://127.0.0.1:{own['PORT']}/" in said and "AUTOMATE_DATA" in said
     del elsewhere["PORT"]
     done = subprocess.run(DEMO, env=elsewhere, capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert (done.returncode, "starting it" in done.stdout) == (0, False), done.stdout + done.stderr
@@ -150,7 +150,7 @@ def test_demo_starts_a_site_when_there_is_none(own):
     done = subprocess.run(DEMO, env=own, capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The site is not running: starting it" in done.stdout and "route/open_incident" in done.stdout
-    assert re.search(r"Sign in as admin with the password \S{16} \(shown this once\)", done.stdout)
+    assert re.search(r"Sign in as admin with the password \S{16} \(shown only once\)", done.stdout)
     assert not _cluster(own).is_running()
 
 
@@ -185,7 +185,7 @@ def test_something_else_on_the_port(own):
     server = http.server.HTTPServer(("127.0.0.1", int(own["PORT"])), Other)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
-        assert "something else listens" in _refused(DEMO, own)
+        assert "another server listens" in _refused(DEMO, own)
     finally:
         server.shutdown()
         server.server_close()
@@ -228,7 +228,7 @@ def test_what_a_person_can_mend_is_said_in_one_line(own, variables, said):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    representatives([("[1, 2]", "holds no JSON object"), ("{", "is not JSON"), (None, "No such file")]),
+    representatives([("[1, 2]", "does not contain a JSON object"), ("{", "is not valid JSON"), (None, "No such file")]),
 )
 def test_demo_refuses_what_is_no_json_object(own, tmp_path, content, said):
     path = tmp_path / "p.json"

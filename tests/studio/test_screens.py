@@ -336,3 +336,9 @@ def test_no_page_of_the_admin_breaks_on_an_object_that_is_not_there(sign_in, adm
                     address = f"{listed}{key}/{page}/"
                     found.append((client.get(address).status_code, address))
     assert len(found) > 200 and [each for each in found if each[0] >= 500] == []
+
+
+def test_breadcrumbs_have_the_titles_of_the_sidebar(sign_in, admin):
+    page = sign_in(admin).get("/admin/automate_connectors/connection/?q=none").content.decode()
+    heading = re.sub(r"<[^>]*>", " ", page[page.index("<h1") : page.index("</h1>")])
+    assert heading.split() == ["Connect", "chevron_right", "Connections"]

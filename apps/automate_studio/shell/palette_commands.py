@@ -38,7 +38,7 @@ def _page_commands(request: HttpRequest, text: str) -> Iterator[SearchResult]:
     """Pages of the sidebar, which holds those that the person may open."""
     for group in navigation.sidebar(request):
         for item in group["items"]:
-            if _matches_words(f"{_('Go to')} {item['title']}", text):
+            if _matches_words(_("Go to %(page)s") % {"page": item["title"]}, text):
                 yield SearchResult(
                     title=str(item["title"]), description=_("Go to page"), link=item["link"], icon=item["icon"]
                 )

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse_lazy
+from django.utils.translation import ngettext
 from unfold.forms import AuthenticationForm as AdminSignInForm
 
 from automate_governance.admin_site import admin_site, reverse
@@ -27,8 +28,12 @@ class SignInForm(AdminSignInForm):  # type: ignore[misc]
         if seconds := get_attempt(self.request).locked:
             minutes = -(-seconds // 60)
             return ValidationError(
-                f"Too many failed sign-ins. Try again in {minutes} minute{'' if minutes == 1 else 's'}, "
-                "or ask an administrator to unlock the account.",
+                ngettext(
+                    "Too many failed sign-ins. Wait %(minutes)s minute or ask an administrator to unlock it.",
+                    "Too many failed sign-ins. Wait %(minutes)s minutes or ask an administrator to unlock it.",
+                    minutes,
+                )
+                % {"minutes": minutes},
                 code="locked",
             )
         error: ValidationError = super().get_invalid_login_error()

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from automate_governance.texts import translated
+from automate_studio import navigation
 from automate_studio.ui import formatting
 from automate_studio.ui.formatting import (
     as_sentence,
@@ -70,6 +71,14 @@ def until(moment: dt.datetime | None) -> str:
 def sentence_case(text: str) -> str:
     """A reason with a capital, unless it begins with a name such as `first()`."""
     return as_sentence(text, stop="")[:1] + text[1:]
+
+
+@register.filter
+def crumbs(parts: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
+    """Unfold's breadcrumbs with titles of the sidebar, for the list of an object or for a page of the sidebar."""
+    page, following = (parts[1], parts[2:]) if len(parts) > 1 else ({"link": path}, [])
+    section, title = navigation.section_of(str(page["link"]))
+    return [{"title": section}, {**page, "title": title}, *following] if section else parts
 
 
 @register.filter

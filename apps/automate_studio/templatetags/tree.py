@@ -10,6 +10,7 @@ from django import template
 from django.template.loader import render_to_string
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from automate_studio.view_models.step_tree import InsertPlace, StepCard
@@ -26,7 +27,7 @@ _INDENTATION = re.compile(r"\s*\n\s*")
 def card(card: StepCard, step_url: str, selected: str) -> SafeString:
     """A card without its contents. `selected` is the path of the selected one."""
     still = replace(card, routes=(), number=card.number and _NUMBER, before=card.before and _PLACE)
-    drawn = _drawn(still, step_url, card.path == selected).replace(_NUMBER, card.number)
+    drawn = _drawn(still, step_url, card.path == selected, get_language()).replace(_NUMBER, card.number)
     return SafeString(drawn.replace(_query(_PLACE), _query(card.before)) if card.before else drawn)
 
 
@@ -67,6 +68,7 @@ def _button(place: InsertPlace) -> SafeString:
 
 
 @functools.lru_cache(maxsize=4_096)  # two large workflows; an entry is some 1.5 kB
-def _drawn(card: StepCard, step_url: str, on: bool) -> SafeString:
+def _drawn(card: StepCard, step_url: str, on: bool, language: str | None) -> SafeString:
+    """The card in the active language, which is part of the cache's key."""
     html = render_to_string("automate_studio/ui/tree/card.html", {"card": card, "step_url": step_url, "on": on})
     return SafeString(_INDENTATION.sub("\n", html))  # a large workflow has hundreds of them

@@ -31,19 +31,19 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", nargs="?", metavar="FILE", help="a JSON object to send; default: a GitHub issue")
-        parser.add_argument("--event", default="issues", metavar="TYPE", help="its type of event (issues)")
+        parser.add_argument("--event", default="issues", metavar="TYPE", help="event type (default: issues)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.AUTOMATE_DEMO:
             raise CommandError(
-                "the demo is off: it is for a site on this machine alone. Unset AUTOMATE_SITE_URL, "
+                "the demo is off: it works on a local site only. Unset AUTOMATE_SITE_URL, "
                 "AUTOMATE_TRUSTED_PROXIES and AUTOMATE_DEMO",
                 returncode=2,
             )
         body = _body(Path(options["file"]) if options["file"] else demo.PAYLOAD)
         with self._site():
             if not demo.is_seeded():
-                raise CommandError(f"the demo workflow {demo.WORKFLOW} is not there or not published", returncode=2)
+                raise CommandError(f"the demo workflow {demo.WORKFLOW} is missing or not published", returncode=2)
             try:
                 runs = deliver(body, options["event"], self.stdout.write)
             except (EgressError, TimeoutError, NotAcceptedError, SecretNotFoundError) as error:
@@ -91,7 +91,7 @@ def _answers() -> bool:
     except (ValueError, AttributeError):
         product = None
     if product != PRODUCT:
-        raise CommandError(f"something else listens on {host}: choose another port with PORT=8001", returncode=2)
+        raise CommandError(f"another server listens on {host}: choose another port, such as PORT=8001", returncode=2)
     return response.status == 200
 
 
@@ -102,7 +102,7 @@ def _body(path: Path) -> bytes:
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}", returncode=2) from error
     except ValueError as error:
-        raise CommandError(f"{path} is not JSON: {error}", returncode=2) from error
+        raise CommandError(f"{path} is not valid JSON: {error}", returncode=2) from error
     if not isinstance(value, dict):
-        raise CommandError(f"{path} holds no JSON object", returncode=2)
+        raise CommandError(f"{path} does not contain a JSON object", returncode=2)
     return body

@@ -26,11 +26,11 @@ from automate_site.demo.delivery import NotAcceptedError, deliver
 
 
 class Command(BaseCommand):
-    help = "Start the site on 127.0.0.1:PORT with everything it needs, and stop all of it on Ctrl-C or SIGTERM."
+    help = "Start the site on 127.0.0.1:PORT with everything it needs. Ctrl-C or SIGTERM stops all of it."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--quiet", action="store_true", help="say nothing but a new password")
+        parser.add_argument("--quiet", action="store_true", help="print nothing but a new password")
 
     def handle(self, *args: Any, **options: Any) -> None:
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
@@ -55,7 +55,7 @@ class Command(BaseCommand):
             with contextlib.suppress(KeyboardInterrupt, SystemExit):
                 web.run()
             if not web.started:
-                raise CommandError("the web server did not start; the lines above say why", returncode=2)
+                raise CommandError("the web server did not start; see the lines above", returncode=2)
 
     def _prepare(self) -> str | None:
         """Migrate and seed the database; returns the admin's password on the first start, else None."""
@@ -90,7 +90,7 @@ class Command(BaseCommand):
             if settings.AUTOMATE_DEMO:
                 self._first_run()
             elif os.environ.get("AUTOMATE_DEMO") != "off":
-                say("There is no demo: the site is not for this machine alone.")
+                say("The demo is off because the site is reachable from other machines.")
         else:
             say("Cannot sign in? .venv/bin/python manage.py changepassword admin")
         say("Ctrl-C stops everything.")
@@ -101,16 +101,16 @@ class Command(BaseCommand):
         try:
             runs = deliver(demo.PAYLOAD.read_bytes(), "issues", say)
         except (EgressError, TimeoutError, NotAcceptedError) as error:
-            say(f"The demo's first delivery did not get through: {error}")
+            say(f"The demo's first delivery failed: {error}")
             return
         finally:
             connections.close_all()
         if runs:
-            say(f"A signed GitHub delivery went through the front door; its finished run: {run_url(runs[0])}")
-        say("Next: `make demo` sends another one and follows it, `make demo FILE=any.json EVENT=push` one of yours.")
+            say(f"A signed GitHub delivery started a run: {run_url(runs[0])}")
+        say("Next: `make demo` sends another delivery; `make demo FILE=any.json EVENT=push` sends your own.")
 
 
 def _how_to_sign_in(password: str) -> str:
     given = "AUTOMATE_ADMIN_PASSWORD" in os.environ
-    shown = "the password in AUTOMATE_ADMIN_PASSWORD" if given else f"the password {password} (shown this once)"
+    shown = "the password in AUTOMATE_ADMIN_PASSWORD" if given else f"the password {password} (shown only once)"
     return f"Sign in as admin with {shown}"
