@@ -22,6 +22,7 @@ UNFOLD: dict[str, Any] = {
     ],
     "DASHBOARD_CALLBACK": "automate_studio.overview.views.dashboard",
     "COMMAND": {"search_callback": "automate_studio.quick_search.search", "show_history": True},
+    "ACCOUNT": {"navigation": "automate_studio.navigation.account_links"},
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,

@@ -152,6 +152,9 @@ def update() -> None:
         for language in LANGUAGES:
             path = catalogue_path(app, language, domain)
             catalog = Catalog(locale=language, domain=domain, project="Django Automate", fuzzy=False)
+            catalog.header_comment = (
+                "# Texts of Django Automate. Written by scripts/messages.py update; translate here."
+            )
             old = read_po(io.BytesIO(path.read_bytes()), locale=language) if path.exists() else None
             for message in template:
                 if message.id:
@@ -169,7 +172,17 @@ def update() -> None:
 
 
 def _is_dated(line: str) -> bool:
-    return line.startswith(('"POT-Creation-Date', '"PO-Revision-Date', '"Generated-By', '"Report-Msgid', '"Last-Trans'))
+    return line.startswith(
+        (
+            '"Project-Id',
+            '"Language-Team',
+            '"POT-Creation-Date',
+            '"PO-Revision-Date',
+            '"Generated-By',
+            '"Report-Msgid',
+            '"Last-Trans',
+        )
+    )
 
 
 def compile_catalogues(root: Path = ROOT) -> None:

@@ -15,7 +15,7 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
         from django.contrib.admin.models import LogEntry
 
         from automate_governance import checks, startup
-        from automate_governance.people import account_trail
+        from automate_governance.people import account_trail, locale
         from automate_governance.redaction import log_redaction
 
         for check in (
@@ -30,6 +30,7 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
         _declare_roles(self)
         pre_save.connect(log_redaction.redact_history, sender=LogEntry)
         account_trail.connect()
+        locale.connect()
         log_redaction.guard_handlers()
         startup.learn_site_secrets()
 

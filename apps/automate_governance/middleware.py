@@ -1,4 +1,4 @@
-"""Redaction of responses: no page, fragment, stream or download holds a secret that was resolved to make it."""
+"""The language of responses, and their redaction: none holds a secret that was resolved to make it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from automate_governance import callback_tokens
-from automate_governance.people import origin
+from automate_governance.people import locale, origin
 from automate_governance.redaction.redactor import MIN_STRONG_LENGTH, RedactedStream, Redactor, redactor_context
 
 _VISIBLE_ATTRIBUTE = re.compile(
@@ -29,6 +29,19 @@ _BINARY_TYPES = (
 def show_once(response: HttpResponse, secret: str) -> None:
     """Exempt one value from redaction in this response, for a person who has just been given it."""
     response.shown_once = secret.encode()  # type: ignore[attr-defined]
+
+
+class PersonLocaleMiddleware:
+    """Answers in the language and the time zone that a person has chosen. It follows `LocaleMiddleware`, which takes
+    the browser's language. They stay active while the response streams, until the next request sets its own.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        locale.activate(request)
+        return self.get_response(request)
 
 
 class RedactAnswersMiddleware:

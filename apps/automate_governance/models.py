@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pgtrigger
+from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import connection, models
 from django.db.models.functions import Upper
@@ -55,6 +56,20 @@ class SitePermission(models.Model):
 
     def __str__(self) -> str:
         return "site"
+
+
+class Preferences(models.Model):
+    """A person's language and time zone; empty ones are the browser's language and the site's time zone."""
+
+    person = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    language = models.CharField(max_length=20, blank=True)
+    time_zone = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.person} {self.language} {self.time_zone}"
 
 
 class StoredSecret(Governed):

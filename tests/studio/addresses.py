@@ -170,6 +170,7 @@ def addresses(run, owner, endpoint, approval, bulk_action, view):
         "model budgets": ("get", reverse("admin:automate_llm_llmbudget_changelist")),
         "workflow history": ("get", reverse("admin:automate_core_workflow_history", args=[run.workflow_id])),
         "plug-ins": ("get", reverse("studio:plugin_list")),
+        "preferences": ("get", reverse("studio:preferences")),
         "hand over": ("get", reverse("studio:hand_over", args=[owner.pk])),
         "retention": ("get", reverse("studio:retention")),
         "run history": ("get", reverse("admin:automate_core_executionrun_history", args=[run.pk])),
@@ -193,6 +194,7 @@ def addresses(run, owner, endpoint, approval, bulk_action, view):
 MATRIX = {
     #                      owner colleague stranger nobody
     "workflow page": (200, 200, 404, 302),
+    "preferences": (200, 200, 200, 302),
     "workflow file": (200, 200, 404, 302),
     "run page": (200, 200, 404, 302),
     "run step": (200, 200, 404, 302),

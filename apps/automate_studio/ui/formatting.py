@@ -1,4 +1,4 @@
-"""Times, states, numbers and ids as text, the same on every screen."""
+"""Times, states, numbers and ids as text, the same on every screen, in the active language and time zone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from django.utils import timezone
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
 
 from automate_governance.texts import translated
 
@@ -23,22 +25,22 @@ _GLYPHS = {
     "retrying": "progress_activity",
 }
 _WORDS = {
-    "queued": "Queued",
-    "running": "Running",
-    "waiting": "Waiting",
-    "succeeded": "Succeeded",
-    "failed": "Failed",
-    "cancelled": "Cancelled",
-    "skipped": "Skipped",
-    "interrupted": "Interrupted",
-    "pending": "Not started",
-    "retrying": "Retrying",
+    "queued": gettext_lazy("Queued"),
+    "running": gettext_lazy("Running"),
+    "waiting": gettext_lazy("Waiting"),
+    "succeeded": gettext_lazy("Succeeded"),
+    "failed": gettext_lazy("Failed"),
+    "cancelled": gettext_lazy("Cancelled"),
+    "skipped": gettext_lazy("Skipped"),
+    "interrupted": gettext_lazy("Interrupted"),
+    "pending": gettext_lazy("Not started"),
+    "retrying": gettext_lazy("Retrying"),
 }
 
 
 def state_word(state: str) -> str:
     """A state in one word."""
-    return _WORDS.get(state, state.capitalize())
+    return str(_WORDS.get(state, state.capitalize()))
 
 
 def state_glyph(state: str) -> str:
@@ -51,16 +53,16 @@ def format_duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 0.001:
-        return "< 1 ms"
+        return _("< 1 ms")
     if seconds < 0.1:
-        return f"{seconds * 1000:.0f} ms"
+        return _("%(number)s ms") % {"number": f"{seconds * 1000:.0f}"}
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return _("%(number)s s") % {"number": format_number(seconds, 1)}
     minutes, rest = divmod(int(seconds), 60)
     if minutes < 60:
-        return f"{minutes} m {rest:02} s"
+        return _("%(minutes)s m %(seconds)s s") % {"minutes": minutes, "seconds": f"{rest:02}"}
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} m"
+    return _("%(hours)s h %(minutes)s m") % {"hours": hours, "minutes": f"{minutes:02}"}
 
 
 def format_elapsed(start: dt.datetime | None, end: dt.datetime | None) -> str:
@@ -71,48 +73,59 @@ def format_elapsed(start: dt.datetime | None, end: dt.datetime | None) -> str:
 def format_ago(moment: dt.datetime | None, now: dt.datetime) -> str:
     """`8 s ago` up to a day, then the date."""
     if moment is None:
-        return "Never"
-    seconds = (now - moment).total_seconds()
+        return _("Never")
+    seconds = max(0, int((now - moment).total_seconds()))
     if seconds < 60:
-        return f"{max(0, int(seconds))} s ago"
+        return _("%(number)s s ago") % {"number": seconds}
     if seconds < 3600:
-        return f"{int(seconds // 60)} min ago"
+        return _("%(number)s min ago") % {"number": seconds // 60}
     if seconds < 86_400:
-        return f"{int(seconds // 3600)} h ago"
+        return _("%(number)s h ago") % {"number": seconds // 3600}
     return format_date(moment)
 
 
 def format_date(date: dt.date) -> str:
     """`30 Nov 2026`, the only date format of the screens."""
-    return f"{date:%-d %b %Y}"
+    return formats.date_format(date, pgettext("Django date format", "j M Y"))
+
+
+def format_day(date: dt.date) -> str:
+    """`30 Nov`."""
+    return formats.date_format(date, pgettext("Django date format", "j M"))
 
 
 def format_exact(moment: dt.datetime | None) -> str:
-    """Date, time and zone, for titles."""
-    return f"{moment:%Y-%m-%d %H:%M:%S %Z}" if moment else ""
+    """Date, time and zone in the active zone, for titles."""
+    return f"{_local(moment):%Y-%m-%d %H:%M:%S %Z}" if moment else ""
 
 
 def format_clock(moment: dt.datetime | None, now: dt.datetime) -> str:
     """`17:15:24` today, with the date before it on other days."""
     if moment is None:
         return ""
-    return f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{moment:%-d %b %H:%M}"
+    return f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{format_day(moment)} {moment:%H:%M}"
 
 
 def format_local(moment: dt.datetime) -> str:
     """`30 Nov 17:15:24` in the active zone, without the seconds when these are none."""
     here = timezone.localtime(moment)
-    return f"{here:%-d %b %H:%M:%S}" if here.second else f"{here:%-d %b %H:%M}"
+    return f"{format_day(here)} {here:%H:%M:%S}" if here.second else f"{format_day(here)} {here:%H:%M}"
 
 
 def format_dated(moment: dt.datetime | None) -> str:
     """`Mon 30 Nov 2026, 08:30`, in the moment's own zone."""
-    return f"{moment:%a} {format_date(moment)}, {moment:%H:%M}" if moment else ""
+    if not moment:
+        return ""
+    return formats.date_format(moment, pgettext("Django date format", "D j M Y")) + f", {moment:%H:%M}"
 
 
 def zone_name(moment: dt.datetime) -> str:
     """Name of the moment's zone at that moment: `CET`, or `+04`."""
     return f"{moment:%Z}"
+
+
+def _local(moment: dt.datetime) -> dt.datetime:
+    return moment if timezone.is_naive(moment) else timezone.localtime(moment)
 
 
 def short_id(identifier: Any) -> str:
@@ -135,7 +148,12 @@ def as_sentence(text: str, *, stop: str = ".") -> str:
 
 def format_count(number: int) -> str:
     """`12,345`."""
-    return f"{number:,}"
+    return format_number(number)
+
+
+def format_number(number: float | Decimal, digits: int = 0) -> str:
+    """A number with the active language's separators: `1,234.5`."""
+    return formats.number_format(f"{number:.{digits}f}", digits, use_l10n=True, force_grouping=True)
 
 
 def format_bytes(count: float) -> str:
@@ -143,25 +161,25 @@ def format_bytes(count: float) -> str:
     power = min(int(math.log(max(abs(count), 1), 1000)), 4)
     number = count / 1000**power
     digits = 0 if not power or abs(number) >= 100 else 1
-    return f"{number:.{digits}f} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
+    return f"{format_number(number, digits)} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
 def format_until(moment: dt.datetime | None, now: dt.datetime) -> str:
     """`in 8 min` up to a day, then the date; `now` once it is past."""
     if moment is None:
-        return "never"
+        return _("never")
     seconds = (moment - now).total_seconds()
     if seconds <= 0:
-        return "now"
+        return _("now")
     if seconds < 3600:
-        return f"in {math.ceil(seconds / 60)} min"
-    return f"in {math.ceil(seconds / 3600)} h" if seconds < 86_400 else format_date(moment)
+        return _("in %(number)s min") % {"number": math.ceil(seconds / 60)}
+    return _("in %(number)s h") % {"number": math.ceil(seconds / 3600)} if seconds < 86_400 else format_date(moment)
 
 
 def format_money(amount: Decimal) -> str:
     """`12.50`; small amounts with the digits that they need."""
     digits = 2 if amount >= 1 or not amount else 4 if amount >= Decimal("0.0001") else 8
-    return f"{amount:,.{digits}f}"
+    return format_number(amount, digits)
 
 
 def initials(name: str) -> str:
