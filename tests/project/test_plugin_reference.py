@@ -41,9 +41,9 @@ def keys(module):
     ("title", "names"),
     [
         ("The context of a call", keys(automate_connectors.context)),
-        ("A provider of language models", keys(automate_llm.providers.options)),
+        ("The options of a provider", keys(automate_llm.providers.options)),
         ("Requests", set(inspect.signature(HttpSession.request).parameters) - {"self"}),
-        ("Answers", {field.name for field in dataclasses.fields(HttpResponse)} | {"text", "json", "retry_after"}),
+        ("Responses", {field.name for field in dataclasses.fields(HttpResponse)} | {"text", "json", "retry_after"}),
         ("Fields", {kind.name for kind in FieldKind}),
     ],
 )
