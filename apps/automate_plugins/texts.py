@@ -37,8 +37,8 @@ def text(message: str, /, **values: Any) -> str:
     """Mark a text for translation. Values fill its placeholders: `text("No field %(name)s.", name=name)`.
 
     Values may be texts themselves. Whole numbers are grouped from 10,000 on: pass an identifier as a str. A text
-    without values is returned as it is. The extraction finds the call, so the message is a literal. Raises KeyError for a
-    placeholder without value.
+    without values is returned as it is. The extraction finds the call, so the message is a literal. Raises KeyError
+    for a placeholder without value.
     """
     return Text(message, values) if values else message
 

@@ -106,7 +106,52 @@ def account_links(request: HttpRequest) -> list[dict[str, Any]]:
     return links
 
 
-def _list_section(title: str, icon: str, model: type[models.Model], may: bool) -> dict[str, Any]:
-    """The admin's list of a model; empty where the project has none, as may be for people."""
-    page = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
-    return _sidebar_item(title, icon, page, may and admin_site().is_registered(model))
+def _allowed_pages(user: User) -> dict[str, bool]:
+    """Whether the person may open a page, by its view."""
+    administers, audits = can(user, "administer", SITE), can(user, "audit", SITE)
+    may_auth = audits or user.has_module_perms("auth")
+    by_model: dict[type[models.Model], bool] = {
+        Workflow: holds_anywhere(user, "view", Workflow),
+        ExecutionRun: holds_anywhere(user, "view", ExecutionRun),
+        Event: may_list_events(user),
+        Connection: holds_anywhere(user, "view", Connection),
+        StoredSecret: audits or holds_anywhere(user, "use", StoredSecret),
+        WebhookEndpoint: holds_anywhere(user, "view", WebhookEndpoint),
+        LLMUsage: can(user, "view", LLMUsage),
+        LLMBudget: administers,
+        AuditEntry: audits,
+        get_user_model(): may_auth,
+        Group: may_auth,
+    }
+    return {
+        overview_view_name(): by_model[Workflow],
+        "studio:gallery": can(user, "add", Workflow),
+        _TASKS: True,
+        "studio:retention": administers or audits,
+        "studio:notifications": administers or audits,
+        "studio:plugin_list": administers,
+        **{_list_view(model): may and admin_site().is_registered(model) for model, may in by_model.items()},
+    }
+
+
+def _list_page(title: str, icon: str, model: type[models.Model]) -> _Page:
+    """The admin's list of a model."""
+    return _Page(title, icon, _list_view(model), model)
+
+
+def _list_view(model: type[models.Model]) -> str:
+    return f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
+
+
+def _is_registered(page: _Page) -> bool:
+    """Whether the admin has the page: a project may have no list of people."""
+    return page.model is None or admin_site().is_registered(page.model)
+
+
+def _sidebar_item(page: _Page, badge: dict[str, str]) -> dict[str, Any]:
+    """A link to a page."""
+    return {"title": page.title, "icon": page.icon, "link": reverse(page.view), **badge}
+
+
+def _task_badge(count: str) -> dict[str, str]:
+    return {"badge": count} if count else {}

@@ -139,7 +139,7 @@ def permission_word(name: str) -> str:
 
 
 def as_sentence(text: str, *, stop: str = ".") -> str:
-    """A reason in the person's language, with a full stop, and a capital unless it begins with a name (`steps.look`)."""
+    """A reason in their language, with a full stop, and a capital unless it begins with a name: `steps.look`."""
     text = translated(text)
     first = text.partition(" ")[0].rstrip(",.:;!?")
     begin = text[:1].upper() if first.replace("'", "").replace("-", "").isalpha() else text[:1]
