@@ -151,9 +151,9 @@ def test_a_hostile_example_is_chosen_and_never_executes(opened, faults, shot):
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     page.get_by_role("button", name="Insert data").first.click()
     page.get_by_role("button", name="Change", exact=True).click()
-    example = page.get_by_role("textbox", name="An example of your own")
+    example = page.get_by_role("textbox", name="Custom payload (JSON)")
     example.fill("{")
-    page.get_by_role("button", name="Use this example").click()
+    page.get_by_role("button", name="Use this payload").click()
     expect(page.get_by_role("alert").filter(has_text="This is no JSON")).to_be_visible()
     hostile = {
         "title": "<script>window.hacked = 1</script>",
@@ -161,7 +161,7 @@ def test_a_hostile_example_is_chosen_and_never_executes(opened, faults, shot):
         "list": [{"{{ 7 * 7 }}": "javascript:window.hacked = 4"}],
     }
     example.fill(json.dumps(hostile))
-    page.get_by_role("button", name="Use this example").click()
+    page.get_by_role("button", name="Use this payload").click()
     expect(page.get_by_role("treeitem", name="title, <script>")).to_be_visible()
     shot(page, "builder-data-hostile")
     assert violations(page) == [], "axe finds nothing in the picker and the tokens"

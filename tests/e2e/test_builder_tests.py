@@ -35,8 +35,8 @@ def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, 
     result, start = page.locator("#test-result"), page.locator("#test-start")
     expect(result).to_contain_text("Not tested yet")
     page.get_by_text("Test data").click()
-    page.get_by_label("Or a payload of your own, as JSON").fill('{"title": "' + HOSTILE.replace('"', '\\"') + '"}')
-    page.get_by_label("What", exact=True).select_option("Up to here")
+    page.get_by_label("Custom payload (JSON)").fill('{"title": "' + HOSTILE.replace('"', '\\"') + '"}')
+    page.get_by_label("Test scope").select_option("Up to this step")
     page.locator("#inspector-name").focus()
     page.keyboard.press("Control+Enter")
     expect(result).to_contain_text("Test passed")
@@ -47,16 +47,18 @@ def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, 
     assert page.evaluate("window.hacked") is None and ExecutionRun.objects.count() == 1
     shot(page, "builder-test-dry")
 
-    page.get_by_text("For real").click()
+    page.get_by_text("Real run").click()
     start.click()
-    expect(page.get_by_role("alertdialog", name="Run for real?")).to_contain_text("Tell somebody: Email, send an email")
+    expect(page.get_by_role("alertdialog", name="Start a real run?")).to_contain_text(
+        "Tell somebody: Email, send an email"
+    )
     shot(page, "builder-test-confirm")
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("alertdialog")).to_have_count(0)
     assert ExecutionRun.objects.count() == 1, "nothing is run before it is confirmed"
 
     result.get_by_text("Mock", exact=True).click()
-    page.get_by_label("Output that tests use in its place, as JSON").fill('{"to": ["mock"]}')
+    page.get_by_label("Output to use instead of running the step (JSON)").fill('{"to": ["mock"]}')
     page.get_by_role("button", name="Use as mock").click()
     expect(page.locator("#card-tell .da-badge")).to_have_text("Mocked")
     assert StepSample.objects.get().output == {"to": ["mock"]}
@@ -101,11 +103,11 @@ def test_the_outcome_of_an_approval_is_chosen_for_a_test(workflow, signed_in, si
     expect(outcome).to_have_value("rejected")
     expect(amount).to_have_value("250")
     shot(page, "builder-test-approval-decided")
-    page.get_by_title("Really does it").click()
+    page.get_by_title("Performs every step after you confirm.").click()
     page.locator("#test-start").click()
-    confirm = page.get_by_role("alertdialog", name="Run for real?")
+    confirm = page.get_by_role("alertdialog", name="Start a real run?")
     expect(confirm).to_contain_text("Refund the order: Rejected, without asking the approvers.")
-    confirm.get_by_role("button", name="Run for real").click()
+    confirm.get_by_role("button", name="Start real run").click()
     expect(confirm).to_have_count(0)
     wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 2)
     assert not Wait.objects.exists()

@@ -113,7 +113,7 @@ def test_others_are_seen_also_on_a_phone(builder, triage, site, new_context, col
     expect(card(theirs, "route-set")).to_have_class("da-step chosen")
     expect(theirs.locator("#inspector-name")).to_be_visible()
     shot(theirs, "canvas-phone-panel")
-    theirs.get_by_role("button", name="Close the panel").tap()
+    theirs.get_by_role("button", name="Close panel").tap()
     expect(theirs.locator("#inspector-name")).to_have_count(0)
     theirs.locator("#card-route-set").tap()
     expect(theirs.locator("#inspector-name")).to_have_text("Set values")

@@ -31,7 +31,7 @@ def test_rows_in_a_browser(opened, faults, shot):
     page = opened
     bug = page.locator("#condition-route-bug")
     expect(bug.get_by_text("Title is bug").first).to_be_visible()
-    expect(bug.get_by_text("Holds", exact=True)).to_be_visible()
+    expect(bug.get_by_text("True", exact=True)).to_be_visible()
     bug.get_by_role("button", name="Add row").click()
     second = bug.get_by_role("group", name="Row 2")
     expect(second.get_by_label("Field")).to_be_focused()
@@ -49,9 +49,9 @@ def test_rows_in_a_browser(opened, faults, shot):
     page.keyboard.press("Tab")
     both = [{"==": [{"var": "steps.look.output.title"}, "bug"]}, {">=": [{"var": "event.payload.count"}, 5]}]
     wait_for(lambda: rule() == {"and": both})
-    expect(bug.get_by_text("Does not hold", exact=True)).to_be_visible()
-    bug.get_by_label("How many have to hold").select_option(label="Any of these holds")
-    expect(bug.get_by_text("Holds", exact=True)).to_be_visible()
+    expect(bug.get_by_text("False", exact=True)).to_be_visible()
+    bug.get_by_label("Match all or any rows").select_option(label="Any is true")
+    expect(bug.get_by_text("True", exact=True)).to_be_visible()
     assert rule() == {"or": both}
     expect(page.locator("#saved")).to_have_text("Saved")
     bug.locator("summary").first.click()
@@ -73,7 +73,7 @@ def test_rows_in_a_browser(opened, faults, shot):
     page.locator("#undo").click()
     page.locator("#undo").click()
     wait_for(lambda: rule() == {"and": both})
-    expect(bug.get_by_text("Does not hold", exact=True)).to_be_visible()
+    expect(bug.get_by_text("False", exact=True)).to_be_visible()
     assert faults(page) == []
 
 

@@ -89,7 +89,7 @@ def test_a_second_place_a_sum_and_functions(opened, faults, shot):
     # a sum outside the braces is told, and becomes one expression
     page.get_by_role("button", name="Edit as formula").click()
     page.locator("textarea[name='inputs.message']").fill("{{ event.payload.number }} * 2")
-    expect(page.locator("#preview-field-inputs-message")).to_contain_text("This makes a text")
+    expect(page.locator("#preview-field-inputs-message")).to_contain_text("The result is text")
     expect(page.locator("#field-inputs-message-why")).to_contain_text("This sum makes a text")
     shot(page, "expressions-sum")
     page.get_by_role("button", name="Use as number").click()

@@ -105,7 +105,7 @@ def test_rows_expressions_and_values_of_ones_own(opened, faults, shot):
     wait_for(lambda: Step.objects.get(key="approve").settings.get("groups") == ["Builders"])
     page.locator("#card-ask").click()
     expect(page.locator("#inspector-name")).to_have_text("Ask")
-    page.get_by_role("tab", name="Set up").click()
+    page.get_by_role("tab", name="Setup").click()
     page.get_by_role("button", name="New", exact=True).click()
     dialog = page.get_by_role("dialog", name="New connection")
     expect(dialog.get_by_label("Name (required)", exact=True)).to_be_focused()

@@ -54,7 +54,7 @@ def test_any_action_is_called_with_json_inputs(signed_in, site, workflow, delive
     card.click()
     action = page.locator("#field-action")
     expect(action).to_have_value("execute")
-    expect(page.get_by_role("button", name="Add a value")).to_have_count(0)
+    expect(page.get_by_role("button", name="Add value")).to_have_count(0)
 
     # its name stays until there is another one
     action.fill("")

@@ -43,7 +43,7 @@ def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
     page.keyboard.type("A bug")
     page.keyboard.press("Tab")
     expect(page.locator("#saved")).to_have_text("Saved")
-    press(page, page.get_by_role("button", name="Actions of this step"))
+    press(page, page.get_by_role("button", name="Step actions"))
     arrow_to(page, page.get_by_role("menuitem", name="Wrap in Branch"))
     page.keyboard.press("Enter")
     expect(page.locator("#card-branch")).to_be_visible()
@@ -53,7 +53,7 @@ def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
     page.keyboard.press("ArrowDown")
     expect(page.locator("#card-branch")).to_be_focused()
     page.keyboard.press("Enter")
-    press(page, page.get_by_role("button", name="Add a condition").first)
+    press(page, page.get_by_role("button", name="Add condition").first)
     row = page.get_by_role("group", name="Row 1")
     write(page, row.get_by_label("Field"), "event.payload.kind")
     write(page, row.get_by_label("Value"), "bug")
@@ -66,7 +66,7 @@ def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
     # tried
     press(page, page.locator("#test-whole"))
     press(page, page.get_by_text("Test data"))
-    write(page, page.get_by_label("Or a payload of your own, as JSON"), '{"kind": "bug"}')
+    write(page, page.get_by_label("Custom payload (JSON)"), '{"kind": "bug"}')
     page.keyboard.press("Control+Enter")
     expect(page.locator("#test-result")).to_contain_text("Test passed")
 

@@ -91,7 +91,7 @@ def test_what_was_emptied_takes_a_new_value(opened, faults):
     # a number that is there is replaced by what is typed
     page.get_by_role("textbox", name="Name of the new value").fill("amount")
     page.get_by_label("Type of the new value").select_option("Number")
-    page.get_by_role("button", name="Add a value").click()
+    page.get_by_role("button", name="Add value").click()
     expect(page.get_by_role("textbox", name="amount", exact=True)).to_be_focused()
     page.keyboard.type("1500")
     stored("values", "amount", 1500)

@@ -213,7 +213,7 @@ def test_search_finds_names_and_values(builder, ran):
     hits = builder.rows("last", q="late")
     assert hits["labels[1].name, late, text"]["data-insert"] == "{{ event.payload.labels[1].name }}"
     assert builder.groups("last", q="look")[:1] == ["1. Look"]
-    assert "Nothing is called “zebra” or holds it" in builder.data("last", q="zebra").text
+    assert "No data matches “zebra”" in builder.data("last", q="zebra").text
     assert len(builder.rows("last", q="a")) <= 60
 
 
@@ -252,12 +252,12 @@ steps:
 
 def test_a_preview_shows_the_value_its_type_and_what_is_wrong(builder, ran, workflow, sign_in, owner):
     said = builder.preview("last", "inputs.found", "No. {{ event.payload.number }}: {{ steps.look.output.title }}")
-    assert said.endswith("No. 2381 : bug") and "text, with the newest event" in said
+    assert said.endswith("No. 2381 : bug") and "text · newest event" in said
     marked = builder.client.post(
         builder.url("builder_preview", "last"), {"name": "x", "text": "No. {{ event.payload.number }}"}
     ).content.decode()
     assert re.search(r"No\. <mark\s*>2381</mark>", re.sub(r"\s+", " ", marked))
-    assert "a number, with" in builder.preview("last", "inputs.found", "{{ event.payload.number }}")
+    assert "a number ·" in builder.preview("last", "inputs.found", "{{ event.payload.number }}")
     assert "did you mean 'title'?" in builder.preview("last", "inputs.found", "{{ event.payload.titel }}")
     assert "line 2: event.payload.no does not exist" in builder.preview(
         "last", "inputs.found", "a\n{{ event.payload.no }}"
@@ -299,7 +299,9 @@ def test_a_text_in_a_number_s_place_is_said_and_made_a_number(builder, ran):
     def said(text, drawn="number"):
         values = {"name": "inputs.found", "text": text, "drawn": drawn}
         page = Page(builder.client.post(builder.url("builder_preview", "last"), values))
-        return "This gives a text" in page.text, [found["data-use"] for _, found in page.tags if "data-use" in found]
+        return "The result is text, not a number" in page.text, [
+            found["data-use"] for _, found in page.tags if "data-use" in found
+        ]
 
     assert said("{{ event.payload.title }}") == (True, ["{{ (event.payload.title) | to_number }}"])
     assert said("No {{ event.payload.number }}") == (True, [])

@@ -162,7 +162,7 @@ def test_pin_mock_and_delete(tester, drain):
     tester.test("look", payload=PAYLOAD)
     drain()
     run = ExecutionRun.objects.get()
-    assert "Unpin" in Page(tester.keep("look", "pin", run=run.pk)).text
+    assert "Remove sample" in Page(tester.keep("look", "pin", run=run.pk)).text
     assert StepSample.objects.get().output == {"title": "Ops"}
     assert {tester.keep("look", "mock", output=bad).status_code for bad in ("{", '"\\ud800"')} == {422}
     assert tester.keep("look", "mock", output='{"title": "Mocked"}').status_code == 200
@@ -227,7 +227,7 @@ def test_who_may_not(tester, sign_in, colleague, owner):
     assert theirs.test("look").status_code == 403 and theirs.test("look", "preview").status_code == 403
     tester.test("look", payload=PAYLOAD)
     page = theirs.result("look")
-    assert "permission to view payloads" in page.text and "Ops" not in page.text
+    assert "View payloads permission" in page.text and "Ops" not in page.text
     other = came_to("other", type="issues", payload={"s": 1}, trace_id="0" * 32)
     assert tester.test("look", event=other.pk).status_code == 422, "an event that is not this workflow's"
 

@@ -249,7 +249,7 @@ def test_rows_and_groups_come_and_go(builder):
 def test_json_is_the_experts_view(builder):
     rule = {"any": [{"var": "event.payload.labels"}, {"==": [{"var": ""}, "bug"]}]}
     page = Page(send(builder, "route", arm="bug", json=json.dumps(rule)))
-    assert arm() == rule and "not made of rows" in page.text and "No problems" in page.text
+    assert arm() == rule and "cannot be shown as rows" in page.text and "No problems" in page.text
     assert form_of(page, "condition-route-bug") == {}
     answer = send(builder, "route", arm="bug", json="{nope")
     assert answer.status_code == 422 and "no JSON" in answer.content.decode() and arm() == rule
@@ -261,7 +261,7 @@ def test_json_is_the_experts_view(builder):
 
 def test_a_filter_and_the_end_of_a_loop(workflow, sign_in, owner):
     builder = Builder(sign_in(owner), workflow(LOOPING))
-    assert "not made of rows" in builder.panel("~trigger").text
+    assert "cannot be shown as rows" in builder.panel("~trigger").text
     answer = send(builder, "~trigger", trigger="webhook", json="")
     assert answer.status_code == 200 and Trigger.objects.get().filter is None
     assert "Always: every event passes" in builder.panel("~trigger").text
@@ -292,15 +292,15 @@ def test_the_newest_event_says_what_a_filter_comes_to(builder, deliver):
     deliver({"n": 1, "labels": [{"name": "bug"}], "odd.key": 1})
     deliver({"n": 9}, event="push")
     page = builder.panel("~trigger")
-    assert "Does not hold" in page.text and "N is 2 was 1" in " ".join(page.text.split())
+    assert "False" in page.text and "N is 2 was 1" in " ".join(page.text.split())
     options = {attributes["data-value"] for _, attributes in page.tags if attributes.get("role") == "option"}
     assert {"event.payload.labels", "event.payload.labels.0.name", "event.payload.n"} <= options
     assert not any("odd" in str(option) for option in options)
     rule = {"or": [{"==": [{"var": "event.payload.n"}, 2]}, {"starts_with": [{"var": "event.type"}, "iss"]}]}
     page = Page(send(builder, "~trigger", trigger="webhook", json=json.dumps(rule)))
     said = " ".join(page.text.split())
-    assert "Holds for the newest event, webhook:github issues" in said
-    assert 'Any of these Does not hold: N is 2 was 1 Holds: Type starts with iss was "issues"' in said
+    assert "True Sample: newest event, webhook:github issues" in said
+    assert 'Any of these False: N is 2 was 1 True: Type starts with iss was "issues"' in said
 
 
 def test_the_newest_run_says_what_a_route_comes_to(builder, deliver, drain):
@@ -308,7 +308,7 @@ def test_the_newest_run_says_what_a_route_comes_to(builder, deliver, drain):
     drain()
     page = builder.panel("route")
     said = " ".join(page.text.split())
-    assert "Holds for the newest event, webhook:github issues and its run" in said and 'Title is bug was "bug"' in said
+    assert "True Sample: newest event and run, webhook:github issues" in said and 'Title is bug was "bug"' in said
     options = {attributes["data-value"] for _, attributes in page.tags if attributes.get("role") == "option"}
     assert "steps.look.output.title" in options
 
@@ -360,7 +360,7 @@ def test_an_example_of_ones_own_has_no_time(builder):
     assert builder.client.post(builder.url("builder_sample"), example).status_code == 200
     send(builder, "route", arm="bug", **{"join": "and", "0.field": "event.payload.title", "0.operator": "exists"})
     text = builder.panel("route").text
-    assert "for your edited example" in text and "Never" not in text
+    assert "Sample: custom payload" in text and "Never" not in text
 
 
 def test_another_ones_change_is_shown_first(builder):

@@ -171,7 +171,7 @@ def test_the_next_delivery_is_caught_and_shown_as_the_sample(builder, deliver, s
     page = Page(answer := catch(builder, "webhook", mark))
     assert "event.payload.issue.title" in page.text and "Would start this workflow" in page.text
     assert "<script>" not in answer.content.decode() and "\u202e" not in page.text
-    assert "Holds" in page.text and "the chosen event" in page.text, "the condition is tried on it, not on a later one"
+    assert "True" in page.text and "chosen event" in page.text, "the condition is tried on it, not on a later one"
     mark = wait(builder, "webhook")["X-After"]
     deliver({"action": "opened"}, event="push")
     page = Page(catch(builder, "webhook", mark))

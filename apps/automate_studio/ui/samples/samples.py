@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db.models import F, Func, IntegerField, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
@@ -45,10 +46,11 @@ EXAMPLE_ERROR: Mapping[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A scope with sample values. `source` describes its source; `at` is its time."""
+    """A scope with sample values. `source` describes its source, `source_with_run` with outputs; `at` is its time."""
 
     scope: dict[str, Any] = field(default_factory=dict)
     source: str = ""
+    source_with_run: str = ""
     at: dt.datetime | None = None
 
 
@@ -67,7 +69,7 @@ def sample_for_trigger(state: DraftState, key: str, person: Person) -> Sample | 
     chosen = chosen_sample(person, state.workflow)
     events = trigger_events([found], state.workflow)
     event = (events.filter(pk=chosen.event).first() if chosen.event else None) or newest_event(found, state.workflow)
-    sample = _event_sample(event, "the newest event" if event and event.pk != chosen.event else "the chosen event")
+    sample = _event_sample(event, is_chosen=event is not None and event.pk == chosen.event)
     if sample or chosen.edited is not None:
         payload_views.record_view(person, "workflow.sample_viewed", state.workflow)
     return _edited_sample(chosen.edited, sample) if chosen.edited is not None else sample
@@ -80,9 +82,9 @@ def sample_for_step(state: DraftState, node: StepNode, person: Person) -> Sample
         return WithheldSample()
     chosen = chosen_sample(person, workflow)
     run, event, is_chosen = _sample_source(state, person, chosen)
-    sample = _event_sample(event, "the chosen event" if is_chosen else "the newest event")
+    sample = _event_sample(event, is_chosen=is_chosen)
     if sample is None and run is not None:
-        sample = Sample(scope={"event": {}}, source="the newest run", at=run.created_at)
+        sample = Sample(scope={"event": {}}, source=_("newest run"), at=run.created_at)
     if chosen.edited is not None:
         sample = _edited_sample(chosen.edited, sample)
     if sample is None:
@@ -154,7 +156,9 @@ def _add_run(sample: Sample, definition: Definition, run: ExecutionRun | None, s
     waits = [step.key for _, step in walk(definition.steps) if isinstance(step, WaitStep) and step.callback]
     callbacks = dict.fromkeys(waits, "https://example.com/the-address-to-call")
     scope = {**sample.scope, "steps": steps, "vars": variables, "run": ids, "callbacks": callbacks}
-    return Sample(scope=scope, source=f"{sample.source} and its run" if steps else sample.source, at=sample.at)
+    return replace(
+        sample, scope=scope, source=sample.source_with_run if steps and sample.source_with_run else sample.source
+    )
 
 
 def _saved_variables(definition: Definition, steps: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,16 +194,25 @@ def _source_and_type(trigger: Trigger, workflow: Workflow) -> tuple[str, str]:
     return source or f"{trigger.__struct_config__.tag}:{workflow.slug}", kind
 
 
-def _event_sample(event: Event | None, what: str) -> Sample | None:
+def _event_sample(event: Event | None, *, is_chosen: bool) -> Sample | None:
     if event is None:
         return None
-    return Sample(scope={"event": event_scope(event)}, source=f"{what}, {event}", at=event.received_at)
+    if is_chosen:
+        source, source_with_run = _("chosen event, %(event)s"), _("chosen event and run, %(event)s")
+    else:
+        source, source_with_run = _("newest event, %(event)s"), _("newest event and run, %(event)s")
+    return Sample(
+        scope={"event": event_scope(event)},
+        source=source % {"event": event},
+        source_with_run=source_with_run % {"event": event},
+        at=event.received_at,
+    )
 
 
 def _edited_sample(payload: Any, base: Sample | None) -> Sample:
     """Sample with an edited payload in place of an event's."""
     event = {**event_scope(None), **(base.scope["event"] if base else {}), "payload": payload}
-    return Sample(scope={"event": event}, source="your edited example")
+    return Sample(scope={"event": event}, source=_("custom payload"), source_with_run=_("custom payload and run"))
 
 
 def chosen_sample(person: Person, workflow: Workflow) -> ChosenSample:
