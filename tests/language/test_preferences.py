@@ -119,3 +119,15 @@ def test_dates_numbers_and_durations_follow_the_language(language, expected):
 def test_exact_times_are_in_the_active_zone():
     with timezone.override("Asia/Tokyo"):
         assert formatting.format_exact(NOVEMBER) == "2026-12-01 01:15:24 JST"
+
+
+def test_scripts_have_the_pages_language(browser):
+    in_english = browser.get(reverse("studio:preferences")).text
+    assert "messages.de.js" not in in_english
+    choose(browser, language="de")
+    page = browser.get(reverse("studio:preferences")).text
+    address = reverse("studio:script_messages", args=["de"])
+    assert f'<script src="{address}"></script>' in page
+    assert page.index(address) < page.index("shared/page.js")
+    assert "django.gettext" in Client().get(address).text
+    assert Client().get(reverse("studio:script_messages", args=["xx"])).status_code == 200

@@ -148,6 +148,7 @@ def addresses(run, owner, endpoint, approval, bulk_action, view):
         "approval delegate": ("post", reverse("studio:approval_delegate", args=[approval.pk])),
         "approval reassign": ("post", reverse("studio:approval_reassign", args=[approval.pk])),
         "approvals hand over": ("post", reverse("studio:approvals_hand_over")),
+        "script messages": ("get", reverse("studio:script_messages", args=["de"])),
         "sign-in": ("get", reverse("studio:sign_in")),
         "sign-out": ("post", reverse("studio:sign_out")),
         "overview": ("get", reverse("studio:overview")),
@@ -194,6 +195,7 @@ def addresses(run, owner, endpoint, approval, bulk_action, view):
 MATRIX = {
     #                      owner colleague stranger nobody
     "workflow page": (200, 200, 404, 302),
+    "script messages": (200, 200, 200, 200),
     "preferences": (200, 200, 200, 302),
     "workflow file": (200, 200, 404, 302),
     "run page": (200, 200, 404, 302),

@@ -11,7 +11,9 @@ from django.middleware.csp import get_nonce
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
+from automate_governance.admin_site import reverse
 from automate_governance.texts import translated
 from automate_studio import navigation
 from automate_studio.ui import formatting
@@ -95,14 +97,19 @@ def ago(moment: dt.datetime | None) -> str:
 
 @register.simple_tag(takes_context=True)
 def script_import_map(context: template.Context) -> SafeString:
-    """The import map of the pages' modules, where the names of static files carry a hash. It stands before them."""
-    found = import_map()
+    """What stands before the pages' modules: their texts unless these are English, and the import map where the names
+    of static files carry a hash.
+    """
+    language, found = get_language() or "en", import_map()
+    messages = SafeString()
+    if language.partition("-")[0] != "en":
+        messages = format_html('<script src="{}"></script>', reverse("studio:script_messages", args=[language]))
     if not found:
-        return SafeString()
+        return messages
     request = context["request"]
     nonce = get_nonce(request)  # false until it is used
     if nonce is None:
         nonce = getattr(request, "csp_nonce", None)  # of django-csp
     attribute = "" if nonce is None else format_html(' nonce="{}"', nonce)
     text = json.dumps({"imports": found}).replace("<", "\\u003c")
-    return format_html('<script type="importmap"{}>{}</script>', attribute, SafeString(text))
+    return format_html('{}<script type="importmap"{}>{}</script>', messages, attribute, SafeString(text))
