@@ -104,12 +104,14 @@ def test_mistakes_of_runs_in_one_line(runs, arguments, reason):
 
 def test_a_workflow_is_paused_resumed_and_archived(runs, capsys):
     assert run(capsys, "automate_workflow", "pause", "one") == "one is paused\n"
-    assert "is paused" in refused("automate_workflow", "pause", "one")
+    assert "Its status is Paused" in refused("automate_workflow", "pause", "one")
     assert run(capsys, "automate_workflow", "resume", "one", "--backlog", "discard") == "one is active\n"
     assert run(capsys, "automate_workflow", "archive", "one") == "one is archived\n"
     assert run(capsys, "automate_workflow", "restore", "one") == "one is paused\n"
     assert "no workflow 'three'" in refused("automate_workflow", "pause", "three")
-    assert "may not publish" in refused("automate_workflow", "pause", "two", "--as", _stranger().username)
+    assert "needs the Publish or Operate permission" in refused(
+        "automate_workflow", "pause", "two", "--as", _stranger().username
+    )
 
 
 def _stranger():

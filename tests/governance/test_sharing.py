@@ -76,7 +76,7 @@ def test_nobody_grants_a_verb_that_they_lack(thing, sign_in, owner, colleague, s
     assert client.post(url("connection", thing), {"name": "stranger", "verb": "use"}).status_code == 303
     assert can(stranger, "use", thing)
     page = client.get(url("connection", thing)).content.decode()
-    assert "you may not yourself" in page
+    assert "you do not have this permission" in page
     assert not AuditEntry.objects.filter(changes__verbs__contains="delete").exists()
 
 
@@ -103,8 +103,8 @@ def test_sharing_takes_the_verb_share(thing, sign_in, colleague, stranger):
         ({"name": "colleague", "verb": "fly"}, "There is no &#x27;fly&#x27; here"),
         ({"name": "colleague", "verb": "add"}, "There is no &#x27;add&#x27; here"),
         ({"name": "colleague", "verb": "view_any"}, "There is no &#x27;view_any&#x27; here"),
-        ({"revoke": "user:99999", "verb": "view"}, "Nothing was granted to them"),
-        ({"revoke": "\0", "verb": "\0"}, "Nothing was granted to them"),
+        ({"revoke": "user:99999", "verb": "view"}, "This grant no longer exists"),
+        ({"revoke": "\0", "verb": "\0"}, "This grant no longer exists"),
         ({}, "no active person and no group"),
     ],
 )
@@ -164,7 +164,7 @@ def test_nobody_takes_away_a_verb_that_they_lack(thing, sign_in, owner, colleagu
     sharing.grant(thing, stranger, ["view", "use"], by=owner)
     client = sign_in(colleague)
     page = client.get(url("connection", thing)).content.decode()
-    assert "Take view away from stranger" in page and "Take use away from stranger" not in page
+    assert "Revoke view from stranger" in page and "Revoke use from stranger" not in page
     taken = {"revoke": f"user:{stranger.pk}", "verb": ["view", "use"]}
     assert client.post(url("connection", thing), taken).status_code == 403
     assert can(stranger, "use", thing) and can(stranger, "view", thing), "all or nothing"

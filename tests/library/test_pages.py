@@ -193,13 +193,13 @@ def test_a_file_becomes_a_draft(sign_in, owner):
     assert (made.slug, made.status, made.owner) == ("branching", "draft", owner)
     assert not WorkflowVersion.objects.exists()
     answer = client.post(reverse("studio:workflow_import"), {"text": BRANCHING}, follow=True)
-    assert "Imported as branching-2, since there is a workflow branching already." in Page(answer).text
+    assert "Imported as branching-2, because the workflow branching already exists." in Page(answer).text
 
 
 def test_faults_are_shown_at_their_lines(sign_in, owner):
     text = BRANCHING.replace("action: data.set", "action: data.sat").replace("steps.first.output", "steps.frist.output")
     page = Page(_import(sign_in(owner), text))
-    assert page.status == 422 and "Nothing was imported: 3 faults." in page.text
+    assert page.status == 422 and "Not imported: fix 3 errors." in page.text
     bad = [a["value"] for tag, a in page.tags if tag == "li" and a.get("class") == "faulty"]
     assert bad == [str(number) for number, line in enumerate(text.split("\n"), 1) if "sat" in line or "frist" in line]
     assert f"Line {bad[0]}: steps[0].action: data has no action 'sat'" in page.text

@@ -225,7 +225,7 @@ def test_a_person_starts_a_workflow(workflow, drain, sign_in, owner, colleague):
     done = Page(answer)
     assert done.ids["latest-runs"]["hx-swap-oob"] == "true"
     assert "Succeeded" in answer.content.decode().partition('id="latest-runs"')[2], "the list says what the line says"
-    assert f"run {str(run.pk)[-8:]}: succeeded" in done.text and "hx-get" not in done.ids["started"]
+    assert f"run {str(run.pk)[-8:]}. Status: Succeeded." in done.text and "hx-get" not in done.ids["started"]
     assert done.all(href=reverse("admin:automate_core_executionrun_change", args=[run.pk]))
     assert client.get(workflow_page, {"started": "x"}).status_code == 200
     assert sign_in(colleague).get(asks).status_code == 404
@@ -234,7 +234,7 @@ def test_a_person_starts_a_workflow(workflow, drain, sign_in, owner, colleague):
     manual.save(update_fields=["filter"])
     begun = client.post(url, {"form-amount": "8"}).headers["Location"]
     drain()
-    assert "It started nothing" in Page(client.get(begun)).text
+    assert "No run started" in Page(client.get(begun)).text
     assert (run.status, run.event.source, run.steps.get().output) == ("succeeded", "manual:by-hand", {"n": 7})
 
 
@@ -250,7 +250,7 @@ def test_a_workflow_of_a_webhook_is_run_by_hand_with_a_payload(workflow, deliver
     made = workflow(OF_EVENTS)
     client, url = sign_in(owner), reverse("studio:workflow_start", args=[made.pk])
     assert "payload" in Page(client.get(url)).ids
-    for text, why in (("{", "Line 1"), ("[1]", "The payload has to be a mapping")):
+    for text, why in (("{", "Line 1"), ("[1]", "The payload must be a JSON object")):
         refused = client.post(url, {"payload": text})
         assert refused.status_code == 422 and why in Page(refused).text and not ExecutionRun.objects.exists()
     deliver({"number": 41})
@@ -267,7 +267,7 @@ def test_a_workflow_of_a_webhook_is_run_by_hand_with_a_payload(workflow, deliver
 def test_a_draft_is_not_started(workflow, sign_in, owner):
     made = workflow(BY_HAND, publish=False)
     client, url = sign_in(owner), reverse("studio:workflow_start", args=[made.pk])
-    assert "Only a published workflow" in Page(client.get(url)).text
+    assert "You can only run a published workflow" in Page(client.get(url)).text
     assert "publish it first" in Page(client.post(url, {"form-amount": "7"}, follow=True)).text
 
 

@@ -70,7 +70,7 @@ def test_a_row_says_how_its_latest_runs_went(mine, owner):
     answer = mine.get()
     page = Page(answer)
     tracker = next(attributes["aria-label"] for attributes in page.all(role="img") if "aria-label" in attributes)
-    assert tracker == f"Last 20 runs, oldest first: {', '.join(['succeeded'] * 19 + ['failed'])}"
+    assert tracker == f"Last 20 runs, oldest first: {', '.join(['Succeeded'] * 19 + ['Failed'])}"
     text = text_of(answer)
     assert "Published v1" in text and "Webhook github, issues" in text and "95%" in text and "1 m 35 s" in text
     assert "billing eu +1" in text and "Counts <i>things</i>" in page.text and "1 min ago" in text
@@ -212,7 +212,7 @@ def test_many_are_paused_resumed_archived_and_restored(mine, owner):
     answer = mine.do("pause", alpha, beta, draft, sort="-name")
     assert answer.status_code == 200 and states() == {"Alpha": "paused", "Beta": "paused", "Draft": "draft"}
     said = text_of(answer)
-    assert "Paused 2 workflows." in said and "The workflow draft is draft, so it cannot be paused." in said
+    assert "Paused 2 workflows." in said and "Cannot pause the workflow draft. Its status is Draft." in said
     assert answer["HX-Push-Url"].endswith("?sort=-name")
     undo = Page(answer)
     assert undo.all(name="do", value="resume") and {tag["value"] for tag in undo.all(type="hidden", name="id")} == {
@@ -245,9 +245,7 @@ def test_each_is_asked_for_itself(mine, owner, colleague, stranger, sign_in):
     assert len(page.all(type="checkbox", name="id")) == 1 and page.all(name="id")[0]["value"] == str(alpha.pk)
     answer = theirs.do("pause", alpha, beta, gamma)
     assert states() == {"Alpha": "paused", "Beta": "active", "Gamma": "active"}
-    assert "Beta: you need the permission to operate or publish it." in text_of(answer) and "Gamma" not in text_of(
-        answer
-    )
+    assert "Beta: you need the Operate or Publish permission." in text_of(answer) and "Gamma" not in text_of(answer)
     assert theirs.do("archive", beta).status_code == 403
     assert theirs.do("archive", gamma).status_code == 404
     assert theirs.do("pause", alpha).status_code == 409
@@ -280,11 +278,11 @@ def test_one_is_archived_and_restored_on_its_page(workflow, sign_in, owner, deli
     answer = client.post(archive)
     assert (answer.status_code, answer["Location"]) == (303, page)
     shown = Page(client.get(page))
-    assert "Archived. No further runs start" in shown.text and shown.all(action=restore)
+    assert "Workflow archived. No new runs start" in shown.text and shown.all(action=restore)
     deliver({"title": "go"})
     drain()
     assert not ExecutionRun.objects.exists()
     client.post(archive)
-    assert "is archived, so it cannot be archived." in Page(client.get(page)).text
+    assert "Its status is Archived." in Page(client.get(page)).text
     client.post(restore)
-    assert "Restored. It is paused" in Page(client.get(page)).text
+    assert "Workflow restored. It is paused" in Page(client.get(page)).text

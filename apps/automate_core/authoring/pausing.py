@@ -11,6 +11,7 @@ from typing import Literal
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from automate_core.database import AutomateNow
 from automate_core.models import Wait, Workflow
@@ -20,11 +21,12 @@ from automate_core.runs.waits import resolution
 from automate_core.states import WaitStatus
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
+from automate_plugins import text
 
 BATCH = 100
 _OPERATED = {"paused", "resumed"}
 
-DISCARDED = ("discarded", "Not run: the workflow was paused, and what had come meanwhile was discarded.")
+DISCARDED = ("discarded", text("Cancelled: the runs that waited during a pause of the workflow were discarded."))
 
 _LEFT = """
 SELECT FROM automate_core_wait wait
@@ -123,11 +125,27 @@ def pausable(user: User, workflows: QuerySet[Workflow]) -> QuerySet[Workflow]:
 def _check(workflow: Workflow, by: Person, verb: str, usual: set[Workflow.Status]) -> None:
     if verb in _OPERATED:
         if not pausable(by, Workflow.objects.filter(pk=workflow.pk)).exists():
-            raise NotPermittedError(f"{by.get_username()} may not publish or operate the workflow {workflow.slug}")
+            raise NotPermittedError(
+                _("%(person)s needs the Publish or Operate permission for the workflow %(slug)s.")
+                % {"person": by.get_username(), "slug": workflow.slug}
+            )
     elif not can(by, "publish", workflow):
-        raise NotPermittedError(f"{by.get_username()} may not publish the workflow {workflow.slug}")
+        raise NotPermittedError(
+            _("%(person)s needs the Publish permission for the workflow %(slug)s.")
+            % {"person": by.get_username(), "slug": workflow.slug}
+        )
     if workflow.status not in usual:
-        raise WorkflowStateError(f"the workflow {workflow.slug} is {workflow.status}, so it cannot be {verb}")
+        raise WorkflowStateError(_state_problem(workflow, verb))
+
+
+def _state_problem(workflow: Workflow, verb: str) -> str:
+    problems = {
+        "paused": _("Cannot pause the workflow %(slug)s. Its status is %(status)s."),
+        "resumed": _("Cannot resume the workflow %(slug)s. Its status is %(status)s."),
+        "archived": _("Cannot archive the workflow %(slug)s. Its status is %(status)s."),
+        "restored": _("Cannot restore the workflow %(slug)s. Its status is %(status)s."),
+    }
+    return problems[verb] % {"slug": workflow.slug, "status": workflow.get_status_display()}
 
 
 @transaction.atomic

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import push_url
 
@@ -18,6 +19,8 @@ from automate_core.authoring import pausing
 from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, holds_anywhere, permitted
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.htmx import HtmxRequest
@@ -31,27 +34,46 @@ TEMPLATE = "automate_studio/workflows/list.html"
 
 @dataclass(frozen=True)
 class BulkVerb:
-    """An action on several workflows; `undo` is the opposite action, if any."""
+    """An action on several workflows; `undo` is the opposite action, if any.
+
+    `done` says what was changed, of a number of workflows and the name of the first.
+    """
 
     act: Callable[[Workflow, Person], Workflow]
-    done: str
+    done: Callable[[int, str], str]
+    more: str
     undo: str = ""
-    more: str = ""
-    permission: str = "publish"
+    forbidden: str = text("%(name)s: you need the Publish permission.")
 
 
-_OPERATE = "operate or publish"
+def _paused(count: int, name: str) -> str:
+    return ngettext("Paused %(name)s.", "Paused %(count)s workflows.", count) % {"name": name, "count": count}
+
+
+def _resumed(count: int, name: str) -> str:
+    return ngettext("Resumed %(name)s.", "Resumed %(count)s workflows.", count) % {"name": name, "count": count}
+
+
+def _archived(count: int, name: str) -> str:
+    return ngettext("Archived %(name)s.", "Archived %(count)s workflows.", count) % {"name": name, "count": count}
+
+
+def _restored(count: int, name: str) -> str:
+    return ngettext("Restored %(name)s.", "Restored %(count)s workflows.", count) % {"name": name, "count": count}
+
+
+PAUSED = text("Events are still accepted. New runs wait.")
+RUN_NOW = text("Runs that waited start now.")
+DISCARDED = text("Runs that waited are cancelled.")
+_OPERATE = text("%(name)s: you need the Operate or Publish permission.")
 _VERBS = {
-    "pause": BulkVerb(pausing.pause, "Paused", "resume", "Events are accepted, and new runs wait.", _OPERATE),
-    "resume": BulkVerb(pausing.resume, "Resumed", more="Runs that waited run now.", permission=_OPERATE),
+    "pause": BulkVerb(pausing.pause, _paused, PAUSED, undo="resume", forbidden=_OPERATE),
+    "resume": BulkVerb(pausing.resume, _resumed, RUN_NOW, forbidden=_OPERATE),
     "discard": BulkVerb(
-        lambda workflow, by: pausing.resume(workflow, by, "discard"),
-        "Resumed",
-        more="Runs that waited are cancelled.",
-        permission=_OPERATE,
+        lambda workflow, by: pausing.resume(workflow, by, "discard"), _resumed, DISCARDED, forbidden=_OPERATE
     ),
-    "archive": BulkVerb(pausing.archive, "Archived", more="They can be restored under Archived."),
-    "restore": BulkVerb(pausing.restore, "Restored", more="What was published is paused: resume it to let it run."),
+    "archive": BulkVerb(pausing.archive, _archived, text("You can restore them from the Archived tab.")),
+    "restore": BulkVerb(pausing.restore, _restored, text("Published workflows are paused. Resume them to run them.")),
 }
 
 
@@ -73,7 +95,7 @@ def workflow_list(request: HtmxRequest) -> HttpResponse:
     if request.htmx:
         return _list_response(request)
     found = workflow_page(request.user, request.GET, timezone.now())
-    return render_page(request, TEMPLATE, "Workflows", found=found)
+    return render_page(request, TEMPLATE, _("Workflows"), found=found)
 
 
 @require_POST
@@ -83,18 +105,17 @@ def workflows_manage(request: HttpRequest) -> HttpResponse:
     404 when this person may view none of them, 403 when they may manage none, 409 when nothing was changed.
     """
     verb = _VERBS.get(request.POST.get("do", ""))
-    keys = {key for text in request.POST.getlist("id") if (key := parse_number(text))}
+    keys = {key for posted in request.POST.getlist("id") if (key := parse_number(posted))}
     if verb is None or not keys or len(keys) > ON_A_PAGE:
-        return HttpResponse(
-            f"Choose what to do, and 1 to {ON_A_PAGE} workflows.", status=422, content_type="text/plain"
-        )
+        problem = _("Choose an action and 1 to %(most)s workflows.") % {"most": ON_A_PAGE}
+        return HttpResponse(problem, status=422, content_type="text/plain")
     known = list(permitted(request.user, "view", Workflow.objects.filter(pk__in=keys)).order_by("name", "pk"))
     if not known:
         raise Http404
     done, refused, forbidden = _apply_to_each(verb, known, current_person(request))
     if forbidden and not done and not refused:
         raise PermissionDenied
-    reasons = [*refused, *(f"{name}: you need the permission to {verb.permission} it." for name in forbidden)]
+    reasons = [*refused, *(translated(verb.forbidden) % {"name": name} for name in forbidden)]
     return _list_response(request, _bulk_outcome(verb, done, reasons), status=200 if done else 409)
 
 
@@ -114,9 +135,9 @@ def _apply_to_each(verb: BulkVerb, chosen: list[Workflow], by: Person) -> tuple[
 
 
 def _bulk_outcome(verb: BulkVerb, done: list[Workflow], refused: list[str]) -> BulkOutcome:
-    which = done[0].name if len(done) == 1 else f"{len(done)} workflows"
+    said = f"{verb.done(len(done), done[0].name)} {translated(verb.more)}" if done else _("No workflow was changed.")
     return BulkOutcome(
-        message=f"{verb.done} {which}. {verb.more}" if done else "Nothing was changed.",
+        message=said,
         refused=refused,
         undo=verb.undo,
         keys=[workflow.pk for workflow in done],
@@ -133,15 +154,24 @@ def _list_response(request: HttpRequest, outcome: BulkOutcome | None = None, *, 
 
 @require_POST
 def workflow_archive(request: HttpRequest, pk: int) -> HttpResponse:
-    return _apply_to_one(request, pk, pausing.archive, "Archived. No further runs start; those that have started end.")
+    said = _("Workflow archived. No new runs start; runs in progress finish.")
+    return _apply_to_one(request, pk, pausing.archive, lambda _workflow: said)
 
 
 @require_POST
 def workflow_restore(request: HttpRequest, pk: int) -> HttpResponse:
-    return _apply_to_one(request, pk, pausing.restore, "Restored. It is {}.")
+    return _apply_to_one(request, pk, pausing.restore, _restored_message)
 
 
-def _apply_to_one(request: HttpRequest, pk: int, act: Callable[[Workflow, Person], Any], said: str) -> HttpResponse:
+def _restored_message(workflow: Workflow) -> str:
+    if workflow.status == Workflow.Status.PAUSED:
+        return _("Workflow restored. It is paused: resume it to run it.")
+    return _("Workflow restored as a draft.")
+
+
+def _apply_to_one(
+    request: HttpRequest, pk: int, act: Callable[[Workflow, Person], Workflow], said: Callable[[Workflow], str]
+) -> HttpResponse:
     workflow = get_workflow_or_404(request, pk)
     try:
         moved = act(workflow, current_person(request))
@@ -150,6 +180,5 @@ def _apply_to_one(request: HttpRequest, pk: int, act: Callable[[Workflow, Person
     except pausing.WorkflowStateError as error:
         messages.error(request, as_sentence(str(error)))
     else:
-        where = "paused: resume it to let it run" if moved.status == Workflow.Status.PAUSED else "a draft"
-        messages.success(request, said.format(where))
+        messages.success(request, said(moved))
     return HttpResponseSeeOther(change_url(workflow))

@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from automate_core.authoring import workflows
@@ -20,6 +21,7 @@ from automate_core.definition.document import Definition, DefinitionError, Probl
 from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
+from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.request_params import current_person
 from automate_studio.ui.responses import HttpResponseSeeOther
@@ -28,7 +30,7 @@ from automate_studio.view_models.step_tree import START
 _MOST_FAULTS = 50
 _AROUND = 2  #: lines shown before and after one with a fault
 _LONGEST_LINE = 300
-_LONGEST_AGAIN = 200_000  #: characters of a file that are given back for mending
+_LONGEST_AGAIN = 200_000  #: characters of a file that are shown again for correction
 _LINE_BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
 _LINE = re.compile(r"line (\d+): ")
 
@@ -51,7 +53,7 @@ def new_workflow(request: HttpRequest) -> HttpResponse:
         return _render_page(request)
     name = request.POST.get("name", "").replace("\0", "").strip()
     if not 0 < len(name) <= 200:
-        error = "A name is needed." if not name else "A name has at most 200 characters."
+        error = _("Enter a name.") if not name else _("Enter a name of at most 200 characters.")
         return _render_page(request, name=name[:1_000], error=error)
     slug = slugify(name)[:90].replace("_", "-").strip("-")
     slug = re.sub(r"-{2,}", "-", slug) or "workflow"
@@ -74,9 +76,12 @@ def import_yaml(request: HttpRequest) -> HttpResponse:
         return _invalid_response(request, text, [_parse_problem(str(error))])
     except DefinitionError as error:
         return _invalid_response(request, text, error.problems)
-    said = f"Imported {workflow.slug} as a draft."
+    said = _("Imported %(slug)s as a draft.") % {"slug": workflow.slug}
     if workflow.slug != definition.slug:
-        said = f"Imported as {workflow.slug}, since there is a workflow {definition.slug} already."
+        said = _("Imported as %(slug)s, because the workflow %(taken)s already exists.") % {
+            "slug": workflow.slug,
+            "taken": definition.slug,
+        }
     messages.success(request, said)
     return HttpResponseSeeOther(reverse("studio:builder", args=[workflow.pk]))
 
@@ -92,14 +97,16 @@ def _posted_yaml(request: HttpRequest) -> str:
     if upload is None:
         text = request.POST.get("text", "")
         if not text.strip():
-            raise yaml_files.WorkflowFileError("choose a file, or paste its text")
+            raise yaml_files.WorkflowFileError(_("choose a file or paste YAML"))
         return text
     if (upload.size or 0) > yaml_files.MAX_BYTES:
-        raise yaml_files.WorkflowFileError(f"larger than {yaml_files.MAX_BYTES:,} bytes")
+        raise yaml_files.WorkflowFileError(
+            _("the file is larger than %(most)s bytes") % {"most": f"{yaml_files.MAX_BYTES:,}"}
+        )
     try:
         return bytes(upload.read()).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise yaml_files.WorkflowFileError("not UTF-8 text") from error
+        raise yaml_files.WorkflowFileError(_("the file is not UTF-8 text")) from error
 
 
 def _parse_problem(message: str) -> Problem:
@@ -122,7 +129,7 @@ def _invalid_response(request: HttpRequest, text: str, problems: list[Problem]) 
 
 def _problem_text(problem: Problem) -> str:
     where = f"{problem.path}: " if problem.path else ""
-    return f"{where}{problem.reason}"
+    return f"{where}{translated(problem.reason)}"
 
 
 def _faulty_lines(text: str, problems: Iterable[Problem]) -> Iterator[FileLine]:
@@ -143,5 +150,5 @@ def _render_page(request: HttpRequest, **context: Any) -> HttpResponse:
     """The page; 422 after a rejection."""
     status, templates = 422 if context else 200, list(files.installed_templates().values())
     return render_page(
-        request, "automate_studio/workflows/new.html", "New workflow", status=status, templates=templates, **context
+        request, "automate_studio/workflows/new.html", _("New workflow"), status=status, templates=templates, **context
     )

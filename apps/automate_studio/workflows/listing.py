@@ -12,15 +12,19 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Exists, Func, OuterRef, Q, QuerySet, TextField
+from django.utils.translation import gettext as _
 
 from automate_core.authoring import pausing
 from automate_core.authoring.drafts.parsing import parse_trigger
+from automate_core.definition.document import WebhookTrigger
 from automate_core.models import Trigger, Workflow
 from automate_core.queries.latest_runs import LATEST, SORT_ORDERS, read_latest_runs, sort_by_latest_runs
 from automate_governance.people.names import username_field
 from automate_governance.permissions import User, permitted
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.ui.describe import describe_trigger
-from automate_studio.ui.formatting import format_ago, format_duration
+from automate_studio.ui.formatting import format_ago, format_duration, state_word
 from automate_studio.ui.lists import FilterChoice, Query, Tab, query_string
 from automate_studio.ui.request_params import clean_text, parse_number
 from automate_studio.view_models.connector_tiles import connector_tiles
@@ -39,19 +43,19 @@ _BY_FIELD = {
 _FIRST = {"last": "-last", "p95": "-p95"}  #: newest and slowest first, before the other way round
 
 _KINDS = {
-    Trigger.Kind.WEBHOOK: "Webhook",
-    Trigger.Kind.SCHEDULE: "Schedule",
-    Trigger.Kind.MODEL: "Model change",
-    Trigger.Kind.MANUAL: "By hand",
-    Trigger.Kind.EVENT: "Event from code",
-    Trigger.Kind.RUN: "Another workflow",
+    Trigger.Kind.WEBHOOK.value: text("Webhook"),
+    Trigger.Kind.SCHEDULE.value: text("Schedule"),
+    Trigger.Kind.MODEL.value: text("Model change"),
+    Trigger.Kind.MANUAL.value: text("Manual"),
+    Trigger.Kind.EVENT.value: text("Event from code"),
+    Trigger.Kind.RUN.value: text("Another workflow"),
 }
 _TABS = {
-    "": "All",
-    Workflow.Status.ACTIVE.value: "Published",
-    Workflow.Status.DRAFT.value: "Drafts",
-    Workflow.Status.PAUSED.value: "Paused",
-    Workflow.Status.ARCHIVED.value: "Archived",
+    "": text("All"),
+    Workflow.Status.ACTIVE.value: text("Published"),
+    Workflow.Status.DRAFT.value: text("Drafts"),
+    Workflow.Status.PAUSED.value: text("Paused"),
+    Workflow.Status.ARCHIVED.value: text("Archived"),
 }
 
 
@@ -70,6 +74,11 @@ class WorkflowRow:
     last: str
     last_at: dt.datetime | None
     may_manage: bool
+
+    @property
+    def tracker_words(self) -> list[str]:
+        """The states of the tracker in words."""
+        return [state_word(state) for state in self.tracker]
 
     @property
     def gaps(self) -> range:
@@ -124,7 +133,12 @@ def workflow_page(user: User, query: Query, now: dt.datetime) -> WorkflowPage:
     return WorkflowPage(
         rows=_workflow_rows(rows, user, now),
         tabs=[
-            Tab(name=name, url=query_string({**kept, "show": key}), active=key == tab, count=f"{counts.get(key, 0):,}")
+            Tab(
+                name=translated(name),
+                url=query_string({**kept, "show": key}),
+                active=key == tab,
+                count=f"{counts.get(key, 0):,}",
+            )
             for key, name in _TABS.items()
         ],
         filters=_filter_choices(known, kept),
@@ -172,9 +186,9 @@ def _filter_choices(known: QuerySet[Workflow], kept: dict[str, str]) -> list[Fil
     each_tag = Func("tags", function="jsonb_array_elements_text", output_field=TextField())
     tags = known.order_by().annotate(each_tag=each_tag).values_list("each_tag", flat=True).distinct()
     return [
-        _filter_choice("trigger", "Trigger", kept, [(kind.value, name) for kind, name in _KINDS.items()]),
-        _filter_choice("owner", "Owner", kept, [(name, name) for name in owners]),
-        _filter_choice("tag", "Tag", kept, [(name, name) for name in sorted(tags[:MOST_CHOICES])]),
+        _filter_choice("trigger", _("Trigger"), kept, [(kind, translated(name)) for kind, name in _KINDS.items()]),
+        _filter_choice("owner", _("Owner"), kept, [(name, name) for name in owners]),
+        _filter_choice("tag", _("Tag"), kept, [(name, name) for name in sorted(tags[:MOST_CHOICES])]),
     ]
 
 
@@ -224,13 +238,13 @@ def _workflow_row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt
     return WorkflowRow(
         workflow=workflow,
         tiles=connector_tiles(workflow),
-        trigger="; ".join(_trigger_texts(workflow)) or "None",
+        trigger="; ".join(_trigger_texts(workflow)) or _("None"),
         tracker=[run.status for run in reversed(runs)],
         success=f"{good / len(ended) * 100:.1f}%".replace(".0%", "%") if ended else "",
         is_bad=good * 20 < len(ended) * 19,
         p95=format_duration(took[min(len(took) - 1, int(len(took) * 0.95))]) if took else "",
         last_state=runs[0].status if runs else "",
-        last=format_ago(last_at, now) if last_at else "Never",
+        last=format_ago(last_at, now) if last_at else _("Never"),
         last_at=last_at,
         may_manage=may_manage,
     )
@@ -238,5 +252,8 @@ def _workflow_row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt
 
 def _trigger_texts(workflow: Workflow) -> Iterator[str]:
     for row in workflow.triggers.all():
-        kind, which = describe_trigger(parse_trigger({"kind": row.kind, "key": row.key, **row.config}))
-        yield f"{kind} {which.removesuffix(', any event')}"
+        part = parse_trigger({"kind": row.kind, "key": row.key, **row.config})
+        kind, which = describe_trigger(part)
+        if isinstance(part, WebhookTrigger) and not part.event:
+            which = part.endpoint
+        yield f"{kind} {which}"

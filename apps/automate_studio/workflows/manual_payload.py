@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
 
 from automate_core.authoring.drafts import commands
 from automate_core.models import Workflow
@@ -13,11 +14,6 @@ from automate_governance.permissions import Person
 from automate_studio.ui.fields import FormFieldView, build_widget_field
 from automate_studio.ui.json.editor import parse_storable
 from automate_studio.ui.samples.samples import Sample, sample_for_trigger
-
-_HELP = {
-    True: "The payload of the newest event, or of the sample chosen in the builder. Change it as you need.",
-    False: "What an event would bring.",
-}
 
 MOST = 100_000  #: characters that the page shows of a sample
 
@@ -35,10 +31,15 @@ def example_payload(workflow: Workflow, person: Person) -> str:
 
 
 def payload_field(text: str, fault: str) -> FormFieldView:
-    """The field of a payload, with what is wrong with it."""
+    """The field of a payload, with its error."""
+    advice = (
+        _("Taken from the newest event, or from the sample chosen in the builder. Edit it as required.")
+        if text
+        else _("The data that an event would send.")
+    )
     attrs = {"rows": 8, "spellcheck": "false", "class": "mono", "placeholder": '{"amount": 12.5}'}
     return build_widget_field(
-        "payload", "Payload", forms.Textarea(attrs), text, mark="JSON, optional", help=_HELP[bool(text)], error=fault
+        "payload", _("Payload"), forms.Textarea(attrs), text, mark=_("JSON, optional"), help=advice, error=fault
     )
 
 
@@ -46,5 +47,5 @@ def parse_payload(text: str) -> dict[str, Any]:
     """The payload; empty for an empty text. Raises ValueError with advice."""
     value = parse_storable(text) if text.strip() else {}
     if not isinstance(value, dict):
-        raise ValueError('the payload has to be a mapping, such as {"amount": 12.5}')
+        raise ValueError(_('The payload must be a JSON object, for example {"amount": 12.5}.'))
     return value

@@ -5,18 +5,21 @@ from __future__ import annotations
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from automate_core.authoring import pausing
 from automate_core.definition import form_validation
 from automate_core.triggers import manual
 from automate_governance.permissions import can
+from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.forms import form_fields, posted_answers
 from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import current_person, get_workflow_or_404
 from automate_studio.ui.responses import HttpResponseSeeOther, try_action
+from automate_studio.workflows.actions import DISCARDED, PAUSED, RUN_NOW
 from automate_studio.workflows.manual_payload import example_payload, parse_payload, payload_field
 
 
@@ -43,7 +46,7 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
     return render_page(
         request,
         "automate_studio/workflows/start.html",
-        f"Run {workflow.name}",
+        _("Run %(name)s") % {"name": workflow.name},
         status=422 if errors or fault else 200,
         takes_any=takes_any,
         workflow=workflow,
@@ -56,7 +59,7 @@ def workflow_pause(request: HttpRequest, pk: int) -> HttpResponse:
     """Pause a workflow."""
     workflow = get_workflow_or_404(request, pk)
     if try_action(request, lambda: pausing.pause(workflow, current_person(request))):
-        messages.success(request, "Paused. Events are accepted, and new runs wait.")
+        messages.success(request, f"{_('Workflow paused.')} {translated(PAUSED)}")
     return HttpResponseSeeOther(change_url(workflow))
 
 
@@ -69,5 +72,5 @@ def workflow_resume(request: HttpRequest, pk: int) -> HttpResponse:
         request,
         lambda: pausing.resume(workflow, current_person(request), "discard" if discard else "run"),
     ):
-        messages.success(request, f"Resumed. Runs that waited are {'cancelled' if discard else 'run now'}.")
+        messages.success(request, f"{_('Workflow resumed.')} {translated(DISCARDED if discard else RUN_NOW)}")
     return HttpResponseSeeOther(change_url(workflow))

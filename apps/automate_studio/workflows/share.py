@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from automate_connectors.models import Connection
@@ -16,6 +17,8 @@ from automate_governance import sharing
 from automate_governance.admin_site import admin_site
 from automate_governance.governed import Governed
 from automate_governance.permissions import NotPermittedError, can, permitted
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import clean_text, current_person
@@ -24,15 +27,15 @@ from automate_studio.ui.responses import HttpResponseSeeOther
 KINDS: dict[str, type[Governed]] = {"connection": Connection, "webhook": WebhookEndpoint, "workflow": Workflow}
 
 _DOES: dict[str, str] = {
-    "view": "See it",
-    "view_payload": "See what its runs carry",
-    "use": "Let steps work through it",
-    "change": "Change it",
-    "run": "Start, cancel and repeat runs",
-    "operate": "Pause and resume it, reassign its approvals",
-    "publish": "Publish, pause and resume it",
-    "share": "Share it",
-    "delete": "Delete it",
+    "view": text("View"),
+    "view_payload": text("View payloads"),
+    "use": text("Use in workflow steps"),
+    "change": text("Change"),
+    "run": text("Run, and cancel and re-run its runs"),
+    "operate": text("Pause and resume, delegate approvals"),
+    "publish": text("Publish, pause and resume"),
+    "share": text("Share"),
+    "delete": text("Delete"),
 }
 
 
@@ -57,7 +60,7 @@ def share(request: HtmxRequest, kind: str, pk: int) -> HttpResponse:
     template = "automate_studio/workflows/share.html" + ("#panel" if by_htmx else "")
     site = admin_site()
     request.current_app = site.name
-    context = {"title": f"Share {obj}", **_share_context(request, obj, kind), "problem": problem}
+    context = {"title": _("Share %(name)s") % {"name": obj}, **_share_context(request, obj, kind), "problem": problem}
     frame = {} if by_htmx else site.each_context(request)
     return TemplateResponse(request, template, {**frame, **context}, status=422 if problem else 200)
 
@@ -74,7 +77,7 @@ def _get_object(request: HttpRequest, kind: str, pk: int) -> Governed:
 
 def _change_grants(request: HttpRequest, obj: Governed) -> None:
     """Grant or revoke. Raises SharingError."""
-    verbs = [text.replace("\0", "") for text in request.POST.getlist("verb")]
+    verbs = [verb.replace("\0", "") for verb in request.POST.getlist("verb")]
     if request.POST.get("revoke"):
         grantee = _parse_grantee(obj, request.POST["revoke"])
         sharing.revoke(obj, grantee, verbs, by=current_person(request))
@@ -87,12 +90,12 @@ def _change_grants(request: HttpRequest, obj: Governed) -> None:
         )
 
 
-def _parse_grantee(obj: Governed, text: str) -> sharing.Grantee:
+def _parse_grantee(obj: Governed, value: str) -> sharing.Grantee:
     """Person or group with a grant, from `user:3` or `group:4`."""
     for grant in sharing.list_grants(obj):
-        if text == f"{grant.kind}:{grant.grantee.pk}":
+        if value == f"{grant.kind}:{grant.grantee.pk}":
             return grant.grantee
-    raise sharing.SharingError("Nothing was granted to them any more.")
+    raise sharing.SharingError(_("This grant no longer exists."))
 
 
 def _share_context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, Any]:
@@ -102,7 +105,7 @@ def _share_context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, 
         "shared": obj,
         "kind": kind,
         "back": change_url(obj),
-        "verbs": [(name, _DOES[name], name in grantable) for name in sharing.verbs_of(type(obj))],
+        "verbs": [(name, translated(_DOES[name]), name in grantable) for name in sharing.verbs_of(type(obj))],
         "grants": sharing.list_grants(obj),
         "access": sharing.list_access(obj),
         "revocable": sharing.revocable(person, obj),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from automate_core.definition.document import Definition, ModelTrigger, ScheduleTrigger, Trigger, WebhookTrigger
 from automate_core.models import WebhookEndpoint
 from automate_core.triggers import schedules
@@ -40,20 +42,29 @@ def _trigger_row(part: Trigger, known: Mapping[str, WebhookEndpoint], timezone: 
         case WebhookTrigger() if part.endpoint in known:
             endpoint = known[part.endpoint]
             return TriggerRow(
-                text=part.event or "Any event",
+                text=part.event or _("Any event"),
                 url=endpoints.endpoint_url(endpoint),
                 scheme=SCHEMES[endpoint.scheme].name,
                 unsigned=endpoint.scheme == "unsigned",
             )
         case WebhookTrigger():
-            return TriggerRow(text=part.event or "Any event", url=f"Webhook {part.endpoint}")
+            return TriggerRow(
+                text=part.event or _("Any event"), url=_("Webhook %(endpoint)s") % {"endpoint": part.endpoint}
+            )
         case ScheduleTrigger():
             fires = [format_dated(moment) for moment in schedules.next_fire_times(part, timezone, n=3)]
             return TriggerRow(
-                text=f"Schedule {which}", url=f"Next {', '.join(fires)}", scheme=part.timezone or timezone
+                text=_("Schedule %(schedule)s") % {"schedule": which},
+                url=_("Next: %(times)s") % {"times": ", ".join(fires)},
+                scheme=part.timezone or timezone,
             )
         case ModelTrigger():
             modes = [entry.mode for entry in watched_models() if entry.label == part.model.lower()]
-            seen_by = f"Seen by {'the database' if modes == ['database'] else 'signal'}" if modes else "Not watched"
-            return TriggerRow(text=kind, url=which, scheme=seen_by)
+            return TriggerRow(text=kind, url=which, scheme=_watched_by(modes))
     return TriggerRow(text=kind, url=which)
+
+
+def _watched_by(modes: list[str]) -> str:
+    if not modes:
+        return _("Not watched")
+    return _("Watched by a database trigger") if modes == ["database"] else _("Watched by Django signals")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from automate_core.authoring import pausing, workflows
@@ -57,9 +58,8 @@ def workflow_file(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             definition = workflows.load_definition(workflow)
         except DefinitionError as error:
-            return HttpResponse(
-                f"The draft is not a whole workflow yet: {error}", status=409, content_type="text/plain"
-            )
+            said = _("The draft cannot be exported yet. Fix these errors first: %(errors)s") % {"errors": error}
+            return HttpResponse(said, status=409, content_type="text/plain")
     audit.record(request.user, "workflow.exported", workflow)
     name = f'attachment; filename="{workflow.slug}.yaml"'
     return HttpResponse(

@@ -394,7 +394,7 @@ def test_archived_events_start_nothing_until_it_is_restored_and_resumed(made, ow
     deliver({"title": "two"})
     drain()
     assert Wait.objects.get(kind="paused", status="open").run.event.payload == {"title": "two"}
-    with pytest.raises(pausing.WorkflowStateError, match="is paused, so it cannot be restored"):
+    with pytest.raises(pausing.WorkflowStateError, match="Cannot restore the workflow"):
         pausing.restore(made, owner)
     assert AuditEntry.objects.filter(verb="workflow.restored").count() == 1
     draft = Workflow.objects.create(name="D", slug="d", owner=owner, run_as=owner)
@@ -402,7 +402,7 @@ def test_archived_events_start_nothing_until_it_is_restored_and_resumed(made, ow
 
 
 def test_states_that_do_not_fit_and_people_who_may_not(made, owner, colleague):
-    with pytest.raises(pausing.WorkflowStateError, match="is active"):
+    with pytest.raises(pausing.WorkflowStateError, match="Its status is Active"):
         pausing.resume(made, owner)
     assign_perm("run_workflow", colleague, made)
     with pytest.raises(NotPermittedError):
