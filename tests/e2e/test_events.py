@@ -41,11 +41,11 @@ def test_a_push_of_a_tag_is_found_explained_and_replayed(
     rows = page.locator("#list tbody tr")
     expect(rows).to_have_count(2)
     well("events")
-    page.get_by_label("Text in the payload").press_sequentially("tags")
+    page.get_by_label("Text or JSON in the payload").press_sequentially("tags")
     page.keyboard.press("Enter")
     expect(rows).to_have_count(1)
     expect(page).to_have_url(re.compile("held=tags"))
-    page.get_by_role("link", name="Started nothing").click()
+    page.get_by_role("link", name="Started no run").click()
     expect(rows).to_have_count(1)
     rows.get_by_role("link").first.click()
     expect(page.get_by_text("No match")).to_be_visible()
@@ -82,6 +82,6 @@ def test_a_push_of_a_tag_is_found_explained_and_replayed(
     dialog.get_by_role("button", name="Replay").evaluate(
         "button => { button.click(); setTimeout(() => button.click(), 10); }"
     )
-    expect(page.get_by_text("Replayed as this event: 1 run started.")).to_be_visible()
+    expect(page.get_by_text("Replayed. 1 run started.")).to_be_visible()
     assert len(posted) == 1 and "/replay/" in posted[0], "a double click means it once"
     assert made.runs.count() == 2

@@ -85,7 +85,7 @@ def test_an_event_says_why_it_did_or_did_not_run(came, workflow, deliver, sign_i
     assert check in client.get(reverse("admin:automate_core_workflow_change", args=[made.pk])).content.decode()
     for asked in (str(tag.pk), tag.trace_id, tag.delivery_key):
         assert EventPage(client.get(check, {"event": asked})).explanations == ["refused"], asked
-    assert "There is no event 12345678" in EventPage(client.get(check, {"event": "12345678"})).text
+    assert "No event found for 12345678" in EventPage(client.get(check, {"event": "12345678"})).text
     assert str(tag.pk) in client.get(check).content.decode(), "its latest events are offered"
 
 
@@ -155,7 +155,7 @@ def test_what_was_let_go_is_told_as_such(came, sign_in, admin):
     client = sign_in(admin)
     told = EventPage(client.get(event_address(tag.pk)))
     assert told.explanations == ["unknown"] and "What it carried was let go when it was too old" in told.text
-    assert "not shown to you" not in told.text and "Its delivery key is still remembered." in told.text
+    assert "View payloads" not in told.text and "The delivery key is still known." in told.text
     assert client.post(reverse("studio:event_download", args=[tag.pk])).status_code == 404
     assert client.get(reverse("studio:event_value", args=[tag.pk])).status_code == 404
     replay = client.post(reverse("studio:event_replay", args=[tag.pk]), {"workflow": made.pk}, follow=True)
@@ -298,13 +298,13 @@ def test_a_replay_starts_what_was_chosen_and_points_back(came, workflow, drain, 
     second = workflow(OTHER.format("Second", "second", "{endpoint: github, event: push}"))
     client = sign_in(owner)
     dialog = EventPage(client.get(event_address(main.pk)))
-    assert "Will start Release notes v1" in dialog.text and "Second v1" in dialog.text
+    assert "Workflows to start Release notes v1" in dialog.text and "Second v1" in dialog.text
     replay = reverse("studio:event_replay", args=[main.pk])
     assert "Choose at least one" in EventPage(client.post(replay, follow=True)).text
     assert "does not take this event any more" in EventPage(client.post(replay, {"workflow": [999]}, follow=True)).text
     answer = EventPage(client.post(replay, {"workflow": [made.pk, made.pk, "x"]}, follow=True))
     again = Event.objects.get(replay_of=main.pk)
-    assert "Replayed as this event: 1 run started." in answer.text and "A replay of the event of" in answer.text
+    assert "Replayed. 1 run started." in answer.text and "Replay of the event from" in answer.text
     assert (again.payload, again.trace_id, again.delivery_key) == (main.payload, main.trace_id, None)
     drain()
     [first, run] = ExecutionRun.objects.filter(workflow=made).order_by("id")
@@ -406,7 +406,7 @@ def test_filters_search_and_pages(came, sign_in, owner, monkeypatch, settings):
 
     monkeypatch.setattr(event_search, "SLICES", (1, 1))
     looked = EventPage(client.get(INBOX, {"type": "push"}))
-    assert looked.events == [keys[1]] and "Looked at 2 events, as far as" in looked.text
+    assert looked.events == [keys[1]] and "Searched 2 events, back to" in looked.text
     further = next(
         a["href"] for _, a in looked.tags if "after=" in a.get("href", "") and a.get("class") == "da-btn tiny"
     )
@@ -415,10 +415,10 @@ def test_filters_search_and_pages(came, sign_in, owner, monkeypatch, settings):
     asleep = RawSQL("SELECT id FROM automate_core_event, pg_sleep(5)", [])
     monkeypatch.setattr(event_search, "_payload_contains", lambda text: Q(pk__in=asleep))
     slow = EventPage(client.get(INBOX, {"held": "x"}))
-    assert "longer than three seconds" in slow.text and not slow.events
+    assert "stopped after three seconds" in slow.text and not slow.events
     monkeypatch.setattr(EventAccess, "newest", lambda *_, **__: database.run(None, "SELECT pg_sleep(5)", {}))
     slow = EventPage(client.get(INBOX))
-    assert "longer than three seconds" in slow.text and not slow.events
+    assert "stopped after three seconds" in slow.text and not slow.events
     monkeypatch.undo()
     assert found(q=tag.trace_id) == [keys[1]], "the connection is well"
 
@@ -480,9 +480,9 @@ def test_refusals_are_counted_by_endpoint_reason_and_day(deliver, sign_in, owner
     )
     url = reverse("studio:event_refused")
     shown = EventPage(sign_in(owner).get(url))
-    assert "11 deliveries refused" in shown.text and "Compare the secret at the sender" in shown.text
+    assert "11 deliveries rejected" in shown.text and "Compare the secret at the sender" in shown.text
     assert "Ask the sender for valid JSON" in shown.text and "There is no endpoint at the address" not in shown.text
     days = next(a["aria-label"] for _, a in shown.tags if a.get("class") == "da-bars")
     assert days.endswith(": 3") and ": 7, " in days
     assert "There is no endpoint at the address" in EventPage(sign_in(admin).get(url)).text
-    assert "Nothing was refused" in EventPage(sign_in(stranger).get(url)).text
+    assert "No rejected deliveries" in EventPage(sign_in(stranger).get(url)).text

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from django.db import DataError, OperationalError
 from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from psycopg.errors import QueryCanceled
 
 from automate_core.events import access
@@ -23,6 +25,7 @@ from automate_core.queries.statement_timeout import bounded_queries
 from automate_core.states import JobStatus
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import User
+from automate_governance.texts import translated
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.lists import FilterChoice, KeysetPage, Query, Tab, keyset_links, query_string
 from automate_studio.ui.request_params import parse_uuid
@@ -32,7 +35,11 @@ RUNS_SHOWN = 3  #: of one event in the list
 RECENT = 500  #: of the newest events, the sources and types to choose from are taken
 MOST_CHOICES = 60
 
-_TABS = {"": "All events", "started": "Started a run", "nothing": "Started nothing"}
+_TABS = {
+    "": gettext_lazy("All events"),
+    "started": gettext_lazy("Started a run"),
+    "nothing": gettext_lazy("Started no run"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +81,13 @@ def event_tabs(kept: Mapping[str, str], *, of_refused: bool = False) -> list[Tab
     base = "" if not of_refused else reverse("admin:automate_core_event_changelist")
     shown = [
         Tab(
-            name=name,
+            name=str(name),
             url=base + query_string({**kept, "show": key}),
             active=not of_refused and key == kept.get("show", ""),
         )
         for key, name in _TABS.items()
     ]
-    return [*shown, Tab(name="Refused deliveries", url=reverse("studio:event_refused"), active=of_refused)]
+    return [*shown, Tab(name=_("Rejected deliveries"), url=reverse("studio:event_refused"), active=of_refused)]
 
 
 def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:
@@ -97,7 +104,7 @@ def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:
     except SearchError as unreadable:
         error = str(unreadable)
     except DataError:
-        error = "This cannot be looked for: it holds what no payload can, such as NUL."
+        error = _("This text contains characters that no payload can contain, such as NUL.")
     except (OperationalError, QueryCanceled) as late:
         if not isinstance(late, QueryCanceled) and not isinstance(late.__cause__, QueryCanceled):
             raise
@@ -170,7 +177,7 @@ def _filter_choices(reach: EventAccess, kept: dict[str, str]) -> list[FilterChoi
     keys = reach.newest(RECENT)
     seen = Event.objects.filter(has_id_among(keys), reach.condition() if reach.is_partial else Q()).order_by()
     pairs = sorted(set(seen.values_list("source", "type").distinct()[: 4 * MOST_CHOICES]))
-    sources = list(dict.fromkeys(origin for origin, _ in pairs))
+    sources = list(dict.fromkeys(origin for origin, _type in pairs))
     chosen = kept.get("source", "")
     types = list(dict.fromkeys(kind for origin, kind in pairs if kind and chosen in {"", origin}))
     return _with_selected(kept, sources[:MOST_CHOICES], sorted(types)[:MOST_CHOICES])
@@ -183,18 +190,18 @@ def _with_selected(kept: dict[str, str], sources: list[str], types: list[str]) -
     types = types if not kind or kind in types else [kind, *types]
     return [
         FilterChoice(
-            name="source", label="Source", value=present, options=[(each, _type_option(each)) for each in sources]
+            name="source", label=_("Source"), value=present, options=[(each, _type_option(each)) for each in sources]
         ),
-        FilterChoice(name="type", label="Type", value=kind, options=[(each, each) for each in types]),
+        FilterChoice(name="type", label=_("Type"), value=kind, options=[(each, each) for each in types]),
         FilterChoice(
             name="since",
-            label="Received",
+            label=_("Received"),
             value=kept.get("since", ""),
-            options=[(key, name) for key, (name, _) in SINCE.items()],
+            options=[(key, translated(name)) for key, (name, _span) in SINCE.items()],
         ),
     ]
 
 
 def _type_option(text: str) -> str:
     said = describe_source(text)
-    return f"{said.kind}, {said.name}" if said.name else said.kind
+    return _("%(kind)s, %(name)s") % {"kind": said.kind, "name": said.name} if said.name else said.kind

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from automate_core.authoring import match_explanation
 from automate_core.authoring.match_explanation import MatchOutcome, TriggerExplanation
 from automate_core.models import Event, Workflow
@@ -13,12 +16,12 @@ from automate_studio.view_models.condition_lines import ConditionLine, explanati
 from automate_studio.view_models.event_sources import KINDS
 
 _OUTCOME_TEXTS = {
-    MatchOutcome.STARTED: ("Started a run", "succeeded"),
-    MatchOutcome.MATCHES: ("Would match now", "waiting"),
-    MatchOutcome.REFUSED: ("No match", "skipped"),
-    MatchOutcome.OTHER_TYPE: ("Other type", "pending"),
-    MatchOutcome.UNPUBLISHED: ("Not published", "pending"),
-    MatchOutcome.UNKNOWN: ("Not told", "pending"),
+    MatchOutcome.STARTED: (gettext_lazy("Started a run"), "succeeded"),
+    MatchOutcome.MATCHES: (gettext_lazy("Matches now"), "waiting"),
+    MatchOutcome.REFUSED: (gettext_lazy("No match"), "skipped"),
+    MatchOutcome.OTHER_TYPE: (gettext_lazy("Other type"), "pending"),
+    MatchOutcome.UNPUBLISHED: (gettext_lazy("Not published"), "pending"),
+    MatchOutcome.UNKNOWN: (gettext_lazy("Unknown"), "pending"),
 }
 _OF_ITS_TYPE = {MatchOutcome.STARTED, MatchOutcome.MATCHES, MatchOutcome.REFUSED}
 
@@ -76,10 +79,10 @@ def build_match_explanation(event: Event, person: Person, workflow: Workflow | N
 def _workflow_match(match: TriggerExplanation, *, may_sample: bool) -> WorkflowMatch:
     said, state = _OUTCOME_TEXTS[match.outcome]
     kind = KINDS.get("app" if match.kind == "event" else match.kind, ("", ""))[0]
-    takes = match.takes or ("any type" if match.kind in {"webhook", "event"} else "")
+    takes = match.takes or (_("any type") if match.kind in {"webhook", "event"} else "")
     return WorkflowMatch(
         match=match,
-        text=state_word(match.run.status) if match.run else said,
+        text=state_word(match.run.status) if match.run else str(said),
         state=str(match.run.status) if match.run else state,
         trigger=", ".join(filter(None, [kind, takes])),
         line=explanation_lines(match.explanation) if match.explanation else None,

@@ -13,6 +13,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_core.authoring.drafts import commands
@@ -75,7 +77,7 @@ def event_list(request: HtmxRequest) -> HttpResponse:
     status = 422 if found.error else 200
     if request.htmx:
         return TemplateResponse(request, "automate_studio/events/list.html#list", {"found": found}, status=status)
-    return _render_page(request, "list", "Events", found=found, status=status)
+    return _render_page(request, "list", _("Events"), found=found, status=status)
 
 
 @require_safe
@@ -84,7 +86,9 @@ def rejected_list(request: HttpRequest) -> HttpResponse:
     if not may_list_events(request.user):
         raise Http404
     found = rejection_page(request.user, timezone.now())
-    return _render_page(request, "rejected", "Refused deliveries", found=found, tabs=event_tabs({}, of_refused=True))
+    return _render_page(
+        request, "rejected", _("Rejected deliveries"), found=found, tabs=event_tabs({}, of_refused=True)
+    )
 
 
 @require_safe
@@ -101,7 +105,7 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     return _render_page(
         request,
         "page",
-        f"Event {short_id(event.pk)}",
+        _("Event %(id)s") % {"id": short_id(event.pk)},
         event=event,
         heading=describe_source(event.source).with_type(event.type),
         source=describe_source(event.source),
@@ -138,7 +142,8 @@ def event_replay(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
         messages.error(request, as_sentence(str(error)))
         return HttpResponseSeeOther(change_url(event))
     count = len(done.runs)
-    messages.success(request, f"Replayed as this event: {count} run{'' if count == 1 else 's'} started.")
+    said = ngettext("Replayed. %(count)s run started.", "Replayed. %(count)s runs started.", count) % {"count": count}
+    messages.success(request, said)
     return HttpResponseSeeOther(change_url(done.event))
 
 
@@ -178,10 +183,10 @@ def event_check(request: HttpRequest, pk: int) -> HttpResponse:
     return _render_page(
         request,
         "check",
-        f"Check an event, {workflow.name}",
+        _("Check an event: %(name)s") % {"name": workflow.name},
         workflow=workflow,
         event=event,
-        source=describe_source(event.source) if event else None,
+        heading=describe_source(event.source).with_type(event.type) if event else "",
         latest=[(each, describe_source(each.source)) for each in latest],
         text=text,
         why=build_match_explanation(event, current_person(request), workflow) if event else None,
@@ -192,7 +197,7 @@ def _replay_options(request: HttpRequest, event: Event, *, may_read: bool) -> Re
     if reason := replay.replay_refusal(event):
         return ReplayOptions(startable=[], reason=as_sentence(reason))
     if not may_read:
-        return ReplayOptions(startable=[], reason="To replay it takes the permission to view its payload.")
+        return ReplayOptions(startable=[], reason=_("You need the View payloads permission to replay this event."))
     return ReplayOptions(startable=replay.find_startable(event, current_person(request)))
 
 
@@ -209,7 +214,7 @@ def _get_readable_event(request: HttpRequest, event_id: uuid.UUID) -> Event:
     if not access.may_access_event(request.user, "view_payload", event):
         raise PermissionDenied
     if event.emptied_at:
-        raise Http404("what it carried was let go")
+        raise Http404("the payload was deleted")
     return event
 
 

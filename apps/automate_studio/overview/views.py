@@ -27,7 +27,6 @@ from automate_core.outbox import status as queue_status
 from automate_core.runs import control
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, NotPermittedError, User, can, holds_anywhere, holds_for_any, permitted
-from automate_governance.texts import translated
 from automate_studio import navigation
 from automate_studio.overview.attention import AttentionList, build_attention, failed_step_names
 from automate_studio.overview.charts import Chart, build_chart
@@ -209,7 +208,7 @@ def retry_group(request: HttpRequest, pk: int) -> HttpResponse:
     if result.done or not result.refused:
         messages.success(request, said)
     for reason in list(dict.fromkeys(result.refused.values()))[:3]:
-        messages.error(request, as_sentence(translated(reason)))
+        messages.error(request, as_sentence(reason))
     return HttpResponseSeeOther(overview_address() + _overview_query(request.GET))
 
 
@@ -253,7 +252,7 @@ def requeue_dead_jobs(request: HtmxRequest) -> HttpResponse:
     if result.refused:
         left = len(result.refused)
         not_done = ngettext("%(count)s job not requeued: %(reason)s", "%(count)s jobs not requeued: %(reason)s", left)
-        reason = as_sentence(translated(next(iter(result.refused.values()))))
+        reason = as_sentence(next(iter(result.refused.values())))
         said += " " + not_done % {"count": format_count(left), "reason": reason}
     if not request.htmx:
         messages.success(request, said)
