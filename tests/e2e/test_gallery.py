@@ -32,7 +32,7 @@ def test_from_the_first_page_to_a_draft_by_the_keyboard(owner, signed_in, site, 
     page.keyboard.type("#ship-it")
     page.keyboard.press("Enter")
     page.wait_for_url("**/builder/")
-    expect(page.get_by_text("Still to be set before it can be published: HTTP, Webhook, GitHub.")).to_be_visible()
+    expect(page.get_by_text("Before you publish it, set up: HTTP, Webhook: GitHub.")).to_be_visible()
     expect(page.locator("#card-tell")).to_be_visible()
     made = Workflow.objects.get()
     assert (made.slug, made.vars) == ("release-notes-from-pushes", {"channel": "#ship-it"})

@@ -73,11 +73,11 @@ def test_the_gallery_asks_as_many_questions_as_one_template(sign_in, owner):
 def test_what_is_there_has_a_tick(sign_in, owner):
     client = sign_in(owner)
     before = Page(client.get(_url("order-fraud-check"))).text
-    assert "You have no connection of this kind yet." in before and "There is no group Fraud yet" in before
+    assert "You have no connection of this kind yet." in before and "The group Fraud does not exist" in before
     Connection.objects.create(name="Our shop", slug="our-shop", connector="http", owner=owner, config={})
     Group.objects.create(name="Fraud")
     page = Page(client.get(_url("order-fraud-check")))
-    assert "Our shop" in page.text and "There is no group Fraud yet" not in page.text
+    assert "Our shop" in page.text and "The group Fraud does not exist" not in page.text
     chosen = [a["value"] for tag, a in page.tags if tag == "option" and "selected" in a]
     assert chosen == ["our-shop", "Fraud"], "the only one of its kind is chosen"
 
@@ -113,7 +113,7 @@ def test_a_draft_has_what_was_chosen_and_says_what_is_missing(sign_in, owner):
     [shop] = {step.connection for step in made.steps.all() if step.connection and step.action == "http.request"}
     assert shop == "shop-b"
     text = Page(answer).text
-    assert "Still to be set before it can be published: Email, Webhook, Shopify, Who decides." in text
+    assert "Before you publish it, set up: Email, Webhook: Shopify, Who decides." in text
     assert "there is no connection 'email'" in text.lower() or "problem" in text
 
 
@@ -293,13 +293,17 @@ def test_an_installed_app_brings_its_own(another_app, sign_in, owner):
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [
-        ("other", ("", ""), "has to be the file's name, other"),
+        ("other", ("", ""), "must be the file's name, other"),
         ("a-line", ("category: operations", "category: nonsense"), "line 3: category"),
-        ("a-line", ("reaches: [note]", "reaches: [nobody]"), "there is no step 'nobody'"),
-        ("a-line", ("action: data.log", "action: http.request, connection: api"), "does not list 'api'"),
-        ("a-line", ("slug: a-line", "slug: a-line\n  vars: {x: 1}"), "settings: does not list 'x'"),
+        ("a-line", ("reaches: [note]", "reaches: [nobody]"), "the workflow has no step 'nobody'"),
+        ("a-line", ("action: data.log", "action: http.request, connection: api"), "must list 'api'"),
+        ("a-line", ("slug: a-line", "slug: a-line\n  vars: {x: 1}"), "settings: must list 'x'"),
         ("a-line", ("slug: a-line", "slug: a-line\n  nonsense: 1"), "line 8: workflow.nonsense"),
-        ("website-check", ("slug: a-line", "slug: website-check"), "the app automate_core has a template of that name"),
+        (
+            "website-check",
+            ("slug: a-line", "slug: website-check"),
+            "the app automate_core already has a template of that name",
+        ),
     ],
 )
 def test_a_file_that_is_none_is_a_warning_and_hides_no_other(another_app, name, change, said):

@@ -86,7 +86,7 @@ def _use(client, template):
     assert answer["Location"] == reverse("studio:builder", args=[workflow.pk])
     assert AuditEntry.objects.get(verb="workflow.template_used").changes == {"template": template.slug}
     page = client.get(answer["Location"]).content.decode()
-    assert "made from the template" in page and "Still to be set" not in page
+    assert "Draft created from the template" in page and "set up:" not in page
     return workflow
 
 

@@ -12,6 +12,8 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from automate_connectors.models import Connection
@@ -21,6 +23,7 @@ from automate_core.authoring.library.needs import Need
 from automate_core.models import WebhookEndpoint, WorkerState, Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can, permitted
+from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.fields import FormFieldView, build_widget_field
 from automate_studio.ui.forms import answer_widget
@@ -70,7 +73,7 @@ class SetupTask:
 def template_list(request: HttpRequest) -> HttpResponse:
     """All templates, those of one category, or search results."""
     _check_may_add(request)
-    return render_page(request, "automate_studio/library/list.html", "Templates", **_template_grid(request, ""))
+    return render_page(request, "automate_studio/library/list.html", _("Templates"), **_template_grid(request, ""))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -91,10 +94,10 @@ def template_detail(request: HttpRequest, slug: str) -> HttpResponse:
     return render_page(
         request,
         "automate_studio/library/page.html",
-        found.name,
+        translated(found.name),
         status=422 if request.method == "POST" else 200,
         template=found,
-        category=CATEGORIES[found.category],
+        category=translated(CATEGORIES[found.category]),
         tree=tree,
         steps=sum(1 for _ in tree.flat()),
         needs=[(need, _chosen_option(request.POST, need), _create_url(request, need)) for need in wanted],
@@ -129,7 +132,7 @@ def is_first_run(request: HttpRequest) -> bool:
 def first_run_page(request: HttpRequest) -> HttpResponse:
     """First page of an empty site: setup tasks and templates."""
     context = {"to_do": list(_setup_tasks(request)), **_template_grid(request, reverse("studio:gallery"))}
-    return render_page(request, "automate_studio/library/first_run.html", "Get started", **context)
+    return render_page(request, "automate_studio/library/first_run.html", _("Get started"), **context)
 
 
 def _check_may_add(request: HttpRequest) -> None:
@@ -152,9 +155,9 @@ def _template_grid(request: HttpRequest, base: str) -> dict[str, Any]:
     ]
     kept = {"q": search} if search else {}
     present = {each.category for each in everything}
-    tabs = [Tab(name="All", url=f"{base}?{urlencode(kept)}", active=not category)]
+    tabs = [Tab(name=_("All"), url=f"{base}?{urlencode(kept)}", active=not category)]
     tabs += [
-        Tab(name=name, url=f"{base}?{urlencode({**kept, 'category': key})}", active=key == category)
+        Tab(name=translated(name), url=f"{base}?{urlencode({**kept, 'category': key})}", active=key == category)
         for key, name in CATEGORIES.items()
         if key in present
     ]
@@ -173,8 +176,9 @@ def _template_grid(request: HttpRequest, base: str) -> dict[str, Any]:
 
 def _matches_words(template: Template, words: Iterable[str]) -> bool:
     """Whether all words occur in the template's texts or connectors."""
-    said = [template.name, template.summary, template.definition.description, CATEGORIES[template.category]]
-    text = " ".join([*said, *template.definition.tags, *template.connectors.values()]).casefold()
+    texts = [template.name, template.summary, template.definition.description, CATEGORIES[template.category]]
+    names = [*template.definition.tags, *template.connectors.values()]
+    text = " ".join([*texts, *map(translated, texts), *names]).casefold()
     return all(word in text for word in words)
 
 
@@ -216,9 +220,10 @@ def _create_from_template(request: HttpRequest, template: Template, wanted: list
         settings=_posted_variables(template, request.POST),
     )
     left = [need.title for need in wanted if _is_unresolved(need, chosen[need.kind, need.name])]
-    said = f"This draft was made from the template {template.name}."
+    said = _("Draft created from the template %(name)s.") % {"name": translated(template.name)}
     if left:
-        said += f" Still to be set before it can be published: {', '.join(dict.fromkeys(left))}."
+        missing = _("Before you publish it, set up: %(names)s.") % {"names": ", ".join(dict.fromkeys(left))}
+        said = f"{said} {missing}"
     messages.success(request, said)
     return HttpResponseSeeOther(reverse("studio:builder", args=[workflow.pk]))
 
@@ -247,10 +252,10 @@ def _variable_fields(template: Template, post: Mapping[str, str], errors: Mappin
             value = post.get(f"setting-{name}", str(template.definition.vars[name]))
             yield build_widget_field(
                 f"setting-{name}",
-                setting.label,
+                translated(setting.label),
                 answer_widget(setting.kind, (), {"required": True, "maxlength": 1000}),
                 value,
-                help=f"{setting.help}." if setting.help else "",
+                help=f"{translated(setting.help)}." if setting.help else "",
                 error=errors.get(name, ""),
             )
 
@@ -267,6 +272,13 @@ def _create_url(request: HttpRequest, need: Need) -> str:
 # --- the first page ---------------------------------------------------------------------------------------------------
 
 
+def _worker_note(worker: WorkerState) -> str:
+    free = max(0, worker.slots - worker.held)
+    return ngettext(
+        "%(name)s is online, %(count)s worker slot free", "%(name)s is online, %(count)s worker slots free", free
+    ) % {"name": worker.name, "count": free}
+
+
 def _setup_tasks(request: HttpRequest) -> Iterator[SetupTask]:
     """Setup tasks of a new site in order; the first open one is next."""
     person = current_person(request)
@@ -274,18 +286,24 @@ def _setup_tasks(request: HttpRequest) -> Iterator[SetupTask]:
     worker = WorkerState.objects.filter(seen_at__gte=since).order_by("name").first()
     connected = permitted(person, "use", Connection.objects.all()).exists()
     may_connect = can(person, "add", Connection)
-    online = f"{worker.name} is online, {max(0, worker.slots - worker.held)} slots free" if worker else ""
+    signed_in = _("Signed in as %(name)s") % {"name": person.get_username()}
     things = [
-        ("Sign in", f"Done by {person.get_username()}", True, "", ""),
-        ("Start a worker", online or "Have somebody run: manage.py automate_worker", bool(worker), "", ""),
+        (_("Sign in"), signed_in, True, "", ""),
         (
-            "Connect an app",
-            "GitHub, Slack, email, HTTP and others",
+            _("Start a worker"),
+            _worker_note(worker) if worker else _("Run: manage.py automate_worker"),
+            bool(worker),
+            "",
+            "",
+        ),
+        (
+            _("Connect an app"),
+            _("GitHub, Slack, email, HTTP and others"),
             connected,
             reverse("admin:automate_connectors_connection_add") if may_connect else "",
-            "Connect",
+            _("Connect"),
         ),
-        ("Publish a workflow", "Build it from a template, or from scratch", False, "", ""),
+        (_("Publish a workflow"), _("Build it from a template or from scratch"), False, "", ""),
     ]
     reached = False
     for text, note, is_done, url, button in things:

@@ -26,16 +26,17 @@ from automate_core.definition.document import (
 from automate_core.definition.parsing import convert, parse
 from automate_core.definition.slots import walk
 from automate_core.webhooks.schemes.registry import SCHEMES
+from automate_plugins import text
 
 FOLDER = "automate_templates"
 CATEGORIES = {
-    "engineering": "Engineering",
-    "finance": "Finance",
-    "sales": "Sales",
-    "support": "Support",
-    "people": "People",
-    "it": "IT and security",
-    "operations": "Operations",
+    "engineering": text("Engineering"),
+    "finance": text("Finance"),
+    "sales": text("Sales"),
+    "support": text("Support"),
+    "people": text("People"),
+    "it": text("IT and security"),
+    "operations": text("Operations"),
 }
 
 
@@ -137,10 +138,10 @@ class RejectedFile:
     reason: str
 
 
-def read_template(text: str, *, slug: str = "", app: str = "") -> Template:
-    """The template in a YAML text; `slug` is what its workflow's has to be. Raises TemplateFileError."""
+def read_template(source: str, *, slug: str = "", app: str = "") -> Template:
+    """The template in a YAML text; `slug` is the one that its workflow must have. Raises TemplateFileError."""
     try:
-        document = yaml_files.read_yaml(text)
+        document = yaml_files.read_yaml(source)
     except yaml_files.WorkflowFileError as error:
         raise TemplateFileError(str(error)) from error
     try:
@@ -148,7 +149,7 @@ def read_template(text: str, *, slug: str = "", app: str = "") -> Template:
         if found := [*_mismatches(template, slug)]:
             raise DefinitionError(found)
     except DefinitionError as error:
-        raise TemplateFileError("; ".join(map(str, yaml_files.with_lines(text, error.problems)))) from error
+        raise TemplateFileError("; ".join(map(str, yaml_files.with_lines(source, error.problems)))) from error
     return template
 
 
@@ -174,7 +175,7 @@ def _mismatches(template: Template, slug: str) -> Iterator[Problem]:
     """Statements of a template that do not match its workflow."""
     definition, needs = template.definition, template.needs
     if slug and definition.slug != slug:
-        yield Problem("workflow.slug", f"has to be the file's name, {slug}")
+        yield Problem("workflow.slug", f"must be the file's name, {slug}")
     yield from _same("needs.connections", needs.connections, template.connectors)
     listened = [part.endpoint for part in definition.triggers if isinstance(part, WebhookTrigger)]
     yield from _same("needs.endpoints", needs.endpoints, listened)
@@ -183,20 +184,22 @@ def _mismatches(template: Template, slug: str) -> Iterator[Problem]:
     for name, endpoint in needs.endpoints.items():
         if endpoint.scheme not in SCHEMES:
             there = ", ".join(SCHEMES)
-            yield Problem(f"needs.endpoints.{name}.scheme", f"there is no scheme {endpoint.scheme!r}; there is {there}")
+            yield Problem(
+                f"needs.endpoints.{name}.scheme", f"unknown scheme {endpoint.scheme!r}; choose one of: {there}"
+            )
     steps = [step for _, step in walk(definition.steps)]
     calls = any(isinstance(step, WorkflowStep) for step in steps)
     if calls or any(isinstance(part, RunTrigger) for part in definition.triggers):
-        yield Problem("workflow", "a template cannot lean on another workflow")
+        yield Problem("workflow", "a template cannot depend on another workflow")
     for index, key in enumerate(template.sample.reaches):
         if key not in {step.key for step in steps}:
-            yield Problem(f"sample.reaches[{index}]", f"there is no step {key!r}")
+            yield Problem(f"sample.reaches[{index}]", f"the workflow has no step {key!r}")
 
 
 def _same(place: str, stated: Iterable[str], used: Iterable[str]) -> Iterator[Problem]:
     listed, needed = set(stated), set(used)
     for name in sorted(needed - listed):
-        yield Problem(place, f"does not list {name!r}, which the workflow uses")
+        yield Problem(place, f"must list {name!r}, which the workflow uses")
     for name in sorted(listed - needed):
         yield Problem(f"{place}.{name}", "the workflow does not use it")
 
@@ -224,7 +227,7 @@ def _installed() -> tuple[dict[str, Template], tuple[RejectedFile, ...]]:
             try:
                 template = read_template(yaml_files.load_text(path), slug=path.stem, app=config.label)
                 if taken := found.get(template.slug):
-                    raise TemplateFileError(f"the app {taken.app} has a template of that name")
+                    raise TemplateFileError(f"the app {taken.app} already has a template of that name")
             except (yaml_files.WorkflowFileError, TemplateFileError) as error:
                 faults.append(RejectedFile(path, str(error)))
             else:

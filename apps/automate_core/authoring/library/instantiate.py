@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from automate_core.authoring import workflows
 from automate_core.authoring.library.files import Template
@@ -55,12 +56,12 @@ def _values(template: Template, given: Mapping[str, str]) -> dict[str, Any]:
         if text is None:
             continue
         if not text.strip() or len(text) > 1_000:
-            errors[name] = "A value of at most 1,000 characters is needed."
+            errors[name] = _("Enter a value of at most 1,000 characters.")
         elif setting.kind == "number":
             try:
                 values[name] = _number(text)
             except ValueError:
-                errors[name] = "This is not a number such as 1000 or 12.5."
+                errors[name] = _("Enter a number, for example 1000 or 12.5.")
         else:
             values[name] = text.strip()
     if errors:

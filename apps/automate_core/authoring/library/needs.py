@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from django.contrib.auth.models import Group
+from django.utils.translation import gettext as _
 
 from automate_connectors.model_allowlist import allowed_models
 from automate_connectors.models import Connection
@@ -16,12 +17,13 @@ from automate_core.models import WebhookEndpoint
 from automate_core.triggers.model_registry import view_permission, watched_models
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.permissions import Person, permitted
+from automate_governance.texts import translated
 from automate_plugins.registry import PluginNotFoundError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """One thing that a workflow needs. `choices` are what would do, as (slug, name); `why` says what is not there.
+    """A requirement of a workflow. `choices` meet it, as (slug, name); `why` says what is missing.
 
     `of` is the code of the connector or scheme, or the name of the group that the template has.
     """
@@ -82,8 +84,8 @@ def find_needs(template: Template, found: Available) -> list[Need]:
 
 def _actions(template: Template) -> Iterator[Need]:
     for action in missing_actions(template):
-        why = "No installed connector has this action."
-        yield Need(kind="action", name=action, title=f"Action {action}", why=why)
+        why = _("No installed connector has this action.")
+        yield Need(kind="action", name=action, title=_("Action %(name)s") % {"name": action}, why=why)
 
 
 def _connections(template: Template, found: Available) -> Iterator[Need]:
@@ -91,18 +93,18 @@ def _connections(template: Template, found: Available) -> Iterator[Need]:
     for slug, use in template.needs.connections.items():
         choices = tuple((each, name) for connector, each, name in found.connections if connector == kinds[slug])
         try:
-            title = connectors.get(kinds[slug]).name
+            title = translated(connectors.get(kinds[slug]).name)
         except PluginNotFoundError:
-            continue  # its actions are told as missing
-        why = "" if choices else "You have no connection of this kind yet."
+            continue  # its actions are reported as missing
+        why = "" if choices else _("You have no connection of this kind yet.")
         yield Need(kind="connection", name=slug, title=title, of=kinds[slug], use=use, choices=choices, why=why)
 
 
 def _endpoints(template: Template, found: Available) -> Iterator[Need]:
     for slug, endpoint in template.needs.endpoints.items():
         choices = tuple((each, each) for scheme, each in found.endpoints if scheme == endpoint.scheme)
-        title = f"Webhook, {SCHEMES[endpoint.scheme].name}"
-        why = "" if choices else "There is no webhook of this scheme yet whose deliveries you may read."
+        title = _("Webhook: %(scheme)s") % {"scheme": translated(SCHEMES[endpoint.scheme].name)}
+        why = "" if choices else _("You have no webhook with this signature scheme yet.")
         yield Need(
             kind="endpoint", name=slug, title=title, of=endpoint.scheme, use=endpoint.sends, choices=choices, why=why
         )
@@ -110,13 +112,22 @@ def _endpoints(template: Template, found: Available) -> Iterator[Need]:
 
 def _models(template: Template, person: Person) -> Iterator[Need]:
     for label, use in template.needs.models.items():
-        yield Need(kind="model", name=label, title=f"Model {label}", use=_said(use), why=_unseen(label, use, person))
+        yield Need(
+            kind="model",
+            name=label,
+            title=_("Model %(name)s") % {"name": label},
+            use=_model_use(use),
+            why=_unseen(label, use, person),
+        )
 
 
-def _said(use: ModelUse) -> str:
-    parts = [("starts at changes of", use.watch), ("reads", use.read), ("writes", use.write)]
-    text = "; ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)
-    return text[:1].upper() + text[1:]
+def _model_use(use: ModelUse) -> str:
+    parts = [
+        (_("Watches changes of: %(fields)s"), use.watch),
+        (_("Reads: %(fields)s"), use.read),
+        (_("Writes: %(fields)s"), use.write),
+    ]
+    return ". ".join(message % {"fields": ", ".join(names)} for message, names in parts if names)
 
 
 def _unseen(label: str, use: ModelUse, person: Person) -> str:
@@ -124,20 +135,29 @@ def _unseen(label: str, use: ModelUse, person: Person) -> str:
     if use.watch:
         fields = {entry.label: {each.name for each in entry.fields} for entry in watched_models()}
         if missing := sorted(set(use.watch) - fields.get(label.lower(), set())):
-            return f"AUTOMATE_MODEL_TRIGGERS does not list {', '.join(missing)} of {label}."
+            return _("The setting AUTOMATE_MODEL_TRIGGERS does not list these fields of %(model)s: %(fields)s.") % {
+                "model": label,
+                "fields": ", ".join(missing),
+            }
         if not person.has_perm(view_permission(label)):
-            return f"You may not view {label}."
+            return _("You need the View permission for %(model)s.") % {"model": label}
     entry = allowed_models().get(label.lower())
     readable, writable = (set(entry.read), set(entry.write)) if entry else (set(), set())
     missing = sorted((set(use.read) - readable) | (set(use.write) - writable))
-    return f"AUTOMATE_MODELS does not list {', '.join(missing)} of {label}." if missing else ""
+    if not missing:
+        return ""
+    return _("The setting AUTOMATE_MODELS does not list these fields of %(model)s: %(fields)s.") % {
+        "model": label,
+        "fields": ", ".join(missing),
+    }
 
 
 def _groups(template: Template, found: Available) -> Iterator[Need]:
     for name, setting in template.settings.items():
         if setting.kind == "group":
             given = str(template.definition.vars[name])
-            why = "" if given in found.groups else f"There is no group {given} yet: choose another, or have it made."
+            missing = _("The group %(name)s does not exist. Choose another, or ask an administrator to create it.")
+            why = "" if given in found.groups else missing % {"name": given}
             choices = tuple((each, each) for each in found.groups)
-            title = setting.label
+            title = translated(setting.label)
             yield Need(kind="group", name=name, title=title, of=given, use=setting.help, choices=choices, why=why)
