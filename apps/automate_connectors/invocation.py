@@ -12,6 +12,7 @@ from automate_connectors.context import Context
 from automate_egress import EgressError
 from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_plugins.fields import problems
+from automate_plugins.texts import plain
 
 MAX_OUTPUT_BYTES = 5_000_000
 
@@ -69,7 +70,7 @@ def _translate_errors(call: Callable[[], Any]) -> Any:
 def encode_output(output: Any) -> bytes:
     """Encode `output` as JSON. Raises ConnectorError (`invalid_output`, `output_too_large`)."""
     try:
-        document = msgspec.json.encode(output)
+        document = msgspec.json.encode(output, enc_hook=plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise ConnectorError(f"the output is not JSON: {error}", code="invalid_output") from error
     if len(document) > MAX_OUTPUT_BYTES:

@@ -24,6 +24,7 @@ from django.core.files.storage import Storage, storages
 from automate_connectors.adapters.base import ConnectorError
 from automate_core.conf import setting
 from automate_core.errors import DeferredError
+from automate_plugins import text
 
 log = logging.getLogger(__name__)
 
@@ -99,10 +100,10 @@ def open_file(name: str) -> BinaryIO:
             raise FileNotFoundError(name)
         return cast(BinaryIO, where.open(name, "rb"))
     except FileNotFoundError as error:
-        raise ArtifactError("The file of this document is gone.", code="document_missing") from error
+        raise ArtifactError(text("The file with this value no longer exists."), code="document_missing") from error
     except Exception as error:
         raise ArtifactError(
-            f"The file of this document cannot be read now: {type(error).__name__}.",
+            text("The file with this value cannot be read right now (%(error)s).", error=type(error).__name__),
             code="document_away",
             retryable=True,
         ) from error

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext
 
-from automate_plugins.texts import translate
+from automate_plugins.texts import restored, translate
 
 
 def translated(message: str) -> str:
@@ -15,3 +18,11 @@ def translated(message: str) -> str:
 
 def _grouped(number: int) -> str:
     return number_format(number, use_l10n=True, force_grouping=True)
+
+
+def error_message(error: Mapping[str, Any] | None) -> str:
+    """Return the message of a stored error in the active language; empty without an error.
+
+    `message` is English; `text`, where there is one, is what `automate_plugins.texts.stored` kept beside it.
+    """
+    return translated(restored(error.get("text"), error.get("message") or "")) if error else ""

@@ -48,6 +48,11 @@ def ntext(singular: str, plural: str, count: int, /, **values: Any) -> str:
     return Text(singular, {"count": count, **values}, plural, count)
 
 
+def verbatim(message: str) -> str:
+    """Mark a text that people wrote: it is shown as it is, even where it equals a text that has a translation."""
+    return Text("%(text)s", {"text": message})
+
+
 def joined(messages: Iterable[str], separator: str = " ") -> str:
     """Return several texts as one, each of which is translated when that is shown."""
     parts = {f"part{number}": message for number, message in enumerate(messages)}
@@ -115,6 +120,16 @@ def _shown(value: Any, number: Callable[[int], str]) -> Any:
 
 def _grouped(number: int) -> str:
     return f"{number:,}"
+
+
+def plain(value: Any) -> str:
+    """Return a Text as an ordinary str: the `enc_hook` of msgspec's encoders, which know no subclass of str.
+
+    Raises TypeError for other values.
+    """
+    if isinstance(value, Text):
+        return str.__str__(value)
+    raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
 
 
 def _plain(value: Any) -> Any:

@@ -100,7 +100,7 @@ def test_a_mock_is_used_in_place_of_its_step(tested, story, owner):
     samples.keep_sample(story, "rename", StepSample.Kind.MOCK, {"count": 1}, by=owner)
     run = tested("real", "to", "tell")
     assert not Group.objects.filter(name="Ops").exists() and mail.outbox[0].subject == "About Mocked"
-    assert results.result_in_run(run, "make").logs == ["Mocked: the step was not run."]
+    assert results.result_in_run(run, "make").logs == ["Mocked: the step did not run."]
     assert results.mocked_keys(story) == {"make", "rename"}
 
 

@@ -291,7 +291,7 @@ def test_a_run_goes_no_further_once_the_account_is_closed(
     drain()
     run = ExecutionRun.objects.get()
     assert (run.status, run.error["code"], run.error["step"]) == ("failed", "run_as_inactive", "again")
-    assert "the run-as user colleague is not active" in run.error["message"]
+    assert "The run-as user colleague is not active." in run.error["message"]
     assert dict(run.steps.values_list("path", "status")) == {
         "first": "succeeded", "call": "succeeded", "again": "failed",
     }  # fmt: skip

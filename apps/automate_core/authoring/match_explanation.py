@@ -38,6 +38,7 @@ from automate_core.runs import concurrency
 from automate_core.states import JobStatus, WaitStatus
 from automate_core.triggers import host_events
 from automate_governance.permissions import Person, permitted
+from automate_governance.texts import error_message
 
 MAX_TRIGGERS = 50  #: triggers that are explained
 
@@ -316,7 +317,7 @@ def _run_reasons(run: ExecutionRun, wait: Wait | None) -> list[str]:
         return [f"It waits for its turn: the workflow runs {most} at a time."]
     error = run.error or {}
     if error.get("code") in {concurrency.SKIPPED[0], concurrency.SUPERSEDED[0]}:
-        return [str(error.get("message", ""))]
+        return [error_message(error)]
     return []
 
 

@@ -11,6 +11,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_core.models import Workflow, WorkflowVersion
 from automate_governance.people.names import active_people
 from automate_governance.permissions import Person, permitted
+from automate_plugins import ntext, text
 
 MAX_NAMES = 100
 
@@ -21,18 +22,40 @@ def find_assignees(asks: dict[str, Any]) -> dict[str, list[Any]]:
     Excluded users are not asked, and need not exist. An empty name is ignored, so that an expression may leave one out.
     Raises ConnectorError that names the missing ones.
     """
-    names, named_groups = _names(asks["assignees"], "assignees"), _names(asks["groups"], "groups")
-    excluded = find_users(_names(asks["excluded"], "excluded"))
+    names, named_groups = _names(asks["assignees"]), _names(asks["groups"])
+    excluded = find_users(_names(asks["excluded"]))
     found_users, found_groups = find_users(names), find_groups(named_groups)
-    missing = [f"user {name!r}" for name in names if name not in found_users]
-    missing += [f"group {name!r}" for name in named_groups if name not in found_groups]
+    missing = [name for name in names if name not in found_users]
     if missing:
-        raise ConnectorError(f"nobody can be asked: there is no active {', no '.join(missing)}", code="nobody_to_ask")
+        raise ConnectorError(
+            ntext(
+                "The assignee %(names)s is not an active user. Change the assignees of the approval.",
+                "The assignees %(names)s are not active users. Change the assignees of the approval.",
+                len(missing),
+                names=", ".join(map(repr, missing)),
+            ),
+            code="nobody_to_ask",
+        )
+    missing = [name for name in named_groups if name not in found_groups]
+    if missing:
+        raise ConnectorError(
+            ntext(
+                "The group %(names)s does not exist. Change the groups of the approval.",
+                "The groups %(names)s do not exist. Change the groups of the approval.",
+                len(missing),
+                names=", ".join(map(repr, missing)),
+            ),
+            code="nobody_to_ask",
+        )
     if not found_users and not found_groups:
-        raise ConnectorError("nobody can be asked: assignees and groups are empty", code="nobody_to_ask")
+        raise ConnectorError(
+            text("The approval has no assignees and no groups. Choose who may decide."), code="nobody_to_ask"
+        )
     asked = [key for name, key in found_users.items() if name not in excluded]
     if not asked and not found_groups:
-        raise ConnectorError("nobody can be asked: the assignees are those who may not decide", code="nobody_to_ask")
+        raise ConnectorError(
+            text("All assignees are excluded from the decision. Add an assignee who may decide."), code="nobody_to_ask"
+        )
     return {"users": asked, "groups": list(found_groups.values()), "excluded": list(excluded.values())}
 
 
@@ -55,14 +78,28 @@ def check_may_call(person: Person, slug: str) -> None:
     """Raises ConnectorError when the run-as user may no longer run the workflow `slug`; a missing one passes."""
     called = Workflow.objects.filter(slug=slug)
     if called.exists() and not permitted(person, "run", called).exists():
-        raise ConnectorError(f"{person} may not run the workflow {slug}", code="not_permitted")
+        raise ConnectorError(
+            text(
+                "%(person)s does not have permission to run the workflow %(workflow)s.",
+                person=str(person),
+                workflow=slug,
+            ),
+            code="not_permitted",
+        )
 
 
-def _names(values: Any, what: str) -> list[str]:
+def _names(values: Any) -> list[str]:
     """The names in a list, which may contain lists of names; empty ones are left out."""
     flat: list[str] = []
     for value in values:
         flat += [str(inner) for inner in (value if isinstance(value, list) else [value]) if inner not in (None, "")]
     if len(flat) > MAX_NAMES:
-        raise ConnectorError(f"at most {MAX_NAMES} {what} can be asked", code="too_many_people")
+        raise ConnectorError(
+            text(
+                "An approval can name at most %(maximum)s users or groups, not %(count)s.",
+                maximum=MAX_NAMES,
+                count=len(flat),
+            ),
+            code="too_many_people",
+        )
     return list(dict.fromkeys(flat))

@@ -53,6 +53,7 @@ from automate_core.outbox.store import ClaimedJob
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_core.triggers import host_events
 from automate_governance.redaction.redactor import redactor_context
+from automate_plugins import text
 
 log = logging.getLogger(__name__)
 
@@ -293,7 +294,12 @@ class ExecutionEngine:
             log.warning("run %s: version %s cannot be run: %s", run.id, run.version_id, error)
             if run.status != RunStatus.RUNNING:
                 run.start()
-            run.fail({"code": "broken_definition", "message": f"This version cannot be run: {error}"})
+            run.fail(
+                {
+                    "code": "broken_definition",
+                    "message": text("This version cannot run: %(reason)s", reason=str(error)),
+                }
+            )
             return None
 
     def _load(self, version_id: int) -> Program:
@@ -322,7 +328,7 @@ class ExecutionEngine:
             return {job.id: WriteResult.LOST}
         walk.cancel()
         run.status = RunStatus.RUNNING  # what the walk came to counts for nothing
-        run.fail({"code": "not_storable", "message": "A step's result cannot be stored."})
+        run.fail({"code": "not_storable", "message": text("The result of a step cannot be stored.")})
         steps = [
             replace(
                 step,

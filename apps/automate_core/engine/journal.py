@@ -36,6 +36,7 @@ from automate_core.outbox import subjects
 from automate_core.outbox.store import ClaimedJob
 from automate_core.states import RunStatus, StepStatus, WaitStatus
 from automate_governance.redaction.redactor import Redactor
+from automate_plugins.texts import plain, restored, stored
 
 _ENDED = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED})
 
@@ -71,7 +72,7 @@ class Journal:
             there.add("queued")
         if any(run.status in _ENDED and run.notifies_end for _, run in with_runs):
             there.add("ends")
-        values = {name: msgspec.json.encode(some).decode() for name, some in rows.items()}
+        values = {name: msgspec.json.encode(some, enc_hook=plain).decode() for name, some in rows.items()}
         written = database.run(self.connection, journal_sql.write(frozenset(there)), {"worker": self.worker, **values})
         self.emitted_events = any(row.emitted for row in written)
         return {row.job: WriteResult(row.result) for row in written}
@@ -220,9 +221,30 @@ def _error(error: dict[str, Any] | None, redactor: Redactor) -> dict[str, Any] |
 
 
 def clean_error(error: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
-    """A redacted copy of an error document, to be stored."""
-    shown = {**error, "message": _text(error["message"], redactor)}
-    return {**shown, "details": redactor.value(error["details"])} if "details" in error else shown
+    """A redacted copy of an error document, to be stored: its message in English, and `text` to translate it from."""
+    cleaned = {name: value for name, value in error.items() if name != "text"}
+    cleaned["message"] = message = _text(error["message"], redactor)
+    kept = _redact_text(error.get("text") or stored(error["message"]), redactor)
+    if kept is not None and restored(kept) == message:  # a secret that only the whole message shows is in neither
+        cleaned["text"] = kept
+    if "details" in error:
+        cleaned["details"] = redactor.value(error["details"])
+    return cleaned
+
+
+def _redact_text(kept: dict[str, Any] | None, redactor: Redactor) -> dict[str, Any] | None:
+    """What is kept of a message for its translation, with redacted values."""
+    if kept is None:
+        return None
+    values = {
+        name: _redact_text(value, redactor)
+        if isinstance(value, dict)
+        else _text(value, redactor)
+        if isinstance(value, str)
+        else value
+        for name, value in kept["values"].items()
+    }
+    return {**kept, "values": values}
 
 
 def _text(value: Any, redactor: Redactor) -> str:

@@ -52,6 +52,11 @@ def error_document(code: str, message: str) -> dict[str, Any]:
     return {"code": code, "message": message, "retryable": False}
 
 
+def error_for_expressions(error: dict[str, Any]) -> dict[str, Any]:
+    """A recorded error as expressions and outputs see it: without what its message is translated from."""
+    return {name: value for name, value in error.items() if name != "text"}
+
+
 def plugin_error_document(error: ConnectorError) -> dict[str, Any]:
     """A plug-in's error as it is recorded: JSON, whatever the plug-in put into it."""
     described: dict[str, Any] = {

@@ -60,6 +60,7 @@ from automate_core.expressions.templating import NotAtOnceError, Template
 from automate_core.outbox.store import ClaimedJob
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_core.webhooks.callback_urls import callback_url
+from automate_plugins import text
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +213,9 @@ class Walk:
         except Exception:
             log.exception("run %s: the walk failed", self.run.id)
             self._on_cancelled(self.scheduler.root)
-            self.run.fail({"code": "internal_error", "message": "The engine failed; the server's log says more."})
+            self.run.fail(
+                {"code": "internal_error", "message": text("Internal error. The server log has the details.")}
+            )
 
     def sequence(self, nodes: Nodes, scope: Scope) -> StepGenerator:
         """Walk steps one after the other. Returns the key of the last one, empty when there is none."""

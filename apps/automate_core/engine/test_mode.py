@@ -28,13 +28,14 @@ from automate_core.engine.program import (
 from automate_core.engine.retry import RetryPolicy
 from automate_core.engine.test_options import TestOptions
 from automate_core.expressions.templating import Template, compile_value
+from automate_plugins import text
 
 
 class StubConnector(ConnectorAdapter):
     """Gives an output in place of a step's own, and notes that in the run's log."""
 
     code = "stand_in"
-    name = "Stand-in"
+    name = text("Mock")
 
     def __init__(self, output: Any, note: str) -> None:
         self._output = output
@@ -52,11 +53,11 @@ def apply_test_options(program: Program, options: TestOptions) -> Program:
     return replace(program, limit=None, body=replace(program.body, nodes=nodes), test_options=options)
 
 
-_ASKED_NOBODY = "Nobody is asked in this kind of test."
-_CHOSEN = "Nobody is asked: the outcome was chosen for this test."
-_MOCKED = "Mocked: the step was not run."
-_NOT_WAITED = "This kind of test does not wait."
-_NOT_STARTED = "The other workflow is not started in this kind of test."
+_ASKED_NOBODY = text("This kind of test does not send approvals.")
+_CHOSEN = text("No approval was sent: the outcome was chosen for this test.")
+_MOCKED = text("Mocked: the step did not run.")
+_NOT_WAITED = text("This kind of test does not wait.")
+_NOT_STARTED = text("This kind of test does not start other workflows.")
 
 
 def _apply(node: Node, options: TestOptions) -> Node:
@@ -97,7 +98,7 @@ def _without_effect(node: ActionNode, options: TestOptions) -> ActionNode:
         return node
     if options.mode == "dry":
         return replace(node, retry=RetryPolicy(), at_most_once=False)
-    adapter = StubConnector(options.stubs.get(node.key), "A preview calls nothing: its inputs were rendered.")
+    adapter = StubConnector(options.stubs.get(node.key), text("Preview only renders the inputs. The step did not run."))
     return replace(node, adapter=adapter, action=replace(node.action, effect=Effect.PURE), retry=RetryPolicy())
 
 

@@ -28,6 +28,7 @@ from automate_core.models import ActiveTrigger, Trigger, WebhookEndpoint, Workfl
 from automate_core.triggers.model_registry import view_permission
 from automate_governance.people.names import username_field
 from automate_governance.permissions import Person, permitted_to_outer
+from automate_plugins import text
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,10 @@ def trigger_refusals(triggers: Iterable[int]) -> dict[int, str]:
 
 def inactive_error(row: Any) -> dict[str, Any]:
     """The error of a run, or of a step, that goes no further because of a row of `RunAsRights.inactive_versions`."""
-    message = f"the run-as user {row.who} is not active: activate it, or publish the workflow to run as another"
+    message = text(
+        "The run-as user %(user)s is not active. Activate the user, or publish the workflow with another run-as user.",
+        user=row.who,
+    )
     return {"code": CODE, "message": message}
 
 

@@ -51,7 +51,7 @@ END_EVENTS = """uncounted_ends AS (
 ), end_events AS (
     INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at)
     SELECT automate_uuid7(), 'run:' || slug, status, id::text,
-        jsonb_build_object('run', id, 'workflow', slug, 'status', status, 'error', error),
+        jsonb_build_object('run', id, 'workflow', slug, 'status', status, 'error', error - 'text'),
         jsonb_build_object('automate-depth', (depth + 1)::text), trace_id, automate_now()
     FROM ended_runs WHERE EXISTS (SELECT FROM automate_core_activetrigger t WHERE t.source = 'run:' || ended_runs.slug)
     ON CONFLICT (source, delivery_key, endpoint_id) WHERE delivery_key IS NOT NULL DO NOTHING

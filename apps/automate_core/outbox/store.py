@@ -16,6 +16,7 @@ import psycopg
 from automate_core import database
 from automate_core.conf import setting
 from automate_core.outbox import lifecycle
+from automate_plugins import text
 
 LANES = 1024
 MOST_CRASHES = 3
@@ -193,10 +194,10 @@ _FAILED_JOBS = "SELECT id, status FROM failed_jobs"
 CRASHED = _CRASHED + FAIL_DEAD_RUNS + _FAILED_JOBS
 
 _STOPPED_RESPONDING = msgspec.json.encode(
-    {"code": "job_dead", "message": "Given up: its worker stopped responding, each time it was tried."}
+    {"code": "job_dead", "message": text("The job failed permanently: its worker stopped responding on every attempt.")}
 ).decode()
 _CRASHED_ITS_WORKER = msgspec.json.encode(
-    {"code": "job_dead", "message": "Given up: it crashed the process that ran it, each time it was tried."}
+    {"code": "job_dead", "message": text("The job failed permanently: it crashed its worker on every attempt.")}
 ).decode()
 _CLOSE_ALL = {"running_becomes": "interrupted", "kept_steps": list[uuid.UUID]()}
 

@@ -24,6 +24,7 @@ from automate_core.states import FINAL_RUN_STATES
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, User, can, permitted
+from automate_governance.texts import error_message
 from automate_studio.overview.figures import LONG, undecided_waits
 from automate_studio.ui.formatting import format_ago, format_count, format_duration
 from automate_studio.ui.links import change_url
@@ -139,7 +140,7 @@ def _failure_items(
     readable = set(permitted(user, "view_payload", keys).values_list("pk", flat=True))
     may_run = set(permitted(user, "run", keys).values_list("pk", flat=True))
     last_runs = ExecutionRun.objects.filter(pk__in=[group.last_run for group in groups])
-    kept = set(last_runs.values_list("pk", flat=True))
+    kept = dict(last_runs.values_list("pk", "error__text"))
     begin, stop = period.before
     of_both = FailureCount.objects.filter(group__in=groups, at__gte=begin)
     sums = of_both.values("group").annotate(
@@ -157,7 +158,9 @@ def _failure_items(
             url=_run_url(group, is_kept=group.last_run in kept),
             state="failed",
             count=_("%(count)s of %(total)s") % {"count": format_count(number), "total": format_count(max(of, number))},
-            detail=group.message if group.pk in readable else _hidden_message(group.code),
+            detail=error_message({"message": group.message, "text": kept.get(group.last_run)})
+            if group.pk in readable
+            else _hidden_message(group.code),
             trend=trend,
             trend_text=trend_says,
             since=format_ago(group.last_at, now),

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
 from automate_governance.admin_site import reverse
-from automate_governance.texts import translated
+from automate_governance.texts import error_message, translated
 from automate_studio import navigation
 from automate_studio.ui import formatting
 from automate_studio.ui.formatting import (
@@ -52,6 +52,7 @@ register.filter("hue", avatar_hue)
 register.filter("short", short_id)
 register.filter("verb", permission_word)
 register.filter("translated", translated)
+register.filter("error_message", error_message)
 register.filter("thousands", format_count)
 register.filter("money", format_money)
 register.filter("size", format_bytes)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.fields.json import KT
 
 from automate_connectors.registry import find_action
@@ -20,6 +20,7 @@ from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_core.runs import reruns
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_governance.permissions import User, permitted
+from automate_governance.texts import error_message
 from automate_studio.ui.formatting import format_ago, format_duration, format_elapsed
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.run_filters import WITH_ERRORS
@@ -92,8 +93,13 @@ def recent_runs(workflow: Workflow, user: User, now: dt.datetime) -> list[RunRow
 
 
 def _select_run_columns(runs: QuerySet[ExecutionRun]) -> QuerySet[ExecutionRun]:
-    told = runs.annotate(failed_step=KT("error__step"), message=KT("error__message"), subject=subject_of_run())
-    return told.select_related("workflow", "version").defer("version__definition", "vars", "output", "error")
+    shown = runs.annotate(
+        failed_step=KT("error__step"),
+        message=KT("error__message"),
+        message_text=F("error__text"),
+        subject=subject_of_run(),
+    )
+    return shown.select_related("workflow", "version").defer("version__definition", "vars", "output", "error")
 
 
 def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[RunRow]:
@@ -106,11 +112,11 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
     attempts = (
         StepRun.objects.filter(run__in=keys, path__in=paths)  # what is inside loops is the run page's
         .order_by("started_at", "path", "attempt")
-        .annotate(message=KT("error__message"))
-        .values_list("run_id", "path", "status", "message")
+        .annotate(message=KT("error__message"), message_text=F("error__text"))
+        .values_list("run_id", "path", "status", "message", "message_text")
     )
-    for run_id, path, status, message in attempts:
-        steps[run_id][path] = (status, message or "")
+    for run_id, path, status, message, kept in attempts:
+        steps[run_id][path] = (status, error_message({"message": message, "text": kept}))
     readable = permitted(user, "view_payload", ExecutionRun.objects.filter(pk__in=keys))
     seen = set(readable.values_list("pk", flat=True))
     waiting = [row.pk for row in rows if row.status == ExecutionRun.Status.WAITING]
@@ -170,9 +176,10 @@ def _segment_state(path: str, facts: _RunFacts) -> str:
 
 def _failure_reason(run: ExecutionRun, facts: _RunFacts) -> tuple[str, str] | None:
     """(step, message) of the failure, final or until the next attempt."""
-    told: tuple[str | None, str | None] = (run.failed_step, run.message)  # type: ignore[attr-defined]
-    if any(told):
-        return told[0] or "", told[1] or ""
+    step: str = run.failed_step or ""  # type: ignore[attr-defined]
+    message = error_message({"message": run.message, "text": run.message_text})  # type: ignore[attr-defined]
+    if step or message:
+        return step, message
     if run.status != ExecutionRun.Status.WAITING or (facts.wait and facts.wait[0] != Wait.Kind.RETRY):
         return None
     failures = ((path, message) for path, (status, message) in reversed(facts.steps.items()) if status == "failed")

@@ -61,7 +61,7 @@ def test_a_step_that_ignores_its_deadline_is_answered_for_and_keeps_its_slot(wor
     step = StepRun.objects.get()
     assert not returned.is_set() and step.finished_at - step.started_at >= timedelta(seconds=1)
     assert (step.error["code"], step.error["retryable"]) == ("timeout", True)
-    assert step.error["message"] == "the step took longer than 1 s"
+    assert step.error["message"] == "The step took longer than its timeout of 1 s."
     deliver()
     time.sleep(1)
     assert OutboxJob.objects.filter(status="ready").count() == 1, "the slot is busy until the thread returns"

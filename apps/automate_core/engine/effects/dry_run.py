@@ -18,6 +18,7 @@ from automate_core.engine.program import ActionNode
 from automate_core.engine.records import LogRecord, idempotency_key
 from automate_core.triggers.host_events import run_origin
 from automate_governance.permissions import Person, permitted
+from automate_plugins import text
 from automate_plugins.fields import FieldKind
 
 if TYPE_CHECKING:
@@ -52,8 +53,12 @@ def _in_sandbox(call: EffectCall, node: ActionNode, outcome: EffectOutcome, run_
     try:
         outcome.output, outcome.effects = walk.sandbox().run(work, seconds=node.timeout)
     except DatabaseError as error:
-        raise ConnectorError(f"the database refused: {error}", code="database_error") from error
-    outcome.logs.append(LogRecord(step.path, step.attempt, "info", "Done in a transaction that is rolled back."))
+        raise ConnectorError(
+            text("The database rejected the change: %(reason)s", reason=str(error)), code="database_error"
+        ) from error
+    outcome.logs.append(
+        LogRecord(step.path, step.attempt, "info", text("Executed in a transaction that is rolled back."))
+    )
 
 
 def _describe(call: EffectCall, node: ActionNode, outcome: EffectOutcome, run_as: Person) -> None:
@@ -66,7 +71,7 @@ def _describe(call: EffectCall, node: ActionNode, outcome: EffectOutcome, run_as
         description = describe_call(node.adapter, node.action, call.effect.params, _context(call, config, outcome))
         outcome.effects = [{"kind": "call", **where, "summary": description.pop("summary", ""), "details": description}]
     else:
-        summary = f"{node.adapter.name} cannot say what it would do; nothing was called."
+        summary = text("Dry run does not call %(connector)s.", connector=node.adapter.name)
         outcome.effects = [{"kind": "unknown", **where, "summary": summary, "details": {}}]
     outcome.logs.append(LogRecord(step.path, step.attempt, "info", outcome.effects[0]["summary"]))
     outcome.output = encode_output(options.stubs.get(node.key) if options else None)
@@ -77,7 +82,12 @@ def _config(slug: str, run_as: Person) -> dict[str, Any]:
     connection = permitted(run_as, "use", Connection.objects.filter(slug=slug)).first()
     if connection is None:
         raise ConnectorError(
-            f"{run_as} may not use the connection {slug!r}, or it is gone", code="connection_not_usable"
+            text(
+                "The connection %(connection)s does not exist, or %(person)s does not have permission to use it.",
+                connection=slug,
+                person=str(run_as),
+            ),
+            code="connection_not_usable",
         )
     fields = connectors.get(connection.connector).config_fields
     secret = {field.name for field in fields if field.kind is FieldKind.SECRET} | connection.references().keys()

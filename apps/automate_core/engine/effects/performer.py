@@ -36,6 +36,7 @@ from automate_core.faultpoints import reach
 from automate_core.triggers.host_events import run_origin
 from automate_governance.permissions import Person
 from automate_governance.redaction.redactor import redactor_context
+from automate_plugins import text
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,9 @@ def _perform_guarded(call: EffectCall) -> EffectOutcome:
     except RuleError as error:
         outcome.error = ConnectorError(str(error), code="condition_error")
     except DatabaseError as error:
-        outcome.error = ConnectorError(f"the database is away: {error}", code="database_away", retryable=True)
+        outcome.error = ConnectorError(
+            text("The database is unavailable: %(reason)s", reason=str(error)), code="database_away", retryable=True
+        )
     except Exception as error:  # a thread that dies would leave its run running for ever
         log.exception("run %s: the effect of %s could not be performed", call.walk.run.id, call.effect.step.path)
         outcome.error = ConnectorError(f"{type(error).__name__}: {error}", code="internal_error")

@@ -17,6 +17,7 @@ from automate_core.engine.effects.performer import Call, perform
 from automate_core.engine.execution import Result
 from automate_core.engine.outcomes import NOT_BEGUN, EffectOutcome
 from automate_core.engine.records import LogRecord
+from automate_plugins import text
 
 GRACE_SECONDS = 1.0
 
@@ -101,10 +102,14 @@ class EffectPool:
             self._deliver(None if is_late else (call, outcome))
 
 
-_NOT_WANTED = EffectOutcome(error=ConnectorError("withdrawn before it began", code=NOT_BEGUN))
+_NOT_WANTED = EffectOutcome(error=ConnectorError(text("Cancelled before it started."), code=NOT_BEGUN))
 
 
 def _timed_out(call: Call) -> EffectOutcome:
     step, timeout = call.effect.step, call.effect.node.timeout
-    error = ConnectorError(f"the step took longer than {timeout:g} s", code="timeout", retryable=True)
+    error = ConnectorError(
+        text("The step took longer than its timeout of %(seconds)s s.", seconds=f"{timeout:g}"),
+        code="timeout",
+        retryable=True,
+    )
     return EffectOutcome(error=error, logs=[LogRecord(step.path, step.attempt, "error", error.message)])

@@ -20,6 +20,7 @@ from automate_core.faultpoints import reach
 from automate_core.models import StepRun
 from automate_core.states import StepStatus
 from automate_core.triggers.host_events import run_origin
+from automate_plugins import text
 
 if TYPE_CHECKING:
     from automate_core.engine.effects.call import EffectCall
@@ -60,11 +61,15 @@ def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) 
                 raise _LeaseLostError
             reach("transactional.recorded", call.effect.step.path)
     except _LeaseLostError:
-        raise ConnectorError("the run was taken over or has ended; nothing was written", code="not_ours") from None
+        raise ConnectorError(
+            text("Nothing was saved: the run ended or continues in another worker."), code="not_ours"
+        ) from None
     except (DatabaseError, psycopg.Error) as error:
         known = _committed_output(call)
         if known is None:
-            raise ConnectorError(f"the database is away: {error}", code="database_away", retryable=True) from error
+            raise ConnectorError(
+                text("The database is unavailable: %(reason)s", reason=str(error)), code="database_away", retryable=True
+            ) from error
         output, file = known
     outcome.output, outcome.output_file = output, file
 

@@ -10,7 +10,12 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.health import NEEDS_RECONNECT
 from automate_connectors.invocation import encode_output
 from automate_core import artifacts
-from automate_core.engine.outcomes import StepFailedError, error_document, plugin_error_document
+from automate_core.engine.outcomes import (
+    StepFailedError,
+    error_document,
+    error_for_expressions,
+    plugin_error_document,
+)
 from automate_core.engine.program import ActionNode, PureNode
 from automate_core.engine.records import LogRecord, StepRecord, WaitRecord, WaitState
 from automate_core.engine.scheduler import Effect, StepGenerator, WaitFor
@@ -19,6 +24,7 @@ from automate_core.engine.step_context import StepContext
 from automate_core.expressions.json_path import TemplateError
 from automate_core.models import Wait
 from automate_core.states import StepStatus
+from automate_plugins import text
 
 PURE_BYTES = 50_000  #: of inputs that a pure action may work on in the database thread
 
@@ -168,7 +174,7 @@ def _ask_for_review(walk: StepContext, node: ActionNode, step: StepRecord) -> St
         walk.succeed(step, encode_output(outcome.get("output")))
     else:
         again = outcome.get("outcome") == "again"
-        message = "It did not take effect: made again." if again else "A person said that it did not take effect."
+        message = text("Marked as not executed, retried.") if again else text("Marked as not executed.")
         walk.fail(step, {**error_document("did_not_happen", message), "retryable": again, "again": again})
 
 
@@ -190,16 +196,15 @@ def _handle_failure(
     walk: StepContext, node: ActionNode, path: str, scope: Scope, failure: StepFailedError
 ) -> StepGenerator:
     """Return the default output of an action whose last attempt failed, or run its error steps."""
+    error = error_for_expressions(failure.error)
     if node.default is not None:
         record = failure.record or StepRecord(path, 1)
         if record.output is None:  # rendered once, and kept with the attempt that failed
-            value = yield from walk.render_or_fail(
-                node.default, scope.with_names(error=failure.error), node.key, record
-            )
+            value = yield from walk.render_or_fail(node.default, scope.with_names(error=error), node.key, record)
             record.output = walk.redact(walk.encode_or_fail(value, node.key))
             walk.mark_changed(record)
         return msgspec.json.decode(record.output)
     if node.on_error is None:
         raise failure
-    yield from walk.sequence(node.on_error, scope.with_names(error=failure.error).nested(f"{path}/"))
+    yield from walk.sequence(node.on_error, scope.with_names(error=error).nested(f"{path}/"))
     return None

@@ -9,12 +9,13 @@ import msgspec
 
 from automate_connectors.invocation import MAX_OUTPUT_BYTES
 from automate_core import artifacts
-from automate_core.engine.outcomes import StepFailedError
+from automate_core.engine.outcomes import StepFailedError, error_for_expressions
 from automate_core.engine.program import ForEachNode, LoopBody, RepeatNode
 from automate_core.engine.records import StepRecord
 from automate_core.engine.scheduler import StepGenerator, TaskGroup
 from automate_core.engine.scope import Scope
 from automate_core.engine.step_context import StepContext
+from automate_plugins import ntext, text
 
 MAX_ITEMS = 10_000
 
@@ -51,13 +52,22 @@ def _items(walk: StepContext, node: ForEachNode, step: StepRecord, scope: Scope)
     if step.input is None:
         items = yield from walk.render_or_fail(node.items, scope, node.key, step)
         if not isinstance(items, list):
-            kind = "null" if items is None else type(items).__name__
-            walk.raise_failed(node.key, "not_a_list", f"For each needs a list, and this is {kind}: mend its items")
+            walk.raise_failed(
+                node.key,
+                "not_a_list",
+                text("For each needs a list, not %(kind)s. Check the Items field.", kind=_kind_of(items)),
+            )
         if walk.program.test_options is not None and walk.program.test_options.scope == "step":
             items = items[:1]  # one step is tested on one item
         if len(items) > MAX_ITEMS:
             walk.raise_failed(
-                node.key, "too_many_items", f"a loop takes at most {MAX_ITEMS:,} items, not {len(items):,}"
+                node.key,
+                "too_many_items",
+                text(
+                    "A loop can process at most %(maximum)s items, not %(count)s.",
+                    maximum=MAX_ITEMS,
+                    count=len(items),
+                ),
             )
         document = walk.redact(walk.encode_or_fail(items, node.key))
         step.input = document
@@ -72,6 +82,20 @@ def _items(walk: StepContext, node: ForEachNode, step: StepRecord, scope: Scope)
     return found
 
 
+def _kind_of(value: Any) -> str:
+    """The JSON type of a value that is not a list."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case str():
+            return "string"
+        case dict():
+            return "object"
+    return "number"
+
+
 def _iteration(
     walk: StepContext, node: ForEachNode, path: str, scope: Scope, index: int, item: Any, results: _Results
 ) -> StepGenerator:
@@ -83,9 +107,13 @@ def _iteration(
     except StepFailedError as failure:
         if node.on_item_error == "stop":
             raise
-        last = {"error": failure.error} if node.on_item_error == "collect" else None
+        last = {"error": error_for_expressions(failure.error)} if node.on_item_error == "collect" else None
     if results.add(index, walk.encode_or_fail(last, node.key)) > MAX_OUTPUT_BYTES:
-        walk.raise_failed(node.key, "output_too_large", f"its outputs are larger than {MAX_OUTPUT_BYTES:,} bytes")
+        walk.raise_failed(
+            node.key,
+            "output_too_large",
+            text("The outputs of the loop are larger than %(maximum)s bytes.", maximum=MAX_OUTPUT_BYTES),
+        )
 
 
 def repeat(walk: StepContext, node: RepeatNode, path: str, scope: Scope) -> StepGenerator:
@@ -102,7 +130,15 @@ def repeat(walk: StepContext, node: RepeatNode, path: str, scope: Scope) -> Step
                 given = {"count": index + 1, "last": walk.step_output(inside, last)}
                 step.output = walk.encode_or_fail(given, node.key)
                 return
-        walk.raise_failed(node.key, "not_reached", f"its condition did not hold after {node.maximum} times")
+        walk.raise_failed(
+            node.key,
+            "not_reached",
+            ntext(
+                "The condition was still false after %(count)s repetition.",
+                "The condition was still false after %(count)s repetitions.",
+                node.maximum,
+            ),
+        )
 
 
 def _iteration_scope(walk: StepContext, body: LoopBody, scope: Scope, prefix: str, **names: Any) -> Scope:

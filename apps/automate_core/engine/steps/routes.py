@@ -13,6 +13,7 @@ from automate_core.engine.outcomes import (
     RunStoppedError,
     StepFailedError,
     error_document,
+    error_for_expressions,
     plugin_error_document,
 )
 from automate_core.engine.program import BranchNode, ParallelNode, StopNode, TryNode
@@ -21,6 +22,8 @@ from automate_core.engine.scheduler import StepGenerator, TaskGroup
 from automate_core.engine.scope import Scope
 from automate_core.engine.step_context import StepContext
 from automate_core.expressions.json_path import TemplateError
+from automate_plugins import text
+from automate_plugins.texts import verbatim
 
 
 def branch(walk: StepContext, node: BranchNode, path: str, scope: Scope) -> StepGenerator:
@@ -65,7 +68,7 @@ def catch_errors(walk: StepContext, node: TryNode, path: str, scope: Scope) -> S
             try:
                 yield from walk.sequence(node.nodes, inside)
             except StepFailedError as failure:
-                caught = failure.error
+                caught = error_for_expressions(failure.error)
                 if not node.on_error:
                     raise
                 yield from walk.sequence(node.on_error, inside.with_names(error=caught))
@@ -91,5 +94,6 @@ def stop(walk: StepContext, node: StopNode, path: str, scope: Scope) -> StepGene
             walk.succeed(step, encode_output({"message": message}))
     if step.error is not None:
         raise StepFailedError({**step.error, "step": node.key})
-    message = msgspec.json.decode(step.output or b"{}")["message"] or "Stopped by the workflow."
+    written = msgspec.json.decode(step.output or b"{}")["message"]
+    message = verbatim(written) if written else text("Stopped by the workflow.")
     raise RunStoppedError(succeeded=node.succeeded, error={"code": "stopped", "message": message, "step": node.key})

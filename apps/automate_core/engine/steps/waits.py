@@ -18,6 +18,8 @@ from automate_core.engine.step_context import StepContext
 from automate_core.expressions.durations import parse_duration
 from automate_core.models import Wait
 from automate_core.states import StepStatus
+from automate_plugins import text
+from automate_plugins.texts import restored
 
 MAX_DEPTH = 10
 
@@ -51,13 +53,23 @@ def _due(walk: StepContext, node: WaitNode, step: StepRecord, scope: Scope) -> S
     try:
         if node.span is not None:
             return parse_duration((yield from walk.render_or_fail(node.span, scope, node.key, step))), None
-        text = str((yield from walk.render_or_fail(node.until, scope, node.key, step))) if node.until else ""
-        moment = dt.datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=ZoneInfo(walk.program.timezone))
-        return None, moment.astimezone(dt.UTC).isoformat()
-    except (ValueError, OverflowError) as error:
+        written = str((yield from walk.render_or_fail(node.until, scope, node.key, step))) if node.until else ""
+        return None, _moment(written, walk.program.timezone).isoformat()
+    except ValueError as error:
         walk.raise_failed(node.key, "invalid_time", str(error))
+
+
+def _moment(written: str, timezone: str) -> dt.datetime:
+    """The time that a text names, in UTC. Raises ValueError."""
+    try:
+        moment = dt.datetime.fromisoformat(written)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=ZoneInfo(timezone))
+        return moment.astimezone(dt.UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            text("%(value)s is not a date and time such as 2026-12-24T18:00.", value=repr(written))
+        ) from error
 
 
 def approval(walk: StepContext, node: ApprovalNode, path: str, scope: Scope) -> StepGenerator:
@@ -124,7 +136,7 @@ def _after_timeout(
     outcome = walk.output_document(step, node.key).get("outcome")
     if outcome == "timeout":
         if on_timeout is None:
-            walk.raise_failed(node.key, "timed_out", "nobody answered in time")
+            walk.raise_failed(node.key, "timed_out", text("No response before the deadline."))
         yield from walk.sequence(on_timeout, inside)
     return outcome
 
@@ -135,7 +147,11 @@ def workflow(walk: StepContext, node: WorkflowNode, path: str, scope: Scope) -> 
     with walk.container(step, node, scope):
         if entered or (step.status == StepStatus.RUNNING and step.output is None):
             if walk.run.depth >= MAX_DEPTH:
-                walk.raise_failed(node.key, "too_deep", f"workflows call each other more than {MAX_DEPTH} deep")
+                walk.raise_failed(
+                    node.key,
+                    "too_deep",
+                    text("Workflows start each other more than %(maximum)s levels deep.", maximum=MAX_DEPTH),
+                )
             asks = walk.encode_or_fail((yield from walk.render_or_fail(node.payload, scope, node.key, step)), node.key)
             step.input = asks
             if len(asks) > walk.max_inline_bytes:
@@ -158,8 +174,16 @@ def workflow(walk: StepContext, node: WorkflowNode, path: str, scope: Scope) -> 
                 return
             outcome = answer.outcome or {}
             if outcome.get("status") != "succeeded":
-                reason = (outcome.get("error") or {}).get("message") or f"it was {outcome.get('status')}"
-                walk.raise_failed(
-                    node.key, "workflow_failed", f"the workflow {node.workflow} did not succeed: {reason}"
-                )
+                walk.raise_failed(node.key, "workflow_failed", _sub_run_failure(node.workflow, outcome))
             step.output = walk.encode_or_fail(outcome, node.key)
+
+
+def _sub_run_failure(workflow: str, outcome: dict[str, Any]) -> str:
+    """The reason why a called workflow failed."""
+    error = outcome.get("error") or {}
+    if error.get("message"):
+        reason = restored(error.get("text"), error["message"])
+        return text("The workflow %(workflow)s failed: %(reason)s", workflow=workflow, reason=reason)
+    if outcome.get("status") == "cancelled":
+        return text("The run of the workflow %(workflow)s was cancelled.", workflow=workflow)
+    return text("The workflow %(workflow)s failed.", workflow=workflow)

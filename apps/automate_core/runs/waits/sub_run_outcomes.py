@@ -7,15 +7,19 @@ import uuid
 from automate_core import database
 from automate_core.outbox import notify
 from automate_core.outbox.lifecycle import ADVANCE_JOBS
+from automate_plugins import text
 
 MOST = 500
+
+_NOT_STARTED = text("The workflow could not be started.")
+_NOT_PUBLISHED = text("The workflow is not published.")
 
 # A call whose dispatch job is completed without a run found no published workflow.
 _RESOLVE = f"""
 WITH ended_calls AS MATERIALIZED (
     SELECT wait.id, wait.run_id, CASE WHEN child.id IS NULL
         THEN jsonb_build_object('status', 'missing', 'error', jsonb_build_object('message',
-            CASE job.status WHEN 'dead' THEN 'it could not be started' ELSE 'it is not published' END))
+            CASE job.status WHEN 'dead' THEN '{_NOT_STARTED}' ELSE '{_NOT_PUBLISHED}' END))
         ELSE jsonb_build_object('run', child.id, 'status', child.status, 'output', child.output, 'error', child.error)
         END AS outcome
     FROM automate_core_wait wait

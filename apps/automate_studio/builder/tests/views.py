@@ -32,6 +32,7 @@ from automate_core.definition.step_paths import items_of, key_of
 from automate_core.engine.test_options import Mode, TestedPart
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
 from automate_governance.permissions import NotPermittedError, Person, can
+from automate_governance.texts import error_message
 from automate_studio.builder.panel.problem_messages import ProblemLine, problem_lines
 from automate_studio.builder.panel.steps import path_of_step
 from automate_studio.builder.tests.decisions import (
@@ -336,7 +337,7 @@ def _result_lines(workflow: Workflow, run: ExecutionRun) -> list[StepResultLine]
     draft = rows.load_draft(workflow)
     definition = version_definitions([run.version_id])[run.version_id]
     attempts = StepRun.objects.filter(run=run).order_by("started_at", "id").values_list("path", "status", "error")[:500]
-    last = {path: (status, (error or {}).get("message", "")) for path, status, error in attempts}
+    last = {path: (status, error_message(error)) for path, status, error in attempts}
     foreseen = dict(ForeseenEffect.objects.filter(run=run).order_by("attempt").values_list("path", "effects")[:200])
     return [
         StepResultLine(

@@ -26,6 +26,7 @@ from automate_core.states import FINAL_RUN_STATES
 from automate_governance.admin_site import reverse
 from automate_governance.people.names import display_name
 from automate_governance.permissions import User, permitted
+from automate_governance.texts import error_message
 from automate_studio.runs.page.header import ModelCost, model_cost
 from automate_studio.ui.formatting import format_elapsed
 from automate_studio.ui.json.visible import escape_invisible
@@ -206,8 +207,11 @@ def _load_attempts(run: ExecutionRun, frames: list[str], definition: Definition)
             route=Case(When(is_branch, then=KT("output__route")), output_field=TextField()),
             routes=Case(When(is_branch, then=KT("output__routes")), output_field=TextField()),
             message=KT("error__message"),
+            message_text=F("error__text"),
         )
-        .values_list("path", "attempt", "status", "started_at", "finished_at", "route", "routes", "message")
+        .values_list(
+            "path", "attempt", "status", "started_at", "finished_at", "route", "routes", "message", "message_text"
+        )
     )
     return [
         Attempt(
@@ -217,9 +221,9 @@ def _load_attempts(run: ExecutionRun, frames: list[str], definition: Definition)
             started_at=start,
             finished_at=end,
             routes=(route,) if route else tuple(json.loads(routes)) if routes and routes.startswith("[") else (),
-            message=message or "",
+            message=error_message({"message": message, "text": kept}),
         )
-        for path, number, status, start, end, route, routes, message in rows
+        for path, number, status, start, end, route, routes, message, kept in rows
     ]
 
 
