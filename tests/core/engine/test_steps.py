@@ -433,7 +433,7 @@ def test_an_approval_asks_people_and_takes_their_route(publish, run, drain, owne
 
 
 @pytest.mark.parametrize(
-    ("who", "said"), [("nobody", "no active user 'nobody'"), ("", "assignees and groups are empty")]
+    ("who", "said"), [("nobody", "'nobody' is not an active user"), ("", "no assignees and no groups")]
 )
 def test_an_approval_that_asks_nobody_fails(publish, run, who, said):
     publish("  - {kind: approval, key: ok, assignees: ['{{ event.payload.who }}'], timeout: 1d}")
@@ -498,7 +498,7 @@ def test_calls_have_a_depth_limit(publish, run):
         publish(f"  - {{kind: workflow, key: call, workflow: w{n + 1}}}", slug=f"w{n}",
                 triggers="[]" if n else "[{endpoint: github}]")  # fmt: skip
     done = run()
-    assert done.status == "failed" and "more than 10 deep" in done.error["message"]
+    assert done.status == "failed" and "more than 10 levels deep" in done.error["message"]
     assert ExecutionRun.objects.count() == 11
 
 
