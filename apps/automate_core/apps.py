@@ -51,7 +51,7 @@ def _templates_can_be_read(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
     if files.are_all_built_in():
         return []
-    hint = "docs/gallery.md describes the file; all other templates are offered."
+    hint = "docs/workflow-templates.md describes the file; all other templates are offered."
     return [
         Warning(f"{fault.path}: {fault.reason}", hint=hint, id="automate_core.W001") for fault in files.rejected_files()
     ]

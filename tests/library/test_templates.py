@@ -219,7 +219,7 @@ def test_a_refused_order_is_told_once_and_fails(provide, world, owner, sign_in, 
 
 
 def test_the_page_lists_the_templates_as_they_are():
-    text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "workflow-templates.md").read_text(encoding="utf-8")
     table = text.partition("## Those that come along")[2].partition("\n## ")[0]
     listed = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (.*) \|$", table, re.MULTILINE))
     assert listed == {slug: _row(TEMPLATES[slug]) for slug in OUTSIDE}
@@ -236,7 +236,7 @@ def _row(template):
 
 
 def test_the_example_of_the_page_is_a_template():
-    text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "workflow-templates.md").read_text(encoding="utf-8")
     example = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1]
     template = files.read_template(example)
     assert validation.find_problems(template.definition) == []

@@ -1,4 +1,4 @@
-"""docs/templates.md is what the code says."""
+"""docs/expressions.md is what the code says."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from automate_core.expressions.templating import reference
 from automate_core.expressions.templating.filters import FILTERS
 from tests.conftest import ROOT
 
-PAGE = (ROOT / "docs" / "templates.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "expressions.md").read_text(encoding="utf-8")
 
 
 def test_the_page_is_made_from_the_code_as_it_is():
-    again = "run: .venv/bin/python -m automate_core.expressions.templating.reference > docs/templates.md"
+    again = "run: .venv/bin/python -m automate_core.expressions.templating.reference > docs/expressions.md"
     assert reference.page() == PAGE, again
 
 

@@ -1,6 +1,6 @@
 """Reference page of templates, generated from the code.
 
-`python -m automate_core.expressions.templating.reference > docs/templates.md`
+`python -m automate_core.expressions.templating.reference > docs/expressions.md`
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def warm_up() -> None:
 
 
 def drop_privileges() -> list[str]:
-    """Drop every privilege that the system takes back, and return their names (docs/templates.md)."""
+    """Drop every privilege that the system takes back, and return their names (docs/expressions.md)."""
     done = [name for name, flags in _namespaces() if _granted(functools.partial(os.unshare, flags))][:1]
     if os.getuid() == 0 and _granted(_become_nobody):
         done.append("root")

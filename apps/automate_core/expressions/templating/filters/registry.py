@@ -33,7 +33,7 @@ def offer(about: str, example: str, *, cheap: bool = True, name: str = "") -> Ca
     """Register the decorated function as a filter, under its own name unless `name` is given.
 
     It gets JSON values only, may raise TemplateError, and must check the size of its result before it builds it. Its
-    docstring is the description in docs/templates.md.
+    docstring is the description in docs/expressions.md.
     """
 
     def register(code: Code) -> Code:
