@@ -22,8 +22,8 @@ def test_edit_review_publish_and_go_back(workflow, deliver, signed_in, site, fau
     expect(page.locator("#card-look")).to_contain_text("Look well")
     page.get_by_role("link", name="Review and publish").click()
     expect(page.get_by_role("heading", name="Publish version 2 of Triage")).to_be_visible()
-    expect(page.get_by_role("region", name="What changes")).to_contain_text("Look well changed name by owner")
-    expect(page.get_by_role("region", name="Latest events")).to_contain_text("1 would start it")
+    expect(page.get_by_role("region", name="Changes")).to_contain_text("Look well changed: name by owner")
+    expect(page.get_by_role("region", name="Preview with recent events")).to_contain_text("1 of the last 1 event")
     page.get_by_text("Side by side").click()
     expect(page.get_by_role("region", name="v1 and Draft side by side")).to_contain_text("name: Look well")
     for theme in ("light", "dark"):
@@ -43,7 +43,7 @@ def test_edit_review_publish_and_go_back(workflow, deliver, signed_in, site, fau
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     shot(page, "versions-390")
     page.set_viewport_size({"width": 1440, "height": 900})
-    page.get_by_role("link", name="Go back to v1").click()
+    page.get_by_role("link", name="Publish v1 again").click()
     shot(page, "compare")
     page.get_by_role("button", name="Publish v1 again").click()
     expect(page.get_by_text("Version 3 is live.")).to_be_visible()

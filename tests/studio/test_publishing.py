@@ -92,8 +92,8 @@ def test_the_review_says_what_changed_and_who_did_it(door, editor, made, colleag
         ("changed", "last"),
     ]
     said = {key: words for _, key, words in found}
-    assert "with the 1 step in it" in said["both"] and "by colleague" in said["both"]
-    assert "moved among the steps at the top" in said["careful"]
+    assert "(with 1 step inside)" in said["both"] and "by colleague" in said["both"]
+    assert "moved within the top level" in said["careful"]
     assert "title is bug" in said["route"] and "kind is bug" in said["route"] and "by owner" in said["route"]
     assert "{{ steps.look.output.title }} Hello" in said["tell"] and "by owner" in said["tell"]
     assert "added to Question of Route" in said["log"]
@@ -104,7 +104,7 @@ def test_side_by_side_shows_the_lines_that_differ(door, editor):
     editor.do("rename", key="look", name="Look well")
     content = door.review().content.decode()
     assert "<del>    name: Look</del>" in content and "<ins>    name: Look well</ins>" in content
-    assert "lines that are the same" in content and "In left" not in content
+    assert "unchanged lines" in content and "In left" not in content
 
 
 def test_what_came_and_went_is_no_difference(door, editor, made):
@@ -112,7 +112,7 @@ def test_what_came_and_went_is_no_difference(door, editor, made):
     editor.undo()
     made.refresh_from_db()
     page = Page(door.review())
-    assert "there is nothing to publish" in page.text and "publish" not in page.ids
+    assert "Nothing to publish" in page.text and "publish" not in page.ids
 
 
 def test_an_edit_that_is_taken_back_is_by_whoever_took_it_back(door, editor, made, colleague):
@@ -122,7 +122,7 @@ def test_an_edit_that_is_taken_back_is_by_whoever_took_it_back(door, editor, mad
     door.publish()
     Editor(made, colleague).undo()
     [(_, key, words)] = changes(door.review())
-    assert key == "look" and "Look changed name by colleague" in words
+    assert key == "look" and "Look changed: name by colleague" in words
 
 
 def test_publishing_with_a_message(door, editor, made):
@@ -139,7 +139,7 @@ def test_publishing_with_a_message(door, editor, made):
 def test_runs_in_progress_are_counted_and_stay(door, editor, made):
     ExecutionRun.objects.create(workflow=made, version=made.published, trace_id="0" * 32, status="waiting")
     editor.do("rename", key="look", name="Look well")
-    assert "1 waiting on v1 will finish on it." in Page(door.review()).text
+    assert "1 run (Waiting) will finish on v1." in Page(door.review()).text
     answer = door.publish()
     assert "1 run will finish on v1." in Page(door.client.get(answer["Location"])).text
 
@@ -176,7 +176,7 @@ def test_nonsense_as_revision_publishes_nothing(door, editor, made):
 def test_errors_keep_it_from_being_published(door, editor, made):
     editor.do("edit", key="tell", unset=["inputs.message"])
     page = Page(door.review())
-    assert "publish" not in page.ids and "Errors have to be mended" in page.text
+    assert "publish" not in page.ids and "Fix the errors before you publish." in page.text
     assert door.url("builder") + "?step=route/tell&complain" in [a.get("href") for _, a in page.tags]
     made.refresh_from_db()
     answer = door.client.post(door.url("review"), {"rev": made.rev, "version": 1})
@@ -231,7 +231,7 @@ def test_what_it_touches(workflow, sign_in, owner, colleague, settings):
     assert found.connections == [("The ERP", "http")] and found.workflows == ["other"]
     assert set(found.hosts) == {"erp.example.com", "api.example.com", dependencies.AT_RUN_TIME}
     assert found.hosts[dependencies.AT_RUN_TIME] == ["any"], "what follows a connection's address stays with it"
-    assert found.models == {"auth.User": ["starts it"], "auth.Group": ["find"]}
+    assert found.models == {"auth.User": ["trigger"], "auth.Group": ["find"]}
     hidden = dependencies.find_dependencies(definition, colleague)
     assert hidden.connections == [("erp", "")] and "erp.example.com" not in hidden.hosts
     assert made.pk
@@ -268,7 +268,7 @@ def test_the_latest_events_are_tried_on_both(workflow, deliver, sign_in, owner):
     door = Door(sign_in(owner), made)
     page = Page(door.review())
     assert page.all(data_now="4") and page.all(data_before="2")
-    assert "Of the last 5 events" in page.text and page.text.count("webhook:github") == 2
+    assert "4 of the last 5 events" in page.text and page.text.count("webhook:github") == 2
     assert not ExecutionRun.objects.exists()
     editor.do("edit_trigger", key=trigger, set={"filter": {"nonsense": 1}})
     page = Page(door.review())
@@ -280,9 +280,9 @@ def test_at_most_fifty_of_the_newest(workflow, sign_in, owner, monkeypatch):
     Event.objects.bulk_create(of_endpoint("github", type="issues", payload={}, trace_id=f"{n:032x}") for n in range(60))
     came_to("other", type="issues", payload={}, trace_id="f" * 32)
     door = Door(sign_in(owner), made)
-    assert "Of the last 50 events" in Page(door.review()).text
+    assert "of the last 50 events" in Page(door.review()).text
     monkeypatch.setattr(shadow_evaluation, "LOOK_BACK", 11)
-    assert "Of the last 10 events" in Page(door.review()).text
+    assert "of the last 10 events" in Page(door.review()).text
 
 
 def test_events_that_one_may_not_read_are_not_tried(workflow, deliver, sign_in, colleague, endpoint):
@@ -290,10 +290,10 @@ def test_events_that_one_may_not_read_are_not_tried(workflow, deliver, sign_in, 
     deliver({"title": "bug"})
     assign_perm("view_workflow", colleague, made)
     door = Door(sign_in(colleague), made)
-    assert "takes the permission to view payloads" in Page(door.review()).text
+    assert "You need the View payloads permission" in Page(door.review()).text
     assign_perm("view_payload_workflow", colleague, made)
     page = Page(door.review())
-    assert "Left out, because you may not read them: webhook:github" in page.text
+    assert "Not included, because you cannot view their payloads: webhook:github" in page.text
     assert not page.all(data_before="1"), "a filter would tell what is in them"
     assign_perm("view_webhookendpoint", colleague, endpoint)
     assign_perm("view_payload_webhookendpoint", colleague, endpoint)
@@ -344,20 +344,22 @@ def test_the_latest_events_say_which_take_another_branch(workflow, deliver, sign
     assert routes_shown(door.review()) == {
         "size": "Size Big 2, None 1, Otherwise 3 .",
         "inner": "Inner Odd 1, Otherwise 1 .",
-        "later": "Later Five 0, Said 0, Otherwise 0 . For 5 that cannot be told without a run: it depends on vars.other.",
-        "known": "Known Found 0, Soon 0, Otherwise 0 . For 5 that cannot be told without a run: it depends on "
+        "later": "Later Five 0, Said 0, Otherwise 0 . 5 events not predicted: the route depends on vars.other.",
+        "known": "Known Found 0, Soon 0, Otherwise 0 . 5 events not predicted: the route depends on "
         "steps.look.output.n.",
     }
     editor.do("edit_settings", set={"vars": {"limit": 6, "other": 1}})
     editor.do("edit_condition", key="known", arm="found", when={"==": [{"var": "event.payload.n"}, 1]})
     answer = door.review()
     found = routes_shown(answer)
-    assert found["size"].startswith("Size Big 3 2 before, None 1, Otherwise 2 3 before . 1 takes another route")
-    assert found["inner"].startswith("Inner Odd 2 1 before, Otherwise 1")
-    assert found["known"].endswith("For 4 that cannot be told without a run: it depends on the present time.")
+    assert found["size"].startswith(
+        "Size Big 3 (published: 2), None 1, Otherwise 2 (published: 3) . 1 event takes another route"
+    )
+    assert found["inner"].startswith("Inner Odd 2 (published: 1), Otherwise 1")
+    assert found["known"].endswith("4 events not predicted: the route depends on the current time.")
     page = Page(answer)
     assert page.all(data_rerouted="1") and page.all(data_now="6") and page.all(data_before="6")
-    assert "Size: Big, not Otherwise" in page.text
+    assert "Size: Big instead of Otherwise" in page.text
     assert not ExecutionRun.objects.exists()
 
 
@@ -385,7 +387,7 @@ def test_the_list_of_versions(door, three):
 def test_any_two_are_compared(door, three, editor):
     [(kind, key, words)] = changes(door.compare(**{"from": "1", "to": "3"}))
     assert (kind, key) == ("changed", "look") and "Look Three" in words
-    assert "They say the same." in Page(door.compare()).text
+    assert "No differences." in Page(door.compare()).text
     editor.do("rename", key="last", name="Draft only")
     assert changes(door.compare(**{"from": "2", "to": "draft"}))[1][1] == "last"
     for wrong in ("9", "x", "1e9", "9" * 30, "²"):
@@ -395,7 +397,7 @@ def test_any_two_are_compared(door, three, editor):
 def test_going_back_takes_two_clicks_and_leaves_the_draft(door, three, editor):
     editor.do("rename", key="last", name="Work in progress")
     page = Page(door.client.get(door.url("versions")))
-    [to_one] = [a["href"] for tag, a in page.tags if tag == "a" and a.get("aria-label") == "Go back to v1"]
+    [to_one] = [a["href"] for tag, a in page.tags if tag == "a" and a.get("aria-label") == "Publish v1 again"]
     shown = Page(door.client.get(to_one))
     assert shown.ids["publish"]
     answer = door.client.post(door.url("version_publish", 1), {"version": "3"})

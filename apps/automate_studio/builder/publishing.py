@@ -10,12 +10,14 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_core.authoring import workflows
 from automate_core.authoring.drafts.errors import ConflictError
 from automate_core.authoring.publishing import review as reviews
-from automate_core.authoring.publishing.differences import Difference, Line
+from automate_core.authoring.publishing.differences import Difference, FieldChange, Line
 from automate_core.authoring.publishing.review import DRAFT
 from automate_core.authoring.workflows import Seen
 from automate_core.definition.document import DefinitionError
@@ -105,7 +107,7 @@ def _show_review(
     return render_page(
         request,
         "automate_studio/builder/publishing/review.html",
-        f"Publish {workflow.name}",
+        _("Publish %(name)s") % {"name": workflow.name},
         status=status,
         workflow=workflow,
         review=found,
@@ -124,10 +126,7 @@ def _difference_rows(found: Iterable[Difference]) -> list[DifferenceRow]:
     return [
         DifferenceRow(
             each,
-            [
-                (field.name, _value_text(field.name, field.was), _value_text(field.name, field.now))
-                for field in each.fields
-            ],
+            [(field.name, _value_text(field, field.was), _value_text(field, field.now)) for field in each.fields],
         )
         for each in found
     ]
@@ -140,11 +139,11 @@ def _visible_lines(found: list[Line] | None) -> list[Line] | None:
     ]
 
 
-def _value_text(name: str, text: str | None) -> str | None:
+def _value_text(field: FieldChange, text: str | None) -> str | None:
     """A value for people: conditions as sentences, the rest as written."""
     if text is None:
         return None
-    if name == "filter" or name.startswith("condition of "):
+    if field.is_condition:
         return escape_invisible(describe_condition(json.loads(text) if text[:1] in "{[" else text))
     return escape_invisible(text)
 
@@ -162,7 +161,7 @@ def version_list(request: HttpRequest, pk: int) -> HttpResponse:
     return render_page(
         request,
         "automate_studio/builder/publishing/versions.html",
-        f"Versions of {workflow.name}",
+        _("Versions of %(name)s") % {"name": workflow.name},
         workflow=workflow,
         versions=shown[:MOST],
         older=shown[MOST - 1].number if len(shown) > MOST else None,
@@ -192,8 +191,8 @@ def restore_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 
     if (failed := _try_or_compare(request, workflow, number, act)) is not None:
         return failed
-    said = "is now what" if changed else "says already what"
-    messages.success(request, f"The draft {said} v{number} says.{' Undo takes it back.' if changed else ''}")
+    restored, same = _("Restored v%(number)s as draft. You can undo this."), _("The draft already equals v%(number)s.")
+    messages.success(request, (restored if changed else same) % {"number": number})
     return HttpResponseSeeOther(reverse("studio:builder", args=[workflow.pk]))
 
 
@@ -252,7 +251,7 @@ def _show_comparison(
     except WorkflowVersion.DoesNotExist:
         raise Http404 from None
     except DefinitionError as error:
-        messages.error(request, f"One of them cannot be read any more: {error}")
+        messages.error(request, _("Cannot compare: a version is not valid any more. %(error)s") % {"error": error})
         return HttpResponseSeeOther(reverse("studio:versions", args=[workflow.pk]))
     found = reviews.compare_states(*pair)
     published = workflow.published
@@ -261,7 +260,7 @@ def _show_comparison(
     return render_page(
         request,
         "automate_studio/builder/publishing/compare.html",
-        f"Compare versions of {workflow.name}",
+        _("Compare versions of %(name)s") % {"name": workflow.name},
         status=status,
         workflow=workflow,
         before=_version_label(before),
@@ -282,7 +281,7 @@ def _older_version_problem(request: HttpRequest, workflow: Workflow, number: str
 
 
 def _version_label(name: str) -> str:
-    return "Draft" if name == DRAFT else f"v{int(name)}"
+    return _("Draft") if name == DRAFT else f"v{int(name)}"
 
 
 # --- what all of them need --------------------------------------------------------------------------------------------
@@ -310,8 +309,13 @@ def _reasons(error: DefinitionError) -> list[str]:
 def _report_published(request: HttpRequest, version: WorkflowVersion, before: Workflow) -> None:
     """`before` is the workflow as it was read before."""
     if version == before.published:
-        messages.success(request, f"{version} says the same and is live already.")
+        messages.success(request, _("%(version)s has the same content and is already live.") % {"version": version})
         return
+    said = _("Version %(number)s is live.") % {"number": version.number}
     count = sum(reviews.count_unfinished_runs(before).values()) if before.published else 0
-    stay = f" {count} run{'s' if count > 1 else ''} will finish on {before.published}." if count else ""
-    messages.success(request, f"Version {version.number} is live.{stay}")
+    if count:
+        stay = ngettext(
+            "%(count)s run will finish on %(version)s.", "%(count)s runs will finish on %(version)s.", count
+        ) % {"count": count, "version": before.published}
+        said = f"{said} {stay}"
+    messages.success(request, said)

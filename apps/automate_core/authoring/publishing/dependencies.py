@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from django.utils.translation import gettext as _
+
 from automate_connectors.models import Connection
 from automate_core.definition.document import ActionStep, Definition, ModelTrigger, WorkflowStep
 from automate_core.definition.slots import walk
 from automate_egress.policy import ascii_host
 from automate_governance.permissions import User, permitted
+from automate_plugins import text
 
-AT_RUN_TIME = "a host that is known only when it runs"
+AT_RUN_TIME = text("host only known at run time")
 
 
 @dataclass
@@ -38,7 +41,7 @@ def find_dependencies(definition: Definition, user: User) -> Dependencies:
     found = Dependencies(workflows=sorted({step.workflow for step in steps if isinstance(step, WorkflowStep)}))
     for trigger in definition.triggers:
         if isinstance(trigger, ModelTrigger):
-            _add_use(found.models, trigger.model, "starts it")
+            _add_use(found.models, trigger.model, _("trigger"))
     named = {step.connection for step in actions if step.connection}
     known = {each.slug: each for each in permitted(user, "view", Connection.objects.filter(slug__in=named))}
     for slug in sorted(named):

@@ -1,4 +1,4 @@
-"""What differs between two definitions of a workflow: in words, row by row, and as texts side by side.
+"""Differences between two definitions of a workflow: in words, row by row, and as texts side by side.
 
 Values in, values out. Steps and triggers are the same when their keys are; names are labels.
 """
@@ -12,35 +12,113 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from automate_core.definition.document import OTHERWISE, TIMEOUT, ActionStep, Definition, Step, Trigger
 from automate_core.definition.slots import StepIndex, StepPosition, slots, walk
+from automate_governance.texts import translated
+from automate_plugins import text
 
 type Table = Literal["step", "trigger", "workflow"]
 type Values = Mapping[str, Any]
 _NAMED = ("arms", "outcomes", "form")
 _SPREAD = ("inputs", "vars", "search_terms", "retry", "concurrency", "retention", "on_error")
-_SLOT_WORDS = {
-    "steps": "the steps of {}",
-    OTHERWISE: "otherwise of {}",
-    TIMEOUT: "the time-out of {}",
-    "on_error": "on error of {}",
-    "always": "always of {}",
+_SLOT_LABELS = {
+    "steps": text("Steps"),
+    OTHERWISE: text("Otherwise"),
+    TIMEOUT: text("Timeout"),
+    "on_error": text("On error"),
+    "always": text("Always"),
 }
+_TRIGGER_LABELS = {
+    "webhook": text("Webhook"),
+    "schedule": text("Schedule"),
+    "model": text("Model change"),
+    "manual": text("Manual"),
+    "event": text("Event"),
+    "run": text("Workflow ended"),
+}
+#: Labels of fields; inputs and other names that people or plug-ins gave are shown as they are.
+_FIELD_LABELS = {
+    "action": text("action"),
+    "assignees": text("assignees"),
+    "at_most_once": text("no retry when the outcome is unknown"),
+    "callback": text("callback"),
+    "concurrency": text("concurrency"),
+    "connection": text("connection"),
+    "context": text("details for the approver"),
+    "cron": text("schedule"),
+    "delegate": text("delegation"),
+    "description": text("description"),
+    "disabled": text("turned off"),
+    "duration": text("duration"),
+    "endpoint": text("webhook endpoint"),
+    "event": text("event type"),
+    "every": text("interval"),
+    "excluded": text("cannot approve"),
+    "fields": text("fields"),
+    "filter": text("condition"),
+    "groups": text("groups"),
+    "items": text("items"),
+    "limit": text("limit"),
+    "match": text("routes to run"),
+    "maximum": text("maximum"),
+    "message": text("message"),
+    "missed": text("missed runs"),
+    "model": text("model"),
+    "name": text("name"),
+    "notes": text("notes"),
+    "on": text("reacts to"),
+    "on_error": text("on error"),
+    "on_item_error": text("on item error"),
+    "outcome": text("outcome"),
+    "own_changes": text("own changes"),
+    "payload": text("payload"),
+    "policy": text("policy"),
+    "priority": text("priority"),
+    "remind_after": text("reminder"),
+    "retention": text("retention"),
+    "retry": text("retries"),
+    "run as": text("run as"),
+    "save_as": text("variable"),
+    "scheme": text("signature scheme"),
+    "search_terms": text("search values"),
+    "secret": text("secret"),
+    "subject": text("subject"),
+    "tags": text("tags"),
+    "timeout": text("timeout"),
+    "timezone": text("time zone"),
+    "until": text("until"),
+    "vars": text("variables"),
+    "wait": text("wait for the end"),
+    "workflow": text("workflow"),
+}
+
+
+@dataclass(frozen=True)
+class _Condition:
+    """A condition among the values of fields."""
+
+    rule: Any
 
 
 @dataclass(frozen=True, kw_only=True)
 class FieldChange:
-    """One field. `was` and `now` are its values as texts, None where it was not, or is no longer, given."""
+    """One field. `was` and `now` are its values as texts, None where it was not, or is no longer, given.
+
+    The values of a condition are JSON.
+    """
 
     name: str
     was: str | None
     now: str | None
+    is_condition: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One change: `name` is what people call the step or trigger, `words` what came of it.
+    """One change: `name` is the label of the step or trigger, `words` says what was changed.
 
     `authors` are the user names of those who made it, where that is known.
     """
@@ -55,12 +133,12 @@ class Difference:
 
 
 def find_differences(before: Definition, after: Definition, *, run_as: tuple[str, str] = ("", "")) -> list[Difference]:
-    """What makes `after` of `before`: the workflow's own fields, its triggers, then its steps in reading order.
+    """The differences: those of the workflow's own fields, of its triggers, then of its steps in reading order.
 
-    `run_as` are the names of whom each acts as.
+    `run_as` are the names of the people that each runs as.
     """
-    was, now = ({"run as": name} for name in run_as)
-    own = _changed("workflow", "", "Workflow", {**_own_fields(before), **was}, {**_own_fields(after), **now})
+    was, now = ({_field_label("run as"): name} for name in run_as)
+    own = _changed("workflow", "", _("Workflow"), {**_own_fields(before), **was}, {**_own_fields(after), **now})
     return [*own, *_triggers(before, after), *_steps(before, after)]
 
 
@@ -81,11 +159,11 @@ def _triggers(before: Definition, after: Definition) -> Iterator[Difference]:
     old, new = ({part.key: part for part in each.triggers} for each in (before, after))
     for key, part in old.items():
         if key not in new or new[key].matches[0] != part.matches[0]:
-            yield _trigger("removed", part, "no longer starts it")
+            yield _trigger("removed", part, _("trigger removed"))
     for key, part in new.items():
         present = old.get(key)
         if present is None or present.matches[0] != part.matches[0]:
-            yield _trigger("added", part, "starts it")
+            yield _trigger("added", part, _("trigger added"))
         else:
             fields = (_flat_fields(msgspec.to_builtins(each)) for each in (present, part))
             yield from _changed("trigger", key, trigger_name(part), *fields)
@@ -96,10 +174,10 @@ def _trigger(kind: Literal["added", "removed"], part: Trigger, words: str) -> Di
 
 
 def trigger_name(part: Trigger) -> str:
-    """What people call a trigger: `Webhook github`."""
+    """The label of a trigger: `Webhook github`."""
     kind = str(part.__struct_config__.tag)
     source = part.matches[0].partition(":")[2] or part.matches[1]
-    return f"{'By hand' if kind == 'manual' else kind.capitalize()} {source}".strip()
+    return f"{translated(_TRIGGER_LABELS.get(kind, kind.capitalize()))} {source}".strip()
 
 
 # --- steps ------------------------------------------------------------------------------------------------------------
@@ -109,20 +187,25 @@ def _steps(before: Definition, after: Definition) -> Iterator[Difference]:
     old, new = ({each.step.key: each for each in StepIndex(part.steps)} for part in (before, after))
     for key, was in old.items():
         if key not in new and (was.parent is None or was.parent.key in new):  # else its parent's difference covers it
-            yield _step_difference("removed", was, f"removed{_removed_words(was)}{_with_inner(was)}")
+            place = _where(was)
+            words = _("removed from %(place)s") % {"place": place} if place else _("removed")
+            yield _step_difference("removed", was, f"{words} {_with_inner(was)}".strip())
     shifted = _reordered_keys(old, new)
     for key, now in new.items():
         present = old.get(key)
         if present is None:
             if now.parent is None or now.parent.key in old:
-                yield _step_difference("added", now, f"added{_added_words(now)}{_with_inner(now)}")
+                place = _where(now)
+                words = _("added to %(place)s") % {"place": place} if place else _("added")
+                yield _step_difference("added", now, f"{words} {_with_inner(now)}".strip())
             continue
         if _list_of(present) != _list_of(now):
-            yield _step_difference(
-                "moved", now, f"moved{_removed_words(present) or ' from the top'}{_added_words(now) or ' to the top'}"
-            )
+            top = _("the top level")
+            places = {"old": _where(present) or top, "new": _where(now) or top}
+            yield _step_difference("moved", now, _("moved from %(old)s to %(new)s") % places)
         elif key in shifted:
-            yield _step_difference("moved", now, f"moved among {_where(now) or 'the steps at the top'}")
+            place = _where(now) or _("the top level")
+            yield _step_difference("moved", now, _("moved within %(place)s") % {"place": place})
         yield from _changed("step", key, _label(now.step), _step_fields(present.step), _step_fields(now.step))
 
 
@@ -140,8 +223,8 @@ def _where(position: StepPosition) -> str:
     if position.parent is None or position.slot is None:
         return ""
     slot = position.slot
-    words = _SLOT_WORDS.get(slot.key, "") if slot.name == "" else ""
-    return (words or f"{slot.name or slot.key.replace('_', ' ').capitalize()} of {{}}").format(_label(position.parent))
+    label = slot.name or translated(_SLOT_LABELS.get(slot.key, "")) or slot.key.replace("_", " ").capitalize()
+    return _("%(slot)s of %(step)s") % {"slot": label, "step": _label(position.parent)}
 
 
 def _reordered_keys(old: Mapping[str, StepPosition], new: Mapping[str, StepPosition]) -> set[str]:
@@ -164,17 +247,11 @@ def _step_difference(kind: Literal["added", "removed", "moved"], position: StepP
     return Difference(kind=kind, table="step", key=position.step.key, name=_label(position.step), words=words)
 
 
-def _removed_words(position: StepPosition) -> str:
-    return f" from {_where(position)}" if position.parent else ""
-
-
-def _added_words(position: StepPosition) -> str:
-    return f" to {_where(position)}" if position.parent else ""
-
-
 def _with_inner(position: StepPosition) -> str:
-    count = sum(1 for slot in slots(position.step) for _ in walk(slot.steps))
-    return f", with the {count} step{'s' if count > 1 else ''} in it" if count else ""
+    count = sum(1 for slot in slots(position.step) for __ in walk(slot.steps))
+    if not count:
+        return ""
+    return ngettext("(with %(count)s step inside)", "(with %(count)s steps inside)", count) % {"count": count}
 
 
 def _step_fields(step: Step) -> Values:
@@ -193,48 +270,67 @@ def _step_fields(step: Step) -> Values:
 
 
 def _flat_fields(document: Mapping[str, Any]) -> Values:
-    """Fields by the names people know them by: `title` of the inputs, `condition of Bug` of the routes."""
+    """Fields by their labels: `title` of the inputs, `condition of Bug` of the routes."""
     found: dict[str, Any] = {}
     for name, value in document.items():
         if name in _NAMED and isinstance(value, list):
             found |= _named_values(name, value, str(document.get("kind", "")))
         elif name in _SPREAD and isinstance(value, dict):
-            prefix = "" if name == "inputs" else f"{name.replace('_', ' ')} "
-            found |= {f"{prefix}{inner}": given for inner, given in value.items()}
+            section = "" if name == "inputs" else f" ({_field_label(name)})"
+            found |= {f"{inner}{section}": given for inner, given in value.items()}
         else:
-            found[name.replace("_", " ")] = value
+            found[_field_label(name)] = _Condition(value) if name == "filter" else value
     return found
 
 
+def _field_label(name: str) -> str:
+    return translated(_FIELD_LABELS.get(name, "")) or name.replace("_", " ")
+
+
 def _named_values(name: str, named_slots: list[dict[str, Any]], kind: str) -> Values:
-    word = {"arms": "track" if kind == "parallel" else "route", "outcomes": "outcome", "form": "form field"}[name]
+    label, order = {
+        "route": (_("route %(name)s"), _("order of routes")),
+        "branch": (_("parallel branch %(name)s"), _("order of parallel branches")),
+        "outcome": (_("outcome %(name)s"), _("order of outcomes")),
+        "form": (_("question %(name)s"), _("order of questions")),
+    }["branch" if kind == "parallel" else {"arms": "route", "outcomes": "outcome", "form": "form"}[name]]
     found: dict[str, Any] = {}
     for named_slot in named_slots:
         key = str(named_slot.get("key") or named_slot.get("name"))
         if name == "form":
-            found[f"{word} {key}"] = named_slot
+            found[label % {"name": key}] = named_slot
             continue
-        found[f"{word} {key}"] = named_slot.get("name") or key
+        found[label % {"name": key}] = named_slot.get("name") or key
         if "when" in named_slot:
-            found[f"condition of {named_slot.get('name') or key}"] = named_slot["when"]
+            condition = _("condition of %(name)s") % {"name": named_slot.get("name") or key}
+            found[condition] = _Condition(named_slot["when"])
     if len(named_slots) > 1:
-        found[f"order of {word}s"] = [named_slot.get("key") or named_slot.get("name") for named_slot in named_slots]
+        found[order] = [named_slot.get("key") or named_slot.get("name") for named_slot in named_slots]
     return found
 
 
 def _changed(table: Table, key: str, name: str, before: Values, after: Values) -> Iterator[Difference]:
     names = [each for each in {**before, **after} if _text(before, each) != _text(after, each)]
     if names:
-        fields = tuple(FieldChange(name=each, was=_text(before, each), now=_text(after, each)) for each in names)
-        yield Difference(
-            kind="changed", table=table, key=key, name=name, words=f"changed {', '.join(names)}", fields=fields
+        fields = tuple(
+            FieldChange(
+                name=each,
+                was=_text(before, each),
+                now=_text(after, each),
+                is_condition=isinstance(after.get(each, before.get(each)), _Condition),
+            )
+            for each in names
         )
+        words = _("changed: %(fields)s") % {"fields": ", ".join(names)}
+        yield Difference(kind="changed", table=table, key=key, name=name, words=words, fields=fields)
 
 
 def _text(values: Values, name: str) -> str | None:
     if name not in values:
         return None
     value = values[name]
+    if isinstance(value, _Condition):
+        value = value.rule
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=False)
 
 

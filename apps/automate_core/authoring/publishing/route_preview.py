@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from automate_core.definition.document import (
     OTHERWISE,
     ActionStep,
@@ -27,12 +29,15 @@ from automate_core.definition.document import (
 )
 from automate_core.definition.slots import walk
 from automate_core.expressions.json_logic import Rule, RuleError, read_rule
+from automate_governance.texts import translated
+from automate_plugins import text
 
 SECONDS = 2.0  #: after this, the remaining conditions stay undecided: each may be as slow as in a run
 
-_UNREADABLE = "a condition that cannot be read"
-_SLOW = "conditions that take too long"
-_TIME = "the present time"
+_UNREADABLE = text("an invalid condition")
+_SLOW = text("conditions that are slow to evaluate")
+_TIME = text("the current time")
+_EVERYTHING = text("all data of the run")
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,9 @@ class RouteSimulator:
 
     def __init__(self, definition: Definition, until: float) -> None:
         self.definition = definition
-        self.branches = {step.key: step for _, step in walk(definition.steps) if isinstance(step, BranchStep)}
+        self.branches = {step.key: step for __, step in walk(definition.steps) if isinstance(step, BranchStep)}
         self._until = until
-        steps = [step for _, step in walk(definition.steps) if isinstance(step, ActionStep)]
+        steps = [step for __, step in walk(definition.steps) if isinstance(step, ActionStep)]
         self._written = {f"vars.{step.save_as}" for step in steps if step.save_as and not step.disabled}
         self._rules = {
             (branch.key, route.key): _simulated_rule(route)
@@ -142,7 +147,7 @@ class RouteSimulator:
             return rule
         for path in rule.paths:
             if path.partition(".")[0] not in scope or any(_overlap(path, name) for name in self._written):
-                return path or "everything there is"
+                return path or _EVERYTHING
         if time.monotonic() > self._until:
             return _SLOW
         try:
@@ -181,7 +186,7 @@ def _count_branch(
     branch: BranchStep, old: BranchStep | None, was: list[dict[str, RouteResult]], now: list[dict[str, RouteResult]]
 ) -> BranchCount:
     here = [(each.get(branch.key), other.get(branch.key)) for each, other in zip(was, now, strict=True)]
-    known = {key for key, _ in _names(old)}
+    known = {key for key, __ in _names(old)}
     return BranchCount(
         key=branch.key,
         name=_name(branch),
@@ -189,14 +194,14 @@ def _count_branch(
             RouteCount(
                 key=key,
                 name=name,
-                now=sum(bool(taken and key in (taken.routes or ())) for _, taken in here),
-                before=sum(bool(taken and key in (taken.routes or ())) for taken, _ in here) if key in known else None,
+                now=sum(bool(taken and key in (taken.routes or ())) for __, taken in here),
+                before=sum(bool(taken and key in (taken.routes or ())) for taken, __ in here) if key in known else None,
             )
             for key, name in _names(branch)
         ),
         rerouted=sum(_differ(*pair) for pair in here),
-        undecided=sum(result is not None and result.routes is None for _, result in here),
-        depends_on=tuple(dict.fromkeys(result.depends_on for _, result in here if result and result.depends_on)),
+        undecided=sum(result is not None and result.routes is None for __, result in here),
+        depends_on=tuple(dict.fromkeys(translated(each.depends_on) for __, each in here if each and each.depends_on)),
     )
 
 
@@ -223,7 +228,7 @@ def _names(branch: BranchStep | None) -> list[tuple[str, str]]:
     if branch is None:
         return []
     routes = [(route.key, route.name or route.key.replace("_", " ").capitalize()) for route in branch.arms]
-    return [*routes, (OTHERWISE, "Otherwise")]
+    return [*routes, (OTHERWISE, _("Otherwise"))]
 
 
 def _name(branch: BranchStep) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import F, Func, QuerySet, TextField, Value
+from django.utils.translation import gettext as _
 
 from automate_core.authoring.drafts import parsing, rows
 from automate_core.authoring.drafts.values import Draft
@@ -171,12 +172,13 @@ def untested_warning(workflow: Workflow, definition: Definition, draft: Draft) -
         if step.key in known and step.key in draft.steps and known[step.key].changed
     ]
     if steps and len(never) == len(steps):
-        return "never tested: run a test before it goes live"
-    warnings = [f"never tested: {_named(never)}"] if never else []
-    warnings += [f"changed since the test: {_named(changed)}"] if changed else []
-    return "; ".join(warnings)
+        return _("not tested yet. Run a test before you publish")
+    warnings = [_("Not tested: %(names)s.") % {"names": _named(never)}] if never else []
+    warnings += [_("Changed since the last test: %(names)s.") % {"names": _named(changed)}] if changed else []
+    return " ".join(warnings)
 
 
 def _named(names: Iterable[str]) -> str:
     first, more = list(names)[:3], len(list(names)) - 3
-    return ", ".join(first) + (f" and {more} more" if more > 0 else "")
+    listed = ", ".join(first)
+    return _("%(names)s and %(count)s more") % {"names": listed, "count": more} if more > 0 else listed
