@@ -152,7 +152,7 @@ def test_the_list_shows_icon_and_health(probe, probed, sign_in, owner, django_as
     client = sign_in(owner)
     with django_assert_max_num_queries(24):
         page = client.get(reverse("admin:automate_connectors_connection_changelist")).content.decode()
-    assert "science" in page and "Connect again" in page and "Not tested yet" in page
+    assert "science" in page and "Reconnect" in page and "Not tested yet" in page
 
 
 def test_the_page_shows_where_it_is_used_to_those_who_may_know(probe, probed, publish, sign_in, owner, colleague):

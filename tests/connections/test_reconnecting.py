@@ -205,11 +205,11 @@ def test_the_run_page_says_what_it_waits_for(probe, probed, publish, run, sign_i
     made = run()
     url = reverse("admin:automate_core_executionrun_change", args=[made.pk])
     page = sign_in(owner).get(url).content.decode()
-    assert "Waits for the connection probed" in page
+    assert "Waiting for the connection probed" in page
     assert reverse("admin:automate_connectors_connection_change", args=[probed.pk]) in page
     assign_perm("view_workflow", colleague, made.workflow)
     page = sign_in(colleague).get(url).content.decode()
-    assert "Waits until the connection" in page
+    assert "to be reconnected" in page
     assert reverse("admin:automate_connectors_connection_change", args=[probed.pk]) not in page
 
 

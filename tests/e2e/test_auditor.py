@@ -76,8 +76,8 @@ def test_six_questions_of_an_auditor(paid, stranger, page, site, faults, shot):
     shot(page, "history-of-a-workflow")
 
     page.goto(f"{site}{reverse('admin:automate_core_executionrun_change', args=[paid.pk])}")
-    page.get_by_role("button", name="More about this run").click()
-    page.get_by_role("menuitem", name="History").click()
+    page.get_by_role("button", name="More actions").click()
+    page.get_by_role("menuitem", name="View history").click()
     lines("colleague", "approval.decided", "approved", "1850")
     lines("owner", "run.payload_viewed")
 

@@ -43,14 +43,14 @@ def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, 
     expect(result).to_contain_text("Would call Email")
     expect(page.locator("#card-tell .da-badge")).to_contain_text("Tested")
     said = page.locator("#card-look .da-badge").inner_text()
-    expect(page.locator("#card-look")).to_have_accessible_name(f"Look at it, 1 · Data, set values, {said}")
+    expect(page.locator("#card-look")).to_have_accessible_name(f"Look at it, 1 · Data: Set values, {said}")
     assert page.evaluate("window.hacked") is None and ExecutionRun.objects.count() == 1
     shot(page, "builder-test-dry")
 
     page.get_by_text("Real run").click()
     start.click()
     expect(page.get_by_role("alertdialog", name="Start a real run?")).to_contain_text(
-        "Tell somebody: Email, send an email"
+        "Tell somebody: Email: Send an email"
     )
     shot(page, "builder-test-confirm")
     page.get_by_role("button", name="Cancel").click()

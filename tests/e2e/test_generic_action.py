@@ -61,7 +61,7 @@ def test_any_action_is_called_with_json_inputs(signed_in, site, workflow, delive
     expect(page.get_by_text("Not saved: enter the name of an action.")).to_be_visible()
     action.fill("create_invoice")
     expect(page.locator("#saved")).to_have_text("Saved")
-    expect(page.locator("#inspector-about")).to_have_text("My ERP, create invoice")
+    expect(page.locator("#inspector-about")).to_have_text("My ERP: Create invoice")
 
     # what is not JSON is told, and data goes in from the picker
     editor = page.locator("[data-field=inputs] .cm-content")
@@ -78,7 +78,7 @@ def test_any_action_is_called_with_json_inputs(signed_in, site, workflow, delive
     page.keyboard.type('", "lines": [1, 2]}')
     expect(page.locator("#saved")).to_have_text("Saved")
     expect(page.locator("#preview-field-inputs")).to_contain_text("7")
-    expect(card).to_have_accessible_name("Call My ERP, 1 · My ERP, create invoice")
+    expect(card).to_have_accessible_name("Call My ERP, 1 · My ERP: Create invoice")
     shot(page, "generic-action")
     step = Step.objects.get(key="call_my_erp")
     assert step.action == "my_erp.create_invoice"

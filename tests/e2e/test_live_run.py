@@ -130,7 +130,7 @@ def test_nothing_is_missed_or_doubled_when_the_server_is_killed(
             deliver()
             run = wait_for(lambda: ExecutionRun.objects.filter(status="running").first())
             page.goto(f"{_run_page(site, run)}?step=call")
-            expect(page.locator(".da-try li").nth(2)).to_contain_text("Try 3")
+            expect(page.locator(".da-try li").nth(2)).to_contain_text("Attempt 3")
             expect(log).to_have_count(RunLog.objects.filter(run=run, path="call", attempt__lt=3).count())
             page.evaluate("window.untouched = true")
             page.add_style_tag(
@@ -155,7 +155,7 @@ def test_nothing_is_missed_or_doubled_when_the_server_is_killed(
             expect(newer).to_have_count(0)
             assert page.locator("#inspector [role=log]").evaluate("(log) => log.scrollTop") > 0
             expect(page.locator(".da-try li")).to_have_count(6)
-            page.get_by_role("link", name="Try 1").click()
+            page.get_by_role("link", name="Attempt 1").click()
             expect(page.get_by_role("alert").filter(has_text="http_503")).to_be_visible()
 
 
@@ -261,7 +261,7 @@ def test_a_loop_is_looked_through_item_by_item(workflow, sink, gates, send, sign
     expect(call).to_be_focused()
     expect(call).to_have_attribute("data-st", "succeeded")
     page.get_by_role("link", name="All 24").click()
-    page.get_by_role("link", name="Items after").click()
+    page.get_by_role("link", name="Next items").click()
     expect(page.get_by_text("11 to 20 of 24")).to_be_visible()
     expect(told).to_have_text("Item 6 of 24, 1 failed")
     page.get_by_label("Go to item").fill("24")

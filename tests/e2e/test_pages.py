@@ -125,12 +125,12 @@ def test_a_run_is_run_again_from_its_dialog(pages, signed_in, site):
     page.get_by_role("button", name="Re-run").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_be_visible()
-    dialog.get_by_role("button", name="Keep as it is").click()
+    dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_be_hidden()
     page.get_by_role("button", name="Re-run").click()
     dialog.get_by_role("radio", name="From the start").check()
     dialog.get_by_role("button", name="Re-run").click()
-    expect(page.get_by_text("This run repeats run")).to_be_visible()
+    expect(page.get_by_text("Re-run of run")).to_be_visible()
     assert ExecutionRun.objects.exclude(retried_from=None).count() == 1
     assert page.evaluate("window.faults") == []
 

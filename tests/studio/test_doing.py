@@ -47,7 +47,7 @@ def test_a_rerun_leads_to_the_new_run(failed, sign_in, owner, drain):
     answer = client.post(reverse("studio:run_retry", args=[failed.pk]), {"start": "failed", "version": "original"})
     again = ExecutionRun.objects.get(retried_from=failed)
     assert (answer.status_code, answer["Location"]) == (303, _page(again))
-    assert f"repeats run {str(failed.pk)[-8:]}" in Page(client.get(answer["Location"])).text
+    assert f"Re-run of run {str(failed.pk)[-8:]}" in Page(client.get(answer["Location"])).text
     drain()
     again.refresh_from_db()
     assert again.error["message"] == "Not today"
@@ -157,7 +157,7 @@ def test_an_approval_is_found_shown_and_decided(waiting, sign_in, helper, drain)
     answer = client.post(url, {"outcome": "approved", "form-note": "late", "form-sure": "on"})
     assert (answer.status_code, answer["Location"]) == (303, reverse("studio:approval_list"))
     after = Page(client.get(answer["Location"])).text
-    assert "Decided. The run goes on." in after and "Nothing waits for you" in after
+    assert "Decision saved. The run continues." in after and "No tasks for you" in after
     drain()
     run = ExecutionRun.objects.get()
     assert (run.status, run.steps.get(path="pay").output) == ("succeeded", {"note": "late"})
@@ -176,7 +176,7 @@ def test_mistakes_are_shown_at_their_fields_and_nothing_is_lost(waiting, sign_in
     page = Page(client.post(url, {"outcome": "approved", "form-note": "x", "form-amount": "12,50"}))
     assert "must be a number, with a point for decimals: 12.50" in page.text
     assert (page.ids["form-amount"]["type"], page.ids["form-amount"]["value"]) == ("text", "12,50")
-    assert "Choose one of the outcomes." in Page(client.post(url, {"form-note": "x"})).text
+    assert "Choose an outcome." in Page(client.post(url, {"form-note": "x"})).text
     assert Wait.objects.get().status == "open"
 
 
@@ -185,7 +185,7 @@ def test_nobody_else_sees_an_approval(waiting, sign_in, admin, stranger):
     for person, seen, decided in ((admin, 200, 403), (stranger, 404, 404)):
         assert sign_in(person).get(url).status_code == seen
         assert sign_in(person).post(url, {"outcome": "approved", "form-note": "x"}).status_code == decided
-        assert "Nothing waits for you" in Page(sign_in(person).get(reverse("studio:approval_list"))).text
+        assert "No tasks for you" in Page(sign_in(person).get(reverse("studio:approval_list"))).text
     assert Wait.objects.get().status == "open"
 
 

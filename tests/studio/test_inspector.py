@@ -140,9 +140,9 @@ def test_an_error_says_what_to_do_and_the_step_is_tried_now_or_skipped(
     panel = Page(client.get(reverse("studio:run_step", args=[run.pk, "call"])))
     for said in (
         "HTTP 503 from POST",
-        "tried again by itself",
+        "retried automatically",
         "req_9",
-        "Exponential, 15 m 00 s base",
+        "Exponential, from 15 m 00 s",
         "$0.0004",
         "gpt-9",
     ):
@@ -159,12 +159,12 @@ def test_an_error_says_what_to_do_and_the_step_is_tried_now_or_skipped(
     page = Page(refused)
     assert (
         refused.status_code == 422
-        and "The output is no JSON: line 1" in page.text
+        and "The output is not valid JSON: line 1" in page.text
         and page.ids["skip-reason"]["value"] == "by hand"
     )
     assert "data-opens" in page.ids["skip"] and page.ids["skip-output"]["aria-invalid"] == "true"
     now = client.post(reverse("studio:run_try_now", args=[run.pk, "call"]), headers=HTMX)
-    assert "The next try is made as soon as a worker takes it." in Page(now).text
+    assert "Retry queued." in Page(now).text
     again = client.post(reverse("studio:run_try_now", args=[run.pk, "call"]), headers=HTMX)
     assert again.status_code == 409 and "answered already by owner" in Page(again).text
     settle(drain)
@@ -174,7 +174,7 @@ def test_an_error_says_what_to_do_and_the_step_is_tried_now_or_skipped(
     run.refresh_from_db()
     assert (run.status, run.steps.get(path="keep").output) == ("succeeded", {"body": 7})
     panel = Page(client.get(reverse("studio:run_step", args=[run.pk, "call"])))
-    assert "Skipped the step" in panel.text and "by hand" in panel.text and "Had it tried at once" in panel.text
+    assert "Skipped the step" in panel.text and "by hand" in panel.text and "Retried now" in panel.text
     assert "by hand" not in Page(sign_in(colleague).get(reverse("studio:run_step", args=[run.pk, "call"]))).text
     assert client.post(reverse("studio:run_skip", args=[run.pk, "no/where"])).status_code == 404
 
@@ -188,10 +188,13 @@ def test_an_attempt_in_doubt_is_judged_on_the_page(workflow, sign_in, owner, dra
     assert {"review", "skip"} <= Page(client.get(_page(run))).ids.keys()
     assert client.post(review, {"outcome": "maybe"}, headers=HTMX).status_code == 422
     assert client.post(review, {"outcome": "succeeded", "output": "{"}, headers=HTMX).status_code == 422
-    assert "Noted." in Page(client.post(review, {"outcome": "succeeded", "output": '{"id": 7}'}, headers=HTMX)).text
+    assert (
+        "Outcome saved."
+        in Page(client.post(review, {"outcome": "succeeded", "output": '{"id": 7}'}, headers=HTMX)).text
+    )
     settle(drain)
     assert run.steps.get().output == {"id": 7}
-    assert "Said that it took effect" in Page(client.get(_page(run))).text
+    assert "Confirmed as succeeded" in Page(client.get(_page(run))).text
 
 
 @pytest.mark.parametrize(("status", "shown"), [("succeeded", True), ("skipped", True), ("failed", False)])
@@ -215,7 +218,7 @@ def test_an_approval_is_decided_on_the_page(waiting, sign_in, owner, colleague, 
     assign_perm("view_workflow", colleague, run.workflow)
     assert "waiting for you" not in Page(sign_in(colleague).get(reverse("studio:run_approvals", args=[run.pk]))).text
     said = client.post(decide, {"outcome": "approved", "form-note": "late"}, headers=HTMX)
-    assert "Decided. The run goes on" in Page(said).text
+    assert "Decision saved." in Page(said).text
     assert "waiting for you" not in Page(client.get(reverse("studio:run_approvals", args=[run.pk]))).text
     settle(drain)
     assert run.steps.get(path="pay").output == {"note": "late"}
@@ -231,16 +234,16 @@ def test_a_run_is_run_again_from_the_dialog_once(workflow, deliver, drain, sign_
     asked = client.get(retry, {"step": "first"}, headers=HTMX)
     dialog = Page(asked)
     assert "<html" not in asked.content.decode() and "<script>x" not in asked.content.decode()
-    assert "From the failed step, Refuse" in " ".join(dialog.text.split()) and "v1, as it was" in dialog.text
+    assert "Failed step: Refuse" in " ".join(dialog.text.split()) and "v1, same as before" in dialog.text
     assert str(BIG) in dialog.text and "selected" in next(a for a in dialog.all(value="first"))
     request = next(a["value"] for a in dialog.all(name="request"))
     assert Page(client.get(retry)).ids["rerun-content"], "without scripts it is a page"
 
     edit = {"request": request, "start": "step", "step": "first", "input": "edited"}
     for payload, said in (
-        ("{'n': 1}", "This is no JSON: line 1"),
+        ("{'n': 1}", "The payload is not valid JSON: line 1"),
         ('{"n": "\\u0000"}', "NUL"),
-        ("[" * 200_001, "at most 200,000"),
+        ("[" * 200_001, "The limit is 200,000"),
     ):
         refused = client.post(retry, {**edit, "payload": payload}, headers=HTMX)
         page = Page(refused)
@@ -257,7 +260,7 @@ def test_a_run_is_run_again_from_the_dialog_once(workflow, deliver, drain, sign_
     settle(drain)
     assert (again.event.payload, again.steps.get(path="first").output) == ({"n": BIG + 2}, {"n": BIG + 2})
     assert f"Re-run of {str(run.pk)[-8:]}" in " ".join(Page(client.get(_page(again))).text.split())
-    assert f"Run again as {str(again.pk)[-8:]}" in " ".join(Page(client.get(_page(run))).text.split())
+    assert f"Re-run as {str(again.pk)[-8:]}" in " ".join(Page(client.get(_page(run))).text.split())
     assign_perm("view_workflow", colleague, made)
     assert sign_in(colleague).get(retry).status_code == 403
     assign_perm("run_workflow", colleague, made)

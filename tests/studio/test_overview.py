@@ -214,7 +214,7 @@ def test_what_is_done_about_failures(story, sign_in, owner, monkeypatch):
     again = FailureGroup.objects.get(code="again")
     first, last = ExecutionRun.objects.filter(failure__group=again).order_by("pk")
     page = reverse("admin:automate_core_executionrun_change", args=[first.pk])
-    assert "Resolve failures like this" in Page(client.get(page)).text
+    assert "Resolve similar failures" in Page(client.get(page)).text
     assert client.post(_mark(again), {"do": "resolve", "run": first.pk}).url == page, "from a run's page back to it"
     assert "Resolved." in client.get(page).content.decode() and "like this" not in Page(client.get(page)).text
     client.post(_mark(again), {"do": "reopen"})

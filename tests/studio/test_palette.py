@@ -103,13 +103,16 @@ def test_a_card_says_with_what_and_what_else_holds(builder, owner, stranger):
     builder.do("add", kind="approval", index="1")
     editor.do("edit", key="approval", set={"assignees": ["anna", "ben"], "timeout": "2d"})
     cards = builder.open().ids
-    assert cards["card-request"]["aria-description"] == "POST /orders/number. Our shop · 3 tries · at most 30.0 s a try"
+    assert (
+        cards["card-request"]["aria-description"]
+        == "POST /orders/number. Our shop · 3 attempts · timeout 30.0 s per attempt"
+    )
     assert cards["card-approval"]["aria-description"] == "by anna, ben. waits up to 2 days"
     assert cards["card-route-each"]["aria-description"] == "of labels"
     assert cards["card-route-each"]["aria-label"] == "Each, 6 · For each"
     Connection.objects.update(owner=stranger)
     page = builder.open()
-    assert "shop · 3 tries" in page.ids["card-request"]["aria-description"], "the name of what is not theirs to use"
+    assert "shop · 3 attempts" in page.ids["card-request"]["aria-description"], "the name of what is not theirs to use"
     assert "Our shop" not in page.text
 
 

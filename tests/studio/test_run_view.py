@@ -95,10 +95,10 @@ def test_cards_say_what_a_run_waits_for(workflow, deliver, drain, sink, sign_in,
     states = {name: page.ids[f"card-both-{name}"]["data-st"] for name in ("ask", "pause", "answer", "send")}
     assert states == {"ask": "waiting", "pause": "waiting", "answer": "waiting", "send": "retrying"}
     descriptions = {name: page.ids[f"card-both-{name}"].get("aria-description", "") for name in states}
-    assert "Waits for Finance, until " in descriptions["ask"]
-    assert "Waits until " in descriptions["pause"]
-    assert "Waits for its callback, until " in descriptions["answer"]
-    assert "try 2 of 3" in _label(page, "both-send") and "data-until=" in text
+    assert "Waiting for Finance, due " in descriptions["ask"]
+    assert "Waiting until " in descriptions["pause"]
+    assert "Waiting for a callback, due " in descriptions["answer"]
+    assert "Attempt 2 of 3" in _label(page, "both-send") and "data-until=" in text
     assert page.ids["card-last"]["data-st"] == "pending" and page.ids["card-first"]["data-st"] == "succeeded"
     assert page.ids["row-both-ask"]["role"] == "row" and 'class="waiting live" data-st="waiting"' in text
     assert 'class="backoff live"' in text and text.count('class="da-lane"') == 4
@@ -108,7 +108,7 @@ def test_cards_say_what_a_run_waits_for(workflow, deliver, drain, sink, sign_in,
     workflows.save_definition(changed, owner=owner)
     workflows.publish(made, author=owner)
     page = Page(sign_in(colleague).get(_url(run)))
-    assert "This run is of v1. In v2, which is published now, 1 step differs." in page.text
+    assert "This run used v1. 1 step differs in v2, the published version." in page.text
     assert "Changed in v2" in _label(page, "both-pause") and "Changed" not in _label(page, "both-ask")
     compare = reverse("studio:versions_compare", args=[made.pk])
     assert page.all(href=f"{compare}?from=1&to=2")

@@ -29,7 +29,7 @@ def test_the_run_page_shows_the_tree_the_timeline_and_the_step(run, sign_in, own
     states = {name: page.ids[f"card-{name}"]["data-st"] for name in ("first", "route", "route-inner", "route-refuse")}
     assert states == {"first": "succeeded", "route": "succeeded", "route-inner": "succeeded", "route-refuse": "skipped"}
     name = page.ids["card-first"]["aria-label"]
-    assert name.startswith("First things, 1 · Data, set values, ") and name.endswith(", succeeded")
+    assert name.startswith("First things, 1 · Data: Set values, ") and name.endswith(", succeeded")
     assert page.ids["card-route-inner"]["aria-level"] == "2"
     assert {"row-first", "row-route-inner", "run-state", "run-meta", "timeline", "flow", "inspector"} <= set(page.ids)
     assert run.trace_id in str(page.ids) + str(page.tags)

@@ -72,7 +72,7 @@ def test_a_claim_is_decided_by_a_substitute_and_never_by_who_makes_it(claim, sig
     urls = _urls(claim)
     clerk, controller, deputy = (sign_in(finance[name]) for name in ("clerk", "controller", "deputy"))
     for client in (clerk, deputy):
-        assert "Nothing waits for you" in Page(client.get(LIST)).text
+        assert "No tasks for you" in Page(client.get(LIST)).text
         assert client.get(urls["page"]).status_code == 404
         assert client.post(urls["page"], {"outcome": "approved", "form-reason": "mine"}).status_code == 404
         assert client.post(urls["delegate"], {"to": "controller"}).status_code == 404
@@ -89,7 +89,7 @@ def test_a_claim_is_decided_by_a_substitute_and_never_by_who_makes_it(claim, sig
     assert b"<script>alert" not in page.content and "\u202e" not in page.content.decode()
     assert [a["value"] for a in shown.all(name="outcome")] == ["rejected", "approved"]
 
-    for name, reason in (("nobody-here", "no active account"), ("clerk", "leaves them out"), ("controller", "already")):
+    for name, reason in (("nobody-here", "No active account"), ("clerk", "leaves them out"), ("controller", "already")):
         answer = controller.post(urls["delegate"], {"to": name})
         assert (answer.status_code, reason in Page(answer).text) == (422, True), name
     get_user_model().objects.filter(username="deputy").update(is_active=False)
@@ -145,7 +145,7 @@ def test_whoever_is_not_asked_any_more_is_told_so(claim, sign_in, finance):
     finance["controller"].groups.clear()
     answer = {"outcome": "approved", "form-reason": "late"}
     refused = controller.post(url, {**answer, "shown": token})
-    assert refused.status_code == 403 and "not asked to decide this any more" in Page(refused).text
+    assert refused.status_code == 403 and "no longer an approver" in Page(refused).text
     assert controller.post(url, answer).status_code == 404
     assert sign_in(finance["deputy"]).post(url, {**answer, "shown": token}).status_code == 404
     claim.refresh_from_db()
@@ -155,7 +155,7 @@ def test_whoever_is_not_asked_any_more_is_told_so(claim, sign_in, finance):
 def test_superusers_reassign_and_decide_nothing(claim, sign_in, admin, owner, finance):
     urls, root = _urls(claim), sign_in(admin)
     assert "clerk claims" in Page(root.get(LIST, {"show": "all"})).text
-    assert "Nothing waits for you" in Page(sign_in(owner).get(LIST, {"show": "all"})).text
+    assert "No tasks for you" in Page(sign_in(owner).get(LIST, {"show": "all"})).text
     shown = Page(root.get(urls["page"]))
     assert shown.all(action=urls["reassign"]) and not shown.all(name="outcome")
     assert root.post(urls["page"], {"outcome": "approved", "form-reason": "x"}).status_code == 403
@@ -187,10 +187,10 @@ def test_operators_hand_over_what_a_leaver_had_to_decide(claim, sign_in, operato
     client, url = sign_in(operator), reverse("studio:approvals_hand_over")
     assert Page(client.get(LIST, {"show": "all"})).all(action=url)
     for given, why in (
-        ({"from": "nobody-here", "to": "deputy"}, "no account called"),
-        ({"from": "leaver", "to": "nobody-here"}, "no active account"),
+        ({"from": "nobody-here", "to": "deputy"}, "No account is named"),
+        ({"from": "leaver", "to": "nobody-here"}, "No active account"),
         ({"from": "deputy", "to": "deputy"}, "other than the one"),
-        ({"from": "leaver", "to": "deputy"}, "2 tasks."),
+        ({"from": "leaver", "to": "deputy"}, "2 tasks handed over"),
     ):
         assert client.post(url, given).status_code == 303
         said = Page(client.get(LIST, {"show": "all"})).text

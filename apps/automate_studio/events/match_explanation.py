@@ -11,6 +11,7 @@ from automate_core.authoring import match_explanation
 from automate_core.authoring.match_explanation import MatchOutcome, TriggerExplanation
 from automate_core.models import Event, Workflow
 from automate_governance.permissions import Person, permitted
+from automate_governance.texts import translated
 from automate_studio.ui.formatting import state_word
 from automate_studio.view_models.condition_lines import ConditionLine, explanation_lines
 from automate_studio.view_models.event_sources import KINDS
@@ -78,7 +79,7 @@ def build_match_explanation(event: Event, person: Person, workflow: Workflow | N
 
 def _workflow_match(match: TriggerExplanation, *, may_sample: bool) -> WorkflowMatch:
     said, state = _OUTCOME_TEXTS[match.outcome]
-    kind = KINDS.get("app" if match.kind == "event" else match.kind, ("", ""))[0]
+    kind = translated(KINDS.get("app" if match.kind == "event" else match.kind, ("", ""))[0])
     takes = match.takes or (_("any type") if match.kind in {"webhook", "event"} else "")
     return WorkflowMatch(
         match=match,

@@ -6,6 +6,7 @@ import uuid
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_core.operations.retention import pinning
@@ -31,6 +32,9 @@ def run_pin(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     is_kept = bool(request.POST.get("keep"))
     act = pinning.pin_run if is_kept else pinning.unpin_run
     if try_action(request, lambda: act(run, by=current_person(request))):
-        goes = "It is kept until somebody lets it go." if is_kept else "It is deleted when its days are over."
-        messages.success(request, goes)
+        pinned, unpinned = (
+            _("Run pinned. Retention does not delete it."),
+            _("Run unpinned. Retention deletes it when due."),
+        )
+        messages.success(request, pinned if is_kept else unpinned)
     return HttpResponseSeeOther(change_url(run))

@@ -8,6 +8,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from automate_core.models import ExecutionRun, FailureGroup
@@ -36,7 +37,7 @@ def run_list(request: HtmxRequest) -> HttpResponse:
         found = run_list_page(request.user, request.GET, timezone.now(), whole=False)
         return TemplateResponse(request, f"{template}#list", {"found": found})
     found = run_list_page(request.user, request.GET, timezone.now())
-    return render_page(request, template, "Runs", found=found, under_way=open_bulk_actions(request.user))
+    return render_page(request, template, _("Runs"), found=found, under_way=open_bulk_actions(request.user))
 
 
 @require_safe
@@ -50,7 +51,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     return render_page(
         request,
         "automate_studio/runs/page/page.html",
-        f"Run {page.run}",
+        _("Run %(id)s") % {"id": page.run},
         page=page,
         may_see=shown.may_see if shown else can(request.user, "view_payload", page.run),
         may_run=may_run,

@@ -12,6 +12,7 @@ from django.db.models.fields.json import KT, KeyTextTransform
 from django.db.models.functions import Coalesce, Left
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 
 from automate_core.definition.step_paths import key_of
 from automate_core.models import Wait
@@ -19,6 +20,8 @@ from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.triggers.manual import STARTED_BY
 from automate_governance.permissions import User
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.ui.formatting import as_sentence, format_ago, format_elapsed
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.lists import KeysetPage, Query, Tab, keyset_links, query_string
@@ -28,7 +31,7 @@ from automate_studio.view_models.task_counts import may_reassign_tasks, task_cou
 ON_A_PAGE = 25
 LONGEST_MESSAGE = 300
 _NEVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
-_TABS = {"": "Waiting for me", "decided": "Decided by me", "all": "Everyone's"}
+_TABS = {"": text("Waiting for me"), "decided": text("Decided by me"), "all": text("All tasks")}
 
 type Key = tuple[dt.datetime, uuid.UUID]  #: by what tasks are sorted
 
@@ -61,7 +64,7 @@ def task_page(user: User, query: Query, now: dt.datetime) -> KeysetPage:
         rows=[_task_row(wait, now) for wait in rows],
         tabs=[
             Tab(
-                name=name,
+                name=translated(name),
                 url=query_string({**kept, "show": key}),
                 active=key == tab,
                 count=task_count(user) if not key else "",
@@ -126,8 +129,8 @@ def _page_rows(
     return shown[::-1] if before else shown, len(rows) > ON_A_PAGE
 
 
-def _parse_key(text: Any) -> Key | None:
-    at, _, pk = str(text or "").partition("_")
+def _parse_key(key: Any) -> Key | None:
+    at, _separator, pk = str(key or "").partition("_")
     try:
         moment = parse_datetime(at)
         return (moment, uuid.UUID(pk)) if moment is not None and moment.tzinfo is not None else None
@@ -154,4 +157,6 @@ def _task_row(wait: Any, now: dt.datetime) -> TaskRow:
 def _due_text(due_at: dt.datetime | None, now: dt.datetime) -> str:
     if due_at is None:
         return ""
-    return f"Overdue by {format_elapsed(due_at, now)}" if due_at < now else f"In {format_elapsed(now, due_at)}"
+    if due_at < now:
+        return _("Overdue by %(duration)s") % {"duration": format_elapsed(due_at, now)}
+    return _("In %(duration)s") % {"duration": format_elapsed(now, due_at)}

@@ -15,6 +15,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_core.definition import form_validation
@@ -25,9 +27,10 @@ from automate_core.states import WaitStatus
 from automate_governance.admin_site import reverse
 from automate_governance.people import names
 from automate_governance.permissions import NotPermittedError, Person
+from automate_governance.texts import translated
 from automate_studio.tasks.listing import build_task_row, task_page
 from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.formatting import as_sentence
+from automate_studio.ui.formatting import as_sentence, format_count
 from automate_studio.ui.forms import form_fields, posted_answers
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.request_params import clean_text, current_person
@@ -35,10 +38,8 @@ from automate_studio.ui.responses import HttpResponseSeeOther
 from automate_studio.view_models.task_counts import may_reassign_tasks
 
 LONGEST_FACT = 2_000
-MOST_REFUSALS = 5  #: that are told
+MOST_REFUSALS = 5  #: that are listed
 _SHOWN = "automate_studio.tasks.views.shown"
-_NEEDED = "You need the permissions to operate this workflow and to view its payloads to reassign its tasks."
-_NO_LONGER = "You are not asked to decide this any more: somebody else is, or you left the group. Nothing was decided."
 
 
 @require_safe
@@ -46,7 +47,9 @@ def approval_list(request: HttpRequest) -> HttpResponse:
     """Approvals to decide, or decided ones."""
     found = task_page(request.user, request.GET, timezone.now())
     hands_over = found.hidden.get("show") == "all"
-    return _render_page(request, "automate_studio/tasks/list.html", "My tasks", found=found, may_hand_over=hands_over)
+    return _render_page(
+        request, "automate_studio/tasks/list.html", _("My tasks"), found=found, may_hand_over=hands_over
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -86,7 +89,9 @@ def approval_reassign(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
     """Replace all assignees of an approval."""
     wait = get_object_or_404(approvals.visible_approvals(request.user).select_related("run__workflow"), pk=wait_id)
     if not approvals.reassignable_approvals(request.user).filter(pk=wait.pk).exists():
-        return _no_longer_response(request, _NEEDED)
+        return _no_longer_response(
+            request, _("You need the Operate and View payloads permissions for this workflow to reassign its tasks.")
+        )
     name = clean_text(request.POST.get("people"))
     return _assign(
         request,
@@ -109,10 +114,10 @@ def approvals_hand_over(request: HttpRequest) -> HttpResponse:
     try:
         person = names.people_named(absent).first()
         if person is None:
-            raise approvals.HandOverError(f"There is no account called {absent!r}." if absent else "Name somebody.")
+            raise approvals.HandOverError(_no_account_text(absent, _("No account is named “%(name)s”.")))
         done = leaver_tasks.hand_over_approvals(person, by=current_person(request), **_parse_assignee(name))
     except approvals.HandOverError as error:
-        messages.error(request, str(error))
+        messages.error(request, translated(str(error)))
     else:
         _report_hand_over(request, absent, name, done)
     return HttpResponseSeeOther(f"{reverse('studio:approval_list')}?show=all")
@@ -120,12 +125,19 @@ def approvals_hand_over(request: HttpRequest) -> HttpResponse:
 
 def _report_hand_over(request: HttpRequest, absent: str, name: str, done: leaver_tasks.ApprovalHandover) -> None:
     if done.done or not done.refused:
-        tasks = f"{done.done} task{'' if done.done == 1 else 's'}"
-        messages.success(request, f"{name} is asked now in place of {absent}: {tasks}.")
+        words = ngettext(
+            "%(count)s task handed over from %(from)s to %(to)s.",
+            "%(count)s tasks handed over from %(from)s to %(to)s.",
+            done.done,
+        )
+        messages.success(request, words % {"count": format_count(done.done), "from": absent, "to": name})
     for task, why in done.refused[:MOST_REFUSALS]:
-        messages.error(request, f"{task}: {why}")
-    if len(done.refused) > MOST_REFUSALS:
-        messages.error(request, f"{len(done.refused) - MOST_REFUSALS} more tasks could not be handed over.")
+        messages.error(request, f"{task}: {translated(why)}")
+    if (more := len(done.refused) - MOST_REFUSALS) > 0:
+        words = ngettext(
+            "%(count)s more task could not be handed over.", "%(count)s more tasks could not be handed over.", more
+        )
+        messages.error(request, words % {"count": format_count(more)})
 
 
 def _parse_assignee(name: str) -> dict[str, Any]:
@@ -140,11 +152,11 @@ def _assign(request: HttpRequest, wait: Wait, name: str, field: str, act: Any) -
     except NotPermittedError as error:
         return _no_longer_response(request, as_sentence(str(error)))
     except approvals.HandOverError as error:
-        return _render_task(request, wait, {field: name}, {field: str(error)})
+        return _render_task(request, wait, {field: name}, {field: translated(str(error))})
     except approvals.NotOpenError as error:
-        messages.error(request, str(error))
+        messages.error(request, translated(str(error)))
     else:
-        messages.success(request, f"{name} is asked now.")
+        messages.success(request, _("Task assigned to %(name)s.") % {"name": name})
     return HttpResponseSeeOther(reverse("studio:approval_list"))
 
 
@@ -152,8 +164,12 @@ def _find_person(name: str) -> Person:
     """Raises HandOverError."""
     person: Person | None = names.active_people([name]).first()
     if person is None:
-        raise approvals.HandOverError(f"There is no active account called {name!r}." if name else "Name somebody.")
+        raise approvals.HandOverError(_no_account_text(name, _("No active account is named “%(name)s”.")))
     return person
+
+
+def _no_account_text(name: str, message: str) -> str:
+    return message % {"name": name} if name else _("Enter a name.")
 
 
 def _record_decision(request: HttpRequest, wait: Wait) -> HttpResponse:
@@ -163,18 +179,19 @@ def _record_decision(request: HttpRequest, wait: Wait) -> HttpResponse:
     except NotPermittedError:
         return _no_longer_response(request)
     except approvals.OutcomeError:
-        return _render_task(request, wait, given, {"": "Choose one of the outcomes."})
+        return _render_task(request, wait, given, {"": _("Choose an outcome.")})
     except form_validation.AnswersError as error:
         return _render_task(request, wait, given, error.errors)
     except approvals.NotOpenError as error:
-        messages.error(request, str(error))
+        messages.error(request, translated(str(error)))
     else:
-        messages.success(request, "Decided. The run goes on.")
+        messages.success(request, _("Decision saved. The run continues."))
     return HttpResponseSeeOther(reverse("studio:approval_list"))
 
 
-def _no_longer_response(request: HttpRequest, why: str = _NO_LONGER) -> HttpResponse:
-    response = _render_page(request, "automate_studio/tasks/not_assigned.html", "Not yours to decide", why=why)
+def _no_longer_response(request: HttpRequest, why: str = "") -> HttpResponse:
+    why = why or _("You are no longer an approver of this task. Your decision was not saved.")
+    response = _render_page(request, "automate_studio/tasks/not_assigned.html", _("Not assigned to you"), why=why)
     response.status_code = 403
     return response
 
@@ -223,7 +240,7 @@ def _was_visible(request: HttpRequest, wait_id: uuid.UUID) -> bool:
 def _fact_text(value: Any) -> str:
     """A fact as text."""
     if value is None or value == "":
-        return "None"
+        return _("None")
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return escape_invisible(text if len(text) <= LONGEST_FACT else f"{text[:LONGEST_FACT]} …")
 

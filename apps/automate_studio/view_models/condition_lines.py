@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from automate_core.expressions.json_logic import Explanation
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.ui.describe import describe_condition
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.json.visible import escape_invisible
@@ -33,14 +37,21 @@ def explanation_lines(explained: Explanation) -> ConditionLine:
     return _condition_line(explained, iter(range(MAX_LINES)))
 
 
-_HEADS = {"and": "All of these", "or": "Any of these", "!": "Not so", "all": "All items", "none": "No item"}
+_HEADS = {
+    "and": text("All of these"),
+    "or": text("Any of these"),
+    "!": text("Not"),
+    "if": text("If"),
+    "all": text("All items"),
+    "none": text("No items"),
+}
 
 
 def _condition_line(explained: Explanation, left: Iterator[int]) -> ConditionLine:
     """An operator and its operands, within the remaining number of lines."""
     inner = [part for part in explained.parts if part.operator not in {"", "var", "now", "list"}]
     if explained.operator in {"and", "or", "if", "!", "all", "any", "some", "none"} and inner:
-        head = _HEADS.get(explained.operator, "Some item" if explained.operator != "if" else "If")
+        head = translated(_HEADS.get(explained.operator, text("Any item")))
         parts = [_condition_line(part, left) for part in inner if next(left, None) is not None]
         return ConditionLine(text=head, passed=explained.passed, parts=parts)
     said = escape_invisible(describe_condition(_rebuild_rule(explained)))
@@ -70,6 +81,6 @@ def _observed_values(explained: Explanation) -> str:
 
 def _value_text(value: Any) -> str:
     if value is None:
-        return "nothing"
-    text = escape_invisible(json.dumps(value, ensure_ascii=False)[: MAX_SHOWN + 1])
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+        return _("empty")
+    shown = escape_invisible(json.dumps(value, ensure_ascii=False)[: MAX_SHOWN + 1])
+    return shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}…"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.models import Connection
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_plugins.registry import PluginNotFoundError
 
 _STATES = {"unknown": "pending", "working": "succeeded", "failing": "failed", "reconnect": "failed"}
-_WORDS = {"unknown": "Not tested yet", "working": "Healthy", "failing": "Failing"}
+_WORDS = {"unknown": text("Not tested yet"), "working": text("Healthy"), "failing": text("Failing")}
 
 
 def adapter_of(connection: Connection) -> ConnectorAdapter | None:
@@ -25,18 +29,18 @@ def health_state(connection: Connection) -> str:
 
 def health_word(connection: Connection) -> str:
     if _is_unproven(connection):
-        return _WORDS["unknown"]
-    again = "Sign in again" if _signs_in(connection) else "Connect again"
-    return _WORDS.get(connection.health, again)
+        return translated(_WORDS["unknown"])
+    again = _("Sign in again") if _signs_in(connection) else _("Reconnect")
+    return translated(_WORDS.get(connection.health, "")) or again
 
 
 def health_advice(connection: Connection) -> str:
     """What to do while the connection fails."""
     if adapter_of(connection) is None:
-        return "Its connector is not installed: install the plug-in, or choose another connection in the workflows."
+        return _("The connector is not installed. Install the plug-in, or use another connection in the workflows.")
     if _signs_in(connection):
-        return "Sign in again, then re-run the failed runs."
-    return "Check its secret and its address, test it, then re-run the failed runs."
+        return _("Sign in again, then re-run the failed runs.")
+    return _("Check the secret and the URL, test the connection, then re-run the failed runs.")
 
 
 def _is_unproven(connection: Connection) -> bool:

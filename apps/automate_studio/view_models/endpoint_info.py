@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext as _
+
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes.examples import curl_command
@@ -11,6 +13,7 @@ from automate_core.webhooks.schemes.generic import ConfiguredScheme
 from automate_core.webhooks.schemes.registry import SchemeError, scheme_for
 from automate_core.webhooks.schemes.signing import SignatureScheme
 from automate_governance.permissions import User, can
+from automate_governance.texts import translated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +45,7 @@ def build_endpoint_info(slug: str, user: User, event_type: str, *, secret: str =
     return EndpointInfo(
         slug=slug,
         url=url,
-        name=scheme.name,
+        name=translated(scheme.name),
         signed=scheme.signed,
         enabled=endpoint.enabled,
         kind=_event_type_source(scheme),
@@ -56,8 +59,10 @@ def build_endpoint_info(slug: str, user: User, event_type: str, *, secret: str =
 def _event_type_source(scheme: SignatureScheme) -> str:
     """Source of the event type in words."""
     if not isinstance(scheme, ConfiguredScheme):
-        return f"As the sender names it: {scheme.kind.replace('`', '')}."
+        return _("Event type, taken from: %(source)s.") % {"source": translated(scheme.kind).replace("`", "")}
     header, path = scheme.rules.event_header, scheme.rules.event_field
-    if header or path:
-        return f"As it stands in the header {header}." if header else f"As it stands in the body at {path}."
-    return "Deliveries here have no type: leave it empty."
+    if header:
+        return _("Event type, taken from the header %(header)s.") % {"header": header}
+    if path:
+        return _("Event type, taken from %(path)s in the body.") % {"path": path}
+    return _("Deliveries have no event type. Leave empty.")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.ui.formatting import short_id
 
 KINDS = {
-    "webhook": ("Webhook", "webhook"),
-    "schedule": ("Schedule", "schedule"),
-    "manual": ("By hand", "person"),
-    "call": ("Call from a workflow", "account_tree"),
-    "run": ("Workflow ended", "account_tree"),
-    "model": ("Model change", "database"),
-    "app": ("Code of the site", "code"),
-    "retry": ("Edited for a re-run", "refresh"),
-    "test": ("Test of a draft", "play_arrow"),
+    "webhook": (text("Webhook"), "webhook"),
+    "schedule": (text("Schedule"), "schedule"),
+    "manual": (text("Manual"), "person"),
+    "call": (text("Sub-run call"), "account_tree"),
+    "run": (text("Workflow ended"), "account_tree"),
+    "model": (text("Model change"), "database"),
+    "app": (text("Event from code"), "code"),
+    "retry": (text("Edited for a re-run"), "refresh"),
+    "test": (text("Draft test"), "play_arrow"),
 }
 
 
@@ -32,8 +34,8 @@ class EventSource:
         return ", ".join(filter(None, [f"{self.kind} {self.name}".strip(), event_type]))
 
 
-def describe_source(text: str) -> EventSource:
+def describe_source(source: str) -> EventSource:
     """A source in words."""
-    kind, _, name = text.partition(":")
+    kind, _, name = source.partition(":")
     title, icon = KINDS.get(kind, (kind, "inbox"))
-    return EventSource(title, name if kind not in {"retry"} else short_id(name), icon)
+    return EventSource(translated(title), name if kind not in {"retry"} else short_id(name), icon)

@@ -9,6 +9,8 @@ from django.db.models import Q
 
 from automate_core.models import RefusedDeliveries, WebhookEndpoint
 from automate_governance.permissions import SITE, User, can, permitted
+from automate_governance.texts import translated
+from automate_plugins import text
 
 DAYS = 14
 MOST = 400 * DAYS  #: rows that are read
@@ -16,39 +18,42 @@ MOST = 400 * DAYS  #: rows that are read
 #: By class of reason: what happened, and what to do about it.
 REASONS = {
     "signature": (
-        "The signature is missing or does not match",
-        "Compare the secret at the sender with the endpoint's. After a change of the secret, keep the old one for an "
-        "overlap. When nothing at the sender changed, somebody else may know the address.",
+        text("The signature is missing or does not match"),
+        text(
+            "Compare the sender's secret with the endpoint's secret. After rotating the secret, keep the old one for a "
+            "while. If the sender is unchanged, the URL may be known to others."
+        ),
     ),
     "secret": (
-        "The endpoint has no secret that it can check with",
-        "Open the endpoint and choose a secret that is there: until then every delivery is refused.",
+        text("The endpoint has no usable secret"),
+        text("Open the endpoint and choose an existing secret. Until then, every delivery is rejected."),
     ),
     "disabled": (
-        "The endpoint is disabled",
-        "Enable it, or have the sender stop delivering to it.",
+        text("The endpoint is disabled"),
+        text("Enable the endpoint, or stop deliveries at the sender."),
     ),
     "body": (
-        "The body cannot be read",
-        "Ask the sender for valid JSON or a form, not nested too deeply. The sender's log has the reason that it was "
-        "given.",
+        text("The body cannot be read"),
+        text("Send valid JSON or a form without deep nesting. The sender's log has the exact reason."),
     ),
     "media type": (
-        "The content type is not taken",
-        "Have the sender deliver application/json or a form, without a content encoding.",
+        text("The content type is not supported"),
+        text("Send application/json or a form, without a content encoding."),
     ),
     "rate": (
-        "Too many deliveries in too short a time",
-        "Senders that try again lose nothing. If this is your usual load, raise AUTOMATE_HOOK_RATE. Many failed "
-        "signatures from one address are held off in the same way.",
+        text("Too many deliveries"),
+        text(
+            "Senders that retry lose nothing. If this load is normal, raise AUTOMATE_HOOK_RATE. Many failed signatures "
+            "from one address are limited too."
+        ),
     ),
     "size": (
-        "The body is too large",
-        "Have the sender deliver less, or raise AUTOMATE_HOOK_BODY_BYTES.",
+        text("The body is too large"),
+        text("Send less data, or raise AUTOMATE_HOOK_BODY_BYTES."),
     ),
     "unknown": (
-        "There is no endpoint at the address",
-        "An endpoint was removed or renamed, a sender has a typing mistake, or somebody is trying addresses.",
+        text("No endpoint has this URL"),
+        text("The endpoint was deleted or renamed, the sender uses a wrong URL, or someone is guessing URLs."),
     ),
 }
 
@@ -102,12 +107,14 @@ def _rejection_group(group: list[RefusedDeliveries], first: dt.date) -> Rejectio
     counts = {row.day: row.count for row in group}
     highest = max(counts.values())
     days = [first + dt.timedelta(days=number) for number in range(DAYS)]
-    said, advice = REASONS.get(group[0].reason, (group[0].reason.capitalize(), "Look at the log of the web process."))
+    explanation, advice = REASONS.get(
+        group[0].reason, (group[0].reason.capitalize(), text("Check the log of the web process."))
+    )
     return RejectionGroup(
         endpoint=group[0].endpoint,
         reason=group[0].reason,
-        explanation=said,
-        advice=advice,
+        explanation=translated(explanation),
+        advice=translated(advice),
         total=sum(counts.values()),
         days=[(day, counts.get(day, 0), -(-100 * counts.get(day, 0) // highest)) for day in days],
         last_at=max(row.last_at for row in group),

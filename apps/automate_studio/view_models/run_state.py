@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from automate_core.definition.document import (
     ActionStep,
@@ -19,7 +20,7 @@ from automate_core.definition.document import (
 )
 from automate_core.definition.slots import Slot
 from automate_core.queries.loop_items import Items
-from automate_studio.ui.formatting import format_clock, format_duration
+from automate_studio.ui.formatting import format_clock, format_count, format_duration
 from automate_studio.view_models.run_data import LIVE_STATES, RunData, StepHistory, WaitInfo
 
 HOLDING = (BranchStep, ParallelStep, ForEachStep, RepeatStep, TryStep)  #: do nothing themselves but what they hold
@@ -60,28 +61,50 @@ def build_run_state(step: Step, path: str, run: RunData | None, *, skipped: bool
 
 
 def items_progress(items: Items) -> str:
-    """`item 37 of 120, 2 failed`."""
+    """`Item 37 of 120, 2 failed`."""
+    if items.shown is None and items.total is None:
+        return _("No repetitions yet")
     if items.shown is None:
-        return f"{items.many} items" if items.total is not None else "none yet"
-    of_all = f" of {items.many:,}" if items.total is not None else ""
-    failed = f", {items.failed:,} failed" if items.failed else ""
-    return f"{'item' if items.total is not None else 'round'} {items.shown + 1:,}{of_all}{failed}"
+        return ngettext("%(count)s item", "%(count)s items", items.many) % {"count": format_count(items.many)}
+    values = {
+        "number": format_count(items.shown + 1),
+        "total": format_count(items.many),
+        "failed": format_count(items.failed),
+    }
+    if items.total is None:
+        known = _("Repetition %(number)s, %(failed)s failed") if items.failed else _("Repetition %(number)s")
+    else:
+        known = (
+            _("Item %(number)s of %(total)s, %(failed)s failed") if items.failed else _("Item %(number)s of %(total)s")
+        )
+    return known % values
 
 
 def describe_wait(wait: WaitInfo) -> str:
     """A wait in one line: for what, for whom and until when."""
-    by = f", until {_due_text(wait.due)}" if wait.due else ""
-    said: dict[str, Callable[[], str]] = {
-        "timer": lambda: f"Waits until {_due_text(wait.due)}",
-        "callback": lambda: f"Waits for its callback{by}",
-        "approval": lambda: f"Waits for {', '.join(wait.assignees) or 'nobody'}{by}",
-        "child": lambda: f"Waits for the workflow {wait.target}",
-        "reconnect": lambda: f"Waits for the connection {wait.target}",
-        "review": lambda: "Waits for a person to say whether it took effect",
-        "slot": lambda: "Waits for its turn: as many runs as may run at once do",
-        "paused": lambda: "Waits until the workflow is resumed",
-    }
-    return said[wait.kind]() if wait.kind in said else ""
+    values = {"time": _due_text(wait.due), "people": ", ".join(wait.assignees), "name": wait.target}
+    match wait.kind:
+        case "timer":
+            words = _("Waiting until %(time)s")
+        case "callback":
+            words = _("Waiting for a callback, due %(time)s") if wait.due else _("Waiting for a callback")
+        case "approval" if wait.assignees:
+            words = _("Waiting for %(people)s, due %(time)s") if wait.due else _("Waiting for %(people)s")
+        case "approval":
+            words = _("Waiting, but no approver is assigned")
+        case "child":
+            words = _("Waiting for the workflow %(name)s")
+        case "reconnect":
+            words = _("Waiting for the connection %(name)s")
+        case "review":
+            words = _("Outcome unknown, waiting for a review")
+        case "slot":
+            words = _("Waiting for a concurrency slot")
+        case "paused":
+            words = _("Waiting until the workflow is resumed")
+        case _other:
+            return ""
+    return words % values
 
 
 def is_slot_taken(slot: Slot, prefix: str, recorded: StepHistory, run: RunData) -> bool:
@@ -102,12 +125,13 @@ def _state_note(step: Step, recorded: StepHistory, items: Items | None) -> str:
             return ""
         if recorded.seconds is not None:
             return format_duration(recorded.seconds)
-        of_all = f" of {items.many:,}" if items.total is not None else ""
-        return f"{items.begun - items.active:,}{of_all} done"
+        values = {"done": format_count(items.begun - items.active), "total": format_count(items.many)}
+        return (_("%(done)s of %(total)s done") if items.total is not None else _("%(done)s done")) % values
     if recorded.state == "retrying" and isinstance(step, ActionStep) and recorded.last is not None:
         following = recorded.last.number + (recorded.retry_due is not None)
         most = max(step.retry.attempts, following) if step.retry else 0
-        return f"try {following} of {most}" if most else f"try {following}"
+        values = {"number": format_count(following), "total": format_count(most)}
+        return (_("Attempt %(number)s of %(total)s") if most else _("Attempt %(number)s")) % values
     return format_duration(recorded.seconds) if recorded.seconds is not None and not isinstance(step, HOLDING) else ""
 
 

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts.values import KIND_LABELS
 from automate_core.definition.document import (
@@ -24,8 +27,9 @@ from automate_core.definition.document import (
     WorkflowStep,
 )
 from automate_core.expressions.durations import parse_duration
+from automate_governance.texts import translated
 from automate_studio.ui.describe import describe_condition
-from automate_studio.ui.formatting import format_duration
+from automate_studio.ui.formatting import format_count, format_duration
 
 _EXPRESSION = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _PATH = re.compile(r"[\w.\[\]'\"]+")
@@ -68,21 +72,22 @@ def card_style(step: Step) -> CardStyle:
     """Style of a step."""
     match step:
         case BranchStep():
-            return CardStyle(
-                "Branch, first match" if step.match == "first" else "Branch, all that match", *_ICONS[type(step)]
-            )
+            title = _("Branch, first match") if step.match == "first" else _("Branch, all matches")
+            return CardStyle(title, *_ICONS[type(step)])
         case RepeatStep():
-            return CardStyle(f"Repeat, at most {step.maximum} times", *_ICONS[type(step)])
+            words = ngettext("Repeat, at most %(count)s time", "Repeat, at most %(count)s times", step.maximum)
+            return CardStyle(words % {"count": format_count(step.maximum)}, *_ICONS[type(step)])
         case WaitStep():
-            return CardStyle("Wait for a callback" if step.callback else "Wait", *_ICONS[type(step)])
+            return CardStyle(_("Wait for a callback") if step.callback else _("Wait"), *_ICONS[type(step)])
         case WorkflowStep():
-            return CardStyle(f"Workflow {step.workflow}", *_ICONS[type(step)])
+            return CardStyle(_("Workflow %(name)s") % {"name": step.workflow}, *_ICONS[type(step)])
         case StopStep():
-            return CardStyle(f"Stop, {step.outcome}", *_ICONS[type(step)])
+            title = _("Stop as succeeded") if step.outcome == "succeeded" else _("Stop as failed")
+            return CardStyle(title, *_ICONS[type(step)])
         case ActionStep():
             return _action_style(step.action)
         case _:
-            return CardStyle(KIND_LABELS[str(step.__struct_config__.tag)], *_ICONS[type(step)])
+            return CardStyle(translated(KIND_LABELS[str(step.__struct_config__.tag)]), *_ICONS[type(step)])
 
 
 _ICONS: dict[type[Any], tuple[str, str]] = {
@@ -102,9 +107,12 @@ def _action_style(reference: str) -> CardStyle:
     try:
         adapter, action = find_action(reference)
     except LookupError:
-        return CardStyle(f"{reference}, not installed", "extension_off", "tint-logic")
-    does = f", {(action.label or action.name).lower()}" if len(adapter.actions) != 1 else ""
-    return CardStyle(f"{adapter.name}{does}", adapter.icon, "", adapter.hue)
+        return CardStyle(_("%(action)s, not installed") % {"action": reference}, "extension_off", "tint-logic")
+    connector = translated(adapter.name)
+    if len(adapter.actions) == 1:
+        return CardStyle(connector, adapter.icon, "", adapter.hue)
+    title = _("%(connector)s: %(action)s") % {"connector": connector, "action": translated(action.label or action.name)}
+    return CardStyle(title, adapter.icon, "", adapter.hue)
 
 
 # --- the sentence -----------------------------------------------------------------------------------------------------
@@ -120,22 +128,31 @@ def _detail_parts(step: Step) -> Iterator[TextPart]:
         case ActionStep():
             yield from _key_inputs(step)
         case ForEachStep() if step.items:
-            yield TextPart("of ")
-            yield from value_parts(step.items)
+            yield from _sentence(_("of %(value)s"), value_parts(step.items))
         case RepeatStep() if step.until is not None:
-            yield TextPart(f"until {describe_condition(step.until)}")
+            yield TextPart(_("until %(value)s") % {"value": describe_condition(step.until)})
         case WaitStep() if step.duration is not None:
-            yield TextPart(f"for {span_text(step.duration)}")
+            yield TextPart(_("for %(value)s") % {"value": span_text(step.duration)})
         case WaitStep() if step.until:
-            yield TextPart("until ")
-            yield from value_parts(step.until)
+            yield from _sentence(_("until %(value)s"), value_parts(step.until))
         case ApprovalStep() if step.assignees or step.groups:
-            yield TextPart("by ")
-            for number, who in enumerate([*step.assignees, *step.groups]):
-                yield from [TextPart(", ")] * bool(number)
-                yield from value_parts(who) if "{{" in who else [TextPart(who, chip=True)]
+            yield from _sentence(_("by %(value)s"), _approver_parts([*step.assignees, *step.groups]))
         case StopStep() if step.message:
             yield from value_parts(step.message)
+
+
+def _sentence(message: str, parts: Iterable[TextPart]) -> Iterator[TextPart]:
+    """A translated message with parts in place of its `%(value)s`."""
+    before, _placeholder, after = message.partition("%(value)s")
+    yield from [TextPart(before)] * bool(before)
+    yield from parts
+    yield from [TextPart(after)] * bool(after)
+
+
+def _approver_parts(names: Iterable[str]) -> Iterator[TextPart]:
+    for number, who in enumerate(names):
+        yield from [TextPart(", ")] * bool(number)
+        yield from value_parts(who) if "{{" in who else [TextPart(who, chip=True)]
 
 
 def _key_inputs(step: ActionStep) -> Iterator[TextPart]:
@@ -192,18 +209,20 @@ def card_notes(step: Step, connections: Mapping[str, str]) -> str:
             if step.connection:
                 found.append(connections.get(step.connection, step.connection))
             if step.retry and step.retry.attempts > 1:
-                found.append(f"{step.retry.attempts} tries")
+                attempts = step.retry.attempts
+                words = ngettext("%(count)s attempt", "%(count)s attempts", attempts)
+                found.append(words % {"count": format_count(attempts)})
             if step.timeout is not None:
-                found.append(f"at most {span_text(step.timeout)} a try")
+                found.append(_("timeout %(duration)s per attempt") % {"duration": span_text(step.timeout)})
             if step.on_error:
-                found.append("goes on when it fails")
+                found.append(_("continues on error"))
         case WaitStep() | ApprovalStep() if step.timeout is not None:
-            found.append(f"waits up to {span_text(step.timeout)}")
+            found.append(_("waits up to %(duration)s") % {"duration": span_text(step.timeout)})
         case ForEachStep():
             if step.concurrency > 1:
-                found.append(f"{step.concurrency} at a time")
+                found.append(_("%(count)s at a time") % {"count": format_count(step.concurrency)})
             if step.on_item_error != "stop":
-                found.append("goes on when an item fails")
+                found.append(_("continues when an item fails"))
     return " · ".join(found)
 
 
@@ -215,5 +234,5 @@ def span_text(value: float | str) -> str:
         return "".join(part.text for part in value_parts(value))
     days, rest = divmod(length, 86_400)
     if days and not rest:
-        return f"{days:g} day{'s' if days != 1 else ''}"
+        return ngettext("%(count)s day", "%(count)s days", int(days)) % {"count": format_count(int(days))}
     return format_duration(length)

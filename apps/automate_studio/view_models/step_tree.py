@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from automate_core.authoring.drafts import step_location
 from automate_core.definition import step_names
 from automate_core.definition.document import (
@@ -25,12 +28,15 @@ from automate_core.definition.document import (
     Step,
     Trigger,
     TryStep,
+    WebhookTrigger,
 )
 from automate_core.definition.slots import Slot, slots
 from automate_core.definition.step_paths import without_items
 from automate_core.queries.loop_items import Items
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.ui.describe import describe_condition, describe_trigger
-from automate_studio.ui.formatting import state_glyph, state_word
+from automate_studio.ui.formatting import format_count, state_glyph, state_word
 from automate_studio.view_models import run_state, step_card
 from automate_studio.view_models.run_data import RunData
 from automate_studio.view_models.run_state import build_run_state, describe_wait, is_slot_taken, items_progress
@@ -183,8 +189,7 @@ class RouteView:
     @property
     def item_progress(self) -> str:
         """The shown loop item: `Item 37 of 120, 2 failed`."""
-        said = items_progress(self.items) if self.items else ""
-        return said[:1].upper() + said[1:]
+        return items_progress(self.items) if self.items else ""
 
     @property
     def line(self) -> str:
@@ -247,26 +252,29 @@ def _build_tree(
     first = _trigger_card(trigger, "succeeded" if run else "", trigger_note)
     if run:
         first = replace(first, path=START)
-    others = f", and {len(definition.triggers) - 1} more" if edited and len(definition.triggers) > 1 else ""
+    others = len(definition.triggers) - 1
     if edited:
-        more = f"Runs as {edited.runs_as}" if edited.runs_as else ""
-        first = replace(
-            first, path=START, edited=True, subtitle=first.subtitle + others, mark=edited.trigger, more=more
-        )
+        more = _("Runs as %(person)s") % {"person": edited.runs_as} if edited.runs_as else ""
+        subtitle = first.subtitle
+        if others > 0:
+            words = ngettext("%(trigger)s, and %(count)s more", "%(trigger)s, and %(count)s more", others)
+            subtitle = words % {"trigger": subtitle, "count": format_count(others)}
+        first = replace(first, path=START, edited=True, subtitle=subtitle, mark=edited.trigger, more=more)
     if run and (wait := run.at("").waiting) and not run.ended:
         first = replace(first, more=describe_wait(wait))
     return StepTree(
         first,
         tuple(_build_cards(definition.steps, "", 1, run, numbers, skipped=False, edited=edited, at=("", ""))),
-        edited.place(("", ""), len(definition.steps), "Add step at the end") if edited else None,
+        edited.place(("", ""), len(definition.steps), _("Add step at the end")) if edited else None,
     )
 
 
 def _trigger_card(trigger: Trigger | None, state: str, note: str) -> StepCard:
     if trigger is None:
-        return StepCard(path="", name="No trigger", subtitle="Nothing starts it", icon="webhook", level=1, state=state)
+        subtitle = _("Started manually or by a workflow")
+        return StepCard(path="", name=_("No trigger"), subtitle=subtitle, icon="webhook", level=1, state=state)
     name, which = describe_trigger(trigger)
-    if note and name == "Webhook":
+    if note and isinstance(trigger, WebhookTrigger):
         which = f"{which.partition(', ')[0]}, {note}"
     icon = step_card.trigger_icon(trigger)
     return StepCard(path="", name=name, subtitle=which, icon=icon, tint="tint-hook", level=1, state=state)
@@ -287,11 +295,11 @@ def _build_cards(
         path = f"{prefix}{step.key}"
         number = next(numbers)
         ran = build_run_state(step, path, run, skipped=skipped)
-        shown = card_style(step)
+        shown, title = card_style(step), step.name or step_names.title_of_key(step.key)
         yield StepCard(
             path=path,
-            name=step.name or step_names.title_of_key(step.key),
-            subtitle=f"{shown.title}{', disabled' if step.disabled else ''}",
+            name=title,
+            subtitle=_("%(kind)s, turned off") % {"kind": shown.title} if step.disabled else shown.title,
             icon=shown.icon,
             tint=shown.tint,
             hue=shown.hue,
@@ -321,9 +329,7 @@ def _build_cards(
             else TestBadge(kind="changed", text=ran.changed)
             if ran.changed
             else None,
-            before=edited.place(at, index, f"Add step before {step.name or step_names.title_of_key(step.key)}")
-            if edited
-            else None,
+            before=edited.place(at, index, _("Add step before %(step)s") % {"step": title}) if edited else None,
         )
 
 
@@ -359,7 +365,9 @@ def _build_routes(
             ),
             left=_is_on_connector(index - 0.25, chosen, len(shown)),
             right=_is_on_connector(index + 0.25, chosen, len(shown)),
-            end=edited.place((step.key, slot.key), len(slot.steps), f"Add step to {name}") if edited else None,
+            end=edited.place((step.key, slot.key), len(slot.steps), _("Add step to %(route)s") % {"route": name})
+            if edited
+            else None,
             inside=step_location.describe_location(kind, slot.key, slot.name, title) if edited else "",
             items=items,
             track=isinstance(step, ParallelStep),
@@ -368,10 +376,10 @@ def _build_routes(
 
 
 _SLOT_NAMES = {
-    OTHERWISE: "Otherwise",
-    TIMEOUT: "No answer in time",
-    "on_error": "On error",
-    "always": "Always",
+    OTHERWISE: text("Otherwise"),
+    TIMEOUT: text("No response in time"),
+    "on_error": text("On error"),
+    "always": text("Always"),
 }
 
 
@@ -383,10 +391,8 @@ def _slot_label(step: Step, slot: Slot) -> tuple[str, str]:
     else:
         condition = ""
     if slot.key == "steps":
-        return (
-            "Each item" if isinstance(step, ForEachStep) else "Repeat" if isinstance(step, RepeatStep) else "Try"
-        ), ""
-    return slot.name or _SLOT_NAMES.get(slot.key) or step_names.title_of_key(slot.key), condition
+        return {ForEachStep: _("Each item"), RepeatStep: _("Repeat")}.get(type(step), _("Steps")), ""
+    return slot.name or translated(_SLOT_NAMES.get(slot.key, "")) or step_names.title_of_key(slot.key), condition
 
 
 def _is_on_connector(place: float, hits: list[int], arms: int) -> bool:

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import urlencode
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from automate_core.queries.loop_items import Item, Items
-from automate_studio.ui.formatting import format_duration, format_elapsed, state_word
+from automate_studio.ui.formatting import format_count, format_duration, format_elapsed, state_word
 from automate_studio.view_models.run_data import LIVE_STATES, Attempt, RunData, StepHistory
 from automate_studio.view_models.step_tree import RouteView, StepCard, StepTree
 
@@ -171,7 +174,7 @@ def build_timeline(
     until = end or now
     begun = start or until
     seconds = max(0.001, (until - begun).total_seconds())
-    span = seconds if end else max(seconds * 1.3, 2)  # room to go on before it is drawn anew
+    span = seconds if end else max(seconds * 1.3, 2)  # room for the bars to grow before the next redraw
     days = 86_400 * math.ceil(span / 86_400 / _MOST_TICKS)
     step = next((step for step in _STEPS if span / step <= _MOST_TICKS), days)
     total = span if end else step * (int(span / step) + 1)
@@ -235,7 +238,8 @@ class _RowBuilder:
             yield ItemRow(
                 item=item,
                 loop=card.dom_id,
-                name=f"{'Round' if items.total is None else 'Item'} {item.index + 1:,}",
+                name=(_("Repetition %(number)s") if items.total is None else _("Item %(number)s"))
+                % {"number": format_count(item.index + 1)},
                 depth=depth,
                 bar=self._bar(item.started_at, finished, "" if item.state == "failed" else "succeeded", item.state),
                 text=format_duration(seconds) if seconds is not None else state_word(item.state),
@@ -291,10 +295,12 @@ def _bar_kind(card: StepCard, attempt: Attempt) -> str:
 
 def _bar_summary(recorded: StepHistory) -> str:
     """The bars in words."""
-    tries, failed = len(recorded.attempts), sum(attempt.status == "failed" for attempt in recorded.attempts)
+    attempts, failed = len(recorded.attempts), sum(attempt.status == "failed" for attempt in recorded.attempts)
     waits = [wait for wait in recorded.waits if wait.kind != "retry" and wait.resolved_at]
-    said = [f"{tries} tries, {failed} failed"] if tries > 1 else []
-    return ", ".join([*said, *(f"waited {format_elapsed(wait.since, wait.resolved_at)}" for wait in waits)])
+    words = ngettext("%(count)s attempt, %(failed)s failed", "%(count)s attempts, %(failed)s failed", attempts)
+    parts = [words % {"count": format_count(attempts), "failed": format_count(failed)}] if attempts > 1 else []
+    waited = (format_elapsed(wait.since, wait.resolved_at) for wait in waits)
+    return ", ".join([*parts, *(_("waited %(duration)s") % {"duration": each} for each in waited)])
 
 
 def _tick_label(seconds: float, step: float) -> str:

@@ -18,6 +18,7 @@ from automate_core.webhooks import endpoints
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, can, permitted
+from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import format_ago
 from automate_studio.ui.links import change_url
@@ -75,7 +76,7 @@ def endpoint_summary(request: HttpRequest, endpoint: WebhookEndpoint) -> Endpoin
         endpoint=endpoint,
         info=_without_own_link(build_endpoint_info(endpoint.slug, request.user, "")),
         secrets=proofs,
-        rejected=[(total, *REASONS.get(reason, (reason, ""))) for reason, total in counts],
+        rejected=[(total, *map(translated, REASONS.get(reason, (reason, "")))) for reason, total in counts],
         days=DAYS,
         may_change=can(request.user, "change", endpoint),
     )

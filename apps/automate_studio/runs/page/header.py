@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db.models import Count, Q, Sum
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from automate_core.models import ExecutionRun
 from automate_governance.permissions import User, permitted
@@ -53,10 +55,19 @@ def model_cost(run_id: uuid.UUID, path: str = "") -> ModelCost | None:
     if not sums["calls"]:
         return None
     known = f"${format_money(sums['cost'] or Decimal(0))}"
-    text = known if not sums["unknown"] else f"≥ {known}" if sums["cost"] else "Unknown"
-    calls = f"{sums['calls']} call{'' if sums['calls'] == 1 else 's'}"
-    note = f"{calls}, {format_count(sums['read'])} tokens read, {format_count(sums['written'])} written"
-    return ModelCost(text=text, note=f"{note}, some without a known price" if sums["unknown"] else note)
+    text = known if not sums["unknown"] else f"≥ {known}" if sums["cost"] else _("Unknown")
+    note = ngettext(
+        "%(count)s call: %(input)s input tokens, %(output)s output tokens",
+        "%(count)s calls: %(input)s input tokens, %(output)s output tokens",
+        sums["calls"],
+    ) % {
+        "count": format_count(sums["calls"]),
+        "input": format_count(sums["read"]),
+        "output": format_count(sums["written"]),
+    }
+    if sums["unknown"]:
+        note = _("%(usage)s. Some calls have no known price.") % {"usage": note}
+    return ModelCost(text=text, note=note)
 
 
 def run_lineage(run: ExecutionRun, user: User) -> Lineage:
@@ -77,12 +88,12 @@ def run_lineage(run: ExecutionRun, user: User) -> Lineage:
 
 def _related_run(run: ExecutionRun, other: ExecutionRun) -> RelatedRun:
     if other.pk == run.retried_from_id:
-        return RelatedRun(relation="Re-run of", run=other)
+        return RelatedRun(relation=_("Re-run of"), run=other)
     if other.pk == run.parent_id:
-        return RelatedRun(relation="Started by", run=other)
+        return RelatedRun(relation=_("Started by"), run=other)
     if other.retried_from_id == run.pk:
-        return RelatedRun(relation="Run again as", run=other)
-    return RelatedRun(relation="Started", run=other)
+        return RelatedRun(relation=_("Re-run as"), run=other)
+    return RelatedRun(relation=_("Sub-run"), run=other)
 
 
 def sub_runs_of_step(run: ExecutionRun, path: str, user: User) -> list[ExecutionRun]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from automate_connectors.models import Connection
 from automate_core.definition.document import ActionStep, Step, WorkflowStep
@@ -18,7 +19,9 @@ from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import User, can, permitted
+from automate_governance.texts import translated
 from automate_llm.models import LLMUsage
+from automate_plugins import text
 from automate_studio.runs.page.header import ModelCost, model_cost, sub_runs_of_step
 from automate_studio.runs.page.hints import ErrorHint, error_hint, external_request_id
 from automate_studio.runs.page.page import RunPage
@@ -131,7 +134,7 @@ class StepInspector:
     def hint(self) -> ErrorHint | None:
         """Hint for the error."""
         if self.error and self.recorded.retry_due:
-            return ErrorHint("It is tried again by itself. Retry now does not wait for that.")
+            return ErrorHint(text("The step is retried automatically. Use Retry now to skip the wait."))
         return error_hint(self.error, connected=self.is_connected) if self.error else None
 
     @property
@@ -239,7 +242,9 @@ def _retry_policy_text(step: Step | None) -> str:
     if not isinstance(step, ActionStep) or step.retry is None or step.retry.attempts < 2:
         return ""
     base = format_duration(step.retry.base).replace(".0 s", " s")
-    return f"Every {base}" if step.retry.factor == 1 else f"Exponential, {base} base"
+    if step.retry.factor == 1:
+        return _("Every %(delay)s") % {"delay": base}
+    return _("Exponential, from %(delay)s") % {"delay": base}
 
 
 def _response_headers(output: Any) -> list[tuple[str, str]]:
@@ -280,19 +285,26 @@ def _pending_decision(
 # --- what people did --------------------------------------------------------------------------------------------------
 
 _AUDIT_VERBS = {
-    "run.cancelled": "Cancelled the run",
-    "callback.refused": "Tried a callback and was refused",
-    "run.retried": "Ran it again, from {start}",
-    "run.reviewed": "Said that it {outcome}",
-    "run.payload_downloaded": "Downloaded the {part}",
-    "approval.decided": "Decided: {outcome}",
-    "approval.reassigned": "Asked {to} instead of {from}",
-    "approval.delegated": "Handed it on, from {from} to {to}",
-    "step.skipped": "Skipped the step",
-    "step.tried_now": "Had it tried at once",
+    "run.cancelled": text("Cancelled the run"),
+    "run.kept": text("Pinned the run"),
+    "run.released": text("Unpinned the run"),
+    "callback.refused": text("Callback rejected"),
+    "run.retried": text("Re-ran from step %(start)s"),
+    "run.reviewed": text("Set the outcome"),
+    "run.payload_downloaded": text("Downloaded data (%(part)s)"),
+    "approval.decided": text("Decided: %(outcome)s"),
+    "approval.reassigned": text("Reassigned from %(from)s to %(to)s"),
+    "approval.delegated": text("Delegated from %(from)s to %(to)s"),
+    "step.skipped": text("Skipped the step"),
+    "step.tried_now": text("Retried now"),
 }
+_RERUN_STARTS = {"failed": text("Re-ran from the failed step"), "start": text("Re-ran from the beginning")}
 _SEEN = "run.payload_viewed"  # which is for auditors, and nothing that is done with a run
-_REVIEWED = {"succeeded": "took effect", "failed": "did not take effect", "again": "is to be done again"}
+_REVIEWED = {
+    "succeeded": text("Confirmed as succeeded"),
+    "failed": text("Confirmed as failed"),
+    "again": text("Confirmed as failed and retried"),
+}
 
 
 def _audit_lines(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[AuditLine]:
@@ -301,11 +313,20 @@ def _audit_lines(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[Aud
     rows = about.filter(Q(changes__step=path) | Q(changes__step__isnull=True)).order_by("-id")
     for entry in rows.defer("canonical")[:MOST_AUDITED]:
         changes = {name: _joined_names(value) for name, value in entry.changes.items()}
-        if entry.verb == "run.reviewed":
-            changes["outcome"] = _REVIEWED.get(changes.get("outcome", ""), "")
-        what = _AUDIT_VERBS.get(entry.verb, as_sentence(entry.verb.replace(".", " "), stop=""))
         note = changes.get("reason", "") if may_see else ""
-        yield AuditLine(actor=entry.who, action=what.format_map(_Changes(changes)), note=note, at=entry.at)
+        yield AuditLine(actor=entry.who, action=_action_text(entry.verb, changes), note=note, at=entry.at)
+
+
+def _action_text(verb: str, changes: Mapping[str, str]) -> str:
+    """What a person did, in the active language."""
+    known = _AUDIT_VERBS.get(verb)
+    if known is None:
+        return as_sentence(verb.replace(".", " "), stop="")
+    if verb == "run.retried":
+        known = _RERUN_STARTS.get(changes.get("start", ""), known)
+    if verb == "run.reviewed":
+        known = _REVIEWED.get(changes.get("outcome", ""), known)
+    return translated(known) % _Changes(changes)
 
 
 class _Changes(dict[str, str]):

@@ -14,6 +14,8 @@ from django.db.models import Case, F, Func, Q, QuerySet, TextField, Value, When
 from django.db.models.fields.json import KT
 from django.http import Http404
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from automate_core.authoring.publishing import differences
 from automate_core.definition.document import BranchStep, Definition
@@ -28,7 +30,7 @@ from automate_governance.people.names import display_name
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import error_message
 from automate_studio.runs.page.header import ModelCost, model_cost
-from automate_studio.ui.formatting import format_elapsed
+from automate_studio.ui.formatting import format_count, format_elapsed
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.run_subjects import subject_of_run
 from automate_studio.ui.versions import version_definitions
@@ -111,16 +113,19 @@ class RunPage:
 
     @property
     def counts(self) -> str:
-        """`5 done, 2 active, 1 left`."""
+        """`5 done, 2 active, 1 remaining`."""
         states = [card.state for card in self.cards if not card.holds]
-        counted = {
-            "done": sum(state == "succeeded" for state in states),
-            "failed": sum(state == "failed" for state in states),
-            "active": sum(state in LIVE_STATES for state in states),
-            "skipped": sum(state == "skipped" for state in states),
-            "left": sum(state == "pending" for state in states),
-        }
-        return ", ".join(f"{count} {name}" for name, count in counted.items() if count)
+        done, failed = states.count("succeeded"), states.count("failed")
+        active = sum(state in LIVE_STATES for state in states)
+        skipped, left = states.count("skipped"), states.count("pending")
+        counted = (
+            (done, ngettext("%(count)s done", "%(count)s done", done)),
+            (failed, ngettext("%(count)s failed", "%(count)s failed", failed)),
+            (active, ngettext("%(count)s active", "%(count)s active", active)),
+            (skipped, ngettext("%(count)s skipped", "%(count)s skipped", skipped)),
+            (left, ngettext("%(count)s remaining", "%(count)s remaining", left)),
+        )
+        return ", ".join(words % {"count": format_count(count)} for count, words in counted if count)
 
     @property
     def step_url(self) -> str:
@@ -142,12 +147,6 @@ class RunPage:
         wanted = ({"failed"}, LIVE_STATES)
         found = (card.path for states in wanted for card in reversed(inside) if card.state in states)
         return next(found, inside[0].path if inside else path)
-
-    @property
-    def differs(self) -> str:
-        """Number of steps that differ in the published version, in words; empty for none."""
-        count = len(self.changed)
-        return f"{count} step{'s differ' if count > 1 else ' differs'}" if count else ""
 
     def default_path(self) -> str:
         """Step to open first: the failed one, else the active one, else the first."""
@@ -266,8 +265,9 @@ def _changed_steps(run: ExecutionRun) -> dict[str, str]:
     published = run.workflow.published
     if published is None or published.pk == run.version_id or run.cause == ExecutionRun.Cause.TEST:
         return {}
+    words = {"changed": _("Changed in %(version)s"), "removed": _("Removed in %(version)s")}
     return {
-        key: f"{kind.capitalize()} in {published}" for key, kind in _version_differences(run.version_id, published.pk)
+        key: words[kind] % {"version": published} for key, kind in _version_differences(run.version_id, published.pk)
     }
 
 

@@ -13,6 +13,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -22,10 +23,11 @@ from automate_core.operations.statistics import failures
 from automate_core.runs import control, reruns
 from automate_governance import payload_views
 from automate_governance.permissions import NotPermittedError, can
+from automate_governance.texts import translated
 from automate_studio.runs.page.page import RunPage, load_run
 from automate_studio.runs.page.rerun_preset import preset_version
 from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.formatting import as_sentence, short_id
+from automate_studio.ui.formatting import as_sentence, format_count, short_id
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.json.editor import parse_storable
 from automate_studio.ui.links import change_url
@@ -98,7 +100,7 @@ def run_retry(request: HtmxRequest, run_id: uuid.UUID) -> HttpResponse:
     except ValueError as error:
         return _render_dialog(request, _rerun_form(request, page, request.POST, {"payload": as_sentence(str(error))}))
     failures.resolve_retried([run_id], by=current_person(request))
-    messages.success(request, f"This run repeats run {short_id(run_id)}.")
+    messages.success(request, _("Re-run of run %(id)s started.") % {"id": short_id(run_id)})
     there = change_url(again)
     if request.htmx:
         return HttpResponseClientRedirect(there, status=204)
@@ -123,11 +125,14 @@ def _rerun(request: HttpRequest, run: ExecutionRun) -> ExecutionRun:
 
 def _parse_input(text: str) -> Any:
     if len(text) > MAX_EDITED:
-        raise ValueError(f"an input edited here has at most {MAX_EDITED:,} characters, and this one has {len(text):,}")
+        raise ValueError(
+            _("The payload has %(length)s characters. The limit is %(limit)s.")
+            % {"length": format_count(len(text)), "limit": format_count(MAX_EDITED)}
+        )
     try:
         return parse_storable(text)
     except ValueError as error:
-        raise ValueError(f"this is no JSON: {error}") from error
+        raise ValueError(_("The payload is not valid JSON: %(reason)s") % {"reason": translated(str(error))}) from error
 
 
 def _parse_uuid(text: str | None) -> uuid.UUID | None:
@@ -176,4 +181,10 @@ def _render_dialog(request: HtmxRequest, form: RerunForm) -> HttpResponse:
     status = 422 if form.errors else 200
     if request.htmx:
         return TemplateResponse(request, "automate_studio/runs/page/rerun_form.html", {"form": form}, status=status)
-    return render_page(request, "automate_studio/runs/page/rerun.html", f"Re-run {form.run}", status=status, form=form)
+    return render_page(
+        request,
+        "automate_studio/runs/page/rerun.html",
+        _("Re-run %(run)s") % {"run": form.run},
+        status=status,
+        form=form,
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from automate_core.definition.step_paths import key_of
 from automate_core.runs import control
 from automate_core.runs.rerun_plan import RunnableSteps
@@ -25,11 +27,15 @@ def preset_version(page: RunPage) -> VersionPreset:
     if newest is None or newest.pk == page.run.version_id or page.failed_step is None:
         return VersionPreset()
     path, name = page.failed_step
+    values = {"step": name, "newest": newest, "version": page.run.version}
     if key_of(path) not in page.changed:
-        return VersionPreset(reason=f"{name} is the same in {newest}, so {page.run.version} is selected.")
+        reason = _("%(step)s is the same in %(newest)s, so %(version)s is selected.")
+        return VersionPreset(reason=reason % values)
     if not _can_start_at(path, page, newest.pk):
-        return VersionPreset(reason=f"{newest} cannot start from {name}, so {page.run.version} is selected.")
-    return VersionPreset(version="newest", reason=f"{name} was changed in {newest}, so {newest} is selected.")
+        reason = _("%(newest)s cannot start from %(step)s, so %(version)s is selected.")
+        return VersionPreset(reason=reason % values)
+    reason = _("%(step)s was changed in %(newest)s, so %(newest)s is selected.")
+    return VersionPreset(version="newest", reason=reason % values)
 
 
 def _can_start_at(path: str, page: RunPage, newest: int) -> bool:

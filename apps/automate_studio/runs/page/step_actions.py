@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_core.definition import form_validation
@@ -18,6 +19,7 @@ from automate_core.models import ExecutionRun, Wait
 from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, can
+from automate_governance.texts import translated
 from automate_studio.runs.page.inspector import build_inspector
 from automate_studio.runs.page.page import load_run
 from automate_studio.ui.formatting import as_sentence
@@ -31,7 +33,6 @@ from automate_studio.view_models.run_data import RunView
 type Review = Literal["succeeded", "failed", "again"]
 
 _REVIEWS = {"succeeded", "failed", "again"}
-_GOES_ON = "The run goes on as soon as a worker takes it."
 
 
 class _InvalidInputError(Exception):
@@ -48,7 +49,7 @@ def run_try_now(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpRespo
 
     def act(wait: Wait, by: Person) -> str:
         approvals.retry_step_now(wait, by=by)
-        return "The next try is made as soon as a worker takes it."
+        return _("Retry queued. A worker starts the next attempt shortly.")
 
     return _apply_as_runner(request, run_id, path, act)
 
@@ -60,7 +61,7 @@ def run_skip(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpResponse
     def act(wait: Wait, by: Person) -> str:
         output, reason = _posted_output(request, "skip"), clean_text(request.POST.get("reason"))
         approvals.skip_step(wait, by=by, output=output, reason=reason)
-        return f"Skipped. {_GOES_ON}"
+        return _("Step skipped. The run continues shortly.")
 
     return _apply_as_runner(request, run_id, path, act)
 
@@ -72,10 +73,10 @@ def run_review(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpRespon
     def act(wait: Wait, by: Person) -> str:
         outcome = request.POST.get("outcome", "")
         if outcome not in _REVIEWS:
-            raise _InvalidInputError("Say whether it took effect, did not, or is to be done again.", "review")
+            raise _InvalidInputError(_("Choose an outcome."), "review")
         output = _posted_output(request, "review") if outcome == "succeeded" else None
         approvals.resolve_review(wait, by=by, outcome=cast(Review, outcome), output=output)
-        return f"Noted. {_GOES_ON}"
+        return _("Outcome saved. The run continues shortly.")
 
     return _apply_as_runner(request, run_id, path, act)
 
@@ -87,7 +88,7 @@ def run_decide(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpRespon
     def act(wait: Wait, by: Person) -> str:
         given = posted_answers(request.POST, (wait.data or {}).get("form", []))
         approvals.decide_approval(wait, by=by, outcome=request.POST.get("outcome", ""), form=given)
-        return f"Decided. {_GOES_ON}"
+        return _("Decision saved. The run continues shortly.")
 
     return _apply_to_wait(request, get_run_or_404(request, run_id), path, act)
 
@@ -97,7 +98,8 @@ def _posted_output(request: HttpRequest, dialog: str) -> Any:
     try:
         return parse_storable(text) if text else None
     except ValueError as error:
-        raise _InvalidInputError(as_sentence(f"the output is no JSON: {error}"), dialog) from error
+        reason = _("The output is not valid JSON: %(reason)s") % {"reason": translated(str(error))}
+        raise _InvalidInputError(as_sentence(reason), dialog) from error
 
 
 def _apply_as_runner(
@@ -126,11 +128,11 @@ def _apply_to_wait(
     except form_validation.AnswersError as error:
         return _render_panel(request, run.pk, path, 422, given=(values, error.errors))
     except approvals.OutcomeError:
-        return _render_panel(request, run.pk, path, 422, given=(values, {"": "Choose one of the outcomes."}))
+        return _render_panel(request, run.pk, path, 422, given=(values, {"": _("Choose an outcome.")}))
     except _InvalidInputError as error:
         return _render_panel(request, run.pk, path, 422, problem=str(error), dialog=error.dialog)
     except approvals.NotOpenError as error:
-        return _render_panel(request, run.pk, path, 409, problem=str(error))
+        return _render_panel(request, run.pk, path, 409, problem=translated(str(error)))
     return _render_panel(request, run.pk, path, 200, message=message)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.db import connections
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from automate_core.models import ExecutionRun
@@ -42,7 +43,8 @@ async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBas
     if not may:
         raise Http404
     if hub.has_enough(user.pk):
-        return HttpResponse("You have too many pages open that follow a run.", status=429, content_type="text/plain")
+        problem = _("You have too many live run pages open. Close some of them.")
+        return HttpResponse(problem, status=429, content_type="text/plain; charset=utf-8")
     after = parse_number(request.GET.get("after"))
     return StreamingHttpResponse(
         _stream_events(user.pk, run_id, -1 if after is None else after, RunView.from_query(request.GET)),

@@ -14,6 +14,7 @@ from automate_core import artifacts
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun
 from automate_governance import audit, payload_views
 from automate_governance.permissions import can
+from automate_governance.texts import translated
 from automate_studio.ui.json.responses import json_file_response, json_rows_response
 from automate_studio.ui.request_params import get_run_or_404, parse_number
 from automate_studio.view_models.step_tree import START
@@ -55,7 +56,9 @@ def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResp
 
 def _missing_file_response(error: artifacts.ArtifactError) -> HttpResponse:
     """The artifact cannot be read: not now, or not any more."""
-    return HttpResponse(error.message, status=503 if error.retryable else 410, content_type="text/plain; charset=utf-8")
+    return HttpResponse(
+        translated(error.message), status=503 if error.retryable else 410, content_type="text/plain; charset=utf-8"
+    )
 
 
 @dataclass(frozen=True)
