@@ -85,7 +85,7 @@ def test_payloads_take_a_permission_of_their_own(run, sign_in, owner, colleague)
     urls = run_urls(run)
     client = sign_in(colleague)
     page = client.get(urls["page"]).content.decode()
-    assert "That takes the permission to view payloads" in page.replace("that takes", "That takes")
+    assert "You need the <i>View payloads</i> permission" in page
     assert "&quot;go&quot;" not in page and "Going go" not in page
     download = reverse("studio:run_download", args=[run.pk, "first"])
     assert client.post(download, {"part": "output", "attempt": 1}).status_code == 404

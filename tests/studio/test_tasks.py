@@ -107,7 +107,7 @@ def test_a_claim_is_decided_by_a_substitute_and_never_by_who_makes_it(claim, sig
     assert deputy.post(urls["page"], {"outcome": "approved"}).status_code == 422, "the form holds for them too"
     assert deputy.post(urls["page"], {"outcome": "approved", "form-reason": "fine"}).status_code == 303
     assert "Approved" in Page(deputy.get(LIST, {"show": "decided"})).text
-    assert "decided nothing yet" in Page(controller.get(LIST, {"show": "decided"})).text
+    assert "No decisions yet" in Page(controller.get(LIST, {"show": "decided"})).text
     drain()
     assert ExecutionRun.objects.get().status == "succeeded"
     assert "Decided by deputy" in Page(deputy.get(urls["page"])).text
