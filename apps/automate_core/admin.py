@@ -23,6 +23,7 @@ from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, can
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
+from automate_governance.texts import translated
 
 ConfigFields: Any = config_fields.build_form_class(text=forms.TextInput, number=forms.NumberInput, choice=forms.Select)
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -117,7 +118,7 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
         if value and not can(self.person, "add", StoredSecret):
             self.add_error("secret", "You may not store secrets: choose one that is stored.")
         elif problem := rules.secret_problem(value) if value else self._problem(rules, reference):
-            self.add_error("secret", f"The secret is {problem}.")
+            self.add_error("secret", translated(problem))
         else:
             self.value = value
 
@@ -127,7 +128,7 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
         try:
             return rules.secret_problem(resolve(reference).reveal())
         except SecretNotFoundError as error:
-            return f"not there: {error}"
+            return _sentence(translated(str(error)))
         except SecretUnavailableError:  # nothing can be said of it now
             return None
 

@@ -36,7 +36,7 @@ class RequiredSignature:
             log.error("a callback cannot be verified: %s", error)
             return False
         if problem := self.scheme.secret_problem(secret):
-            log.error("a callback cannot be verified: the secret %s is %s", self.secret, problem)
+            log.error("a callback cannot be verified with the secret %s: %s", self.secret, problem)
             return False
         return self.scheme.match([secret], delivery) is not None
 

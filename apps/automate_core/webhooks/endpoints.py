@@ -121,7 +121,7 @@ def end_overlap(endpoint: WebhookEndpoint, *, actor: Person) -> bool:
 
 def _check_secret(problem: str | None) -> None:
     if problem:
-        raise SchemeError(f"the secret is {problem}", field="secret")
+        raise SchemeError(problem, field="secret")
 
 
 def store_secret(name: str, value: str, actor: Person) -> str:

@@ -224,7 +224,7 @@ def _active_secrets(scheme: SignatureScheme, endpoint: WebhookEndpoint) -> tuple
 def _resolve_secret(scheme: SignatureScheme, reference: str) -> SecretValue:
     secret = resolve(reference)
     if problem := scheme.secret_problem(secret.reveal()):
-        raise ValueError(f"the secret {reference} is {problem}")
+        raise ValueError(f"{reference}: {problem}")
     return secret
 
 

@@ -8,7 +8,10 @@ from typing import Any, cast
 from zoneinfo import available_timezones
 
 from django import forms
+from django.utils.functional import lazy
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from automate_connectors.models import Connection
 from automate_connectors.number_fields import IntegerField
@@ -22,8 +25,8 @@ from automate_governance.permissions import Person, permitted
 _Kind, _Channel = NotificationRule.Kind, NotificationRule.Channel
 _SEPARATORS = re.compile(r"[\s,;]+")
 
-_SPAN_LABEL = format_html(
-    '<span class="on-failures">{}</span> <span class="on-not_run on-waiting">{}</span>', "Within", "For longer than"
+_SPAN_LABEL = lazy(format_html, str)(
+    '<span class="on-failures">{}</span> <span class="on-not_run on-waiting">{}</span>', _("Within"), _("For more than")
 )
 
 
@@ -38,7 +41,7 @@ class SpanField(forms.CharField):
         try:
             return dt.timedelta(seconds=parse_duration(text))
         except ValueError:
-            raise forms.ValidationError("Write a time such as 15m, 2h or 3d.") from None
+            raise forms.ValidationError(gettext("Enter a time such as 15m, 2h or 3d.")) from None
 
     def prepare_value(self, value: Any) -> Any:
         """The duration as text."""
@@ -65,32 +68,49 @@ def _time_zones() -> list[tuple[str, str]]:
 class RuleForm(forms.Form):
     """One rule. Fields that its trigger or channel does not use are left out."""
 
-    kind = forms.ChoiceField(label="Tell when", choices=_Kind.choices)
+    kind = forms.ChoiceField(label=_("Notify when"), choices=_Kind.choices)
     failures = IntegerField(
-        label="So many failures", required=False, min_value=2, max_value=1_000, initial=3, help_text="Of one workflow."
+        label=_("Number of failures"),
+        required=False,
+        min_value=2,
+        max_value=1_000,
+        initial=3,
+        help_text=_("Per workflow."),
     )
-    span = SpanField(label=_SPAN_LABEL, required=False, help_text="Such as 15m, 2h or 3d.")
-    channel = forms.ChoiceField(label="By", choices=_Channel.choices)
-    to_owner = forms.BooleanField(label="The owner of the workflow", required=False)
-    people = NamesField(label="People", required=False, max_length=2_000, help_text="User names, with commas.")
-    addresses = NamesField(label="Addresses", required=False, max_length=4_000, help_text="With commas.")
-    connection = forms.ChoiceField(label="Slack connection", required=False)
-    room = forms.CharField(label="Slack channel", required=False, max_length=100, help_text="Such as #alerts.")
-    url = forms.CharField(label="Address", required=False, max_length=500, help_text="It gets a signed POST of JSON.")
+    span = SpanField(label=_SPAN_LABEL, required=False, help_text=_("For example 15m, 2h or 3d."))
+    channel = forms.ChoiceField(label=_("Channel"), choices=_Channel.choices)
+    to_owner = forms.BooleanField(label=_("The owner of the workflow"), required=False)
+    people = NamesField(
+        label=_("People"), required=False, max_length=2_000, help_text=_("User names, separated with commas.")
+    )
+    addresses = NamesField(
+        label=_("Email addresses"), required=False, max_length=4_000, help_text=_("Separate with commas.")
+    )
+    connection = forms.ChoiceField(label=_("Slack connection"), required=False)
+    room = forms.CharField(
+        label=_("Slack channel"), required=False, max_length=100, help_text=_("For example #alerts.")
+    )
+    url = forms.CharField(
+        label=_("URL"), required=False, max_length=500, help_text=_("Receives a signed POST request with JSON.")
+    )
     secret = forms.ChoiceField(
-        label="Signed with", required=False, help_text="As Standard Webhooks has it, with a secret of the form whsec_."
+        label=_("Signing secret"),
+        required=False,
+        help_text=_("Signed as in Standard Webhooks. The secret starts with whsec_."),
     )
     window = SpanField(
-        label="At most one message in", max_length=20, help_text="What happens meanwhile is told in the next one."
+        label=_("At most one message per"),
+        max_length=20,
+        help_text=_("Later incidents are collected into the next message."),
     )
     quiet_from = forms.TimeField(
-        label="Quiet from", required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+        label=_("Quiet hours from"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )
     quiet_until = forms.TimeField(
-        label="Quiet until", required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+        label=_("Quiet hours until"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )
-    timezone = forms.ChoiceField(label="By the clock of", choices=_time_zones)
-    is_on = forms.BooleanField(label="Turned on", required=False)
+    timezone = forms.ChoiceField(label=_("Time zone"), choices=_time_zones)
+    is_on = forms.BooleanField(label=_("Turned on"), required=False)
 
     def __init__(self, *args: Any, person: Person, rule: NotificationRule | None, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -99,8 +119,10 @@ class RuleForm(forms.Form):
         secrets = permitted(person, "use", StoredSecret.objects.all()).order_by("name").values_list("name", flat=True)
         usable = [(f"database:{name}", name) for name in secrets]
         present = rule.secret if rule else ""
-        keep = [("", f"{present.partition(':')[2]} (as now)" if present else "A new secret, shown once")]
-        self._choose("connection", [("", "Choose"), *connections])
+        keep = [("", gettext("New secret, shown once"))]
+        if present:
+            keep = [("", gettext("%(name)s (current)") % {"name": present.partition(":")[2]})]
+        self._choose("connection", [("", gettext("Choose")), *connections])
         self._choose("secret", [*keep, *usable])
         if rule is not None and rule.built_in:
             for name in ("kind", "channel"):

@@ -8,10 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Max, Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from automate_core.models import Notification, NotificationRule, Workflow
-from automate_core.operations.notifications.texts import format_duration
+from automate_core.operations.notifications.texts import fact_text, format_duration
 from automate_core.states import NotificationStatus
+from automate_governance.texts import translated
 from automate_studio.ui.describe import describe_recipients
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.lists import KeysetPage, Query, Tab, keyset_links, query_string
@@ -19,15 +22,29 @@ from automate_studio.ui.request_params import clean_text, parse_uuid
 
 ON_A_PAGE = 25
 _Kind, _Channel = NotificationRule.Kind, NotificationRule.Channel
-_TABS = {"": "All", "waiting": "Waiting", "failed": "Not sent", "sent": "Sent"}
+_TABS = {
+    "": gettext_lazy("All"),
+    "waiting": gettext_lazy("Waiting"),
+    "failed": gettext_lazy("Not sent"),
+    "sent": gettext_lazy("Sent"),
+}
 _STATES = {  # what the status icons and colours know
     NotificationStatus.WAITING: "queued",
     NotificationStatus.SENT: "succeeded",
     NotificationStatus.FAILED: "failed",
     NotificationStatus.DROPPED: "skipped",
 }
-_WORDS = {"waiting": "Waiting", "sent": "Sent", "failed": "Not sent", "dropped": "Not needed"}
-_MAILS = {"approval": "Asked to decide", "reminder": "Reminder to decide", "test": "Test"}
+_WORDS = {
+    "waiting": gettext_lazy("Waiting"),
+    "sent": gettext_lazy("Sent"),
+    "failed": gettext_lazy("Not sent"),
+    "dropped": gettext_lazy("Not required"),
+}
+_MAILS = {
+    "approval": gettext_lazy("Approval request"),
+    "reminder": gettext_lazy("Approval reminder"),
+    "test": gettext_lazy("Test"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +94,7 @@ def _rule_row(rule: NotificationRule, *, muted: bool = False) -> RuleRow:
     return RuleRow(
         rule=rule,
         trigger=rule_trigger_text(rule),
-        to=", ".join(describe_recipients(rule)) or "Nobody",
+        to=", ".join(describe_recipients(rule)) or _("Nobody"),
         limits=_limits_text(rule),
         last_sent=getattr(rule, "last_sent", None),
         muted=muted,
@@ -86,22 +103,34 @@ def _rule_row(rule: NotificationRule, *, muted: bool = False) -> RuleRow:
 
 def rule_trigger_text(rule: NotificationRule) -> str:
     """Trigger of a rule as a sentence without a full stop."""
-    span = format_duration(rule.span) if rule.span else ""
+    span = translated(format_duration(rule.span)) if rule.span else ""
     match rule.kind:
         case _Kind.FAILURES:
-            return f"{rule.failures} runs fail within {span}"
+            count = rule.failures or 0
+            said = ngettext("%(count)s run fails within %(span)s", "%(count)s runs fail within %(span)s", count)
+            return said % {"count": count, "span": span}
         case _Kind.NOT_RUN:
-            return f"{'It has' if rule.workflow_id else 'A workflow has'} not run for {span}"
+            said = (
+                _("The workflow has not run for %(span)s")
+                if rule.workflow_id
+                else _("A workflow has not run for %(span)s")
+            )
+            return said % {"span": span}
         case _Kind.WAITING:
-            return f"A run waits for somebody for more than {span}"
+            return _("A run waits for people for more than %(span)s") % {"span": span}
     return rule.get_kind_display()
 
 
 def _limits_text(rule: NotificationRule) -> str:
-    limit = f"One in {format_duration(rule.window)}"
+    window = translated(format_duration(rule.window))
     if rule.quiet_from is None or rule.quiet_until is None:
-        return limit
-    return f"{limit}, quiet {rule.quiet_from:%H:%M} to {rule.quiet_until:%H:%M} {rule.timezone}"
+        return _("One per %(window)s") % {"window": window}
+    return _("One per %(window)s, quiet %(start)s to %(end)s %(zone)s") % {
+        "window": window,
+        "start": f"{rule.quiet_from:%H:%M}",
+        "end": f"{rule.quiet_until:%H:%M}",
+        "zone": rule.timezone,
+    }
 
 
 # --- the log ----------------------------------------------------------------------------------------------------------
@@ -124,7 +153,8 @@ def notification_log(workflow: Workflow | None, query: Query) -> KeysetPage:
     return KeysetPage(
         rows=[_log_row(row) for row in rows],
         tabs=[
-            Tab(name=name, url=query_string({**kept, "show": key}), active=key == tab) for key, name in _TABS.items()
+            Tab(name=str(name), url=query_string({**kept, "show": key}), active=key == tab)
+            for key, name in _TABS.items()
         ],
         search=search,
         filtered=bool(search or tab),
@@ -147,12 +177,12 @@ def _page_rows(
 
 
 def _log_row(notification: Notification) -> LogRow:
-    what = notification.facts[0]["text"] if notification.facts else _MAILS.get(notification.kind, "")
+    what = fact_text(notification.facts[0]) if notification.facts else str(_MAILS.get(notification.kind, ""))
     return LogRow(
         notification=notification,
         summary=escape_invisible(what),
         more=max(notification.count - 1, 0),
         state=_STATES[NotificationStatus(notification.status)],
-        word=_WORDS[notification.status],
+        word=str(_WORDS[notification.status]),
         may_send_again=notification.status == NotificationStatus.FAILED,
     )

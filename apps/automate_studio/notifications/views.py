@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_core.models import Notification, NotificationRule, Workflow
@@ -19,6 +20,7 @@ from automate_core.states import NotificationStatus, TransitionError
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import SITE, NotPermittedError, can
+from automate_governance.texts import translated
 from automate_studio.notifications.forms import RuleForm, initial_values
 from automate_studio.notifications.listing import notification_log, rule_rows, site_rule_rows
 from automate_studio.ui.admin_page import render_page
@@ -62,13 +64,16 @@ def rule_action(request: HttpRequest, rule_id: int) -> HttpResponse:
     if what == "test":
         return _test_rule(request, rule)
     acts: dict[str, tuple[Callable[[], Any], str]] = {
-        "on": (lambda: rules.set_rule_enabled(rule, on=True, by=person), "Turned on."),
-        "off": (lambda: rules.set_rule_enabled(rule, on=False, by=person), "Turned off: it tells nobody."),
-        "remove": (lambda: rules.remove_rule(rule, by=person), "Removed."),
-        "take_back": (lambda: rules.restore_rule(rule, by=person), "The rule is there again."),
+        "on": (lambda: rules.set_rule_enabled(rule, on=True, by=person), _("Turned on.")),
+        "off": (
+            lambda: rules.set_rule_enabled(rule, on=False, by=person),
+            _("Turned off. This rule sends no messages."),
+        ),
+        "remove": (lambda: rules.remove_rule(rule, by=person), _("Removed.")),
+        "take_back": (lambda: rules.restore_rule(rule, by=person), _("Rule restored.")),
     }
     if what not in acts:
-        return HttpResponse("Say what to do with the rule.", status=422, content_type="text/plain")
+        return HttpResponse("Unknown action", status=422, content_type="text/plain")
     act, said = acts[what]
     try:
         act()
@@ -91,7 +96,10 @@ def rule_mute(request: HttpRequest, pk: int, rule_id: int) -> HttpResponse:
     except rules.RuleError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"The owner of this workflow is {'not told any more' if on else 'told again'}.")
+        messages.success(
+            request,
+            _("The workflow owner is no longer notified.") if on else _("The workflow owner is notified again."),
+        )
     return HttpResponseSeeOther(_page_url(workflow))
 
 
@@ -109,9 +117,9 @@ def notification_resend(request: HttpRequest, notification_id: uuid.UUID) -> Htt
     except NotPermittedError as error:
         raise PermissionDenied from error
     except TransitionError:
-        messages.error(request, "Only a message that was not sent can be sent again.")
+        messages.error(request, _("Only messages that were not sent can be sent again."))
     else:
-        messages.success(request, "It is sent again within moments.")
+        messages.success(request, _("The message is being sent again."))
     return HttpResponseSeeOther(_page_url(workflow))
 
 
@@ -140,11 +148,12 @@ def _test_rule(request: HttpRequest, rule: NotificationRule) -> HttpResponse:
     outcomes = rules.send_test(rule, by=current_person(request))
     for each in outcomes:
         if each.status == NotificationStatus.SENT:
-            messages.success(request, f"The test was sent to {each.target}.")
+            messages.success(request, _("Test sent to %(target)s.") % {"target": each.target})
         else:
-            messages.error(request, f"The test to {each.target} was not sent. {each.error}")
+            said = _("The test to %(target)s was not sent. %(error)s")
+            messages.error(request, said % {"target": each.target, "error": translated(each.error)})
     if not outcomes:
-        messages.error(request, "There is nobody to send a test to: the owner or the people have no e-mail address.")
+        messages.error(request, _("No recipient for the test. The owner or the people need an email address."))
     return HttpResponseSeeOther(_page_url(rule.workflow))
 
 
@@ -155,13 +164,13 @@ def _render_page(request: HttpRequest, workflow: Workflow | None) -> HttpRespons
     return render_page(
         request,
         "automate_studio/notifications/page.html",
-        f"Notifications of {workflow}" if workflow else "Notifications",
+        _("Notifications: %(name)s") % {"name": workflow} if workflow else _("Notifications"),
         workflow=workflow,
         may_change=workflow is not None or can(request.user, "administer", SITE),
         rules=rule_rows(workflow),
         site_rules=site_rule_rows(workflow) if workflow else [],
         found=notification_log(workflow, request.GET),
-        no_mail="" if can_mail() else no_mail_message(),
+        no_mail="" if can_mail() else translated(no_mail_message()),
         removed=removed.first(),
         new=reverse("studio:workflow_rule_new", args=[workflow.pk]) if workflow else reverse("studio:rule_new"),
     )
@@ -181,18 +190,18 @@ def _edit_rule(request: HttpRequest, rule: NotificationRule | None, workflow: Wo
             form.refuse(error.errors)
         else:
             if not secret:
-                messages.success(request, "Saved. Try it with Send a test.")
+                messages.success(request, _("Rule saved. Select Send test to try it."))
                 return HttpResponseSeeOther(_page_url(workflow))
             form = RuleForm(person=current_person(request), rule=rule, initial=initial_values(rule, timezone))
     response = render_page(
         request,
         "automate_studio/notifications/rule_form.html",
-        "Notification rule" if rule else "New notification rule",
+        _("Notification rule") if rule else _("New notification rule"),
         workflow=workflow,
         rule=rule,
         form=form,
         secret=secret,
-        no_mail="" if can_mail() else no_mail_message(),
+        no_mail="" if can_mail() else translated(no_mail_message()),
         back=_page_url(workflow),
         action=_form_url(rule, workflow),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
 import time
 from dataclasses import replace
@@ -11,12 +12,13 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connections
+from django.utils import timezone, translation
 from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_connectors import health
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Notification, NotificationRule, Occurrence, OutboxJob, Wait
-from automate_core.operations.notifications import rules, sender
+from automate_core.operations.notifications import rules, sender, texts
 from automate_core.operations.notifications.quiet_hours import after_quiet_hours
 from automate_core.operations.notifications.rules import RuleValues
 from automate_core.states import TransitionError
@@ -101,7 +103,7 @@ def test_several_workers_tell_once_of_the_first_failure(flow, owner, admin, deli
     assert len(texts) == 4 and not any(CANARY in text for text in texts), (
         "as text and as HTML, and of the payload nothing"
     )
-    assert any("failed at the step Refuse it (stopped)" in text for text in texts)
+    assert any("failed at step Refuse it (stopped)" in text for text in texts)
     pages = [text for text in texts if "<html" in text]
     assert any("Nightly &lt;b&gt;sync" in page for page in pages) and not any("<b>sync" in page for page in pages)
 
@@ -114,7 +116,7 @@ def test_only_the_first_failure_after_a_success_is_told(flow, owner, happen, not
     soon()
     notify()
     assert [mail.subject for mail in mailoutbox] == [
-        "3 things happened: Nightly <b>sync</b> failed at the step Refuse it (stopped)."
+        "3 notifications: Nightly <b>sync</b> failed at step Refuse it (stopped)."
     ]
     happen("ok", "fail")
     notify()
@@ -173,7 +175,7 @@ def test_what_is_found_by_looking_is_told_once(flow, owner, admin, quiet_owner, 
     assert told() == {"first_failure": 0, "failures": 0, "not_run": 1, "waiting": 1, "dead_job": 1, "connection": 1}
     texts = {each.kind: each.facts[0]["text"] for each in Notification.objects.all()}
     assert "has not run since" in texts["not_run"] and "a decision at Approval" in texts["waiting"]
-    assert texts["connection"] == "The connection Shop does not work any more." and "given up" in texts["dead_job"]
+    assert texts["connection"] == "The connection Shop is failing." and "failed permanently" in texts["dead_job"]
     assert told()["not_run"] == 1, "nor at later looks"
     health.record_test(made, "", "works")
     health.record_test(made, "http_401", "refused again")
@@ -258,7 +260,7 @@ def test_a_message_that_fails_for_good_says_why_and_is_sent_again_by_hand(flow, 
         rules.resend_notification(refused, by=owner)
     Connection.objects.filter(pk=connection.pk).update(owner=colleague)
     [refused] = rules.send_test(rule, by=owner)
-    assert refused.error == "owner may not use the connection Team." and len(sink.calls) == 1
+    assert refused.error == "owner needs the Use permission for the connection Team." and len(sink.calls) == 1
 
 
 def _stored(owner):
@@ -275,7 +277,7 @@ def test_without_a_mail_server_the_log_says_so(flow, happen, notify, settings):
     soon()
     notify()
     failed = Notification.objects.get()
-    assert failed.status == "failed" and "cannot send e-mail yet" in failed.error
+    assert failed.status == "failed" and "cannot send email yet" in failed.error
 
 
 def test_who_may_make_rules_and_whom_they_may_name(flow, owner, colleague, stranger, admin, happen, notify, mailoutbox):
@@ -283,7 +285,7 @@ def test_who_may_make_rules_and_whom_they_may_name(flow, owner, colleague, stran
     for person, whose in ((colleague, flow), (stranger, flow), (owner, None), (colleague, None)):
         with pytest.raises(NotPermittedError):
             rules.save_rule(None, TO_OPS, workflow=whose, by=person)
-    with pytest.raises(rules.RuleError, match="may not see this workflow"):
+    with pytest.raises(rules.RuleError, match="cannot view this workflow"):
         rules.save_rule(None, named, workflow=flow, by=owner)
     assign_perm("view_workflow", colleague, flow)
     with pytest.raises(NotPermittedError):
@@ -296,7 +298,7 @@ def test_who_may_make_rules_and_whom_they_may_name(flow, owner, colleague, stran
     ):
         with pytest.raises(NotPermittedError):
             act()
-    with pytest.raises(rules.RuleError, match="turn it off"):
+    with pytest.raises(rules.RuleError, match="Turn it off"):
         rules.remove_rule(everywhere, by=admin)
     rules.mute_owner(everywhere, flow, on=True, by=owner)
     with pytest.raises(rules.RuleError):
@@ -348,7 +350,7 @@ def test_rules_that_cannot_be_say_why_at_the_field(flow, owner):
     assert not NotificationRule.objects.filter(workflow=flow).exists()
     many = (NotificationRule(workflow=flow, kind="first_failure", channel="email") for _ in range(rules.MOST_RULES))
     NotificationRule.objects.bulk_create(many)
-    with pytest.raises(rules.RuleError, match="50 rules already"):
+    with pytest.raises(rules.RuleError, match="limit of 50 rules"):
         rules.save_rule(None, WRONG["nobody"][0], workflow=flow, by=owner)
 
 
@@ -387,7 +389,7 @@ def test_what_waits_for_the_quiet_time_is_sent_as_one(flow, owner, quiet_owner, 
     assert message.count == 3 and message.send_at > now + dt.timedelta(minutes=59) and mailoutbox == []
     soon()
     notify()
-    assert len(mailoutbox) == 1 and mailoutbox[0].body.count("failed at the step Refuse it") == 3
+    assert len(mailoutbox) == 1 and mailoutbox[0].body.count("failed at step Refuse it") == 3
 
 
 def test_the_log_is_kept_for_so_many_days(flow, owner, happen, notify, settings):
@@ -417,3 +419,15 @@ def test_without_a_mail_server_messages_name_the_setting_and_the_sites_variable(
     assert "MAILERS (environment variable AUTOMATE_SMTP)" in channels.no_mail_message()
     monkeypatch.setattr(conf, "variables", {})
     assert channels.no_mail_message().endswith("in MAILERS.")
+
+
+def test_a_fact_is_read_in_the_language_and_time_zone_of_its_reader():
+    since = dt.datetime(2031, 5, 4, 3, 2, tzinfo=dt.UTC)
+    said = texts.workflow_not_run("Nightly\nsync", since, ever=True)
+    fact = json.loads(json.dumps(texts.build_fact(said, since, times={"since": since})))
+    assert fact["text"] == "Nightly sync has not run since 2031-05-04 03:02 UTC."
+    with timezone.override("Asia/Tokyo"), translation.override("de"):
+        assert "Nightly sync" in texts.fact_text(fact) and "Mai 2031, 12:02 JST" in texts.fact_text(fact)
+    assert texts.public_facts([fact]) == [{name: fact[name] for name in ("text", "at", "url")}]
+    long = texts.format_duration(dt.timedelta(days=1, hours=2, minutes=3))
+    assert long == "1 day 2 h 3 min" and texts.format_duration(dt.timedelta(0)) == "0 s"

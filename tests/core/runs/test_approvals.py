@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 import pytest
@@ -14,7 +15,7 @@ from automate_core.definition import form_validation
 from automate_core.models import ExecutionRun, Notification, OutboxJob, Wait, WaitAssignee, Workflow
 from automate_core.operations.notifications import approval_mail
 from automate_core.runs.waits import approvals
-from automate_governance.models import AuditEntry
+from automate_governance.models import AuditEntry, Preferences
 from automate_governance.permissions import NotPermittedError
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -177,12 +178,24 @@ def test_those_who_are_asked_are_told_and_reminded_once(wait, notify, owner, col
     for _ in range(2):
         notify()
     assert sorted(mail.to for mail in mailoutbox[2:]) == asked
-    due = "Due 2031-05-04 03:02 UTC"
+    due = "Due 4 May 2031, 03:02 UTC"
     assert due in mailoutbox[2].body and due in mailoutbox[2].alternatives[0].content and due not in mailoutbox[0].body
     assert mailoutbox[2].subject == "Reminder: Ask, A Bcc: all@example.com" and "Reminder" not in mailoutbox[0].subject
     approvals.reassign_approval(wait, by=get_user_model().objects.create_superuser("root"), users=[stranger])
     notify()
     assert [mail.to for mail in mailoutbox[4:]] == [["stranger@example.com"]]
+
+
+def test_each_mail_is_in_the_language_and_time_zone_of_its_recipient(wait, notify, colleague, stranger, mailoutbox):
+    WaitAssignee.objects.create(wait=wait, user=stranger)
+    Wait.objects.update(due_at="2031-05-04T03:02Z")
+    Preferences.objects.create(person=stranger, language="de", time_zone="Asia/Tokyo")
+    notify()
+    bodies = {mail.to[0]: mail.body for mail in mailoutbox}
+    assert "4 May 2031, 03:02 UTC" in bodies["colleague@example.com"]
+    assert re.search(r"4.? Mai 2031, 12:02 JST", bodies["stranger@example.com"])
+    pages = {mail.to[0]: mail.alternatives[0].content for mail in mailoutbox}
+    assert 'lang="de"' in pages["stranger@example.com"] and 'lang="en' in pages["colleague@example.com"]
 
 
 def test_nobody_is_told_of_what_is_over(wait, notify, colleague, mailoutbox):
@@ -201,7 +214,7 @@ def test_mail_that_the_server_refuses_is_sent_later(wait, notify, monkeypatch, m
         patch.setattr("django.core.mail.EmailMessage.send", refuse)
         notify()
     [late] = Notification.objects.all()
-    assert (late.status, late.attempts, late.error) == ("waiting", 1, "The mail server: no mail today")
+    assert (late.status, late.attempts, late.error) == ("waiting", 1, "The mail server answered: no mail today")
     notify()
     assert mailoutbox == [], "not before its time"
     Notification.objects.update(send_at="2001-01-01T00:00Z")

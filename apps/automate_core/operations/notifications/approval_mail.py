@@ -5,12 +5,12 @@ Each person gets their own message, so that no address is disclosed, and a rejec
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from automate_core import database
 from automate_core.models import Notification, Wait, WaitAssignee
@@ -61,13 +61,17 @@ def is_needed(notification: Notification) -> bool:
 
 
 def approval_text(notification: Notification) -> tuple[str, str, str, str]:
-    """(subject, message, until when, address of the page) of a mail about an approval, as it stands when it is sent."""
+    """(subject, message, deadline, URL of the page) of a mail about an approval, in the active language."""
     wait = Wait.objects.select_related("run__workflow").get(notifications=notification)
     data = wait.data or {}
-    head = "Reminder: " if notification.kind == Notification.REMINDER else ""
-    subject = " ".join(f"{head}{approvals.approval_name(wait)}, {wait.run.workflow.name}".split())[:200]
-    due = f"Due {wait.due_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC" if wait.due_at else ""
-    return subject, str(data.get("message", "")), due, texts.page_url("studio:approval_page", wait.pk)
+    names = {"approval": approvals.approval_name(wait), "workflow": wait.run.workflow.name}
+    if notification.kind == Notification.REMINDER:
+        subject = _("Reminder: %(approval)s, %(workflow)s") % names
+    else:
+        subject = f"{names['approval']}, {names['workflow']}"
+    due = _("Due %(time)s") % {"time": texts.format_moment(wait.due_at)} if wait.due_at else ""
+    url = texts.page_url("studio:approval_page", wait.pk)
+    return " ".join(subject.split())[:200], str(data.get("message", "")), due, url
 
 
 def _queue(kind: str, wait: Wait, assignees: Iterable[WaitAssignee]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, mailers
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.connection_test import build_call_context
@@ -24,10 +25,12 @@ from automate_core.models import Notification, NotificationRule
 from automate_core.operations.notifications import approval_mail, texts
 from automate_core.webhooks.schemes.registry import scheme_for
 from automate_egress import EgressError
+from automate_governance.people.locale import person_locale
 from automate_governance.permissions import can
 from automate_governance.redaction.redactor import redact_text, redactor_context
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
+from automate_plugins import text
 from automate_plugins.registry import PluginNotFoundError
 
 WEBHOOK_SECONDS = 15.0
@@ -55,7 +58,10 @@ def can_mail() -> bool:
 
 def no_mail_message() -> str:
     """The message where the site cannot send mail."""
-    return f"This site cannot send e-mail yet. An administrator has to configure a mail server in {named('MAILERS')}."
+    return text(
+        "This site cannot send email yet. An administrator must configure a mail server in %(setting)s.",
+        setting=named("MAILERS"),
+    )
 
 
 def deliver(notification: Notification) -> None:
@@ -76,17 +82,18 @@ def _hand_over(notification: Notification) -> None:
 
 def _existing_rule(notification: Notification) -> NotificationRule:
     if notification.rule is None:
-        raise NotDeliveredError("Its rule was removed.", again=False)
+        raise NotDeliveredError(text("The rule was removed."), again=False)
     return notification.rule
 
 
 def notification_reason(notification: Notification) -> str:
-    """The sentence that says why a person gets a message."""
+    """The sentence that says why a person gets a message, in the active language."""
     if notification.wait_id is not None:
-        return "You get this because you are asked to decide."
-    if notification.kind == Notification.TEST:
-        return "This is a test of a notification rule: nothing has happened."
-    return f"You get this because of a notification rule: {notification.rule.get_kind_display().lower()}."  # type: ignore[union-attr]
+        return _("You received this email because you can decide this approval.")
+    if notification.kind == Notification.TEST or notification.rule is None:
+        return _("This is a test of a notification rule. Nothing has happened.")
+    rule = notification.rule.get_kind_display()
+    return _("You received this email because of the notification rule “%(rule)s”.") % {"rule": rule}
 
 
 # --- mail -------------------------------------------------------------------------------------------------------------
@@ -95,21 +102,34 @@ def notification_reason(notification: Notification) -> str:
 def _send_mail(notification: Notification) -> None:
     if not can_mail():
         raise NotDeliveredError(no_mail_message(), again=False)
-    facts, count = notification.facts, notification.count
+    with person_locale(notification.person):
+        mail = _build_mail(notification)
+    try:
+        mail.send()
+    except OSError as error:  # SMTP's errors are
+        raise NotDeliveredError(
+            text("The mail server answered: %(reply)s", reply=_smtp_reply(error)), again=not _is_final(error)
+        ) from error
+    except ValueError as error:  # a header or an address that is none
+        raise NotDeliveredError(text("Sending the email failed: %(error)s", error=str(error)), again=False) from error
+
+
+def _build_mail(notification: Notification) -> EmailMultiAlternatives:
+    """The mail in the active language and time zone: those of its recipient."""
+    facts, count, why = notification.facts, notification.count, notification_reason(notification)
     if notification.wait_id is not None:
         subject, message, due, url = approval_mail.approval_text(notification)
-        body = "\n\n".join(part for part in (message, due, f"Decide here: {url}\n") if part)
-        shown = [{"text": message or subject, "when": due, "url": url, "link": "Decide"}]
+        decide = _("Decide here: %(url)s") % {"url": url}
+        body = "\n\n".join(part for part in (message, due, f"{decide}\n") if part)
+        shown = [{"text": message or subject, "when": due, "url": url, "link": _("Decide")}]
     else:
-        subject, body = (
-            texts.subject_line(facts, count),
-            texts.plain_text(facts, count, notification_reason(notification)),
-        )
-        shown = [{**each, "when": f"{each['at'][:19].replace('T', ' ')} UTC"} for each in facts]
-    html = render_to_string(
-        "automate_core/notification.html",
-        {"facts": shown, "more": max(count - len(facts), 0) if facts else 0, "why": notification_reason(notification)},
-    )
+        subject, body = texts.subject_line(facts, count), texts.plain_text(facts, count, why)
+        shown = [
+            {"text": texts.fact_text(each), "when": texts.fact_time(each), "url": each["url"], "link": _("Open")}
+            for each in facts
+        ]
+    more = texts.more_text(count - len(facts)) if facts else []
+    html = render_to_string("automate_core/notification.html", {"facts": shown, "more": more, "why": why})
     mail = EmailMultiAlternatives(
         redact_text(subject),
         redact_text(body),
@@ -117,17 +137,12 @@ def _send_mail(notification: Notification) -> None:
         headers={"Message-ID": f"<{notification.pk}@automate>", "Auto-Submitted": "auto-generated"},
     )
     mail.attach_alternative(redact_text(html), "text/html")
-    try:
-        mail.send()
-    except OSError as error:  # SMTP's errors are
-        raise NotDeliveredError(f"The mail server: {_smtp_reply(error)}", again=not _is_final(error)) from error
-    except ValueError as error:  # a header or an address that is none
-        raise NotDeliveredError(f"The mail cannot be sent: {error}", again=False) from error
+    return mail
 
 
 def _smtp_reply(error: OSError) -> str:
     """The server's reply, the readable part of SMTP's errors."""
-    for _, reply in getattr(error, "recipients", {}).values():
+    for _status, reply in getattr(error, "recipients", {}).values():
         return _decode_reply(reply)
     reply = getattr(error, "smtp_error", None)
     return f"{getattr(error, 'smtp_code', '')} {_decode_reply(reply)}".strip() if reply is not None else str(error)
@@ -135,7 +150,7 @@ def _smtp_reply(error: OSError) -> str:
 
 def _is_final(error: OSError) -> bool:
     """Whether the server rejects this recipient or this message permanently."""
-    statuses = [status for status, _ in getattr(error, "recipients", {}).values()]
+    statuses = [status for status, _reply in getattr(error, "recipients", {}).values()]
     return bool(statuses) and all(status >= 500 for status in statuses)
 
 
@@ -150,14 +165,12 @@ def _post_to_slack(notification: Notification, rule: NotificationRule) -> None:
     """Post in the name of the rule's author, who needs the permission to use the connection."""
     connection = Connection.objects.filter(slug=rule.connection, connector="slack").first()
     if connection is None:
-        raise NotDeliveredError(f"There is no Slack connection {rule.connection}.", again=False)
+        raise NotDeliveredError(text("Slack connection %(name)s not found.", name=rule.connection), again=False)
     author = rule.author
     if author is None or not can(author, "use", connection):
-        name = author.get_username() if author else "Whoever made this rule"
-        raise NotDeliveredError(f"{name} may not use the connection {connection}.", again=False)
-    facts = [f"{_mrkdwn(each['text'])} <{_mrkdwn(each['url'])}|Open>" for each in notification.facts]
-    more = notification.count - len(facts)
-    params = {"channel": rule.room, "text": "\n".join([*facts, *([f"And {more} more."] if more > 0 else [])])}
+        raise NotDeliveredError(_missing_use(author.get_username() if author else "", str(connection)), again=False)
+    with person_locale(None):
+        params = {"channel": rule.room, "text": _slack_text(notification)}
     try:
         adapter = connection.adapter
         given = {**build_call_context(connection, author), "idempotency_key": notification.pk.hex}
@@ -170,9 +183,26 @@ def _post_to_slack(notification: Notification, rule: NotificationRule) -> None:
         raise NotDeliveredError(str(error), again=False) from error
 
 
-def _mrkdwn(text: str) -> str:
+def _missing_use(author: str, connection: str) -> str:
+    if not author:
+        return text("The author of this rule is not permitted to use the connection %(name)s.", name=connection)
+    return text(
+        "%(author)s needs the Use permission for the connection %(name)s.",
+        author=author,
+        name=connection,
+    )
+
+
+def _slack_text(notification: Notification) -> str:
+    """The message in the active language: that of the site."""
+    link = _mrkdwn(_("Open"))
+    facts = [f"{_mrkdwn(texts.fact_text(each))} <{_mrkdwn(each['url'])}|{link}>" for each in notification.facts]
+    return "\n".join([*facts, *map(_mrkdwn, texts.more_text(notification.count - len(facts)))])
+
+
+def _mrkdwn(plain: str) -> str:
     """Text escaped for Slack: https://docs.slack.dev/messaging/formatting-message-text#escaping"""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "\u2502")
+    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "\u2502")
 
 
 # --- webhooks ---------------------------------------------------------------------------------------------------------
@@ -186,7 +216,7 @@ def webhook_payload(notification: Notification) -> dict[str, Any]:
         "data": {
             "id": str(notification.pk),
             "count": notification.count,
-            "happened": notification.facts,
+            "happened": texts.public_facts(notification.facts),
             "workflow": notification.workflow.slug if notification.workflow else None,
         },
     }
@@ -215,4 +245,7 @@ def _call_webhook(notification: Notification, rule: NotificationRule) -> None:
         raise NotDeliveredError(str(error), again=error.retryable) from error
     if not 200 <= answer.status < 300:
         again = answer.status >= 500 or answer.status in _RETRYABLE_STATUSES
-        raise NotDeliveredError(f"{notification.target} answered HTTP {answer.status}.", again=again)
+        raise NotDeliveredError(
+            text("%(target)s answered HTTP %(status)s.", target=notification.target, status=str(answer.status)),
+            again=again,
+        )

@@ -63,10 +63,11 @@ def _find_not_run(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident
         published_at = workflow.published.created_at if workflow.published else workflow.created_at
         since = max(filter(None, (workflow.last, published_at)))
         if now - since > rule.span:
-            text = texts.workflow_not_run(workflow.name, since, ever=workflow.last == since)
+            said = texts.workflow_not_run(workflow.name, since, ever=workflow.last == since)
+            view = "admin:automate_core_workflow_change"
             yield Incident(
                 key=f"not_run:{workflow.pk}:{since.isoformat()}",
-                fact=texts.build_fact(text, now, "admin:automate_core_workflow_change", workflow.pk),
+                fact=texts.build_fact(said, now, view, workflow.pk, times={"since": since}),
                 at=now,
                 workflow=workflow,
                 owner=workflow.owner,

@@ -15,6 +15,7 @@ from zoneinfo import available_timezones
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from automate_connectors.models import Connection
 from automate_core import database
@@ -32,6 +33,8 @@ from automate_governance.permissions import SITE, NotPermittedError, Person, can
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
 from automate_governance.secrets.use import find_forbidden_references
+from automate_governance.texts import translated
+from automate_plugins import text
 
 MOST_RULES = 50  #: of one workflow, or of all together
 MOST_ADDRESSES = 20
@@ -86,7 +89,8 @@ def save_rule(
     _check_permission(by, workflow)
     created = rule is None
     if created and NotificationRule.objects.filter(workflow=workflow, removed_at=None).count() >= MOST_RULES:
-        raise RuleError({"": f"There are {MOST_RULES} rules already: change or remove one."})
+        problem = _("The limit of %(count)s rules is reached. Change or remove one.") % {"count": MOST_RULES}
+        raise RuleError({"": problem})
     rule = _lock_rule(rule) if rule else NotificationRule(workflow=workflow, timezone=values.timezone)
     people = list(_find_people(values.people))
     if errors := dict(_find_problems(rule, values, people, by)):
@@ -122,7 +126,7 @@ def remove_rule(rule: NotificationRule, *, by: Person) -> None:
     rule = _lock_rule(rule)
     _check_permission(by, rule.workflow)
     if rule.built_in:
-        raise RuleError({"": "This rule comes with the site: turn it off instead."})
+        raise RuleError({"": _("This rule is built in. Turn it off instead.")})
     _set_removed(rule, database.now())
     audit.record(by, "notification.rule_removed", rule)
 
@@ -148,7 +152,7 @@ def mute_owner(rule: NotificationRule, workflow: Workflow, *, on: bool, by: Pers
     """
     _check_permission(by, workflow)
     if rule.workflow_id is not None or not rule.to_owner:
-        raise RuleError({"": "Only what goes to the owner of a workflow can be turned off for it."})
+        raise RuleError({"": _("Only notifications of the workflow owner can be turned off for a workflow.")})
     (rule.muted_for.add if on else rule.muted_for.remove)(workflow)
     audit.record(by, "notification.muted" if on else "notification.unmuted", workflow, changes={"rule": str(rule)})
 
@@ -162,10 +166,12 @@ def send_test(rule: NotificationRule, *, by: Person) -> list[Notification]:
         rule = _lock_rule(rule)
         _check_permission(by, rule.workflow)
         now = database.now()
-        about = rule.workflow.name if rule.workflow else "a workflow"
+        said = text("This is a test of a notification.")
+        if rule.workflow:
+            said = text("This is a test of a notification about %(workflow)s.", workflow=rule.workflow.name)
         incident = Incident(
             key="test",
-            fact=texts.build_fact(f"This is a test of a notification about {about}.", now, "admin:index"),
+            fact=texts.build_fact(said, now, "admin:index"),
             at=now,
             owner=rule.workflow.owner if rule.workflow else by,
         )
@@ -210,8 +216,11 @@ def create_default_rule() -> None:
 
 def _check_permission(by: Person, workflow: Workflow | None) -> None:
     if not may_manage(by, workflow):
-        whose = f"of {workflow}" if workflow else "of all workflows"
-        raise NotPermittedError(f"{by.get_username()} may not manage the notifications {whose}")
+        if workflow is None:
+            raise NotPermittedError(
+                f"{by.get_username()} needs the Administer permission for notifications of the site"
+            )
+        raise NotPermittedError(f"{by.get_username()} needs the Change permission for notifications of {workflow}")
 
 
 def _lock_rule(rule: NotificationRule) -> NotificationRule:
@@ -264,22 +273,22 @@ def _find_problems(
         case _Channel.WEBHOOK:
             yield from _webhook_problems(values, by)
     if not _MINUTE <= values.window <= _DAY:
-        yield "window", "One message in 1 minute to 24 hours."
+        yield "window", _("Enter a time from 1 minute to 24 hours.")
     if (values.quiet_from is None) != (values.quiet_until is None):
-        yield "quiet_until" if values.quiet_until is None else "quiet_from", "Say both, or neither."
+        yield "quiet_until" if values.quiet_until is None else "quiet_from", _("Enter both times, or leave both empty.")
     elif values.quiet_from is not None and values.quiet_from == values.quiet_until:
-        yield "quiet_until", "The quiet time has to end at another time than it begins."
+        yield "quiet_until", _("The quiet hours must end at a different time than they start.")
     if values.timezone not in available_timezones():
-        yield "timezone", "There is no such time zone: write it like Europe/Berlin."
+        yield "timezone", _("Unknown time zone. Enter one such as Europe/Berlin.")
 
 
 def _threshold_problems(kind: str, values: RuleValues) -> Iterator[tuple[str, str]]:
     if kind == _Kind.FAILURES and not (values.failures and 2 <= values.failures <= 1_000):
-        yield "failures", "Between 2 and 1,000 failures."
+        yield "failures", _("Enter a number from 2 to 1,000.")
     longest = 30 * _DAY if kind == _Kind.FAILURES else 366 * _DAY
     needs_span = kind in {_Kind.FAILURES, _Kind.NOT_RUN, _Kind.WAITING}
     if needs_span and not (values.span and _MINUTE <= values.span <= longest):
-        yield "span", f"A time such as 15m, 2h or 3d, of at most {longest.days} days."
+        yield "span", _("Enter a time such as 15m, 2h or 3d, at most %(count)s days.") % {"count": longest.days}
 
 
 def _mail_problems(rule: NotificationRule, values: RuleValues, people: list[Any]) -> Iterator[tuple[str, str]]:
@@ -287,40 +296,43 @@ def _mail_problems(rule: NotificationRule, values: RuleValues, people: list[Any]
     for name in values.people:
         person = found.get(name)
         if person is None:
-            yield "people", f"There is no active account called {name}."
+            yield "people", _("No active account named %(name)s.") % {"name": name}
         elif not email_of(person):
-            yield "people", f"{name} has no e-mail address."
+            yield "people", _("%(name)s has no email address.") % {"name": name}
         elif not messages.may_be_notified(person, rule.workflow):
-            what = "this workflow: share it with them first" if rule.workflow else "all workflows"
-            yield "people", f"{name} may not see {what}."
+            if rule.workflow:
+                said = _("%(name)s cannot view this workflow. Share it with them first.")
+            else:
+                said = _("%(name)s cannot view all workflows.")
+            yield "people", said % {"name": name}
     for address in values.addresses:
         try:
             validate_email(address)
         except ValidationError:
-            yield "addresses", f"{address} is not an e-mail address."
+            yield "addresses", _("%(address)s is not an email address.") % {"address": address}
     if len(values.addresses) + len(values.people) > MOST_ADDRESSES:
-        yield "addresses", f"At most {MOST_ADDRESSES} people and addresses."
+        yield "addresses", _("Enter at most %(count)s people and addresses.") % {"count": MOST_ADDRESSES}
     if not (values.to_owner or values.people or values.addresses):
-        yield "people", "Say who gets it: the owner, people or addresses."
+        yield "people", _("Choose at least one recipient: the owner, people or addresses.")
 
 
 def _slack_problems(values: RuleValues, by: Person) -> Iterator[tuple[str, str]]:
     connection = Connection.objects.filter(slug=values.connection, connector="slack").first()
     if connection is None or not can(by, "use", connection):
-        yield "connection", "Choose a Slack connection that you may use."
+        yield "connection", _("Choose a Slack connection.")
     if not values.room:
-        yield "room", "Say which channel, such as #alerts."
+        yield "room", _("Enter a channel, such as #alerts.")
 
 
 def _webhook_problems(values: RuleValues, by: Person) -> Iterator[tuple[str, str]]:
     try:
         parts = urlsplit(values.url)
         fits = parts.scheme in {"https", "http"} and bool(parts.hostname) and "@" not in parts.netloc
-        _ = parts.port
+        parts.port  # noqa: B018 # raises for a port that is none
     except ValueError:
         fits = False
     if not fits or len(values.url) > 500 or any(char.isspace() for char in values.url):
-        yield "url", "An address such as https://example.com/hooks/automate."
+        yield "url", _("Enter a URL such as https://example.com/hooks/automate.")
     if not values.secret:
         return
     if found := next(find_forbidden_references(by, {"secret": [values.secret]}), None):
@@ -328,6 +340,6 @@ def _webhook_problems(values: RuleValues, by: Person) -> Iterator[tuple[str, str
         return
     try:
         if problem := scheme_for("standard", {}).secret_problem(resolve(values.secret).reveal()):
-            yield "secret", f"The secret is {problem}."
+            yield "secret", translated(problem)
     except (SecretNotFoundError, SecretUnavailableError) as error:
         yield "secret", str(error)

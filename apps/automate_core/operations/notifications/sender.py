@@ -16,6 +16,7 @@ from automate_core import database
 from automate_core.models import Notification
 from automate_core.operations.notifications import approval_mail, channels
 from automate_core.states import NOTIFICATION_EDGES, NotificationStatus, move
+from automate_plugins import text
 
 LEASE = dt.timedelta(minutes=5)  #: longer than any attempt takes
 PAUSES = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 5, 30, 120))  #: before the attempts after the first
@@ -49,7 +50,7 @@ def attempt_delivery(notification: Notification) -> None:
         _postpone(notification, str(error), again=error.again)
     except Exception as error:  # one message holds up no other
         log.exception("notification %s could not be sent", notification.pk)
-        _postpone(notification, f"It could not be sent: {type(error).__name__}.", again=True)
+        _postpone(notification, text("Sending failed: %(error)s.", error=type(error).__name__), again=True)
     else:
         _settle(notification, NotificationStatus.SENT, sent_at=database.AutomateNow())
 
@@ -70,13 +71,13 @@ def _lease_next() -> Notification | None:
 def _drop_reason(notification: Notification) -> str:
     """The reason to drop a message; empty when it is to be sent."""
     if notification.wait_id is not None:
-        return "" if approval_mail.is_needed(notification) else "It was decided, or somebody else is asked."
+        return "" if approval_mail.is_needed(notification) else text("The approval was decided or delegated.")
     if notification.rule is None or notification.rule.removed_at is not None:
-        return "Its rule was removed."
+        return text("The rule was removed.")
     if notification.kind != Notification.TEST and not notification.rule.is_on:
-        return "Its rule is turned off."
+        return text("The rule is turned off.")
     if notification.person is not None and not notification.person.is_active:
-        return "The account is not active."
+        return text("The account is not active.")
     return ""
 
 

@@ -1,30 +1,61 @@
-"""Texts of messages: names, states, times and codes; never a payload, an output or an error text."""
+"""Texts of messages: names, states, times and codes; never a payload, an output or an error text.
+
+A fact keeps its sentence in English and beside it what translates that, so that each recipient reads it in their own
+language and time zone: whoever shows one calls `fact_text` there.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
 from django.urls import NoReverseMatch
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
 
 from automate_governance.admin_site import reverse
+from automate_governance.texts import translated
+from automate_plugins import ntext, text
+from automate_plugins.texts import joined, relabelled, restored, stored
 
-MOST_FACTS = 20  #: that one message tells; of the rest it says how many
+MOST_FACTS = 20  #: listed in one message; the others are counted
 
-_WAITS_FOR = {
-    "approval": "a decision",
-    "callback": "a callback",
-    "reconnect": "a connection that has to be connected again",
-    "review": "somebody to say whether a step took effect",
-}
-
-type Fact = dict[str, str]
+type Fact = dict[str, Any]
 
 
-def build_fact(text: str, at: dt.datetime, view: str = "", *args: Any) -> Fact:
-    """A sentence of a message, its time, and the page that shows it."""
-    return {"text": " ".join(text.split())[:500], "at": at.astimezone(dt.UTC).isoformat(), "url": page_url(view, *args)}
+def build_fact(
+    sentence: str, at: dt.datetime, view: str = "", *args: Any, times: Mapping[str, dt.datetime] | None = None
+) -> Fact:
+    """A sentence of a message, its time, and the page that shows it. `times` are times among the sentence's values."""
+    fact = {"text": _one_line(sentence), "at": at.astimezone(dt.UTC).isoformat(), "url": page_url(view, *args)}
+    if marked := stored(sentence):
+        moments = {name: moment.astimezone(dt.UTC).isoformat() for name, moment in (times or {}).items()}
+        return {**fact, "marked": marked, "times": moments}
+    return fact
+
+
+def fact_text(fact: Fact) -> str:
+    """The sentence in the active language, with its times in the active time zone."""
+    sentence = restored(fact.get("marked"), fact["text"])
+    times = {name: format_moment(dt.datetime.fromisoformat(moment)) for name, moment in fact.get("times", {}).items()}
+    return _one_line(translated(relabelled(sentence, **times)))
+
+
+def fact_time(fact: Fact) -> str:
+    """The time of a fact in the active language and time zone."""
+    return format_moment(dt.datetime.fromisoformat(fact["at"]))
+
+
+def public_facts(facts: Iterable[Fact]) -> list[dict[str, str]]:
+    """Facts as webhooks send them, in English."""
+    return [{name: fact[name] for name in ("text", "at", "url")} for fact in facts]
+
+
+def _one_line(sentence: str) -> str:
+    return " ".join(sentence.split())[:500]
 
 
 def page_url(view: str, *args: Any) -> str:
@@ -37,52 +68,110 @@ def page_url(view: str, *args: Any) -> str:
 
 def run_failed(workflow: str, step: str, code: str) -> str:
     """A run that failed, with the name of its step and the code of the error."""
-    return f"{workflow} failed{f' at the step {step}' if step else ''}{f' ({code})' if code else ''}."
+    if step and code:
+        return text("%(workflow)s failed at step %(step)s (%(code)s).", workflow=workflow, step=step, code=code)
+    if step:
+        return text("%(workflow)s failed at step %(step)s.", workflow=workflow, step=step)
+    if code:
+        return text("%(workflow)s failed (%(code)s).", workflow=workflow, code=code)
+    return text("%(workflow)s failed.", workflow=workflow)
 
 
 def repeated_failures(workflow: str, number: int, span: dt.timedelta) -> str:
     """Several runs that failed."""
-    return f"{workflow} failed {number} times within {format_duration(span)}."
+    return ntext(
+        "%(workflow)s failed %(count)s time within %(span)s.",
+        "%(workflow)s failed %(count)s times within %(span)s.",
+        number,
+        workflow=workflow,
+        span=format_duration(span),
+    )
 
 
 def workflow_not_run(workflow: str, since: dt.datetime, *, ever: bool) -> str:
-    """A workflow that should have run."""
+    """A workflow that should have run. Its `since` is one of the fact's `times`."""
     moment = f"{since.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
-    return f"{workflow} has not run since {'' if ever else 'it was published, '}{moment}."
+    if ever:
+        return text("%(workflow)s has not run since %(since)s.", workflow=workflow, since=moment)
+    return text("%(workflow)s has not run since it was published on %(since)s.", workflow=workflow, since=moment)
 
 
-def long_wait(workflow: str, kind: str, name: str, span: dt.timedelta) -> str:
+def long_wait(workflow: str, kind: str, step: str, span: dt.timedelta) -> str:
     """A run that waits for too long."""
-    return f"{workflow} has been waiting for {_WAITS_FOR[kind]} at {name} for more than {format_duration(span)}."
+    values = {"workflow": workflow, "step": step, "span": format_duration(span)}
+    match kind:
+        case "approval":
+            return text(
+                "%(workflow)s has been waiting for a decision at %(step)s for more than %(span)s.",
+                **values,
+            )
+        case "callback":
+            return text(
+                "%(workflow)s has been waiting for a callback at %(step)s for more than %(span)s.",
+                **values,
+            )
+        case "reconnect":
+            return text(
+                "%(workflow)s has been waiting for a reconnected connection at %(step)s for more than %(span)s.",
+                **values,
+            )
+    return text(
+        "%(workflow)s has been waiting for a review of the outcome of %(step)s for more than %(span)s.",
+        **values,
+    )
 
 
 def dead_job(workflow: str) -> str:
-    """A job that was given up."""
-    return f"A job {f'of {workflow} ' if workflow else ''}was given up. It can be replayed."
+    """A dead job."""
+    if workflow:
+        return text("A job of %(workflow)s failed permanently. You can requeue it.", workflow=workflow)
+    return text("A job failed permanently. You can requeue it.")
 
 
 def connection_failed(name: str, *, reconnect: bool) -> str:
     """A connection that stopped working."""
-    return f"The connection {name} {'has to be connected again' if reconnect else 'does not work any more'}."
+    if reconnect:
+        return text("The connection %(name)s must be reconnected.", name=name)
+    return text("The connection %(name)s is failing.", name=name)
 
 
 def format_duration(span: dt.timedelta) -> str:
-    """`15 min`, `2 h 30 min`, `3 days`."""
+    """`15 min`, `2 h 30 min`, `3 days`, as a text to translate."""
     rest, parts = int(span.total_seconds()), list[str]()
-    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+    days, rest = divmod(rest, 86_400)
+    if days:
+        parts.append(ntext("%(count)s day", "%(count)s days", days))
+    for unit, length in (("h", 3_600), ("min", 60), ("s", 1)):
         number, rest = divmod(rest, length)
         if number:
-            parts.append(f"{number} {'day' if (unit, number) == ('days', 1) else unit}")
-    return " ".join(parts) or "0 s"
+            parts.append(f"{number} {unit}")
+    return joined(parts) or "0 s"
+
+
+def format_moment(moment: dt.datetime) -> str:
+    """`30 Nov 2026, 08:30 UTC`, in the active language and time zone."""
+    local = timezone.localtime(moment)
+    return formats.date_format(local, pgettext("Django date format", "j M Y")) + f", {local:%H:%M %Z}"
+
+
+# --- in the language of the recipient ---------------------------------------------------------------------------------
 
 
 def subject_line(facts: list[Fact], count: int) -> str:
     """The subject of a message."""
-    first = facts[0]["text"] if facts else "Nothing to tell"
-    return (first if count == 1 else f"{count} things happened: {first}")[:200]
+    first = fact_text(facts[0]) if facts else _("No details")
+    if count == 1:
+        return first[:200]
+    said = ngettext("%(count)s notification: %(first)s", "%(count)s notifications: %(first)s", count)
+    return (said % {"count": count, "first": first})[:200]
 
 
 def plain_text(facts: list[Fact], count: int, why: str) -> str:
     """The message as text."""
-    lines = [f"{each['text']}\n{each['at'][:19].replace('T', ' ')} UTC  {each['url']}" for each in facts]
-    return "\n\n".join([*lines, *([f"And {count - len(facts)} more."] if count > len(facts) else []), why])
+    lines = [f"{fact_text(each)}\n{fact_time(each)}  {each['url']}" for each in facts]
+    return "\n\n".join([*lines, *more_text(count - len(facts)), why])
+
+
+def more_text(number: int) -> list[str]:
+    """The sentence about facts that are left out, if there are any."""
+    return [ngettext("And %(count)s more.", "And %(count)s more.", number) % {"count": number}] if number > 0 else []

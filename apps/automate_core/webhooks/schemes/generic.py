@@ -21,6 +21,7 @@ from automate_core.webhooks.schemes.signing import (
     hex_hmac,
     token_problem,
 )
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 
 _NEVER_STORED = ("authorization", "proxy-authorization", "cookie")
@@ -220,9 +221,11 @@ class BasicScheme(ConfiguredScheme[Naming]):
     def secret_problem(self, secret: str) -> str | None:
         user, separator, password = secret.partition(":")
         if not user or not separator:
-            return "not of the form user:password"
+            return text("The secret must have the form user:password.")
         return (
-            None if len(password) >= SHORTEST_SECRET else f"its password is shorter than {SHORTEST_SECRET} characters"
+            None
+            if len(password) >= SHORTEST_SECRET
+            else text("The password in the secret is shorter than %(count)s characters.", count=SHORTEST_SECRET)
         )
 
     def _proof(self, secret: str, body: bytes) -> dict[str, str]:

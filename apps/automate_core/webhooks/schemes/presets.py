@@ -23,6 +23,7 @@ from automate_core.webhooks.schemes.signing import (
     is_recent,
     token_problem,
 )
+from automate_plugins import text
 
 
 class GitHubScheme(SignatureScheme):
@@ -108,8 +109,10 @@ class StandardWebhooksScheme(SignatureScheme):
         try:
             key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
         except (binascii.Error, ValueError):
-            return "not whsec_ and base64"
-        return None if len(key) >= SHORTEST_SECRET else f"its key is shorter than {SHORTEST_SECRET} bytes"
+            return text("The secret must be whsec_ followed by base64.")
+        if len(key) >= SHORTEST_SECRET:
+            return None
+        return text("The key in the secret is shorter than %(count)s bytes.", count=SHORTEST_SECRET)
 
     @staticmethod
     def _signature(secret: str, identifier: str, timestamp: str, body: bytes) -> str:

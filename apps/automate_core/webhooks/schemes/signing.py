@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qs
 
+from automate_plugins import text
 from automate_plugins.fields import FieldSpec
 
 TOLERANCE_SECONDS = 300
@@ -110,8 +111,12 @@ class SignatureScheme(ABC):
         return secrets.token_hex(32)
 
     def secret_problem(self, secret: str) -> str | None:
-        """The reason why `secret` may not be used, or None: a short one can be guessed."""
-        return None if len(secret) >= SHORTEST_SECRET else f"shorter than {SHORTEST_SECRET} characters"
+        """The sentence that says why `secret` cannot be used, or None: a short one can be guessed."""
+        return (
+            None
+            if len(secret) >= SHORTEST_SECRET
+            else text("The secret is shorter than %(count)s characters.", count=SHORTEST_SECRET)
+        )
 
     # --- sending ------------------------------------------------------------------------------------------------------
 
@@ -149,8 +154,12 @@ class SignatureScheme(ABC):
 
 
 def token_problem(secret: str) -> str | None:
-    """The reason why a secret that travels in a header may not be used, or None."""
-    return None if secret.isascii() and secret.isprintable() else "not plain ASCII, as a header has to be"
+    """The sentence that says why a secret cannot be sent in a header, or None."""
+    return (
+        None
+        if secret.isascii() and secret.isprintable()
+        else text("The secret must consist of printable ASCII characters.")
+    )
 
 
 def field(payload: Any, path: str) -> str:
