@@ -44,9 +44,9 @@ def test_a_webhook_is_made_tried_and_caught(opened, faults, shot):
     assert config(made, "webhook") == {"endpoint": "new-orders"}
     assert WebhookEndpoint.objects.get(slug="new-orders").scheme == "hmac"
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    once.get_by_role("button", name="Copy the secret").click()
+    once.get_by_role("button", name="Copy secret").click()
     assert re.fullmatch(r"[0-9a-f]{64}", page.evaluate("navigator.clipboard.readText()"))
-    page.get_by_role("button", name="Copy the command").click()
+    page.get_by_role("button", name="Copy command").click()
     command = page.evaluate("navigator.clipboard.readText()")
     page.get_by_role("button", name="Wait for a test event").click()
     expect(page.locator("#waiting-webhook")).to_contain_text("sent to the address above")

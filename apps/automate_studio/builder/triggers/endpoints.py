@@ -9,6 +9,7 @@ from typing import Any, cast
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from automate_core.admin import WebhookEndpointForm, form_for
 from automate_core.authoring.drafts import commands, requests
@@ -74,8 +75,8 @@ def create_endpoint(workflow: Workflow, key: str, post: Mapping[str, Any], *, by
         form.add_error(error.field if error.field in form.fields else None, as_sentence(str(error)))
     except ValidationError as error:
         form.add_error(None, " ".join(error.messages))
-    except IntegrityError:  # somebody else was as fast
-        form.add_error("slug", "This address is taken: choose another one.")
+    except IntegrityError:  # another request took it first
+        form.add_error("slug", _("This URL is already taken. Choose another one."))
     except NotPermittedError as error:
         form.add_error(None, as_sentence(str(error)))
     else:

@@ -13,33 +13,36 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
+from django.utils.dateformat import format as format_parts
+from django.utils.translation import gettext as _
 
 from automate_core.definition.document import ScheduleTrigger
 from automate_core.expressions import durations
 from automate_core.triggers import schedules
+from automate_plugins import text
 from automate_studio.ui.formatting import format_date
 
 DAYS = (
-    ("1", "Monday"),
-    ("2", "Tuesday"),
-    ("3", "Wednesday"),
-    ("4", "Thursday"),
-    ("5", "Friday"),
-    ("6", "Saturday"),
-    ("0", "Sunday"),
+    ("1", text("Monday")),
+    ("2", text("Tuesday")),
+    ("3", text("Wednesday")),
+    ("4", text("Thursday")),
+    ("5", text("Friday")),
+    ("6", text("Saturday")),
+    ("0", text("Sunday")),
 )
-UNITS = (("m", "minutes"), ("h", "hours"), ("d", "days"), ("s", "seconds"))
+UNITS = (("m", text("minutes")), ("h", text("hours")), ("d", text("days")), ("s", text("seconds")))
 REPEATS = (
-    ("", "Choose"),
-    ("every", "Every so many minutes or hours"),
-    ("daily", "Daily"),
-    ("weekdays", "On weekdays, Monday to Friday"),
-    ("weekly", "Weekly"),
-    ("monthly", "Monthly"),
-    ("cron", "By a cron expression"),
+    ("", text("Choose a schedule")),
+    ("every", text("At a regular interval")),
+    ("daily", text("Daily")),
+    ("weekdays", text("On weekdays, Monday to Friday")),
+    ("weekly", text("Weekly")),
+    ("monthly", text("Monthly")),
+    ("cron", text("Cron expression")),
 )
 _LAST = "L"
-MONTH_DAYS = (*((str(day), f"{day}.") for day in range(1, 32)), (_LAST, "last day"))
+MONTH_DAYS = (*((str(day), str(day)) for day in range(1, 32)), (_LAST, text("last day")))
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _NAMES = {name[:3].upper(): number for number, name in DAYS}
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::00)?")
@@ -59,7 +62,7 @@ class SchedulePlan:
 
 
 class PlanError(ValueError):
-    """An invalid choice; `field` is the field at fault."""
+    """An invalid choice; `field` is its field, the message a sentence."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(reason)
@@ -85,7 +88,7 @@ def _plan_from_cron(parts: list[str]) -> SchedulePlan:
     other = SchedulePlan(repeats="cron")
     if len(parts) != 5 or not all(part.isascii() and part.isdigit() for part in parts[:2]) or parts[3] != "*":
         return other
-    minute, hour, day, _, weekday = int(parts[0]), int(parts[1]), parts[2], parts[3], parts[4].upper()
+    minute, hour, day, __, weekday = int(parts[0]), int(parts[1]), parts[2], parts[3], parts[4].upper()
     if minute > 59 or hour > 23:
         return other
     at = SchedulePlan(time=f"{hour:02}:{minute:02}")
@@ -106,22 +109,22 @@ def posted_plan(post: Any, present: SchedulePlan) -> SchedulePlan:
     """Posted plan. Raises PlanError."""
     repeats = post.get("repeats", present.repeats)
     if repeats not in dict(REPEATS):
-        raise PlanError("repeats", "choose one of those there are")
+        raise PlanError("repeats", _("Not saved: choose one of the options."))
     plan = replace(present, repeats=repeats)
     if repeats == "every":
         number = post.get("number", "").strip()
         if not (number.isascii() and number.isdigit() and int(number[:9]) > 0 and len(number) < 9):
-            raise PlanError("number", "write a whole number, 1 or more")
+            raise PlanError("number", _("Not saved: enter a whole number, 1 or more."))
         unit = post.get("unit", present.unit)
         if unit not in _SECONDS:
-            raise PlanError("number", "choose minutes, hours, days or seconds")
+            raise PlanError("number", _("Not saved: choose minutes, hours, days or seconds."))
         if int(number) * _SECONDS[unit] > durations.LONGEST_SECONDS:
-            raise PlanError("number", "a span is at most a year")
+            raise PlanError("number", _("Not saved: the interval can be at most one year."))
         return replace(plan, number=int(number), unit=unit)
     if repeats == "cron":
         cron = " ".join(post.get("cron", "").split())
         if not cron:
-            raise PlanError("cron", "write five fields, such as 30 8 * * 1-5 for 8:30 on working days")
+            raise PlanError("cron", _("Not saved: enter five fields, for example 30 8 * * 1-5 for 8:30 on weekdays."))
         return replace(plan, cron=cron)
     return _with_time(plan, post) if repeats else plan
 
@@ -129,17 +132,17 @@ def posted_plan(post: Any, present: SchedulePlan) -> SchedulePlan:
 def _with_time(plan: SchedulePlan, post: Any) -> SchedulePlan:
     match = _TIME.fullmatch(post.get("time", plan.time).strip())
     if match is None:
-        raise PlanError("time", "write a time such as 08:30")
+        raise PlanError("time", _("Not saved: enter a time, for example 08:30."))
     plan = replace(plan, time=f"{int(match[1]):02}:{match[2]}")
     if plan.repeats == "weekly":
         days = tuple(number for number, _ in DAYS if number in post.getlist("days"))
         if not days:
-            raise PlanError("days", "choose one day or more")
+            raise PlanError("days", _("Not saved: choose at least one day."))
         return replace(plan, days=days)
     if plan.repeats == "monthly":
         day = post.get("day", plan.day)
         if day not in dict(MONTH_DAYS):
-            raise PlanError("day", "choose a day of the month")
+            raise PlanError("day", _("Not saved: choose a day of the month."))
         return replace(plan, day=day)
     return plan
 
@@ -150,7 +153,7 @@ def config_from_plan(plan: SchedulePlan) -> dict[str, str]:
         return {"cron": plan.cron} if plan.repeats else {}
     if plan.repeats == "every":
         return {"every": f"{plan.number}{plan.unit}"}
-    hour, _, minute = plan.time.partition(":")
+    hour, __, minute = plan.time.partition(":")
     day, weekday = {
         "daily": ("*", "*"),
         "weekdays": ("*", "1-5"),
@@ -160,7 +163,7 @@ def config_from_plan(plan: SchedulePlan) -> dict[str, str]:
     return {"cron": f"{int(minute)} {int(hour)} {day} * {weekday}"}
 
 
-# --- what comes of it -------------------------------------------------------------------------------------------------
+# --- the next times ---------------------------------------------------------------------------------------------------
 
 MANY = 5
 _LOOK_AHEAD = 370  # days
@@ -183,17 +186,21 @@ class NextTimes:
 def next_times(config: Mapping[str, Any], workflow_timezone: str, now: dt.datetime) -> NextTimes:
     """Next times of a trigger if it were published now."""
     zone_name = str(config.get("timezone") or workflow_timezone)
-    plan = plan_from_config(config)
+    plan, nothing = plan_from_config(config), NextTimes(zone=zone_name, times=[], remarks=[])
     try:
         zone = ZoneInfo(zone_name)
         trigger = ScheduleTrigger(cron=str(config.get("cron") or ""), every=config.get("every"), timezone=zone_name)
         if not plan.repeats or len(trigger.cron.split()) not in {0, 5}:
-            return NextTimes(zone=zone_name, times=[], remarks=[], hint="The next times are shown here.")
+            return replace(nothing, hint=_("Choose a schedule to see the next times."))
         times = schedules.next_fire_times(trigger, zone_name, MANY, after=now)
     except (CronSimError, KeyError, ValueError, OSError, OverflowError):
-        return NextTimes(zone=zone_name, times=[], remarks=[], hint="These times cannot be worked out yet.")
+        return NextTimes(
+            zone=zone_name, times=[], remarks=[], hint=_("The next times appear once the schedule is valid.")
+        )
     if not times:
-        return NextTimes(zone=zone_name, times=[], remarks=[], hint="There is no such time: it never starts.")
+        return NextTimes(
+            zone=zone_name, times=[], remarks=[], hint=_("This schedule never starts: no such date exists.")
+        )
     remarks = list(_clock_change_remarks(plan, trigger, zone, now))
     return NextTimes(zone=zone_name, times=times, remarks=remarks, counted=plan.repeats == "every")
 
@@ -204,23 +211,31 @@ def _clock_change_remarks(
     """Effects of the next clock changes, at most one forward and one back."""
     harmless = []
     for at, by in list(_clock_changes(zone, now))[:2]:
-        way, shift = ("forward", "later") if by > dt.timedelta(0) else ("back", "earlier")
-        day = f"{at.astimezone(zone):%a} {format_date(at.astimezone(zone))}"
-        said = f"On {day} the clock goes {way} by {_span_text(by)}"
+        is_forward, local = by > dt.timedelta(0), at.astimezone(zone)
+        day = f"{format_parts(local, 'D')} {format_date(local)}"
         if plan.repeats == "every":
             shifts = bool(abs(by.total_seconds()) % durations.parse_duration(trigger.every))
-            remark = f"{said}: these times are {shift} on it by as much from then on."
+            effect = (
+                _("All later times shift forward by as much.")
+                if is_forward
+                else _("All later times shift back by as much.")
+            )
         else:
-            shifts, remark = _effect_of_change(trigger.cron, at, by, zone, said)
+            shifts, effect = _effect_of_change(trigger.cron, at, by, zone)
         if shifts:
-            yield remark
+            change = (
+                _("On %(day)s, clocks go forward by %(span)s.")
+                if is_forward
+                else _("On %(day)s, clocks go back by %(span)s.")
+            )
+            yield f"{change % {'day': day, 'span': _span_text(by)}} {effect}"
         else:
             harmless.append(day)
     if harmless:
-        yield f"The clock changes on {' and '.join(harmless)}: these times stay as they are on it."
+        yield _("Clocks change on these days, and the times stay the same: %(days)s.") % {"days": ", ".join(harmless)}
 
 
-def _effect_of_change(cron: str, at: dt.datetime, by: dt.timedelta, zone: ZoneInfo, said: str) -> tuple[bool, str]:
+def _effect_of_change(cron: str, at: dt.datetime, by: dt.timedelta, zone: ZoneInfo) -> tuple[bool, str]:
     """(whether the change matters, effect on skipped or repeated times)."""
     wall = at.astimezone(zone).replace(tzinfo=None)  # what the clock shows when the change is done
     start, end = (wall - by, wall) if by > dt.timedelta(0) else (wall, wall - by)
@@ -228,8 +243,9 @@ def _effect_of_change(cron: str, at: dt.datetime, by: dt.timedelta, zone: ZoneIn
     meets = [] if follows else _times_between(cron, start, end)
     listed = ", ".join(f"{each:%H:%M}" for each in meets[:3])
     if by > dt.timedelta(0):
-        return bool(meets), f"{said}: there is no {listed} that day, it starts at {end:%H:%M} instead."
-    return bool(meets), f"{said}: {listed} comes twice that day, and starts the first time alone."
+        effect = _("%(times)s does not exist that day; the run starts at %(start)s instead.")
+        return bool(meets), effect % {"times": listed, "start": f"{end:%H:%M}"}
+    return bool(meets), _("%(times)s occurs twice that day; the run starts the first time only.") % {"times": listed}
 
 
 def _times_between(cron: str, start: dt.datetime, end: dt.datetime) -> list[dt.datetime]:
@@ -245,7 +261,7 @@ def _clock_changes(zone: ZoneInfo, now: dt.datetime) -> Iterator[tuple[dt.dateti
     """(moment, shift) of each clock change of the zone in the next year."""
     day = dt.timedelta(days=1)
     before = now.astimezone(dt.UTC)
-    for _ in range(_LOOK_AHEAD):
+    for __ in range(_LOOK_AHEAD):
         after = before + day
         jump = _utc_offset(zone, after) - _utc_offset(zone, before)
         if jump:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any, cast
@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import UNCHOSEN, TriggerNode
@@ -20,6 +21,8 @@ from automate_core.events.endpoints import source_condition
 from automate_core.models import Event, WebhookEndpoint, Workflow
 from automate_core.triggers.model_registry import WatchedModel, view_permission, watched_models
 from automate_governance.permissions import Person, User, permitted
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel.fields import FORM_COLUMNS
 from automate_studio.builder.panel.forms import MISSING, FieldView, build_field_view, message_at, with_label
@@ -71,9 +74,13 @@ def _selected(present: str) -> str:
 
 
 def _with_current(choices: list[tuple[str, str]], present: str, note: str) -> list[tuple[str, str]]:
-    """The choices, and the current value if it is not among them."""
+    """The choices, and the current value with the `note` if it is not among them."""
     missing = present and present != UNCHOSEN and present not in dict(choices)
-    return [("", "Choose"), *choices, *([(present, f"{present} ({note})")] if missing else [])]
+    return [("", _("Choose")), *choices, *([(present, note % {"name": present})] if missing else [])]
+
+
+def _translated_choices(choices: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(value, translated(label)) for value, label in choices]
 
 
 def _known_event_types(source: str) -> tuple[str, ...]:
@@ -90,7 +97,8 @@ def _known_event_types(source: str) -> tuple[str, ...]:
 def _webhook_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:
     present = str(node.config.get("endpoint", ""))
     readable = permitted(user, "view_payload", WebhookEndpoint.objects.all())
-    choices = _with_current([(each.slug, f"/hooks/{each.slug}/") for each in readable], present, "not yours to read")
+    known = [(each.slug, f"/hooks/{each.slug}/") for each in readable]
+    choices = _with_current(known, present, _("%(name)s (you cannot view its payloads)"))
     shown = webhook_shown(present, user, str(node.config.get("event", "")))
     return build_trigger_form(
         node,
@@ -99,7 +107,7 @@ def _webhook_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFo
             node,
             "event",
             listed=_known_event_types(f"webhook:{present}") if shown and shown.may_read else (),
-            placeholder="All types",
+            placeholder=_("All types"),
             help=shown.kind if shown else "",
         ),
         endpoint=shown,
@@ -123,9 +131,9 @@ _PLAIN: dict[str, tuple[str, ...]] = {
 # --- schedule ---------------------------------------------------------------------------------------------------------
 
 _MISSED = (
-    ("once", "Start once, for the last of them"),
-    ("skip", "Leave them out"),
-    ("all", "Start for every one of them"),
+    ("once", text("Start one run for the latest")),
+    ("skip", text("Skip")),
+    ("all", text("Start a run for each")),
 )
 
 
@@ -139,33 +147,33 @@ def _schedule_form(state: DraftState, node: TriggerNode, user: User) -> TriggerF
     zone = state.draft.settings.timezone
     return build_trigger_form(
         node,
-        build_trigger_field(node, "repeats", "choice", choices=REPEATS, text=plan.repeats),
+        build_trigger_field(node, "repeats", "choice", choices=_translated_choices(REPEATS), text=plan.repeats),
         build_trigger_field(node, "number", "number", text=str(plan.number)),
-        build_trigger_field(node, "unit", "choice", choices=UNITS, text=plan.unit),
-        build_trigger_field(node, "days", "checks", choices=DAYS, chosen=plan.days),
-        build_trigger_field(node, "day", "choice", choices=MONTH_DAYS, text=plan.day),
+        build_trigger_field(node, "unit", "choice", choices=_translated_choices(UNITS), text=plan.unit),
+        build_trigger_field(node, "days", "checks", choices=_translated_choices(DAYS), chosen=plan.days),
+        build_trigger_field(node, "day", "choice", choices=_translated_choices(MONTH_DAYS), text=plan.day),
         build_trigger_field(node, "time", "time", text=plan.time),
         build_trigger_field(
             node,
             "cron",
             text=plan.cron,
             placeholder="30 8 * * 1-5",
-            help="Minute, hour, day of the month, month, day of the week. 30 8 * * 1-5 is 8:30 on working days.",
+            help=_("Minute, hour, day of month, month, day of week. 30 8 * * 1-5 is 8:30 on weekdays."),
         ),
         build_trigger_field(
             node,
             "timezone",
             listed=_time_zones(),
-            placeholder=f"{zone}, the workflow's",
-            help="Such as Europe/Berlin. Empty is the workflow's.",
+            placeholder=_("%(zone)s (time zone of the workflow)") % {"zone": zone},
+            help=_("For example Europe/Berlin. Leave empty to use the time zone of the workflow."),
         ),
         build_trigger_field(
             node,
             "missed",
             "choice",
-            choices=_MISSED,
+            choices=_translated_choices(_MISSED),
             text=node.config.get("missed", "once"),
-            help="A time is missed when no worker looked at it within a minute.",
+            help=_("A run is missed when no worker was available within a minute."),
         ),
         fires=next_times(node.config, zone, timezone.now()),
     )
@@ -186,7 +194,7 @@ def _posted_schedule(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
 
 # --- model change -----------------------------------------------------------------------------------------------------
 
-_OPERATIONS = (("created", "Created"), ("updated", "Updated"), ("deleted", "Deleted"))
+_OPERATIONS = (("created", text("Created")), ("updated", text("Updated")), ("deleted", text("Deleted")))
 
 
 def _model_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:
@@ -202,11 +210,15 @@ def _model_form(state: DraftState, node: TriggerNode, user: User) -> TriggerForm
             node,
             "model",
             "choice",
-            choices=_with_current(choices, value, "not yours to view"),
+            choices=_with_current(choices, value, _("%(name)s (you cannot view it)")),
             text=value,
         ),
         build_trigger_field(
-            node, "on", "checks", choices=_OPERATIONS, chosen=_selected_names(node, "on", ["created", "updated"])
+            node,
+            "on",
+            "checks",
+            choices=_translated_choices(_OPERATIONS),
+            chosen=_selected_names(node, "on", ["created", "updated"]),
         ),
         build_trigger_field(
             node,
@@ -214,14 +226,14 @@ def _model_form(state: DraftState, node: TriggerNode, user: User) -> TriggerForm
             "checks",
             choices=[*_watched_fields(chosen), *_unwatched_fields(node, chosen)],
             chosen=_selected_names(node, "fields", []),
-            help="With none chosen, any of them counts.",
+            help=_("Leave all unchecked to start on a change of any field."),
         ),
         build_trigger_field(
             node,
             "own_changes",
             "check",
             text="true" if node.config.get("own_changes") is True else "",
-            help="It may then start itself again and again: let a condition end that.",
+            help=_("The workflow can then start itself in a loop. Add a condition that ends it."),
         ),
         chosen=chosen,
         none_allowed=not models,
@@ -245,7 +257,8 @@ def _watched_fields(entry: WatchedModel | None) -> list[tuple[str, str]]:
 def _unwatched_fields(node: TriggerNode, entry: WatchedModel | None) -> list[tuple[str, str]]:
     """Chosen fields that are not watched: shown so that they can be removed."""
     known = dict(_watched_fields(entry))
-    return [(name, f"{name} (not watched)") for name in _selected_names(node, "fields", []) if name not in known]
+    chosen = (name for name in _selected_names(node, "fields", []) if name not in known)
+    return [(name, _("%(name)s (not watched)") % {"name": name}) for name in chosen]
 
 
 def _posted_model(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
@@ -255,9 +268,9 @@ def _posted_model(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
         if str(node.config.get("model", "")).lower() == (wanted["model"] or ""):
             del wanted["model"]
     if "on" in post:
-        on = [name for name, _ in _OPERATIONS if name in post.getlist("on")]
+        on = [name for name, __ in _OPERATIONS if name in post.getlist("on")]
         if not on:
-            raise PlanError("on", "choose one or more")
+            raise PlanError("on", _("Not saved: choose at least one."))
         wanted["on"] = on
     if "model" in wanted:
         wanted["fields"] = []  # those of the other model
@@ -268,14 +281,14 @@ def _posted_model(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
     return wanted
 
 
-# --- by hand ----------------------------------------------------------------------------------------------------------
+# --- manual -----------------------------------------------------------------------------------------------------------
 
 _INPUTS = FieldSpec(
     name="inputs",
     label=LABELS["manual"]["inputs"],
     kind=FieldKind.LIST,
     columns=FORM_COLUMNS,
-    help="Filled in by whoever starts it, and the payload then.",
+    help=text("Asked when someone starts it; the answers become the payload."),
 )
 
 
@@ -304,13 +317,13 @@ def _event_form(state: DraftState, node: TriggerNode, user: User) -> TriggerForm
             "event",
             listed=known,
             placeholder="order.paid",
-            help='What the code calls it: emit("order.paid", …).',
+            help=_('The event type in code, for example emit("order.paid", …)'),
         ),
         known=known,
     )
 
 
-_END_STATES = (("ended", "Ended, however"), ("succeeded", "Succeeded"), ("failed", "Failed"))
+_END_STATES = (("ended", text("Ended in any way")), ("succeeded", text("Succeeded")), ("failed", text("Failed")))
 
 
 def _run_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:
@@ -318,7 +331,7 @@ def _run_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormVi
     seen = permitted(user, "view", Workflow.objects.exclude(pk=state.workflow.pk)).order_by("name")
     readable = set(permitted(user, "view_payload", Workflow.objects.all()).values_list("slug", flat=True))
     choices = [
-        (slug, name if slug in readable else f"{name} (its payloads are not yours to read)")
+        (slug, name if slug in readable else _("%(name)s (you cannot view its payloads)") % {"name": name})
         for slug, name in seen.values_list("slug", "name")
     ]
     return build_trigger_form(
@@ -327,10 +340,12 @@ def _run_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormVi
             node,
             "workflow",
             "choice",
-            choices=_with_current(choices, present, "not yours to view"),
+            choices=_with_current(choices, present, _("%(name)s (you cannot view it)")),
             text=_selected(present),
         ),
-        build_trigger_field(node, "on", "choice", choices=_END_STATES, text=node.config.get("on", "ended")),
+        build_trigger_field(
+            node, "on", "choice", choices=_translated_choices(_END_STATES), text=node.config.get("on", "ended")
+        ),
     )
 
 
@@ -358,7 +373,7 @@ def changed_config(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any], 
     try:
         wanted = _READ[node.kind](node, post)
     except PlanError as error:
-        return {}, [], {error.field: as_sentence(f"not saved: {error}")}
+        return {}, [], {error.field: str(error)}
     differing = {
         name: value
         for name, value in wanted.items()

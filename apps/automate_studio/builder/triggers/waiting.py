@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
@@ -76,10 +77,13 @@ def describe_captured(trigger: Trigger, state: DraftState, event: Event) -> Capt
 def _mismatch_reason(trigger: Trigger, event: Event) -> str:
     kind = trigger.matches[1]
     if kind and kind != event.type:
-        return f"It takes {kind} alone, and this is {event.type or 'of no type'}."
+        if not event.type:
+            return _("The trigger accepts %(wanted)s. This event has no type.") % {"wanted": kind}
+        return _("The trigger accepts %(wanted)s. This event is %(type)s.") % {"wanted": kind, "type": event.type}
     if TEST_HEADER in event.headers and not kind:
-        return f"It is the sender's trial, which starts only what asks for the type {event.type}."
-    return "Its condition does not hold, as shown below."
+        said = _("This is a test delivery. To start on it, set the event type of the trigger to %(type)s.")
+        return said % {"type": event.type}
+    return _("The condition is false for this event, as shown below.")
 
 
 def _short_value(value: Any) -> str:
