@@ -125,12 +125,12 @@ def test_routes_and_the_list_of_problems(builder, faults):
     card(page, "last").focus()
     page.keyboard.press("Enter")
     page.get_by_role("tab", name="On error").click()
-    field(page, "Seconds for each try").fill("soon")
+    field(page, "Timeout per attempt (seconds)").fill("soon")
     expect(page.locator("#problem-count")).to_have_text("1 problem")
     card(page, "look").click()
     expect(page.locator("#inspector-name")).to_have_text("Look")
     page.keyboard.press("F8")
-    expect(field(page, "Seconds for each try")).to_be_focused()
+    expect(field(page, "Timeout per attempt (seconds)")).to_be_focused()
     expect(page.locator("#field-timeout-why")).to_contain_text("Has to be a number or nothing, not text")
     assert faults(page) == []
 

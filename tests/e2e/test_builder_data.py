@@ -105,7 +105,7 @@ def test_data_is_picked_shown_as_tokens_and_previewed(opened, faults, shot):
     page.keyboard.press("ArrowDown")
     arrow_to(page, page.get_by_role("treeitem", name="labels, 2 items, a list"))
     page.keyboard.press("ArrowRight")
-    expect(page.get_by_role("treeitem", name="Each name, joined, urgent, late")).to_be_visible()
+    expect(page.get_by_role("treeitem", name="All name values, joined, urgent, late")).to_be_visible()
     shot(page, "builder-data-tree")
     page.keyboard.press("Escape")
     expect(page.locator("#picker")).to_be_hidden()
@@ -139,7 +139,7 @@ def test_data_is_picked_shown_as_tokens_and_previewed(opened, faults, shot):
     expect(page.get_by_role("treeitem", name="title, Telemetry")).to_have_count(0)
     labels.focus()
     page.keyboard.press("ArrowRight")
-    page.get_by_role("treeitem", name="Each one: repeat this step").click()
+    page.get_by_role("treeitem", name="Repeat this step for each item").click()
     expect(page.locator("#card-route-for_each-tell")).to_be_visible()
     assert Step.objects.get(key="for_each").settings["items"] == "{{ event.payload.labels }}"
     assert "{{ item }}" in saved("tell", "message")
@@ -154,7 +154,7 @@ def test_a_hostile_example_is_chosen_and_never_executes(opened, faults, shot):
     example = page.get_by_role("textbox", name="Custom payload (JSON)")
     example.fill("{")
     page.get_by_role("button", name="Use this payload").click()
-    expect(page.get_by_role("alert").filter(has_text="This is no JSON")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="Invalid JSON")).to_be_visible()
     hostile = {
         "title": "<script>window.hacked = 1</script>",
         "<img src=x onerror='window.hacked = 2'>": '"><img src=x onerror="window.hacked = 3">',

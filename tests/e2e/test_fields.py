@@ -61,7 +61,7 @@ def test_rows_expressions_and_values_of_ones_own(opened, faults, shot):
     expect(page.locator("#inspector-name")).to_have_text("Ask")
     page.get_by_text("More options").click()
     shot(page, "fields-http")
-    page.get_by_role("group", name="Method is").get_by_role("button", name="Expression").click()
+    page.get_by_role("group", name="Method: value or expression").get_by_role("button", name="Expression").click()
     page.keyboard.press("Control+a")
     page.keyboard.type("{{ event.payload.method }}")
     wait_for(lambda: inputs("ask").get("method") == "{{ event.payload.method }}")

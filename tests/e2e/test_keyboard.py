@@ -25,9 +25,9 @@ def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
 
     # what starts it
     press(page, page.locator("#card-trigger"))
-    press(page, page.get_by_role("button", name="By hand", exact=True))
+    press(page, page.get_by_role("button", name="Manual", exact=True))
     manual = page.locator("#trigger-manual")
-    press(page, manual.get_by_role("button", name="Add to Asked for"))
+    press(page, manual.get_by_role("button", name="Add to Inputs"))
     write(page, manual.get_by_label("Name").last, "kind")
     page.keyboard.press("Tab")
     expect(page.locator("#saved")).to_have_text("Saved")

@@ -69,7 +69,7 @@ def test_what_was_emptied_takes_a_new_value(opened, faults):
     stored("values", "count", None)
     count.fill("7")
     stored("values", "count", 7)
-    switch = page.get_by_role("group", name="count is")
+    switch = page.get_by_role("group", name="count: value or expression")
     switch.get_by_role("button", name="Expression").click()
     page.keyboard.press("Control+a")
     page.keyboard.press("Delete")
@@ -114,7 +114,7 @@ def test_what_was_emptied_takes_a_new_value(opened, faults):
 
 def test_a_value_stays_when_it_is_switched_to_an_expression_and_back(opened, faults, shot):
     page = opened("values")
-    count, switch = page.locator("[name='inputs.count']"), page.get_by_role("group", name="count is")
+    count, switch = page.locator("[name='inputs.count']"), page.get_by_role("group", name="count: value or expression")
     count.fill("0.07")
     stored("values", "count", 0.07)
     switch.get_by_role("button", name="Expression").click()
@@ -129,8 +129,14 @@ def test_a_value_stays_when_it_is_switched_to_an_expression_and_back(opened, fau
     switch.get_by_role("button", name="Value").click()
     expect(count).to_have_value("")
 
-    done, switch = page.locator("[name='inputs.done']:not([type=hidden])"), page.get_by_role("group", name="done is")
-    tags, tags_switch = page.locator("[data-field='inputs.tags']"), page.get_by_role("group", name="tags is")
+    done, switch = (
+        page.locator("[name='inputs.done']:not([type=hidden])"),
+        page.get_by_role("group", name="done: value or expression"),
+    )
+    tags, tags_switch = (
+        page.locator("[data-field='inputs.tags']"),
+        page.get_by_role("group", name="tags: value or expression"),
+    )
     switch.get_by_role("button", name="Expression").click()
     expect(done).to_have_value("true")
     tags_switch.get_by_role("button", name="Expression").click()
@@ -152,7 +158,7 @@ def test_a_value_stays_when_it_is_switched_to_an_expression_and_back(opened, fau
     assert step("values").inputs == {**kept, "tags": ["b"]}
 
     # an expression does not tell the type of the value: it is chosen
-    page, switch = opened("values"), page.get_by_role("group", name="count is")
+    page, switch = opened("values"), page.get_by_role("group", name="count: value or expression")
     switch.get_by_role("button", name="Value").click()
     shot(page, "saving-typed")
     kind = page.locator("[data-field='inputs.count'] select")

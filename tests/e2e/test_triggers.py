@@ -77,9 +77,9 @@ def test_a_schedule_and_a_form_by_keyboard(opened, faults, shot):
     expect(schedule.locator("#fires-schedule li").first).to_contain_text("17:30")
     schedule.get_by_label("Time zone").fill("America/New_York")
     expect(schedule.locator("#fires-schedule li").first).to_contain_text(re.compile("E[SD]T"))
-    page.get_by_role("button", name="By hand", exact=True).press("Enter")
+    page.get_by_role("button", name="Manual", exact=True).press("Enter")
     manual = page.locator("#trigger-manual")
-    manual.get_by_role("button", name="Add to Asked for").press("Enter")
+    manual.get_by_role("button", name="Add to Inputs").press("Enter")
     manual.get_by_label("Name").last.fill("reason")
     manual.get_by_label("Label").last.fill("Reason")
     row = {"name": "reason", "label": "Reason"}

@@ -136,12 +136,12 @@ def test_what_is_offered_is_what_may_be_named(workflow, sign_in, owner):
         named = set() if told[1] == "none" else set(told[1].split(", "))
         assert scope.scope_at(state.parsed.definition, node.key).step_keys == named, node.key
     groups = builder.groups("last")
-    assert "3. In a, only if Every took a" in groups and "14. Turn" not in " ".join(groups)
-    assert "11. Risky, only if Careful went well" in groups and "12. Each, only if Careful went well" in groups
+    assert "3. In a, only if Every ran a" in groups and "14. Turn" not in " ".join(groups)
+    assert "11. Risky, only if Careful succeeded" in groups and "12. Each, only if Careful succeeded" in groups
     assert [name for name in groups if name.startswith("Current item")] == []
     assert "Current item of Each" in builder.groups("careful/each/again/turn")
     assert "index, a number" in builder.rows("careful/each/again/turn")
-    assert "The error, 4" in builder.groups("careful/caught") and "The error, 4" not in builder.groups("careful/risky")
+    assert "Error, 4" in builder.groups("careful/caught") and "The error, 4" not in builder.groups("careful/risky")
     callback = builder.rows("last")["hook, text"]
     assert callback["data-insert"] == "{{ callbacks.hook }}"
 
@@ -167,7 +167,7 @@ def test_rows_have_values_and_types_and_levels_open(builder, ran):
         == "{{ event.payload.assignee | default(none) }}"
     )
     groups = builder.groups("last")
-    assert groups[:3] == ["Trigger: webhook", "1. Look", "2. Route"] and "3. Tell, only if Route took Bug" in groups
+    assert groups[:3] == ["Trigger: Webhook", "1. Look", "2. Route"] and "3. Tell, only if Route ran Bug" in groups
     user = rows["user, 2 fields, a mapping"]
     inner = builder.rows("last", open=user["data-open"], level=user["data-level"])
     assert inner["e-mail, ada@example.com, text"]["data-insert"] == '{{ event.payload.user["e-mail"] }}'
@@ -198,14 +198,15 @@ def test_what_is_inserted_gives_what_is_shown(builder, ran):
             assert said.startswith("Preview"), (label, row["data-insert"], said)
         found |= rows
     assert len(found) > 20
-    assert found["How many, 2"]["data-insert"] == "{{ event.payload.tags | length }}"
+    assert found["Count, 2"]["data-insert"] == "{{ event.payload.tags | length }}"
     assert (
-        found["Each name, joined, urgent, late"]["data-insert"] == """{{ event.payload.labels | join(', ', "name") }}"""
+        found["All name values, joined, urgent, late"]["data-insert"]
+        == """{{ event.payload.labels | join(', ', "name") }}"""
     )
-    assert found["The one where name is …, urgent"]["data-insert"] == (
+    assert found["Item where name is …, urgent"]["data-insert"] == (
         """{{ event.payload.labels | find("name", "urgent") }}"""
     )
-    assert found["Each one: repeat this step"]["data-act-data"] == "each"
+    assert found["Repeat this step for each item"]["data-act-data"] == "each"
 
 
 def test_search_finds_names_and_values(builder, ran):
@@ -277,7 +278,9 @@ steps: [{key: wait, action: http.request, inputs: {url: 'https://example.com/', 
     assert builder.sample(choose="edited", payload="{}").status_code == 200
     other = Picker(sign_in(owner), typed)
     assert other.sample(choose="edited", payload='{"text": "409", "list": [1]}').status_code == 200
-    assert 'text "409" → number 409, converted' in other.preview("wait", "inputs.max_pages", "{{ event.payload.text }}")
+    assert 'text "409" → a number 409, converted' in other.preview(
+        "wait", "inputs.max_pages", "{{ event.payload.text }}"
+    )
     assert "must be integer, not list" in other.preview("wait", "inputs.max_pages", "{{ event.payload.list }}")
 
 
@@ -390,7 +393,7 @@ def test_whoever_may_not_see_payloads_sees_names_alone(builder, made, ran, sign_
     shown += theirs.preview("last", "inputs.found", "{{ event.payload.number }} {{ steps.look.output.title }}")
     shown += theirs.sample().content.decode()
     assert not any(str(secret) in shown for secret in (2381, "ada", "urgent", "alan"))
-    assert "Names and types only" in shown and "not shown to you" in shown
+    assert "Names and types only" in shown and "View payloads permission" in shown
     assert "title, any value" in theirs.rows("last", open='["steps", "look", "output"]', level=1)
     assert "there is no filter" in theirs.preview("last", "inputs.found", "{{ 1 | uper }}")
     assert theirs.sample(choose="newest").status_code == 403

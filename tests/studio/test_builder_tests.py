@@ -106,7 +106,7 @@ def test_for_real_is_confirmed_by_name(tester, drain):
     asked = tester.test("tell", "real", "to", payload=PAYLOAD)
     page = Page(asked)
     assert asked.status_code == 200 and not ExecutionRun.objects.exists()
-    assert "Tell: Email: Send an email" in page.text and "auth.Group" in page.text
+    assert "Tell (Email: Send an email)" in page.text and "auth.Group" in page.text
     fields = {each["name"]: each.get("value") for each in page.all(type="hidden")}
     assert (fields["mode"], fields["scope"], fields["step"], fields["confirmed"]) == ("real", "to", "tell", "yes")
     assert tester.client.post(tester.url("builder_test"), fields).status_code == 202
@@ -118,7 +118,7 @@ def test_the_outcome_of_an_approval_is_chosen_in_the_form(owner, endpoint, sign_
     bench = Bench(sign_in(owner), workflows.save_definition(yaml_files.read_workflow(ASKS_THE_OWNER), owner=owner))
     page = bench.result()
     assert page.ids["decision:ask:amount"]["value"] == "1" and page.ids["decision:ask:amount"]["inputmode"] == "decimal"
-    assert "Approved; a run for real asks the approvers" in page.text and "Deadline passes" in page.text
+    assert "Approved (a real run asks the approvers)" in page.text and "Deadline passes" in page.text
     assert not bench.result("last").all(id="decision:ask:sum") and bench.result("last").all(id="decision:ask")
     chosen = {"decision:ask": "approved", "decision:ask:amount": "250", "payload": "{}"}
     assert bench.test(**chosen).status_code == 202

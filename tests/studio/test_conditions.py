@@ -252,7 +252,7 @@ def test_json_is_the_experts_view(builder):
     assert arm() == rule and "cannot be shown as rows" in page.text and "No problems" in page.text
     assert form_of(page, "condition-route-bug") == {}
     answer = send(builder, "route", arm="bug", json="{nope")
-    assert answer.status_code == 422 and "no JSON" in answer.content.decode() and arm() == rule
+    assert answer.status_code == 422 and "Invalid JSON" in answer.content.decode() and arm() == rule
     page = Page(send(builder, "route", arm="bug", json='{"matches": [{"var": "event.type"}, "("]}'))
     assert "RE2" in page.text and page.ids["condition-route-bug-why"]["role"] == "alert"
     send(builder, "route", arm="bug", act="rows")
@@ -264,7 +264,7 @@ def test_a_filter_and_the_end_of_a_loop(workflow, sign_in, owner):
     assert "cannot be shown as rows" in builder.panel("~trigger").text
     answer = send(builder, "~trigger", trigger="webhook", json="")
     assert answer.status_code == 200 and Trigger.objects.get().filter is None
-    assert "Always: every event passes" in builder.panel("~trigger").text
+    assert "No condition: every event matches" in builder.panel("~trigger").text
     row = {"join": "and", "0.field": "event.payload.draft", "0.operator": "true_not"}
     assert send(builder, "~trigger", trigger="webhook", **row).status_code == 200
     assert Trigger.objects.get().filter == {"!": {"var": "event.payload.draft"}}
@@ -286,7 +286,7 @@ def test_a_filter_and_the_end_of_a_loop(workflow, sign_in, owner):
 
 def test_the_newest_event_says_what_a_filter_comes_to(builder, deliver):
     assert (
-        "No event has come in yet"
+        "No event yet."
         in Page(send(builder, "~trigger", trigger="webhook", json='{"==": [{"var": "event.payload.n"}, 2]}')).text
     )
     deliver({"n": 1, "labels": [{"name": "bug"}], "odd.key": 1})
@@ -322,14 +322,12 @@ def test_payloads_are_for_those_who_may_see_them(builder, deliver, drain, sign_i
     for path in ("route", "~trigger"):
         page = theirs.panel(path)
         assert "hush-hush" not in str(page.tags) + page.text and "event.payload.title" not in str(page.tags)
-    assert "permission to view payloads" in theirs.panel("route").text
+    assert "View payloads permission" in theirs.panel("route").text
     assign_perm("view_payload_workflow", colleague, builder.workflow)
     assert "hush-hush" in theirs.panel("route").text
     rule = '{"exists": {"var": "event.payload.title"}}'
     answer = send(theirs, "~trigger", trigger="webhook", json=rule)
-    assert answer.status_code == 200 and "permission to view payloads" in Page(answer).text, (
-        "the endpoint is not theirs"
-    )
+    assert answer.status_code == 200 and "View payloads permission" in Page(answer).text, "the endpoint is not theirs"
 
 
 @pytest.mark.parametrize(

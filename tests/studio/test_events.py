@@ -361,7 +361,7 @@ def test_an_event_becomes_the_sample_of_its_builder(came, sign_in, owner):
     assert answer.url == reverse("studio:builder", args=[made.pk])
     assert ChosenSample.objects.get(person=owner).event == tag.pk
     answer = client.post(reverse("studio:event_sample", args=[ping.pk]), {"workflow": made.pk}, follow=True)
-    assert "This sample is not there any more" in EventPage(answer).text
+    assert "This sample was deleted" in EventPage(answer).text
     assert client.post(reverse("studio:event_sample", args=[ping.pk]), {"workflow": "x"}).status_code == 404
 
 

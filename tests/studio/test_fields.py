@@ -51,7 +51,7 @@ def test_each_kind_has_its_control(builder):
     assert "More options" in http.text and not http.all(data_add_value="ask")
     folded = http.text.partition("More options")[2]
     assert "Query" in folded and "Headers" not in folded, "what is filled in is not folded away"
-    assert http.all(role="tab", aria_controls="step-errors") and "Half of each wait is random" in http.text
+    assert http.all(role="tab", aria_controls="step-errors") and "Waits are randomised" in http.text
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,9 @@ def test_a_lone_expression_is_replaced_by_a_value_of_any_type(builder):
 
     assert save("{{ event.payload.amount }}", "long_text") == "{{ event.payload.amount }}"
     page = builder.panel("values")
-    assert page.all(role="group", aria_label="title is") and page.all(name="inputs.title", type="text")
+    assert page.all(role="group", aria_label="title: value or expression") and page.all(
+        name="inputs.title", type="text"
+    )
     assert [found["value"] for found in page.all(name="inputs.title::drawn", type="hidden")] == ["json"]
     assert len(page.all(name="inputs.title::drawn")) == 2, "the other one chooses the type of a value"
     assert save("Re: {{ event.payload.amount }}", "json") == "Re: {{ event.payload.amount }}"
@@ -119,18 +121,18 @@ def test_a_callback_is_signed_by_a_scheme_of_webhooks(builder):
 @pytest.mark.parametrize(
     ("path", "fields", "said"),
     [
-        ("values", rows("inputs.more", key=["", ""], value=["", "1"], type=["text", "text"]), "row 2 needs a name"),
-        ("values", rows("inputs.more", key=["a", "a"], value=["", "1"], type=["text", "text"]), "stands there twice"),
-        ("values", rows("inputs.more", key=["a"], value=["x"], type=["number"]), "a: write a number"),
-        ("values", rows("inputs.more", key=["a"], value=["x"], type=["boolean"]), "a: write true or false"),
+        ("values", rows("inputs.more", key=["", ""], value=["", "1"], type=["text", "text"]), "Row 2 needs a name"),
+        ("values", rows("inputs.more", key=["a", "a"], value=["", "1"], type=["text", "text"]), "appears twice"),
+        ("values", rows("inputs.more", key=["a"], value=["x"], type=["number"]), "a: Enter a number"),
+        ("values", rows("inputs.more", key=["a"], value=["x"], type=["boolean"]), "a: Enter true, false"),
         *(
-            ("values", {"inputs.count": text, "inputs.count::drawn": "number"}, "write a number")
+            ("values", {"inputs.count": text, "inputs.count::drawn": "number"}, "Enter a number")
             for text in ("abc", "12,50", "{")
         ),
-        ("values", {"inputs.flag": "abc", "inputs.flag::drawn": "boolean"}, "write true or false"),
+        ("values", {"inputs.flag": "abc", "inputs.flag::drawn": "boolean"}, "Enter true, false"),
         ("values", {"inputs.any": '{"a": 1,\n "b": True}'}, "line 2: write true in place of True"),
         ("values", {"inputs.any": "[" * 10_000}, "nested too deep"),
-        ("keep", rows("inputs.where", field=["a"], op=["in"], value=["[a]"]), "row 1, Value: line 1: put a value here"),
+        ("keep", rows("inputs.where", field=["a"], op=["in"], value=["[a]"]), "Row 1, Value: line 1: put a value here"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_plain_words(builder, path, fields, said):

@@ -37,9 +37,9 @@ def offered(builder, **place):
 
 def test_groups_in_order_each_offer_with_what_it_does(builder):
     groups = offered(builder, index="0")
-    assert list(groups) == ["Fits here", "Connectors", "Logic", "People", "AI"]
+    assert list(groups) == ["Suggested", "Connectors", "Logic", "People", "AI"]
     assert groups["Logic"]["for each"] == {"do": "add", "kind": "for_each", "action": ""}
-    assert "data: write to log" in groups["Connectors"] and len(groups["Fits here"]) <= 6
+    assert "data: write to log" in groups["Connectors"] and len(groups["Suggested"]) <= 6
 
 
 def test_models_of_the_site_are_offered_filled_in(builder, owner, settings):
@@ -56,7 +56,7 @@ def test_models_of_the_site_are_offered_filled_in(builder, owner, settings):
     step = Step.objects.get(action="models.find")
     assert (step.inputs, step.name) == ({"model": "auth.group"}, "Find groups")
     assert "find groups" in offered(builder)["Recently used"]
-    assert next(iter(offered(builder, index="1")["Fits here"])) == "for each", "a list comes before"
+    assert next(iter(offered(builder, index="1")["Suggested"])) == "for each", "a list comes before"
     assert builder.do("add", kind="stop", inputs='{"a": 1}').status_code == 422
 
 
@@ -75,8 +75,8 @@ def test_what_a_person_used_last_comes_first_wherever_they_used_it(builder, sign
 
 
 def test_what_fits_goes_by_what_stands_before(builder):
-    assert "data: set values" in offered(builder, parent="route", slot="question", index="0")["Fits here"]
-    after_log = offered(builder, parent="route", slot="bug", index="1")["Fits here"]
+    assert "data: set values" in offered(builder, parent="route", slot="question", index="0")["Suggested"]
+    after_log = offered(builder, parent="route", slot="bug", index="1")["Suggested"]
     assert next(iter(after_log)) == "branch" and "data: set values" in after_log, "its connector's other action"
     assert offered(builder, parent="nope", slot="nope", index="x")["Logic"], "a place that is gone harms nothing"
 

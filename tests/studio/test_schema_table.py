@@ -77,10 +77,10 @@ def test_what_is_no_plain_object_is_no_table(schema):
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        ([{"name": "a"}, {"description": "x"}], "row 2 needs a name"),
-        ([{"name": "a"}, {"name": "a"}], "stands there twice"),
-        ([{"name": "a", "kind": "choice"}], "a: write its choices"),
-        ([{"name": "a", "kind": "json"}], "a: write its JSON Schema"),
+        ([{"name": "a"}, {"description": "x"}], "Row 2 needs a name"),
+        ([{"name": "a"}, {"name": "a"}], "appears twice"),
+        ([{"name": "a", "kind": "choice"}], "a: Enter the choices"),
+        ([{"name": "a", "kind": "json"}], "a: Enter a JSON Schema"),
     ],
 )
 def test_a_faulty_row_is_named(rows, reason):
@@ -131,7 +131,7 @@ def test_output_fields_are_edited_as_a_table_and_as_json(workflow, sign_in, owne
     assert Step.objects.get(key="read").inputs["schema"] == stored
     again = sent("inputs.schema", [{"name": "a", "kind": "choice"}])
     answer = builder.save("read", **again)
-    assert answer.status_code == 422 and "a: write its choices" in answer.content.decode()
+    assert answer.status_code == 422 and "a: Enter the choices" in answer.content.decode()
     json_page = builder.client.get(builder.url("builder_step", "read"), {"json": "inputs.schema"}).content.decode()
     assert 'data-schema-as="table"' in json_page and "inputs.schema::rows" not in json_page
     nested = '{"type": "array", "items": {"type": "string"}}'

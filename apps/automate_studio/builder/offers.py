@@ -8,12 +8,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.model_allowlist import AllowedModel, allowed_models
 from automate_connectors.registry import connectors
 from automate_core.authoring.drafts.values import KIND_LABELS, Draft, StepNode
 from automate_core.models import DraftCommand, Workflow
 from automate_governance.permissions import User
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.builder.panel import generic_action
 from automate_studio.builder.panel.generic_action import generic_entry
 
@@ -21,14 +25,14 @@ MOST_FITTING = 6
 MOST_RECENT = 5
 _EVENTS_READ = 60  #: edits of a person that are searched for what they used last
 _LOGIC = (
-    ("branch", "Take the routes whose conditions hold", "alt_route"),
-    ("parallel", "Run tracks side by side", "call_split"),
-    ("for_each", "Run steps for each item of a list", "repeat"),
-    ("repeat", "Run steps until a condition holds", "sync"),
-    ("try", "Go on when a step fails", "shield"),
-    ("wait", "For a time, or for a callback", "hourglass_top"),
-    ("workflow", "Start another one, and wait for its end", "account_tree"),
-    ("stop", "End the run", "stop_circle"),
+    ("branch", text("Run the routes whose conditions are true"), "alt_route"),
+    ("parallel", text("Run branches in parallel"), "call_split"),
+    ("for_each", text("Run steps for each item in a list"), "repeat"),
+    ("repeat", text("Repeat steps until a condition is true"), "sync"),
+    ("try", text("Continue when a step fails"), "shield"),
+    ("wait", text("Wait for a duration, a date or a callback"), "hourglass_top"),
+    ("workflow", text("Run another workflow and wait until it ends"), "account_tree"),
+    ("stop", text("End the run early"), "stop_circle"),
 )
 
 
@@ -63,11 +67,11 @@ def palette_groups(
     workflow: Workflow, draft: Draft, person: User, place: tuple[str, str], index: int
 ) -> dict[str, list[PaletteEntry]]:
     """Entries by group; suggested and recently used ones are repeated at the top. One query."""
-    found = {"Your data": list(_model_entries(workflow)), **_all_groups()}
+    found = {text("Your data"): list(_model_entries(workflow)), **_all_groups()}
     known = {offer.key: offer for offers in found.values() for offer in offers}
     ahead = {
-        "Fits here": [known[what] for what in _suggested(draft, place, index, known)][:MOST_FITTING],
-        "Recently used": [known[what] for what in _recently_used(person) if what in known][:MOST_RECENT],
+        text("Suggested"): [known[what] for what in _suggested(draft, place, index, known)][:MOST_FITTING],
+        text("Recently used"): [known[what] for what in _recently_used(person) if what in known][:MOST_RECENT],
     }
     return {title: offers for title, offers in {**ahead, **found}.items() if offers}
 
@@ -80,14 +84,18 @@ def _all_groups() -> dict[str, list[PaletteEntry]]:
         adapter = connectors.get(name)
         (minds if adapter.code == "llm" else apps).extend(_connector_entries(adapter))
     logic = [
-        PaletteEntry(kind=kind, name=KIND_LABELS[kind], description=text, icon=icon) for kind, text, icon in _LOGIC
+        PaletteEntry(kind=kind, name=translated(KIND_LABELS[kind]), description=translated(words), icon=icon)
+        for kind, words, icon in _LOGIC
     ]
     people = [
         PaletteEntry(
-            kind="approval", name=KIND_LABELS["approval"], description="Ask people to decide", icon="how_to_reg"
+            kind="approval",
+            name=translated(KIND_LABELS["approval"]),
+            description=_("Ask people for a decision"),
+            icon="how_to_reg",
         )
     ]
-    return {"Connectors": apps, "Logic": logic, "People": people, "AI": minds}
+    return {text("Connectors"): apps, text("Logic"): logic, text("People"): people, text("AI"): minds}
 
 
 def _connector_entries(adapter: ConnectorAdapter) -> Iterator[PaletteEntry]:
@@ -97,8 +105,8 @@ def _connector_entries(adapter: ConnectorAdapter) -> Iterator[PaletteEntry]:
         yield PaletteEntry(
             **tile,
             action=f"{adapter.code}.{action.name}",
-            name=f"{adapter.name}: {action.label or action.name}",
-            description=action.description or adapter.description,
+            name=f"{adapter.name}: {translated(action.label) or action.name}",
+            description=translated(action.description or adapter.description),
         )
     if not adapter.actions:
         name, description, step = generic_entry(adapter)
@@ -109,9 +117,9 @@ def _connector_entries(adapter: ConnectorAdapter) -> Iterator[PaletteEntry]:
 # --- the site's models ------------------------------------------------------------------------------------------------
 
 _OPERATIONS = (
-    ("find", "Find {many}", "view"),
-    ("create", "Create {one}", "add"),
-    ("update", "Update {many}", "change"),
+    ("find", text("Find %(name)s"), "view"),
+    ("create", text("Create %(name)s"), "add"),
+    ("update", text("Update %(name)s"), "change"),
 )
 
 
@@ -127,7 +135,8 @@ def _model_entries(workflow: Workflow) -> Iterator[PaletteEntry]:
                 f"{meta.app_label}.{verb}_{meta.model_name}"
             ):
                 continue
-            said = name.format(one=meta.verbose_name, many=meta.verbose_name_plural)
+            noun = meta.verbose_name if action == "create" else meta.verbose_name_plural
+            said = translated(name) % {"name": noun}
             yield PaletteEntry(
                 kind="action",
                 action=f"models.{action}",
@@ -174,7 +183,7 @@ def _suggested(
         connector = before[-1].action.partition(".")[0]
         wanted += [what for what in known if what[1].partition(".")[0] == connector and what[1] != before[-1].action]
     used = Counter(("action", node.action, "") for node in draft.steps.values() if node.kind == "action")
-    wanted += [what for what, _ in used.most_common()]
+    wanted += [what for what, _count in used.most_common()]
     wanted += [(kind, action, "") for kind, action in _COMMON]
     return [what for what in dict.fromkeys(wanted) if what in set(known)]
 

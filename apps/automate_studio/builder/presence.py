@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_core.definition.step_names import title_of_key
@@ -64,4 +65,4 @@ def present_people(workflow: Workflow, *, but: Person) -> list[PresentPerson]:
 def _step_name(step: str, names: dict[str, str]) -> str:
     if step in names:
         return names[step] or title_of_key(step)
-    return {START: "the triggers", SETTINGS: "the settings"}.get(step, "")
+    return {START: _("the triggers"), SETTINGS: _("the settings")}.get(step, "")

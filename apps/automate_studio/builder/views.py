@@ -30,9 +30,10 @@ from automate_studio.builder.panel.conditions import condition_command
 from automate_studio.builder.panel.fields import SETTINGS_FIELDS
 from automate_studio.builder.panel.forms import ROWS
 from automate_studio.builder.panel.generic_action import complete_stored_action
-from automate_studio.builder.panel.panel import TRIGGERS, Panel, panel_at, settings_values, with_json_field
+from automate_studio.builder.panel.panel import Panel, panel_at, settings_values, with_json_field
 from automate_studio.builder.panel.parsing import changed_fields
 from automate_studio.builder.panel.problem_messages import ProblemLine, editing_problem_lines
+from automate_studio.builder.panel.setup import TRIGGERS
 from automate_studio.builder.panel.steps import (
     SETTINGS,
     empty_value,
@@ -137,7 +138,8 @@ def copy_step(request: HttpRequest, pk: int) -> HttpResponse:
         request.session[_CLIP] = clipboard.build_clip(state.draft, [key])
     except RefusedError as error:
         return _error_response(request, error)
-    said = f"Copied {state.draft.steps[key].label if key in state.draft.steps else 'the trigger'}"
+    node = state.draft.steps.get(key)
+    said = _("Copied %(step)s") % {"step": node.label} if node else _("Copied the trigger")
     return HttpResponse(render_to_string("automate_studio/builder/toast.html", {"said": said}, request))
 
 
@@ -223,7 +225,7 @@ def _store_fields(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     except RefusedError as error:
         if not error.field:
             return _error_response(request, error)
-        refused = {error.field: as_sentence(f"not saved: {error}")}
+        refused = {error.field: _("Not saved: %(problem)s") % {"problem": as_sentence(str(error))}}
         unread = []  # none of the fields was stored
         state = commands.load_state(workflow)
     except ConflictError as error:
@@ -266,7 +268,7 @@ def _changed_command(request: HttpRequest, draft: Draft, path: str) -> tuple[dic
         return _changed_trigger(request, draft, rev)
     node = step_at(draft, path)
     if node is None:
-        raise RefusedError("this step is not there any more")
+        raise RefusedError(_("This step was deleted."))
     all_found: dict[str, Any] = {}
     all_unset: list[str] = []
     all_errors: dict[str, str] = {}
@@ -304,7 +306,7 @@ _EMPTY: dict[str, Any] = {
 def _changed_trigger(request: HttpRequest, draft: Draft, rev: int) -> tuple[dict[str, Any], dict[str, str]]:
     node: TriggerNode | None = draft.triggers.get(request.POST.get("trigger", ""))
     if node is None:
-        raise RefusedError("this trigger is not there any more")
+        raise RefusedError(_("This trigger was deleted."))
     found, unset, errors = changed_config(node, request.POST)
     document = {"do": "edit_trigger", "rev": rev, "key": node.key, "set": found, "unset": unset}
     return (document if found or unset else {}), errors

@@ -13,7 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from automate_core.authoring.drafts.errors import RefusedError
+from automate_plugins import text
+from automate_studio.ui.formatting import format_count
 
 MAX_GROUPS_DEEP = 4
 MAX_ROWS = 100
@@ -52,39 +56,42 @@ class Operator:
 
 
 OPERATORS: dict[str, Operator] = {
-    "is": Operator("is", "=="),
-    "is_not": Operator("is not", "!="),
-    "contains": Operator("contains", "contains"),
-    "contains_not": Operator("does not contain", "contains", negated=True),
-    "one_of": Operator("is one of", "in", "list"),
-    "none_of": Operator("is none of", "in", "list", negated=True),
-    "starts": Operator("starts with", "starts_with"),
-    "ends": Operator("ends with", "ends_with"),
-    "matches": Operator("matches the pattern", "matches", "text"),
-    "less": Operator("is less than", "<"),
-    "at_most": Operator("is at most", "<="),
-    "more": Operator("is more than", ">"),
-    "at_least": Operator("is at least", ">="),
-    "before": Operator("is before", "before", "time"),
-    "after": Operator("is after", "after", "time"),
-    "not_before": Operator("is at or after", "not_before", "time"),
-    "not_after": Operator("is at or before", "not_after", "time"),
-    "same_date": Operator("is on the day of", "same_date", "time"),
-    "exists": Operator("exists", "exists", ""),
-    "exists_not": Operator("does not exist", "exists", "", negated=True),
-    "empty": Operator("is empty", "empty", ""),
-    "empty_not": Operator("is not empty", "empty", "", negated=True),
-    "true": Operator("is true", "!!", ""),
-    "true_not": Operator("is not true", "!", ""),
-    "is_exactly": Operator("is exactly", "==="),
-    "is_exactly_not": Operator("is not exactly", "!=="),
+    "is": Operator(text("is"), "=="),
+    "is_not": Operator(text("is not"), "!="),
+    "contains": Operator(text("contains"), "contains"),
+    "contains_not": Operator(text("does not contain"), "contains", negated=True),
+    "one_of": Operator(text("is one of"), "in", "list"),
+    "none_of": Operator(text("is none of"), "in", "list", negated=True),
+    "starts": Operator(text("starts with"), "starts_with"),
+    "ends": Operator(text("ends with"), "ends_with"),
+    "matches": Operator(text("matches the pattern"), "matches", "text"),
+    "less": Operator(text("is less than"), "<"),
+    "at_most": Operator(text("is at most"), "<="),
+    "more": Operator(text("is more than"), ">"),
+    "at_least": Operator(text("is at least"), ">="),
+    "before": Operator(text("is before"), "before", "time"),
+    "after": Operator(text("is after"), "after", "time"),
+    "not_before": Operator(text("is at or after"), "not_before", "time"),
+    "not_after": Operator(text("is at or before"), "not_after", "time"),
+    "same_date": Operator(text("is on the day of"), "same_date", "time"),
+    "exists": Operator(text("exists"), "exists", ""),
+    "exists_not": Operator(text("does not exist"), "exists", "", negated=True),
+    "empty": Operator(text("is empty"), "empty", ""),
+    "empty_not": Operator(text("is not empty"), "empty", "", negated=True),
+    "true": Operator(text("is true"), "!!", ""),
+    "true_not": Operator(text("is not true"), "!", ""),
+    "is_exactly": Operator(text("is exactly"), "==="),
+    "is_exactly_not": Operator(text("is not exactly"), "!=="),
 }
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Any value", ("is", "is_not", "contains", "contains_not", "one_of", "none_of", "is_exactly", "is_exactly_not")),
-    ("Text", ("starts", "ends", "matches")),
-    ("Number", ("less", "at_most", "more", "at_least")),
-    ("Time", ("before", "after", "not_before", "not_after", "same_date")),
-    ("Presence", ("exists", "exists_not", "empty", "empty_not", "true", "true_not")),
+    (
+        text("Any value"),
+        ("is", "is_not", "contains", "contains_not", "one_of", "none_of", "is_exactly", "is_exactly_not"),
+    ),
+    (text("Text"), ("starts", "ends", "matches")),
+    (text("Number"), ("less", "at_most", "more", "at_least")),
+    (text("Time"), ("before", "after", "not_before", "not_after", "same_date")),
+    (text("Presence"), ("exists", "exists_not", "empty", "empty_not", "true", "true_not")),
 )
 _BY_RULE = {(operator.rule, operator.negated): name for name, operator in OPERATORS.items()}
 
@@ -279,16 +286,18 @@ def read_form(post: Mapping[str, str]) -> ConditionGroup:
     """Group of a form: `join`, `0.field`, `0.operator`, `0.value`, `1.join`, `1.0.field`. Raises RefusedError."""
     group = _read_group(post, "", 1)
     if _count_rows(group) > MAX_ROWS:
-        raise RefusedError(f"a condition has at most {MAX_ROWS} rows here; write longer ones as JSON")
+        raise RefusedError(
+            _("A condition can have up to %(count)s rows. Edit longer conditions as JSON.") % {"count": MAX_ROWS}
+        )
     return group
 
 
 def _read_group(post: Mapping[str, str], prefix: str, depth: int) -> ConditionGroup:
     join = post.get(f"{prefix}join", ALL)
     if join not in {ALL, ANY}:
-        raise RefusedError("a group is one of which all or any have to hold", f"{prefix}join"[:100])
+        raise RefusedError(_("Choose whether all or any rows must be true."), f"{prefix}join"[:100])
     if depth > MAX_GROUPS_DEEP:
-        raise RefusedError(f"groups stand at most {MAX_GROUPS_DEEP} deep in each other")
+        raise RefusedError(_("Groups can be nested up to %(count)s levels.") % {"count": MAX_GROUPS_DEEP})
     parts: list[ConditionRow | ConditionGroup] = []
     while len(parts) <= MAX_ROWS:
         here = f"{prefix}{len(parts)}."
@@ -304,11 +313,14 @@ def _read_group(post: Mapping[str, str], prefix: str, depth: int) -> ConditionGr
 def _read_row(post: Mapping[str, str], here: str) -> ConditionRow:
     operator = post.get(f"{here}operator", "is")
     if operator not in OPERATORS:
-        raise RefusedError(f"there is no operator {operator[:100]!r}", f"{here}operator"[:100])
+        raise RefusedError(
+            _("Unknown operator “%(operator)s”.") % {"operator": operator[:100]}, f"{here}operator"[:100]
+        )
     field, value = post[f"{here}field"].strip(), post.get(f"{here}value", "").strip()
-    for name, text in (("field", field), ("value", value)):
-        if len(text) > MAX_TEXT:
-            raise RefusedError(f"a {name} has at most {MAX_TEXT:,} characters", f"{here}{name}"[:100])
+    for name, entered in (("field", field), ("value", value)):
+        if len(entered) > MAX_TEXT:
+            message = _("Enter at most %(count)s characters.") % {"count": format_count(MAX_TEXT)}
+            raise RefusedError(message, f"{here}{name}"[:100])
     return ConditionRow(field, operator, value if OPERATORS[operator].takes else "")
 
 
@@ -320,9 +332,9 @@ def apply_action(group: ConditionGroup, act: str) -> ConditionGroup:
 
     Raises RefusedError.
     """
-    do, _, place = act.partition(":")
+    do, _separator, place = act.partition(":")
     if do not in {"add", "group", "remove"} or (do == "remove" and not place):
-        raise RefusedError(f"there is nothing called {act[:100]!r} to do with a condition")
+        raise RefusedError(_("Unknown action “%(action)s”.") % {"action": act[:100]})
     path = [
         int(part) if part.isascii() and part.isdigit() and len(part) < 4 else -1 for part in place.split(".") if part
     ]
@@ -338,7 +350,7 @@ def _change_at(group: ConditionGroup, do: str, path: list[int]) -> ConditionGrou
         return replace(group, parts=(*group.parts, more))
     at, *inner = path
     if not 0 <= at < len(group.parts):
-        raise RefusedError("this row is not there any more")
+        raise RefusedError(_("This row was deleted."))
     part = group.parts[at]
     if do == "remove" and not inner:
         kept: tuple[ConditionRow | ConditionGroup, ...] = ()
@@ -346,7 +358,7 @@ def _change_at(group: ConditionGroup, do: str, path: list[int]) -> ConditionGrou
         changed = _change_at(part, do, inner)
         kept = (changed,) if changed.parts else ()
     else:
-        raise RefusedError("a row holds no rows")
+        raise RefusedError(_("A row cannot contain rows."))
     return replace(group, parts=(*group.parts[:at], *kept, *group.parts[at + 1 :]))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.utils.translation import gettext as _
+
 from automate_core.definition.document import (
     TIMEOUT,
     ApprovalStep,
@@ -22,28 +24,37 @@ from automate_core.definition.document import (
 from automate_core.definition.scope import RunCondition
 from automate_core.definition.step_names import title_of_key
 from automate_core.models import NotificationRule
+from automate_governance.texts import translated
+from automate_plugins import text
+from automate_studio.ui.formatting import state_word
 
 _BETWEEN = {
-    "==": "is",
-    "===": "is",
-    "!=": "is not",
-    "!==": "is not",
-    "<": "is less than",
-    "<=": "is at most",
-    ">": "is more than",
-    ">=": "is at least",
-    "in": "is in",
-    "contains": "contains",
-    "starts_with": "starts with",
-    "ends_with": "ends with",
-    "matches": "matches",
-    "before": "is before",
-    "after": "is after",
-    "not_before": "is at or after",
-    "not_after": "is at or before",
-    "same_date": "is on the day of",
+    "==": text("%(left)s is %(right)s"),
+    "===": text("%(left)s is %(right)s"),
+    "!=": text("%(left)s is not %(right)s"),
+    "!==": text("%(left)s is not %(right)s"),
+    "<": text("%(left)s is less than %(right)s"),
+    "<=": text("%(left)s is at most %(right)s"),
+    ">": text("%(left)s is more than %(right)s"),
+    ">=": text("%(left)s is at least %(right)s"),
+    "in": text("%(left)s is in %(right)s"),
+    "contains": text("%(left)s contains %(right)s"),
+    "starts_with": text("%(left)s starts with %(right)s"),
+    "ends_with": text("%(left)s ends with %(right)s"),
+    "matches": text("%(left)s matches %(right)s"),
+    "before": text("%(left)s is before %(right)s"),
+    "after": text("%(left)s is after %(right)s"),
+    "not_before": text("%(left)s is at or after %(right)s"),
+    "not_after": text("%(left)s is at or before %(right)s"),
+    "same_date": text("%(left)s is on the day of %(right)s"),
 }
-_AFTER = {"exists": "exists", "!!": "is set", "!": "is not set", "empty": "is empty"}
+_AFTER = {
+    "exists": text("%(value)s exists"),
+    "!!": text("%(value)s is set"),
+    "!": text("%(value)s is not set"),
+    "empty": text("%(value)s is empty"),
+}
+_CHANGES = {"created": text("created"), "updated": text("updated"), "deleted": text("deleted")}
 
 
 def describe_condition(rule: Any) -> str:
@@ -55,15 +66,16 @@ def describe_condition(rule: Any) -> str:
     if operator == "var":
         return str(arguments[0] if arguments else "").rpartition(".")[2] or "…"
     if operator in {"and", "or"}:
-        return f" {operator} ".join(_describe_part(argument) for argument in arguments)
+        return f" {_('and') if operator == 'and' else _('or')} ".join(map(_describe_part, arguments))
     if operator == "now":
-        return f"now {arguments[0]}" if arguments else "now"
+        return _("now %(offset)s") % {"offset": arguments[0]} if arguments else _("now")
     if operator == "!" and arguments and _describe_operator(arguments[0]) not in {"", "var"}:
-        return f"not ({describe_condition(arguments[0])})"
+        return _("not (%(condition)s)") % {"condition": describe_condition(arguments[0])}
     if operator in _AFTER and arguments:
-        return f"{describe_condition(arguments[0])} {_AFTER[operator]}"
+        return translated(_AFTER[operator]) % {"value": describe_condition(arguments[0])}
     if operator in _BETWEEN and len(arguments) == 2:
-        return f"{describe_condition(arguments[0])} {_BETWEEN[operator]} {describe_condition(arguments[1])}"
+        left, right = (describe_condition(argument) for argument in arguments)
+        return translated(_BETWEEN[operator]) % {"left": left, "right": right}
     return f"{operator}({', '.join(describe_condition(argument) for argument in arguments)})"
 
 
@@ -80,35 +92,38 @@ def describe_trigger(part: Trigger) -> tuple[str, str]:
     """(kind of trigger, details): `("Webhook", "github, issues")`."""
     match part:
         case WebhookTrigger():
-            return "Webhook", ", ".join(filter(None, [part.endpoint, part.event or "any event"]))
+            return _("Webhook"), ", ".join(filter(None, [part.endpoint, part.event or _("any event")]))
         case ScheduleTrigger():
-            return "Schedule", part.cron or f"every {part.every}"
+            return _("Schedule"), part.cron or _("every %(span)s") % {"span": part.every}
         case ModelTrigger():
-            return "Model change", f"{part.model} {' or '.join(part.on)}"
+            changes = ", ".join(translated(_CHANGES.get(change, change)) for change in part.on)
+            return _("Model change"), f"{part.model} {changes}"
         case ManualTrigger():
-            return "By hand", ", ".join(field.label or field.name for field in part.inputs) or "no inputs"
+            return _("Manual"), ", ".join(field.label or field.name for field in part.inputs) or _("no inputs")
         case EventTrigger():
-            return "Event", part.event
+            return _("Event"), part.event
         case RunTrigger():
-            return "Workflow ended", f"{part.workflow}, {part.on}"
+            return _("Workflow ended"), f"{part.workflow}, {state_word(part.on).lower()}"
 
 
 def _describe_value(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_describe_value(item) for item in value)
     if isinstance(value, bool):  # 0 and 1 are numbers
-        return "true" if value else "false"
-    return "nothing" if value is None else "{}" if isinstance(value, dict) else str(value)
+        return _("true") if value else _("false")
+    return _("nothing") if value is None else "{}" if isinstance(value, dict) else str(value)
 
 
 def describe_recipients(rule: NotificationRule) -> list[str]:
     """Recipients of a rule in words."""
     match rule.channel:
         case NotificationRule.Channel.SLACK:
-            return [f"Slack {rule.room} by {rule.connection}"]
+            return [
+                _("Slack %(channel)s through %(connection)s") % {"channel": rule.room, "connection": rule.connection}
+            ]
         case NotificationRule.Channel.WEBHOOK:
-            return [f"Webhook {urlsplit(rule.url).netloc}"]
-    return [*(["the owner"] if rule.to_owner else []), *map(str, rule.people.all()), *rule.addresses]
+            return [_("Webhook %(host)s") % {"host": urlsplit(rule.url).netloc}]
+    return [*([_("the owner")] if rule.to_owner else []), *map(str, rule.people.all()), *rule.addresses]
 
 
 def describe_run_condition(condition: RunCondition | None) -> str:
@@ -118,16 +133,19 @@ def describe_run_condition(condition: RunCondition | None) -> str:
     step, slot = condition.step, condition.slot
     label = step_label(step)
     if slot is None:
-        return f"{label} is on"
+        return _("%(step)s is on") % {"step": label}
     if isinstance(step, BranchStep):
-        return f"{label} took {slot.name or slot.key if slot.place.startswith('arms') else 'Otherwise'}"
+        route = slot.name or slot.key if slot.place.startswith("arms") else _("Otherwise")
+        return _("%(step)s ran %(route)s") % {"step": label, "route": route}
     if slot.key == TIMEOUT:
-        return f"{label} ran out of time"
+        return _("%(step)s timed out") % {"step": label}
     if isinstance(step, ApprovalStep):
-        return f"{label} gave {slot.name or slot.key}"
+        return _("%(step)s ended with %(outcome)s") % {"step": label, "outcome": slot.name or slot.key}
     if isinstance(step, TryStep) and slot.key == "steps":
-        return "it got that far" if condition.is_enclosing else f"{label} went well"
-    return f"{label} failed"
+        if condition.is_enclosing:
+            return _("the step was reached")
+        return _("%(step)s succeeded") % {"step": label}
+    return _("%(step)s failed") % {"step": label}
 
 
 def step_label(step: Step) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
 
 from automate_connectors.number_fields import NumberInput
 from automate_studio.ui.fields import FormFieldView, build_widget_field
@@ -48,7 +49,7 @@ def answer_widget(kind: str, choices: Iterable[tuple[str, str]], attrs: Mapping[
 def _form_field(document: Mapping[str, Any], values: Mapping[str, Any], errors: Mapping[str, str]) -> FormFieldView:
     name, label, kind = document["name"], field_label(document), document.get("kind", "text")
     required = document.get("required", False)
-    choices = [("", "Choose"), *((each, each) for each in document.get("choices", []))]
+    choices = [("", _("Choose")), *((each, each) for each in document.get("choices", []))]
     return build_widget_field(
         f"form-{name}",
         label,
@@ -56,5 +57,5 @@ def _form_field(document: Mapping[str, Any], values: Mapping[str, Any], errors: 
         values.get(name, ""),
         help=document.get("help", ""),
         error=f"{label} {errors[name]}." if name in errors else "",
-        mark="" if required or kind == "boolean" else "optional",
+        mark="" if required or kind == "boolean" else _("optional"),
     )

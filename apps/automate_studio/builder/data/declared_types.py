@@ -15,6 +15,7 @@ from automate_core.definition.document import ManualTrigger, ModelTrigger, RunTr
 from automate_core.definition.scope import ERROR_NAMES, EVENT_NAMES
 from automate_core.expressions.json_path import Path
 from automate_core.triggers.model_registry import watched_models
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 
 
@@ -26,12 +27,12 @@ class TypeOnly:
     words: str
 
 
-TEXT = TypeOnly("abc", "text")
-NUMBER = TypeOnly("123", "a number")
-YES_NO = TypeOnly("t/f", "true or false")
-LIST = TypeOnly("[ ]", "a list")
-MAPPING = TypeOnly("{ }", "a mapping")
-ANYTHING = TypeOnly("", "any value")
+TEXT = TypeOnly("abc", text("text"))
+NUMBER = TypeOnly("123", text("a number"))
+YES_NO = TypeOnly("t/f", text("true or false"))
+LIST = TypeOnly("[ ]", text("a list"))
+MAPPING = TypeOnly("{ }", text("a mapping"))
+ANYTHING = TypeOnly("", text("any value"))
 _KINDS = {
     FieldKind.NUMBER: NUMBER,
     FieldKind.INTEGER: NUMBER,

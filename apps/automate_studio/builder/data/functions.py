@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from automate_core.expressions.templating import reference
 from automate_core.expressions.templating.reference import Entry
+from automate_governance.texts import translated
 from automate_studio.ui.request_params import get_editable_workflow
 
 _APPLIED = re.compile(r"\|\s*(\w+(?:\((?:'[^']*'|\"[^\"]*\"|[^()'\"])*\))?)")
@@ -28,12 +29,12 @@ class FunctionEntry:
     @property
     def words(self) -> str:
         """Result in words, without the backticks of the reference."""
-        return self.entry.words.replace("`", "")
+        return translated(self.entry.words).replace("`", "")
 
     @property
     def search_text(self) -> str:
         """Text that a search matches after the name, in lower case."""
-        return f"{self.entry.words} {self.entry.about}".lower()
+        return f"{translated(self.entry.words)} {translated(self.entry.about)}".lower()
 
 
 @require_safe

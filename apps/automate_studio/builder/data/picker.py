@@ -11,15 +11,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
 from automate_core.definition.document import ActionStep, ForEachStep
 from automate_core.definition.scope import NameScope, scope_at
 from automate_core.definition.slots import walk
 from automate_core.expressions.json_path import ABSENT, Path
+from automate_governance.texts import translated
 from automate_studio.builder.data import declared_types
 from automate_studio.builder.data.declared_types import TypeOnly
+from automate_studio.builder.panel.setup import TRIGGERS
 from automate_studio.ui.describe import describe_run_condition, step_label
+from automate_studio.ui.formatting import format_count
 from automate_studio.ui.json import expressions
 from automate_studio.ui.json.expressions import one_line, path_expression, split_label, type_glyph
 from automate_studio.ui.json.tree import value_at
@@ -114,7 +120,7 @@ def picker_groups(state: DraftState, node: StepNode, data: PickerData) -> list[P
         group = PickerGroup(
             label=step_label(available.step),
             path=path,
-            note=f"only if {only_if}" if only_if else "",
+            note=_("only if %(condition)s") % {"condition": only_if} if only_if else "",
             number=numbers.get(available.step.key),
             only_if=only_if,
             open=is_open,
@@ -122,7 +128,7 @@ def picker_groups(state: DraftState, node: StepNode, data: PickerData) -> list[P
         found.append(with_rows(group, data) if is_open else group)
     lists = [loop for loop in scope.loops if isinstance(loop, ForEachStep)]
     if lists:
-        label = f"Current item of {step_label(lists[-1])}"
+        label = _("Current item of %(step)s") % {"step": step_label(lists[-1])}
         found.append(with_rows(PickerGroup(label=label, path=("item",), icon="repeat", open=True), data))
     return [*found, *(_group_of_names(*names, data) for names in _name_groups(state, scope) if names[2])]
 
@@ -130,7 +136,7 @@ def picker_groups(state: DraftState, node: StepNode, data: PickerData) -> list[P
 def _trigger_group(state: DraftState, data: PickerData) -> PickerGroup:
     triggers = state.parsed.definition.triggers
     kind = triggers[0].__struct_config__.tag if len(triggers) == 1 else ""
-    label = f"Trigger: {str(kind).replace('_', ' ')}" if kind else "Trigger"
+    label = _("Trigger: %(kind)s") % {"kind": translated(TRIGGERS[str(kind)])} if kind else _("Trigger")
     return with_rows(PickerGroup(label=label, path=("event", "payload"), icon="webhook", open=True), data)
 
 
@@ -140,14 +146,14 @@ def _name_groups(state: DraftState, scope: NameScope) -> Iterator[tuple[str, str
     steps = [step for _, step in walk(definition.steps)]
     saved = [step.save_as for step in steps if isinstance(step, ActionStep) and step.save_as]
     if "error" in scope.names:
-        yield "The error", "warning", [("error", name) for name in ("message", "code", "step", "details")]
-    yield "Variables", "tune", [("vars", name) for name in dict.fromkeys([*definition.vars, *saved])]
+        yield _("Error"), "warning", [("error", name) for name in ("message", "code", "step", "details")]
+    yield _("Variables"), "tune", [("vars", name) for name in dict.fromkeys([*definition.vars, *saved])]
     event: list[Path] = [("event", name) for name in ("headers", "type", "source", "id", "time")]
     index: list[Path] = [("index",)] if scope.loops else []
     waits = [step.key for step in steps if getattr(step, "callback", False)]
     run: list[Path] = [("run", "id"), ("run", "trace_id"), ("run", "workflow")]
-    yield "About the event", "info", event
-    yield "This run", "play_arrow", [*index, *run, *(("callbacks", key) for key in waits)]
+    yield _("Event details"), "info", event
+    yield _("This run"), "play_arrow", [*index, *run, *(("callbacks", key) for key in waits)]
 
 
 def _group_of_names(title: str, icon: str, paths: list[Path], data: PickerData) -> PickerGroup:
@@ -158,16 +164,16 @@ def _group_of_names(title: str, icon: str, paths: list[Path], data: PickerData) 
 def with_rows(group: PickerGroup, data: PickerData) -> PickerGroup:
     """The group with the rows of its first level."""
     value = data.at(group.path)
-    whole = picker_row("Everything", group.path, value, data, only_if=group.only_if)
+    whole = picker_row(_("All data"), group.path, value, data, only_if=group.only_if)
     if value is ABSENT or not isinstance(value, dict | list) or not value:
-        return replace(group, rows=(replace(whole, label="The value"),), hint=_type_hint(value))
+        return replace(group, rows=(replace(whole, label=_("Value")),), hint=_type_hint(value))
     return replace(
         group, rows=(*picker_level(group.path, data, only_if=group.only_if), replace(whole, is_expandable=False))
     )
 
 
 def _type_hint(value: Any) -> str:
-    return "No sample yet: nothing came by here." if value is ABSENT or isinstance(value, TypeOnly) else ""
+    return _("No sample yet.") if value is ABSENT or isinstance(value, TypeOnly) else ""
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
@@ -185,9 +191,9 @@ def picker_level(path: Path, data: PickerData, *, only_if: str = "", depth: int 
         picker_row(name, (*path, name), value[name], data, only_if=only_if, depth=depth) for name in names[:MAX_ROWS]
     ]
     if len(names) > MAX_ROWS:
-        rows.append(
-            PickerRow(label=f"{len(names) - MAX_ROWS:,} more: search for them", path=None, insert="", level=depth)
-        )
+        more = len(names) - MAX_ROWS
+        label = ngettext("%(count)s more. Search to find it.", "%(count)s more. Search to find them.", more)
+        rows.append(PickerRow(label=label % {"count": format_count(more)}, path=None, insert="", level=depth))
     return tuple(rows)
 
 
@@ -204,7 +210,7 @@ def picker_row(
         path=path,
         insert=f"{{{{ {expression} }}}}",
         glyph=typed.glyph if typed else type_glyph(value),
-        type_words=typed.words if typed else expressions.type_words(value),
+        type_words=translated(typed.words) if typed else expressions.type_words(value),
         value="" if typed else one_line(value),
         level=depth,
         is_optional=maybe,
@@ -222,17 +228,25 @@ def _list_rows(path: Path, value: list[Any], data: PickerData, only_if: str, dep
             label=label, path=None, insert=f"{{{{ {expression} }}}}", glyph="ƒ", value=shown, level=depth, action=act
         )
 
-    rows = [replace(picker_row("First item", (*path, 0), first, data, depth=depth), insert=f"{{{{ {name} | first }}}}")]
-    rows.append(made("How many", f"{name} | length", str(len(value))))
+    rows = [
+        replace(picker_row(_("First item"), (*path, 0), first, data, depth=depth), insert=f"{{{{ {name} | first }}}}")
+    ]
+    rows.append(made(_("Count"), f"{name} | length", str(len(value))))
     by = _identifying_field(first) if isinstance(first, dict) else ""
     if isinstance(first, dict) and by:
         of_each = [item.get(by, "") for item in value[:3] if isinstance(item, dict)]
-        rows.append(made(f"Each {by}, joined", f"{name} | join(', ', {json.dumps(by)})", _join_values(of_each)))
+        rows.append(
+            made(
+                _("All %(field)s values, joined") % {"field": by},
+                f"{name} | join(', ', {json.dumps(by)})",
+                _join_values(of_each),
+            )
+        )
         found = f"{name} | find({json.dumps(by)}, {json.dumps(first[by])})"
-        rows.append(made(f"The one where {by} is …", found, one_line(first[by], 20)))
+        rows.append(made(_("Item where %(field)s is …") % {"field": by}, found, one_line(first[by], 20)))
     elif not isinstance(first, dict | list):
-        rows.append(made("All, joined", f"{name} | join(', ')", _join_values(value[:3])))
-    rows.append(made("Each one: repeat this step", name, act="each"))
+        rows.append(made(_("All items, joined"), f"{name} | join(', ')", _join_values(value[:3])))
+    rows.append(made(_("Repeat this step for each item"), name, act="each"))
     return tuple(rows)
 
 

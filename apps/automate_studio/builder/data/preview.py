@@ -8,9 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from automate_core.expressions.json_path import ABSENT, Path, Scope, TemplateError, as_text, describe
 from automate_core.expressions.templating import compile_value
 from automate_core.expressions.templating.arithmetic import read_sum
+from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.data.declared_types import has_declared
 from automate_studio.ui.formatting import as_sentence
@@ -47,6 +50,7 @@ class Preview:
 
     pieces: list[PreviewPiece] = field(default_factory=list)
     type: str = ""
+    is_text: bool = False
     converted: str = ""
     error: str = ""
     hint: str = ""
@@ -72,7 +76,7 @@ def build_preview(
 
 def with_number_hint(found: Preview, text: str) -> Preview:
     """The preview with a hint when a number field renders a text."""
-    if found.sum_expression or found.type != "text":
+    if found.sum_expression or not found.is_text:
         return found
     whole = _WHOLE.fullmatch(text)
     return replace(
@@ -104,19 +108,20 @@ def _evaluate(
     except TemplateError as error:
         return Preview(error=_as_reason(str(error)))
     except ValueError:
-        return Preview(hint="What it comes to is shown as soon as the JSON can be read.")
+        return Preview(hint=_("Preview appears once the JSON is valid."))
     if isinstance(sample, WithheldSample):
-        return Preview(hint="What it comes to is not shown to you: that takes the permission to view payloads.")
+        return Preview(hint=_("You need the View payloads permission to see previews."))
     if sample is None:
         if template.paths:
-            return Preview(hint="There is no sample yet: what it comes to is shown as soon as an event has come in.")
+            return Preview(hint=_("No sample yet. Preview appears after the first event."))
         sample = Sample()
     try:
         found = template.render(sample.scope)
     except TemplateError as error:
         unseen = _first_missing_path(template.paths, sample.scope, shape or {})
         if unseen:
-            return Preview(hint=f"No sample yet for {describe(unseen)}. Run or test the workflow to see its value.")
+            hint = _("No sample yet for %(name)s. Run or test the workflow to see its value.")
+            return Preview(hint=hint % {"name": describe(unseen)})
         return Preview(error=_as_reason(str(error)), sample=sample)
     return _show_value(found, text, spec, sample)
 
@@ -135,6 +140,7 @@ def _is_documented(path: Path, scope: Scope, shape: Mapping[str, Any]) -> bool:
 
 def _as_reason(reason: str) -> str:
     """A reason with a full stop. Its first word may be a name, which keeps its case."""
+    reason = translated(reason)
     return reason if reason.endswith(("?", ".")) else f"{reason}."
 
 
@@ -153,12 +159,13 @@ def _parse_value(text: str, spec: FieldSpec | None) -> Any:
 
 def _show_value(value: Any, text: str, spec: FieldSpec | None, sample: Sample) -> Preview:
     if spec is not None and spec.sensitive:
-        return Preview(hint="This field is sensitive: its value is not shown.", type=expressions.type_words(value))
+        return Preview(hint=_("Sensitive values are not shown."), type=translated(expressions.type_words(value)))
     converted, error = "", ""
     if spec is not None:
         taken = spec.taken(value)
         if type(taken) is not type(value):
-            converted = f"{_type_and_value(value)} → {_type_and_value(taken)}, converted"
+            values = {"before": _type_and_value(value), "after": _type_and_value(taken)}
+            converted = _("%(before)s → %(after)s, converted") % values
         problem = spec.problem(taken)
         error = as_sentence(problem) if problem else ""
         value = taken
@@ -166,7 +173,8 @@ def _show_value(value: Any, text: str, spec: FieldSpec | None, sample: Sample) -
     whole = sum(len(piece.text) for piece in pieces)
     return Preview(
         pieces=_truncate_pieces(pieces),
-        type=expressions.type_words(value),
+        type=translated(expressions.type_words(value)),
+        is_text=isinstance(value, str),
         converted=converted,
         error=error,
         sample=sample,
@@ -175,10 +183,9 @@ def _show_value(value: Any, text: str, spec: FieldSpec | None, sample: Sample) -
 
 
 def _type_and_value(value: Any) -> str:
-    """`number 409.94`."""
-    text = (
-        f"{expressions.type_words(value).removeprefix('a ')} {escape_invisible(json.dumps(value, ensure_ascii=False))}"
-    )
+    """`a number 409.94`."""
+    words = translated(expressions.type_words(value))
+    text = f"{words} {escape_invisible(json.dumps(value, ensure_ascii=False))}"
     return text if len(text) <= expressions.MAX_SHOWN else f"{text[: expressions.MAX_SHOWN]}…"
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_core.authoring.drafts import commands
@@ -35,7 +36,7 @@ def run_as_sample(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         request,
         run_id,
         request.POST.get("step", ""),
-        "The builder shows run {run} as its sample: for you alone, until you change it.",
+        _("Run %(run)s is now your sample in the builder."),
     )
 
 
@@ -43,7 +44,7 @@ def run_as_sample(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 def test_on_run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """Open the builder's test of the whole draft on this run's event."""
     return _choose_run(
-        request, run_id, TEST, "A test of the draft now runs on the event of run {run}. Choose how to test."
+        request, run_id, TEST, _("Tests of the draft now use the event of run %(run)s. Choose a test mode.")
     )
 
 
@@ -57,7 +58,7 @@ def _choose_run(request: HttpRequest, run_id: uuid.UUID, panel: str, said: str) 
     except RefusedError as error:
         messages.error(request, as_sentence(str(error)))
         return HttpResponseSeeOther(change_url(run))
-    messages.success(request, said.format(run=short_id(run.pk)))
+    messages.success(request, said % {"run": short_id(run.pk)})
     step = panel if panel in {"", TEST} else _draft_path(state, panel)
     query = f"?{urlencode({'step': step}, safe='/~')}" if step else ""
     return HttpResponseSeeOther(f"{reverse('studio:builder', args=[run.workflow_id])}{query}")

@@ -12,17 +12,20 @@ from django.db import transaction
 from django.forms import BoundField
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from automate_connectors.number_fields import DecimalField, IntegerField
 from automate_core.models import Workflow
 from automate_governance.permissions import SITE, can
+from automate_governance.texts import translated
 from automate_llm import budgets, prices
 from automate_llm.budgets import Limit, Spending
 from automate_llm.models import LLMBudget, LLMUsage
+from automate_plugins import text
 from automate_studio.ui.request_params import current_person, get_editable_workflow
 
-PERIODS = {LLMBudget.Period.DAY: "Per day", LLMBudget.Period.MONTH: "Per month"}
+PERIODS = {LLMBudget.Period.DAY: text("Per day"), LLMBudget.Period.MONTH: text("Per month")}
 MOST_TOKENS = 2**63 - 1
 
 
@@ -32,11 +35,16 @@ class LimitsForm(forms.Form):
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         for period, name in PERIODS.items():
+            values = {"period": translated(name), "currency": prices.CURRENCY}
             self.fields[f"{period}_cost"] = DecimalField(
-                label=f"{name}: cost in {prices.CURRENCY}", required=False, min_value=0, max_digits=12, decimal_places=2
+                label=_("%(period)s: cost in %(currency)s") % values,
+                required=False,
+                min_value=0,
+                max_digits=12,
+                decimal_places=2,
             )
             self.fields[f"{period}_tokens"] = IntegerField(
-                label=f"{name}: tokens", required=False, min_value=0, max_value=MOST_TOKENS
+                label=_("%(period)s: tokens") % values, required=False, min_value=0, max_value=MOST_TOKENS
             )
 
     def limits(self) -> Iterator[tuple[LLMBudget.Period, Limit]]:
@@ -105,7 +113,7 @@ def _period_rows(workflow: Workflow, form: LimitsForm, *, with_site: bool) -> It
     for period, name in PERIODS.items():
         site = of_site.get(period)
         yield BudgetPeriodRow(
-            name=name,
+            name=translated(name),
             spent=budgets.get_spending(
                 own.get(period) or LLMBudget(workflow=workflow.slug, period=period), budgets.today()
             ),

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from django.utils.translation import gettext as _
+
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_governance.permissions import Person, User
+from automate_governance.texts import translated
 from automate_studio.builder.panel.forms import message_at
 from automate_studio.ui.condition_rows import (
     GROUPS,
@@ -137,10 +140,10 @@ def step_conditions(state: DraftState, node: StepNode, user: User, messages: Map
             lane["key"]: message_at(messages, f"{NAMED_SLOT_FIELDS[node.kind]}[{at}].when")
             for at, lane in enumerate(node.named_slots)
         }
-        about, label = "arm", "Taken when"
+        about, label = "arm", _("Run when")
     elif node.kind == "repeat":
         rules, faults = {"until": node.settings.get("until")}, {"until": message_at(messages, "until")}
-        about, label = "field", "Until"
+        about, label = "field", _("Until")
     else:
         return Conditions()
     sample = sample_for_step(state, node, cast(Person, user))
@@ -158,7 +161,7 @@ def trigger_conditions(
     sample = sample_for_trigger(state, node.key, cast(Person, user))
     about = {"trigger": node.key}
     view = _condition_view(
-        node.key, about, "Only when", node.filter, message_at(messages, "filter"), sample, needed=False
+        node.key, about, _("Only when"), node.filter, message_at(messages, "filter"), sample, needed=False
     )
     return Conditions({"filter": view}, _sample_names(samples.known_paths(state, None), sample))
 
@@ -184,7 +187,7 @@ def _condition_view(
     needed: bool,
 ) -> ConditionView:
     group = rows_from_rule(rule)
-    nothing = "Not said yet" if needed else "Always: every event passes"
+    nothing = _("No condition yet") if needed else _("No condition: every event matches")
     return ConditionView(
         rev_of=key,
         about=about,
@@ -215,15 +218,15 @@ def _group_view(group: ConditionGroup, name: str = "", number: int = 0, depth: i
 def evaluate_on_sample(rule: Any, sample: Sample | WithheldSample | None) -> ConditionResult:
     """Result of the rule on the sample, with the reason."""
     if isinstance(sample, WithheldSample):
-        return ConditionResult(
-            hint="What events carry is not shown to you: that takes the permission to view payloads."
-        )
+        return ConditionResult(hint=_("You need the View payloads permission to see the result."))
     if sample is None:
-        return ConditionResult(hint="No event has come in yet: what this comes to is shown here as soon as one has.")
+        return ConditionResult(hint=_("No event yet. The result appears after the first event."))
     try:
         explained = read_rule(rule).explain(sample.scope)
     except RuleError as error:
-        return ConditionResult(sample=sample, hint=as_sentence(f"this cannot be decided: {error}"))
+        return ConditionResult(
+            sample=sample, hint=_("Cannot evaluate the condition. %(problem)s") % {"problem": as_sentence(str(error))}
+        )
     return ConditionResult(sample=sample, line=explanation_lines(explained))
 
 
@@ -241,7 +244,7 @@ def condition_command(draft: Draft, path: str, post: Mapping[str, str], rev: int
     if "arm" in post:
         return {"do": "edit_condition", "rev": rev, "key": key, "arm": post["arm"], "when": rule}
     if key not in draft.steps or draft.steps[key].kind != "repeat":
-        raise RefusedError("there is no condition here")
+        raise RefusedError(_("This step has no condition."))
     fields = {"set": {"until": rule}} if rule is not None else {"unset": ["until"]}
     return {"do": "edit", "rev": rev, "key": key, **fields}
 
@@ -263,4 +266,4 @@ def _parse_json_rule(text: str) -> Any:
     try:
         return parse_json(text)
     except ValueError as error:
-        raise RefusedError(f"this is no JSON: {error}", "json") from error
+        raise RefusedError(_("Invalid JSON: %(problem)s") % {"problem": translated(str(error))}, "json") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from automate_core.webhooks.schemes.registry import SCHEMES
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel.forms import MISSING, FieldGroup
 
@@ -15,27 +16,27 @@ def _choice(name: str, label: str, *choices: tuple[str, str]) -> FieldSpec:
     return FieldSpec(name=name, label=label, kind=_K.CHOICE, choices=choices, default=choices[0][0], shown=True)
 
 
-_SPAN = "Seconds, or such as 15m or 2h 30m."
+_SPAN = text("In seconds, or for example 15m or 2h 30m.")
 FORM_COLUMNS = (
-    FieldSpec(name="name", label="Name", help="As expressions name it: lower case and underscores"),
-    FieldSpec(name="label", label="Label"),
+    FieldSpec(name="name", label=text("Name"), help=text("Used in expressions: lower case and underscores")),
+    FieldSpec(name="label", label=text("Label")),
     FieldSpec(
         name="kind",
-        label="Type",
+        label=text("Type"),
         kind=_K.CHOICE,
         default="text",
         choices=(
-            ("text", "Text"),
-            ("long_text", "Long text"),
-            ("number", "Number"),
-            ("boolean", "Yes or no"),
-            ("choice", "Choice"),
-            ("date", "Date"),
+            ("text", text("Text")),
+            ("long_text", text("Long text")),
+            ("number", text("Number")),
+            ("boolean", text("Yes or no")),
+            ("choice", text("Choice")),
+            ("date", text("Date")),
         ),
     ),
-    FieldSpec(name="choices", label="Choices", kind=_K.LIST, help="With commas between, for a choice"),
-    FieldSpec(name="required", label="Required", kind=_K.BOOLEAN, default=False),
-    FieldSpec(name="help", label="Help"),
+    FieldSpec(name="choices", label=text("Choices"), kind=_K.LIST, help=text("Separate with commas")),
+    FieldSpec(name="required", label=text("Required"), kind=_K.BOOLEAN, default=False),
+    FieldSpec(name="help", label=text("Help text")),
 )  #: the fields of a form that people fill in, edited as rows
 
 
@@ -57,14 +58,14 @@ def _on_error_value(parts: dict[str, Any]) -> Any:
 
 _ON_TIMEOUT = FieldGroup(
     name="on_timeout",
-    label="When that time is over",
+    label=text("If the deadline passes"),
     parts=(
         FieldSpec(
             name="then",
-            label="Then",
+            label=text("Then"),
             kind=_K.CHOICE,
             default="fail",
-            choices=(("fail", "The step fails"), ("steps", "Run steps in its place")),
+            choices=(("fail", text("Fail the step")), ("steps", text("Run other steps"))),
         ),
     ),
     parts_of=lambda value: {} if value is None else {"then": "steps"},
@@ -73,152 +74,195 @@ _ON_TIMEOUT = FieldGroup(
 
 _SIGNED = tuple((code, scheme.name) for code, scheme in SCHEMES.items() if scheme.signed)
 STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
-    "action": (FieldSpec(name="save_as", label="Keep the output as variable", help="vars.NAME in later steps."),),
-    "branch": (_choice("match", "Take", ("first", "The first route that fits"), ("all", "All routes that fit")),),
-    "parallel": (FieldSpec(name="limit", label="Tracks at once", kind=_K.INTEGER, default=10, shown=True),),
+    "action": (
+        FieldSpec(name="save_as", label=text("Save output as variable"), help=text("Later steps use it as vars.NAME.")),
+    ),
+    "branch": (
+        _choice(
+            "match", text("Run"), ("first", text("The first matching route")), ("all", text("All matching routes"))
+        ),
+    ),
+    "parallel": (
+        FieldSpec(name="limit", label=text("Maximum branches at once"), kind=_K.INTEGER, default=10, shown=True),
+    ),
     "for_each": (
-        FieldSpec(name="items", label="List", required=True, help="Such as {{ event.payload.items }}."),
-        FieldSpec(name="concurrency", label="Items at once", kind=_K.INTEGER, default=1, shown=True),
+        FieldSpec(name="items", label=text("List"), required=True, help=text("For example {{ event.payload.items }}.")),
+        FieldSpec(name="concurrency", label=text("Maximum items at once"), kind=_K.INTEGER, default=1, shown=True),
         _choice(
             "on_item_error",
-            "When an item fails",
-            ("stop", "Stop there"),
-            ("continue", "Go on, with nothing in its place"),
-            ("collect", "Go on, with its error in its place"),
+            text("If an item fails"),
+            ("stop", text("Stop the loop")),
+            ("continue", text("Continue and leave the item empty")),
+            ("collect", text("Continue and keep the error as the item")),
         ),
     ),
     "repeat": (
-        FieldSpec(name="until", label="Until", kind=_K.JSON, required=True, help="A rule."),
-        FieldSpec(name="maximum", label="At most so many times", kind=_K.INTEGER, required=True),
+        FieldSpec(name="until", label=text("Until"), kind=_K.JSON, required=True, help=text("A condition.")),
+        FieldSpec(name="maximum", label=text("Maximum repetitions"), kind=_K.INTEGER, required=True),
     ),
     "wait": (
-        FieldSpec(name="duration", label="For so long", help=_SPAN, shown=True),
-        FieldSpec(name="until", label="Until a time", kind=_K.DATETIME, help="By the workflow's clock.", shown=True),
-        FieldSpec(name="callback", label="For a callback", kind=_K.BOOLEAN, default=False, shown=True),
-        FieldSpec(name="timeout", label="Give up after", help=_SPAN),
+        FieldSpec(name="duration", label=text("For a duration"), help=_SPAN, shown=True),
+        FieldSpec(
+            name="until",
+            label=text("Until a date and time"),
+            kind=_K.DATETIME,
+            help=text("In the workflow's time zone."),
+            shown=True,
+        ),
+        FieldSpec(name="callback", label=text("For a callback"), kind=_K.BOOLEAN, default=False, shown=True),
+        FieldSpec(name="timeout", label=text("Timeout"), help=_SPAN),
         FieldSpec(
             name="scheme",
-            label="Callback is signed by",
+            label=text("Callback signature"),
             kind=_K.CHOICE,
             default="",
-            choices=(("", "No signature: the address is enough"), *_SIGNED),
-            help="The callback must carry the sender's signature as well.",
+            choices=(("", text("None: the URL is enough")), *_SIGNED),
+            help=text("The callback must also carry a valid signature."),
         ),
-        FieldSpec(name="secret", label="Signing secret", kind=_K.SECRET, help="A reference, such as database:stripe."),
+        FieldSpec(
+            name="secret",
+            label=text("Signing secret"),
+            kind=_K.SECRET,
+            help=text("A reference, for example database:stripe."),
+        ),
         FieldSpec(
             name="scheme_config",
-            label="Signature settings",
+            label=text("Signature settings"),
             kind=_K.MAPPING,
             literal=True,
-            help="For schemes with settings, such as header for HMAC.",
+            help=text("Only for schemes with settings, for example header for HMAC."),
         ),
         _ON_TIMEOUT,
     ),
     "approval": (
-        FieldSpec(name="assignees", label="People", kind=_K.LIST, options="people", shown=True),
-        FieldSpec(name="groups", label="Groups", kind=_K.LIST, options="groups", shown=True),
-        FieldSpec(name="message", label="Message", kind=_K.LONG_TEXT, shown=True),
-        FieldSpec(name="context", label="Facts", kind=_K.MAPPING, help="What they see of the run, by name."),
-        FieldSpec(name="form", label="Form", kind=_K.LIST, columns=FORM_COLUMNS, help="What they fill in as well."),
+        FieldSpec(name="assignees", label=text("People"), kind=_K.LIST, options="people", shown=True),
+        FieldSpec(name="groups", label=text("Groups"), kind=_K.LIST, options="groups", shown=True),
+        FieldSpec(name="message", label=text("Message"), kind=_K.LONG_TEXT, shown=True),
+        FieldSpec(name="context", label=text("Details"), kind=_K.MAPPING, help=text("Shown to the approver, by name.")),
+        FieldSpec(
+            name="form",
+            label=text("Form"),
+            kind=_K.LIST,
+            columns=FORM_COLUMNS,
+            help=text("Questions for the approver."),
+        ),
         FieldSpec(
             name="excluded",
-            label="May not decide",
+            label=text("Cannot approve"),
             kind=_K.LIST,
             options="people",
-            help="Such as who asks: {{ event.payload.employee }}.",
+            help=text("For example the requester: {{ event.payload.employee }}."),
         ),
-        FieldSpec(name="delegate", label="They may ask somebody else instead", kind=_K.BOOLEAN, default=False),
-        FieldSpec(name="timeout", label="Due after", required=True, help=_SPAN),
-        FieldSpec(name="remind_after", label="Remind after", help=_SPAN),
+        FieldSpec(name="delegate", label=text("Approvers can delegate"), kind=_K.BOOLEAN, default=False),
+        FieldSpec(name="timeout", label=text("Due after"), required=True, help=_SPAN),
+        FieldSpec(name="remind_after", label=text("Remind after"), help=_SPAN),
         _ON_TIMEOUT,
     ),
     "workflow": (
-        FieldSpec(name="workflow", label="Workflow", required=True, options="workflows", help="Its short name."),
-        FieldSpec(name="payload", label="Payload", kind=_K.MAPPING, shown=True),
-        FieldSpec(name="wait", label="Wait for its end", kind=_K.BOOLEAN, default=True, shown=True),
+        FieldSpec(
+            name="workflow",
+            label=text("Workflow"),
+            required=True,
+            options="workflows",
+            help=text("The workflow's slug."),
+        ),
+        FieldSpec(name="payload", label=text("Payload"), kind=_K.MAPPING, shown=True),
+        FieldSpec(name="wait", label=text("Wait until it ends"), kind=_K.BOOLEAN, default=True, shown=True),
     ),
     "try": (),
     "stop": (
-        _choice("outcome", "The run has", ("succeeded", "Succeeded"), ("failed", "Failed")),
-        FieldSpec(name="message", label="Message", kind=_K.LONG_TEXT, shown=True),
+        _choice("outcome", text("End the run as"), ("succeeded", text("Succeeded")), ("failed", text("Failed"))),
+        FieldSpec(name="message", label=text("Message"), kind=_K.LONG_TEXT, shown=True),
     ),
 }
 POLICY_FIELDS = (
     FieldGroup(
         name="retry",
-        label="Tries",
-        help="Half of each wait is random, so that what failed together does not come back together.",
+        label=text("Retries"),
+        help=text("Waits are randomised so failed runs do not all retry at once."),
         parts=(
-            FieldSpec(name="attempts", label="Tries in all", kind=_K.INTEGER, default=1),
-            FieldSpec(name="base", label="First wait, in seconds", kind=_K.NUMBER, default=2),
-            FieldSpec(name="factor", label="Each further wait, times", kind=_K.NUMBER, default=2),
-            FieldSpec(name="cap", label="No wait longer than, in seconds", kind=_K.NUMBER, default=900),
+            FieldSpec(name="attempts", label=text("Maximum attempts"), kind=_K.INTEGER, default=1),
+            FieldSpec(name="base", label=text("First wait (seconds)"), kind=_K.NUMBER, default=2),
+            FieldSpec(name="factor", label=text("Backoff factor"), kind=_K.NUMBER, default=2),
+            FieldSpec(name="cap", label=text("Longest wait (seconds)"), kind=_K.NUMBER, default=900),
         ),
     ),
-    FieldSpec(name="timeout", label="Seconds for each try", kind=_K.NUMBER),
+    FieldSpec(name="timeout", label=text("Timeout per attempt (seconds)"), kind=_K.NUMBER),
     FieldGroup(
         name="on_error",
-        label="When it failed for good",
+        label=text("After the last attempt fails"),
         parts=(
             FieldSpec(
                 name="then",
-                label="Then",
+                label=text("Then"),
                 kind=_K.CHOICE,
                 default="fail",
                 choices=(
-                    ("fail", "The run fails"),
-                    ("value", "Go on with this value"),
-                    ("steps", "Run steps in its place"),
+                    ("fail", text("Fail the run")),
+                    ("value", text("Continue with a value")),
+                    ("steps", text("Run other steps")),
                 ),
             ),
-            FieldSpec(name="value", label="Value", kind=_K.JSON, help="It becomes the step's output."),
+            FieldSpec(name="value", label=text("Value"), kind=_K.JSON, help=text("Becomes the step's output.")),
         ),
         parts_of=_failure_fields,
         whole=_on_error_value,
     ),
     FieldSpec(
         name="at_most_once",
-        label="Never repeat a try in doubt",
+        label=text("Do not retry when the outcome is unknown"),
         kind=_K.BOOLEAN,
         default=False,
-        help="When it is not known whether a try took effect, the step waits for a person.",
+        help=text("If an attempt may have taken effect, the step waits for a decision."),
     ),
 )
-NOTES = FieldSpec(name="notes", label="Notes", kind=_K.LONG_TEXT)
-NAME = FieldSpec(name="name", label="Name", shown=True)
+NOTES = FieldSpec(name="notes", label=text("Notes"), kind=_K.LONG_TEXT)
+NAME = FieldSpec(name="name", label=text("Name"), shown=True)
 SETTINGS_FIELDS = (
-    FieldSpec(name="name", label="Name", required=True),
-    FieldSpec(name="description", label="Description", kind=_K.LONG_TEXT),
-    FieldSpec(name="tags", label="Tags", kind=_K.LIST),
-    FieldSpec(name="timezone", label="Time zone", required=True, options="time_zones", help="Such as Europe/Berlin."),
-    FieldSpec(name="priority", label="Priority", kind=_K.INTEGER, default=0, help="-10 to 10; more is sooner."),
-    FieldSpec(name="vars", label="Variables", kind=_K.MAPPING),
+    FieldSpec(name="name", label=text("Name"), required=True),
+    FieldSpec(name="description", label=text("Description"), kind=_K.LONG_TEXT),
+    FieldSpec(name="tags", label=text("Tags"), kind=_K.LIST),
+    FieldSpec(
+        name="timezone",
+        label=text("Time zone"),
+        required=True,
+        options="time_zones",
+        help=text("For example Europe/Berlin."),
+    ),
+    FieldSpec(
+        name="priority", label=text("Priority"), kind=_K.INTEGER, default=0, help=text("-10 to 10. Higher runs first.")
+    ),
+    FieldSpec(name="vars", label=text("Variables"), kind=_K.MAPPING),
     FieldSpec(
         name="subject",
-        label="Subject line",
-        help="Names each run in lists, such as {{ event.payload.order.no }}. Leave empty to guess it from the event.",
+        label=text("Subject line"),
+        help=text(
+            "Names each run in lists, for example {{ event.payload.order.no }}. Leave empty to take it from the event."
+        ),
     ),
     FieldSpec(
         name="search_terms",
-        label="Search terms",
+        label=text("Search terms"),
         kind=_K.MAPPING,
-        help="Runs are found by these values, such as order_no = {{ event.payload.order.no }}. Up to 10.",
+        help=text("Make runs searchable by up to 10 values, for example order_no = {{ event.payload.order.no }}."),
     ),
     FieldGroup(
         name="concurrency",
-        label="Runs at once",
+        label=text("Concurrent runs"),
         parts=(
-            FieldSpec(name="limit", label="At most", kind=_K.INTEGER, help="Empty: as many as there are."),
-            FieldSpec(name="key", label="Of each", help="An expression, such as {{ event.payload.customer }}."),
+            FieldSpec(name="limit", label=text("Maximum"), kind=_K.INTEGER, help=text("Leave empty for no limit.")),
+            FieldSpec(
+                name="key", label=text("Per"), help=text("An expression, for example {{ event.payload.customer }}.")
+            ),
             FieldSpec(
                 name="policy",
-                label="A further one",
+                label=text("When the limit is reached"),
                 kind=_K.CHOICE,
                 default="queue",
                 choices=(
-                    ("queue", "Waits its turn"),
-                    ("skip", "Is not run"),
-                    ("cancel_older", "Takes the oldest one's place"),
+                    ("queue", text("Queue the run")),
+                    ("skip", text("Skip the run")),
+                    ("cancel_older", text("Replace the oldest run")),
                 ),
             ),
         ),
@@ -226,14 +270,14 @@ SETTINGS_FIELDS = (
     ),
     FieldGroup(
         name="retention",
-        label="Keep runs, in days",
-        help="0 keeps them for ever. Empty: as the site does. Counts once it is published.",
+        label=text("Retention of runs (days)"),
+        help=text("0 keeps runs forever. Leave empty for the site default. Applies after publishing."),
         parts=(
-            FieldSpec(name="succeeded", label="That succeeded", kind=_K.INTEGER),
-            FieldSpec(name="failed", label="That failed", kind=_K.INTEGER),
-            FieldSpec(name="cancelled", label="That were cancelled", kind=_K.INTEGER),
-            FieldSpec(name="tests", label="Tests of the draft", kind=_K.INTEGER),
+            FieldSpec(name="succeeded", label=text("Succeeded"), kind=_K.INTEGER),
+            FieldSpec(name="failed", label=text("Failed"), kind=_K.INTEGER),
+            FieldSpec(name="cancelled", label=text("Cancelled"), kind=_K.INTEGER),
+            FieldSpec(name="tests", label=text("Test runs"), kind=_K.INTEGER),
         ),
     ),
-    FieldSpec(name="run_as", label="Runs as", required=True, options="run_as", help="A user name."),
+    FieldSpec(name="run_as", label=text("Runs as"), required=True, options="run_as", help=text("A username.")),
 )

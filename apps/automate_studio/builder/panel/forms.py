@@ -10,8 +10,10 @@ from typing import Any
 
 from django.forms.utils import flatatt
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from automate_governance.texts import translated
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.texts import relabelled
 from automate_studio.builder.panel import schema_table
@@ -46,7 +48,7 @@ _RENDERED = {
     "items", "duration", "until", "remind_after", "assignees", "groups", "excluded", "message", "context", "payload",
     "inputs",
 }  # fmt: skip
-TYPES = (("text", "Text"), ("number", "Number"), ("boolean", "Yes or no"), ("json", "JSON"))
+TYPES = (("text", text("Text")), ("number", text("Number")), ("boolean", text("Yes or no")), ("json", "JSON"))
 
 
 class FreeInput(FieldSpec):
@@ -92,6 +94,7 @@ class FieldView:
     listed: tuple[str, ...] = ()
     placeholder: str = ""
     marks_missing: bool = True
+    choices_are_names: bool = False  #: of things, which are not translated
     is_live = True  #: what is wrong with it is told while it is edited
 
     @property
@@ -104,7 +107,7 @@ class FieldView:
         """What it is called; one that people added, by its name."""
         if self.extra:
             return self.spec.name
-        return self.spec.label or self.spec.name.replace("_", " ").capitalize()
+        return translated(self.spec.label) or self.spec.name.replace("_", " ").capitalize()
 
     @property
     def label_for(self) -> str:
@@ -115,7 +118,7 @@ class FieldView:
     def mark(self) -> str:
         """What stands behind the label; without it, a missing value is asked for below the field."""
         is_missing = self.marks_missing and self.message is not None and self.message.missing
-        return "required" if self.spec.required or is_missing else ""
+        return _("required") if self.spec.required or is_missing else ""
 
     @property
     def label_actions(self) -> str:
@@ -135,7 +138,7 @@ class FieldView:
     @property
     def help(self) -> str:
         """Help text shown while there is no message."""
-        return self.spec.help
+        return translated(self.spec.help)
 
     @property
     def template(self) -> str:
@@ -166,8 +169,11 @@ class FieldView:
     def choices(self) -> list[tuple[str, str]]:
         """Options, including the current value, and an empty one where the field is optional."""
         found = list(self.spec.choices)
+        if not self.choices_are_names:
+            found = [(value, translated(label)) for value, label in found]
         if self.text not in dict(found):
-            found.insert(0, (self.text, f"{self.text} (not offered)" if self.text else "Choose"))
+            unknown = _("%(value)s (not available)") % {"value": self.text} if self.text else _("Choose")
+            found.insert(0, (self.text, unknown))
         return found
 
     @cached_property
@@ -178,7 +184,7 @@ class FieldView:
     @property
     def types(self) -> tuple[tuple[str, str], ...]:
         """Types of an entry's value."""
-        return TYPES
+        return tuple((value, translated(label)) for value, label in TYPES)
 
     @property
     def new_row(self) -> ValueRow:
@@ -243,8 +249,8 @@ def build_field_view(
         return replace(drawn, alternative=_literal_view(found, spec.default))
     drawn = _literal_view(found, spec.default if value is MISSING else value)
     if found.takes_expression and drawn.widget not in _TYPE_OF_VALUE:
-        text = "" if drawn.rows or drawn.widget in {"check", "schema"} else drawn.text
-        return replace(drawn, alternative=replace(found, widget="expression", text=text))
+        written = "" if drawn.rows or drawn.widget in {"check", "schema"} else drawn.text
+        return replace(drawn, alternative=replace(found, widget="expression", text=written))
     return drawn
 
 
@@ -275,7 +281,7 @@ def with_label(text: str, name: str, label: str) -> str:
     if label and getattr(text, "values", {}).get("name") == name:
         return relabelled(text, name=translated(label))
     rest = text[len(name) :]
-    return f"{label}{rest}" if label and rest[:1] == " " and text.lower().startswith(name) else text
+    return f"{translated(label)}{rest}" if label and rest[:1] == " " and text.lower().startswith(name) else text
 
 
 def find_field(specs: Iterable[FieldSpec], name: str, prefix: str = "") -> FieldView | None:
@@ -293,7 +299,7 @@ def specs_with_choices(
 ) -> tuple[FieldSpec, ...]:
     """The specs, one of them with these choices."""
     return tuple(
-        replace(spec, kind=_K.CHOICE, choices=(("", "Choose"), *choices)) if spec.name == name else spec
+        replace(spec, kind=_K.CHOICE, choices=(("", _("Choose")), *choices)) if spec.name == name else spec
         for spec in specs
     )
 
@@ -301,7 +307,7 @@ def specs_with_choices(
 def build_cell(spec: FieldSpec, name: str, value: Any) -> FieldView:
     """A field of a record: a one-line control that shares its name with its column."""
     if spec.kind is _K.BOOLEAN:
-        spec = replace(spec, kind=_K.CHOICE, choices=(("", "No"), ("true", "Yes")))
+        spec = replace(spec, kind=_K.CHOICE, choices=(("", _("No")), ("true", _("Yes"))))
         return FieldView(spec=spec, name=f"{name}::{spec.name}", widget="choice", text="true" if value is True else "")
     if spec.kind is _K.LIST:
         text = ", ".join(value) if isinstance(value, list) else value or ""

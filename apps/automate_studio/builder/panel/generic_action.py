@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.registry import connectors
 from automate_core.authoring.drafts.values import StepNode
+from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.registry import PluginNotFoundError
 
@@ -30,7 +31,7 @@ def generic_field_specs(node: StepNode) -> Iterator[tuple[tuple[FieldSpec, ...],
         name="action",
         label=_("Action"),
         required=True,
-        help=_("Passed to the connector as it is. Its documentation lists the names."),
+        help=_("The name of an action, as the connector documents it."),
     )
     inputs = FieldSpec(
         name="inputs",
@@ -55,7 +56,7 @@ def complete_stored_action(node: StepNode, found: dict[str, Any], unset: list[st
 def generic_entry(adapter: ConnectorAdapter) -> tuple[str, str, str]:
     """(name in the palette, description, step name) of the connector's generic action."""
     name = _("%(connector)s: Any action") % {"connector": adapter.name}
-    description = adapter.description or _("Enter an action and its inputs as JSON")
+    description = translated(adapter.description) or _("Enter an action and its inputs as JSON")
     return name, description, _("Call %(connector)s") % {"connector": adapter.name}
 
 

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_connectors import field_options
@@ -56,10 +57,10 @@ def step_options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 
 def _option_spec(draft: Draft, path: str, field: str, person: Person) -> FieldSpec:
     """The field of that name, `inputs.where::field` for a column, if it has options. Raises Http404."""
-    name, _, column = field.partition("::")
+    name, _separator, column = field.partition("::")
     node = step_at(draft, path)
     if node is not None:
-        known = {f"{prefix}{spec.name}": spec for fields, _, prefix in step_field_specs(node) for spec in fields}
+        known = {f"{prefix}{spec.name}": spec for fields, _values, prefix in step_field_specs(node) for spec in fields}
     elif path == SETTINGS:
         known = {spec.name: spec for spec in builder_fields.SETTINGS_FIELDS}
     else:
@@ -75,7 +76,7 @@ def _option_spec(draft: Draft, path: str, field: str, person: Person) -> FieldSp
 def _connector_options(node: StepNode, spec: FieldSpec, person: Person) -> FieldOptions:
     """Options from the step's connector. Raises ConnectorError and NotPermittedError."""
     try:
-        adapter, _ = find_action(node.action)
+        adapter, _action = find_action(node.action)
     except LookupError as error:
         raise ConnectorError(str(error), code="not_installed") from error
     connection = None
@@ -83,7 +84,7 @@ def _connector_options(node: StepNode, spec: FieldSpec, person: Person) -> Field
         usable = permitted(person, "use", Connection.objects.filter(connector=adapter.code))
         connection = usable.filter(slug=node.connection).first()
         if connection is None:
-            raise ConnectorError("choose a connection first, one that you may use", code="no_connection")
+            raise ConnectorError(_("Choose a connection that you can use first."), code="no_connection")
     return field_options.list_field_options(adapter, connection, spec.options, node.inputs, person)
 
 

@@ -7,18 +7,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.utils.translation import gettext as _
 
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import KIND_LABELS, OWN_FIELDS, Draft, StepNode, ordered_triggers
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_governance.permissions import User
+from automate_governance.texts import translated
 from automate_studio.builder.panel import fields as builder_fields
 from automate_studio.builder.panel import steps
 from automate_studio.builder.panel.conditions import Conditions, ConditionView, step_conditions, trigger_conditions
 from automate_studio.builder.panel.forms import FieldView, build_field_views, concerns_field, message_at
 from automate_studio.builder.panel.problem_messages import form_messages, messages_by_field
-from automate_studio.builder.panel.setup import TriggerFormView
+from automate_studio.builder.panel.setup import TRIGGERS, TriggerFormView
 from automate_studio.builder.panel.steps import (
     SETTINGS,
     TEST,
@@ -122,7 +124,7 @@ def panel_at(state: DraftState, path: str, user: User, refused: Mapping[str, str
     if path == SETTINGS:
         return _settings_panel(state, refused or {})
     if path == TEST:
-        return Panel(path=TEST, title="Test run", subtitle="The whole workflow", rev=0)
+        return Panel(path=TEST, title=_("Test run"), subtitle=_("The whole workflow"), rev=0)
     node = step_at(state.draft, path)
     return _step_panel(state, node, user, refused or {}) if node else None
 
@@ -164,7 +166,7 @@ def _step_panel(state: DraftState, node: StepNode, user: User, refused: Mapping[
 def _panel_field(view: FieldView, extra: set[str]) -> FieldView:
     """A field of a step as its panel has it."""
     if view.name == "connection":
-        return replace(view, widget="connection")
+        return replace(view, widget="connection", choices_are_names=True)
     return replace(view, extra=view.name in extra)
 
 
@@ -174,12 +176,12 @@ def _has_field(name: str, fields: Iterable[FieldView]) -> bool:
 
 def _subtitle(node: StepNode) -> str:
     if node.kind != "action":
-        return KIND_LABELS[node.kind]
+        return translated(KIND_LABELS[node.kind])
     try:
         adapter, action = find_action(node.action)
     except LookupError:
-        return f"{node.action}, not installed"
-    return f"{adapter.name}, {(action.label or action.name).lower()}"
+        return _("%(action)s, not installed") % {"action": node.action}
+    return f"{adapter.name}: {translated(action.label) or action.name}"
 
 
 def _is_beside(name: str, node: StepNode) -> bool:
@@ -210,7 +212,7 @@ def _triggers_panel(state: DraftState, user: User, refused: Mapping[str, str]) -
         found.append(
             Panel(
                 path=node.key,
-                title=TRIGGERS[node.kind],
+                title=translated(TRIGGERS[node.kind]),
                 subtitle="",
                 rev=node.rev,
                 setup=setup,
@@ -221,22 +223,12 @@ def _triggers_panel(state: DraftState, user: User, refused: Mapping[str, str]) -
     none = [problem for problem in state.problems if problem.field == "triggers" and not problem.step]
     return Panel(
         path=START,
-        title="Triggers",
-        subtitle="What starts this workflow",
+        title=_("Triggers"),
+        subtitle=_("Start this workflow automatically"),
         rev=0,
         triggers=found,
         problems=form_messages(none, lambda name: False),
     )
-
-
-TRIGGERS = {
-    "webhook": "Webhook",
-    "schedule": "Schedule",
-    "model": "Model change",
-    "manual": "By hand",
-    "event": "Event of the site's code",
-    "run": "Another workflow ended",
-}
 
 
 def settings_values(draft: Draft) -> dict[str, Any]:
@@ -253,8 +245,8 @@ def _settings_panel(state: DraftState, refused: Mapping[str, str]) -> Panel:
     fields = build_field_views(builder_fields.SETTINGS_FIELDS, settings_values(state.draft), said)
     return Panel(
         path=SETTINGS,
-        title="Workflow",
-        subtitle="Name, time zone, variables",
+        title=_("Workflow settings"),
+        subtitle=_("Name, time zone, variables"),
         rev=state.workflow.settings_rev,
         fields=fields,
         problems=form_messages(mine, lambda name: _has_field(name, fields)),

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
+from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel import schema_table
 from automate_studio.builder.panel.forms import MISSING, ROWS, FieldGroup, FreeInput, build_field_view
@@ -39,7 +41,7 @@ def changed_fields(
         try:
             given = _parse_field(spec, name, posted, value)
         except ValueError as error:
-            errors[name] = f"Not saved: {error}."
+            errors[name] = _("Not saved: %(problem)s") % {"problem": f"{translated(str(error)).rstrip('.')}."}
             continue
         if given is MISSING:
             unset += [name] if value is not MISSING else []
@@ -84,7 +86,8 @@ def _parse_part(part: FieldSpec, name: str, posted: Mapping[str, list[str]], pre
     try:
         return _parse_field(part, name, posted, present)
     except ValueError as error:
-        raise ValueError(f"{(part.label or part.name).lower()}: {error}") from error
+        label = translated(part.label or part.name)
+        raise ValueError(_("%(field)s: %(problem)s") % {"field": label, "problem": translated(str(error))}) from error
 
 
 def _parse_rows(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> Any:
@@ -104,13 +107,15 @@ def _parse_entries(name: str, posted: Mapping[str, list[str]]) -> dict[str, Any]
         if not key.strip() and not text.strip():
             continue
         if not key.strip():
-            raise ValueError(f"row {number} needs a name")
+            raise ValueError(_("Row %(number)s needs a name.") % {"number": number})
         if key.strip() in found:
-            raise ValueError(f"the name {key.strip()!r} stands there twice")
+            raise ValueError(_("The name “%(name)s” appears twice.") % {"name": key.strip()})
         try:
             found[key.strip()] = parse_entry(kind, text)
         except ValueError as error:
-            raise ValueError(f"{key.strip()}: {error}") from error
+            raise ValueError(
+                _("%(field)s: %(problem)s") % {"field": key.strip(), "problem": translated(str(error))}
+            ) from error
     return found
 
 
@@ -123,11 +128,11 @@ def parse_entry(kind: str, text: str) -> Any:
         return parse_json(text) if plain else None
     if kind == "boolean":
         if plain.lower() not in _YES | _NO:
-            raise ValueError("write true or false, or an expression in {{ }}")
+            raise ValueError(_("Enter true, false or an expression in {{ }}."))
         return plain.lower() in _YES
     number = _parse_number(plain)
     if isinstance(number, str):
-        raise ValueError("write a number, such as 12 or 0.5, or an expression in {{ }}")
+        raise ValueError(_("Enter a number, for example 12 or 0.5, or an expression in {{ }}."))
     return number
 
 
@@ -144,7 +149,12 @@ def _parse_records(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) 
             try:
                 value = _parse_cell(column, text)
             except ValueError as error:
-                raise ValueError(f"row {number}, {column.label or column.name}: {error}") from error
+                values = {
+                    "number": number,
+                    "field": translated(column.label or column.name),
+                    "problem": translated(str(error)),
+                }
+                raise ValueError(_("Row %(number)s, %(field)s: %(problem)s") % values) from error
             if value is not MISSING and value != column.default:
                 record[column.name] = value
         found.append(record)
@@ -156,7 +166,7 @@ def _parse_schema(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -
     rest = parse_json(posted.get(name + schema_table.REST, ["{}"])[-1])
     found = _parse_records(spec, name, posted)
     if not isinstance(rest, dict):
-        raise ValueError("what the table does not show is not a mapping")
+        raise ValueError(_("The rest of the schema is not a mapping. Edit it as JSON."))
     return schema_from_records(found, rest) if found or rest else MISSING
 
 

@@ -6,9 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from django.utils.translation import gettext as _
+
 from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.builder.panel import setup, steps
 from automate_studio.builder.panel.conditions import condition_dom_id
 from automate_studio.builder.panel.fields import SETTINGS_FIELDS
@@ -21,9 +25,9 @@ from automate_studio.view_models.step_tree import START
 
 #: Where the form has other fields than the document: by the kind and the name there, the name here and its own words.
 _ELSEWHERE = {
-    ("schedule", ""): ("repeats", "choose when it starts"),
+    ("schedule", ""): ("repeats", text("Choose when the workflow starts")),
     ("schedule", "every"): ("number", ""),
-    ("wait", ""): ("duration", "choose one: for so long, until a time, or for a callback"),
+    ("wait", ""): ("duration", text("Choose one: for a duration, until a date and time, or for a callback")),
 }
 
 
@@ -84,7 +88,7 @@ def _form_field(problem: DraftProblem, kind: str) -> tuple[str, str]:
 
 
 def _problem_line(draft: Draft, problem: DraftProblem) -> ProblemLine:
-    path, whose, kind, label, at = steps.SETTINGS, "Workflow", "", "", ""
+    path, whose, kind, label, at = steps.SETTINGS, _("Workflow"), "", "", ""
     if problem.step:
         node = draft.steps[problem.step]
         path, whose, kind = path_of_step(draft, node.key), node.label, node.kind
@@ -94,7 +98,7 @@ def _problem_line(draft: Draft, problem: DraftProblem) -> ProblemLine:
         path, whose, kind = START, as_sentence(trigger.label, stop=""), trigger.kind
         label, at = _locate_in_trigger(trigger, _form_field(problem, kind)[0])
     elif problem.field == "tests":
-        path, whose = steps.TEST, "Tests"
+        path, whose = steps.TEST, _("Tests")
     elif problem.field == "triggers":
         path = START
     elif found := find_field(SETTINGS_FIELDS, problem.field):
@@ -106,7 +110,7 @@ def _problem_line(draft: Draft, problem: DraftProblem) -> ProblemLine:
         path=path,
         whose=whose,
         label=label,
-        reason=as_sentence(reason.removeprefix(f"{name} ") if label else reason, stop=""),
+        reason=as_sentence(translated(reason).removeprefix(f"{name} ") if label else reason, stop=""),
         text=as_sentence(with_label(reason, name, label)),
         at=at,
     )
@@ -123,8 +127,8 @@ def _locate_in_step(node: StepNode, name: str) -> tuple[str, str]:
     if lanes and name == lanes:
         return "", "arms"
     if node.kind == "repeat" and concerns_field(name, "until"):
-        return "Until", condition_dom_id(node.key, "until")
-    for specs, _, prefix in step_field_specs(node):
+        return _("Until"), condition_dom_id(node.key, "until")
+    for specs, _values, prefix in step_field_specs(node):
         if found := find_field(specs, name, prefix):
             return found.label, found.id
     return "", ""
@@ -133,7 +137,7 @@ def _locate_in_step(node: StepNode, name: str) -> tuple[str, str]:
 def _locate_in_trigger(node: TriggerNode, name: str) -> tuple[str, str]:
     """(label, element id) in a trigger's form."""
     if concerns_field(name, "filter"):
-        return "Only when", condition_dom_id(node.key, node.key)
+        return _("Only when"), condition_dom_id(node.key, node.key)
     known = setup.LABELS[node.kind]
     found = next((field for field in known if concerns_field(name, field)), "")
-    return (known[found], trigger_field_id(node, found)) if found else ("", f"trigger-{node.key}")
+    return (translated(known[found]), trigger_field_id(node, found)) if found else ("", f"trigger-{node.key}")

@@ -9,6 +9,10 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from django.utils.translation import gettext as _
+
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 
 LANGUAGE = "json-schema"  #: of a mapping that is edited so
@@ -26,28 +30,28 @@ _KINDS: dict[str, dict[str, Any]] = {
 }
 _K = FieldKind
 COLUMNS = (
-    FieldSpec(name="name", label="Name"),
+    FieldSpec(name="name", label=text("Name")),
     FieldSpec(
         name="kind",
-        label="Type",
+        label=text("Type"),
         kind=_K.CHOICE,
         default="text",
         choices=(
-            ("text", "Text"),
-            ("number", "Number"),
-            ("integer", "Whole number"),
-            ("boolean", "Yes or no"),
-            ("choice", "Choice"),
-            ("date", "Date"),
-            ("list", "List of texts"),
+            ("text", text("Text")),
+            ("number", text("Number")),
+            ("integer", text("Whole number")),
+            ("boolean", text("Yes or no")),
+            ("choice", text("Choice")),
+            ("date", text("Date")),
+            ("list", text("List of texts")),
             (_JSON, "JSON Schema"),
         ),
     ),
-    FieldSpec(name="required", label="Required", kind=_K.BOOLEAN, default=True),
-    FieldSpec(name="description", label="Description"),
-    FieldSpec(name="choices", label="Choices", kind=_K.LIST),
-    FieldSpec(name="schema", label="Schema", kind=_K.JSON),
-    FieldSpec(name="rest", label="Rest", kind=_K.JSON),
+    FieldSpec(name="required", label=text("Required"), kind=_K.BOOLEAN, default=True),
+    FieldSpec(name="description", label=text("Description")),
+    FieldSpec(name="choices", label=text("Choices"), kind=_K.LIST),
+    FieldSpec(name="schema", label=text("Schema"), kind=_K.JSON),
+    FieldSpec(name="rest", label=text("Rest"), kind=_K.JSON),
 )
 
 
@@ -92,13 +96,15 @@ def schema_from_records(rows: list[dict[str, Any]], rest: dict[str, Any]) -> dic
     for number, row in enumerate(rows, 1):
         name = str(row.get("name") or "").strip()
         if not name:
-            raise ValueError(f"row {number} needs a name")
+            raise ValueError(_("Row %(number)s needs a name.") % {"number": number})
         if name in properties:
-            raise ValueError(f"the name {name!r} stands there twice")
+            raise ValueError(_("The name “%(name)s” appears twice.") % {"name": name})
         try:
             properties[name] = _row_schema(row)
         except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
+            raise ValueError(
+                _("%(field)s: %(problem)s") % {"field": name, "problem": translated(str(error))}
+            ) from error
         required += [name] if row.get("required", True) else []
     made = {**rest, "type": "object", "properties": properties}
     return made | ({"required": required} if required else {})
@@ -156,13 +162,13 @@ def _row_schema(row: dict[str, Any]) -> Any:
     kind = row.get("kind", "text")
     if kind == _JSON:
         if not isinstance(row.get("schema"), dict | bool):
-            raise ValueError('write its JSON Schema, such as {"type": "object"}')
+            raise ValueError(_('Enter a JSON Schema, for example {"type": "object"}.'))
         return row["schema"]
     unseen = row.get("rest")
     keywords = unseen.get("keywords") if isinstance(unseen, dict) and unseen.get("kind") == kind else None
     made = {**_KINDS.get(kind, {}), **(keywords if isinstance(keywords, dict) else {})}
     if kind == "choice":
         if not row.get("choices"):
-            raise ValueError("write its choices, with commas between them")
+            raise ValueError(_("Enter the choices, separated by commas."))
         made["enum"] = row["choices"]
     return made | ({"description": row["description"]} if row.get("description") else {})

@@ -8,32 +8,42 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automate_core.authoring.drafts.values import TriggerNode
+from automate_plugins import text
 from automate_plugins.fields import FieldSpec
 from automate_studio.builder.panel.forms import FieldView, concerns_field
 
+#: Names of the kinds of triggers.
+TRIGGERS = {
+    "webhook": text("Webhook"),
+    "schedule": text("Schedule"),
+    "model": text("Model change"),
+    "manual": text("Manual"),
+    "event": text("Event from code"),
+    "run": text("Another workflow ends"),
+}
 #: What the fields of each kind are called.
 LABELS: dict[str, dict[str, str]] = {
-    "webhook": {"endpoint": "Address", "event": "Type of event"},
+    "webhook": {"endpoint": text("Endpoint"), "event": text("Event type")},
     "schedule": {
-        "repeats": "Repeats",
-        "number": "Every",
-        "unit": "Unit",
-        "days": "On",
-        "day": "On the",
-        "time": "At",
-        "cron": "Cron expression",
-        "timezone": "Time zone",
-        "missed": "Times missed while nothing ran",
+        "repeats": text("Repeats"),
+        "number": text("Every"),
+        "unit": text("Unit"),
+        "days": text("On"),
+        "day": text("On the"),
+        "time": text("At"),
+        "cron": text("Cron expression"),
+        "timezone": text("Time zone"),
+        "missed": text("Missed runs"),
     },
     "model": {
-        "model": "Model",
-        "on": "When one is",
-        "fields": "Only when one of these changed",
-        "own_changes": "Also by what this workflow changes itself",
+        "model": text("Model"),
+        "on": text("When a record is"),
+        "fields": text("Only when one of these fields changes"),
+        "own_changes": text("Also start on changes by this workflow"),
     },
-    "manual": {"inputs": "Asked for"},
-    "event": {"event": "Event"},
-    "run": {"workflow": "Workflow", "on": "When a run of it has"},
+    "manual": {"inputs": text("Inputs")},
+    "event": {"event": text("Event")},
+    "run": {"workflow": text("Workflow"), "on": text("When its run has")},
 }
 
 
@@ -83,10 +93,16 @@ def build_trigger_field(
     choices: Iterable[tuple[str, str]] = (),
     **options: Any,
 ) -> FieldView:
-    """A field with the trigger's value, unless `text` is given."""
+    """A field with the trigger's value, unless `text` is given; labels of `choices` are shown as they are."""
     value = options.pop("text", node.config.get(name, ""))
     spec = FieldSpec(name=name, label=LABELS[node.kind][name], help=help, choices=tuple(choices))
-    text = value if isinstance(value, str) else json.dumps(value)
     return FieldView(
-        spec=spec, name=name, widget=widget, text=text, id_prefix=f"t-{node.key}", marks_missing=False, **options
+        spec=spec,
+        name=name,
+        widget=widget,
+        text=value if isinstance(value, str) else json.dumps(value),
+        id_prefix=f"t-{node.key}",
+        marks_missing=False,
+        choices_are_names=True,
+        **options,
     )

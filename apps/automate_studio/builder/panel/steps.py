@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts.values import Draft, StepNode
 from automate_governance.permissions import User, permitted
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel import fields as builder_fields
 from automate_studio.builder.panel import generic_action
@@ -17,7 +20,7 @@ from automate_studio.builder.panel.generic_action import generic_field_specs
 
 TEST = "~test"  #: the path of the panel that tests the whole workflow
 SETTINGS = "~workflow"  #: the path of the workflow's own panel
-_CONNECTION = FieldSpec(name="connection", label="Connection", default="", shown=True)
+_CONNECTION = FieldSpec(name="connection", label=text("Connection"), default="", shown=True)
 
 
 def step_at(draft: Draft, path: str) -> StepNode | None:
@@ -79,7 +82,9 @@ def _connection_spec(node: StepNode, user: User) -> FieldSpec:
     usable = permitted(user, "use", Connection.objects.filter(connector=node.action.partition(".")[0]))
     choices = [(connection.slug, connection.name) for connection in usable]
     if node.connection and node.connection not in dict(choices):
-        choices.append((node.connection, f"{node.connection} (not yours to use)"))
+        choices.append(
+            (node.connection, _("%(connection)s (no permission to use it)") % {"connection": node.connection})
+        )
     return specs_with_choices([_CONNECTION], "connection", choices)[0]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from django.utils.translation import gettext as _
 
 from automate_core.authoring.test_runs import decisions, samples, workflow_part
 from automate_core.authoring.test_runs.decisions import TIMED_OUT, Decision
@@ -78,7 +79,7 @@ def _approval_choice(step: ApprovalStep, known: Any) -> ApprovalChoice:
 def _outcome_choices(step: ApprovalStep) -> list[tuple[str, str]]:
     return [
         *((lane.key, lane.name or title_of_key(lane.key)) for lane in step.outcomes),
-        (TIMED_OUT, "Deadline passes"),
+        (TIMED_OUT, _("Deadline passes")),
     ]
 
 
@@ -86,8 +87,9 @@ def _outcome_field(step: ApprovalStep, known: Any) -> FormFieldView:
     outcomes = _outcome_choices(step)
     present = str(known.get("outcome")) if isinstance(known, dict) else ""
     preset = dict(outcomes).get(present) or outcomes[0][1]
-    choices = [("", f"{preset}; a run for real asks the approvers"), *outcomes]
-    return build_widget_field(_field_id(step.key), "Outcome", answer_widget("choice", choices, _ATTRS))
+    default = _("%(outcome)s (a real run asks the approvers)") % {"outcome": preset}
+    choices = [("", default), *outcomes]
+    return build_widget_field(_field_id(step.key), _("Outcome"), answer_widget("choice", choices, _ATTRS))
 
 
 def _answer_field(step: ApprovalStep, document: Mapping[str, Any]) -> FormFieldView:
@@ -96,7 +98,8 @@ def _answer_field(step: ApprovalStep, document: Mapping[str, Any]) -> FormFieldV
     kind, choices, value = asked.kind, asked.choices, decisions.example_answer(asked)
     if kind == "boolean":
         kind, choices, value = "choice", _BOOLEANS, "yes"
-    widget = answer_widget(kind, [(each, each) for each in choices], _ATTRS)
+    words = {"yes": _("yes"), "no": _("no")} if asked.kind == "boolean" else {}
+    widget = answer_widget(kind, [(each, words.get(each, each)) for each in choices], _ATTRS)
     return build_widget_field(_field_id(step.key, asked.name), field_label(document), widget, value)
 
 

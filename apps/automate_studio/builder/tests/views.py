@@ -14,6 +14,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from automate_connectors.adapters.base import Effect as ActionEffect
@@ -32,7 +34,8 @@ from automate_core.definition.step_paths import items_of, key_of
 from automate_core.engine.test_options import Mode, TestedPart
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
 from automate_governance.permissions import NotPermittedError, Person, can
-from automate_governance.texts import error_message
+from automate_governance.texts import error_message, translated
+from automate_plugins import text
 from automate_studio.builder.panel.problem_messages import ProblemLine, problem_lines
 from automate_studio.builder.panel.steps import path_of_step
 from automate_studio.builder.tests.decisions import (
@@ -51,7 +54,7 @@ from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.run_values import effect_tree, error_details_tree, step_value_trees
 from automate_studio.view_models.step_tree import TestBadge
 
-MODES: dict[str, str] = {"preview": "Preview", "dry": "Dry run", "real": "For real"}
+MODES: dict[str, str] = {"preview": text("Preview"), "dry": text("Dry run"), "real": text("Real run")}
 _SCOPES = {"step", "to", "whole"}
 _EVENTS = 5
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -108,24 +111,24 @@ class TestResultView:
     @property
     def mode(self) -> str:
         """Kind of the shown test in words."""
-        return MODES[self.shown.terms["mode"]] if self.shown else ""
+        return translated(MODES[self.shown.terms["mode"]]) if self.shown else ""
 
     @property
     def title(self) -> str:
         """Outcome in two words."""
         if self.shown is None:
-            return "Not tested yet"
+            return _("Not tested yet")
         if self.changed and self.shown.has_ended:
-            return "Changed since test"
+            return _("Changed since test")
         state = self.shown.run.status if not self.key else self.shown.state
         known = {
-            "succeeded": "Previewed" if self.shown.terms["mode"] == "preview" else "Test passed",
-            "failed": "Test failed",
-            "skipped": "Not reached",
-            "waiting": "Waiting",
-            "cancelled": "Cancelled",
+            "succeeded": _("Previewed") if self.shown.terms["mode"] == "preview" else _("Test passed"),
+            "failed": _("Test failed"),
+            "skipped": _("Not reached"),
+            "waiting": _("Waiting"),
+            "cancelled": _("Cancelled"),
         }
-        return known.get(state, "Running")
+        return known.get(state, _("Running"))
 
     @property
     def state(self) -> str:
@@ -183,7 +186,7 @@ def change_kept(request: HttpRequest, pk: int) -> HttpResponse:
             case "delete":
                 start.delete_test(_get_test_run(workflow, request.POST.get("run")))
             case _:
-                raise NotTestableError("say what to do: pin, unpin, mock, unmock or delete")
+                raise NotTestableError(_("Choose pin, unpin, mock, unmock or delete."))
     except NotTestableError as error:
         return _error_response(request, workflow, key, error)
     return _result_response(request, _result_view(request, workflow, key, None))
@@ -196,12 +199,12 @@ def test_badges(workflow: Workflow, definition: Definition) -> dict[str, TestBad
     for key, last in results.latest_tests(workflow, definition).items():
         at = format_clock(timezone.localtime(last.at), now)
         if last.changed:
-            found[key] = TestBadge(kind="changed", text="Changed since test")
+            found[key] = TestBadge(kind="changed", text=_("Changed since test"))
         elif last.passed:
-            found[key] = TestBadge(kind="tested", text=f"Tested {at}")
+            found[key] = TestBadge(kind="tested", text=_("Tested %(time)s") % {"time": at})
         else:
-            found[key] = TestBadge(kind="failed", text=f"Test failed {at}")
-    return found | {key: TestBadge(kind="mocked", text="Mocked") for key in results.mocked_keys(workflow)}
+            found[key] = TestBadge(kind="failed", text=_("Test failed %(time)s") % {"time": at})
+    return found | {key: TestBadge(kind="mocked", text=_("Mocked")) for key in results.mocked_keys(workflow)}
 
 
 # --- starting ---------------------------------------------------------------------------------------------------------
@@ -232,14 +235,18 @@ def _start_test(request: HttpRequest, workflow: Workflow) -> HttpResponse:
 
 
 def _called_systems(definition: Definition) -> Iterator[str]:
-    """Systems that steps with effects call, such as `Tell: Email, send an email`."""
-    for _, step in walk(definition.steps):
+    """Systems that steps with effects call, such as `Tell (Email: Send an email)`."""
+    for _path, step in walk(definition.steps):
         if not isinstance(step, ActionStep) or step.disabled:
             continue
         adapter, action = find_action(step.action)
         if action.effect is not ActionEffect.PURE:
-            what = (action.label or action.name).lower()
-            yield f"{step.name or step_names.title_of_key(step.key)}: {adapter.name}, {what}"
+            values = {
+                "step": step.name or step_names.title_of_key(step.key),
+                "connector": adapter.name,
+                "action": translated(action.label) or action.name,
+            }
+            yield _("%(step)s (%(connector)s: %(action)s)") % values
 
 
 _FIELDS = ("mode", "scope", "step", "event", "payload")
@@ -249,12 +256,12 @@ def _test_request(request: HttpRequest, workflow: Workflow, key: str) -> Request
     """Requested test. Raises NotTestableError."""
     mode, scope = request.POST.get("mode", ""), request.POST.get("scope", "")
     if mode not in MODES or scope not in _SCOPES or (scope == "whole") != (not key):
-        raise NotTestableError("choose what to test: a step, up to a step or the whole, and how")
+        raise NotTestableError(_("Choose a test scope and a test mode."))
     event, text = request.POST.get("event", ""), request.POST.get("payload", "").strip()
     try:
         chosen = uuid.UUID(event) if event else None
     except ValueError as error:
-        raise NotTestableError("this is no event: choose one of the list") from error
+        raise NotTestableError(_("Unknown event. Choose one from the list.")) from error
     data = _parse_json(text) if text else msgspec.UNSET
     if not event and not text:
         chosen, data = _chosen_sample(workflow, current_person(request))
@@ -283,12 +290,12 @@ def _parse_json(text: str) -> Any:
     try:
         return parse_storable(text)
     except ValueError as error:
-        raise NotTestableError(f"this is no JSON: {error}") from error
+        raise NotTestableError(_("Invalid JSON: %(problem)s") % {"problem": translated(str(error))}) from error
 
 
 def _pin_result(workflow: Workflow, key: str, result: StepResult, request: HttpRequest) -> None:
     if result.step is None or result.step.status != "succeeded":
-        raise NotTestableError("only a result that ended well can be pinned")
+        raise NotTestableError(_("Only a successful result can be used as sample."))
     step, by = result.step, current_person(request)
     try:
         output = artifacts.read_value(step.output_file) if step.output_file else step.output
@@ -352,7 +359,7 @@ def _result_lines(workflow: Workflow, run: ExecutionRun) -> list[StepResultLine]
     ]
 
 
-_TITLES = {"created": "Would create", "changed": "Would change", "deleted": "Would delete"}
+_TITLES = {"created": text("Would create"), "changed": text("Would change"), "deleted": text("Would delete")}
 
 
 def _effect_views(shown: StepResult) -> Iterator[EffectView]:
@@ -366,15 +373,20 @@ def _effect_views(shown: StepResult) -> Iterator[EffectView]:
 def _effect_view(document: dict[str, Any]) -> EffectView:
     kind = document["kind"]
     if kind in {"call", "unknown"}:
-        where = f" through {document['connection']}" if document.get("connection") else ""
-        title = f"Would call {document['name']}{where}" if kind == "call" else document["name"]
+        title = document["name"]
+        if kind == "call" and document.get("connection"):
+            values = {"name": title, "connection": document["connection"]}
+            title = _("Would call %(name)s through %(connection)s") % values
+        elif kind == "call":
+            title = _("Would call %(name)s") % {"name": title}
         return EffectView(title=title, action=escape_invisible(document["summary"]), fields=[])
     if "count" in document:
-        return EffectView(
-            title=_TITLES[kind], action=f"{document['count']} rows of {document['model']}, by one statement", fields=[]
-        )
+        count, model = document["count"], document["model"]
+        rows_of = ngettext("%(count)s row of %(model)s", "%(count)s rows of %(model)s", count)
+        action = rows_of % {"count": count, "model": model}
+        return EffectView(title=translated(_TITLES[kind]), action=action, fields=[])
     fields = [(each["label"], _short_value(each["before"]), _short_value(each["after"])) for each in document["fields"]]
-    return EffectView(title=_TITLES[kind], action=f"{document['name']} {document['pk']}", fields=fields)
+    return EffectView(title=translated(_TITLES[kind]), action=f"{document['name']} {document['pk']}", fields=fields)
 
 
 def _short_value(value: Any) -> str:
@@ -399,7 +411,7 @@ def _result_response(request: HttpRequest, view: TestResultView, status: int = 2
         "badges": {
             key: (badge.kind, badge.icon, badge.text) for key, badge in test_badges(view.workflow, definition).items()
         },
-        "events": [("", "The sample chosen for this workflow"), *map(_event_choice, events)],
+        "events": [("", _("Sample chosen in the builder")), *map(_event_choice, events)],
         "approvals": approval_choices(view.workflow, definition, view.key) if view.may_see else [],
     }
     return TemplateResponse(request, "automate_studio/builder/test/result.html", context, status=status)

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Func, IntegerField
+from django.utils.translation import gettext as _
 
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
@@ -17,8 +18,9 @@ from automate_core.models import Event
 from automate_core.outbox import subjects
 from automate_governance import audit
 from automate_governance.permissions import Person
+from automate_governance.texts import translated
 from automate_studio.models import ChosenSample
-from automate_studio.ui.formatting import short_id, state_word
+from automate_studio.ui.formatting import format_count, short_id, state_word
 from automate_studio.ui.json.editor import parse_storable
 from automate_studio.ui.json.expressions import one_line
 from automate_studio.ui.json.visible import escape_invisible
@@ -81,7 +83,7 @@ def sample_options(state: DraftState, person: Person) -> SampleChoice:
         runs=[
             SampleOption(
                 value=f"run:{run.pk}",
-                label=f"Run {short_id(run.pk)}",
+                label=_("Run %(run)s") % {"run": short_id(run.pk)},
                 detail=", ".join(filter(None, (state_word(run.status), escape_invisible(run.subject)))),
                 at=run.created_at,
                 on=present == f"run:{run.pk}",
@@ -132,14 +134,14 @@ def _example_payload(state: DraftState, person: Person, chosen: ChosenSample) ->
 @transaction.atomic
 def choose_sample(state: DraftState, post: Mapping[str, str], *, by: Person) -> None:
     """Choose `newest`, `event:ID`, `run:ID` or `edited` with a `payload` as JSON. Raises RefusedError."""
-    what, _, which = post.get("choose", "").partition(":")
+    what, _separator, which = post.get("choose", "").partition(":")
     values: dict[str, Any] = {"event": None, "run": None, "edited": None}
     if what == EDITED:
         values["edited"] = _parse_payload(post.get("payload", ""))
     elif what in {"event", "run"}:
         values[what] = _visible_id(state, by, what, which)
     elif what != NEWEST:
-        raise RefusedError(f"there is no sample called {what[:100]!r}: choose one of the list")
+        raise RefusedError(_("Unknown sample. Choose one from the list."))
     ChosenSample.objects.update_or_create(workflow=state.workflow, person=by, defaults=values)
     if what == EDITED:
         audit.record(by, "sample.edited", state.workflow)
@@ -149,27 +151,27 @@ def _visible_id(state: DraftState, by: Person, what: str, which: str) -> uuid.UU
     try:
         pk = uuid.UUID(which)
     except ValueError:
-        raise RefusedError("this sample is not there any more: choose another one") from None
+        raise RefusedError(_("This sample was deleted. Choose another one.")) from None
     there = (
         trigger_events(readable_triggers(state, by), state.workflow).filter(pk=pk)
         if what == "event"
         else workflow_runs(state.workflow).filter(pk=pk)
     )
     if not there.exists():
-        raise RefusedError("this sample is not there any more: choose another one")
+        raise RefusedError(_("This sample was deleted. Choose another one."))
     return pk
 
 
 def _parse_payload(text: str) -> Any:
     """Payload of an edited sample. Raises RefusedError."""
     if len(text) > MAX_EDITED:
-        raise RefusedError(
-            f"an example has at most {MAX_EDITED:,} characters, and this one has {len(text):,}", "payload"
-        )
+        values = {"maximum": format_count(MAX_EDITED), "length": format_count(len(text))}
+        message = _("The payload has %(length)s characters. The maximum is %(maximum)s.")
+        raise RefusedError(message % values, "payload")
     try:
         found = parse_storable(text)
     except ValueError as error:
-        raise RefusedError(f"this is no JSON: {error}", "payload") from error
+        raise RefusedError(_("Invalid JSON: %(problem)s") % {"problem": translated(str(error))}, "payload") from error
     if found is None:
-        raise RefusedError("an example is a payload: write a value, such as {}", "payload")
+        raise RefusedError(_("Enter a JSON value, for example {}."), "payload")
     return found
