@@ -101,7 +101,7 @@ def test_with_nothing_installed_it_says_how_to_begin(sign_in, administrator, ins
     for registry in (connectors, backends, providers):
         installed(registry)
     page = Page(sign_in(administrator).get(reverse("studio:plugin_list")))
-    assert "No plug-ins are installed" in page.text and "manage.py automate_startplugin NAME" in page.text
+    assert "No plug-ins installed" in page.text and "manage.py automate_startplugin NAME" in page.text
 
 
 def test_it_takes_the_permission_to_administer(sign_in, stranger, administrator, owner):

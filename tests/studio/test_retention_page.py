@@ -53,19 +53,19 @@ def test_sizes_a_policy_that_is_tried_and_saved(
         "none is read whole"
     )
     policy = {row[0]: row[2:] for row in _cells(page, "policy")}
-    assert policy["Runs that succeeded"] == ["101", "0", "0"]
+    assert policy["Succeeded runs"] == ["101", "0", "0"]
     [row] = _cells(page, "by-workflow")
-    assert row[:3] == ["Flow", "failed for ever, tests 1 day", "101"] and row[-1] == "0"
+    assert row[:3] == ["Flow", "Failed: forever, Test runs: 1 day", "101"] and row[-1] == "0"
     assert ["Runs", "101"] in [row[:2] for row in _cells(page, "by-table")]
 
     tried = {"succeeded": "5", "failed": "0", "cancelled": "", "tests": "", "unmatched": "30"}
     page = browser.get(address, tried).content.decode()
-    assert {row[0]: row[2:] for row in _cells(page, "policy")}["Runs that succeeded"] == ["101", "50", "101"]
+    assert {row[0]: row[2:] for row in _cells(page, "policy")}["Succeeded runs"] == ["101", "50", "101"]
     assert "Nothing is saved yet" in page and not SitePolicy.objects.exists()
     bad = browser.post(address, tried | {"failed": "-3", "tests": "99999"})
     assert (
         bad.status_code == 422
-        and bad.content.decode().count("Give whole days") == 2
+        and bad.content.decode().count("Enter a whole number") == 2
         and 'value="-3"' in bad.content.decode()
     )
     assert sign_in(owner).post(address, tried).status_code == 403 and not SitePolicy.objects.exists()

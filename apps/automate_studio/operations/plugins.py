@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from automate_connectors.adapters.base import ConnectorAdapter
@@ -18,8 +20,10 @@ from automate_governance.permissions import SITE, can
 from automate_governance.redaction.redactor import redact
 from automate_governance.secrets.interfaces import SecretsBackend
 from automate_governance.secrets.resolver import backends
+from automate_governance.texts import translated
 from automate_llm.providers.base import LLMProvider
 from automate_llm.registry import providers
+from automate_plugins import text
 from automate_plugins.registry import Plugin, Registry
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.lists import KeysetPage, Tab
@@ -53,16 +57,17 @@ class _Kind:
 
 
 def _connector_look(name: str, adapter: ConnectorAdapter) -> tuple[str, str, int, str]:
-    actions = ", ".join(action.label or action.name for action in adapter.actions)
-    return adapter.name, adapter.icon, adapter.hue, actions or "Any action"
+    actions = ", ".join(translated(action.label) or action.name for action in adapter.actions)
+    return translated(adapter.name), adapter.icon, adapter.hue, actions or _("Any action")
 
 
 def _backend_look(name: str, backend: SecretsBackend) -> tuple[str, str, int, str]:
-    return name, "key", 85, f"References such as {name}:slack-token. {_first_line(backend)}".strip()
+    example = _("References such as %(reference)s.") % {"reference": f"{name}:slack-token"}
+    return name, "key", 85, f"{example} {_first_line(backend)}".strip()
 
 
 def _provider_look(name: str, provider: LLMProvider) -> tuple[str, str, int, str]:
-    return provider.name or name, "auto_awesome", 300, _first_line(provider) or "Language models"
+    return translated(provider.name) or name, "auto_awesome", 300, _first_line(provider) or _("Language models")
 
 
 def _first_line(plugin: object) -> str:
@@ -71,16 +76,16 @@ def _first_line(plugin: object) -> str:
 
 
 KINDS = {
-    "connectors": _Kind("Connector", connectors, _connector_look),
-    "secrets": _Kind("Secrets backend", backends, _backend_look),
-    "models": _Kind("Language model", providers, _provider_look),
+    "connectors": _Kind(text("Connector"), connectors, _connector_look),
+    "secrets": _Kind(text("Secrets backend"), backends, _backend_look),
+    "models": _Kind(text("Language model"), providers, _provider_look),
 }
 _TABS = {
-    "": "All",
-    "connectors": "Connectors",
-    "secrets": "Secrets backends",
-    "models": "Language models",
-    "broken": "Not loaded",
+    "": gettext_lazy("All"),
+    "connectors": gettext_lazy("Connectors"),
+    "secrets": gettext_lazy("Secrets backends"),
+    "models": gettext_lazy("Language models"),
+    "broken": gettext_lazy("Not loaded"),
 }
 
 
@@ -89,7 +94,9 @@ def plugin_list(request: HttpRequest) -> HttpResponse:
     """All plug-ins, for administrators."""
     if not can(request.user, "administer", SITE):
         raise PermissionDenied
-    return render_page(request, "automate_studio/operations/plugins.html", "Plug-ins", found=find_plugins(request.GET))
+    return render_page(
+        request, "automate_studio/operations/plugins.html", _("Plug-ins"), found=find_plugins(request.GET)
+    )
 
 
 def find_plugins(query: Mapping[str, Any]) -> KeysetPage:
@@ -101,7 +108,7 @@ def find_plugins(query: Mapping[str, Any]) -> KeysetPage:
     return KeysetPage(
         rows=sorted(rows, key=lambda row: (not row.error, not row.replaces, row.kind, row.title.lower())),
         tabs=[
-            Tab(name=name, url=f"?{urlencode({**kept, **({'show': key} if key else {})})}", active=key == tab)
+            Tab(name=str(name), url=f"?{urlencode({**kept, **({'show': key} if key else {})})}", active=key == tab)
             for key, name in _TABS.items()
         ],
         search=search,
@@ -123,20 +130,20 @@ def _plugin_row(kind: _Kind, plugin: Plugin[Any]) -> PluginRow:
     return PluginRow(
         name=plugin.name,
         title=title,
-        kind=kind.name,
+        kind=translated(kind.name),
         icon=icon,
         hue=hue,
         package=plugin.distribution,
         version=plugin.version,
         target=plugin.target,
         offers=offers,
-        error=redact(plugin.error),
+        error=redact(translated(plugin.error)),
         replaces=plugin.replaces,
     )
 
 
 def _is_in(row: PluginRow, tab: str) -> bool:
-    return bool(row.error) if tab == "broken" else not tab or row.kind == KINDS[tab].name
+    return bool(row.error) if tab == "broken" else not tab or row.kind == translated(KINDS[tab].name)
 
 
 def _search_text(row: PluginRow) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
 from automate_core.models import Pruning, SitePolicy, Workflow
@@ -16,6 +18,7 @@ from automate_core.operations.retention import forecast, policy, pruning
 from automate_core.operations.retention.describe import describe_counts
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
+from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import format_count
 from automate_studio.ui.request_params import clean_text, current_person, parse_number
@@ -25,11 +28,11 @@ SHOWN = 50  #: of the largest workflows
 PRUNINGS = 10
 
 TITLES = {
-    "succeeded": ("Runs that succeeded", "Succeeded"),
-    "failed": ("Runs that failed", "Failed"),
-    "cancelled": ("Runs that were cancelled", "Cancelled"),
-    "tests": ("Tests of drafts", "Tests"),
-    "unmatched": ("Events that started nothing", "Events"),
+    "succeeded": (gettext_lazy("Succeeded runs"), gettext_lazy("Succeeded")),
+    "failed": (gettext_lazy("Failed runs"), gettext_lazy("Failed")),
+    "cancelled": (gettext_lazy("Cancelled runs"), gettext_lazy("Cancelled")),
+    "tests": (gettext_lazy("Test runs"), gettext_lazy("Test runs")),
+    "unmatched": (gettext_lazy("Events that started no run"), gettext_lazy("Events")),
 }
 
 
@@ -78,7 +81,7 @@ def retention_page(request: HttpRequest) -> HttpResponse:
     days, errors = _parse_days(given) if is_given else (stored, {})
     if request.method == "POST" and is_given and not errors:
         policy.change_policy(days, by=current_person(request))
-        messages.success(request, "Saved. It counts from the next pruning on.")
+        messages.success(request, _("Saved. Applies from the next deletion."))
         return HttpResponseSeeOther(reverse("studio:retention"))
     texts = {kind: clean_text(given.get(kind)) if is_given else _days_field(stored[kind]) for kind in policy.KINDS}
     return _render_page(request, days, texts, errors, is_tried=is_given and not errors and days != stored)
@@ -98,13 +101,13 @@ def _render_page(
     return render_page(
         request,
         "automate_studio/operations/retention.html",
-        "Retention",
+        _("Retention"),
         status=422 if errors else 200,
         found=found,
         kinds=[
             RetentionKind(
                 name=name,
-                title=TITLES[name][0],
+                title=str(TITLES[name][0]),
                 given=texts[name],
                 usual=usual[name],
                 there=round(there),
@@ -117,7 +120,8 @@ def _render_page(
         workflows=_workflow_usage(found),
         further=max(len(found.workflows) - SHOWN, 0),
         prunings=[
-            PruningRow(pruning=each, summary=describe_counts(each.counts)) for each in pruning.latest_prunings(PRUNINGS)
+            PruningRow(pruning=each, summary=translated(describe_counts(each.counts)))
+            for each in pruning.latest_prunings(PRUNINGS)
         ],
         next_at=pruning.next_pruning_at(),
         is_tried=is_tried,
@@ -132,7 +136,10 @@ def _workflow_usage(found: forecast.Forecast) -> list[WorkflowUsage]:
     return [
         WorkflowUsage(
             workflow=known[each.workflow],
-            own=", ".join(f"{TITLES[kind][1].lower()} {_days_text(days)}" for kind, days in each.own.items()),
+            own=", ".join(
+                _("%(kind)s: %(days)s") % {"kind": TITLES[kind][1], "days": _days_text(days)}
+                for kind, days in each.own.items()
+            ),
             found=each,
             runs=round(each.runs),
             now=round(each.due()),
@@ -143,7 +150,7 @@ def _workflow_usage(found: forecast.Forecast) -> list[WorkflowUsage]:
 
 
 def _days_text(days: int) -> str:
-    return f"{days} day{'' if days == 1 else 's'}" if days else "for ever"
+    return ngettext("%(count)s day", "%(count)s days", days) % {"count": days} if days else _("forever")
 
 
 def _site_days() -> dict[str, int | None]:
@@ -160,7 +167,8 @@ def _parse_days(given: Any) -> tuple[dict[str, int | None], dict[str, str]]:
         text = clean_text(given.get(kind))
         number = parse_number(text)
         if text and (number is None or number > policy.MOST_DAYS):
-            errors[kind] = f"Give whole days, 0 to {format_count(policy.MOST_DAYS)}, or nothing."
+            said = _("Enter a whole number from 0 to %(most)s, or leave empty.")
+            errors[kind] = said % {"most": format_count(policy.MOST_DAYS)}
         days[kind] = number if not errors.get(kind) else None
     return days, errors
 

@@ -149,9 +149,9 @@ def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, dr
     assert prune() == "Let go of nothing."
     later(31)
     audited = AuditEntry.objects.count()
-    assert prune("--dry-run") == "Would let go of 2 runs, 2 step tries, 2 emptied events and 7 jobs."
+    assert prune("--dry-run") == "Would let go of 2 runs, 2 attempts, 2 event payloads and 7 jobs."
     before = ExecutionRun.objects.count()
-    assert prune() == "Let go of 2 runs, 2 step tries, 2 log lines, 2 emptied events and 7 jobs.", "one run is a test"
+    assert prune() == "Let go of 2 runs, 2 attempts, 2 log lines, 2 event payloads and 7 jobs.", "one run is a test"
     assert ExecutionRun.objects.count() == before - 2 and AuditEntry.objects.count() == audited + 1
     assert not WorkflowVersion.snapshots.filter(test__isnull=False).exists()
     there = set(ExecutionRun.objects.values_list("pk", flat=True))

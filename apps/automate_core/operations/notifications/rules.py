@@ -218,9 +218,15 @@ def _check_permission(by: Person, workflow: Workflow | None) -> None:
     if not may_manage(by, workflow):
         if workflow is None:
             raise NotPermittedError(
-                f"{by.get_username()} needs the Administer permission for notifications of the site"
+                text("%(person)s needs the Administer permission for site notifications.", person=by.get_username())
             )
-        raise NotPermittedError(f"{by.get_username()} needs the Change permission for notifications of {workflow}")
+        raise NotPermittedError(
+            text(
+                "%(person)s needs the Change permission for the workflow %(workflow)s.",
+                person=by.get_username(),
+                workflow=workflow.slug,
+            )
+        )
 
 
 def _lock_rule(rule: NotificationRule) -> NotificationRule:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from automate_core import database
 from automate_core.operations.retention.policy import RUN_STATES, Policy
+from automate_plugins import text
 
 AHEAD = 30  #: days that a forecast looks ahead
 SOON = 7  #: days of what goes next, and by which growth is measured
@@ -18,19 +19,19 @@ PAGES = 400  #: of a table, that a sample reads
 
 #: The tables that grow, with what people call their rows.
 TABLES = {
-    "automate_core_executionrun": "Runs",
-    "automate_core_steprun": "Step tries",
-    "automate_core_runlog": "Log lines",
-    "automate_core_wait": "Waits",
-    "automate_core_foreseeneffect": "Foreseen effects",
-    "automate_core_searchterm": "Search terms",
-    "automate_core_event": "Events",
-    "automate_core_outboxjob": "Jobs",
-    "automate_core_runcount": "Counts of runs",
-    "automate_core_runtime": "Durations of runs",
-    "automate_llm_llmusage": "Model calls",
-    "automate_core_refuseddeliveries": "Counts of refusals",
-    "automate_governance_auditentry": "Audit entries",
+    "automate_core_executionrun": text("Runs"),
+    "automate_core_steprun": text("Attempts"),
+    "automate_core_runlog": text("Log lines"),
+    "automate_core_wait": text("Waits"),
+    "automate_core_foreseeneffect": text("Predicted effects"),
+    "automate_core_searchterm": text("Search terms"),
+    "automate_core_event": text("Events"),
+    "automate_core_outboxjob": text("Jobs"),
+    "automate_core_runcount": text("Run counts"),
+    "automate_core_runtime": text("Run durations"),
+    "automate_llm_llmusage": text("Model calls"),
+    "automate_core_refuseddeliveries": text("Rejection counts"),
+    "automate_governance_auditentry": text("Audit entries"),
 }
 _RUNS, _STEPS, _EVENTS = "automate_core_executionrun", "automate_core_steprun", "automate_core_event"
 

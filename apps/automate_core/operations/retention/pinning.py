@@ -13,6 +13,7 @@ from automate_core.runs.control import ControlError
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
+from automate_plugins import text
 
 
 @transaction.atomic
@@ -29,12 +30,18 @@ def unpin_run(run: ExecutionRun, *, by: Person) -> ExecutionRun:
 
 def _set_pinned(run: ExecutionRun, by: Person, *, kept: bool) -> ExecutionRun:
     if not can(by, "run", run.workflow):
-        raise NotPermittedError(f"{by.get_username()} may not keep runs of the workflow {run.workflow.slug}")
+        raise NotPermittedError(
+            text(
+                "%(person)s needs the Run permission for the workflow %(workflow)s.",
+                person=by.get_username(),
+                workflow=run.workflow.slug,
+            )
+        )
     standing = ExecutionRun.objects.filter(pk=run.pk)
     if standing.filter(kept_at__isnull=kept).update(kept_at=AutomateNow() if kept else None):
         audit.record(by, "run.kept" if kept else "run.released", run, trace_id=run.trace_id)
     elif not standing.exists():
-        raise ControlError(f"run {run} was removed")
+        raise ControlError(text("Run %(run)s was deleted.", run=str(run)))
     return run
 
 

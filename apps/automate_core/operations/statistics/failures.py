@@ -23,6 +23,7 @@ from automate_core.runs import control
 from automate_core.states import RunStatus
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
+from automate_plugins import text
 
 MOST_AT_ONCE = 200  #: runs that are run again by one request
 
@@ -157,4 +158,10 @@ def _mark(group: FailureGroup, by: Person, verb: str, changes: dict[str, Any], *
 
 def _check(by: Person, group: FailureGroup) -> None:
     if not can(by, "run", group):
-        raise NotPermittedError(f"{by.get_username()} may not run the workflow {group.workflow.slug}")
+        raise NotPermittedError(
+            text(
+                "%(person)s needs the Run permission for the workflow %(workflow)s.",
+                person=by.get_username(),
+                workflow=group.workflow.slug,
+            )
+        )
