@@ -12,6 +12,8 @@ from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.admin import ModelAdmin
 
@@ -23,6 +25,8 @@ from automate_governance.permissions import SITE, User, can, holds_anywhere, per
 from automate_governance.reference_registry import describe_referrers
 from automate_governance.secrets.keyring import keyring
 from automate_governance.secrets.use import find_forbidden_references
+from automate_governance.texts import translated
+from automate_plugins import text
 
 
 class SecretUsingForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -86,7 +90,7 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
         with transaction.atomic():
             before = self.model._default_manager.filter(pk=obj.pk).first() if change else None
             super().save_model(request, obj, form, change)
-            verb = f"{self.opts.verbose_name}.{'changed' if change else 'created'}"
+            verb = f"{audit.kind_of(self.model)}.{'changed' if change else 'created'}"
             audit.record(request.user, verb, obj, changes=self.audited_changes(before or self.model(), obj))
 
     def audited_changes(self, before: models.Model, after: models.Model) -> dict[str, Any]:
@@ -96,13 +100,17 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Protect objects that others refer to, and list the referrers."""
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        in_use = [f"{obj} is used by {use}" for obj in objs for use in describe_referrers(obj)]
+        in_use = [
+            gettext("%(object)s is used by %(user)s") % {"object": obj, "user": use}
+            for obj in objs
+            for use in describe_referrers(obj)
+        ]
         return deleted, counts, lacking, [*protected, *in_use]
 
     def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
         """Delete and audit in one transaction."""
         with transaction.atomic():
-            audit.record(request.user, f"{self.opts.verbose_name}.deleted", obj)
+            audit.record(request.user, f"{audit.kind_of(self.model)}.deleted", obj)
             super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -127,11 +135,11 @@ class WriteOnlyTextarea(forms.Textarea):
 _MIN_LENGTH_TO_SHOW_ENDING = 20  # characters: of a longer value, the last four may be shown
 _READONLY_FIELDS = ("reference", "version", "protected_by", "last_used_at", "replaced_at")
 
-NEWEST, OLD, MISSING = "Newest key", "Older key", "Key missing"
+NEWEST, OLD, MISSING = text("Newest key"), text("Older key"), text("Key missing")
 _KEY_ADVICE = {
     NEWEST: "",
-    OLD: "manage.py automate_rotate_keys brings it under the newest one.",
-    MISSING: "Put that key back into AUTOMATE_SECRETS_KEYS, or replace the value.",
+    OLD: text("Run manage.py automate_rotate_keys to use the newest key."),
+    MISSING: text("Add that key to AUTOMATE_SECRETS_KEYS again, or enter a new value."),
 }
 
 
@@ -152,7 +160,8 @@ class StoredSecretForm(forms.ModelForm):  # type: ignore[type-arg]
     value = forms.CharField(
         widget=WriteOnlyTextarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false"}),
         strip=True,
-        help_text="Stored encrypted and never shown again.",
+        label=_("Value"),
+        help_text=_("Stored encrypted and never shown again."),
     )
 
     class Meta:
@@ -162,13 +171,13 @@ class StoredSecretForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
-            self.fields["value"].label = "New value"
-            self.fields["value"].help_text = "Takes the place of the present one, which is not shown."
+            self.fields["value"].label = _("New value")
+            self.fields["value"].help_text = _("Replaces the current value, which is never shown.")
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
         if self.errors and "value" in self.cleaned_data:
-            self.add_error("value", "The value was not saved and is never shown again: enter it again.")
+            self.add_error("value", _("The value was not saved. Enter it again."))
 
 
 def visible_secrets(user: User) -> QuerySet[StoredSecret]:
@@ -204,20 +213,22 @@ class StoredSecretAdmin(GovernedAdmin):
     def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return can(request.user, "audit", SITE) or super().has_view_permission(request, obj)
 
-    @admin.display(description="Protected by")
+    @admin.display(description=_("Encryption key"))
     def protected_by(self, secret: StoredSecret) -> str:
         """Describe the secret's key, and what to do when it is not the newest."""
         state = key_state(secret.key_id)
-        return f"{state}, {secret.key_id}. {_KEY_ADVICE[state]}".strip()
+        return f"{translated(state)}, {secret.key_id}. {translated(_KEY_ADVICE[state])}".strip()
 
-    @admin.display(description="Ends with")
+    @admin.display(description=_("Ends with"))
     def ends_with(self, secret: StoredSecret) -> str:
         """Return the last four characters of a long value, to tell secrets apart."""
         try:
             value = secret.reveal()
         except (ImproperlyConfigured, ValueError) as error:
-            return f"It cannot be opened: {error}."
-        return f"…{value[-4:]}" if len(value) > _MIN_LENGTH_TO_SHOW_ENDING else "Not shown: the value is short."
+            return gettext("Cannot be decrypted: %(error)s.") % {"error": translated(str(error))}
+        return (
+            f"…{value[-4:]}" if len(value) > _MIN_LENGTH_TO_SHOW_ENDING else gettext("Not shown: the value is short.")
+        )
 
     def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
         """Return the facts about the secret, then the field for a new value."""
@@ -263,12 +274,12 @@ class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
     date_hierarchy = "at"
     show_full_result_count = False
 
-    @admin.display(description="Person", ordering="actor")
+    @admin.display(description=_("Person"), ordering="actor")
     def who(self, entry: AuditEntry) -> str:
         """Return the person, and the source of the action where it is not a browser."""
         return entry.who
 
-    @admin.display(description="Kind", ordering="object_type")
+    @admin.display(description=_("Kind"), ordering="object_type")
     def kind(self, entry: AuditEntry) -> str:
         """Return the verbose name of the object's model."""
         try:
@@ -276,7 +287,7 @@ class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
         except (LookupError, ValueError):  # of an app that is gone
             return entry.object_type
 
-    @admin.display(description="Changes")
+    @admin.display(description=_("Changes"))
     def details(self, entry: AuditEntry) -> str:
         """Describe the changes in one line."""
         return "; ".join(

@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.signing import Signer
 from django.db import models
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.crypto import constant_time_compare
 
 from automate_governance.models import AuditEntry, AuditLink
@@ -20,6 +20,7 @@ from automate_governance.people import origin
 from automate_governance.redaction.redactor import redact, redact_text
 from automate_governance.redaction.token_patterns import is_secret_name
 from automate_governance.secrets.resolver import is_reference
+from automate_plugins import text
 
 _COLUMNS_ADDED_LATER = ("source", "system_user")  # columns that the texts of the first entries do not hold
 
@@ -58,6 +59,15 @@ def record(
         "system_user": current.system_user,
     }
     return AuditEntry.objects.create(**values, canonical=canonical_text(values))
+
+
+def kind_of(model: type[models.Model]) -> str:
+    """Return the first part of audit codes about a model, such as `webhook` of `webhook.created`.
+
+    It is the model's `audit_kind`, else its verbose name, and the same in every language.
+    """
+    with translation.override(None):
+        return str(getattr(model, "audit_kind", "") or model._meta.verbose_name)
 
 
 def differences(
@@ -131,14 +141,14 @@ def verify_export(text: bytes) -> Iterator[str]:
         summary = json.loads(line[0].removeprefix("#"))
         signature = summary.pop("signature")
     except (ValueError, AttributeError, IndexError, KeyError, UnicodeDecodeError):
-        yield "the last line is no signature"
+        yield text("the last line is not a signature")
         return
     if not constant_time_compare(signature, Signer(salt=EXPORT_SALT).signature(canonical_text(summary))):
-        yield "the signature is not this site's"
+        yield text("the signature was not made by this site")
     if hashlib.sha256(body + b"\n" if body else b"").hexdigest() != summary.get("sha256"):
-        yield "the entries are not those that were given out"
+        yield text("the entries differ from the exported ones")
     if summary.get("head") and not AuditLink.objects.filter(hash=summary["head"]).exists():
-        yield f"the head {summary['head']} is not in the chain: entries were removed since"
+        yield text("the head %(head)s is not in the chain: entries were removed", head=summary["head"])
 
 
 class VerificationTimeout(Exception):
@@ -162,22 +172,22 @@ def verify(*, head: str = "", seconds: float | None = None) -> Iterator[str]:
         found_head = found_head or link.hash == head
         previous = link
     for entry in AuditEntry.objects.filter(link=None).values_list("pk", flat=True):
-        yield f"entry {entry} has no link"
+        yield text("entry %(entry)s has no link", entry=str(entry))
     if not found_head:
-        yield f"the head {head} is not in the chain: entries at its end were removed"
+        yield text("the head %(head)s is not in the chain: entries at its end were removed", head=head)
 
 
 def _faults(link: AuditLink, previous: AuditLink | None) -> Iterator[str]:
     expected = previous.position + 1 if previous else 1
     if link.position != expected:
-        yield f"position {expected} is missing"
+        yield text("position %(position)s is missing", position=str(expected))
     if link.previous != (previous.hash if previous else ""):
-        yield f"position {link.position} does not follow its predecessor"
+        yield text("position %(position)s does not follow the previous one", position=str(link.position))
     if link.hash != hashlib.sha256((link.previous + link.entry.canonical).encode()).hexdigest():
-        yield f"position {link.position} was altered"
+        yield text("position %(position)s was altered", position=str(link.position))
     recorded = json.loads(link.entry.canonical)
     columns = {name: getattr(link.entry, name) for name in recorded}
     columns["at"] = link.entry.at.isoformat()
     added_since = (getattr(link.entry, name) for name in _COLUMNS_ADDED_LATER if name not in recorded)
     if canonical_text(columns) != link.entry.canonical or any(added_since):
-        yield f"entry {link.entry_id} does not say what was recorded"
+        yield text("entry %(entry)s was altered", entry=str(link.entry_id))

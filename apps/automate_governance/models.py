@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import connection, models
 from django.db.models.functions import Upper
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
@@ -205,11 +206,14 @@ class AuditEntry(models.Model):
 
     @property
     def who(self) -> str:
-        """Return the person, and the source where it is not a browser: "olga, by command line (deploy)"."""
+        """Return the person, and the source where it is not a browser: "olga via Command line (deploy)"."""
         if self.source in ("", Source.BROWSER):
             return self.actor
         as_whom = f" ({self.system_user})" if self.system_user else ""
-        return f"{self.actor}, by {Source(self.source).label.lower()}{as_whom}"
+        return _("%(person)s via %(source)s") % {
+            "person": self.actor,
+            "source": f"{Source(self.source).label}{as_whom}",
+        }
 
 
 class SignInCount(models.Model):

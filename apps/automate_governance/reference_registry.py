@@ -42,4 +42,4 @@ def find_referrers_of_each(objs: Iterable[models.Model]) -> dict[Any, list[Use]]
 
 
 def _describe(use: Use) -> str:
-    return use if isinstance(use, str) else f"the {use._meta.verbose_name} {use}"
+    return use if isinstance(use, str) else f"{use._meta.verbose_name} {use}"

@@ -19,15 +19,15 @@ _PRIVILEGE_FIELDS = frozenset({"is_superuser", "is_staff"})
 def exposure_risk(model: type[models.Model], read: Collection[str], write: Collection[str] = ()) -> str:
     """Return the risk of exposing those fields, as the rest of a sentence; empty when there is none."""
     if model._meta.app_label.startswith("automate_"):
-        return "is Automate's own: it holds what workflows may do, and what was done"
+        return "belongs to Automate: it stores permissions and history"
     if issubclass(model, AbstractBaseSession):
-        return "holds sessions: whoever reads one is signed in as that person"
+        return "stores sessions: a workflow that reads one can sign in as that person"
     if issubclass(model, _PERMISSION_MODELS) or _grants_permissions(model):
-        return "says what people may do"
+        return "defines permissions"
     if secret := sorted(name for name in {*read, *write} if is_secret_name(name)):
-        return f"holds secrets ({', '.join(secret)})"
+        return f"stores secrets ({', '.join(secret)})"
     if issubclass(model, get_user_model()) and (given := sorted(_PRIVILEGE_FIELDS & {*write})):
-        return f"lets workflows give people more power ({', '.join(given)})"
+        return f"lets workflows grant privileges ({', '.join(given)})"
     return ""
 
 

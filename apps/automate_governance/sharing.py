@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.db.models import Case, IntegerField, Q, QuerySet, When
+from django.utils.translation import gettext as _
 from guardian.shortcuts import assign_perm, remove_perm
 from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
@@ -86,9 +87,11 @@ def find_grantee(name: str) -> Grantee:
     person = people.active_people([name]).first()
     group = Group.objects.filter(name=name).first()
     if person is not None and group is not None:
-        raise SharingError(f"{name} is a person and a group: ask an administrator to rename one of them.")
+        raise SharingError(
+            _("%(name)s is both a person and a group. Ask an administrator to rename one of them.") % {"name": name}
+        )
     if person is None and group is None:
-        raise SharingError(f"There is no active person and no group called {name[:100]!r}.")
+        raise SharingError(_("No active person or group is called “%(name)s”.") % {"name": name[:100]})
     return person or group  # type: ignore[return-value]
 
 
@@ -98,7 +101,9 @@ def grant(obj: Governed, grantee: Grantee, verbs: Iterable[str], *, by: Person) 
     wanted = _check_verbs(obj, verbs)
     _check_may_share(obj, by)
     if lacking := [verb for verb in wanted if not can(by, verb, obj)]:
-        raise NotPermittedError(f"You may not {_join_verbs(lacking)} it, so you cannot grant that.")
+        raise NotPermittedError(
+            _("You can grant only your own permissions. You lack: %(permissions)s.") % _named(lacking)
+        )
     for verb in wanted:
         assign_perm(_permission(obj, verb), grantee, obj)
     _record(obj, "shared", grantee, wanted, by)
@@ -110,7 +115,9 @@ def revoke(obj: Governed, grantee: Grantee, verbs: Iterable[str], *, by: Person)
     wanted = _check_verbs(obj, verbs)
     _check_may_share(obj, by)
     if lacking := [verb for verb in wanted if verb not in revocable(by, obj)]:
-        raise NotPermittedError(f"You may not {_join_verbs(lacking)} it, so you cannot take that away.")
+        raise NotPermittedError(
+            _("You can revoke only your own permissions. You lack: %(permissions)s.") % _named(lacking)
+        )
     for verb in wanted:
         remove_perm(_permission(obj, verb), grantee, obj)
     _record(obj, "unshared", grantee, wanted, by)
@@ -217,9 +224,9 @@ class _Roles:
     def why(self, person: Person, verb: str) -> list[str]:
         """Return the reasons why a person holds the verb."""
         codename = f"{verb}_{self._model._meta.model_name}"
-        reasons = ["permission of their own"] if codename in self.own.get(person.pk, ()) else []
+        reasons = [_("own permission")] if codename in self.own.get(person.pk, ()) else []
         held = [group for group in self.groups.get(person.pk, ()) if codename in self.of_group.get(group, ())]
-        return reasons + sorted(f"role {self.names[group]}" for group in held)
+        return reasons + sorted(_("role %(group)s") % {"group": self.names[group]} for group in held)
 
     def lack(self, person: Person, verb: str) -> bool:
         """Return whether a grant of the verb gives the person nothing, for lack of a role."""
@@ -245,12 +252,16 @@ def _build_access(obj: Governed, person: Person, given: _Grants, roles: _Roles) 
     groups = sorted(roles.groups.get(person.pk, set()) & given.to_groups.keys(), key=given.names.__getitem__)
     for verb in verbs_of(type(obj)):
         codename = _permission(obj, verb)
-        reach = ["owner"] if person.pk == obj.owner_id else []
-        reach += ["shared with them"] if codename in given.to_people.get(person.pk, ()) else []
-        reach += [f"shared with the group {given.names[pk]}" for pk in groups if codename in given.to_groups[pk]]
+        reach = [_("owner")] if person.pk == obj.owner_id else []
+        reach += [_("shared with this person")] if codename in given.to_people.get(person.pk, ()) else []
+        reach += [
+            _("shared with group %(group)s") % {"group": given.names[pk]}
+            for pk in groups
+            if codename in given.to_groups[pk]
+        ]
         reasons = reach if roles.why(person, verb) else []
         reasons = reasons + roles.why(person, f"{verb}_any")
-        reasons += ["administrator of the site"] if person.is_superuser else []
+        reasons += [_("superuser")] if person.is_superuser else []
         if reasons:
             found.reasons[verb] = reasons
     return found
@@ -278,9 +289,12 @@ def _grant_rows(obj: Governed) -> tuple[tuple[int, QuerySet[Any], str], tuple[in
 def _check_verbs(obj: Governed, verbs: Iterable[str]) -> list[str]:
     wanted, there = list(dict.fromkeys(verbs)), verbs_of(type(obj))
     if not wanted:
-        raise SharingError("Choose what they may do.")
+        raise SharingError(_("Select at least one permission."))
     if unknown := [verb for verb in wanted if verb not in there]:
-        raise SharingError(f"There is no {unknown[0][:50]!r} here; there is {', '.join(there)}.")
+        raise SharingError(
+            _("Unknown permission “%(name)s”. Available: %(names)s.")
+            % {"name": unknown[0][:50], "names": ", ".join(there)}
+        )
     return wanted
 
 
@@ -288,13 +302,13 @@ def _check_may_share(obj: Governed, by: Person) -> None:
     """Check the permission, and lock the object so that grants on it are serial. Raises NotPermittedError."""
     rows = type(obj)._default_manager.filter(pk=obj.pk).select_for_update(of=("self",), no_key=True)
     if permitted(by, "share", rows).first() is None:
-        raise NotPermittedError(f"You may not share {obj}.")
+        raise NotPermittedError(_("You need the permission to share %(object)s.") % {"object": obj})
 
 
 def _record(obj: Governed, verb: str, grantee: Grantee, verbs: list[str], by: Person) -> None:
     kind = "group" if isinstance(grantee, Group) else "user"
     name = grantee.name if isinstance(grantee, Group) else grantee.get_username()
-    audit.record(by, f"{obj._meta.verbose_name}.{verb}", obj, changes={"with": f"{kind} {name}", "verbs": verbs})
+    audit.record(by, f"{audit.kind_of(type(obj))}.{verb}", obj, changes={"with": f"{kind} {name}", "verbs": verbs})
 
 
 def _permission(obj: Governed, verb: str) -> str:
@@ -305,5 +319,5 @@ def _verb(codename: str, model: type[Governed]) -> str:
     return codename.removesuffix(f"_{model._meta.model_name}")
 
 
-def _join_verbs(verbs: list[str]) -> str:
-    return " and ".join(verb.replace("_", " ") for verb in verbs)
+def _named(verbs: list[str]) -> dict[str, str]:
+    return {"permissions": ", ".join(verb.replace("_", " ") for verb in verbs)}

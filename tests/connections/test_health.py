@@ -45,7 +45,7 @@ def test_a_test_makes_a_real_call_and_is_audited(probe, probed, sign_in, owner):
 def test_a_test_that_fails_says_why_in_one_line(probe, probed, sign_in, owner, error, words):
     probe.answers = [error]
     content = press_test(sign_in(owner), probed).content.decode()
-    assert "Does not work" in content and words in content and "canary" not in content
+    assert "Test failed." in content and words in content and "canary" not in content
     probed.refresh_from_db()
     assert probed.health == "failing" and "canary" not in probed.health_note
 
@@ -162,7 +162,7 @@ def test_the_page_shows_where_it_is_used_to_those_who_may_know(probe, probed, pu
     assert link in sign_in(owner).get(url).content.decode()
     assign_perm("view_connection", colleague, probed)
     page = sign_in(colleague).get(url).content.decode()
-    assert link not in page and "1 more that you may not see" in page
+    assert link not in page and "1 more that you cannot view" in page
 
 
 def test_a_connector_without_a_test_lets_what_waits_try(owner, sign_in):

@@ -160,7 +160,7 @@ def test_a_change_is_tested_with_the_stored_secret(probe, probed, sign_in, owner
 def test_deleting_says_what_is_in_use(probe, probed, publish, sign_in, owner, colleague):
     url = reverse("admin:automate_connectors_connection_delete", args=[probed.pk])
     client = sign_in(owner)
-    assert "Nothing uses this connection" in words(client.get(url, headers=HTMX))
+    assert "Probe is not used" in words(client.get(url, headers=HTMX))
     made = publish(CALL)
     asked = client.get(url, headers=HTMX)
     assert (
@@ -172,7 +172,7 @@ def test_deleting_says_what_is_in_use(probe, probed, publish, sign_in, owner, co
     for verb in ("view", "delete"):
         assign_perm(f"{verb}_connection", colleague, probed)
     theirs = words(sign_in(colleague).get(url))
-    assert made.name not in theirs and "1 more that you may not see" in theirs
+    assert made.name not in theirs and "1 more that you cannot view" in theirs
     made.steps.all().delete()
     made.published = None
     made.save()

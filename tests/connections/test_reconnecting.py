@@ -39,7 +39,7 @@ def test_it_waits_and_goes_on_after_a_good_test(probe, probed, publish, run, dra
     probed.refresh_from_db()
     assert (probed.health, probed.health_note) == ("reconnect", "the token was withdrawn")
 
-    assert b"Works" in press_test(sign_in(owner), probed).content
+    assert b"Test passed." in press_test(sign_in(owner), probed).content
     wait.refresh_from_db()
     assert (wait.status, wait.outcome) == ("resolved", {"outcome": "reconnected"})
     settle(drain)
@@ -77,7 +77,7 @@ def test_a_failed_test_leaves_them_waiting(probe, probed, publish, run, sign_in,
     publish(ONE)
     probe.answers = [reconnect(), RuntimeError("no route")]
     run()
-    assert b"Does not work" in press_test(sign_in(owner), probed).content
+    assert b"Test failed." in press_test(sign_in(owner), probed).content
     probed.refresh_from_db()
     assert probed.health == "reconnect" and Wait.objects.get().status == "open"
 

@@ -198,7 +198,7 @@ def test_the_page_ends_the_overlap_for_those_who_may_change_it(endpoint, owner, 
     assert sign_in(colleague).post(end).status_code == 403 and WebhookEndpoint.objects.get().has_old_secret
     assert end in sign_in(owner).get(page).content.decode()
     told = sign_in(owner).post(end, follow=True).content.decode()
-    assert "The previous secret is rejected from now on" in told and end not in told
+    assert "The previous secret is now rejected" in told and end not in told
     assert deliver(secret=SECRET).status_code == 401
     assert not Event.objects.exists()
 

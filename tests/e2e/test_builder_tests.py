@@ -74,7 +74,7 @@ def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, 
     wait_for(lambda: set(ExecutionRun.objects.values_list("cause", flat=True)) == {"test"})
 
     page.locator("#card-look").click()
-    expect(page.get_by_label("Search in the output")).to_be_visible()
+    expect(page.get_by_label("Search in Output")).to_be_visible()
     page.evaluate("new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))")
     expect(page.locator("#card-look")).to_be_focused()
     page.keyboard.press("Delete")

@@ -33,7 +33,7 @@ def test_the_result_of_a_test_comes_into_the_page(signed_in, site, connection, f
     page.goto(f"{site}/admin/automate_connectors/connection/{connection.pk}/change/")
     page.locator("#id_name").fill("Typed and not saved")
     page.get_by_role("button", name="Test", exact=True).click()
-    expect(page.locator("#connection-health .da-trial")).to_contain_text("Does not work")
+    expect(page.locator("#connection-health .da-trial")).to_contain_text("Test failed.")
     expect(page.locator("#connection-health")).to_contain_text("Failing")
     expect(page.locator("#id_name")).to_have_value("Typed and not saved")
     assert faults(page) == []

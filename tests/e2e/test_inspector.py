@@ -45,7 +45,7 @@ def test_a_run_is_looked_through_and_run_again_by_keys(workflow, sink, deliver, 
     if '"e-mail"' not in focused.inner_text():
         keys.press("ArrowDown")
     expect(focused).to_contain_text('"e-mail": "a@example.com"')
-    page.locator("#tab-output").get_by_role("button", name="Copy the expression").press("Enter")
+    page.locator("#tab-output").get_by_role("button", name="Copy expression").press("Enter")
     wait_for(lambda: clipboard() == '{{ steps.order.output.customer["e-mail"] }}')
     focused_row = tree.locator("[role=treeitem].current")
     focused_row.focus()

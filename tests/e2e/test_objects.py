@@ -171,7 +171,7 @@ def test_a_webhook_is_created_and_its_secret_shown_once(things, signed_in, site,
     form.get_by_role("button", name="Save").click()
     expect(page.get_by_role("button", name="Copy the secret")).to_be_visible(timeout=30_000)
     shot(page, "webhook-made-light-1440")
-    page.get_by_role("link", name="Open the webhook").click()
+    page.get_by_role("link", name="Open webhook").click()
     expect(page.locator("#url-webhook")).to_be_visible(timeout=30_000)
     expect(page.get_by_role("button", name="Copy the secret")).to_have_count(0)
     assert WebhookEndpoint.objects.get(slug="orders").secret == "database:hook-orders"

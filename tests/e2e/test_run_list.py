@@ -107,13 +107,13 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
 
     page.get_by_role("link", name="Clear").click()
     expect(page.get_by_role("link", name="Clear")).to_have_count(0)
-    page.get_by_role("button", name="More about run").nth(1).click()  # one run, by its own menu
+    page.get_by_role("button", name="Actions for run").nth(1).click()  # one run, by its own menu
     shot(page, "runs-menu")
     expect(page.get_by_role("menuitem").and_(page.locator(":focus"))).to_have_count(1)  # entered at its first item
     page.keyboard.press("End")
     expect(page.get_by_role("menuitem", name="Copy trace id")).to_be_focused()
     page.keyboard.press("Escape")
-    more = page.get_by_role("button", name="More about run").nth(1)
+    more = page.get_by_role("button", name="Actions for run").nth(1)
     expect(more).to_be_focused()
     more.press("Enter")
     page.get_by_role("menuitem", name="Re-run from start").click()

@@ -43,15 +43,15 @@ def test_a_command_says_whom_it_was_done_as_and_by_which_user_of_the_system(plai
     call_command("automate_workflow", "pause", "plain", user="owner")
     user = origin.current_origin().system_user
     assert user and user != "mallory"
-    assert _last() == (f"owner, by command line ({user})", "command", "")
+    assert _last() == (f"owner via Command line ({user})", "command", "")
 
 
 def test_what_a_worker_does_for_a_person(owner):
     with origin.process_origin(origin.Source.WORKER):
         audit.record(owner, "thing.done", owner)
-    assert _last() == ("owner, by worker", "worker", "")
+    assert _last() == ("owner via Worker", "worker", "")
     audit.record(owner, "thing.done", owner)
-    assert _last() == ("owner, by code", "code", "")
+    assert _last() == ("owner via Code", "code", "")
 
 
 def test_the_first_versions_entries_stay_whole_and_get_no_source_later(owner):

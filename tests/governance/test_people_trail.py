@@ -106,7 +106,7 @@ def test_commands_that_make_people(monkeypatch):
     assert (entry.verb, entry.source, entry.changes["is_superuser"]) == (
         "user.created", "command", {"from": False, "to": True}
     )  # fmt: skip
-    assert entry.who.startswith("system, by command line (") and entry.changes["password"] == "changed"
+    assert entry.who.startswith("system via Command line (") and entry.changes["password"] == "changed"
     assert list(audit.verify()) == []
 
 

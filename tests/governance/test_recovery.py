@@ -38,7 +38,7 @@ def test_what_is_lost_is_listed_and_nothing_changes(lost, capsys):
         call_command("automate_recover_keys")
     assert raised.value.returncode == 1
     said = capsys.readouterr().out
-    assert "used by the connection CRM" in said and "used by the webhook" in said
+    assert "used by connection CRM" in said and "used by webhook" in said
     assert not StoredSecret.objects.exclude(lost_at=None).exists()
     with pytest.raises(SecretUnavailableError):  # a process that has the key may come
         resolve("database:crm")

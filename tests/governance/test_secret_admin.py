@@ -95,7 +95,7 @@ def test_which_key_protects_it(secret, owner, text, settings):
     assert f"Older key, {secret.key_id}. manage.py automate_rotate_keys" in text(owner, page_of(secret))
     settings.AUTOMATE_SECRETS_KEYS = [generate_key()]
     shown = text(owner, page_of(secret))
-    assert f"Key missing, {secret.key_id}." in shown and "It cannot be opened: this secret was stored with key" in shown
+    assert f"Key missing, {secret.key_id}." in shown and "Cannot be decrypted: this secret was stored with key" in shown
     assert "Key missing" in text(owner, reverse(LIST))
 
 
@@ -104,7 +104,7 @@ def test_bad_keys_and_bad_rows_break_no_page(secret, owner, text, settings, keys
     StoredSecret.objects.update(box=b"altered")
     assert "altered or moved" in text(owner, page_of(secret))
     settings.AUTOMATE_SECRETS_KEYS = keys
-    assert "payments" in text(owner, reverse(LIST)) and "cannot be opened" in text(owner, page_of(secret))
+    assert "payments" in text(owner, reverse(LIST)) and "Cannot be decrypted" in text(owner, page_of(secret))
 
 
 def test_where_it_is_used_with_links(secret, owner, colleague, text, sign_in):
@@ -122,7 +122,7 @@ def test_where_it_is_used_with_links(secret, owner, colleague, text, sign_in):
         assign_perm(f"{verb}_storedsecret", colleague, secret)
     assign_perm("view_connection", colleague, connection)
     shown = text(colleague, page_of(secret))
-    assert "Connection Payments 1 more that you may not see" in shown and "paid" not in shown
+    assert "Connection Payments 1 more that you cannot view" in shown and "paid" not in shown
 
 
 def test_who_may_use_it_sees_what_it_is_and_no_more(secret, colleague, stranger, text, sign_in):

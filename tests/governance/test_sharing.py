@@ -64,7 +64,7 @@ def test_a_group_is_shared_with_as_a_person_is(thing, sign_in, owner, stranger):
     sign_in(owner).post(url("connection", thing), {"name": "team", "verb": "use"})
     assert can(stranger, "use", thing)
     page = sign_in(owner).get(url("connection", thing)).content.decode()
-    assert "shared with the group team" in page
+    assert "shared with group team" in page
 
 
 def test_nobody_grants_a_verb_that_they_lack(thing, sign_in, owner, colleague, stranger):
@@ -99,7 +99,7 @@ def test_sharing_takes_the_verb_share(thing, sign_in, colleague, stranger):
     ("data", "words"),
     [
         ({"name": "nobody-of-that-name", "verb": "view"}, "no active person and no group"),
-        ({"name": "colleague"}, "Choose what they may do"),
+        ({"name": "colleague"}, "Select at least one permission"),
         ({"name": "colleague", "verb": "fly"}, "There is no &#x27;fly&#x27; here"),
         ({"name": "colleague", "verb": "add"}, "There is no &#x27;add&#x27; here"),
         ({"name": "colleague", "verb": "view_any"}, "There is no &#x27;view_any&#x27; here"),
@@ -153,9 +153,9 @@ def test_who_may_do_what_is_what_the_rule_says(thing, owner, colleague, stranger
     }
     assert shown == ruled
     why = {each.person.username: each.why for each in sharing.list_access(thing)}
-    assert why["owner"] == ["owner"] and why["colleague"] == ["shared with them"]
-    assert why["stranger"] == ["shared with the group team"] and why["keeper"] == ["role Connection admins"]
-    assert "permission of their own" in why["reader"] and why["root"] == ["administrator of the site"]
+    assert why["owner"] == ["owner"] and why["colleague"] == ["shared with this person"]
+    assert why["stranger"] == ["shared with group team"] and why["keeper"] == ["role Connection admins"]
+    assert "own permission" in why["reader"] and why["root"] == ["superuser"]
 
 
 def test_nobody_takes_away_a_verb_that_they_lack(thing, sign_in, owner, colleague, stranger):
@@ -199,7 +199,7 @@ def test_the_panel_asks_as_often_for_many_groups_as_for_few(thing, sign_in, owne
             with CaptureQueriesContext(db) as queries:
                 page = client.get(url("connection", thing)).content.decode()
             counts.append(len(queries))
-            assert f"shared with the group team{number}" in page
+            assert f"shared with group team{number}" in page
     assert counts[0] == counts[1] <= 60
 
 

@@ -94,7 +94,7 @@ def test_a_new_step_is_asked_to_be_filled_in_before_it_is_complained_about(build
     assert why["id"] == "field-inputs-message-why" and "error" not in why["class"].split() and "role" not in why
     assert not page.all(role="alert") and "Message required" in page.text
     review = Page(builder.client.get(reverse("studio:review", args=[builder.workflow.pk])))
-    assert "Error: Write to log" in review.text and "To fill in" not in review.text
+    assert "Error: Write to log" in review.text and "Required: " not in review.text
 
 
 def test_saving_a_panel_stores_what_differs(builder):

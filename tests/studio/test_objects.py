@@ -164,7 +164,7 @@ def test_secrets_without_a_key_and_without_a_use_come_first(sign_in, owner, sett
     client.post(delete, {"post": "yes"})
     assert StoredSecret.objects.filter(pk=used.pk).exists()
     url = reverse("admin:automate_governance_storedsecret_delete", args=[unused.pk])
-    assert "Nothing uses this secret" in words(client.get(url))
+    assert "is not used" in words(client.get(url))
     assert (
         client.post(url, {"post": "yes"}).status_code == 302 and not StoredSecret.objects.filter(pk=unused.pk).exists()
     )

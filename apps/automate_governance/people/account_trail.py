@@ -83,7 +83,7 @@ def _linked(sender: Any, instance: Any, action: str, reverse: bool, model: Any, 
     keys = _linked_to(sender, instance, model) if action == "pre_clear" else pk_set or ()
     names = sorted(map(str, model._base_manager.filter(pk__in=keys)))
     if names:
-        what = "members" if reverse else model._meta.verbose_name_plural
+        what = "members" if reverse else f"{model._meta.model_name}s"
         _record(f"{what}_changed", instance, {"added" if action == "post_add" else "removed": names})
 
 

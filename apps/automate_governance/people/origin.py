@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db.models import TextChoices
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 try:
     import pwd
@@ -23,12 +24,12 @@ except ImportError:  # not on Windows
 class Source(TextChoices):
     """The kind of an origin."""
 
-    BROWSER = "browser", "Browser"  # a page of the site, by a person who has signed in or tries to
-    API = "api", "API"  # a program, with somebody's credentials
-    WEBHOOK = "webhook", "Webhook"  # a delivery or a callback
-    COMMAND = "command", "Command line"  # manage.py, as a user of the system
-    WORKER = "worker", "Worker"  # what a person asked for, done later
-    CODE = "code", "Code"  # of the project, outside of all these
+    BROWSER = "browser", _("Browser")  # a page of the site, by a person who has signed in or tries to
+    API = "api", _("API")  # a program, with somebody's credentials
+    WEBHOOK = "webhook", _("Webhook")  # a delivery or a callback
+    COMMAND = "command", _("Command line")  # manage.py, as a user of the system
+    WORKER = "worker", _("Worker")  # what a person asked for, done later
+    CODE = "code", _("Code")  # of the project, outside of all these
 
 
 @dataclass(frozen=True, kw_only=True)

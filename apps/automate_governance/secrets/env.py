@@ -6,6 +6,7 @@ import os
 import re
 
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
+from automate_plugins import text
 
 PREFIX = "AUTOMATE_SECRET_"
 _NOT_A_SECRET = {f"{PREFIX}KEY"}  # the site's own: whoever knows it signs sessions
@@ -23,8 +24,12 @@ class EnvSecretsBackend(SecretsBackend):
         """Return the variable's value. `key` is upper-cased; characters other than letters and digits become `_`."""
         variable = PREFIX + re.sub(r"[^A-Z0-9]", "_", key.upper())
         if variable in _NOT_A_SECRET:
-            raise SecretNotFoundError(f"{variable} is the site's own key, and no secret to hand out")
+            raise SecretNotFoundError(
+                text("%(variable)s is the site's own key and cannot be used as a secret", variable=variable)
+            )
         try:
             return os.environ[variable]
         except KeyError:
-            raise SecretNotFoundError(f"the environment variable {variable} is not set") from None
+            raise SecretNotFoundError(
+                text("the environment variable %(variable)s is not set", variable=variable)
+            ) from None

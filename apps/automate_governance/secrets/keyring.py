@@ -22,6 +22,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
 
+from automate_plugins import text
+
 KEY_BYTES = 32
 NONCE_BYTES = 12
 
@@ -96,7 +98,7 @@ class Keyring:
     @sensitive_variables()
     def _wrap(self, data_key: bytes, sealed: Envelope, location: SecretLocation) -> Envelope:
         if self.active is None:
-            raise KeyUnavailableError("no key for secrets is configured; set AUTOMATE_SECRETS_KEYS")
+            raise KeyUnavailableError(text("no key for secrets is configured: set AUTOMATE_SECRETS_KEYS"))
         wrapped = _encrypt(self.by_id[self.active], data_key, location.associated_data(f"key {self.active}"))
         return replace(sealed, key_id=self.active, wrapped_key=wrapped)
 
@@ -104,8 +106,14 @@ class Keyring:
     def _unwrap(self, sealed: Envelope, location: SecretLocation) -> bytes:
         key = self.by_id.get(sealed.key_id)
         if key is None:
-            configured = ", ".join(self.by_id) or "none"
-            raise KeyUnavailableError(f"this secret was stored with key {sealed.key_id}; configured: {configured}")
+            configured = ", ".join(self.by_id) or text("none")
+            raise KeyUnavailableError(
+                text(
+                    "this secret was stored with key %(key)s; configured keys: %(keys)s",
+                    key=sealed.key_id,
+                    keys=configured,
+                )
+            )
         try:
             return _decrypt(key, sealed.wrapped_key, location.associated_data(f"key {sealed.key_id}"))
         except (InvalidTag, ValueError):
@@ -116,7 +124,7 @@ def keyring() -> Keyring:
     """Return the keyring of the current settings. Raises ImproperlyConfigured when a key is malformed."""
     keys = getattr(settings, "AUTOMATE_SECRETS_KEYS", ())
     if not isinstance(keys, str | list | tuple) or not all(isinstance(key, str) for key in keys):
-        raise ImproperlyConfigured("AUTOMATE_SECRETS_KEYS is not a list of keys")
+        raise ImproperlyConfigured("AUTOMATE_SECRETS_KEYS must be a list of keys")
     return _keyring((keys,) if isinstance(keys, str) else tuple(keys))
 
 
@@ -135,17 +143,18 @@ def _decrypt(key: bytes, box: bytes, bound: bytes) -> bytes:
 
 
 def _altered_error(sealed: Envelope) -> ValueError:
-    return ValueError(f"the stored secret does not open with key {sealed.key_id}: altered or moved")
+    message = text("the stored secret cannot be decrypted with key %(key)s: it was altered or moved", key=sealed.key_id)
+    return ValueError(message)
 
 
 def _decode(encoded: str, place: int) -> bytes:
     try:
         key = base64.b64decode(encoded.strip(), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise ImproperlyConfigured(f"{_KEY_LABEL.format(place)} is not 32 bytes in URL-safe base64") from None
+        raise ImproperlyConfigured(f"{_KEY_LABEL.format(place)} must be 32 bytes in URL-safe base64") from None
     if len(key) != KEY_BYTES:
         raise ImproperlyConfigured(
-            f"{_KEY_LABEL.format(place)} is {len(key)} bytes long, and not 32 bytes in URL-safe base64"
+            f"{_KEY_LABEL.format(place)} must be 32 bytes in URL-safe base64, not {len(key)} bytes"
         )
     return key
 

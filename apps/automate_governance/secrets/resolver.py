@@ -11,6 +11,7 @@ from automate_governance.redaction.redactor import learn
 from automate_governance.redaction.token_patterns import MASK
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend, SecretUnavailableError
 from automate_governance.secrets.keyring import KeyUnavailableError
+from automate_plugins import text
 from automate_plugins.registry import PluginNotFoundError, Registry
 
 backends: Registry[SecretsBackend] = Registry(
@@ -21,7 +22,9 @@ backends: Registry[SecretsBackend] = Registry(
 
 
 #: What is said of a text that is no reference. It may be a secret that somebody pasted, so it is never repeated.
-NOT_A_REFERENCE = "This is not a reference. Store the secret first, then refer to it, for example database:github."
+NOT_A_REFERENCE = text(
+    "This is not a reference to a secret. Store the secret, then enter its reference, such as database:github."
+)
 
 
 class SecretValue:
@@ -74,11 +77,17 @@ def resolve(reference: str) -> SecretValue:
     except (SecretNotFoundError, SecretUnavailableError):
         raise
     except (PluginNotFoundError, ValueError) as error:
-        raise SecretNotFoundError(f"{reference!r}: {error}") from error
+        raise SecretNotFoundError(
+            text("'%(reference)s': %(reason)s", reference=reference, reason=str(error))
+        ) from error
     except KeyUnavailableError as error:  # a process that has the key may come
-        raise SecretUnavailableError(f"{reference!r}: {error}") from error
+        raise SecretUnavailableError(
+            text("'%(reference)s': %(reason)s", reference=reference, reason=str(error))
+        ) from error
     except Exception as error:
-        raise SecretUnavailableError(f"{reference!r} cannot be read now: {type(error).__name__}") from error
+        raise SecretUnavailableError(
+            text("'%(reference)s' cannot be read now: %(error)s", reference=reference, error=type(error).__name__)
+        ) from error
     if name != "database":  # what people have stored is known by now, if it can be told from ordinary words
         learn(value)
     return SecretValue(value)

@@ -57,7 +57,7 @@ def keys_in_use() -> dict[str, int]:
 def _active_key_id() -> str:
     active = keyring().active
     if active is None:
-        raise KeyUnavailableError("no key for secrets is configured; set AUTOMATE_SECRETS_KEYS")
+        raise KeyUnavailableError("no key for secrets is configured: set AUTOMATE_SECRETS_KEYS")
     return active
 
 

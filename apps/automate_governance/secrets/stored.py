@@ -11,6 +11,7 @@ from django.utils import timezone
 from automate_governance.models import StoredSecret
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
 from automate_governance.secrets.keyring import KeyUnavailableError
+from automate_plugins import text
 
 USE_INTERVAL = dt.timedelta(minutes=5)
 
@@ -22,13 +23,15 @@ class StoredSecretsBackend(SecretsBackend):
         """Return the decrypted value. Raises SecretNotFoundError, KeyUnavailableError or ValueError (altered)."""
         secret = StoredSecret.objects.filter(name=key).first()
         if secret is None:
-            raise SecretNotFoundError(f"there is no stored secret named {key!r}")
+            raise SecretNotFoundError(text("there is no stored secret named '%(name)s'", name=key))
         try:
             value = secret.reveal()
         except KeyUnavailableError:
             if secret.lost_at is None:  # a process that has the key may come
                 raise
-            raise SecretNotFoundError(f"the value of {key!r} was lost with its key: enter it again") from None
+            raise SecretNotFoundError(
+                text("the value of '%(name)s' was lost with its key: enter it again", name=key)
+            ) from None
         if secret.last_used_at is None or secret.last_used_at < timezone.now() - USE_INTERVAL:
             _mark_used(secret)
         return value

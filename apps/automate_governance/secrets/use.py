@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import User, permitted
+from automate_plugins import text
 
 
 def find_forbidden_references(user: User, references: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
@@ -21,4 +22,4 @@ def find_forbidden_references(user: User, references: Mapping[str, list[str]]) -
             else:
                 usable = user.has_perm("automate_governance.use_any_storedsecret")
             if not usable:
-                yield field, f"There is no secret {reference} that you may use."
+                yield field, text("Secret %(reference)s does not exist, or you may not use it.", reference=reference)

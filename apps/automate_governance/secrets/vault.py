@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend, SecretUnavailableError
 from automate_governance.secrets.vault_settings import VaultSettings
+from automate_plugins import text
 
 if TYPE_CHECKING:
     from automate_governance.secrets.vault_server import VaultServer
@@ -34,10 +35,19 @@ class VaultSecretsBackend(SecretsBackend):
         name = name or FIELD
         if name not in fields:
             there = ", ".join(sorted(fields)) or "none"
-            raise SecretNotFoundError(f"the Vault secret {path!r} has no field {name!r}; it has {there}")
+            raise SecretNotFoundError(
+                text(
+                    "the Vault secret '%(path)s' has no field '%(name)s'; it has %(fields)s",
+                    path=path,
+                    name=name,
+                    fields=there,
+                )
+            )
         value = fields[name]
         if not isinstance(value, str):
-            raise SecretNotFoundError(f"the field {name!r} of the Vault secret {path!r} is no text")
+            raise SecretNotFoundError(
+                text("the field '%(name)s' of the Vault secret '%(path)s' is not text", name=name, path=path)
+            )
         return value
 
     def _current_server(self) -> VaultServer:
@@ -46,7 +56,7 @@ class VaultSecretsBackend(SecretsBackend):
         except ImproperlyConfigured as error:
             raise SecretUnavailableError(str(error)) from error
         if wanted is None:
-            raise SecretNotFoundError("no Vault server is configured: set AUTOMATE_VAULT")
+            raise SecretNotFoundError(text("no Vault server is configured: set AUTOMATE_VAULT"))
         from automate_governance.secrets.vault_server import VaultServer  # hvac, for sites that have a server alone
 
         with self._lock:
@@ -59,4 +69,6 @@ def _check_path(path: str) -> None:
     """Raise SecretNotFoundError for a path that could leave its mount."""
     segments = path.split("/")
     if not all(segments) or {".", ".."} & set(segments) or any(char in path for char in "?%\\\0"):
-        raise SecretNotFoundError(f"{path!r} is not the path of a Vault secret, such as crm/api#token")
+        raise SecretNotFoundError(
+            text("'%(path)s' is not the path of a Vault secret, such as crm/api#token", path=path)
+        )

@@ -19,6 +19,7 @@ from automate_governance.redaction.redactor import redactor
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.vault_session import GuardedSession
 from automate_governance.secrets.vault_settings import VaultSettings
+from automate_plugins import text
 
 _MOST_CACHED = 1_000
 _RENEW_SECONDS = 15  # a token that ends sooner is replaced before it is used
@@ -59,7 +60,7 @@ class VaultServer:
         except exceptions.VaultError as error:
             raise self._translate_error(error, path) from error
         except EgressError as error:
-            raise SecretUnavailableError(f"Vault cannot be reached: {error}") from error
+            raise SecretUnavailableError(text("Vault cannot be reached: %(error)s", error=str(error))) from error
 
     def _read(self, path: str) -> dict[str, Any]:
         answer = self._authenticated_client().secrets.kv.v2.read_secret_version(
@@ -70,7 +71,11 @@ class VaultServer:
             return dict(fields)
         except (KeyError, TypeError, ValueError) as error:
             raise SecretUnavailableError(
-                f"Vault answered {path!r} with something else than a secret: is {self.settings.mount!r} a KV version 2?"
+                text(
+                    "Vault returned no secret for '%(path)s'. Check that '%(mount)s' is a KV version 2 engine.",
+                    path=path,
+                    mount=self.settings.mount,
+                )
             ) from error
 
     def _authenticated_client(self) -> Any:
@@ -100,11 +105,14 @@ class VaultServer:
             seconds = float(answer["auth"]["lease_duration"]) or float("inf")
         except (exceptions.InvalidRequest, exceptions.InvalidPath, exceptions.Forbidden) as error:
             raise SecretUnavailableError(
-                f"Vault does not accept the role at auth/{given.auth_mount}: {_reason(error)};"
-                " check role_id and secret_id"
+                text(
+                    "Vault rejected the role at auth/%(mount)s: %(reason)s. Check role_id and secret_id.",
+                    mount=given.auth_mount,
+                    reason=_reason(error),
+                )
             ) from error
         except (KeyError, TypeError, ValueError) as error:
-            raise SecretUnavailableError("Vault answered the sign-in with something else than a token") from error
+            raise SecretUnavailableError(text("Vault returned no token for the sign-in")) from error
         return client, time.monotonic() + max(seconds - _RENEW_SECONDS, seconds / 2)
 
     def _translate_error(self, error: exceptions.VaultError, path: str) -> Exception:
@@ -112,23 +120,32 @@ class VaultServer:
         where = f"{self.settings.mount}/{path}"
         match error:
             case exceptions.InvalidPath() if "no handler for route" in _reason(error):
-                return SecretNotFoundError(f"Vault has no secrets engine at {self.settings.mount!r}")
+                return SecretNotFoundError(
+                    text("Vault has no secrets engine at '%(mount)s'", mount=self.settings.mount)
+                )
             case exceptions.InvalidPath() if _deleted(error):
-                return SecretNotFoundError(f"the Vault secret {where!r} was deleted")
+                return SecretNotFoundError(text("the Vault secret '%(path)s' was deleted", path=where))
             case exceptions.InvalidPath():
-                return SecretNotFoundError(f"there is no Vault secret {where!r}")
+                return SecretNotFoundError(text("there is no Vault secret '%(path)s'", path=where))
             case exceptions.Forbidden() | exceptions.Unauthorized():
                 return SecretUnavailableError(
-                    f"Vault denies reading {where!r}: the token is not valid, or no policy allows `read` on"
-                    f" {self.settings.mount}/data/{path}"
+                    text(
+                        "Vault denied access to '%(path)s'. Check the token, and that a policy allows `read` on"
+                        " %(mount)s/data/%(name)s.",
+                        path=where,
+                        mount=self.settings.mount,
+                        name=path,
+                    )
                 )
             case exceptions.VaultNotInitialized():
-                return SecretUnavailableError("Vault is not initialised")
+                return SecretUnavailableError(text("Vault is not initialised"))
             case exceptions.VaultDown() if "sealed" in _reason(error).lower():
-                return SecretUnavailableError("Vault is sealed: somebody has to unseal it")
+                return SecretUnavailableError(text("Vault is sealed. Ask its administrator to unseal it."))
             case exceptions.RateLimitExceeded():
-                return SecretUnavailableError("Vault refuses further requests for the moment")
-        return SecretUnavailableError(f"Vault answered {where!r} with an error: {_reason(error)}")
+                return SecretUnavailableError(text("Vault rejects further requests for now. Try again later."))
+        return SecretUnavailableError(
+            text("Vault returned an error for '%(path)s': %(reason)s", path=where, reason=_reason(error))
+        )
 
 
 def _reason(error: exceptions.VaultError) -> str:

@@ -34,7 +34,7 @@ class VaultSettings:
         """Return the project's settings; None without a server. Raises ImproperlyConfigured."""
         given: Mapping[str, Any] = getattr(settings, "AUTOMATE_VAULT", None) or {}
         if not isinstance(given, Mapping):
-            raise ImproperlyConfigured("AUTOMATE_VAULT is not a dict")
+            raise ImproperlyConfigured("AUTOMATE_VAULT must be a dict")
         if not given.get("url"):
             return None
         if unknown := given.keys() - cls.__slots__:
@@ -45,7 +45,7 @@ class VaultSettings:
         if problem := _address_problem(made.url):
             raise ImproperlyConfigured(f"AUTOMATE_VAULT: {problem}")
         if bool(made.token) == bool(made.role_id):
-            raise ImproperlyConfigured("AUTOMATE_VAULT takes either a token, or a role_id with its secret_id")
+            raise ImproperlyConfigured("AUTOMATE_VAULT requires either a token, or a role_id with its secret_id")
         return made
 
 
@@ -57,8 +57,8 @@ def _address_problem(url: str) -> str:
     except ValueError:
         parts, port = urlsplit(""), 0
     if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username or parts.query:
-        return f"{url!r} is not an address such as https://vault.example.com:8200"
+        return f"{url!r} is not a URL such as https://vault.example.com:8200"
     is_named = is_listed_host(parts.hostname, port, getattr(settings, "AUTOMATE_EGRESS_ALLOW", ()))
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not is_named:
-        return f"{url} would carry the token in clear text: use https, or name the host in AUTOMATE_EGRESS_ALLOW"
+        return f"{url} would send the token unencrypted: use https, or add the host to AUTOMATE_EGRESS_ALLOW"
     return ""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
 from automate_connectors.admin import SETTING_PREFIX, ConnectionAdmin
 from automate_connectors.oauth.providers import GENERIC, GRANTS, PROVIDERS
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.connections import views
 from automate_studio.connections.views import build_panel, choose_connector
 from automate_studio.ui.objects.admin import ObjectAdmin
@@ -21,11 +24,11 @@ _GENERIC = ("oauth_provider", (GENERIC,))
 class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
     """Connections with health, usage and sharing."""
 
-    list_title = "Connections"
+    list_title = text("Connections")
     share_kind = "connection"
     above = "automate_studio/connections/health.html"
     beside = "automate_studio/connections/form_aside.html"
-    folded = ("Sign-in", "Allowed hosts")
+    folded = (text("Sign-in"), text("Allowed hosts"))
     conditions = {
         **{f"oauth_{name}": (_SIGNS_IN,) for name in ("grant", "client_id", "client_secret", "scopes")},
         "oauth_authorize_url": (_GENERIC, ("oauth_grant", tuple(set(GRANTS) - {"client_credentials"}))),
@@ -43,9 +46,9 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
         """Connector and slug, which cannot be changed."""
         adapter = adapter_of(obj)
         return {
-            "slug": ("Short name", obj.slug),
-            "connector": ("App", adapter.name if adapter else obj.connector),
-            "name": ("Name", obj.name),
+            "slug": (_("Short name"), obj.slug),
+            "connector": (_("App"), translated(adapter.name) if adapter else obj.connector),
+            "name": (_("Name"), obj.name),
         }
 
     def get_conditions(self, form: Any) -> Conditions:
@@ -60,7 +63,9 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
 
     def add_title(self, form: Any) -> str:
         """Title with the name of the connector."""
-        return f"Connect {form.adapter.name}" if form.adapter else "Connect an app"
+        if form.adapter is None:
+            return _("Connect an app")
+        return _("Connect %(app)s") % {"app": translated(form.adapter.name)}
 
     def form_context(self, form: Any) -> dict[str, Any]:
         """The test before saving."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth import get_user_model
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
+from django.utils.translation import gettext as _
 
 from automate_connectors import connection_test
 from automate_connectors.adapters.base import ConnectorAdapter
@@ -15,6 +16,8 @@ from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_core.models import Wait
 from automate_governance.permissions import User, permitted
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_plugins.registry import PluginNotFoundError
 from automate_studio.ui.formatting import format_ago
 from automate_studio.ui.lists import FilterChoice, Query
@@ -31,7 +34,7 @@ from automate_studio.ui.objects.listing import (
 from automate_studio.ui.objects.where_used import UsageSummary, where_used
 from automate_studio.view_models.connection_health import adapter_of, health_advice, health_state, health_word
 
-TABS = {"": "All", "failing": "Failing", "untested": "Not tested", "healthy": "Healthy"}
+TABS = {"": text("All"), "failing": text("Failing"), "untested": text("Not tested"), "healthy": text("Healthy")}
 _Health = Connection.Health
 _ORDER = ("failing", "untested", "healthy")
 _PROVEN = Q(tested_at__isnull=False) | Q(last_used_at__isnull=False)
@@ -109,9 +112,7 @@ def connection_page(user: User, query: Query, now: dt.datetime) -> listing.ListP
     rows = found.annotate(rank=_RANK).select_related("owner").order_by("rank", "name", "pk")
     shown = list(rows[page_slice(kept, counts.get(kept.tab, 0))])
     filters = [_app_filter(kept, known), owner_filter(kept, known)]
-    return build_list_page(
-        kept, connection_cards(user, shown, now), counts, tabs=TABS, filters=filters, what="connection"
-    )
+    return build_list_page(kept, connection_cards(user, shown, now), counts, tabs=TABS, filters=filters)
 
 
 def connection_cards(user: User, shown: Sequence[Connection], now: dt.datetime) -> list[ConnectionCard]:
@@ -152,13 +153,13 @@ def _filter_connections(found: QuerySet[Connection], kept: ListQuery) -> QuerySe
 def _app_filter(kept: ListQuery, known: QuerySet[Connection]) -> FilterChoice:
     codes = known.order_by("connector").values_list("connector", flat=True).distinct()[: listing.MOST_CHOICES]
     return filter_choice(
-        kept, "app", "App", sorted(((code, _connector_name(code)) for code in codes), key=lambda o: o[1])
+        kept, "app", _("App"), sorted(((code, _connector_name(code)) for code in codes), key=lambda o: o[1])
     )
 
 
 def _connector_name(code: str) -> str:
     try:
-        return connectors.get(code).name
+        return translated(connectors.get(code).name)
     except PluginNotFoundError:
         return code
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
@@ -23,6 +24,7 @@ from automate_connectors.registry import connectors
 from automate_core.models import Wait
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
+from automate_governance.texts import translated
 from automate_studio.connections.listing import connection_cards, connection_page
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.htmx import HtmxRequest
@@ -90,15 +92,23 @@ def connection_list(request: HttpRequest) -> HttpResponse:
     found = connection_page(request.user, request.GET, timezone.now())
     url = reverse("admin:automate_connectors_connection_changelist")
     may_add = can(request.user, "add", Connection)
-    return list_response(request, "automate_studio/connections/list.html", "Connections", url, found, may_add=may_add)
+    return list_response(
+        request, "automate_studio/connections/list.html", _("Connections"), url, found, may_add=may_add
+    )
 
 
 def choose_connector(request: HttpRequest) -> HttpResponse:
     """Choice of connector, before its form."""
     search = clean_text(request.GET.get("q")).lower()
-    every = sorted((connectors.get(code) for code in connectors.names()), key=lambda adapter: adapter.name.lower())
-    found = [each for each in every if search in f"{each.name} {each.description} {each.code}".lower()]
-    template, title = "automate_studio/connections/choose.html", "Connect an app"
+    every = sorted(
+        (connectors.get(code) for code in connectors.names()), key=lambda each: translated(each.name).lower()
+    )
+    found = [
+        each
+        for each in every
+        if search in f"{translated(each.name)} {translated(each.description)} {each.code}".lower()
+    ]
+    template, title = "automate_studio/connections/choose.html", _("Connect an app")
     return render_page(request, template, title, connectors=found, search=clean_text(request.GET.get("q")))
 
 
@@ -117,7 +127,7 @@ def connection_test(request: HtmxRequest, pk: int) -> HttpResponse:
         return TemplateResponse(request, "automate_studio/connections/card.html", {**shown, "card": card})
     if request.htmx:
         return TemplateResponse(request, "automate_studio/connections/health.html", shown)
-    (messages.success if result.works else messages.error)(request, result.message)
+    (messages.success if result.works else messages.error)(request, translated(result.message))
     return HttpResponseSeeOther(change_url(connection))
 
 
@@ -132,7 +142,7 @@ def connection_try(request: HttpRequest, pk: int = 0) -> HttpResponse:
         raise PermissionDenied
     form: Any = model_admin.get_form(request, stored)(request.POST, instance=stored)
     if not form.is_valid():
-        faults = [f"{form[name].label}: {' '.join(said)}" if name in form.fields else " ".join(said)
+        faults = [f"{translated(str(form[name].label))}: {' '.join(said)}" if name in form.fields else " ".join(said)
                   for name, said in form.errors.items()]  # fmt: skip
         shown: dict[str, Any] = {"faults": faults}
         return TemplateResponse(request, "automate_studio/connections/test_result.html", shown, status=422)
@@ -152,9 +162,10 @@ def oauth_start(request: HttpRequest, pk: int) -> HttpResponse:
     except NotPermittedError as error:
         raise PermissionDenied from error
     except sign_in.SignInError as error:
-        messages.error(request, str(error))
+        messages.error(request, translated(str(error)))
         return HttpResponseSeeOther(change_url(connection))
-    title, template = f"Sign in to {connection}", "automate_studio/connections/sign_in.html"
+    title = _("Sign in to %(connection)s") % {"connection": connection}
+    template = "automate_studio/connections/sign_in.html"
     return render_page(request, template, title, connection=connection, address=address)
 
 
@@ -174,9 +185,12 @@ def oauth_callback(request: HttpRequest) -> HttpResponse:
     except NotPermittedError as error:
         raise PermissionDenied from error
     except sign_in.SignInError as error:
-        messages.error(request, str(error))
+        messages.error(request, translated(str(error)))
         return HttpResponseSeeOther(reverse("admin:automate_connectors_connection_changelist"))
-    messages.success(request, f"Signed in. {connection} works, and steps that waited for it go on.")
+    messages.success(
+        request,
+        _("Signed in. %(connection)s works again, and its waiting steps continue.") % {"connection": connection},
+    )
     return HttpResponseSeeOther(change_url(connection))
 
 

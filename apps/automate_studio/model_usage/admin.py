@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from automate_governance.admin_site import admin_site, reverse
 from automate_llm import budgets
 from automate_llm.models import LLMBudget
+from automate_plugins import text
 from automate_studio.model_usage.budget_list import budget_page, budget_rows
 from automate_studio.model_usage.views import BudgetAdmin
 from automate_studio.ui.objects.admin import ObjectAdmin
@@ -21,8 +22,8 @@ from automate_studio.ui.objects.listing import list_response
 class StudioBudgetAdmin(ObjectAdmin, BudgetAdmin):
     """Budgets with their usage."""
 
-    new_title = "New budget"
-    list_title = "Model budgets"
+    new_title = text("New budget")
+    list_title = text("Model budgets")
     above = "automate_studio/model_usage/budgets/meters.html"
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

@@ -102,7 +102,7 @@ def budget_page(query: Query) -> listing.ListPage:
         ]
     counts = {tab: sum(row.tab == tab for row in every) for tab in TABS} | {"": len(every)}
     shown = [row for row in every if kept.tab in {"", row.tab}][page_slice(kept, counts.get(kept.tab, 0))]
-    return build_list_page(kept, shown, counts, tabs=TABS, filters=[], what="budget")
+    return build_list_page(kept, shown, counts, tabs=TABS, filters=[])
 
 
 def _budget_meters(budget: LLMBudget, spent: budgets.Spending) -> Iterable[BudgetMeter]:

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
 from automate_core.operations.offboarding import holdings
@@ -23,7 +24,7 @@ class HandOverMixin:
 
     actions_detail: Iterable[Any] = ("hand_over",)
 
-    @action(description="Hand over", url_path="hand-over", permissions=["hand_over"])  # type: ignore[untyped-decorator]
+    @action(description=_("Hand over"), url_path="hand-over", permissions=["hand_over"])  # type: ignore[untyped-decorator]
     def hand_over(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Redirect to the page of this person."""
         person = get_object_or_404(self.model, pk=object_id)  # type: ignore[attr-defined]
@@ -38,13 +39,13 @@ class HandOverMixin:
         if person is None or holdings.may_be_deleted(person) or not request.user.is_superuser:
             answer: HttpResponse = super().delete_view(request, object_id, *args, **options)  # type: ignore[misc]
             return answer
-        messages.warning(request, f"{person} was not deleted: {_WHY}")
+        messages.warning(request, _WHY_OF % {"person": person})
         return redirect(hand_over_url(person))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Objects that protect an account, for its page and for the list's action."""
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]
-        kept = [f"{person}: {_WHY}" for person in objs if not holdings.may_be_deleted(person)]
+        kept = [str(_WHY_OF % {"person": person}) for person in objs if not holdings.may_be_deleted(person)]
         return deleted, counts, lacking, [*protected, *kept]
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
@@ -52,8 +53,11 @@ class HandOverMixin:
         answer: HttpResponse = super().response_change(request, obj)  # type: ignore[misc]
         if getattr(obj, "is_active", True) or not request.user.is_superuser or not holdings.find_holdings(obj):
             return answer
-        messages.warning(request, f"{obj} is deactivated and still holds what is listed here. Hand it over.")
+        messages.warning(request, _("%(person)s was deactivated. Hand over the objects listed here.") % {"person": obj})
         return redirect(hand_over_url(obj))
 
 
-_WHY = "it holds something, or the history names it. Hand over what it holds and deactivate the account instead."
+_WHY_OF = _(
+    "%(person)s cannot be deleted: the account owns objects or appears in the history. Hand over the objects and"
+    " deactivate the account."
+)

@@ -9,6 +9,8 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import NoReverseMatch
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from automate_core.models import NotificationRule, Wait
@@ -17,6 +19,7 @@ from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.people import names
 from automate_governance.permissions import Person
+from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.links import change_url
@@ -40,14 +43,14 @@ def hand_over(request: HttpRequest, pk: str) -> HttpResponse:
             deactivate = bool(request.POST.get("deactivate"))
             result = handover.hand_over(leaver, handover.find_active_person(name), by=by, deactivate=deactivate)
         except handover.HandoverError as error:
-            problem = str(error)
+            problem = translated(str(error))
         else:
             _report_hand_over(request, leaver, name, result)
             return HttpResponseSeeOther(request.path)
     return render_page(
         request,
         "automate_studio/people/hand_over.html",
-        f"Hand over from {leaver.get_username()}",
+        _("Hand over from %(person)s") % {"person": leaver.get_username()},
         status=422 if problem else 200,
         leaver=leaver,
         kinds=[_holding_view(each) for each in holdings.find_holdings(leaver)],
@@ -96,7 +99,7 @@ def _holding_view(held: holdings.Holding) -> dict[str, Any]:
     number = held.objects.count()
     objects = held.objects.select_related("run") if held.objects.model is Wait else held.objects
     return {
-        "title": held.title,
+        "title": translated(held.title),
         "number": number,
         "objects": [(_object_name(each), object_url(each)) for each in objects[:SHOWN]],
         "more": max(number - SHOWN, 0),
@@ -109,8 +112,21 @@ def _object_name(obj: Any) -> str:
 
 def _report_hand_over(request: HttpRequest, leaver: Person, name: str, result: handover.Handover) -> None:
     kinds = ", ".join(f"{number} {kind}" for kind, number in result.done.items())
-    messages.success(request, f"Handed over from {leaver.get_username()} to {name}: {kinds or 'nothing was left'}.")
+    given = {"leaver": leaver.get_username(), "person": name, "objects": kinds}
+    if kinds:
+        messages.success(request, _("Handed over from %(leaver)s to %(person)s: %(objects)s.") % given)
+    else:
+        messages.success(request, _("%(leaver)s had nothing to hand over.") % given)
     for line in [*result.cautions[:MOST_TOLD], *result.left[:MOST_TOLD]]:
         messages.warning(request, as_sentence(line))
     if len(result.left) > MOST_TOLD:
-        messages.warning(request, f"{len(result.left) - MOST_TOLD} more could not be handed over.")
+        more = len(result.left) - MOST_TOLD
+        messages.warning(
+            request,
+            ngettext(
+                "%(count)s more object could not be handed over.",
+                "%(count)s more objects could not be handed over.",
+                more,
+            )
+            % {"count": more},
+        )

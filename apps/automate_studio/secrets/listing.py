@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from django.contrib.auth import get_user_model
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from automate_governance.admin import MISSING, OLD, key_state, visible_secrets
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import User, permitted
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.ui.formatting import format_ago
 from automate_studio.ui.lists import Query
 from automate_studio.ui.objects import listing
@@ -18,7 +21,7 @@ from automate_studio.ui.objects.listing import build_list_page, list_query, owne
 from automate_studio.ui.objects.where_used import UsageSummary, where_used
 
 MOST = 2_000  #: secrets that are looked at
-TABS = {"": "All", "failing": "Key missing", "unused": "Not used", "used": "In use"}
+TABS = {"": text("All"), "failing": text("Key missing"), "unused": text("Not used"), "used": text("In use")}
 _NOT_NEEDED = ("wrapped_key", "box")
 
 
@@ -43,9 +46,7 @@ class SecretRow:
     @property
     def word(self) -> str:
         """State in words."""
-        return {"failing": "Key missing", "unused": "Not used"}.get(
-            self.tab, "Older key" if self.key == OLD else "In use"
-        )
+        return _("Older key") if self.tab == "used" and self.key == OLD else translated(TABS[self.tab])
 
 
 def secret_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
@@ -62,7 +63,7 @@ def secret_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
     counts = {tab: sum(row.tab == tab for row in every) for tab in TABS} | {"": len(every)}
     rows = [row for row in every if kept.tab in {"", row.tab}][page_slice(kept, counts.get(kept.tab, 0))]
     filters = [owner_filter(kept, known)]
-    return build_list_page(kept, _with_rights(user, rows), counts, tabs=TABS, filters=filters, what="secret")
+    return build_list_page(kept, _with_rights(user, rows), counts, tabs=TABS, filters=filters)
 
 
 def _secret_row(secret: StoredSecret, used: UsageSummary, now: dt.datetime) -> SecretRow:

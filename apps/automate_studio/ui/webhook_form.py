@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from automate_core.admin import WebhookEndpointForm
 from automate_core.webhooks.schemes import config_fields
 from automate_core.webhooks.schemes.registry import SCHEMES
+from automate_governance.texts import translated
 from automate_studio.ui.fields import FormFieldView
 from automate_studio.ui.objects import form_view
 from automate_studio.ui.objects.form_view import build_sections
@@ -40,13 +43,13 @@ def scheme_notes(form: WebhookEndpointForm) -> list[SchemeNote]:
     """Where senders show their secret, and the risk of having none."""
     chosen = str(form["scheme"].value() or "")
     found = [
-        SchemeNote(condition=f"scheme={code}", text=scheme.shown_by, absent=code != chosen)
+        SchemeNote(condition=f"scheme={code}", text=translated(scheme.shown_by), absent=code != chosen)
         for code, scheme in SCHEMES.items()
         if scheme.shown_by
     ]
     unsigned = "|".join(code for code, scheme in SCHEMES.items() if not scheme.signed)
-    text = "Anyone who knows the URL can start workflows. Choose a signed sender where you can."
+    risk = _("Anyone who knows the URL can start workflows. Choose a signed sender if possible.")
     return [
         *found,
-        SchemeNote(condition=f"scheme={unsigned}", text=text, absent=chosen not in unsigned.split("|"), risk=True),
+        SchemeNote(condition=f"scheme={unsigned}", text=risk, absent=chosen not in unsigned.split("|"), risk=True),
     ]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
 from automate_core.admin import WebhookEndpointAdmin
 from automate_core.webhooks.schemes.registry import SCHEMES
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.ui.objects.admin import ObjectAdmin
 from automate_studio.ui.webhook_form import CONDITIONS, scheme_notes
 from automate_studio.webhooks import views
@@ -17,15 +20,14 @@ from automate_studio.webhooks.views import endpoint_saved, endpoint_summary
 class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
     """Webhook endpoints with their deliveries and usage."""
 
-    new_title = "New webhook"
-    list_title = "Webhooks"
+    new_title = text("New webhook")
+    list_title = text("Webhooks")
     share_kind = "webhook"
     above = "automate_studio/webhooks/summary.html"
     beside = "automate_studio/webhooks/form_aside.html"
     conditions = CONDITIONS
-    left_behind = (
-        "Its events stay until their days are over, for those who may view all webhooks. "
-        "A new webhook at this address does not show them."
+    left_behind = text(
+        "Its events stay until retention deletes them. Only people who may view all webhooks can see them."
     )
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
@@ -39,8 +41,8 @@ class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
         """Read-only fields for people who may not change it."""
         scheme = SCHEMES.get(obj.scheme)
         return {
-            "scheme": ("Sender", scheme.name if scheme else obj.scheme),
-            "enabled": ("Accepts deliveries", "Yes" if obj.enabled else "No"),
+            "scheme": (_("Sender"), translated(scheme.name) if scheme else obj.scheme),
+            "enabled": (_("Accepts deliveries"), _("Yes") if obj.enabled else _("No")),
         }
 
     def form_context(self, form: Any) -> dict[str, Any]:
@@ -49,11 +51,11 @@ class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """The URL for the sender, and a generated secret once."""
-        return endpoint_saved(request, obj, obj.fresh, "Webhook created")
+        return endpoint_saved(request, obj, obj.fresh, _("Webhook created"))
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         """The generated secret once; else a redirect to the list."""
         if obj.fresh:
-            return endpoint_saved(request, obj, obj.fresh, "Secret changed")
+            return endpoint_saved(request, obj, obj.fresh, _("Secret changed"))
         response: HttpResponse = super().response_change(request, obj)
         return response

@@ -8,12 +8,15 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.utils.translation import gettext as _
 
 from automate_core.models import RefusedDeliveries, WebhookEndpoint
 from automate_core.queries.endpoint_deliveries import MOST_COUNTED, count_accepted, last_accepted_at
 from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.permissions import User, permitted
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.ui.formatting import format_ago
 from automate_studio.ui.lists import Query
 from automate_studio.ui.objects import listing
@@ -29,7 +32,13 @@ from automate_studio.ui.objects.listing import (
 from automate_studio.ui.objects.where_used import UsageSummary, where_used
 
 DAYS = 7  #: of which deliveries are counted
-TABS = {"": "All", "rejecting": "Rejecting", "silent": "No deliveries", "receiving": "Receiving", "off": "Off"}
+TABS = {
+    "": text("All"),
+    "rejecting": text("Rejecting"),
+    "silent": text("No deliveries"),
+    "receiving": text("Receiving"),
+    "off": text("Off"),
+}
 _ORDER = ("rejecting", "receiving", "silent", "off")
 
 
@@ -59,7 +68,7 @@ class WebhookRow:
     @property
     def word(self) -> str:
         """State in words."""
-        return {"silent": "No deliveries yet"}.get(self.state_key, TABS[self.state_key])
+        return _("No deliveries yet") if self.state_key == "silent" else translated(TABS[self.state_key])
 
 
 def webhook_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
@@ -75,9 +84,9 @@ def webhook_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage
     schemes = sorted(
         {(code, _scheme_name(code)) for code in known.order_by().values_list("scheme", flat=True).distinct()}
     )
-    filters = [filter_choice(kept, "scheme", "Sender", schemes), owner_filter(kept, known)]
+    filters = [filter_choice(kept, "scheme", _("Sender"), schemes), owner_filter(kept, known)]
     page_of = webhook_rows(user, shown, {key: state for state, listed in by_state.items() for key in listed}, now)
-    return build_list_page(kept, page_of, counts, tabs=TABS, filters=filters, what="webhook")
+    return build_list_page(kept, page_of, counts, tabs=TABS, filters=filters)
 
 
 def webhook_rows(user: User, keys: list[int], states: dict[int, str], now: dt.datetime) -> list[WebhookRow]:
@@ -156,4 +165,4 @@ def _accepted_counts(keys: list[int], now: dt.datetime) -> dict[int, str]:
 
 
 def _scheme_name(code: str) -> str:
-    return SCHEMES[code].name if code in SCHEMES else code
+    return translated(SCHEMES[code].name) if code in SCHEMES else code

@@ -11,6 +11,7 @@ from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_core.models import WebhookEndpoint
@@ -56,7 +57,7 @@ def webhook_list(request: HttpRequest) -> HttpResponse:
     url = reverse("admin:automate_core_webhookendpoint_changelist")
     may_add = can(request.user, "add", WebhookEndpoint)
     return list_response(
-        request, "automate_studio/webhooks/list.html", "Webhooks", url, found, may_add=may_add, days=DAYS
+        request, "automate_studio/webhooks/list.html", _("Webhooks"), url, found, may_add=may_add, days=DAYS
     )
 
 
@@ -101,7 +102,8 @@ def webhook_end_overlap(request: HttpRequest, pk: int) -> HttpResponse:
         ended = endpoints.end_overlap(endpoint, actor=current_person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
-    messages.success(request, "The previous secret is rejected from now on." if ended else "No previous secret counts.")
+    said = _("The previous secret is now rejected.") if ended else _("The previous secret has already expired.")
+    messages.success(request, said)
     return HttpResponseSeeOther(change_url(endpoint))
 
 
@@ -111,4 +113,4 @@ def _without_own_link(found: EndpointInfo | None) -> EndpointInfo | None:
 
 
 def _last_used_text(at: dt.datetime | None, now: dt.datetime) -> str:
-    return f"last used {format_ago(at, now)}" if at else "not used yet"
+    return _("last used %(time)s") % {"time": format_ago(at, now)} if at else _("not used yet")

@@ -11,6 +11,8 @@ from django.template.response import TemplateResponse
 
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.ui.audit.history import object_history
 from automate_studio.ui.htmx import as_htmx_request
 from automate_studio.ui.objects import form_view
@@ -29,13 +31,13 @@ class ObjectAdmin:
     change_form_template = FORM
     add_form_template = FORM
     delete_confirmation_template = DELETE
-    new_title = ""  #: of the page that adds one
-    list_title = ""  #: what the link back to the list says
+    new_title = ""  #: title of the page that adds one, marked with `text`
+    list_title = ""  #: title of the list, marked with `text`
     share_kind = ""  #: under which `share` knows the model; empty: it is not shared
     above = ""  #: a template above the form
     beside = ""  #: a template beside the form
-    save_label = "Save"
-    left_behind = ""  #: what becomes of what it leaves behind when it is deleted, a sentence
+    save_label = text("Save")
+    left_behind = ""  #: a sentence about data that stays after a deletion, marked with `text`
     folded: tuple[str, ...] = ()
     conditions: form_view.Conditions = {}
 
@@ -53,7 +55,7 @@ class ObjectAdmin:
 
     def add_title(self, form: Any) -> str:
         """Title of the add page."""
-        return self.new_title
+        return translated(self.new_title)
 
     def form_context(self, form: Any) -> dict[str, Any]:
         """Context of the form page beside its fields."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
 from django.forms.boundfield import BoundField
+from django.utils.translation import gettext as _
 
+from automate_governance.texts import translated
 from automate_studio.ui.fields import FormFieldView, build_form_field
 
 #: By field, what has to be chosen elsewhere for it to be there: (other field, values) pairs, all of which hold.
@@ -53,12 +55,13 @@ def _field(bound: BoundField, conditions: Conditions) -> FormFieldView:
     terms = conditions.get(bound.name, ())
     is_box = isinstance(bound.field.widget, forms.CheckboxInput)
     is_needed = getattr(bound.field, "needed", bound.field.required) and not is_box
-    return build_form_field(
+    found = build_form_field(
         bound,
-        mark="(required)" if is_needed else "",
+        mark=_("(required)") if is_needed else "",
         condition=" ".join(f"{bound.form.add_prefix(name)}={'|'.join(values)}" for name, values in terms),
         absent=any(str(bound.form[name].value() or "") not in values for name, values in terms),
     )
+    return replace(found, label=translated(found.label), help=translated(found.help))
 
 
 def _fact(name: str, facts: Mapping[str, tuple[str, Any]]) -> FormFieldView:

@@ -10,8 +10,10 @@ from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
 from django_htmx.http import push_url
 
+from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.htmx import as_htmx_request
 from automate_studio.ui.lists import FilterChoice, Query, Tab, query_string
@@ -44,7 +46,7 @@ class ListQuery:
 
 @dataclass(frozen=True, kw_only=True)
 class ListPage:
-    """A page of rows; `first`, `last` and `total` count matching rows from 1, `noun` is the noun for a row."""
+    """A page of rows; `first`, `last` and `total` count matching rows from 1."""
 
     rows: list[Any]
     tabs: list[Tab]
@@ -52,7 +54,6 @@ class ListPage:
     search: str
     filtered: bool
     query: str
-    noun: str
     first: int
     last: int
     total: int
@@ -83,7 +84,6 @@ def build_list_page(
     *,
     tabs: Mapping[str, str],
     filters: list[FilterChoice],
-    what: str,
 ) -> ListPage:
     """Page of these `rows`; `counts` are the totals by tab."""
     total = counts.get(asked_for.tab, 0)
@@ -92,14 +92,18 @@ def build_list_page(
     return ListPage(
         rows=list(rows),
         tabs=[
-            Tab(name=name, url=asked_for.url(show=key), active=key == asked_for.tab, count=f"{counts.get(key, 0):,}")
+            Tab(
+                name=translated(name),
+                url=asked_for.url(show=key),
+                active=key == asked_for.tab,
+                count=f"{counts.get(key, 0):,}",
+            )
             for key, name in tabs.items()
         ],
         filters=[choice for choice in filters if choice.options],
         search=asked_for.search,
         filtered=bool(asked_for.values),
         query=asked_for.url(page=str(number) if number > 1 else ""),
-        noun=what,
         first=start + 1,
         last=start + len(rows),
         total=total,
@@ -122,7 +126,7 @@ def owner_filter(asked_for: ListQuery, known: QuerySet[Any]) -> FilterChoice:
     users = get_user_model()
     people = users._default_manager.filter(pk__in=known.order_by().values("owner"))
     names = people.order_by(users.USERNAME_FIELD).values_list(users.USERNAME_FIELD, flat=True)[:MOST_CHOICES]
-    return filter_choice(asked_for, "owner", "Owner", [(name, name) for name in names])
+    return filter_choice(asked_for, "owner", _("Owner"), [(name, name) for name in names])
 
 
 def owner_condition(asked_for: ListQuery) -> dict[str, str]:

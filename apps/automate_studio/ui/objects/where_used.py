@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from django.db import models
+from django.utils.translation import gettext as _
 
 from automate_core.models import NotificationRule, Workflow
 from automate_governance.admin_site import reverse
@@ -27,15 +28,11 @@ class UsageLink:
 
 @dataclass(frozen=True, kw_only=True)
 class UsageSummary:
-    """Usage of an object: visible users, and total counts by kind."""
+    """Usage of an object: visible users, counts in words by kind, and the total, visible or not."""
 
     links: list[UsageLink]
-    counts: dict[str, int]
-
-    @property
-    def total(self) -> int:
-        """Number of users, visible or not."""
-        return sum(self.counts.values())
+    counts: dict[str, str]
+    total: int
 
     @property
     def unseen(self) -> int:
@@ -45,8 +42,7 @@ class UsageSummary:
     @property
     def words(self) -> str:
         """`3 workflows, 1 webhook`, or `Not used`."""
-        said = (f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in self.counts.items())
-        return ", ".join(said) or "Not used"
+        return ", ".join(self.counts.values()) or _("Not used")
 
 
 def where_used(user: User, objs: Iterable[models.Model]) -> dict[Any, UsageSummary]:
@@ -59,10 +55,18 @@ def where_used(user: User, objs: Iterable[models.Model]) -> dict[Any, UsageSumma
     return {
         key: UsageSummary(
             links=[link_to(use) for use in uses if use in seen],
-            counts=dict(Counter(str(use._meta.verbose_name) for use in uses)),
+            counts={
+                model._meta.label: _count_text(model, count)
+                for model, count in Counter(type(use) for use in uses).items()
+            },
+            total=len(uses),
         )
         for key, uses in found.items()
     }
+
+
+def _count_text(model: type[models.Model], count: int) -> str:
+    return f"{count} {model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural}"
 
 
 def _is_object(use: Use) -> TypeGuard[models.Model]:
@@ -91,7 +95,10 @@ def link_to(use: models.Model) -> UsageLink:
     if isinstance(use, NotificationRule):
         to = "studio:workflow_notifications" if use.workflow_id else "studio:notifications"
         url = reverse(to, args=[use.workflow_id] if use.workflow_id else [])
-        name = f"Notification rule of {use.workflow or 'the site'}"
+        if use.workflow:
+            name = _("Notification rule of %(workflow)s") % {"workflow": use.workflow}
+        else:
+            name = _("Notification rule of the site")
     else:
         url = change_url(use)
         name = str(use)
