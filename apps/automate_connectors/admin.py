@@ -10,6 +10,8 @@ from django.contrib import admin
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, models, transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
@@ -24,6 +26,8 @@ from automate_governance.admin import GovernedAdmin, SecretUsingForm
 from automate_governance.admin_site import admin_site
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, can
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_plugins.fields import FieldKind
 from automate_plugins.registry import PluginNotFoundError
 
@@ -39,16 +43,16 @@ class ConnectionForm(SecretUsingForm):
     allowed_hosts = LinesField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="The host names that its secrets may be sent to, one per line. Leave empty for the hosts of the URLs "
-        "above, or the connector's own.",
+        label=_("Allowed hosts"),
+        help_text=_("Hosts that may receive its secrets, one per line. Leave empty for the hosts of the URLs above."),
     )
 
     class Meta:
         model = Connection
         fields = ("name", "slug", "connector", "allowed_hosts")
         widgets = {"connector": forms.HiddenInput(), "slug": forms.TextInput(attrs={"data-slug-of": "name"})}
-        labels = {"slug": "Short name"}
-        help_texts = {"slug": "Steps refer to the connection by this name. It cannot be changed later."}
+        labels = {"name": _("Name"), "slug": _("Short name")}
+        help_texts = {"slug": _("Steps refer to the connection by this name. It cannot be changed later.")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -72,7 +76,9 @@ class ConnectionForm(SecretUsingForm):
                 with transaction.atomic():
                     tokens.lock_token(self.instance)
             except ConnectorError as error:
-                self.add_error(None, f"{error.message}. Save again in a moment.")
+                self.add_error(
+                    None, gettext("%(reason)s. Save again in a moment.") % {"reason": translated(error.message)}
+                )
         return super().clean()
 
     def clean_config(self) -> Any:
@@ -129,7 +135,9 @@ class ConnectionForm(SecretUsingForm):
         if not value:
             return reference or None
         if not can(self.person, "add", StoredSecret):
-            self.add_error(name, "You may not store secrets: choose one that is there.")
+            self.add_error(
+                name, gettext("You need the *Add secrets* permission to store a secret. Choose a stored one.")
+            )
             return None
         base = f"{self.cleaned_data.get('slug') or self.instance.slug or 'connection'}-{what.replace('_', '-')}"[:90]
         taken = set(StoredSecret.objects.filter(name__startswith=base).values_list("name", flat=True))
@@ -188,7 +196,7 @@ def build_connection_form(adapter: ConnectorAdapter | None) -> type[ConnectionFo
     fields: dict[str, Any] = {"adapter": adapter}
     if adapter is None or not adapter.config_fields:
         area = forms.Textarea(attrs={"rows": 4})
-        help_text = "A JSON mapping. Secrets are references, such as database:slack-token."
+        help_text = gettext("A JSON object. Refer to stored secrets, such as database:slack-token.")
         fields["config"] = JsonField(FieldKind.MAPPING, required=False, widget=area, help_text=help_text)
     else:
         fields |= {f"{SETTING_PREFIX}{spec.name}": build_form_field(spec, PLAIN) for spec in adapter.config_fields}
@@ -199,24 +207,35 @@ def build_connection_form(adapter: ConnectorAdapter | None) -> type[ConnectionFo
 
 def _sign_in_fields(adapter: ConnectorAdapter) -> dict[str, forms.Field]:
     stands_in = next(spec for spec in adapter.config_fields if spec.name == token_name(adapter))
-    providers = [("", "No: it uses the secrets above"), *((code, p.name) for code, p in PROVIDERS.items())]
-    text: dict[str, Any] = {"required": False, "widget": forms.TextInput()}
+    providers = [
+        ("", gettext("No, use the secrets above")),
+        *((code, translated(p.name)) for code, p in PROVIDERS.items()),
+    ]
+    plain: dict[str, Any] = {"required": False, "widget": forms.TextInput()}
     return {
         "oauth_provider": forms.ChoiceField(
-            label="Signs in by OAuth 2",
+            label=gettext("OAuth 2 sign-in"),
             choices=providers,
             required=False,
             widget=forms.Select(),
-            help_text=f"The access token then stands in for “{stands_in.label or stands_in.name}” above.",
+            help_text=gettext("The access token replaces “%(field)s” above.")
+            % {"field": translated(stands_in.label or stands_in.name)},
         ),
         "oauth_grant": forms.ChoiceField(
-            label="Who signs in", choices=list(GRANTS.items()), required=False, widget=forms.Select()
+            label=gettext("Sign in as"),
+            choices=[(code, translated(name)) for code, name in GRANTS.items()],
+            required=False,
+            widget=forms.Select(),
         ),
-        "oauth_client_id": forms.CharField(label="Client ID", help_text="The provider gives it to your site.", **text),
-        "oauth_client_secret": SecretField(PLAIN, label="Client secret"),
-        "oauth_scopes": forms.CharField(label="Scopes", help_text="Empty: the usual ones of the provider.", **text),
-        "oauth_authorize_url": forms.CharField(label="Authorization URL", **text),
-        "oauth_token_url": forms.CharField(label="Token URL", **text),
+        "oauth_client_id": forms.CharField(
+            label=gettext("Client ID"), help_text=gettext("Issued by the provider."), **plain
+        ),
+        "oauth_client_secret": SecretField(PLAIN, label=gettext("Client secret")),
+        "oauth_scopes": forms.CharField(
+            label=gettext("Scopes"), help_text=gettext("Leave empty for the provider's default."), **plain
+        ),
+        "oauth_authorize_url": forms.CharField(label=gettext("Authorization URL"), **plain),
+        "oauth_token_url": forms.CharField(label=gettext("Token URL"), **plain),
     }
 
 
@@ -246,8 +265,8 @@ class ConnectionAdmin(GovernedAdmin):
         names = list(self.get_fields(request, obj))
         settings = [name for name in names if name == "config" or name.startswith(SETTING_PREFIX)]
         sign_in = [name for name in names if name.startswith("oauth_")]
-        groups = [(None, ["name", "slug", "connector"]), ("Settings", settings), ("Sign-in", sign_in)]
-        groups.append(("Allowed hosts", ["allowed_hosts"]))
+        groups = [(None, ["name", "slug", "connector"]), (text("Settings"), settings), (text("Sign-in"), sign_in)]
+        groups.append((text("Allowed hosts"), ["allowed_hosts"]))
         return [(title, {"fields": fields}) for title, fields in groups if fields]
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
@@ -274,7 +293,7 @@ class ConnectionAdmin(GovernedAdmin):
         if setup is None or not setup.needs_person:
             health.reset_health(after)
         elif ended or issuer_hash(before) != issuer_hash(after):
-            health.require_reconnect(after, "Its settings were changed: sign in again.")
+            health.require_reconnect(after, text("The settings were changed: sign in again."))
         if ended:
             audit.record(by, "connection.signed_out", after, changes={"because": "its settings were changed"})
 

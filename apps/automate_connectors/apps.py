@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Warning, register
+from django.utils.translation import gettext_lazy as _
 
 from automate_connectors.registry import connectors
 from automate_governance import app_config
@@ -12,7 +13,7 @@ from automate_plugins.checks import warnings
 
 class AutomateConnectorsConfig(app_config.AutomateAppConfig):
     name = "automate_connectors"
-    verbose_name = "Connectors"
+    verbose_name = _("Connect")
 
     def ready(self) -> None:
         from automate_connectors import model_allowlist, references

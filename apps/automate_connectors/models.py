@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
+from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
@@ -19,6 +20,7 @@ from automate_egress.policy import ascii_host
 from automate_governance.governed import Governed, verbs
 from automate_governance.models import StoredSecret
 from automate_governance.secrets.resolver import is_reference
+from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, problems
 from automate_plugins.registry import PluginNotFoundError
 
@@ -41,13 +43,13 @@ class Connection(Governed):
     class Health(models.TextChoices):
         """Whether it works, as far as is known."""
 
-        UNKNOWN = "unknown"  #: nobody has tried since it was made or changed
-        WORKING = "working"  #: the last test, or a step, was let in
-        FAILING = "failing"  #: its credentials were refused, or the last test failed
-        RECONNECT = "reconnect"  #: only a person can mend it; steps wait until then
+        UNKNOWN = "unknown", _("Not tested")  #: nobody has tried since it was made or changed
+        WORKING = "working", _("Healthy")  #: the last test, or a step, was let in
+        FAILING = "failing", _("Failing")  #: its credentials were refused, or the last test failed
+        RECONNECT = "reconnect", _("Reconnect")  #: only a person can mend it; steps wait until then
 
-    name = models.CharField(max_length=100)
-    slug = models.SlugField(max_length=100, unique=True)
+    name = models.CharField(_("name"), max_length=100)
+    slug = models.SlugField(_("short name"), max_length=100, unique=True)
     connector = models.CharField(max_length=100)
     config = models.JSONField(default=dict, blank=True)
     oauth = models.JSONField(default=dict, blank=True)
@@ -62,6 +64,8 @@ class Connection(Governed):
     tested_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
+        verbose_name = _("connection")
+        verbose_name_plural = _("connections")
         ordering = ["name"]
         default_permissions = ()
         permissions = verbs("connection", "add", "view", "use", "change", "share", "delete")
@@ -104,41 +108,43 @@ class Connection(Governed):
         try:
             adapter = self.adapter
         except PluginNotFoundError as error:
-            raise ValidationError({"connector": str(error)}) from error
+            raise ValidationError({"connector": translated(str(error))}) from error
         if not isinstance(self.config, dict):
-            raise ValidationError({"config": "The configuration is a mapping of names to values."})
+            raise ValidationError({"config": _("The configuration must be a JSON object.")})
         self._check_sign_in()
         config = {**self.config, self.token_name: f"database:token-of-{self.slug}"} if self.oauth else self.config
         if adapter.config_fields and (found := problems(adapter.config_fields, config)):
-            raise ValidationError({"config": [f"{problem}." for problem in found]})
+            raise ValidationError({"config": [f"{translated(problem)}." for problem in found]})
         secret_names = {field.name for field in adapter.config_fields if field.kind is FieldKind.SECRET}
         for name, value in config.items():
             if name in secret_names and value and not is_secret_reference(value):
                 example = f"database:{self.slug or 'name'}-{name}"
-                raise ValidationError({"config": f"{name} must be a reference to a secret, such as {example}."})
+                message = _("%(name)s must be a reference to a secret, such as %(example)s.")
+                raise ValidationError({"config": message % {"name": name, "example": example}})
         if plain := next(_plain_secrets(config), None):
-            raise ValidationError(
-                {"config": f"{plain} looks like a secret: store it, and refer to it by a name at the top level."}
-            )
+            message = _("%(name)s looks like a secret. Store it as a secret and enter its reference at the top level.")
+            raise ValidationError({"config": message % {"name": plain}})
         if not isinstance(self.allowed_hosts, list) or not all(map(_is_host, self.allowed_hosts)):
-            raise ValidationError({"allowed_hosts": "Host names, such as api.example.com."})
+            raise ValidationError({"allowed_hosts": _("Enter host names, such as api.example.com.")})
         if (self.references() or self.oauth) and not self.hosts():
-            raise ValidationError({"allowed_hosts": "Name the hosts that its secrets may be sent to."})
+            raise ValidationError({"allowed_hosts": _("Enter the hosts that may receive its secrets.")})
         try:
             adapter.validate_config(config)
         except (ConnectorError, ValueError) as error:
-            raise ValidationError({"config": str(error)}) from error
+            raise ValidationError({"config": translated(str(error))}) from error
 
     def _check_sign_in(self) -> None:
         if not isinstance(self.oauth, dict):
-            raise ValidationError({"oauth": "The sign-in is a mapping of names to values."})
+            raise ValidationError({"oauth": _("The sign-in must be a JSON object.")})
         setup = self.sign_in
         if setup is None:
             return
         if setup.client_secret and not is_secret_reference(setup.client_secret):
-            raise ValidationError({"oauth_client_secret": "A reference to a secret, such as database:client-secret."})
+            raise ValidationError(
+                {"oauth_client_secret": _("Enter a reference to a secret, such as database:client-secret.")}
+            )
         if found := dict(setup.problems()):
-            raise ValidationError(found)
+            raise ValidationError({name: translated(reason) for name, reason in found.items()})
 
     def references(self) -> dict[str, list[str]]:
         """Return its secret references by name: a person who changes their destination must be allowed to use them."""
@@ -252,6 +258,8 @@ class OAuthToken(models.Model):
     terms = models.CharField(max_length=64, blank=True)
 
     class Meta:
+        verbose_name = _("access token")
+        verbose_name_plural = _("access tokens")
         default_permissions = ()
 
     def __str__(self) -> str:
@@ -271,6 +279,8 @@ class SignInAttempt(models.Model):
     begun_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = _("sign-in attempt")
+        verbose_name_plural = _("sign-in attempts")
         default_permissions = ()
 
     def __str__(self) -> str:

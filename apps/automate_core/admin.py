@@ -9,6 +9,8 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from automate_connectors.forms import PLAIN, SecretField
 from automate_connectors.number_fields import IntegerField
@@ -27,10 +29,11 @@ from automate_governance.texts import translated
 
 ConfigFields: Any = config_fields.build_form_class(text=forms.TextInput, number=forms.NumberInput, choice=forms.Select)
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_SLUG_HELP = "Small letters, digits and single hyphens, such as new-orders."
+_SLUG_HELP = _("Lowercase letters, digits and single hyphens, such as new-orders.")
 
 
 def _sentence(text: str) -> str:
+    text = translated(text)
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
@@ -42,23 +45,23 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
 
     person: Person
 
-    scheme = forms.ChoiceField(label="Sender", choices=[(code, scheme.name) for code, scheme in SCHEMES.items()])
-    secret = SecretField(PLAIN, label="Secret")
+    scheme = forms.ChoiceField(label=_("Sender"), choices=[(code, scheme.name) for code, scheme in SCHEMES.items()])
+    secret = SecretField(PLAIN, label=_("Secret"))
     overlap_hours = IntegerField(
-        label="Overlap (hours)",
+        label=_("Overlap (hours)"),
         min_value=0,
         max_value=24 * 30,
         initial=24,
         required=False,
-        help_text="After a change of the secret, the previous one is accepted for this long.",
+        help_text=_("The previous secret is accepted for this long after a change."),
     )
 
     class Meta:
         model = WebhookEndpoint
         fields = ("slug", "scheme", "secret", "enabled")
-        labels = {"slug": "Address", "enabled": "Accept deliveries"}
-        help_texts = {"slug": "The last part of /hooks/ADDRESS/. It cannot be changed later."}
-        error_messages = {"slug": {"unique": "This address is taken: choose another one.", "invalid": _SLUG_HELP}}
+        labels = {"slug": _("Name"), "enabled": _("Accept deliveries")}
+        help_texts = {"slug": _("The last part of its URL. It cannot be changed later.")}
+        error_messages = {"slug": {"unique": _("This name is taken. Choose another one."), "invalid": _SLUG_HELP}}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -68,11 +71,13 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
         self.initial.update(config_fields.initial_values(self.instance.scheme, self.instance.config))
         self.initial["secret"] = self.present
         self.initial.setdefault("scheme", "github")
+        schemes = cast(forms.ChoiceField, self.fields["scheme"])
+        schemes.choices = [(code, translated(scheme.name)) for code, scheme in SCHEMES.items()]
         cast(SecretField, self.fields["secret"]).offer(
-            self.person, self.present, "Secret", none="Generate or paste a new secret"
+            self.person, self.present, gettext("Secret"), none=gettext("Generate or paste a new secret")
         )
         self.fields["secret"].help_text = (
-            "Leave all empty to generate a secret." if self.is_new else "Stored secrets are never shown."
+            gettext("Leave empty to generate a secret.") if self.is_new else gettext("Stored secrets are never shown.")
         )
 
     def clean_slug(self) -> str:
@@ -112,11 +117,15 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
         """Keep the value to store, generate one where none is given, or check the one that is referred to."""
         if not value and not reference:
             if rules.shown_by:
-                self.add_error("secret", f"Paste the sender's secret. {rules.shown_by}")
+                self.add_error(
+                    "secret", gettext("Paste the sender's secret. %(hint)s") % {"hint": translated(rules.shown_by)}
+                )
                 return
             value = self.fresh = rules.new_secret()
         if value and not can(self.person, "add", StoredSecret):
-            self.add_error("secret", "You may not store secrets: choose one that is stored.")
+            self.add_error(
+                "secret", gettext("You need the *Add secrets* permission to store a secret. Choose a stored one.")
+            )
         elif problem := rules.secret_problem(value) if value else self._problem(rules, reference):
             self.add_error("secret", translated(problem))
         else:

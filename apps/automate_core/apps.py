@@ -7,13 +7,14 @@ from django.apps.registry import Apps
 from django.core.checks import CheckMessage, Warning, register
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 from automate_governance import app_config
 
 
 class AutomateCoreConfig(app_config.AutomateAppConfig):
     name = "automate_core"
-    verbose_name = "Automate"
+    verbose_name = _("Automate")
 
     def ready(self) -> None:
         from automate_connectors import health

@@ -9,64 +9,65 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 
 class JobStatus(TextChoices):
     """States of an outbox job."""
 
-    READY = "ready"  #: may be claimed once `available_at` has come
-    LEASED = "leased"  #: a worker holds it until `lease_until`
-    COMPLETED = "completed"  #: its work is recorded; final
-    DEAD = "dead"  #: failed permanently, with the reason in `last_error`; final
+    READY = "ready", _("Ready")  #: may be claimed once `available_at` has come
+    LEASED = "leased", _("Leased")  #: a worker holds it until `lease_until`
+    COMPLETED = "completed", _("Completed")  #: its work is recorded; final
+    DEAD = "dead", _("Dead")  #: failed permanently, with the reason in `last_error`; final
 
 
 class RunStatus(TextChoices):
     """States of an execution run."""
 
-    QUEUED = "queued"  #: created, not yet claimed by a worker
-    RUNNING = "running"  #: a worker runs its steps
-    WAITING = "waiting"  #: has an open wait; no worker holds it
-    SUCCEEDED = "succeeded"  #: every step that ran succeeded; final
-    FAILED = "failed"  #: a step failed without a further retry, or its job is dead; final
-    CANCELLED = "cancelled"  #: cancelled by a person or a policy; final
+    QUEUED = "queued", _("Queued")  #: created, not yet claimed by a worker
+    RUNNING = "running", _("Running")  #: a worker runs its steps
+    WAITING = "waiting", _("Waiting")  #: has an open wait; no worker holds it
+    SUCCEEDED = "succeeded", _("Succeeded")  #: every step that ran succeeded; final
+    FAILED = "failed", _("Failed")  #: a step failed without a further retry, or its job is dead; final
+    CANCELLED = "cancelled", _("Cancelled")  #: cancelled by a person or a policy; final
 
 
 class StepStatus(TextChoices):
     """States of one attempt of one step."""
 
-    RUNNING = "running"  #: started; for a container, until everything in it has ended
-    SUCCEEDED = "succeeded"  #: its output is recorded; final
-    FAILED = "failed"  #: its error is recorded; a retry is a further attempt; final
-    WAITING = "waiting"  #: waits for a person, a time or another run
-    SKIPPED = "skipped"  #: skipped by a person, who gave its output; final
-    CANCELLED = "cancelled"  #: its run was cancelled; final
-    INTERRUPTED = "interrupted"  #: cut off by a crash; the next attempt follows; final
+    RUNNING = "running", _("Running")  #: started; for a container, until everything in it has ended
+    SUCCEEDED = "succeeded", _("Succeeded")  #: its output is recorded; final
+    FAILED = "failed", _("Failed")  #: its error is recorded; a retry is a further attempt; final
+    WAITING = "waiting", _("Waiting")  #: waits for a person, a time or another run
+    SKIPPED = "skipped", _("Skipped")  #: skipped by a person, who gave its output; final
+    CANCELLED = "cancelled", _("Cancelled")  #: its run was cancelled; final
+    INTERRUPTED = "interrupted", _("Interrupted")  #: cut off by a crash; the next attempt follows; final
 
 
 class WaitStatus(TextChoices):
     """States of a wait of a run."""
 
-    OPEN = "open"  #: not resolved and not due
-    RESOLVED = "resolved"  #: answered or due; final
-    EXPIRED = "expired"  #: its deadline passed without an answer; final
-    CANCELLED = "cancelled"  #: cancelled with its run; final
+    OPEN = "open", _("Open")  #: not resolved and not due
+    RESOLVED = "resolved", _("Resolved")  #: answered or due; final
+    EXPIRED = "expired", _("Expired")  #: its deadline passed without an answer; final
+    CANCELLED = "cancelled", _("Cancelled")  #: cancelled with its run; final
 
 
 class BulkStatus(TextChoices):
     """States of an operation on many runs."""
 
-    OPEN = "open"  #: a worker processes the runs
-    DONE = "done"  #: every run was processed; final
-    STOPPED = "stopped"  #: stopped by the person; the other runs are unchanged; final
+    OPEN = "open", _("Open")  #: a worker processes the runs
+    DONE = "done", _("Done")  #: every run was processed; final
+    STOPPED = "stopped", _("Stopped")  #: stopped by the person; the other runs are unchanged; final
 
 
 class NotificationStatus(TextChoices):
     """States of a message to one recipient."""
 
-    WAITING = "waiting"  #: collects incidents until it is sent or retried
-    SENT = "sent"  #: accepted by its channel; final
-    FAILED = "failed"  #: failed permanently, with the reason; a person may send it again
-    DROPPED = "dropped"  #: not sent, because nothing is left to report; final
+    WAITING = "waiting", _("Waiting")  #: collects incidents until it is sent or retried
+    SENT = "sent", _("Sent")  #: accepted by its channel; final
+    FAILED = "failed", _("Failed")  #: failed permanently, with the reason; a person may send it again
+    DROPPED = "dropped", _("Dropped")  #: not sent, because nothing is left to report; final
 
 
 type Edges = Mapping[str, frozenset[str]]

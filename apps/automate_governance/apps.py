@@ -3,13 +3,14 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.core.checks import register
 from django.db.models.signals import pre_save
+from django.utils.translation import gettext_lazy as _
 
 from automate_governance import app_config
 
 
 class AutomateGovernanceConfig(app_config.AutomateAppConfig):
     name = "automate_governance"
-    verbose_name = "Governance"
+    verbose_name = _("Secrets and audit trail")
 
     def ready(self) -> None:
         from django.contrib.admin.models import LogEntry

@@ -51,7 +51,7 @@ def record(
         "verb": verb,
         "object_type": obj._meta.label_lower,
         "object_id": str(obj.pk),
-        "object": redact_text(str(obj))[:200],
+        "object": redact_text(_plain_name(obj))[:200],
         "changes": _mask_changes(changes or {}),
         "trace_id": trace_id,
         "address": current.address,
@@ -59,6 +59,12 @@ def record(
         "system_user": current.system_user,
     }
     return AuditEntry.objects.create(**values, canonical=canonical_text(values))
+
+
+def _plain_name(obj: models.Model) -> str:
+    """Return the name of an object, the same in every language."""
+    with translation.override(None):
+        return str(obj)
 
 
 def kind_of(model: type[models.Model]) -> str:

@@ -7,7 +7,8 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import connection, models
 from django.db.models.functions import Upper
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
@@ -47,6 +48,8 @@ class SitePermission(models.Model):
     """Permissions on the site itself (operate, administer, audit). It has no table."""
 
     class Meta:
+        verbose_name = _("site permission")
+        verbose_name_plural = _("site permissions")
         managed = False
         default_permissions = ()
         permissions = [
@@ -67,6 +70,8 @@ class Preferences(models.Model):
     time_zone = models.CharField(max_length=64, blank=True)
 
     class Meta:
+        verbose_name = _("preferences")
+        verbose_name_plural = _("preferences")
         default_permissions = ()
 
     def __str__(self) -> str:
@@ -80,9 +85,12 @@ class StoredSecret(Governed):
     """
 
     name = models.CharField(
+        _("name"),
         max_length=100,
         unique=True,
-        validators=[RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "Letters, digits, dots, dashes and underscores.")],
+        validators=[
+            RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", _("Use letters, digits, dots, hyphens and underscores."))
+        ],
     )
     key_id = models.CharField(max_length=16, editable=False)
     wrapped_key = models.BinaryField(editable=False)
@@ -94,9 +102,10 @@ class StoredSecret(Governed):
     lost_at = models.DateTimeField(null=True, editable=False)  # with its key, until a new value is entered
 
     class Meta:
+        verbose_name = _("secret")
+        verbose_name_plural = _("secrets")
         ordering = ["name"]
         default_permissions = ()
-        verbose_name = "secret"
         permissions = verbs("storedsecret", "add", "use", "replace", "delete")
 
     def __str__(self) -> str:
@@ -165,23 +174,24 @@ class AuditEntry(models.Model):
     Actor and object are text beside their ids, without foreign keys: an entry outlives both.
     """
 
-    at = models.DateTimeField()
+    at = models.DateTimeField(_("time"))
     actor_id = models.CharField(max_length=64, blank=True)
     actor = models.CharField(max_length=200)
-    verb = models.CharField(max_length=64)
-    object_type = models.CharField(max_length=100)
+    verb = models.CharField(_("action"), max_length=64)
+    object_type = models.CharField(_("kind"), max_length=100)
     object_id = models.CharField(max_length=64)
-    object = models.CharField(max_length=200)
+    object = models.CharField(_("object"), max_length=200)
     changes = models.JSONField(default=dict)
-    trace_id = models.CharField(max_length=32, blank=True)
+    trace_id = models.CharField(_("trace id"), max_length=32, blank=True)
     source = models.CharField(max_length=10, blank=True, choices=Source, default="", db_default="")  # old entries: none
     system_user = models.CharField(max_length=100, blank=True, default="", db_default="")
-    address = models.CharField(max_length=45, blank=True)
+    address = models.CharField(_("IP address"), max_length=45, blank=True)
     canonical = models.TextField()
 
     class Meta:
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit entries")
         ordering = ["-id"]
-        verbose_name_plural = "audit entries"
         default_permissions = ()
         indexes = [
             models.Index(fields=["object_type", "object_id"]),
@@ -210,7 +220,7 @@ class AuditEntry(models.Model):
         if self.source in ("", Source.BROWSER):
             return self.actor
         as_whom = f" ({self.system_user})" if self.system_user else ""
-        return _("%(person)s via %(source)s") % {
+        return gettext("%(person)s via %(source)s") % {
             "person": self.actor,
             "source": f"{Source(self.source).label}{as_whom}",
         }
@@ -228,6 +238,8 @@ class SignInCount(models.Model):
     ends_at = models.DateTimeField(db_index=True)
 
     class Meta:
+        verbose_name = _("sign-in count")
+        verbose_name_plural = _("sign-in counts")
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["account", "address"], name="one_count_of_sign_ins")]
 
@@ -244,6 +256,8 @@ class AuditLink(models.Model):
     hash = models.CharField(max_length=64, unique=True)
 
     class Meta:
+        verbose_name = _("audit link")
+        verbose_name_plural = _("audit links")
         ordering = ["position"]
         default_permissions = ()
         triggers = _APPEND_ONLY

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.utils.translation import gettext_lazy as _
 
 from automate_governance import app_config
 from automate_llm.prices import PriceError, site_prices
@@ -13,7 +14,7 @@ from automate_plugins.checks import warnings
 
 class AutomateLLMConfig(app_config.AutomateAppConfig):
     name = "automate_llm"
-    verbose_name = "Language models"
+    verbose_name = _("Model usage")
 
     def ready(self) -> None:
         register(_providers_load, "automate")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 
 class LLMUsage(models.Model):
@@ -19,10 +21,13 @@ class LLMUsage(models.Model):
     class Status(models.TextChoices):
         """State of a call, and the tokens that it counts for."""
 
-        IN_FLIGHT = "in_flight"  #: asked, or cut off by a crash: counts with the most it may take
-        ANSWERED = "answered"  #: counts with what it took
-        REFUSED = "refused"  #: turned down: counts nothing
-        IN_DOUBT = "in_doubt"  #: broke off, and may have been charged: counts with the most it may have taken
+        IN_FLIGHT = "in_flight", _("In progress")  #: asked, or cut off by a crash: counts with the most it may take
+        ANSWERED = "answered", _("Answered")  #: counts with what it took
+        REFUSED = "refused", _("Rejected")  #: turned down: counts nothing
+        IN_DOUBT = (
+            "in_doubt",
+            _("Outcome unknown"),
+        )  #: broke off: counts with the most it may take
 
     run = models.UUIDField(null=True, blank=True)
     workflow = models.CharField(max_length=100, blank=True)
@@ -40,10 +45,10 @@ class LLMUsage(models.Model):
     cost = models.DecimalField(max_digits=18, decimal_places=8, null=True, blank=True)
 
     class Meta:
+        verbose_name = _("model usage")
+        verbose_name_plural = _("model usage")
         default_permissions = ()
-        permissions = [("view_llmusage", "Can see what language models were asked and cost")]
-        verbose_name = "model usage"
-        verbose_name_plural = "model usage"
+        permissions = [("view_llmusage", "Can view model usage")]
         constraints = [
             models.UniqueConstraint(fields=["run", "path", "attempt", "call"], name="llm_usage_once_a_call"),
         ]
@@ -66,24 +71,25 @@ class LLMBudget(models.Model):
     class Period(models.TextChoices):
         """The period of a budget, in the site's time zone."""
 
-        DAY = "day", "a day"
-        MONTH = "month", "a month"
+        DAY = "day", _("Per day")
+        MONTH = "month", _("Per month")
 
-    workflow = models.SlugField(max_length=100, blank=True)
-    period = models.CharField(max_length=5, choices=Period, default=Period.MONTH)
+    workflow = models.SlugField(_("workflow"), max_length=100, blank=True)
+    period = models.CharField(_("period"), max_length=5, choices=Period, default=Period.MONTH)
     max_cost = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
     max_tokens = models.PositiveBigIntegerField(null=True, blank=True)
 
     class Meta:
+        verbose_name = _("model budget")
+        verbose_name_plural = _("model budgets")
         default_permissions = ()
         ordering = ["workflow", "period"]
-        verbose_name = "model budget"
         constraints = [
             models.UniqueConstraint(fields=["workflow", "period"], name="llm_budget_one_a_period"),
             models.CheckConstraint(
                 condition=Q(max_cost__isnull=False) | Q(max_tokens__isnull=False),
                 name="llm_budget_limits_something",
-                violation_error_message="Give the most it may cost, the most tokens, or both.",
+                violation_error_message=_("Set a cost limit, a token limit or both."),
             ),
             models.CheckConstraint(
                 condition=Q(max_cost__isnull=True) | Q(max_cost__gte=0), name="llm_budget_not_negative"
@@ -91,4 +97,4 @@ class LLMBudget(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.workflow or 'the site'}, {self.get_period_display()}"
+        return f"{self.workflow or gettext('Whole site')}, {self.get_period_display()}"

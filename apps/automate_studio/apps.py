@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
 
 from automate_governance import app_config
 
 
 class AutomateStudioConfig(app_config.AutomateAppConfig):
     name = "automate_studio"
-    verbose_name = "Studio"
+    verbose_name = _("Studio")
 
     def needs_import_map(self) -> bool:
         """Whether the pages render an inline import map, which a content security policy has to allow."""

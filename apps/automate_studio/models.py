@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from automate_core.models import Workflow
 from automate_core.models.fields import DocumentField
@@ -27,6 +29,8 @@ class ChosenSample(models.Model):
     changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        verbose_name = _("selected sample")
+        verbose_name_plural = _("selected samples")
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["workflow", "person"], name="one_sample_per_person")]
 
@@ -49,6 +53,8 @@ class Presence(models.Model):
     seen_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = _("presence")
+        verbose_name_plural = _("presences")
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["workflow", "person"], name="one_presence_per_draft")]
 
@@ -67,6 +73,8 @@ class SavedView(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        verbose_name = _("saved view")
+        verbose_name_plural = _("saved views")
         ordering = ["name", "id"]
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["owner", "name"], name="one_view_per_name")]
@@ -79,9 +87,10 @@ class Overview(models.Model):
     """Model without a table: it lists the overview among the models of an admin."""
 
     class Meta:
+        verbose_name = _("overview")
+        verbose_name_plural = _("overview")
         managed = False
         default_permissions = ()
-        verbose_name = verbose_name_plural = "overview"
 
     def __str__(self) -> str:
-        return "overview"
+        return gettext("Overview")

@@ -108,7 +108,9 @@ def test_who_may_not_store_secrets_chooses(probe, sign_in, owner):
     group.permissions.set(Permission.objects.filter(codename__in=wanted))
     owner.groups.set([group])
     answer = sign_in(owner).post(reverse(CONNECTION_ADD), connection_form())
-    assert form_errors(answer) == {"config_token": ["You may not store secrets: choose one that is there."]}
+    assert form_errors(answer) == {
+        "config_token": ["You need the *Add secrets* permission to store a secret. Choose a stored one."]
+    }
     assert not StoredSecret.objects.exists()
 
 

@@ -81,9 +81,9 @@ def test_the_sign_in_fields_come_with_the_provider(signed_in, site, faults):
     page.get_by_role("link", name="HTTP").click()
     page.get_by_text("Sign-in", exact=True).click()
     expect(page.get_by_label("Client ID")).to_be_hidden()
-    page.get_by_label("Signs in by OAuth 2").select_option("github")
+    page.get_by_label("OAuth 2 sign-in").select_option("github")
     expect(page.get_by_label("Client ID")).to_be_visible()
     expect(page.get_by_label("Token URL")).to_be_hidden()
-    page.get_by_label("Signs in by OAuth 2").select_option("generic")
+    page.get_by_label("OAuth 2 sign-in").select_option("generic")
     expect(page.get_by_label("Token URL")).to_be_visible()
     assert faults(page) == []

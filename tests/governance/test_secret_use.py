@@ -138,9 +138,9 @@ REFUSED = {
     "password in a URL": ({"base_url": "https://user:pass@api.example.com"}, [], "must not hold a user name"),
     "plain token": ({"auth": "bearer", "token": "abcdef"}, ["a.example"], "must be a reference to a secret"),
     "missing token": ({"auth": "bearer"}, [], "token is required"),
-    "no list of hosts": ({}, "api.example.com", "Host names, such as"),
-    "URLs as hosts": ({}, ["https://api.example.com/x"], "Host names, such as"),
-    "numbers as hosts": ({}, [1], "Host names, such as"),
+    "no list of hosts": ({}, "api.example.com", "Enter host names, such as"),
+    "URLs as hosts": ({}, ["https://api.example.com/x"], "Enter host names, such as"),
+    "numbers as hosts": ({}, [1], "Enter host names, such as"),
     "no mapping": ([], [], "a mapping"),
 }
 

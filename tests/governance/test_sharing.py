@@ -12,7 +12,7 @@ from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
 from automate_core.models import Workflow
-from automate_governance import sharing
+from automate_governance import audit, sharing
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import can
 from tests.support.locks import somebody_waits
@@ -49,13 +49,13 @@ def test_the_panel_is_reached_from_the_page_and_shares(kind, made, sign_in, owne
     answer = client.post(url(kind, obj), {"name": "colleague", "verb": ["view", "change"]})
     assert answer.status_code == 303
     assert can(colleague, "view", obj) and can(colleague, "change", obj) and not can(colleague, "delete", obj)
-    entry = AuditEntry.objects.get(verb=f"{obj._meta.verbose_name}.shared")
+    entry = AuditEntry.objects.get(verb=f"{audit.kind_of(type(obj))}.shared")
     assert (entry.actor, entry.changes) == ("owner", {"with": "user colleague", "verbs": ["view", "change"]})
     taken = {"revoke": f"user:{colleague.pk}", "verb": "change"}
     panel = client.post(url(kind, obj), taken, headers={"HX-Request": "true"})
     assert panel.status_code == 200 and b"<html" not in panel.content and b'id="share"' in panel.content
     assert not can(colleague, "change", obj) and can(colleague, "view", obj)
-    assert AuditEntry.objects.filter(verb=f"{obj._meta.verbose_name}.unshared").count() == 1
+    assert AuditEntry.objects.filter(verb=f"{audit.kind_of(type(obj))}.unshared").count() == 1
 
 
 def test_a_group_is_shared_with_as_a_person_is(thing, sign_in, owner, stranger):

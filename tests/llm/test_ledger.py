@@ -232,7 +232,7 @@ def test_side_by_side_no_more_is_let_through_than_fits(db):
 def test_a_budget_limits_something_and_is_one_of_its_kind(db):
     from django.core.exceptions import ValidationError
 
-    with pytest.raises(ValidationError, match="Give the most it may cost"):
+    with pytest.raises(ValidationError, match="Set a cost limit"):
         LLMBudget(workflow="w").full_clean()
     with pytest.raises(ValidationError):
         LLMBudget(workflow="w", max_cost=-1).full_clean()

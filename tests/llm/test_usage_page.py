@@ -160,7 +160,7 @@ def test_administrators_set_budgets_which_the_page_shows(usage, workflow, admin,
     client = sign_in(admin)
     assert "The whole site" in client.get(add).content.decode()
     nothing = client.post(add, {"workflow": "triage", "period": "day", "max_cost": "", "max_tokens": ""})
-    assert "Give the most it may cost" in nothing.content.decode()
+    assert "Set a cost limit" in nothing.content.decode()
     assert "valid choice" in client.post(add, {"workflow": "nope", "period": "day", "max_cost": 1}).content.decode()
     client.post(add, {"workflow": "triage", "period": "day", "max_cost": "3.50", "max_tokens": "10000"})
     budget = LLMBudget.objects.get()

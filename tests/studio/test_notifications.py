@@ -47,7 +47,7 @@ def _do(rule):
 def test_a_rule_from_its_form_to_its_removal(flow, urls, sign_in, owner, mailoutbox):
     client = sign_in(owner)
     page = client.get(urls["page"])
-    assert b"<script>alert" not in page.content and "A run fails after one that succeeded" in Page(page).text
+    assert b"<script>alert" not in page.content and "A run fails after a success" in Page(page).text
     wrong = {**RULE, "kind": "failures", "span": "soon", "addresses": "ops@, x@example.com", "quiet_from": "25:00"}
     answer = client.post(urls["new"], wrong)
     shown = Page(answer)

@@ -123,7 +123,7 @@ def test_a_webhook_is_created_by_the_builders_form(sign_in, owner, workflow):
     ("given", "said"),
     [
         ({"secret_value": "short-canary"}, "shorter than 16"),
-        ({"secret_value": PASTED, "slug": "Not A Slug"}, "Small letters, digits"),
+        ({"secret_value": PASTED, "slug": "Not A Slug"}, "Lowercase letters, digits"),
         (
             {"secret_value": PASTED, "scheme": "hmac", "hmac_header": "X-Sum", "hmac_event_header": "x-sum"},
             "credential",

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from automate_core import states
 from automate_core.ids import uuid7
@@ -24,8 +25,8 @@ class BulkAction(models.Model):
     class Verb(models.TextChoices):
         """The operation on each run."""
 
-        RETRY = "retry"  #: run it again
-        CANCEL = "cancel"  #: cancel it
+        RETRY = "retry", _("Re-run")  #: run it again
+        CANCEL = "cancel", _("Cancel")  #: cancel it
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -40,6 +41,8 @@ class BulkAction(models.Model):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = _("bulk action")
+        verbose_name_plural = _("bulk actions")
         default_permissions = ()
         indexes = [models.Index(F("id"), condition=Q(status="open"), name="open_bulk_actions")]
         constraints = [models.UniqueConstraint(fields=["person", "request"], name="one_bulk_action_per_request")]
@@ -58,6 +61,8 @@ class BulkItem(models.Model):
     refusal = models.TextField(blank=True)
 
     class Meta:
+        verbose_name = _("run of a bulk action")
+        verbose_name_plural = _("runs of bulk actions")
         ordering = ["number"]
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["action", "number"], name="one_bulk_item_per_number")]

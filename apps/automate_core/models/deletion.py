@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import CASCADE, ForeignKey, ProtectedError, Q
+from django.utils.translation import gettext as _
 
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 
@@ -15,5 +16,5 @@ def protect_open_approvals(collector: Any, field: ForeignKey[Any, Any], found: A
     keys = [each.pk for each in found]
     waiting = set(field.model._default_manager.using(using).filter(is_open, pk__in=keys).select_related("user"))
     if waiting:
-        raise ProtectedError("Open approvals wait for this person. Hand them over first.", waiting)
+        raise ProtectedError(_("Open approvals wait for this person. Hand them over first."), waiting)
     CASCADE(collector, field, found, using)

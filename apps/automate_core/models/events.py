@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_core import states
@@ -29,10 +30,12 @@ class WebhookEndpoint(Governed):
     from time to time, not at each delivery.
     """
 
-    slug = models.SlugField(max_length=100, unique=True)
+    audit_kind = "webhook"  #: in audit codes, whatever its verbose name
+
+    slug = models.SlugField(_("name"), max_length=100, unique=True)
     scheme = models.CharField(max_length=50)
     config = models.JSONField(default=dict, blank=True)
-    secret = models.CharField(max_length=200, blank=True, help_text="A reference, such as database:github.")
+    secret = models.CharField(max_length=200, blank=True, help_text=_("A reference, such as database:github."))
     old_secret = models.CharField(max_length=200, blank=True, editable=False)
     old_secret_until = models.DateTimeField(null=True, editable=False)
     secret_used_at = models.DateTimeField(null=True, editable=False)
@@ -42,9 +45,10 @@ class WebhookEndpoint(Governed):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        verbose_name = _("webhook endpoint")
+        verbose_name_plural = _("webhook endpoints")
         ordering = ["slug"]
         default_permissions = ()
-        verbose_name = "webhook"
         permissions = verbs("webhookendpoint", "add", "view", "view_payload", "change", "share", "delete")
 
     def __str__(self) -> str:
@@ -103,6 +107,8 @@ class RefusedDeliveries(models.Model):
     last_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = _("rejected deliveries")
+        verbose_name_plural = _("rejected deliveries")
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(fields=["endpoint", "reason", "day"], name="one_count_a_day", nulls_distinct=False),
@@ -138,6 +144,8 @@ class Event(models.Model):
     subject = models.CharField(max_length=120, blank=True, default="", db_default="")
 
     class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
         ordering = ["-id"]
         default_permissions = ()
         constraints = [
@@ -174,8 +182,8 @@ class OutboxJob(models.Model):
     class Kind(models.TextChoices):
         """Kind of work."""
 
-        DISPATCH = "dispatch"  #: find the workflows that an event starts
-        ADVANCE = "advance"  #: run the steps of a run until it waits or ends
+        DISPATCH = "dispatch", _("Dispatch")  #: find the workflows that an event starts
+        ADVANCE = "advance", _("Advance")  #: run the steps of a run until it waits or ends
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=8, choices=Kind)
@@ -196,6 +204,8 @@ class OutboxJob(models.Model):
     last_error = models.TextField(blank=True)
 
     class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(
@@ -239,6 +249,8 @@ class CapturedChange(models.Model):
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        verbose_name = _("captured change")
+        verbose_name_plural = _("captured changes")
         default_permissions = ()
 
     def __str__(self) -> str:
@@ -255,6 +267,8 @@ class WorkerState(models.Model):
     held = models.PositiveIntegerField(default=0)
 
     class Meta:
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
         default_permissions = ()
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from automate_core import states
 from automate_core.ids import uuid7
@@ -29,19 +30,19 @@ class NotificationRule(models.Model):
     class Kind(models.TextChoices):
         """The kind of incident."""
 
-        FIRST_FAILURE = "first_failure", "A run fails after one that succeeded"
-        FAILURES = "failures", "Several runs fail"
-        NOT_RUN = "not_run", "A workflow has not run"
-        WAITING = "waiting", "A run waits too long"
-        DEAD_JOB = "dead_job", "A job is given up"
-        CONNECTION = "connection", "A connection stops working"
+        FIRST_FAILURE = "first_failure", _("A run fails after a success")
+        FAILURES = "failures", _("Several runs fail")
+        NOT_RUN = "not_run", _("A workflow has not run")
+        WAITING = "waiting", _("A run waits too long")
+        DEAD_JOB = "dead_job", _("A job failed permanently")
+        CONNECTION = "connection", _("A connection stops working")
 
     class Channel(models.TextChoices):
         """The channel of its messages."""
 
-        EMAIL = "email", "E-mail"
+        EMAIL = "email", _("Email")
         SLACK = "slack", "Slack"
-        WEBHOOK = "webhook", "Webhook"
+        WEBHOOK = "webhook", _("Webhook")
 
     #: Kinds that are found by looking now and then; the others by each run that fails.
     LOOKING = frozenset({Kind.NOT_RUN, Kind.WAITING, Kind.DEAD_JOB, Kind.CONNECTION})
@@ -72,6 +73,8 @@ class NotificationRule(models.Model):
     removed_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = _("notification rule")
+        verbose_name_plural = _("notification rules")
         ordering = ["id"]
         default_permissions = ()
         constraints = [
@@ -91,6 +94,8 @@ class Occurrence(models.Model):
     at = models.DateTimeField()
 
     class Meta:
+        verbose_name = _("incident")
+        verbose_name_plural = _("incidents")
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["rule", "key"], name="once_for_each_rule")]
         indexes = [models.Index(F("at"), name="occurrences_by_age")]
@@ -134,6 +139,8 @@ class Notification(models.Model):
     sent_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = _("notification")
+        verbose_name_plural = _("notifications")
         ordering = ["-id"]
         default_permissions = ()
         indexes = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class SitePolicy(models.Model):
@@ -20,6 +21,8 @@ class SitePolicy(models.Model):
     unmatched = models.PositiveIntegerField(null=True)
 
     class Meta:
+        verbose_name = _("retention policy")
+        verbose_name_plural = _("retention policies")
         default_permissions = ()
         constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_policy")]
 
@@ -43,6 +46,8 @@ class Pruning(models.Model):
     counts = models.JSONField(default=dict)
 
     class Meta:
+        verbose_name = _("retention pass")
+        verbose_name_plural = _("retention passes")
         ordering = ["-id"]
         default_permissions = ()
         constraints = [

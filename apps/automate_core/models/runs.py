@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import CharField, F, Q
 from django.db.models.functions import Cast, Now, Right
+from django.utils.translation import gettext_lazy as _
 
 from automate_core import states
 from automate_core.ids import uuid7
@@ -40,20 +41,20 @@ class ExecutionRun(models.Model):
     class Cause(models.TextChoices):
         """Reason why the run was created."""
 
-        TRIGGER = "trigger"  #: an event matched
-        RETRY = "retry"  #: a re-run of an ended run
-        TEST = "test"  #: a test run, of a snapshot of a draft; left out of statistics
+        TRIGGER = "trigger", _("Trigger")  #: an event matched
+        RETRY = "retry", _("Re-run")  #: a re-run of an ended run
+        TEST = "test", _("Test run")  #: a test run, of a snapshot of a draft; left out of statistics
 
     class Origin(models.TextChoices):
         """Kind of the event's origin: the beginning of its source."""
 
-        WEBHOOK = "webhook"  #: a delivery to an endpoint
-        SCHEDULE = "schedule"  #: a time
-        MODEL = "model"  #: a change of one of the host's models
-        MANUAL = "manual"  #: a person
-        EVENT = "app"  #: the host's code
-        RUN = "run"  #: the end of another workflow's run
-        CALL = "call"  #: a step of another workflow's run
+        WEBHOOK = "webhook", _("Webhook")  #: a delivery to an endpoint
+        SCHEDULE = "schedule", _("Schedule")  #: a time
+        MODEL = "model", _("Model change")  #: a change of one of the host's models
+        MANUAL = "manual", _("Manual")  #: a person
+        EVENT = "app", _("Event from code")  #: the host's code
+        RUN = "run", _("End of a run")  #: the end of another workflow's run
+        CALL = "call", _("Sub-run")  #: a step of another workflow's run
 
     governed_by = "workflow"
 
@@ -95,7 +96,8 @@ class ExecutionRun(models.Model):
     rerun_at = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name = "run"
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
         ordering = ["-id"]
         default_permissions = ()
         constraints = [
@@ -160,6 +162,8 @@ class SearchTerm(models.Model):
     value = models.CharField(max_length=200)
 
     class Meta:
+        verbose_name = _("search term")
+        verbose_name_plural = _("search terms")
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["run", "name"], name="one_value_per_term")]
         # A migration adds `runs_by_words_of_subject`, over the words of the terms named `subject`.
@@ -197,6 +201,8 @@ class StepRun(models.Model):
     seq = models.PositiveIntegerField(default=0)
 
     class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
         ordering = ["id"]
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["run", "path", "attempt"], name="one_row_per_attempt")]
@@ -225,6 +231,8 @@ class ForeseenEffect(models.Model):
     effects = models.JSONField()
 
     class Meta:
+        verbose_name = _("predicted effect")
+        verbose_name_plural = _("predicted effects")
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["run", "path", "attempt"], name="effects_once_per_attempt")]
 
@@ -249,6 +257,8 @@ class RunLog(models.Model):
     seq = models.PositiveIntegerField()
 
     class Meta:
+        verbose_name = _("log line")
+        verbose_name_plural = _("log lines")
         ordering = ["id"]
         default_permissions = ()
         indexes = [models.Index(fields=["run", "seq"])]
@@ -269,15 +279,15 @@ class Wait(models.Model):
     class Kind(models.TextChoices):
         """Reason of the pause."""
 
-        RETRY = "retry"  #: the delay before a step's next attempt
-        TIMER = "timer"  #: a time
-        CALLBACK = "callback"  #: a POST to its single-use URL
-        APPROVAL = "approval"  #: a person's decision
-        CHILD = "child"  #: the end of a sub-run
-        SLOT = "slot"  #: a concurrency slot of the workflow
-        PAUSED = "paused"  #: the workflow is paused
-        RECONNECT = "reconnect"  #: a connection that a person has to repair
-        REVIEW = "review"  #: a person's review of an attempt in doubt
+        RETRY = "retry", _("Retry")  #: the delay before a step's next attempt
+        TIMER = "timer", _("Timer")  #: a time
+        CALLBACK = "callback", _("Callback")  #: a POST to its single-use URL
+        APPROVAL = "approval", _("Approval")  #: a person's decision
+        CHILD = "child", _("Sub-run")  #: the end of a sub-run
+        SLOT = "slot", _("Concurrency slot")  #: a concurrency slot of the workflow
+        PAUSED = "paused", _("Paused")  #: the workflow is paused
+        RECONNECT = "reconnect", _("Reconnect")  #: a connection that a person has to repair
+        REVIEW = "review", _("Review")  #: a person's review of an attempt in doubt
 
     governed_by = "run__workflow"
 
@@ -300,6 +310,8 @@ class Wait(models.Model):
     seq = models.PositiveIntegerField(default=0)
 
     class Meta:
+        verbose_name = _("wait")
+        verbose_name_plural = _("waits")
         ordering = ["id"]
         default_permissions = ()
         constraints = [
@@ -339,6 +351,8 @@ class WaitAssignee(models.Model):
     told = models.BooleanField(db_default=False)
 
     class Meta:
+        verbose_name = _("approver")
+        verbose_name_plural = _("approvers")
         default_permissions = ()
         constraints = [
             models.CheckConstraint(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 
 from automate_core.models.runs import ExecutionRun
 from automate_core.models.workflows import Workflow
@@ -22,6 +23,8 @@ class EndedRun(models.Model):
     )
 
     class Meta:
+        verbose_name = _("ended run")
+        verbose_name_plural = _("ended runs")
         default_permissions = ()
 
     def __str__(self) -> str:
@@ -31,8 +34,8 @@ class EndedRun(models.Model):
 class Span(models.TextChoices):
     """The length of a row of statistics; each begins with a full hour or day (UTC)."""
 
-    HOUR = "hour"
-    DAY = "day"
+    HOUR = "hour", _("Hour")
+    DAY = "day", _("Day")
 
 
 class RunCount(models.Model):
@@ -51,6 +54,8 @@ class RunCount(models.Model):
     waiting = models.PositiveIntegerField(db_default=0)
 
     class Meta:
+        verbose_name = _("run count")
+        verbose_name_plural = _("run counts")
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["span", "at", "workflow"], name="one_count_of_runs")]
 
@@ -67,8 +72,8 @@ class RunTime(models.Model):
     class Measure(models.TextChoices):
         """The measured time."""
 
-        TOOK = "took"  #: from the start to the end of runs that succeeded or failed
-        QUEUED = "queued"  #: from the event, or from the wish to run it again, to the start
+        TOOK = "took", _("Duration")  #: from the start to the end of runs that succeeded or failed
+        QUEUED = "queued", _("Queued")  #: from the event, or from the wish to run it again, to the start
 
     governed_by = "workflow"
 
@@ -82,6 +87,8 @@ class RunTime(models.Model):
     count = models.PositiveIntegerField()
 
     class Meta:
+        verbose_name = _("run time")
+        verbose_name_plural = _("run times")
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(fields=["span", "measure", "at", "workflow", "bucket"], name="one_count_a_bucket")
@@ -112,6 +119,8 @@ class FailureGroup(models.Model):
     muted_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = _("failure group")
+        verbose_name_plural = _("failure groups")
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["workflow", "fingerprint"], name="one_group_of_failures")]
         indexes = [models.Index(F("last_at").desc(), name="failure_groups_by_last")]
@@ -130,6 +139,8 @@ class FailureCount(models.Model):
     count = models.PositiveIntegerField()
 
     class Meta:
+        verbose_name = _("failure count")
+        verbose_name_plural = _("failure counts")
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["at", "group"], name="one_count_of_failures")]
 
@@ -148,6 +159,8 @@ class FailedRun(models.Model):
     )
 
     class Meta:
+        verbose_name = _("failed run")
+        verbose_name_plural = _("failed runs")
         default_permissions = ()
         indexes = [models.Index(fields=["group", "run"], name="runs_of_failure_group")]
 
@@ -164,6 +177,8 @@ class QueueLevel(models.Model):
     looked_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = _("queue level")
+        verbose_name_plural = _("queue levels")
         default_permissions = ()
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_core.models.fields import DocumentField
@@ -22,10 +23,10 @@ class Workflow(Governed):
     class Status(models.TextChoices):
         """State of a workflow."""
 
-        DRAFT = "draft"  #: never published
-        ACTIVE = "active"  #: its published version is matched against events
-        PAUSED = "paused"  #: events are accepted, and new runs wait
-        ARCHIVED = "archived"  #: out of use, kept for its history
+        DRAFT = "draft", _("Draft")  #: never published
+        ACTIVE = "active", _("Active")  #: its published version is matched against events
+        PAUSED = "paused", _("Paused")  #: events are accepted, and new runs wait
+        ARCHIVED = "archived", _("Archived")  #: out of use, kept for its history
 
     name = models.CharField(max_length=200)
     slug = models.SlugField(max_length=100, unique=True)
@@ -51,6 +52,8 @@ class Workflow(Governed):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        verbose_name = _("workflow")
+        verbose_name_plural = _("workflows")
         ordering = ["name", "id"]
         default_permissions = ()
         permissions = verbs(
@@ -84,12 +87,12 @@ class Trigger(models.Model):
     class Kind(models.TextChoices):
         """Kind of its events."""
 
-        WEBHOOK = "webhook"  #: a delivery to an endpoint
-        SCHEDULE = "schedule"  #: a time
-        MODEL = "model"  #: a change of one of the host's models
-        MANUAL = "manual"  #: a person
-        EVENT = "event"  #: the host's code
-        RUN = "run"  #: the end of another workflow's run
+        WEBHOOK = "webhook", _("Webhook")  #: a delivery to an endpoint
+        SCHEDULE = "schedule", _("Schedule")  #: a time
+        MODEL = "model", _("Model change")  #: a change of one of the host's models
+        MANUAL = "manual", _("Manual")  #: a person
+        EVENT = "event", _("Event from code")  #: the host's code
+        RUN = "run", _("End of a run")  #: the end of another workflow's run
 
     governed_by = "workflow"
 
@@ -102,6 +105,8 @@ class Trigger(models.Model):
     rev = models.PositiveIntegerField(default=0)
 
     class Meta:
+        verbose_name = _("trigger")
+        verbose_name_plural = _("triggers")
         ordering = ["position", "id"]
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["workflow", "key"], name="one_trigger_per_key")]
@@ -120,16 +125,16 @@ class Step(models.Model):
     class Kind(models.TextChoices):
         """Kind of a step."""
 
-        ACTION = "action"  #: call a connector
-        BRANCH = "branch"  #: run the routes whose conditions are true
-        PARALLEL = "parallel"  #: run all branches at once
-        FOR_EACH = "for_each"  #: run for each item of a list
-        REPEAT = "repeat"  #: run until a condition is true
-        WAIT = "wait"  #: wait for a time or a callback
-        APPROVAL = "approval"  #: ask people
-        WORKFLOW = "workflow"  #: start another workflow
-        TRY = "try"  #: catch errors
-        STOP = "stop"  #: end the run
+        ACTION = "action", _("Action")  #: call a connector
+        BRANCH = "branch", _("Branch")  #: run the routes whose conditions are true
+        PARALLEL = "parallel", _("Parallel")  #: run all branches at once
+        FOR_EACH = "for_each", _("For each")  #: run for each item of a list
+        REPEAT = "repeat", _("Repeat")  #: run until a condition is true
+        WAIT = "wait", _("Wait")  #: wait for a time or a callback
+        APPROVAL = "approval", _("Approval")  #: ask people
+        WORKFLOW = "workflow", _("Workflow")  #: start another workflow
+        TRY = "try", _("Catch errors")  #: catch errors
+        STOP = "stop", _("Stop")  #: end the run
 
     governed_by = "workflow"
 
@@ -150,6 +155,8 @@ class Step(models.Model):
     rev = models.PositiveIntegerField(default=0)
 
     class Meta:
+        verbose_name = _("step")
+        verbose_name_plural = _("steps")
         ordering = ["position", "id"]
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["workflow", "key"], name="one_step_per_key")]
@@ -168,9 +175,9 @@ class DraftCommand(models.Model):
     class Status(models.TextChoices):
         """State of an edit."""
 
-        APPLIED = "applied"  #: part of the draft
-        UNDONE = "undone"  #: undone, can be redone
-        DROPPED = "dropped"  #: undone, and cannot be redone after a later edit
+        APPLIED = "applied", _("Applied")  #: part of the draft
+        UNDONE = "undone", _("Undone")  #: undone, can be redone
+        DROPPED = "dropped", _("Dropped")  #: undone, and cannot be redone after a later edit
 
     governed_by = "workflow"
 
@@ -188,6 +195,8 @@ class DraftCommand(models.Model):
     changed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = _("edit")
+        verbose_name_plural = _("edits")
         ordering = ["-number"]
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["workflow", "number"], name="one_edit_per_number")]
@@ -227,6 +236,8 @@ class WorkflowVersion(models.Model):
     snapshots = models.Manager["WorkflowVersion"]()
 
     class Meta:
+        verbose_name = _("workflow version")
+        verbose_name_plural = _("workflow versions")
         ordering = ["-number"]
         default_permissions = ()
         constraints = [
@@ -248,8 +259,8 @@ class StepSample(models.Model):
     class Kind(models.TextChoices):
         """Kind of a sample."""
 
-        PIN = "pin"  #: a kept result of the step
-        MOCK = "mock"  #: a mock: test runs use it instead of running the step
+        PIN = "pin", _("Kept sample")  #: a kept result of the step
+        MOCK = "mock", _("Mock")  #: a mock: test runs use it instead of running the step
 
     governed_by = "workflow"
 
@@ -262,6 +273,8 @@ class StepSample(models.Model):
     made_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        verbose_name = _("step sample")
+        verbose_name_plural = _("step samples")
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["workflow", "key", "kind"], name="one_sample_of_a_kind")]
 
@@ -286,6 +299,8 @@ class ActiveTrigger(models.Model):
     priority = models.SmallIntegerField(default=0)
 
     class Meta:
+        verbose_name = _("active trigger")
+        verbose_name_plural = _("active triggers")
         default_permissions = ()
         indexes = [models.Index(fields=["source", "event_type"])]
 
@@ -304,6 +319,8 @@ class Schedule(models.Model):
     next_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = _("schedule")
+        verbose_name_plural = _("schedules")
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["workflow", "key"], name="one_schedule_per_trigger")]
         indexes = [models.Index(F("next_at"), name="schedules_by_due")]

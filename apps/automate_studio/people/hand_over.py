@@ -111,7 +111,7 @@ def _object_name(obj: Any) -> str:
 
 
 def _report_hand_over(request: HttpRequest, leaver: Person, name: str, result: handover.Handover) -> None:
-    kinds = ", ".join(f"{number} {kind}" for kind, number in result.done.items())
+    kinds = ", ".join(f"{number} {translated(kind)}" for kind, number in result.done.items())
     given = {"leaver": leaver.get_username(), "person": name, "objects": kinds}
     if kinds:
         messages.success(request, _("Handed over from %(leaver)s to %(person)s: %(objects)s.") % given)

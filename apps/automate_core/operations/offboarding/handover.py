@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
+from django.utils import translation
 
 from automate_core.authoring import workflows
 from automate_core.definition.document import DefinitionError
@@ -37,6 +38,7 @@ class Handover:
 
 
 @transaction.atomic
+@translation.override(None)  # kinds in the audit trail are the same in every language
 def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = False) -> Handover:
     """Make `to` owner, run-as user and approver in place of `leaver`, audited on each object.
 
@@ -92,7 +94,7 @@ def _hand_over_owned(model: type[Any], leaver: Person, to: Person, by: Person) -
     for row in rows:
         row.owner = to
         row.save(update_fields=["owner"])
-        audit.record(by, f"{model._meta.verbose_name}.handed_over", row, changes=changes)
+        audit.record(by, f"{audit.kind_of(model)}.handed_over", row, changes=changes)
     return len(rows)
 
 
