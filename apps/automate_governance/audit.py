@@ -196,4 +196,4 @@ def _faults(link: AuditLink, previous: AuditLink | None) -> Iterator[str]:
     columns["at"] = link.entry.at.isoformat()
     added_since = (getattr(link.entry, name) for name in _COLUMNS_ADDED_LATER if name not in recorded)
     if canonical_text(columns) != link.entry.canonical or any(added_since):
-        yield text("entry %(entry)s was altered", entry=str(link.entry_id))
+        yield text("entry %(entry)s does not match its record", entry=str(link.entry_id))

@@ -57,7 +57,7 @@ def test_the_tables_are_append_only(owner, statement):
 TAMPERING = {
     "a column": (
         "UPDATE automate_governance_auditentry SET actor = 'nobody' WHERE id = %s",
-        "does not say what was recorded",
+        "does not match its record",
     ),
     "the text": ("UPDATE automate_governance_auditentry SET canonical = '{}' WHERE id = %s", "was altered"),
     "an entry gone": ("DELETE FROM automate_governance_auditlink WHERE entry_id = %s", "is missing"),

@@ -65,4 +65,4 @@ def test_the_first_versions_entries_stay_whole_and_get_no_source_later(owner):
 
     with without_append_only() as cursor:
         cursor.execute(f"UPDATE {ENTRIES} SET source = 'worker' WHERE id = %s", [old.pk])
-    assert list(audit.verify()) == [f"entry {old.pk} does not say what was recorded"]
+    assert list(audit.verify()) == [f"entry {old.pk} does not match its record"]

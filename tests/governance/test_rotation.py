@@ -107,14 +107,18 @@ def test_one_that_cannot_be_opened_holds_no_other_up(many, new_key, settings):
     StoredSecret.objects.filter(name="s1").update(wrapped_key=b"x" * 60)
     new = new_key()
     code, said = rotate()
-    assert code == 1 and "s1: the stored secret does not open" in said and "1 secret(s) could not be wrapped" in said
+    assert (
+        code == 1 and "s1: the stored secret cannot be decrypted" in said and "1 secret(s) could not be wrapped" in said
+    )
     assert {name: key_id == new for name, (key_id, *_) in state().items()} == {"s0": True, "s1": False, "s2": True}
     settings.AUTOMATE_SECRETS_KEYS = [generate_key()]
     code, said = rotate()
     assert code == 1 and f"was stored with key {new}" in said
 
 
-@pytest.mark.parametrize(("keys", "reason"), [([], "no key for secrets is configured"), (["short"], "not 32 bytes")])
+@pytest.mark.parametrize(
+    ("keys", "reason"), [([], "no key for secrets is configured"), (["short"], "must be 32 bytes")]
+)
 def test_without_a_good_key_nothing_is_tried(many, settings, keys, reason):
     many(1)
     settings.AUTOMATE_SECRETS_KEYS = keys

@@ -98,14 +98,14 @@ def test_sharing_takes_the_verb_share(thing, sign_in, colleague, stranger):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"name": "nobody-of-that-name", "verb": "view"}, "no active person and no group"),
+        ({"name": "nobody-of-that-name", "verb": "view"}, "No active person or group"),
         ({"name": "colleague"}, "Select at least one permission"),
-        ({"name": "colleague", "verb": "fly"}, "There is no &#x27;fly&#x27; here"),
-        ({"name": "colleague", "verb": "add"}, "There is no &#x27;add&#x27; here"),
-        ({"name": "colleague", "verb": "view_any"}, "There is no &#x27;view_any&#x27; here"),
+        ({"name": "colleague", "verb": "fly"}, "Unknown permission “fly”"),
+        ({"name": "colleague", "verb": "add"}, "Unknown permission “add”"),
+        ({"name": "colleague", "verb": "view_any"}, "Unknown permission “view_any”"),
         ({"revoke": "user:99999", "verb": "view"}, "This grant no longer exists"),
         ({"revoke": "\0", "verb": "\0"}, "This grant no longer exists"),
-        ({}, "no active person and no group"),
+        ({}, "No active person or group"),
     ],
 )
 def test_what_cannot_be_done_is_said(thing, sign_in, owner, colleague, data, words):

@@ -125,7 +125,7 @@ def test_what_is_not_there_is_named(vault, use):
     vault.deleted.add(("", "secret", "gone"))
     assert "no Vault secret 'secret/nope'" in told("vault:nope", SecretNotFoundError)
     assert "has no field 'pasword'; it has port, token, value" in told("vault:crm/api#pasword", SecretNotFoundError)
-    assert "is no text" in told("vault:crm/api#port", SecretNotFoundError)
+    assert "is not text" in told("vault:crm/api#port", SecretNotFoundError)
     assert "'secret/gone' was deleted" in told("vault:gone", SecretNotFoundError)
     use(mount="kv")
     assert "no secrets engine at 'kv'" in told("vault:crm/api", SecretNotFoundError)
@@ -134,7 +134,7 @@ def test_what_is_not_there_is_named(vault, use):
 def test_denied(vault, use):
     vault.denied.add("secret/data/crm/api")
     use()
-    assert "no policy allows `read` on secret/data/crm/api" in told("vault:crm/api")
+    assert "that a policy allows `read` on secret/data/crm/api" in told("vault:crm/api")
     use(token="hvs.of-another-server")
     assert "the token is not valid" in told("vault:crm/api")
     use(role_id="role", secret_id="wrong")
@@ -147,14 +147,17 @@ def test_denied(vault, use):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ((503, b'{"errors": ["Vault is sealed"]}', {}), "Vault is sealed: somebody has to unseal it"),
+        ((503, b'{"errors": ["Vault is sealed"]}', {}), "Vault is sealed. Ask its administrator to unseal it."),
         ((501, b'{"errors": ["not initialized"]}', {}), "Vault is not initialised"),
-        ((429, b'{"errors": ["request quota exceeded"]}', {}), "refuses further requests"),
-        ((500, b'{"errors": ["internal error"]}', {}), "with an error: internal error"),
-        ((502, b"<html>bad gateway</html>", {"Content-Type": "text/html"}), "with an error: BadGateway"),
-        ((200, b'{"data": {"token": "kv version 1"}}', {}), "is 'secret' a KV version 2?"),
-        ((200, b"[]", {}), "is 'secret' a KV version 2?"),
-        ((200, b"not json", {}), "is 'secret' a KV version 2?"),
+        ((429, b'{"errors": ["request quota exceeded"]}', {}), "rejects further requests"),
+        ((500, b'{"errors": ["internal error"]}', {}), "an error for 'secret/crm/api': internal error"),
+        (
+            (502, b"<html>bad gateway</html>", {"Content-Type": "text/html"}),
+            "an error for 'secret/crm/api': BadGateway",
+        ),
+        ((200, b'{"data": {"token": "kv version 1"}}', {}), "Check that 'secret' is a KV version 2 engine."),
+        ((200, b"[]", {}), "Check that 'secret' is a KV version 2 engine."),
+        ((200, b"not json", {}), "Check that 'secret' is a KV version 2 engine."),
         ((307, b"", {"Location": "http://169.254.169.254/latest"}), "Vault cannot be reached"),
         ((307, b"", {"Location": "https://elsewhere.example/v1/secret"}), "Vault cannot be reached"),
         ((200, b"x" * 2_000_000, {}), "Vault cannot be reached"),
@@ -191,9 +194,9 @@ def test_a_path_stays_inside_its_mount(vault, use, key):
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        ({"url": "http://vault.example.com:8200", "token": "x"}, "in clear text"),
-        ({"url": "vault.example.com", "token": "x"}, "is not an address"),
-        ({"url": "https://vault.example.com:port", "token": "x"}, "is not an address"),
+        ({"url": "http://vault.example.com:8200", "token": "x"}, "unencrypted"),
+        ({"url": "vault.example.com", "token": "x"}, "is not a URL"),
+        ({"url": "https://vault.example.com:port", "token": "x"}, "is not a URL"),
         ({"url": "https://vault.example.com"}, "either a token, or a role_id"),
         ({"url": "https://vault.example.com", "token": "x", "role_id": "y"}, "either a token, or a role_id"),
         ({"url": "https://vault.example.com", "tokn": "x"}, "AUTOMATE_VAULT has no tokn"),
