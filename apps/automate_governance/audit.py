@@ -139,9 +139,9 @@ def sign_export(digest: str, entries: int, head: str) -> str:
     return canonical_text(summary | {"signature": Signer(salt=EXPORT_SALT).signature(canonical_text(summary))})
 
 
-def verify_export(text: bytes) -> Iterator[str]:
+def verify_export(exported: bytes) -> Iterator[str]:
     """Yield a sentence for every fault of an exported file; nothing for an unchanged one."""
-    body, _, last = text.rstrip(b"\n").rpartition(b"\n")
+    body, _, last = exported.rstrip(b"\n").rpartition(b"\n")
     try:
         [line] = csv.reader([last.decode()]) if not last.startswith(b"{") else [[last.decode()]]
         summary = json.loads(line[0].removeprefix("#"))

@@ -73,7 +73,7 @@ def test_rows_expressions_and_values_of_ones_own(opened, faults, shot):
     assert shadows == [False, True], "the field wears the one ring of the focus"
     body.fill('{"a": 1,\n "b" 2}')
     why = page.locator("#field-inputs-json-why")
-    expect(why).to_contain_text("line 2: put a colon between the name and its value")
+    expect(why).to_contain_text("line 2: add a colon between the key and its value")
     expect(page.get_by_role("textbox", name="JSON body")).to_have_attribute("aria-invalid", "true")
     expect(page.locator("#saved")).to_have_text("Not saved: Ask")
     page.locator("#card-approve").click()

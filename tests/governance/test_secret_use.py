@@ -59,7 +59,7 @@ def test_who_may_change_a_connection_may_not_send_its_secret_elsewhere(secret, o
         assign_perm(f"{verb}_connection", colleague, connection)
     url = reverse("admin:automate_connectors_connection_change", args=[connection.pk])
     answer = sign_in(colleague).post(url, {**form(), "allowed_hosts": "elsewhere.example"})
-    assert said(answer) == {"config_token": ["There is no secret database:payments that you may use."]}
+    assert said(answer) == {"config_token": ["Secret database:payments does not exist, or you may not use it."]}
     connection.refresh_from_db()
     assert connection.allowed_hosts == ["api.example.com"]
 
@@ -110,7 +110,7 @@ def test_a_secret_that_was_refused_is_not_sent_back(owner, sign_in):
         reverse("admin:automate_governance_storedsecret_add"), {"name": "not a name!", "value": "typed-in-clear-text"}
     )
     assert {"name", "value"} <= set(said(answer)) and b"typed-in-clear-text" not in answer.content
-    assert b"enter it again" in answer.content, "that the value has to be typed again is said at its field"
+    assert b"Enter it again" in answer.content, "that the value has to be typed again is said at its field"
 
 
 PASTED = "whsec_Pasted-in-clear-4711"
@@ -141,7 +141,7 @@ REFUSED = {
     "no list of hosts": ({}, "api.example.com", "Enter host names, such as"),
     "URLs as hosts": ({}, ["https://api.example.com/x"], "Enter host names, such as"),
     "numbers as hosts": ({}, [1], "Enter host names, such as"),
-    "no mapping": ([], [], "a mapping"),
+    "no mapping": ([], [], "a JSON object"),
 }
 
 

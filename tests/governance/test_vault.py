@@ -136,10 +136,10 @@ def test_denied(vault, use):
     use()
     assert "that a policy allows `read` on secret/data/crm/api" in told("vault:crm/api")
     use(token="hvs.of-another-server")
-    assert "the token is not valid" in told("vault:crm/api")
+    assert "Check the token" in told("vault:crm/api")
     use(role_id="role", secret_id="wrong")
     said = told("vault:crm/api")
-    assert "does not accept the role at auth/approle: invalid role or secret ID" in said and "wrong" not in said
+    assert "rejected the role at auth/approle: invalid role or secret ID" in said and "wrong" not in said
     use(role_id="role", secret_id="wrong", auth_mount="elsewhere")
     assert "auth/elsewhere" in told("vault:crm/api")
 

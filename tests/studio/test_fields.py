@@ -130,9 +130,9 @@ def test_a_callback_is_signed_by_a_scheme_of_webhooks(builder):
             for text in ("abc", "12,50", "{")
         ),
         ("values", {"inputs.flag": "abc", "inputs.flag::drawn": "boolean"}, "Enter true, false"),
-        ("values", {"inputs.any": '{"a": 1,\n "b": True}'}, "line 2: write true in place of True"),
-        ("values", {"inputs.any": "[" * 10_000}, "nested too deep"),
-        ("keep", rows("inputs.where", field=["a"], op=["in"], value=["[a]"]), "Row 1, Value: line 1: put a value here"),
+        ("values", {"inputs.any": '{"a": 1,\n "b": True}'}, "line 2: write true instead of True"),
+        ("values", {"inputs.any": "[" * 10_000}, "nested too deeply"),
+        ("keep", rows("inputs.where", field=["a"], op=["in"], value=["[a]"]), "Row 1, Value: line 1: enter a value"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_plain_words(builder, path, fields, said):

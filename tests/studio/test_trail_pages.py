@@ -111,7 +111,7 @@ def test_an_export_is_signed_and_a_changed_one_is_noticed(auditor, entries, kind
     file.write_bytes(content.replace(b"Ready for spring", b"Ready for autumn"))
     with pytest.raises(CommandError):
         call_command("automate_verify_audit", export=str(file))
-    assert "the entries are not those that were given out" in capsys.readouterr().err
+    assert "the entries differ from the exported ones" in capsys.readouterr().err
 
 
 def test_the_check_says_whole_and_then_who_was_tampered_with(auditor, entries):
@@ -125,7 +125,7 @@ def test_the_check_says_whole_and_then_who_was_tampered_with(auditor, entries):
         cursor.execute("UPDATE automate_governance_auditentry SET actor = 'nobody' WHERE id = %s", [entries[0].pk])
     auditor.post(reverse("studio:audit_verify"))
     text = Page(auditor.get(LIST)).text
-    assert "The trail was tampered with" in text and f"entry {entries[0].pk} does not say what was recorded" in text
+    assert "The trail was tampered with" in text and f"entry {entries[0].pk} does not match its record" in text
 
 
 def test_a_tail_that_was_cut_since_the_last_check_is_noticed(auditor, entries):

@@ -8,26 +8,29 @@ from dataclasses import dataclass, field
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 
 from automate_governance.models import AuditEntry
 from automate_governance.people.origin import Source
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.ui.lists import FilterChoice, Query
 from automate_studio.ui.request_params import clean_text
 
 NAMES = ("who", "verb", "kind", "about", "source", "since", "until", "q", "trace")
 KINDS = {
-    "automate_core.workflow": "Workflow",
-    "automate_core.executionrun": "Run",
-    "automate_core.event": "Event",
-    "automate_connectors.connection": "Connection",
-    "automate_governance.storedsecret": "Secret",
-    "automate_core.webhookendpoint": "Webhook",
-    "automate_core.notificationrule": "Notification rule",
-    "automate_core.bulkaction": "Bulk action",
-    "automate_llm.llmbudget": "Model budget",
-    "auth.user": "User",
-    "auth.group": "Group",
-    "automate_governance.sitepermission": "The site",
+    "automate_core.workflow": text("Workflow"),
+    "automate_core.executionrun": text("Run"),
+    "automate_core.event": text("Event"),
+    "automate_connectors.connection": text("Connection"),
+    "automate_governance.storedsecret": text("Secret"),
+    "automate_core.webhookendpoint": text("Webhook endpoint"),
+    "automate_core.notificationrule": text("Notification rule"),
+    "automate_core.bulkaction": text("Bulk action"),
+    "automate_llm.llmbudget": text("Model budget"),
+    "auth.user": text("User"),
+    "auth.group": text("Group"),
+    "automate_governance.sitepermission": text("Site"),
 }
 
 
@@ -57,23 +60,26 @@ class AuditFilters:
         for name, column in (("kind", "object_type"), ("source", "source"), ("trace", "trace_id")):
             if value := kept.get(name):
                 found = found.filter(**{column: value})
-        if text := kept.get("q"):
-            found = found.filter(canonical__icontains=text)
+        if words := kept.get("q"):
+            found = found.filter(canonical__icontains=words)
         return found
 
     @property
     def choices(self) -> list[FilterChoice]:
         """Options of the select fields."""
-        kinds, sources = [*KINDS.items()], [(each.value, str(each.label)) for each in Source]
+        kinds, sources = (
+            [(code, translated(name)) for code, name in KINDS.items()],
+            [(each.value, str(each.label)) for each in Source],
+        )
         return [
-            FilterChoice(name="kind", label="Kind", value=self.params.get("kind", ""), options=kinds),
-            FilterChoice(name="source", label="Source", value=self.params.get("source", ""), options=sources),
+            FilterChoice(name="kind", label=_("Kind"), value=self.params.get("kind", ""), options=kinds),
+            FilterChoice(name="source", label=_("Source"), value=self.params.get("source", ""), options=sources),
         ]
 
 
 def parse_audit_filters(query: Query) -> AuditFilters:
     """Filters of a query."""
-    kept = {name: text for name in NAMES if (text := clean_text(query.get(name))[:200])}
+    kept = {name: given for name in NAMES if (given := clean_text(query.get(name))[:200])}
     problems: list[str] = []
     since, until = (_parse_moment(kept, name, problems) for name in ("since", "until"))
     return AuditFilters(kept, since, until, problems)
@@ -87,6 +93,6 @@ def _parse_moment(kept: dict[str, str], name: str, problems: list[str]) -> dt.da
     except ValueError:
         found = None
     if found is None:
-        problems.append(f"{kept[name]} is no time: write it as 2026-05-31T12:00:30.")
+        problems.append(_("Invalid time “%(value)s”. Enter it as 2026-05-31T12:00:30.") % {"value": kept[name]})
         return None
     return found if timezone.is_aware(found) else timezone.make_aware(found)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import OperationalError, models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.utils.translation import gettext as _
 from psycopg.errors import QueryCanceled
 
 from automate_core.models import ExecutionRun
@@ -28,9 +29,11 @@ def object_history(request: HttpRequest, obj: models.Model, title: str, back: st
         return HttpResponseNotAllowed(["GET", "HEAD"])
     audits = can(request.user, "audit", SITE)
     question = AuditFilters({"about": f"{obj._meta.label_lower}:{obj.pk}"})
-    found, _ = find_entries(request, question)
+    found = find_entries(request, question)[0]
     shown: dict[str, Any] = {"found": found, "back": back, "object": obj, "audits": audits}
-    return render_page(request, "automate_studio/audit/history.html", f"History of {title}", **shown)
+    return render_page(
+        request, "automate_studio/audit/history.html", _("History of %(object)s") % {"object": title}, **shown
+    )
 
 
 def may_read_history(request: HttpRequest, obj: models.Model) -> bool:

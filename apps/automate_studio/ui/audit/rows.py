@@ -8,9 +8,11 @@ from typing import Any
 
 from django.apps import apps
 from django.urls import NoReverseMatch
+from django.utils.translation import gettext as _
 
 from automate_governance.admin_site import reverse
 from automate_governance.models import AuditEntry
+from automate_governance.texts import translated
 from automate_studio.ui.audit.filters import KINDS, AuditFilters
 from automate_studio.ui.lists import KeysetPage, keyset_links, query_string
 
@@ -79,7 +81,7 @@ def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
     for entry in entries:
         yield EntryRow(
             entry=entry,
-            kind=KINDS.get(entry.object_type) or _kind_name(entry.object_type),
+            kind=translated(KINDS.get(entry.object_type, "")) or _kind_name(entry.object_type),
             url=_object_url(entry.object_type, entry.object_id),
             history=query_string({"about": f"{entry.object_type}:{entry.object_id}"}),
             changes=[
@@ -97,9 +99,9 @@ def _value_change(name: str, value: Any) -> ValueChange:
 
 def _value_text(value: Any) -> str:
     if value is None or value == "":
-        return "nothing"
+        return _("empty")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if isinstance(value, dict):
         return ", ".join(f"{name}: {_value_text(each)}" for name, each in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

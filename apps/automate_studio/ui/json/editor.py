@@ -8,49 +8,51 @@ from typing import Any
 
 from automate_core.authoring.drafts import insertion
 from automate_core.authoring.drafts.errors import RefusedError
+from automate_plugins import text
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z")
 _ADVICE = {
-    "Expecting property name enclosed in double quotes": "put the name in double quotes, or take out a comma too many",
-    "Expecting ':' delimiter": "put a colon between the name and its value",
-    "Expecting ',' delimiter": "put a comma between this and what stands before it, or close the bracket",
-    "Unterminated string starting at": "close the text that begins here with a double quote",
-    "Invalid control character at": "close the text with a double quote; a line break in a text is written \\n",
-    "Invalid \\escape": "write a backslash twice: \\\\",
-    "Invalid \\uXXXX escape": "write four hexadecimal digits after \\u",
-    "Extra data": "take out what follows the end of the value",
-    "Illegal trailing comma before end of object": "take out the comma before the }",
-    "Illegal trailing comma before end of array": "take out the comma before the ]",
+    "Expecting property name enclosed in double quotes": text("quote the key or remove the extra comma"),
+    "Expecting ':' delimiter": text("add a colon between the key and its value"),
+    "Expecting ',' delimiter": text("add a comma before this value or close the bracket"),
+    "Unterminated string starting at": text("close the text with a double quote"),
+    "Invalid control character at": text("close the text with a double quote, and write line breaks as \\n"),
+    "Invalid \\escape": text("write a backslash as \\\\"),
+    "Invalid \\uXXXX escape": text("write four hexadecimal digits after \\u"),
+    "Extra data": text("remove the text after the value"),
+    "Illegal trailing comma before end of object": text("remove the comma before }"),
+    "Illegal trailing comma before end of array": text("remove the comma before ]"),
 }
 _FOREIGN_LITERALS = {"True": "true", "False": "false", "None": "null", "undefined": "null", "'": '"'}
 
 
-def parse_json(text: str) -> Any:
-    """Value of a JSON text. Raises ValueError with line and advice: `line 2: put a comma ...`."""
+def parse_json(given: str) -> Any:
+    """Value of a JSON text. Raises ValueError with line and advice: `line 2: add a comma ...`."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(given, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise ValueError(f"line {error.lineno}: {_syntax_advice(error)}") from error
+        advice = text("line %(line)s: %(advice)s", line=error.lineno, advice=_syntax_advice(error))
+        raise ValueError(advice) from error
     except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
+        raise ValueError(text("the JSON is nested too deeply")) from error
 
 
-def parse_storable(text: str) -> Any:
+def parse_storable(given: str) -> Any:
     """`parse_json`, for values that PostgreSQL can store."""
-    value = parse_json(text)
+    value = parse_json(given)
     try:
         insertion.check_storable(value)
     except RefusedError as error:
-        raise ValueError(f"it {error}") from error
+        raise ValueError(text("it %(reason)s", reason=str(error))) from error
     return value
 
 
-def read_text(text: str) -> Any:
+def read_text(given: str) -> Any:
     """Value of a text: JSON where it begins like JSON, else the text. Raises ValueError like `parse_json`."""
-    plain = text.strip()
+    plain = given.strip()
     if plain in {"true", "false", "null"} or _NUMBER.match(plain) or plain[:1] in {"[", "{", '"'}:
-        return text if _is_expression(plain) else parse_json(text)
-    return text
+        return given if _is_expression(plain) else parse_json(given)
+    return given
 
 
 def write_text(value: Any, *, indent: int | None = 2) -> str:
@@ -64,24 +66,24 @@ def write_text(value: Any, *, indent: int | None = 2) -> str:
     return json.dumps(value, indent=indent, ensure_ascii=False)
 
 
-def _is_expression(text: str) -> bool:
+def _is_expression(given: str) -> bool:
     """Whether braces are those of an expression, not of a mapping."""
-    return text.startswith(("{{", "{%", "{#"))
+    return given.startswith(("{{", "{%", "{#"))
 
 
 def _syntax_advice(error: json.JSONDecodeError) -> str:
     rest = error.doc[error.pos :].lstrip()
     if not rest and error.msg != "Unterminated string starting at":
-        return "the end is missing: close every bracket and brace"
+        return text("close all brackets and braces")
     if error.msg == "Expecting value":
         wrong = next((word for word in _FOREIGN_LITERALS if rest.startswith(word)), None)
         if wrong is not None:
-            return f"write {_FOREIGN_LITERALS[wrong]} in place of {wrong}"
+            return text("write %(right)s instead of %(wrong)s", right=_FOREIGN_LITERALS[wrong], wrong=wrong)
         if rest[0] in ",]}":
-            return f"a value is missing before the {rest[0]}"
-        return "put a value here; a text stands in double quotes"
+            return text("a value is missing before %(sign)s", sign=rest[0])
+        return text("enter a value, and put texts in double quotes")
     return _ADVICE.get(error.msg, error.msg.lower())
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON: write a number, or null")
+    raise ValueError(text("%(name)s is not a JSON number: enter a number or null", name=name))

@@ -6,20 +6,25 @@ import json
 import re
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from automate_core.expressions.json_path import Path
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.ui.json.visible import escape_invisible
 
 MAX_SHOWN = 60
 MAX_TAIL = 24  #: characters of a path's end that always stay readable
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TYPES: dict[type, tuple[str, str]] = {
-    str: ("abc", "text"),
-    bool: ("t/f", "true or false"),
-    int: ("123", "a number"),
-    float: ("123", "a number"),
-    list: ("[ ]", "a list"),
-    dict: ("{ }", "a mapping"),
-    type(None): ("-", "nothing"),
+    str: ("abc", text("text")),
+    bool: ("t/f", text("true or false")),
+    int: ("123", text("a number")),
+    float: ("123", text("a number")),
+    list: ("[ ]", text("a list")),
+    dict: ("{ }", text("a mapping")),
+    type(None): ("-", text("nothing")),
 }
 
 
@@ -52,14 +57,23 @@ def type_glyph(value: Any) -> str:
 
 def type_words(value: Any) -> str:
     """A value's type in words."""
-    return _TYPES.get(type(value), ("", "something else"))[1]
+    return translated(_TYPES.get(type(value), ("", text("another type")))[1])
+
+
+def size_text(value: list[Any] | dict[str, Any]) -> str:
+    """Size of a list or a mapping: `3 items`, `1 field`."""
+    number = len(value)
+    if isinstance(value, list):
+        found = ngettext("%(count)s item", "%(count)s items", number)
+    else:
+        found = ngettext("%(count)s field", "%(count)s fields", number)
+    return found % {"count": f"{number:,}"}
 
 
 def one_line(value: Any, most: int = MAX_SHOWN) -> str:
     """A value in one line, truncated; lists and mappings as their size."""
     if isinstance(value, list | dict):
-        what = "item" if isinstance(value, list) else "field"
-        return f"{len(value)} {what}{'' if len(value) == 1 else 's'}"
-    text = value if isinstance(value, str) else "nothing" if value is None else json.dumps(value)
+        return size_text(value)
+    text = value if isinstance(value, str) else _("empty") if value is None else json.dumps(value)
     text = escape_invisible(text[: most + 1].replace("\n", " "))
     return text if len(text) <= most else f"{text[:most]}…"

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
 
 from automate_core.expressions.json_path import ABSENT
 from automate_studio.ui.json import tree
@@ -42,7 +43,9 @@ def _copy_response(value: Any) -> HttpResponse:
     """A text as it is, anything else as JSON."""
     text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
     if len(text) > MAX_COPIED:
-        reason = f"This has more than {MAX_COPIED:,} characters: download it instead."
+        reason = _("Too long to copy: more than %(count)s characters. Download it instead.") % {
+            "count": f"{MAX_COPIED:,}"
+        }
         return HttpResponse(reason, status=413, content_type="text/plain; charset=utf-8")
     return HttpResponse(text.encode("utf-8", "replace"), content_type="text/plain; charset=utf-8")
 

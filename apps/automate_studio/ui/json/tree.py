@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from django.utils.translation import gettext as _
+
 from automate_core.expressions.json_path import ABSENT, Path, part_of
-from automate_studio.ui.json.expressions import path_expression
+from automate_studio.ui.json.expressions import path_expression, size_text
 from automate_studio.ui.json.visible import escape_invisible
 
 MAX_ROWS = 200
@@ -183,16 +185,20 @@ def _node_rows(node: Any, path: Path, shown: dict[Path, int], level: int, start:
         yield JsonRow(kind="close", braces="}" if isinstance(inner, dict) else "]")
     following = start + shown[path]
     if len(node) > following:
-        yield JsonRow(kind="more", level=level, start=following, count=f"{len(node) - following:,} more")
+        yield JsonRow(
+            kind="more",
+            level=level,
+            start=following,
+            count=_("%(count)s more") % {"count": f"{len(node) - following:,}"},
+        )
 
 
 def _opening_row(part: str | int | None, node: Any, level: int) -> JsonRow:
-    what = "field" if isinstance(node, dict) else "item"
     return replace(
         _name_row(part, level),
         kind="open",
         braces="{" if isinstance(node, dict) else "[",
-        count=f"{len(node):,} {what}{'' if len(node) == 1 else 's'}",
+        count=size_text(node),
     )
 
 
