@@ -87,9 +87,9 @@ def test_six_questions_of_an_auditor(paid, stranger, page, site, faults, shot):
     lines("owner", "secret.used", "Bank", "payments")
 
     page.goto(f"{site}{reverse('admin:automate_governance_auditentry_changelist')}")
-    expect(page.locator("#integrity")).to_contain_text("was not checked yet")
+    expect(page.locator("#integrity")).to_contain_text("has not been verified yet")
     page.get_by_role("button", name="Verify").click()
-    expect(page.locator("#integrity")).to_contain_text("Nothing was tampered with")
+    expect(page.locator("#integrity")).to_contain_text("No tampering found")
     page.get_by_label("Person").fill("colleague")
     page.get_by_label("Person").press("Enter")
     lines("colleague", "approval.decided", "1850")

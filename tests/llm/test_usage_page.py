@@ -86,7 +86,7 @@ def test_it_adds_up_days_models_and_workflows(usage, operator, sign_in, url, dja
     page = Page(answer)
     [only] = [link["href"] for _, link in page.tags if "workflow=triage" in link.get("href", "")]
     assert _table(client.get(url + only).content.decode(), "by-day")[-1][1] == "3"
-    assert "1 call without a known price" in page.text and "1 of them in flight or in doubt" in page.text
+    assert "1 call without a known price" in page.text and "1 in progress or unconfirmed" in page.text
 
 
 def test_it_looks_at_other_days_and_at_one_workflow(usage, operator, sign_in, url):
@@ -94,7 +94,7 @@ def test_it_looks_at_other_days_and_at_one_workflow(usage, operator, sign_in, ur
     first = timezone.localdate() - dt.timedelta(days=60)
     html = client.get(url, {"from": first, "to": timezone.localdate(), "workflow": "triage"}).content.decode()
     assert _table(html, "by-day")[-1] == ["Total", "4", "4,000", "400", "8.25"]
-    assert "No model was asked" in client.get(url, {"workflow": "none"}).content.decode()
+    assert "No model calls in this period" in client.get(url, {"workflow": "none"}).content.decode()
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_administrators_set_budgets_which_the_page_shows(usage, workflow, admin,
     for person in (owner, operator):
         assert sign_in(person).get(add).status_code == 403
     client = sign_in(admin)
-    assert "The whole site" in client.get(add).content.decode()
+    assert "Whole site" in client.get(add).content.decode()
     nothing = client.post(add, {"workflow": "triage", "period": "day", "max_cost": "", "max_tokens": ""})
     assert "Set a cost limit" in nothing.content.decode()
     assert "valid choice" in client.post(add, {"workflow": "nope", "period": "day", "max_cost": 1}).content.decode()

@@ -235,8 +235,8 @@ def test_budgets_that_are_used_up_come_first(workflow, sign_in, admin, owner):
     spend("other", "7", 10)
     client = sign_in(admin)
     found = rows_of(client, BUDGETS)
-    assert found[0].startswith("Takes Per day Used up 1.50 of 2.00 USD 75% 1,200 of 1,000 tokens 120%")
-    assert found[1].startswith("Whole site Per month Nearly used 8.50 of 10.00 USD 85%")
+    assert found[0].startswith("Takes Per day Limit reached 1.50 of 2.00 USD 75% 1,200 of 1,000 tokens 120%")
+    assert found[1].startswith("Whole site Per month Near limit 8.50 of 10.00 USD 85%")
     assert "the owner" in found[0]
     assert len(rows_of(client, BUDGETS, show="near")) == 1 and len(rows_of(client, BUDGETS, q="takes")) == 1
     before = count(client, BUDGETS)

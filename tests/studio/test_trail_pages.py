@@ -115,17 +115,17 @@ def test_an_export_is_signed_and_a_changed_one_is_noticed(auditor, entries, kind
 
 
 def test_the_check_says_whole_and_then_who_was_tampered_with(auditor, entries):
-    assert "was not checked yet" in Page(auditor.get(LIST)).text
+    assert "has not been verified yet" in Page(auditor.get(LIST)).text
     auditor.post(reverse("studio:audit_verify"))
     text = Page(auditor.get(LIST)).text
-    assert "Nothing was tampered with" in text and "by stranger" in text
+    assert "No tampering found" in text and "by stranger" in text
     anchor = AuditEntry.objects.get(verb="audit.verified").changes["anchor"]
     assert anchor in text
     with without_append_only() as cursor:
         cursor.execute("UPDATE automate_governance_auditentry SET actor = 'nobody' WHERE id = %s", [entries[0].pk])
     auditor.post(reverse("studio:audit_verify"))
     text = Page(auditor.get(LIST)).text
-    assert "The trail was tampered with" in text and f"entry {entries[0].pk} does not match its record" in text
+    assert "The audit trail was tampered with" in text and f"entry {entries[0].pk} does not match its record" in text
 
 
 def test_a_tail_that_was_cut_since_the_last_check_is_noticed(auditor, entries):

@@ -15,6 +15,7 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_governance import audit
@@ -42,7 +43,7 @@ def audit_list(request: HtmxRequest) -> HttpResponse:
     template = "automate_studio/audit/list.html"
     if request.htmx:
         return TemplateResponse(request, f"{template}#list", shown, status=status)
-    return render_page(request, template, "Audit trail", status=status, integrity=integrity_state(), **shown)
+    return render_page(request, template, _("Audit trail"), status=status, integrity=integrity_state(), **shown)
 
 
 @require_POST
@@ -51,7 +52,7 @@ def audit_export(request: HttpRequest) -> HttpResponseBase:
     _check_may_audit(request)
     question, kind = parse_audit_filters(request.GET), request.POST.get("format", "csv")
     if question.problems or kind not in export.KINDS:
-        said = " ".join(question.problems) or "The format is csv or jsonl."
+        said = " ".join(question.problems) or _("The format must be csv or jsonl.")
         return HttpResponse(said, status=422, content_type="text/plain; charset=utf-8")
     with transaction.atomic():
         audit.record(request.user, "audit.exported", SITE(pk=0), changes={"format": kind, "filters": question.params})

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
 from automate_governance.admin_site import admin_site, reverse
 from automate_llm import budgets
@@ -31,7 +32,8 @@ class StudioBudgetAdmin(ObjectAdmin, BudgetAdmin):
             raise PermissionDenied
         url = reverse("admin:automate_llm_llmbudget_changelist")
         found = budget_page(request.GET)
-        return list_response(request, "automate_studio/model_usage/budgets/list.html", "Model budgets", url, found)
+        template, title = "automate_studio/model_usage/budgets/list.html", _("Model budgets")
+        return list_response(request, template, title, url, found)
 
     def object_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Usage of the budget."""

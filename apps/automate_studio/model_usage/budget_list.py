@@ -7,17 +7,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+
 from automate_core.models import NotificationRule, Workflow
+from automate_governance.texts import translated
 from automate_llm import budgets
 from automate_llm.models import LLMBudget
 from automate_llm.prices import CURRENCY
+from automate_plugins import text
 from automate_studio.ui.describe import describe_recipients
-from automate_studio.ui.formatting import format_money
+from automate_studio.ui.formatting import format_count, format_money
 from automate_studio.ui.lists import Query
 from automate_studio.ui.objects import listing
 from automate_studio.ui.objects.listing import build_list_page, list_query, page_slice
 
-TABS = {"": "All", "used": "Used up", "near": "Nearly used", "free": "Within limit"}
+TABS = {"": text("All"), "used": text("Limit reached"), "near": text("Near limit"), "free": text("Within limit")}
 NEAR = 80  #: per cent from which a budget is nearly used
 _Kind = NotificationRule.Kind
 
@@ -69,7 +73,7 @@ class BudgetRow:
     @property
     def word(self) -> str:
         """State in words."""
-        return TABS[self.tab]
+        return translated(TABS[self.tab])
 
 
 def budget_rows(found: Iterable[LLMBudget], day: dt.date) -> list[BudgetRow]:
@@ -98,7 +102,7 @@ def budget_page(query: Query) -> listing.ListPage:
     every = budget_rows(LLMBudget.objects.all(), budgets.today())
     if search := kept.search.lower():
         every = [
-            row for row in every if search in (row.name or "the whole site").lower() or search in row.budget.workflow
+            row for row in every if search in (row.name or _("Whole site")).lower() or search in row.budget.workflow
         ]
     counts = {tab: sum(row.tab == tab for row in every) for tab in TABS} | {"": len(every)}
     shown = [row for row in every if kept.tab in {"", row.tab}][page_slice(kept, counts.get(kept.tab, 0))]
@@ -114,7 +118,11 @@ def _budget_meters(budget: LLMBudget, spent: budgets.Spending) -> Iterable[Budge
         )
     if budget.max_tokens is not None:
         used = budgets.percent_spent(Decimal(spent.tokens), budget.max_tokens)
-        yield BudgetMeter(used=used, spent=f"{spent.tokens:,}", limit=f"{budget.max_tokens:,} tokens")
+        yield BudgetMeter(
+            used=used,
+            spent=format_count(spent.tokens),
+            limit=_("%(count)s tokens") % {"count": format_count(budget.max_tokens)},
+        )
 
 
 def _notified_people(slugs: set[str]) -> dict[str, str]:

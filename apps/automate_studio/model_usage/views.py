@@ -14,6 +14,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
@@ -25,6 +27,7 @@ from automate_governance.permissions import SITE, can
 from automate_llm import budgets, prices, report
 from automate_llm.models import LLMBudget, LLMUsage
 from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.request_params import clean_text
 
 DAYS = 30
@@ -47,7 +50,7 @@ def usage_page(request: HttpRequest) -> HttpResponse:
     return render_page(
         request,
         "automate_studio/model_usage/page.html",
-        "Model usage",
+        _("Model usage"),
         period=period,
         problem=problem,
         found=report.build_report(period),
@@ -68,7 +71,7 @@ def usage_export(request: HttpRequest) -> HttpResponse:
     try:
         content = "" if problem else report.calls_as_csv(period) if is_by_call else report.as_csv(period)
     except ValueError as error:
-        problem = f"They cannot be exported: {error}."
+        problem = _("Export failed: %(reason)s") % {"reason": as_sentence(str(error))}
     if problem:
         return HttpResponseBadRequest(problem, content_type="text/plain; charset=utf-8")
     changes = {
@@ -103,7 +106,9 @@ def _parse_period(query: Any) -> tuple[report.Period, str]:
         first = _parse_day(query.get("from")) or last - dt.timedelta(days=DAYS - 1)
         return report.Period(first=first, last=last, **kept), ""
     except (ValueError, OverflowError) as error:
-        return report.Period(**usual, **kept), f"These days cannot be shown: {error}."
+        return report.Period(**usual, **kept), _("This period cannot be shown: %(reason)s") % {
+            "reason": as_sentence(str(error))
+        }
 
 
 def _parse_day(text: str | None) -> dt.date | None:
@@ -157,7 +162,7 @@ class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]
         Workflow.objects.order_by("name"),
         to_field_name="slug",
         required=False,
-        empty_label="The whole site",
+        empty_label=gettext_lazy("Whole site"),
     )
 
     class Meta:
@@ -165,11 +170,17 @@ class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("workflow", "period", "max_cost", "max_tokens")
         field_classes = {"max_cost": DecimalField, "max_tokens": IntegerField}
         widgets = {"max_cost": NumberInput, "max_tokens": NumberInput}
-        labels = {"max_cost": f"Cost limit ({prices.CURRENCY})", "max_tokens": "Token limit (input and output)"}
+        labels = {"max_tokens": gettext_lazy("Token limit (input and output)")}
         help_texts = {
-            "max_cost": "Leave empty for no limit. With a limit, models without a known price are refused.",
-            "max_tokens": "Leave empty for no limit.",
+            "max_cost": gettext_lazy(
+                "Leave empty for no limit. With a limit, models without a known price are rejected."
+            ),
+            "max_tokens": gettext_lazy("Leave empty for no limit."),
         }
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["max_cost"].label = _("Cost limit (%(currency)s)") % {"currency": prices.CURRENCY}
 
     def clean_workflow(self) -> str:
         """The slug, as the ledger stores it."""
