@@ -167,7 +167,7 @@ def test_administrators_set_budgets_which_the_page_shows(usage, workflow, admin,
     assert (budget.workflow, budget.period, budget.max_cost) == ("triage", "day", Decimal("3.50"))
     assert AuditEntry.objects.get(verb="model_budget.created").changes["max_cost"] == "3.50"
     html = sign_in(operator).get(url).content.decode()
-    assert _table(html, "budgets") == [["triage", "a day", "1.75 of 3.50", "2,200 of 10,000", "50%"]]
+    assert _table(html, "budgets") == [["triage", "Per day", "1.75 of 3.50", "2,200 of 10,000", "50%"]]
     change = reverse("admin:automate_llm_llmbudget_change", args=[budget.pk])
     client.post(change, {"workflow": "", "period": "month", "max_cost": "1", "max_tokens": ""})
     budget.refresh_from_db()
