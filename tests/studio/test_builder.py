@@ -174,7 +174,7 @@ def test_every_problem_names_its_field_and_stands_there(builder, endpoint):
 def test_what_cannot_be_read_is_not_saved_and_says_so(builder):
     answer = builder.save("look", **{"on_error.then": "value", "on_error.value": '{"a": 1,}', "notes": "kept"})
     page = Page(answer)
-    assert answer.status_code == 422 and "Not saved: value: line 1: " in page.text and "comma" in page.text
+    assert answer.status_code == 422 and "Not saved: Value: line 1: " in page.text and "comma" in page.text
     assert Step.objects.get(key="look").notes == "kept", "what could be read is"
 
 
@@ -194,7 +194,7 @@ def test_a_connection_is_one_of_those_they_may_use(builder, owner, stranger):
 def test_triggers_and_the_workflow_have_forms_too(builder, made):
     assert builder.save("~trigger", trigger="webhook", event="push").status_code == 200
     assert builder.do("add_trigger", kind="schedule").status_code == 200
-    assert "Choose when it starts." in builder.panel("~trigger").text
+    assert "Choose when the workflow starts." in builder.panel("~trigger").text
     assert builder.save("~trigger", trigger="schedule", repeats="cron", cron="0 8 * * 1").status_code == 200
     assert (
         builder.save(
