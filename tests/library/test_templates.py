@@ -220,7 +220,7 @@ def test_a_refused_order_is_told_once_and_fails(provide, world, owner, sign_in, 
 
 def test_the_page_lists_the_templates_as_they_are():
     text = (ROOT / "docs" / "workflow-templates.md").read_text(encoding="utf-8")
-    table = text.partition("## Those that come along")[2].partition("\n## ")[0]
+    table = text.partition("## Built-in templates")[2].partition("\n## ")[0]
     listed = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (.*) \|$", table, re.MULTILINE))
     assert listed == {slug: _row(TEMPLATES[slug]) for slug in OUTSIDE}
 
