@@ -51,7 +51,7 @@ def test_a_push_of_a_tag_is_found_explained_and_replayed(
     expect(page.get_by_text("No match")).to_be_visible()
     expect(page.get_by_text('Ref is refs/heads/main was "refs/tags/v1.2"')).to_be_visible()
     page.get_by_role("treeitem").filter(has_text='"ref"').click()
-    expect(page.get_by_label("The value that is chosen")).to_contain_text("event.payload.ref")
+    expect(page.get_by_label("Selected value")).to_contain_text("event.payload.ref")
     page.get_by_label("Search in Payload").fill("TAGS")
     expect(page.locator("#jt-payload mark")).to_have_text("tags")
     page.get_by_role("button", name="Replay").click()

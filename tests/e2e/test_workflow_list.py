@@ -58,7 +58,7 @@ def test_many_are_chosen_and_managed(signed_in, site, owner, faults, shot):
     dialog.get_by_role("button", name="Archive").click()
     expect(said).to_contain_text("Archived Alpha.")
     expect(page.get_by_role("link", name="Alpha")).to_have_count(0)
-    page.get_by_label("Trigger is").select_option("Schedule")
+    page.get_by_label("Trigger", exact=True).select_option("Schedule")
     expect(page.get_by_role("link", name="Beta")).to_have_count(0)
     expect(page.get_by_role("link", name="Gamma")).to_be_visible()
     assert page.url.endswith("?trigger=schedule")

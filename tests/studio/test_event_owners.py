@@ -37,7 +37,10 @@ def old(endpoint, deliver, sign_in, owner):
     old, delete = Event.objects.get(), reverse("admin:automate_core_webhookendpoint_delete", args=[endpoint.pk])
     assert sign_in(owner).get(event_address(old.pk)).status_code == 200
     asked = EventPage(sign_in(owner).get(delete))
-    assert "Its events stay until their days are over, for those who may view all webhooks." in asked.text
+    assert (
+        "Its events stay until retention deletes them. Only people who may view all webhooks can see them."
+        in asked.text
+    )
     assert sign_in(owner).post(delete, {"post": "yes"}).status_code == 302
     assert not WebhookEndpoint.objects.exists()
     return old

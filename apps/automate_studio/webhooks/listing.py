@@ -17,7 +17,7 @@ from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.ui.formatting import format_ago
+from automate_studio.ui.formatting import format_ago, format_count
 from automate_studio.ui.lists import Query
 from automate_studio.ui.objects import listing
 from automate_studio.ui.objects.listing import (
@@ -161,7 +161,10 @@ def _endpoint_state(enabled: bool, accepted: dt.datetime | None, rejected: dt.da
 def _accepted_counts(keys: list[int], now: dt.datetime) -> dict[int, str]:
     """Number of recent events by endpoint; `1,000+` stands for more."""
     counts = count_accepted(keys, now - dt.timedelta(days=DAYS))
-    return {key: f"{MOST_COUNTED:,}+" if count > MOST_COUNTED else f"{count:,}" for key, count in counts.items()}
+    return {
+        key: f"{format_count(MOST_COUNTED)}+" if count > MOST_COUNTED else format_count(count)
+        for key, count in counts.items()
+    }
 
 
 def _scheme_name(code: str) -> str:

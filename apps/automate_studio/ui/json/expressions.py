@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from automate_core.expressions.json_path import Path
 from automate_governance.texts import translated
 from automate_plugins import text
+from automate_studio.ui.formatting import format_count
 from automate_studio.ui.json.visible import escape_invisible
 
 MAX_SHOWN = 60
@@ -67,7 +68,7 @@ def size_text(value: list[Any] | dict[str, Any]) -> str:
         found = ngettext("%(count)s item", "%(count)s items", number)
     else:
         found = ngettext("%(count)s field", "%(count)s fields", number)
-    return found % {"count": f"{number:,}"}
+    return found % {"count": format_count(number)}
 
 
 def one_line(value: Any, most: int = MAX_SHOWN) -> str:

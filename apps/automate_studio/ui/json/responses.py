@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from automate_core.expressions.json_path import ABSENT
+from automate_studio.ui.formatting import format_count
 from automate_studio.ui.json import tree
 from automate_studio.ui.json.tree import json_rows, long_text_row, parse_path, search_json, value_at
 from automate_studio.ui.request_params import parse_number
@@ -44,7 +45,7 @@ def _copy_response(value: Any) -> HttpResponse:
     text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
     if len(text) > MAX_COPIED:
         reason = _("Too long to copy: more than %(count)s characters. Download it instead.") % {
-            "count": f"{MAX_COPIED:,}"
+            "count": format_count(MAX_COPIED)
         }
         return HttpResponse(reason, status=413, content_type="text/plain; charset=utf-8")
     return HttpResponse(text.encode("utf-8", "replace"), content_type="text/plain; charset=utf-8")

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from django.utils.translation import gettext as _
 
 from automate_core.expressions.json_path import ABSENT, Path, part_of
+from automate_studio.ui.formatting import format_count
 from automate_studio.ui.json.expressions import path_expression, size_text
 from automate_studio.ui.json.visible import escape_invisible
 
@@ -189,7 +190,7 @@ def _node_rows(node: Any, path: Path, shown: dict[Path, int], level: int, start:
             kind="more",
             level=level,
             start=following,
-            count=_("%(count)s more") % {"count": f"{len(node) - following:,}"},
+            count=_("%(count)s more") % {"count": format_count(len(node) - following)},
         )
 
 

@@ -15,6 +15,7 @@ from django_htmx.http import push_url
 
 from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.formatting import format_count
 from automate_studio.ui.htmx import as_htmx_request
 from automate_studio.ui.lists import FilterChoice, Query, Tab, query_string
 from automate_studio.ui.request_params import clean_text, parse_number
@@ -96,7 +97,7 @@ def build_list_page(
                 name=translated(name),
                 url=asked_for.url(show=key),
                 active=key == asked_for.tab,
-                count=f"{counts.get(key, 0):,}",
+                count=format_count(counts.get(key, 0)),
             )
             for key, name in tabs.items()
         ],
