@@ -109,7 +109,7 @@ def test_the_last_use_of_each_secret_costs_no_write_a_delivery(endpoint, deliver
 def test_where_an_old_secret_is_used_is_told_until_it_counts_no_more(endpoint, owner):
     old = StoredSecret.objects.get(name="hook-github")
     endpoints.rotate_secret(endpoint, NEW, actor=owner)
-    assert describe_referrers(old) == ["the webhook github"]
+    assert describe_referrers(old) == ["webhook endpoint github"]
     _later(25)
     assert describe_referrers(old) == []
 
@@ -165,7 +165,7 @@ def test_another_secret_in_the_admin_begins_an_overlap(endpoint, owner, sign_in,
     assert deliver(secret=SECRET).status_code == deliver(secret=NEW).status_code == 202
     tally.flush()
     shown = _words(sign_in(owner).get(page))
-    assert re.search(r"database:another last used \d+ s ago database:hook-github last used \d+ s ago, until", shown)
+    assert re.search(r"database:another last used \d+ s ago database:hook-github last used \d+ s ago, expires", shown)
 
 
 def test_saving_in_the_admin_without_another_secret_keeps_both(endpoint, owner, sign_in):
