@@ -66,7 +66,7 @@ def _sections() -> list[tuple[str, list[_Page]]]:
                 _Page(_("Templates"), "dashboard_customize", "studio:gallery"),
                 _list_page(_("Runs"), "history", ExecutionRun),
                 _list_page(_("Events"), "inbox", Event),
-                _Page(_("My tasks"), "how_to_reg", _TASKS),
+                _Page(_("Tasks"), "how_to_reg", _TASKS),
             ],
         ),
         (

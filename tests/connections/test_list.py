@@ -48,7 +48,7 @@ def test_failing_ones_come_first_with_what_to_do(many, sign_in, owner):
     client = sign_in(owner)
     assert names(client) == ["Aching", "Broken", "Dusty", "Calm"]
     shown = words(client.get(LIST))
-    assert "Probe rejected the token" in shown and "Check its secret and its address" in shown
+    assert "Probe rejected the token" in shown and "Check the secret and the URL" in shown
     assert "Not tested yet" in shown and "Healthy" in shown and "Working" not in shown
     for tab, expected in {"failing": ["Aching", "Broken"], "untested": ["Dusty"], "healthy": ["Calm"]}.items():
         assert names(client, show=tab) == expected

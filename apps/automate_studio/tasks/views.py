@@ -47,9 +47,7 @@ def approval_list(request: HttpRequest) -> HttpResponse:
     """Approvals to decide, or decided ones."""
     found = task_page(request.user, request.GET, timezone.now())
     hands_over = found.hidden.get("show") == "all"
-    return _render_page(
-        request, "automate_studio/tasks/list.html", _("My tasks"), found=found, may_hand_over=hands_over
-    )
+    return _render_page(request, "automate_studio/tasks/list.html", _("Tasks"), found=found, may_hand_over=hands_over)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -275,7 +275,7 @@ def test_a_callback_has_to_be_signed_where_the_wait_demands_it(code, workflow, o
     wait.refresh_from_db()
     assert wait.outcome["payload"] == {"paid": True}
     assert post(run.pk, **_signed(scheme, value, address)).status_code == 409
-    assert describe_referrers(secret) == ["the workflow Signed"]
+    assert describe_referrers(secret) == ["workflow Signed"]
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_a_callback_has_to_be_signed_where_the_wait_demands_it(code, workflow, o
         ((SIGNED % "stripe").replace("database:", "whsec_"), "not a reference"),
         ((SIGNED % "stripe").replace("scheme: stripe, ", ""), "needs the scheme"),
         ((SIGNED % "stripe").replace(", secret: 'database:vendor'", ""), "name the secret"),
-        (SIGNED % "stripe", "no secret database:vendor that you may use"),
+        (SIGNED % "stripe", "Secret database:vendor does not exist, or you may not use it"),
     ],
 )
 def test_what_cannot_be_verified_is_not_published(workflow, text, reason):
