@@ -79,7 +79,7 @@ def test_a_step_goes_from_running_to_succeeded_without_a_reload(
     workflow(SLOW.format(url=sink.url))
     page = signed_in
     page.goto(f"{site}/admin/automate_core/executionrun/")
-    expect(page.get_by_text("No runs that you may see yet")).to_be_visible()
+    expect(page.get_by_text("No runs yet")).to_be_visible()
     send({"title": "a bug"})
     run = wait_for(lambda: ExecutionRun.objects.filter(status="running").first())
     page.get_by_role("link", name=str(run)).click()  # the list shows it by itself

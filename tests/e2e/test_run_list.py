@@ -37,7 +37,7 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
     page.keyboard.press("Enter")
     page.get_by_role("checkbox", name="Failed").press("Space")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("link", name="Remove the filter Status is Failed")).to_be_visible()
+    expect(page.get_by_role("link", name="Remove filter Status is Failed")).to_be_visible()
     expect(rows).to_have_count(20)
     assert page.url.endswith("?status=failed")
     expect(page.get_by_text("The other side <b>answered</b> 503").first).to_be_visible()
@@ -57,7 +57,7 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
     page.mouse.move(last["x"] + 3, last["y"] + 20, steps=4)
     shot(page, "runs-brushing")
     page.mouse.up()
-    expect(page.get_by_role("link", name="Remove the filter Started")).to_be_visible()
+    expect(page.get_by_role("link", name="Remove filter Started")).to_be_visible()
     assert "from=" in page.url and "to=" in page.url
     expect(rows).to_have_count(20)
 
@@ -88,11 +88,11 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
             shot(page, f"runs-chosen-{theme}-{width}")
             assert page.evaluate(SIDEWAYS) <= 0
     page.set_viewport_size({"width": 1440, "height": 900})
-    bar.get_by_label("All that match").check()
+    bar.get_by_label("All matching runs").check()
     bar.get_by_role("button", name="Re-run from failed step").click()
     dialog = page.get_by_role("dialog", name="Re-run 20 runs from the failed step")
     shot(page, "runs-dialog")
-    dialog.get_by_label("The newest that is published").check()
+    dialog.get_by_label("Latest published version").check()
     dialog.get_by_role("button", name="Re-run 20 runs").click()
     expect(page.get_by_text("Re-running 0 of 20 runs.")).to_be_visible()
     assert violations(page) == []
@@ -100,8 +100,8 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
         pass
     expect(page.get_by_text("Re-ran 20 of 20 runs.")).to_be_visible()
     shot(page, "runs-done")
-    page.get_by_role("link", name="Show the new runs").click()
-    expect(page.get_by_role("link", name="Remove the filter Made by a bulk action")).to_be_visible()
+    page.get_by_role("link", name="Show new runs").click()
+    expect(page.get_by_role("link", name="Remove filter Created by a bulk action")).to_be_visible()
     expect(rows).to_have_count(20)
     assert ExecutionRun.objects.filter(cause="retry").count() == 20
 
@@ -118,7 +118,7 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
     more.press("Enter")
     page.get_by_role("menuitem", name="Re-run from start").click()
     one = page.get_by_role("dialog", name="Re-run 1 run from the start")
-    one.get_by_role("button", name="Leave them").click()
+    one.get_by_role("button", name="Keep runs").click()
     expect(one).to_have_count(0)
     expect(more).to_be_focused()
     page.locator("[popovertarget=export]").click()

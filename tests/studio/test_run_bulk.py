@@ -181,7 +181,7 @@ def test_stopping_and_cancelling(failed, sign_in, owner, monkeypatch):
     action = BulkAction.objects.get()
     bulk.run_next_batch()
     stopped = client.post(reverse("studio:bulk_stop", args=[action.pk]))
-    assert "Cancelled 2 of 5 runs. You stopped it." in " ".join(Page(stopped).text.split())
+    assert "Cancelled 2 of 5 runs. You stopped this action." in " ".join(Page(stopped).text.split())
     assert bulk.run_next_batch() is None
     states = list(
         ExecutionRun.objects.filter(pk__in=[run.pk for run in waiting]).order_by("id").values_list("status", flat=True)
@@ -196,7 +196,7 @@ def test_views_are_saved_shared_renamed_and_deleted(failed, sign_in, owner, coll
     client, query = sign_in(owner), "?show=attention&workflow=orders"
     saved = client.post(reverse("studio:view_save"), {"query": query, "name": "Bad <b>orders", "shared": "on"})
     view = SavedView.objects.get()
-    assert saved.status_code == 200 and "Saved the view Bad <b>orders." in Page(saved).text
+    assert saved.status_code == 200 and "View “Bad <b>orders” saved." in Page(saved).text
     assert client.post(reverse("studio:view_save"), {"query": query, "name": "Bad <b>orders"}).status_code == 409
     for bad in (
         {"query": "", "name": "x"},
@@ -220,7 +220,7 @@ def test_views_are_saved_shared_renamed_and_deleted(failed, sign_in, owner, coll
     client.post(change, {"name": "Orders", "query": query})
     assert "Orders" not in re.findall(r'da-view.*?clipped">([^<]*)', sign_in(colleague).get(RUN_LIST).content.decode())
     deleted = client.post(delete, {"query": query})
-    assert not SavedView.objects.exists() and "Deleted the view Orders." in Page(deleted).text
+    assert not SavedView.objects.exists() and "View “Orders” deleted." in Page(deleted).text
     client.post(reverse("studio:view_save"), hidden(deleted))
     assert SavedView.objects.get().query == view.query
 

@@ -55,7 +55,7 @@ def test_reasons_are_payloads_too(failed, sign_in, owner, colleague):
     ]
     seen = {url: sign_in(colleague).get(url).content.decode() for url in doors}
     assert not [url for url, content in seen.items() if "4711-0815" in content]
-    assert "Not shown to you" in seen[doors[0]]
+    assert "View payloads permission required" in seen[doors[0]]
     shown = [url for url in doors[:4] if "4711-0815" in sign_in(owner).get(url).content.decode()]
     assert shown == doors[:4], "the owner sees them"
 

@@ -11,48 +11,63 @@ from functools import cached_property
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from automate_core.events import search_terms
 from automate_core.expressions import durations
 from automate_core.models import ExecutionRun, Wait
 from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_core.states import RunStatus
-from automate_studio.ui.formatting import as_sentence, format_duration, format_local, state_word
+from automate_governance.texts import translated
+from automate_plugins import text
+from automate_studio.ui.formatting import as_sentence, format_duration, format_local
 from automate_studio.ui.lists import Query, query_string
 
 MOST_CHOSEN = 50  #: values of one filter
-PERIODS = {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"}
-TABS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "": ("All runs", ()),
-    "attention": ("Needs attention", (RunStatus.FAILED,)),
-    "running": ("Running", (RunStatus.QUEUED, RunStatus.RUNNING)),
-    "waiting": ("Waiting", (RunStatus.WAITING,)),
-    "succeeded": ("Succeeded", (RunStatus.SUCCEEDED,)),
-    "tests": ("Tests", ()),
+PERIODS = {
+    "1h": text("Last hour"),
+    "24h": text("Last 24 hours"),
+    "7d": text("Last 7 days"),
+    "30d": text("Last 30 days"),
 }
-STATUSES = {str(status): state_word(status) for status in RunStatus}
+TABS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "": (text("All runs"), ()),
+    "attention": (text("Needs attention"), (RunStatus.FAILED,)),
+    "running": (text("Running"), (RunStatus.QUEUED, RunStatus.RUNNING)),
+    "waiting": (text("Waiting"), (RunStatus.WAITING,)),
+    "succeeded": (text("Succeeded"), (RunStatus.SUCCEEDED,)),
+    "tests": (text("Tests"), ()),
+}
+STATUSES = {
+    RunStatus.QUEUED.value: text("Queued"),
+    RunStatus.RUNNING.value: text("Running"),
+    RunStatus.WAITING.value: text("Waiting"),
+    RunStatus.SUCCEEDED.value: text("Succeeded"),
+    RunStatus.FAILED.value: text("Failed"),
+    RunStatus.CANCELLED.value: text("Cancelled"),
+}
 REASONS = {
-    Wait.Kind.APPROVAL.value: "An approval",
-    Wait.Kind.TIMER.value: "A time",
-    Wait.Kind.CALLBACK.value: "A callback",
-    Wait.Kind.RETRY.value: "Its next try",
-    Wait.Kind.CHILD.value: "Another run",
-    Wait.Kind.SLOT.value: "Its turn",
-    Wait.Kind.PAUSED.value: "Its paused workflow",
-    Wait.Kind.RECONNECT.value: "A connection to mend",
-    Wait.Kind.REVIEW.value: "A review",
+    Wait.Kind.APPROVAL.value: text("An approval"),
+    Wait.Kind.TIMER.value: text("A time"),
+    Wait.Kind.CALLBACK.value: text("A callback"),
+    Wait.Kind.RETRY.value: text("The next attempt"),
+    Wait.Kind.CHILD.value: text("A sub-run"),
+    Wait.Kind.SLOT.value: text("A concurrency slot"),
+    Wait.Kind.PAUSED.value: text("A paused workflow"),
+    Wait.Kind.RECONNECT.value: text("A connection to reconnect"),
+    Wait.Kind.REVIEW.value: text("A review"),
 }
 ORIGINS = {
-    ExecutionRun.Origin.WEBHOOK.value: "Webhook",
-    ExecutionRun.Origin.SCHEDULE.value: "Schedule",
-    ExecutionRun.Origin.MODEL.value: "Model change",
-    ExecutionRun.Origin.MANUAL.value: "By hand",
-    ExecutionRun.Origin.EVENT.value: "Event from code",
-    ExecutionRun.Origin.RUN.value: "Another workflow's end",
-    ExecutionRun.Origin.CALL.value: "A step of another run",
+    ExecutionRun.Origin.WEBHOOK.value: text("Webhook"),
+    ExecutionRun.Origin.SCHEDULE.value: text("Schedule"),
+    ExecutionRun.Origin.MODEL.value: text("Model change"),
+    ExecutionRun.Origin.MANUAL.value: text("Manual"),
+    ExecutionRun.Origin.EVENT.value: text("Event from code"),
+    ExecutionRun.Origin.RUN.value: text("Workflow ended"),
+    ExecutionRun.Origin.CALL.value: text("Sub-run"),
 }
 
-RERUNS = {"none": "Not yet re-run", "any": "Already re-run"}
+RERUNS = {"none": text("Not yet"), "any": text("Already done")}
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TERM = re.compile(r"(?P<name>[a-z][a-z0-9_]{0,63}):(?P<value>.+)", re.DOTALL)
@@ -125,7 +140,7 @@ class Filters:
         return [
             Chip(
                 kind=kind,
-                label=label,
+                label=translated(label),
                 value=say(self, names),
                 names=parts,
                 remove=query_string(self.without(parts)),
@@ -159,20 +174,20 @@ def _query_values(query: Query, name: str) -> list[str]:
     return [str(value)[:2_000] for value in found]
 
 
-def _single_value(known: Iterable[str], what: str) -> Callable[[list[str]], str]:
+def _single_value(known: Iterable[str], problem: str) -> Callable[[list[str]], str]:
     def understand(given: list[str]) -> str:
         if given[-1] not in known:
-            raise ValueError(f"there is no {what} {given[-1][:40]!r}")
+            raise ValueError(translated(problem) % {"value": repr(given[-1][:40])})
         return given[-1]
 
     return understand
 
 
-def _several_values(known: Mapping[str, str], what: str) -> Callable[[list[str]], str]:
+def _several_values(known: Mapping[str, str], problem: str) -> Callable[[list[str]], str]:
     def understand(given: list[str]) -> str:
         chosen = dict.fromkeys(part for value in given for part in value.split(",") if part)
         if unknown := [part for part in chosen if part not in known]:
-            raise ValueError(f"there is no {what} {unknown[0][:40]!r}")
+            raise ValueError(translated(problem) % {"value": repr(unknown[0][:40])})
         return ",".join(part for part in known if part in chosen)
 
     return understand
@@ -181,9 +196,9 @@ def _several_values(known: Mapping[str, str], what: str) -> Callable[[list[str]]
 def _parse_slugs(given: list[str]) -> str:
     chosen = dict.fromkeys(part for value in given for part in value.split(",") if part)
     if len(chosen) > MOST_CHOSEN:
-        raise ValueError(f"choose at most {MOST_CHOSEN} workflows")
+        raise ValueError(_("Choose at most %(limit)s workflows.") % {"limit": MOST_CHOSEN})
     if unknown := [part for part in chosen if not _SLUG.fullmatch(part)]:
-        raise ValueError(f"{unknown[0][:40]!r} is not the address name of a workflow")
+        raise ValueError(_("%(value)s is not the slug of a workflow.") % {"value": repr(unknown[0][:40])})
     return ",".join(chosen)
 
 
@@ -194,7 +209,7 @@ def _parse_text(given: list[str]) -> str:
 def _parse_version(given: list[str]) -> str:
     text = given[-1].removeprefix("v")
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**31):
-        raise ValueError(f"{given[-1][:40]!r} is not the number of a version")
+        raise ValueError(_("%(value)s is not a version number.") % {"value": repr(given[-1][:40])})
     return str(int(text))
 
 
@@ -205,7 +220,8 @@ def _parse_span(given: list[str]) -> str:
 
 def _parse_time(given: list[str]) -> str:
     if _parse_moment(given[-1]) is None:
-        raise ValueError(f"{given[-1][:40]!r} is not a time such as 2026-11-25T14:30")
+        message = _("%(value)s is not a valid time. Use the format %(example)s.")
+        raise ValueError(message % {"value": repr(given[-1][:40]), "example": "2026-11-25T14:30"})
     return given[-1]
 
 
@@ -219,28 +235,30 @@ def _parse_moment(text: str) -> dt.datetime | None:
     return moment if 1970 <= moment.year < 9000 else None
 
 
-def _parse_hexadecimal(what: str, least: int) -> Callable[[list[str]], str]:
+def _parse_hexadecimal(problem: str, least: int) -> Callable[[list[str]], str]:
     def understand(given: list[str]) -> str:
         text = hexadecimal(given[-1])
         if not least <= len(text) <= 32:
-            raise ValueError(f"a {what} has {least} to 32 digits from 0 to 9 and a to f")
+            raise ValueError(translated(problem) % {"least": least})
         return text
 
     return understand
 
 
 def _parse_run(given: list[str]) -> str:
-    text = _parse_hexadecimal("run id", 8)(given)
-    if len(text) not in {8, 32}:
-        raise ValueError("a run is found by its whole id, or by the last eight digits of it")
-    return text
+    digits = _parse_hexadecimal(text("A run id has %(least)s to 32 digits from 0 to 9 and a to f."), 8)(given)
+    if len(digits) not in {8, 32}:
+        raise ValueError(_("Enter a complete run id or its last eight digits."))
+    return digits
 
 
 def _parse_term(given: list[str]) -> str:
     """`name:value`, or the two as a form posts them."""
     text = given[-1] if len(given) == 1 else f"{given[0]}:{given[1]}"
     if not _TERM.fullmatch(text):
-        raise ValueError("a search term needs a name and a value, such as order_no:1001")
+        raise ValueError(
+            _("Enter a search term as name:value, for example %(example)s.") % {"example": "order_no:1001"}
+        )
     return text[: 64 + 1 + search_terms.LONGEST]
 
 
@@ -248,26 +266,26 @@ def _parse_identifier(given: list[str]) -> str:
     try:
         return str(uuid.UUID(given[-1]))
     except ValueError:
-        raise ValueError("that is not a bulk action") from None
+        raise ValueError(_("This bulk action does not exist.")) from None
 
 
 _PARAMETERS: dict[str, Callable[[list[str]], str]] = {
-    "show": _single_value(TABS, "tab"),
+    "show": _single_value(TABS, text("No tab is named %(value)s.")),
     "q": _parse_text,
-    "status": _several_values(STATUSES, "state"),
-    "reason": _several_values(REASONS, "reason to wait"),
-    "rerun": _several_values(RERUNS, "kind of re-run"),
+    "status": _several_values(STATUSES, text("No status is named %(value)s.")),
+    "reason": _several_values(REASONS, text("No wait reason is named %(value)s.")),
+    "rerun": _several_values(RERUNS, text("No re-run filter is named %(value)s.")),
     "workflow": _parse_slugs,
-    "origin": _several_values(ORIGINS, "kind of trigger"),
+    "origin": _several_values(ORIGINS, text("No trigger type is named %(value)s.")),
     "version": _parse_version,
-    "since": _single_value(PERIODS, "period"),
+    "since": _single_value(PERIODS, text("No period is named %(value)s.")),
     "from": _parse_time,
     "to": _parse_time,
     "longer": _parse_span,
     "shorter": _parse_span,
     "error": _parse_text,
     "term": _parse_term,
-    "trace": _parse_hexadecimal("trace id", TRACE_BEGINNING),
+    "trace": _parse_hexadecimal(text("A trace id has %(least)s to 32 digits from 0 to 9 and a to f."), TRACE_BEGINNING),
     "run": _parse_run,
     "bulk": _parse_identifier,
 }
@@ -277,53 +295,53 @@ _PARAMETERS: dict[str, Callable[[list[str]], str]] = {
 
 
 def _value_label(name: str, known: Mapping[str, str]) -> Callable[[Filters, Mapping[str, str]], str]:
-    return lambda filters, _: ", ".join(known[value] for value in filters.many(name))
+    return lambda filters, _names: ", ".join(translated(known[value]) for value in filters.many(name))
 
 
 def _plain_label(name: str) -> Callable[[Filters, Mapping[str, str]], str]:
-    return lambda filters, _: filters.params[name]
+    return lambda filters, _names: filters.params[name]
 
 
 def _workflow_label(filters: Filters, names: Mapping[str, str]) -> str:
     return ", ".join(names.get(slug, slug) for slug in filters.many("workflow"))
 
 
-def _period_label(filters: Filters, _: Mapping[str, str]) -> str:
+def _period_label(filters: Filters, _names: Mapping[str, str]) -> str:
     if "since" in filters.params:
-        return PERIODS[filters.params["since"]]
+        return translated(PERIODS[filters.params["since"]])
     start, end = filters.period(timezone.now())
-    return " ".join(
-        [
-            *(["from", format_local(start)] if start else []),
-            *(["to", format_local(end)] if end else []),
-        ]
-    )
+    values = {"start": format_local(start) if start else "", "end": format_local(end) if end else ""}
+    if start and end:
+        return _("from %(start)s to %(end)s") % values
+    return (_("from %(start)s") if start else _("to %(end)s")) % values
 
 
-def _duration_label(filters: Filters, _: Mapping[str, str]) -> str:
+def _duration_label(filters: Filters, _names: Mapping[str, str]) -> str:
     longer, shorter = filters.seconds("longer"), filters.seconds("shorter")
-    parts = [f"at least {format_duration(longer)}"] if longer is not None else []
-    return " and ".join(parts + ([f"at most {format_duration(shorter)}"] if shorter is not None else []))
+    values = {"least": format_duration(longer), "most": format_duration(shorter)}
+    if longer is not None and shorter is not None:
+        return _("%(least)s to %(most)s") % values
+    return (_("at least %(least)s") if longer is not None else _("at most %(most)s")) % values
 
 
-def _term_label(filters: Filters, _: Mapping[str, str]) -> str:
-    return " is ".join(filters.term or ())
+def _term_label(filters: Filters, _names: Mapping[str, str]) -> str:
+    return ": ".join(filters.term or ())
 
 
 CHIPS: dict[str, tuple[str, tuple[str, ...], Callable[[Filters, Mapping[str, str]], str]]] = {
-    "status": ("Status is", ("status",), _value_label("status", STATUSES)),
-    "rerun": ("Only", ("rerun",), _value_label("rerun", RERUNS)),
-    "time": ("Started", ("since", "from", "to"), _period_label),
-    "workflow": ("Workflow is", ("workflow",), _workflow_label),
-    "origin": ("Trigger is", ("origin",), _value_label("origin", ORIGINS)),
-    "reason": ("Waits for", ("reason",), _value_label("reason", REASONS)),
-    "version": ("Version is", ("version",), lambda filters, _: f"v{filters.params['version']}"),
-    "took": ("Took", ("longer", "shorter"), _duration_label),
-    "error": ("Error says", ("error",), _plain_label("error")),
-    "term": ("Search term", ("term",), _term_label),
-    "trace": ("Trace begins with", ("trace",), _plain_label("trace")),
-    "run": ("Run is", ("run",), _plain_label("run")),
-    "bulk": ("Made by", ("bulk",), lambda *_: "a bulk action"),
+    "status": (text("Status is"), ("status",), _value_label("status", STATUSES)),
+    "rerun": (text("Re-run"), ("rerun",), _value_label("rerun", RERUNS)),
+    "time": (text("Started"), ("since", "from", "to"), _period_label),
+    "workflow": (text("Workflow is"), ("workflow",), _workflow_label),
+    "origin": (text("Trigger is"), ("origin",), _value_label("origin", ORIGINS)),
+    "reason": (text("Waiting for"), ("reason",), _value_label("reason", REASONS)),
+    "version": (text("Version is"), ("version",), lambda filters, _names: f"v{filters.params['version']}"),
+    "took": (text("Duration"), ("longer", "shorter"), _duration_label),
+    "error": (text("Error contains"), ("error",), _plain_label("error")),
+    "term": (text("Search term"), ("term",), _term_label),
+    "trace": (text("Trace starts with"), ("trace",), _plain_label("trace")),
+    "run": (text("Run is"), ("run",), _plain_label("run")),
+    "bulk": (text("Created by"), ("bulk",), lambda *_given: _("a bulk action")),
 }
 
 

@@ -10,6 +10,8 @@ from operator import itemgetter
 
 from django.db.models import F, QuerySet
 from django.db.models.fields.json import KT
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from automate_connectors.registry import find_action
 from automate_core.definition.document import ActionStep, Definition
@@ -20,7 +22,8 @@ from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_core.runs import reruns
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_governance.permissions import User, permitted
-from automate_governance.texts import error_message
+from automate_governance.texts import error_message, translated
+from automate_plugins import text
 from automate_studio.ui.formatting import format_ago, format_duration, format_elapsed
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.run_filters import WITH_ERRORS
@@ -28,15 +31,15 @@ from automate_studio.ui.run_subjects import subject_of_run
 from automate_studio.ui.versions import step_paths, version_definitions
 
 _WAIT_REASONS = {
-    Wait.Kind.APPROVAL.value: "Waits for an approval",
-    Wait.Kind.TIMER.value: "Waits for its time",
-    Wait.Kind.CALLBACK.value: "Waits for a callback",
-    Wait.Kind.RETRY.value: "Waits for its next try",
-    Wait.Kind.CHILD.value: "Waits for another run",
-    Wait.Kind.SLOT.value: "Waits its turn",
-    Wait.Kind.PAUSED.value: "Its workflow is paused",
-    Wait.Kind.RECONNECT.value: "Its connection has to be mended",
-    Wait.Kind.REVIEW.value: "Somebody has to say whether it took effect",
+    Wait.Kind.APPROVAL.value: text("Waiting for an approval"),
+    Wait.Kind.TIMER.value: text("Waiting for a time"),
+    Wait.Kind.CALLBACK.value: text("Waiting for a callback"),
+    Wait.Kind.RETRY.value: text("Waiting for the next attempt"),
+    Wait.Kind.CHILD.value: text("Waiting for a sub-run"),
+    Wait.Kind.SLOT.value: text("Waiting for a concurrency slot"),
+    Wait.Kind.PAUSED.value: text("Workflow paused"),
+    Wait.Kind.RECONNECT.value: text("Waiting for a connection to be reconnected"),
+    Wait.Kind.REVIEW.value: text("Outcome unknown, waiting for a review"),
 }
 
 
@@ -60,7 +63,9 @@ class RunRow:
     @property
     def progress(self) -> str:
         """Segments in words."""
-        return f"{sum(state != 'none' for state in self.segments)} of {len(self.segments)} steps reached"
+        reached, total = sum(state != "none" for state in self.segments), len(self.segments)
+        words = ngettext("%(reached)s of %(total)s step reached", "%(reached)s of %(total)s steps reached", total)
+        return words % {"reached": reached, "total": total}
 
     @property
     def has_ended(self) -> bool:
@@ -123,7 +128,7 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
     found = _open_waits(waiting) if waiting else []
     waits = {run_id: (kind, path, due) for run_id, kind, path, due in found}
     retrying: dict[uuid.UUID, set[str]] = {key: set() for key in keys}
-    for run_id, kind, path, _ in found:
+    for run_id, kind, path, _due in found:
         if kind == Wait.Kind.RETRY:
             retrying[run_id].add(path)
     rerun = reruns.find_reruns(row.pk for row in rows if row.rerun_at and row.status in WITH_ERRORS)
@@ -155,7 +160,8 @@ def _run_row(run: ExecutionRun, definition: Definition, facts: _RunFacts, now: d
     failed = _failure_reason(run, facts)
     key, shown = failed or _wait_reason(facts, now)
     if failed:
-        shown = (shown if facts.may_see else "Not shown to you") + ("; tries again" if waits else "")
+        shown = shown if facts.may_see else _("Hidden: View payloads permission required")
+        shown = _("%(reason)s (retrying)") % {"reason": shown} if waits else shown
     return RunRow(
         run=run,
         state="retrying" if failed and waits else str(run.status),
@@ -191,17 +197,22 @@ def _wait_reason(facts: _RunFacts, now: dt.datetime) -> tuple[str, str]:
     if facts.wait is None:
         return "", ""
     kind, path, due = facts.wait
-    late = f", {format_duration((now - due).total_seconds())} overdue" if due and due < now else ""
-    soon = f", {format_duration((due - now).total_seconds())} left" if due and due >= now else ""
-    return key_of(path), f"{_WAIT_REASONS[kind]}{late or soon}"
+    reason = translated(_WAIT_REASONS[kind])
+    if due and due < now:
+        late = format_duration((now - due).total_seconds())
+        reason = _("%(reason)s, overdue by %(duration)s") % {"reason": reason, "duration": late}
+    elif due:
+        left = format_duration((due - now).total_seconds())
+        reason = _("%(reason)s, %(duration)s left") % {"reason": reason, "duration": left}
+    return key_of(path), reason
 
 
 def _connector_tile(definition: Definition) -> tuple[str, int] | None:
     """Tile of the first step with a connector."""
-    for _, step in walk(definition.steps):
+    for _path, step in walk(definition.steps):
         if isinstance(step, ActionStep):
             try:
-                adapter, _ = find_action(step.action)
+                adapter, _action = find_action(step.action)
             except LookupError:
                 continue
             return adapter.icon, adapter.hue

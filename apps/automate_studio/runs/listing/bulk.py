@@ -10,6 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_core.ids import uuid7
@@ -20,10 +22,11 @@ from automate_core.states import FINAL_RUN_STATES
 from automate_governance.permissions import User, holds_anywhere, permitted
 from automate_studio.runs.listing.page import ON_A_PAGE
 from automate_studio.runs.listing.search import LAST, RunSearch
+from automate_studio.ui.formatting import format_count
 from automate_studio.ui.request_params import clean_text, current_person, parse_uuid
 from automate_studio.ui.run_filters import Filters, parse_filters
 
-MOST_SHOWN = 5  #: refusals that are told
+MOST_SHOWN = 5  #: refusals that are listed
 _STARTS = ("failed", "start")
 
 
@@ -93,7 +96,7 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
     filters = parse_filters(request.GET)
     wanted = _bulk_request(request)
     if wanted is None or filters.problems:
-        said = " ".join(filters.problems) or f"Choose what to do, and 1 to {ON_A_PAGE} runs or all that match."
+        said = " ".join(filters.problems) or _select_runs_text()
         return _error_response(request, said, 422)
     is_confirmed, clicked = "confirm" in request.POST, parse_uuid(request.POST.get("request"))
     if is_confirmed and clicked and (earlier := bulk.find_bulk_action(current_person(request), clicked)):
@@ -102,9 +105,8 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
     if not counted.found:
         raise Http404
     if counted.found > bulk.MOST:
-        return _error_response(
-            request, f"More than {bulk.MOST:,} runs match: set a further filter, such as a time.", 422
-        )
+        problem = _("More than %(limit)s runs match. Add a filter, for example a period.")
+        return _error_response(request, problem % {"limit": format_count(bulk.MOST)}, 422)
     if counted.not_theirs == counted.found:
         raise PermissionDenied
     if not counted.ids and (is_confirmed or not counted.left_out.by_choice):
@@ -197,10 +199,17 @@ def _count_runs(user: User, filters: Filters, wanted: BulkRequest) -> BulkCount:
 
 def _nothing_to_do_reason(counted: BulkCount) -> str:
     if counted.left_out.by_choice:
-        return "Nothing to re-run: these runs were re-run already. Choose to repeat them in the dialog."
-    return (
-        "None of these runs has ended." if counted.request.verb == "retry" else "All of these runs have ended already."
+        return _("Nothing to re-run: these runs were already re-run. Include them in the dialog to repeat them.")
+    return _("None of these runs has ended.") if counted.request.verb == "retry" else _("All of these runs have ended.")
+
+
+def _select_runs_text() -> str:
+    words = ngettext(
+        "Choose an action, and select %(count)s run or all matching runs.",
+        "Choose an action, and select 1 to %(count)s runs or all matching runs.",
+        ON_A_PAGE,
     )
+    return words % {"count": ON_A_PAGE}
 
 
 def _applies_to(verb: str, status: str, cause: str) -> bool:

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models.fields.json import KT
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_core.models import Event, ExecutionRun, SearchTerm
@@ -39,7 +40,7 @@ def runs_export(request: HttpRequest) -> HttpResponseBase:
         raise Http404
     filters, kind = parse_filters(request.GET), request.POST.get("format", "csv")
     if filters.problems or kind not in _KINDS:
-        said = " ".join(filters.problems) or "The format is csv or jsonl."
+        said = " ".join(filters.problems) or _("The format must be csv or jsonl.")
         return HttpResponse(said, status=422, content_type="text/plain; charset=utf-8")
     with_payload = "payload" in request.POST
     changes = {"format": kind, "payload": with_payload, "filters": dict(filters.params)}

@@ -8,16 +8,17 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from automate_core.ids import first_uuid7, uuid7_time
 from automate_core.queries.run_histogram import count_by_bar
 from automate_core.states import RunStatus
 from automate_studio.runs.listing.search import RunSearch, key_before
-from automate_studio.ui.formatting import format_local, state_word
+from automate_studio.ui.formatting import format_count, format_local, state_word
 from automate_studio.ui.run_filters import Filters
 
 WIDTH, HEIGHT, FOOT = 1100, 46, 52
@@ -98,11 +99,12 @@ def build_histogram(search: RunSearch, filters: Filters, now: dt.datetime, newes
     bars = _build_bars(starts, step, counts, since, (start, end))
     total = {str(state): sum(each.get(str(state), 0) for each in counts) for state in STATES}
     legend = [(state, count) for state, count in reversed(total.items()) if count]
-    said = ", ".join(f"{count:,} {state_word(state).lower()}" for state, count in legend) or "no runs"
+    counts_text = _counts_text(legend) or _("no runs")
     return Histogram(
         bars=bars,
         legend=legend,
-        summary=f"Runs from {format_local(start)} to {format_local(end)}: {said}.",
+        summary=_("Runs from %(start)s to %(end)s: %(counts)s.")
+        % {"start": format_local(start), "end": format_local(end), "counts": counts_text},
         since=since,
         clear=filters.address(since="", **{"from": "", "to": ""}) if _has_period(filters) else "",
     )
@@ -170,8 +172,7 @@ def _build_bars(
     for number, (start, end, states) in enumerate(zip(starts, ends_at, counts, strict=True)):
         counted = since is None or start >= since
         begins, ends = max(start, period[0]), min(end, max(period[1], start))
-        told = ", ".join(f"{count:,} {state_word(state).lower()}" for state, count in states.items())
-        told = told or ("no runs" if counted else "not counted")
+        counts_text = _counts_text(states.items()) or (_("no runs") if counted else _("not counted"))
         bars.append(
             HistogramBar(
                 start=begins,
@@ -181,10 +182,16 @@ def _build_bars(
                 pieces=list(_bar_pieces(states, most)),
                 counted=counted,
                 label=_bar_label(start, step) if number in labelled else "",
-                description=f"{format_local(begins)} to {format_local(ends)}: {told}",
+                description=_("%(start)s to %(end)s: %(counts)s")
+                % {"start": format_local(begins), "end": format_local(ends), "counts": counts_text},
             )
         )
     return bars
+
+
+def _counts_text(counts: Iterable[tuple[str, int]]) -> str:
+    """`3 succeeded, 1 failed`."""
+    return ", ".join(f"{format_count(count)} {state_word(state).lower()}" for state, count in counts)
 
 
 def _labelled_bars(starts: list[dt.datetime], step: dt.timedelta) -> set[int]:

@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from automate_core.ids import uuid7_time
 from automate_core.models import Workflow
 from automate_governance.permissions import User, holds_anywhere
+from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.runs.listing.histogram import Histogram, build_histogram
 from automate_studio.runs.listing.saved_views import ViewBar, build_view_bar
 from automate_studio.runs.listing.search import FIRST, LAST, RunSearch
@@ -33,7 +36,13 @@ from automate_studio.ui.run_rows import RunRow, build_run_rows
 ON_A_PAGE = 25
 _SHOWN_ALWAYS = ("status", "rerun", "time", "workflow", "origin")  #: filters that can be added by a button of their own
 _CHOSEN = {"status": STATUSES, "reason": REASONS, "origin": ORIGINS, "rerun": RERUNS}
-_LABELS = {"status": "Status", "time": "Started", "workflow": "Workflow", "origin": "Trigger", "rerun": "Re-run"}
+_LABELS = {
+    "status": text("Status"),
+    "time": text("Started"),
+    "workflow": text("Workflow"),
+    "origin": text("Trigger"),
+    "rerun": text("Re-run"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,15 +147,15 @@ def _filter_editors(filters: Filters, search: RunSearch) -> list[FilterEditor]:
     chips = {chip.kind: chip for chip in filters.chips(names)}
     wanted = [kind for kind in CHIPS if kind in chips or kind in _SHOWN_ALWAYS]
     found = [_filter_editor(kind, chips.get(kind), filters, names, search) for kind in wanted]
-    others = [parts for kind, (_, parts, _) in CHIPS.items() if kind not in wanted and kind != "bulk"]
+    others = [parts for kind, (_name, parts, _label) in CHIPS.items() if kind not in wanted and kind != "bulk"]
     more = FilterEditor(
         kind="more",
-        label="Filter",
+        label=_("More filters"),
         template="automate_studio/runs/list/other_filters.html",
         hidden=dict(filters.params),
         values={name: "" for parts in others for name in parts},
         options=_term_names(search, ""),
-        reasons=list(REASONS.items()),
+        reasons=[(value, translated(label)) for value, label in REASONS.items()],
     )
     return [*found, more]
 
@@ -154,15 +163,16 @@ def _filter_editors(filters: Filters, search: RunSearch) -> list[FilterEditor]:
 def _filter_editor(
     kind: str, chip: Chip | None, filters: Filters, names: Mapping[str, str], search: RunSearch
 ) -> FilterEditor:
-    label, parts, _ = CHIPS[kind]
+    label, parts, _label = CHIPS[kind]
     values = {name: filters.params.get(name, "") for name in parts}
     template, options = "choices", []
     if kind in _CHOSEN or kind == "workflow":
         chosen = filters.many(kind)
-        known = _CHOSEN.get(kind) or {**{slug: slug for slug in chosen}, **names}
+        known = {value: translated(word) for value, word in _CHOSEN.get(kind, {}).items()}
+        known = known or {**{slug: slug for slug in chosen}, **names}
         options = [(value, name, value in chosen) for value, name in known.items()]
     elif kind == "time":
-        template, options = "time", [(key, name, values["since"] == key) for key, name in PERIODS.items()]
+        template, options = "time", [(key, translated(name), values["since"] == key) for key, name in PERIODS.items()]
         start, end = filters.period(timezone.now())
         local = {name: timezone.localtime(at) for name, at in (("from", start), ("to", end)) if at and values[name]}
         values |= {name: f"{at:%Y-%m-%dT%H:%M:%S}" for name, at in local.items()}
@@ -175,7 +185,7 @@ def _filter_editor(
         template = "text"
     return FilterEditor(
         kind=kind,
-        label=_LABELS.get(kind, label),
+        label=translated(_LABELS.get(kind, label)),
         template=f"automate_studio/runs/list/{template}.html",
         hidden=filters.without(parts),
         values=values,

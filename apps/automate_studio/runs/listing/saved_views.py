@@ -12,10 +12,12 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_core.models import ExecutionRun, Workflow
 from automate_governance.permissions import User, holds_anywhere, permitted
+from automate_governance.texts import translated
 from automate_studio.models import SavedView
 from automate_studio.ui.lists import Tab
 from automate_studio.ui.request_params import clean_text, current_person
@@ -74,8 +76,8 @@ def build_view_bar(user: User, filters: Filters) -> ViewBar:
     present = next((each for each in views if each.tab.active), None)
     return ViewBar(
         tabs=[
-            Tab(name=name, url=filters.address(show=key), active=key == filters.tab and present is None)
-            for key, (name, _) in TABS.items()
+            Tab(name=translated(name), url=filters.address(show=key), active=key == filters.tab and present is None)
+            for key, (name, _states) in TABS.items()
         ],
         views=views,
         query=query if query != "?" else "",
@@ -112,14 +114,13 @@ def save_view(request: HttpRequest) -> HttpResponse:
     filters, name = _posted_filters(request), clean_text(request.POST.get("name"))
     query = filters.address()
     if not filters.params or not name or len(name) > LONGEST or len(query) > 2_000 or filters.problems:
-        said = f"Give the view a name of at most {LONGEST} characters, and set a filter first."
+        said = _("Set a filter, and enter a name of at most %(limit)s characters.") % {"limit": LONGEST}
         return _bar_response(request, ViewOutcome(message=said, failed=True), status=422)
     if SavedView.objects.filter(owner=request.user.pk).count() >= MOST:
-        return _bar_response(
-            request, ViewOutcome(message=f"You have {MOST} views: delete one first.", failed=True), status=409
-        )
+        said = _("You have reached the limit of %(limit)s views. Delete one first.") % {"limit": MOST}
+        return _bar_response(request, ViewOutcome(message=said, failed=True), status=409)
     view = SavedView(owner=current_person(request), name=name, query=query, is_shared="shared" in request.POST)
-    return _write_view(request, lambda: view.save(force_insert=True), f"Saved the view {name}.")
+    return _write_view(request, lambda: view.save(force_insert=True), _("View “%(name)s” saved.") % {"name": name})
 
 
 @require_POST
@@ -127,10 +128,11 @@ def change_view(request: HttpRequest, pk: int) -> HttpResponse:
     """Rename a view, share it or stop sharing it."""
     view, name = _get_own_view(request, pk), clean_text(request.POST.get("name"))
     if not name or len(name) > LONGEST:
-        said = f"Give the view a name of at most {LONGEST} characters."
+        said = _("Enter a name of at most %(limit)s characters.") % {"limit": LONGEST}
         return _bar_response(request, ViewOutcome(message=said, failed=True), status=422)
     view.name, view.is_shared = name, "shared" in request.POST
-    return _write_view(request, lambda: view.save(update_fields=["name", "is_shared"]), f"Changed the view {name}.")
+    said = _("View “%(name)s” saved.") % {"name": name}
+    return _write_view(request, lambda: view.save(update_fields=["name", "is_shared"]), said)
 
 
 @require_POST
@@ -138,7 +140,8 @@ def delete_view(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete a view; the response has an undo."""
     view = _get_own_view(request, pk)
     view.delete()
-    return _bar_response(request, ViewOutcome(message=f"Deleted the view {view.name}.", deleted=view))
+    said = _("View “%(name)s” deleted.") % {"name": view.name}
+    return _bar_response(request, ViewOutcome(message=said, deleted=view))
 
 
 def _get_own_view(request: HttpRequest, pk: int) -> SavedView:
@@ -157,9 +160,8 @@ def _write_view(request: HttpRequest, write: Callable[[], Any], said: str) -> Ht
         with transaction.atomic():
             write()
     except IntegrityError:
-        return _bar_response(
-            request, ViewOutcome(message="You have a view of that name already.", failed=True), status=409
-        )
+        said = _("You already have a view with this name.")
+        return _bar_response(request, ViewOutcome(message=said, failed=True), status=409)
     return _bar_response(request, ViewOutcome(message=said))
 
 
