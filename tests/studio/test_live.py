@@ -13,9 +13,11 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.test import AsyncClient, Client
 from django.urls import reverse
+from django.utils import timezone, translation
 from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_core.models import ExecutionRun
+from automate_governance.people import locale
 from automate_studio.runs.page import live_hub, patches
 from tests.support.processes import wait_for
 
@@ -208,3 +210,40 @@ def test_many_viewers_cost_one_reader(held, site, owner, colleague):
         assign_perm("view_workflow", colleague, run.workflow)
         assert stack.enter_context(stream(site, run, colleague)).status == 200
         gate.set()
+
+
+def test_viewers_get_their_language_and_time_zone(workflow, owner, monkeypatch):
+    """The rendering is shared only by viewers with the same language and time zone."""
+    made = workflow(CALL.format(url="http://127.0.0.1:1"))
+    run = ExecutionRun.objects.create(workflow=made, version=made.published, trace_id="0" * 32, status="waiting", seq=5)
+    renderings = []
+
+    def render(page):
+        renderings.append(f"<p>{translation.get_language()} {timezone.get_current_timezone_name()}</p>")
+        return renderings[-1]
+
+    monkeypatch.setattr(live_hub, "whole_patch", render)
+    loaded = []
+    load = live_hub.load_page
+    monkeypatch.setattr(live_hub, "load_page", lambda *given: loaded.append(translation.get_language()) or load(*given))
+
+    async def first_patch(language, zone):
+        client = AsyncClient()
+        await client.aforce_login(owner)
+        session = await client.asession()
+        await session.aset(locale.SESSION_KEY, [language, zone])
+        await session.asave()
+        answer = await client.get(reverse("studio:run_stream", args=[run.pk]))
+        async with asyncio.timeout(60):
+            async for part in answer.streaming_content:
+                if b"event: patch" in part:
+                    return part.decode()
+
+    async def watch_all():
+        places = [("de", "Asia/Tokyo"), ("en", "Europe/Berlin"), ("de", "Asia/Tokyo"), ("en", "America/New_York")]
+        return await asyncio.gather(*(first_patch(*place) for place in places))
+
+    german, english, again, american = asyncio.run(watch_all())
+    assert "<p>de Asia/Tokyo</p>" in german and "<p>en Europe/Berlin</p>" in english and again == german
+    assert "<p>en America/New_York</p>" in american
+    assert len(set(renderings)) == 3 and set(loaded) == {"de", "en"}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import logging
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from django.contrib.auth import get_user_model
 from django.db import InterfaceError, OperationalError, connections
+from django.utils import timezone, translation
 
 from automate_core import database
 from automate_core.models import ExecutionRun
@@ -29,7 +31,32 @@ HEARTBEAT_SECONDS = 12.0
 STREAM_SECONDS = 600.0
 MOST_OF_ONE = 24  #: streams of one person; a browser opens four at the most
 
-type Watched = tuple[uuid.UUID, RunView]
+
+@dataclass(frozen=True)
+class ViewerLocale:
+    """Language and time zone of a viewer."""
+
+    language: str | None
+    zone: dt.tzinfo
+
+    @classmethod
+    def current(cls) -> ViewerLocale:
+        """The active language and time zone."""
+        return cls(translation.get_language(), timezone.get_current_timezone())
+
+    @contextlib.contextmanager
+    def activated(self) -> Iterator[None]:
+        """Make them active in the block."""
+        with translation.override(self.language), timezone.override(self.zone):
+            yield
+
+
+class Watched(NamedTuple):
+    """What viewers share: a run in one view, in one language and time zone."""
+
+    run_id: uuid.UUID
+    view: RunView
+    locale: ViewerLocale
 
 
 @dataclass(frozen=True)
@@ -60,14 +87,14 @@ class _Viewer:
 
 @dataclass(eq=False)
 class _WatchedView:
-    """Viewers of a run with the same view."""
+    """Viewers of a run with the same view, language and time zone."""
 
     viewers: set[_Viewer] = field(default_factory=set)
     patch: PagePatch | None = None
 
 
 class LiveHub:
-    """Streams of runs: one query per poll and one rendering per change and view, whatever their number.
+    """Streams of runs: one query per poll, and one rendering per change, view, language and time zone.
 
     Each heartbeat checks the permissions of all viewers at once.
     """
@@ -79,16 +106,23 @@ class LiveHub:
         self._closing = False
 
     async def watch(
-        self, run_id: uuid.UUID, after: int, *, user_id: Any, view: RunView | None = None
+        self,
+        run_id: uuid.UUID,
+        after: int,
+        *,
+        user_id: Any,
+        view: RunView | None = None,
+        locale: ViewerLocale | None = None,
     ) -> AsyncIterator[tuple[int, str, bool] | None]:
         """(sequence, HTML, whether the run has ended) for each change after `after`, and None as a heartbeat.
 
+        The HTML is in the language and time zone of `locale`, by default in those that are active at the first step.
         It ends with the run, with the permission, or after ten minutes; at once for a person who `has_enough`.
         """
         if self.has_enough(user_id):
             return
         self._loop = asyncio.get_running_loop()
-        key = (run_id, view or RunView())
+        key = Watched(run_id, view or RunView(), locale or ViewerLocale.current())
         place = self._places.setdefault(key, _WatchedView())
         viewer = _Viewer(user_id, run_id)
         place.viewers.add(viewer)
@@ -185,11 +219,11 @@ class _Reader:
         if self._connection is None or self._connection.closed:
             self._connection = database.connect({})
         try:
-            sequences = read_sequences(self._connection, {run_id for run_id, _ in known})
+            sequences = read_sequences(self._connection, {key.run_id for key in known})
         except psycopg.Error:
             self.close()
             raise
-        moved = [key for key, seq in known.items() if sequences.get(key[0], -1) > seq]
+        moved = [key for key, seq in known.items() if sequences.get(key.run_id, -1) > seq]
         self._pages = {key: page for key, page in self._pages.items() if key in known}
         if not moved:
             return {}
@@ -229,20 +263,24 @@ class _Reader:
         except Exception as error:
             if isinstance(error, OperationalError | InterfaceError):
                 raise  # the database is away: so it is for the next
-            if key[0] not in self._failed:
-                log.exception("the live page of run %s cannot be rendered; it is tried again", key[0])
-            self._failed.add(key[0])
+            if key.run_id not in self._failed:
+                log.exception("the live page of run %s cannot be rendered; it is tried again", key.run_id)
+            self._failed.add(key.run_id)
             return None
 
     def _patch(self, key: Watched) -> PagePatch:
-        """A patch from one snapshot, so that changes after its sequence are in a later patch."""
-        with read_only_snapshot():
-            page = load_page(key[0], ExecutionRun.objects.all(), key[1])
-        old, self._pages[key] = self._pages.get(key), page
-        html = whole_patch(page)
-        if old is None:
-            return PagePatch(page.run.seq, html, page.ended)
-        return PagePatch(page.run.seq, html, page.ended, old.run.seq, changed_patch(old, page))
+        """A patch from one snapshot, so that changes after its sequence are in a later patch.
+
+        The page is loaded in the viewers' language too, since its cards and rows hold texts.
+        """
+        with key.locale.activated():
+            with read_only_snapshot():
+                page = load_page(key.run_id, ExecutionRun.objects.all(), key.view)
+            old, self._pages[key] = self._pages.get(key), page
+            html = whole_patch(page)
+            if old is None:
+                return PagePatch(page.run.seq, html, page.ended)
+            return PagePatch(page.run.seq, html, page.ended, old.run.seq, changed_patch(old, page))
 
 
 hub = LiveHub()

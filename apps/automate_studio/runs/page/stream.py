@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from automate_core.models import ExecutionRun
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.permissions import User, permitted
-from automate_studio.runs.page.live_hub import hub
+from automate_studio.runs.page.live_hub import ViewerLocale, hub
 from automate_studio.runs.page.page import load_run
 from automate_studio.runs.page.patches import whole_patch
 from automate_studio.ui.request_params import get_run_or_404, parse_number
@@ -46,8 +46,9 @@ async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBas
         problem = _("You have too many live run pages open. Close some of them.")
         return HttpResponse(problem, status=429, content_type="text/plain; charset=utf-8")
     after = parse_number(request.GET.get("after"))
+    view, locale = RunView.from_query(request.GET), ViewerLocale.current()  # the stream outlives the request's locale
     return StreamingHttpResponse(
-        _stream_events(user.pk, run_id, -1 if after is None else after, RunView.from_query(request.GET)),
+        _stream_events(user.pk, run_id, -1 if after is None else after, view, locale),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
     )
@@ -61,9 +62,11 @@ def _may_watch(user: User, run_id: uuid.UUID) -> bool:
         connections.close_all()
 
 
-async def _stream_events(user_id: Any, run_id: uuid.UUID, after: int, view: RunView) -> AsyncIterator[str]:
+async def _stream_events(
+    user_id: Any, run_id: uuid.UUID, after: int, view: RunView, locale: ViewerLocale
+) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
-    async for change in hub.watch(run_id, after, user_id=user_id, view=view):
+    async for change in hub.watch(run_id, after, user_id=user_id, view=view, locale=locale):
         yield _format_event(*change) if change else ": alive\n\n"
 
 
