@@ -39,11 +39,11 @@ def test_cards_are_moved_by_hand_and_by_keys(builder, faults, shot):
     assert step_keys("route", "question") == ["last"]
 
     page.keyboard.press("Space")
-    expect(announced(page)).to_contain_text("Picked up Last")
+    expect(announced(page)).to_contain_text("Moving Last")
     page.keyboard.press("ArrowRight")
     expect(announced(page)).to_have_text("Last to 1 of 2, in route Otherwise")
     page.keyboard.press("Escape")
-    expect(announced(page)).to_have_text("Last stays where it was")
+    expect(announced(page)).to_have_text("Last was not moved")
     page.keyboard.press("Space")
     page.keyboard.press("ArrowLeft")
     expect(announced(page)).to_have_text("Last to 1 of 3, in route Bug")

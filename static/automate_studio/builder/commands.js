@@ -1,6 +1,7 @@
 /* The builder: sends commands, puts the parts of each answer in their places, and knows the keys. The server is the model. */
+import { fill, gettext } from "../shared/i18n.js";
 import * as focus from "./focus.js";
-import { request } from "./request.js";
+import { request, serverError } from "./request.js";
 import * as unsaved from "./unsaved.js";
 
 const builder = document.getElementById("builder");
@@ -22,10 +23,10 @@ const saved = (text, isBad = false) => {
 
 // Where something waits to be mended, the bar leads there.
 const sayUnsaved = () => {
-  if (entering) saved("Not saved yet");
+  if (entering) saved(gettext("Not saved yet"));
   const [first] = unsaved.all();
   if (!first) return;
-  const link = Object.assign(document.createElement("a"), { href: `?step=${encodeURIComponent(first.path)}`, textContent: `Not saved: ${first.name}` });
+  const link = Object.assign(document.createElement("a"), { href: `?step=${encodeURIComponent(first.path)}`, textContent: fill(gettext("Not saved: %(name)s"), { name: first.name }) });
   Object.assign(link.dataset, { problem: first.path, field: first.field });
   saved("", true);
   document.getElementById("saved").append(link);
@@ -99,18 +100,18 @@ const keepTyped = (answer) => {
 const post = (url, values) => {
   const before = choices;
   const turn = async () => {
-    saved("Saving");
+    saved(gettext("Saving"));
     const sent = typeof values === "function" ? values() : values;
     const answer = await request(url, sent, { keepalive: leaving });
     const html = await answer.text();
     if (answer.ok || [409, 422].includes(answer.status)) show(html, choices === before, sent);
-    if (answer.status === 409 || answer.status === 422) saved("Not saved", true);
-    else if (!answer.ok) saved(`Not saved: the server answered ${answer.status}`, true);
+    if (answer.status === 409 || answer.status === 422) saved(gettext("Not saved"), true);
+    else if (!answer.ok) saved(fill(gettext("Not saved: the server returned status %(status)s"), { status: answer.status }), true);
     const { unread } = html.includes("data-unread") ? draft() : {};
     return { status: answer.status, unread: unread ? JSON.parse(unread) : [] };
   };
   busy = busy.then(turn).catch((error) => {
-    saved("Not saved: the server cannot be reached", true);
+    saved(gettext("Not saved: the server cannot be reached"), true);
     if (!(error instanceof TypeError)) reportError(error);
     return { status: 0, unread: [] };
   });
@@ -202,7 +203,7 @@ export const choose = (path, { focus: toField = false, field = "" } = {}) => {
     const answer = await request(`${steps}${path}/`);
     if (path !== selected) return;
     inspector.inert = false;
-    if (!answer.ok) { sayInPanel(answer.status === 404 ? "This step is not there any more." : `The server answered ${answer.status}.`); return; }
+    if (!answer.ok) { sayInPanel(answer.status === 404 ? gettext("This step was deleted.") : serverError(answer.status)); return; }
     inspector.innerHTML = await answer.text();
     htmx.process(inspector);
     unsaved.restore(inspector);
@@ -210,7 +211,7 @@ export const choose = (path, { focus: toField = false, field = "" } = {}) => {
     if (toField || isSheet()) focusOn(field);
     focus.rescue(cardOf(path));
   };
-  busy = busy.then(turn).catch(() => { inspector.inert = false; sayInPanel("The server cannot be reached: choose the step again in a moment."); });
+  busy = busy.then(turn).catch(() => { inspector.inert = false; sayInPanel(gettext("The server cannot be reached. Select the step again in a moment.")); });
 };
 
 const sayInPanel = (text) => {
@@ -268,7 +269,7 @@ export const flush = () => {
     else unsaved.refused(form);
     const isAway = !status || status >= 500;
     if (isAway && form.isConnected && !waiting) { waiting = form; timer = setTimeout(flush, 3000); }
-    if (isAway) saved("Not saved, trying again", true);
+    if (isAway) saved(gettext("Not saved, retrying"), true);
     else sayUnsaved();
   };
   return attempt();
@@ -280,7 +281,7 @@ builder.addEventListener("input", (event) => {
   if (waiting && waiting !== form) flush();
   waiting = form;
   unsaved.note(form, event.target);
-  saved("Saving");
+  saved(gettext("Saving"));
   clearTimeout(timer);
   timer = setTimeout(flush, 400);
 });
@@ -334,7 +335,7 @@ builder.addEventListener("focusout", (event) => {
 builder.addEventListener("input", (event) => {
   if (!event.isTrusted || !event.target.closest("[data-condition], [data-do-change]")) return;
   entering = event.target;
-  saved("Not saved yet");
+  saved(gettext("Not saved yet"));
   clearTimeout(pausing);
   if (entering.matches("[name$='value'], [data-do-change]")) pausing = setTimeout(sendEntered, 400);
 });

@@ -1,4 +1,5 @@
 /* The data picker beside the panel, the previews under its fields, and the choice of a sample. */
+import { fill, gettext, ngettext } from "../shared/i18n.js";
 import { focusOn, itemsOf, makeReachable, walk } from "../shared/roving.js";
 import { choose as chooseStep, command, selected } from "./commands.js";
 import { cardOf } from "./expressions.js";
@@ -107,7 +108,7 @@ const insert = async (item, { stay = false } = {}) => {
   editor.replace(start, end, text);
   const caret = start + text.length;
   target = { ...target, start: caret, end: caret, seen: editor.caret, isTyped: false };
-  say(`Inserted ${item.getAttribute("aria-label")}`);
+  say(fill(gettext("Inserted %(name)s"), { name: item.getAttribute("aria-label") }));
   if (item.dataset.actData === "each") await repeat(item.dataset.insert);
   if (!stay) close();
 };
@@ -136,7 +137,7 @@ picker.addEventListener("htmx:afterSettle", () => {
   isSearching = false;
   ready();
   const found = picker.querySelectorAll("[data-insert]").length;
-  say(found === 1 ? "1 found" : `${found} found`);
+  say(fill(ngettext("%(count)s found", "%(count)s found", found), { count: found }));
   pending?.();
   pending = null;
 });
@@ -280,9 +281,9 @@ const tools = (holder) => {
   const made = Object.assign(document.createElement("span"), { className: "da-expression-tools" });
   const current = () => { const all = inside(holder); return all.includes(latest) ? latest : all[0]; };
   made.append(
-    button("Edit as formula", (self) => { const editor = current(); editor.formula = !editor.isFormula; self.setAttribute("aria-pressed", editor.isFormula); }),
-    button("Functions", () => openFunctions(current())),
-    button("Insert data", () => open(current()), "data_object"),
+    button(gettext("Edit as formula"), (self) => { const editor = current(); editor.formula = !editor.isFormula; self.setAttribute("aria-pressed", editor.isFormula); }),
+    button(gettext("Functions"), () => openFunctions(current())),
+    button(gettext("Insert data"), () => open(current()), "data_object"),
   );
   return made;
 };

@@ -1,5 +1,6 @@
 /* The fields of a panel: rows, values of names of one's own, what stands only with a choice, and marks at what is wrong.
    All that is typed is sent by commands.js; new controls are announced by the event "automate:drawn". */
+import { fill, gettext } from "../shared/i18n.js";
 import { command, flush } from "./commands.js";
 import { switchTo } from "./value-modes.js";
 
@@ -50,7 +51,7 @@ const addValue = async (box) => {
   const [input, type] = box.querySelectorAll("input, select");
   const name = input.value.trim();
   const taken = inspector.querySelector(`[data-field="${CSS.escape(`inputs.${name}`)}"]`);
-  if (!name || taken) return say(input, name ? "There is a value of this name already." : "Give the value a name.");
+  if (!name || taken) return say(input, name ? gettext("A value with this name already exists.") : gettext("Enter a name for the value."));
   const key = box.dataset.addValue;
   await flush();
   await command({ do: "edit", key, rev: revOf(key), set: JSON.stringify({ [`inputs.${name}`]: JSON.parse(type.value) }) }, false);
@@ -68,7 +69,7 @@ const renameValue = (button) => {
   const label = button.closest(".da-label").querySelector("label");
   const name = button.dataset.renameValue;
   const input = Object.assign(document.createElement("input"), { type: "text", value: name, maxLength: 200, className: "da-renaming" });
-  input.setAttribute("aria-label", `Another name for ${name}`);
+  input.setAttribute("aria-label", fill(gettext("New name for %(name)s"), { name }));
   label.hidden = button.hidden = true;
   label.after(input);
   input.select();

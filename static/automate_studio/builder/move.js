@@ -1,4 +1,5 @@
 /* Moving cards: picked up with the keyboard or dragged, between the places that take them; and a card's menu. */
+import { fill, gettext } from "../shared/i18n.js";
 import { openMenu } from "../shared/menus.js";
 import * as commands from "./commands.js";
 import { openPalette } from "./palette.js";
@@ -30,7 +31,7 @@ const target = (card, place) => {
   const index = indexOf(to) - (inOwn && indexOf(own) < indexOf(to) ? 1 : 0);
   const total = [...builder.querySelectorAll("button[data-insert]")].filter((each) => listOf(each.dataset.insert) === listOf(to)).length - (inOwn ? 1 : 0);
   const inside = place.closest(".da-arm")?.dataset.inside;
-  return { index, words: `${index + 1} of ${total}${inside ? `, ${inside}` : ""}` };
+  return { index, words: fill(inside ? gettext("%(number)s of %(total)s, %(place)s") : gettext("%(number)s of %(total)s"), { number: index + 1, total, place: inside }) };
 };
 
 const move = (card, place) => {
@@ -56,11 +57,11 @@ let picked = null; // {card, places, at}: at is the place's number, -1 until one
 const pickUp = (card) => {
   if (!card?.dataset.key) return;
   const places = placesFor(card);
-  if (!places.length) { say(`There is nowhere else for ${nameOf(card)} to go`); return; }
+  if (!places.length) { say(fill(gettext("%(step)s cannot be moved: there is no other place"), { step: nameOf(card) })); return; }
   picked = { card, places, at: -1 };
   card.classList.add("drag");
   show(places);
-  say(`Picked up ${nameOf(card)}. Arrows choose a place, Space puts it there, Escape cancels`);
+  say(fill(gettext("Moving %(step)s. Use the arrow keys to choose a place, Space to drop, Escape to cancel"), { step: nameOf(card) }));
 };
 
 const letGo = () => {
@@ -75,7 +76,7 @@ const choose = (at) => {
   const place = picked.places[at];
   light(place);
   place.scrollIntoView({ block: "nearest", inline: "nearest" });
-  say(`${nameOf(picked.card)} to ${target(picked.card, place).words}`);
+  say(fill(gettext("Move %(step)s to %(place)s"), { step: nameOf(picked.card), place: target(picked.card, place).words }));
 };
 
 const step = (by) => {
@@ -98,7 +99,7 @@ const beside = (by) => {
 const drop = () => {
   const { card, places, at } = picked;
   letGo();
-  if (at < 0) say("It stays where it was");
+  if (at < 0) say(gettext("The step was not moved"));
   else move(card, places[at]);
 };
 
@@ -106,7 +107,7 @@ const cancel = () => {
   const card = picked.card;
   letGo();
   card.focus();
-  say(`${nameOf(card)} stays where it was`);
+  say(fill(gettext("%(step)s was not moved"), { step: nameOf(card) }));
 };
 
 const whilePicked = {

@@ -1,8 +1,9 @@
 /* Choosers: a list below a field, loaded when it is opened, filtered by what is typed; and the connection of a step, tried
    and made in place. */
+import { gettext } from "../shared/i18n.js";
 import { listbox } from "../shared/listbox.js";
 import { command, flush, selected } from "./commands.js";
-import { request } from "./request.js";
+import { request, serverError } from "./request.js";
 
 const builder = document.getElementById("builder");
 const inspector = document.getElementById("inspector");
@@ -50,7 +51,7 @@ const open = async (field, { again = false, typed = false } = {}) => {
   const here = document.getElementById(field.dataset.optionsFrom); // of what the page knows nothing is asked
   if (here) list.innerHTML = here.innerHTML;
   else if (again || !known.has(key)) {
-    list.innerHTML = '<p role="status">Loading</p>';
+    list.innerHTML = `<p role="status">${gettext("Loading")}</p>`;
     choices.attach(field);
     await flush();
     let html;
@@ -62,7 +63,7 @@ const open = async (field, { again = false, typed = false } = {}) => {
       html = "";
     }
     if (input !== field) return;
-    list.innerHTML = html || '<p class="error" role="alert">The server cannot be reached.</p><button type="button" class="da-btn tiny" data-options-again>Try again</button>';
+    list.innerHTML = html || `<p class="error" role="alert">${gettext("The server cannot be reached.")}</p><button type="button" class="da-btn tiny" data-options-again>${gettext("Retry")}</button>`;
   } else list.innerHTML = known.get(key);
   choices.attach(field);
   place();
@@ -120,14 +121,14 @@ const url = () => `${builder.dataset.connection}${selected}/`;
 const test = async (button) => {
   const said = document.getElementById("connection-said");
   button.setAttribute("aria-busy", "true");
-  said.textContent = "Testing: one real call, for at most 15 s.";
+  said.textContent = gettext("Testing with one real request, up to 15 s.");
   await flush();
   try {
     const answer = await request(url(), { act: "test" });
     if (answer.ok) said.innerHTML = await answer.text();
-    else said.textContent = answer.status === 404 ? "Choose a connection that you may use." : `The server answered ${answer.status}.`;
+    else said.textContent = answer.status === 404 ? gettext("Choose a connection that you can use.") : serverError(answer.status);
   } catch {
-    said.textContent = "The server cannot be reached.";
+    said.textContent = gettext("The server cannot be reached.");
   }
   button.removeAttribute("aria-busy");
 };
@@ -135,7 +136,7 @@ const test = async (button) => {
 const create = async () => {
   await flush();
   const answer = await request(url());
-  dialog.querySelector("#connection-form").outerHTML = answer.ok ? await answer.text() : '<div id="connection-form"><p class="da-help error">You may not make connections: ask somebody who may.</p><footer class="row"><button type="button" class="da-btn" command="close" commandfor="connection">Close</button></footer></div>';
+  dialog.querySelector("#connection-form").outerHTML = answer.ok ? await answer.text() : `<div id="connection-form"><p class="da-help error">${gettext("You need the permission to add connections. Ask an administrator.")}</p><footer class="row"><button type="button" class="da-btn" command="close" commandfor="connection">${gettext("Close")}</button></footer></div>`;
   dialog.showModal();
   dialog.querySelector("input:not([type=hidden])")?.focus();
 };
@@ -146,10 +147,10 @@ dialog.addEventListener("submit", async (event) => {
   const form = event.target;
   const button = form.querySelector("[type=submit]");
   button.setAttribute("aria-busy", "true");
-  let problem = "The server cannot be reached.";
+  let problem = gettext("The server cannot be reached.");
   try {
     const answer = await request(url(), new FormData(form));
-    problem = answer.ok || answer.status === 422 ? "" : `The server answered ${answer.status}.`;
+    problem = answer.ok || answer.status === 422 ? "" : serverError(answer.status);
     if (!problem) dialog.querySelector("#connection-form").outerHTML = await answer.text();
   } catch {
     // said below

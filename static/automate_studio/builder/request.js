@@ -1,4 +1,5 @@
 /* Every request of the builder's scripts: with the token, and led to sign in where the session has ended. */
+import { fill, gettext } from "../shared/i18n.js";
 import { keepForLater } from "./unsaved.js";
 
 const builder = document.getElementById("builder");
@@ -16,6 +17,8 @@ export const request = async (url, values = null, options = {}) => {
   }
   return answer;
 };
+
+export const serverError = (status) => fill(gettext("The server returned status %(status)s."), { status });
 
 // What htmx sends is led to sign in by htmx.
 builder.addEventListener("htmx:beforeOnLoad", (event) => { if (event.detail.xhr.status === 401) keepForLater(); });

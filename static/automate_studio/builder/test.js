@@ -1,7 +1,8 @@
 /* Tests in the builder: starts them, looks until they have ended, and shows what came of them beside the form. */
+import { fill, gettext } from "../shared/i18n.js";
 import { choose, flush } from "./commands.js";
 import { makeReachable } from "../shared/roving.js";
-import { request } from "./request.js";
+import { request, serverError } from "./request.js";
 import * as unsaved from "./unsaved.js";
 
 const builder = document.getElementById("builder");
@@ -21,7 +22,7 @@ const ask = async (url, values) => {
   const answer = await request(url, values);
   const html = await answer.text();
   if (answer.ok || [403, 422].includes(answer.status)) show(html);
-  if (!html.includes('id="test-result"')) say(`The server answered ${answer.status}.`);
+  if (!html.includes('id="test-result"')) say(serverError(answer.status));
   return answer;
 };
 
@@ -66,7 +67,7 @@ const look = () => {
   const run = result()?.dataset.testPoll;
   const button = document.getElementById("test-start");
   button?.toggleAttribute("aria-busy", Boolean(run));
-  if (run) looking = setTimeout(() => fetchResult(run).catch(() => { say("The server cannot be reached; trying again."); looking = setTimeout(look, 2000); }), Number(result().dataset.testEvery));
+  if (run) looking = setTimeout(() => fetchResult(run).catch(() => { say(gettext("The server cannot be reached. Retrying.")); looking = setTimeout(look, 2000); }), Number(result().dataset.testEvery));
 };
 
 const fetchResult = (run = "") => ask(`${addresses.to}?${new URLSearchParams({ step: key(), ...(run && { run }) })}`);
@@ -113,22 +114,22 @@ const start = async () => {
   document.getElementById("test-start").setAttribute("aria-busy", "true");
   await flush(); // what was typed a moment ago is tested too
   const [left] = unsaved.all();
-  if (left) { say(`Not tested: what was typed in ${left.name} is not saved. Mend it first, or take it back.`); look(); return; }
+  if (left) { say(fill(gettext("Not tested: the changes in %(name)s are not saved. Fix or undo them first."), { name: left.name })); look(); return; }
   const values = new FormData(form);
   for (const name of Object.keys(kept).filter((name) => ["event", "payload"].includes(name) || isDecision(name))) if (!values.has(name) && kept[name]) values.set(name, kept[name]); // not drawn yet
-  await ask(addresses.to, values).catch(() => say("The server cannot be reached."));
+  await ask(addresses.to, values).catch(() => say(gettext("The server cannot be reached.")));
   look();
 };
 
 const keep = (values) => {
-  return ask(addresses.keepTo, { step: key(), ...values }).catch(() => say("The server cannot be reached."));
+  return ask(addresses.keepTo, { step: key(), ...values }).catch(() => say(gettext("The server cannot be reached.")));
 };
 
 builder.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.id === "test-form") start();
   else if (form.dataset.testForm === "mock") keep({ act: "mock", output: form.elements.output.value });
-  else if (form.dataset.testForm === "confirm") ask(addresses.to, new FormData(form)).catch(() => say("The server cannot be reached."));
+  else if (form.dataset.testForm === "confirm") ask(addresses.to, new FormData(form)).catch(() => say(gettext("The server cannot be reached.")));
 });
 
 builder.addEventListener("input", (event) => { if (event.target.form?.id === "test-form") remember(event.target); });
@@ -165,7 +166,7 @@ const shown = () => {
   const first = startWhenShown && key() === "";
   startWhenShown = false;
   if (first) start();
-  else fetchResult().catch(() => say("The server cannot be reached."));
+  else fetchResult().catch(() => say(gettext("The server cannot be reached.")));
 };
 
 // A step that was edited, or is again what was tested: what came of its test is told anew.
@@ -176,7 +177,7 @@ const edited = () => {
   const isChanged = kind === "changed";
   if (!["changed", "tested", "failed"].includes(kind) || place.dataset.testChanged === String(isChanged)) return;
   place.dataset.testChanged = isChanged; // asked for once
-  fetchResult(place.querySelector("[data-test-run][aria-current]")?.dataset.testRun).catch(() => say("The server cannot be reached."));
+  fetchResult(place.querySelector("[data-test-run][aria-current]")?.dataset.testRun).catch(() => say(gettext("The server cannot be reached.")));
 };
 builder.addEventListener("automate:shown", edited);
 

@@ -1,12 +1,13 @@
 /* A text field in CodeMirror. The field stays behind it and holds what is saved. The editor is asked for its text and caret,
    and told of changes, as a text field is. */
 import { EditorState, EditorView, history, historyKeymap, keymap, standardKeymap } from "../vendor/codemirror-6.0.2/editor.min.js";
+import { gettext } from "../shared/i18n.js";
 
 // A label around the field is around its editor as well: the words in it are the name.
 const nameOf = (field) => {
   const label = field.labels[0];
   const words = label?.contains(field) ? label.firstElementChild : label;
-  if (!words) return { "aria-label": field.ariaLabel ?? "Value" };
+  if (!words) return { "aria-label": field.ariaLabel ?? gettext("Value") };
   words.id ||= `${field.id}-label`;
   return { "aria-labelledby": words.id };
 };

@@ -1,13 +1,14 @@
 /* The menu of a token: its format, what is used where it is missing, and the value to use otherwise. */
+import { fill, gettext } from "../shared/i18n.js";
 import { openMenu } from "../shared/menus.js";
 import { open as openPicker } from "./data.js";
 import { named, parse } from "./expressions.js";
 import { of } from "./field-editors.js";
 
 const FORMATS = [
-  ["Unformatted", ""], ["Date", "date"], ["Date and time", "date('%Y-%m-%d %H:%M')"], ["Time", "time"], ["Two decimals", "number(2)"],
-  ["Number to compute with", "to_number"], ["Upper case", "upper"], ["Lower case", "lower"], ["Trim spaces", "trim"], ["First 80 characters", "truncate(80)"],
-  ["Count", "length"], ["Joined by commas", "join(', ')"],
+  [gettext("Unformatted"), ""], [gettext("Date"), "date"], [gettext("Date and time"), "date('%Y-%m-%d %H:%M')"], [gettext("Time"), "time"], [gettext("Two decimals"), "number(2)"],
+  [gettext("Number"), "to_number"], [gettext("Upper case"), "upper"], [gettext("Lower case"), "lower"], [gettext("Trim spaces"), "trim"], [gettext("First 80 characters"), "truncate(80)"],
+  [gettext("Count"), "length"], [gettext("Joined with commas"), "join(', ')"],
 ];
 
 const expression = (names, filters) => `{{ ${[names.length > 1 ? `first(${names.join(", ")})` : names[0], ...filters].join(" | ")} }}`;
@@ -26,7 +27,7 @@ const open = (editor, token, start) => {
   list.className = "da-menu da-token-menu";
   list.popover = "auto";
   list.setAttribute("role", "menu");
-  list.setAttribute("aria-label", `Format of ${token.textContent}`);
+  list.setAttribute("aria-label", fill(gettext("Format of %(value)s"), { value: token.textContent }));
   const offer = (label, on, act, role = "menuitemradio") => {
     const item = document.createElement("button");
     item.type = "button";
@@ -40,10 +41,10 @@ const open = (editor, token, start) => {
   };
   for (const [label, filter] of FORMATS) offer(label, filter === format, () => write(expression(names, [...kept, ...(filter ? [filter] : [])])));
   list.append(Object.assign(document.createElement("hr"), { className: "da-menu-line" }));
-  offer("If missing: use another value…", false, () => chooseOther(editor, start + raw.length, (other) => write(expression([...names, ...other.names], [...(kept.length ? kept : other.kept), ...(format ? [format] : [])]))), "menuitem");
-  if (names.length > 1) offer(`Use only ${named(names[0]).label}`, false, () => write(expression(names.slice(0, 1), filters)), "menuitem");
-  offer("If missing: empty", kept.length > 0, () => write(expression(names, [...(kept.length ? [] : ["default('')"]), ...(format ? [format] : [])])), "menuitemcheckbox");
-  offer("Remove", false, () => write(""), "menuitem");
+  offer(gettext("If missing: use another value…"), false, () => chooseOther(editor, start + raw.length, (other) => write(expression([...names, ...other.names], [...(kept.length ? kept : other.kept), ...(format ? [format] : [])]))), "menuitem");
+  if (names.length > 1) offer(fill(gettext("Use only %(value)s"), { value: named(names[0]).label }), false, () => write(expression(names.slice(0, 1), filters)), "menuitem");
+  offer(gettext("If missing: empty"), kept.length > 0, () => write(expression(names, [...(kept.length ? [] : ["default('')"]), ...(format ? [format] : [])])), "menuitemcheckbox");
+  offer(gettext("Remove"), false, () => write(""), "menuitem");
   list.addEventListener("toggle", ({ newState }) => {
     if (newState === "open") return;
     list.remove();
@@ -58,7 +59,7 @@ const open = (editor, token, start) => {
 const chooseOther = (editor, caret, use) => openPicker({
   field: editor.field,
   picksOne: true,
-  title: "If missing, use",
+  title: gettext("If missing, use"),
   caret: { start: caret, end: caret },
   focus: () => editor.focus(),
   replace: (start, end, text) => {

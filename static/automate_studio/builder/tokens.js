@@ -1,5 +1,6 @@
 /* Expressions as tokens in a field's text: each is one character to the caret, and opens its menu. */
 import { Decoration, EditorState, EditorView, StateField, WidgetType, insertNewline, keymap, placeholder } from "../vendor/codemirror-6.0.2/editor.min.js";
+import { fill, gettext } from "../shared/i18n.js";
 import { named, parse, rootOf, tokensIn } from "./expressions.js";
 import { TextEditor } from "./text-editor.js";
 
@@ -16,7 +17,7 @@ class Token extends WidgetType {
     const all = names.map(named);
     this.raw = raw;
     this.icon = ICONS[rootOf(names[0])];
-    this.label = all.map((each) => each.label).join(", or ");
+    this.label = all.map((each) => each.label).reduce((first, second) => fill(gettext("%(first)s, or %(second)s"), { first, second }));
     this.isLost = all.some((each) => each.lost);
     this.formats = filters.join(" | ");
   }
@@ -26,7 +27,7 @@ class Token extends WidgetType {
   toDOM() {
     const chip = element("span", `da-token${this.isLost ? " lost" : ""}`);
     chip.dataset.raw = this.raw;
-    chip.title = this.isLost ? `${this.raw}: there is no such step` : this.raw;
+    chip.title = this.isLost ? fill(gettext("%(expression)s: step not found"), { expression: this.raw }) : this.raw;
     const icon = element("i", "icon");
     icon.dataset.icon = this.icon;
     icon.ariaHidden = true;

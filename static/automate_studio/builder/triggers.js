@@ -1,6 +1,7 @@
 /* The triggers' panel: a webhook made in place, and waiting for the next event. Everything goes through the builder's queue. */
+import { fill, gettext } from "../shared/i18n.js";
 import { flush, send } from "./commands.js";
-import { request } from "./request.js";
+import { request, serverError } from "./request.js";
 
 const builder = document.getElementById("builder");
 const EVERY = 2000; // ms between looks
@@ -43,7 +44,7 @@ const stop = (button, text = "") => {
   const { key, what } = button.dataset;
   clearTimeout(waits.get(key));
   waits.delete(key);
-  button.textContent = `Wait for ${what}`;
+  button.textContent = fill(gettext("Wait for %(event)s"), { event: what });
   tell(key, text);
 };
 
@@ -55,25 +56,25 @@ const start = async (button) => {
   const again = () => waits.set(key, setTimeout(look, EVERY));
   const look = async () => {
     if (!button.isConnected) { waits.delete(key); return; }
-    if (Date.now() - began > LONGEST) { stop(button, "None came in five minutes."); return; }
+    if (Date.now() - began > LONGEST) { stop(button, gettext("No event arrived within five minutes.")); return; }
     if (document.hidden) { again(); return; }
     try {
       const query = new URLSearchParams({ after: mark, seconds: Math.ceil((Date.now() - began) / 1000) });
       const answer = await request(mark ? `${wait}?${query}` : wait);
       if (!current()) return;
-      if (!answer.ok) { stop(button, `The server answered ${answer.status}.`); return; }
+      if (!answer.ok) { stop(button, serverError(answer.status)); return; }
       mark = answer.headers.get("X-After") ?? mark;
       const event = answer.headers.get("X-Event");
       if (event) { stop(button); await send(wait, { event }); return; }
       const refused = answer.headers.get("X-Refused");
-      tell(key, refused ? `Waiting. A delivery was refused meanwhile: ${refused}.` : `Waiting for ${what}, sent to the address above.`);
+      tell(key, refused ? fill(gettext("Still waiting. A delivery was rejected: %(reason)s."), { reason: refused }) : fill(gettext("Waiting for %(event)s at the URL above."), { event: what }));
     } catch {
-      tell(key, "The server cannot be reached; it is tried again.");
+      tell(key, gettext("The server cannot be reached. Retrying."));
     }
     if (current()) again();
   };
   waits.set(key, 0);
-  button.textContent = "Stop waiting";
-  tell(key, `Waiting for ${what}.`);
+  button.textContent = gettext("Stop waiting");
+  tell(key, fill(gettext("Waiting for %(event)s."), { event: what }));
   await look();
 };

@@ -1,6 +1,7 @@
 /* What was typed and is not stored yet. Of a form only the fields go to the server that somebody touched, so that nobody
    else's edit is taken back. What cannot be read, or met a conflict, or found no server, stays until that is settled:
    another step may be chosen meanwhile, and of a person who has to sign in again nothing is lost. */
+import { gettext } from "../shared/i18n.js";
 
 const builder = document.getElementById("builder");
 const kept = `automate-unsaved ${builder.dataset.person} ${location.pathname}`;
@@ -61,7 +62,7 @@ export const all = () => {
   for (const [key, { path }] of forms) if (!path.startsWith("~") && !cardOf(path)) forms.delete(key);
   return [...forms.values()].filter((entry) => entry.isRefused).map(({ path, fields }) => {
     const card = cardOf(path);
-    return { path: card?.dataset.path ?? path, name: card?.querySelector(".name").textContent.trim() ?? (path === "~workflow" ? "Settings" : "Triggers"), field: [...fields.keys()][0] ?? "" };
+    return { path: card?.dataset.path ?? path, name: card?.querySelector(".name").textContent.trim() ?? (path === "~workflow" ? gettext("Settings") : gettext("Triggers")), field: [...fields.keys()][0] ?? "" };
   });
 };
 

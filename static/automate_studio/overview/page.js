@@ -1,4 +1,5 @@
-/* The overview: asked for anew every 15 seconds while somebody may look at it. */
+/* The overview: refreshed every 15 seconds while the page is visible. */
+import { fill, gettext } from "../shared/i18n.js";
 
 const EVERY = 15;
 const shown = document.getElementById("updated");
@@ -7,8 +8,8 @@ let at = Date.now(), lost = false;
 const say = () => {
   const seconds = Math.round((Date.now() - at) / 1000);
   shown.classList.toggle("offline", lost);
-  const ago = seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
-  shown.textContent = lost ? `Not updated for ${ago}, trying again` : `Live, updated ${ago} ago`;
+  const elapsed = seconds < 60 ? fill(gettext("%(number)s s"), { number: seconds }) : fill(gettext("%(number)s min"), { number: Math.floor(seconds / 60) });
+  shown.textContent = fill(lost ? gettext("Not updated for %(elapsed)s, retrying") : gettext("Live, updated %(elapsed)s ago"), { elapsed });
 };
 
 const refresh = () => htmx.trigger("#live", "da:refresh");

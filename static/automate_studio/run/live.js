@@ -1,4 +1,5 @@
 /* The live run page: one event stream while the page is visible, polling where there is none, exact by sequence. */
+import { fill, gettext, ngettext } from "../shared/i18n.js";
 
 const run = document.getElementById("run");
 const live = document.getElementById("live");
@@ -71,7 +72,7 @@ const failedCards = () => new Map([...run.querySelectorAll(".da-step[data-st=fai
 const unsaid = [];
 let saying = null;
 const announce = (found) => {
-  unsaid.push(...found.map(([, name]) => `${name} failed`));
+  unsaid.push(...found.map(([, name]) => fill(gettext("%(step)s failed"), { step: name })));
   if (!unsaid.length || saying) return;
   document.getElementById("run-said").textContent = unsaid.splice(0).join(", ");
   saying = setTimeout(() => { saying = null; announce([]); }, 5000);
@@ -79,7 +80,7 @@ const announce = (found) => {
 
 const finish = () => {
   leave();
-  show("Ended", "offline");
+  show(gettext("Ended"), "offline");
   // What is streamed holds no payload, and a message may: whoever may see it reads it from the page.
   if (!document.getElementById("run-error").hidden) {
     htmx.ajax("GET", location.href, { target: "#run-error", select: "#run-error", swap: "outerHTML" });
@@ -103,7 +104,7 @@ const retryLater = () => {
   source = null;
   failures += 1;
   const seconds = Math.min(15, 2 ** failures / 2);
-  show(failures > 2 ? "Reconnecting, polling meanwhile" : `Reconnecting in ${Math.ceil(seconds)} s`, "reconnecting");
+  show(failures > 2 ? gettext("Reconnecting, updating every 5 s") : fill(gettext("Reconnecting in %(seconds)s s"), { seconds: Math.ceil(seconds) }), "reconnecting");
   if (failures > 2 && !polling) {
     poll();
     polling = setInterval(poll, 5000);
@@ -119,7 +120,7 @@ const poll = async (anew = false) => {
     if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
     if (answer.status === 404) {
       disconnect();
-      show("You no longer have access to this run", "offline");
+      show(gettext("You no longer have access to this run"), "offline");
     }
     const html = answer.status === 200 ? await answer.text() : "";
     if (html && asked === JSON.stringify(view)) apply(html, Number(answer.headers.get("X-Seq")), anew === true);
@@ -133,7 +134,7 @@ const pollOnAndOn = async () => {
   const mine = connects;
   const well = await poll();
   if (mine !== connects || ended()) return;
-  show(well ? "Live" : "Reconnecting", well ? "" : "reconnecting");
+  show(well ? gettext("Live") : gettext("Reconnecting"), well ? "" : "reconnecting");
   timer = setTimeout(connect, 1000);
 };
 
@@ -144,7 +145,7 @@ const open = () => {
     failures = 0;
     clearInterval(polling);
     polling = null;
-    show("Live");
+    show(gettext("Live"));
   });
   source.addEventListener("patch", (event) => apply(event.data, Number(event.lastEventId)));
   source.addEventListener("close", finish);
@@ -187,7 +188,7 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) connect();
   else if (!ended()) {
     leave();
-    show("Paused", "offline");
+    show(gettext("Paused"), "offline");
   }
 });
 window.addEventListener("pagehide", leave);
@@ -375,7 +376,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "da-btn tiny da-newer";
-  button.textContent = `${unread} new line${unread > 1 ? "s" : ""}`;
+  button.textContent = fill(ngettext("%(count)s new line", "%(count)s new lines", unread), { count: unread });
   button.addEventListener("click", () => { scroller.scrollTop = scroller.scrollHeight; });
   scroller.addEventListener("scroll", () => {
     if (!isAtEnd(scroller)) return;
@@ -386,7 +387,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
 });
 
 mark();
-if (ended()) show("Ended", "offline");
+if (ended()) show(gettext("Ended"), "offline");
 else if (localStorage.getItem("da-follow") && !new URLSearchParams(location.search).has("step")) {
   follow(true);
 } else connect();

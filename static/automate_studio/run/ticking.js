@@ -1,20 +1,25 @@
-/* What goes on by the clock alone: elapsed and remaining times, the line of now, and bars that have not ended. */
+/* Parts that change with the clock alone: elapsed and remaining times, the line of now, and bars that have not ended. */
+import { fill, gettext } from "../shared/i18n.js";
 
 // Times are the server's: its clock and this one may differ.
 const now = document.querySelector("[data-now]")?.dataset.now;
 const skew = now ? Date.parse(now) - Date.now() : 0;
 const secondsSince = (moment) => Math.max(0, (Date.now() + skew - Date.parse(moment)) / 1000);
 
+const decimal = new Intl.NumberFormat(document.documentElement.lang, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+
 const text = (seconds) => {
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return fill(gettext("%(number)s s"), { number: decimal.format(seconds) });
   const minutes = Math.floor(seconds / 60);
   const rest = Math.floor(seconds % 60);
-  return minutes < 60 ? `${minutes} m ${String(rest).padStart(2, "0")} s` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} m`;
+  if (minutes < 60) return fill(gettext("%(minutes)s m %(seconds)s s"), { minutes, seconds: String(rest).padStart(2, "0") });
+  return fill(gettext("%(hours)s h %(minutes)s m"), { hours: Math.floor(minutes / 60), minutes: String(minutes % 60).padStart(2, "0") });
 };
 
 const left = (moment) => {
   const seconds = Math.ceil((Date.parse(moment) - Date.now() - skew) / 1000);
-  return seconds <= 0 ? "now" : seconds < 60 ? `in ${seconds} s` : `in ${text(seconds)}`;
+  if (seconds <= 0) return gettext("now");
+  return fill(gettext("in %(duration)s"), { duration: seconds < 60 ? fill(gettext("%(number)s s"), { number: seconds }) : text(seconds) });
 };
 
 const drawOn = (axis) => {

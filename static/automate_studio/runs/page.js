@@ -1,4 +1,5 @@
 /* The run list: choosing a time in the histogram, filters, and doing something to many runs. */
+import { fill, gettext, ngettext } from "../shared/i18n.js";
 import "../shared/picking.js";
 
 // --- the histogram: drag, or arrow keys, Shift and Enter -------------------------------------------------------------
@@ -15,7 +16,10 @@ const draw = (brush, text) => {
 
 const told = (brush) => {
   const all = bars(brush), [from, to] = [Math.min(...chosen), Math.max(...chosen)];
-  return from === to ? all[from].dataset.said : `${to - from + 1} bars, from ${all[from].dataset.said} up to ${all[to].dataset.said}`;
+  if (from === to) return all[from].dataset.said;
+  const count = to - from + 1;
+  const words = ngettext("%(count)s bar selected. First: %(first)s. Last: %(last)s.", "%(count)s bars selected. First: %(first)s. Last: %(last)s.", count);
+  return fill(words, { count, first: all[from].dataset.said, last: all[to].dataset.said });
 };
 
 const apply = (brush) => {
@@ -67,7 +71,7 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "Escape" && chosen) {
     event.stopPropagation();
     chosen = null;
-    draw(brush, "Nothing is chosen");
+    draw(brush, gettext("Selection cleared"));
   }
 });
 

@@ -1,4 +1,5 @@
 /* Buttons that copy. */
+import { gettext } from "./i18n.js";
 
 const say = (button, text) => {
   button.classList.add("said");
@@ -11,7 +12,7 @@ const copied = async (button) => {
   const { copy, copyFrom } = button.dataset;
   if (!copyFrom) return copy;
   const answer = await fetch(copyFrom);
-  if (!answer.ok) throw new Error(answer.status === 413 ? "Too large to copy: download it" : "It could not be read");
+  if (!answer.ok) throw new Error(answer.status === 413 ? gettext("Too large to copy. Download it instead.") : gettext("The value could not be loaded."));
   return answer.text();
 };
 
@@ -25,9 +26,9 @@ const copy = async (button) => {
   }
   try {
     await navigator.clipboard.writeText(text);
-    say(button, "Copied");
+    say(button, gettext("Copied"));
   } catch {
-    say(button, "The browser does not allow copying here");
+    say(button, gettext("The browser blocked copying."));
   }
 };
 

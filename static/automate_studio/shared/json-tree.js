@@ -1,4 +1,5 @@
 /* JSON trees: opened, walked by keys and copied from. What is not on the page yet is asked for, a level at a time. */
+import { gettext } from "./i18n.js";
 import { focusOn, walk } from "./roving.js";
 
 const rowOf = (element) => element.closest(".da-json-tree [role=treeitem]");
@@ -40,7 +41,7 @@ const choose = (row) => {
   bar.hidden = row.matches(".json-more");
   const path = `${tree.dataset.root}${suffixOf(row)}`.replace(/^\./, "");
   const shown = bar.querySelector("code");
-  shown.textContent = path || "everything";
+  shown.textContent = path || gettext("everything");
   shown.title = shown.textContent;
   bar.querySelector("[data-path-copy]").dataset.copy = tree.dataset.root ? `{{ ${path} }}` : path;
   const value = bar.querySelector("[data-value-copy]");

@@ -1,5 +1,6 @@
 /* Choosing rows of a list, and the bar that acts on them: a form with data-bulk around both. Lists that tell of
    themselves anew every few seconds keep what was chosen (data-keep). */
+import { gettext } from "./i18n.js";
 
 const boxes = () => [...document.querySelectorAll("[data-bulk] input[name=id]")];
 const kept = new Set();
@@ -70,7 +71,7 @@ document.addEventListener("htmx:responseError", (event) => {
   if ([409, 422].includes(event.detail.xhr.status)) return;
   document.querySelector("dialog[open]")?.close();
   const said = Object.assign(document.createElement("div"), { className: "da-toast long" });
-  said.textContent = "That was not done: you may not do it, or it is gone. Reload the page and look again.";
+  said.textContent = gettext("The action failed. You may lack the permission, or the object was deleted. Reload the page.");
   document.getElementById("toast").replaceChildren(said);
 });
 document.addEventListener("DOMContentLoaded", show);
