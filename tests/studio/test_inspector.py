@@ -142,7 +142,7 @@ def test_an_error_says_what_to_do_and_the_step_is_tried_now_or_skipped(
         "HTTP 503 from POST",
         "retried automatically",
         "req_9",
-        "Exponential, from 15 m 00 s",
+        "Exponential, from 15 m",
         "$0.0004",
         "gpt-9",
     ):

@@ -65,6 +65,18 @@ def format_duration(seconds: float | None) -> str:
     return _("%(hours)s h %(minutes)s m") % {"hours": hours, "minutes": f"{minutes:02}"}
 
 
+def format_round_duration(seconds: float) -> str:
+    """`250 ms`, `2 s`, `1.25 s`, `5 m`: without zeros at the end."""
+    if seconds < 1:
+        return _("%(number)s ms") % {"number": round(seconds * 1000)}
+    if seconds < 60:
+        rounded = round(seconds, 2)
+        return _("%(number)s s") % {"number": format_number(rounded, 0 if rounded.is_integer() else 2)}
+    if seconds < 3600 and not seconds % 60:
+        return _("%(minutes)s m") % {"minutes": int(seconds // 60)}
+    return format_duration(seconds)
+
+
 def format_elapsed(start: dt.datetime | None, end: dt.datetime | None) -> str:
     """The duration from `start` to `end`, empty when either is missing."""
     return format_duration((end - start).total_seconds()) if start and end else ""

@@ -13,7 +13,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from automate_core.queries.loop_items import Item, Items
-from automate_studio.ui.formatting import format_count, format_duration, format_elapsed, state_word
+from automate_studio.ui.formatting import (
+    format_count,
+    format_duration,
+    format_elapsed,
+    format_round_duration,
+    state_word,
+)
 from automate_studio.view_models.run_data import LIVE_STATES, Attempt, RunData, StepHistory
 from automate_studio.view_models.step_tree import RouteView, StepCard, StepTree
 
@@ -179,7 +185,8 @@ def build_timeline(
     step = next((step for step in _STEPS if span / step <= _MOST_TICKS), days)
     total = span if end else step * (int(span / step) + 1)
     ticks = tuple(
-        (index * step / total * 100, _tick_label(index * step, step)) for index in range(int(total / step) + 1)
+        (index * step / total * 100, format_round_duration(index * step) if index else "0")
+        for index in range(int(total / step) + 1)
     )
     return Timeline(
         rows=tuple(_RowBuilder(run, begun, end).build_rows(tree.cards, 0)),
@@ -301,11 +308,3 @@ def _bar_summary(recorded: StepHistory) -> str:
     parts = [words % {"count": format_count(attempts), "failed": format_count(failed)}] if attempts > 1 else []
     waited = (format_elapsed(wait.since, wait.resolved_at) for wait in waits)
     return ", ".join([*parts, *(_("waited %(duration)s") % {"duration": each} for each in waited)])
-
-
-def _tick_label(seconds: float, step: float) -> str:
-    if seconds == 0:
-        return "0"
-    if step < 1:
-        return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s".replace(".00", "")
-    return format_duration(seconds).replace(".0 s", " s").replace(" 00 s", "")

@@ -26,7 +26,7 @@ from automate_studio.runs.page.header import ModelCost, model_cost, sub_runs_of_
 from automate_studio.runs.page.hints import ErrorHint, error_hint, external_request_id
 from automate_studio.runs.page.page import RunPage
 from automate_studio.ui.fields import FormFieldView
-from automate_studio.ui.formatting import as_sentence, format_duration
+from automate_studio.ui.formatting import as_sentence, format_round_duration
 from automate_studio.ui.forms import form_fields
 from automate_studio.ui.json.tree import JsonTree
 from automate_studio.ui.json.visible import escape_invisible
@@ -241,7 +241,7 @@ def _retry_policy_text(step: Step | None) -> str:
     """Retry policy in words."""
     if not isinstance(step, ActionStep) or step.retry is None or step.retry.attempts < 2:
         return ""
-    base = format_duration(step.retry.base).replace(".0 s", " s")
+    base = format_round_duration(float(step.retry.base))
     if step.retry.factor == 1:
         return _("Every %(delay)s") % {"delay": base}
     return _("Exponential, from %(delay)s") % {"delay": base}
