@@ -254,7 +254,7 @@ def test_a_dead_job_is_replayed_while_its_zombie_lives(workflow, mill, deliver, 
     assert snapshot(old) == before and old.get().status == "failed"
     assert (new.retried_from_id, new.pk != dead.run_id) == (dead.run_id, True)
     assert [path for path, _, _ in sink.calls] == ["/first", "/first", "/second"]
-    with pytest.raises(control.ControlError, match="replayed already"):
+    with pytest.raises(control.ControlError, match="already requeued"):
         dead_jobs.requeue_job(dead, by=owner)
 
 

@@ -126,7 +126,7 @@ def test_what_was_rerun_with_success_is_left_out(failed, sign_in, owner, drain, 
     chosen = client.post(BULK, {"do": "retry", "id": [runs[2].pk], "confirm": "1", "again": "on"})
     assert chosen.status_code == 200 and BulkAction.objects.latest("id").options["again"] is True
     form = Page(client.get(reverse("studio:run_retry", args=[runs[1].pk]))).text
-    assert "A further re-run repeats its effects." in form
+    assert "Another re-run repeats its effects." in form
 
 
 def test_each_run_is_asked_for_by_itself(failed, workflow, sign_in, owner, colleague, stranger):
@@ -143,8 +143,8 @@ def test_each_run_is_asked_for_by_itself(failed, workflow, sign_in, owner, colle
     chosen = {"do": "retry", "id": [run.pk for run in (*runs, going_on)]}
     client = sign_in(colleague)
     text = Page(client.post(BULK, chosen)).text
-    assert "Re-run 2 runs" in text and "5 runs are chosen" in text
-    assert "1 did not end yet" in text and "2 are not yours to run" in text
+    assert "Re-run 2 runs" in text and "5 runs selected" in text
+    assert "1 run has not ended yet" in text and "permission for 2 runs" in text
     assert client.post(BULK, {"do": "retry", "id": [runs[2].pk]}).status_code == 403
     assert sign_in(stranger).post(BULK, chosen).status_code == 404
     assert sign_in(stranger).post(BULK, {"do": "cancel", "all": "on"}).status_code == 404

@@ -22,6 +22,7 @@ from automate_core.runs import control
 from automate_core.states import BULK_EDGES, BulkStatus, move
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person
+from automate_plugins import text
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def create_bulk_action(
     A repeated `request` of that person gives the action that it created. Raises ValueError for none or too many.
     """
     if not 1 <= len(runs) <= MOST:
-        raise ValueError(f"choose 1 to {MOST:,} runs, not {len(runs):,}")
+        raise ValueError(text("Choose 1 to %(limit)s runs, not %(count)s.", limit=MOST, count=len(runs)))
     BulkAction.objects.filter(ended_at__lt=timezone.now() - KEPT).delete()
     ordered = sorted(set(runs))
     values = {"verb": verb, "options": dict(options), "total": len(ordered)}
@@ -107,7 +108,7 @@ def run_next_batch() -> float | None:
 
 def _run_item(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> None:
     if run is None:
-        item.refusal = "the run was removed"
+        item.refusal = text("The run was deleted.")
         return
     person = action.person
     try:
@@ -122,7 +123,7 @@ def _run_item(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> N
         raise
     except Exception:  # the others go on
         log.exception("run %s: %s failed", run.pk, action.verb)
-        item.refusal = "it could not be done: the worker's log says why"
+        item.refusal = text("The action failed. Ask an administrator to check the worker log.")
 
 
 def list_refusals(action: BulkAction, most: int) -> list[tuple[str, uuid.UUID]]:

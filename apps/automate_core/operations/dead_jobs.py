@@ -12,6 +12,7 @@ from automate_core.runs.control import BATCH, BulkResult, ControlError
 from automate_core.states import JobStatus
 from automate_governance import audit
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
+from automate_plugins import text
 
 
 def requeueable_jobs() -> QuerySet[OutboxJob]:
@@ -31,15 +32,17 @@ def requeue_job(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
     """
     OutboxJob.objects.select_for_update(no_key=True).filter(pk=job.pk).first()  # one person at a time
     if job.status != JobStatus.DEAD:
-        raise ControlError(f"job {job.pk} is {job.status}: only dead jobs are replayed")
+        raise ControlError(
+            text("Job %(job)s is %(status)s. Only dead jobs can be requeued.", job=str(job.pk), status=job.status)
+        )
     if not requeueable_jobs().filter(pk=job.pk).exists():
-        raise ControlError(f"job {job.pk} was replayed already")
+        raise ControlError(text("Job %(job)s was already requeued.", job=str(job.pk)))
     if job.run is not None:
         return control.rerun(job.run, by=by, start="failed")
     if job.event is None:
-        raise ControlError(f"the event of job {job.pk} was removed")
+        raise ControlError(text("The event of job %(job)s was deleted.", job=str(job.pk)))
     if not can(by, "operate", SITE):
-        raise NotPermittedError(f"{by.get_username()} may not operate the site")
+        raise NotPermittedError(text("%(person)s may not operate the site.", person=by.get_username()))
     new_job = OutboxJob.objects.get(pk=lifecycle.dispatch_again(job.event.pk))
     audit.record(by, "job.replayed", job, changes={"job": str(new_job.pk)}, trace_id=job.event.trace_id)
     return new_job

@@ -19,14 +19,15 @@ from automate_core.events.access import EventAccess
 from automate_core.ids import first_uuid7
 from automate_core.models import Event
 from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
+from automate_plugins import text
 
 ON_A_PAGE = 25
 SLICES = (200, 1_800, 8_000)  #: how many of the newest events are looked at, one after the other, until a page is full
 SINCE = {
-    "1h": ("The last hour", dt.timedelta(hours=1)),
-    "24h": ("The last 24 hours", dt.timedelta(hours=24)),
-    "7d": ("The last 7 days", dt.timedelta(days=7)),
-    "30d": ("The last 30 days", dt.timedelta(days=30)),
+    "1h": (text("Last hour"), dt.timedelta(hours=1)),
+    "24h": (text("Last 24 hours"), dt.timedelta(hours=24)),
+    "7d": (text("Last 7 days"), dt.timedelta(days=7)),
+    "30d": (text("Last 30 days"), dt.timedelta(days=30)),
 }
 _SKEW = dt.timedelta(hours=1)  #: by which the clock that made a key may differ from the database's
 
@@ -114,22 +115,22 @@ def _conditions(reach: EventAccess, readable: EventAccess, filters: Mapping[str,
     if "until" in filters:
         until = _parse_time(filters["until"])
         if until is None:
-            raise SearchError("Write the time as a date and a time of day, such as 2026-11-30 17:15.")
+            raise SearchError(text("Enter a date and a time, for example %(example)s.", example="2026-11-30 17:15"))
         found.append(Q(received_at__lte=until))
     if held := filters.get("held"):
         found += [readable.condition(), _payload_contains(held)]
     return found
 
 
-def _payload_contains(text: str) -> Q:
+def _payload_contains(sought: str) -> Q:
     """The condition that a payload contains a JSON document, or a text as it stands in it."""
     try:
-        document = json.loads(text, parse_constant=str)
+        document = json.loads(sought, parse_constant=str)
     except (ValueError, RecursionError):
-        document = text
+        document = sought
     if isinstance(document, dict | list) and document:
         return Q(payload__contains=document)
-    inner = json.dumps(text, ensure_ascii=False)[1:-1]
+    inner = json.dumps(sought, ensure_ascii=False)[1:-1]
     return Q(payload_text__icontains=inner)
 
 

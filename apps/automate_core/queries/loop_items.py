@@ -14,6 +14,7 @@ from django.db import connection
 
 from automate_core.definition.document import ActionStep, Definition, ForEachStep, RepeatStep, Step
 from automate_core.definition.slots import slots
+from automate_plugins import text
 
 PAGE = 10
 
@@ -198,8 +199,12 @@ class Items:
     @property
     def filters(self) -> list[tuple[str, str, int]]:
         """(state, word, how many) of what the list can be filtered by."""
-        counted = [("failed", "Failed", self.failed), ("active", "Active", self.active), ("done", "Done", self.done)]
-        return [("", "All", self.begun), *(each for each in counted if each[2] or each[0] == self.chosen)]
+        counted = [
+            ("failed", text("Failed"), self.failed),
+            ("active", text("Active"), self.active),
+            ("done", text("Done"), self.done),
+        ]
+        return [("", text("All"), self.begun), *(each for each in counted if each[2] or each[0] == self.chosen)]
 
 
 def read_loop_items(definition: Definition, run_id: uuid.UUID, view: LoopView) -> dict[str, Items]:

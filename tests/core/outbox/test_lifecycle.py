@@ -165,7 +165,7 @@ def test_a_dead_job_of_a_call_is_replayed_once(publish, deliver, admin):
         assert (again.status, again.priority, again.lane) == ("ready", -7, lane_of(job.event))
     assert not dead_jobs.requeueable_jobs().exists()
     for job in OutboxJob.objects.filter(status="dead"):
-        with pytest.raises(control.ControlError, match="was replayed already"):
+        with pytest.raises(control.ControlError, match="was already requeued"):
             dead_jobs.requeue_job(job, admin)
 
 

@@ -449,7 +449,7 @@ def test_a_dead_dispatch_job_is_replayed_once(endpoint, admin, owner):
     anew = dead_jobs.requeue_job(job, admin)
     assert (anew.kind, anew.status, anew.event) == ("dispatch", "ready", event)
     assert not dead_jobs.requeueable_jobs().exists()
-    with pytest.raises(control.ControlError, match="replayed already"):
+    with pytest.raises(control.ControlError, match="already requeued"):
         dead_jobs.requeue_job(job, admin)
     job.refresh_from_db()
     assert job.status == "dead"
