@@ -95,7 +95,7 @@ def test_by_pointer(builder, faults, shot):
     expect(page.locator("#inspector-name")).to_have_count(0)
     card(page, "trigger").click()
     page.get_by_role("button", name="Schedule").click()
-    schedule = page.get_by_role("button", name="Remove this trigger, Schedule")
+    schedule = page.get_by_role("button", name="Remove the trigger Schedule")
     expect(schedule).to_be_visible()
     page.reload()
     assert step_keys("for_each", "steps") == ["set"] and Step.objects.get(key="for_each").settings["items"]
@@ -118,7 +118,7 @@ def test_routes_and_the_list_of_problems(builder, faults):
     condition.fill('{"exists": [{"var": "event.payload.x"}]}')
     condition.blur()
     expect(page.locator("#problem-count")).to_have_text("No problems")
-    page.get_by_role("button", name="Move Route 3 before").click()
+    page.get_by_role("button", name="Move left: Route 3").click()
     wait_for(
         lambda: [arm["key"] for arm in Step.objects.get(key="route").settings["arms"]] == ["bug", "route_3", "question"]
     )

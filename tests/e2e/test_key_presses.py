@@ -183,7 +183,7 @@ def test_the_focus_is_kept_and_seen(signed_in, site, workflow, faults, shot):
     does("Enter")
     page.get_by_role("button", name="Manual", exact=True).focus()
     does("Enter", then=page.locator("#trigger-manual").get_by_role("button", name="Add to", exact=False))
-    page.get_by_role("button", name="Remove this trigger").focus()
+    page.get_by_role("button", name="Remove the trigger").focus()
     does("Enter", then=page.get_by_role("button", name="Webhook", exact=True))
     does("Escape", then=card("#card-trigger"))
     does("a")
