@@ -232,9 +232,9 @@ def test_the_page_on_rules_lists_the_operators():
 TABLES = os.environ.get("AUTOMATE_JSONLOGIC_TABLES", "")
 
 # Where ours differ on purpose: docs/rules.md has the same list. Each tells its cases by the rule.
-NAN = "no comparison is an error: what is no number is in no order and equals none"
-NULL = "null equals null alone"
-NO_LIST = "what is no list has no items"
+NAN = "a comparison is never an error: a value that is not a number is in no order and equals no number"
+NULL = "null equals only null"
+NO_LIST = "a value that is not a list has no items"
 OUTSIDE = "uses an operator that is not offered"
 
 
