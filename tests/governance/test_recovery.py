@@ -53,7 +53,7 @@ def test_the_site_starts_and_values_are_entered_again(lost, admin, deliver, sign
     assert deliver().status_code >= 400
     client = sign_in(admin)
     overview = Page(client.get(reverse("studio:overview"), headers={"HX-Request": "true"})).text
-    assert "Secrets to enter again" in overview and "crm" in overview
+    assert "Secrets with a lost key" in overview and "crm" in overview
     secret = StoredSecret.objects.get(name="crm")
     page = reverse("admin:automate_governance_storedsecret_change", args=[secret.pk])
     assert client.post(page, {"value": "the-new-value-of-it"}).status_code == 302
