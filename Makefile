@@ -1,5 +1,5 @@
 # Every target sets up what it needs; on a machine with nothing of ours, `make run` and `make test` just work.
-.PHONY: help run demo test test-all check lint types format docs e2e bench bench-long faults measures clean
+.PHONY: help run demo test test-all check lint types format docs messages e2e bench bench-long faults measures clean
 
 PYTHON := .venv/bin/python
 # What Python compiles is kept, whatever the environment says, and not among the sources: a start takes half as long.
@@ -42,8 +42,11 @@ format: ## put code into shape
 	@.venv/bin/ruff format .
 	@.venv/bin/djangofmt --quiet templates
 
-docs: ## the pages about connectors, out of their own descriptions
-	@sh scripts/setup.sh dev && exec $(PYTHON) manage.py automate_connector_docs
+docs: ## the documentation as a site in build/docs; a warning is an error
+	@sh scripts/setup.sh dev && $(PYTHON) manage.py automate_connector_docs && exec .venv/bin/zensical build --strict -f zensical.toml
+
+messages: ## what is said on screens, merged into the catalogues of each language
+	@sh scripts/setup.sh dev && exec $(PYTHON) scripts/messages.py update
 
 e2e: ## the browser tests alone
 	@sh scripts/setup.sh dev && sh scripts/browser.sh && exec $(PYTHON) -m pytest tests/e2e

@@ -22,6 +22,33 @@ from automate_studio.ui.overview_address import overview_view_name
 from automate_studio.view_models.task_counts import task_count
 
 _TASKS = "studio:approval_list"
+#: Pages of the help by the beginning of a screen's URL name; the first that fits.
+_HELP = {
+    "builder": "drafts",
+    "gallery": "workflow-templates",
+    "automate_core_workflow": "drafts",
+    "workflow_notification": "notifications",
+    "workflow": "drafts",
+    "automate_core_executionrun": "runs",
+    "run_list": "run-history",
+    "run": "runs",
+    "automate_core_event": "triggers",
+    "event": "triggers",
+    "approval": "notifications",
+    "rule": "notifications",
+    "notification": "notifications",
+    "automate_core_webhookendpoint": "webhooks",
+    "automate_connectors": "connections",
+    "connection": "connections",
+    "share": "connections",
+    "automate_governance_storedsecret": "secrets",
+    "automate_governance_auditentry": "audit",
+    "audit": "audit",
+    "automate_llm": "llm",
+    "model": "llm",
+    "retention": "operating",
+    "plugin": "plugins",
+}
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -33,7 +60,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": title, "items": items}
         for title, pages in _sections()
         if (items := [_sidebar_item(page, badges.get(page.view, {})) for page in pages if allowed[page.view]])
-    ]
+    ] + [{"items": [{"title": _("Help"), "icon": "help", "link": help_url(request)}]}]
+
+
+def help_url(request: HttpRequest) -> str:
+    """The page of the help about the screen that is shown."""
+    shown = request.resolver_match.url_name if request.resolver_match else ""
+    topic = next((topic for begin, topic in _HELP.items() if (shown or "").startswith(begin)), "index")
+    return reverse("studio:help_page", args=[topic])
 
 
 def section_of(url: str) -> tuple[str, str]:

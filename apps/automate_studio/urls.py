@@ -25,5 +25,6 @@ urlpatterns = [
     path("", include("automate_studio.operations.urls")),
     path("", include("automate_studio.people.urls")),
     path("", include("automate_studio.audit.urls")),
+    path("", include("automate_studio.help.urls")),
     path("", include("automate_studio.shell.urls")),
 ]

@@ -104,7 +104,7 @@ def call() -> Callable[..., Any]:
     return make
 
 
-def real_context(connection: dict[str, Any] | None = None, *, seconds: float = 10, **more: Any) -> dict[str, Any]:
+def real_context(connection: dict[str, Any] | None = None, *, seconds: float = 120, **more: Any) -> dict[str, Any]:
     """A context with the real ways out."""
     deadline = time.monotonic() + seconds
     hosts = more.pop("bound_hosts", None)

@@ -148,6 +148,9 @@ def addresses(run, owner, endpoint, approval, bulk_action, view):
         "approval delegate": ("post", reverse("studio:approval_delegate", args=[approval.pk])),
         "approval reassign": ("post", reverse("studio:approval_reassign", args=[approval.pk])),
         "approvals hand over": ("post", reverse("studio:approvals_hand_over")),
+        "help": ("get", reverse("studio:help")),
+        "help page": ("get", reverse("studio:help_page", args=["audit"])),
+        "help image": ("get", reverse("studio:help_image", args=["run.png"])),
         "script messages": ("get", reverse("studio:script_messages", args=["de"])),
         "sign-in": ("get", reverse("studio:sign_in")),
         "sign-out": ("post", reverse("studio:sign_out")),
@@ -195,6 +198,9 @@ def addresses(run, owner, endpoint, approval, bulk_action, view):
 MATRIX = {
     #                      owner colleague stranger nobody
     "workflow page": (200, 200, 404, 302),
+    "help": (302, 302, 302, 302),
+    "help page": (200, 200, 200, 302),
+    "help image": (200, 200, 200, 302),
     "script messages": (200, 200, 200, 200),
     "preferences": (200, 200, 200, 302),
     "workflow file": (200, 200, 404, 302),

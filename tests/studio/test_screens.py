@@ -114,11 +114,13 @@ def test_large_values_are_cut_at_the_server(workflow, deliver, drain, sign_in, o
 # --- who sees what ----------------------------------------------------------------------------------------------------
 
 
-def test_everybody_is_asked_at_every_door(run, urls, sign_in, owner, colleague, stranger):
+@pytest.mark.parametrize("part", range(3))
+def test_everybody_is_asked_at_every_door(run, urls, sign_in, owner, colleague, stranger, part):
     """The colleague may view the workflow and nothing else; what one may not know is 404."""
     assign_perm("view_workflow", colleague, run.workflow)
+    assert urls.keys() == MATRIX.keys()
     answered = {}
-    for name, (method, url) in urls.items():
+    for name, (method, url) in list(urls.items())[part::3]:
         statuses = []
         for person in (owner, colleague, stranger, None):
             answer = getattr(sign_in(person), method)(url, {"part": "output", "attempt": 1})
@@ -127,7 +129,7 @@ def test_everybody_is_asked_at_every_door(run, urls, sign_in, owner, colleague, 
             if person is None and answer.status_code == 302:
                 assert answer["Location"].startswith(("/admin/login/", "/admin/automate/sign-in/"))
         answered[name] = tuple(statuses)
-    assert answered == MATRIX
+    assert answered == {name: MATRIX[name] for name in answered}
 
 
 def _tokenless(answer):

@@ -1,0 +1,47 @@
+"""Help: the documentation, rendered from the files that the documentation site is built from."""
+
+from __future__ import annotations
+
+from mimetypes import guess_type
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from automate_studio.help import pages
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.request_params import clean_text
+
+
+@require_safe
+def help_page(request: HttpRequest, name: str) -> HttpResponse:
+    """A page of the documentation, or what a search finds in all of them."""
+    page, query = pages.pages().get(name), clean_text(request.GET.get("q"))
+    if page is None:
+        raise Http404(_("There is no such help page."))
+    rendered = pages.render(name)
+    order = [each for section in pages.sections() for each in section.pages]
+    at = order.index(page) if page in order else None
+    return render_page(
+        request,
+        "automate_studio/help/page.html",
+        _("Help"),
+        page=page,
+        sections=pages.sections(),
+        content=mark_safe(rendered.html),  # noqa: S308 - made of our own files
+        headings=rendered.headings,
+        query=query,
+        hits=pages.search(query),
+        previous=order[at - 1] if at else None,
+        following=order[at + 1] if at is not None and at + 1 < len(order) else None,
+    )
+
+
+@require_safe
+def help_image(request: HttpRequest, name: str) -> HttpResponse:
+    """An image of the documentation."""
+    path = pages.image(name)
+    if path is None:
+        raise Http404
+    return HttpResponse(path.read_bytes(), content_type=guess_type(path.name)[0])

@@ -1,0 +1,77 @@
+"""Help: the documentation inside the product."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from automate_studio.help import pages
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def reader(client, owner):
+    client.force_login(owner)
+    return client
+
+
+def test_every_page_of_the_documentation_is_in_the_order():
+    listed = {page.name for section in pages.sections() for page in section.pages}
+    assert listed == {str(path.relative_to(ROOT / "docs").with_suffix("")) for path in (ROOT / "docs").rglob("*.md")}
+
+
+def test_every_page_is_shown_and_its_links_lead_to_pages_and_headings(reader):
+    broken = []
+    anchors = {name: set(re.findall(r'id="([^"]+)"', pages.render(name).html)) for name in pages.pages()}
+    for name in pages.pages():
+        address = reverse("studio:help_page", args=[name])
+        answer = reader.get(address)
+        assert answer.status_code == 200, name
+        for link in re.findall(r'<a href="([^"]+)"', pages.render(name).html):
+            if re.match(r"https?:", link):
+                continue
+            path, _hash, anchor = link.partition("#")
+            target = name if not path else _resolve(name, path)
+            if target not in anchors or (anchor and anchor not in anchors[target]):
+                broken.append(f"{name}: {link}")
+    assert not broken
+
+
+def _resolve(name, path):
+    from posixpath import normpath
+
+    return normpath(f"{name}/{path}").strip("/")
+
+
+def test_search_finds_headings_first_and_says_so_when_nothing_fits(reader):
+    address = reverse("studio:help_page", args=["index"])
+    answer = reader.get(address, {"q": "trusted proxy"})
+    assert "proxy" in answer.text.lower()
+    first = pages.search("webhook")[0]
+    assert "webhook" in f"{first.page.title} {first.heading}".lower()
+    assert "No page contains all of these words" in reader.get(address, {"q": "xyzzy plugh"}).text
+
+
+def test_found_headings_have_anchors_that_exist():
+    for hit in pages.search("the"):
+        assert not hit.anchor or f'id="{hit.anchor}"' in pages.render(hit.page.name).html, hit
+
+
+def test_the_sidebar_leads_to_the_page_about_the_screen(reader):
+    secrets = reader.get(reverse("admin:automate_governance_storedsecret_changelist")).text
+    assert reverse("studio:help_page", args=["secrets"]) in secrets
+    assert reader.get(reverse("studio:help")).url == "index/"
+
+
+@pytest.mark.parametrize("name", ["nothing", "../README", "connectors/../../README"])
+def test_other_files_are_not_served(reader, name):
+    assert reader.get(f"/admin/automate/help/{name}/").status_code == 404
+
+
+@pytest.mark.parametrize(("name", "status"), [("run.png", 200), ("audit.md", 404), ("../static/x.png", 404)])
+def test_only_images_of_the_documentation_are_served(reader, name, status):
+    assert reader.get(f"/admin/automate/help/images/{name}").status_code == status
