@@ -38,8 +38,6 @@ KEYWORDS: dict[str, Any] = {
     "pgettext_lazy": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
 }
-#: Texts of a shipped workflow template, by the key that holds them.
-TEMPLATE_KEYS = frozenset({"summary", "label", "help", "name", "description", "message", "subject", "text", "title"})
 
 
 @dataclass(frozen=True)
@@ -116,19 +114,10 @@ def _template_as_python(path: Path) -> bytes:
 def _workflow_template_messages(path: Path) -> Iterator[Message]:
     from ruamel.yaml import YAML
 
-    for text in _template_texts(YAML(typ="safe").load(path.read_text(encoding="utf-8"))):
+    from automate_core.authoring.library.template_texts import texts
+
+    for text in texts(YAML(typ="safe").load(path.read_text(encoding="utf-8"))):
         yield Message("automate_core", "django", f"{path.relative_to(ROOT)}:1", text)
-
-
-def _template_texts(value: Any, key: str = "") -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, each in value.items():
-            yield from _template_texts(each, "help" if key == "connections" else name)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _template_texts(each, key)
-    elif isinstance(value, str) and key in TEMPLATE_KEYS and re.search(r"[A-Za-z]{2}", value):
-        yield value
 
 
 def catalogues() -> dict[tuple[str, str], Catalog]:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from django.apps import AppConfig, apps
+from django.utils.translation import get_language, gettext, override
 from msgspec import Meta, Struct, field
 
 from automate_connectors.registry import find_action
+from automate_core.authoring.library.template_texts import map_texts
 from automate_core.definition import yaml_files
 from automate_core.definition.document import (
     ActionStep,
@@ -103,6 +105,7 @@ class Template:
     settings: dict[str, Setting]
     sample: Sample
     definition: Definition
+    document: dict[str, Any]
     app: str = ""
 
     @property
@@ -167,6 +170,7 @@ def _template(document: Any, app: str) -> Template:
         settings=file.settings,
         sample=file.sample,
         definition=definition,
+        document=document,
         app=app,
     )
 
@@ -232,12 +236,26 @@ def _installed() -> tuple[dict[str, Template], tuple[RejectedFile, ...]]:
                 faults.append(RejectedFile(path, str(error)))
             else:
                 found[template.slug] = template
-    return dict(sorted(found.items(), key=lambda item: item[1].name.casefold())), tuple(faults)
+    return _by_name(found), tuple(faults)
 
 
 def installed_templates() -> dict[str, Template]:
-    """The installed templates by slug, in the order of their names."""
-    return _installed()[0]
+    """The installed templates by slug, in the order of their names, in the active language."""
+    return _in_language(get_language() or "en")
+
+
+@functools.cache
+def _in_language(language: str) -> dict[str, Template]:
+    installed = _installed()[0]
+    if language.partition("-")[0] == "en":
+        return installed
+    with override(language):
+        found = {slug: _template(map_texts(each.document, gettext), each.app) for slug, each in installed.items()}
+    return _by_name(found)
+
+
+def _by_name(templates: dict[str, Template]) -> dict[str, Template]:
+    return dict(sorted(templates.items(), key=lambda item: item[1].name.casefold()))
 
 
 def are_all_built_in() -> bool:
@@ -253,6 +271,7 @@ def rejected_files() -> tuple[RejectedFile, ...]:
 def reload_templates() -> None:
     """Read the files again when they are next asked for."""
     _installed.cache_clear()
+    _in_language.cache_clear()
 
 
 def missing_actions(template: Template) -> list[str]:
