@@ -10,7 +10,7 @@ from automate_studio.help.views import help_image, help_page
 from automate_studio.ui.view_access import signed_in
 
 urlpatterns = [
-    path("help/", RedirectView.as_view(url=f"{START}/", query_string=True), name="help"),
+    path("help/", signed_in(RedirectView.as_view(url=f"{START}/", query_string=True)), name="help"),
     path("help/images/<path:name>", signed_in(help_image), name="help_image"),
     path("help/<path:name>/", signed_in(help_page), name="help_page"),
 ]
