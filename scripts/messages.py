@@ -95,6 +95,7 @@ def messages() -> Iterator[Message]:
         yield from _extracted(path, "javascript", path.read_bytes(), domain="djangojs")
     for path in sorted((ROOT / "apps" / "automate_core" / "automate_templates").glob("*.yaml")):
         yield from _workflow_template_messages(path)
+    yield from _unfold_messages()
 
 
 def _extracted(path: Path, method: str, source: bytes, domain: str = "django") -> Iterator[Message]:
@@ -118,6 +119,24 @@ def _workflow_template_messages(path: Path) -> Iterator[Message]:
 
     for text in texts(YAML(typ="safe").load(path.read_text(encoding="utf-8"))):
         yield Message("automate_core", "django", f"{path.relative_to(ROOT)}:1", text)
+
+
+def _unfold_messages() -> Iterator[Message]:
+    """Texts of the admin's theme, which has no catalogues of its own, as far as Django has none of them."""
+    import django
+    import unfold
+
+    known = {
+        message.id
+        for path in Path(django.__file__).parent.glob("**/locale/de/LC_MESSAGES/django.po")
+        for message in read_po(io.BytesIO(path.read_bytes()))
+    }
+    folder = Path(unfold.__file__).parent
+    for path in [*sorted((folder / "templates").rglob("*.html")), *sorted(folder.rglob("*.py"))]:
+        source = _template_as_python(path) if path.suffix == ".html" else path.read_bytes()
+        for _line, message, _comments, context in extract("python", io.BytesIO(source), KEYWORDS):
+            if message and message not in known:
+                yield Message("automate_studio", "django", f"unfold/{path.relative_to(folder)}:1", message, context)
 
 
 def catalogues() -> dict[tuple[str, str], Catalog]:
