@@ -22,7 +22,8 @@ class Text(str):
 
     def __new__(cls, message: str, values: Mapping[str, Any], plural: str = "", count: int = 1) -> Text:
         shown = {name: _shown(value, _grouped) for name, value in values.items()}
-        self = super().__new__(cls, (plural if plural and count != 1 else message) % shown)
+        written = plural if plural and count != 1 else message
+        self = super().__new__(cls, written % shown if shown else written)
         self.message, self.plural, self.number, self.values = message, plural, count, dict(values)
         return self
 
@@ -51,6 +52,11 @@ def ntext(singular: str, plural: str, count: int, /, **values: Any) -> str:
 def verbatim(message: str) -> str:
     """Mark a text that people wrote: it is shown as it is, even where it equals a text that has a translation."""
     return Text("%(text)s", {"text": message})
+
+
+def marked(message: str) -> str:
+    """Return a marked text that has no values as one that is translated where it is a value of another text."""
+    return message if isinstance(message, Text) or not message else Text(message, {})
 
 
 def joined(messages: Iterable[str], separator: str = " ") -> str:
@@ -86,7 +92,7 @@ def translate(
     }
     if message.plural:
         return ngettext(message.message, message.plural, message.number) % values
-    return gettext(message.message) % values
+    return gettext(message.message) % values if values else gettext(message.message)
 
 
 def stored(message: str) -> dict[str, Any] | None:
@@ -104,6 +110,8 @@ def stored(message: str) -> dict[str, Any] | None:
 def restored(kept: Any, fallback: str = "") -> str:
     """Return the text that `stored` kept; `fallback` where the JSON is none that it makes."""
     try:
+        if not isinstance(kept["message"], str):
+            return fallback
         values = {
             name: restored(value, str(value)) if isinstance(value, dict) else value
             for name, value in kept["values"].items()

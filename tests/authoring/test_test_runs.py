@@ -132,7 +132,7 @@ def test_an_outcome_that_cannot_be_taken_is_refused(owner, endpoint):
     story = workflows.save_definition(yaml_files.read_workflow(ASKS_THE_OWNER), owner=owner)
     for chosen, said in (
         (Decision(outcome="maybe"), "Refund the order has no outcome 'maybe'"),
-        (Decision(outcome="approved", form={"amount": "much"}), "Refund the order: amount must be a number"),
+        (Decision(outcome="approved", form={"amount": "much"}), "Refund the order: amount must be a number."),
     ):
         asked = Request(mode="dry", scope="whole", payload={}, decisions={"ask": chosen})
         with pytest.raises(NotTestableError, match=said):

@@ -192,7 +192,7 @@ def test_one_is_not_true(editor):
 def test_a_faulty_value_is_kept_and_told_at_its_field(editor):
     state = editor.do("edit", key="look", set={"retry": {"attempts": "many"}, "timeout": -1})
     told = {problem.field: problem.reason for problem in state.problems}
-    assert told == {"retry.attempts": "has to be a whole number, not text", "timeout": "has to be a number > 0.0"}
+    assert told == {"retry.attempts": "Must be a whole number, not text.", "timeout": "Must be greater than 0."}
     assert editor.draft.steps["look"].policy["retry"] == {"attempts": "many"}
     with pytest.raises(DefinitionError, match="retry"):
         workflows.publish(editor.workflow, author=editor.by)
@@ -254,7 +254,7 @@ def test_routes_are_added_reordered_renamed_and_removed(editor):
     state = editor.do("add_arm", key="route", name="Feature", index=0)
     assert names(editor, "route") == ["Feature", "Bug", "Question"]
     [needs] = state.problems
-    assert (needs.step, needs.field) == ("route", "arms[0].when") and "condition is needed" in needs.reason
+    assert (needs.step, needs.field) == ("route", "arms[0].when") and "Add a condition." in needs.reason
     editor.do(
         "edit_condition", key="route", arm="feature", when={"==": [{"var": "steps.look.output.title"}, "feature"]}
     )

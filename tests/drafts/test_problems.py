@@ -57,7 +57,7 @@ def test_a_draft_reads_as_its_definition(owner, text):
         ({"do": "edit", "key": "tell", "set": {"action": "nope.nope"}}, "tell", "action", "no connector 'nope'"),
         ({"do": "edit", "key": "tell", "unset": ["inputs.message"]}, "tell", "inputs.message", "message is required"),
         ({"do": "edit", "key": "tell", "set": {"inputs.level": "loud"}}, "tell", "inputs.level", "must be one of"),
-        ({"do": "delete", "key": "note"}, "each", "steps", "no step in it yet"),
+        ({"do": "delete", "key": "note"}, "each", "steps", "Add at least one step."),
         (
             {"do": "edit_condition", "key": "route", "arm": "bug", "when": {"near": [1]}},
             "route",

@@ -53,7 +53,7 @@ def test_a_text_survives_json_and_processes():
     assert translate(again, shout, shout_plural) == "Failed: 2 ROWS"
 
 
-@pytest.mark.parametrize("kept", [None, {}, [], {"message": "%(a)s", "values": {}}, {"message": 3, "values": {}}])
+@pytest.mark.parametrize("kept", [None, {}, [], {"message": "%(a)s", "values": {"b": 1}}, {"message": 3, "values": {}}])
 def test_what_was_not_stored_by_a_text_falls_back(kept):
     assert restored(kept, "as recorded") == "as recorded"
 

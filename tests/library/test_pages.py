@@ -209,16 +209,16 @@ def test_faults_are_shown_at_their_lines(sign_in, owner):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "there is nothing in it"),
+        (b"", "The file is empty."),
         (b"\xff\xfe\x00", "not UTF-8 text"),
         (b"name: [", "fault"),
-        (b"name: {{ x }}", "needs quotes"),
+        (b"name: {{ x }}", "Put quotes around"),
         (b"a: &x 1\nb: *x", "aliases"),
         (b'name: "\\0"\nslug: x', "NUL"),
         (b"- just\n- a list", "fault"),
         (b"x" * 1_000_001, "larger than 1,000,000"),
-        (b"name: " + b"[" * 100_000, "nested more than 150 levels deep"),
-        (b"name: x\nslug: <script>alert(1)</script>\n", "must be lower-case letters"),
+        (b"name: " + b"[" * 100_000, "Nested more than 150 levels deep."),
+        (b"name: x\nslug: <script>alert(1)</script>\n", "Use lowercase letters"),
         (b"name: .inf\nslug: x", "fault"),
     ],
 )

@@ -206,8 +206,8 @@ def test_search_terms_are_declared_in_the_builder_checked_and_written_to_files(o
     editor, client = Editor(workflow, owner), sign_in(owner)
     many = {f"t{number}": "event.payload.n" for number in range(11)}
     for terms, said in (
-        (many, "there are at most 10, not 11"),
-        ({"Order No": "event.payload.n"}, "is not lower-case letters"),
+        (many, "At most 10 search terms are allowed, not 11."),
+        ({"Order No": "event.payload.n"}, "use lowercase letters"),
         ({"order_no": "steps.check.output"}, "steps"),
         ({"order_no": "event.payload..x"}, "search_terms.order_no"),
     ):

@@ -11,6 +11,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from automate_plugins import text
+from automate_plugins.texts import joined, marked
+
 SCHEMA = 1
 MAX_SEARCH_TERMS = 10
 MAX_STEPS = 1_000
@@ -19,8 +22,8 @@ MAX_NESTING = 20
 _KEY = r"^[a-z][a-z0-9_]{0,63}\Z"
 _SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"
 PATTERN_REASONS = {
-    _KEY: "must be lower-case letters, digits and underscores, beginning with a letter",
-    _SLUG: "must be lower-case letters and digits, with single dashes between",
+    _KEY: text("Use lowercase letters, digits and underscores, starting with a letter."),
+    _SLUG: text("Use lowercase letters and digits, with single hyphens between them."),
 }
 Key = Annotated[str, Meta(pattern=_KEY)]
 Slug = Annotated[str, Meta(pattern=_SLUG, max_length=100)]
@@ -29,10 +32,10 @@ ConnectionSlug = Annotated[str, Meta(max_length=100)]
 
 
 class DefinitionError(ValueError):
-    """A document that is no workflow: every fault found, each with its path."""
+    """An invalid definition: every problem found, each with its path."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("; ".join(map(str, problems)))
+        super().__init__(joined(map(str, problems)))
         self.problems = problems
 
 
@@ -50,8 +53,8 @@ class Problem:
     missing: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
-        where = [f"line {self.line}"] if self.line else []
-        return ": ".join([*where, *([self.path] if self.path else []), self.reason])
+        where = [text("Line %(line)s", line=str(self.line))] if self.line else []
+        return joined([*where, *([self.path] if self.path else []), marked(self.reason)], ": ")
 
 
 class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

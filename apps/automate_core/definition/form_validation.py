@@ -10,13 +10,15 @@ from typing import Any
 import msgspec
 
 from automate_core.definition.document import FormField
+from automate_plugins import text
+from automate_plugins.texts import joined
 
 
 class AnswersError(ValueError):
-    """Answers that do not fit: `errors` holds a sentence for each field."""
+    """Invalid answers: `errors` holds a sentence for each field, with the field's name at its placeholder `name`."""
 
     def __init__(self, errors: dict[str, str]) -> None:
-        super().__init__("; ".join(f"{name} {reason}" for name, reason in errors.items()))
+        super().__init__(joined(errors.values()))
         self.errors = errors
 
 
@@ -31,7 +33,7 @@ def check_answers(
     """
     form = msgspec.convert(fields, list[FormField])
     known = [field.name for field in form]
-    errors = {name: f"is no field; there is {', '.join(known) or 'none'}" for name in answers if name not in known}
+    errors = {name: _unknown_field(name, known) for name in answers if name not in known}
     checked = {}
     for field in form:
         try:
@@ -43,29 +45,36 @@ def check_answers(
     return checked
 
 
+def _unknown_field(name: str, known: Sequence[str]) -> str:
+    if not known:
+        return text("There is no field %(field)s. The form has no fields.", field=repr(name))
+    return text("There is no field %(field)s. Available: %(names)s.", field=repr(name), names=", ".join(known))
+
+
 def _read(field: FormField, answer: Any, *, required: bool) -> Any:
-    """Raises ValueError, whose message follows the field's name."""
+    """Raises ValueError with a sentence."""
+    name = field.name
     if answer is None or (isinstance(answer, str) and not answer.strip()):
         if required:
-            raise ValueError("is required")
+            raise ValueError(text("%(name)s is required.", name=name))
         return False if field.kind == "boolean" else None
     match field.kind:
         case "number":
-            return _number(answer)
+            return _number(answer, name)
         case "boolean":
-            return _boolean(answer)
+            return _boolean(answer, name)
         case "date":
-            return _date(answer)
+            return _date(answer, name)
     if not isinstance(answer, str) or "\x00" in answer:
-        raise ValueError("must be a text")
+        raise ValueError(text("%(name)s must be text.", name=name))
     if field.kind == "choice" and answer not in field.choices:
-        raise ValueError(f"must be one of {', '.join(field.choices)}")
+        raise ValueError(text("%(name)s must be one of: %(choices)s.", name=name, choices=", ".join(field.choices)))
     if field.kind == "text" and len(answer.splitlines()) > 1:
-        raise ValueError("must be one line")
+        raise ValueError(text("%(name)s must be a single line.", name=name))
     return answer
 
 
-def _number(answer: Any) -> int | float:
+def _number(answer: Any, name: str) -> int | float:
     if isinstance(answer, str):
         try:
             answer = int(answer)
@@ -73,10 +82,13 @@ def _number(answer: Any) -> int | float:
             try:
                 answer = float(answer)
             except ValueError:
-                point = ", with a point for decimals: 12.50" if "," in answer else ""
-                raise ValueError(f"must be a number{point}") from None
+                if "," in answer:
+                    reason = text("%(name)s must be a number with a decimal point, such as 12.50.", name=name)
+                else:
+                    reason = text("%(name)s must be a number.", name=name)
+                raise ValueError(reason) from None
     if isinstance(answer, bool) or not isinstance(answer, int | float) or not _is_finite(answer):
-        raise ValueError("must be a number")
+        raise ValueError(text("%(name)s must be a number.", name=name))
     return answer
 
 
@@ -87,19 +99,19 @@ def _is_finite(number: float) -> bool:
         return False
 
 
-def _boolean(answer: Any) -> bool:
+def _boolean(answer: Any, name: str) -> bool:
     if isinstance(answer, bool):
         return answer
     if isinstance(answer, str) and answer.lower() in _BOOLEANS:
         return _BOOLEANS[answer.lower()]
-    raise ValueError("must be true or false")
+    raise ValueError(text("%(name)s must be true or false.", name=name))
 
 
 _BOOLEANS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 
 
-def _date(answer: Any) -> str:
+def _date(answer: Any, name: str) -> str:
     try:
         return dt.date.fromisoformat(answer).isoformat()
     except (TypeError, ValueError):
-        raise ValueError("must be a date such as 2026-12-24") from None
+        raise ValueError(text("%(name)s must be a date such as 2026-12-24.", name=name)) from None

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from automate_connectors.adapters.base import Action
+from automate_plugins import text
 
 _EXPRESSION = re.compile(r"\{\{|\{%|\{#")
 
@@ -16,4 +17,7 @@ def literal_input_problems(action: Action, inputs: Mapping[str, Any]) -> Iterato
     for field in action.fields or ():
         value = inputs.get(field.name)
         if field.literal and isinstance(value, str) and _EXPRESSION.search(value):
-            yield field.name, "is taken as it is written and can hold no expression: hand values over by an input"
+            yield (
+                field.name,
+                text("%(name)s cannot contain expressions. Pass values in another input.", name=field.name),
+            )

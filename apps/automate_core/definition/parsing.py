@@ -26,6 +26,8 @@ from automate_core.definition.document import (
     Step,
     Trigger,
 )
+from automate_plugins import ntext, text
+from automate_plugins.texts import joined, marked
 
 
 def parse(document: Any) -> Definition:
@@ -33,8 +35,13 @@ def parse(document: Any) -> Definition:
     try:
         definition: Definition = convert(_with_kinds(document), Definition)
     except RecursionError:
-        raise DefinitionError([Problem("steps", f"nested more than {MAX_NESTING} deep")]) from None
+        raise DefinitionError([Problem("steps", too_deep())]) from None
     return definition
+
+
+def too_deep() -> str:
+    """The reason for steps that are nested too deeply."""
+    return text("Steps can be nested at most %(maximum)s levels deep.", maximum=MAX_NESTING)
 
 
 def convert(value: Any, into: Any, place: str = "", *, strict: bool = True) -> Any:
@@ -80,6 +87,20 @@ def _with_kinds(node: Any, depth: int = 0) -> Any:
 
 _AT = re.compile(r"(?P<reason>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?", re.DOTALL)
 _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>.*)`$")
+_MISSING_FIELD = re.compile(r"Object missing required field `(?P<name>.*)`")
+_INVALID_VALUE = re.compile(r"Invalid (?:enum )?value (?P<value>.*)", re.DOTALL)
+_WRONG_TYPE = re.compile(r"Expected `(?P<expected>[^`]*)`, got `(?P<actual>[^`]*)`")
+_WRONG_LENGTH = re.compile(r"Expected `(?P<type>\w+)` of length (?P<sign>[<>]=) (?P<limit>\d+)")
+_OUT_OF_RANGE = re.compile(r"Expected `[^`]*` (?P<sign>[<>]=?) (?P<limit>-?[\d.]+)")
+_TYPE_WORDS = {
+    "int": text("a whole number"),
+    "float": text("a number"),
+    "str": text("text"),
+    "bool": text("true or false"),
+    "array": text("a list"),
+    "object": text("an object"),
+    "null": text("empty"),
+}
 
 
 def _problem(message: str) -> Problem:
@@ -87,21 +108,85 @@ def _problem(message: str) -> Problem:
     if match is None:
         return Problem("", message)
     path = (match["path"] or "").lstrip(".")
-    reason = next((words for pattern, words in PATTERN_REASONS.items() if repr(pattern) in message), match["reason"])
-    reason = reason[:1].lower() + reason[1:]
-    if unknown := _UNKNOWN_FIELD.search(reason):
-        fields = next(fields for pattern, fields in _FIELDS_AT if re.search(pattern, path))
-        close = difflib.get_close_matches(unknown["name"], fields, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(fields)}"
-        reason = f"there is no {unknown['name']!r} here; {hint}"
-        path = f"{path}.{unknown['name']}".lstrip(".")
-    elif path.endswith(".kind"):
-        reason += (
-            f"; a step is {', '.join(_STEPS)}" if "triggers" not in path else f"; a trigger is {', '.join(_TRIGGERS)}"
+    if reason := next((words for pattern, words in PATTERN_REASONS.items() if repr(pattern) in message), ""):
+        return Problem(path, reason)
+    if unknown := _UNKNOWN_FIELD.search(match["reason"]):
+        name = unknown["name"]
+        return Problem(f"{path}.{name}".lstrip("."), _unknown_field(name, path))
+    if path.endswith(".kind") and (value := _INVALID_VALUE.fullmatch(match["reason"])):
+        if "triggers" in path:
+            reason = text(
+                "%(value)s is not a kind of trigger. Use one of: %(kinds)s.",
+                value=value["value"],
+                kinds=", ".join(_TRIGGERS),
+            )
+        else:
+            reason = text(
+                "%(value)s is not a kind of step. Use one of: %(kinds)s.", value=value["value"], kinds=", ".join(_STEPS)
+            )
+        return Problem(path, reason)
+    if not path and "got `null`" in match["reason"]:
+        return Problem(path, text("The file is empty."))
+    return Problem(path, _reason(match["reason"]))
+
+
+def _unknown_kind(value: str, path: str) -> str:
+    if "triggers" in path:
+        kinds = ", ".join(_TRIGGERS)
+        return text("%(value)s is not a kind of trigger. Use one of: %(kinds)s.", value=value, kinds=kinds)
+    kinds = ", ".join(_STEPS)
+    return text("%(value)s is not a kind of step. Use one of: %(kinds)s.", value=value, kinds=kinds)
+
+
+def _unknown_field(name: str, path: str) -> str:
+    fields = next(fields for pattern, fields in _FIELDS_AT if re.search(pattern, path))
+    close = difflib.get_close_matches(name, fields, n=1)
+    if close:
+        return text(
+            "There is no field %(field)s here. Did you mean %(suggestion)s?",
+            field=repr(name),
+            suggestion=repr(close[0]),
         )
-    elif not path and "got `null`" in reason:
-        reason = "there is nothing in it"
-    return Problem(path, reason)
+    return text("There is no field %(field)s here. Available: %(names)s.", field=repr(name), names=", ".join(fields))
+
+
+def _reason(given: str) -> str:
+    """A reason of msgspec in our words; one that is not known stays as it is."""
+    if found := _WRONG_TYPE.fullmatch(given):
+        return text(
+            "Must be %(expected)s, not %(actual)s.", expected=_types(found["expected"]), actual=_types(found["actual"])
+        )
+    if found := _WRONG_LENGTH.fullmatch(given):
+        limit = int(found["limit"])
+        if found["sign"] == ">=":
+            return text("Must not be empty.")
+        if found["type"] == "str":
+            return ntext(
+                "Must be at most %(count)s character long.", "Must be at most %(count)s characters long.", limit
+            )
+        return ntext("Must have at most %(count)s item.", "Must have at most %(count)s items.", limit)
+    if found := _OUT_OF_RANGE.fullmatch(given):
+        limit = f"{float(found['limit']):g}"
+        match found["sign"]:
+            case ">=":
+                return text("Must be at least %(limit)s.", limit=limit)
+            case "<=":
+                return text("Must be at most %(limit)s.", limit=limit)
+            case ">":
+                return text("Must be greater than %(limit)s.", limit=limit)
+            case _:
+                return text("Must be less than %(limit)s.", limit=limit)
+    if found := _MISSING_FIELD.fullmatch(given):
+        return text("%(name)s is required.", name=found["name"])
+    if found := _INVALID_VALUE.fullmatch(given):
+        return text("%(value)s is not allowed here.", value=found["value"])
+    return given
+
+
+def _types(names: str) -> str:
+    """Types of msgspec in words."""
+    some = [name for name in names.split(" | ") if name != "null"] or ["null"]
+    return joined((marked(_TYPE_WORDS.get(name, name)) for name in some), " / ")
 
 
 def _fields(*parts: type[Struct]) -> list[str]:

@@ -26,6 +26,8 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 
 from automate_core.definition.document import Definition, DefinitionError, Problem
 from automate_core.definition.parsing import parse, to_document
+from automate_plugins import text
+from automate_plugins.texts import joined, marked
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 150  #: of lists and mappings: steps are nested 20 deep at most, with a few of these for each
@@ -33,7 +35,13 @@ MAX_PARTS = 60_000  #: values, and beginnings and ends of lists and mappings
 
 
 class WorkflowFileError(ValueError):
-    """A file that is not valid YAML, with the line where it is known."""
+    """A file that is not valid YAML: `reason`, and the line where it is known."""
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        shown = [text("Line %(line)s", line=str(line)), marked(reason)] if line else [marked(reason)]
+        super().__init__(joined(shown, ": "))
+        self.reason = reason
+        self.line = line
 
 
 class _BoundedParser(Parser):
@@ -54,16 +62,16 @@ class _BoundedParser(Parser):
         elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
             self._depth -= 1
         if isinstance(event, AliasEvent):
-            raise _refused_at(event, "aliases (*name) are not allowed")
+            raise _refused_at(event, text("Aliases (*name) are not allowed."))
         if self._depth > MAX_DEPTH:
-            raise _refused_at(event, f"nested more than {MAX_DEPTH} levels deep")
+            raise _refused_at(event, text("Nested more than %(maximum)s levels deep.", maximum=MAX_DEPTH))
         if self._parts > MAX_PARTS:
-            raise _refused_at(event, f"more than {MAX_PARTS:,} values; split the workflow")
+            raise _refused_at(event, text("More than %(maximum)s values. Split the workflow.", maximum=MAX_PARTS))
         return event
 
 
 def _refused_at(event: Any, reason: str) -> WorkflowFileError:
-    return WorkflowFileError(f"line {event.start_mark.line + 1}: {reason}")
+    return WorkflowFileError(reason, event.start_mark.line + 1)
 
 
 def _yaml() -> YAML:
@@ -72,44 +80,47 @@ def _yaml() -> YAML:
     return yaml
 
 
-def read_workflow(text: str) -> Definition:
+def read_workflow(source: str) -> Definition:
     """The definition in a YAML text. Raises WorkflowFileError, DefinitionError, both with lines."""
-    document = read_yaml(text)
+    document = read_yaml(source)
     try:
         return parse(document)
     except DefinitionError as error:
-        raise DefinitionError(with_lines(text, error.problems)) from None
+        raise DefinitionError(with_lines(source, error.problems)) from None
 
 
-def read_yaml(text: str) -> Any:
+def read_yaml(source: str) -> Any:
     """Read a YAML text as JSON values. Raises WorkflowFileError."""
-    if len(text) > MAX_BYTES:
-        raise WorkflowFileError(f"larger than {MAX_BYTES:,} characters")
+    if len(source) > MAX_BYTES:
+        raise WorkflowFileError(text("The file is larger than %(maximum)s characters.", maximum=MAX_BYTES))
     try:
-        document = _yaml().load(text)
+        document = _yaml().load(source)
     except WorkflowFileError:
         raise
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f"line {mark.line + 1}: " if mark else ""
-        problem = error.problem or error.context or "not YAML"
-        raise WorkflowFileError(f"{where}{_IN_OUR_WORDS.get(problem, problem)}") from error
+        problem = str(error.problem or error.context or type(error).__name__)
+        reason = _IN_OUR_WORDS.get(problem) or text("Invalid YAML: %(reason)s", reason=problem)
+        raise WorkflowFileError(reason, mark.line + 1 if mark else None) from error
     except (YAMLError, ValueError, RecursionError) as error:
-        raise WorkflowFileError(
-            f"not YAML: {str(error).splitlines()[0] if str(error) else 'nested too deeply'}"
-        ) from error
+        lines = str(error).splitlines()
+        if lines:
+            raise WorkflowFileError(text("Invalid YAML: %(reason)s", reason=lines[0])) from error
+        raise WorkflowFileError(text("Invalid YAML: nested too deeply.")) from error
     return _plain(document)
 
 
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  #: the escape, and not a text that looks like it
+
 _IN_OUR_WORDS = {
-    "found unhashable key": "a text that begins with {{ needs quotes: '{{ ... }}'",
-    "but found another document": "a file holds one workflow, not several documents",
+    "found unhashable key": text("Put quotes around a text that starts with {{: '{{ ... }}'"),
+    "but found another document": text("A file can contain only one workflow."),
 }
 
 
-def with_lines(text: str, problems: Iterable[Problem]) -> list[Problem]:
-    """The problems with the lines of `text`, a YAML document, that they are about."""
-    root = _yaml().compose(text)
+def with_lines(source: str, problems: Iterable[Problem]) -> list[Problem]:
+    """The problems with the lines of `source`, a YAML document, that they are about."""
+    root = _yaml().compose(source)
     return [replace(problem, line=_line(root, problem.path)) for problem in problems]
 
 
@@ -135,9 +146,11 @@ def _plain(document: Any) -> Any:
         encoded = msgspec.json.encode(document)
         json.dumps(document, default=str, allow_nan=False)  # the encoder above makes null of an infinity
     except (TypeError, ValueError, RecursionError) as error:
-        raise WorkflowFileError(f"holds what JSON cannot: {error}") from error
-    if b"\\u0000" in encoded:
-        raise WorkflowFileError("holds a NUL character")
+        raise WorkflowFileError(
+            text("The file contains a value that JSON does not support: %(reason)s", reason=str(error))
+        ) from error
+    if _NUL.search(encoded):
+        raise WorkflowFileError(text("The file contains a NUL character."))
     return msgspec.json.decode(encoded)
 
 
@@ -146,9 +159,11 @@ def load_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise WorkflowFileError(error.strerror or "cannot be read") from error
+        raise WorkflowFileError(
+            text("The file cannot be read: %(reason)s", reason=error.strerror or type(error).__name__)
+        ) from error
     except UnicodeDecodeError as error:
-        raise WorkflowFileError("not UTF-8 text") from error
+        raise WorkflowFileError(text("The file is not UTF-8 text.")) from error
 
 
 def write_workflow(definition: Definition) -> str:

@@ -38,6 +38,7 @@ from automate_core.expressions.json_logic import Rule, read_rule
 from automate_core.expressions.json_path import TemplateError, as_text
 from automate_core.expressions.templating import Template, compile_value
 from automate_core.expressions.templating.value_size import is_small
+from automate_plugins import text
 
 if TYPE_CHECKING:
     from automate_core.engine.test_options import TestOptions
@@ -393,7 +394,7 @@ def _action(step: ActionStep) -> ActionNode:
         missing = str(error)
     policy, on_error = step.retry or Retry(), step.on_error
     for name, reason in literal_input_problems(action, step.inputs) if action else ():
-        raise TemplateError(f"{step.key}.{name} {reason}")
+        raise TemplateError(text("%(step)s: %(reason)s", step=f"{step.key}.{name}", reason=reason))
     return ActionNode(
         key=step.key,
         adapter=adapter,

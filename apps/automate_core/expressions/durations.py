@@ -6,6 +6,8 @@ import math
 import re
 from typing import Any
 
+from automate_plugins import text
+
 LONGEST_SECONDS = 366 * 86_400.0
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _PART = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*([smhdw])")
@@ -22,5 +24,10 @@ def parse_duration(span: Any) -> float:
     elif isinstance(span, str) and _WHOLE.fullmatch(span):
         value = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(span))
     if not 0 <= value <= LONGEST_SECONDS:
-        raise ValueError(f"a time is seconds, or a text such as 15m or 2h 30m, of at most a year, not {span!r}")
+        raise ValueError(
+            text(
+                "%(value)s is not a duration. Use seconds, or a text such as 15m or 2h 30m, of at most a year.",
+                value=repr(span),
+            )
+        )
     return value

@@ -9,6 +9,8 @@ from django import forms
 from django.utils.translation import gettext as _
 
 from automate_connectors.number_fields import NumberInput
+from automate_governance.texts import translated
+from automate_plugins.texts import relabelled
 from automate_studio.ui.fields import FormFieldView, build_widget_field
 from automate_studio.ui.formatting import as_sentence
 
@@ -56,6 +58,6 @@ def _form_field(document: Mapping[str, Any], values: Mapping[str, Any], errors: 
         answer_widget(kind, choices, {"required": required}),
         values.get(name, ""),
         help=document.get("help", ""),
-        error=f"{label} {errors[name]}." if name in errors else "",
+        error=translated(relabelled(errors[name], name=label)) if name in errors else "",
         mark="" if required or kind == "boolean" else _("optional"),
     )

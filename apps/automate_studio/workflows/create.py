@@ -32,7 +32,6 @@ _AROUND = 2  #: lines shown before and after one with a fault
 _LONGEST_LINE = 300
 _LONGEST_AGAIN = 200_000  #: characters of a file that are shown again for correction
 _LINE_BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
-_LINE = re.compile(r"line (\d+): ")
 
 
 @dataclass
@@ -73,7 +72,7 @@ def import_yaml(request: HttpRequest) -> HttpResponse:
             raise DefinitionError(yaml_files.with_lines(text, found))
         workflow = workflows.start_draft(definition, owner=current_person(request))
     except yaml_files.WorkflowFileError as error:
-        return _invalid_response(request, text, [_parse_problem(str(error))])
+        return _invalid_response(request, text, [Problem("", error.reason, error.line)])
     except DefinitionError as error:
         return _invalid_response(request, text, error.problems)
     said = _("Imported %(slug)s as a draft.") % {"slug": workflow.slug}
@@ -97,22 +96,16 @@ def _posted_yaml(request: HttpRequest) -> str:
     if upload is None:
         text = request.POST.get("text", "")
         if not text.strip():
-            raise yaml_files.WorkflowFileError(_("choose a file or paste YAML"))
+            raise yaml_files.WorkflowFileError(_("Choose a file or paste YAML."))
         return text
     if (upload.size or 0) > yaml_files.MAX_BYTES:
         raise yaml_files.WorkflowFileError(
-            _("the file is larger than %(most)s bytes") % {"most": f"{yaml_files.MAX_BYTES:,}"}
+            _("The file is larger than %(most)s bytes.") % {"most": f"{yaml_files.MAX_BYTES:,}"}
         )
     try:
         return bytes(upload.read()).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise yaml_files.WorkflowFileError(_("the file is not UTF-8 text")) from error
-
-
-def _parse_problem(message: str) -> Problem:
-    """A message that begins with its line, as a problem."""
-    match = _LINE.match(message)
-    return Problem("", message[match.end() :] if match else message, int(match[1]) if match else None)
+        raise yaml_files.WorkflowFileError(_("The file is not UTF-8 text.")) from error
 
 
 def _invalid_response(request: HttpRequest, text: str, problems: list[Problem]) -> HttpResponse:

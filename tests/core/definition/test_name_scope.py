@@ -80,9 +80,9 @@ def _refused_names(problems):
     found = {}
     for problem in problems:
         place = re.fullmatch(r"(.*)\.(inputs|until)\b.*", problem.path)
-        name = re.search(r"no step '(\w+)' comes before|there is no '(\w+)' here", problem.reason)
+        name = re.search(r"no step '(\w+)' comes before|there is no '(\w+)' here|^steps\.(\w+)", problem.reason)
         if place and name:
-            found.setdefault(place[1], set()).add(name[1] or name[2])
+            found.setdefault(place[1], set()).add(name[1] or name[2] or name[3])
     return found
 
 

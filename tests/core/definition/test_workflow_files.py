@@ -106,32 +106,32 @@ def test_every_kind_goes_through_file_draft_and_file(owner):
 @pytest.mark.parametrize(
     ("part", "said"),
     [
-        ("{kind: wait, key: a}", "steps[0]: a wait needs one of duration, until and callback"),
-        ("{kind: wait, key: a, callback: true}", "steps[0].timeout: a wait for a callback needs a timeout"),
-        ("{kind: wait, key: a, duration: soon}", "steps[0].duration: a time is seconds, or a text such as 15m"),
-        ("{kind: wait, key: a, until: tomorrow}", "steps[0].until: 'tomorrow' is not a time such as"),
+        ("{kind: wait, key: a}", "steps[0]: Choose one: a duration, a time (until) or a callback."),
+        ("{kind: wait, key: a, callback: true}", "steps[0].timeout: A wait for a callback needs a timeout."),
+        ("{kind: wait, key: a, duration: soon}", "steps[0].duration: 'soon' is not a duration."),
+        ("{kind: wait, key: a, until: tomorrow}", "steps[0].until: 'tomorrow' is not a date and time such as"),
         (
             "{kind: for_each, key: a, items: 7, steps: [{key: b, action: data.set}]}",
             "steps[0].items: For each needs a list",
         ),
         (
             "{kind: repeat, key: a, until: true, steps: [{key: b, action: data.set}]}",
-            "missing required field `maximum`",
+            "maximum is required.",
         ),
-        ("{kind: approval, key: a, timeout: 1d}", "steps[0].assignees: say who decides: people (assignees) or groups"),
-        ("{kind: approval, key: a, groups: [x]}", "missing required field `timeout`"),
-        ("{kind: workflow, key: a, workflow: w}", "steps[0].workflow: a workflow cannot start itself"),
+        ("{kind: approval, key: a, timeout: 1d}", "steps[0].assignees: Choose who may decide: people or groups."),
+        ("{kind: approval, key: a, groups: [x]}", "timeout is required."),
+        ("{kind: workflow, key: a, workflow: w}", "steps[0].workflow: A workflow cannot start itself."),
         (
             "{key: a, action: data.set, on_error: {}}",
-            "steps[0].on_error: say what to do on an error: give a value, or put a step there",
+            "steps[0].on_error: Choose what to do on an error: a value or steps.",
         ),
-        ("{key: a, action: data.set, inputs: {x: '{{ vars.no }}'}}", "there is no variable 'no'; variables: none"),
+        ("{key: a, action: data.set, inputs: {x: '{{ vars.no }}'}}", "vars.no: the workflow has no variables."),
         ("{key: a, action: data.set, inputs: {x: '{{ item }}'}}", "there is no 'item' here"),
         ("{key: a, action: data.set, inputs: {x: '{{ error.code }}'}}", "there is no 'error' here"),
-        ("{key: a, action: data.set, inputs: {x: '{{ callbacks.b }}'}}", "no step 'b' waits for a callback"),
+        ("{key: a, action: data.set, inputs: {x: '{{ callbacks.b }}'}}", "callbacks.b: no step waits for a callback."),
         (
             "{kind: parallel, key: a, arms: [{key: x}, {key: x}]}",
-            "steps[0].arms[1].key: 'x' is taken by another route",
+            "steps[0].arms[1].key: The key 'x' is already used by another route.",
         ),
     ],
 )
@@ -145,12 +145,15 @@ def test_faults_of_the_kinds_have_a_place_and_a_reason(part, said):
 @pytest.mark.parametrize(
     ("part", "said"),
     [
-        ("{kind: schedule}", "triggers[0]: a schedule needs one of cron and every"),
+        ("{kind: schedule}", "triggers[0]: Set either a cron expression (cron) or an interval (every)."),
         ("{kind: schedule, cron: 61 * * * *}", "triggers[0].cron: "),
-        ("{kind: schedule, every: 0}", "triggers[0].every: at least 1 second"),
+        ("{kind: schedule, every: 0}", "triggers[0].every: Must be at least 1 second."),
         ("{kind: schedule, cron: 0 8 * * *, timezone: Mars}", "triggers[0].timezone: 'Mars' is not a time zone"),
-        ("{kind: run, workflow: w}", "triggers[0].workflow: a workflow cannot be started by its own end"),
-        ("{kind: carrier_pigeon}", "a trigger is webhook, schedule, model, manual, event, run"),
+        ("{kind: run, workflow: w}", "triggers[0].workflow: A workflow cannot be started by the end of its own runs."),
+        (
+            "{kind: carrier_pigeon}",
+            "is not a kind of trigger. Use one of: webhook, schedule, model, manual, event, run.",
+        ),
     ],
 )
 def test_faults_of_triggers_have_a_place_and_a_reason(part, said):
@@ -238,17 +241,17 @@ def test_whatever_a_step_holds_comes_back_from_its_file(inputs):
 
 
 FAULTS = {
-    "unknown kind": ("steps: [{kind: loop, key: a}]", "steps[0].kind", "invalid value 'loop'"),
+    "unknown kind": ("steps: [{kind: loop, key: a}]", "steps[0].kind", "'loop' is not a kind of step."),
     "unknown field": (
         "steps: [{key: a, action: data.set, retries: 3}]",
         "steps[0].retries",
-        "there is no 'retries' here; did you mean 'retry'?",
+        "There is no field 'retries' here. Did you mean 'retry'?",
     ),
-    "bad key": ("steps: [{key: Not Good, action: data.set}]", "steps[0].key", "lower-case letters"),
+    "bad key": ("steps: [{key: Not Good, action: data.set}]", "steps[0].key", "lowercase letters"),
     "key twice": (
         "steps: [{key: a, action: data.set}, {key: a, action: data.set}]",
         "steps[1].key",
-        "'a' is taken by steps[0]",
+        "The key 'a' is already used by steps[0].",
     ),
     "unknown connector": (
         "steps: [{key: a, action: erp.create}]",
@@ -259,7 +262,7 @@ FAULTS = {
     "unknown input": (
         "steps: [{key: a, action: data.pick, inputs: {sauce: 1, source: {}, fields: []}}]",
         "steps[0].inputs.sauce",
-        "has no such input; it has source, fields",
+        "This action has no input 'sauce'. Available: source, fields.",
     ),
     "missing input": ("steps: [{key: a, action: http.request}]", "steps[0].inputs.url", "url is required"),
     "mistyped input": (
@@ -270,7 +273,7 @@ FAULTS = {
     "text as a condition": (
         "steps: [{kind: branch, key: r, arms: [{key: a, when: 'a > 1'}]}]",
         "steps[0].arms[0].when",
-        "a condition is true, false or an operator",
+        "A condition is true, false or an operator",
     ),
     "long connection": (
         f"steps: [{{key: a, action: data.set, connection: {'c' * 101}}}]",
@@ -285,29 +288,29 @@ FAULTS = {
     "dangling step": (
         "steps: [{key: a, action: data.set, inputs: {x: '{{ steps.b.output }}'}}, {key: b, action: data.set}]",
         "steps[0].inputs.x",
-        "no step 'b' comes before",
+        "steps.b.output: no step comes before this one.",
     ),
     "no output": (
         "steps: [{key: a, action: data.set}, {key: b, action: data.set, inputs: {x: '{{ steps.a.n }}'}}]",
         "steps[1].inputs.x",
-        "write steps.a.output",
+        "Use steps.a.output.",
     ),
     "unknown name": (
         "steps: [{key: a, action: data.set, inputs: {x: '{{ payload.x }}'}}]",
         "steps[0].inputs.x",
-        "there is no 'payload' here; there is callbacks, event, run, steps, vars",
+        "there is no 'payload' here. Available: callbacks, event, run, steps, vars.",
     ),
     "unknown part of an event": (
         "steps: [{key: a, action: data.set, inputs: {x: '{{ event.body }}'}}]",
         "steps[0].inputs.x",
-        "an event has payload",
+        "an event has only payload",
     ),
     "branch without condition": (
         "steps: [{kind: branch, key: b, arms: [{key: one}]}]",
         "steps[0].arms[0]",
-        "missing required field `when`",
+        "when is required.",
     ),
-    "branch without arms": ("steps: [{kind: branch, key: b, arms: []}]", "steps[0].arms", "at least one route"),
+    "branch without arms": ("steps: [{kind: branch, key: b, arms: []}]", "steps[0].arms", "Add at least one route."),
     "bad rule": (
         "steps: [{kind: branch, key: b, arms: [{key: one, when: {equals: [1, 1]}}]}]",
         "steps[0].arms[0].when.equals",
@@ -319,11 +322,11 @@ FAULTS = {
         "there is no 'steps' here",
     ),
     "bad time zone": ("timezone: Mars/Base", "timezone", "not a time zone"),
-    "other schema": ("schema: 2", "schema", "invalid enum value 2"),
+    "other schema": ("schema: 2", "schema", "2 is not allowed here."),
     "too many attempts": (
         "steps: [{key: a, action: data.set, retry: {attempts: 999}}]",
         "steps[0].retry.attempts",
-        "<= 50",
+        "at most 50",
     ),
 }
 
@@ -347,32 +350,32 @@ def test_all_faults_are_told_at_once():
 
 
 HOSTILE = {
-    "not YAML": ("a: [1", "line 1"),
-    "a key twice": ("name: a\nname: b", "line 2: found duplicate key"),
-    "an alias": ("name: &a x\nslug: *a", "aliases"),
-    "an object": ("name: !!python/object/apply:os.system [id]", "line 1"),
-    "a control character": ("name: \x07", "not YAML"),
+    "not YAML": ("a: [1", "Line 1"),
+    "a key twice": ("name: a\nname: b", "Line 2: Invalid YAML: found duplicate key"),
+    "an alias": ("name: &a x\nslug: *a", "Aliases"),
+    "an object": ("name: !!python/object/apply:os.system [id]", "Line 1"),
+    "a control character": ("name: \x07", "Invalid YAML"),
     "a NUL": ('name: "a\\0b"', "NUL"),
-    "endless": ("a: " + "[" * 50_000 + "]" * 50_000, "line 1: nested more than 150 levels deep"),
-    "deep by indentation": ("\n".join(" " * depth + "a:" for depth in range(200)), "line 151: nested more than"),
-    "many values": ("a: [" + "b, " * 100_000 + "]", "line 1: more than 60,000 values"),
+    "endless": ("a: " + "[" * 50_000 + "]" * 50_000, "Line 1: Nested more than 150 levels deep"),
+    "deep by indentation": ("\n".join(" " * depth + "a:" for depth in range(200)), "Line 151: Nested more than"),
+    "many values": ("a: [" + "b, " * 100_000 + "]", "Line 1: More than 60,000 values"),
     "large": ("a: " + "x" * 1_000_001, "larger than"),
-    "nothing": ("", "there is nothing in it"),
-    "an expression without quotes": ("name: X\nslug: {{ x }}", "line 2: a text that begins with {{ needs quotes"),
-    "two documents": ("name: X\n---\nname: Y", "a file holds one workflow"),
+    "nothing": ("", "The file is empty."),
+    "an expression without quotes": ("name: X\nslug: {{ x }}", "Line 2: Put quotes around a text that starts with {{"),
+    "two documents": ("name: X\n---\nname: Y", "A file can contain only one workflow."),
     "a mistyped name": (
         "name: X\nslug: x\ntrigers: []",
-        "line 3: trigers: there is no 'trigers' here; did you mean 'triggers'?",
+        "Line 3: trigers: There is no field 'trigers' here. Did you mean 'triggers'?",
     ),
     "an unknown kind": (
         "name: X\nslug: x\nsteps:\n  - {kind: loop, key: a}",
-        "line 4: steps[0].kind: invalid value 'loop'; a step is action, branch, parallel, for_each, repeat, wait, approval, workflow, try, stop",
+        "Line 4: steps[0].kind: 'loop' is not a kind of step. Use one of: action, branch, parallel, for_each, repeat, wait, approval, workflow, try, stop",
     ),
     "an infinity": (
         "name: X\nslug: x\nsteps: [{key: a, action: data.set, inputs: {n: .inf}}]",
-        "holds what JSON cannot",
+        "a value that JSON does not support",
     ),
-    "a slug with a line end": ('name: X\nslug: "x\\n"', "line 2: slug: must be lower-case letters and digits"),
+    "a slug with a line end": ('name: X\nslug: "x\\n"', "Line 2: slug: Use lowercase letters and digits"),
 }
 
 

@@ -284,8 +284,8 @@ def test_a_callback_has_to_be_signed_where_the_wait_demands_it(code, workflow, o
         (SIGNED % "nothing", "there is no scheme"),
         (SIGNED % "unsigned", "proves nothing"),
         ((SIGNED % "stripe").replace("database:", "whsec_"), "not a reference"),
-        ((SIGNED % "stripe").replace("scheme: stripe, ", ""), "needs the scheme"),
-        ((SIGNED % "stripe").replace(", secret: 'database:vendor'", ""), "name the secret"),
+        ((SIGNED % "stripe").replace("scheme: stripe, ", ""), "Choose a signature scheme first."),
+        ((SIGNED % "stripe").replace(", secret: 'database:vendor'", ""), "Choose the secret that signs callbacks."),
         (SIGNED % "stripe", "Secret database:vendor does not exist, or you may not use it"),
     ],
 )

@@ -58,11 +58,11 @@ def test_faults_are_told_by_field_and_nothing_is_left(workflow, owner):
             refund, {"reason": "mood", "on": "24.12.2026", "notify": "maybe", "colour": "red"}, by=owner
         )
     assert refused.value.errors == {
-        "colour": "is no field; there is order, reason, on, notify",
-        "order": "is required",
-        "reason": "must be one of late, broken",
-        "on": "must be a date such as 2026-12-24",
-        "notify": "must be true or false",
+        "colour": "There is no field 'colour'. Available: order, reason, on, notify.",
+        "order": "order is required.",
+        "reason": "reason must be one of: late, broken.",
+        "on": "on must be a date such as 2026-12-24.",
+        "notify": "notify must be true or false.",
     }
     assert not Event.objects.exists() and not AuditEntry.objects.filter(verb="workflow.run_started").exists()
 

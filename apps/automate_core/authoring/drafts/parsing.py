@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import msgspec
@@ -16,16 +15,6 @@ from automate_core.definition.slots import slot_place, with_slot
 
 STEPS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Step.__value__)}
 TRIGGERS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Trigger.__value__)}
-_TYPE = re.compile(r"`([a-z |]+)`")
-_WORDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "str": "text",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "a mapping",
-    "null": "nothing",
-}
 _PLACEHOLDERS: dict[str, Any] = {"arms": [], "maximum": 1, "timeout": 0, "items": [], "name": ""}
 
 
@@ -119,19 +108,9 @@ def _fields(into: type[Any], document: Mapping[str, Any], path: str, parsed: Par
                 values[spec.name] = convert(document[spec.name], spec.type, place)
                 continue
             except DefinitionError as error:
-                parsed.faults += [replace(fault, reason=with_type_words(fault.reason)) for fault in error.problems]
+                parsed.faults += error.problems
         elif spec.required and not parsed.is_reported(place):
             parsed.faults.append(Problem(place, f"{spec.name} is required", missing=True))
         if spec.required:
             values[spec.name] = _PLACEHOLDERS.get(spec.name, "")
     return values
-
-
-def with_type_words(reason: str) -> str:
-    """A reason with the types that it names in words: "has to be a number or nothing, not text"."""
-
-    def name(match: re.Match[str]) -> str:
-        return " or ".join(_WORDS.get(part, part) for part in match[1].split(" | "))
-
-    words = _TYPE.sub(name, reason)
-    return words.replace("expected ", "has to be ", 1).replace(", got ", ", not ", 1)

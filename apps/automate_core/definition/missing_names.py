@@ -1,0 +1,61 @@
+"""The reasons why an expression cannot use a name: what is available in its place."""
+
+from __future__ import annotations
+
+from automate_core.definition.scope import ERROR_NAMES, EVENT_NAMES, NameScope
+from automate_core.expressions.json_path import Path, describe
+from automate_plugins import text
+
+
+def describe_missing_name(path: Path, scope: NameScope) -> str:
+    """Return why an expression cannot use the name `path`; empty when it may exist."""
+    shown, first, second = describe(path), path[0], path[1] if len(path) > 1 else None
+    missing = repr(second)
+    if first not in scope.names:
+        return text(
+            "%(path)s: there is no %(missing)s here. Available: %(names)s.",
+            path=shown,
+            missing=repr(first),
+            names=", ".join(sorted(scope.names)),
+        )
+    if second is None:
+        return ""
+    if first == "event" and second not in EVENT_NAMES:
+        return text("%(path)s: an event has only %(names)s.", path=shown, names=", ".join(EVENT_NAMES))
+    if first == "error" and second not in ERROR_NAMES:
+        return text("%(path)s: an error has only %(names)s.", path=shown, names=", ".join(ERROR_NAMES))
+    if first == "vars" and second not in scope.variables:
+        if not scope.variables:
+            return text("%(path)s: the workflow has no variables.", path=shown)
+        names = ", ".join(sorted(scope.variables))
+        return text(
+            "%(path)s: there is no variable %(missing)s. Variables: %(names)s.",
+            path=shown,
+            missing=missing,
+            names=names,
+        )
+    if first == "callbacks" and second not in scope.callbacks:
+        if not scope.callbacks:
+            return text("%(path)s: no step waits for a callback.", path=shown)
+        return text(
+            "%(path)s: the step %(missing)s does not wait for a callback. Steps that do: %(names)s.",
+            path=shown,
+            missing=missing,
+            names=", ".join(sorted(scope.callbacks)),
+        )
+    if first == "steps" and second not in scope.step_keys:
+        if not scope.step_keys:
+            return text("%(path)s: no step comes before this one.", path=shown)
+        return text(
+            "%(path)s: no step %(missing)s comes before this one. Earlier steps: %(names)s.",
+            path=shown,
+            missing=missing,
+            names=", ".join(sorted(scope.step_keys)),
+        )
+    if first == "steps" and len(path) > 2 and path[2] != "output":
+        return text(
+            "%(path)s: a step has only an output. Use %(suggestion)s.",
+            path=shown,
+            suggestion=f"{describe(path[:2])}.output",
+        )
+    return ""
