@@ -38,6 +38,7 @@ KEYWORDS: dict[str, Any] = {
     "pgettext_lazy": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
 }
+_TEMPLATING = ROOT / "apps" / "automate_core" / "expressions" / "templating"
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ def messages() -> Iterator[Message]:
     """Every marked message of the sources."""
     for path in python_files():
         yield from _extracted(path, "python", path.read_bytes())
+    for path in [_TEMPLATING / "functions.py", *sorted((_TEMPLATING / "filters").glob("*.py"))]:
+        yield from _function_descriptions(path)
     for path in html_files():
         yield from _extracted(path, "python", _template_as_python(path))
     for path in script_files():
@@ -110,6 +113,17 @@ def _template_as_python(path: Path) -> bytes:
 
     text = templatize(path.read_text(encoding="utf-8"), origin=str(path))
     return "\n".join(line.strip() for line in text.splitlines()).encode()
+
+
+def _function_descriptions(path: Path) -> Iterator[Message]:
+    """Docstrings of the functions and filters of expressions, which the builder shows."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        is_offered = isinstance(node, ast.FunctionDef) and (
+            path.name == "functions.py"
+            or any(isinstance(each, ast.Call) and ast.unparse(each.func) == "offer" for each in node.decorator_list)
+        )
+        if is_offered and (words := ast.get_docstring(node)):
+            yield Message("automate_core", "django", f"{path.relative_to(ROOT)}:{node.lineno}", " ".join(words.split()))
 
 
 def _workflow_template_messages(path: Path) -> Iterator[Message]:

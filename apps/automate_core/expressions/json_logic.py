@@ -18,7 +18,9 @@ import re2
 from automate_core.expressions import durations
 from automate_core.expressions.comparison import truthy, weight
 from automate_core.expressions.json_path import Deferred
-from automate_core.expressions.operators import ARITY, COMPARING, EAGER, LAZY, QUANTIFIERS
+from automate_core.expressions.operators import ARITY, COMPARING, EAGER, LAZY, MANY, QUANTIFIERS
+from automate_plugins import ntext, text
+from automate_plugins.texts import joined, marked
 
 MAX_DEPTH = 30
 MAX_NODES = 1_000
@@ -33,7 +35,7 @@ class RuleError(ValueError):
     """A rule that cannot be parsed: `path` is the place (`and[1].var`), `reason` the cause."""
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}" if path else reason)
+        super().__init__(joined([path, marked(reason)], ": ") if path else reason)
         self.path = path
         self.reason = reason
 
@@ -54,7 +56,7 @@ class Meter:
         """Deduct `cost`. Raises RuleCostError when none is left."""
         self.left -= cost
         if self.left < 0:
-            raise RuleCostError("", "the condition takes too long on these values: it goes through too many items")
+            raise RuleCostError("", text("The condition takes too long: it goes through too many items."))
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class Rule:
         try:
             return work()
         except RecursionError:
-            raise RuleCostError("", "the condition takes too long: its values are nested too deeply") from None
+            raise RuleCostError("", text("The condition takes too long: its values are nested too deeply.")) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,13 +230,15 @@ class Pattern:
         part = self.text.explain(scope, meter)
         return Explanation("matches", (part.result, self.pattern), self._found(part.result, meter), (part,))
 
-    def _found(self, text: Any, meter: Meter) -> bool:
-        if not isinstance(text, str):
+    def _found(self, searched: Any, meter: Meter) -> bool:
+        if not isinstance(searched, str):
             return False
-        if len(text) > MAX_MATCHED:
-            raise RuleCostError("", f"matches looks at texts of at most {MAX_MATCHED:,} characters")
-        meter.spend(1 + len(text) // 25)
-        return self.compiled.search(text) is not None
+        if len(searched) > MAX_MATCHED:
+            raise RuleCostError(
+                "", text("The operator matches can search at most %(maximum)s characters.", maximum=MAX_MATCHED)
+            )
+        meter.spend(1 + len(searched) // 25)
+        return self.compiled.search(searched) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,28 +277,37 @@ class _Reader:
     def node(self, rule: Any, path: str, depth: int) -> Node:
         self._left -= 1
         if depth > MAX_DEPTH or self._left < 0:
-            raise RuleError(path, "the rule is too large" if self._left < 0 else "the rule is nested too deeply")
+            too_large = self._left < 0
+            raise RuleError(
+                path, text("The condition is too large.") if too_large else text("The condition is nested too deeply.")
+            )
         if isinstance(rule, list):
             return Operation("list", self._all(rule, path, depth))
         if not isinstance(rule, dict) or not rule:
             return Literal(rule)
         if len(rule) != 1:
-            raise RuleError(path, f"a condition has one operator, not {len(rule)}")
+            raise RuleError(path, text("A condition has one operator, not %(count)s.", count=len(rule)))
         [(operator, arguments)] = rule.items()
         return self._operator(str(operator), arguments, f"{path}.{operator}" if path else str(operator), depth)
 
     def _operator(self, operator: str, arguments: Any, here: str, depth: int) -> Node:
         if operator in LAZY and not isinstance(arguments, list):
-            raise RuleError(here, f"{operator} takes a list of conditions")
+            raise RuleError(here, text("The operator %(operator)s needs a list of conditions.", operator=operator))
         listed = arguments if isinstance(arguments, list) else [arguments]
         if operator == "var":
             return self._variable(listed, here)
         if operator not in ARITY:
-            raise RuleError(here, f"there is no operator {operator!r}; there is {', '.join(['var', *ARITY])}")
+            raise RuleError(
+                here,
+                text(
+                    "There is no operator %(operator)s. Available: %(names)s.",
+                    operator=repr(operator),
+                    names=", ".join(["var", *ARITY]),
+                ),
+            )
         least, most = ARITY[operator]
         if not least <= len(listed) <= most:
-            wanted = f"{least}" if least == most else f"at least {least}" if most > 100 else f"{least} to {most}"
-            raise RuleError(here, f"{operator} takes {wanted} value{'s' if wanted != '1' else ''}, not {len(listed)}")
+            raise RuleError(here, _wrong_arity(operator, least, most, len(listed)))
         if operator in QUANTIFIERS:
             return self._quantifier(operator, listed, here, depth)
         if operator == "matches":
@@ -317,7 +330,7 @@ class _Reader:
     def _variable(self, arguments: list[Any], here: str) -> Variable:
         name = arguments[0] if arguments else ""
         if len(arguments) > 2 or isinstance(name, dict | list | bool):
-            raise RuleError(here, "a variable is a dotted name, with an optional default")
+            raise RuleError(here, text("A variable is a dotted name with an optional default."))
         if isinstance(name, float) and name.is_integer():
             name = int(name)
         dotted = "" if name is None else str(name)
@@ -326,32 +339,63 @@ class _Reader:
         return Variable(tuple(dotted.split(".")) if dotted else (), arguments[1] if len(arguments) == 2 else None)
 
 
+def _wrong_arity(operator: str, least: int, most: int, given: int) -> str:
+    if least == most:
+        return ntext(
+            "The operator %(operator)s needs %(count)s value, not %(given)s.",
+            "The operator %(operator)s needs %(count)s values, not %(given)s.",
+            least,
+            operator=operator,
+            given=given,
+        )
+    if most == MANY:
+        return ntext(
+            "The operator %(operator)s needs at least %(count)s value, not %(given)s.",
+            "The operator %(operator)s needs at least %(count)s values, not %(given)s.",
+            least,
+            operator=operator,
+            given=given,
+        )
+    return text(
+        "The operator %(operator)s needs %(minimum)s to %(maximum)s values, not %(given)s.",
+        operator=operator,
+        minimum=least,
+        maximum=most,
+        given=given,
+    )
+
+
 def _compiled(pattern: Any, here: str) -> tuple[str, Any]:
     if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
-        raise RuleError(here, f"the pattern is a text of at most {MAX_PATTERN} characters")
+        raise RuleError(
+            here, text("The pattern must be a text of at most %(maximum)s characters.", maximum=MAX_PATTERN)
+        )
     options = re2.Options()
     options.log_errors = False
     try:
         return pattern, re2.compile(pattern, options)
     except (re2.error, UnicodeEncodeError) as error:
-        raise RuleError(here, f"the pattern is no RE2 regular expression: {_reason(error)}") from None
+        raise RuleError(here, _pattern_problem(error)) from None
 
 
-def _reason(error: Exception) -> str:
-    """Return RE2's message; for a look-around or a back-reference, RE2 gives only its text."""
+def _pattern_problem(error: Exception) -> str:
+    """Return why RE2 rejects a pattern; for a look-around or a back-reference, RE2 gives only its text."""
     reason = error.args[0] if error.args else ""
     reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-    return f"{reason}; RE2 has no look-around and no back-references" if "invalid" in reason else reason
+    if "invalid" in reason:
+        return text("Invalid pattern: %(reason)s. RE2 supports neither look-around nor back-references.", reason=reason)
+    return text("Invalid pattern: %(reason)s.", reason=reason)
 
 
 def _shift(listed: list[Any], here: str) -> dt.timedelta:
     span: Any = listed[0] if listed else 0
-    text = span.strip() if isinstance(span, str) else ""
-    back = text.startswith("-")
+    written = span.strip() if isinstance(span, str) else ""
+    back = written.startswith("-")
     try:
-        seconds = durations.parse_duration(text[1:] if back else span)
+        seconds = durations.parse_duration(written[1:] if back else span)
     except ValueError as error:
-        raise RuleError(here, f"{error}; a minus in front goes back") from None
+        hint = text("A minus in front goes back in time.")
+        raise RuleError(here, joined([str(error), marked(hint)])) from None
     return dt.timedelta(seconds=-seconds if back else seconds)
 
 

@@ -8,6 +8,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from automate_plugins import ntext, text
+from automate_plugins.texts import marked
+
 type Scope = Mapping[str, Any]
 type Path = tuple[str | int, ...]
 LONGEST = 40  #: characters of names that are compared with one that is missing
@@ -18,7 +21,8 @@ class TemplateError(Exception):
     """A template that cannot be compiled or rendered, with the reason and the line."""
 
     def __init__(self, reason: str, line: int = 1) -> None:
-        super().__init__(reason if line == 1 else f"line {line}: {reason}")
+        shown = reason if line == 1 else text("Line %(line)s: %(reason)s", line=str(line), reason=marked(reason))
+        super().__init__(shown)
         self.reason = reason
         self.line = line
 
@@ -83,12 +87,28 @@ def describe_missing(parent: Any, part: Any, where: str = "") -> str:
     if isinstance(parent, Mapping):
         there = [str(key) for key in list(parent)]
         near = difflib.get_close_matches(str(part), _likely(there, str(part)), n=3) if len(str(part)) <= LONGEST else []
-        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else f"; there is {_some(there)}"
-        return f"{shown} does not exist{hint}"
+        if near:
+            return text(
+                "%(path)s does not exist. Did you mean %(names)s?", path=shown, names=" / ".join(map(repr, near))
+            )
+        if there:
+            return text("%(path)s does not exist. Available: %(names)s.", path=shown, names=_some(there))
+        return text("%(path)s does not exist. There are no names here.", path=shown)
     if isinstance(parent, list):
-        return f"{shown} does not exist; {where or 'this'} is a list of {len(parent)}"
-    kind = "null" if parent is None else {str: "text", bool: "true or false"}.get(type(parent), "a number")
-    return f"{shown} does not exist; {where or 'this'} is {kind}"
+        return ntext(
+            "%(path)s does not exist. The list has %(count)s item.",
+            "%(path)s does not exist. The list has %(count)s items.",
+            len(parent),
+            path=shown,
+        )
+    kind = marked(_KINDS.get(type(parent), _NUMBER))
+    if where:
+        return text("%(path)s does not exist. %(parent)s is %(kind)s.", path=shown, parent=where, kind=kind)
+    return text("%(path)s does not exist. The value is %(kind)s.", path=shown, kind=kind)
+
+
+_KINDS = {type(None): text("null"), str: text("a text"), bool: text("true or false")}
+_NUMBER = text("a number")
 
 
 def _likely(names: list[str], part: str) -> list[str]:
@@ -108,8 +128,10 @@ def missing_at(scope: Any, path: Path) -> tuple[Any, int] | None:
 
 
 def _some(names: list[str], most: int = 8) -> str:
-    shown = ", ".join(sorted(names)[:most])
-    return (shown + (f" and {len(names) - most} more" if len(names) > most else "")) or "nothing"
+    shown, left = ", ".join(sorted(names)[:most]), len(names) - most
+    if left <= 0:
+        return shown
+    return ntext("%(names)s and %(count)s more", "%(names)s and %(count)s more", left, names=shown)
 
 
 def as_text(value: Any) -> str:
@@ -125,4 +147,4 @@ def as_text(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, int | float | range):
         return str(value)
-    raise TemplateError("an expression gives no JSON value")
+    raise TemplateError(text("The expression does not return a JSON value."))

@@ -78,18 +78,18 @@ def _if(arguments: tuple[Any, ...], value_of: Callable[[Any], Any]) -> Any:
 LAZY: Mapping[str, Callable[[tuple[Any, ...], Callable[[Any], Any]], Any]] = {"and": _and, "or": _or, "if": _if}
 QUANTIFIERS = ("all", "any", "some", "none")
 
-_MANY = 1_000
+MANY = 1_000
 #: How many values each operator takes, at least and at most. `var` takes a name and a default.
 ORDERING = frozenset(
     ("<", "<=", ">", ">=", "before", "after", "not_before", "not_after", "same_date")
 )  #: of numbers and times: none of them holds of an empty text
 ARITY: Mapping[str, tuple[int, int]] = {
-    **dict.fromkeys(("==", "!=", "===", "!==", "<", "<=", ">", ">="), (2, _MANY)),
-    **dict.fromkeys(("and", "or", "if"), (0, _MANY)),
+    **dict.fromkeys(("==", "!=", "===", "!==", "<", "<=", ">", ">="), (2, MANY)),
+    **dict.fromkeys(("and", "or", "if"), (0, MANY)),
     **dict.fromkeys(("!", "!!"), (0, 1)),
     **dict.fromkeys(("in", "contains", "starts_with", "ends_with", "matches"), (2, 2)),
     **dict.fromkeys(("exists", "empty"), (1, 1)),
-    **dict.fromkeys(("before", "after", "not_before", "not_after", "same_date"), (2, _MANY)),
+    **dict.fromkeys(("before", "after", "not_before", "not_after", "same_date"), (2, MANY)),
     "now": (0, 1),
     **dict.fromkeys(QUANTIFIERS, (2, 2)),
 }

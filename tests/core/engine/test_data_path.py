@@ -106,7 +106,7 @@ def test_a_missing_name_fails_the_step_and_says_what_is_there(workflow, deliver,
     run, step = ExecutionRun.objects.get(), StepRun.objects.get()
     assert (run.status, run.error["step"], step.status) == ("failed", "title", "failed")
     assert step.error["code"] == "template_error"
-    assert "event.payload.issue.title does not exist; did you mean 'titel'?" in step.error["message"]
+    assert "event.payload.issue.title does not exist. Did you mean 'titel'?" in step.error["message"]
 
 
 def test_stop_ends_the_run_with_its_message(workflow, deliver, drain):

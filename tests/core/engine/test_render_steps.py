@@ -85,7 +85,7 @@ def test_an_error_is_the_steps_with_line_and_nearest_names(publish, run):
 """)
     done = run({"name": "Ada"})
     assert (done.status, done.error["code"], done.error["step"]) == ("failed", "template_error", "a")
-    assert done.error["message"] == "line 2: event.payload.nam does not exist; did you mean 'name'?"
+    assert done.error["message"] == "Line 2: event.payload.nam does not exist. Did you mean 'name'?"
 
 
 def test_what_takes_too_long_fails_its_step_alone(publish, run):
@@ -98,7 +98,7 @@ def test_what_takes_too_long_fails_its_step_alone(publish, run):
 """)
     done = run()
     assert done.status == "succeeded"
-    assert StepRun.objects.get(path="long").error["message"] == "takes longer than 1 second"
+    assert StepRun.objects.get(path="long").error["message"] == "The expression takes longer than 1 s."
     assert output(done, "after") == {"n": 2}
 
 
@@ -223,14 +223,14 @@ def test_a_sibling_that_failed_meanwhile_withdraws_it(workflow, deliver):
 # --- saving -----------------------------------------------------------------------------------------------------------
 
 REFUSED = {
-    "{{ ''.__class__.mro() }}": "only first, now, range and the text methods",
-    "{{ 'x' | attr('y') }}": "there is no filter 'attr'",
+    "{{ ''.__class__.mro() }}": "Only the functions first, now, range and the text methods",
+    "{{ 'x' | attr('y') }}": "There is no filter 'attr'",
     "{% include 'x' %}": "include is not allowed here",
-    "{{ event.payload | truncat(3) }}": "did you mean 'truncate'?",
+    "{{ event.payload | truncat(3) }}": "Did you mean 'truncate'?",
     "{{ event.payload | truncate(size=3) }}": "unexpected keyword argument 'size'",
-    "a\n{{ b c }}": "line 2",
+    "a\n{{ b c }}": "Line 2",
     "{% for loop in event.payload %}{% endfor %}": "loop",
-    "{{ 1" + "1" * 5_000 + " }}": "it cannot be read",
+    "{{ 1" + "1" * 5_000 + " }}": "Invalid expression",
 }
 
 
@@ -244,7 +244,7 @@ def test_saving_refuses_what_rendering_would(owner, endpoint, source):
 
 def test_a_limits_key_is_only_what_can_be_had_at_once(owner, endpoint):
     text = "name: Flow\nslug: flow\ntriggers: [{endpoint: github}]\nconcurrency: {limit: 1, key: '%s'}\nsteps: [{key: a, action: data.set, inputs: {}}]"
-    with pytest.raises(Exception, match=r"concurrency\.key: this is computed before the run starts"):
+    with pytest.raises(Exception, match=r"concurrency\.key: This is evaluated before the run starts"):
         workflows.publish(
             workflows.save_definition(yaml_files.read_workflow(text % "{{ 1 + 1 }}"), owner=owner), author=owner
         )

@@ -133,9 +133,9 @@ def test_an_attempt_in_doubt_and_a_broken_connection_are_passed_over(workflow, d
     run = ExecutionRun.objects.create(workflow=made, version=made.published, status="waiting", trace_id="1" * 32)
     StepRun.objects.create(run=run, path="pay", status="waiting", idempotency_key="k", started_at="2026-01-01T00:00Z")
     Wait.objects.create(run=run, path="pay", kind="review")
-    with pytest.raises(CommandError, match="say which step"):
+    with pytest.raises(CommandError, match="Choose the step"):
         call_command("automate_runs", "skip", str(run.pk))
-    with pytest.raises(CommandError, match="no JSON"):
+    with pytest.raises(CommandError, match="not valid JSON"):
         call_command("automate_runs", "skip", str(run.pk), step="pay", output="{")
     call_command("automate_runs", "try-now", str(run.pk), step="pay")
     assert capsys.readouterr().out == "0 tried now\n"

@@ -239,7 +239,7 @@ def test_what_is_missing_is_compared_with_few_short_names(monkeypatch):
     monkeypatch.setattr("difflib.get_close_matches", lambda word, names, **_: compared.append((word, names)) or [])
     parent = {**{f"{'a' * 220}{number}": 1 for number in range(200)}, **{f"name{number}": 1 for number in range(200)}}
     for name in ("a" * 99, "nam"):
-        with pytest.raises(TemplateError, match="does not exist; there is"):
+        with pytest.raises(TemplateError, match=r"does not exist\. Available: "):
             compile_value(f"{{{{ event.payload.{name} }}}}").render({"event": {"payload": parent}})
     assert [word for word, _ in compared] == ["nam"]
     assert all(len(name) <= 40 for _, names in compared for name in names) and len(compared[0][1]) == 40

@@ -29,7 +29,9 @@ from automate_core.expressions.json_path import Path, Scope, TemplateError, as_t
 from automate_core.expressions.templating import budget, grammar, pool, sandbox, value_size
 from automate_core.expressions.templating.grammar import GLOBALS, Lookup
 from automate_core.expressions.templating.limits import LIGHT_SECONDS, LIGHT_TEXTS, MAX_SOURCE, MAX_TEXTS
-from automate_core.expressions.templating.values import fits
+from automate_core.expressions.templating.values import THE_TEXT, fits
+from automate_plugins import text
+from automate_plugins.texts import joined, marked
 
 __all__ = ["NotAtOnceError", "Template", "compile_template", "compile_value", "expressions"]
 
@@ -92,7 +94,7 @@ class Template:
 def compile_template(source: str) -> Template:
     """Compile one text. Raises TemplateError with the line and the reason."""
     if len(source) > MAX_SOURCE:
-        raise TemplateError(f"longer than {MAX_SOURCE:,} characters")
+        raise TemplateError(text("The text is longer than %(maximum)s characters.", maximum=MAX_SOURCE))
     if "{" not in source:
         return Template(source, lambda scope: source)
     tree = grammar.parse(sandbox.ENVIRONMENT, source)
@@ -103,7 +105,7 @@ def compile_template(source: str) -> Template:
         evaluate = sandbox.expression(parts[0])
     is_reference = len(parts) == 1 and grammar.chain(parts[0]) is not None  # a value as it is, whatever its size
     weighed = () if is_reference or not is_light else tuple(grammar.weighed(tree))
-    return Template(source, evaluate or sandbox.text(tree), lookups, is_light, weighed)
+    return Template(source, evaluate or sandbox.compile_text(tree), lookups, is_light, weighed)
 
 
 def as_template(expression: str) -> str:
@@ -115,7 +117,9 @@ def compile_value(value: Any) -> Template:
     """Compile a JSON value whose texts are templates. Raises TemplateError with the place in the reason."""
     texts = len(expressions(value))
     if texts > MAX_TEXTS:
-        raise TemplateError(f"more than {MAX_TEXTS} texts with expressions")
+        raise TemplateError(
+            text("At most %(maximum)s texts can contain expressions, not %(count)s.", maximum=MAX_TEXTS, count=texts)
+        )
     return _compile(value, is_light=texts <= LIGHT_TEXTS)
 
 
@@ -170,7 +174,7 @@ def _compile_at(place: str | int, value: Any) -> Template:
     try:
         return _compile(value)
     except TemplateError as error:
-        raise TemplateError(f"{place}: {error.reason}", error.line) from error
+        raise TemplateError(joined([str(place), marked(error.reason)], ": "), error.line) from error
 
 
 def _plain(parts: list[nodes.Node]) -> Callable[[Scope], Any] | None:
@@ -192,10 +196,10 @@ def _plain(parts: list[nodes.Node]) -> Callable[[Scope], Any] | None:
         size = 0
         texts: list[str] = []
         for piece in pieces:
-            text = piece if isinstance(piece, str) else as_text(_looked_up(scope, *piece))
-            size += len(text)
-            fits(size, "the template")
-            texts.append(text)
+            written = piece if isinstance(piece, str) else as_text(_looked_up(scope, *piece))
+            size += len(written)
+            fits(size, THE_TEXT)
+            texts.append(written)
         return "".join(texts)
 
     return render

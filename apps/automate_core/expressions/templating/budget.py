@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating.limits import CLOCK_SECONDS, MAX_ITERATIONS, MAX_SECONDS
+from automate_plugins import text
 
 
 class _Budget(threading.local):
@@ -37,7 +38,7 @@ def is_over() -> bool:
 def check_time() -> None:
     """Raise TemplateError when the time is used up."""
     if is_over():
-        raise TemplateError(f"takes longer than {MAX_SECONDS:g} second")
+        raise TemplateError(text("The expression takes longer than %(seconds)s s.", seconds=f"{MAX_SECONDS:g}"))
 
 
 def count_iteration() -> None:
@@ -45,4 +46,4 @@ def count_iteration() -> None:
     check_time()
     _budget.turns -= 1
     if _budget.turns < 0:
-        raise TemplateError(f"loops go through more than {MAX_ITERATIONS:,} items")
+        raise TemplateError(text("The loops go through more than %(maximum)s items.", maximum=MAX_ITERATIONS))

@@ -13,6 +13,7 @@ import jinja2  # noqa: TID251
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating.limits import MAX_RANGE
 from automate_core.expressions.templating.values import Missing, checked
+from automate_plugins import text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +33,25 @@ class Function:
 
 
 def now() -> str:
-    """The time in UTC, to the second."""
+    """The current time in UTC, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def numbers(start: int, stop: int | None = None, step: int = 1) -> range:
-    """Whole numbers from `start` to before `stop`; with one argument, from 0 to before it."""
+    """Whole numbers from `start` up to, but not including, `stop`; with one argument, starting at 0."""
     found = range(start) if stop is None else range(start, stop, step)
     if len(found) > MAX_RANGE:
-        raise TemplateError(f"range() gives at most {MAX_RANGE:,} numbers")
+        raise TemplateError(text("range() returns at most %(maximum)s numbers.", maximum=MAX_RANGE))
     return found
 
 
 def first(value: Any, /, *otherwise: Any) -> Any:
-    """The first of the values that exists and is not null. A missing one is skipped, and may have filters behind it."""
+    """The first value that exists and is not null. Values can have filters; missing ones are skipped."""
     values = (value, *otherwise)
     found = [each for each in values if not isinstance(each, jinja2.Undefined)]
     if not found:
-        names = " and ".join(str(each._undefined_name or "another value")[:100] for each in values)
-        return Missing(hint=f"first() found no value: {names} {'do' if otherwise else 'does'} not exist")
+        names = ", ".join(str(each._undefined_name or "?")[:100] for each in values)
+        return Missing(hint=text("first() found no value. Missing: %(names)s.", names=names))
     return next((checked(each, "first") for each in found if each is not None), None)
 
 

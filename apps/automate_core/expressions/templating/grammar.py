@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from inspect import Signature
@@ -16,6 +17,8 @@ from automate_core.expressions.json_path import Path, TemplateError
 from automate_core.expressions.templating.filters import FILTERS
 from automate_core.expressions.templating.functions import FUNCTIONS
 from automate_core.expressions.templating.limits import LIGHT_STEPS, MAX_BITS, MAX_DEPTH, MAX_LOOPS, MAX_NODES
+from automate_plugins import text
+from automate_plugins.texts import joined
 
 METHODS = frozenset({"upper", "lower", "strip", "split", "startswith", "endswith", "title"})
 LOOP_FIELDS = frozenset({"index", "index0", "revindex", "first", "last", "length"})
@@ -80,11 +83,11 @@ def parse(environment: jinja2.Environment, source: str) -> nodes.Template:
     try:
         tree = environment.parse(source)
     except jinja2.TemplateSyntaxError as error:
-        raise TemplateError(error.message or "not a template", error.lineno) from error
+        raise TemplateError(syntax_problem(error.message or ""), error.lineno) from error
     except RecursionError:
-        raise TemplateError("nested too deeply") from None
+        raise TemplateError(text("The expression is nested too deeply.")) from None
     except ValueError as error:  # a number of thousands of digits
-        raise TemplateError(f"it cannot be read: {error}") from error
+        raise TemplateError(text("Invalid expression: %(reason)s", reason=str(error))) from error
     _check(tree)
     return tree
 
@@ -191,13 +194,17 @@ def _check(tree: nodes.Template) -> None:
         node, depth, loops = stack.pop()
         count += 1
         if count > MAX_NODES or depth > MAX_DEPTH:
-            _refuse(node, "too large" if count > MAX_NODES else "nested too deeply")
+            too_large = count > MAX_NODES
+            _refuse(
+                node,
+                text("The expression is too large.") if too_large else text("The expression is nested too deeply."),
+            )
         if not isinstance(node, _ALLOWED):
-            _refuse(node, f"{type(node).__name__.lower()} is not allowed here")
+            _refuse(node, text("%(syntax)s is not allowed here.", syntax=type(node).__name__.lower()))
         if isinstance(node, nodes.For):
             loops += 1
             if loops > MAX_LOOPS or node.recursive:
-                _refuse(node, f"loops may be nested {MAX_LOOPS} deep")
+                _refuse(node, text("Loops can be nested at most %(maximum)s levels deep.", maximum=MAX_LOOPS))
         _check_node(node)
         stack.extend((child, depth + 1, loops) for child in node.iter_child_nodes())
 
@@ -207,16 +214,20 @@ def _check_node(node: nodes.Node) -> None:
         case nodes.Filter():
             _check_filter(node)
         case nodes.Test() if node.name not in TESTS or node.dyn_args or node.dyn_kwargs:
-            _refuse(node, _no_such("test", node.name, TESTS))
+            _refuse(node, _unknown_test(node.name))
         case nodes.Name() if node.name.startswith("_") or node.name in _RESERVED:
-            _refuse(node, f"{node.name!r} is not a name that can be used here")
+            _refuse(node, text("The name %(missing)s cannot be used here.", missing=repr(node.name)))
         case nodes.Call():
             called = node.node
             known = called.name if isinstance(called, nodes.Name) and called.name in GLOBALS else ""
             method = isinstance(called, nodes.Getattr) and called.attr in METHODS
             if not (known or method) or node.dyn_args or node.dyn_kwargs:
-                names = ", ".join(sorted(GLOBALS)), ", ".join(sorted(METHODS))
-                _refuse(node, f"only {names[0]} and the text methods {names[1]} can be called")
+                reason = text(
+                    "Only the functions %(functions)s and the text methods %(methods)s can be called.",
+                    functions=", ".join(sorted(GLOBALS)),
+                    methods=", ".join(sorted(METHODS)),
+                )
+                _refuse(node, reason)
             if known:
                 _check_arguments(node, known, FUNCTIONS[known].signature)
         case nodes.Const():
@@ -225,9 +236,9 @@ def _check_node(node: nodes.Node) -> None:
 
 def _check_filter(node: nodes.Filter) -> None:
     if node.name not in FILTERS or node.node is None:
-        _refuse(node, _no_such("filter", node.name, FILTERS))
+        _refuse(node, _unknown_filter(node.name))
     if node.dyn_args or node.dyn_kwargs:
-        _refuse(node, f"{node.name} takes its values one by one")
+        _refuse(node, text("%(what)s does not support * and ** arguments.", what=node.name))
     _check_arguments(node, node.name, FILTERS[node.name].signature, None)
 
 
@@ -235,21 +246,59 @@ def _check_arguments(node: nodes.Filter | nodes.Call, name: str, taken: Signatur
     try:
         taken.bind(*before, *[None] * len(node.args), **{str(pair.key): None for pair in node.kwargs})
     except TypeError as error:
-        _refuse(node, f"{name}: {error}")
+        _refuse(node, joined([name, str(error)], ": "))
 
 
 def _check_number(node: nodes.Const) -> None:
     value = node.value
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
-        _refuse(node, "the number is too large")
+        _refuse(node, text("The number is too large."))
     if isinstance(value, float) and not math.isfinite(value):
-        _refuse(node, "the number is too large")
+        _refuse(node, text("The number is too large."))
 
 
-def _no_such(what: str, name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name[:100], list(known), n=3)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there is {', '.join(sorted(known))}"
-    return f"there is no {what} {name[:100]!r}; {hint}"
+def _unknown_filter(name: str) -> str:
+    shown = repr(name[:100])
+    if near := _near(name, FILTERS):
+        return text("There is no filter %(missing)s. Did you mean %(names)s?", missing=shown, names=near)
+    names = ", ".join(sorted(FILTERS))
+    return text("There is no filter %(missing)s. Available: %(names)s.", missing=shown, names=names)
+
+
+def _unknown_test(name: str) -> str:
+    shown = repr(name[:100])
+    if near := _near(name, TESTS):
+        return text("There is no test %(missing)s. Did you mean %(names)s?", missing=shown, names=near)
+    names = ", ".join(sorted(TESTS))
+    return text("There is no test %(missing)s. Available: %(names)s.", missing=shown, names=names)
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    return " / ".join(map(repr, difflib.get_close_matches(name[:100], list(known), n=3)))
+
+
+_NOT_CLOSED = re.compile(r"unexpected end of template, expected 'end of print statement'\.|unexpected '\}'")
+_EMPTY = re.compile(r"Expected an expression, got 'end of print statement'")
+_UNEXPECTED = re.compile(r"expected token '.*', got '(?P<got>.*)'|unexpected '?(?P<char>[^']+?)'?", re.DOTALL)
+_MISSING_TAG = re.compile(
+    r"Unexpected end of template\. Jinja was looking for the following tags: '(?P<tag>\w+)'.*", re.DOTALL
+)
+_UNKNOWN_TAG = re.compile(r"Encountered unknown tag '(?P<tag>\w+)'\..*", re.DOTALL)
+
+
+def syntax_problem(message: str) -> str:
+    """Return Jinja's reason why a text cannot be parsed in our words; one that is not known stays as it is."""
+    if _NOT_CLOSED.fullmatch(message):
+        return text("The expression is not closed: add }}.")
+    if _EMPTY.fullmatch(message):
+        return text("The expression is empty.")
+    if found := _MISSING_TAG.fullmatch(message):
+        return text("{%% %(tag)s %%} is missing.", tag=found["tag"])
+    if found := _UNKNOWN_TAG.fullmatch(message):
+        return text("There is no tag %(tag)s.", tag=repr(found["tag"]))
+    if found := _UNEXPECTED.fullmatch(message):
+        return text("Unexpected %(found)s in the expression.", found=repr(found["got"] or found["char"]))
+    return text("Invalid expression: %(reason)s", reason=message or "?")
 
 
 def _refuse(node: nodes.Node, reason: str) -> NoReturn:

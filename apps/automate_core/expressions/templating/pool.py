@@ -25,8 +25,12 @@ from automate_core.expressions.json_path import ABSENT, Path, Scope, TemplateErr
 from automate_core.expressions.templating.limits import MAX_SECONDS
 from automate_core.expressions.templating.render_protocol import HEADER, MAX_ANSWER, Answer, Ready, frame
 from automate_core.expressions.templating.values import advised
+from automate_plugins import text
+from automate_plugins.texts import restored
 
 log = logging.getLogger(__name__)
+
+MAX_REASON = 1_000  #: characters of a worker's reason
 
 WORKERS = 2
 START_SECONDS = 30.0
@@ -35,7 +39,7 @@ RETIRE_SECONDS = 60.0  #: of renderings, after which a worker is replaced
 _BOOT = (
     "import sys; sys.path += sys.argv[1:]; from automate_core.expressions.templating.render_worker import main; main()"
 )
-_NEEDED = ("automate_core", "jinja2", "markupsafe", "msgspec", "babel", "re2", "tzdata")
+_NEEDED = ("automate_core", "automate_plugins", "jinja2", "markupsafe", "msgspec", "babel", "re2", "tzdata")
 
 
 class RenderUnavailableError(TemplateError):
@@ -67,7 +71,9 @@ class RenderProcess:
                 start_new_session=True,  # a Ctrl-C in the terminal is for the parent
             )
         except OSError as error:
-            raise RenderUnavailableError(f"no render worker can be started: {error}") from error
+            raise RenderUnavailableError(
+                text("No render worker could be started: %(reason)s", reason=str(error))
+            ) from error
         assert self._process.stdin and self._process.stdout  # noqa: S101 - both are pipes
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self._in, False)
@@ -93,11 +99,13 @@ class RenderProcess:
             answer = self._exchange(frame(template) + frame(scope), began + MAX_SECONDS)
             return msgspec.json.decode(answer, type=Answer)
         except TimeoutError:
-            raise TemplateError(f"takes longer than {MAX_SECONDS:g} second") from None
+            raise TemplateError(
+                text("The expression takes longer than %(seconds)s s.", seconds=f"{MAX_SECONDS:g}")
+            ) from None
         except (OSError, EOFError):
-            raise TemplateError("needs too much memory or time") from None
+            raise TemplateError(text("The expression needs too much memory or time.")) from None
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise TemplateError("the render worker gave no proper answer") from error
+            raise TemplateError(text("The render worker returned an invalid response.")) from error
         finally:
             self.spent += time.monotonic() - began
 
@@ -127,7 +135,7 @@ class RenderProcess:
         except (OSError, EOFError, ValueError) as error:
             reason = f"{type(error).__name__} {error}"
         self.end()
-        raise RenderUnavailableError(f"no render worker can be started: {reason}")
+        raise RenderUnavailableError(text("No render worker could be started: %(reason)s", reason=reason))
 
     def _exchange(self, message: bytes, until: float) -> bytes:
         """Write a message and read a frame. Raises TimeoutError, EOFError, OSError, and ValueError for a bad frame."""
@@ -203,7 +211,7 @@ class RenderPool:
                     self._starting += 1
                     break
                 if not self._free.wait(until - time.monotonic()):
-                    raise RenderUnavailableError("no render worker was free in time")
+                    raise RenderUnavailableError(text("All render workers are busy. Try again later."))
         return self._start()
 
     def _start(self) -> RenderProcess:
@@ -248,11 +256,14 @@ def render(template: bytes, paths: tuple[Path, ...], scope: Scope) -> bytes:
     try:
         document = msgspec.json.encode(needed(scope, paths))
     except (TypeError, ValueError, RecursionError) as error:
-        raise TemplateError(f"what it looks up is not JSON: {error}") from error
+        raise TemplateError(
+            text("A value that the expression uses is not JSON: %(reason)s", reason=str(error))
+        ) from error
     answer = POOL.render(template, document)
     if not answer.reason:
         return bytes(answer.value)
-    reason = answer.reason[:1_000]
+    kept = restored(answer.text, answer.reason)
+    reason = kept if kept == answer.reason and len(kept) <= MAX_REASON else answer.reason[:MAX_REASON]
     if answer.path:
         try:
             look_up(scope, answer.path)

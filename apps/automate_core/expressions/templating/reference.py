@@ -1,4 +1,4 @@
-"""Reference page of templates, generated from the code.
+"""Reference page of expressions, generated from the code.
 
 `python -m automate_core.expressions.templating.reference > docs/expressions.md`
 """
@@ -24,105 +24,106 @@ from automate_core.expressions.templating.grammar import LOOP_FIELDS, METHODS, T
 from automate_core.expressions.templating.pool import WORKERS
 from automate_core.expressions.templating.render_protocol import MAX_DOCUMENT
 from automate_core.expressions.templating.render_worker import CPU_SECONDS, MEMORY_BYTES
+from automate_plugins import text
 
-FUNCTIONS_ABOUT = "Functions"
-_ORDER = ["Anything", "Text", "Numbers", "Lists", "Dates and times", "Encodings", "Regular expressions"]
+FUNCTIONS_ABOUT = text("Functions")
+_ORDER = ["Any value", "Text", "Numbers", "Lists", "Dates and times", "Encodings", "Regular expressions"]
 
 _HEAD = """\
-# Templates
+# Expressions
 
 <!-- Made by `python -m automate_core.expressions.templating.reference`; a test compares this page with the code. -->
 
-Inputs of steps are texts with expressions in them: `Order {{ event.payload.number }} is late`. The language is a
-part of [Jinja](https://jinja.palletsprojects.com/en/stable/templates/). What is looked up are keys of JSON data,
-never anything of Python's: `event.payload.items` is the field of that name, whatever else may be called so.
+Inputs of steps can contain expressions: `Order {{ event.payload.number }} is late`. The language is a subset of
+[Jinja](https://jinja.palletsprojects.com/en/stable/templates/). Dots and brackets look up keys of JSON data, never
+attributes of Python objects: `event.payload.items` is the field `items`.
 
-- A text that is exactly one `{{ expression }}` keeps its type: a number stays a number, a list a list.
-- Inside a text, null is empty, true and false stand in JSON's words, lists and mappings as JSON.
-- A name that is not there is an error that names the nearest ones. `default` and `is defined` ask without an error.
-- `first(a, b)` is for a value that may lie in two places: it skips what is missing or null. What stands in the brackets
-  of `default` has to be there.
-- `{% if %}`, `{% elif %}`, `{% else %}` and `{% for item in list %}` with `loop.` {loop} exist, and so do
-  comparisons, `and`, `or`, `not`, `in`, `a if b else c`, arithmetic, `~` for joining texts, and literals.
-- `range(n)` gives at most {range} numbers.
-- Texts have the methods {methods}. Nothing else can be called, and nothing can be included, imported, set or
-  defined.
+- A text that is exactly one `{{ expression }}` keeps its type: a number stays a number, a list stays a list.
+- Inside a text, null becomes an empty text, true and false become `true` and `false`, and lists and objects become
+  JSON.
+- A missing name is an error that suggests similar names. Use `default` or `is defined` where a name may be missing.
+- `first(a, b)` is for a value in one of two places: it skips missing values and null. The argument of `default` must
+  exist.
+- Available are `{% if %}`, `{% elif %}`, `{% else %}`, `{% for item in list %}` with `loop.` {loop}, comparisons,
+  `and`, `or`, `not`, `in`, `a if b else c`, arithmetic, `~` to join texts, and literals.
+- `range(n)` returns at most {range} numbers.
+- Texts have the methods {methods}. Nothing else can be called. Expressions cannot include, import, set or define
+  anything.
 - Tests after `is`: {tests}.
 
-Names in scope: `event` (payload, type, source, headers, id, time), `steps.<key>.output` of the steps before,
-`vars`, `run`, inside loops `item` and `index`, in error steps `error`. Secrets are in no scope.
+Available names: `event` (payload, type, source, headers, id, time), `steps.<key>.output` of earlier steps, `vars`,
+`run`; inside loops `item` and `index`; in error steps `error`. Secrets are never available.
 
 ## Functions
 
-| function | what it gives | example |
+| Function | Result | Example |
 |---|---|---|
 {functions}
 
 ## Filters
 
-The filtered value comes first and is left out in the brackets: `{{ event.payload.title | truncate(80) }}`.
+The filtered value stands before the filter, not in the brackets: `{{ event.payload.title | truncate(80) }}`.
 """
 
 _TAIL = """\
 
 Locales: {locales}.
 
-A date's format has at most {format} characters, of Python's codes for days, months, years, hours, minutes, seconds
-and time zones. Regular expressions are RE2's (no look-around, no back-references): at most {pattern} characters, on
-texts of at most {searched}.
+A date format has at most {format} characters. It can contain Python's codes for days, months, years, hours, minutes,
+seconds and time zones. Regular expressions use RE2 (no look-around, no back-references). A pattern has at most
+{pattern} characters, the searched text at most {searched}.
 
 ## Limits
 
-| of | at most |
+| Limit | Maximum |
 |---|---|
-| the source of a text | {source} characters, {nodes} parts, nested {depth} deep, loops nested {loops} deep |
+| source of a text | {source} characters, {nodes} parts, nested {depth} levels deep, loops nested {loops} levels deep |
 | texts with expressions in one step | {texts} |
-| texts with expressions in one workflow | {written} characters together |
-| a text that comes out, or that a filter makes | {output} characters |
-| a list that a filter makes | {items} items |
-| turns of all loops of a step | {iterations} |
+| all texts with expressions of one workflow | {written} characters |
+| result of a text or of a filter that returns a text | {output} characters |
+| result of a filter that returns a list | {items} items |
+| iterations of all loops of a step | {iterations} |
 | whole numbers | {bits} bits |
 | all inputs of a step, when a render worker evaluates them | {document} bytes |
-| the time of a step's inputs | {seconds} s, counted from when a render worker begins |
+| time for the inputs of a step | {seconds} s, from the start in a render worker |
 
-## Where templates are evaluated
+## Where expressions are evaluated
 
-Look-ups, comparisons, conditions and the filters without a star, at most {steps} of them in a text and {light}
-texts in a step, are evaluated where they are needed, as long as the values that they work on have {small}
-characters together (each item of a list or mapping counts as {item} more) and they take {quick} ms of CPU. A value that
-is looked up as it is, its length, its first or last item, and a part of it cost nothing, whatever its size.
+Look-ups, comparisons, conditions and the filters without a star are evaluated in the calling process. This applies to
+at most {steps} of them in a text and {light} texts in a step. The values that they use may have {small} characters in
+total (each item of a list or object counts as {item} more), and the evaluation may take {quick} ms of CPU time. A
+value that is only looked up, its length, its first or last item and a part of it count as nothing, whatever its size.
 
-Everything else (loops, arithmetic, `~`, `range`, literals that hold names, the filters with a star) goes to one of
-{workers} render workers of the process, all inputs of a step in one round trip. A limit on how many runs of a
-workflow go on at once takes only the former, since it is needed before a run starts; so do search terms and subject
-lines. Where these work on larger values, a key is empty, and a search term or subject line is left out.
+Everything else (loops, arithmetic, `~`, `range`, literals that contain names, the filters with a star) is evaluated by
+one of {workers} render workers of the process, all inputs of a step in one round trip. The key of a concurrency limit,
+search terms and subject lines are needed before a run starts, so they can use only the first kind. If their values are
+too large, the key is empty, and the search term or subject line is omitted.
 
-A worker goes through the steps of a run for 50 ms; then it is the turn of others.
+A worker advances one run for 50 ms, then continues with other runs.
 
-A render worker is started when the first template needs one, with an empty environment. It imports neither Django
-nor the project, gets the templates and only what they look up, and before it reads the first one it gives up
+A render worker is started for the first expression that needs one, with an empty environment. It imports neither
+Django nor the other packages of the project. It receives the expressions and only the values that they look up.
+Before it reads the first one, it drops these privileges:
 
-- the network, by a namespace of its own, where the system allows that;
-- root, by becoming `nobody`, where it was root;
-- opening files and sockets of any kind, starting processes, writing files, and memory over {memory} MB, by resource
-  limits.
+- the network, by a network namespace, where the system allows this;
+- root, by becoming `nobody`, if it ran as root;
+- opening files and sockets, starting processes, writing files, and memory above {memory} MB, by resource limits.
 
-It is ended and replaced when it does not answer in {seconds} s, needs more memory, or answers anything but what was
-asked; the step then fails with `template_error`. By itself it ends with the process that started it, and after
-{cpu} s of CPU for one rendering.
+It is killed and replaced when it does not respond in {seconds} s, needs more memory, or returns an invalid response;
+the step then fails with `template_error`. It ends together with the process that started it, and after {cpu} s of CPU
+time for one evaluation.
 
-What is not defended:
+Known limits of the protection:
 
-- Templates that are evaluated in place rely on the first wall alone, the allow-lists.
-- Code that had broken out of Jinja's sandbox and of Python, in a render worker, would see what that worker is asked to
-  evaluate until it is replaced, and could answer falsely. Where the process is not root, it runs as the same user, and
-  could signal that user's processes, or trace them where the system allows it; resource limits keep it from files and
-  sockets, with or without a network namespace.
-- On macOS the limit of memory is not enforced by the system.
-- Two render workers serve a process: who may edit workflows can keep them busy, {seconds} s a step, and make the
-  heavier templates of others wait. A step that finds none free in time fails with `render_unavailable`, which its
-  retry policy may repeat.
-"""
+- Expressions that are evaluated in the calling process rely on the allow-lists alone.
+- Code that escaped from Jinja's sandbox in a render worker could read what that worker evaluates until it is
+  replaced, and could return wrong results. If the process does not run as root, the worker runs as the same user. It
+  could send signals to the processes of that user, or trace them where the system allows this. Resource limits keep
+  it from files and sockets, with or without a network namespace.
+- macOS does not enforce the memory limit.
+- Two render workers serve one process. A person who can edit workflows can keep them busy for {seconds} s per step,
+  and delay the heavier expressions of others. A step that finds no free worker in time fails with
+  `render_unavailable`; its retry policy can retry it."""
 
 
 def page() -> str:
@@ -161,11 +162,11 @@ def page() -> str:
     return "\n".join([_filled(_HEAD, words), *_tables(), _filled(_TAIL, words)])
 
 
-def _filled(text: str, words: dict[str, Any]) -> str:
+def _filled(page: str, words: dict[str, Any]) -> str:
     """Replace `{name}` placeholders. `str.format` does not work: the page is full of braces."""
     for name, word in words.items():
-        text = text.replace(f"{{{name}}}", str(word))
-    return text
+        page = page.replace(f"{{{name}}}", str(word))
+    return page
 
 
 def _names(names: Any) -> str:
@@ -217,13 +218,13 @@ def _result(example: str) -> str:
 def _tables() -> Iterator[str]:
     filters = [each for each in entries() if each.about != FUNCTIONS_ABOUT]
     for about, group in groupby(filters, key=lambda each: each.about):
-        yield f"\n### {about}\n\n| filter | what it gives | example |\n|---|---|---|"
+        yield f"\n### {about}\n\n| Filter | Result | Example |\n|---|---|---|"
         yield from map(_row, group)
 
 
 def _row(entry: Entry) -> str:
     heading = f"`{entry.heading}`{'' if entry.is_cheap else ' *'}"
-    shown = "" if "now()" in entry.example else f" gives `{entry.result}`"
+    shown = "" if "now()" in entry.example else f" returns `{entry.result}`"
     cells = (heading, entry.words, f"`{entry.example}`{shown}")
     return f"| {' | '.join(cell.replace('|', '\\|') for cell in cells)} |"
 

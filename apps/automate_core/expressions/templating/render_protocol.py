@@ -7,6 +7,7 @@ Before the first request the worker sends a `Ready`.
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import msgspec
 
@@ -20,6 +21,7 @@ class Answer(msgspec.Struct, omit_defaults=True):
 
     value: msgspec.Raw = msgspec.Raw(b"null")
     reason: str = ""
+    text: dict[str, Any] | None = None  # what the reason is translated from
     line: int = 1
     path: tuple[str | int, ...] = ()
     advice: str = ""

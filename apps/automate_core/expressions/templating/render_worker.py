@@ -1,7 +1,8 @@
 """A render worker: evaluates templates for the process that started it, and can do nothing else.
 
-It imports neither Django nor other code of the project, gets an empty environment, and drops every privilege that
-rendering does not need before it reads the first template: network, files, child processes, root.
+Of the project it imports this package and the marking of texts alone, and no Django. It gets an empty environment, and
+drops every privilege that rendering does not need before it reads the first template: network, files, child processes,
+root.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from automate_core.expressions.templating import Template, budget, compile_templ
 from automate_core.expressions.templating.filters import FILTERS, numbers, times
 from automate_core.expressions.templating.render_protocol import HEADER, MAX_DOCUMENT, Answer, Ready, frame
 from automate_core.expressions.templating.sandbox import MissingNameError
+from automate_plugins import text
+from automate_plugins.texts import plain, stored
 
 MEMORY_BYTES = 400_000_000
 CPU_SECONDS = 2  #: of one rendering, in case the parent process ended without ending it
@@ -111,17 +114,22 @@ def answer(template: bytes, scope: bytes) -> bytes:
         value = _compiled(template).evaluate(msgspec.json.decode(scope))
         document = msgspec.json.encode(value, enc_hook=_listed)
         if len(document) > MAX_DOCUMENT:
-            raise TemplateError(f"the inputs are larger than {MAX_DOCUMENT:,} bytes")
+            raise TemplateError(text("The inputs are larger than %(maximum)s bytes.", maximum=MAX_DOCUMENT))
         result = Answer(value=msgspec.Raw(document))
     except MissingNameError as error:
-        result = Answer(reason=error.reason, line=error.line, path=error.path, advice=error.advice)
+        result = _failed(error.reason, error.line)
+        result.path, result.advice = error.path, error.advice
     except TemplateError as error:
-        result = Answer(reason=error.reason, line=error.line)
+        result = _failed(error.reason, error.line)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     except (TypeError, ValueError, RecursionError) as error:
-        result = Answer(reason=f"the expression gives no JSON value: {error}")
-    return msgspec.json.encode(result)
+        result = _failed(text("The expression does not return a JSON value: %(reason)s", reason=str(error)))
+    return msgspec.json.encode(result, enc_hook=plain)
+
+
+def _failed(reason: str, line: int = 1) -> Answer:
+    return Answer(reason=reason, text=stored(reason), line=line)
 
 
 @functools.lru_cache(CACHED)

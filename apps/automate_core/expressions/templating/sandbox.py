@@ -34,9 +34,10 @@ from automate_core.expressions.templating import budget
 from automate_core.expressions.templating.filters import FILTERS, Filter
 from automate_core.expressions.templating.filters.numbers import finite
 from automate_core.expressions.templating.functions import FUNCTIONS
-from automate_core.expressions.templating.grammar import LOOP_FIELDS, METHODS, TESTS, Lookup, lookups
+from automate_core.expressions.templating.grammar import LOOP_FIELDS, METHODS, TESTS, Lookup, lookups, syntax_problem
 from automate_core.expressions.templating.limits import MAX_BITS, MAX_STRIPPED
 from automate_core.expressions.templating.values import (
+    THE_TEXT,
     Missing,
     UsedMissingError,
     advised,
@@ -46,6 +47,8 @@ from automate_core.expressions.templating.values import (
     kind,
     plain,
 )
+from automate_plugins import text
+from automate_plugins.texts import marked
 
 
 class MissingNameError(TemplateError):
@@ -60,6 +63,7 @@ class MissingNameError(TemplateError):
         self.advice = advice
 
 
+_A_CALL = marked(text("A call"))
 _TAKE_MISSING = [each.code for each in FUNCTIONS.values() if each.takes_missing]
 
 
@@ -104,24 +108,34 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
             name = obj.__name__
             fits(len(obj.__self__), name)
             if name == "strip" and any(isinstance(each, str) and len(each) > MAX_STRIPPED for each in arguments):
-                raise TemplateError(f"strip takes at most {MAX_STRIPPED} characters")
-        arguments = tuple(checked(each, "a call") for each in arguments)
-        return super().call(context, obj, *arguments, **{key: checked(each, "a call") for key, each in named.items()})
+                raise TemplateError(
+                    text("%(what)s supports at most %(maximum)s characters.", what="strip", maximum=MAX_STRIPPED)
+                )
+        arguments = tuple(checked(each, _A_CALL) for each in arguments)
+        return super().call(context, obj, *arguments, **{key: checked(each, _A_CALL) for key, each in named.items()})
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         budget.check_time()
         left, right = checked(left, operator), checked(right, operator)
         numbers = is_number(left) and is_number(right)
         if not numbers and not (operator == "+" and type(left) is type(right) and isinstance(left, str | list)):
-            advice = "; `to_number` makes a number of a text" if isinstance(left, str) or isinstance(right, str) else ""
-            raise TemplateError(f"{kind(left)} {operator} {kind(right)} cannot be computed{advice}")
+            reason = text(
+                "%(operator)s does not work with %(left)s and %(right)s.",
+                operator=operator,
+                left=kind(left),
+                right=kind(right),
+            )
+            is_text = isinstance(left, str) or isinstance(right, str)
+            raise TemplateError(
+                advised(reason, text("Use to_number to convert a text to a number.") if is_text else "")
+            )
         if not numbers:
             fits(len(left) + len(right), operator)
             return left + right
         _bound(operator, left, right)
         result = super().call_binop(context, operator, left, right)
         if not is_number(result):
-            raise TemplateError(f"the numbers of {operator} have no such result")
+            raise TemplateError(text("%(operator)s has no result for these numbers.", operator=operator))
         return finite(result, operator)
 
 
@@ -129,21 +143,21 @@ def _bound(operator: str, left: float, right: float) -> None:
     bits = [abs(value).bit_length() if isinstance(value, int) else 64 for value in (left, right)]
     grown = bits[0] * abs(right) if operator == "**" else sum(bits) if operator == "*" else max(bits)
     if grown > MAX_BITS:
-        raise TemplateError(f"the numbers of {operator} are too large")
+        raise TemplateError(text("The numbers for %(operator)s are too large.", operator=operator))
 
 
 def _each(items: Any) -> Iterator[Any]:
     """Yield the items of a loop and count them against the budget. Raises TemplateError."""
-    items = checked(items, "a loop")
+    items = checked(items, marked(text("A loop")))
     if not isinstance(items, list | dict | str):
-        raise TemplateError(f"a loop goes through a list, not {kind(items)}")
+        raise TemplateError(text("A loop needs a list, not %(kind)s.", kind=kind(items)))
     for item in items:
         budget.count_iteration()
         yield item
 
 
 def _checked_item(value: Any) -> Any:
-    return checked(value, "a list or mapping")
+    return checked(value, marked(text("A list or object")))
 
 
 def _concat(values: Any) -> str:
@@ -167,7 +181,7 @@ def _guarded(offered: Filter) -> Callable[..., Any]:
             arguments = tuple(checked(argument, name) for argument in arguments)
             named = {key: checked(argument, name) for key, argument in named.items()}
         except UsedMissingError as error:
-            error.advice = "Use first(a, b): it skips missing values" if takes_missing else ""
+            error.advice = text("Use first(a, b): it skips missing values.") if takes_missing else ""
             raise
         result = code(value, *arguments, **named)
         if isinstance(result, str):
@@ -200,7 +214,7 @@ def _present(name: str, code: Callable[..., Any]) -> Callable[..., Any]:
 @jinja2.pass_context
 def _finalize(context: Context, value: Any) -> Any:
     """Format output as text. Taking the context prevents Jinja from folding output while it compiles."""
-    return as_text(checked(value, "an output"))
+    return as_text(checked(value, marked(text("An output"))))
 
 
 def _sandbox() -> Sandbox:
@@ -276,9 +290,9 @@ def _compiled(tree: nodes.Template) -> jinja2.Template:
     try:
         return ENVIRONMENT.from_string(tree)
     except jinja2.TemplateSyntaxError as error:
-        raise TemplateError(error.message or "not a template", error.lineno) from error
+        raise TemplateError(syntax_problem(error.message or ""), error.lineno) from error
     except (SyntaxError, RecursionError, ValueError, MemoryError) as error:
-        raise TemplateError(f"it cannot be compiled: {error}") from error
+        raise TemplateError(text("Invalid expression: %(reason)s", reason=str(error))) from error
 
 
 def expression(node: nodes.Expr) -> Callable[[Scope], Any]:
@@ -299,7 +313,7 @@ def expression(node: nodes.Expr) -> Callable[[Scope], Any]:
     return render
 
 
-def text(tree: nodes.Template) -> Callable[[Scope], str]:
+def compile_text(tree: nodes.Template) -> Callable[[Scope], str]:
     """Compile a text."""
     found = tuple(lookups(tree))
     template = _compiled(_Guards().visit(tree))
@@ -310,7 +324,7 @@ def text(tree: nodes.Template) -> Callable[[Scope], str]:
             chunks: list[str] = []
             for chunk in template.root_render_func(template.new_context(dict(scope))):
                 size += len(chunk)
-                fits(size, "the template")
+                fits(size, THE_TEXT)
                 chunks.append(chunk)
             return "".join(chunks)
 
@@ -339,10 +353,10 @@ class _Errors:
         if isinstance(error, UsedMissingError):
             raise self._missing(error, line) from error
         if isinstance(error, SecurityError):
-            raise TemplateError("that cannot be called here", line) from error
+            raise TemplateError(text("This cannot be called here."), line) from error
         if isinstance(error, RecursionError):
-            raise TemplateError("nested too deeply", line) from error
-        raise TemplateError(f"cannot be computed: {error}", line) from error
+            raise TemplateError(text("The expression is nested too deeply."), line) from error
+        raise TemplateError(text("The expression failed: %(reason)s", reason=str(error)), line) from error
 
     def _line(self, traceback: TracebackType | None) -> int:
         line = 1

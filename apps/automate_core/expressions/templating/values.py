@@ -13,17 +13,23 @@ from jinja2.utils import missing  # noqa: TID251
 
 from automate_core.expressions.json_path import ABSENT, TemplateError, as_text, describe_missing, part_of
 from automate_core.expressions.templating.limits import MAX_OUTPUT
+from automate_plugins import text
+from automate_plugins.texts import joined, marked
 
 MAX_EXPONENT = 30  #: of a number that is written out
 
 _KINDS: dict[type, str] = {
-    str: "text",
-    bool: "true or false",
-    int: "a number",
-    float: "a number",
-    list: "a list",
-    dict: "a mapping",
+    str: text("a text"),
+    bool: text("true or false"),
+    int: text("a number"),
+    float: text("a number"),
+    list: text("a list"),
+    dict: text("an object"),
+    type(None): text("null"),
 }
+_OTHER = text("another kind of value")
+#: What a message is about, where it is not a filter or an operator.
+THE_TEXT, THE_EXPRESSION = marked(text("the text")), marked(text("the expression"))
 
 
 class UsedMissingError(jinja2.UndefinedError):
@@ -52,7 +58,7 @@ class Missing(jinja2.StrictUndefined):
         if self._undefined_hint:
             return self._undefined_hint
         if self._undefined_obj is missing:
-            return f"{self._undefined_name} does not exist"
+            return text("%(path)s does not exist.", path=str(self._undefined_name))
         return describe_missing(self._undefined_obj, self._undefined_name or "")
 
     def __getattr__(self, name: str) -> Any:
@@ -66,12 +72,12 @@ class Missing(jinja2.StrictUndefined):
 
 def advised(reason: str, advice: str) -> str:
     """Return a reason followed by the advice, if any."""
-    return f"{reason}{'' if reason.endswith('?') else '.'} {advice}" if advice else reason
+    return joined([marked(reason), marked(advice)]) if advice else reason
 
 
 def kind(value: Any) -> str:
-    """Name of a value's type for error messages."""
-    return "null" if value is None else _KINDS.get(type(value), "something else")
+    """Name of a value's type for error messages, translated as a value of them."""
+    return marked(_KINDS.get(type(value), _OTHER))
 
 
 def is_number(value: Any) -> bool:
@@ -86,37 +92,44 @@ def checked(value: Any, what: str) -> Any:
     """
     if isinstance(value, jinja2.Undefined):
         str(value)  # raises its own error
-    if value is None or type(value) in _KINDS:
+    if type(value) in _KINDS:
         return value
     if isinstance(value, tuple | range):
         return list(value)
-    raise TemplateError(f"{what} takes a JSON value")
+    raise TemplateError(text("%(what)s needs a JSON value.", what=what))
 
 
 def fits(size: int, what: str, most: int = MAX_OUTPUT) -> None:
     """Raise TemplateError when a result of `size` is longer than `most`."""
     if size > most:
-        raise TemplateError(f"the result of {what} is longer than {most:,}")
+        raise TemplateError(text("The result of %(what)s is longer than %(maximum)s.", what=what, maximum=most))
 
 
 def text_of(value: Any, what: str) -> str:
     """Return a text, or a number, true, false or null as text. Raises TemplateError for lists and mappings."""
     if isinstance(value, list | dict):
-        raise TemplateError(f"{what} takes a text, not {kind(value)}")
+        raise TemplateError(text("%(what)s needs a text, not %(kind)s.", what=what, kind=kind(value)))
     return as_text(value)
 
 
 def list_of(value: Any, what: str) -> list[Any]:
     """Return a list. Raises TemplateError for any other value."""
     if not isinstance(value, list):
-        raise TemplateError(f"{what} takes a list, not {kind(value)}")
+        raise TemplateError(text("%(what)s needs a list, not %(kind)s.", what=what, kind=kind(value)))
     return value
 
 
 def whole(value: Any, what: str, least: int, most: int) -> int:
     """Return a whole number from `least` to `most`. Raises TemplateError for any other value."""
     if type(value) is not int or not least <= value <= most:
-        raise TemplateError(f"{what} is a whole number from {least:,} to {most:,}")
+        raise TemplateError(
+            text(
+                "%(what)s must be a whole number from %(minimum)s to %(maximum)s.",
+                what=what,
+                minimum=least,
+                maximum=most,
+            )
+        )
     return value
 
 
@@ -126,7 +139,14 @@ def field_of(item: Any, attribute: str | int, what: str) -> Any:
     for part in [attribute] if isinstance(attribute, int) else str(attribute).split("."):
         inner = part_of(value, part)
         if inner is ABSENT:
-            raise TemplateError(f"{what}: an item has no {part!r}: {describe_missing(value, part)}")
+            raise TemplateError(
+                text(
+                    "%(what)s: an item has no %(field)s. %(reason)s",
+                    what=what,
+                    field=repr(part),
+                    reason=describe_missing(value, part),
+                )
+            )
         value = inner
     return value
 
@@ -154,8 +174,10 @@ def comparable(values: list[Any], what: str) -> Callable[[Any], Any]:
         return lambda value: (value is not None, value or 0)
     if all(isinstance(value, str) for value in present):
         return lambda value: (value is not None, value or "")
-    kinds = ", ".join(sorted({kind(value) for value in present}))
-    raise TemplateError(f"{what} compares numbers, or texts, but not a mixture: here is {kinds}")
+    kinds = joined(sorted({kind(value) for value in present}), ", ")
+    raise TemplateError(
+        text("%(what)s can compare numbers or texts, but not a mixture: %(kinds)s.", what=what, kinds=kinds)
+    )
 
 
 def identity(value: Any) -> str:
@@ -169,15 +191,17 @@ def identity(value: Any) -> str:
 
 def decimal_of(value: Any, what: str) -> Decimal:
     """Return a number, or a text that holds one, as an exact Decimal. Raises TemplateError for any other value."""
-    text = repr(value) if isinstance(value, float) else str(value).strip()
+    written = repr(value) if isinstance(value, float) else str(value).strip()
     try:
-        if isinstance(value, bool | list | dict) or value is None or len(text) > 100 or "_" in text:
+        if isinstance(value, bool | list | dict) or value is None or len(written) > 100 or "_" in written:
             raise InvalidOperation
-        number = Decimal(text)
+        number = Decimal(written)
     except InvalidOperation:
-        raise TemplateError(f"{what} takes a number, not {_shown(value)}") from None
+        raise TemplateError(text("%(what)s needs a number, not %(value)s.", what=what, value=_shown(value))) from None
     if not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT:
-        raise TemplateError(f"{what} takes numbers of up to {MAX_EXPONENT} digits")
+        raise TemplateError(
+            text("%(what)s supports numbers of up to %(maximum)s digits.", what=what, maximum=MAX_EXPONENT)
+        )
     return number
 
 
@@ -188,6 +212,6 @@ def _shown(value: Any) -> str:
 def plain(value: Any) -> Any:
     """Return the result of an expression. Raises TemplateError when it is not JSON, or too long a text."""
     if isinstance(value, str):
-        fits(len(value), "the expression")
+        fits(len(value), THE_EXPRESSION)
         return value
-    return checked(value, "an input")
+    return checked(value, marked(text("An input")))

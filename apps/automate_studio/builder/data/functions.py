@@ -42,7 +42,8 @@ def function_list(request: HttpRequest, pk: int) -> HttpResponse:
     """All functions and filters, the same for every workflow and person."""
     get_editable_workflow(request, pk)
     offers = [_function_entry(entry) for entry in reference.entries()]
-    groups = [(about, list(found)) for about, found in groupby(offers, key=lambda offer: offer.entry.about)]
+    found = groupby(offers, key=lambda offer: offer.entry.about)
+    groups = [(translated(about), list(some)) for about, some in found]
     return TemplateResponse(request, "automate_studio/builder/functions.html", {"groups": groups})
 
 

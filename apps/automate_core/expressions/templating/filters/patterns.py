@@ -12,8 +12,9 @@ from automate_core.expressions.templating import budget
 from automate_core.expressions.templating.filters.registry import offer
 from automate_core.expressions.templating.limits import MAX_ITEMS, MAX_OUTPUT, MAX_PATTERN, MAX_SEARCHED
 from automate_core.expressions.templating.values import Missing, fits, text_of
+from automate_plugins import text
 
-ABOUT = "Regular expressions"
+ABOUT = text("Regular expressions")
 MAX_MEMORY = 1 << 20  #: of one compiled expression
 CACHED = 32
 
@@ -28,44 +29,50 @@ def _compiled(pattern: str) -> Any:
     try:
         return re2.compile(pattern, options)
     except (re2.error, UnicodeError) as error:
-        reason = error.args[0] if error.args else "it cannot be read"
+        reason = error.args[0] if error.args else type(error).__name__
         reason = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
-        raise TemplateError(f"the pattern {pattern[:80]!r} cannot be used: {reason}") from None
+        raise TemplateError(
+            text("Invalid pattern %(pattern)s: %(reason)s", pattern=repr(pattern[:80]), reason=reason)
+        ) from None
 
 
 def _search(value: Any, pattern: Any, what: str) -> tuple[str, Iterator[Any]]:
     """Return (the text, an iterator of its matches). Raises TemplateError."""
-    text, expression = text_of(value, what), text_of(pattern, what)
+    searched, expression = text_of(value, what), text_of(pattern, what)
     if len(expression) > MAX_PATTERN:
-        raise TemplateError(f"{what}: the pattern is longer than {MAX_PATTERN}")
-    if len(text) > MAX_SEARCHED:
-        raise TemplateError(f"{what}: the text is longer than {MAX_SEARCHED:,}")
+        raise TemplateError(
+            text("%(what)s: the pattern is longer than %(maximum)s characters.", what=what, maximum=MAX_PATTERN)
+        )
+    if len(searched) > MAX_SEARCHED:
+        raise TemplateError(
+            text("%(what)s: the text is longer than %(maximum)s characters.", what=what, maximum=MAX_SEARCHED)
+        )
     try:
-        return text, _compiled(expression).finditer(text)
+        return searched, _compiled(expression).finditer(searched)
     except UnicodeError:
-        raise TemplateError(f"{what}: the text holds half a character") from None
+        raise TemplateError(text("%(what)s: the text contains an incomplete character.", what=what)) from None
 
 
 @offer(ABOUT, "{{ 'Order 1234' | regex_match('^Order [0-9]+$') }}", cheap=False)
 def regex_match(value: Any, pattern: str) -> bool:
-    """Whether the pattern is found anywhere in the text; `^` and `$` hold it to the ends."""
+    """Whether the pattern matches anywhere in the text; `^` and `$` anchor it to the ends."""
     _, matches = _search(value, pattern, "regex_match")
     return next(matches, None) is not None
 
 
 @offer(ABOUT, "{{ 'Order 1234' | regex_find('Order ([0-9]+)') }}", cheap=False)
 def regex_find(value: Any, pattern: str) -> Any:
-    """The first match, or what its first group holds. There may be none: `default` can follow."""
+    """The first match, or its first group. If there may be none, add `default`."""
     _, matches = _search(value, pattern, "regex_find")
     match = next(matches, None)
     if match is None:
-        return Missing(hint="regex_find: the pattern is not found")
+        return Missing(hint=text("regex_find: no match for the pattern."))
     return match.group(1 if match.re.groups else 0)
 
 
 @offer(ABOUT, "{{ 'a1b22' | regex_find_all('[0-9]+') }}", cheap=False)
 def regex_find_all(value: Any, pattern: str) -> list[Any]:
-    """A list of all matches, or of what the first group of each holds."""
+    """A list of all matches, or of the first group of each."""
     found = []
     for match in _search(value, pattern, "regex_find_all")[1]:
         budget.check_time()
@@ -76,26 +83,28 @@ def regex_find_all(value: Any, pattern: str) -> list[Any]:
 
 @offer(ABOUT, r"{{ 'Lovelace, Ada' | regex_replace('(\\w+), (\\w+)', '\\2 \\1') }}", cheap=False)
 def regex_replace(value: Any, pattern: str, replacement: str) -> str:
-    r"""Each match replaced; `\1` in the replacement is what the first group holds, `\0` the whole match."""
-    text, matches = _search(value, pattern, "regex_replace")
+    r"""The text with each match replaced; `\1` in the replacement is the first group, `\0` the whole match."""
+    searched, matches = _search(value, pattern, "regex_replace")
     template = text_of(replacement, "regex_replace")
     if len(template) > MAX_PATTERN:
-        raise TemplateError(f"regex_replace: the replacement is longer than {MAX_PATTERN}")
+        raise TemplateError(
+            text("regex_replace: the replacement is longer than %(maximum)s characters.", maximum=MAX_PATTERN)
+        )
     parts = re.split(r"\\([0-9])", template)
     pieces: list[str] = []
     size = end = 0
     for match in matches:
         budget.check_time()
-        for piece in (text[end : match.start()], *_expanded(match, parts)):
+        for piece in (searched[end : match.start()], *_expanded(match, parts)):
             size += len(piece)
             fits(size, "regex_replace", MAX_OUTPUT)
             pieces.append(piece)
         end = match.end()
-    return "".join([*pieces, text[end:]])
+    return "".join([*pieces, searched[end:]])
 
 
 def _expanded(match: Any, parts: list[str]) -> Iterator[str]:
     for index, part in enumerate(parts):
         if index % 2 and int(part) > match.re.groups:
-            raise TemplateError(f"regex_replace: the pattern has no group {part}")
+            raise TemplateError(text("regex_replace: the pattern has no group %(number)s.", number=part))
         yield (match.group(int(part)) or "") if index % 2 else part

@@ -13,79 +13,84 @@ from automate_core.expressions.json_path import TemplateError, as_text
 from automate_core.expressions.templating.filters.registry import offer
 from automate_core.expressions.templating.limits import MAX_ITEMS, MAX_OUTPUT, MAX_STRIPPED
 from automate_core.expressions.templating.values import fields_of, fits, text_of, whole
+from automate_plugins import text
+from automate_plugins.texts import marked
 
-ABOUT = "Text"
+ABOUT = text("Text")
+ANYTHING = text("Any value")
 MAX_SLUGGED = 10_000
 
 
 def _short(value: Any, what: str) -> str:
-    text = text_of(value, what)
-    fits(len(text), what)
-    return text
+    short = text_of(value, what)
+    fits(len(short), what)
+    return short
 
 
-@offer("Anything", "{{ event.payload.nickname | default('friend') }}")
+@offer(ANYTHING, "{{ event.payload.nickname | default('friend') }}")
 def default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
-    """`default_value` where the name does not exist; with `boolean`, also where it is null, empty, false or 0."""
+    """`default_value` if the name does not exist; with `boolean`, also if it is null, empty, false or 0."""
     return default_value if isinstance(value, jinja2.Undefined) or (boolean and not value) else value
 
 
-@offer("Anything", "{{ [1, true, none] | string }}")
+@offer(ANYTHING, "{{ [1, true, none] | string }}")
 def string(value: Any) -> str:
-    """The value as it stands inside a text: lists and mappings as JSON, null as nothing."""
+    """The value as text: lists and objects as JSON, null as an empty text."""
     return as_text(value)
 
 
 @offer(ABOUT, "{{ 'Zürich' | upper }}")
 def upper(value: Any) -> str:
-    """All letters as capitals."""
+    """The text in upper case."""
     return _short(value, "upper").upper()
 
 
 @offer(ABOUT, "{{ 'HELLO' | lower }}")
 def lower(value: Any) -> str:
-    """All letters as small ones."""
+    """The text in lower case."""
     return _short(value, "lower").lower()
 
 
 @offer(ABOUT, '{{ "it\'s a new day" | title }}')
 def title(value: Any) -> str:
-    """Each word with a capital."""
+    """The text with each word capitalised."""
     return jinja2.filters.do_title(_short(value, "title"))
 
 
 @offer(ABOUT, "{{ '  hello ' | trim }}")
 def trim(value: Any, chars: str | None = None) -> str:
-    """Without white space, or those characters, at both ends."""
+    """The text without white space, or the given characters, at both ends."""
     ends = None if chars is None else text_of(chars, "trim")
     if ends is not None and len(ends) > MAX_STRIPPED:
-        raise TemplateError(f"trim takes at most {MAX_STRIPPED} characters")
+        raise TemplateError(
+            text("%(what)s supports at most %(maximum)s characters.", what="trim", maximum=MAX_STRIPPED)
+        )
     return text_of(value, "trim").strip(ends)
 
 
 @offer(ABOUT, "{{ 'The quick brown fox' | truncate(12) }}")
 def truncate(value: Any, length: int = 255, killwords: bool = False, end: str = "...") -> str:
-    """At most `length` characters, `end` included: cut after a whole word, or anywhere with `killwords`."""
-    text, ending = text_of(value, "truncate"), text_of(end, "truncate")
-    if len(text) <= whole(length, "the length of truncate", len(ending), MAX_OUTPUT):
-        return text
+    """At most `length` characters including `end`, cut at a word boundary, or anywhere with `killwords`."""
+    written, ending = text_of(value, "truncate"), text_of(end, "truncate")
+    if len(written) <= whole(length, marked(text("The length of truncate")), len(ending), MAX_OUTPUT):
+        return written
     room = length - len(ending)
-    words, blank, _ = text[: room + 1].rpartition(" ")
-    return (words if blank and not killwords else text[:room]) + ending
+    words, blank, _ = written[: room + 1].rpartition(" ")
+    return (words if blank and not killwords else written[:room]) + ending
 
 
 @offer(ABOUT, "{{ '2026/12/24' | replace('/', '-') }}")
 def replace(value: Any, old: str, new: str) -> str:
-    """Each `old` in the text replaced by `new`."""
-    text, before, after = (text_of(each, "replace") for each in (value, old, new))
-    count = text.count(before)
-    fits(len(text) + count * (len(after) - len(before)), "replace")
-    return text.replace(before, after)
+    """The text with each `old` replaced by `new`."""
+    written, before, after = (text_of(each, "replace") for each in (value, old, new))
+    count = written.count(before)
+    fits(len(written) + count * (len(after) - len(before)), "replace")
+    return written.replace(before, after)
 
 
 @offer(ABOUT, "{{ ['bug', 'urgent'] | join(', ') }}")
 def join(value: Any, separator: str = "", attribute: str | None = None) -> str:
-    """The items of a list, or that field of each, as one text."""
+    """The items of a list, or a field of each, joined to one text."""
     texts = [as_text(item) for item in fields_of(value, attribute, "join")]
     between = text_of(separator, "join")
     fits(sum(map(len, texts)) + len(between) * len(texts), "join")
@@ -94,22 +99,22 @@ def join(value: Any, separator: str = "", attribute: str | None = None) -> str:
 
 @offer(ABOUT, "{{ 'a, b, c' | split(', ') }}")
 def split(value: Any, separator: str | None = None) -> list[str]:
-    """The pieces between the separators; without one, the words."""
-    text = text_of(value, "split")
+    """The parts between the separators; without a separator, the words."""
+    written = text_of(value, "split")
     if separator is None:
-        pieces = text.split(None, MAX_ITEMS)
+        pieces = written.split(None, MAX_ITEMS)
     elif text_of(separator, "split"):
-        pieces = text.split(text_of(separator, "split"), MAX_ITEMS)
+        pieces = written.split(text_of(separator, "split"), MAX_ITEMS)
     else:
-        raise TemplateError("split takes a separator that is not empty")
+        raise TemplateError(text("split needs a separator that is not empty."))
     fits(len(pieces), "split", MAX_ITEMS)
     return pieces
 
 
 @offer(ABOUT, "{{ 'Crème brûlée: the recipe!' | slugify }}")
 def slugify(value: Any) -> str:
-    """A name for addresses and files: plain small letters, digits and hyphens."""
-    text = text_of(value, "slugify")
-    fits(len(text), "slugify", MAX_SLUGGED)
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    """The text as a name for URLs and files: lowercase letters, digits and hyphens."""
+    written = text_of(value, "slugify")
+    fits(len(written), "slugify", MAX_SLUGGED)
+    plain = unicodedata.normalize("NFKD", written).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
