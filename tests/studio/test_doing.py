@@ -79,7 +79,7 @@ def test_what_cannot_be_done_is_said_on_the_page(failed, sign_in, owner):
     answer = client.post(reverse("studio:run_cancel", args=[failed.pk]))
     assert answer["Location"] == _page(failed)
     page = Page(client.get(answer["Location"]))
-    assert "has ended already: failed" in page.text and page.all(role="alert")
+    assert "has already ended (failed)" in page.text and page.all(role="alert")
 
 
 def test_a_waiting_run_is_cancelled_for_a_reason(waiting, sign_in, owner):
@@ -163,7 +163,7 @@ def test_an_approval_is_found_shown_and_decided(waiting, sign_in, helper, drain)
     assert (run.status, run.steps.get(path="pay").output) == ("succeeded", {"note": "late"})
     assert "Decided by helper: approved" in Page(client.get(url)).text
     assert client.post(url, {"outcome": "rejected", "form-note": "x"}).status_code == 303
-    assert "It was answered already by helper: approved." in Page(client.get(reverse("studio:approval_list"))).text
+    assert "Already resolved by helper: approved." in Page(client.get(reverse("studio:approval_list"))).text
 
 
 def test_mistakes_are_shown_at_their_fields_and_nothing_is_lost(waiting, sign_in, owner):

@@ -133,9 +133,9 @@ def test_what_else_keeps_an_event_from_running(came, workflow, deliver, drain, s
     event = latest()
     run = ExecutionRun.objects.create(
         workflow=limited, version=limited.published, event=event, trace_id=event.trace_id, status="cancelled",
-        error={"code": "skipped", "message": "Not run: the workflow was running at its limit, and skips what comes then."},
+        error={"code": "skipped", "message": "Not run: the concurrency limit was reached."},
     )  # fmt: skip
-    assert "running at its limit, and skips what comes then" in told(event)
+    assert "the concurrency limit was reached" in told(event)
     run.status, run.error = "waiting", None
     run.save()
     Wait.objects.create(run=run, path="", kind="slot", data={"limit": 1})
@@ -159,7 +159,7 @@ def test_what_was_let_go_is_told_as_such(came, sign_in, admin):
     assert client.post(reverse("studio:event_download", args=[tag.pk])).status_code == 404
     assert client.get(reverse("studio:event_value", args=[tag.pk])).status_code == 404
     replay = client.post(reverse("studio:event_replay", args=[tag.pk]), {"workflow": made.pk}, follow=True)
-    assert "was let go when it was too old" in EventPage(replay).text and Event.objects.count() == 3
+    assert "was deleted by the retention policy" in EventPage(replay).text and Event.objects.count() == 3
 
 
 def test_a_change_that_the_workflow_made_itself_is_told_as_such(workflow, sign_in, admin, owner, settings):
@@ -301,7 +301,7 @@ def test_a_replay_starts_what_was_chosen_and_points_back(came, workflow, drain, 
     assert "Workflows to start Release notes v1" in dialog.text and "Second v1" in dialog.text
     replay = reverse("studio:event_replay", args=[main.pk])
     assert "Choose at least one" in EventPage(client.post(replay, follow=True)).text
-    assert "does not take this event any more" in EventPage(client.post(replay, {"workflow": [999]}, follow=True)).text
+    assert "does not match this event any more" in EventPage(client.post(replay, {"workflow": [999]}, follow=True)).text
     answer = EventPage(client.post(replay, {"workflow": [made.pk, made.pk, "x"]}, follow=True))
     again = Event.objects.get(replay_of=main.pk)
     assert "Replayed. 1 run started." in answer.text and "Replay of the event from" in answer.text
@@ -323,7 +323,7 @@ def test_a_replay_starts_what_was_chosen_and_points_back(came, workflow, drain, 
     refused = EventPage(
         client.post(reverse("studio:event_replay", args=[call.pk]), {"workflow": second.pk}, follow=True)
     )
-    assert "run that workflow's run again instead" in refused.text
+    assert "Re-run the run that made the call instead" in refused.text
 
 
 def test_a_download_is_a_file_that_runs_nothing(came, sign_in, owner):

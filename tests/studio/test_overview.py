@@ -203,7 +203,7 @@ def test_what_is_done_about_failures(story, sign_in, owner, monkeypatch):
     done = client.post(f"{retry}?period=7d", {"version": "newest"})
     monkeypatch.undo()
     assert done.status_code == 303 and done.url == f"{INDEX}?period=7d"
-    assert "Re-ran 2 runs." in said[0] and "was run again already" in client.get(done.url).content.decode()
+    assert "Re-ran 2 runs." in said[0] and "was already re-run" in client.get(done.url).content.decode()
     assert ExecutionRun.objects.filter(cause="retry", retried_from__failure__group=group).count() == 2
     assert "Nothing to re-run" in Page(client.get(retry)).text
     verbs = AuditEntry.objects.order_by("at").filter(verb__startswith="failures.").values_list("verb", flat=True)

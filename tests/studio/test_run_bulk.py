@@ -107,7 +107,7 @@ def test_what_was_rerun_with_success_is_left_out(failed, sign_in, owner, drain, 
     ExecutionRun.objects.filter(retried_from=runs[0]).delete()  # as retention may: nobody knows what became of it
     said = "23 to re-run, 5 already succeeded, 1 is being re-run, 1 was re-run, and the re-run was deleted"
     asked = client.post(url, {"do": "retry", "all": "on"})
-    assert f"{said}, 1 has a later re-run among these." in Page(asked).text
+    assert f"{said}, 1 has a later re-run in this selection." in Page(asked).text
     call_command("automate_runs", "retry", "--status", "failed", "--dry-run", "--as", "owner")
     assert said.replace("to re-run", "would be re-run") in capsys.readouterr().out
     assert "409" in str(client.post(BULK, {"do": "retry", "id": [runs[1].pk], "confirm": "1"}).status_code)
@@ -117,7 +117,7 @@ def test_what_was_rerun_with_success_is_left_out(failed, sign_in, owner, drain, 
     while bulk.run_next_batch() is not None:
         pass
     action = BulkAction.objects.get()
-    assert (action.done, action.refused) == (22, 1) and "was re-run already" in bulk.list_refusals(action, 1)[0][0]
+    assert (action.done, action.refused) == (22, 1) and "was already re-run" in bulk.list_refusals(action, 1)[0][0]
     counts = dict(ExecutionRun.objects.exclude(retried_from=None).values_list("retried_from").annotate(Count("pk")))
     assert set(counts.values()) == {1} and failed_again.pk in counts and late.retried_from_id == runs[9].pk
     drain()

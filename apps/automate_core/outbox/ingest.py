@@ -16,6 +16,7 @@ from automate_core import database
 from automate_core.ids import new_trace_id, uuid7
 from automate_core.outbox import notify, subjects
 from automate_core.outbox.lifecycle import DISPATCH_JOBS
+from automate_plugins import text
 
 INGEST = f"""
 WITH incoming AS (
@@ -110,7 +111,9 @@ class IngestBatch:
             else:
                 row = known.get((event.source, event.delivery_key, event.endpoint_id))
                 if row is None:
-                    raise psycopg.OperationalError("the first delivery was removed at this moment; send it again")
+                    raise psycopg.OperationalError(
+                        text("The first delivery with this key was just deleted. Send the delivery again.")
+                    )
                 results.append(IngestResult(str(row.id), row.trace_id, duplicate=True))
         return results
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from automate_core import database
+from automate_plugins import text
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +74,17 @@ class OpenTransaction(msgspec.Struct, frozen=True):
         return self.seconds >= OLD_SECONDS
 
     def __str__(self) -> str:
-        who = f"{self.application}, " if self.application else ""
-        return f"a transaction has been open for {self.seconds:.0f} s ({who}pid {self.pid})"
+        seconds = f"{self.seconds:.0f}"
+        if self.application:
+            return text(
+                "A database transaction has been open for %(seconds)s s (%(application)s, pid %(pid)s).",
+                seconds=seconds,
+                application=self.application,
+                pid=str(self.pid),
+            )
+        return text(
+            "A database transaction has been open for %(seconds)s s (pid %(pid)s).", seconds=seconds, pid=str(self.pid)
+        )
 
 
 class QueueStatus(msgspec.Struct, frozen=True):

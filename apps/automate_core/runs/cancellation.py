@@ -13,6 +13,7 @@ from automate_core.definition.document import ActionStep, DefinitionError
 from automate_core.definition.parsing import parse
 from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
+from automate_core.engine.journal import clean_error
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait
 from automate_core.outbox import lifecycle, notify
 from automate_core.runs.waits import resolution, sub_run_outcomes
@@ -25,7 +26,8 @@ from automate_core.states import (
     WaitStatus,
     move,
 )
-from automate_governance.redaction.redactor import redact_text
+from automate_governance.redaction.redactor import current_redactor
+from automate_plugins import text
 
 
 @transaction.atomic
@@ -40,7 +42,7 @@ def cancel_run(
     run = resolution.lock_run(run_id)
     if run is None or run.status in FINAL_RUN_STATES or (unless is not None and unless(run)):
         return []
-    cancelled = list(_cancel(run, {"code": code, "message": redact_text(message)}))
+    cancelled = list(_cancel(run, clean_error({"code": code, "message": message}, current_redactor())))
     if run.parent_id is not None:
         sub_run_outcomes.resolve_wait_for(run.pk)
     notify.poll_runs()
@@ -69,7 +71,9 @@ def _cancel(run: ExecutionRun, error: dict[str, Any]) -> Iterator[ExecutionRun]:
     )
     sub_runs = ExecutionRun.objects.select_for_update(no_key=True).filter(parent=run, parent_path__in=called)
     for sub_run in sub_runs.exclude(status__in=FINAL_RUN_STATES).order_by("id") if called else ():
-        yield from _cancel(sub_run, {**error, "message": "The run that waited for it was cancelled."})
+        yield from _cancel(
+            sub_run, {"code": error["code"], "message": text("The run that waited for it was cancelled.")}
+        )
 
 
 def _steps_in_progress(run: ExecutionRun) -> list[uuid.UUID]:

@@ -23,11 +23,12 @@ from automate_core.models import ExecutionRun, Wait
 from automate_core.runs.cancellation import cancel_run
 from automate_core.runs.waits import resolution
 from automate_core.states import FINAL_RUN_STATES, RunStatus, WaitStatus
+from automate_plugins import text
 
 BATCH = 100
 
-SKIPPED = ("skipped", "Not run: the workflow was running at its limit, and skips what comes then.")
-SUPERSEDED = ("superseded", "Cancelled to make room for a newer run.")
+SKIPPED = ("skipped", text("Not run: the concurrency limit was reached."))
+SUPERSEDED = ("superseded", text("Cancelled: a newer run replaced it."))
 
 # Keys whose newest waiting run can be admitted or has a policy other than `queue`.
 # Skips from key to key by the index `runs_in_slots`: the number of waiting runs does not matter.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -35,6 +35,8 @@ from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus, WaitStatus
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
+from automate_plugins import text
+from automate_plugins.texts import joined, marked
 
 BATCH = 100
 
@@ -61,7 +63,11 @@ class NoSuchStepError(ControlError):
     """A re-run cannot start from this step. `paths` are the steps that it can start from."""
 
     def __init__(self, message: str, paths: list[str]) -> None:
-        super().__init__(f"{message}; it can start from {', '.join(paths) or 'the start only'}")
+        if paths:
+            hint = text("It can start from: %(steps)s.", steps=", ".join(paths))
+        else:
+            hint = text("It can only start from the beginning.")
+        super().__init__(joined([marked(message), marked(hint)]))
         self.paths = paths
 
 
@@ -75,11 +81,18 @@ def cancel(run: ExecutionRun, *, by: Person, reason: str = "") -> ExecutionRun:
     A worker finishes the attempts in progress and records them. Raises NotPermittedError, EndedError.
     """
     _check_may_run(by, run.workflow)
-    message = f"Cancelled by {by.get_username()}{f': {reason}' if reason else '.'}"
+    if reason:
+        message = text("Cancelled by %(person)s: %(reason)s", person=by.get_username(), reason=reason)
+    else:
+        message = text("Cancelled by %(person)s.", person=by.get_username())
     cancelled = cancel_run(run.pk, code="cancelled", message=message)
     if not cancelled:
         status = ExecutionRun.objects.filter(pk=run.pk).values_list("status", flat=True).first()
-        raise EndedError(f"run {run} has ended already: {status or 'it was removed'}")
+        if status is None:
+            raise EndedError(text("The run %(run)s was deleted.", run=str(run)))
+        raise EndedError(
+            text("The run %(run)s has already ended (%(status)s).", run=str(run), status=_status_word(status))
+        )
     for each in cancelled:
         concurrency.admit_after_commit(each)
     audit.record(by, "run.cancelled", run, changes={"reason": reason}, trace_id=run.trace_id)
@@ -118,15 +131,17 @@ def rerun(
     if request is not None and (earlier := run.retries.filter(request=request).first()):
         return earlier
     if once and run.retries.exists():
-        raise ControlError(f"run {run} was run again already")
+        raise ControlError(text("The run %(run)s was already re-run.", run=str(run)))
     if not again:
         _refuse_repetition(run)
     if run.cause == ExecutionRun.Cause.TEST:
-        raise ControlError(f"run {run} is a test: test the draft again")
+        raise ControlError(text("The run %(run)s is a test and cannot be re-run. Test the draft again.", run=str(run)))
     if run.workflow.status == Workflow.Status.ARCHIVED:
-        raise ControlError(f"the workflow {run.workflow.slug} is archived: publish it again first")
+        raise ControlError(
+            text("The workflow %(workflow)s is archived. Publish it again first.", workflow=run.workflow.slug)
+        )
     if run.status not in FINAL_RUN_STATES:
-        raise NotEndedError(f"run {run} is {run.status}: cancel it, or wait for its end")
+        raise NotEndedError(text("The run %(run)s has not ended yet. Cancel it, or wait until it ends.", run=str(run)))
     chosen = _version(run, version)
     taken_over = _taken_over(run, chosen, start)
     event = run.event if payload is msgspec.UNSET else _edited(run, payload)
@@ -146,15 +161,13 @@ def rerun(
 def _hold(run: ExecutionRun) -> None:
     """Lock the run against deletion and against the same request. Raises ControlError when it was deleted."""
     if not ExecutionRun.objects.select_for_update(no_key=True).filter(pk=run.pk).values_list("pk").first():
-        raise ControlError(f"run {run} was removed")
+        raise ControlError(text("The run %(run)s was deleted.", run=str(run)))
 
 
 def _refuse_repetition(run: ExecutionRun) -> None:
     rerun = reruns.find_reruns([run.pk]).get(run.pk)
     if rerun is not None and rerun.repeats_effects:
-        state = {reruns.DELETED: "was deleted"}.get(rerun.status, "goes on" if rerun.is_open else rerun.status)
-        name = str(rerun.run)[-8:] if rerun.status != reruns.DELETED else ""
-        raise AlreadyRerunError(f"run {run} was re-run already: the re-run {f'{name} ' if name else ''}{state}")
+        raise AlreadyRerunError(_repetition(run, rerun))
 
 
 def _version(run: ExecutionRun, version: Version) -> WorkflowVersion:
@@ -162,7 +175,7 @@ def _version(run: ExecutionRun, version: Version) -> WorkflowVersion:
         return run.version
     newest = run.workflow.published
     if newest is None:
-        raise ControlError(f"the workflow {run.workflow.slug} has no published version")
+        raise ControlError(text("The workflow %(workflow)s has no published version.", workflow=run.workflow.slug))
     return newest
 
 
@@ -170,7 +183,9 @@ def _definition(version: WorkflowVersion) -> Definition:
     try:
         return parse(version.definition)
     except DefinitionError as error:
-        raise ControlError(f"version {version} can no longer be read: {error}") from error
+        raise ControlError(
+            text("Version %(version)s cannot be read: %(reason)s", version=str(version), reason=str(error))
+        ) from error
 
 
 def _taken_over(run: ExecutionRun, version: WorkflowVersion, start: str) -> Plan:
@@ -186,16 +201,22 @@ def _taken_over(run: ExecutionRun, version: WorkflowVersion, start: str) -> Plan
     reached = list(dict.fromkeys(record.path for record in records))
     there = [path for path in reached if now.same_kind(path, was)]
     if target not in reached:
-        raise NoSuchStepError(f"run {run} never came to a step {target!r}", there)
+        raise NoSuchStepError(
+            text("The run %(run)s did not reach the step %(step)s.", run=str(run), step=repr(target)), there
+        )
     if target not in there:
-        raise NoSuchStepError(f"version {version} has no step {target!r} in that place", there)
+        raise NoSuchStepError(
+            text("Version %(version)s has no step %(step)s there.", version=str(version), step=repr(target)), there
+        )
     return plan(records, target, was, now)
 
 
 def _failed_path(run: ExecutionRun, records: list[Record]) -> str:
     """Path of the step that ended the run; empty when it ended before its first step. Raises ControlError."""
     if run.status == RunStatus.SUCCEEDED:
-        raise ControlError(f"run {run} did not fail: say which step to start from, or start")
+        raise ControlError(
+            text("The run %(run)s did not fail. Choose a step to start from, or the beginning.", run=str(run))
+        )
     by_path: dict[str, Record] = {}
     for each in records:
         by_path.pop(each.path, None)
@@ -230,7 +251,7 @@ def _variables(run: ExecutionRun, version: WorkflowVersion, given: Mapping[str, 
     """Return the run's own variable values. Raises ControlError for a variable that the workflow does not have."""
     there = _definition(version).vars
     if unknown := [name for name in given if name not in there]:
-        raise ControlError(f"there is no variable {unknown[0]!r}; there is {', '.join(there) or 'none'}")
+        raise ControlError(_unknown_variable(unknown[0], there))
     return {**(run.vars or {}), **given} or None
 
 
@@ -413,6 +434,39 @@ def _each(ids: list[uuid.UUID], act: Callable[[ExecutionRun], Any], *, dry_run: 
     return result
 
 
+def may_not_run(by: Person, slug: str) -> str:
+    """The reason why a person may not run a workflow."""
+    return text(
+        "%(person)s does not have permission to run the workflow %(workflow)s.", person=by.get_username(), workflow=slug
+    )
+
+
+def _status_word(status: str) -> str:
+    return marked(
+        {"succeeded": text("succeeded"), "failed": text("failed"), "cancelled": text("cancelled")}.get(status, status)
+    )
+
+
+def _repetition(run: ExecutionRun, rerun: reruns.Rerun) -> str:
+    if rerun.status == reruns.DELETED:
+        return text("The run %(run)s was already re-run, and the re-run was deleted.", run=str(run))
+    name = str(rerun.run)[-8:]
+    if rerun.is_open:
+        return text("The run %(run)s was already re-run as %(rerun)s, which has not ended.", run=str(run), rerun=name)
+    return text(
+        "The run %(run)s was already re-run as %(rerun)s (%(status)s).",
+        run=str(run),
+        rerun=name,
+        status=_status_word(rerun.status),
+    )
+
+
+def _unknown_variable(name: str, known: Sequence[str]) -> str:
+    if not known:
+        return text("There is no variable %(missing)s. The workflow has no variables.", missing=repr(name))
+    return text("There is no variable %(missing)s. Variables: %(names)s.", missing=repr(name), names=", ".join(known))
+
+
 def _check_may_run(by: Person, workflow: Workflow) -> None:
     if not can(by, "run", workflow):
-        raise NotPermittedError(f"{by.get_username()} may not run the workflow {workflow.slug}")
+        raise NotPermittedError(may_not_run(by, workflow.slug))

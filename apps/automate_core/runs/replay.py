@@ -18,10 +18,11 @@ from automate_core.events.matching import Match, RuleEngine
 from automate_core.events.scope import event_scope
 from automate_core.models import Event, ExecutionRun, Workflow, WorkflowVersion
 from automate_core.runs import control
-from automate_core.runs.control import ControlError
+from automate_core.runs.control import ControlError, may_not_run
 from automate_core.triggers import host_events
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, permitted
+from automate_plugins import text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +46,11 @@ def replay_refusal(event: Event) -> str:
     """Reason why an event cannot be replayed by any person; empty when it can."""
     kind = event.source.partition(":")[0]
     if kind == "call":
-        return "this event is a call from another workflow: run that workflow's run again instead"
+        return text("This event is a call from another workflow. Re-run the run that made the call instead.")
     if kind in access.COPY_KINDS:
-        return "this event was made for one run: run that one again instead"
+        return text("This event was created for one run. Re-run that run instead.")
     if event.emptied_at:
-        return "what this event carried was let go when it was too old"
+        return text("The payload of this event was deleted by the retention policy.")
     return ""
 
 
@@ -59,7 +60,9 @@ def find_startable(event: Event, by: Person) -> list[StartableWorkflow]:
     A match reveals something about the event, so it needs the permission to view its payload. Raises NotPermittedError.
     """
     if not access.may_access_event(by, "view_payload", event):
-        raise NotPermittedError(f"{by.get_username()} may not read what this event carries")
+        raise NotPermittedError(
+            text("%(person)s does not have permission to view the payload of this event.", person=by.get_username())
+        )
     matches = {match.workflow_id: match for match in _matches(event)}
     known = permitted(by, "view", Workflow.objects.filter(pk__in=matches)).order_by("name", "pk")
     runnable = set(permitted(by, "run", Workflow.objects.filter(pk__in=matches)).values_list("pk", flat=True))
@@ -82,13 +85,13 @@ def replay_event(event: Event, workflows: Collection[int], *, by: Person) -> Rep
         raise ControlError(reason)
     there = {each.workflow.pk: each for each in find_startable(event, by)}
     if not workflows:
-        raise ControlError("choose at least one workflow to start")
+        raise ControlError(text("Choose at least one workflow to start."))
     if any(key not in there for key in workflows):
-        raise ControlError("a workflow that was chosen does not take this event any more: look at the list again")
+        raise ControlError(text("A selected workflow does not match this event any more. Reload the list."))
     chosen = [there[key] for key in dict.fromkeys(workflows)]
     for each in chosen:
         if not each.may_run:
-            raise NotPermittedError(f"{by.get_username()} may not run the workflow {each.workflow.slug}")
+            raise NotPermittedError(may_not_run(by, each.workflow.slug))
     again = Event.objects.create(
         source=event.source,
         endpoint_id=event.endpoint_id,

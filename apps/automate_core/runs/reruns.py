@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from automate_core import database
 from automate_core.states import FINAL_RUN_STATES, RunStatus
+from automate_plugins import ntext
+from automate_plugins.texts import joined
 
 BATCH = 5_000
 OPEN = frozenset(RunStatus) - FINAL_RUN_STATES
@@ -94,18 +96,30 @@ class RerunExclusions:
     @property
     def words(self) -> str:
         """Description, such as `25 already succeeded, 3 are being re-run`; empty when none is left out."""
-        said = (
-            (self.succeeded, "already succeeded"),
-            (self.open, "{are} being re-run"),
-            (self.deleted, "{were} re-run, and the re-run was deleted"),
-            (self.superseded, "{have} a later re-run among these"),
+        parts = (
+            (
+                self.succeeded,
+                ntext("%(count)s already succeeded", "%(count)s already succeeded", self.succeeded),
+            ),
+            (self.open, ntext("%(count)s is being re-run", "%(count)s are being re-run", self.open)),
+            (
+                self.deleted,
+                ntext(
+                    "%(count)s was re-run, and the re-run was deleted",
+                    "%(count)s were re-run, and the re-runs were deleted",
+                    self.deleted,
+                ),
+            ),
+            (
+                self.superseded,
+                ntext(
+                    "%(count)s has a later re-run in this selection",
+                    "%(count)s have a later re-run in this selection",
+                    self.superseded,
+                ),
+            ),
         )
-        return ", ".join(f"{count} {_agree(text, count)}" for count, text in said if count)
-
-
-def _agree(text: str, count: int) -> str:
-    one = {"are": "is", "were": "was", "have": "has"}
-    return text.format(**(one if count == 1 else {word: word for word in one}))
+        return joined((words for count, words in parts if count), ", ")
 
 
 def choose_reruns(runs: Collection[uuid.UUID], *, again: bool = False) -> tuple[list[uuid.UUID], RerunExclusions]:

@@ -12,6 +12,7 @@ from django.urls import NoReverseMatch
 from automate_core.models import ExecutionRun, OutboxJob, StepRun
 from automate_core.states import FINAL_RUN_STATES, StepStatus
 from automate_governance.admin_site import reverse
+from automate_plugins import text
 
 FIRST_PAUSE_SECONDS = 0.02
 LAST_PAUSE_SECONDS = 0.5
@@ -47,7 +48,7 @@ def follow_delivery(event_id: uuid.UUID, *, seconds: float) -> Iterator[StepRun 
         if dispatched and all(run.pk in seen for run in runs):
             return
         if time.monotonic() > until:
-            raise StillRunningError(f"still running after {seconds:g} seconds")
+            raise StillRunningError(text("The run is still in progress after %(seconds)s s.", seconds=f"{seconds:g}"))
         time.sleep(pause)
         pause = min(pause * 1.5, LAST_PAUSE_SECONDS)
 

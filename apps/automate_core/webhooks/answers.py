@@ -15,6 +15,7 @@ from psycopg_pool import PoolTimeout
 
 from automate_core.webhooks.schemes.signing import Reply
 from automate_governance.secrets.interfaces import SecretUnavailableError
+from automate_plugins.texts import plain
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Answer:
 
     def content(self) -> bytes:
         """The body as bytes."""
-        return self.reply.content if self.reply else msgspec.json.encode(self.body)
+        return self.reply.content if self.reply else msgspec.json.encode(self.body, enc_hook=plain)
 
 
 # One body for a bad signature, an unknown and a disabled endpoint: a stranger learns nothing of what exists.

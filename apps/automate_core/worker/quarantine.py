@@ -14,6 +14,8 @@ import sys
 import threading
 from collections.abc import Callable
 
+from automate_plugins import text
+
 
 class QuarantineProcess:
     """`name` is the worker that the child's jobs are leased to. `ended` is called, in a thread, once it is over."""
@@ -50,8 +52,8 @@ class QuarantineProcess:
         if not code or self._was_stopped:
             return ""
         if code > 0:
-            return f"the process that ran it ended with exit code {code}"
-        return f"the process that ran it was ended by {signal.Signals(-code).name}"
+            return text("The worker process ended with exit code %(code)s.", code=str(code))
+        return text("The worker process was ended by %(signal)s.", signal=signal.Signals(-code).name)
 
     @property
     def was_stopped(self) -> bool:

@@ -143,12 +143,12 @@ def test_three_crashes_are_the_end_of_a_job_and_its_run(some_workflow):
         if run is None:
             run = _run(some_workflow, job, status="running")
             journal.write([Checkpoint(job, JobDisposition.HOLD, run, [StepRecord("a", 1)])])
-        dead = OutboxStore(worker="parent").charge_crash("child", "the process that ran it was ended by SIGSEGV")
+        dead = OutboxStore(worker="parent").charge_crash("child", "The worker process was ended by SIGSEGV.")
         row = OutboxJob.objects.get()
         assert (row.status, row.crashes, dead) == (("ready", crash, []) if crash < 3 else ("dead", 3, [job.id]))
         assert OutboxStore(worker="child").claim_quarantined() is None, "not at once again"
         OutboxJob.objects.update(available_at=timezone.now())
-    assert row.last_error == "the process that ran it was ended by SIGSEGV"
+    assert row.last_error == "The worker process was ended by SIGSEGV."
     stored = ExecutionRun.objects.get()
     assert (stored.status, stored.error["code"], StepRun.objects.get().status) == ("failed", "job_dead", "interrupted")
 

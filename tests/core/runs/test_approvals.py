@@ -111,7 +111,7 @@ def test_of_two_decisions_at_once_one_wins(run, wait, colleague, owner):
     wait.refresh_from_db()
     run.refresh_from_db()
     won = wait.outcome["outcome"]
-    lost = f"It was answered already by {wait.outcome['by']}: {won}."
+    lost = f"Already resolved by {wait.outcome['by']}: {won}."
     assert set(came) == {won, lost}
     assert (run.wakes, AuditEntry.objects.filter(verb="approval.decided").count()) == (1, 1)
 
@@ -119,9 +119,9 @@ def test_of_two_decisions_at_once_one_wins(run, wait, colleague, owner):
 @pytest.mark.parametrize(
     ("standing", "reason"),
     [
-        ({"status": "expired"}, "time to decide is over"),
-        ({"due_at": "2001-01-01T00:00Z"}, "time to decide is over"),  # and no worker was there to note it
-        ({"status": "cancelled"}, "run has ended"),
+        ({"status": "expired"}, "deadline has passed"),
+        ({"due_at": "2001-01-01T00:00Z"}, "deadline has passed"),  # and no worker was there to note it
+        ({"status": "cancelled"}, "run has already ended"),
     ],
 )
 def test_what_is_over_is_not_decided(wait, colleague, standing, reason):

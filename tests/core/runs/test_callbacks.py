@@ -112,7 +112,7 @@ def test_who_tries_addresses_is_in_the_trail_and_floods_nothing(run, wait, monke
     assert entries.count() == rejected_callbacks.MOST
     first = entries.last()
     assert (first.actor, first.object, first.address, first.source) == ("nobody", "site", "127.0.0.1", "webhook")
-    assert first.changes == {"status": 404, "reason": "There is no such callback."}
+    assert first.changes == {"status": 404, "reason": "This callback does not exist."}
     rejected_callbacks.minute._ends = 0  # the next minute
     ExecutionRun.objects.update(status="succeeded")
     assert post(run.pk).status_code >= 400

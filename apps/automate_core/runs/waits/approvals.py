@@ -18,6 +18,7 @@ from automate_core.runs.waits import resolution
 from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
+from automate_plugins import text
 
 #: Kinds of waits of single steps that can be skipped.
 SKIPPABLE = frozenset(
@@ -101,12 +102,16 @@ def decide_approval(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any
     """
     run, wait = _locked(wait)
     if not is_asked(wait, by):
-        raise NotPermittedError(f"{by.get_username()} is not asked to decide this")
+        raise NotPermittedError(text("%(person)s is not an assignee of this approval.", person=by.get_username()))
     _check_open(wait, run)
     data = wait.data or {}
     names = {each["key"]: each["name"] for each in data.get("outcomes", [])}
     if outcome not in names:
-        raise OutcomeError(f"{outcome!r} is none of the outcomes {', '.join(names)}")
+        raise OutcomeError(
+            text(
+                "There is no outcome %(missing)s. Available: %(names)s.", missing=repr(outcome), names=", ".join(names)
+            )
+        )
     filled = form_validation.check_answers(
         data.get("form", []), form or {}, complete=outcome == approving_outcome(wait)
     )
@@ -126,10 +131,10 @@ def delegate_approval(wait: Wait, *, by: Person, to: Person) -> Wait:
     """
     run, wait = _locked(wait)
     if not is_asked(wait, by) or not may_delegate(wait, by):
-        raise NotPermittedError(f"{by.get_username()} may not ask somebody else to decide this")
+        raise NotPermittedError(text("%(person)s cannot delegate this approval.", person=by.get_username()))
     _check_open(wait, run)
     if to == by:
-        raise HandOverError("You are asked already: name somebody else.")
+        raise HandOverError(text("You are already an assignee. Choose another person."))
     check_assignable(wait, [to])
     before = assignee_names(wait)
     wait.assignees.filter(user=by).delete()
@@ -148,7 +153,7 @@ def reassign_approval(wait: Wait, *, by: Person, users: Iterable[Person] = (), g
     run, wait = lock_to_reassign(wait, by)
     people, teams = list(users), list(groups)
     if not people and not teams:
-        raise HandOverError("Name at least one person or group.")
+        raise HandOverError(text("Choose at least one person or group."))
     check_assignable(wait, people)
     before = assignee_names(wait)
     wait.assignees.filter(excluded=False).delete()
@@ -173,7 +178,7 @@ def resolve_review(
     """
     run, wait = _to_decide(wait, by)
     if wait.kind != Wait.Kind.REVIEW:
-        raise NotOpenError("Nobody has to review this step.")
+        raise NotOpenError(text("This step does not wait for a review."))
     _check_open(wait, run)
     _answer(wait, run, by, outcome=outcome, output=output)
     audit.record(by, "run.reviewed", run, changes={"step": wait.path, "outcome": outcome}, trace_id=run.trace_id)
@@ -185,7 +190,7 @@ def retry_step_now(wait: Wait, *, by: Person) -> Wait:
     """Retry a step now instead of at its due time. Raises NotPermittedError, NotOpenError."""
     run, wait = _to_decide(wait, by)
     if wait.kind != Wait.Kind.RETRY:
-        raise NotOpenError("This step does not wait for another try.")
+        raise NotOpenError(text("This step does not wait for a retry."))
     _check_open(wait, run)
     _answer(wait, run, by, outcome="tried now")
     audit.record(by, "step.tried_now", run, changes={"step": wait.path}, trace_id=run.trace_id)
@@ -201,7 +206,7 @@ def skip_step(wait: Wait, *, by: Person, output: Any = None, reason: str = "") -
     """
     run, wait = _to_decide(wait, by)
     if wait.kind not in SKIPPABLE:
-        raise NotOpenError("An approval cannot be skipped: who was asked decides, or somebody else is asked instead.")
+        raise NotOpenError(text("An approval cannot be skipped. Decide it, or reassign it to another person."))
     _check_open(wait, run)
     _answer(wait, run, by, outcome=StepStatus.SKIPPED, output=output)
     changes = {"step": wait.path, "reason": reason}
@@ -213,7 +218,13 @@ def _to_decide(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
     """Lock the run and the wait, for a person who may run the workflow. Raises NotPermittedError, NotOpenError."""
     run, wait = _locked(wait)
     if not can(by, "run", run.workflow):
-        raise NotPermittedError(f"{by.get_username()} may not run the workflow {run.workflow.slug}")
+        raise NotPermittedError(
+            text(
+                "%(person)s does not have permission to run the workflow %(workflow)s.",
+                person=by.get_username(),
+                workflow=run.workflow.slug,
+            )
+        )
     return run, wait
 
 
@@ -221,8 +232,12 @@ def lock_to_reassign(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
     """Lock the run and the open wait, for a person who may reassign it. Raises NotPermittedError, NotOpenError."""
     if not reassignable_approvals(by).filter(pk=wait.pk).exists():
         raise NotPermittedError(
-            f"{by.get_username()} may not reassign approvals of the workflow {wait.run.workflow.slug}:"
-            " that needs the permissions to operate it and to view its payloads"
+            text(
+                "%(person)s cannot reassign approvals of the workflow %(workflow)s. This requires the permissions to"
+                " operate it and to view its payloads.",
+                person=by.get_username(),
+                workflow=wait.run.workflow.slug,
+            )
         )
     run, wait = _locked(wait)
     _check_open(wait, run)
@@ -234,7 +249,7 @@ def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
     run = resolution.lock_run(wait.run_id)
     current = Wait.objects.select_for_update(no_key=True).filter(pk=wait.pk).first()
     if run is None or current is None:
-        raise NotOpenError("It was removed with its run.")
+        raise NotOpenError(text("The run of this step was deleted."))
     return run, current
 
 
@@ -245,13 +260,21 @@ def _answer(wait: Wait, run: ExecutionRun, by: Person, **outcome: Any) -> None:
 
 def _check_open(wait: Wait, run: ExecutionRun) -> None:
     if wait.status == WaitStatus.RESOLVED and wait.outcome:
-        by = f" by {wait.outcome['by']}" if "by" in wait.outcome else ""
-        raise NotOpenError(f"It was answered already{by}: {wait.outcome.get('outcome', 'it goes on')}.")
+        raise NotOpenError(_already_resolved(wait.outcome))
     if run.status in FINAL_RUN_STATES or wait.status == WaitStatus.CANCELLED:
-        raise NotOpenError("The run has ended, so there is nothing to decide.")
+        raise NotOpenError(text("The run has already ended."))
     is_late = wait.kind == Wait.Kind.APPROVAL and wait.due_at is not None and wait.due_at <= database.now()
     if wait.status != WaitStatus.OPEN or is_late:  # past its deadline, and no worker has expired it yet
-        raise NotOpenError("The time to decide is over.")
+        raise NotOpenError(text("The deadline has passed."))
+
+
+def _already_resolved(outcome: dict[str, Any]) -> str:
+    by, name = outcome.get("by"), outcome.get("outcome")
+    if by and name:
+        return text("Already resolved by %(person)s: %(outcome)s.", person=str(by), outcome=str(name))
+    if name:
+        return text("Already resolved: %(outcome)s.", outcome=str(name))
+    return text("Already resolved. The run continues.")
 
 
 def check_assignable(wait: Wait, people: Iterable[Person]) -> None:
@@ -259,9 +282,9 @@ def check_assignable(wait: Wait, people: Iterable[Person]) -> None:
     barred = set(wait.assignees.filter(excluded=True).values_list("user", flat=True))
     for person in people:
         if not person.is_active:
-            raise HandOverError(f"The account of {person.get_username()} is not active.")
+            raise HandOverError(text("The account %(person)s is not active.", person=person.get_username()))
         if person.pk in barred:
-            raise HandOverError(f"{person.get_username()} may not decide this: the step leaves them out.")
+            raise HandOverError(text("%(person)s is excluded from this approval.", person=person.get_username()))
 
 
 def approval_name(wait: Wait) -> str:

@@ -32,10 +32,10 @@ from automate_core.webhooks.view import build_response, read_delivery
 from automate_governance.people.origin import Source
 from automate_governance.redaction.redactor import MIN_STRONG_LENGTH
 
-UNKNOWN = Answer(404, {"error": "There is no such callback."})
-USED = Answer(409, {"error": "This callback was used already."})
-OVER = Answer(410, {"error": "Nothing waits for this callback any more."})
-EMPTY = Answer(400, {"error": "The body is empty, and the callback is still open. Post JSON, such as {}."})
+UNKNOWN = Answer(404, {"error": "This callback does not exist."})
+USED = Answer(409, {"error": "This callback was already used."})
+OVER = Answer(410, {"error": "This callback has expired."})
+EMPTY = Answer(400, {"error": "The body is empty. The callback is still open. Send JSON such as {}."})
 
 
 def receive_callback(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
