@@ -65,7 +65,7 @@ def test_import_is_all_or_nothing_per_file(admin, endpoint, simple, tmp_path):
     bad.write_text(SIMPLE.replace("slug: simple", "slug: bad").replace("endpoint: github", "endpoint: nowhere"))
     said = refused("automate_import", str(bad), simple, str(tmp_path / "none.yaml"), publish=True)
     assert said.splitlines() == [
-        f"{bad}: line 3: triggers[0].endpoint: there is no webhook endpoint 'nowhere' whose deliveries root may read",
+        f"{bad}: Line 3: triggers[0].endpoint: there is no webhook endpoint 'nowhere' whose deliveries root may read",
         f"{tmp_path / 'none.yaml'}: No such file or directory",
     ]
     assert list(Workflow.objects.values_list("slug", flat=True)) == ["simple"]
@@ -77,7 +77,7 @@ def test_one_may_not_replace_another_persons_workflow(workflow, simple, stranger
 
 
 def test_export_names_what_is_missing():
-    assert refused("automate_export", "nope") == "there is no workflow 'nope'"
+    assert refused("automate_export", "nope") == "There is no workflow 'nope'."
 
 
 def test_endpoint_is_created_and_updated(admin, tmp_path, monkeypatch, capsys):
@@ -103,8 +103,8 @@ def test_endpoint_is_created_and_updated(admin, tmp_path, monkeypatch, capsys):
         (["--scheme", "github"], "This scheme needs a secret"),
         (["--scheme", "github", "--secret-env", "NOT_SET"], "NOT_SET is not set"),
         (["--scheme", "github", "--secret-file", "/nonexistent"], "No such file"),
-        (["--scheme", "hmac", "--config", "{"], "--config is not JSON"),
-        (["--scheme", "hmac", "--config", "[" * 100_000], "--config is not JSON"),
+        (["--scheme", "hmac", "--config", "{"], "--config is not valid JSON"),
+        (["--scheme", "hmac", "--config", "[" * 100_000], "--config is not valid JSON"),
         (["--scheme", "github", "--secret-env", "SHORT"], "shorter than 16"),
         (["--scheme", "unsigned", "--config", "{}", "--owner", "nobody"], "no user 'nobody'"),
     ],
@@ -119,10 +119,10 @@ def test_endpoint_refuses_in_one_line(admin, monkeypatch, arguments, said):
 def test_send_names_what_is_missing(endpoint, tmp_path, settings):
     payload = tmp_path / "p.json"
     payload.write_text("{}")
-    assert refused("automate_send", "nope", str(payload)) == "there is no endpoint 'nope'"
+    assert refused("automate_send", "nope", str(payload)) == "There is no webhook endpoint 'nope'."
     assert "No such file" in refused("automate_send", "github", str(tmp_path / "none.json"))
     settings.AUTOMATE_SITE_URL = "http://127.0.0.1:1"
-    assert "is the site running?" in refused("automate_send", "github", str(payload))
+    assert "Is the site running?" in refused("automate_send", "github", str(payload))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -82,7 +82,7 @@ def test_lists_say_that_they_are_cut_and_how_to_go_on(runs, capsys):
     first = capsys.readouterr()
     assert "Showing 3 of 4 jobs." in first.err
     assert len(run_lines(capsys, "automate_dead", "--after", first.out.splitlines()[-1].split()[0])) == 1
-    assert "from 1 on" in refused("automate_runs", "list", "--limit", "0")
+    assert "must be 1 or more" in refused("automate_runs", "list", "--limit", "0")
 
 
 def run_lines(capsys, *arguments):
@@ -92,9 +92,9 @@ def run_lines(capsys, *arguments):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("cancel",), "say which runs"),
+        (("cancel",), "Select runs"),
         (("cancel", "nonsense"), "'nonsense' is not the id of a run"),
-        (("list", "--since", "yesterday"), "--since takes"),
+        (("list", "--since", "yesterday"), "--since must be"),
         (("cancel", "--status", "failed", "--as", "nobody"), "no user 'nobody'"),
     ],
 )

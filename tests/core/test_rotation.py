@@ -129,11 +129,11 @@ def test_the_command_rotates(endpoint, admin, deliver, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("slug", "options", "said"),
     [
-        ("nope", {"rotate": True, "secret_env": "NEW"}, "there is no endpoint 'nope'"),
-        ("github", {"rotate": True}, "--rotate needs"),
+        ("nope", {"rotate": True, "secret_env": "NEW"}, "There is no webhook endpoint 'nope'."),
+        ("github", {"rotate": True}, "--rotate requires"),
         ("github", {"rotate": True, "secret_env": "NEW", "overlap": "soon"}, "--overlap: a time is seconds"),
         ("github", {"rotate": True, "secret_env": "SHORT"}, "shorter than 16"),
-        ("github", {}, "--scheme is needed"),
+        ("github", {}, "--scheme is required"),
     ],
 )
 def test_the_command_refuses_in_one_line(endpoint, admin, monkeypatch, slug, options, said):

@@ -29,7 +29,11 @@ def check_engine(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if vendor == "postgresql":
         return []
     hint = 'Set DATABASES["default"]["ENGINE"] to "django.db.backends.postgresql", or to a backend based on it.'
-    return [Error(f"Automate needs PostgreSQL; the default database is {vendor}.", hint=hint, id="automate_core.E030")]
+    return [
+        Error(
+            f"Automate requires PostgreSQL, but the default database is {vendor}.", hint=hint, id="automate_core.E030"
+        )
+    ]
 
 
 def check_version(app_configs: Any, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
@@ -64,7 +68,7 @@ def check_captures(app_configs: Any, databases: Sequence[str] | None = None, **_
         return []  # the check of the version, or the command itself, reports it
     if not labels:
         return []
-    hint = "Run manage.py migrate: it installs the triggers that AUTOMATE_MODEL_TRIGGERS asks for."
+    hint = "Run manage.py migrate: it installs the triggers for AUTOMATE_MODEL_TRIGGERS."
     message = f"Changes of {', '.join(labels)} are not captured: the PostgreSQL trigger is missing or out of date."
     return [Error(message, hint=hint, id="automate_core.E038")]
 
@@ -91,7 +95,7 @@ def _options(database: dict[str, Any], options: dict[str, Any]) -> Iterator[tupl
         "automate_core.E033",
         bool(database.get("ATOMIC_REQUESTS")),
         "ATOMIC_REQUESTS is on.",
-        "Turn it off, and decorate your own views with transaction.atomic: with it, Django refuses the asynchronous"
+        "Turn it off, and decorate your own views with transaction.atomic. Otherwise Django rejects the asynchronous"
         " view of live pages.",
     )
     level = getattr(options.get("isolation_level"), "name", options.get("isolation_level"))
@@ -99,12 +103,12 @@ def _options(database: dict[str, Any], options: dict[str, Any]) -> Iterator[tupl
         "automate_core.E034",
         str(level or "READ_COMMITTED").upper().replace(" ", "_") not in {"READ_COMMITTED", "2"},
         "isolation_level is not READ COMMITTED.",
-        "Remove isolation_level: the queue and the audit trail need READ COMMITTED.",
+        "Remove isolation_level: the queue and the audit trail require READ COMMITTED.",
     )
     yield (
         "automate_core.E035",
         bool(options.get("pool")) and database.get("CONN_MAX_AGE", 0) != 0,
-        "it has a connection pool and CONN_MAX_AGE.",
+        "a connection pool and CONN_MAX_AGE are both set.",
         "Set CONN_MAX_AGE to 0: the pool keeps connections open.",
     )
 
@@ -118,7 +122,7 @@ def check_routers(app_configs: Any, **_: Any) -> list[CheckMessage]:
     return [
         Error(
             f"DATABASE_ROUTERS sends {', '.join(elsewhere[:3])}{more} to another database than the default one.",
-            hint="Automate and the users need one database, the default one: let the router return None for their apps"
+            hint="Automate and the users must be in the default database. Let the router return None for their apps"
             f" ({', '.join((*OUR_APPS, *_BESIDE_OURS))}).",
             id="automate_core.E036",
         )
@@ -140,5 +144,5 @@ def check_time_zones(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E037: USE_TZ is off."""
     if settings.USE_TZ:
         return []
-    hint = "Set USE_TZ = True: schedules, leases and deadlines are points in time."
+    hint = "Set USE_TZ = True: schedules, leases and deadlines require time zones."
     return [Error("USE_TZ is off.", hint=hint, id="automate_core.E037")]

@@ -23,11 +23,11 @@ def check_mail(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if settings.DEBUG:
         return []
     if not can_mail():
-        hint = "Configure a mail server in MAILERS; until then notifications by mail are not sent."
+        hint = "Configure a mail server in MAILERS. Until then, email notifications are not sent."
         return [Warning("No mail server is configured.", hint=hint, id="automate_core.W070")]
     if settings.DEFAULT_FROM_EMAIL == global_settings.DEFAULT_FROM_EMAIL:
         hint = "Set DEFAULT_FROM_EMAIL to an address that your mail server accepts."
-        message = f"Mail is sent as {settings.DEFAULT_FROM_EMAIL}, which most servers reject."
+        message = f"Email is sent as {settings.DEFAULT_FROM_EMAIL}, which most servers reject."
         return [Warning(message, hint=hint, id="automate_core.W071")]
     return []
 
@@ -40,14 +40,14 @@ def check_sessions(app_configs: Any, **_: Any) -> list[CheckMessage]:
 def _sessions() -> Iterator[CheckMessage]:
     if settings.SESSION_ENGINE.endswith(".signed_cookies"):
         hint = "Use a session engine that stores sessions, such as django.contrib.sessions.backends.db."
-        yield Warning("Sessions in cookies cannot hold an OAuth sign-in.", hint=hint, id="automate_core.W072")
+        yield Warning("Sessions in cookies do not support OAuth sign-in.", hint=hint, id="automate_core.W072")
     cache = settings.CACHES.get(settings.SESSION_CACHE_ALIAS, {}).get("BACKEND", "")
     if settings.SESSION_ENGINE.endswith(".cache") and cache.endswith(_SHARED_BY_NONE):
-        hint = "Use a cache that all processes share, or sessions in the database."
-        yield Warning("Sessions are lost between processes.", hint=hint, id="automate_core.W073")
+        hint = "Use a cache that all processes share, or store sessions in the database."
+        yield Warning("Processes do not share sessions.", hint=hint, id="automate_core.W073")
     if settings.SESSION_COOKIE_SAMESITE == "Strict":
         hint = 'Set SESSION_COOKIE_SAMESITE = "Lax".'
-        message = "People are signed out when they return from an OAuth provider or follow a link in a mail."
+        message = "People are signed out when they return from an OAuth provider or follow a link in an email."
         yield Warning(message, hint=hint, id="automate_core.W074")
     try:
         import_string(settings.MESSAGE_STORAGE)
@@ -63,12 +63,12 @@ def check_storage(app_configs: Any, **_: Any) -> list[CheckMessage]:
         if not hasattr(settings, "AUTOMATE_DOCUMENTS_STORAGE"):
             return []
         hint = f"Add {alias!r} to STORAGES, or remove AUTOMATE_DOCUMENTS_STORAGE."
-        message = f"AUTOMATE_DOCUMENTS_STORAGE names {alias!r}, which STORAGES does not have."
+        message = f"AUTOMATE_DOCUMENTS_STORAGE names {alias!r}, which is not in STORAGES."
         return [Error(message, hint=hint, id="automate_core.E071")]
     if alias != "default" and not _is_public(alias):
         return []
     hint = "Give the storage a location outside MEDIA_ROOT, and no base_url."
-    message = f"The storage {alias!r} of large values has a public address."
+    message = f"The storage {alias!r} for large values has a public URL."
     return [Warning(message, hint=hint, id="automate_core.W075")]
 
 

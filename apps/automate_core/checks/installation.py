@@ -39,7 +39,7 @@ def check_apps(app_configs: Any, **_: Any) -> list[CheckMessage]:
     ]
     if {"unfold", "django.contrib.admin"} <= set(names) and names.index("unfold") > names.index("django.contrib.admin"):
         hint = 'Put "unfold" before "django.contrib.admin": the first app\'s templates win.'
-        found.append(Error("unfold stands behind django.contrib.admin.", hint=hint, id="automate_core.E011"))
+        found.append(Error("unfold is listed after django.contrib.admin.", hint=hint, id="automate_core.E011"))
     return found
 
 

@@ -25,11 +25,11 @@ def check_backends(app_configs: Any, **_: Any) -> list[CheckMessage]:
             name = f"{needed.__module__}.{needed.__name__}"
             found.append(Error(f"{name} is not in AUTHENTICATION_BACKENDS.", hint="Add it.", id=id_))
     if getattr(settings, "ANONYMOUS_USER_NAME", "AnonymousUser") is not None:
-        hint = "Set ANONYMOUS_USER_NAME = None: Automate grants nothing to people who have not signed in."
+        hint = "Set ANONYMOUS_USER_NAME = None: Automate grants no permissions to people who are not signed in."
         found.append(Warning("guardian adds a user for anonymous visitors.", hint=hint, id="automate_core.W020"))
     if not _leads_somewhere(settings.LOGIN_URL):
         hint = 'Set LOGIN_URL = "admin:login".'
-        found.append(Warning("LOGIN_URL leads to no page.", hint=hint, id="automate_core.W021"))
+        found.append(Warning("LOGIN_URL does not lead to a page.", hint=hint, id="automate_core.W021"))
     return found
 
 

@@ -39,13 +39,13 @@ def check_order(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E041: two are in the wrong order. E042: the one that masks secrets is not the last."""
     given = list(settings.MIDDLEWARE)
     found: list[CheckMessage] = [
-        Error(f"{after} stands before {before}.", hint=_HINT, id="automate_core.E041")
+        Error(f"{after} is listed before {before}.", hint=_HINT, id="automate_core.E041")
         for before, after in _ORDER
         if before in given and after in given and given.index(after) < given.index(before)
     ]
     if REDACT in given and (behind := given[given.index(REDACT) + 1 :]):
         hint = "Put it last: otherwise secrets in compressed or changed responses are not masked."
-        found.append(Error(f"{REDACT} stands before {behind[0]}.", hint=hint, id="automate_core.E042"))
+        found.append(Error(f"{REDACT} is listed before {behind[0]}.", hint=hint, id="automate_core.E042"))
     return found
 
 

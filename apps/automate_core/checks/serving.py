@@ -61,7 +61,7 @@ def check_worker(app_configs: Any, **_: Any) -> list[CheckMessage]:
         return []
     found: list[CheckMessage] = []
     if sys.argv[1:2] == ["runserver"] and not apps.is_installed("daphne"):
-        message = "`runserver` serves by WSGI, which starts no managed worker."
+        message = "`runserver` uses WSGI, which does not start a managed worker."
         found.append(Warning(message, hint=_RUN_WORKERS, id="automate_core.W050"))
     if (processes := os.environ.get("WEB_CONCURRENCY", "")).isdecimal() and int(processes) > 1:
         message = f"Each of the {processes} web processes (WEB_CONCURRENCY) would start a worker."
@@ -77,7 +77,7 @@ def check_pool(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if not pool or not isinstance(needed, int) or size >= needed:
         return []
     hint = "Raise max_size of the pool, or lower AUTOMATE_WORKER_CONCURRENCY."
-    message = f"The connection pool has {size} connections, and a worker may use {needed}."
+    message = f"The connection pool has {size} connections, but a worker can use {needed}."
     return [Warning(message, hint=hint, id="automate_core.W052")]
 
 

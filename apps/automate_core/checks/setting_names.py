@@ -23,7 +23,7 @@ def check_names(app_configs: Any, **_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for name, alike in _unknown():
         hint = f"Did you mean {alike}?" if alike else "docs/settings.md lists all settings."
-        found.append(Warning(f"{name} is no setting of Automate.", hint=hint, id="automate_core.W010"))
+        found.append(Warning(f"{name} is not a setting of Automate.", hint=hint, id="automate_core.W010"))
     return found
 
 

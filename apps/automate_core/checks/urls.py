@@ -32,10 +32,10 @@ def check_site_url(app_configs: Any, **_: Any) -> list[CheckMessage]:
     host = parts.hostname or ""
     found: list[CheckMessage] = []
     if not _is_allowed(host):
-        message = f"ALLOWED_HOSTS refuses {host}, the host of AUTOMATE_SITE_URL."
+        message = f"ALLOWED_HOSTS does not allow {host}, the host of AUTOMATE_SITE_URL."
         found.append(Error(message, hint=f"Add {host!r} to ALLOWED_HOSTS.", id="automate_core.E062"))
     if parts.scheme == "http" and host not in _LOCAL and not settings.DEBUG:
-        message = "AUTOMATE_SITE_URL is not encrypted: links and webhook secrets travel in clear text."
+        message = "AUTOMATE_SITE_URL is not encrypted: links and webhook secrets are sent in plain text."
         found.append(Warning(message, hint="Use an https:// address.", id="automate_core.W060"))
     return found
 
@@ -66,7 +66,7 @@ def check_urls(app_configs: Any, **_: Any) -> list[CheckMessage]:
         message = "The project's URLs do not include automate_studio.urls."
         found.append(Error(message, hint=_DOCS, id="automate_core.E064"))
     elif _namespace(page) != "studio":
-        message = "The admin's URLs stand before those of automate_studio, and answer for them."
+        message = "The URLs of the admin come before those of automate_studio and hide them."
         found.append(Error(message, hint=f"Put automate_studio.urls first. {_DOCS}", id="automate_core.E065"))
     return found
 
@@ -99,7 +99,7 @@ def check_admin_site(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if site.name in served:
         return []
     hint = "Set AUTOMATE_ADMIN_SITE to the site that your URLs contain."
-    message = f"The URLs do not contain the admin site {site.name!r}; they contain {', '.join(served) or 'none'}."
+    message = f"The URLs do not contain the admin site {site.name!r}. They contain: {', '.join(served) or 'none'}."
     return [Error(message, hint=hint, id="automate_core.E068")]
 
 

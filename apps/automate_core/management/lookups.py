@@ -24,12 +24,12 @@ def find_person(username: str | None) -> Person:
     if username:
         user = users.filter(**{username_field(): username}).first()
         if user is None:
-            raise CommandError(f"there is no user {username!r}", returncode=2)
+            raise CommandError(f"There is no user {username!r}.", returncode=2)
         return user
     superusers = list(users.filter(is_superuser=True, is_active=True)[:2])
     if len(superusers) != 1:
-        found = "no superuser" if not superusers else "more than one superuser"
-        raise CommandError(f"there is {found}: name a user with --owner or --as", returncode=2)
+        found = "There is no superuser" if not superusers else "There is more than one superuser"
+        raise CommandError(f"{found}. Choose a user with --owner or --as.", returncode=2)
     return superusers[0]
 
 
@@ -37,7 +37,7 @@ def find_workflow(slug: str) -> Workflow:
     """The workflow of that slug. Raises CommandError."""
     workflow = Workflow.objects.filter(slug=slug).first()
     if workflow is None:
-        raise CommandError(f"there is no workflow {slug!r}", returncode=2)
+        raise CommandError(f"There is no workflow {slug!r}.", returncode=2)
     return workflow
 
 
@@ -45,7 +45,7 @@ def find_endpoint(slug: str) -> WebhookEndpoint:
     """The endpoint of that slug. Raises CommandError."""
     endpoint = WebhookEndpoint.objects.filter(slug=slug).first()
     if endpoint is None:
-        raise CommandError(f"there is no endpoint {slug!r}", returncode=2)
+        raise CommandError(f"There is no webhook endpoint {slug!r}.", returncode=2)
     return endpoint
 
 
@@ -55,21 +55,21 @@ def read_key(text: str, what: str) -> uuid.UUID:
         return uuid.UUID(text)
     except ValueError:
         like = "0199c0de-0000-7000-8000-000000000000"
-        raise CommandError(f"{text[:100]!r} is not the id of a {what}, such as {like}", returncode=2) from None
+        raise CommandError(f"{text[:100]!r} is not the id of a {what} such as {like}.", returncode=2) from None
 
 
 def check_ids_exist(model: Any, keys: Sequence[uuid.UUID], what: str) -> None:
     """Check that all of these exist. Raises CommandError, which names the first unknown one."""
     known = set(model.objects.filter(pk__in=keys).values_list("pk", flat=True))
     if unknown := [key for key in keys if key not in known]:
-        more = f", nor {len(unknown) - 1} others of those named" if len(unknown) > 1 else ""
-        raise CommandError(f"there is no {what} {unknown[0]}{more}", returncode=2)
+        more = f" {len(unknown) - 1} more do not exist." if len(unknown) > 1 else ""
+        raise CommandError(f"There is no {what} {unknown[0]}.{more}", returncode=2)
 
 
 def add_limit(parser: CommandParser, beyond: str, help_of_beyond: str) -> None:
     """`--limit`, and the option `beyond` that goes on from an id."""
     parser.add_argument(
-        "--limit", type=int, default=MOST_LISTED, metavar="N", help=f"lists at most so many ({MOST_LISTED})"
+        "--limit", type=int, default=MOST_LISTED, metavar="N", help=f"maximum number of rows ({MOST_LISTED})"
     )
     parser.add_argument(beyond, metavar="ID", help=help_of_beyond)
 
@@ -77,11 +77,11 @@ def add_limit(parser: CommandParser, beyond: str, help_of_beyond: str) -> None:
 def list_limited[M: Model](command: BaseCommand, rows: QuerySet[M], limit: int, beyond: str, what: str) -> list[M]:
     """The first of `rows`; standard error says when there are more, and how to continue. Raises CommandError."""
     if limit < 1:
-        raise CommandError("--limit takes a number from 1 on", returncode=2)
+        raise CommandError("--limit must be 1 or more", returncode=2)
     found = list(rows[: limit + 1])
     if len(found) > limit:
         total = rows.order_by()[: MOST_COUNTED + 1].count()
         of = f"more than {MOST_COUNTED:,}" if total > MOST_COUNTED else f"{total:,}"
         last = found[limit - 1].pk
-        command.stderr.write(f"Showing {limit:,} of {of} {what}. Use --limit for more, or {beyond} {last} to go on.")
+        command.stderr.write(f"Showing {limit:,} of {of} {what}. Use --limit for more, or {beyond} {last} to continue.")
     return found[:limit]

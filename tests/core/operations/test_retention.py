@@ -146,12 +146,12 @@ def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, dr
         each.refresh_from_db()
     assert pinning.expires_at(first) and not pinning.expires_at(kept) and not pinning.expires_at(failing)
 
-    assert prune() == "Let go of nothing."
+    assert prune() == "Deleted nothing."
     later(31)
     audited = AuditEntry.objects.count()
-    assert prune("--dry-run") == "Would let go of 2 runs, 2 attempts, 2 event payloads and 7 jobs."
+    assert prune("--dry-run") == "Would delete 2 runs, 2 attempts, 2 event payloads and 7 jobs."
     before = ExecutionRun.objects.count()
-    assert prune() == "Let go of 2 runs, 2 attempts, 2 log lines, 2 event payloads and 7 jobs.", "one run is a test"
+    assert prune() == "Deleted 2 runs, 2 attempts, 2 log lines, 2 event payloads and 7 jobs.", "one run is a test"
     assert ExecutionRun.objects.count() == before - 2 and AuditEntry.objects.count() == audited + 1
     assert not WorkflowVersion.snapshots.filter(test__isnull=False).exists()
     there = set(ExecutionRun.objects.values_list("pk", flat=True))
@@ -246,7 +246,7 @@ def test_four_at_once_beside_a_worker_and_one_that_is_interrupted(
         wait_for(lambda: Pruning.objects.filter(counts__runs__gt=0).exists())
         first.send_signal(signal.SIGINT)
         assert first.wait(60) == 130
-        assert "interrupted after" in first.stderr.read()
+        assert "Interrupted after" in first.stderr.read()
     standing = Pruning.objects.get()
     assert standing.ended_at is None and 0 < standing.counts["runs"] < 2_001, "it ends between two batches"
 
@@ -256,7 +256,7 @@ def test_four_at_once_beside_a_worker_and_one_that_is_interrupted(
         said = [pool.submit(_prune_in_a_thread, *flags) for flags in scopes]
         for number in range(20):
             deliver({"n": number})
-        assert all(each.result(120).startswith("Let go of") for each in said)
+        assert all(each.result(120).startswith("Deleted") for each in said)
     wait_for(lambda: flow.runs.filter(status="succeeded").count() == 20)
     assert flow.runs.filter(status="waiting").count() == 2_000
     assert StepRun.objects.count() == 2_020 and not orphans() and not watched()

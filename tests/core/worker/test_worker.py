@@ -139,9 +139,9 @@ def test_status_tells_people_and_machines(workflow, deliver, capsys):
     said = capsys.readouterr().out.splitlines()
     assert said == [
         "worker host-7: holds 1 of 20, last seen 0 s ago",
-        "leased: 1 (0 more have run out)",
-        "ready to dispatch: 1, the oldest for 90 s",
-        "suspects: 1",
+        "leased: 1 (expired: 0)",
+        "ready to dispatch: 1, oldest: 90 s",
+        "quarantined: 1",
         "dead: 1",
     ]
     call_command("automate_worker", "--status", "--json")
@@ -163,7 +163,7 @@ def test_a_transaction_that_stays_open_is_told_of(capsys, caplog, monkeypatch):
         other.execute("SELECT count(*) FROM automate_core_outboxjob")
         time.sleep(0.3)
         queue_status.warn_of_transaction()
-        assert "a transaction has been open for 0 s (reports, pid " in caplog.text
+        assert "A database transaction has been open for 0 s (reports, pid " in caplog.text
         call_command("automate_worker", "--status")
         assert "reports" in capsys.readouterr().out.splitlines()[-1]
         assert database.run(None, due, {})[0].due
@@ -173,5 +173,5 @@ def test_a_transaction_that_stays_open_is_told_of(capsys, caplog, monkeypatch):
 
 
 def test_json_alone_says_what_it_goes_with():
-    with pytest.raises(CommandError, match="--json goes with --status"):
+    with pytest.raises(CommandError, match="--json requires --status"):
         call_command("automate_worker", "--json")

@@ -166,7 +166,7 @@ def test_a_job_that_crashes_its_process_dies_alone(workflow, deliver, sink, work
         wait_for(lambda: OutboxJob.objects.filter(event__payload__path="well", status="completed").exists())
     dead = OutboxJob.objects.get(status="dead")
     assert (dead.event.payload["path"], dead.crashes, dead.attempts) == ("poison", 3, 4)
-    assert dead.last_error == "the process that ran it was ended by SIGKILL"
+    assert dead.last_error == "The worker process was ended by SIGKILL."
     assert dead.run.error["code"] == "job_dead"
     assert set(neighbours.values_list("status", "crashes")) == {("completed", 0)}
     assert [path for path, _, _ in sink.calls].count("/poison") == 4

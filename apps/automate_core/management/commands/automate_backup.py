@@ -17,18 +17,20 @@ from automate_governance.models import SitePermission
 
 class Command(BaseCommand):
     help = (
-        "Write the whole database, the keys and the stored files into FILE, while the site runs or is stopped. "
-        "Exit 2 when that cannot be."
+        "Write the whole database, the keys and the stored files to FILE. The site can be running or stopped. "
+        "Exit code 2 when the backup cannot be written."
     )
 
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", metavar="TARGET", type=Path, help="a file that is not there yet")
+        parser.add_argument("file", metavar="TARGET", type=Path, help="a file that does not exist yet")
         parser.add_argument(
-            "--encrypt", action="store_true", help="ask for a passphrase, or take AUTOMATE_BACKUP_PASSPHRASE"
+            "--encrypt",
+            action="store_true",
+            help="encrypt with a passphrase: asked for, or from AUTOMATE_BACKUP_PASSPHRASE",
         )
-        parser.add_argument("--without-keys", action="store_true", help="leave the keys out, to be kept elsewhere")
+        parser.add_argument("--without-keys", action="store_true", help="do not include the keys; store them elsewhere")
 
     def handle(self, *args: Any, **options: Any) -> None:
         target, with_keys = options["file"], not options["without_keys"]
@@ -42,4 +44,4 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from error
         self.stdout.write(f"{target}: database, {'keys, ' if with_keys else ''}{files} stored files")
         if with_keys and not passphrase:
-            self.stderr.write("The archive holds the keys in plain text: whoever has it can read every secret.")
+            self.stderr.write("The archive contains the keys in plain text. Anyone who has it can read every secret.")

@@ -1,4 +1,4 @@
-"""List and replay dead jobs."""
+"""List and requeue dead jobs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from automate_governance.permissions import NotPermittedError
 
 
 class Command(BaseCommand):
-    help = "List the jobs that were given up and not replayed, or replay them. Exit 1 when some were refused."
+    help = "List dead jobs that were not requeued yet, or requeue them. Exit code 1 when some were refused."
 
     def add_arguments(self, parser: CommandParser) -> None:
         which = parser.add_mutually_exclusive_group()
-        which.add_argument("--replay", metavar="ID", help="do this job's work after all")
-        which.add_argument("--all", action="store_true", help="replay all of them")
-        lookups.add_limit(parser, "--after", "list: only jobs that are newer than this one")
-        parser.add_argument("--as", dest="user", metavar="USER", help="who does it; default: the only superuser")
+        which.add_argument("--replay", metavar="ID", help="requeue this job")
+        which.add_argument("--all", action="store_true", help="requeue all dead jobs")
+        lookups.add_limit(parser, "--after", "list: only jobs newer than this one")
+        parser.add_argument("--as", dest="user", metavar="USER", help="acting user; default: the only superuser")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["user"]:
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             if options["after"]:
                 jobs = jobs.filter(pk__gt=lookups.read_key(options["after"], "job"))
             for job in lookups.list_limited(self, jobs, options["limit"], "--after", "jobs"):
-                self.stdout.write(f"{job.pk} {job.kind} {_subject(job)}: {job.last_error or 'no reason is known'}")
+                self.stdout.write(f"{job.pk} {job.kind} {_subject(job)}: {job.last_error or 'unknown reason'}")
             return
         by = lookups.find_person(options["user"])
         refused = 0
@@ -58,4 +58,4 @@ def _chosen(job_id: str | None) -> list[OutboxJob]:
 def _subject(job: OutboxJob) -> str:
     if job.run is not None:
         return f"{job.run.workflow.slug} {job.run.pk}"
-    return str(job.event or "whose event was removed")
+    return str(job.event or "(event deleted)")

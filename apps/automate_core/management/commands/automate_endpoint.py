@@ -21,19 +21,21 @@ from automate_governance.permissions import NotPermittedError
 
 class Command(BaseCommand):
     help = (
-        "Create or update the endpoint /hooks/SLUG/. Its secret is read from a file or a variable and stored "
-        "encrypted. With --rotate the present secret stays valid beside the new one for a time."
+        "Create or update the webhook endpoint /hooks/SLUG/. Its secret is read from a file or an environment variable "
+        "and stored encrypted. With --rotate, the current secret stays valid for a while."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", metavar="SLUG")
-        parser.add_argument("--scheme", help=f"how deliveries are signed: {', '.join(SCHEMES)}")
-        parser.add_argument("--config", default="{}", metavar="JSON", help="the scheme's configuration")
+        parser.add_argument("--scheme", help=f"signature scheme: {', '.join(SCHEMES)}")
+        parser.add_argument("--config", default="{}", metavar="JSON", help="configuration of the scheme")
         source = parser.add_mutually_exclusive_group()
-        source.add_argument("--secret-file", metavar="F", help="a file that holds the secret")
-        source.add_argument("--secret-env", metavar="NAME", help="an environment variable that holds the secret")
-        parser.add_argument("--rotate", action="store_true", help="change nothing but the secret, with an overlap")
-        parser.add_argument("--overlap", default="24h", metavar="SPAN", help="how long the present secret lasts (24h)")
+        source.add_argument("--secret-file", metavar="F", help="a file with the secret")
+        source.add_argument("--secret-env", metavar="NAME", help="an environment variable with the secret")
+        parser.add_argument("--rotate", action="store_true", help="only change the secret, with an overlap")
+        parser.add_argument(
+            "--overlap", default="24h", metavar="SPAN", help="how long the current secret stays valid (24h)"
+        )
         parser.add_argument("--owner", metavar="USER", help="owner of a new endpoint; default: the only superuser")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,11 +50,11 @@ class Command(BaseCommand):
 
 def _saved(options: dict[str, Any]) -> tuple[WebhookEndpoint, str]:
     if not options["scheme"]:
-        raise CommandError(f"--scheme is needed: {', '.join(SCHEMES)}", returncode=2)
+        raise CommandError(f"--scheme is required: {', '.join(SCHEMES)}", returncode=2)
     try:
         config = json.loads(options["config"])
     except (ValueError, RecursionError) as error:
-        raise CommandError(f"--config is not JSON: {error}", returncode=2) from error
+        raise CommandError(f"--config is not valid JSON: {error}", returncode=2) from error
     endpoint, created = endpoints.save_endpoint(
         options["slug"],
         scheme=options["scheme"],
@@ -67,14 +69,14 @@ def _rotated(options: dict[str, Any]) -> tuple[WebhookEndpoint, str]:
     endpoint = lookups.find_endpoint(options["slug"])
     secret = _secret(options)
     if secret is None:
-        raise CommandError("--rotate needs --secret-file or --secret-env", returncode=2)
+        raise CommandError("--rotate requires --secret-file or --secret-env", returncode=2)
     try:
         overlap = dt.timedelta(seconds=durations.parse_duration(options["overlap"]))
     except ValueError as error:
         raise CommandError(f"--overlap: {error}", returncode=2) from error
     endpoint = endpoints.rotate_secret(endpoint, secret, actor=lookups.find_person(options["owner"]), overlap=overlap)
     until = endpoint.old_secret_until
-    lasts = f"accepts the old secret until {until:%Y-%m-%d %H:%M} UTC" if until else "refuses the old secret"
+    lasts = f"accepts the old secret until {until:%Y-%m-%d %H:%M} UTC" if until else "rejects the old secret"
     return endpoint, f"has a new secret and {lasts}"
 
 
@@ -87,5 +89,7 @@ def _secret(options: dict[str, Any]) -> str | None:
         try:
             return Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"{path}: {getattr(error, 'strerror', None) or 'not text'}", returncode=2) from error
+            raise CommandError(
+                f"{path}: {getattr(error, 'strerror', None) or 'not a text file'}", returncode=2
+            ) from error
     return None

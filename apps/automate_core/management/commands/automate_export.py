@@ -14,7 +14,7 @@ from automate_governance import audit
 
 
 class Command(BaseCommand):
-    help = "Write a workflow's draft as YAML to standard output; automate_import reads it back the same."
+    help = "Write the draft of a workflow as YAML to standard output. automate_import reads it back."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", metavar="SLUG")
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         try:
             definition = workflows.load_definition(workflow)
         except DefinitionError as error:
-            reason = f"the draft of {workflow.slug} is not a whole workflow yet: {error}"
+            reason = f"The draft of {workflow.slug} is incomplete: {error}"
             raise CommandError(reason, returncode=2) from error
         audit.record(None, "workflow.exported", workflow)
         self.stdout.write(yaml_files.write_workflow(definition), ending="")

@@ -15,16 +15,16 @@ MOST = 20  #: objects of a kind that a dry run names
 
 class Command(BaseCommand):
     help = (
-        "Hand over a person's open approvals, workflows, connections, webhooks, secrets and run-as versions, all or "
-        "nothing. Exit 1 when something had to stay, 2 when it cannot be done."
+        "Hand over the open approvals, workflows, connections, webhooks, secrets and run-as versions of a person, all "
+        "or nothing. Exit code 1 when some could not be handed over, 2 when nothing was."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("leaver", metavar="FROM", help="user name of the person who leaves")
         parser.add_argument("to", metavar="TO", help="user name of an active person")
-        parser.add_argument("--deactivate", action="store_true", help="deactivate the account of FROM as well")
-        parser.add_argument("--dry-run", action="store_true", help="list what FROM holds, and change nothing")
-        parser.add_argument("--as", dest="user", metavar="USER", help="superuser who does it; default: the only one")
+        parser.add_argument("--deactivate", action="store_true", help="also deactivate the account FROM")
+        parser.add_argument("--dry-run", action="store_true", help="only list what FROM owns")
+        parser.add_argument("--as", dest="user", metavar="USER", help="acting superuser; default: the only one")
 
     def handle(self, *args: Any, **options: Any) -> None:
         leaver, to, by = (lookups.find_person(options[name]) for name in ("leaver", "to", "user"))
@@ -37,7 +37,7 @@ class Command(BaseCommand):
                 if (more := each.objects.count() - MOST) > 0:
                     self.stdout.write(f"  and {more} more")
             if not held:
-                self.stdout.write(f"{leaver.get_username()} holds nothing")
+                self.stdout.write(f"{leaver.get_username()} owns nothing")
             return
         try:
             result = handover.hand_over(leaver, to, by=by, deactivate=options["deactivate"])
@@ -51,4 +51,4 @@ class Command(BaseCommand):
         for line in [*result.cautions, *result.left]:
             self.stderr.write(line)
         if result.left:
-            raise CommandError(f"{len(result.left)} could not be handed over; see above", returncode=1)
+            raise CommandError(f"{len(result.left)} could not be handed over, see above", returncode=1)

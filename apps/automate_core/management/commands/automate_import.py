@@ -16,11 +16,11 @@ from automate_governance.permissions import NotPermittedError
 
 
 class Command(BaseCommand):
-    help = "Import workflows from YAML files, each all or nothing. Exit 2 when a file has a fault."
+    help = "Import workflows from YAML files, each all or nothing. Exit code 2 when a file is invalid."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("files", nargs="+", metavar="FILE")
-        parser.add_argument("--publish", action="store_true", help="publish what was imported")
+        parser.add_argument("--publish", action="store_true", help="publish the imported workflows")
         parser.add_argument("--owner", metavar="USER", help="owner, author and run-as; default: the only superuser")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,6 +41,6 @@ class Command(BaseCommand):
             else:
                 self.stdout.write(f"{name}: {workflow.slug} imported{f', {version} is published' if version else ''}")
                 if version and not definition.triggers:
-                    self.stdout.write(f"{name}: it has no trigger, so nothing starts it yet")
+                    self.stdout.write(f"{name}: no trigger yet; it can only be started manually or by another workflow")
         if faults:
             raise CommandError("\n".join(faults), returncode=2)

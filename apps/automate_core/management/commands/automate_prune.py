@@ -27,22 +27,26 @@ INTERRUPTED = 130
 
 class Command(BaseCommand):
     help = (
-        "Let go of runs, events and jobs whose days are over, in small batches. What was interrupted goes on where it "
-        "was. Exit 0 when it is done, 130 when it was interrupted, 1 when the database failed."
+        "Delete expired runs, events and jobs in small batches. An interrupted pruning continues where it stopped. "
+        "Exit code 0 when done, 130 when interrupted, 1 when the database failed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--workflow", metavar="SLUG", help="only runs of this workflow")
-        parser.add_argument("--dry-run", action="store_true", help="only count what would go")
+        parser.add_argument("--dry-run", action="store_true", help="only count what would be deleted")
         parser.add_argument(
-            "--share", type=int, default=50, metavar="PERCENT", help="of the time it may use, 1 to 100; default: 50"
+            "--share",
+            type=int,
+            default=50,
+            metavar="PERCENT",
+            help="share of the time it may use, 1 to 100; default: 50",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         slug = options["workflow"]
         workflow = lookups.find_workflow(slug) if slug is not None else None
         if not 1 <= options["share"] <= 100:
-            raise CommandError("--share takes a number from 1 to 100", returncode=2)
+            raise CommandError("--share must be a number from 1 to 100", returncode=2)
         self._told_at = time.monotonic()
         self._stopping = threading.Event()
         is_main = threading.current_thread() is threading.main_thread()  # no other may take signals
@@ -52,7 +56,7 @@ class Command(BaseCommand):
         try:
             self._foresee(pace, workflow) if options["dry_run"] else self._prune(pace, workflow)
         except Error as error:
-            raise CommandError(f"the database failed: {str(error).strip()}", returncode=1) from error
+            raise CommandError(f"Database error: {str(error).strip()}", returncode=1) from error
         finally:
             for number, handler in usual.items():
                 signal.signal(number, handler)
@@ -76,7 +80,7 @@ class Command(BaseCommand):
                 self._report(current.counts if current else {})
                 self._stopping.wait(pace.pause_seconds)
             done += Counter(current.counts if current else {}) - before
-        self.stdout.write(f"Let go of {describe_counts(done)}.")
+        self.stdout.write(f"Deleted {describe_counts(done)}.")
 
     def _foresee(self, pace: pruning.Pace, workflow: Workflow | None) -> None:
         counts: Counter[str] = Counter()
@@ -85,11 +89,11 @@ class Command(BaseCommand):
             self._check(counts)
             self._report(counts)
             self._stopping.wait(pace.pause_seconds)
-        self.stdout.write(f"Would let go of {describe_counts(counts)}.")
+        self.stdout.write(f"Would delete {describe_counts(counts)}.")
 
     def _check(self, counts: Mapping[str, int]) -> None:
         if self._stopping.is_set():
-            raise CommandError(f"interrupted after {describe_counts(counts)}", returncode=INTERRUPTED)
+            raise CommandError(f"Interrupted after {describe_counts(counts)}", returncode=INTERRUPTED)
 
     def _report(self, counts: Mapping[str, int]) -> None:
         if time.monotonic() >= self._told_at + TELL_SECONDS:

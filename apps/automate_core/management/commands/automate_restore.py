@@ -1,4 +1,4 @@
-"""Restore an archive into an empty place, and say what comes of its runs."""
+"""Restore an archive into an empty site, and report on its runs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from automate_core.operations.backup.passphrase import known_passphrase
 
 class Command(BaseCommand):
     help = (
-        "Restore an archive of automate_backup into an empty database and an empty storage, and report which runs go "
-        "on, which attempts are in doubt and which callback addresses are dead. Exit 2 when that cannot be."
+        "Restore an archive of automate_backup into an empty database and an empty storage. Reports which runs "
+        "continue, which attempts are in doubt and which callback URLs are invalid. Exit code 2 when it fails."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", metavar="FILE", type=Path)
-        parser.add_argument("--keys-to", metavar="FOLDER", type=Path, help="write the archive's keys there; no restore")
+        parser.add_argument(
+            "--keys-to", metavar="FOLDER", type=Path, help="only write the keys of the archive to this folder"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         source: Path = options["file"]
@@ -35,7 +37,7 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from error
         self.stdout.write(f"Restored: database and {result.files} stored files.")
         for line in result.keys:
-            self.stdout.write(f"Key written, {line}; the old one is beside it, with the ending .replaced")
+            self.stdout.write(f"Key written: {line}. The old key is beside it, with the ending .replaced.")
         for line in report.report_lines(result):
             self.stdout.write(line)
 
@@ -44,4 +46,4 @@ class Command(BaseCommand):
             keys.write_key(folder / name, value)
             self.stdout.write(f"{folder / name}")
         if not found:
-            raise CommandError("The archive holds no keys.", returncode=2)
+            raise CommandError("The archive contains no keys.", returncode=2)

@@ -15,31 +15,31 @@ from automate_governance.permissions import SITE
 
 class Command(BaseCommand):
     help = (
-        "Count the runs that have ended and that no worker has counted yet. With --rebuild, count those that are kept "
-        "anew. What was counted of days before --since stays: name a day since which no runs have been removed."
+        "Count ended runs that no worker has counted yet. With --rebuild, recount the stored runs since --since. "
+        "Choose a day since which no runs were deleted: counts of earlier days stay."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--rebuild", action="store_true", help="count anew what was counted already")
+        parser.add_argument("--rebuild", action="store_true", help="recount the stored runs")
         parser.add_argument(
-            "--since", metavar="DAY", help="rebuild from this day (UTC) on; default: the day of the oldest run"
+            "--since", metavar="DAY", help="recount from this day (UTC) on; default: the day of the oldest run"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["since"] and not options["rebuild"]:
-            raise CommandError("--since goes with --rebuild", returncode=2)
+            raise CommandError("--since requires --rebuild", returncode=2)
         if not options["rebuild"]:
             while rollup.count_ended_runs() is not None:
                 pass
-            self.stdout.write("counted")
+            self.stdout.write("Counted.")
             return
         since = _day(options["since"]) if options["since"] else _first()
         if since is None:
-            self.stdout.write("no run has ended")
+            self.stdout.write("No run has ended.")
             return
         rollup.rebuild_statistics(since)
         audit.record(None, "statistics.rebuilt", SITE(pk=0), changes={"since": f"{since:%Y-%m-%d}"})
-        self.stdout.write(f"counted anew since {since:%Y-%m-%d}")
+        self.stdout.write(f"Recounted since {since:%Y-%m-%d}")
 
 
 def _day(text: str) -> dt.datetime:

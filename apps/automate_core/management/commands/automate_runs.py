@@ -1,4 +1,4 @@
-"""List, cancel and retry runs, and go on with steps that wait."""
+"""List, cancel and re-run runs, and retry or skip waiting steps."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from automate_governance.permissions import Person
 
 class Command(BaseCommand):
     help = (
-        "List, cancel or retry runs, try a step that waits now or skip it: those named, or those that the filters find."
-        " Exit 1 when some were refused."
+        "List, cancel or re-run (retry) runs, or retry a waiting step now (try-now) or skip it. Select runs by id or "
+        "by filters. Exit code 1 when some were refused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,22 +31,24 @@ class Command(BaseCommand):
         parser.add_argument("runs", nargs="*", metavar="RUN", help="ids of runs")
         parser.add_argument("--workflow", metavar="SLUG", help="runs of this workflow")
         parser.add_argument("--status", choices=RunStatus.values, help="runs in this state")
-        parser.add_argument("--since", metavar="TIME", help="made since then: a time, or how long ago, such as 2h")
+        parser.add_argument("--since", metavar="TIME", help="created since then: a time, or how long ago, such as 2h")
         parser.add_argument("--trace", metavar="ID", help="runs of this trace")
-        lookups.add_limit(parser, "--before", "list: only runs that are older than this one")
-        parser.add_argument("--as", dest="user", metavar="USER", help="who does it; default: the only superuser")
-        parser.add_argument("--tests", action="store_true", help="tests of drafts instead of runs")
-        parser.add_argument("--reason", default="", help="cancel, skip: why, for those who look at the run")
-        parser.add_argument("--step", metavar="PATH", help="try-now, skip: the step that waits")
-        parser.add_argument("--output", metavar="JSON", default="null", help="skip: what later steps see of it")
+        lookups.add_limit(parser, "--before", "list: only runs older than this one")
+        parser.add_argument("--as", dest="user", metavar="USER", help="acting user; default: the only superuser")
+        parser.add_argument("--tests", action="store_true", help="test runs instead of runs")
+        parser.add_argument("--reason", default="", help="cancel, skip: reason shown with the run")
+        parser.add_argument("--step", metavar="PATH", help="try-now, skip: the waiting step")
+        parser.add_argument("--output", metavar="JSON", default="null", help="skip: output of the step for later steps")
         parser.add_argument(
-            "--start", default="failed", metavar="STEP", help="retry: failed (default), start or a path"
+            "--start", default="failed", metavar="STEP", help="retry: failed (default), start, or the path of a step"
         )
-        parser.add_argument("--newest", action="store_true", help="retry: on the version that is published now")
+        parser.add_argument("--newest", action="store_true", help="retry: with the published version")
         parser.add_argument(
-            "--again", action="store_true", help="retry: also those whose re-run succeeded or goes on: effects repeat"
+            "--again",
+            action="store_true",
+            help="retry: also runs whose re-run succeeded or is in progress; repeats their effects",
         )
-        parser.add_argument("--dry-run", action="store_true", help="only say how many")
+        parser.add_argument("--dry-run", action="store_true", help="only count the runs")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["user"]:
@@ -56,7 +58,7 @@ class Command(BaseCommand):
             self._list(runs, options)
             return
         if not any(options[name] for name in ("runs", "workflow", "status", "since", "trace")):
-            raise CommandError("say which runs: by id, --workflow, --status, --since or --trace", returncode=2)
+            raise CommandError("Select runs by id, --workflow, --status, --since or --trace.", returncode=2)
         by = lookups.find_person(options["user"])
         if options["verb"] in {"try-now", "skip"}:
             done = _at_step(runs, by, options)
@@ -75,11 +77,11 @@ class Command(BaseCommand):
             self.stdout.write(f"{run.pk} {run.created_at:%Y-%m-%d %H:%M:%S} {describe_run(run)}")
 
     def _report(self, options: dict[str, Any], done: control.BulkResult) -> None:
-        verb = {"cancel": "cancelled", "retry": "re-run", "try-now": "tried now", "skip": "skipped"}[options["verb"]]
+        verb = {"cancel": "cancelled", "retry": "re-run", "try-now": "retried now", "skip": "skipped"}[options["verb"]]
         left_out = f", {done.left_out.words}" if done.left_out.words else ""
         self.stdout.write(f"{done.done} {'would be ' if options['dry_run'] else ''}{verb}{left_out}")
         if done.left_out.by_choice:
-            self.stdout.write("To re-run those as well, add --again: their effects happen a second time.")
+            self.stdout.write("Add --again to re-run them as well. Their effects are repeated.")
         for run_id, reason in done.refused.items():
             self.stderr.write(f"{run_id}: {reason}")
         if done.refused:
@@ -90,13 +92,13 @@ def _at_step(runs: QuerySet[ExecutionRun], by: Person, options: dict[str, Any]) 
     """Raises CommandError."""
     path, dry_run = options["step"], options["dry_run"]
     if not path:
-        raise CommandError("say which step: --step PATH", returncode=2)
+        raise CommandError("Choose the step: --step PATH", returncode=2)
     if options["verb"] == "try-now":
         return control.retry_step_now_many(runs, path, by, dry_run=dry_run)
     try:
         output = json.loads(options["output"])
     except (ValueError, RecursionError) as error:
-        raise CommandError(f"--output is no JSON: {error}", returncode=2) from error
+        raise CommandError(f"--output is not valid JSON: {error}", returncode=2) from error
     return control.skip_step_many(runs, path, by, output=output, reason=options["reason"], dry_run=dry_run)
 
 
@@ -118,7 +120,7 @@ def _found(options: dict[str, Any]) -> QuerySet[ExecutionRun]:
     if options["trace"]:
         runs = runs.filter(trace_id=options["trace"])
         if not ExecutionRun.objects.filter(trace_id=options["trace"]).exists():
-            raise CommandError(f"there is no run of the trace {options['trace'][:100]!r}", returncode=2)
+            raise CommandError(f"No run has the trace {options['trace'][:100]!r}.", returncode=2)
     if options["since"]:
         runs = runs.filter(created_at__gte=_since(options["since"]))
     return runs
@@ -131,4 +133,6 @@ def _since(text: str) -> dt.datetime:
             return moment if moment.tzinfo else timezone.make_aware(moment)
         return timezone.now() - dt.timedelta(seconds=durations.parse_duration(text))
     except (ValueError, OverflowError):
-        raise CommandError("--since takes 2026-05-31T12:00 or a span such as 2h", returncode=2) from None
+        raise CommandError(
+            "--since must be a time such as 2026-05-31T12:00 or a duration such as 2h.", returncode=2
+        ) from None

@@ -19,16 +19,16 @@ from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUn
 
 class Command(BaseCommand):
     help = (
-        "Sign a file with the endpoint's secret, post it to the running site, and print status and trace id. "
-        "Exit 0 when it was accepted (with --wait: when every run succeeded), 1 when not, 2 when it could not be sent."
+        "Sign a file with the secret of the endpoint, send it to the running site, and print status and trace id. "
+        "Exit code 0 when accepted (with --wait: when every run succeeded), 1 when not, 2 when it could not be sent."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", metavar="SLUG")
         parser.add_argument("file", metavar="FILE")
-        parser.add_argument("--event", default="", metavar="TYPE", help="the type of event, where the scheme names one")
+        parser.add_argument("--event", default="", metavar="TYPE", help="event type, if the scheme has one")
         parser.add_argument(
-            "--header", action="append", default=[], metavar="K=V", help="a further header, or another Content-Type"
+            "--header", action="append", default=[], metavar="K=V", help="additional header, or another Content-Type"
         )
         parser.add_argument("--wait", action="store_true", help="wait for the runs and print their outcome")
         parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait (60)")
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         if sent.status == 200 and sent.event_id is None:
             return  # answered at once: it was no event
         if sent.status not in {200, 202} or sent.event_id is None:
-            raise CommandError(f"not accepted: {sent.reason}", returncode=1)
+            raise CommandError(f"Not accepted: {sent.reason}", returncode=1)
         if options["wait"]:
             self._wait(sent.event_id, options["timeout"])
 
@@ -52,7 +52,7 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{options['file']}: {error.strerror}", returncode=2) from error
         except EgressConnectionError as error:
-            raise CommandError(f"{error}; is the site running?", returncode=2) from error
+            raise CommandError(f"{error}. Is the site running?", returncode=2) from error
         except (EgressError, SecretNotFoundError, SecretUnavailableError) as error:
             raise CommandError(str(error), returncode=2) from error
 
@@ -64,6 +64,6 @@ class Command(BaseCommand):
         for run in ended:
             self.stdout.write(describe_run(run))
         if not ended:
-            raise CommandError("the event matched no workflow", returncode=1)
+            raise CommandError("The event matched no workflow.", returncode=1)
         if any(run.status != RunStatus.SUCCEEDED for run in ended):
-            raise CommandError("a run did not succeed", returncode=1)
+            raise CommandError("A run did not succeed.", returncode=1)

@@ -1,4 +1,4 @@
-"""Remove everything that Automate keeps."""
+"""Delete all data of Automate."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from automate_core.operations import uninstall
 
 class Command(BaseCommand):
     help = (
-        "List what Automate keeps in the database and in its storage; with --yes, delete it. Afterwards remove"
-        " Automate's apps from the settings. Exit 1 when runs have not ended or workers are alive."
+        "List the data of Automate in the database and in its storage; with --yes, delete it. Then remove Automate's "
+        "apps from the settings. Exit code 1 when runs have not ended or workers are running."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--yes", action="store_true", help="delete it; without this, only list it")
-        parser.add_argument("--force", action="store_true", help="delete it although runs have not ended")
-        parser.add_argument("--keep-groups", action="store_true", help="keep the groups, without permissions")
+        parser.add_argument("--yes", action="store_true", help="delete the data; without this, only list it")
+        parser.add_argument("--force", action="store_true", help="delete even if runs have not ended")
+        parser.add_argument("--keep-groups", action="store_true", help="keep the groups, without their permissions")
 
     def handle(self, *args: Any, **options: Any) -> None:
         obstacles = uninstall.find_obstacles()
@@ -27,7 +27,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"Nothing was deleted: {', '.join(obstacles)}. Use --force to delete anyway.", returncode=1
             )
-        self.stdout.write("Deleting:" if options["yes"] else "This would be deleted:")
+        self.stdout.write("Deleting:" if options["yes"] else "To be deleted:")
         for line in uninstall.plan_removal(keep_groups=options["keep_groups"]):
             self.stdout.write(f"- {line}")
         if options["yes"]:
@@ -36,4 +36,4 @@ class Command(BaseCommand):
             return
         for obstacle in obstacles:
             self.stdout.write(f"Before --yes: {obstacle}.")
-        self.stdout.write("Nothing was deleted. Run it again with --yes.")
+        self.stdout.write("Nothing was deleted. Run the command again with --yes.")

@@ -1,4 +1,4 @@
-"""Run a worker, or say how the queue stands."""
+"""Run a worker, or print the state of the queue."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ from automate_governance.people import origin
 
 class Command(BaseCommand):
     help = (
-        "Run a worker until it is stopped. SIGTERM or Ctrl-C finishes what is running; a second one hands it back and "
-        "ends; a third does not even wait for that. With --status, say how the queue stands."
+        "Run a worker until it is stopped. SIGTERM or Ctrl-C lets it finish its current work; a second one returns the "
+        "work to the queue and exits; a third exits at once. With --status, print the state of the queue."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--concurrency", type=int, help="jobs held at once, and threads for their effects")
+        parser.add_argument(
+            "--concurrency", type=int, help="number of jobs held at once, and of threads for their effects"
+        )
         parser.add_argument("--drain", action="store_true", help="stop when no job is ready")
-        parser.add_argument("--status", action="store_true", help="print workers, leases and the queue's depth")
-        parser.add_argument("--json", action="store_true", help="with --status: for machines")
+        parser.add_argument("--status", action="store_true", help="print workers, leases and queue length")
+        parser.add_argument("--json", action="store_true", help="with --status: print JSON")
         # started by a worker: see quarantine.py
         parser.add_argument("--quarantine", nargs=2, metavar=("NAME", "PARENT"), help=argparse.SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         concurrency = options["concurrency"]
         if concurrency is not None and not 1 <= concurrency <= 200:
-            raise CommandError("--concurrency takes a number from 1 to 200", returncode=2)
+            raise CommandError("--concurrency must be a number from 1 to 200", returncode=2)
         if options["json"] and not options["status"]:
-            raise CommandError("--json goes with --status", returncode=2)
+            raise CommandError("--json requires --status", returncode=2)
         if options["status"]:
             status = read_status()
             self.stdout.write(json.dumps(as_json(status)) if options["json"] else "\n".join(_lines(status)))
@@ -67,16 +69,16 @@ def _run(worker: Worker) -> None:
 
 def _lines(status: QueueStatus) -> Iterator[str]:
     if not status.workers:
-        yield "no worker runs"
+        yield "no worker is running"
     for worker in status.workers:
         seen = f"last seen {worker.seen_seconds_ago:.0f} s ago"
         yield f"worker {worker.name}: holds {worker.held} of {worker.slots}, {seen}"
-    yield f"leased: {status.leases} ({status.expired_leases} more have run out)"
+    yield f"leased: {status.leases} (expired: {status.expired_leases})"
     if not status.ready:
         yield "ready: 0"
     for ready in status.ready:
-        yield f"ready to {ready.kind}: {ready.jobs}, the oldest for {ready.oldest_seconds:.0f} s"
-    yield f"suspects: {status.suspects}"
+        yield f"ready to {ready.kind}: {ready.jobs}, oldest: {ready.oldest_seconds:.0f} s"
+    yield f"quarantined: {status.suspects}"
     yield f"dead: {status.dead}"
     if status.oldest_transaction is not None and status.oldest_transaction.is_old:
-        yield f"{status.oldest_transaction}: the queue grows slow until it ends"
+        yield f"{status.oldest_transaction} The queue slows down until it ends."

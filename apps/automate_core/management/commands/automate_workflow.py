@@ -12,13 +12,18 @@ from automate_governance.permissions import NotPermittedError
 
 
 class Command(BaseCommand):
-    help = "Pause, resume, archive or restore a workflow. Exit 2 when that cannot be."
+    help = "Pause, resume, archive or restore a workflow. Exit code 2 when it fails."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("verb", choices=["pause", "resume", "archive", "restore"])
         parser.add_argument("slug", metavar="SLUG")
-        parser.add_argument("--backlog", choices=["run", "discard"], default="run", help="resume: what came meanwhile")
-        parser.add_argument("--as", dest="user", metavar="USER", help="who does it; default: the only superuser")
+        parser.add_argument(
+            "--backlog",
+            choices=["run", "discard"],
+            default="run",
+            help="resume: run or discard events that arrived meanwhile",
+        )
+        parser.add_argument("--as", dest="user", metavar="USER", help="acting user; default: the only superuser")
 
     def handle(self, *args: Any, **options: Any) -> None:
         workflow = lookups.find_workflow(options["slug"])
