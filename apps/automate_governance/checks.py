@@ -37,7 +37,7 @@ def check_secrets_keys(app_configs: Any, **_: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         return [Error(f"{error}.", hint=_GENERATE_KEY_HINT, id="automate_governance.E002")]
     if ring.active is None:
-        return [Error("AUTOMATE_SECRETS_KEYS holds no key.", hint=_GENERATE_KEY_HINT, id="automate_governance.E003")]
+        return [Error("AUTOMATE_SECRETS_KEYS contains no key.", hint=_GENERATE_KEY_HINT, id="automate_governance.E003")]
     return []
 
 
@@ -56,9 +56,9 @@ def check_stored_secrets(app_configs: Any, databases: Sequence[str] | None = Non
     by_key = missing.values_list("key_id").annotate(Count("id"))
     return [
         Error(
-            f"The key {key_id} is not configured, and {count} of the stored secrets need it "
+            f"The key {key_id} is not configured, but {count} stored secret(s) require it "
             f"(configured: {', '.join(ring.by_id) or 'none'}).",
-            hint="Put that key back into AUTOMATE_SECRETS_KEYS. If it is lost, run manage.py automate_recover_keys.",
+            hint="Add the key to AUTOMATE_SECRETS_KEYS. If it is lost, run manage.py automate_recover_keys.",
             id="automate_governance.E001",
         )
         for key_id, count in by_key.order_by("key_id")
@@ -90,7 +90,7 @@ def check_debug_is_off(app_configs: Any, **_: Any) -> list[CheckMessage]:
         return [
             Error(
                 "DEBUG is on, and AUTOMATE_SITE_URL is a public address.",
-                hint="Set DEBUG = False: debug pages show settings and variables to whoever meets an error.",
+                hint="Set DEBUG = False: debug pages show settings and variables to anyone who causes an error.",
                 id="automate_governance.E005",
             )
         ]

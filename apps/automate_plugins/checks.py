@@ -27,7 +27,7 @@ def warnings(registry: Registry[Any]) -> Iterator[tuple[str, str, str]]:
         elif not NAME.fullmatch(plugin.name):
             yield (
                 "W009",
-                f"The plug-in {plugin.name!r} ({plugin.target}) has a name that workflows and references cannot write.",
+                f"The plug-in {plugin.name!r} ({plugin.target}) has a name that workflows and references cannot use.",
                 "Name it with lower-case letters, digits, _ and -, beginning with a letter; a connector's name is its"
                 " `code`, that of any other plug-in is its entry point's.",
             )

@@ -102,7 +102,7 @@ def test_a_backup_of_leased_jobs_is_restored_and_its_runs_go_on(
     content = archive.read_bytes()
     assert content.startswith(MAGIC) and settings.SECRET_KEY.encode() not in content
     assert archive.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(CommandError, match="is there already"):
+    with pytest.raises(CommandError, match="already exists"):
         call_command("automate_backup", str(archive))
     with pytest.raises(CommandError, match="Restore into an empty database"):
         call_command("automate_restore", str(archive))
@@ -115,9 +115,12 @@ def test_a_backup_of_leased_jobs_is_restored_and_its_runs_go_on(
     with _elsewhere("restored"):
         call_command("automate_restore", str(archive))
         said = capsys.readouterr().out
-        assert "Runs that go on when a worker starts: 1 running, 1 waiting." in said and "1 jobs were held" in said
+        assert (
+            "Runs that continue when a worker starts: 1 running, 1 waiting." in said
+            and "Jobs held by former workers: 1." in said
+        )
         assert "in doubt, under way at the time of the backup: 1." in said and "effect" in said
-        assert "Callback addresses that work: 1." in said and "1 stored files" in said
+        assert "Valid callback URLs: 1." in said and "1 stored files" in said
         assert (
             tmp_path / "restored" / artifacts.FOLDER / "2026" / "11" / "27" / "large.json"
         ).read_bytes() == b'{"large": true}'
@@ -150,7 +153,7 @@ def test_wrong_passphrases_keys_and_archives_change_nothing(owner, settings, tmp
     (tmp_path / "none").write_bytes(b"no archive at all")
     keys = settings.AUTOMATE_SECRETS_KEYS
     with _elsewhere("refused"):
-        for name, why in (("cut", "cut off or altered|wrong"), ("none", "no whole archive")):
+        for name, why in (("cut", "incomplete or was changed|wrong"), ("none", "not a complete backup archive")):
             with pytest.raises(CommandError, match=why):
                 call_command("automate_restore", str(tmp_path / name))
         monkeypatch.setenv("AUTOMATE_BACKUP_PASSPHRASE", "another passphrase")

@@ -145,7 +145,7 @@ def test_send_posts_signs_and_waits(workflow, site, tmp_path, settings, capsys):
 @pytest.mark.django_db(transaction=True)
 def test_verify_audit(workflow, capsys):
     workflow(SIMPLE)
-    assert "the audit trail is whole" in run("automate_verify_audit", capsys=capsys)
+    assert "The audit trail is intact." in run("automate_verify_audit", capsys=capsys)
 
 
 def test_every_command_explains_itself(capsys):

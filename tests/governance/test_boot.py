@@ -30,10 +30,10 @@ def secret(owner):
 
 
 WRONG = {
-    "missing": (",", "AUTOMATE_SECRETS_KEYS holds no key."),
+    "missing": (",", "AUTOMATE_SECRETS_KEYS contains no key."),
     "short": ("c2hvcnQ=", "Key number 1 in AUTOMATE_SECRETS_KEYS is 5 bytes long, and not 32 bytes"),
     "no base64": ("not a key!", "Key number 1 in AUTOMATE_SECRETS_KEYS is not 32 bytes in URL-safe base64"),
-    "wrong": ("", "is not configured, and 1 of the stored secrets need it"),
+    "wrong": ("", "is not configured, but 1 stored secret(s) require it"),
 }
 
 STARTS = {
@@ -78,7 +78,7 @@ def test_nothing_starts_with_keys_that_do_not_fit(secret, environment, start, wr
     ended = subprocess.run(command, env=own, capture_output=True, text=True, cwd=ROOT, timeout=240)
     shown = ended.stdout + ended.stderr
     assert ended.returncode not in {0, -9} and said in " ".join(shown.split()), shown
-    assert "automate_generate_key" in shown or "Put that key back" in shown, "it says what to do"
+    assert "automate_generate_key" in shown or "Add the key" in shown, "it says what to do"
     assert "Traceback" not in shown or start == "wsgi", "a WSGI server says so by an exception"
 
 

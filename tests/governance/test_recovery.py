@@ -65,7 +65,7 @@ def test_a_key_that_turns_up_takes_the_marks_away(lost, settings, capsys):
     call_command("automate_recover_keys", "--accept-loss")
     settings.AUTOMATE_SECRETS_KEYS = [*settings.AUTOMATE_SECRETS_KEYS, *lost]
     call_command("automate_recover_keys")
-    assert "every stored secret can be read" in capsys.readouterr().out
+    assert "All stored secrets can be read." in capsys.readouterr().out
     assert not StoredSecret.objects.exclude(lost_at=None).exists()
     assert AuditEntry.objects.filter(verb="secret.found_again").exists()
     assert resolve("database:crm").reveal() == "a-value-that-nobody-has-any-more"

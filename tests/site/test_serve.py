@@ -111,7 +111,7 @@ def test_a_site_from_its_first_start_to_a_lost_key(own, tmp_path):
 
     (tmp_path / "data" / "secrets-key").unlink()
     said = _refused(SERVE, own)
-    assert "is not configured, and 1 of the stored secrets need it" in said and "Put that key back" in said
+    assert "is not configured, but 1 stored secret(s) require it" in said and "Add the key" in said
     assert not _cluster(own).is_running()
 
 

@@ -98,7 +98,7 @@ def test_what_another_cannot_do_stays_and_is_named(held, leaver, admin, sign_in,
     call_command("automate_handover", "leaver", "clerk", dry_run=True)
     listed = capsys.readouterr().out
     assert "Open approvals: 1" in listed and "  Holidays" in listed
-    with pytest.raises(CommandError, match="there is no user 'zzz'"):
+    with pytest.raises(CommandError, match="There is no user 'zzz'"):
         call_command("automate_handover", "leaver", "zzz", dry_run=True)
     with pytest.raises(CommandError) as raised:
         call_command("automate_handover", "leaver", "clerk", deactivate=True)
@@ -116,7 +116,7 @@ def test_what_another_cannot_do_stays_and_is_named(held, leaver, admin, sign_in,
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        (("leaver", "leaver", {}), "other than the one who leaves"),
+        (("leaver", "leaver", {}), "another person than the one who leaves"),
         (("root", "owner", {"deactivate": True}), "your own account"),
         (("leaver", "owner", {"user": "owner"}), "no superuser"),
     ],

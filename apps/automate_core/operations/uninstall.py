@@ -34,7 +34,7 @@ def find_obstacles() -> list[str]:
     if _has_table(ExecutionRun) and (runs := ExecutionRun.objects.exclude(status__in=FINAL_RUN_STATES).count()):
         found.append(f"{runs} {'run has' if runs == 1 else 'runs have'} not ended")
     if _has_table(OutboxJob) and (workers := health.live_workers()):
-        found.append(f"{workers} {'worker is' if workers == 1 else 'workers are'} alive")
+        found.append(f"{workers} {'worker is' if workers == 1 else 'workers are'} running")
     return found
 
 
@@ -49,11 +49,11 @@ def plan_removal(*, keep_groups: bool) -> Iterator[str]:
     state = _migrated_apps()
     types = _own_content_types(state)
     permissions = state.get_model("auth", "Permission").objects.filter(content_type__in=types)
-    yield f"{types.count()} content types and {permissions.count()} permissions, with everything granted by them"
-    yield f"{_log_entries(state).count()} lines of the admin's history"
+    yield f"{types.count()} content types and {permissions.count()} permissions, with their grants"
+    yield f"{_log_entries(state).count()} entries of the admin's history"
     groups = [] if keep_groups else [f"{name} ({members} members)" for name, members in _groups(state)]
     yield f"groups: {', '.join(groups) or 'none'}"
-    yield f"files of large values: {'yes' if artifacts.storage() else 'none'}"
+    yield f"files with large values: {'yes' if artifacts.storage() else 'none'}"
 
 
 _COUNTED = ((Workflow, "workflows"), (ExecutionRun, "runs"), (Event, "events"))

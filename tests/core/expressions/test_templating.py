@@ -350,7 +350,7 @@ x{{ 'x'.upper }}
             "{{ event.payload.price | default(event.payload.titel) }}",
             "event.payload.titel does not exist. Did you mean 'items'? Use first(a, b): it skips missing values.",
         ),
-        ("{{ first(event.payload.email, event.payload.mail) }}", "first() found no value: email and mail do not exist"),
+        ("{{ first(event.payload.email, event.payload.mail) }}", "first() found no value. Missing: email, mail."),
         ("{{ event.payload.x }}", "event.payload.x does not exist. Available: _id, action, issue, items, price."),
     ],
 )

@@ -474,5 +474,5 @@ def test_a_run_again_with_variables_of_its_own(workflow, deliver, drain, owner):
     again = control.rerun(run, by=owner, start="start", variables={"rate": 7})
     drain()
     assert again.steps.get().output == {"rate": 7, "other": "x"}
-    with pytest.raises(control.ControlError, match="There is no variable 'no'. Variables: rate, other"):
+    with pytest.raises(control.ControlError, match=r"There is no variable 'no'\. Variables: rate, other"):
         control.rerun(run, by=owner, start="start", variables={"no": 1})

@@ -18,21 +18,21 @@ OURS = "django-automate"
 
 class Command(BaseCommand):
     help = (
-        "Write a page for each connector, or for those named, out of what it says of itself and its fixtures. "
-        "Exit 0 when all is well, 1 when --check finds a page that is missing or stale, 2 when it could not be done."
+        "Write a page for each connector, or for the given ones, from its description and its fixtures. "
+        "Exit code 0 when done, 1 when --check finds a missing or outdated page, 2 when it fails."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("codes", nargs="*", metavar="CODE", help="connectors; the built-in ones unless given")
-        parser.add_argument("--to", default="docs/connectors", metavar="FOLDER", help="where the pages are")
+        parser.add_argument("codes", nargs="*", metavar="CODE", help="connectors; default: the built-in ones")
+        parser.add_argument("--to", default="docs/connectors", metavar="FOLDER", help="folder of the pages")
         parser.add_argument(
             "--fixtures",
             default="tests/contracts/fixtures",
             metavar="FOLDER",
-            help="holds a folder for each code",
+            help="folder with a folder for each connector",
         )
-        parser.add_argument("--check", action="store_true", help="write nothing; name what is missing or stale")
+        parser.add_argument("--check", action="store_true", help="only list missing and outdated pages")
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder, stale = Path(options["to"]), []
@@ -48,9 +48,9 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}", returncode=2) from error
         for path in stale:
-            self.stdout.write(f"{'stale' if options['check'] else 'written'}: {path}")
+            self.stdout.write(f"{'outdated' if options['check'] else 'written'}: {path}")
         if stale and options["check"]:
-            raise CommandError("run `make docs`, and commit what it writes", returncode=1)
+            raise CommandError("Run `make docs` and commit the result.", returncode=1)
 
 
 def built_in() -> list[str]:

@@ -13,13 +13,13 @@ from automate_connectors import scaffolding
 
 
 class Command(BaseCommand):
-    help = "Make a package for a plug-in of your own, with tests that pass. Exit 2 when it cannot be made."
+    help = "Create a package for a plug-in, with passing tests. Exit code 2 when it cannot be created."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", metavar="NAME", help="the Python package, such as my_erp")
         parser.add_argument("--kind", choices=sorted(scaffolding.KINDS), default="connector", help="(connector)")
-        parser.add_argument("--to", metavar="FOLDER", help="where to make it: ./NAME unless given")
+        parser.add_argument("--to", metavar="FOLDER", help="folder of the package; default: ./NAME")
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = Path(options["to"] or options["name"])
@@ -31,5 +31,5 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}", returncode=2) from error
         if importlib.util.find_spec("pytest") is None:
-            self.stdout.write(f"There is no pytest yet: uv pip install --python {sys.executable} pytest")
-        self.stdout.write(f"Now run its tests: cd {folder} && {sys.executable} -m pytest")
+            self.stdout.write(f"pytest is not installed: uv pip install --python {sys.executable} pytest")
+        self.stdout.write(f"Run the tests: cd {folder} && {sys.executable} -m pytest")

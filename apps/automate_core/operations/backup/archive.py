@@ -32,7 +32,7 @@ def write_archive(target: Path, *, passphrase: str = "", with_keys: bool = True)
     between. A target that is there already is refused.
     """
     if target.exists():
-        raise BackupError(f"{target} is there already. Name another file.")
+        raise BackupError(f"{target} already exists. Choose another file.")
     partial = target.with_name(f"{target.name}.partial")
     try:
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -103,7 +103,7 @@ def open_archive(source: Path, passphrase: str) -> Iterator[Iterator[tuple[str, 
             with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|gz") as tar:
                 yield _parts(tar)
         except (tarfile.TarError, EOFError) as error:
-            raise BackupError(f"{source} is no whole archive of this program: {error}.") from error
+            raise BackupError(f"{source} is not a complete backup archive: {error}.") from error
 
 
 def is_sealed(source: Path) -> bool:

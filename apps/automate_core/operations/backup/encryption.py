@@ -71,7 +71,7 @@ class SealedReader:
             why = (
                 "The passphrase is wrong, or the archive is damaged or incomplete."
                 if self._number == 0
-                else "The archive was cut off or altered."
+                else "The archive is incomplete or was changed."
             )
             raise BackupError(why) from None
         self._number += 1

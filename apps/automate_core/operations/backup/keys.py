@@ -28,8 +28,8 @@ def check_can_be_used(stored: dict[str, str]) -> None:
     missing = key_ids(stored[SECRETS]) - key_ids(current_keys()[SECRETS])
     if missing:
         raise BackupError(
-            f"The archive's secrets need the key {', '.join(sorted(missing))}. Run this with --keys-to FOLDER, put the "
-            f"keys into {SECRETS} and {DJANGO}, and restore then."
+            f"The secrets in the archive require the key {', '.join(sorted(missing))}. Run the command with "
+            f"--keys-to FOLDER, set {SECRETS} and {DJANGO} to these keys, then restore again."
         )
 
 

@@ -16,7 +16,7 @@ def new_passphrase(*, asked: bool) -> str:
     """The passphrase for a new archive; empty when none is given and none was asked for. Raises BackupError."""
     given = os.environ.get(VARIABLE, "") or (_prompt("Passphrase: ") if asked else "")
     if (given or asked) and len(given) < SHORTEST:
-        raise BackupError(f"The passphrase is shorter than {SHORTEST} characters. Choose a longer one.")
+        raise BackupError(f"The passphrase must have at least {SHORTEST} characters.")
     if given and VARIABLE not in os.environ and _prompt("Again: ") != given:
         raise BackupError("The two passphrases differ.")
     return given
@@ -29,5 +29,5 @@ def known_passphrase() -> str:
 
 def _prompt(prompt: str) -> str:
     if not sys.stdin.isatty():
-        raise BackupError(f"There is no terminal to ask for the passphrase on. Set {VARIABLE}.")
+        raise BackupError(f"The passphrase cannot be asked for without a terminal. Set {VARIABLE}.")
     return getpass.getpass(prompt)

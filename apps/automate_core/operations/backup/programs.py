@@ -42,7 +42,7 @@ def _run(program: str, *arguments: str, database: tuple[str, ...]) -> None:
         check=False,
     )
     if done.returncode:
-        raise BackupError(f"{program} failed: {(done.stderr.strip().splitlines() or ['no reason given'])[0]}")
+        raise BackupError(f"{program} failed: {(done.stderr.strip().splitlines() or ['unknown reason'])[0]}")
 
 
 def _find(program: str) -> str:
@@ -56,7 +56,7 @@ def _find(program: str) -> str:
         if version and int(version[1]) >= needed:
             return path
     raise BackupError(
-        f"There is no {program} of PostgreSQL {needed} or newer. Install PostgreSQL's client programs, or set "
+        f"{program} of PostgreSQL {needed} or newer was not found. Install the client programs of PostgreSQL, or set "
         "AUTOMATE_PG_BIN to their folder."
     )
 

@@ -19,16 +19,16 @@ LISTED = 20
 def report_lines(restored: RestoreResult) -> Iterator[str]:
     """The report, a line each."""
     now = database.now()
-    yield f"The backup is of {restored.made_at:%Y-%m-%d %H:%M:%S} UTC. What happened since is unknown to this site."
+    yield f"The backup is of {restored.made_at:%Y-%m-%d %H:%M:%S} UTC. Later changes are lost."
     yield from _runs()
     yield from _in_doubt()
     yield from _callbacks(now, restored.callbacks_died)
     late = Schedule.objects.filter(next_at__lt=now).count()
     if late:
-        yield f"{late} schedules were due in between: they start when a worker runs."
+        yield f"Schedules that were due since then: {late}. They start when a worker runs."
     for each in recovery.list_unreadable():
         if each.secret.key_id not in restored.key_ids:  # keys that were just written count from the next process on
-            yield f"The secret {each.secret} cannot be read: run automate_recover_keys."
+            yield f"The secret {each.secret} cannot be read. Run automate_recover_keys."
 
 
 def _open() -> QuerySet[ExecutionRun]:
@@ -38,18 +38,18 @@ def _open() -> QuerySet[ExecutionRun]:
 def _runs() -> Iterator[str]:
     counts = dict(_open().order_by("status").values_list("status").annotate(Count("pk")))
     counted = ", ".join(f"{number} {status}" for status, number in counts.items())
-    yield f"Runs that go on when a worker starts: {counted or 'none'}."
+    yield f"Runs that continue when a worker starts: {counted or 'none'}."
     if counts:
-        yield "An effect that such a run had after the backup is repeated with the same idempotency key."
+        yield "Effects of these runs after the backup are repeated with the same idempotency key."
     leased = OutboxJob.objects.filter(status=JobStatus.LEASED).count()
     if leased:
-        yield f"{leased} jobs were held by workers that are gone: others take them over when their leases end."
+        yield f"Jobs held by former workers: {leased}. Other workers take them when the leases expire."
 
 
 def _in_doubt() -> Iterator[str]:
     attempts = StepRun.objects.filter(status=StepStatus.RUNNING, run__in=_open()).select_related("run__workflow")
     number = attempts.count()
-    yield f"Attempts in doubt, under way at the time of the backup: {number or 'none'}."
+    yield f"Attempts in doubt, in progress at the time of the backup: {number or 'none'}."
     for attempt in attempts.order_by("id")[:LISTED]:
         yield f"  {attempt.run.workflow.slug} {attempt.run_id} {attempt}"
     if number > LISTED:
@@ -59,9 +59,9 @@ def _in_doubt() -> Iterator[str]:
 def _callbacks(now: dt.datetime, died: bool) -> Iterator[str]:
     waits = Wait.objects.filter(kind=Wait.Kind.CALLBACK, status=WaitStatus.OPEN).select_related("run__workflow")
     dead = waits if died else waits.filter(due_at__lt=now)
-    yield f"Callback addresses that work: {waits.count() - dead.count()}. Those handed out after the backup are dead."
+    yield f"Valid callback URLs: {waits.count() - dead.count()}. Callback URLs created after the backup are invalid."
     if dead:
-        why = "SECRET_KEY is another" if died else "their time is over"
-        yield f"Dead callback addresses, as {why}: {dead.count()}."
+        why = "SECRET_KEY differs" if died else "they have expired"
+        yield f"Invalid callback URLs, because {why}: {dead.count()}."
         for wait in dead.order_by("id")[:LISTED]:
             yield f"  {wait.run.workflow.slug} {wait.run_id} {wait.path}"

@@ -77,21 +77,21 @@ def _check_empty() -> None:
     if tables:
         raise BackupError(
             f"The database {connection.settings_dict['NAME']} has {tables} tables. Restore into an empty database: "
-            "create one and name it in DATABASE_URL, or set AUTOMATE_DATA to a new folder."
+            "create one and set DATABASE_URL to it, or set AUTOMATE_DATA to a new folder."
         )
     if next(archive.stored_files(), None):
-        raise BackupError("The storage holds files already. Restore into an empty one.")
+        raise BackupError("The storage contains files. Restore into an empty storage.")
 
 
 def _manifest(file: IO[bytes] | None, *, may_be_newer: bool = False) -> dict[str, Any]:
     manifest = json.load(file) if file else {}
     if manifest.get("product") != "django-automate" or manifest.get("format") != archive.FORMAT:
-        raise BackupError("This is no archive of automate_backup that this version can read.")
+        raise BackupError("This version cannot read the file as an archive of automate_backup.")
     known = MigrationLoader(None).disk_migrations
     ours = {app for app, _ in known if app.startswith("automate_")}
     newer = [name for app, name in manifest["migrations"] if app in ours and (app, name) not in known]
     if newer and not may_be_newer:
-        raise BackupError(f"A newer version made this archive: it has the migration {newer[0]}. Install that version.")
+        raise BackupError(f"A newer version created this archive (migration {newer[0]}). Install that version.")
     return manifest
 
 
@@ -102,13 +102,13 @@ def _keys(parts: Iterator[tuple[str, IO[bytes]]]) -> tuple[dict[str, str], tuple
         if not name.startswith(archive.KEYS):
             return found, (name, file)
         found[name.removeprefix(archive.KEYS)] = file.read().decode()
-    raise BackupError("The archive ends before its database.")
+    raise BackupError("The archive is incomplete: it ends before the database.")
 
 
 def _database(part: tuple[str, IO[bytes]]) -> None:
     name, file = part
     if name != archive.DUMP:
-        raise BackupError("The archive holds no database.")
+        raise BackupError("The archive contains no database.")
     with tempfile.TemporaryDirectory() as folder:
         dumped = Path(folder) / archive.DUMP
         with dumped.open("wb") as target:

@@ -17,6 +17,8 @@ from automate_governance import audit
 from automate_governance.models import StoredSecret
 from automate_governance.people import names
 from automate_governance.permissions import NotPermittedError, Person, holds_anywhere
+from automate_plugins import text
+from automate_plugins.texts import joined, marked
 
 
 class HandoverError(ValueError):
@@ -53,14 +55,18 @@ def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = Fals
         _count(result, model._meta.verbose_name_plural, _hand_over_owned(model, leaver, to, by))
         kinds, verb = str(model._meta.verbose_name_plural), "replace" if model is StoredSecret else "change"
         if result.done.get(kinds) and not holds_anywhere(to, verb, model):
-            result.cautions.append(f"{to.get_username()} has no role with the permission to {verb} {kinds}.")
-    _count(result, "run-as users", _hand_over_run_as(leaver, to, by, result))
-    _count(result, "notification rules", _hand_over_rules(leaver, to, by))
+            result.cautions.append(_missing_permission(to, model, kinds))
+    _count(result, text("run-as users"), _hand_over_run_as(leaver, to, by, result))
+    _count(result, text("notification rules"), _hand_over_rules(leaver, to, by))
     approvals = tasks.hand_over_approvals(leaver, by=by, users=[to])
-    _count(result, "open approvals", approvals.done)
-    result.left += [f"Approval {name}: {why}" for name, why in approvals.refused]
+    _count(result, text("open approvals"), approvals.done)
+    result.left += [joined([name, marked(why)], ": ") for name, why in approvals.refused]
     result.cautions += [
-        f"Workflow {workflow} asks {leaver.get_username()} by name: change its approval and publish it."
+        text(
+            "An approval of the workflow %(workflow)s names %(person)s. Change the approval and publish the workflow.",
+            workflow=str(workflow),
+            person=leaver.get_username(),
+        )
         for workflow in holdings.workflows_naming(leaver)
     ]
     changes = {"to": to.get_username(), "left": len(result.left), **result.done}
@@ -70,17 +76,28 @@ def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = Fals
 
 def _check(leaver: Person, to: Person, by: Person, deactivate: bool) -> None:
     if not (by.is_active and by.is_superuser):
-        raise NotPermittedError(f"{by.get_username()} is no superuser: only a superuser hands over what others hold.")
+        raise NotPermittedError(
+            text("%(person)s is not a superuser. Only superusers can hand over objects.", person=by.get_username())
+        )
     if leaver == to:
-        raise HandoverError("Name a person other than the one who leaves.")
+        raise HandoverError(text("Choose another person than the one who leaves."))
     if not to.is_active:
-        raise HandoverError(f"The account of {to.get_username()} is not active. Name an active person.")
+        raise HandoverError(
+            text("The account %(person)s is not active. Choose an active person.", person=to.get_username())
+        )
     if not deactivate:
         return
     if leaver == by:
-        raise HandoverError("You cannot deactivate your own account. Ask another superuser.")
+        raise HandoverError(text("You cannot deactivate your own account. Ask another superuser."))
     if "is_active" not in {each.name for each in leaver._meta.concrete_fields}:
-        raise HandoverError("This project stores no flag for active accounts. Deactivate the account in its own way.")
+        raise HandoverError(text("The accounts of this project have no active flag. Deactivate the account elsewhere."))
+
+
+def _missing_permission(person: Person, model: type[Any], kinds: str) -> str:
+    given = {"person": person.get_username(), "kinds": marked(kinds)}
+    if model is StoredSecret:
+        return text("%(person)s does not have permission to replace %(kinds)s.", **given)
+    return text("%(person)s does not have permission to change %(kinds)s.", **given)
 
 
 def _count(result: Handover, title: Any, number: int) -> None:
@@ -103,7 +120,14 @@ def _hand_over_run_as(leaver: Person, to: Person, by: Person, result: Handover) 
     changes, done = audit.difference("run_as", leaver.get_username(), to.get_username()), 0
     for workflow in holdings.workflows_running_as(leaver).select_for_update(no_key=True):
         if problem := _run_as_problem(workflow, leaver, to):
-            result.left.append(f"Workflow {workflow} still runs as {leaver.get_username()}: {problem}")
+            result.left.append(
+                text(
+                    "The workflow %(workflow)s still runs as %(person)s: %(reason)s",
+                    workflow=str(workflow),
+                    person=leaver.get_username(),
+                    reason=problem,
+                )
+            )
             continue
         WorkflowVersion.snapshots.filter(workflow=workflow, run_as=leaver).update(run_as=to)
         if workflow.run_as_id == leaver.pk:
@@ -123,7 +147,7 @@ def _run_as_problem(workflow: Workflow, leaver: Person, to: Person) -> str:
         problems = workflows.unusable(parse(published.definition), [to])
     except DefinitionError:  # of a plug-in that is gone: it fails the same for everybody
         return ""
-    return "; ".join(map(str, problems[:3]))
+    return joined(map(str, problems[:3]))
 
 
 def _hand_over_rules(leaver: Person, to: Person, by: Person) -> int:
@@ -140,5 +164,7 @@ def find_active_person(name: str) -> Person:
     """The active person of that user name. Raises HandoverError."""
     person: Person | None = names.active_people([name]).first()
     if person is None:
-        raise HandoverError(f"There is no active account called {name!r}." if name else "Name an active person.")
+        if not name:
+            raise HandoverError(text("Choose an active person."))
+        raise HandoverError(text("There is no active account %(name)s.", name=repr(name)))
     return person

@@ -15,6 +15,8 @@ from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_governance.governed import Governed
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import Person
+from automate_plugins import text
+from automate_plugins.texts import marked
 
 _NAMING = """
 SELECT workflow.id FROM automate_core_workflow workflow
@@ -39,15 +41,16 @@ class Holding:
 def find_holdings(person: Person) -> list[Holding]:
     """The objects that a person holds, by kind; empty kinds are left out. One query for each kind."""
     found = [
-        Holding(title="Open approvals", objects=open_approvals(person)),
+        Holding(title=text("Open approvals"), objects=open_approvals(person)),
         *(
             Holding(
-                title=f"{str(model._meta.verbose_name_plural).capitalize()} owned", objects=owned_objects(model, person)
+                title=text("Owned: %(kinds)s", kinds=marked(str(model._meta.verbose_name_plural))),
+                objects=owned_objects(model, person),
             )
             for model in governed_models()
         ),
-        Holding(title="Workflows that run as this person", objects=workflows_running_as(person)),
-        Holding(title="Notification rules that name this person", objects=rules_naming(person)),
+        Holding(title=text("Workflows that run as this person"), objects=workflows_running_as(person)),
+        Holding(title=text("Notification rules that name this person"), objects=rules_naming(person)),
     ]
     return [each for each in found if each.objects.exists()]
 

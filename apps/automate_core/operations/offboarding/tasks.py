@@ -14,6 +14,7 @@ from automate_core.operations.offboarding import holdings
 from automate_core.runs.waits import approvals
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, User
+from automate_plugins import text
 
 
 @dataclass
@@ -38,7 +39,7 @@ def hand_over_approvals(
     """
     people, teams = list(users), list(groups)
     if (not people and not teams) or absent in people:
-        raise approvals.HandOverError("Name a person or group other than the one whose tasks are handed over.")
+        raise approvals.HandOverError(text("Choose another person or group than the one whose tasks are handed over."))
     result = ApprovalHandover()
     for wait in open_approvals_of(absent, by).select_related("run__workflow").order_by("id"):
         try:
@@ -57,7 +58,9 @@ def _replace(wait: Wait, absent: Person, people: list[Person], teams: list[Group
     approvals.check_assignable(wait, people)
     before = approvals.assignee_names(wait)
     if not wait.assignees.filter(user=absent, excluded=False).delete()[0]:
-        raise approvals.NotOpenError(f"{absent.get_username()} is not asked to decide this any more.")
+        raise approvals.NotOpenError(
+            text("%(person)s is not an assignee of this approval any more.", person=absent.get_username())
+        )
     for person in people:
         WaitAssignee.objects.get_or_create(wait=wait, user=person, excluded=False)
     for team in teams:

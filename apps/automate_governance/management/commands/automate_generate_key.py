@@ -10,7 +10,9 @@ from automate_governance.generate_key import new_key
 
 
 class Command(BaseCommand):
-    help = "Print a new key for AUTOMATE_SECRETS_KEYS. Put it first to encrypt with it; keep the old ones to read."
+    help = (
+        "Print a new key for AUTOMATE_SECRETS_KEYS. Put it first to encrypt with it, and keep the old keys to decrypt."
+    )
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:

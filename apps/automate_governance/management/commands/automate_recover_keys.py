@@ -12,19 +12,21 @@ from automate_governance.secrets import recovery
 
 class Command(BaseCommand):
     help = (
-        "List the stored secrets whose key is not configured, with what uses them. With --accept-loss, mark them: the "
-        "site starts without them, and each value has to be entered again. Exit 1 when some are unreadable and not "
-        "marked, 2 when no key is configured."
+        "List the stored secrets whose key is not configured, and where they are used. With --accept-loss, mark them "
+        "as lost: the site starts without them, and each value must be entered again. Exit code 1 when some are "
+        "unreadable and not marked, 2 when no key is configured."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--accept-loss", action="store_true", help="mark them as lost; the key is gone for good")
+        parser.add_argument("--accept-loss", action="store_true", help="mark them as lost: the key cannot be recovered")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             for secret in recovery.unmark_recovered():
-                self.stdout.write(f"{secret}: its key {secret.key_id} is configured again; restart web and workers")
+                self.stdout.write(
+                    f"{secret}: its key {secret.key_id} is configured again. Restart web servers and workers."
+                )
             if options["accept_loss"]:
                 recovery.mark_lost()
             found = list(recovery.list_unreadable())
@@ -34,7 +36,7 @@ class Command(BaseCommand):
             used = f", used by {', '.join(each.uses)}" if each.uses else ", not used"
             self.stdout.write(f"{each.secret}: key {each.secret.key_id} is missing{used}")
         if not found:
-            self.stdout.write("every stored secret can be read")
+            self.stdout.write("All stored secrets can be read.")
         elif all(each.secret.lost_at for each in found):
             self.stdout.write(f"{len(found)} marked as lost. Start the site and enter their values under Secrets.")
         else:
@@ -43,7 +45,7 @@ class Command(BaseCommand):
 
 
 _NEXT = (
-    "Put the missing key back into AUTOMATE_SECRETS_KEYS, or as a line of its own into the file that holds the keys. "
-    "If it is lost for good, run this again with --accept-loss: "
-    "the site starts, and the values have to be entered again."
+    "Add the missing key to AUTOMATE_SECRETS_KEYS, or as a new line to the file with the keys. "
+    "If the key cannot be recovered, run this command again with --accept-loss: "
+    "the site starts, and the values must be entered again."
 )

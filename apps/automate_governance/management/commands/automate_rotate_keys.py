@@ -13,13 +13,13 @@ from automate_governance.secrets.keyring import keyring
 
 class Command(BaseCommand):
     help = (
-        "Wrap the data keys of all stored secrets with the first key of AUTOMATE_SECRETS_KEYS. Values stay as they are."
-        " May be stopped and run again. Exit 1 when some could not be wrapped."
+        "Re-encrypt the data keys of all stored secrets with the first key of AUTOMATE_SECRETS_KEYS. Values do not "
+        "change. The command can be stopped and run again. Exit code 1 when some could not be re-encrypted."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="say which keys are in use, and change nothing")
+        parser.add_argument("--dry-run", action="store_true", help="only list the keys in use")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -32,12 +32,12 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from error
         self._say_keys(ring.active, list(ring.by_id))
         if faults:
-            raise CommandError(f"{len(faults)} secret(s) could not be wrapped anew; see above", returncode=1)
+            raise CommandError(f"{len(faults)} secret(s) could not be re-encrypted, see above", returncode=1)
 
     def _rotate(self) -> list[str]:
         faults: list[str] = []
         for progress in rotation.rewrap_all():
-            self.stdout.write(f"re-wrapped {progress.done} of {progress.total}")
+            self.stdout.write(f"re-encrypted {progress.done} of {progress.total}")
             self.stdout.flush()
             faults = progress.faults
         for fault in faults:
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             state = "the newest" if key_id == active else "old" if key_id in configured else "not configured"
             self.stdout.write(f"key {key_id} ({state}): {count} secret(s)")
         if not in_use:
-            self.stdout.write("no secrets are stored")
+            self.stdout.write("No secrets are stored.")
         for key_id in configured:
             if key_id != active and key_id not in in_use:
-                self.stdout.write(f"key {key_id} is not needed any more, but by backups that are older than this")
+                self.stdout.write(f"key {key_id} is only needed for older backups")

@@ -11,11 +11,11 @@ from automate_governance import audit
 
 
 class Command(BaseCommand):
-    help = "Check the hash chain of the audit trail and print its head. Exit 1 when a fault is found."
+    help = "Verify the hash chain of the audit trail and print its head. Exit code 1 when an error is found."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--export", metavar="FILE", help="check the signature of an exported file as well")
-        parser.add_argument("--head", default="", help="a head printed earlier; it must still be in the chain")
+        parser.add_argument("--export", metavar="FILE", help="also verify the signature of an exported file")
+        parser.add_argument("--head", default="", help="a head printed earlier, which must still be in the chain")
 
     def handle(self, *args: Any, **options: Any) -> None:
         faults = list(audit.verify(head=options["head"]))
@@ -27,5 +27,5 @@ class Command(BaseCommand):
         for fault in faults:
             self.stderr.write(fault)
         if faults:
-            raise CommandError(f"the audit trail has {len(faults)} fault(s)", returncode=1)
-        self.stdout.write(f"the audit trail is whole; head {audit.chain_head() or 'none (empty)'}")
+            raise CommandError(f"The audit trail has {len(faults)} error(s).", returncode=1)
+        self.stdout.write(f"The audit trail is intact. Head: {audit.chain_head() or 'none (empty)'}")
