@@ -119,7 +119,7 @@ def test_a_backup_of_leased_jobs_is_restored_and_its_runs_go_on(
             "Runs that continue when a worker starts: 1 running, 1 waiting." in said
             and "Jobs held by former workers: 1." in said
         )
-        assert "in doubt, under way at the time of the backup: 1." in said and "effect" in said
+        assert "in doubt, in progress at the time of the backup: 1." in said and "effect" in said
         assert "Valid callback URLs: 1." in said and "1 stored files" in said
         assert (
             tmp_path / "restored" / artifacts.FOLDER / "2026" / "11" / "27" / "large.json"
@@ -145,7 +145,7 @@ def test_wrong_passphrases_keys_and_archives_change_nothing(owner, settings, tmp
     secret.save()
     archive, cut = tmp_path / "sealed", tmp_path / "cut"
     monkeypatch.setenv("AUTOMATE_BACKUP_PASSPHRASE", "short")
-    with pytest.raises(CommandError, match="shorter than"):
+    with pytest.raises(CommandError, match="must have at least"):
         call_command("automate_backup", str(archive))
     monkeypatch.setenv("AUTOMATE_BACKUP_PASSPHRASE", PASSPHRASE)
     call_command("automate_backup", str(archive))

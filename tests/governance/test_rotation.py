@@ -63,10 +63,10 @@ def test_all_come_under_the_newest_key_and_nothing_else_changes(many, new_key):
     new = new_key()
     code, said = rotate()
     assert code == 0
-    assert [line for line in said.splitlines() if line.startswith("re-wrapped")] == [
-        "re-wrapped 100 of 250", "re-wrapped 200 of 250", "re-wrapped 250 of 250",
+    assert [line for line in said.splitlines() if line.startswith("re-encrypted")] == [
+        "re-encrypted 100 of 250", "re-encrypted 200 of 250", "re-encrypted 250 of 250",
     ]  # fmt: skip
-    assert f"key {new} (the newest): 250 secret(s)" in said and f"key {old} is not needed any more" in said
+    assert f"key {new} (the newest): 250 secret(s)" in said and f"key {old} is only needed for older backups" in said
     after = state()
     assert {key_id for key_id, *_ in after.values()} == {new}
     assert {name: rest for name, (_, *rest) in after.items()} == {name: rest for name, (_, *rest) in before.items()}
@@ -89,7 +89,7 @@ def test_twice_is_once(many, new_key):
     rotate()
     before = [bytes(secret.wrapped_key) for secret in StoredSecret.objects.order_by("pk")]
     code, said = rotate()
-    assert (code, "re-wrapped" in said) == (0, False) and f"key {new} (the newest): 3" in said
+    assert (code, "re-encrypted" in said) == (0, False) and f"key {new} (the newest): 3" in said
     assert [bytes(secret.wrapped_key) for secret in StoredSecret.objects.order_by("pk")] == before
     assert AuditEntry.objects.filter(verb="secrets.rewrapped").count() == 1
 
@@ -108,7 +108,7 @@ def test_one_that_cannot_be_opened_holds_no_other_up(many, new_key, settings):
     new = new_key()
     code, said = rotate()
     assert (
-        code == 1 and "s1: the stored secret cannot be decrypted" in said and "1 secret(s) could not be wrapped" in said
+        code == 1 and "s1: the stored secret cannot be decrypted" in said and "1 secret(s) could not be re-encrypted" in said
     )
     assert {name: key_id == new for name, (key_id, *_) in state().items()} == {"s0": True, "s1": False, "s2": True}
     settings.AUTOMATE_SECRETS_KEYS = [generate_key()]

@@ -69,7 +69,7 @@ def test_all_is_shown_and_handed_over_at_once(held, leaver, admin, owner, collea
     assert sign_in(owner).post(_page(leaver), {"to": "owner"}).status_code == 403
     answer = client.post(_page(leaver), {"to": "colleague", "deactivate": "1"}, follow=True)
     assert "Handed over from leaver to colleague" in Page(answer).text and "Nothing to hand over" in Page(answer).text
-    assert "Workflow Holidays asks leaver by name" in Page(answer).text
+    assert "An approval of the workflow Holidays names leaver" in Page(answer).text
     held.refresh_from_db()
     leaver.refresh_from_db()
     assert (held.owner, held.run_as, held.published.run_as, leaver.is_active) == (colleague,) * 3 + (False,)
@@ -105,7 +105,7 @@ def test_what_another_cannot_do_stays_and_is_named(held, leaver, admin, sign_in,
     said = capsys.readouterr()
     assert raised.value.returncode == 1 and "connections: 1" in said.out
     assert (
-        "Workflow Holidays still runs as leaver" in said.err and "Approval Ask: clerk may not decide this" in said.err
+        "The workflow Holidays still runs as leaver" in said.err and "Ask: clerk is excluded from this approval" in said.err
     )
     held.refresh_from_db()
     assert (held.owner.username, held.published.run_as) == ("clerk", leaver)
@@ -118,7 +118,7 @@ def test_what_another_cannot_do_stays_and_is_named(held, leaver, admin, sign_in,
     [
         (("leaver", "leaver", {}), "another person than the one who leaves"),
         (("root", "owner", {"deactivate": True}), "your own account"),
-        (("leaver", "owner", {"user": "owner"}), "no superuser"),
+        (("leaver", "owner", {"user": "owner"}), "not a superuser"),
     ],
 )
 def test_refused_as_a_whole(held, leaver, admin, owner, given, why):
