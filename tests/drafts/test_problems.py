@@ -38,13 +38,13 @@ def test_a_draft_reads_as_its_definition(owner, text):
             {"do": "edit", "key": "look", "set": {"inputs.title": "{{ steps.nope.output }}"}},
             "look",
             "inputs.title",
-            "no step 'nope'",
+            "steps.nope.output: no step",
         ),
         (
             {"do": "edit", "key": "look", "set": {"inputs.title": "{{ first(event.payload.a, steps.tell.output) }}"}},
             "look",
             "inputs.title",
-            "no step 'tell' comes before",
+            "steps.tell.output: no step",
         ),
         (
             {"do": "edit", "key": "look", "set": {"inputs.title": "{{ first() }}"}},
@@ -52,7 +52,7 @@ def test_a_draft_reads_as_its_definition(owner, text):
             "inputs.title",
             "first: missing a required argument",
         ),
-        ({"do": "edit", "key": "look", "set": {"inputs.title": "{{ 1 +"}}, "look", "inputs.title", "unexpected"),
+        ({"do": "edit", "key": "look", "set": {"inputs.title": "{{ 1 +"}}, "look", "inputs.title", "incomplete"),
         ({"do": "edit", "key": "each", "set": {"items": "no list"}}, "each", "items", "For each needs a list"),
         ({"do": "edit", "key": "tell", "set": {"action": "nope.nope"}}, "tell", "action", "no connector 'nope'"),
         ({"do": "edit", "key": "tell", "unset": ["inputs.message"]}, "tell", "inputs.message", "message is required"),
@@ -64,7 +64,7 @@ def test_a_draft_reads_as_its_definition(owner, text):
             "arms[0].when.near",
             "no operator",
         ),
-        ({"do": "edit", "key": "note", "set": {"timeout": "soon"}}, "note", "timeout", "a number or nothing, not text"),
+        ({"do": "edit", "key": "note", "set": {"timeout": "soon"}}, "note", "timeout", "Must be a number, not text."),
     ],
 )
 def test_errors_stand_at_their_step_and_field(editor, fields, step, field, reason):

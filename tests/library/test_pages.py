@@ -113,7 +113,7 @@ def test_a_draft_has_what_was_chosen_and_says_what_is_missing(sign_in, owner):
     [shop] = {step.connection for step in made.steps.all() if step.connection and step.action == "http.request"}
     assert shop == "shop-b"
     text = Page(answer).text
-    assert "Before you publish it, set up: Email, Webhook: Shopify, Who decides." in text
+    assert "Before you publish it, set up: Email, Webhook: Shopify, Approvers." in text
     assert "there is no connection 'email'" in text.lower() or "problem" in text
 
 
@@ -213,7 +213,7 @@ def test_faults_are_shown_at_their_lines(sign_in, owner):
         (b"\xff\xfe\x00", "not UTF-8 text"),
         (b"name: [", "fault"),
         (b"name: {{ x }}", "Put quotes around"),
-        (b"a: &x 1\nb: *x", "aliases"),
+        (b"a: &x 1\nb: *x", "Aliases"),
         (b'name: "\\0"\nslug: x', "NUL"),
         (b"- just\n- a list", "fault"),
         (b"x" * 1_000_001, "larger than 1,000,000"),
@@ -294,11 +294,11 @@ def test_an_installed_app_brings_its_own(another_app, sign_in, owner):
     ("name", "change", "said"),
     [
         ("other", ("", ""), "must be the file's name, other"),
-        ("a-line", ("category: operations", "category: nonsense"), "line 3: category"),
+        ("a-line", ("category: operations", "category: nonsense"), "Line 3: category"),
         ("a-line", ("reaches: [note]", "reaches: [nobody]"), "the workflow has no step 'nobody'"),
         ("a-line", ("action: data.log", "action: http.request, connection: api"), "must list 'api'"),
         ("a-line", ("slug: a-line", "slug: a-line\n  vars: {x: 1}"), "settings: must list 'x'"),
-        ("a-line", ("slug: a-line", "slug: a-line\n  nonsense: 1"), "line 8: workflow.nonsense"),
+        ("a-line", ("slug: a-line", "slug: a-line\n  nonsense: 1"), "Line 8: workflow.nonsense"),
         (
             "website-check",
             ("slug: a-line", "slug: website-check"),

@@ -199,7 +199,7 @@ def test_operators_hand_over_what_a_leaver_had_to_decide(claim, sign_in, operato
         assert client.post(url, given).status_code == 303
         said = Page(client.get(LIST, {"show": "all"})).text
         assert why in said, given
-    assert "T2: deputy may not decide this" in said
+    assert "T2: deputy is excluded from this approval" in said
     asked = [sorted(wait.assignees.filter(excluded=False).values_list("user__username", flat=True)) for wait in waits]
     assert asked == [["deputy"], ["controller", "deputy"], ["leaver"]]
     assert AuditEntry.objects.filter(verb="approval.reassigned", actor="operator").count() == 2

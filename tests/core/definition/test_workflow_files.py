@@ -283,7 +283,7 @@ FAULTS = {
     "broken template": (
         "steps: [{key: a, action: data.set, inputs: {x: '{{ event. }}'}}]",
         "steps[0].inputs.x",
-        "expected",
+        "The expression is incomplete.",
     ),
     "dangling step": (
         "steps: [{key: a, action: data.set, inputs: {x: '{{ steps.b.output }}'}}, {key: b, action: data.set}]",

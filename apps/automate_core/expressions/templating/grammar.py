@@ -278,6 +278,7 @@ def _near(name: str, known: Iterable[str]) -> str:
 
 
 _NOT_CLOSED = re.compile(r"unexpected end of template, expected 'end of print statement'\.|unexpected '\}'")
+_INCOMPLETE = re.compile(r"expected name or number|unexpected 'end of (template|print statement)'")
 _EMPTY = re.compile(r"Expected an expression, got 'end of print statement'")
 _UNEXPECTED = re.compile(r"expected token '.*', got '(?P<got>.*)'|unexpected '?(?P<char>[^']+?)'?", re.DOTALL)
 _MISSING_TAG = re.compile(
@@ -290,6 +291,8 @@ def syntax_problem(message: str) -> str:
     """Return Jinja's reason why a text cannot be parsed in our words; one that is not known stays as it is."""
     if _NOT_CLOSED.fullmatch(message):
         return text("The expression is not closed: add }}.")
+    if _INCOMPLETE.fullmatch(message):
+        return text("The expression is incomplete.")
     if _EMPTY.fullmatch(message):
         return text("The expression is empty.")
     if found := _MISSING_TAG.fullmatch(message):
