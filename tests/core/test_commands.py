@@ -66,7 +66,7 @@ def test_import_is_all_or_nothing_per_file(admin, endpoint, simple, tmp_path):
     said = refused("automate_import", str(bad), simple, str(tmp_path / "none.yaml"), publish=True)
     assert said.splitlines() == [
         f"{bad}: Line 3: triggers[0].endpoint: there is no webhook endpoint 'nowhere' whose deliveries root may read",
-        f"{tmp_path / 'none.yaml'}: No such file or directory",
+        f"{tmp_path / 'none.yaml'}: The file cannot be read: No such file or directory",
     ]
     assert list(Workflow.objects.values_list("slug", flat=True)) == ["simple"]
 

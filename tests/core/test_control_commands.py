@@ -71,7 +71,7 @@ def test_lists_say_that_they_are_cut_and_how_to_go_on(runs, capsys):
     call_command("automate_runs", "list", "--limit", "3")
     first = capsys.readouterr()
     shown = [line.split()[0] for line in first.out.splitlines()]
-    assert f"Showing 3 of 4 runs. Use --limit for more, or --before {shown[-1]} to go on." in first.err
+    assert f"Showing 3 of 4 runs. Use --limit for more, or --before {shown[-1]} to continue." in first.err
     call_command("automate_runs", "list", "--limit", "3", "--before", shown[-1])
     rest = capsys.readouterr()
     assert [*shown, rest.out.split()[0]] == [str(run.pk) for run in ExecutionRun.objects.order_by("-id")]

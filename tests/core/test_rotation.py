@@ -131,7 +131,7 @@ def test_the_command_rotates(endpoint, admin, deliver, monkeypatch, capsys):
     [
         ("nope", {"rotate": True, "secret_env": "NEW"}, "There is no webhook endpoint 'nope'."),
         ("github", {"rotate": True}, "--rotate requires"),
-        ("github", {"rotate": True, "secret_env": "NEW", "overlap": "soon"}, "--overlap: a time is seconds"),
+        ("github", {"rotate": True, "secret_env": "NEW", "overlap": "soon"}, "--overlap: 'soon' is not a duration"),
         ("github", {"rotate": True, "secret_env": "SHORT"}, "shorter than 16"),
         ("github", {}, "--scheme is required"),
     ],

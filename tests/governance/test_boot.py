@@ -32,7 +32,7 @@ def secret(owner):
 WRONG = {
     "missing": (",", "AUTOMATE_SECRETS_KEYS contains no key."),
     "short": ("c2hvcnQ=", "Key number 1 in AUTOMATE_SECRETS_KEYS is 5 bytes long, and not 32 bytes"),
-    "no base64": ("not a key!", "Key number 1 in AUTOMATE_SECRETS_KEYS is not 32 bytes in URL-safe base64"),
+    "no base64": ("not a key!", "Key number 1 in AUTOMATE_SECRETS_KEYS must be 32 bytes in URL-safe base64"),
     "wrong": ("", "is not configured, but 1 stored secret(s) require it"),
 }
 
@@ -127,7 +127,7 @@ def test_every_problem_is_in_one_line(settings):
     settings.AUTOMATE_VAULT = {"url": "https://vault.example.com"}
     with pytest.raises(ImproperlyConfigured) as caught:
         startup.prepare_process()
-    assert "holds no key" in str(caught.value) and "AUTOMATE_VAULT takes" in str(caught.value)
+    assert "contains no key" in str(caught.value) and "AUTOMATE_VAULT requires" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -108,7 +108,9 @@ def test_one_that_cannot_be_opened_holds_no_other_up(many, new_key, settings):
     new = new_key()
     code, said = rotate()
     assert (
-        code == 1 and "s1: the stored secret cannot be decrypted" in said and "1 secret(s) could not be re-encrypted" in said
+        code == 1
+        and "s1: the stored secret cannot be decrypted" in said
+        and "1 secret(s) could not be re-encrypted" in said
     )
     assert {name: key_id == new for name, (key_id, *_) in state().items()} == {"s0": True, "s1": False, "s2": True}
     settings.AUTOMATE_SECRETS_KEYS = [generate_key()]
@@ -150,7 +152,7 @@ def test_a_rotation_that_was_killed_goes_on(many, settings, environment, manage)
     with transaction.atomic():
         StoredSecret.objects.select_for_update().get(name="s550")  # the rotation comes no further than to this one
         with process([*manage, "automate_rotate_keys"], keys) as killed:
-            assert killed.stdout.readline().startswith("re-wrapped 100 of 900")
+            assert killed.stdout.readline().startswith("re-encrypted 100 of 900")
             killed.send_signal(signal.SIGKILL)
             killed.wait(60)
     settings.AUTOMATE_SECRETS_KEYS = [new, old]
@@ -161,7 +163,7 @@ def test_a_rotation_that_was_killed_goes_on(many, settings, environment, manage)
         "both keys read"
     )
     ended = subprocess.run([*manage, "automate_rotate_keys"], env=keys, capture_output=True, text=True, cwd=ROOT)
-    assert ended.returncode == 0 and f"re-wrapped 100 of {900 - done}" in ended.stdout, ended.stdout + ended.stderr
+    assert ended.returncode == 0 and f"re-encrypted 100 of {900 - done}" in ended.stdout, ended.stdout + ended.stderr
     assert _under(keyring().active) == 900
     assert sum(entry.changes["secrets"] for entry in AuditEntry.objects.filter(verb="secrets.rewrapped")) == 900
 

@@ -61,7 +61,7 @@ def _page(person):
 def test_all_is_shown_and_handed_over_at_once(held, leaver, admin, owner, colleague, sign_in):
     client = sign_in(admin)
     page = Page(client.get(_page(leaver)))
-    for title in ("Open approvals", "Workflows owned", "Connections owned", "Secrets owned", "run as this person"):
+    for title in ("Open approvals", "Owned: workflows", "Owned: connections", "Owned: ", "run as this person"):
         assert title in page.text
     refused = Page(client.post(_page(leaver), {"to": "nobody-here"}))
     assert refused.status == 422 and refused.ids["leaver-to"]["aria-invalid"] == "true"
@@ -105,7 +105,8 @@ def test_what_another_cannot_do_stays_and_is_named(held, leaver, admin, sign_in,
     said = capsys.readouterr()
     assert raised.value.returncode == 1 and "connections: 1" in said.out
     assert (
-        "The workflow Holidays still runs as leaver" in said.err and "Ask: clerk is excluded from this approval" in said.err
+        "The workflow Holidays still runs as leaver" in said.err
+        and "Ask: clerk is excluded from this approval" in said.err
     )
     held.refresh_from_db()
     assert (held.owner.username, held.published.run_as) == ("clerk", leaver)

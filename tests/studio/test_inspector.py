@@ -166,7 +166,7 @@ def test_an_error_says_what_to_do_and_the_step_is_tried_now_or_skipped(
     now = client.post(reverse("studio:run_try_now", args=[run.pk, "call"]), headers=HTMX)
     assert "Retry queued." in Page(now).text
     again = client.post(reverse("studio:run_try_now", args=[run.pk, "call"]), headers=HTMX)
-    assert again.status_code == 409 and "answered already by owner" in Page(again).text
+    assert again.status_code == 409 and "Already resolved by owner" in Page(again).text
     settle(drain)
     assert len(sink.calls) == 2
     assert client.post(skip, {"output": '{"body": 7}', "reason": "by hand"})["Location"] == _page(run, step="call")

@@ -259,7 +259,9 @@ def test_a_workflow_holds_so_many_expressions(owner, endpoint):
         f"{{key: s{n}, action: data.set, inputs: {{x: '{{{{ event.type }}}}{'y' * 19_000}'}}}}" for n in range(11)
     )
     text = f"name: Flow\nslug: flow\ntriggers: [{{endpoint: github}}]\nsteps: [{steps}]"
-    with pytest.raises(Exception, match="expressions of a workflow are at most 200,000 characters, not 209,1"):
+    with pytest.raises(
+        Exception, match="expressions of a workflow can have at most 200,000 characters in total, not 209,1"
+    ):
         workflows.publish(workflows.save_definition(yaml_files.read_workflow(text), owner=owner), author=owner)
 
 

@@ -98,7 +98,7 @@ def test_the_next_try_is_made_now_by_who_may_run(publish, run, drain, sink, owne
     made.refresh_from_db()
     assert (made.status, len(sink.calls)) == ("succeeded", 2)
     for act in (approvals.retry_step_now, approvals.skip_step):
-        with pytest.raises(approvals.NotOpenError, match="answered already by owner: tried now"):
+        with pytest.raises(approvals.NotOpenError, match="Already resolved by owner: tried now"):
             act(wait, by=owner)
     assert AuditEntry.objects.get(verb="step.tried_now").changes == {"step": "call"}
 
@@ -138,7 +138,7 @@ def test_an_attempt_in_doubt_and_a_broken_connection_are_passed_over(workflow, d
     with pytest.raises(CommandError, match="not valid JSON"):
         call_command("automate_runs", "skip", str(run.pk), step="pay", output="{")
     call_command("automate_runs", "try-now", str(run.pk), step="pay")
-    assert capsys.readouterr().out == "0 tried now\n"
+    assert capsys.readouterr().out == "0 retried now\n"
     call_command("automate_runs", "skip", str(run.pk), step="pay", output='{"id": 7}', reason="paid by hand")
     assert capsys.readouterr().out == "1 skipped\n"
     settle(drain)

