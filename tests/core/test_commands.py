@@ -99,8 +99,8 @@ def test_endpoint_is_created_and_updated(admin, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--scheme", "nope"], "there is no scheme 'nope'"),
-        (["--scheme", "github"], "This scheme needs a secret"),
+        (["--scheme", "nope"], "Unknown scheme 'nope'"),
+        (["--scheme", "github"], "This scheme requires a secret"),
         (["--scheme", "github", "--secret-env", "NOT_SET"], "NOT_SET is not set"),
         (["--scheme", "github", "--secret-file", "/nonexistent"], "No such file"),
         (["--scheme", "hmac", "--config", "{"], "--config is not valid JSON"),

@@ -55,13 +55,13 @@ def test_a_type_that_is_not_listed_is_closed_to_everybody(listening, admin, sett
     with pytest.raises(DefinitionError, match=r"AUTOMATE_EVENT_TYPES does not list 'salary\.paid'"):
         workflows.publish(listening, author=admin)
     review = sign_in(owner).get(reverse("studio:review", args=[listening.pk])).content.decode()
-    assert "AUTOMATE_EVENT_TYPES" in review and "with the permission that listening takes" in review
+    assert "AUTOMATE_EVENT_TYPES" in review and "with the permission required to listen" in review
     assert "90000" not in sign_in(owner).get(reverse("studio:builder_sample", args=[listening.pk])).content.decode()
 
 
 def test_publishing_and_starting_take_the_permission(listening, owner, permit, drain, monkeypatch, settings):
     monkeypatch.setattr(run_rights, "CACHE_SECONDS", 0.0)
-    with pytest.raises(DefinitionError, match=f"owner may not listen to 'salary.paid'.*the permission {NEEDED}"):
+    with pytest.raises(DefinitionError, match=f"owner needs the permission {NEEDED} to listen to 'salary.paid'"):
         workflows.publish(listening, author=owner)
     workflows.publish(listening, author=permit(owner))
 
@@ -75,7 +75,7 @@ def test_publishing_and_starting_take_the_permission(listening, owner, permit, d
     listening.refresh_from_db()
     assert runs() == 1
     assert run_rights.stop_reasons(listening) == [
-        "Stopped: the run-as user owner may no longer listen to events of the type salary.paid."
+        "Stopped: the run-as user owner can no longer listen to events of the type salary.paid."
     ]
     permit(owner)
     assert runs() == 2
@@ -135,7 +135,7 @@ def test_a_setting_that_names_no_permission_is_an_error(settings):
     [
         ("auth.view_usr", "Did you mean auth.view_user?"),
         ("automate_core.operate_any_worflow", "Did you mean automate_core.operate_any_workflow?"),
-        ("auth.nowhere", "Name one of a model, or silence this if your code makes it."),
+        ("auth.nowhere", "Use a permission of a model, or silence this warning if your code creates it."),
     ],
 )
 def test_a_permission_that_no_model_declares_is_warned_of(settings, given, hint):

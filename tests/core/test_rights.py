@@ -87,7 +87,7 @@ def test_a_delivery_starts_nothing_for_whom_it_is_no_longer_theirs_to_read(
             assert deliver().status_code == 202
         drain()
     assert started() == 1 and not OutboxJob.objects.exclude(status="completed").exists()
-    reason = "the run-as user colleague may no longer read the deliveries of the endpoint github"
+    reason = "the run-as user colleague can no longer view payloads of the webhook github"
     assert [record.getMessage() for record in caplog.records] == [
         f"workflow theirs: its webhook trigger starts nothing: {reason}"
     ], "once, not for each event"
@@ -153,7 +153,7 @@ def test_the_end_of_a_run_starts_nothing_for_whom_it_is_no_longer_theirs_to_read
     emit("go", {})
     settle(drain)
     assert started() == 1
-    assert "may no longer read the payloads of the workflow source." in shown(sign_in(colleague), made)
+    assert "can no longer view payloads of the workflow source." in shown(sign_in(colleague), made)
     grant(source)
     emit("go", {})
     settle(drain)
@@ -182,7 +182,7 @@ def test_a_change_starts_nothing_for_whom_the_model_is_no_longer_theirs_to_view(
     User.objects.create(username="two")
     drain()
     assert started() == 1
-    assert "may no longer view the model auth.User." in shown(sign_in(colleague), made)
+    assert "can no longer view the model auth.User." in shown(sign_in(colleague), made)
     colleague.groups.add(group := Group.objects.create(name="viewers"))
     group.permissions.add(view)
     User.objects.create(username="three")
@@ -216,7 +216,9 @@ def test_nothing_starts_for_an_account_that_was_closed(
     made = theirs("{kind: event, event: go}" if kind == "event" else WEBHOOK)
     User.objects.filter(pk=colleague.pk).update(is_active=False, is_superuser=kind == "superuser")
     if kind == "manual":
-        with pytest.raises(manual.NotStartableError, match="theirs runs as colleague, whose account is not active"):
+        with pytest.raises(
+            manual.NotStartableError, match="run-as user colleague of the workflow theirs is not active"
+        ):
             manual.start_workflow(Workflow.objects.get(pk=made.pk), {}, by=admin)
     emit("go", {})
     deliver()

@@ -161,7 +161,7 @@ def test_a_webhook_is_created_and_its_secret_shown_once(things, signed_in, site,
     page = opened(signed_in, site, f"{LISTS['webhooks']}add/")
     form = page.locator(".da-object-form")
     form.get_by_label("Sender").select_option(label="Slack")
-    expect(form.get_by_text("Slack shows it at")).to_be_visible()
+    expect(form.get_by_text("In Slack, open the basic information")).to_be_visible()
     form.get_by_label("Sender").select_option(label="Unsigned")
     expect(form.get_by_text("Anyone who knows the URL")).to_be_visible()
     expect(form.get_by_label("Secret: new value")).to_be_hidden()

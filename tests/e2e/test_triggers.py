@@ -33,7 +33,7 @@ def test_a_webhook_is_made_tried_and_caught(opened, faults, shot):
     page.get_by_role("button", name="Webhook", exact=True).click()
     form = page.locator("[data-create-endpoint]")
     form.get_by_label("Sender").select_option(label="Slack")
-    expect(form.get_by_text("Slack shows it at")).to_be_visible()
+    expect(form.get_by_text("In Slack, open the basic information")).to_be_visible()
     form.get_by_role("button", name="Create webhook").click()
     expect(form.get_by_text("Paste the sender's secret.")).to_be_visible()
     form.get_by_label("Sender").select_option(label="HMAC")

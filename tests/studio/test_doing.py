@@ -268,7 +268,7 @@ def test_a_draft_is_not_started(workflow, sign_in, owner):
     made = workflow(BY_HAND, publish=False)
     client, url = sign_in(owner), reverse("studio:workflow_start", args=[made.pk])
     assert "You can only run a published workflow" in Page(client.get(url)).text
-    assert "publish it first" in Page(client.post(url, {"form-amount": "7"}, follow=True)).text
+    assert "Publish it first" in Page(client.post(url, {"form-amount": "7"}, follow=True)).text
 
 
 def test_a_waiting_step_leads_to_its_approval(waiting, sign_in, owner, colleague):

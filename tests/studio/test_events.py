@@ -177,10 +177,13 @@ def test_a_change_that_the_workflow_made_itself_is_told_as_such(workflow, sign_i
         headers={host_events.ORIGIN_HEADER: "loops", host_events.DEPTH_HEADER: "11"},
     )  # fmt: skip
     told = EventPage(sign_in(admin).get(event_address(event.pk))).text
-    assert "what it writes does not start it again" in told and "which is taken for a loop" in told
+    assert "Its own changes do not start it again" in told and "which is taken for a loop" in told
     Event.objects.filter(pk=event.pk).update(headers={}, payload={**change, "operation": "deleted", "changed": []})
     told = EventPage(sign_in(admin).get(event_address(event.pk))).text
-    assert "It starts when one is updated; this one was deleted." in told and "here that did not" in told
+    assert (
+        "The trigger starts on: updated. This change: deleted." in told
+        and "only if one of these fields changed" in told
+    )
 
 
 # --- who may ----------------------------------------------------------------------------------------------------------

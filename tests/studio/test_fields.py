@@ -115,7 +115,7 @@ def test_a_callback_is_signed_by_a_scheme_of_webhooks(builder):
         assert builder.save("pause", **fields).status_code == 200, fields
     settings = Step.objects.get(key="pause").settings
     assert (settings["callback"], settings["scheme"], settings["secret"]) == (True, "stripe", "database:stripe")
-    assert "Stripe has nothing to configure, not tolerance" in builder.panel("pause").text
+    assert "Stripe has no such settings. Remove tolerance" in builder.panel("pause").text
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Warning
 
 from automate_core.conf import setting
 from automate_governance.permissions import User
+from automate_plugins import text
 
 SOURCE = "app"  #: of the events that the host's code emits
 PUBLIC = "public"  #: in place of a permission: whoever builds workflows may listen
@@ -37,18 +38,24 @@ def permitted_types(person: User) -> tuple[str, ...]:
 def listen_problem(person: User, event_type: str) -> str:
     """The reason why a person may not listen to a type, and what to do about it; empty when they may."""
     if not is_declared(event_type):
-        return (
-            f"{SETTING} does not list {event_type!r}, so that nobody may listen to it: add it to the site's settings, "
-            f"with the permission that listening takes"
+        return text(
+            "%(setting)s does not list '%(type)s'. Add it to the settings with the permission required to listen.",
+            setting=SETTING,
+            type=event_type,
         )
     if may_listen(person, event_type):
         return ""
-    return f"{person} may not listen to {event_type!r}: that takes the permission {_permissions_by_type()[event_type]}"
+    return text(
+        "%(person)s needs the permission %(permission)s to listen to '%(type)s'.",
+        person=str(person),
+        permission=_permissions_by_type()[event_type],
+        type=event_type,
+    )
 
 
 def check_event_types(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E002: an entry of AUTOMATE_EVENT_TYPES names no permission. W003: it names one that no model declares."""
-    hint = f'An entry is "order.paid": "shop.view_order", or "{PUBLIC}" for whoever builds workflows.'
+    hint = f'Example: "order.paid": "shop.view_order". Use "{PUBLIC}" for everyone who builds workflows.'
     return [
         *(Error(f"{SETTING}: {fault}.", hint=hint, id="automate_core.E002") for fault in _find_faults()),
         *(_undeclared(event_type, needed) for event_type, needed in _find_undeclared()),
@@ -64,16 +71,18 @@ def _find_faults() -> Iterator[str]:
     found = setting(SETTING)
     for event_type, needed in found.items() if isinstance(found, Mapping) else ():
         if not isinstance(event_type, str) or not 0 < len(event_type) <= 200:
-            yield f"{event_type!r} is no type of event"
+            yield f"{event_type!r} is not a valid event type"
         elif needed != PUBLIC and not _is_permission(needed):
-            yield f"{needed!r} of {event_type} is no permission of an installed app"
+            yield f"{needed!r} of {event_type} is not a permission of an installed app"
 
 
 def _undeclared(event_type: str, needed: str) -> CheckMessage:
     label, _, codename = needed.partition(".")
     alike = difflib.get_close_matches(codename, _declared_codenames(label), n=1, cutoff=0.7)
     hint = (
-        f"Did you mean {label}.{alike[0]}?" if alike else "Name one of a model, or silence this if your code makes it."
+        f"Did you mean {label}.{alike[0]}?"
+        if alike
+        else "Use a permission of a model, or silence this warning if your code creates it."
     )
     message = f"{SETTING}: no model of {label} declares {needed}, the permission to listen to {event_type}."
     return Warning(message, hint=hint, id="automate_core.W003")

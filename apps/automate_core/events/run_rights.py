@@ -77,7 +77,7 @@ def stop_reasons(workflow: Workflow) -> list[str]:
     if workflow.status not in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}:
         return []
     reasons = trigger_refusals(workflow.active_triggers.values_list("id", flat=True))
-    return list(dict.fromkeys(f"Stopped: {reason}." for reason in reasons.values()))
+    return list(dict.fromkeys(text("Stopped: %(reason)s.", reason=reason) for reason in reasons.values()))
 
 
 def trigger_refusals(triggers: Iterable[int]) -> dict[int, str]:
@@ -96,16 +96,18 @@ def inactive_error(row: Any) -> dict[str, Any]:
 
 def _reason(row: Any) -> str:
     if not row.is_active:
-        return f"the run-as user {row.who} is not active"
+        return text("the run-as user %(user)s is not active", user=row.who)
     if row.kind == Trigger.Kind.EVENT and not event_types.is_declared(row.target):
-        return f"{event_types.SETTING} does not list {row.target!r}"
-    may_not = {
-        Trigger.Kind.WEBHOOK: f"read the deliveries of the endpoint {row.target}",
-        Trigger.Kind.RUN: f"read the payloads of the workflow {row.target}",
-        Trigger.Kind.MODEL: f"view the model {row.target}",
-        Trigger.Kind.EVENT: f"listen to events of the type {row.target}",
-    }
-    return f"the run-as user {row.who} may no longer {may_not[row.kind]}"
+        return text("%(setting)s does not list '%(type)s'", setting=event_types.SETTING, type=row.target)
+    values = {"user": row.who, "name": row.target}
+    match row.kind:
+        case Trigger.Kind.WEBHOOK:
+            return text("the run-as user %(user)s can no longer view payloads of the webhook %(name)s", **values)
+        case Trigger.Kind.RUN:
+            return text("the run-as user %(user)s can no longer view payloads of the workflow %(name)s", **values)
+        case Trigger.Kind.MODEL:
+            return text("the run-as user %(user)s can no longer view the model %(name)s", **values)
+    return text("the run-as user %(user)s can no longer listen to events of the type %(name)s", **values)
 
 
 class _RowCache:

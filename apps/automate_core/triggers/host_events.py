@@ -13,11 +13,20 @@ from django.db import Error, connection
 
 from automate_core.definition.document import ModelTrigger
 from automate_core.triggers.model_registry import watched_models
+from automate_plugins import text
+from automate_plugins.texts import Text, joined
 
 ORIGIN_HEADER = "automate-origin"
 RUN_HEADER = "automate-origin-run"
 DEPTH_HEADER = "automate-depth"
-TEST_HEADER = "automate-test"  #: a sender's trial: it starts only what asks for its very type
+TEST_HEADER = "automate-test"  #: a sender's test: it starts only what asks for its very type
+
+#: Texts, so that they are translated as values of another text.
+_OPERATIONS = {
+    "created": Text(text("created"), {}),
+    "updated": Text(text("updated"), {}),
+    "deleted": Text(text("deleted"), {}),
+}
 
 
 def as_json(value: Any, *, unknown: Callable[[Any], Any] | None = None) -> str:
@@ -52,11 +61,17 @@ def change_objections(
     trigger = msgspec.convert({**config, "kind": "model"}, ModelTrigger)
     operation = payload.get("operation")
     if operation not in trigger.on:
-        yield f"It starts when one is {' or '.join(trigger.on)}; this one was {operation}."
+        on = joined((_OPERATIONS.get(each, each) for each in trigger.on), ", ")
+        change = _OPERATIONS.get(operation, str(operation)) if isinstance(operation, str) else str(operation)
+        yield text(
+            "The trigger starts on: %(operations)s. This change: %(operation)s.", operations=on, operation=change
+        )
     if trigger.fields and set(payload.get("changed", ())).isdisjoint(trigger.fields):
-        yield f"It starts when {' or '.join(trigger.fields)} changed; here that did not."
+        yield text(
+            "The trigger starts only if one of these fields changed: %(fields)s.", fields=", ".join(trigger.fields)
+        )
     if origin == workflow and not trigger.own_changes:
-        yield "The workflow made this change itself, and what it writes does not start it again."
+        yield text("The workflow made this change itself. Its own changes do not start it again.")
 
 
 # --- a workflow's own writes ------------------------------------------------------------------------------------------

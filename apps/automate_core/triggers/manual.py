@@ -16,6 +16,7 @@ from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
 from automate_core.triggers.host_events import as_json
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
+from automate_plugins import text
 
 #: The header of an event that says who started it by hand. No delivery can bring it: endpoints keep safe headers alone.
 STARTED_BY = "automate-started-by"
@@ -33,12 +34,28 @@ def start_workflow(workflow: Workflow, inputs: Mapping[str, Any], *, by: Person,
     any. Raises NotPermittedError, NotStartableError, and AnswersError with a sentence for each field.
     """
     if not can(by, "run", workflow):
-        raise NotPermittedError(f"{by.get_username()} may not run the workflow {workflow.slug}")
+        raise NotPermittedError(
+            text(
+                "%(person)s needs the Run permission for the workflow %(workflow)s.",
+                person=by.get_username(),
+                workflow=workflow.slug,
+            )
+        )
     if workflow.status not in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}:
-        raise NotStartableError(f"{workflow.slug} is {workflow.get_status_display().lower()}: publish it first")
+        if workflow.status == Workflow.Status.ARCHIVED:
+            message = text("The workflow %(workflow)s is archived. Publish it first.", workflow=workflow.slug)
+        else:
+            message = text("The workflow %(workflow)s is a draft. Publish it first.", workflow=workflow.slug)
+        raise NotStartableError(message)
     run_as = workflow.published.run_as if workflow.published else workflow.run_as
     if not run_as.is_active:
-        raise NotStartableError(f"{workflow.slug} runs as {run_as}, whose account is not active")
+        raise NotStartableError(
+            text(
+                "The run-as user %(user)s of the workflow %(workflow)s is not active.",
+                user=str(run_as),
+                workflow=workflow.slug,
+            )
+        )
     chosen = _find_manual_trigger(workflow, trigger)
     payload = form_validation.check_answers(msgspec.to_builtins(chosen.inputs), inputs) if chosen else dict(inputs)
     event = NewEvent(
@@ -69,6 +86,14 @@ def _find_manual_trigger(workflow: Workflow, key: str) -> ManualTrigger | None:
     found = [t for t in definition.triggers if isinstance(t, ManualTrigger)] if definition else []
     wanted = [trigger for trigger in found if key in {"", trigger.key}]
     if key and not wanted:
-        there = ", ".join(trigger.key for trigger in found) or "none"
-        raise NotStartableError(f"{workflow.slug} has no manual trigger {key!r}; there is {there}")
+        if not found:
+            raise NotStartableError(text("The workflow %(workflow)s has no manual trigger.", workflow=workflow.slug))
+        raise NotStartableError(
+            text(
+                "The workflow %(workflow)s has no manual trigger '%(key)s'. Available: %(keys)s.",
+                workflow=workflow.slug,
+                key=key,
+                keys=", ".join(trigger.key for trigger in found),
+            )
+        )
     return wanted[0] if wanted else None

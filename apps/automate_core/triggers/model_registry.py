@@ -16,6 +16,7 @@ from automate_core.conf import setting
 from automate_core.definition.document import ModelTrigger, Problem
 from automate_core.definition.validators import validates
 from automate_governance import sensitive
+from automate_plugins import text
 
 MODES = ("signal", "database")
 ALL = "__all__"
@@ -73,7 +74,7 @@ def check_model_triggers(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
 def check_sensitive_models(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """W002: the events of an entry hold secrets, or say who may do what."""
-    hint = "Leave it out, unless everybody who builds workflows may see that. SILENCED_SYSTEM_CHECKS silences this."
+    hint = "Remove it unless everyone who builds workflows may see this data. SILENCED_SYSTEM_CHECKS silences this."
     return [
         Warning(f"AUTOMATE_MODEL_TRIGGERS: {entry.model._meta.label} {why}.", hint=hint, id="automate_core.W002")
         for entry in watched_models()
@@ -87,13 +88,21 @@ def model_problems(trigger: ModelTrigger, place: str) -> Iterator[Problem]:
     fields = {entry.label: [field.name for field in entry.fields] for entry in watched_models()}
     known = fields.get(trigger.model.lower())
     if known is None:
-        there = ", ".join(sorted(fields)) or "none"
-        yield Problem(f"{place}.model", f"AUTOMATE_MODEL_TRIGGERS does not list {trigger.model!r}; it lists {there}")
+        there = ", ".join(sorted(fields)) or "-"
+        reason = text(
+            "AUTOMATE_MODEL_TRIGGERS does not list '%(model)s'. Listed: %(models)s.", model=trigger.model, models=there
+        )
+        yield Problem(f"{place}.model", reason)
         return
     for index, name in enumerate(trigger.fields):
         if name not in known:
-            there = ", ".join(known)
-            yield Problem(f"{place}.fields[{index}]", f"{name!r} is not watched; of {trigger.model} there is {there}")
+            reason = text(
+                "The field '%(name)s' of %(model)s is not watched. Watched: %(fields)s.",
+                name=name,
+                model=trigger.model,
+                fields=", ".join(known),
+            )
+            yield Problem(f"{place}.fields[{index}]", reason)
 
 
 def _read_entries() -> Iterator[WatchedModel | WatchedModelError]:
@@ -112,14 +121,14 @@ def _read_entry(label: Any, options: Any) -> WatchedModel:
     try:
         model = apps.get_model(label)
     except (LookupError, ValueError, AttributeError) as error:
-        raise WatchedModelError(f"there is no model {label!r}") from error
+        raise WatchedModelError(f"model {label!r} does not exist") from error
     if not isinstance(options, Mapping) or "fields" not in options or options.keys() - {"fields", "mode"}:
-        raise WatchedModelError(f"the entry of {label} needs fields, and may have a mode, and nothing else")
+        raise WatchedModelError(f"the entry of {label} must have fields and can have a mode, nothing else")
     mode = options.get("mode", "signal")
     if mode not in MODES:
-        raise WatchedModelError(f"the mode of {label} is one of {', '.join(MODES)}, not {mode!r}")
+        raise WatchedModelError(f"the mode of {label} must be one of {', '.join(MODES)}, not {mode!r}")
     if model._meta.proxy or not model._meta.managed or len(model._meta.pk_fields) != 1:
-        raise WatchedModelError(f"{label} needs a table of its own with one primary key")
+        raise WatchedModelError(f"{label} must have its own table with a single primary key")
     return WatchedModel(model, _find_fields(model, options["fields"], mode), mode)
 
 
@@ -129,7 +138,7 @@ def _find_fields(model: type[models.Model], names: Any, mode: str) -> tuple[mode
     if names == ALL:
         return tuple(there)
     if not isinstance(names, list | tuple) or not names:
-        raise WatchedModelError(f'the fields of {label} are a list of names, or "{ALL}"')
+        raise WatchedModelError(f'the fields of {label} must be a list of names, or "{ALL}"')
     found = []
     for name in names:
         try:
@@ -137,6 +146,8 @@ def _find_fields(model: type[models.Model], names: Any, mode: str) -> tuple[mode
         except FieldDoesNotExist as error:
             raise WatchedModelError(f"{label} has no field {name!r}") from error
         if not isinstance(field, models.Field) or field not in there:
-            raise WatchedModelError(f"{name} is no column of {label}'s own table, and cannot be watched in this mode")
+            raise WatchedModelError(
+                f"{name} is not a column of the table of {label} and cannot be watched in this mode"
+            )
         found.append(field)
     return tuple(found)

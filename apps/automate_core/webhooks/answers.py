@@ -45,15 +45,17 @@ class Answer:
 UNAUTHORIZED = Answer(401, {"error": "The signature is missing or does not match."})
 TOO_LARGE = Answer(413, {"error": "The body is too large."})
 CONTENT_ENCODED = Answer(415, {"error": "Send the body without a content encoding."})
-METHOD_NOT_ALLOWED = Answer(405, {"error": "Deliver by POST."}, {"Allow": "POST"})
-UNAVAILABLE = Answer(503, {"error": "Not accepted, try again soon."}, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+METHOD_NOT_ALLOWED = Answer(405, {"error": "Use POST."}, {"Allow": "POST"})
+UNAVAILABLE = Answer(
+    503, {"error": "The delivery was not accepted. Try again later."}, {"Retry-After": str(RETRY_AFTER_SECONDS)}
+)
 
 
 def too_many_answer(seconds: int) -> Answer | None:
     """The answer to a sender that has to wait that long; None for 0 seconds."""
     if not seconds:
         return None
-    return Answer(429, {"error": "Too many deliveries; come again later."}, {"Retry-After": str(seconds)})
+    return Answer(429, {"error": "Too many deliveries. Try again later."}, {"Retry-After": str(seconds)})
 
 
 def error_answer(error: Exception) -> Answer:
@@ -62,7 +64,7 @@ def error_answer(error: Exception) -> Answer:
     Never a 4xx for a server error: several senders stop delivering after one.
     """
     if isinstance(error, DjangoDataError | psycopg.DataError):
-        return Answer(400, {"error": "The body holds a number that cannot be stored."})
+        return Answer(400, {"error": "The body contains a number that cannot be stored."})
     if isinstance(error, DatabaseError | psycopg.Error | PoolTimeout | SecretUnavailableError):
         log.warning("a delivery was not accepted: %s", str(error).strip())
     else:

@@ -76,7 +76,7 @@ def _is_json(media_type: str) -> bool:
 
 
 def _unsupported(media_type: str, accepted: str) -> BodyError:
-    return BodyError(f"the content type {media_type[:100]} is not taken; send {accepted}", 415)
+    return BodyError(f"The content type {media_type[:100]} is not supported. Send {accepted}.", 415)
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------
@@ -93,9 +93,9 @@ def decode_json(body: bytes, kind: Any = Any) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
     except RecursionError:
-        raise BodyError(f"the body is nested more than {MAX_DEPTH} deep") from None
+        raise BodyError(f"The body is nested more than {MAX_DEPTH} levels deep.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BodyError(f"the body is not JSON: {error}") from error
+        raise BodyError(f"The body is not JSON: {error}.") from error
 
 
 # --- forms ------------------------------------------------------------------------------------------------------------
@@ -114,9 +114,9 @@ def _encoded_pairs(body: bytes) -> list[tuple[str, Any]]:
     try:
         return list(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS))
     except UnicodeDecodeError:
-        raise BodyError("the form is not in UTF-8") from None
+        raise BodyError("The form is not encoded in UTF-8.") from None
     except ValueError:
-        raise BodyError(f"the form has more than {MAX_FIELDS:,} fields") from None
+        raise BodyError(f"The form has more than {MAX_FIELDS:,} fields.") from None
 
 
 def _multipart_pairs(body: bytes, content_type: str) -> list[tuple[str, Any]]:
@@ -125,7 +125,7 @@ def _multipart_pairs(body: bytes, content_type: str) -> list[tuple[str, Any]]:
     try:
         fields, files = MultiPartParser(meta, BytesIO(body), [_FileCounter()], "utf-8").parse()
     except (MultiPartParserError, SuspiciousOperation, ValueError, LookupError) as error:
-        raise BodyError(f"the form cannot be read: {error}") from error
+        raise BodyError(f"The form cannot be read: {error}") from error
     pairs: list[tuple[str, Any]] = [(name, value) for name, values in fields.lists() for value in values]
     for name, uploads in files.lists():
         pairs += [(name, {"name": each.name, "type": each.content_type or "", "size": each.size}) for each in uploads]
@@ -148,7 +148,7 @@ def _encode_fields(fields: dict[str, Any]) -> Document:
     try:
         return Document(fields, msgspec.json.encode(fields).decode())
     except UnicodeEncodeError:
-        raise BodyError("the body holds half a character") from None
+        raise BodyError("The body contains an incomplete character.") from None
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------
@@ -160,19 +160,19 @@ def check_limits(value: Any) -> None:
     for _ in range(MAX_DEPTH + 1):
         nodes += len(level)
         if nodes > MAX_NODES:
-            raise BodyError(f"the body has more than {MAX_NODES:,} values")
+            raise BodyError(f"The body has more than {MAX_NODES:,} values.")
         deeper: list[Any] = []
         for item in level:
             if type(item) is dict:
                 for key in item:
                     if len(key) > MAX_KEY or "\0" in key:
-                        raise BodyError(f"a name in the body is longer than {MAX_KEY} characters or holds NUL")
+                        raise BodyError(f"A name in the body is longer than {MAX_KEY} characters or contains NUL.")
                 deeper.extend(item.values())
             elif type(item) is list:
                 deeper.extend(item)
             elif type(item) is str and "\0" in item:
-                raise BodyError("the body holds a NUL character")
+                raise BodyError("The body contains a NUL character.")
         if not deeper:
             return
         level = deeper
-    raise BodyError(f"the body is nested more than {MAX_DEPTH} deep")
+    raise BodyError(f"The body is nested more than {MAX_DEPTH} levels deep.")

@@ -17,6 +17,7 @@ from automate_core.webhooks.schemes.registry import SchemeError, SignatureScheme
 from automate_core.webhooks.schemes.signing import Delivery
 from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_governance.secrets.resolver import resolve
+from automate_plugins import text
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,10 @@ def find_signed_scheme(step: WaitStep) -> SignatureScheme:
     """The scheme of a wait. Raises SchemeError for one that does not fit, or that proves nothing."""
     scheme = scheme_for(step.scheme, step.scheme_config)
     if not scheme.signed:
-        raise SchemeError(f"{scheme.name} proves nothing: choose a scheme with a signature", field="scheme")
+        raise SchemeError(
+            text("%(scheme)s does not verify callbacks. Choose a scheme with a signature.", scheme=scheme.name),
+            field="scheme",
+        )
     return scheme
 
 

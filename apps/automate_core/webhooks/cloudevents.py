@@ -65,11 +65,11 @@ def read_events(delivery: Delivery, *, in_headers: bool = True) -> Sequence[Clou
     if media_type == BATCH:
         return _read_batch(delivery.body)
     if media_type.startswith("application/cloudevents"):
-        raise BodyError(f"the content type {media_type[:100]} is not taken; send {STRUCTURED} or {BATCH}", 415)
+        raise BodyError(f"The content type {media_type[:100]} is not supported. Send {STRUCTURED} or {BATCH}.", 415)
     if "ce-specversion" not in delivery.headers:
         return None
     if not in_headers:
-        raise BodyError(f"headers are not signed here: send the CloudEvent as {STRUCTURED}", 415)
+        raise BodyError(f"The signature does not cover headers. Send the CloudEvent as {STRUCTURED}.", 415)
     return [_check_event(_read_binary(delivery))]
 
 
@@ -78,7 +78,7 @@ def _read_batch(body: bytes) -> list[CloudEvent]:
     bodies.check_limits(bodies.decode_json(body))
     texts = bodies.decode_json(body, list[msgspec.Raw])
     if len(texts) > MAX_BATCH:
-        raise BodyError(f"the batch has more than {MAX_BATCH:,} events")
+        raise BodyError(f"The batch has more than {MAX_BATCH:,} events.")
     return [_check_event(Document(bodies.decode_json(bytes(text)), bytes(text).decode())) for text in texts]
 
 
@@ -107,7 +107,7 @@ def _read_data(delivery: Delivery) -> tuple[str, Any, Any]:
         try:
             text = delivery.body.decode()
         except UnicodeDecodeError:
-            raise BodyError("the text is not in UTF-8") from None
+            raise BodyError("The text is not encoded in UTF-8.") from None
         bodies.check_limits(text)
         return "data", text, text
     encoded = base64.b64encode(delivery.body).decode()
@@ -117,10 +117,10 @@ def _read_data(delivery: Delivery) -> tuple[str, Any, Any]:
 def _check_event(document: Document) -> CloudEvent:
     event = document.value
     if not isinstance(event, dict):
-        raise BodyError("a CloudEvent is an object")
+        raise BodyError("A CloudEvent must be an object.")
     if event.get("specversion") != "1.0":
-        raise BodyError("the CloudEvent's specversion is not 1.0")
+        raise BodyError("The specversion of the CloudEvent must be 1.0.")
     for name in _REQUIRED:
         if not isinstance(event.get(name), str) or not event[name]:
-            raise BodyError(f"the CloudEvent has no {name}")
+            raise BodyError(f"The CloudEvent has no {name}.")
     return CloudEvent(document)

@@ -17,6 +17,7 @@ from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.secrets.use import find_forbidden_references
+from automate_plugins import text
 
 OVERLAP = dt.timedelta(hours=24)
 
@@ -49,10 +50,10 @@ def save_endpoint(
     rules = scheme_for(scheme, config)
     endpoint = WebhookEndpoint.objects.select_for_update().filter(slug=slug).first()
     if endpoint is not None and new:
-        raise SchemeError(f"/hooks/{slug}/ is taken: choose another address", field="slug")
+        raise SchemeError(text("The name %(slug)s is taken. Choose another one.", slug=slug), field="slug")
     created = endpoint is None
     if not can(actor, *(("add", WebhookEndpoint) if endpoint is None else ("change", endpoint))):
-        raise NotPermittedError(f"{actor.get_username()} may not {'add' if created else 'change'} endpoints")
+        raise _not_permitted(actor, "add" if created else "change")
     endpoint = endpoint or WebhookEndpoint(slug=slug, owner=actor)
     before = WebhookEndpoint() if created else copy.copy(endpoint)
     endpoint.scheme, endpoint.config = scheme, config
@@ -91,10 +92,10 @@ def rotate_secret(
     """
     endpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
     if not can(actor, "change", endpoint):
-        raise NotPermittedError(f"{actor.get_username()} may not change endpoints")
+        raise _not_permitted(actor, "change")
     rules = scheme_for(endpoint.scheme, endpoint.config)
     if not rules.signed:
-        raise SchemeError("an unsigned endpoint has no secret", field="scheme")
+        raise SchemeError(text("An unsigned webhook endpoint has no secret."), field="scheme")
     _check_secret(rules.secret_problem(secret))
     reference = store_secret(_free_name(endpoint, OVERLAP), secret, actor)
     endpoint.change_secret(reference, overlap=overlap)
@@ -110,13 +111,20 @@ def end_overlap(endpoint: WebhookEndpoint, *, actor: Person) -> bool:
     """Reject the old secret from now on; whether there was one. Raises NotPermittedError."""
     endpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
     if not can(actor, "change", endpoint):
-        raise NotPermittedError(f"{actor.get_username()} may not change endpoints")
+        raise _not_permitted(actor, "change")
     if not endpoint.has_old_secret:
         return False
     endpoint.old_secret, endpoint.old_secret_until, endpoint.old_secret_used_at = "", None, None
     endpoint.save(update_fields=["old_secret", "old_secret_until", "old_secret_used_at", "updated_at"])
     audit.record(actor, "webhook.old_secret_refused", endpoint)
     return True
+
+
+def _not_permitted(actor: Person, verb: str) -> NotPermittedError:
+    person = actor.get_username()
+    if verb == "add":
+        return NotPermittedError(text("%(person)s needs the permission to add webhook endpoints.", person=person))
+    return NotPermittedError(text("%(person)s needs the permission to change this webhook endpoint.", person=person))
 
 
 def _check_secret(problem: str | None) -> None:
@@ -131,7 +139,17 @@ def store_secret(name: str, value: str, actor: Person) -> str:
         return store_secret(f"{name}-{secrets.token_hex(4)}", value, actor)
     created = stored is None
     if not can(actor, *(("add", StoredSecret) if stored is None else ("replace", stored))):
-        raise NotPermittedError(f"{actor.get_username()} may not {'add' if created else 'replace'} the secret {name}")
+        if created:
+            raise NotPermittedError(
+                text("%(person)s needs the permission to add secrets.", person=actor.get_username())
+            )
+        raise NotPermittedError(
+            text(
+                "%(person)s needs the permission to replace the secret %(name)s.",
+                person=actor.get_username(),
+                name=name,
+            )
+        )
     stored = stored or StoredSecret(name=name, owner=actor)
     stored.put(value)
     stored.save()

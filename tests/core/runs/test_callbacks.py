@@ -281,8 +281,8 @@ def test_a_callback_has_to_be_signed_where_the_wait_demands_it(code, workflow, o
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (SIGNED % "nothing", "there is no scheme"),
-        (SIGNED % "unsigned", "proves nothing"),
+        (SIGNED % "nothing", "Unknown scheme"),
+        (SIGNED % "unsigned", "does not verify callbacks"),
         ((SIGNED % "stripe").replace("database:", "whsec_"), "not a reference"),
         ((SIGNED % "stripe").replace("scheme: stripe, ", ""), "Choose a signature scheme first."),
         ((SIGNED % "stripe").replace(", secret: 'database:vendor'", ""), "Choose the secret that signs callbacks."),

@@ -72,14 +72,14 @@ def test_only_those_who_may_run_it_start_it(workflow, colleague, stranger):
     refund = workflow(REFUND)
     assign_perm("automate_core.run_workflow", colleague, refund)
     manual.start_workflow(refund, {"order": 1}, by=colleague)
-    with pytest.raises(NotPermittedError, match="stranger may not run"):
+    with pytest.raises(NotPermittedError, match="stranger needs the Run permission"):
         manual.start_workflow(refund, {"order": 1}, by=stranger)
 
 
 @pytest.mark.django_db
 def test_a_draft_and_an_archived_workflow_do_not_start(workflow, owner):
     draft = workflow(REFUND, publish=False)
-    with pytest.raises(manual.NotStartableError, match="refund is draft: publish it first"):
+    with pytest.raises(manual.NotStartableError, match="refund is a draft"):
         manual.start_workflow(draft, {"order": 1}, by=owner)
     Workflow.objects.update(status="archived")
     draft.refresh_from_db()
@@ -101,7 +101,7 @@ def test_one_of_several_manual_triggers_is_named(workflow, owner):
     refund = workflow(REFUND.replace("steps:", f"  {text}\nsteps:"))
     manual.start_workflow(refund, {"since": "2026-01-01"}, by=owner, trigger="bulk")
     assert Event.objects.get().type == "bulk"
-    with pytest.raises(manual.NotStartableError, match="no manual trigger 'x'; there is manual, bulk"):
+    with pytest.raises(manual.NotStartableError, match=r"no manual trigger 'x'\. Available: manual, bulk"):
         manual.start_workflow(refund, {}, by=owner, trigger="x")
 
 

@@ -368,12 +368,12 @@ def test_a_change_starts_the_workflows_that_ask_for_it(watch, workflow, drain, m
     ("entries", "words"),
     [
         (["auth.User"], "must be a mapping"),
-        ({"auth.Nobody": {"fields": "__all__"}}, "there is no model 'auth.Nobody'"),
-        ({"nonsense": {"fields": "__all__"}}, "there is no model 'nonsense'"),
+        ({"auth.Nobody": {"fields": "__all__"}}, "model 'auth.Nobody' does not exist"),
+        ({"nonsense": {"fields": "__all__"}}, "model 'nonsense' does not exist"),
         ({"auth.User": {"fields": ["nickname"]}}, "auth.User has no field 'nickname'"),
-        ({"auth.User": {"fields": ["groups"]}}, "groups is no column"),
+        ({"auth.User": {"fields": ["groups"]}}, "groups is not a column"),
         ({"auth.User": {"fields": []}}, "the fields of auth.User"),
-        ({"auth.User": {}}, "needs fields"),
+        ({"auth.User": {}}, "must have fields"),
         ({"auth.User": {"fields": "__all__", "mode": "telepathy"}}, "signal, database, not 'telepathy'"),
     ],
 )
@@ -387,8 +387,8 @@ def test_settings_that_make_no_sense_are_found(settings, entries, words):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("auth.User", "auth.Group", "does not list 'auth.Group'; it lists auth.user"),
-        ("on: [created, updated, deleted]", "fields: [password]", "'password' is not watched"),
+        ("auth.User", "auth.Group", "does not list 'auth.Group'. Listed: auth.user"),
+        ("on: [created, updated, deleted]", "fields: [password]", "The field 'password' of auth.User is not watched"),
     ],
 )
 def test_a_workflow_cannot_watch_what_is_not_listed(watch, workflow, old, new, words):

@@ -244,7 +244,7 @@ def test_a_bad_form_is_refused_with_a_reason(send, name):
 )
 def test_other_content_types_are_415(send, kind):
     answer = send("hmac", b"<a/>", content_type=kind)
-    assert answer.status == 415 and "send application/" in answer.json()["error"]
+    assert answer.status == 415 and "Send application/" in answer.json()["error"]
 
 
 # --- CloudEvents ------------------------------------------------------------------------------------------------------

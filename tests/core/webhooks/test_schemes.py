@@ -270,9 +270,9 @@ def test_secrets_that_anybody_could_guess_are_refused(code, secret):
 @pytest.mark.parametrize(
     ("code", "config", "reason"),
     [
-        ("nope", {}, "there is no scheme 'nope'"),
-        ("github", {"header": "X"}, "nothing to configure"),
-        ("hmac", {"heder": "X"}, "configured by .*header"),
+        ("nope", {}, "Unknown scheme 'nope'"),
+        ("github", {"header": "X"}, "no such settings"),
+        ("hmac", {"heder": "X"}, "has the settings .*header"),
         ("hmac", {"algorithm": "md5"}, "sha256"),
         ("hmac", {"encoding": "utf-8"}, "hex or base64"),
         ("hmac", {"dedupe_seconds": -1}, "number of seconds"),
@@ -280,9 +280,9 @@ def test_secrets_that_anybody_could_guess_are_refused(code, secret):
         ("hmac", {"header": 5}, "texts"),
         ("hmac", {"delivery_header": "x-signature"}, "is a credential"),
         ("bearer", {"event_header": "Cookie"}, "is a credential"),
-        ("basic", {"header": "X"}, "configured by"),
-        ("twilio", {"public_url": "hooks.example.com"}, "an address such as"),
-        ("twilio", {"url": "https://x"}, "nothing to configure"),
+        ("basic", {"header": "X"}, "has the settings"),
+        ("twilio", {"public_url": "hooks.example.com"}, "a URL such as"),
+        ("twilio", {"url": "https://x"}, "no such settings"),
         ("hmac", [], "mapping"),
     ],
 )

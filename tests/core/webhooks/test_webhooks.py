@@ -163,7 +163,7 @@ def test_a_delivery_costs_few_queries(endpoint, deliver, django_assert_num_queri
 @pytest.mark.parametrize("body", [b'{"a": 1e-20000}', b'{"a": 0.' + b"0" * 17_000 + b"1}"])
 def test_a_number_that_no_database_holds_is_the_senders_fault(endpoint, deliver, body):
     answer = deliver(body)
-    assert (answer.status_code, answer.json()) == (400, {"error": "The body holds a number that cannot be stored."})
+    assert (answer.status_code, answer.json()) == (400, {"error": "The body contains a number that cannot be stored."})
 
 
 @pytest.mark.parametrize("slug", ["%00", "a%00b", "x" * 101, "a.b"])

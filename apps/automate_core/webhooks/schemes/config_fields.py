@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django import forms
+from django.utils.functional import lazy
 
 from automate_connectors.number_fields import IntegerField
 from automate_core.webhooks.schemes.registry import SCHEMES, SchemeError
+from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, FieldSpec
+
+_shown = lazy(translated, str)
 
 #: Name of the form's field: (its spec, the codes of the schemes that have it).
 CONFIG_FIELDS: dict[str, tuple[FieldSpec, tuple[str, ...]]] = {}
@@ -58,9 +62,9 @@ def build_form_class(*, text: Any, number: Any, choice: Any) -> type[forms.Form]
 
     def made(spec: FieldSpec) -> forms.Field:
         options: dict[str, Any] = {
-            "label": spec.label,
+            "label": _shown(spec.label),
             "required": False,
-            "help_text": spec.help,
+            "help_text": _shown(spec.help),
             "initial": spec.default,
         }
         if spec.kind is FieldKind.CHOICE:

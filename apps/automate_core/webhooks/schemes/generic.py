@@ -26,7 +26,7 @@ from automate_plugins.fields import FieldKind, FieldSpec
 
 _NEVER_STORED = ("authorization", "proxy-authorization", "cookie")
 _KEY = "`delivery_header` or `delivery_field`, else `dedupe_seconds`"
-_KIND = "`event_header` or `event_field`"
+_KIND = text("`event_header` or `event_field`")
 
 
 def _choice(name: str, label: str, *values: str) -> FieldSpec:
@@ -35,17 +35,26 @@ def _choice(name: str, label: str, *values: str) -> FieldSpec:
 
 
 _NAMING = (
-    FieldSpec(name="event_header", label="Header with the type of event"),
-    FieldSpec(name="event_field", label="Or field of the body with it", help="A dotted name, such as event.type."),
-    FieldSpec(name="delivery_header", label="Header that names the delivery", help="Two of one name are one event."),
-    FieldSpec(name="delivery_field", label="Or field of the body that names it"),
+    FieldSpec(name="event_header", label=text("Header with the event type")),
+    FieldSpec(
+        name="event_field",
+        label=text("Or body field with the event type"),
+        help=text("A dotted name, such as event.type."),
+    ),
+    FieldSpec(
+        name="delivery_header",
+        label=text("Header with the delivery key"),
+        help=text("Deliveries with the same key become one event."),
+    ),
+    FieldSpec(name="delivery_field", label=text("Or body field with the delivery key")),
     FieldSpec(
         name="dedupe_seconds",
-        label="Or one event of the same body for so many seconds",
+        label=text("Or combine equal bodies for (seconds)"),
         kind=FieldKind.INTEGER,
         default=0,
-        help="Counted in fixed spans of that length, by the server's clock: a repeat that falls into the next span is "
-        "an event of its own. 0 takes every delivery.",
+        help=text(
+            "Equal bodies within one fixed time window of the server clock become one event. 0 keeps every delivery."
+        ),
     ),
 )
 
@@ -90,17 +99,29 @@ class ConfiguredScheme[Rules: Naming](SignatureScheme):
     def __init__(self, config: Mapping[str, Any]) -> None:
         known = {each.name: each.type for each in fields(self.rules_type)}
         if unknown := [str(name) for name in config if name not in known]:
-            raise SchemeError(f"{self.name} is configured by {', '.join(known)}, not {', '.join(unknown)}")
+            raise SchemeError(
+                text(
+                    "%(scheme)s has the settings %(known)s. Remove %(unknown)s.",
+                    scheme=self.name,
+                    known=", ".join(known),
+                    unknown=", ".join(unknown),
+                )
+            )
         if not all(isinstance(value, str) for name, value in config.items() if name != "dedupe_seconds"):
-            raise SchemeError("the configuration's values are texts")
+            raise SchemeError(text("The values of the configuration must be texts."))
         self.rules = self.rules_type(**config)
         seconds = self.rules.dedupe_seconds
         if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < 0:
-            raise SchemeError("dedupe_seconds is a number of seconds")
+            raise SchemeError(text("dedupe_seconds must be a number of seconds."))
         named = [name.lower() for name in (self.rules.delivery_header, self.rules.event_header) if name]
         secret = {*_NEVER_STORED, str(getattr(self.rules, "header", "")).lower()}
         if found := secret.intersection(named):
-            raise SchemeError(f"{', '.join(found)} is a credential, it names no delivery and no type")
+            raise SchemeError(
+                text(
+                    "%(names)s is a credential and cannot identify deliveries or event types.",
+                    names=", ".join(found),
+                )
+            )
         self.safe_headers = tuple(named)
 
     def sign(
@@ -136,19 +157,19 @@ class HmacScheme(ConfiguredScheme[HmacRules]):
     proof = "`header` (X-Signature), after `prefix`"
     rules_type = HmacRules
     config_fields = (
-        FieldSpec(name="header", label="Header of the signature", default="X-Signature"),
-        FieldSpec(name="prefix", label="What stands before it", default="", help="Such as sha256=."),
-        _choice("encoding", "Written in", "hex", "base64"),
-        _choice("algorithm", "Algorithm", "sha256", "sha384", "sha512"),
+        FieldSpec(name="header", label=text("Signature header"), default="X-Signature"),
+        FieldSpec(name="prefix", label=text("Signature prefix"), default="", help=text("For example sha256=.")),
+        _choice("encoding", text("Encoding"), "hex", "base64"),
+        _choice("algorithm", text("Algorithm"), "sha256", "sha384", "sha512"),
         *_NAMING,
     )
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
         if self.rules.encoding not in {"hex", "base64"}:
-            raise SchemeError("encoding is hex or base64")
+            raise SchemeError(text("encoding must be hex or base64."))
         if self.rules.algorithm not in {"sha256", "sha384", "sha512"}:
-            raise SchemeError("algorithm is sha256, sha384 or sha512")
+            raise SchemeError(text("algorithm must be sha256, sha384 or sha512."))
 
     def offered(self, headers: Headers) -> Sequence[str]:
         given = headers.get(self.rules.header.lower(), "")
@@ -173,12 +194,12 @@ class BearerScheme(ConfiguredScheme[BearerRules]):
 
     code = "bearer"
     proves_body_alone = False
-    name = "Bearer token"
+    name = text("Bearer token")
     proof = "`header` (Authorization), after `prefix` (Bearer)"
     rules_type = BearerRules
     config_fields = (
-        FieldSpec(name="header", label="Header of the token", default="Authorization"),
-        FieldSpec(name="prefix", label="What stands before it", default="Bearer ", help="With its space."),
+        FieldSpec(name="header", label=text("Token header"), default="Authorization"),
+        FieldSpec(name="prefix", label=text("Token prefix"), default="Bearer ", help=text("Including the space.")),
         *_NAMING,
     )
 
@@ -203,7 +224,7 @@ class BasicScheme(ConfiguredScheme[Naming]):
 
     code = "basic"
     proves_body_alone = False
-    name = "Basic authentication"
+    name = text("Basic authentication")
     proof = "`Authorization`"
     rules_type = Naming
     config_fields = _NAMING
@@ -237,7 +258,7 @@ class UnsignedScheme(ConfiguredScheme[Naming]):
 
     code = "unsigned"
     proves_body_alone = False
-    name = "Unsigned"
+    name = text("Unsigned")
     proof = "none"
     signed = False
     rules_type = Naming

@@ -75,7 +75,7 @@ class StandardWebhooksScheme(SignatureScheme):
     name = "Standard Webhooks"
     proof = "`Webhook-Signature`"
     key = "`Webhook-Id`"
-    kind = "`type` of the body"
+    kind = text("`type` of the body")
     takes_cloudevents = True
     safe_headers = ("webhook-id", "webhook-timestamp")
 
@@ -132,10 +132,10 @@ class StripeScheme(SignatureScheme):
 
     code = "stripe"
     name = "Stripe"
-    shown_by = "Stripe shows it with the endpoint, as its signing secret: whsec_…"
+    shown_by = text("In Stripe, open the endpoint and copy the signing secret (whsec_…).")
     proof = "`Stripe-Signature`"
     key = "`id` of the body"
-    kind = "`type` of the body"
+    kind = text("`type` of the body")
 
     def offered(self, headers: Headers) -> Sequence[str]:
         return self._parts(headers, "v1")
@@ -181,10 +181,10 @@ class SlackScheme(SignatureScheme):
 
     code = "slack"
     name = "Slack"
-    shown_by = "Slack shows it at the app's basic information, as the signing secret."
+    shown_by = text("In Slack, open the basic information of the app and copy the signing secret.")
     proof = "`X-Slack-Signature`"
     key = "`event_id` of the body, `trigger_id` of commands and interactions"
-    kind = "`event.type` of the body, the command, or the interaction's `type`"
+    kind = text("`event.type` of the body, the command, or the interaction's `type`")
     json_field = "payload"
     safe_headers = ("x-slack-retry-num", "x-slack-retry-reason", "x-slack-request-timestamp")
 
@@ -232,7 +232,7 @@ class ShopifyScheme(SignatureScheme):
 
     code = "shopify"
     name = "Shopify"
-    shown_by = "Shopify shows it below the list of webhooks; of an app it is the client secret."
+    shown_by = text("In Shopify, copy it below the list of webhooks. For an app, use the client secret.")
     proof = "`X-Shopify-Hmac-Sha256`"
     key = "`X-Shopify-Webhook-Id`"
     kind = "`X-Shopify-Topic`"
@@ -273,7 +273,7 @@ class TypeformScheme(SignatureScheme):
     name = "Typeform"
     proof = "`Typeform-Signature`"
     key = "`event_id` of the body"
-    kind = "`event_type` of the body"
+    kind = text("`event_type` of the body")
 
     def offered(self, headers: Headers) -> Sequence[str]:
         return [headers.get("typeform-signature", "")]
@@ -303,7 +303,7 @@ class GitLabScheme(SignatureScheme):
     name = "GitLab"
     proof = "`X-Gitlab-Token`"
     key = "`Idempotency-Key`, else `X-Gitlab-Event-UUID` with the body"
-    kind = "`object_kind` or `event_name` of the body"
+    kind = text("`object_kind` or `event_name` of the body")
     safe_headers = ("x-gitlab-event", "x-gitlab-event-uuid", "x-gitlab-instance", "idempotency-key")
 
     def offered(self, headers: Headers) -> Sequence[str]:

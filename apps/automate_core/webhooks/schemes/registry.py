@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from automate_core.models.events import WebhookEndpoint, endpoint_checks
 from automate_core.webhooks.schemes.generic import BasicScheme, BearerScheme, HmacScheme, UnsignedScheme
@@ -20,6 +21,8 @@ from automate_core.webhooks.schemes.presets import (
 )
 from automate_core.webhooks.schemes.signing import SchemeError, SignatureScheme
 from automate_core.webhooks.schemes.twilio import TwilioScheme
+from automate_governance.texts import translated
+from automate_plugins import text
 
 __all__ = ["SCHEMES", "GitHubScheme", "SchemeError", "SignatureScheme", "scheme_for"]
 
@@ -45,9 +48,12 @@ SCHEMES: dict[str, type[SignatureScheme]] = {
 def scheme_for(code: str, config: Mapping[str, Any]) -> SignatureScheme:
     """The scheme of that code with that configuration. Raises SchemeError."""
     if code not in SCHEMES:
-        raise SchemeError(f"there is no scheme {code!r}; there is {', '.join(SCHEMES)}", field="scheme")
+        raise SchemeError(
+            text("Unknown scheme '%(code)s'. Available: %(codes)s.", code=str(code), codes=", ".join(SCHEMES)),
+            field="scheme",
+        )
     if not isinstance(config, dict):
-        raise SchemeError("the configuration is a mapping of names to values")
+        raise SchemeError(text("The configuration must be a mapping of names to values."))
     return SCHEMES[code](config)
 
 
@@ -56,9 +62,9 @@ def check_endpoint(endpoint: WebhookEndpoint) -> None:
     try:
         scheme = scheme_for(endpoint.scheme, endpoint.config)
     except SchemeError as error:
-        raise ValidationError({error.field: str(error)}) from error
+        raise ValidationError({error.field: translated(str(error))}) from error
     if scheme.signed and not endpoint.secret:
-        raise ValidationError({"secret": "This scheme needs a secret. Only the scheme “unsigned” goes without."})
+        raise ValidationError({"secret": _("This scheme requires a secret. Only “unsigned” works without one.")})
 
 
 endpoint_checks.append(check_endpoint)

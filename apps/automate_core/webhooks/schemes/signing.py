@@ -78,7 +78,13 @@ class SignatureScheme(ABC):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         if config:
-            raise SchemeError(f"{self.name} has nothing to configure, not {', '.join(map(str, config))}")
+            raise SchemeError(
+                text(
+                    "%(scheme)s has no such settings. Remove %(names)s.",
+                    scheme=self.name,
+                    names=", ".join(map(str, config)),
+                )
+            )
 
     # --- proof --------------------------------------------------------------------------------------------------------
 

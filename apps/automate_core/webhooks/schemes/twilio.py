@@ -22,6 +22,7 @@ from automate_core.webhooks.schemes.signing import (
     field,
     form_fields,
 )
+from automate_plugins import text
 from automate_plugins.fields import FieldSpec
 
 
@@ -34,17 +35,20 @@ class TwilioScheme(SignatureScheme):
 
     code = "twilio"
     name = "Twilio"
-    shown_by = "Twilio shows it in the console, as the account's auth token."
+    shown_by = text("In the Twilio console, copy the auth token of the account.")
     config_fields = (
         FieldSpec(
             name="public_url",
-            label="Public address",
-            help="As Twilio knows this site, such as https://hooks.example.com; empty is its own address.",
+            label=text("Public URL"),
+            help=text(
+                "The URL under which Twilio reaches this site, such as https://hooks.example.com. "
+                "Leave empty for the site URL."
+            ),
         ),
     )
     proof = "`X-Twilio-Signature`"
     key = "`I-Twilio-Idempotency-Token`, else all that is signed"
-    kind = "`message.STATUS` or `call.STATUS` by the form's status field, else `EventType`"
+    kind = text("`message.STATUS` or `call.STATUS` by the form's status field, else `EventType`")
     safe_headers = ("i-twilio-idempotency-token",)
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -53,7 +57,7 @@ class TwilioScheme(SignatureScheme):
         if not isinstance(self.public_url, str) or (
             self.public_url and not self.public_url.startswith(("https://", "http://"))
         ):
-            raise SchemeError("public_url is an address such as https://hooks.example.com")
+            raise SchemeError(text("public_url must be a URL such as https://hooks.example.com."))
 
     def offered(self, headers: Headers) -> Sequence[str]:
         return [headers.get("x-twilio-signature", "")]
