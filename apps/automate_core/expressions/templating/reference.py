@@ -34,6 +34,8 @@ _HEAD = """\
 
 <!-- Made by `python -m automate_core.expressions.templating.reference`; a test compares this page with the code. -->
 
+At the end of this page you will be able to use data of events and earlier steps in the inputs of a step.
+
 Inputs of steps can contain expressions: `Order {{ event.payload.number }} is late`. The language is a subset of
 [Jinja](https://jinja.palletsprojects.com/en/stable/templates/). Dots and brackets look up keys of JSON data, never
 attributes of Python objects: `event.payload.items` is the field `items`.
