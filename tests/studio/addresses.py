@@ -150,7 +150,7 @@ def addresses(run, owner, endpoint, approval, bulk_action, view):
         "approvals hand over": ("post", reverse("studio:approvals_hand_over")),
         "help": ("get", reverse("studio:help")),
         "help page": ("get", reverse("studio:help_page", args=["audit"])),
-        "help image": ("get", reverse("studio:help_image", args=["run.png"])),
+        "help image": ("get", reverse("studio:help_image", args=["images/run.png"])),
         "script messages": ("get", reverse("studio:script_messages", args=["de"])),
         "sign-in": ("get", reverse("studio:sign_in")),
         "sign-out": ("post", reverse("studio:sign_out")),

@@ -72,6 +72,6 @@ def test_other_files_are_not_served(reader, name):
     assert reader.get(f"/admin/automate/help/{name}/").status_code == 404
 
 
-@pytest.mark.parametrize(("name", "status"), [("run.png", 200), ("audit.md", 404), ("../static/x.png", 404)])
+@pytest.mark.parametrize(("name", "status"), [("images/run.png", 200), ("audit.md", 404), ("../static/x.png", 404)])
 def test_only_images_of_the_documentation_are_served(reader, name, status):
     assert reader.get(f"/admin/automate/help/images/{name}").status_code == status

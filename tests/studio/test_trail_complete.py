@@ -76,7 +76,7 @@ LEAVES = {
 
 #: what changes nothing of the site's; what a person keeps for themselves alone
 CHANGES_NOTHING = {
-    "search", "connections", "webhooks", "secrets", "audit list", "model budgets", "sign-in",
+    "search", "preferences", "connections", "webhooks", "secrets", "audit list", "model budgets", "sign-in",
     "run sample", "run test", "event sample", "builder sample", "builder sample choose", "builder trigger event",
     "builder trigger caught", "builder test keep",  # the sample that one builds with
     "builder here", "builder options",  # who is looking; what a field offers
