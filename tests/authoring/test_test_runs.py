@@ -174,7 +174,7 @@ def test_who_may_test(story, owner, colleague, admin):
 
     for verb in ("view", "change"):
         assign_perm(f"{verb}_workflow", colleague, story)
-    with pytest.raises(NotPermittedError, match="see the data"):
+    with pytest.raises(NotPermittedError, match="View payloads"):
         start(colleague, "preview")
     assign_perm("view_payload_workflow", colleague, story)
     assert start(colleague, "preview")

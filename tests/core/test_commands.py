@@ -65,7 +65,7 @@ def test_import_is_all_or_nothing_per_file(admin, endpoint, simple, tmp_path):
     bad.write_text(SIMPLE.replace("slug: simple", "slug: bad").replace("endpoint: github", "endpoint: nowhere"))
     said = refused("automate_import", str(bad), simple, str(tmp_path / "none.yaml"), publish=True)
     assert said.splitlines() == [
-        f"{bad}: Line 3: triggers[0].endpoint: there is no webhook endpoint 'nowhere' whose deliveries root may read",
+        f"{bad}: Line 3: triggers[0].endpoint: There is no webhook endpoint 'nowhere' whose payloads root can view.",
         f"{tmp_path / 'none.yaml'}: The file cannot be read: No such file or directory",
     ]
     assert list(Workflow.objects.values_list("slug", flat=True)) == ["simple"]
@@ -73,7 +73,9 @@ def test_import_is_all_or_nothing_per_file(admin, endpoint, simple, tmp_path):
 
 def test_one_may_not_replace_another_persons_workflow(workflow, simple, stranger):
     workflow(SIMPLE)
-    assert "stranger may not change the workflow simple" in refused("automate_import", simple, owner="stranger")
+    assert "stranger needs the Change permission for the workflow simple" in refused(
+        "automate_import", simple, owner="stranger"
+    )
 
 
 def test_export_names_what_is_missing():

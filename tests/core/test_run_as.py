@@ -88,7 +88,9 @@ def test_a_superusers_edit_lets_nothing_act_as_them(calls, act_as, deliver, drai
 def test_publishing_makes_a_version_that_acts_as_the_draft_says(calls, act_as, ended, sign_in, admin, owner):
     act_as(calls, "root", admin)
     review = reverse("studio:review", args=[calls.pk])
-    assert "runs as root, who has to publish it" in " ".join(Page(sign_in(owner).get(review)).text.split())
+    assert "The workflow runs as root. Only root or a superuser can publish it." in " ".join(
+        Page(sign_in(owner).get(review)).text.split()
+    )
     page = Page(sign_in(admin).get(review))
     assert "changed run as" in page.text and "publish" in page.ids
     [rev], [seen] = ([tag["value"] for tag in page.all(name=name)] for name in ("rev", "version"))

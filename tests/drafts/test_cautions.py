@@ -56,15 +56,15 @@ def test_a_sum_outside_the_braces_makes_a_text(draft):
     sums = {"a": "{{ event.payload.amount }} * 2", "b": {"c": ["{{ event.payload.x }} + {{ event.payload.y }}"]}}
     texts = {"d": "{{ event.payload.a }} - {{ event.payload.b }}", "e": "{{ (event.payload.amount | to_number) * 2 }}"}
     editor = draft({"key": "set", "action": "data.set", "inputs": sums | texts})
-    assert warned(editor, "this sum makes a text") == {("set", "inputs.a"), ("set", "inputs.b")}
-    assert warned(editor, "write {{ (event.payload.amount | to_number) * 2 }}") == {("set", "inputs.a")}
+    assert warned(editor, "This sum produces text") == {("set", "inputs.a"), ("set", "inputs.b")}
+    assert warned(editor, "Write {{ (event.payload.amount | to_number) * 2 }}") == {("set", "inputs.a")}
 
 
 def test_what_starts_itself(draft, settings):
     settings.AUTOMATE_MODEL_TRIGGERS = {"auth.User": {"fields": ["email"]}}
     settings.AUTOMATE_MODELS = {"auth.User": {"read": ["email"], "write": ["email"]}}
     hook = {"key": "post", "action": "http.request", "inputs": {"url": "https://here/hooks/github/", "method": "POST"}}
-    assert warned(draft(hook), "starts this workflow again") == {("post", "inputs.url")}
+    assert warned(draft(hook), "start this workflow again") == {("post", "inputs.url")}
     call = {"kind": "workflow", "key": "call", "workflow": "other"}
     after = [{"kind": "run", "workflow": "other"}]
     assert warned(draft(call, triggers=after), "starts this workflow again") == {("call", "workflow")}
@@ -87,21 +87,21 @@ def test_a_repetition_that_nothing_ends(draft):
         repeat("clock", {"after": [{"now": []}, "2026-01-01"]}, {**PAID, "key": "tick"}),
         repeat("once", True, {**PAID, "key": "only"}),
     )
-    assert warned(editor, "nothing inside changes") == {("never", "until")}
+    assert warned(editor, "No step inside changes") == {("never", "until")}
 
 
 def test_people_whom_nobody_knows(draft, owner):
     known = {"kind": "approval", "key": "known", "assignees": [owner.get_username(), "{{ event.payload.who }}"]}
     lost = {"kind": "approval", "key": "lost", "assignees": ["nemo"], "groups": ["Captains"]}
     editor = draft({**known, "timeout": "1d"}, {**lost, "timeout": "1d"})
-    assert warned(editor, "there is no") == {("lost", "assignees"), ("lost", "groups")}
+    assert warned(editor, "The step would fail") == {("lost", "assignees"), ("lost", "groups")}
 
 
 def test_what_sounds_sensitive_and_leaves(draft):
     sent = {"url": "/x", "json": {"n": "{{ event.payload.user.ssn }}", "name": "{{ event.payload.user.name }}"}}
     kept = {"key": "kept", "action": "data.set", "inputs": {"n": "{{ event.payload.user.ssn }}"}}
     editor = draft({"key": "send", "action": "http.request", "inputs": sent}, kept)
-    assert warned(editor, "sounds sensitive") == {("send", "inputs.json")}
+    assert warned(editor, "may be sensitive") == {("send", "inputs.json")}
     [found] = [each for each in editor.state.problems if "sensitive" in each.reason]
     assert "event.payload.user.ssn" in found.reason and "name" not in found.reason.partition(" sounds")[0]
 

@@ -120,7 +120,7 @@ def test_duplicate_gives_new_keys_and_rewrites_what_is_inside(editor):
 def test_delete_takes_what_is_inside_along(editor):
     state = editor.do("delete", key="route")
     assert editor.keys() == ["look", "careful", "both", "last"] and not Step.objects.filter(key="note").exists()
-    assert state.done.words == "Deleted Route with 4 inside it" and state.done.selected == "look"
+    assert state.done.words == "Deleted Route with 4 steps inside" and state.done.selected == "look"
 
 
 def test_a_deleted_step_is_missed_by_those_that_name_it(editor):
@@ -141,14 +141,14 @@ def test_wrap_and_unwrap_are_each_others_inverse(editor, kind, slot):
 
 
 def test_unwrap_refuses_to_run_what_stood_in_different_routes(editor):
-    assert "more than one list" in refused(editor.do, "unwrap", key="route")
+    assert "Several routes" in refused(editor.do, "unwrap", key="route")
     editor.do("delete", key="refuse")
     editor.do("unwrap", key="route")
     assert editor.keys() == ["look", "tell", "each", "careful", "both", "last"]
 
 
 def test_unwrap_of_an_empty_step(editor):
-    assert "nothing inside" in refused(editor.do, "unwrap", key="look")
+    assert "is empty. Delete it instead." in refused(editor.do, "unwrap", key="look")
 
 
 # --- what steps say ---------------------------------------------------------------------------------------------------
@@ -205,19 +205,19 @@ def test_a_faulty_value_is_kept_and_told_at_its_field(editor):
 @pytest.mark.parametrize(
     ("key", "set_", "reason"),
     [
-        ("look", {"key": "other"}, "has no 'key'"),
-        ("look", {"steps": []}, "has no 'steps'"),
-        ("route", {"arms": []}, "has no 'arms'"),
-        ("look", {"nope": 1}, "has no 'nope'"),
+        ("look", {"key": "other"}, "has no field 'key'"),
+        ("look", {"steps": []}, "has no field 'steps'"),
+        ("route", {"arms": []}, "has no field 'arms'"),
+        ("look", {"nope": 1}, "has no field 'nope'"),
         ("look", {"notes": 7}, "Must be text"),
         ("look", {"notes": "a\0b"}, "NUL"),
         ("look", {"inputs.x": float("inf")}, "JSON"),
         ("look", {"inputs.x": "\ud800"}, "JSON"),
-        ("look", {"inputs.": 1}, "an input needs a name"),
+        ("look", {"inputs.": 1}, "Enter an input name"),
         ("look", {"inputs": []}, "Must be an object"),
         ("look", {"name": "x" * 201}, "at most 200 characters"),
-        ("look", {"connection": "not-there"}, "no connection 'not-there' that you may use"),
-        ("nobody", {"notes": "x"}, "no step 'nobody' any more"),
+        ("look", {"connection": "not-there"}, "no connection 'not-there' that you can use"),
+        ("nobody", {"notes": "x"}, "The step 'nobody' no longer exists."),
     ],
 )
 def test_what_cannot_be_stored_is_refused(editor, key, set_, reason):
@@ -229,7 +229,7 @@ def test_steps_in_place_of_a_failure_come_and_go_with_the_policy(editor):
     editor.do("edit", key="look", set={"on_error": {"steps": [{"this": "is left out"}]}})
     inside = editor.do("add", kind="stop", parent="look", slot="on_error").done.selected
     state = editor.do("edit", key="look", set={"on_error": {"value": 1}})
-    assert inside not in editor.draft.steps and "dropped Stop" in state.done.words
+    assert inside not in editor.draft.steps and "deleted Stop" in state.done.words
     editor.undo()
     assert editor.keys("look", "on_error") == [inside]
 
@@ -280,11 +280,11 @@ def test_tracks_and_outcomes_are_routes_too(editor):
     editor.do("add", kind="stop", parent=ask, slot="ask_again")
     assert editor.keys(ask, "ask_again") == ["stop"]
     assert "has no conditions" in refused(editor.do, "edit_condition", key="both", arm="left", when=True)
-    assert "has no routes" in refused(editor.do, "add_arm", key="look")
+    assert "cannot have routes" in refused(editor.do, "add_arm", key="look")
 
 
 def test_otherwise_is_no_route_to_remove(editor):
-    assert "no route 'otherwise'" in refused(editor.do, "remove_arm", key="route", arm="otherwise")
+    assert "no longer has the route 'otherwise'" in refused(editor.do, "remove_arm", key="route", arm="otherwise")
 
 
 # --- triggers and settings --------------------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ def test_an_endpoint_has_to_be_theirs_to_read(editor_of, owner, stranger, triage
     from guardian.shortcuts import assign_perm
 
     assign_perm("change_workflow", stranger, triage)
-    assert "whose deliveries you may read" in refused(
+    assert "whose payloads you can view" in refused(
         editor_of(stranger).do, "add_trigger", kind="webhook", config={"endpoint": "github"}
     )
     editor_of(stranger).do("edit_trigger", key="webhook", set={"endpoint": "github", "event": "push"})  # it was there
@@ -328,7 +328,7 @@ def test_settings(editor):
     )
     state = editor.do("edit_settings", set={"timezone": "Mars", "concurrency": {"limit": 0}})
     assert {problem.field for problem in state.problems} == {"timezone", "concurrency.limit"}
-    assert "has no 'slug'" in refused(editor.do, "edit_settings", set={"slug": "other"})
+    assert "has no field 'slug'" in refused(editor.do, "edit_settings", set={"slug": "other"})
     assert "Must be text" in refused(editor.do, "edit_settings", set={"name": 1})
 
 
@@ -336,7 +336,7 @@ def test_run_as_is_oneself_or_a_superusers_choice(editor, editor_of, colleague, 
     from guardian.shortcuts import assign_perm
 
     assign_perm("change_workflow", colleague, triage)
-    assert "runs as yourself" in refused(editor.do, "edit_settings", set={"run_as": "colleague"})
+    assert "can only run as you" in refused(editor.do, "edit_settings", set={"run_as": "colleague"})
     editor_of(colleague).do("edit_settings", set={"run_as": "colleague"})
     with pytest.raises(NotPermittedError):
         editor_of(colleague).undo()  # which would name the owner
@@ -358,7 +358,7 @@ def test_it_takes_the_permission_to_change(editor_of, colleague, stranger, triag
             lambda person=person: editor_of(person).undo(),
             lambda person=person: editor_of(person).redo(),
         ):
-            with pytest.raises(NotPermittedError, match="may not change the workflow triage"):
+            with pytest.raises(NotPermittedError, match="needs the Change permission for the workflow triage"):
                 call()
     assert DraftCommand.objects.count() == 0
 
@@ -410,7 +410,7 @@ def test_a_workflow_that_gets_too_large_is_refused(editor, monkeypatch):
 def test_a_workflow_that_gets_too_deep_is_refused(editor):
     for _ in range(19):
         editor.do("wrap", key="last", kind="try")
-    assert "nested at most 20 deep" in refused(editor.do, "wrap", key="last", kind="try")
+    assert "nested at most 20 levels deep" in refused(editor.do, "wrap", key="last", kind="try")
 
 
 def test_an_import_is_an_edit_too(editor, owner):

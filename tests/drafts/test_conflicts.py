@@ -25,7 +25,7 @@ def anna(editor_of, colleague, triage):
 def test_a_stale_field_carries_who_when_and_what(editor, anna):
     seen = editor.rev_of("edit", {"key": "look"})
     anna.do("edit", key="look", set={"notes": "Anna was here"})
-    with pytest.raises(ConflictError, match="colleague was faster: Changed notes of Look") as caught:
+    with pytest.raises(ConflictError, match="colleague changed this first: Changed notes of Look") as caught:
         editor.do("edit", rev=seen, key="look", set={"notes": "mine"})
     [other] = caught.value.others
     assert (other.who, other.words) == ("colleague", "Changed notes of Look") and other.at.tzinfo
@@ -183,7 +183,7 @@ def test_an_undo_is_a_change_too(editor, anna):
 def test_a_step_that_came_back_is_not_the_one_that_was_seen(editor, anna):
     seen = editor.rev_of("edit", {"key": "look"})
     anna.do("delete", key="look")
-    with pytest.raises(RefusedError, match="no step 'look' any more"):
+    with pytest.raises(RefusedError, match="The step 'look' no longer exists"):
         editor.do("edit", rev=seen, key="look", set={"notes": "y"})
     anna.undo()
     with pytest.raises(ConflictError):
@@ -194,7 +194,7 @@ def test_a_conflict_beyond_what_is_remembered(editor, anna):
     seen = editor.rev_of("edit", {"key": "look"})
     anna.do("edit", key="look", set={"notes": "x"})
     DraftCommand.objects.all().delete()
-    with pytest.raises(ConflictError, match="it was changed meanwhile") as caught:
+    with pytest.raises(ConflictError, match="This was changed in the meantime") as caught:
         editor.do("edit", rev=seen, key="look", set={"notes": "y"})
     assert caught.value.others == []
 

@@ -132,7 +132,10 @@ def test_calls_that_come_back(editor, workflow):
     editor.do("add", kind="workflow", name="Call")
     state = editor.do("edit", key="call", set={"workflow": "b"})
     [problem] = state.problems
-    assert (problem.step, problem.reason) == ("call", "b calls this workflow in turn")
+    assert (problem.step, problem.reason) == (
+        "call",
+        "b calls this workflow. Workflows cannot call each other in a circle.",
+    )
 
 
 def test_look_asks_few_questions(editor, django_assert_max_num_queries):

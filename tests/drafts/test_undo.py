@@ -16,6 +16,7 @@ from automate_core.authoring.drafts.edits import AllowedNames
 from automate_core.authoring.drafts.errors import ConflictError, RefusedError
 from automate_core.definition import yaml_files
 from automate_core.models import DraftCommand, Workflow
+from automate_governance import texts
 from tests.support.editors import Editor
 from tests.support.workflows import TRIAGE
 
@@ -27,19 +28,28 @@ def test_undo_and_redo_one_after_the_other(editor):
     editor.do("rename", key="look", name="See")
     editor.do("delete", key="route")
     after = workflows.load_definition(editor.workflow)
-    assert editor.undo().done.words == "Undid: Deleted Route with 4 inside it"
+    assert editor.undo().done.words == "Undid: Deleted Route with 4 steps inside"
     editor.undo()
     assert workflows.load_definition(editor.workflow) == before
     state = editor.state
     assert state.undo_stack.undo is None and state.undo_stack.redo.words == "Renamed Look to See"
     editor.redo()
-    assert editor.redo().done.words == "Did again: Deleted Route with 4 inside it"
+    assert editor.redo().done.words == "Redid: Deleted Route with 4 steps inside"
     assert workflows.load_definition(editor.workflow) == after and editor.state.undo_stack.redo is None
+
+
+def test_the_history_is_shown_in_the_readers_language(editor, monkeypatch):
+    editor.do("rename", key="look", name="See")
+    german = {"Renamed %(old)s to %(new)s": "%(old)s in %(new)s umbenannt", "Undid: %(edit)s": "Rückgängig: %(edit)s"}
+    monkeypatch.setattr(texts, "gettext", lambda message: german.get(message, message))
+    assert texts.translated(editor.state.undo_stack.undo.label) == "Look in See umbenannt"
+    assert texts.translated(editor.undo().done.words) == "Rückgängig: Look in See umbenannt"
+    assert DraftCommand.objects.get().words == "Renamed Look to See", "stored in English"
 
 
 def test_there_is_an_end_to_both(editor):
     for call in (editor.undo, editor.redo):
-        with pytest.raises(RefusedError, match="there is nothing to"):
+        with pytest.raises(RefusedError, match="There is nothing to"):
             call()
 
 
@@ -57,7 +67,7 @@ def test_undo_belongs_to_the_draft_and_names_the_author(editor, editor_of, admin
     editor.do("rename", key="look", name="See")
     other = editor_of(admin)
     assert other.state.undo_stack.undo.author.username == "owner"
-    assert other.undo().done.words == "Undid: Renamed Look to See by owner"
+    assert other.undo().done.words == "Undid: Renamed Look to See (by owner)"
 
 
 def test_undo_on_an_older_state_is_a_conflict(editor, editor_of, admin):

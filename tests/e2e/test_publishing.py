@@ -47,5 +47,5 @@ def test_edit_review_publish_and_go_back(workflow, deliver, signed_in, site, fau
     shot(page, "compare")
     page.get_by_role("button", name="Publish v1 again").click()
     expect(page.get_by_text("Version 3 is live.")).to_be_visible()
-    assert Workflow.objects.get().published.message == "As v1"
+    assert Workflow.objects.get().published.message == "Published v1 again"
     assert faults(page) == []

@@ -186,7 +186,7 @@ def test_a_connection_is_one_of_those_they_may_use(builder, owner, stranger):
     assert "Mine" in page.text and "Theirs" not in page.text
     assert builder.save("find_user", connection="mine").status_code == 200
     answer = builder.save("find_user", connection="theirs")
-    assert answer.status_code == 422 and "no connection &#x27;theirs&#x27; that you may use" in answer.content.decode()
+    assert answer.status_code == 422 and "no connection &#x27;theirs&#x27; that you can use" in answer.content.decode()
     assert Step.objects.get(key="find_user").connection == "mine"
     assert "field-connection" not in builder.panel("look").ids, "what takes no connection asks for none"
 

@@ -58,7 +58,7 @@ def test_a_test_is_202_then_looked_at_until_it_has_ended(tester, drain):
     drain()
     page = tester.result("make", run=run.pk)
     assert "data-test-poll" not in page.ids["test-result"] and "Test passed" in page.text
-    assert "Would create" in page.text and "Ops" in page.text and "data of your own" in page.text
+    assert "Would create" in page.text and "Ops" in page.text and "custom data" in page.text
     assert tester.badge("look").split(", ")[-1].startswith("Tested ") and "Tested" not in tester.badge("tell")
     assert not Group.objects.filter(name="Ops").exists()
 

@@ -207,7 +207,7 @@ def test_each_change_is_one_command(builder):
     answer = send(builder, "route", arm="bug", **row)
     page = Page(answer)
     assert answer.status_code == 200 and arm() == {">": [{"var": "event.payload.count"}, 10]}
-    assert DraftCommand.objects.get().words == "Changed when Route takes Bug"
+    assert DraftCommand.objects.get().words == "Changed the condition of Bug in Route"
     assert {"flow", "draft-state", "problems", "condition-route-bug", "rev-route"} <= set(page.ids)
     assert "arm-bug-name" not in page.ids, "what somebody may be typing in is left alone"
     assert "Count is more than 10" in page.text and arm(1) == {"==": [{"var": "steps.look.output.title"}, "question"]}

@@ -68,10 +68,10 @@ def test_an_event_says_why_it_did_or_did_not_run(came, workflow, deliver, sign_i
     client = sign_in(owner)
     told = EventPage(client.get(event_address(tag.pk)))
     assert told.status == 200 and told.explanations == ["refused", "other type", "unpublished"]
-    assert "No match Release notes v1" in told.text and "Its condition does not hold." in told.text
+    assert "No match Release notes v1" in told.text and "The condition is false." in told.text
     assert 'Ref is refs/heads/main was "refs/tags/v1.2"' in told.text and "Deleted is false was false" in told.text
-    assert "It takes “issues”, and this event is of type “push”." in told.text
-    assert "drafts start nothing" in told.text
+    assert "The trigger accepts “issues”. This event is “push”." in told.text
+    assert "The workflow was never published" in told.text
     ran = EventPage(client.get(event_address(main.pk)))
     run = ExecutionRun.objects.get()
     assert ran.explanations[0] == "started" and f"Run {str(run.pk)[-8:]}" in ran.text
@@ -101,12 +101,12 @@ def test_what_else_keeps_an_event_from_running(came, workflow, deliver, drain, s
 
     workflows.save_definition(_without_filter(made), owner=owner)
     workflows.publish(made, author=owner)
-    assert "v2 was published after this event came in; v1, which ran then, does not take it." in told(tag)
+    assert "v2 was published after this event. v1 was live then and does not accept it." in told(tag)
     pausing.pause(made, owner)
     deliver(push("refs/tags/v2"), event="push")
-    assert "No worker has looked at it yet" in told(latest()) and "The workflow is paused" in told(latest())
+    assert "No worker has processed this event yet" in told(latest()) and "The workflow is paused" in told(latest())
     drain()
-    assert "It waits until the workflow, which is paused, is resumed." in told(latest())
+    assert "The run waits until the paused workflow is resumed." in told(latest())
     pausing.resume(made, owner)
     drain()
     owner.is_active = False
@@ -115,14 +115,14 @@ def test_what_else_keeps_an_event_from_running(came, workflow, deliver, drain, s
     drain()
     owner.is_active = True
     owner.save()
-    assert "something else kept it: replay the event" in told(latest())
+    assert "did not when it was received. Replay the event." in told(latest())
 
     workflow(OTHER.format("Any", "any", "{endpoint: github}"))
     deliver(push(), event="hello", headers={"X-GitHub-Event": "ping"})
     event = latest()
     event.headers = {host_events.TEST_HEADER: "1"}
     event.save()
-    assert "This is a test delivery" in told(event) and "test deliveries start only what asks" in told(event)
+    assert "This is a test delivery" in told(event) and "Test deliveries start only triggers that do" in told(event)
 
     limited = workflow(
         OTHER.format("One", "one", "{endpoint: github, event: one}").replace(
@@ -139,7 +139,7 @@ def test_what_else_keeps_an_event_from_running(came, workflow, deliver, drain, s
     run.status, run.error = "waiting", None
     run.save()
     Wait.objects.create(run=run, path="", kind="slot", data={"limit": 1})
-    assert "It waits for its turn: the workflow runs 1 at a time." in told(event)
+    assert "The run is queued: the workflow allows 1 run at a time." in told(event)
 
 
 def _without_filter(workflow):
@@ -154,7 +154,7 @@ def test_what_was_let_go_is_told_as_such(came, sign_in, admin):
     Event.objects.filter(pk=tag.pk).update(payload=None, headers={}, emptied_at=timezone.now())
     client = sign_in(admin)
     told = EventPage(client.get(event_address(tag.pk)))
-    assert told.explanations == ["unknown"] and "What it carried was let go when it was too old" in told.text
+    assert told.explanations == ["unknown"] and "The payload was deleted by the retention policy" in told.text
     assert "View payloads" not in told.text and "The delivery key is still known." in told.text
     assert client.post(reverse("studio:event_download", args=[tag.pk])).status_code == 404
     assert client.get(reverse("studio:event_value", args=[tag.pk])).status_code == 404
@@ -177,7 +177,7 @@ def test_a_change_that_the_workflow_made_itself_is_told_as_such(workflow, sign_i
         headers={host_events.ORIGIN_HEADER: "loops", host_events.DEPTH_HEADER: "11"},
     )  # fmt: skip
     told = EventPage(sign_in(admin).get(event_address(event.pk))).text
-    assert "Its own changes do not start it again" in told and "which is taken for a loop" in told
+    assert "Its own changes do not start it again" in told and "a likely loop" in told
     Event.objects.filter(pk=event.pk).update(headers={}, payload={**change, "operation": "deleted", "changed": []})
     told = EventPage(sign_in(admin).get(event_address(event.pk))).text
     assert (
@@ -249,7 +249,7 @@ def test_five_people_and_what_they_may(
         "check": 200, "palette": True,
     }  # fmt: skip
     hidden = EventPage(clients["colleague"].get(detail))
-    assert hidden.explanations == ["unknown"] and "permission to view payloads" in hidden.text
+    assert hidden.explanations == ["unknown"] and "View payloads permission" in hidden.text
     assert "refs/heads/main" not in hidden.text, "nor what the condition asks"
     assign_perm("view_payload_webhookendpoint", colleague, endpoint)
     seen = answers("colleague")

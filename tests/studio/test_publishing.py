@@ -188,9 +188,9 @@ def test_who_may_not_publish_is_told_why(made, editor, sign_in, colleague):
     editor.do("rename", key="look", name="Mine")
     door = Door(sign_in(colleague), made)
     page = Page(door.review())
-    assert "may not publish" in page.text and "publish" not in page.ids
+    assert "needs the Publish permission" in page.text and "publish" not in page.ids
     assign_perm("publish_workflow", colleague, made)
-    assert "runs as owner, who has to publish it" in Page(door.review()).text
+    assert "The workflow runs as owner. Only owner or a superuser can publish it." in Page(door.review()).text
     assert door.client.post(door.url("review"), {"rev": 0, "version": 1}).status_code == 403
 
 
@@ -403,7 +403,7 @@ def test_going_back_takes_two_clicks_and_leaves_the_draft(door, three, editor):
     answer = door.client.post(door.url("version_publish", 1), {"version": "3"})
     assert answer.status_code == 303
     three.refresh_from_db()
-    assert (three.published.number, three.published.message) == (4, "As v1")
+    assert (three.published.number, three.published.message) == (4, "Published v1 again")
     assert three.published.definition == three.versions.get(number=1).definition
     assert three.active_triggers.filter(version=three.published).exists()
     assert editor.draft.steps["last"].name == "Work in progress" and three.has_unpublished_changes
@@ -425,7 +425,7 @@ def test_a_version_that_names_what_is_gone_cannot_be_published_again(door, made,
     door.publish()
     gone.delete()
     answer = door.client.post(door.url("version_publish", 2), {"version": "3"})
-    assert answer.status_code == 422 and "there is no connection" in Page(answer).text
+    assert answer.status_code == 422 and "There is no connection" in Page(answer).text
 
 
 def test_restoring_as_draft_is_an_edit_that_can_be_undone(door, three, editor):

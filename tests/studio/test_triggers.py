@@ -304,7 +304,7 @@ def test_a_model_is_chosen_among_those_allowed(builder, settings, owner):
     assert config(builder, "model")["fields"] == [], "another model has other fields"
     assert "Database trigger" in builder.panel("~trigger").text
     save(builder, "model", model="auth.permission")
-    assert "There is no model auth.permission that owner may view." in builder.panel("~trigger").text
+    assert "There is no model auth.permission that owner can view." in builder.panel("~trigger").text
 
 
 def test_what_is_asked_for_is_a_list_of_fields(builder):
@@ -340,7 +340,7 @@ def test_another_workflow_is_chosen_among_those_one_may_view(builder, workflow, 
     assert config(builder, "run") == {"workflow": "seen", "on": "failed"}
     save(builder, "run", workflow="hidden")
     answer = builder.client.get(builder.url("builder_step", "~trigger"))
-    assert "whose payloads owner may read" in said(answer, "t-run-workflow")
+    assert "whose payloads owner can view" in said(answer, "t-run-workflow")
 
 
 def test_several_triggers_have_ids_of_their_own(builder):

@@ -39,6 +39,7 @@ from automate_core.states import JobStatus, WaitStatus
 from automate_core.triggers import host_events
 from automate_governance.permissions import Person, permitted
 from automate_governance.texts import error_message
+from automate_plugins import ntext, text
 
 MAX_TRIGGERS = 50  #: triggers that are explained
 
@@ -154,21 +155,21 @@ def _notes(event: Event, job: tuple[str, str] | None) -> Iterator[str]:
     """Notes that concern all workflows."""
     kind = event.source.partition(":")[0]
     if kind in access.COPY_KINDS:
-        yield "This event was made for one run, and is matched against nothing."
+        yield text("This event was created for one run. It is not matched against triggers.")
         return
     if event.emptied_at:
-        yield "What it carried was let go when it was too old: whether conditions hold cannot be told any more."
+        yield text("The payload was deleted by the retention policy, so conditions cannot be evaluated.")
     if event.replay_of:
-        yield "This is a replay: it started the workflows that were chosen, and was matched against no other."
+        yield text("This is a replay. It started only the workflows that were chosen.")
     elif job and job[0] in _UNPROCESSED:
-        yield "No worker has looked at it yet: what follows is what will happen as things stand."
+        yield text("No worker has processed this event yet. The list shows the expected result.")
     elif job and job[0] == JobStatus.DEAD:
-        yield "Workers gave up on it, so that it started nothing: replay it."
+        yield text("Processing failed permanently, so no run started. Replay the event.")
     depth = str(event.headers.get(host_events.DEPTH_HEADER, ""))
     if kind in {"call", "run", "model"} and depth.isdigit() and int(depth) > MAX_DEPTH:
-        yield f"It starts nothing: runs had started each other {MAX_DEPTH} deep, which is taken for a loop."
+        yield text("No run starts: runs started each other %(maximum)s levels deep, a likely loop.", maximum=MAX_DEPTH)
     if host_events.TEST_HEADER in event.headers:
-        yield "This is a test delivery: it starts only triggers that ask for its type by name."
+        yield text("This is a test delivery. It starts only triggers that name its event type.")
 
 
 # --- one trigger ------------------------------------------------------------------------------------------------------
@@ -201,7 +202,15 @@ class _Explainer:
                 trigger, MatchOutcome.STARTED, run=run, reasons=_run_reasons(run, self.waits.get(run.pk))
             )
         if trigger.event_type not in {self.event.type, ""}:
-            reason = f"It takes “{trigger.event_type}”, and this event is of type “{self.event.type or 'none'}”."
+            reason = (
+                text(
+                    "The trigger accepts “%(wanted)s”. This event is “%(type)s”.",
+                    wanted=trigger.event_type,
+                    type=self.event.type,
+                )
+                if self.event.type
+                else text("The trigger accepts “%(wanted)s”. This event has no type.", wanted=trigger.event_type)
+            )
             return _explanation_of(trigger, MatchOutcome.OTHER_TYPE, reasons=[reason])
         objections, explanation = self._objections(trigger)
         reasons = [*objections, *self._circumstances(trigger, takes=not objections)]
@@ -216,7 +225,7 @@ class _Explainer:
         """Objections of the trigger itself, and the explanation of its filter."""
         event, found = self.event, []
         if host_events.TEST_HEADER in event.headers and trigger.event_type == "" and event.type:
-            found.append("It takes events of any type, and test deliveries start only what asks for their type.")
+            found.append(text("The trigger names no event type. Test deliveries start only triggers that do."))
         if not self.may_read:
             return found, None
         if trigger.kind == "model" and isinstance(event.payload, dict):
@@ -229,38 +238,47 @@ class _Explainer:
         try:
             explanation = RuleEngine().explain(trigger.filter, self.scope)
         except RuleError as error:
-            return [*found, f"Its condition cannot be decided: {error}."], None
-        return [*found, *([] if explanation.passed else ["Its condition does not hold."])], explanation
+            return [*found, text("The condition cannot be evaluated: %(error)s", error=str(error))], None
+        return [*found, *([] if explanation.passed else [text("The condition is false.")])], explanation
 
     def _circumstances(self, trigger: ActiveTrigger, *, takes: bool) -> Iterator[str]:
         """Reasons other than the trigger itself, then and now."""
         workflow = trigger.workflow
         if workflow.status == Workflow.Status.ARCHIVED:
-            yield "The workflow is archived: what is archived starts nothing."
+            yield text("The workflow is archived, so no run starts.")
         if workflow.status == Workflow.Status.PAUSED:
-            yield "The workflow is paused: a run of it waits until it is resumed."
+            yield text("The workflow is paused. A run waits until you resume it.")
         if reason := self.refused.get(trigger.pk):
-            yield f"It starts nothing at present: {reason}."
+            yield text("The trigger is stopped: %(reason)s", reason=reason)
         if not self.may_read and trigger.filter is not None and not self.event.emptied_at:
-            yield "Whether its condition holds is not shown to you: that takes the permission to view payloads."
+            yield text("You need the View payloads permission to see the result of the condition.")
         if self._is_late(trigger):
             yield self._was_late(trigger)
         elif takes and self.may_read and self.is_processed and trigger.pk not in self.refused:
-            yield "It takes such events now. When this one came in, something else kept it: replay the event."
+            yield text("The trigger accepts this event now, but did not when it was received. Replay the event.")
 
     def _is_late(self, trigger: ActiveTrigger) -> bool:
         return trigger.version.created_at > self.event.received_at
 
     def _was_late(self, trigger: ActiveTrigger) -> str:
         """Published after the event, and what was there before."""
-        published_later = f"{trigger.version} was published after this event came in"
+        version = str(trigger.version)
         earlier = self.earlier.get(trigger.workflow_id)
         if earlier is None:
-            return f"{published_later}, and nothing was published before: replay the event to start it."
+            return text(
+                "%(version)s is the first version and was published after this event. Replay the event to start a run.",
+                version=version,
+            )
+        names = {"version": version, "earlier": f"v{earlier[0]}"}
         if not self.may_read:
-            return f"{published_later}; v{earlier[0]} ran then."
-        took = _would_match(earlier[1], trigger.workflow, self.event)
-        return f"{published_later}; v{earlier[0]}, which ran then, {'takes' if took else 'does not take'} it."
+            return text("%(version)s was published after this event. %(earlier)s was live then.", **names)
+        if _would_match(earlier[1], trigger.workflow, self.event):
+            return text(
+                "%(version)s was published after this event. %(earlier)s was live then and accepts it.", **names
+            )
+        return text(
+            "%(version)s was published after this event. %(earlier)s was live then and does not accept it.", **names
+        )
 
 
 def _explanation_of(trigger: ActiveTrigger, outcome: MatchOutcome, **values: Any) -> TriggerExplanation:
@@ -311,10 +329,16 @@ def _waits(runs: Iterable[ExecutionRun]) -> dict[Any, Wait]:
 def _run_reasons(run: ExecutionRun, wait: Wait | None) -> list[str]:
     """Reasons why a started run did nothing, or nothing yet."""
     if wait is not None and wait.kind == Wait.Kind.PAUSED:
-        return ["It waits until the workflow, which is paused, is resumed."]
+        return [text("The run waits until the paused workflow is resumed.")]
     if wait is not None:
         most = (wait.data or {}).get("limit", 1)
-        return [f"It waits for its turn: the workflow runs {most} at a time."]
+        return [
+            ntext(
+                "The run is queued: the workflow allows %(count)s run at a time.",
+                "The run is queued: the workflow allows %(count)s runs at a time.",
+                most,
+            )
+        ]
     error = run.error or {}
     if error.get("code") in {concurrency.SKIPPED[0], concurrency.SUPERSEDED[0]}:
         return [error_message(error)]
@@ -330,7 +354,7 @@ def _explain_removed_trigger(run: ExecutionRun) -> TriggerExplanation:
         takes="",
         version=run.version,
         run=run,
-        reasons=["What is published now has no trigger for such events any more."],
+        reasons=[text("The published version no longer has a trigger for this event.")],
     )
 
 
@@ -356,9 +380,9 @@ def _explain_unpublished(event: Event, workflows: QuerySet[Workflow]) -> Iterato
     for trigger in found.filter(is_named).select_related("workflow").order_by("workflow__name", "pk")[:MAX_TRIGGERS]:
         is_draft = trigger.workflow.status == Workflow.Status.DRAFT
         reason = (
-            "It was never published, and drafts start nothing."
+            text("The workflow was never published. Publish it to start runs.")
             if is_draft
-            else "It is archived, and what is archived starts nothing."
+            else text("The workflow is archived, so no run starts.")
         )
         takes = "" if kind in {"run", "model"} else str(trigger.config.get("event", ""))
         yield TriggerExplanation(

@@ -40,6 +40,8 @@ from automate_core.triggers.model_registry import view_permission
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can, permitted
 from automate_governance.secrets import use
+from automate_plugins import text
+from automate_plugins.texts import plain
 
 
 @transaction.atomic
@@ -55,12 +57,12 @@ def save_definition(definition: Definition, *, owner: Person) -> Workflow:
     if workflow is None:
         return _create(definition, owner)
     if not can(owner, "change", workflow):
-        raise NotPermittedError(f"{owner.get_username()} may not change the workflow {definition.slug}")
+        raise NotPermittedError(_lacks_change(owner, definition.slug))
     if _says(workflow, definition):
         return workflow
     changes = _replace(workflow, definition)
     history.record_edit(
-        workflow, "replace", "Took in a whole workflow", changes, owner, history.load_undo_stack(workflow)
+        workflow, "replace", text("Imported a workflow definition"), changes, owner, history.load_undo_stack(workflow)
     )
     audit.record(owner, "workflow.changed", workflow)
     return workflow
@@ -92,7 +94,7 @@ def free_slugs(wish: str) -> Iterator[str]:
 
 def _create(definition: Definition, owner: Person) -> Workflow:
     if not can(owner, "add", Workflow):
-        raise NotPermittedError(f"{owner.get_username()} may not add workflows")
+        raise NotPermittedError(text("%(person)s needs the Add permission for workflows.", person=owner.get_username()))
     workflow = Workflow.objects.create(slug=definition.slug, owner=owner, run_as=owner)
     _replace(workflow, definition)
     audit.record(owner, "workflow.created", workflow)
@@ -188,7 +190,7 @@ def publish_again(
     if found := _unpublishable(definition, author, version.run_as):
         raise DefinitionError(found)
     same = workflow.run_as_id == version.run_as_id and _says(workflow, definition)
-    words = message or f"As v{number}"
+    words = message or plain(text("Published v%(number)s again", number=str(number)))
     return _freeze(workflow, definition, author, version.run_as, words, rev=workflow.rev if same else 0)
 
 
@@ -201,14 +203,15 @@ def restore(workflow: Workflow, number: int, *, by: Person, rev: int | None = No
     """
     workflow = Workflow.objects.select_for_update(no_key=True).get(pk=workflow.pk)
     if not can(by, "change", workflow):
-        raise NotPermittedError(f"{by.get_username()} may not change the workflow {workflow.slug}")
+        raise NotPermittedError(_lacks_change(by, workflow.slug))
     if rev is not None and rev != workflow.rev:
         raise ConflictError(workflow.rev, history.edits_since(workflow, rev))
     definition = parse(workflow.versions.get(number=number).definition)
     if _says(workflow, definition):
         return False
     changes = _replace(workflow, definition)
-    history.record_edit(workflow, "replace", f"Restored v{number}", changes, by, history.load_undo_stack(workflow))
+    words = text("Restored v%(number)s", number=str(number))
+    history.record_edit(workflow, "replace", words, changes, by, history.load_undo_stack(workflow))
     audit.record(by, "workflow.restored", workflow, changes={"version": number})
     return True
 
@@ -216,14 +219,26 @@ def restore(workflow: Workflow, number: int, *, by: Person, rev: int | None = No
 def refusal(workflow: Workflow, author: Person, run_as: Person | None = None) -> str:
     """Reason why this person may not publish the workflow to run as `run_as`; empty when they may.
 
-    Without one it is whom the draft names.
+    Without `run_as` it is the person that the draft names.
     """
     run_as = run_as or workflow.run_as
     if not can(author, "publish", workflow):
-        return f"{author.get_username()} may not publish the workflow {workflow.slug}"
+        return text(
+            "%(person)s needs the Publish permission for the workflow %(slug)s.",
+            person=author.get_username(),
+            slug=workflow.slug,
+        )
     if run_as.pk != author.pk and not author.is_superuser:
-        return f"the workflow runs as {run_as}, who has to publish it"
+        return text(
+            "The workflow runs as %(run_as)s. Only %(run_as)s or a superuser can publish it.", run_as=str(run_as)
+        )
     return ""
+
+
+def _lacks_change(person: Person, slug: str) -> str:
+    return text(
+        "%(person)s needs the Change permission for the workflow %(slug)s.", person=person.get_username(), slug=slug
+    )
 
 
 def _to_publish(workflow: Workflow, author: Person, seen: Seen | None, run_as: Person | None = None) -> Workflow:
@@ -233,7 +248,8 @@ def _to_publish(workflow: Workflow, author: Person, seen: Seen | None, run_as: P
         raise NotPermittedError(reason)
     present = workflow.published
     if seen is not None and seen.version != (present.number if present else 0):
-        others = [OtherChange(str(present.author), present.created_at, f"Published {present}")] if present else []
+        words = text("Published %(version)s", version=str(present))
+        others = [OtherChange(str(present.author), present.created_at, words)] if present else []
         raise ConflictError(workflow.rev, others)
     return workflow
 
@@ -301,9 +317,13 @@ def _uncallable(definition: Definition, people: list[Person]) -> Iterator[Proble
     back = _coming_back(called, definition.slug)
     for place, slug in calls:
         if not all(slug in slugs for slugs in runnable):
-            yield Problem(f"{place}.workflow", f"there is no workflow {slug!r} that {people[-1]} may run")
+            reason = text(
+                "There is no workflow %(name)s that %(person)s can run.", name=repr(slug), person=str(people[-1])
+            )
+            yield Problem(f"{place}.workflow", reason)
         elif slug in back:
-            yield Problem(f"{place}.workflow", f"{slug} calls this workflow in turn")
+            reason = text("%(name)s calls this workflow. Workflows cannot call each other in a circle.", name=slug)
+            yield Problem(f"{place}.workflow", reason)
 
 
 def _coming_back(slugs: set[str], target: str) -> set[str]:
@@ -331,11 +351,7 @@ def _published_calls(slugs: set[str]) -> dict[str, set[str]]:
 
 def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
     """Problems of names that do not exist on the site or that these people may not use."""
-    found = (
-        []
-        if definition.steps
-        else [Problem("steps", "a workflow that is published needs at least one step", missing=True)]
-    )
+    found = [] if definition.steps else [Problem("steps", text("Add at least one step."), missing=True)]
     found += _uncallable(definition, people)
     for index, trigger in enumerate(definition.triggers):
         found += unreadable(trigger, f"triggers[{index}]", people)
@@ -353,7 +369,12 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
         if not isinstance(step, ActionStep) or not step.connection:
             continue
         if not all(step.connection in slugs for slugs in usable):
-            found.append(Problem(f"{place}.connection", f"there is no connection {step.connection!r} that may be used"))
+            reason = text(
+                "There is no connection %(name)s that %(people)s can use.",
+                name=repr(step.connection),
+                people=", ".join(map(str, people)),
+            )
+            found.append(Problem(f"{place}.connection", reason))
     return found
 
 
@@ -372,12 +393,22 @@ def unreadable(trigger: TriggerPart, place: str, people: list[Person]) -> Iterat
             case EventTrigger(event=kind) if reason := event_types.listen_problem(person, kind):
                 yield Problem(f"{place}.event", reason)
             case WebhookTrigger(endpoint=slug) if not _may_read(person, WebhookEndpoint.objects.filter(slug=slug)):
-                reason = f"there is no webhook endpoint {slug!r} whose deliveries {person} may read"
+                reason = text(
+                    "There is no webhook endpoint %(name)s whose payloads %(person)s can view.",
+                    name=repr(slug),
+                    person=str(person),
+                )
                 yield Problem(f"{place}.endpoint", reason)
             case RunTrigger(workflow=slug) if not _may_read(person, Workflow.objects.filter(slug=slug)):
-                yield Problem(f"{place}.workflow", f"there is no workflow {slug!r} whose payloads {person} may read")
+                reason = text(
+                    "There is no workflow %(name)s whose payloads %(person)s can view.",
+                    name=repr(slug),
+                    person=str(person),
+                )
+                yield Problem(f"{place}.workflow", reason)
             case ModelTrigger(model=label) if not _may_view(person, label):
-                yield Problem(f"{place}.model", f"there is no model {label} that {person} may view")
+                reason = text("There is no model %(name)s that %(person)s can view.", name=label, person=str(person))
+                yield Problem(f"{place}.model", reason)
 
 
 def _may_view(person: Person, label: str) -> bool:

@@ -12,6 +12,7 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_core.models.fields import DocumentField
 from automate_governance.governed import Governed, verbs
+from automate_plugins.texts import restored
 
 
 class Workflow(Governed):
@@ -168,6 +169,8 @@ class Step(models.Model):
 class DraftCommand(models.Model):
     """One edit of a draft: `changes` are the rows before and after it, for undo and redo.
 
+    `words` say what was edited, in English; `message` is the same as a text that can be translated.
+
     `number` is the workflow's `rev` that it created; `rev` is the one at which it was last applied or undone, by
     `changed_by`.
     """
@@ -185,6 +188,7 @@ class DraftCommand(models.Model):
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=32)
     words = models.CharField(max_length=700)
+    message = DocumentField(null=True)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     changes = DocumentField()
@@ -204,6 +208,11 @@ class DraftCommand(models.Model):
 
     def __str__(self) -> str:
         return self.words
+
+    @property
+    def label(self) -> str:
+        """`words` as a marked text, which is translated when it is shown."""
+        return restored(self.message, self.words)
 
 
 class Published(models.Manager["WorkflowVersion"]):

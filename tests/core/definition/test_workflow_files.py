@@ -203,7 +203,7 @@ def test_nobody_listens_to_an_endpoint_whose_deliveries_are_not_theirs_to_read(e
 
     text = "name: Spy\nslug: spy\ntriggers: [{endpoint: github}]\nsteps: [{key: a, action: data.set}]"
     draft = workflows.save_definition(yaml_files.read_workflow(text), owner=stranger)
-    with pytest.raises(DefinitionError, match="no webhook endpoint 'github' whose deliveries stranger may read"):
+    with pytest.raises(DefinitionError, match="no webhook endpoint 'github' whose payloads stranger can view"):
         workflows.publish(draft, author=stranger)
     assign_perm("view_payload_webhookendpoint", stranger, endpoint)
     assert workflows.publish(draft, author=stranger).number == 1

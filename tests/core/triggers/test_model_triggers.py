@@ -403,7 +403,7 @@ def test_whoever_publishes_may_view_the_model(watch, workflow, owner):
     owner.user_permissions.clear()
     for cached in ("_perm_cache", "_user_perm_cache"):
         owner.__dict__.pop(cached, None)
-    with pytest.raises(DefinitionError, match=r"triggers\[0\].model: there is no model auth.User that owner may view"):
+    with pytest.raises(DefinitionError, match=r"triggers\[0\].model: There is no model auth.User that owner can view"):
         workflow(ON_PERSON)
 
 

@@ -55,5 +55,5 @@ def test_runs_start_what_waits_for_their_end(workflow, drain):
 def test_only_the_ends_of_runs_that_one_may_read_are_heard(workflow, colleague):
     workflow(PAYING)
     listening = workflows.save_definition(yaml_files.read_workflow(AFTER.format(on="failed")), owner=colleague)
-    with pytest.raises(DefinitionError, match="there is no workflow 'paying' whose payloads colleague may read"):
+    with pytest.raises(DefinitionError, match="There is no workflow 'paying' whose payloads colleague can view"):
         workflows.publish(listening, author=colleague)

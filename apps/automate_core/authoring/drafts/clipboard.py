@@ -9,6 +9,7 @@ from automate_core.authoring.drafts import insertion
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import UNCHOSEN, Draft, StepNode, step_document
 from automate_core.definition.document import SCHEMA
+from automate_plugins import text
 
 
 def build_clip(draft: Draft, keys: Iterable[str]) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def build_clip(draft: Draft, keys: Iterable[str]) -> dict[str, Any]:
         elif key in draft.triggers:
             found["triggers"].append(draft.triggers[key].document())
         else:
-            raise RefusedError(f"there is no step {key!r} any more", "key")
+            raise RefusedError(text("The step %(key)s no longer exists.", key=repr(key)), "key")
     return found
 
 
@@ -52,11 +53,11 @@ def _mappings(value: Any) -> Iterable[dict[str, Any]]:
 def read_clip(document: dict[str, Any]) -> tuple[list[Any], list[Any]]:
     """(steps, triggers) of a clip. Raises RefusedError."""
     if document.get("schema") != SCHEMA:
-        raise RefusedError("this is nothing that was copied from a workflow", "clip")
+        raise RefusedError(text("The clipboard does not contain workflow steps. Copy steps and paste again."), "clip")
     insertion.check_storable(document, "clip")
     steps, triggers = document.get("steps", []), document.get("triggers", [])
     if not (isinstance(steps, list) and isinstance(triggers, list) and (steps or triggers)):
-        raise RefusedError("there is nothing in what was copied", "clip")
+        raise RefusedError(text("The clipboard is empty. Copy steps and paste again."), "clip")
     return steps, triggers
 
 

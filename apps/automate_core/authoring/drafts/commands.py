@@ -35,6 +35,10 @@ from automate_core.models import DraftCommand, WebhookEndpoint, Workflow
 from automate_governance import audit
 from automate_governance.people import names as people
 from automate_governance.permissions import NotPermittedError, Person, can, permitted
+from automate_plugins import text
+from automate_plugins.texts import plain
+
+RUN_AS_REASON = text("A workflow can only run as you, unless a superuser chooses another user.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +101,7 @@ def run_command(workflow_id: int, request: requests.Request, *, by: Person) -> D
     command, is_new = history.record_edit(workflow, kind, done.words, found, by, undo_stack)
     _save_revisions(workflow, found, structural=command.structural)
     if is_new or acting:
-        audit.record(by, "workflow.edited", workflow, changes={"what": done.words, **acting})
+        audit.record(by, "workflow.edited", workflow, changes={"what": plain(done.words), **acting})
     return replace(_build_state(workflow, after, UndoStack(command, None), done, changed=True), merged=merged)
 
 
@@ -107,7 +111,7 @@ def undo(workflow_id: int, *, last: int, by: Person) -> DraftState:
     workflow = _lock_workflow(workflow_id, by)
     undo_stack = _checked_undo_stack(workflow, last)
     if undo_stack.undo is None:
-        raise RefusedError("there is nothing to undo")
+        raise RefusedError(text("There is nothing to undo."))
     return _replay_recorded(workflow, undo_stack.undo, DraftCommand.Status.UNDONE, by)
 
 
@@ -117,7 +121,7 @@ def redo(workflow_id: int, *, last: int, by: Person) -> DraftState:
     workflow = _lock_workflow(workflow_id, by)
     undo_stack = _checked_undo_stack(workflow, last)
     if undo_stack.redo is None:
-        raise RefusedError("there is nothing to redo")
+        raise RefusedError(text("There is nothing to redo."))
     return _replay_recorded(workflow, undo_stack.redo, DraftCommand.Status.APPLIED, by)
 
 
@@ -138,12 +142,21 @@ def _replay_recorded(workflow: Workflow, command: DraftCommand, status: DraftCom
     after = _store(workflow, before, changes.apply_changes(before, found), found, by)
     history.set_status(command, workflow, by, status)
     _save_revisions(workflow, found, structural=command.structural)
-    word = "Undid" if status == DraftCommand.Status.UNDONE else "Did again"
-    what = f"{word}: {command.words}"
-    audit.record(by, "workflow.edited", workflow, changes={"what": what, **_run_as_difference(before, after)})
-    whose = f" by {command.author.get_username()}" if command.author and command.author_id != by.pk else ""
-    done = EditResult(f"{word}: {command.words}{whose}", _present_key(found, after))
+    is_undo = status == DraftCommand.Status.UNDONE
+    words = _undo_words(command.label) if is_undo else _redo_words(command.label)
+    audit.record(by, "workflow.edited", workflow, changes={"what": plain(words), **_run_as_difference(before, after)})
+    if command.author and command.author_id != by.pk:
+        words = text("%(edit)s (by %(who)s)", edit=words, who=command.author.get_username())
+    done = EditResult(words, _present_key(found, after))
     return _build_state(workflow, after, history.load_undo_stack(workflow), done, changed=True)
+
+
+def _undo_words(edit: str) -> str:
+    return text("Undid: %(edit)s", edit=edit)
+
+
+def _redo_words(edit: str) -> str:
+    return text("Redid: %(edit)s", edit=edit)
 
 
 def _present_key(found: list[changes.Change], after: Draft) -> str:
@@ -153,7 +166,13 @@ def _present_key(found: list[changes.Change], after: Draft) -> str:
 def _lock_workflow(workflow_id: int, by: Person) -> Workflow:
     workflow = Workflow.objects.select_for_update(no_key=True).get(pk=workflow_id)
     if not can(by, "change", workflow):
-        raise NotPermittedError(f"{by.get_username()} may not change the workflow {workflow.slug}")
+        raise NotPermittedError(
+            text(
+                "%(person)s needs the Change permission for the workflow %(slug)s.",
+                person=by.get_username(),
+                slug=workflow.slug,
+            )
+        )
     return workflow
 
 
@@ -249,7 +268,7 @@ def _run_as(asked: dict[str, Any], by: Person) -> Any:
         return by.pk
     found = people.active_people([str(name)]).first() if by.is_superuser or name == by.get_username() else None
     if found is None:
-        raise RefusedError("a workflow runs as yourself, unless a superuser names somebody else", "run_as")
+        raise RefusedError(RUN_AS_REASON, "run_as")
     return found.pk
 
 
@@ -265,7 +284,7 @@ def _run_as_difference(before: Draft, after: Draft) -> dict[str, Any]:
 def _store(workflow: Workflow, before: Draft, after: Draft, found: list[changes.Change], by: Person) -> Draft:
     """Write the changes under the workflow's next revision, and give the draft with the revisions it now has."""
     if after.settings.run_as not in {before.settings.run_as, by.pk} and not by.is_superuser:
-        raise NotPermittedError("a workflow runs as yourself, unless a superuser names somebody else")
+        raise NotPermittedError(RUN_AS_REASON)
     workflow.rev += 1
     rows.write_changes(workflow, before, after, found, workflow.rev)
     for change in found:

@@ -14,11 +14,16 @@ from automate_core.authoring.drafts import clipboard, insertion, requests, step_
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import GAP, KIND_LABELS, UNCHOSEN, Draft, StepNode, step_document
 from automate_core.definition.document import MAX_NESTING, MAX_STEPS
+from automate_plugins import ntext, text
+from automate_plugins.texts import Text
 
 
 @dataclass(frozen=True)
 class EditResult:
-    """Result of an edit: `words` for people, the step to select next, and remarks such as omitted parts."""
+    """Result of an edit: `words` for people, the step to select next, and remarks such as omitted parts.
+
+    `words` and `remarks` are marked texts.
+    """
 
     words: str
     selected: str = ""
@@ -42,7 +47,7 @@ def find_step(draft: Draft, key: str) -> StepNode:
     try:
         return draft.steps[key]
     except KeyError:
-        raise RefusedError(f"there is no step {key!r} any more", "key") from None
+        raise RefusedError(text("The step %(key)s no longer exists.", key=repr(key)), "key") from None
 
 
 def find_destination(draft: Draft, request: Any) -> tuple[str, str]:
@@ -50,23 +55,28 @@ def find_destination(draft: Draft, request: Any) -> tuple[str, str]:
     if not request.parent and not request.slot:
         return "", ""
     if request.slot not in find_step(draft, request.parent).slots:
-        raise RefusedError(f"{draft.steps[request.parent].label} has no list {request.slot!r} any more", "slot")
+        reason = text(
+            "%(step)s no longer has the route %(slot)s.",
+            step=draft.steps[request.parent].label,
+            slot=repr(request.slot),
+        )
+        raise RefusedError(reason, "slot")
     return request.parent, request.slot
 
 
 def check_limits(draft: Draft) -> None:
     """Raise RefusedError when a workflow would get too large."""
     if len(draft.steps) > MAX_STEPS:
-        raise RefusedError(f"a workflow has at most {MAX_STEPS:,} steps")
+        raise RefusedError(text("A workflow can have at most %(maximum)s steps.", maximum=f"{MAX_STEPS:,}"))
     if draft.depth() > MAX_NESTING:
-        raise RefusedError(f"steps are nested at most {MAX_NESTING} deep")
+        raise RefusedError(text("Steps can be nested at most %(maximum)s levels deep.", maximum=MAX_NESTING))
 
 
 def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> EditResult:
     """A new step, called as its action is, with the only connection there is for it."""
     place = find_destination(draft, request)
     if (request.kind == "action") != bool(request.action):
-        raise RefusedError("an action, and nothing else, needs to say which one", "action")
+        raise RefusedError(text("Name an action for an action step, and only for an action step."), "action")
     wish = request.name or request.action.rpartition(".")[2] or request.kind
     name = insertion.free_name(request.name or _name_of(request.action), draft)
     document = {"kind": request.kind, "key": "new", "name": name, **insertion.initial_settings(request.kind)}
@@ -74,10 +84,10 @@ def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> Edit
         document |= {"action": request.action, "inputs": insertion.checked_value("inputs", request.inputs)}
         document |= {"connection": allowed.only_connection(request.action)}
     elif request.inputs:
-        raise RefusedError("only an action has inputs", "inputs")
+        raise RefusedError(text("Only action steps have inputs."), "inputs")
     made = insertion.build_node(document, insertion.free_key(wish, draft.steps))
     draft.place_at(made, place, request.index)
-    return EditResult(f"Added {made.label}", made.key)
+    return EditResult(text("Added %(step)s", step=made.label), made.key)
 
 
 def _name_of(action: str) -> str:
@@ -93,17 +103,19 @@ def move_step(draft: Draft, request: requests.Move) -> EditResult:
     """A step to another place."""
     node, place = find_step(draft, request.key), find_destination(draft, request)
     if place[0] in draft.subtree(node.key):
-        raise RefusedError(f"{node.label} cannot be moved into itself", "parent")
+        raise RefusedError(text("%(step)s cannot be moved into itself.", step=node.label), "parent")
     order = [each.key for each in draft.siblings(place)]
     if place == node.place and order.index(node.key) == min(
         len(order) - 1 if request.index is None else request.index, len(order) - 1
     ):
-        return EditResult(f"Moved {node.label}", node.key)
+        return EditResult(text("Moved %(step)s", step=node.label), node.key)
     draft.place_at(node, place, request.index)
     number = [each.key for each in draft.siblings(place)].index(node.key) + 1
-    total = len(draft.siblings(place))
-    inside = step_location.slot_location(draft.steps[place[0]], place[1]) if place[0] else ""
-    return EditResult(f"Moved {node.label} to {number} of {total}{inside and f', {inside}'}", node.key)
+    values = {"step": node.label, "number": number, "total": len(draft.siblings(place))}
+    if not place[0]:
+        return EditResult(text("Moved %(step)s to %(number)s of %(total)s", **values), node.key)
+    inside = step_location.slot_location(draft.steps[place[0]], place[1])
+    return EditResult(text("Moved %(step)s to %(number)s of %(total)s, %(place)s", place=inside, **values), node.key)
 
 
 def duplicate_step(draft: Draft, request: requests.Duplicate) -> EditResult:
@@ -112,7 +124,7 @@ def duplicate_step(draft: Draft, request: requests.Duplicate) -> EditResult:
     copied = step_document(node.key, draft, draft.lists())
     at = [each.key for each in draft.siblings(node.place)].index(node.key) + 1
     [key] = insertion.insert_steps(draft, [copied], node.place, at)
-    return EditResult(f"Duplicated {node.label}", key)
+    return EditResult(text("Duplicated %(step)s", step=node.label), key)
 
 
 def paste_clip(draft: Draft, request: requests.Paste, allowed: AllowedNames) -> EditResult:
@@ -124,8 +136,11 @@ def paste_clip(draft: Draft, request: requests.Paste, allowed: AllowedNames) -> 
         *_clear_connections(draft, keys, allowed.connections(clipboard.clip_connections(steps))),
         *_paste_triggers(draft, triggers, allowed.endpoints(clipboard.clip_endpoints(triggers))),
     ]
-    pasted = [draft.steps[key].label for key in keys] or [f"{len(triggers)} triggers"]
-    return EditResult(f"Pasted {', '.join(pasted)}"[:200], keys[0] if keys else "", tuple(remarks))
+    if keys:
+        words = text("Pasted %(names)s", names=", ".join(draft.steps[key].label for key in keys)[:190])
+    else:
+        words = ntext("Pasted %(count)s trigger", "Pasted %(count)s triggers", len(triggers))
+    return EditResult(words, keys[0] if keys else "", tuple(remarks))
 
 
 def _clear_connections(draft: Draft, keys: list[str], usable: set[str]) -> Iterator[str]:
@@ -134,7 +149,7 @@ def _clear_connections(draft: Draft, keys: list[str], usable: set[str]) -> Itera
         node = draft.steps[key]
         if clipboard.loses_connection(node, usable):
             draft.steps[key] = replace(node, connection=UNCHOSEN)
-            yield f"{node.label}: choose a connection, since the one it had is not yours to use"
+            yield text("%(step)s: choose a connection. You cannot use the original one.", step=node.label)
 
 
 def _paste_triggers(draft: Draft, documents: list[Any], readable: set[str]) -> Iterator[str]:
@@ -142,16 +157,18 @@ def _paste_triggers(draft: Draft, documents: list[Any], readable: set[str]) -> I
     last = max((trigger.position for trigger in draft.triggers.values()), default=0)
     for number, document in enumerate(documents, 1):
         if not isinstance(document, dict):
-            raise RefusedError("has to be a list of triggers", "clip")
+            raise RefusedError(text("The clipboard must contain a list of triggers."), "clip")
         made = insertion.build_trigger(
             document, insertion.free_key(str(document.get("key", document.get("kind"))), draft.triggers)
         )
         endpoint = made.config.get("endpoint", UNCHOSEN)
         if not isinstance(endpoint, str):
-            raise RefusedError("an endpoint is a text", "clip")
+            raise RefusedError(text("The webhook endpoint of a trigger must be text."), "clip")
         if endpoint not in {UNCHOSEN, *readable}:
             made = replace(made, config={**made.config, "endpoint": UNCHOSEN})
-            yield f"{made.label}: choose an endpoint, since the deliveries of the one it had are not yours to read"
+            yield text(
+                "%(trigger)s: choose a webhook. You cannot view the payloads of the original one.", trigger=made.label
+            )
         draft.triggers[made.key] = replace(made, position=last + number * GAP)
 
 
@@ -162,21 +179,29 @@ def delete_step(draft: Draft, request: requests.Delete) -> EditResult:
     beside = siblings[at - 1].key if at else siblings[1].key if len(siblings) > 1 else node.parent
     removed = draft.subtree(node.key)
     draft.remove(removed)
-    inner = f" with {len(removed) - 1} inside it" if len(removed) > 1 else ""
-    return EditResult(f"Deleted {node.label}{inner}", beside)
+    if len(removed) == 1:
+        return EditResult(text("Deleted %(step)s", step=node.label), beside)
+    words = ntext(
+        "Deleted %(step)s with %(count)s step inside",
+        "Deleted %(step)s with %(count)s steps inside",
+        len(removed) - 1,
+        step=node.label,
+    )
+    return EditResult(words, beside)
 
 
 def wrap_step(draft: Draft, request: requests.Wrap) -> EditResult:
     """A step into a new container."""
     node = find_step(draft, request.key)
     if request.items and request.kind != "for_each":
-        raise RefusedError("only a loop over a list has items", "items")
+        raise RefusedError(text("Only a loop over a list has items."), "items")
     items = {"items": request.items} if request.items else {}
     document = {"kind": request.kind, "key": "new", **insertion.initial_settings(request.kind), **items}
     made = insertion.build_node(document, insertion.free_key(request.kind, draft.steps))
     draft.steps[made.key] = replace(made, parent=node.parent, slot=node.slot, position=node.position)
     draft.steps[node.key] = replace(node, parent=made.key, slot=made.slots[0], position=GAP)
-    return EditResult(f"Wrapped {node.label} in {KIND_LABELS[request.kind]}", made.key)
+    container = Text(KIND_LABELS[request.kind], {})
+    return EditResult(text("Wrapped %(step)s in %(container)s", step=node.label, container=container), made.key)
 
 
 def unwrap_step(draft: Draft, request: requests.Unwrap) -> EditResult:
@@ -185,15 +210,16 @@ def unwrap_step(draft: Draft, request: requests.Unwrap) -> EditResult:
     lists = draft.lists()
     full = [slot for slot in node.slots if (node.key, slot) in lists]
     if not full:
-        raise RefusedError(f"there is nothing inside {node.label}; delete it instead", "key")
+        raise RefusedError(text("%(step)s is empty. Delete it instead.", step=node.label), "key")
     if len(full) > 1:
-        raise RefusedError(
-            f"more than one list of {node.label} holds steps, and they would all run: move or delete the others first",
-            "key",
+        reason = text(
+            "Several routes of %(step)s contain steps, and all of them would run. Keep steps in one route only.",
+            step=node.label,
         )
+        raise RefusedError(reason, "key")
     at = [each.key for each in draft.siblings(node.place)].index(node.key)
     inner = lists[node.key, full[0]]
     del draft.steps[node.key]
     for number, each in enumerate(inner):
         draft.place_at(each, node.place, at + number)
-    return EditResult(f"Unwrapped {node.label}", inner[0].key)
+    return EditResult(text("Unwrapped %(step)s", step=node.label), inner[0].key)

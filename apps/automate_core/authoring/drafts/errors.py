@@ -1,4 +1,4 @@
-"""Reasons why an edit is refused.
+"""Reasons why an edit is rejected.
 
 EditError
 |-- RefusedError    the request is invalid, or names something the person may not use; carries the field
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+
+from automate_plugins import text
 
 
 class EditError(Exception):
@@ -33,13 +35,16 @@ class OtherChange:
 
 
 class ConflictError(EditError):
-    """The request was made on an older state. `rev` is the present one: ask again with it to go on all the same.
+    """The request was made on an older state. Resend it with `rev`, the current one, to override the conflict.
 
-    `others` is what was done since, newest first; empty when the history does not reach back that far.
+    `others` are the edits since then, newest first; empty when the history does not reach back that far.
     """
 
     def __init__(self, rev: int, others: list[OtherChange]) -> None:
-        done = f"{others[0].who} was faster: {others[0].words}" if others else "it was changed meanwhile"
-        super().__init__(done)
+        if others:
+            reason = text("%(who)s changed this first: %(edit)s.", who=others[0].who, edit=others[0].words)
+        else:
+            reason = text("This was changed in the meantime.")
+        super().__init__(reason)
         self.rev = rev
         self.others = others

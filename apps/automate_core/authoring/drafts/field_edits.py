@@ -1,4 +1,4 @@
-"""The commands that change what a step, a route, a trigger or the workflow says. As pure as those of the tree.
+"""The commands that change the fields of a step, a route, a trigger or the workflow. As pure as those of the tree.
 
 A value may be one that keeps the draft from being published; it has to be one that can be stored. Raises RefusedError.
 """
@@ -27,6 +27,7 @@ from automate_core.authoring.drafts.values import (
 from automate_core.definition.document import OTHERWISE, TIMEOUT, DefinitionError, Name
 from automate_core.definition.parsing import convert
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
+from automate_plugins import text
 
 _SETTING_TYPES: dict[str, Any] = {
     "name": Name,
@@ -46,14 +47,15 @@ def rename_step(draft: Draft, request: requests.Rename) -> EditResult:
     """Change the label."""
     node = find_step(draft, request.key)
     draft.steps[node.key] = renamed = replace(node, name=_text(request.name))
-    return EditResult(f"Renamed {node.label} to {renamed.label}", node.key)
+    return EditResult(text("Renamed %(old)s to %(new)s", old=node.label, new=renamed.label), node.key)
 
 
 def disable_step(draft: Draft, request: requests.Disable) -> EditResult:
     """Disable or enable a step."""
     node = find_step(draft, request.key)
     draft.steps[node.key] = replace(node, disabled=request.disabled)
-    return EditResult(f"Turned {'off' if request.disabled else 'on'} {node.label}", node.key)
+    turned_off, turned_on = text("Turned off %(step)s", step=node.label), text("Turned on %(step)s", step=node.label)
+    return EditResult(turned_off if request.disabled else turned_on, node.key)
 
 
 def edit_step(draft: Draft, request: requests.Edit, allowed: AllowedNames) -> EditResult:
@@ -66,8 +68,16 @@ def edit_step(draft: Draft, request: requests.Edit, allowed: AllowedNames) -> Ed
     draft.steps[node.key] = node
     dropped_steps = draft.drop_orphans()
     names = ", ".join(name.replace("_", " ").removeprefix("inputs.") for name in [*request.set, *request.unset])
-    dropped = f", and dropped {', '.join(each.label for each in dropped_steps)}" if dropped_steps else ""
-    return EditResult(f"Changed {names} of {node.label}{dropped}"[:300], node.key)
+    values = {"fields": _shortened(names), "step": node.label}
+    if not dropped_steps:
+        return EditResult(text("Changed %(fields)s of %(step)s", **values), node.key)
+    dropped = _shortened(", ".join(each.label for each in dropped_steps))
+    return EditResult(text("Changed %(fields)s of %(step)s, and deleted %(steps)s", steps=dropped, **values), node.key)
+
+
+def _shortened(names: str) -> str:
+    """Names that fit into the history."""
+    return names if len(names) <= 200 else f"{names[:199]}…"
 
 
 def _with_field(node: StepNode, name: str, value: Any, allowed: AllowedNames) -> StepNode:
@@ -75,7 +85,8 @@ def _with_field(node: StepNode, name: str, value: Any, allowed: AllowedNames) ->
         return replace(node, inputs={**node.inputs, _input(name): insertion.checked_value(name, value)})
     value = insertion.checked_value(_field(node, name), value)
     if name == "connection" and value not in {"", node.connection} and not allowed.connections({value}):
-        raise RefusedError(f"there is no connection {value!r} that you may use", name)
+        reason = text("There is no connection %(name)s that you can use. Choose another one.", name=repr(value))
+        raise RefusedError(reason, name)
     if name in COLUMNS:
         return replace(node, **{name: value})
     if value is None:
@@ -101,26 +112,34 @@ def rename_input(draft: Draft, request: requests.RenameInput) -> EditResult:
     """Rename an input and keep its position."""
     node = find_step(draft, request.key)
     if request.name not in node.inputs:
-        raise RefusedError(f"{node.label} has no input {request.name[:100]!r} any more", "name")
+        reason = text("%(step)s no longer has an input %(name)s.", step=node.label, name=repr(request.name[:100]))
+        raise RefusedError(reason, "name")
     to = _input(f"inputs.{request.to.strip()}")
     if to != request.name and to in node.inputs:
-        raise RefusedError(f"{node.label} has an input {to!r} already", "to")
+        raise RefusedError(text("%(step)s already has an input %(name)s.", step=node.label, name=repr(to)), "to")
     inputs = {to if name == request.name else name: value for name, value in node.inputs.items()}
     draft.steps[node.key] = replace(node, inputs=inputs)
-    return EditResult(f"Renamed {request.name} to {to} in {node.label}"[:300], node.key)
+    words = text("Renamed %(old)s to %(new)s in %(step)s", old=request.name[:200], new=to, step=node.label)
+    return EditResult(words, node.key)
 
 
 def _input(name: str) -> str:
     found = name.removeprefix("inputs.")
     if not found or len(found) > 200 or "\0" in found:
-        raise RefusedError("an input needs a name of at most 200 characters", "inputs")
+        raise RefusedError(text("Enter an input name of at most 200 characters."), "inputs")
     return found
 
 
 def _field(node: StepNode, name: str) -> str:
     known = insertion.editable_fields(node.kind)
     if name not in known:
-        raise RefusedError(f"{node.label} has no {name!r}; it has {', '.join(known)}", name[:100])
+        reason = text(
+            "%(step)s has no field %(field)s. Available: %(names)s.",
+            step=node.label,
+            field=repr(name),
+            names=", ".join(known),
+        )
+        raise RefusedError(reason, name[:100])
     return name
 
 
@@ -129,18 +148,20 @@ def _text(value: str) -> str:
     return value
 
 
-# --- routes, tracks and outcomes --------------------------------------------------------------------------------------
+# --- routes, parallel branches and outcomes ---------------------------------------------------------------------------
 
 
 def add_slot(draft: Draft, request: requests.AddSlot) -> EditResult:
     """Add a named slot."""
     node = find_step(draft, request.key)
     if node.kind not in NAMED_SLOT_FIELDS:
-        raise RefusedError(f"{node.label} has no routes", "key")
+        raise RefusedError(text("%(step)s cannot have routes.", step=node.label), "key")
     if len(node.named_slots) >= insertion.MAX_SLOTS:
-        raise RefusedError(f"{node.label} has {insertion.MAX_SLOTS} routes, which is the most", "key")
-    word = {"branch": "Route", "parallel": "Track", "approval": "Outcome"}[node.kind]
-    name = _text(request.name) or f"{word} {len(node.named_slots) + 1}"
+        reason = text(
+            "%(step)s already has the maximum of %(maximum)s routes.", step=node.label, maximum=insertion.MAX_SLOTS
+        )
+        raise RefusedError(reason, "key")
+    name = _text(request.name) or insertion.initial_slot_name(node.kind, len(node.named_slots) + 1)
     taken = {named_slot["key"] for named_slot in node.named_slots} | {OTHERWISE, TIMEOUT}
     named_slot: dict[str, Any] = {"key": insertion.free_key(name, taken), "name": name, "steps": []}
     if node.kind == "branch":
@@ -148,7 +169,7 @@ def add_slot(draft: Draft, request: requests.AddSlot) -> EditResult:
     named_slots = list(node.named_slots)
     named_slots.insert(len(named_slots) if request.index is None else request.index, named_slot)
     draft.steps[node.key] = _with_named_slots(node, named_slots)
-    return EditResult(f"Added {name} to {node.label}", node.key)
+    return EditResult(text("Added %(name)s to %(step)s", name=name, step=node.label), node.key)
 
 
 def remove_slot(draft: Draft, request: requests.RemoveSlot) -> EditResult:
@@ -156,8 +177,11 @@ def remove_slot(draft: Draft, request: requests.RemoveSlot) -> EditResult:
     node, at = _find_slot(draft, request.key, request.arm)
     draft.steps[node.key] = _with_named_slots(node, [*node.named_slots[:at], *node.named_slots[at + 1 :]])
     dropped_steps = draft.drop_orphans()
-    dropped = f" with {', '.join(each.label for each in dropped_steps)}" if dropped_steps else ""
-    return EditResult(f"Removed {_name(node.named_slots[at])} of {node.label}{dropped}"[:300], node.key)
+    values = {"name": _name(node.named_slots[at]), "step": node.label}
+    if not dropped_steps:
+        return EditResult(text("Removed %(name)s of %(step)s", **values), node.key)
+    dropped = _shortened(", ".join(each.label for each in dropped_steps))
+    return EditResult(text("Removed %(name)s of %(step)s with %(steps)s", steps=dropped, **values), node.key)
 
 
 def move_slot(draft: Draft, request: requests.MoveSlot) -> EditResult:
@@ -166,7 +190,13 @@ def move_slot(draft: Draft, request: requests.MoveSlot) -> EditResult:
     moved, reordered = node.named_slots[at], list(node.named_slots)
     reordered.insert(request.index, reordered.pop(at))
     draft.steps[node.key] = _with_named_slots(node, reordered)
-    return EditResult(f"Moved {_name(moved)} to {reordered.index(moved) + 1} of {len(reordered)}", node.key)
+    words = text(
+        "Moved %(step)s to %(number)s of %(total)s",
+        step=_name(moved),
+        number=reordered.index(moved) + 1,
+        total=len(reordered),
+    )
+    return EditResult(words, node.key)
 
 
 def rename_slot(draft: Draft, request: requests.RenameSlot) -> EditResult:
@@ -174,24 +204,31 @@ def rename_slot(draft: Draft, request: requests.RenameSlot) -> EditResult:
     node, at = _find_slot(draft, request.key, request.arm)
     named_slot = {**node.named_slots[at], "name": _text(request.name)}
     draft.steps[node.key] = _with_named_slots(node, [*node.named_slots[:at], named_slot, *node.named_slots[at + 1 :]])
-    return EditResult(f"Renamed {_name(node.named_slots[at])} of {node.label} to {_name(named_slot)}", node.key)
+    words = text(
+        "Renamed %(old)s of %(step)s to %(new)s",
+        old=_name(node.named_slots[at]),
+        step=node.label,
+        new=_name(named_slot),
+    )
+    return EditResult(words, node.key)
 
 
 def edit_condition(draft: Draft, request: requests.EditCondition) -> EditResult:
     """Change the condition of a route."""
     node, at = _find_slot(draft, request.key, request.arm)
     if node.kind != "branch":
-        raise RefusedError(f"{node.label} has no conditions", "when")
+        raise RefusedError(text("%(step)s has no conditions.", step=node.label), "when")
     named_slot = {**node.named_slots[at], "when": insertion.checked_value("when", request.when)}
     draft.steps[node.key] = _with_named_slots(node, [*node.named_slots[:at], named_slot, *node.named_slots[at + 1 :]])
-    return EditResult(f"Changed when {node.label} takes {_name(named_slot)}", node.key)
+    words = text("Changed the condition of %(name)s in %(step)s", name=_name(named_slot), step=node.label)
+    return EditResult(words, node.key)
 
 
 def _find_slot(draft: Draft, key: str, arm: str) -> tuple[StepNode, int]:
     node = find_step(draft, key)
     found = next((at for at, named_slot in enumerate(node.named_slots) if named_slot["key"] == arm), None)
     if found is None:
-        raise RefusedError(f"{node.label} has no route {arm!r} any more", "arm")
+        raise RefusedError(text("%(step)s no longer has the route %(slot)s.", step=node.label, slot=repr(arm)), "arm")
     return node, found
 
 
@@ -214,7 +251,7 @@ def add_trigger(draft: Draft, request: requests.AddTrigger, allowed: AllowedName
     _may_listen(made, None, allowed)
     last = max((trigger.position for trigger in draft.triggers.values()), default=0)
     draft.triggers[made.key] = replace(made, position=last + GAP)
-    return EditResult(f"Added the {made.label}")
+    return EditResult(text("Added the %(trigger)s", trigger=made.label))
 
 
 def edit_trigger(draft: Draft, request: requests.EditTrigger, allowed: AllowedNames) -> EditResult:
@@ -223,21 +260,28 @@ def edit_trigger(draft: Draft, request: requests.EditTrigger, allowed: AllowedNa
     known = [name for name in TRIGGERS[present.kind].__struct_fields__ if name != "key"]
     for name in [*request.set, *request.unset]:
         if name not in known:
-            raise RefusedError(f"the {present.label} has no {name!r}; it has {', '.join(known)}", name[:100])
+            reason = text(
+                "The %(trigger)s has no field %(field)s. Available: %(names)s.",
+                trigger=present.label,
+                field=repr(name),
+                names=", ".join(known),
+            )
+            raise RefusedError(reason, name[:100])
     document = {**present.document(), **request.set}
     for name in request.unset:
         document.pop(name, None)
     made = insertion.build_trigger(document, present.key)
     _may_listen(made, present, allowed)
     draft.triggers[made.key] = replace(made, position=present.position, rev=present.rev, pk=present.pk)
-    return EditResult(f"Changed {', '.join([*request.set, *request.unset])} of the {made.label}"[:300])
+    names = _shortened(", ".join([*request.set, *request.unset]))
+    return EditResult(text("Changed %(fields)s of the %(trigger)s", fields=names, trigger=made.label))
 
 
 def remove_trigger(draft: Draft, request: requests.RemoveTrigger) -> EditResult:
-    """One start less."""
+    """Remove a trigger."""
     removed = find_trigger(draft, request.key)
     del draft.triggers[removed.key]
-    return EditResult(f"Removed the {removed.label}")
+    return EditResult(text("Removed the %(trigger)s", trigger=removed.label))
 
 
 def find_trigger(draft: Draft, key: str) -> TriggerNode:
@@ -245,7 +289,7 @@ def find_trigger(draft: Draft, key: str) -> TriggerNode:
     try:
         return draft.triggers[key]
     except KeyError:
-        raise RefusedError(f"there is no trigger {key!r} any more", "key") from None
+        raise RefusedError(text("The trigger %(key)s no longer exists.", key=repr(key)), "key") from None
 
 
 def _may_listen(made: TriggerNode, present: TriggerNode | None, allowed: AllowedNames) -> None:
@@ -256,7 +300,8 @@ def _may_listen(made: TriggerNode, present: TriggerNode | None, allowed: Allowed
     if present is not None and present.config.get("endpoint") == slug:
         return
     if not isinstance(slug, str) or not allowed.endpoints({slug}):
-        raise RefusedError(f"there is no webhook endpoint {slug!r} whose deliveries you may read", "endpoint")
+        reason = text("There is no webhook endpoint %(name)s whose payloads you can view.", name=repr(slug))
+        raise RefusedError(reason, "endpoint")
 
 
 def edit_settings(draft: Draft, request: requests.EditSettings, run_as: Any) -> EditResult:
@@ -267,11 +312,17 @@ def edit_settings(draft: Draft, request: requests.EditSettings, run_as: Any) -> 
             changed[name] = run_as
             continue
         if name not in OWN_FIELDS:
-            raise RefusedError(f"a workflow has no {name!r}; it has {', '.join([*OWN_FIELDS, 'run_as'])}", name[:100])
+            reason = text(
+                "A workflow has no field %(field)s. Available: %(names)s.",
+                field=repr(name),
+                names=", ".join([*OWN_FIELDS, "run_as"]),
+            )
+            raise RefusedError(reason, name[:100])
         insertion.check_storable(value, name)
         try:
             changed[name] = convert(value, _SETTING_TYPES[name], name)
         except DefinitionError as error:
             raise RefusedError(error.problems[0].reason, name) from error
     draft.settings = replace(draft.settings, **changed)
-    return EditResult(f"Changed {', '.join(name.replace('_', ' ') for name in changed)} of the workflow")
+    names = ", ".join(name.replace("_", " ") for name in changed)
+    return EditResult(text("Changed %(fields)s of the workflow", fields=names))

@@ -1,4 +1,4 @@
-"""The edits of a draft, in the order in which they were made: what undo takes back and redo makes again."""
+"""The edits of a draft, in the order in which they were made, for undo and redo."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from automate_core.authoring.drafts.changes import Change, merge_changes
 from automate_core.authoring.drafts.errors import OtherChange
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.models import DraftCommand, Workflow
 from automate_governance.permissions import Person
+from automate_plugins import text
+from automate_plugins.texts import stored
 
 MAX_EDITS = 200  #: edits of a draft that are kept
 MERGE_WINDOW = dt.timedelta(seconds=30)  #: typing in one field is one edit, unless it pauses so long
@@ -52,8 +55,8 @@ def record_edit(
     if last is not None and before.redo is None and _continues(last, kind, changes, by):
         whole = merge_changes(changes_of(last), changes)
         last.changes, last.rev, last.changed_at = [change.document() for change in whole], workflow.rev, timezone.now()
-        last.words = words
-        last.save(update_fields=["changes", "rev", "changed_at", "words"])
+        last.words, last.message = words, stored(words)
+        last.save(update_fields=["changes", "rev", "changed_at", "words", "message"])
         return last, False
     if before.redo is not None:
         workflow.commands.filter(status=_Status.UNDONE).update(status=_Status.DROPPED)
@@ -62,6 +65,7 @@ def record_edit(
         number=workflow.rev,
         kind=kind,
         words=words,
+        message=stored(words),
         author=by,
         changes=[change.document() for change in changes],
         structural=any(change.moves for change in changes) or kind in _SLOT_KINDS,
@@ -220,12 +224,14 @@ def authors_since(workflow: Workflow, rev: int) -> dict[tuple[str, str], tuple[s
             continue
         who = command.author if applied else command.changed_by
         for change in changes_of(command):
-            found.setdefault((change.table, change.key), {})[who.get_username() if who else "somebody"] = None
+            found.setdefault((change.table, change.key), {})[who.get_username() if who else _("a deleted user")] = None
     return {row: tuple(names) for row, names in found.items()}
 
 
 def as_other_change(command: DraftCommand) -> OtherChange:
     """Return an edit as another person's change."""
-    who = command.changed_by.get_username() if command.changed_by else "somebody"
-    undid = "" if command.status == _Status.APPLIED else "Undid: "
-    return OtherChange(who, command.changed_at, f"{undid}{command.words}")
+    who = command.changed_by.get_username() if command.changed_by else _("a deleted user")
+    undone = command.status != _Status.APPLIED
+    return OtherChange(
+        who, command.changed_at, text("Undid: %(edit)s", edit=command.label) if undone else command.label
+    )

@@ -1,4 +1,4 @@
-"""Documents of steps into a draft: what a new step starts as, and whole trees of them under keys that are free."""
+"""Documents of steps into a draft: the initial state of a new step, and whole trees of them under free keys."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+
+from django.utils.translation import gettext as _
 
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.parsing import STEPS, TRIGGERS
@@ -35,6 +37,7 @@ from automate_core.definition.document import (
 )
 from automate_core.definition.parsing import convert
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
+from automate_plugins import text
 
 MAX_SLOTS = 50
 MAX_BYTES = 1_000_000
@@ -48,26 +51,42 @@ _TYPES: dict[str, Any] = {
     "on_error": dict[str, Any] | None,
     "on_timeout": list[Any] | None,
 }
-_INITIAL_SETTINGS: dict[str, dict[str, Any]] = {
-    "branch": {"arms": [{"key": "route_1", "name": "Route 1", "when": None, "steps": []}], "otherwise": []},
-    "parallel": {
-        "arms": [{"key": "track_1", "name": "Track 1", "steps": []}, {"key": "track_2", "name": "Track 2", "steps": []}]
-    },
-    "for_each": {"items": ""},
-    "repeat": {"until": None, "maximum": 10},
-    "approval": {
-        "timeout": "2d",
-        "outcomes": [
-            {"key": "approved", "name": "Approve", "steps": []},
-            {"key": "rejected", "name": "Reject", "steps": []},
-        ],
-    },
-}
 
 
 def initial_settings(kind: str) -> dict[str, Any]:
-    """Initial settings of a new step of that kind."""
-    return copy.deepcopy(_INITIAL_SETTINGS.get(kind, {}))
+    """Initial settings of a new step of that kind, with names in the active language."""
+    first, second = (initial_slot_name(kind, number) for number in (1, 2))
+    match kind:
+        case "branch":
+            return {"arms": [{"key": "route_1", "name": first, "when": None, "steps": []}], "otherwise": []}
+        case "parallel":
+            return {
+                "arms": [
+                    {"key": "track_1", "name": first, "steps": []},
+                    {"key": "track_2", "name": second, "steps": []},
+                ]
+            }
+        case "for_each":
+            return {"items": ""}
+        case "repeat":
+            return {"until": None, "maximum": 10}
+        case "approval":
+            outcomes = [("approved", _("Approve")), ("rejected", _("Reject"))]
+            return {
+                "timeout": "2d",
+                "outcomes": [{"key": key, "name": name, "steps": []} for key, name in outcomes],
+            }
+    return {}
+
+
+def initial_slot_name(kind: str, number: int) -> str:
+    """Name of a new route, parallel branch or outcome, in the active language."""
+    match kind:
+        case "branch":
+            return _("Route %(number)s") % {"number": number}
+        case "parallel":
+            return _("Branch %(number)s") % {"number": number}
+    return _("Outcome %(number)s") % {"number": number}
 
 
 def free_key(wish: str, taken: Mapping[str, Any] | set[str]) -> str:
@@ -94,14 +113,14 @@ def free_name(wish: str, draft: Draft) -> str:
 def check_storable(value: Any, place: str = "") -> None:
     """Raise RefusedError for what no JSON column takes."""
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-        text.encode()
+        encoded = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        encoded.encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise RefusedError(f"holds what JSON cannot: {error}", place) from error
-    if "\\u0000" in text.replace("\\\\", ""):
-        raise RefusedError("holds a NUL character", place)
-    if len(text) > MAX_BYTES:
-        raise RefusedError(f"is larger than {MAX_BYTES:,} characters", place)
+        raise RefusedError(text("Not valid as JSON: %(error)s", error=str(error)), place) from error
+    if "\\u0000" in encoded.replace("\\\\", ""):
+        raise RefusedError(text("Remove the NUL character."), place)
+    if len(encoded) > MAX_BYTES:
+        raise RefusedError(text("Too large. Use at most %(maximum)s characters.", maximum=MAX_BYTES), place)
 
 
 def editable_fields(kind: str) -> list[str]:
@@ -135,7 +154,7 @@ def build_node(document: Mapping[str, Any], key: str) -> StepNode:
     """The step of a document, without the steps inside it. Raises RefusedError."""
     kind = document.get("kind", "action")
     if not isinstance(kind, str) or kind not in STEPS:
-        raise RefusedError(f"there is no kind of step {kind!r}")
+        raise RefusedError(text("%(value)s is not a kind of step.", value=repr(kind)))
     values: dict[str, dict[str, Any]] = {"columns": {}, "policy": {}, "settings": {}}
     for name in STEPS[kind].__struct_fields__:
         if name not in document or name == "key" or _holds_steps(kind, name):
@@ -149,7 +168,8 @@ def build_node(document: Mapping[str, Any], key: str) -> StepNode:
         if not (where != "columns" and value is None):
             values[where][name] = copy.deepcopy(value)
     if unknown := next((name for name in document if name not in {"kind", *STEPS[kind].__struct_fields__}), None):
-        raise RefusedError(f"a step of kind {kind} has no {unknown!r}", str(unknown)[:100])
+        reason = text("A step of kind %(kind)s has no field %(field)s.", kind=kind, field=repr(unknown))
+        raise RefusedError(reason, str(unknown)[:100])
     settings = values["settings"]
     if kind in NAMED_SLOT_FIELDS:
         settings.setdefault(NAMED_SLOT_FIELDS[kind], initial_settings(kind)[NAMED_SLOT_FIELDS[kind]])
@@ -157,21 +177,21 @@ def build_node(document: Mapping[str, Any], key: str) -> StepNode:
 
 
 def _named_slots(kind: str, name: str, named_slots: Any) -> list[dict[str, Any]]:
-    """Routes, tracks or outcomes without the steps in them."""
+    """Routes, parallel branches or outcomes without the steps in them."""
     reserved = {OTHERWISE} if kind == "branch" else {TIMEOUT} if kind == "approval" else set()
     found: list[dict[str, Any]] = []
     if not isinstance(named_slots, list):
-        raise RefusedError("has to be a list of mappings", name)
+        raise RefusedError(text("Must be a list of objects."), name)
     for named_slot in named_slots:
         if not isinstance(named_slot, dict):
-            raise RefusedError("has to be a list of mappings", name)
+            raise RefusedError(text("Must be a list of objects."), name)
         bare = {**({"when": None} if kind == "branch" else {}), **named_slot, "steps": []}
         try:
             convert(bare, Route if kind == "branch" else NamedSlot, name)
         except DefinitionError as error:
             raise RefusedError(str(error), name) from error
         if bare["key"] in reserved | {other["key"] for other in found}:
-            raise RefusedError(f"{bare['key']!r} is taken by another route", name)
+            raise RefusedError(text("The key %(key)s is already used by another route.", key=repr(bare["key"])), name)
         check_storable(bare, name)
         found.append(bare)
     return found
@@ -216,18 +236,18 @@ def _insert_inside(draft: Draft, outer: StepNode, document: Mapping[str, Any], k
 def _assign_keys(documents: Any, keys: dict[str, str], taken: set[str], depth: int) -> None:
     """Give every step of the documents a key that is free."""
     if depth > MAX_NESTING:
-        raise RefusedError(f"is nested more than {MAX_NESTING} deep")
+        raise RefusedError(text("Steps can be nested at most %(maximum)s levels deep.", maximum=MAX_NESTING))
     if not isinstance(documents, list):
-        raise RefusedError("has to be a list of steps")
+        raise RefusedError(text("Must be a list of steps."))
     for document in documents:
         if not isinstance(document, dict):
-            raise RefusedError("has to be a list of steps")
+            raise RefusedError(text("Must be a list of steps."))
         try:
             old: str = convert(document.get("key"), Key, "key")
         except DefinitionError as error:
             raise RefusedError(str(error), "key") from error
         if old in keys:
-            raise RefusedError(f"the key {old!r} stands there twice")
+            raise RefusedError(text("The key %(key)s is used twice.", key=repr(old)))
         keys[old] = free_key(re.sub(r"_\d+$", "", old), taken) if old in taken else old
         taken.add(keys[old])
         made = build_node(document, old)
@@ -240,10 +260,11 @@ def build_trigger(document: Mapping[str, Any], key: str) -> TriggerNode:
     """The trigger of a document. Raises RefusedError."""
     kind = document.get("kind", "webhook")
     if not isinstance(kind, str) or kind not in TRIGGERS:
-        raise RefusedError(f"there is no kind of trigger {kind!r}")
+        raise RefusedError(text("%(value)s is not a kind of trigger.", value=repr(kind)))
     known = TRIGGERS[kind].__struct_fields__
     if unknown := next((name for name in document if name not in {"kind", *known}), None):
-        raise RefusedError(f"a {kind} trigger has no {unknown!r}", str(unknown)[:100])
+        reason = text("A trigger of kind %(kind)s has no field %(field)s.", kind=kind, field=repr(unknown))
+        raise RefusedError(reason, str(unknown)[:100])
     config = {name: value for name, value in document.items() if name in known and name not in {"key", "filter"}}
     check_storable([config, document.get("filter")])
     return TriggerNode(key=key, kind=kind, config=copy.deepcopy(config), filter=copy.deepcopy(document.get("filter")))

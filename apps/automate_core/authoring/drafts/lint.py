@@ -29,6 +29,7 @@ from automate_core.expressions.json_path import TemplateError, describe
 from automate_core.expressions.templating import compile_value, expressions
 from automate_core.expressions.templating.arithmetic import read_sum
 from automate_governance.redaction.token_patterns import is_secret_name
+from automate_plugins import ntext, text
 
 _MONEY = re.compile(r"(?:^|[^a-z])(?:pay(?:s|ment|out)?s?|charges?|refunds?|transfers?|payroll)(?:[^a-z]|$)")
 _SENSITIVE = re.compile(
@@ -46,8 +47,12 @@ def find_cautions(definition: Definition) -> Iterator[Problem]:
     yield from _approvals_without_people(definition)
     for place, step in walk(definition.steps):
         if isinstance(step, RepeatStep) and _never_ends(step):
-            reason = "nothing inside changes what it waits for, so it repeats"
-            yield Problem(f"{place}.until", f"{reason} {step.maximum:,} times and then fails")
+            reason = ntext(
+                "No step inside changes the condition. The loop runs %(count)s time and then fails.",
+                "No step inside changes the condition. The loop runs %(count)s times and then fails.",
+                step.maximum,
+            )
+            yield Problem(f"{place}.until", reason)
         elif isinstance(step, ActionStep):
             yield from _sends_outside(step, place)
             yield from _adds_texts(step, place)
@@ -66,10 +71,12 @@ def _approvals_without_people(definition: Definition) -> Iterator[Problem]:
     for place, step in asked:
         for field, named, lost in (("assignees", step.assignees, missing), ("groups", step.groups, missing_groups)):
             if unknown := [name for name in named if name in lost]:
-                what = "active person" if field == "assignees" else "group"
-                yield Problem(
-                    f"{place}.{field}", f"there is no {what} called {', '.join(unknown)}: the step would fail"
-                )
+                names = ", ".join(unknown)
+                if field == "assignees":
+                    reason = text("No active person is called %(names)s. The step would fail.", names=names)
+                else:
+                    reason = text("No group is called %(names)s. The step would fail.", names=names)
+                yield Problem(f"{place}.{field}", reason)
 
 
 def _is_plain(name: object) -> bool:
@@ -84,7 +91,8 @@ def _payments_without_error_handling(definition: Definition) -> Iterator[Problem
     for position in StepIndex(definition.steps):
         step = position.step
         if isinstance(step, ActionStep) and step.on_error is None and not _is_caught(position) and _moves_money(step):
-            yield Problem(f"{position.place}.on_error", "it moves money, and nothing says what to do when it fails")
+            reason = text("This step moves money. Choose what happens when it fails.")
+            yield Problem(f"{position.place}.on_error", reason)
 
 
 def _is_caught(position: StepPosition) -> bool:
@@ -121,19 +129,21 @@ def _starts_itself(definition: Definition) -> Iterator[Problem]:
                 continue
             match trigger, step:
                 case ModelTrigger(own_changes=True), ActionStep() if _writes(step, trigger.model):
-                    yield Problem(
-                        f"{place}.inputs.model", f"it changes {trigger.model}, which starts this workflow again"
-                    )
+                    reason = text("This step changes %(model)s, which starts this workflow again.", model=trigger.model)
+                    yield Problem(f"{place}.inputs.model", reason)
                 case RunTrigger(), WorkflowStep() if step.workflow and step.workflow == trigger.workflow:
-                    yield Problem(f"{place}.workflow", f"the end of {step.workflow} starts this workflow again")
+                    reason = text("The end of %(workflow)s starts this workflow again.", workflow=step.workflow)
+                    yield Problem(f"{place}.workflow", reason)
                 case WebhookTrigger(), ActionStep() if f"/hooks/{trigger.endpoint}/" in str(step.inputs.get("url", "")):
-                    yield Problem(
-                        f"{place}.inputs.url", f"what it sends to {trigger.endpoint} starts this workflow again"
+                    reason = text(
+                        "Requests to the webhook %(endpoint)s start this workflow again.", endpoint=trigger.endpoint
                     )
+                    yield Problem(f"{place}.inputs.url", reason)
                 case _:
                     pass
         if isinstance(trigger, ModelTrigger) and trigger.own_changes:
-            yield Problem(f"triggers[{index}].own_changes", "what this workflow writes starts it again")
+            reason = text("Changes that this workflow makes start it again.")
+            yield Problem(f"triggers[{index}].own_changes", reason)
 
 
 def _writes(step: ActionStep, model: str) -> bool:
@@ -163,7 +173,8 @@ def _adds_texts(step: ActionStep, place: str) -> Iterator[Problem]:
     for name, value in step.inputs.items():
         for found in filter(None, map(read_sum, expressions(value))):
             if found.certain:
-                yield Problem(f"{place}.inputs.{name}", f"this sum makes a text: write {found.whole}")
+                reason = text("This sum produces text. Write %(expression)s instead.", expression=found.whole)
+                yield Problem(f"{place}.inputs.{name}", reason)
 
 
 # --- what leaves ------------------------------------------------------------------------------------------------------
@@ -179,9 +190,12 @@ def _sends_outside(step: ActionStep, place: str) -> Iterator[Problem]:
         return
     for name, value in step.inputs.items():
         for path in _sensitive(value):
-            yield Problem(
-                f"{place}.inputs.{name}", f"{path} sounds sensitive, and {adapter.name} takes it off this site"
+            reason = text(
+                "%(path)s may be sensitive. %(connector)s sends it outside this site.",
+                path=path,
+                connector=adapter.name,
             )
+            yield Problem(f"{place}.inputs.{name}", reason)
 
 
 def _sensitive(value: Any) -> Iterator[str]:

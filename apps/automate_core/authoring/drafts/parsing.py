@@ -12,9 +12,14 @@ from automate_core.authoring.drafts.values import OWN_FIELDS, UNCHOSEN, Draft, S
 from automate_core.definition.document import Definition, DefinitionError, Problem, Step, Trigger
 from automate_core.definition.parsing import convert
 from automate_core.definition.slots import slot_place, with_slot
+from automate_plugins import text
 
 STEPS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Step.__value__)}
 TRIGGERS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Trigger.__value__)}
+_UNCHOSEN_REASONS = {
+    "connection": text("Choose a connection. You cannot use the original one."),
+    "endpoint": text("Choose a webhook. You cannot view the payloads of the original one."),
+}
 _PLACEHOLDERS: dict[str, Any] = {"arms": [], "maximum": 1, "timeout": 0, "items": [], "name": ""}
 
 
@@ -90,7 +95,7 @@ def _slot_place(node: StepNode, slot: str) -> str:
 def _part(into: type[Any], document: dict[str, Any], path: str, parsed: ParsedDraft) -> Any:
     for name in ("connection", "endpoint"):
         if document.get(name) == UNCHOSEN:
-            parsed.faults.append(Problem(f"{path}.{name}", f"choose the {name}: the one it had was not yours to use"))
+            parsed.faults.append(Problem(f"{path}.{name}", _UNCHOSEN_REASONS[name]))
             del document[name]
     try:
         return convert(document, into)
@@ -110,7 +115,7 @@ def _fields(into: type[Any], document: Mapping[str, Any], path: str, parsed: Par
             except DefinitionError as error:
                 parsed.faults += error.problems
         elif spec.required and not parsed.is_reported(place):
-            parsed.faults.append(Problem(place, f"{spec.name} is required", missing=True))
+            parsed.faults.append(Problem(place, text("%(name)s is required.", name=spec.name), missing=True))
         if spec.required:
             values[spec.name] = _PLACEHOLDERS.get(spec.name, "")
     return values

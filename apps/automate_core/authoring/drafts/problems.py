@@ -17,6 +17,7 @@ from automate_core.definition.plain_secrets import plain_secrets
 from automate_core.definition.slots import slots, walk
 from automate_core.models import WebhookEndpoint, Workflow
 from automate_governance.permissions import Person
+from automate_plugins import text
 
 _SECRET_NAME = re.compile(r"token|secret|passw|api[_-]?key|private_?key|^authorization$", re.IGNORECASE)
 
@@ -54,7 +55,7 @@ def find_problems(parsed: ParsedDraft, workflow: Workflow, publisher: Person | N
 def _warnings(definition: Definition) -> Iterator[Problem]:
     """Warnings about a definition."""
     if not definition.triggers:
-        yield Problem("triggers", "nothing starts it but people and other workflows")
+        yield Problem("triggers", text("No trigger yet. It can only be started manually or by another workflow."))
     yield from _about_triggers(definition)
     yield from lint.find_cautions(definition)
     yield from _unreachable(definition.steps, "steps")
@@ -71,7 +72,7 @@ def _about_triggers(definition: Definition) -> Iterator[Problem]:
     }
     if webhooks:
         for slug in WebhookEndpoint.objects.filter(slug__in=webhooks, scheme="unsigned").values_list("slug", flat=True):
-            yield Problem(webhooks[slug], "its deliveries are not signed: anybody who knows the address starts this")
+            yield Problem(webhooks[slug], text("Deliveries are unsigned: anyone with the URL can start this workflow."))
 
 
 def _unreachable(steps: list[Step], path: str) -> Iterator[Problem]:
@@ -79,7 +80,7 @@ def _unreachable(steps: list[Step], path: str) -> Iterator[Problem]:
     stopped = False
     for index, step in enumerate(steps):
         if stopped and not step.disabled:
-            yield Problem(f"{path}[{index}]", "it is never reached: a step before it ends the run")
+            yield Problem(f"{path}[{index}]", text("Never reached: an earlier step ends the run."))
             return
         stopped = stopped or (isinstance(step, StopStep) and not step.disabled)
         for slot in slots(step):
@@ -94,12 +95,13 @@ def _about_action(step: ActionStep, place: str) -> Iterator[Problem]:
     defaults = {field.name: field.default for field in adapter.config_fields}
     needed = (field for field in adapter.config_fields if field.required and field.default is None)
     if not step.connection and any(field.is_asked(defaults) for field in needed):
-        yield Problem(f"{place}.connection", f"{adapter.name} needs a connection", missing=True)
+        reason = text("%(connector)s requires a connection.", connector=adapter.name)
+        yield Problem(f"{place}.connection", reason, missing=True)
     reported = set(plain_secrets(action, step.inputs))
     for name, value in step.inputs.items():
         plain = isinstance(value, str) and len(value) >= 8 and "{" not in value
         if plain and name not in reported and _SECRET_NAME.search(name):
-            yield Problem(f"{place}.inputs.{name}", "this looks like a secret: keep it in a connection")
+            yield Problem(f"{place}.inputs.{name}", text("This looks like a secret. Store it in a connection."))
 
 
 def _placed(level: Literal["error", "warning"], problem: Problem, parsed: ParsedDraft) -> DraftProblem:

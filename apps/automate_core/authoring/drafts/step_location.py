@@ -1,23 +1,38 @@
-"""Slots in words, as history and messages name them: `in route Otherwise`."""
+"""Slots in words, as the history and messages name them: `in route Otherwise`."""
 
 from __future__ import annotations
 
 from automate_core.authoring.drafts.values import StepNode
 from automate_core.definition.document import OTHERWISE, TIMEOUT
+from automate_plugins import text
+from automate_plugins.texts import Text
 
-_LISTS = {OTHERWISE: "Otherwise", TIMEOUT: "No answer in time", "on_error": "On error", "always": "Always"}
-_WAYS = {"branch": "route", "parallel": "track", "approval": "outcome"}
+_SLOT_LABELS = {
+    OTHERWISE: text("Otherwise"),
+    TIMEOUT: text("No answer in time"),
+    "on_error": text("On error"),
+    "always": text("Always"),
+}
 
 
 def slot_location(holder: StepNode, slot: str) -> str:
-    """A list inside a step."""
+    """A slot of a step."""
     name = next((named_slot.get("name", "") for named_slot in holder.named_slots if named_slot["key"] == slot), "")
     return describe_location(holder.kind, slot, name, holder.label)
 
 
 def describe_location(kind: str, slot: str, name: str, holder: str) -> str:
-    """The list `slot` of a step of that kind, which is called `holder`; `name` is that of a route, track or outcome."""
-    shown = name or _LISTS.get(slot) or slot.replace("_", " ").capitalize()
-    if kind in _WAYS and slot != TIMEOUT:
-        return f"in {_WAYS[kind]} {shown}"
-    return f"in {holder}" if slot == "steps" else f"in {shown} of {holder}"
+    """The slot of a step of that kind and with the label `holder`; `name` is that of a named slot."""
+    label = Text(_SLOT_LABELS[slot], {}) if slot in _SLOT_LABELS else slot.replace("_", " ").capitalize()
+    shown = name or label
+    if slot != TIMEOUT:
+        match kind:
+            case "branch":
+                return text("in route %(name)s", name=shown)
+            case "parallel":
+                return text("in parallel branch %(name)s", name=shown)
+            case "approval":
+                return text("in outcome %(name)s", name=shown)
+    if slot == "steps":
+        return text("in %(step)s", step=holder)
+    return text("in %(name)s of %(step)s", name=shown, step=holder)

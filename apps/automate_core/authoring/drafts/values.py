@@ -12,24 +12,25 @@ from typing import Any
 
 from automate_core.definition.document import OTHERWISE, TIMEOUT
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
+from automate_plugins import text
 
 GAP = 1_024  #: between the positions of neighbours, so that an insertion writes one row
 #: Stands where a connection or an endpoint has to be chosen. No slug looks like it, so nothing is ever found by it.
 UNCHOSEN = "?"
 COLUMNS = ("name", "action", "connection", "inputs", "notes", "disabled")
 POLICY_FIELDS = frozenset({"retry", "timeout", "on_error", "at_most_once"})
-#: What each kind of step is called, everywhere.
+#: Labels of the kinds of steps, everywhere.
 KIND_LABELS = {
-    "action": "Action",
-    "branch": "Branch",
-    "parallel": "Parallel",
-    "for_each": "For each",
-    "repeat": "Repeat until",
-    "try": "Catch errors",
-    "wait": "Wait",
-    "approval": "Approval",
-    "workflow": "Run a workflow",
-    "stop": "Stop",
+    "action": text("Action"),
+    "branch": text("Branch"),
+    "parallel": text("Parallel"),
+    "for_each": text("For each"),
+    "repeat": text("Repeat until"),
+    "try": text("Catch errors"),
+    "wait": text("Wait"),
+    "approval": text("Approval"),
+    "workflow": text("Run a workflow"),
+    "stop": text("Stop"),
 }
 _SLOTS = {"for_each": ("steps",), "repeat": ("steps",), "try": ("steps", "on_error", "always")}
 
@@ -69,7 +70,7 @@ class StepNode:
 
     @property
     def named_slots(self) -> list[dict[str, Any]]:
-        """The routes, tracks or outcomes, each with its key; none for a step that has no such."""
+        """The routes, parallel branches or outcomes, each with its key; none for a step that has no such."""
         found: list[dict[str, Any]] = (
             self.settings.get(NAMED_SLOT_FIELDS[self.kind], []) if self.kind in NAMED_SLOT_FIELDS else []
         )
@@ -112,7 +113,7 @@ class TriggerNode:
     @property
     def label(self) -> str:
         """The name shown to people."""
-        return f"trigger {self.key.replace('_', ' ')}"
+        return text("trigger %(name)s", name=self.key.replace("_", " "))
 
     def document(self) -> dict[str, Any]:
         """Its part of a workflow's document."""

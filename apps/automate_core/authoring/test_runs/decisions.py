@@ -1,4 +1,4 @@
-"""The outcomes of approvals in a test: what can be chosen, what is taken unasked, and what they become."""
+"""The outcomes of approvals in a test: the choices, the defaults, and the outputs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from automate_core.definition.document import ApprovalStep, FormField, Step
 from automate_core.definition.form_validation import AnswersError
 from automate_core.definition.slots import walk
 from automate_governance.permissions import Person
+from automate_plugins import text
 
-TIMED_OUT = "timeout"  #: the outcome of an approval that nobody decided before its deadline
+TIMED_OUT = "timeout"  #: the outcome of an approval that had no decision before its deadline
 
 
 class DecisionError(ValueError):
@@ -67,10 +68,10 @@ def _output(step: ApprovalStep, decision: Decision, by: Person) -> dict[str, Any
         return {"outcome": TIMED_OUT}
     name = step.name or step.key
     if decision.outcome not in {named_slot.key for named_slot in step.outcomes}:
-        raise DecisionError(f"{name} has no outcome {decision.outcome!r}")
+        raise DecisionError(text("%(step)s has no outcome %(outcome)s.", step=name, outcome=repr(decision.outcome)))
     given = {asked.name: example_answer(asked) for asked in step.form} | dict(decision.form)
     try:
         form = form_validation.check_answers(msgspec.to_builtins(step.form), given)
     except AnswersError as error:
-        raise DecisionError(f"{name}: {error}") from error
+        raise DecisionError(text("%(step)s: %(reason)s", step=name, reason=str(error))) from error
     return {"outcome": decision.outcome, "form": form, "by": by.get_username(), "at": database.now().isoformat()}

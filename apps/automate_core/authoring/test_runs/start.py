@@ -28,6 +28,7 @@ from automate_core.states import FINAL_RUN_STATES
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.redaction.redactor import redact
+from automate_plugins import text
 
 KEPT = 5  #: test runs that are kept of each step, of each way to it, and of the whole
 MAX_PAYLOAD = 1_000_000  #: characters of JSON
@@ -35,7 +36,7 @@ SOURCE = "test"  #: what the source of an event begins with that was made for a 
 
 
 class NotTestableError(Exception):
-    """It cannot be tested as it stands. `problems` are the draft's that are in the way."""
+    """The draft cannot be tested in its current state. `problems` are those that prevent the test."""
 
     def __init__(self, message: str, problems: list[DraftProblem] | None = None) -> None:
         super().__init__(message)
@@ -75,11 +76,21 @@ def refusal(workflow: Workflow, by: Person, mode: Mode) -> str:
     """
     for verb in ("change", "view_payload", *(("run",) if mode == "real" else ())):
         if not can(by, verb, workflow):
-            words = {"view_payload": "see the data of"}.get(verb, verb)
-            return f"{by.get_username()} may not {words} the workflow {workflow.slug}"
+            return _missing_permission(verb, by, workflow)
     if mode != "preview" and workflow.run_as_id != by.pk and not by.is_superuser:
-        return f"the workflow runs as {workflow.run_as}, who has to test it"
+        run_as = str(workflow.run_as)
+        return text("The workflow runs as %(run_as)s. Only %(run_as)s or a superuser can test it.", run_as=run_as)
     return workflows.refusal(workflow, by) if mode == "real" else ""
+
+
+def _missing_permission(verb: str, by: Person, workflow: Workflow) -> str:
+    values = {"person": by.get_username(), "slug": workflow.slug}
+    match verb:
+        case "change":
+            return text("%(person)s needs the Change permission for the workflow %(slug)s.", **values)
+        case "view_payload":
+            return text("%(person)s needs the View payloads permission for the workflow %(slug)s.", **values)
+    return text("%(person)s needs the Run permission for the workflow %(slug)s.", **values)
 
 
 def prepare_test(workflow: Workflow, request: Request, *, by: Person) -> PreparedTest:
@@ -90,7 +101,7 @@ def prepare_test(workflow: Workflow, request: Request, *, by: Person) -> Prepare
     part = _part(read.definition, request)
     found = [each for each in problems.find_problems(read, workflow, by) if each.level == "error"]
     if in_the_way := [each for each in found if _is_in_the_way(each, part, request.mode)]:
-        raise NotTestableError("mend these first", in_the_way)
+        raise NotTestableError(text("Fix these errors before you test."), in_the_way)
     faulty = {each.trigger for each in found}
     definition = msgspec.structs.replace(
         read.definition,
@@ -154,7 +165,7 @@ def start_test(workflow: Workflow, request: Request, *, by: Person) -> Execution
 def delete_test(run: ExecutionRun) -> None:
     """Remove a test run that has ended, with its snapshot and the event that was made for it."""
     if run.cause != ExecutionRun.Cause.TEST or run.status not in FINAL_RUN_STATES:
-        raise NotTestableError("only a test that has ended can be removed: cancel it first")
+        raise NotTestableError(text("Cancel the test before you delete it."))
     with transaction.atomic():
         if run.event_id is not None:
             Event.objects.filter(pk=run.event_id, source__startswith=f"{SOURCE}:").delete()
@@ -183,9 +194,9 @@ def _part(definition: Definition, request: Request) -> WorkflowPart:
             definition, request.step
         )
     if part is None:
-        raise NotTestableError("this step is not there any more")
+        raise NotTestableError(text("This step no longer exists."))
     if not part.steps:
-        raise NotTestableError("there is no step to test yet: add one")
+        raise NotTestableError(text("There is no step to test yet. Add one."))
     return part
 
 
@@ -227,25 +238,25 @@ def _keys(definition: Definition) -> set[str]:
 
 
 def _event(workflow: Workflow, definition: Definition, request: Request, by: Person) -> tuple[Event, str]:
-    """(the event, where it comes from in words)."""
+    """(the event, its origin in words)."""
     if request.payload is not msgspec.UNSET:
-        return _build_event(workflow, definition, request.payload), "data of your own"
+        return _build_event(workflow, definition, request.payload), text("custom data")
     if request.event is not None:
         event = samples.sample_events(workflow, definition, by).filter(pk=request.event).first()
         if event is None:
-            raise NotTestableError("this event is gone, or none of this workflow's triggers takes it")
-        return event, f"the event {event}"
+            reason = text("This event was deleted, or no trigger of this workflow accepts it. Choose another event.")
+            raise NotTestableError(reason)
+        return event, f"{event}"
     newest = samples.newest_event(workflow, definition, by)
     if newest is not None:
-        return newest, f"the newest event, {newest}"
-    return _build_event(
-        workflow, definition, samples.example_event(definition)[1]
-    ), "an example, since no event ever came"
+        return newest, f"{newest}"
+    made = _build_event(workflow, definition, samples.example_event(definition)[1])
+    return made, text("example data (no event yet)")
 
 
 def _build_event(workflow: Workflow, definition: Definition, payload: Any) -> Event:
     if len(msgspec.json.encode(payload)) > MAX_PAYLOAD:
-        raise NotTestableError(f"the data is larger than {MAX_PAYLOAD:,} characters")
+        raise NotTestableError(text("Use at most %(maximum)s characters of data.", maximum=MAX_PAYLOAD))
     return Event(
         source=f"{SOURCE}:{workflow.slug}",
         type=samples.example_event(definition)[0],
