@@ -15,7 +15,7 @@ from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import GAP, KIND_LABELS, UNCHOSEN, Draft, StepNode, step_document
 from automate_core.definition.document import MAX_NESTING, MAX_STEPS
 from automate_plugins import ntext, text
-from automate_plugins.texts import Text
+from automate_plugins.texts import marked
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def wrap_step(draft: Draft, request: requests.Wrap) -> EditResult:
     made = insertion.build_node(document, insertion.free_key(request.kind, draft.steps))
     draft.steps[made.key] = replace(made, parent=node.parent, slot=node.slot, position=node.position)
     draft.steps[node.key] = replace(node, parent=made.key, slot=made.slots[0], position=GAP)
-    container = Text(KIND_LABELS[request.kind], {})
+    container = marked(KIND_LABELS[request.kind])
     return EditResult(text("Wrapped %(step)s in %(container)s", step=node.label, container=container), made.key)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from automate_core.authoring.drafts.values import StepNode
 from automate_core.definition.document import OTHERWISE, TIMEOUT
 from automate_plugins import text
-from automate_plugins.texts import Text
+from automate_plugins.texts import marked
 
 _SLOT_LABELS = {
     OTHERWISE: text("Otherwise"),
@@ -23,7 +23,7 @@ def slot_location(holder: StepNode, slot: str) -> str:
 
 def describe_location(kind: str, slot: str, name: str, holder: str) -> str:
     """The slot of a step of that kind and with the label `holder`; `name` is that of a named slot."""
-    label = Text(_SLOT_LABELS[slot], {}) if slot in _SLOT_LABELS else slot.replace("_", " ").capitalize()
+    label = marked(_SLOT_LABELS[slot]) if slot in _SLOT_LABELS else slot.replace("_", " ").capitalize()
     shown = name or label
     if slot != TIMEOUT:
         match kind:
