@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 
 OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "in", "not_in", "contains", "starts_with", "ends_with", "empty")
@@ -17,27 +18,29 @@ MAX_LISTED = 1_000  #: values behind `in` and `not_in`
 
 
 _WORDS = {
-    "==": "is",
-    "!=": "is not",
-    "<": "is less than",
-    "<=": "is at most",
-    ">": "is more than",
-    ">=": "is at least",
-    "in": "is one of",
-    "not_in": "is none of",
-    "contains": "contains",
-    "starts_with": "begins with",
-    "ends_with": "ends with",
-    "empty": "is empty",
+    "==": text("is"),
+    "!=": text("is not"),
+    "<": text("is less than"),
+    "<=": text("is at most"),
+    ">": text("is greater than"),
+    ">=": text("is at least"),
+    "in": text("is one of"),
+    "not_in": text("is none of"),
+    "contains": text("contains"),
+    "starts_with": text("starts with"),
+    "ends_with": text("ends with"),
+    "empty": text("is empty"),
 }
 
 
 def condition_columns(options: str = "") -> tuple[FieldSpec, ...]:
     """Return the fields of one condition, edited as a row; `options` names the connector's options for its field."""
     return (
-        FieldSpec(name="field", label="Field", options=options),
-        FieldSpec(name="op", label="Test", kind=FieldKind.CHOICE, choices=tuple(_WORDS.items()), default="=="),
-        FieldSpec(name="value", label="Value", kind=FieldKind.JSON),
+        FieldSpec(name="field", label=text("Field"), options=options),
+        FieldSpec(
+            name="op", label=text("Operator"), kind=FieldKind.CHOICE, choices=tuple(_WORDS.items()), default="=="
+        ),
+        FieldSpec(name="value", label=text("Value"), kind=FieldKind.JSON),
     )
 
 
@@ -57,26 +60,48 @@ def read_conditions(given: Any, *, place: str = "where") -> list[Condition]:
     if isinstance(given, dict):
         given = [{"field": name, "value": value} for name, value in given.items()]
     if not isinstance(given, list):
-        raise _invalid_condition(place, "is a list of conditions, or a mapping of fields to values")
+        raise _invalid_condition(
+            text("%(name)s must be a list of conditions or a mapping of fields to values.", name=place)
+        )
     if len(given) > MAX_CONDITIONS:
-        raise _invalid_condition(place, f"has at most {MAX_CONDITIONS} conditions, not {len(given):,}")
+        message = text(
+            "%(name)s has %(count)s conditions. The maximum is %(maximum)s.",
+            name=place,
+            count=len(given),
+            maximum=MAX_CONDITIONS,
+        )
+        raise _invalid_condition(message)
     return [_condition(each, f"{place}[{index}]") for index, each in enumerate(given)]
 
 
 def _condition(given: Any, place: str) -> Condition:
     if not isinstance(given, dict) or given.keys() - {"field", "op", "value"}:
-        raise _invalid_condition(place, "has a field, an op and a value, and nothing else")
+        raise _invalid_condition(text("%(name)s must have only field, op and value.", name=place))
     name, op, value = given.get("field", ""), given.get("op", "=="), given.get("value")
     if not isinstance(name, str):
-        raise _invalid_condition(place, "names its field by a text")
+        raise _invalid_condition(text("The field of %(name)s must be text.", name=place))
     if op not in OPERATORS:
-        raise _invalid_condition(place, f"has the op {str(op)[:40]!r}; it is one of {', '.join(OPERATORS)}")
+        raise _invalid_condition(
+            text(
+                "%(name)s has the unknown operator %(value)s. Use one of: %(known)s.",
+                name=place,
+                value=repr(str(op)[:40]),
+                known=", ".join(OPERATORS),
+            )
+        )
     if op in {"in", "not_in"} and not (isinstance(value, list) and len(value) <= MAX_LISTED):
-        raise _invalid_condition(place, f"needs a list of at most {MAX_LISTED:,} values for {op}")
+        raise _invalid_condition(
+            text(
+                "%(name)s needs a list of at most %(maximum)s values for %(operator)s.",
+                name=place,
+                maximum=MAX_LISTED,
+                operator=op,
+            )
+        )
     if op == "empty" and not isinstance(value, bool | None):
-        raise _invalid_condition(place, "takes true or false for empty")
+        raise _invalid_condition(text("The value of %(name)s must be true or false for empty.", name=place))
     return Condition(name, op, True if op == "empty" and value is None else value)
 
 
-def _invalid_condition(place: str, reason: str) -> ConnectorError:
-    return ConnectorError(f"{place} {reason}", code="invalid_input")
+def _invalid_condition(message: str) -> ConnectorError:
+    return ConnectorError(message, code="invalid_input")

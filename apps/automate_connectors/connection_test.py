@@ -24,7 +24,9 @@ from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.redaction.redactor import learn_entered, redact_text, redactor_context
 from automate_governance.redaction.token_patterns import MASK
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+from automate_plugins import text
 from automate_plugins.registry import PluginNotFoundError
+from automate_plugins.texts import truncate
 
 TEST_SECONDS = 15.0
 
@@ -57,12 +59,13 @@ def run_connection_test(connection: Connection, by: Person) -> ConnectionTestRes
     Without a check the health becomes unknown, and waiting steps retry.
     """
     if not (can(by, "use", connection) or can(by, "change", connection)):
-        raise NotPermittedError(f"{by.get_username()} may neither use nor change {connection}")
+        message = text("You need the Use or Change permission for the connection %(name)s.", name=str(connection))
+        raise NotPermittedError(message)
     if not can_be_tested(connection):
         with transaction.atomic():
             health.reset_health(connection)
             audit.record(by, "connection.released", connection)
-        return ConnectionTestResult(message="This connector has no test. Steps that waited for it try again.")
+        return ConnectionTestResult(message=text("This connector has no test. Waiting steps retry now."))
     with redactor_context():
         trial = _timed(connection)
     with transaction.atomic():
@@ -78,8 +81,10 @@ def run_unsaved_connection_test(connection: Connection, given: Mapping[str, str]
     The form checks whether `by` may save it and use its secrets. The health of a stored connection stays as it is.
     """
     if connection.oauth or not can_be_tested(connection):
-        reason = "Save the connection, then sign in" if connection.oauth else "This connector has no test"
-        return ConnectionTestResult(code="not_tested", message=f"{reason}. It was not tested.")
+        message = text("Not tested. This connector has no test.")
+        if connection.oauth:
+            message = text("Not tested. Save the connection, then sign in.")
+        return ConnectionTestResult(code="not_tested", message=message)
     with redactor_context():
         learn_entered(*given.values())
         trial = _timed(connection, given)
@@ -94,8 +99,9 @@ def _timed(connection: Connection, given: Mapping[str, str] = MappingProxyType({
     started = time.monotonic()
     code, message = _call(connection, given)
     for value in given.values():  # also those of plain words, which redaction leaves alone
-        message = message.replace(value, MASK)
-    return ConnectionTestResult(code=code, message=redact_text(message)[:500], seconds=time.monotonic() - started)
+        message = message.replace(value, MASK) if value in message else message
+    shown = truncate(redact_text(message), 500)
+    return ConnectionTestResult(code=code, message=shown, seconds=time.monotonic() - started)
 
 
 @sensitive_variables()
@@ -104,7 +110,7 @@ def _call(connection: Connection, given: Mapping[str, str] = MappingProxyType({}
     try:
         if not connection.adapter.can_check:
             get_access_token(connection)
-            return "", "The sign-in is valid."
+            return "", text("The sign-in is valid.")
         return "", check_connection(connection.adapter, build_call_context(connection, None, given))
     except ConnectorError as error:
         return error.code, error.message

@@ -18,6 +18,7 @@ from automate_governance import payload_views
 from automate_governance.permissions import Person, permitted
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
+from automate_plugins import text
 
 log = logging.getLogger(__name__)
 
@@ -73,16 +74,24 @@ def open_connection(slug: str, run_as: Callable[[], Person], workflow: str) -> O
     connection = permitted(run_as(), "use", Connection.objects.filter(slug=slug)).first()
     if connection is None:
         raise ConnectorError(
-            f"{run_as()} may not use the connection {slug!r}, or it is gone", code="connection_not_usable"
+            text(
+                "The connection %(connection)s does not exist, or %(person)s does not have permission to use it.",
+                connection=slug,
+                person=str(run_as()),
+            ),
+            code="connection_not_usable",
         )
     if connection.health == Connection.Health.RECONNECT:
-        raise ConnectorError(f"the connection {slug!r} has to be connected again", code=health.NEEDS_RECONNECT)
+        message = text("Reconnect the connection %(connection)s, then re-run.", connection=slug)
+        raise ConnectorError(message, code=health.NEEDS_RECONNECT)
     try:
         config = resolve_config(connection)
     except SecretNotFoundError as error:
-        raise ConnectorError(f"connection {slug!r}: {error}", code="secret_not_found") from error
+        message = text("Connection %(connection)s: %(reason)s", connection=slug, reason=str(error))
+        raise ConnectorError(message, code="secret_not_found") from error
     except SecretUnavailableError as error:
-        raise ConnectorError(f"connection {slug!r}: {error}", code="secret_unavailable", retryable=True) from error
+        message = text("Connection %(connection)s: %(reason)s", connection=slug, reason=str(error))
+        raise ConnectorError(message, code="secret_unavailable", retryable=True) from error
     payload_views.record_secret_use(run_as(), connection.secrets_in_use(), connection, workflow)
     connections.close_all()  # none is held while the effect goes on
     return OpenConnection(connection, config, connection.hosts())

@@ -12,6 +12,8 @@ from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.redaction.redactor import redact_text, redactor_context
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+from automate_plugins import text
+from automate_plugins.texts import truncate
 
 MAX_OPTIONS = 1_000
 
@@ -33,7 +35,8 @@ def list_field_options(
     """
     if connection is not None:
         if not can(by, "use", connection):
-            raise NotPermittedError(f"{by.get_username()} may not use {connection}")
+            message = text("You need the Use permission for the connection %(name)s.", name=str(connection))
+            raise NotPermittedError(message)
         audit.record(by, "connection.asked", connection, changes={"for": name})
     with redactor_context():
         return _call_options(adapter, connection, name, params, by)
@@ -49,8 +52,8 @@ def _call_options(
             ]
         )
     except OptionsError as error:
-        return FieldOptions(error.instead[:MAX_OPTIONS], redact_text(error.message)[:500])
+        return FieldOptions(error.instead[:MAX_OPTIONS], truncate(redact_text(error.message), 500))
     except ConnectorError as error:
-        raise ConnectorError(redact_text(error.message)[:500], code=error.code) from error
+        raise ConnectorError(truncate(redact_text(error.message), 500), code=error.code) from error
     except (SecretNotFoundError, SecretUnavailableError) as error:
         raise ConnectorError(str(error), code="secret_not_found") from error

@@ -9,11 +9,14 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from automate_connectors.number_fields import FloatField, IntegerField, NumberInput
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, permitted
 from automate_governance.secrets.resolver import is_reference
+from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, FieldSpec
 
 MOST_SECRETS = 500
@@ -56,8 +59,8 @@ class SecretWidget(forms.MultiWidget):
     widgets_names: list[str]
 
     def __init__(self, widgets: Widgets) -> None:
-        new = widgets.password(attrs={"autocomplete": "new-password", "placeholder": "Or store a new value"})
-        other = ReferenceInput(attrs={"placeholder": "Or a reference to another backend, such as env:NAME"})
+        new = widgets.password(attrs={"autocomplete": "new-password", "placeholder": _("Or store a new value")})
+        other = ReferenceInput(attrs={"placeholder": _("Or a reference such as env:NAME")})
         super().__init__({"choice": widgets.select(), "value": new, "other": other})
 
     def decompress(self, value: Any) -> list[Any]:
@@ -72,7 +75,9 @@ class SecretField(forms.MultiValueField):
 
     def __init__(self, widgets: Widgets, **options: Any) -> None:
         fields = (
-            forms.ChoiceField(required=False, error_messages={"invalid_choice": "Choose a secret that you may use."}),
+            forms.ChoiceField(
+                required=False, error_messages={"invalid_choice": _("Select a secret that you are allowed to use.")}
+            ),
             forms.CharField(required=False, max_length=20_000),
             forms.CharField(required=False, max_length=200, validators=[_is_reference]),
         )
@@ -80,17 +85,25 @@ class SecretField(forms.MultiValueField):
             fields=fields, widget=SecretWidget(widgets), require_all_fields=False, required=False, **options
         )
 
-    def offer(self, person: Person, current: str, label: str, *, none: str = "No secret") -> None:
+    def offer(self, person: Person, current: str, label: str, *, none: str | None = None) -> None:
         """Set the choices: secrets `person` may use, and the current one. `label` is read out with each part."""
         usable = permitted(person, "use", StoredSecret.objects.all()).order_by("name")
         names = [f"database:{name}" for name in usable.values_list("name", flat=True)[:MOST_SECRETS]]
         if current and current not in names:
             names.insert(0, current)
-        choices = [("", none), *((name, name.removeprefix("database:")) for name in names)]
+        choices = [
+            ("", _("No secret") if none is None else none),
+            *((name, name.removeprefix("database:")) for name in names),
+        ]
         self.fields[0].choices = choices  # type: ignore[attr-defined]
         self.widget.widgets[0].choices = choices  # type: ignore[attr-defined]
-        for part, what in zip(self.widget.widgets, ("stored secret", "new value", "reference"), strict=True):
-            part.attrs["aria-label"] = f"{label}: {what}"
+        parts = (
+            gettext("%(label)s: stored secret"),
+            gettext("%(label)s: new value"),
+            gettext("%(label)s: reference"),
+        )
+        for part, name in zip(self.widget.widgets, parts, strict=True):
+            part.attrs["aria-label"] = name % {"label": translated(label)}
         if not person.has_perm("automate_governance.use_any_storedsecret"):
             self.fields = self.fields[:2]
             self.widget.widgets, self.widget.widgets_names = self.widget.widgets[:2], self.widget.widgets_names[:2]
@@ -149,8 +162,8 @@ def build_form_field(spec: FieldSpec, widgets: Widgets) -> forms.Field:
 
 def _build_form_field(spec: FieldSpec, widgets: Widgets) -> forms.Field:
     common: dict[str, Any] = {
-        "label": spec.label or spec.name.replace("_", " ").capitalize(),
-        "help_text": spec.help,
+        "label": translated(spec.label) or spec.name.replace("_", " ").capitalize(),
+        "help_text": translated(spec.help),
         "required": False,
         "initial": spec.default,
     }
@@ -165,10 +178,11 @@ def _build_form_field(spec: FieldSpec, widgets: Widgets) -> forms.Field:
         case FieldKind.INTEGER:
             return IntegerField(widget=widgets.number(), **common)
         case FieldKind.CHOICE:
-            blank = [] if spec.default is not None else [("", "Choose")]
-            return forms.ChoiceField(choices=[*blank, *spec.choices], widget=widgets.select(), **common)
+            choices = [(value, translated(label)) for value, label in spec.choices]
+            blank = [] if spec.default is not None else [("", gettext("Select"))]
+            return forms.ChoiceField(choices=[*blank, *choices], widget=widgets.select(), **common)
         case FieldKind.LIST | FieldKind.MAPPING | FieldKind.JSON:
-            common["help_text"] = " ".join(filter(None, [spec.help, f"JSON: {_EXAMPLES[spec.kind]}"]))
+            common["help_text"] = _with_example(common["help_text"], spec.kind)
             return JsonField(spec.kind, widget=widgets.area(attrs={"rows": 3}), **common)
         case FieldKind.LONG_TEXT:
             return forms.CharField(widget=widgets.area(attrs={"rows": 4}), **common)
@@ -177,9 +191,17 @@ def _build_form_field(spec: FieldSpec, widgets: Widgets) -> forms.Field:
     return forms.CharField(widget=widgets.text(), **common)
 
 
-_EXAMPLES = {FieldKind.LIST: '["a", "b"]', FieldKind.MAPPING: '{"name": "value"}', FieldKind.JSON: "any value"}
+_EXAMPLES = {FieldKind.LIST: '["a", "b"]', FieldKind.MAPPING: '{"name": "value"}'}
+
+
+def _with_example(help_text: str, kind: FieldKind) -> str:
+    """Return the help of a JSON field with the form that its value has."""
+    form = gettext("JSON, any value.")
+    if kind in _EXAMPLES:
+        form = gettext("JSON, for example %(example)s.") % {"example": _EXAMPLES[kind]}
+    return f"{help_text.rstrip('.')}. {form}" if help_text else form
 
 
 def _is_reference(text: str) -> None:
     if not is_reference(text):
-        raise ValidationError("Enter a reference such as env:NAME here, and a new value in the field above.")
+        raise ValidationError(_("Enter a reference such as env:NAME. Enter a new value in the field above."))

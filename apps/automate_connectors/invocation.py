@@ -11,8 +11,9 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter, Connecto
 from automate_connectors.context import Context
 from automate_egress import EgressError
 from automate_governance.secrets.interfaces import SecretNotFoundError
+from automate_plugins import text
 from automate_plugins.fields import problems
-from automate_plugins.texts import plain
+from automate_plugins.texts import joined, plain
 
 MAX_OUTPUT_BYTES = 5_000_000
 
@@ -32,7 +33,8 @@ def describe_call(
         encode_output(_translate_errors(lambda: adapter.describe(action.name, params, Context(context))))
     )
     if not isinstance(described, dict):
-        raise ConnectorError(f"{adapter.code} describes itself with no mapping", code="invalid_output")
+        message = text("The connector %(connector)s must describe a call as a mapping.", connector=adapter.code)
+        raise ConnectorError(message, code="invalid_output")
     return described
 
 
@@ -72,9 +74,12 @@ def encode_output(output: Any) -> bytes:
     try:
         document = msgspec.json.encode(output, enc_hook=plain)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConnectorError(f"the output is not JSON: {error}", code="invalid_output") from error
+        raise ConnectorError(
+            text("The output is not valid JSON: %(reason)s", reason=str(error)), code="invalid_output"
+        ) from error
     if len(document) > MAX_OUTPUT_BYTES:
-        raise ConnectorError(f"the output is larger than {MAX_OUTPUT_BYTES:,} bytes", code="output_too_large")
+        size = MAX_OUTPUT_BYTES // 1_000_000
+        raise ConnectorError(text("The output is larger than %(size)s MB.", size=size), code="output_too_large")
     # PostgreSQL's jsonb has no NUL character.
     return document.replace(b"\\u0000", b"\\ufffd") if b"\\u0000" in document else document
 
@@ -83,7 +88,7 @@ def _check_params(action: Action, params: dict[str, Any]) -> dict[str, Any]:
     """Return the params with their defaults. Raises ConnectorError for invalid ones."""
     params = _with_defaults(action, params)
     if action.fields is not None and (found := problems(action.fields, params)):
-        raise ConnectorError("; ".join(found), code="invalid_input")
+        raise ConnectorError(joined(found), code="invalid_input")
     return params
 
 

@@ -54,7 +54,7 @@ def allowed_models() -> dict[str, AllowedModel]:
 
 def check_allowlist(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E001: an entry of AUTOMATE_MODELS names a missing model or field, or a model that is not the host's."""
-    hint = 'An entry is "app.Model": {"read": ["name", ...], "write": ["name", ...], "delete": True or False}.'
+    hint = 'Use entries such as "app.Model": {"read": ["name", ...], "write": ["name", ...], "delete": False}.'
     return [
         Error(f"AUTOMATE_MODELS: {entry}.", hint=hint, id="automate_connectors.E001")
         for entry in _entries()
@@ -64,7 +64,7 @@ def check_allowlist(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
 def check_sensitive_models(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """W003: an entry exposes secrets or permissions."""
-    hint = "Leave it out, unless everybody who builds workflows may have that. SILENCED_SYSTEM_CHECKS silences this."
+    hint = "Remove it unless all workflow authors may access it. SILENCED_SYSTEM_CHECKS silences this warning."
     return [
         Warning(f"AUTOMATE_MODELS: {entry.model._meta.label} {why}.", hint=hint, id="automate_connectors.W003")
         for entry in allowed_models().values()
@@ -75,7 +75,7 @@ def check_sensitive_models(app_configs: Any, **_: Any) -> list[CheckMessage]:
 def _entries() -> Iterator[AllowedModel | AllowlistError]:
     entries = getattr(settings, "AUTOMATE_MODELS", {})
     if not isinstance(entries, Mapping):
-        yield AllowlistError("it must be a mapping of models")
+        yield AllowlistError("the setting must be a mapping of models")
         return
     for label, options in entries.items():
         try:
@@ -88,15 +88,15 @@ def _read(label: Any, options: Any) -> AllowedModel:
     try:
         model = apps.get_model(label)
     except (LookupError, ValueError, AttributeError, TypeError) as error:
-        raise AllowlistError(f"there is no model {label!r}") from error
+        raise AllowlistError(f"the model {label!r} does not exist") from error
     if model._meta.app_label.startswith(_OWN):
-        raise AllowlistError(f"{label} is Automate's own, and is not for workflows to write or read")
+        raise AllowlistError(f"{label} belongs to Django Automate; workflows cannot access it")
     if not isinstance(options, Mapping) or options.keys() - _OPTIONS:
-        raise AllowlistError(f"the entry of {label} may have read, write and delete, and nothing else")
+        raise AllowlistError(f"the entry of {label} must be a mapping with only read, write and delete")
     if len(model._meta.pk_fields) != 1:
-        raise AllowlistError(f"{label} needs one primary key")
+        raise AllowlistError(f"{label} must have a single primary key")
     if router.db_for_write(model) != DEFAULT_DB_ALIAS:
-        raise AllowlistError(f"{label} is in another database, where nothing commits together with a step")
+        raise AllowlistError(f"{label} is in another database; only models of the default database are supported")
     return AllowedModel(
         model,
         read=_fields(model, options.get("read", ())),
@@ -108,7 +108,7 @@ def _read(label: Any, options: Any) -> AllowedModel:
 def _fields(model: type[models.Model], names: Any) -> dict[str, Field]:
     label, meta = model._meta.label, model._meta
     if not isinstance(names, list | tuple):
-        raise AllowlistError(f"the fields of {label} are lists of names")
+        raise AllowlistError(f"the fields of {label} must be lists of names")
     found: dict[str, Field] = {}
     for name in names:
         try:
@@ -116,6 +116,6 @@ def _fields(model: type[models.Model], names: Any) -> dict[str, Field]:
         except (FieldDoesNotExist, TypeError) as error:
             raise AllowlistError(f"{label} has no field {name!r}") from error
         if not isinstance(field, models.Field) or field not in meta.concrete_fields:
-            raise AllowlistError(f"{name} is no column of {label}")
+            raise AllowlistError(f"{name} of {label} is not a column")
         found[field.name] = field
     return found

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 
 class NumberInput(forms.TextInput):
@@ -17,7 +18,7 @@ class NumberInput(forms.TextInput):
 
 class _NumberTextMixin:
     widget = NumberInput
-    with_comma = "Use a point for decimals and no commas: 12.50."
+    with_comma = _("Use a decimal point and no commas, for example 12.50.")
 
     def to_python(self, value: Any) -> Any:
         """The number, or None. Raises ValidationError."""
@@ -37,4 +38,4 @@ class FloatField(_NumberTextMixin, forms.FloatField):
 class IntegerField(_NumberTextMixin, forms.IntegerField):
     """A whole number."""
 
-    with_comma = "Write a whole number without commas: 1250."
+    with_comma = _("Enter a whole number without commas, for example 1250.")

@@ -60,10 +60,13 @@ def _invalid_settings() -> Iterator[tuple[str, str]]:
         try:
             split_host(pair)
         except (ValueError, AttributeError):
-            yield "automate_connectors.E011", f"AUTOMATE_EGRESS_ALLOW takes pairs like db.internal:8080, not {pair!r}."
+            yield (
+                "automate_connectors.E011",
+                f"AUTOMATE_EGRESS_ALLOW must list host:port pairs such as db.internal:8080 (got {pair!r}).",
+            )
     for port in _listed("AUTOMATE_EGRESS_PORTS"):
         if not isinstance(port, int) or not 1 <= port <= 65_535:
-            yield "automate_connectors.E012", f"AUTOMATE_EGRESS_PORTS takes numbers of ports, not {port!r}."
+            yield "automate_connectors.E012", f"AUTOMATE_EGRESS_PORTS must list port numbers (got {port!r})."
     proxy = getattr(settings, "AUTOMATE_EGRESS_PROXY", "")
     if proxy and not (isinstance(proxy, str) and is_proxy_url(proxy)):
-        yield "automate_connectors.E013", "AUTOMATE_EGRESS_PROXY must be like http://proxy.internal:4750."
+        yield "automate_connectors.E013", "AUTOMATE_EGRESS_PROXY must be a URL such as http://proxy.internal:4750."

@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.web import invalid_input
 from automate_egress import HttpResponse
+from automate_plugins import text
 
 MAX_PAGES = 100
 MAX_ITEMS = 10_000
@@ -45,8 +46,10 @@ class Paging:
         """Return the items of one page. Raises ConnectorError when there is no list."""
         found = value_at(document, self.items)
         if not isinstance(found, list):
-            where = f"at {self.items!r}" if self.items else "in the answer itself: name it in `items`"
-            raise ConnectorError(f"there is no list {where}", code="invalid_answer")
+            message = text("The response is not a list. Set the path to the items.")
+            if self.items:
+                message = text("The response has no list at %(path)s.", path=self.items)
+            raise ConnectorError(message, code="invalid_answer")
         return found
 
     def after(self, response: HttpResponse, document: Any, *, url: str, number: int) -> NextPage | None:
@@ -63,7 +66,8 @@ class Paging:
         if isinstance(cursor, str) and (cursor.startswith("/") or "://" in cursor):
             return NextPage(url=_same_origin(url, cursor))
         if isinstance(cursor, dict | list):
-            raise ConnectorError(f"the cursor at {self.cursor!r} is neither text nor a number", code="invalid_answer")
+            message = text("The cursor at %(path)s is neither text nor a number.", path=self.cursor)
+            raise ConnectorError(message, code="invalid_answer")
         return NextPage(parameter=self.cursor_parameter, value=cursor)
 
 
@@ -73,9 +77,9 @@ def read_paging(params: dict[str, Any]) -> Paging | None:
     if kind == "none":
         return None
     if kind == "cursor" and not params.get("cursor"):
-        raise invalid_input("cursor must say where the answer holds the next cursor, such as meta.next_cursor")
+        raise invalid_input(text("Set the path to the next cursor, for example meta.next_cursor."))
     if params.get("method", "GET") != "GET":
-        raise invalid_input("pages are fetched by GET alone")
+        raise invalid_input(text("Pagination requires the method GET."))
     names = ("items", "cursor", "cursor_parameter", "page_parameter", "first_page")
     return Paging(kind=kind, **{name: params[name] for name in names if params.get(name) is not None})
 
@@ -106,7 +110,9 @@ def _same_origin(url: str, target: str) -> str:
     whole = urljoin(url, target)
     if urlsplit(whole)[:2] != urlsplit(url)[:2]:
         raise ConnectorError(
-            f"the next page is at another address, {urlsplit(whole).netloc}: call that with a step of its own",
+            text(
+                "The next page is on another host, %(host)s. Call it in a separate step.", host=urlsplit(whole).netloc
+            ),
             code="pagination_left",
         )
     return whole

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter
+from automate_plugins import text
 from automate_plugins.fields import FieldSpec
 from automate_plugins.registry import PluginNotFoundError, Registry
 
@@ -35,9 +36,15 @@ def find_action(reference: str) -> tuple[ConnectorAdapter, Action]:
     """Return the adapter and action of `connector.action`. Raises LookupError with the existing names."""
     code, separator, name = reference.partition(".")
     if not (code and separator and name):
-        raise LookupError(f"{reference!r} is not connector.action")
+        raise LookupError(text("%(value)s must have the form connector.action.", value=repr(reference)))
     try:
         adapter = connectors.get(code)
     except PluginNotFoundError:
-        raise LookupError(f"no connector {code!r} is installed; there is {', '.join(connectors.names())}") from None
+        raise LookupError(
+            text(
+                "The connector %(connector)s is not installed. Installed: %(known)s.",
+                connector=repr(code),
+                known=", ".join(connectors.names()),
+            )
+        ) from None
     return adapter, adapter.action(name)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from automate_connectors.adapters.base import ConnectorError
 from automate_egress import HttpResponse
 from automate_governance.redaction.redactor import redact_and_truncate
+from automate_plugins import text
 
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 MAX_FILE_BYTES = 5_000_000
@@ -27,7 +28,7 @@ _TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;.*)?", re.ASCII)
 def http_error(
     what: str, response: HttpResponse, *, code: str = "", retryable: bool | None = None, wait: float | None = None
 ) -> ConnectorError:
-    """Return the error for a failed response: `what` says what failed and what to do. `wait` is in seconds."""
+    """Return the error for a failed response: `what` is its message, with what to do. `wait` is in seconds."""
     return ConnectorError(
         what,
         code=code or f"http_{response.status}",
@@ -50,7 +51,7 @@ def request_id(headers: Mapping[str, str]) -> dict[str, str]:
 def quote_segment(segment: str) -> str:
     """Quote one segment of a URL's path. Raises ConnectorError for a segment that cannot be a name."""
     if segment in {"", ".", ".."}:
-        raise invalid_input(f"{segment!r} is not a name")
+        raise invalid_input(text("%(value)s is not a valid name.", value=repr(segment)))
     return quote(segment, safe="")
 
 
@@ -63,7 +64,8 @@ def json_object(what: str, response: HttpResponse) -> dict[str, Any]:
     """Return the JSON object of a response. Raises ConnectorError for anything else."""
     found = _parsed(response)
     if not isinstance(found, dict):
-        raise http_error(f"{what} answered with something that is not a JSON object", response, code="invalid_answer")
+        message = text("The response from %(service)s is not a JSON object.", service=what)
+        raise http_error(message, response, code="invalid_answer")
     return found
 
 
@@ -71,7 +73,8 @@ def json_list(what: str, response: HttpResponse) -> list[Any]:
     """Return the JSON list of a response. Raises ConnectorError for anything else."""
     found = _parsed(response)
     if not isinstance(found, list):
-        raise http_error(f"{what} answered with something that is not a JSON list", response, code="invalid_answer")
+        message = text("The response from %(service)s is not a JSON list.", service=what)
+        raise http_error(message, response, code="invalid_answer")
     return found
 
 
@@ -94,13 +97,17 @@ class File:
     def read(cls, value: Any, place: str) -> File:
         """Parse the file in a JSON value. Raises ConnectorError that names `place`."""
         if not isinstance(value, dict):
-            raise invalid_input(f"{place} must be a mapping with filename and either base64 or text")
+            raise invalid_input(text("%(name)s must be a mapping with filename and either base64 or text.", name=place))
         name = value.get("filename") or "file"
         if not isinstance(name, str) or len(name) > 200 or any(char in name for char in '/\\"\r\n\0'):
-            raise invalid_input(f"{place}.filename must be a plain name without slashes, quotes and line breaks")
+            raise invalid_input(
+                text("%(name)s must not contain slashes, quotes or line breaks.", name=f"{place}.filename")
+            )
         given = value.get("content_type") or ("text/plain; charset=utf-8" if "text" in value else _BINARY)
         if not isinstance(given, str) or not _TYPE.fullmatch(given):
-            raise invalid_input(f"{place}.content_type must be like application/pdf")
+            raise invalid_input(
+                text("%(name)s must be a media type such as application/pdf.", name=f"{place}.content_type")
+            )
         return cls(filename=name, content=_content(value, place), content_type=given)
 
     def value(self) -> dict[str, Any]:
@@ -123,15 +130,15 @@ _BINARY = "application/octet-stream"
 
 
 def _content(value: dict[str, Any], place: str) -> bytes:
-    text, encoded = value.get("text"), value.get("base64")
-    if isinstance(text, str) and encoded is None:
-        content = text.encode()
-    elif isinstance(encoded, str) and text is None:
+    written, encoded = value.get("text"), value.get("base64")
+    if isinstance(written, str) and encoded is None:
+        content = written.encode()
+    elif isinstance(encoded, str) and written is None:
         content = decode_base64(encoded, f"{place}.base64")
     else:
-        raise invalid_input(f"{place} needs either text or base64")
+        raise invalid_input(text("%(name)s needs either text or base64.", name=place))
     if len(content) > MAX_FILE_BYTES:
-        raise invalid_input(f"{place} is larger than {MAX_FILE_BYTES:,} bytes")
+        raise invalid_input(text("%(name)s is larger than %(size)s MB.", name=place, size=MAX_FILE_BYTES // 1_000_000))
     return content
 
 
@@ -140,4 +147,4 @@ def decode_base64(encoded: str, place: str) -> bytes:
     try:
         return base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise invalid_input(f"{place} is not base64") from error
+        raise invalid_input(text("%(name)s is not valid base64.", name=place)) from error

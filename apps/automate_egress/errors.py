@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from ssrfguard import SSRFGuardError
 from ssrfguard.errors import BlockedAddressError
 
+from automate_plugins import text
+
 
 class EgressError(Exception):
     """A request without a usable response.
@@ -94,14 +96,16 @@ class MailError(EgressError):
             self.code = "authentication_failed"
 
 
-def truncate_words(text: str, most: int) -> str:
+def truncate_words(message: str, most: int) -> str:
     """Truncate a server's text at whole words: half a secret is not recognised by redaction."""
-    return text if len(text) <= most else f"{text[:most].rpartition(' ')[0]}…"
+    return message if len(message) <= most else f"{message[:most].rpartition(' ')[0]}…"
 
 
 def connection_error(place: str) -> EgressConnectionError:
     """Return the error of a connection that could not be made, for any reason."""
-    error = EgressConnectionError(f"no connection to {place} could be made: check its name and port, and that it is up")
+    error = EgressConnectionError(
+        text("Could not connect to %(place)s. Check the name and port, and that the server is running.", place=place)
+    )
     error.sent = False
     return error
 
@@ -109,17 +113,24 @@ def connection_error(place: str) -> EgressConnectionError:
 def untrusted_error(place: str, reason: str) -> EgressUntrustedError:
     """Return the error of a certificate that could not be verified."""
     why = reason.partition("certificate verify failed: ")[2] or reason
-    return EgressUntrustedError(f"the certificate of {place} cannot be trusted: {why.partition(' (_ssl')[0][:300]}")
+    why = why.partition(" (_ssl")[0][:300].rstrip(".")
+    return EgressUntrustedError(
+        text("The certificate of %(place)s is not trusted: %(reason)s.", place=place, reason=why)
+    )
 
 
 def blocked_error(place: str, error: SSRFGuardError) -> EgressBlockedError:
     """Return the policy's refusal of `place`, without the addresses of its name."""
     if isinstance(error, BlockedAddressError):
         return EgressBlockedError(
-            f"{place} leads to an address that workflows may not reach; an administrator can name an internal host in "
-            "AUTOMATE_EGRESS_ALLOW"
+            text(
+                "Workflows cannot reach the address of %(place)s. An administrator can allow internal hosts in"
+                " AUTOMATE_EGRESS_ALLOW.",
+                place=place,
+            )
         )
-    return EgressBlockedError(f"{place} is not an address that workflows may reach: {getattr(error, 'reason', error)}")
+    reason = str(getattr(error, "reason", error)).rstrip(".")
+    return EgressBlockedError(text("Workflows cannot reach %(place)s: %(reason)s.", place=place, reason=reason))
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from automate_egress.errors import (
 )
 from automate_egress.network import Network
 from automate_egress.tls import verifying_context
+from automate_plugins import text
 
 SMTP_PORTS = frozenset({25, 465, 587, 2525})
 _PIECE = 65_536
@@ -67,7 +68,10 @@ def _conversation(network: Network, server: MailServer) -> Iterator[smtplib.SMTP
     place = f"{server.host}:{server.port}"
     if server.security == "none" and not network.is_internal(server.host, server.port):
         raise EgressBlockedError(
-            f"{place} may only be used with TLS; an administrator can name an internal host in AUTOMATE_EGRESS_ALLOW"
+            text(
+                "%(place)s requires TLS. An administrator can allow internal hosts in AUTOMATE_EGRESS_ALLOW.",
+                place=place,
+            )
         )
     smtp: smtplib.SMTP | None = None
     try:
@@ -77,19 +81,29 @@ def _conversation(network: Network, server: MailServer) -> Iterator[smtplib.SMTP
         yield smtp
     except smtplib.SMTPRecipientsRefused as error:
         status, reply = next(iter(error.recipients.values()))
-        raise MailError(f"{place} refused every recipient: {status} {_text(reply)}", status=status) from error
+        reply_text = f"{status} {_text(reply)}"
+        raise MailError(
+            text("%(place)s rejected all recipients: %(reply)s", place=place, reply=reply_text), status=status
+        ) from error
     except smtplib.SMTPResponseException as error:
         status = error.smtp_code
-        raise MailError(f"{place} said no: {status} {_text(error.smtp_error)}", status=status) from error
+        reply_text = f"{status} {_text(error.smtp_error)}"
+        raise MailError(
+            text("%(place)s rejected the request: %(reply)s", place=place, reply=reply_text), status=status
+        ) from error
     except smtplib.SMTPNotSupportedError as error:
-        raise MailError(f"{place} does not offer what is needed: {error}") from error
+        raise MailError(
+            text("%(place)s does not support a required feature: %(reason)s", place=place, reason=str(error))
+        ) from error
     except ssl.SSLCertVerificationError as error:
         raise untrusted_error(place, error.verify_message) from error
     except UnicodeError as error:
-        raise MailError(f"{place}: an address or the password has characters that this server cannot take") from error
+        raise MailError(
+            text("An address or the password has characters that %(place)s does not support.", place=place)
+        ) from error
     except OSError as error:  # smtplib's SMTPServerDisconnected, TLS failures and time-outs are OSErrors
         network.remaining()  # over: that is the error
-        raise EgressConnectionError(f"the connection to {place} failed") from error
+        raise EgressConnectionError(text("The connection to %(place)s failed.", place=place)) from error
     finally:
         if smtp is not None:
             with suppress(OSError):
@@ -138,5 +152,5 @@ class _Smtps(smtplib.SMTP_SSL, _Smtp):
 
 
 def _text(reply: bytes | str) -> str:
-    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    return truncate_words(" ".join(text.split()), _SHOWN_REPLY)
+    decoded = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    return truncate_words(" ".join(decoded.split()), _SHOWN_REPLY)

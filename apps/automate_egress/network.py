@@ -16,6 +16,7 @@ from automate_egress.errors import (
 )
 from automate_egress.policy import MAX_ADDRESSES, Rules, ascii_host, internal_policy, public_policy
 from automate_egress.sockets import CONNECT_SECONDS, timed_lookup
+from automate_plugins import text
 
 TOTAL_SECONDS = 30.0  # where no deadline is given
 
@@ -61,10 +62,10 @@ class Network:
     def remaining(self) -> float:
         """Return the seconds that are left. Raises EgressTimeoutError when there are none, EgressCancelledError."""
         if self._cancelled():
-            raise EgressCancelledError("cancelled")
+            raise EgressCancelledError(text("Cancelled."))
         remaining = self._deadline - time.monotonic()
         if remaining <= 0:
-            raise EgressTimeoutError("the time that the step has is over")
+            raise EgressTimeoutError(text("The step timed out."))
         return remaining
 
     def is_open(self) -> bool:
@@ -74,18 +75,25 @@ class Network:
     def _resolved(self, host: str, port: int, ports: Collection[int]) -> tuple[Policy, tuple[Address, ...]]:
         host = ascii_host(host)
         if self._bound_hosts is not None and host not in self._bound_hosts:
-            raise EgressBlockedError(f"this connection may not be used for {host}")
+            raise EgressBlockedError(
+                text("This connection cannot be used for %(host)s. Add the host to the connection.", host=host)
+            )
         internal = self.is_internal(host, port)
         if not internal and port not in ports:
             known = ", ".join(map(str, sorted(ports)))
             raise EgressBlockedError(
-                f"port {port} is not one of this protocol ({known}); an administrator can allow {host}:{port} in "
-                "AUTOMATE_EGRESS_ALLOW"
+                text(
+                    "Port %(port)s is not allowed (allowed: %(known)s). An administrator can add %(place)s to"
+                    " AUTOMATE_EGRESS_ALLOW.",
+                    port=str(port),
+                    known=known,
+                    place=f"{host}:{port}",
+                )
             )
         policy = internal_policy(self._pairs) if internal else public_policy(ports=ports)
         literal = f"[{host}]" if ":" in host else host
         with translate_connect_errors(f"{host}:{port}"):
             target = policy.check_url(f"https://{literal}:{port}/")
             if (target.host_as_written, target.port) != (host, port):  # "a/b", "a@b": not a host alone
-                raise EgressBlockedError(f"{host[:100]!r} is not the name of a host")
+                raise EgressBlockedError(text("%(value)s is not a host name.", value=repr(host[:100])))
             return policy, resolve(target, policy=policy, resolver=timed_lookup(self.remaining))

@@ -29,6 +29,7 @@ from automate_egress.errors import (
 )
 from automate_egress.network import Network
 from automate_egress.tls import PUBLIC_AUTHORITIES, verifying_context
+from automate_plugins import text
 
 POSTGRES_PORTS = frozenset({5432, 6432, 6543})  #: the server's own, and those of the usual poolers
 MAX_BYTES = 32_000_000  #: that come back on one connection: libpq holds a whole row, and all rows without a cursor
@@ -63,8 +64,10 @@ def postgres(
     place = f"{server.host}:{server.port}"
     if server.tls != "verify-full" and not network.is_internal(server.host, server.port):
         raise EgressBlockedError(
-            f"{place} may only be used with verified TLS; an administrator can name an internal host in "
-            "AUTOMATE_EGRESS_ALLOW"
+            text(
+                "%(place)s requires verified TLS. An administrator can allow internal hosts in AUTOMATE_EGRESS_ALLOW.",
+                place=place,
+            )
         )
     with contextlib.closing(
         ByteLimitedRelay(network.connect(server.host, server.port, ports=POSTGRES_PORTS), most_bytes)
@@ -78,7 +81,11 @@ def postgres(
             if not relay.is_exceeded:
                 raise
             raise EgressResponseTooLargeError(
-                f"the answer of {place} is larger than {most_bytes:,} bytes: ask for fewer rows, or smaller columns"
+                text(
+                    "The result from %(place)s is larger than %(count)s bytes. Select fewer rows or smaller columns.",
+                    place=place,
+                    count=most_bytes,
+                )
             ) from error
         finally:
             deadline_timer.end()
@@ -114,15 +121,17 @@ def _connect(network: Network, server: PostgresServer, port: int, authorities: s
 
 def _translate_connect_error(server: PostgresServer, error: psycopg.Error) -> EgressError:
     """Return the server's own reason for refusing; failures of the network are not told apart."""
-    place, text = f"{server.host}:{server.port}", str(error)
-    if "FATAL:" in text:
-        said = truncate_words(text.rpartition("FATAL:")[2].strip(), 300)
-        refused = EgressConnectionError(f"{place} did not let {server.username} in: {said}")
+    place, reported = f"{server.host}:{server.port}", str(error)
+    if "FATAL:" in reported:
+        said = truncate_words(reported.rpartition("FATAL:")[2].strip(), 300)
+        refused = EgressConnectionError(
+            text("%(place)s rejected the user %(user)s: %(reason)s", place=place, user=server.username, reason=said)
+        )
         if "authentication failed" in said:
             refused.code, refused.retryable = "authentication_failed", False
         return refused
-    if "certificate" in text:
-        return untrusted_error(place, text.rpartition("error: ")[2].strip() or text)
+    if "certificate" in reported:
+        return untrusted_error(place, reported.rpartition("error: ")[2].strip() or reported)
     return connection_error(place)
 
 

@@ -31,6 +31,7 @@ from automate_egress.policy import MAX_ADDRESSES, WEB_PORTS, Rules, ascii_host
 from automate_egress.retry_after import retry_after
 from automate_egress.sockets import CONNECT_SECONDS
 from automate_egress.transport import get_transport
+from automate_plugins import text
 
 TOTAL_SECONDS = 30.0  # where no deadline is given
 MAX_BODY_BYTES = 5_000_000
@@ -76,10 +77,14 @@ class HttpResponse:
         try:
             return jsonlib.loads(self.body)
         except ValueError as error:
-            where = _host(self.url) if self.url else "the server"
-            raise EgressInvalidAnswerError(
-                f"{where} answered HTTP {self.status} with a body that is not JSON"
-            ) from error
+            message = text("The response (HTTP %(status)s) is not JSON.", status=self.status)
+            if self.url:
+                message = text(
+                    "The response from %(host)s (HTTP %(status)s) is not JSON.",
+                    host=_host(self.url),
+                    status=self.status,
+                )
+            raise EgressInvalidAnswerError(message) from error
 
 
 class HttpSession:
@@ -145,30 +150,34 @@ class HttpSession:
         host = _host(url)
         match error:
             case TooManyRedirectsError() | requests.TooManyRedirects():
-                return EgressBlockedError(f"{host} redirected too often")
+                return EgressBlockedError(text("%(host)s redirected too many times.", host=host))
             case SSRFGuardError():
                 return _blocked_error(url, host, error)
             case _ if self._is_over() or isinstance(error, ReadTimeoutError | requests.ReadTimeout | TimeoutError):
                 waited = time.monotonic() - self._started
-                return EgressTimeoutError(f"{host} did not answer within {waited:.3g} seconds")
+                return EgressTimeoutError(
+                    text("%(host)s did not respond within %(seconds)s s.", host=host, seconds=f"{waited:.3g}")
+                )
             case requests.exceptions.SSLError() if "certificate verify failed" in str(error):
                 return untrusted_error(host, str(error))
             case requests.ConnectTimeout() | requests.ConnectionError() if _never_connected(error):
                 return connection_error(host)
             case ValueError():  # requests' InvalidURL and its kin, unparsable hosts, headers HTTP cannot carry
-                return EgressBlockedError(f"not a request that can be sent to {url[:200]!r}: {error}")
-        return EgressConnectionError(f"the connection to {host} failed")
+                return EgressBlockedError(
+                    text("Invalid request to %(url)s: %(reason)s", url=repr(url[:200]), reason=str(error))
+                )
+        return EgressConnectionError(text("The connection to %(place)s failed.", place=host))
 
     def _exchange(self, method: str, url: str, **options: Any) -> HttpResponse:
         if _AMBIGUOUS.search(url):
-            raise ValueError("a URL holds no backslash and no control character")
+            raise ValueError(text("A URL cannot contain %(characters)s.", characters="\\, U+0000-U+001F, U+007F"))
         if urlsplit(url).port == 0:  # requests would take the scheme's own
-            raise ValueError("0 is not a port")
+            raise ValueError(text("Port %(port)s is not valid.", port=0))
         for name in options["headers"]:
             if not _HEADER_NAME.fullmatch(name):
-                raise ValueError(f"{name[:50]!r} is not the name of a header")
+                raise ValueError(text("%(value)s is not a header name.", value=repr(name[:50])))
             if name.lower() in _CONNECTION_HEADERS or name.lower().startswith("proxy-"):
-                raise ValueError(f"the header {name} is set by the connection itself: leave it out")
+                raise ValueError(text("The header %(name)s is set automatically. Remove it.", name=name))
         transport = get_transport(self._rules)
         self._started = time.monotonic()
         remaining = self._remaining()
@@ -193,7 +202,13 @@ class HttpSession:
             while chunk := response.raw.read(_CHUNK, decode_content=True):
                 size += len(chunk)
                 if size > self._max_body_bytes:
-                    raise EgressResponseTooLargeError(f"{_host(url)} sent more than {self._max_body_bytes:,} bytes")
+                    raise EgressResponseTooLargeError(
+                        text(
+                            "The response from %(host)s is larger than %(count)s bytes.",
+                            host=_host(url),
+                            count=self._max_body_bytes,
+                        )
+                    )
                 chunks.append(chunk)
             return b"".join(chunks)
         finally:
@@ -201,7 +216,7 @@ class HttpSession:
 
     def _remaining(self) -> float:
         if self._cancelled():
-            raise EgressCancelledError("cancelled")
+            raise EgressCancelledError(text("Cancelled."))
         remaining = self._end() - time.monotonic()
         if remaining <= 0:
             raise TimeoutError
@@ -224,12 +239,17 @@ def _host(url: str) -> str:
     """Return host and port of a URL, for messages."""
     try:
         parts = urlsplit(url)
-        return parts.netloc.rpartition("@")[2] if parts.hostname else "that address"
+        return parts.netloc.rpartition("@")[2] if parts.hostname else "(invalid URL)"
     except ValueError:
-        return "that address"
+        return "(invalid URL)"
 
 
 def _blocked_error(url: str, host: str, error: SSRFGuardError) -> EgressBlockedError:
     if url.startswith("http:"):
-        return EgressBlockedError(f"{host} may only be called over https, or be named in AUTOMATE_EGRESS_ALLOW")
+        return EgressBlockedError(
+            text(
+                "%(host)s requires https. An administrator can allow internal hosts in AUTOMATE_EGRESS_ALLOW.",
+                host=host,
+            )
+        )
     return blocked_error(host, error)

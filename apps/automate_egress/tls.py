@@ -7,6 +7,7 @@ import ssl  # noqa: TID251 - the contexts of connections that the guard opens
 from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: TID251 - the public authorities' certificates
 
 from automate_egress.errors import EgressBlockedError
+from automate_plugins import text
 
 PUBLIC_AUTHORITIES = DEFAULT_CA_BUNDLE_PATH  #: the path of their certificates
 
@@ -21,4 +22,4 @@ def verifying_context(authorities: str = "") -> ssl.SSLContext:
             return ssl.create_default_context(cadata=authorities)
         return ssl.create_default_context(cafile=PUBLIC_AUTHORITIES)
     except (ssl.SSLError, ValueError) as error:
-        raise EgressBlockedError("the certificate of the authority is not a certificate in PEM form") from error
+        raise EgressBlockedError(text("The certificate authority is not a valid PEM certificate.")) from error

@@ -16,6 +16,7 @@ from ssrfguard.requests import SafeAdapter
 from automate_egress.errors import EgressBlockedError
 from automate_egress.policy import Rules, ascii_host, internal_policy, public_policy
 from automate_egress.sockets import timed_lookup, timed_pools
+from automate_plugins import text
 
 _HARMLESS_HEADERS = frozenset(
     {"accept", "accept-encoding", "accept-language", "content-length", "content-type", "user-agent"}
@@ -60,7 +61,11 @@ class Transport(requests.Session):
         address = url.decode() if isinstance(url, bytes) else url
         host = ascii_host(urlsplit(address).hostname or "")
         if self.bound_hosts is not None and host not in self.bound_hosts:
-            raise EgressBlockedError(f"this connection may not be used for {host or 'that address'}")
+            raise EgressBlockedError(
+                text("This connection cannot be used for %(host)s. Add the host to the connection.", host=host)
+                if host
+                else text("The URL has no host.")
+            )
         if self._internal_pairs:
             try:
                 target = self._internal.check_url(address)
@@ -78,7 +83,7 @@ class Transport(requests.Session):
         if target is not None:
             resp.close()
             if resp.status_code in {307, 308} and not isinstance(resp.request.body, bytes | str | None):
-                raise EgressBlockedError("a streamed upload was redirected: send it to where it is redirected to")
+                raise EgressBlockedError(text("The server redirected an upload. Use the URL of the redirect target."))
             resp._content = b""
         return target
 

@@ -10,6 +10,7 @@ from automate_llm import answers, chunking, prompts
 from automate_llm.model_call import ModelCaller
 from automate_llm.prompts import Message
 from automate_llm.schemas import Schema, SchemaError
+from automate_plugins import text
 
 MAX_LABELS = 100
 _SHOWN = 500
@@ -29,8 +30,8 @@ def chat(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str, Any
     messages.append({"role": "user", "content": params["prompt"]})
     if mark:
         messages.append(prompts.data_message(params["data"], mark))
-    text, is_cut_off = caller.call(messages)
-    return {"text": text, "cut_off": is_cut_off, "usage": caller.usage()}
+    answer, is_cut_off = caller.call(messages)
+    return {"text": answer, "cut_off": is_cut_off, "usage": caller.usage()}
 
 
 def extract(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str, Any]:
@@ -38,7 +39,8 @@ def extract(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str, 
     try:
         schema = Schema(params["schema"])
     except SchemaError as error:
-        raise ConnectorError(f"schema: {error}", code="invalid_input") from error
+        message = text("Output fields: %(reason)s", reason=str(error))
+        raise ConnectorError(message, code="invalid_input") from error
     task = "\n\n".join(part for part in (_EXTRACT, params.get("instructions")) if part)
     document, is_repaired = _ask_for_document(caller, schema, task, params["text"], key)
     return {"data": document, "repaired": is_repaired, "usage": caller.usage()}
@@ -48,9 +50,11 @@ def classify(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str,
     """Choose one of the given labels for a text."""
     labels = params["labels"]
     if not 2 <= len(labels) <= MAX_LABELS or len(set(map(str, labels))) < len(labels):
-        raise ConnectorError(f"labels: from 2 to {MAX_LABELS} different ones", code="invalid_input")
+        message = text("Enter between 2 and %(maximum)s different labels.", maximum=MAX_LABELS)
+        raise ConnectorError(message, code="invalid_input")
     if not all(isinstance(label, str) and 0 < len(label) <= 200 for label in labels):
-        raise ConnectorError("labels: each is a text of up to 200 characters", code="invalid_input")
+        message = text("Each label must be text of up to %(count)s characters.", count=200)
+        raise ConnectorError(message, code="invalid_input")
     label = {"type": "string", "enum": labels}
     schema = Schema({"type": "object", "properties": {"label": label}, "required": ["label"]})
     task = _CLASSIFY.format(labels=", ".join(f'"{label}"' for label in labels))
@@ -61,20 +65,25 @@ def classify(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str,
 
 def summarise(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str, Any]:
     """Summarise a text; one longer than `piece_tokens` is summarised in pieces, then as a whole."""
-    words, most, text = params["words"], params["max_calls"], prompts.as_text(params["text"])
+    words, most, source = params["words"], params["max_calls"], prompts.as_text(params["text"])
     if words < 1 or params["piece_tokens"] < 100 or most < 1:
-        raise ConnectorError("words and max_calls are at least 1, piece_tokens at least 100", code="invalid_input")
-    parts = chunking.split_text(text, params["piece_tokens"], caller.provider.count_tokens)
+        message = text("words and max_calls must be at least 1, piece_tokens at least 100.")
+        raise ConnectorError(message, code="invalid_input")
+    parts = chunking.split_text(source, params["piece_tokens"], caller.provider.count_tokens)
     calls = len(parts) + (len(parts) > 1)
     if calls > most:
         raise ConnectorError(
-            f"the text takes {calls} calls in pieces of {params['piece_tokens']:,} tokens, and max_calls is {most}:"
-            " raise either, or shorten the text",
+            text(
+                "The text needs %(calls)s calls, but the maximum is %(maximum)s. Raise Maximum calls or Tokens per"
+                " part, or shorten the text.",
+                calls=calls,
+                maximum=most,
+            ),
             code="input_too_long",
         )
     task = "\n\n".join(part for part in (_SUMMARISE.format(words=words), params.get("instructions")) if part)
     if len(parts) == 1:
-        return {"text": _summarise_part(caller, task, text, key), "pieces": 1, "usage": caller.usage()}
+        return {"text": _summarise_part(caller, task, source, key), "pieces": 1, "usage": caller.usage()}
     summaries = [
         _summarise_part(caller, f"{task}\n\n{_PART.format(number=number, count=len(parts))}", part, key)
         for number, part in enumerate(parts, 1)
@@ -85,38 +94,43 @@ def summarise(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str
 
 def _summarise_part(caller: ModelCaller, task: str, data: str, key: str) -> str:
     mark = prompts.data_mark(key)
-    text, is_cut_off = caller.call([prompts.system_message(task, mark), prompts.data_message(data, mark)])
+    answer, is_cut_off = caller.call([prompts.system_message(task, mark), prompts.data_message(data, mark)])
     if is_cut_off:
         raise _cut_off_error(caller)
-    return text.strip()
+    return answer.strip()
 
 
 def _ask_for_document(caller: ModelCaller, schema: Schema, task: str, data: Any, key: str) -> tuple[Any, bool]:
     """Return the model's valid answer, and whether it needed a second call that listed the problems."""
     mark = prompts.data_mark(key)
     messages = [prompts.system_message(task, mark, schema.document), prompts.data_message(data, mark)]
-    text, problems = "", [""]
+    answer, problems = "", [""]
     for is_repaired in (False, True):
-        text, is_cut_off = caller.call(messages, schema.document)
+        answer, is_cut_off = caller.call(messages, schema.document)
         if is_cut_off:
             raise _cut_off_error(caller)
         try:
-            document = answers.parse_json_answer(text)
+            document = answers.parse_json_answer(answer)
             problems = schema.problems(document)
         except ValueError as error:
             problems = [str(error)]
         if not problems:
             return document, is_repaired
-        messages = [*messages, *prompts.repair_messages(text[: answers.MAX_CHARACTERS], problems)]
+        messages = [*messages, *prompts.repair_messages(answer[: answers.MAX_CHARACTERS], problems)]
     raise ConnectorError(
-        f"the model's answer does not fit the schema, nor did it when told so: {problems[0]}",
+        text(
+            "The model's answer did not match the schema, also after a second attempt: %(reason)s", reason=problems[0]
+        ),
         code="schema_not_met",
-        details={"problems": problems, "answer": redact_and_truncate(text, _SHOWN)},
+        details={"problems": problems, "answer": redact_and_truncate(answer, _SHOWN)},
     )
 
 
 def _cut_off_error(caller: ModelCaller) -> ConnectorError:
     return ConnectorError(
-        f"the answer was cut off at {caller.max_tokens:,} tokens: raise max_tokens, or ask for less",
+        text(
+            "The answer was cut off at %(count)s tokens. Raise Maximum answer tokens or ask for less.",
+            count=caller.max_tokens,
+        ),
         code="answer_cut_off",
     )

@@ -7,24 +7,26 @@ from typing import Any
 
 import msgspec
 
+from automate_plugins import text
+
 MAX_CHARACTERS = 200_000
 MAX_DEPTH = 64
 _FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*\Z", re.DOTALL)  # how models like to set JSON
 
 
-def parse_json_answer(text: str) -> Any:
+def parse_json_answer(answer: str) -> Any:
     """Parse a JSON document, with or without a code fence. Raises ValueError, which says what is wrong."""
-    if len(text) > MAX_CHARACTERS:
-        raise ValueError(f"it is longer than {MAX_CHARACTERS:,} characters")
-    fenced = _FENCED.match(text)
+    if len(answer) > MAX_CHARACTERS:
+        raise ValueError(text("The answer is longer than %(count)s characters.", count=MAX_CHARACTERS))
+    fenced = _FENCED.match(answer)
     try:
-        document = msgspec.json.decode(fenced[1] if fenced else text)
+        document = msgspec.json.decode(fenced[1] if fenced else answer)
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise ValueError(f"it is not one JSON document: {error}") from error
+        raise ValueError(text("The answer is not a JSON document: %(reason)s", reason=str(error))) from error
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise ValueError(text("The answer is nested too deeply.")) from None
     if _is_too_deep(document):
-        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
+        raise ValueError(text("The answer is nested more than %(count)s levels deep.", count=MAX_DEPTH))
     return document
 
 

@@ -16,6 +16,7 @@ from automate_governance import audit
 from automate_governance.permissions import Person
 from automate_llm.models import LLMBudget, LLMUsage
 from automate_llm.prices import CURRENCY
+from automate_plugins import ntext, text
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,24 @@ def check_budgets(workflow: str, day: dt.date, *, cost: Decimal | None, tokens: 
         if budget.max_cost is not None:
             if cost is None:
                 raise ConnectorError(
-                    f"{_name(budget)} limits cost, and no price of {what} is known: add it to AUTOMATE_LLM_PRICES, or"
-                    " limit tokens instead",
+                    text(
+                        "A budget limits the cost, but the price of %(model)s is unknown. Add the price to"
+                        " AUTOMATE_LLM_PRICES or limit tokens instead.",
+                        model=what,
+                    ),
                     code="price_unknown",
                 )
             if spent.cost + cost > budget.max_cost:
-                raise _exceeded_error(budget, day, _money(spent.cost), _money(budget.max_cost), _money(cost))
+                amounts = {"spent": _money(spent.cost), "limit": _money(budget.max_cost), "asked": _money(cost)}
+                raise _exceeded_error(budget, day, amounts, amounts)
         if budget.max_tokens is not None and spent.tokens + tokens > budget.max_tokens:
-            of = (f"{spent.tokens:,} tokens", f"{budget.max_tokens:,}", f"{tokens:,}")
-            raise _exceeded_error(budget, day, *of)
+            shown = {"spent": spent.tokens, "limit": _tokens(budget.max_tokens), "asked": _tokens(tokens)}
+            amounts = {
+                "spent": f"{spent.tokens:,} tokens",
+                "limit": f"{budget.max_tokens:,}",
+                "asked": f"{tokens:,}",
+            }
+            raise _exceeded_error(budget, day, shown, amounts)
 
 
 def get_spending(budget: LLMBudget, day: dt.date) -> Spending:
@@ -96,21 +106,44 @@ def period_end(budget: LLMBudget, day: dt.date) -> dt.date:
     return (day.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
 
 
-def _exceeded_error(budget: LLMBudget, day: dt.date, spent: str, limit: str, asked: str) -> ConnectorError:
+def _exceeded_error(budget: LLMBudget, day: dt.date, shown: dict[str, Any], amounts: dict[str, str]) -> ConnectorError:
+    """Return the error with the amounts `shown` in its message; its details hold `amounts`."""
     return ConnectorError(
-        f"{_name(budget)} is used up: {spent} of {limit} are spent or in flight, and this call may take {asked};"
-        f" it begins anew on {period_end(budget, day)}",
+        text(
+            _EXCEEDED[budget.period, bool(budget.workflow)],
+            workflow=budget.workflow,
+            **shown,
+            date=str(period_end(budget, day)),
+        ),
         code="budget_exceeded",
         details={
-            "workflow": budget.workflow, "period": budget.period, "spent": spent, "limit": limit, "asked": asked,
+            "workflow": budget.workflow, "period": budget.period, **amounts,
             "begins_anew": str(period_end(budget, day)),
         },
     )  # fmt: skip
 
 
-def _name(budget: LLMBudget) -> str:
-    whose = f"of workflow {budget.workflow!r}" if budget.workflow else "of the site"
-    return f"the model budget {whose} for {'the day' if budget.period == LLMBudget.Period.DAY else 'the month'}"
+#: By period, and whether the budget is that of a workflow.
+_EXCEEDED = {
+    (LLMBudget.Period.DAY, True): text(
+        "Daily budget of the workflow %(workflow)s reached: %(spent)s of %(limit)s used, this call may need %(asked)s."
+        " Resets on %(date)s."
+    ),
+    (LLMBudget.Period.DAY, False): text(
+        "Daily site budget reached: %(spent)s of %(limit)s used, this call may need %(asked)s. Resets on %(date)s."
+    ),
+    (LLMBudget.Period.MONTH, True): text(
+        "Monthly budget of the workflow %(workflow)s reached: %(spent)s of %(limit)s used, this call may need"
+        " %(asked)s. Resets on %(date)s."
+    ),
+    (LLMBudget.Period.MONTH, False): text(
+        "Monthly site budget reached: %(spent)s of %(limit)s used, this call may need %(asked)s. Resets on %(date)s."
+    ),
+}
+
+
+def _tokens(count: int) -> str:
+    return ntext("%(count)s token", "%(count)s tokens", count)
 
 
 def _money(amount: Decimal) -> str:

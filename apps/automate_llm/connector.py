@@ -5,33 +5,35 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, OptionsError
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, OptionsError, unknown_action
 from automate_egress import EgressError
 from automate_llm import actions, prices
 from automate_llm.model_call import DEFAULT_PROVIDER, ModelCaller, find_provider
 from automate_llm.providers.base import LLMProviderError
 from automate_llm.providers.options import ChatOptions
 from automate_llm.registry import providers
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.texts import joined
 
-_MODEL = FieldSpec(name="model", label="Model", required=True, options="models")
+_MODEL = FieldSpec(name="model", label=text("Model"), required=True, options="models")
 _TEXT = FieldSpec(
     name="text",
-    label="What to read",
+    label=text("Text to read"),
     kind=FieldKind.JSON,
     required=True,
-    help="A text or data, taken as data alone",
+    help=text("Text or data. Instructions in it are ignored."),
     language="text",
 )
-_INSTRUCTIONS = FieldSpec(name="instructions", label="Further instructions", kind=FieldKind.LONG_TEXT)
+_INSTRUCTIONS = FieldSpec(name="instructions", label=text("Additional instructions"), kind=FieldKind.LONG_TEXT)
 _LIMITS = (
-    FieldSpec(name="temperature", label="Temperature", kind=FieldKind.NUMBER),
+    FieldSpec(name="temperature", label=text("Temperature"), kind=FieldKind.NUMBER),
     FieldSpec(
         name="max_tokens",
-        label="Longest answer, in tokens",
+        label=text("Maximum answer tokens"),
         kind=FieldKind.INTEGER,
         default=2_000,
-        help="Budgets reserve that much",
+        help=text("Budgets reserve this amount"),
     ),
 )
 _ACTIONS = {
@@ -46,58 +48,64 @@ class LLMConnector(ConnectorAdapter):
     """Returns text or a validated document: a model is given no tools and decides nothing else."""
 
     code = "llm"
-    name = "Language model"
-    description = "Ask a language model, extract data, classify, summarise"
+    name = text("Language model")
+    description = text("Ask a language model, extract data, classify and summarise")
     icon = "auto_awesome"
     hue = 290
     config_fields = (
         FieldSpec(
-            name="provider", label="Provider", default=DEFAULT_PROVIDER, help="openai, anthropic, ollama or a plug-in's"
+            name="provider",
+            label=text("Provider"),
+            default=DEFAULT_PROVIDER,
+            help=text("openai, anthropic, ollama or the name of a plug-in"),
         ),
         FieldSpec(
             name="base_url",
-            label="Base URL",
+            label=text("Base URL"),
             kind=FieldKind.URL,
-            help="The provider's own unless given: for compatible servers, and for those at home",
+            help=text("Leave empty for the provider's default. Set it for compatible or self-hosted servers."),
         ),
-        FieldSpec(name="api_key", label="API key", kind=FieldKind.SECRET),
+        FieldSpec(name="api_key", label=text("API key"), kind=FieldKind.SECRET),
         FieldSpec(
             name="structured_output",
-            label="The server holds answers to a schema",
+            label=text("Structured output"),
             kind=FieldKind.BOOLEAN,
             default=True,
-            help="Switch it off for servers and models that do not know how: answers are checked here all the same",
+            help=text("Turn off if the model does not support it. Answers are always validated."),
         ),
     )
     actions = (
         Action(
             name="chat",
-            label="Ask",
-            description="Send a prompt and give the model's answer",
+            label=text("Ask model"),
+            description=text("Send a prompt and return the answer"),
             fields=(
                 _MODEL,
-                FieldSpec(name="system", label="Instructions", kind=FieldKind.LONG_TEXT, shown=True),
-                FieldSpec(name="prompt", label="Prompt", kind=FieldKind.LONG_TEXT, required=True),
+                FieldSpec(name="system", label=text("Instructions"), kind=FieldKind.LONG_TEXT, shown=True),
+                FieldSpec(name="prompt", label=text("Prompt"), kind=FieldKind.LONG_TEXT, required=True),
                 FieldSpec(
-                    name="data", label="Data", kind=FieldKind.JSON, help="What others wrote, kept apart from the prompt"
+                    name="data",
+                    label=text("Data"),
+                    kind=FieldKind.JSON,
+                    help=text("Untrusted content, kept separate from the prompt"),
                 ),
                 *_LIMITS,
             ),
         ),
         Action(
             name="extract",
-            label="Extract data",
-            description="Fill in a JSON document from a text, checked against a schema",
+            label=text("Extract data"),
+            description=text("Extract fields from text and validate them"),
             fields=(
                 _MODEL,
                 _TEXT,
                 FieldSpec(
                     name="schema",
-                    label="Output fields",
+                    label=text("Output fields"),
                     kind=FieldKind.MAPPING,
                     required=True,
                     language="json-schema",
-                    help="The fields of the answer. Each one is checked, and later steps can use it.",
+                    help=text("The fields of the answer. Each one is checked, and later steps can use it."),
                 ),
                 _INSTRUCTIONS,
                 *_LIMITS,
@@ -105,29 +113,27 @@ class LLMConnector(ConnectorAdapter):
         ),
         Action(
             name="classify",
-            label="Classify",
-            description="Choose the one label that fits a text",
+            label=text("Classify text"),
+            description=text("Choose the label that best fits a text"),
             fields=(
                 _MODEL,
                 _TEXT,
-                FieldSpec(name="labels", label="Labels", kind=FieldKind.LIST, required=True),
+                FieldSpec(name="labels", label=text("Labels"), kind=FieldKind.LIST, required=True),
                 _INSTRUCTIONS,
                 *_LIMITS,
             ),
         ),
         Action(
             name="summarise",
-            label="Summarise",
-            description="Shorten a text; a long one is read in pieces",
+            label=text("Summarise text"),
+            description=text("Summarise a text. Long texts are read in parts."),
             fields=(
                 _MODEL,
                 _TEXT,
-                FieldSpec(name="words", label="Length, in words", kind=FieldKind.INTEGER, default=150),
+                FieldSpec(name="words", label=text("Length (words)"), kind=FieldKind.INTEGER, default=150),
                 _INSTRUCTIONS,
-                FieldSpec(
-                    name="piece_tokens", label="Length of a piece, in tokens", kind=FieldKind.INTEGER, default=6_000
-                ),
-                FieldSpec(name="max_calls", label="Calls at most", kind=FieldKind.INTEGER, default=10),
+                FieldSpec(name="piece_tokens", label=text("Tokens per part"), kind=FieldKind.INTEGER, default=6_000),
+                FieldSpec(name="max_calls", label=text("Maximum calls"), kind=FieldKind.INTEGER, default=10),
                 *_LIMITS,
             ),
         ),
@@ -137,7 +143,13 @@ class LLMConnector(ConnectorAdapter):
         """Check that the provider is installed. Raises ValueError."""
         name = config.get("provider") or DEFAULT_PROVIDER
         if name not in providers.names():
-            raise ValueError(f"there is no provider {name!r}; there is {', '.join(sorted(providers.names()))}")
+            raise ValueError(
+                text(
+                    "Unknown provider %(name)s. Installed providers: %(known)s.",
+                    name=repr(name),
+                    known=", ".join(sorted(providers.names())),
+                )
+            )
 
     def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
         """Return the provider's own host."""
@@ -150,18 +162,18 @@ class LLMConnector(ConnectorAdapter):
         connection = context["connection"]
         provider = find_provider(connection)
         if not provider.can_list:
-            raise _options_error(connection, "This provider does not list its models.", code="not_offered")
+            raise _options_error(connection, text("This provider does not list its models."), code="not_offered")
         try:
             found = provider.models(ChatOptions(http=context["http"], connection=connection))
         except (LLMProviderError, EgressError) as error:
-            why = f"The models of this connection could not be listed: {error}."
+            why = text("Could not list the models of this connection: %(reason)s", reason=str(error))
             raise _options_error(connection, why, code=error.code, retryable=error.retryable) from error
         return [(each, each) for each in sorted(found)]
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Run the action with the connection's provider; each output holds `usage`."""
         if action not in _ACTIONS:
-            raise ConnectorError(f"llm has no action {action!r}", code="unknown_action")
+            raise unknown_action(self.code, action)
         defaults = {field.name: field.default for field in self.action(action).fields or ()}
         given = {**defaults, **{name: value for name, value in params.items() if value is not None}}
         return _ACTIONS[action](ModelCaller(given, context), given, context["idempotency_key"])
@@ -171,7 +183,7 @@ class LLMConnector(ConnectorAdapter):
         connection = context.get("connection") or {}
         provider = find_provider(connection)
         if not provider.can_check:
-            raise ConnectorError("this provider cannot be tried without asking a model", code="not_offered")
+            raise ConnectorError(text("This provider has no connection test."), code="not_offered")
         try:
             return provider.check(ChatOptions(http=context["http"], connection=connection))
         except LLMProviderError as error:
@@ -183,5 +195,5 @@ def _options_error(connection: dict[str, Any], why: str, *, code: str, retryable
     provider = f"{connection.get('provider') or DEFAULT_PROVIDER}/"
     known = sorted({*prices.site_prices(), *prices.shipped_prices()})
     names = [each.removeprefix(provider) for each in known if each.startswith(provider)]
-    message = f"{why} Shown instead: models with a known price."
+    message = joined([why, text("Showing models with a known price instead.")])
     return OptionsError(message, [(each, each) for each in names], code=code, retryable=retryable)

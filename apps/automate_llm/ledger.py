@@ -20,6 +20,7 @@ from automate_llm import budgets
 from automate_llm.models import LLMUsage
 from automate_llm.prices import Price
 from automate_llm.providers.base import TokenUsage
+from automate_plugins import text
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,8 @@ class Ledger:
                     }
                 )
         except DatabaseError as error:
-            raise ConnectorError(f"the database is away: {error}", code="database_away", retryable=True) from error
+            message = text("The database is unavailable: %(reason)s", reason=str(error))
+            raise ConnectorError(message, code="database_away", retryable=True) from error
         finally:
             _release_connection()
         return Entry(row.pk, price, tokens_in)

@@ -14,6 +14,7 @@ from automate_llm.prompts import Message
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError, TokenUsage
 from automate_llm.providers.options import ChatOptions
 from automate_llm.registry import providers
+from automate_plugins import text
 from automate_plugins.registry import PluginNotFoundError
 
 DEFAULT_PROVIDER = "openai"
@@ -31,7 +32,8 @@ class ModelCaller:
         self.model: str = params["model"]
         self.max_tokens: int = params["max_tokens"]
         if not 1 <= self.max_tokens <= MAX_TOKENS:
-            raise ConnectorError(f"max_tokens is from 1 to {MAX_TOKENS:,}", code="invalid_input")
+            message = text("%(name)s must be between 1 and %(maximum)s.", name="max_tokens", maximum=MAX_TOKENS)
+            raise ConnectorError(message, code="invalid_input")
         self._temperature = params.get("temperature")
         self._seller = prices.seller_of(
             self.provider_name, self.provider.default_base_url, self._connection.get("base_url") or ""
@@ -49,7 +51,7 @@ class ModelCaller:
     def call(self, messages: list[Message], schema: dict[str, Any] | None = None) -> tuple[str, bool]:
         """Return the model's answer, and whether it was cut off at `max_tokens`. Raises ConnectorError, EgressError."""
         if self._context["cancelled"]():
-            raise ConnectorError("cancelled", code="cancelled")
+            raise ConnectorError(text("Cancelled."), code="cancelled")
         tokens_in = tokens.count_message_tokens(messages, self.provider.count_tokens)
         entry = self._ledger.reserve(
             provider=self._seller,
@@ -58,7 +60,7 @@ class ModelCaller:
             tokens_in=tokens_in,
             tokens_out=self.max_tokens,
         )
-        self._context["log"](f"Asking {self.model}: about {tokens_in:,} tokens")
+        self._context["log"](text("Asking %(model)s with about %(count)s tokens.", model=self.model, count=tokens_in))
         return self._answer(entry, messages, schema)
 
     def usage(self) -> dict[str, Any]:
@@ -78,7 +80,7 @@ class ModelCaller:
     def _answer(self, entry: Entry, messages: list[Message], schema: dict[str, Any] | None) -> tuple[str, bool]:
         reported: list[TokenUsage] = []
         try:
-            text = self.provider.chat(messages, self._options(schema, reported))
+            answer = self.provider.chat(messages, self._options(schema, reported))
         except LLMProviderError as error:
             self._failed(entry, reported, is_refused=error.refused)
             raise ConnectorError(
@@ -94,11 +96,11 @@ class ModelCaller:
         except Exception:
             self._failed(entry, reported, is_refused=False)
             raise
-        counted = TokenUsage(tokens_in=entry.tokens_in, tokens_out=self.provider.count_tokens(text))
+        counted = TokenUsage(tokens_in=entry.tokens_in, tokens_out=self.provider.count_tokens(answer))
         usage = reported[0] if reported else counted
         self._usages.append(usage)
         self._ledger.record_answer(entry, usage, is_estimated=not reported)
-        return text, usage.cut_off
+        return answer, usage.cut_off
 
     def _options(self, schema: dict[str, Any] | None, reported: list[TokenUsage]) -> ChatOptions:
         capabilities = self.provider.capabilities
@@ -132,4 +134,10 @@ def find_provider(connection: dict[str, Any]) -> LLMProvider:
     try:
         return providers.get(connection.get("provider") or DEFAULT_PROVIDER)
     except PluginNotFoundError as error:
-        raise ConnectorError(str(error), code="provider_not_found") from error
+        name = connection.get("provider") or DEFAULT_PROVIDER
+        message = text(
+            "Unknown provider %(name)s. Installed providers: %(known)s.",
+            name=repr(name),
+            known=", ".join(sorted(providers.names())),
+        )
+        raise ConnectorError(message, code="provider_not_found") from error

@@ -79,12 +79,12 @@ def _document() -> Any:
 
 def _read(table: Any) -> Iterator[tuple[str, Price]]:
     if not isinstance(table, Mapping):
-        raise PriceError('prices are a mapping, such as {"openai/gpt-5": {"in": 1.25, "out": 10}}')
+        raise PriceError('must be a mapping, such as {"openai/gpt-5": {"in": 1.25, "out": 10}}')
     for name, row in table.items():
         if not isinstance(name, str) or "/" not in name:
-            raise PriceError(f"{name!r} is not seller/model")
+            raise PriceError(f"{name!r} must have the form seller/model")
         if not isinstance(row, Mapping) or set(row) != {"in", "out"}:
-            raise PriceError(f"{name}: a price has `in` and `out`, in {CURRENCY} for a million tokens")
+            raise PriceError(f"{name}: a price must have `in` and `out`, in {CURRENCY} per million tokens")
         yield name, Price(_amount(name, row["in"]), _amount(name, row["out"]))
 
 

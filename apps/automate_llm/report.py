@@ -14,6 +14,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 
 from automate_governance.spreadsheets import inert
 from automate_llm.models import LLMUsage
+from automate_plugins import text
 
 LONGEST_DAYS = 400
 MOST_CALLS = 100_000
@@ -46,9 +47,9 @@ class Period:
 
     def __post_init__(self) -> None:
         if self.last < self.first:
-            raise ValueError("the last day is before the first")
+            raise ValueError(text("The last day is before the first day."))
         if (self.last - self.first).days >= LONGEST_DAYS:
-            raise ValueError(f"at most {LONGEST_DAYS} days at once")
+            raise ValueError(text("Select up to %(count)s days.", count=LONGEST_DAYS))
 
     @property
     def rows(self) -> QuerySet[LLMUsage]:
@@ -112,7 +113,7 @@ def calls_as_csv(period: Period) -> str:
     """Return a CSV line for each call. Raises ValueError when there are more than MOST_CALLS."""
     rows = list(period.rows.order_by("pk").values_list(*_CALL)[: MOST_CALLS + 1])
     if len(rows) > MOST_CALLS:
-        raise ValueError(f"there are more than {MOST_CALLS:,} calls in these days: ask for fewer days")
+        raise ValueError(text("More than %(count)s calls on these days. Select fewer days.", count=MOST_CALLS))
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(_CALL)

@@ -17,6 +17,8 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError, val
 from jsonschema.exceptions import SchemaError as InvalidSchema
 from jsonschema.exceptions import relevance
 
+from automate_plugins import text
+
 MAX_NODES = 1_000
 MAX_DEPTH = 20
 MAX_PATTERN = 500
@@ -46,7 +48,7 @@ class Schema:
 
     def __init__(self, document: Any) -> None:
         if not isinstance(document, dict):
-            raise SchemaError("a schema is a mapping, such as {type: object, properties: ...}")
+            raise SchemaError(text("The schema must be a mapping, for example {type: object, properties: …}."))
         budget = iter(range(MAX_NODES))
         self.document: dict[str, Any] = _check_and_close(document, "$", 0, budget)
         try:
@@ -107,17 +109,26 @@ def _check_and_close(schema: Any, where: str, depth: int, budget: Iterator[int])
     if isinstance(schema, bool):
         return schema
     if not isinstance(schema, dict):
-        raise SchemaError(f"{where}: a schema is a mapping or true or false")
+        raise SchemaError(text("%(place)s must be a mapping, true or false.", place=where))
     if depth > MAX_DEPTH or next(budget, None) is None:
-        raise SchemaError(f"the schema is larger than {MAX_NODES} parts or deeper than {MAX_DEPTH} levels")
+        raise SchemaError(
+            text("The schema can have up to %(count)s parts and %(depth)s levels.", count=MAX_NODES, depth=MAX_DEPTH)
+        )
     if unknown := sorted(map(str, set(schema) - KEYWORDS)):
-        raise SchemaError(f"{where}: {unknown[0]!r} is not offered; there is {', '.join(sorted(KEYWORDS))}")
+        raise SchemaError(
+            text(
+                "%(place)s: the keyword %(name)s is not supported. Supported: %(known)s.",
+                place=where,
+                name=repr(unknown[0]),
+                known=", ".join(sorted(KEYWORDS)),
+            )
+        )
     _check_texts(schema, where)
     copy = {name: value for name, value in schema.items() if name in _PLAIN}
     for name in _BY_NAME:
         if name in schema:
             if not isinstance(schema[name], dict):
-                raise SchemaError(f"{where}.{name}: a mapping of names to schemas")
+                raise SchemaError(text("%(place)s must be a mapping of names to schemas.", place=f"{where}.{name}"))
             copy[name] = {
                 key: _check_and_close(inner, f"{where}.{name}.{key}", depth + 1, budget)
                 for key, inner in schema[name].items()
@@ -125,7 +136,7 @@ def _check_and_close(schema: Any, where: str, depth: int, budget: Iterator[int])
     for name in _LISTED:
         if name in schema:
             if not isinstance(schema[name], list):
-                raise SchemaError(f"{where}.{name}: a list of schemas")
+                raise SchemaError(text("%(place)s must be a list of schemas.", place=f"{where}.{name}"))
             copy[name] = [
                 _check_and_close(inner, f"{where}.{name}[{number}]", depth + 1, budget)
                 for number, inner in enumerate(schema[name])
@@ -141,13 +152,26 @@ def _check_and_close(schema: Any, where: str, depth: int, budget: Iterator[int])
 def _check_texts(schema: dict[str, Any], where: str) -> None:
     if (pattern := schema.get("pattern")) is not None:
         if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
-            raise SchemaError(f"{where}.pattern: a text of at most {MAX_PATTERN} characters")
+            raise SchemaError(
+                text(
+                    "%(place)s must be text of up to %(count)s characters.", place=f"{where}.pattern", count=MAX_PATTERN
+                )
+            )
         try:
             _compiled(pattern)
         except re2.error as error:
-            raise SchemaError(f"{where}.pattern: not a pattern that RE2 takes: {error}") from error
+            raise SchemaError(
+                text("%(place)s is not a valid RE2 pattern: %(reason)s", place=f"{where}.pattern", reason=str(error))
+            ) from error
     if (kind := schema.get("format")) is not None and str(kind) not in _FORMATS.checkers:
-        raise SchemaError(f"{where}.format: {kind!r} is not checked here; {', '.join(_FORMATS.checkers)} are")
+        raise SchemaError(
+            text(
+                "%(place)s: the format %(name)s is not supported. Supported: %(known)s.",
+                place=f"{where}.format",
+                name=repr(kind),
+                known=", ".join(_FORMATS.checkers),
+            )
+        )
 
 
 def _compiled(pattern: str) -> Any:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from automate_plugins.texts import text
+
 
 class FieldKind(enum.StrEnum):
     """The editor of a field and the JSON type of its value."""
@@ -48,7 +50,7 @@ _PYTHON_TYPES: dict[FieldKind, type | tuple[type, ...]] = {
 _FROM_TEXT: dict[FieldKind, tuple[re.Pattern[str], Callable[[str], Any]]] = {
     FieldKind.NUMBER: (
         re.compile(r"-?\d{1,18}(\.\d{1,18})?", re.ASCII),
-        lambda text: float(text) if "." in text else int(text),
+        lambda number: float(number) if "." in number else int(number),
     ),
     FieldKind.INTEGER: (re.compile(r"-?\d{1,18}", re.ASCII), int),
     FieldKind.BOOLEAN: (re.compile("true|false"), "true".__eq__),
@@ -102,13 +104,16 @@ class FieldSpec:
     def problem(self, value: Any) -> str | None:
         """Return why `value` does not fit this field, or None when it does."""
         if value is None:
-            return f"{self.name} is required" if self.required else None
+            return text("%(name)s is required.", name=self.name) if self.required else None
         if not self.kind.accepts(value):
-            return f"{self.name} must be {self.kind.replace('_', ' ')}, not {json_type(value)}"
-        if self.kind is FieldKind.URL and value and (reason := _url_problem(value)):
-            return f"{self.name} {reason}"
+            return text(_TYPE_MESSAGES.get(self.kind, _TEXT_MESSAGE), name=self.name, type=json_type(value))
+        if self.kind is FieldKind.URL and value and (reason := _url_problem(self.name, value)):
+            return reason
         if self.choices and value not in {choice for choice, _ in self.choices}:
-            return f"{self.name} must be one of {', '.join(choice for choice, _ in self.choices)}, not {value!r}"
+            known = ", ".join(choice for choice, _ in self.choices)
+            return text(
+                "%(name)s must be one of %(known)s, not %(value)s.", name=self.name, known=known, value=repr(value)
+            )
         return None
 
     def problem_in(self, values: Mapping[str, Any]) -> str | None:
@@ -117,15 +122,29 @@ class FieldSpec:
         return None if value is None and not self.is_asked(values) else self.problem(value)
 
 
-def _url_problem(value: str) -> str | None:
+_TEXT_MESSAGE = text("%(name)s must be text (got %(type)s).")
+_TYPE_MESSAGES = {
+    FieldKind.URL: text("%(name)s must be a URL (got %(type)s)."),
+    FieldKind.NUMBER: text("%(name)s must be a number (got %(type)s)."),
+    FieldKind.INTEGER: text("%(name)s must be a whole number (got %(type)s)."),
+    FieldKind.BOOLEAN: text("%(name)s must be true or false (got %(type)s)."),
+    FieldKind.LIST: text("%(name)s must be a list (got %(type)s)."),
+    FieldKind.MAPPING: text("%(name)s must be a mapping (got %(type)s)."),
+    FieldKind.DATE: text("%(name)s must be a date (got %(type)s)."),
+    FieldKind.DATETIME: text("%(name)s must be a date and time (got %(type)s)."),
+}
+
+
+def _url_problem(name: str, value: str) -> str | None:
     try:
         parts = urlsplit(value)
         host, user = parts.hostname, parts.username or parts.password
     except ValueError:
-        return "is not a URL"
+        return text("%(name)s is not a valid URL.", name=name)
     if parts.scheme not in {"http", "https"} or not host:
-        return "must be a URL that begins with https:// (or http://)"  # without the value: it may hold a password
-    return "must not hold a user name or password" if user else None
+        # without the value: it may hold a password
+        return text("%(name)s must start with https:// or http://.", name=name)
+    return text("%(name)s must not contain a user name or password.", name=name) if user else None
 
 
 def problems(fields: Iterable[FieldSpec], values: Mapping[str, Any]) -> list[str]:
@@ -133,7 +152,13 @@ def problems(fields: Iterable[FieldSpec], values: Mapping[str, Any]) -> list[str
     specs = {field.name: field for field in fields}
     found = [problem for field in specs.values() if (problem := field.problem_in(values))]
     unknown = [name for name in values if name not in specs]
-    return found + [f"there is no {name!r} here; there is {', '.join(specs) or 'none'}" for name in unknown]
+    known = ", ".join(specs)
+    return found + [
+        text("Unknown field %(name)s. Known fields: %(known)s.", name=repr(name), known=known)
+        if known
+        else text("Unknown field %(name)s. There are no fields.", name=repr(name))
+        for name in unknown
+    ]
 
 
 def json_type(value: Any) -> str:

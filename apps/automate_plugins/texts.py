@@ -60,8 +60,11 @@ def marked(message: str) -> str:
 
 
 def joined(messages: Iterable[str], separator: str = " ") -> str:
-    """Return several texts as one, each of which is translated when that is shown."""
-    parts = {f"part{number}": message for number, message in enumerate(messages)}
+    """Return several texts as one, each of which is translated when that is shown; empty ones are left out."""
+    parts = {
+        f"part{number}": message if isinstance(message, Text) else Text(message.replace("%", "%%"), {})
+        for number, message in enumerate(filter(None, messages))
+    }
     return Text(separator.join(f"%({name})s" for name in parts), parts) if parts else ""
 
 
@@ -70,6 +73,11 @@ def relabelled(message: str, **values: Any) -> str:
     if not isinstance(message, Text):
         return message
     return Text(message.message, {**message.values, **values}, message.plural, message.number)
+
+
+def truncate(message: str, most: int) -> str:
+    """Return the first `most` characters; a marked text that is no longer stays one."""
+    return message if len(message) <= most else message[:most]
 
 
 def translate(

@@ -105,11 +105,11 @@ def test_a_label_that_is_not_there_is_no_error_and_a_missing_issue_is(server, ca
         ("create_issue", {"repository": "o/r/../x", "title": "x"}, "octocat/hello-world"),
         ("create_issue", {"repository": "../..", "title": "x"}, "octocat/hello-world"),
         ("create_issue", {"repository": "o/r?x", "title": "x"}, "octocat/hello-world"),
-        ("update_issue", {"repository": "o/r", "number": 7}, "nothing to change"),
-        ("remove_label", {"repository": "o/r", "number": 7, "label": ".."}, "not a name"),
-        ("dispatch_workflow", {"repository": "o/r", "workflow": ".."}, "not a name"),
+        ("update_issue", {"repository": "o/r", "number": 7}, "Nothing to change"),
+        ("remove_label", {"repository": "o/r", "number": 7, "label": ".."}, "not a valid name"),
+        ("dispatch_workflow", {"repository": "o/r", "workflow": ".."}, "not a valid name"),
         ("add_labels", {"repository": "o/r", "number": 7, "labels": [1]}, "a list of names"),
-        ("search_issues", {"query": "x", "limit": 1000}, "from 1 to 100"),
+        ("search_issues", {"query": "x", "limit": 1000}, "between 1 and 100"),
     ],
 )
 def test_bad_inputs_are_refused(server, call, connection, action, params, reason):
@@ -121,8 +121,8 @@ def test_bad_inputs_are_refused(server, call, connection, action, params, reason
 REFUSALS = {
     "token": ((401, {"message": "Bad credentials"}, {}), "needs_reconnect", False, None, "replace it"),
     "permission": ((403, {"message": "Resource not accessible"}, {}), "http_403", False, None, "lacks a permission"),
-    "missing": ((404, {"message": "Not Found"}, {}), "http_404", False, None, "may not see it"),
-    "switched off": ((410, {"message": "Issues are disabled"}, {}), "http_410", False, None, "switched off"),
+    "missing": ((404, {"message": "Not Found"}, {}), "http_404", False, None, "Check the repository"),
+    "switched off": ((410, {"message": "Issues are disabled"}, {}), "http_410", False, None, "turned off"),
     "values": (
         (422, {"message": "Validation Failed", "errors": [{"field": "title", "code": "missing"}, "more"]}, {}),
         "http_422", False, None, "title is missing; more",
@@ -134,7 +134,7 @@ REFUSALS = {
     "secondary limit without a time": (
         (429, {"message": "Too many"}, {}), "rate_limited", True, 60, "wait 60 seconds",
     ),
-    "server": ((502, b"<html>", {}), "http_502", True, None, "no reason given"),
+    "server": ((502, b"<html>", {}), "http_502", True, None, "HTTP 502"),
 }  # fmt: skip
 
 
@@ -159,9 +159,9 @@ def test_a_used_up_limit_waits_until_it_is_reset(server, call, connection):
 
 def test_a_connection_is_tested_by_asking_who_it_is(server, connection):
     server.answer = lambda asked: (200, {"login": "ann"}, {})
-    assert github.check_connection(real_context(connection)) == "Signed in as ann"
+    assert github.check_connection(real_context(connection)) == "Signed in as ann."
     server.answer = lambda asked: (403 if asked.path.endswith("/user") else 200, {"message": "not a person"}, {})
-    assert github.check_connection(real_context(connection)) == "Signed in as an app"
+    assert github.check_connection(real_context(connection)) == "Signed in as an app."
     server.answer = lambda asked: (401, {"message": "Bad credentials"}, {})
     with pytest.raises(ConnectorError) as caught:
         github.check_connection(real_context(connection))

@@ -67,17 +67,17 @@ def test_multipart(server, call):
 @pytest.mark.parametrize(
     ("params", "reason"),
     [
-        ({"json": {}, "body": "x"}, "one body: json and body"),
-        ({"binary": "not base64!"}, "binary is not base64"),
+        ({"json": {}, "body": "x"}, "only one body. Keep one of: json, body"),
+        ({"binary": "not base64!"}, "binary is not valid base64"),
         ({"files": [{"filename": "a/b", "text": "x"}]}, "files[0].filename"),
         ({"files": [{"filename": "a", "text": "x", "base64": "eA=="}]}, "either text or base64"),
         ({"files": ["x"]}, "files[0] must be a mapping"),
-        ({"success_statuses": ["ok"]}, "a status is like 404"),
-        ({"pagination": "cursor", "method": "GET"}, "cursor must say where"),
-        ({"pagination": "page"}, "by GET alone"),
-        ({"pagination": "page", "method": "GET", "max_pages": 500}, "max_pages must be from 1 to 100"),
-        ({"headers": {"Host": "evil.example"}}, "is set by the connection itself"),
-        ({"headers": {"Content-Length": "3"}}, "is set by the connection itself"),
+        ({"success_statuses": ["ok"]}, "Use statuses such as 404"),
+        ({"pagination": "cursor", "method": "GET"}, "Set the path to the next cursor"),
+        ({"pagination": "page"}, "requires the method GET"),
+        ({"pagination": "page", "method": "GET", "max_pages": 500}, "max_pages must be between 1 and 100"),
+        ({"headers": {"Host": "evil.example"}}, "is set automatically"),
+        ({"headers": {"Content-Length": "3"}}, "is set automatically"),
         ({"headers": {"X-A": "b\r\nX-B: c"}}, "header"),
     ],
 )
@@ -311,8 +311,8 @@ def test_a_connection_is_tested_with_a_get(server):
     assert caught.value.code == "authentication_failed"
     for status in (404, 500):
         server.answer = lambda asked, status=status: (status, {}, {})
-        assert f"HTTP {status}, which says nothing against" in http.check_connection(real_context(connection))
-    with pytest.raises(ConnectorError, match="no base URL"):
+        assert f"HTTP {status}. The credentials were not rejected" in http.check_connection(real_context(connection))
+    with pytest.raises(ConnectorError, match="Set a base URL"):
         http.check_connection(real_context({"auth": "none"}))
 
 
@@ -334,4 +334,4 @@ def test_another_hosts_refusal_after_a_redirect_is_not_the_connections(server, c
         codes[path] = (caught.value.code, is_refusal(caught.value))
     assert codes == {"/away": ("http_401", False), "/here": ("http_401", True)}
     assert "authorization" not in server.asked[1].headers, "the credentials stay at home"
-    assert f"{other} answered with HTTP 401" in http.check_connection(real_context(connection))
+    assert f"{other} responded with HTTP 401" in http.check_connection(real_context(connection))

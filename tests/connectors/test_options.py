@@ -55,7 +55,7 @@ def test_channels_come_page_by_page_and_a_refusal_can_be_tried_again(server, off
     assert AuditEntry.objects.filter(verb="connection.asked", actor="owner").exists()
     server.answer = lambda asked: (200, {"ok": False, "error": "missing_scope", "needed": "channels:read"}, {})
     refused = offered("post", "inputs.channel")
-    assert "add it to the app's scopes" in refused.text and "Try again" in refused.text
+    assert "Add the scope channels:read to the app" in refused.text and "Try again" in refused.text
     assert "s3cret" not in refused.text
 
 
@@ -65,7 +65,7 @@ def test_what_belongs_to_a_repository_needs_one(server, offered, made):
     assert offered("issue", "inputs.labels") == ["bug"]
     assert server.asked[-1].path == "/repos/o/r/labels"
     Step.objects.filter(key="issue").update(inputs={"repository": "{{ event.payload.repository }}"})
-    assert "Choose the repository first" in offered("issue", "inputs.labels").text
+    assert "Select a repository first" in offered("issue", "inputs.labels").text
 
 
 def test_connections_of_others_are_not_asked(offered, stranger, server):
@@ -85,7 +85,7 @@ def test_models_and_their_fields_are_those_that_one_may_see(settings, offered, o
     assert offered("find", "inputs.fields") == offered("find", "inputs.where::field") == ["pk", "username", "email"]
     assert offered("find", "inputs.order_by")[:2] == ["username", "-username"]
     Step.objects.filter(key="find").update(inputs={"model": "auth.Group"})
-    assert "Choose the model first" in offered("find", "inputs.where::field").text
+    assert "Select a model first" in offered("find", "inputs.where::field").text
     url = reverse("studio:builder_options", args=[made.pk, "find"])
     for field in ("inputs.limit", "inputs.nope", "", "name"):
         assert sign_in(owner).post(url, {"field": field}).status_code == 404
@@ -117,6 +117,6 @@ def test_a_connection_is_made_and_tried_in_place(made, sign_in, owner, server, c
     assert AuditEntry.objects.filter(verb="connection.created").exists()
     server.answer = lambda asked: (200, {"ok": True, "team": "Shop", "user": "bot"}, {})
     said = client.post(url, {"act": "test"})
-    assert "Signed in to Shop as bot" in said.content.decode()
+    assert "Signed in to Shop as bot." in said.content.decode()
     Connection.objects.filter(slug="mine").update(owner=colleague)
     assert client.post(url, {"act": "test"}).status_code == 404

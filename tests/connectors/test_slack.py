@@ -56,9 +56,9 @@ def test_finding_somebody(server, call, connection):
     ("error", "code", "retryable", "advice"),
     [
         ("channel_not_found", "slack_channel_not_found", False, "invite the app"),
-        ("not_in_channel", "slack_not_in_channel", False, "invite it there"),
-        ("invalid_auth", "needs_reconnect", False, "reconnect, or replace it"),
-        ("token_revoked", "needs_reconnect", False, "reconnect, or replace it"),
+        ("not_in_channel", "slack_not_in_channel", False, "Invite the app"),
+        ("invalid_auth", "needs_reconnect", False, "Reconnect the connection or replace"),
+        ("token_revoked", "needs_reconnect", False, "Reconnect the connection or replace"),
         ("internal_error", "slack_internal_error", True, "internal_error"),
         ("something_new", "slack_something_new", False, "Slack's documentation"),
     ],
@@ -73,7 +73,7 @@ def test_refusals_say_what_to_do(server, call, connection, error, code, retryabl
 
 def test_a_missing_scope_is_named(server, call, connection):
     server.answer = lambda asked: (200, {"ok": False, "error": "missing_scope", "needed": "users:read.email"}, {})
-    with pytest.raises(ConnectorError, match=r"needed: users:read\.email"):
+    with pytest.raises(ConnectorError, match=r"scope users:read\.email"):
         call(slack, "find_user", {"email": "a@example.com"}, connection)
 
 
@@ -96,11 +96,11 @@ def test_other_answers(server, call, connection, answer, code, retryable, wait):
 
 
 def test_without_a_connection_it_says_so(call):
-    with pytest.raises(ConnectorError, match="choose a connection"):
+    with pytest.raises(ConnectorError, match="Select a Slack connection"):
         call(slack, "post_message", {"channel": "C1", "text": "Hi"})
 
 
 def test_a_connection_is_tested_by_asking_who_it_is(server, connection):
     server.answer = lambda asked: (200, {"ok": True, "team": "Shop", "user": "bot"}, {})
-    assert slack.check_connection(real_context(connection)) == "Signed in to Shop as bot"
+    assert slack.check_connection(real_context(connection)) == "Signed in to Shop as bot."
     assert server.asked[0].path == "/api/auth.test"

@@ -175,7 +175,7 @@ def test_an_answer_is_not_held_beyond_its_cap(call, connection, action):
 
     def ask():
         error = refused(call, action, huge, role)
-        assert error.code == "response_too_large" and "16,000,000 bytes: ask for fewer rows" in error.message
+        assert error.code == "response_too_large" and "16,000,000 bytes. Select fewer rows" in error.message
 
     assert _peak(ask) < 100_000_000
     assert call(database, action, {**huge, "parameters": {"size": 3}}, role)["rows"] == [{"x": "xxx"}]
@@ -239,11 +239,11 @@ def test_writing(call, connection, elsewhere):
     [
         ({"sql": "SELECT nope FROM orders"}, "sql_error", "nope"),
         ({"sql": "SELEC 1"}, "sql_error", "syntax"),
-        ({"sql": "SELECT * FROM pg_authid"}, "permission_denied", "lacks a right"),
+        ({"sql": "SELECT * FROM pg_authid"}, "permission_denied", "lacks a privilege"),
         ({"sql": "SELECT %(a)s", "parameters": {"b": 1}}, "sql_error", "a"),
         ({"sql": "SELECT %(a)s::text AS x", "parameters": {"a": "\0"}}, "sql_error", "NUL"),
         ({"sql": "SELECT 1 AS x, 2 AS x"}, "invalid_input", "AS"),
-        ({"sql": "SELECT pg_read_file('/etc/passwd')"}, "permission_denied", "lacks a right"),
+        ({"sql": "SELECT pg_read_file('/etc/passwd')"}, "permission_denied", "lacks a privilege"),
     ],
 )
 def test_errors_are_the_databases_own_words(call, connection, params, code, reason):
@@ -301,7 +301,7 @@ def test_the_sites_own_role_is_refused(call, own_server, settings):
     try:
         for role in ("of_the_site", "near_the_site"):
             error = refused(call, "query", {"sql": "SELECT 1"}, {**given, "username": role})
-            assert error.code == "role_refused" and "of this site's own database" in error.message
+            assert error.code == "role_refused" and "this site's own database role" in error.message
         with own_connection.cursor() as cursor:
             cursor.execute("RESET ROLE")
         assert call(database, "query", {"sql": "SELECT 1 AS one"}, given)["rows"] == [{"one": 1}]
@@ -326,7 +326,7 @@ def test_certificates_and_names_are_verified(call, connection, elsewhere):
 
 def test_a_wrong_password(call, connection):
     error = refused(call, "query", {"sql": "SELECT 1"}, connection(password="wrong"))
-    assert error.code == "authentication_failed" and "did not let reader in" in error.message
+    assert error.code == "authentication_failed" and "rejected the user reader" in error.message
     with pytest.raises(ConnectorError) as caught:
         database.check_connection(real_context(connection(password="wrong")))
     assert caught.value.code == "needs_reconnect"
@@ -365,11 +365,11 @@ def test_unverified_tls_is_for_internal_hosts(call, connection, settings, elsewh
 
 def test_credentials_stay_with_their_host(call, connection):
     error = refused(call, "query", {"sql": "SELECT 1"}, connection(), bound_hosts=["db.example.com"])
-    assert error.code == "egress_blocked" and "may not be used for" in error.message
+    assert error.code == "egress_blocked" and "cannot be used for" in error.message
 
 
 def test_a_connection_is_tested_by_signing_in(connection):
-    assert database.check_connection(real_context(connection())) == "Signed in to automate as reader"
+    assert database.check_connection(real_context(connection())) == "Signed in to automate as reader."
 
 
 # --- the statement is no template -------------------------------------------------------------------------------------

@@ -213,7 +213,7 @@ def test_a_foreign_key_is_the_key_of_its_row(admin, people):
     error = refused("create", admin, model="admin.LogEntry", values={**values, "user": 0})
     assert list(error.details["fields"]) == ["user"]
     assert (
-        "cannot be asked with <"
+        "< is not supported"
         in refused("find", admin, model="admin.LogEntry", where=[{"field": "user", "op": "<", "value": 5}]).message
     )
 
@@ -238,7 +238,7 @@ def test_deleting_takes_along_only_what_may_be_deleted(admin, owner, people, set
     assert refused("delete", admin, model="auth.User", where=where).code == "not_exposed"
     settings.AUTOMATE_MODELS = {**MODELS, "auth.User": {"read": ["username"], "delete": True}, "admin.LogEntry": {}}
     error = refused("delete", admin, model="auth.User", where=where)
-    assert error.code == "not_exposed" and "would delete 1 admin.logentry" in error.message
+    assert error.code == "not_exposed" and "also deletes admin.logentry" in error.message
     settings.AUTOMATE_MODELS = {**settings.AUTOMATE_MODELS, "admin.LogEntry": {"delete": True}}
     error = refused("delete", grant(owner, "delete_user"), model="auth.User", where=where)
     assert error.code == "forbidden" and User.objects.filter(**where).exists()

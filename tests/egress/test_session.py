@@ -190,7 +190,7 @@ def test_every_redirect_is_checked(session, servers, target):
 
 
 def test_redirects_end(session, servers):
-    with pytest.raises(EgressBlockedError, match="too often"):
+    with pytest.raises(EgressBlockedError, match="too many times"):
         session.request("GET", f"http://{servers[0]}/loop")
 
 
@@ -204,7 +204,7 @@ def test_credentials_do_not_follow_to_another_origin(session, servers):
 
 def test_a_bound_session_goes_to_its_hosts_alone(servers):
     bound = HttpSession(internal_hosts=servers, bound_hosts=["api.example.com"])
-    with pytest.raises(EgressBlockedError, match=r"may not be used for 127\.0\.0\.1"):
+    with pytest.raises(EgressBlockedError, match=r"cannot be used for 127\.0\.0\.1"):
         bound.request("GET", f"http://{servers[0]}/")
     assert (
         HttpSession(internal_hosts=servers, bound_hosts=["127.0.0.1"]).request("GET", f"http://{servers[0]}/").status
@@ -221,7 +221,7 @@ def test_answers_are_capped_after_decoding(session, servers, path):
 @pytest.mark.parametrize("path", ["drip", "headers"])
 def test_the_deadline_ends_a_slow_drip(servers, path):
     slow = HttpSession(internal_hosts=servers, deadline=time.monotonic() + 1)
-    with pytest.raises(EgressTimeoutError, match=r"did not answer within \d+(\.\d+)? seconds"):
+    with pytest.raises(EgressTimeoutError, match=r"did not respond within \d+(\.\d+)? s"):
         slow.request("GET", f"http://{servers[0]}/{path}")
     assert Server.ended == 0, "it goes on for a minute"
 
@@ -249,7 +249,7 @@ def test_connections_are_kept(session, servers):
 
 
 def test_cancellation_is_noticed_between_chunks(servers):
-    with pytest.raises(EgressError, match="cancelled"):
+    with pytest.raises(EgressError, match="Cancelled"):
         HttpSession(internal_hosts=servers, cancelled=lambda: True).request("GET", f"http://{servers[0]}/")
 
 
@@ -308,7 +308,7 @@ def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch):
 
 @pytest.mark.parametrize("name", ["Host", "content-length", "Transfer-Encoding", "Connection", "Proxy-Authorization"])
 def test_headers_of_the_connection_are_not_the_callers(session, servers, name):
-    with pytest.raises(EgressBlockedError, match="set by the connection itself"):
+    with pytest.raises(EgressBlockedError, match="is set automatically"):
         session.request("GET", f"http://{servers[0]}/", headers={name: "x"})
     assert not Server.seen
 
@@ -386,7 +386,7 @@ def test_uploads_are_streamed(uploads):
 
 def test_a_redirected_stream_is_refused_with_advice(uploads):
     host, _ = uploads
-    with pytest.raises(EgressBlockedError, match="send it to where it is redirected"):
+    with pytest.raises(EgressBlockedError, match="Use the URL of the redirect target"):
         HttpSession(internal_hosts=[host]).request("POST", f"http://{host}/away", data=iter([b"x"]))
 
 
@@ -511,7 +511,7 @@ def test_a_certificate_that_proves_nothing_is_told(tmp_path):
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     host = f"127.0.0.1:{server.server_port}"
     try:
-        with pytest.raises(EgressUntrustedError, match="cannot be trusted") as caught:
+        with pytest.raises(EgressUntrustedError, match="is not trusted") as caught:
             HttpSession(internal_hosts=[host]).request("GET", f"https://{host}/")
         assert not caught.value.retryable
     finally:

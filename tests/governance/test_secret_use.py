@@ -131,11 +131,11 @@ def test_a_secret_pasted_where_a_reference_belongs_is_not_repeated(admin, sign_i
 
 
 REFUSED = {
-    "unknown name": ({"baseurl": "https://api.example.com"}, [], "there is no 'baseurl' here"),
-    "no URL": ({"base_url": "api.example.com"}, [], "must be a URL that begins with https://"),
-    "other protocol": ({"base_url": "ftp://api.example.com"}, [], "must be a URL that begins with https://"),
-    "number for a URL": ({"base_url": 5}, [], "must be url, not number"),
-    "password in a URL": ({"base_url": "https://user:pass@api.example.com"}, [], "must not hold a user name"),
+    "unknown name": ({"baseurl": "https://api.example.com"}, [], "Unknown field 'baseurl'"),
+    "no URL": ({"base_url": "api.example.com"}, [], "must start with https://"),
+    "other protocol": ({"base_url": "ftp://api.example.com"}, [], "must start with https://"),
+    "number for a URL": ({"base_url": 5}, [], "must be a URL (got number)"),
+    "password in a URL": ({"base_url": "https://user:pass@api.example.com"}, [], "must not contain a user name"),
     "plain token": ({"auth": "bearer", "token": "abcdef"}, ["a.example"], "must be a reference to a secret"),
     "missing token": ({"auth": "bearer"}, [], "token is required"),
     "no list of hosts": ({}, "api.example.com", "Enter host names, such as"),

@@ -71,9 +71,10 @@ def test_large_whole_numbers_are_grouped_in_the_language():
 
 
 def test_joined_texts_are_translated_one_by_one():
-    message = joined([text("No field %(name)s.", name="amount"), "two rows"])
-    assert message == "No field amount. two rows"
-    assert translate(message, shout, shout_plural) == "KEIN FELD amount. two rows"
+    message = joined([text("No field %(name)s.", name="amount"), "", "100% of rows"])
+    assert message == "No field amount. 100% of rows"
+    assert translate(message, shout, shout_plural) == "KEIN FELD amount. 100% of ROWS"
+    assert translate(restored(stored(message)), shout, shout_plural) == "KEIN FELD amount. 100% of ROWS"
     assert joined([]) == ""
 
 

@@ -50,15 +50,15 @@ def test_after_one_repair_it_fails_with_the_reason(models, act):
     with pytest.raises(ConnectorError) as caught:
         act("extract", text="Ada", schema=ORDER)
     error = caught.value
-    assert (error.code, error.retryable) == ("schema_not_met", False) and "not one JSON document" in error.message
+    assert (error.code, error.retryable) == ("schema_not_met", False) and "not a JSON document" in error.message
     assert error.details["answer"] == "I would rather not" and len(models.calls) == 2
 
 
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"schema": {"$ref": "#"}}, "schema: $: '$ref' is not offered"),
-        ({"schema": {"type": "thing"}}, "schema: $.type"),
+        ({"schema": {"$ref": "#"}}, "Output fields: $: the keyword '$ref'"),
+        ({"schema": {"type": "thing"}}, "Output fields: $.type"),
         ({"schema": ORDER, "max_tokens": 0}, "max_tokens"),
     ],
 )
@@ -73,7 +73,7 @@ def test_bad_input_is_refused_before_anything_is_spent(params, words, models, ac
 def test_labels_are_some_and_different(labels, models, act):
     with pytest.raises(ConnectorError) as caught:
         act("classify", text="x", labels=labels)
-    assert caught.value.code == "invalid_input" and "labels" in caught.value.message and not models.calls
+    assert caught.value.code == "invalid_input" and "label" in caught.value.message and not models.calls
 
 
 # --- payloads that give orders ----------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def test_documents_with_and_without_a_fence(text):
 
 def test_a_document_of_many_levels_is_refused():
     assert answers.parse_json_answer("[" * 60 + "]" * 60)
-    with pytest.raises(ValueError, match="deeper than 64"):
+    with pytest.raises(ValueError, match="more than 64 levels"):
         answers.parse_json_answer("[" * 65 + "]" * 65)
 
 
@@ -194,7 +194,7 @@ def test_a_long_text_is_read_in_pieces_and_then_as_a_whole(models, act):
 def test_the_number_of_calls_is_bounded(models, act):
     with pytest.raises(ConnectorError) as caught:
         act("summarise", text="word " * 5_000, piece_tokens=200, max_calls=5)
-    assert caught.value.code == "input_too_long" and "max_calls is 5" in caught.value.message and not models.calls
+    assert caught.value.code == "input_too_long" and "the maximum is 5" in caught.value.message and not models.calls
 
 
 @pytest.mark.parametrize(

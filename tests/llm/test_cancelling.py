@@ -23,7 +23,7 @@ def test_a_silent_server_does_not_hold_a_cancelled_request(models):
     cancelled = threading.Event()
     session = HttpSession(internal_hosts=[models.host], cancelled=cancelled.is_set)
     threading.Timer(0.3, cancelled.set).start()
-    with pytest.raises(EgressError, match="cancelled"):
+    with pytest.raises(EgressError, match="Cancelled"):
         session.request("POST", f"{models.base_url('ollama')}/api/chat", json={"model": "small", "messages": []})
     assert not models.answered, "the server is still silent"
 
@@ -45,5 +45,5 @@ def test_cancelling_a_run_ends_its_call(models, connection, workflow, deliver):
     worker.engine.poll_external_changes()
     thread.join(40)
     assert not thread.is_alive() and not models.answered, "the thread is free before the model has answered"
-    assert outcomes[0].error.message == "cancelled"
+    assert outcomes[0].error.message == "Cancelled."
     assert LLMUsage.objects.get().status == "in_doubt"

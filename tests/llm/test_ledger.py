@@ -179,8 +179,8 @@ def test_a_budget_ends_a_step(name, triage, priced, deliver, drain, models):
     assert bool(models.calls) is passes
     assert run.status == ("succeeded" if passes else "failed")
     if not passes:
-        assert run.error["code"] == "budget_exceeded" and "is used up" in run.error["message"]
-        assert "begins anew on" in run.error["message"]
+        assert run.error["code"] == "budget_exceeded" and "budget" in run.error["message"]
+        assert "Resets on" in run.error["message"]
         assert not LLMUsage.objects.filter(run=run.pk).exists()
 
 

@@ -39,7 +39,7 @@ def test_the_models_of_the_connection_are_offered(provider, connection, offered)
 def test_without_a_list_the_priced_models_are_offered_and_say_so(connection, models, offered, settings):
     connection("openai", key="another-key-9999")
     page = offered()
-    assert "refused the connection&#x27;s API key" in page and "Shown instead: models with a known price." in page
+    assert "rejected the API key of the connection" in page and "Showing models with a known price instead." in page
     assert page.count('role="option"') > 1 and 'data-value="small"' not in page and "another-key-9999" not in page
     models.close()
-    assert "could not be listed" in offered()
+    assert "Could not list the models" in offered()

@@ -48,10 +48,10 @@ def test_a_service_that_cannot_hold_to_a_schema_is_asked_in_words(models, act):
 
 # What goes wrong, and what the step is told: (what the server does, code, retryable, words of the message).
 FAILURES = {
-    "no such model": ({"model": "huge"}, None, "model_not_found", False, "no model 'huge'"),
+    "no such model": ({"model": "huge"}, None, "model_not_found", False, "no model huge"),
     "wrong key": ({"key": "key-of-somebody-else-99"}, None, "authentication_failed", False, "API key"),
-    "too long": ({"prompt": "word " * 30_000}, None, "context_too_long", False, "longer than small can read"),
-    "too often": ({}, Fault(429, {"error": {"message": "slow down"}}, {"retry-after": "7"}), "http_429", True, "often"),
+    "too long": ({"prompt": "word " * 30_000}, None, "context_too_long", False, "too long for the model"),
+    "too often": ({}, Fault(429, {"error": {"message": "slow down"}}, {"retry-after": "7"}), "http_429", True, "too many requests"),
     "no credit": (
         {}, Fault(429, {"error": {"message": "no", "type": "insufficient_quota"}}), "quota_exhausted", False, "credit",
     ),
@@ -59,10 +59,10 @@ FAILURES = {
     "overloaded": (
         {}, Fault(529, {"error": {"type": "overloaded_error", "message": "Overloaded"}}), "http_529", True, "Overloaded",
     ),
-    "refused": ({}, Fault(422, {"error": {"message": "no"}}), "http_422", False, "refused the request"),
+    "refused": ({}, Fault(422, {"error": {"message": "no"}}), "http_422", False, "rejected the request"),
     "no schemas": (
         {}, Fault(400, {"error": {"message": "'response_format' of type 'json_schema' is not supported"}}),
-        "structured_output_refused", False, "switch that off in the connection",
+        "structured_output_refused", False, "Turn it off in the connection",
     ),
     "an error in HTML": ({}, Fault(502, raw=b"<html>Bad gateway", content_type="text/html"), "http_502", True, "Bad gateway"),
     "not JSON": ({}, Fault(raw=b"<html>"), "invalid_answer", False, "not JSON"),
@@ -70,7 +70,7 @@ FAILURES = {
     "not an object": ({}, Fault(body=["hello"]), "invalid_answer", False, "not a JSON object"),
     "another shape": ({}, Fault(body={"hello": 1}), "invalid_answer", False, "no message"),
     "bad text": ({}, Fault(raw=b"\xff\xfe\xfa"), "invalid_answer", False, "not JSON"),
-    "nested": ({}, Fault(raw=b"[" * 100_000), "invalid_answer", False, "the model server's answer is n"),
+    "nested": ({}, Fault(raw=b"[" * 100_000), "invalid_answer", False, "The model server's response is n"),
     "a stream": (
         {}, Fault(raw=b"data: {}\n\n", content_type="text/event-stream"), "invalid_answer", False, "stream",
     ),
@@ -119,7 +119,7 @@ def test_an_answer_that_is_cut_off_says_so(provider, models, act):
     assert act("chat", provider, prompt="Hello")["cut_off"] is True
     with pytest.raises(ConnectorError) as caught:
         act("summarise", provider, text="Hello")
-    assert caught.value.code == "answer_cut_off" and "max_tokens" in caught.value.message
+    assert caught.value.code == "answer_cut_off" and "Maximum answer tokens" in caught.value.message
 
 
 def test_a_silent_server_is_a_time_out(models, act):
@@ -157,14 +157,14 @@ def test_the_connection_can_be_tried(provider, models):
 
     config = {"provider": provider, "base_url": models.base_url(provider), "api_key": KEY}
     given = {"http": HttpSession(internal_hosts=[models.host]), "connection": config}
-    assert LLMConnector().check_connection(given) == "1 models"
+    assert LLMConnector().check_connection(given) == "1 model available."
     with pytest.raises(ConnectorError) as caught:
         LLMConnector().check_connection({**given, "connection": {**config, "api_key": "wrong-key"}})
     assert caught.value.code == "authentication_failed"
 
 
 def test_a_configuration_names_a_provider_that_is_there():
-    with pytest.raises(ValueError, match="there is anthropic, ollama, openai"):
+    with pytest.raises(ValueError, match="Installed providers: anthropic, ollama, openai"):
         LLMConnector().validate_config({"provider": "oracle"})
 
 
@@ -214,7 +214,7 @@ def test_the_button_says_whether_the_connection_works(provider, connection, owne
     from automate_connectors import connection_test
 
     made = connection(provider)
-    assert connection_test.run_connection_test(made, owner).message == "1 models"
+    assert connection_test.run_connection_test(made, owner).message == "1 model available."
     made.config["base_url"] += "/nowhere"
     tried = connection_test.run_connection_test(made, owner)
     assert not tried.works and KEY not in tried.message

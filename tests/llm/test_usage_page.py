@@ -132,7 +132,7 @@ def test_each_call_can_be_exported_with_its_run_and_step(usage, operator, sign_i
     assert AuditEntry.objects.get(verb="model_usage.exported").changes["each"] == "call"
     monkeypatch.setattr("automate_llm.report.MOST_CALLS", 3)
     refused = client.post(url, {"each": "call"})
-    assert refused.status_code == 400 and "ask for fewer days" in refused.content.decode()
+    assert refused.status_code == 400 and "Select fewer days." in refused.content.decode()
 
 
 def test_builders_do_not_see_it_and_auditors_do(usage, owner, colleague, sign_in, url):

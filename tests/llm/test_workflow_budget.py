@@ -50,7 +50,7 @@ def test_an_administrator_sets_changes_and_lifts_the_budget(triage, url, sign_in
     text = " ".join(page.text.split())
     assert "Per day 1.25 of 2.50 USD" in text and "Per month 1,100 of 50,000 tokens" in text and "Budget saved" in text
     assert page.ids["id_day_cost"]["value"] == "2.50" and page.ids["id_month_tokens"]["value"] == "50000"
-    with transaction.atomic(), pytest.raises(ConnectorError, match="budget of workflow 'triage'"):
+    with transaction.atomic(), pytest.raises(ConnectorError, match="budget of the workflow triage"):
         budgets.check_budgets("triage", today, cost=Decimal("1.26"), tokens=1, what="small")
     client.post(url, LIMITS)
     client.post(url, LIMITS | {"day_cost": "3"})

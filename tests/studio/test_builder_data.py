@@ -281,7 +281,7 @@ steps: [{key: wait, action: http.request, inputs: {url: 'https://example.com/', 
     assert 'text "409" → a number 409, converted' in other.preview(
         "wait", "inputs.max_pages", "{{ event.payload.text }}"
     )
-    assert "must be integer, not list" in other.preview("wait", "inputs.max_pages", "{{ event.payload.list }}")
+    assert "must be a whole number (got list)" in other.preview("wait", "inputs.max_pages", "{{ event.payload.list }}")
 
 
 def test_a_preview_offers_to_compute_a_sum(builder, ran):

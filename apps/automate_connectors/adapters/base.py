@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_connectors.context import Context
+from automate_plugins import text
 from automate_plugins.fields import FieldSpec
 
 #: Codes of errors that mean: these credentials are not let in. The last one: only a person can mend it.
@@ -41,6 +42,12 @@ class ConnectorError(Exception):
         self.retryable = retryable
         self.retry_after = retry_after
         self.details = details or {}
+
+
+def unknown_action(connector: str, action: str) -> ConnectorError:
+    """Return the error for an action that a connector does not have."""
+    message = text("The connector %(connector)s has no action %(name)s.", connector=connector, name=repr(action))
+    return ConnectorError(message, code="unknown_action")
 
 
 class Effect(enum.StrEnum):
@@ -164,5 +171,13 @@ class ConnectorAdapter(ABC):
             if action.name == name:
                 return action
         if self.actions:
-            raise LookupError(f"{self.code} has no action {name!r}; it has {', '.join(a.name for a in self.actions)}")
+            known = ", ".join(each.name for each in self.actions)
+            raise LookupError(
+                text(
+                    "The connector %(connector)s has no action %(name)s. It has: %(known)s.",
+                    connector=self.code,
+                    name=repr(name),
+                    known=known,
+                )
+            )
         return Action(name=name, label=name.replace("_", " ").capitalize())

@@ -1,4 +1,4 @@
-"""E-mail connector: one message through the connection's mail server, or the site's own where none is named."""
+"""Email connector: one message through the connection's mail server, or the site's own where none is named."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from automate_connectors.web import File, invalid_input, normalized_filename
 from automate_egress import EgressError, MailError
 from automate_egress.mail import MailServer, check_mail, send_mail
 from automate_governance.redaction.redactor import redact_text
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_RECIPIENTS = 50
 MAX_ATTACHMENTS = 10
 MAX_ATTACHED_BYTES = 10_000_000
 MAX_TEXT = 1_000_000
-_SECURITY = (("starttls", "STARTTLS"), ("tls", "TLS from the start"), ("none", "None (internal hosts only)"))
+_SECURITY = (("starttls", "STARTTLS"), ("tls", text("Implicit TLS")), ("none", text("None (internal hosts only)")))
 # What mail programs run or mail servers refuse for it.
 _EXECUTABLE = re.compile(
     r"\.(ade|adp|apk|app|bat|chm|cmd|com|cpl|dll|dmg|exe|hta|img|ins|iso|isp|jar|js|jse|lib|lnk|mde|msc|msi|msp|mst|"
@@ -37,60 +38,74 @@ class EmailConnector(ConnectorAdapter):
     """`send` sends one message. Without a connection it goes through the site's mailer, from the site's address."""
 
     code = "email"
-    name = "Email"
-    description = "Send an email"
+    name = text("Email")
+    description = text("Send an email")
     icon = "mail"
     hue = 20
     config_fields = (
-        FieldSpec(name="host", label="Mail server", required=True, help="Such as smtp.example.com"),
-        FieldSpec(name="port", label="Port", kind=FieldKind.INTEGER, default=587, help="587, 465, 2525 or 25"),
-        FieldSpec(name="security", label="Encryption", kind=FieldKind.CHOICE, choices=_SECURITY, default="starttls"),
-        FieldSpec(name="username", label="User name"),
-        FieldSpec(name="password", label="Password", kind=FieldKind.SECRET),
-        FieldSpec(name="from_address", label="From", required=True, help="The address that messages come from"),
-        FieldSpec(name="from_name", label="From name"),
-        FieldSpec(name="senders", label="Other senders", kind=FieldKind.LIST, help="Addresses that steps may choose"),
+        FieldSpec(name="host", label=text("Mail server"), required=True, help=text("For example smtp.example.com")),
+        FieldSpec(
+            name="port", label=text("Port"), kind=FieldKind.INTEGER, default=587, help=text("587, 465, 2525 or 25")
+        ),
+        FieldSpec(
+            name="security", label=text("Encryption"), kind=FieldKind.CHOICE, choices=_SECURITY, default="starttls"
+        ),
+        FieldSpec(name="username", label=text("User name")),
+        FieldSpec(name="password", label=text("Password"), kind=FieldKind.SECRET),
+        FieldSpec(
+            name="from_address",
+            label=text("Sender address"),
+            required=True,
+            help=text("Sender address of the messages"),
+        ),
+        FieldSpec(name="from_name", label=text("Sender name")),
+        FieldSpec(
+            name="senders",
+            label=text("Other senders"),
+            kind=FieldKind.LIST,
+            help=text("Addresses that steps may select"),
+        ),
         FieldSpec(
             name="authorities",
-            label="Certificate authority",
+            label=text("Certificate authority"),
             kind=FieldKind.LONG_TEXT,
-            help="In PEM form, for a server whose certificate no public authority signed",
+            help=text("PEM. Required if no public authority signed the server's certificate."),
         ),
     )
     actions = (
         Action(
             name="send",
-            label="Send an email",
-            description="Send one message to up to 50 people",
+            label=text("Send email"),
+            description=text("Send a message to up to %(count)s recipients", count=MAX_RECIPIENTS),
             effect=Effect.EFFECTFUL,
             needs_one_of=("text", "html"),
             fields=(
                 FieldSpec(
                     name="to",
-                    label="To",
+                    label=text("To"),
                     kind=FieldKind.JSON,
                     required=True,
-                    help="An address or a list",
+                    help=text("Address or list of addresses"),
                     language="text",
                 ),
-                FieldSpec(name="cc", label="Copy to", kind=FieldKind.JSON, language="text"),
-                FieldSpec(name="bcc", label="Blind copy to", kind=FieldKind.JSON, language="text"),
-                FieldSpec(name="reply_to", label="Reply to", kind=FieldKind.JSON, language="text"),
-                FieldSpec(name="sender", label="From", help="One of the connection's senders"),
-                FieldSpec(name="subject", label="Subject", required=True),
+                FieldSpec(name="cc", label=text("Cc"), kind=FieldKind.JSON, language="text"),
+                FieldSpec(name="bcc", label=text("Bcc"), kind=FieldKind.JSON, language="text"),
+                FieldSpec(name="reply_to", label=text("Reply-to"), kind=FieldKind.JSON, language="text"),
+                FieldSpec(name="sender", label=text("Sender"), help=text("One of the connection's senders")),
+                FieldSpec(name="subject", label=text("Subject"), required=True),
                 FieldSpec(
                     name="text",
-                    label="Text",
+                    label=text("Text"),
                     kind=FieldKind.LONG_TEXT,
-                    help="Made from the HTML when empty",
+                    help=text("Leave empty to generate it from the HTML"),
                     shown=True,
                 ),
-                FieldSpec(name="html", label="HTML", kind=FieldKind.CODE, language="html"),
+                FieldSpec(name="html", label=text("HTML"), kind=FieldKind.CODE, language="html"),
                 FieldSpec(
                     name="attachments",
-                    label="Attachments",
+                    label=text("Attachments"),
                     kind=FieldKind.LIST,
-                    help="Each a mapping: filename, content_type and base64 or text",
+                    help=text("Each item: filename, content_type, and base64 or text"),
                 ),
             ),
         ),
@@ -100,9 +115,9 @@ class EmailConnector(ConnectorAdapter):
         """Check the addresses and what signing in needs. Raises ConnectorError, ValueError."""
         _addresses([config.get("from_address"), *(config.get("senders") or [])], "from_address")
         if bool(config.get("username")) != bool(config.get("password")):
-            raise ValueError("signing in needs both username and password")
+            raise ValueError(text("Enter both a user name and a password, or neither."))
         if config.get("password") and config.get("security") == "none":
-            raise ValueError("a password is sent over TLS alone: choose STARTTLS or TLS")
+            raise ValueError(text("A password requires encryption. Select STARTTLS or implicit TLS."))
 
     def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
         """The mail server."""
@@ -125,14 +140,15 @@ class EmailConnector(ConnectorAdapter):
         except ValueError as error:  # a newline in a header
             raise invalid_input(str(error)) from error
         except OSError as error:  # SMTP errors are OSErrors
-            raise ConnectorError(f"the mail server refused: {error}", code="mail_failed", retryable=True) from error
+            reason = text("The mail server rejected the message: %(reason)s", reason=str(error))
+            raise ConnectorError(reason, code="mail_failed", retryable=True) from error
         return {"to": message.to, "cc": message.cc, **({"refused": refused} if refused else {})}
 
     def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
         """The message: who gets it from whom, its subject and its text."""
         message = _message(params, context.get("connection") or {}, context["idempotency_key"])
         described = {
-            "summary": f"Email to {', '.join(message.to)}: {message.subject}",
+            "summary": text("Email to %(to)s: %(subject)s", to=", ".join(message.to), subject=message.subject),
             "from": message.from_email or settings.DEFAULT_FROM_EMAIL,
             "to": message.to,
             "cc": message.cc,
@@ -154,23 +170,25 @@ class EmailConnector(ConnectorAdapter):
             raise ConnectorError(str(error), code=code, retryable=error.retryable) from error
         except EgressError as error:
             raise ConnectorError(str(error), code=error.code, retryable=error.retryable) from error
-        return f"{server.host} takes mail" + (f" from {server.username}" if server.username else "")
+        if server.username:
+            return text("Signed in to %(name)s as %(user)s.", name=server.host, user=server.username)
+        return text("Connected to %(name)s.", name=server.host)
 
 
 def _message(params: dict[str, Any], connection: dict[str, Any], key: str) -> EmailMultiAlternatives:
     names = ("to", "cc", "bcc", "reply_to")
     to, cc, bcc, reply_to = (_addresses(params.get(name), name) for name in names)
     if not to or len(to) + len(cc) + len(bcc) > MAX_RECIPIENTS or len(reply_to) > MAX_RECIPIENTS:
-        raise invalid_input(f"between 1 and {MAX_RECIPIENTS} recipients are needed")
-    subject, text, html = (_without_secrets(params.get(name) or "") for name in ("subject", "text", "html"))
-    if not text and not html:
-        raise invalid_input("a message needs a text or an HTML body")
-    if len(text) > MAX_TEXT or len(html) > MAX_TEXT:
-        raise invalid_input(f"text and HTML have at most {MAX_TEXT:,} characters each")
+        raise invalid_input(text("Enter between 1 and %(maximum)s recipients.", maximum=MAX_RECIPIENTS))
+    subject, plain, html = (_without_secrets(params.get(name) or "") for name in ("subject", "text", "html"))
+    if not plain and not html:
+        raise invalid_input(text("Enter a text or an HTML body."))
+    if len(plain) > MAX_TEXT or len(html) > MAX_TEXT:
+        raise invalid_input(text("Text and HTML can have up to %(count)s characters each.", count=MAX_TEXT))
     _one_line(subject, "subject")
     message = EmailMultiAlternatives(
         subject=subject,
-        body=text or strip_tags(html).strip(),
+        body=plain or strip_tags(html).strip(),
         from_email=_sender(params.get("sender") or "", connection),
         to=to,
         cc=cc,
@@ -185,9 +203,9 @@ def _message(params: dict[str, Any], connection: dict[str, Any], key: str) -> Em
     return message
 
 
-def _without_secrets(text: str) -> str:
+def _without_secrets(content: str) -> str:
     """A mail is read by many, and kept: no secret of ours goes into one."""
-    return redact_text(text, patterns=False)
+    return redact_text(content, patterns=False)
 
 
 def _sender(wanted: str, connection: dict[str, Any]) -> str | None:
@@ -196,7 +214,13 @@ def _sender(wanted: str, connection: dict[str, Any]) -> str | None:
     allowed = {address.lower() for address in (own, *(connection.get("senders") or [])) if address}
     if wanted and wanted.lower() not in allowed:
         raise invalid_input(
-            f"{wanted!r} is not one of the connection's senders: {', '.join(sorted(allowed)) or 'none'}"
+            text(
+                "%(address)s is not a sender of this connection. Senders: %(known)s.",
+                address=wanted,
+                known=", ".join(sorted(allowed)),
+            )
+            if allowed
+            else text("Select a connection to send from %(address)s.", address=wanted)
         )
     if not own:
         return None
@@ -207,30 +231,34 @@ def _sender(wanted: str, connection: dict[str, Any]) -> str | None:
 def _addresses(value: Any, name: str) -> list[str]:
     addresses = [value] if isinstance(value, str) else value or []
     if not isinstance(addresses, list):
-        raise invalid_input(f"{name} must be an address or a list of addresses")
+        raise invalid_input(text("%(name)s must be an address or a list of addresses.", name=name))
     for address in addresses:
         try:
             validate_email(address)
         except (ValidationError, TypeError) as error:
-            raise invalid_input(f"{name}: {str(address)[:200]!r} is not an email address") from error
+            message = text("%(name)s: %(value)s is not an email address.", name=name, value=repr(str(address)[:200]))
+            raise invalid_input(message) from error
     return addresses
 
 
-def _one_line(text: str, name: str) -> str:
-    if any(character in text for character in "\r\n\0") or len(text) > 900:
-        raise invalid_input(f"{name} must be one line of at most 900 characters")
-    return text
+def _one_line(line: str, name: str) -> str:
+    if any(character in line for character in "\r\n\0") or len(line) > 900:
+        raise invalid_input(text("%(name)s must be one line of up to %(count)s characters.", name=name, count=900))
+    return line
 
 
 def _files(values: list[Any]) -> list[File]:
     if len(values) > MAX_ATTACHMENTS:
-        raise invalid_input(f"a message has at most {MAX_ATTACHMENTS} attachments")
+        raise invalid_input(text("A message can have up to %(count)s attachments.", count=MAX_ATTACHMENTS))
     files = [File.read(value, f"attachments[{index}]") for index, value in enumerate(values)]
     if sum(len(file.content) for file in files) > MAX_ATTACHED_BYTES:
-        raise invalid_input(f"the attachments are larger than {MAX_ATTACHED_BYTES:,} bytes together")
+        size = MAX_ATTACHED_BYTES // 1_000_000
+        raise invalid_input(text("The attachments are larger than %(size)s MB in total.", size=size))
     for file in files:
         if _EXECUTABLE.search(normalized_filename(file.filename)):
-            raise invalid_input(f"{file.filename} is a program; mail servers refuse such attachments")
+            raise invalid_input(
+                text("%(name)s is a program. Mail servers reject such attachments.", name=file.filename)
+            )
     return files
 
 

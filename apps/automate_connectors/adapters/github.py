@@ -10,31 +10,39 @@ import re
 import time
 from typing import Any
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect, unknown_action
 from automate_connectors.web import http_error, invalid_input, json_list, json_object, quote_segment
 from automate_egress import HttpResponse
 from automate_governance.redaction.redactor import redact_and_truncate
+from automate_plugins import ntext, text
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.texts import joined
 
 _API = "https://api.github.com"
 _VERSION = "2022-11-28"
 _MOST_PAGES = 3
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
-_STATES = (("open", "Open"), ("closed", "Closed"))
+_STATES = (("open", text("Open")), ("closed", text("Closed")))
 _SECONDARY_WAIT = 60.0  # "wait at least one minute" where a secondary limit names no time
 
 _WHERE = FieldSpec(
     name="repository",
-    label="Repository",
+    label=text("Repository"),
     required=True,
-    help="Such as octocat/hello-world",
+    help=text("For example octocat/hello-world"),
     options="repositories",
 )
 _NUMBER = FieldSpec(
-    name="number", label="Number", kind=FieldKind.INTEGER, required=True, help="Of issue or pull request"
+    name="number",
+    label=text("Number"),
+    kind=FieldKind.INTEGER,
+    required=True,
+    help=text("Number of the issue or pull request"),
 )
-_LABELS = FieldSpec(name="labels", label="Labels", kind=FieldKind.LIST, options="labels")
-_ASSIGNEES = FieldSpec(name="assignees", label="Assignees", kind=FieldKind.LIST, help="User names", options="assignees")
+_LABELS = FieldSpec(name="labels", label=text("Labels"), kind=FieldKind.LIST, options="labels")
+_ASSIGNEES = FieldSpec(
+    name="assignees", label=text("Assignees"), kind=FieldKind.LIST, help=text("User names"), options="assignees"
+)
 
 
 def _action(name: str, label: str, description: str, *fields: FieldSpec) -> Action:
@@ -46,96 +54,109 @@ class GitHubConnector(ConnectorAdapter):
 
     code = "github"
     name = "GitHub"
-    description = "Work with issues and start workflows"
+    description = text("Work with issues and start workflows")
     icon = "code"
     hue = 270
     config_fields = (
         FieldSpec(
             name="token",
-            label="Token",
+            label=text("Token"),
             kind=FieldKind.SECRET,
             required=True,
-            help="Fine-grained; Issues read and write, and Actions or Contents write for dispatches",
+            help=text(
+                "Fine-grained token. Permissions: Issues (read and write); Actions or Contents (write) for dispatches."
+            ),
         ),
-        FieldSpec(name="base_url", label="API address", kind=FieldKind.URL, default=_API),
+        FieldSpec(name="base_url", label=text("API URL"), kind=FieldKind.URL, default=_API),
     )
     actions = (
         _action(
             "create_issue",
-            "Create an issue",
-            "Open a new issue in a repository",
+            text("Create issue"),
+            text("Open a new issue in a repository"),
             _WHERE,
-            FieldSpec(name="title", label="Title", required=True),
-            FieldSpec(name="body", label="Text", kind=FieldKind.LONG_TEXT),
+            FieldSpec(name="title", label=text("Title"), required=True),
+            FieldSpec(name="body", label=text("Text"), kind=FieldKind.LONG_TEXT),
             _LABELS,
             _ASSIGNEES,
         ),
         _action(
             "update_issue",
-            "Change an issue",
-            "Change what is given, and leave the rest",
+            text("Update issue"),
+            text("Change the given fields and keep the others"),
             _WHERE,
             _NUMBER,
-            FieldSpec(name="title", label="Title"),
-            FieldSpec(name="body", label="Text", kind=FieldKind.LONG_TEXT),
-            FieldSpec(name="state", label="State", kind=FieldKind.CHOICE, choices=_STATES),
+            FieldSpec(name="title", label=text("Title")),
+            FieldSpec(name="body", label=text("Text"), kind=FieldKind.LONG_TEXT),
+            FieldSpec(name="state", label=text("State"), kind=FieldKind.CHOICE, choices=_STATES),
             _LABELS,
             _ASSIGNEES,
         ),
         _action(
             "search_issues",
-            "Search issues",
-            "Find issues and pull requests",
-            FieldSpec(name="query", label="Query", required=True, help="Such as is:open label:bug"),
-            FieldSpec(name="repository", label="Repository", help="Searches in it alone", options="repositories"),
-            FieldSpec(name="limit", label="At most", kind=FieldKind.INTEGER, default=30, help="Up to 100"),
+            text("Search issues"),
+            text("Find issues and pull requests"),
+            FieldSpec(name="query", label=text("Query"), required=True, help=text("For example is:open label:bug")),
+            FieldSpec(
+                name="repository",
+                label=text("Repository"),
+                help=text("Limits the search to this repository"),
+                options="repositories",
+            ),
+            FieldSpec(
+                name="limit",
+                label=text("Maximum results"),
+                kind=FieldKind.INTEGER,
+                default=30,
+                help=text("Up to %(count)s", count=100),
+            ),
         ),
         _action(
             "add_comment",
-            "Add a comment",
-            "Comment on an issue or a pull request",
+            text("Add comment"),
+            text("Comment on an issue or pull request"),
             _WHERE,
             _NUMBER,
-            FieldSpec(name="body", label="Text", kind=FieldKind.LONG_TEXT, required=True),
+            FieldSpec(name="body", label=text("Text"), kind=FieldKind.LONG_TEXT, required=True),
         ),
         _action(
             "add_labels",
-            "Add labels",
-            "Add labels and keep those that are there",
+            text("Add labels"),
+            text("Add labels and keep the existing ones"),
             _WHERE,
             _NUMBER,
-            FieldSpec(name="labels", label="Labels", kind=FieldKind.LIST, required=True, options="labels"),
+            FieldSpec(name="labels", label=text("Labels"), kind=FieldKind.LIST, required=True, options="labels"),
         ),
         _action(
             "remove_label",
-            "Remove a label",
-            "Take one label off an issue; one that is not there is no error",
+            text("Remove label"),
+            text("Remove a label from an issue. A missing label is not an error."),
             _WHERE,
             _NUMBER,
-            FieldSpec(name="label", label="Label", required=True, options="labels"),
+            FieldSpec(name="label", label=text("Label"), required=True, options="labels"),
         ),
         _action(
             "dispatch_workflow",
-            "Start a workflow",
-            "Start a workflow of GitHub Actions that has a workflow_dispatch trigger",
+            text("Start workflow"),
+            text("Start a GitHub Actions workflow that has a workflow_dispatch trigger"),
             _WHERE,
             FieldSpec(
                 name="workflow",
-                label="Workflow",
+                label=text("Workflow"),
                 required=True,
-                help="Its file name, such as deploy.yml",
+                help=text("File name, for example deploy.yml"),
                 options="workflows",
             ),
-            FieldSpec(name="ref", label="Branch or tag", default="main", options="branches"),
-            FieldSpec(name="inputs", label="Inputs", kind=FieldKind.MAPPING),
+            FieldSpec(name="ref", label=text("Branch or tag"), default="main", options="branches"),
+            FieldSpec(name="inputs", label=text("Inputs"), kind=FieldKind.MAPPING),
         ),
         _action(
             "dispatch_event",
-            "Send an event",
-            "Send a repository_dispatch event to a repository",
+            text("Send event"),
+            text("Send a repository_dispatch event to a repository"),
             _WHERE,
-            FieldSpec(name="event_type", label="Event type", required=True),
-            FieldSpec(name="payload", label="Payload", kind=FieldKind.MAPPING),
+            FieldSpec(name="event_type", label=text("Event type"), required=True),
+            FieldSpec(name="payload", label=text("Payload"), kind=FieldKind.MAPPING),
         ),
     )
 
@@ -166,7 +187,7 @@ class GitHubConnector(ConnectorAdapter):
         """The request of the REST API, and its body."""
         if action == "search_issues":
             query = _search_query(params)
-            return {"summary": f"GET /search/issues for {query['q']}", "method": "GET", "query": query}
+            return {"summary": f"GET /search/issues?q={query['q']}", "method": "GET", "query": query}
         method, path, body = _request(action, params)
         return {"summary": f"{method} {path}", "method": method, "path": path, "body": body}
 
@@ -181,7 +202,7 @@ class GitHubConnector(ConnectorAdapter):
             return [(each["full_name"], each["full_name"]) for each in found if "full_name" in each]
         repository = params.get("repository")
         if not isinstance(repository, str) or "{" in repository or not repository:
-            raise invalid_input("choose the repository first, as a value")
+            raise invalid_input(text("Select a repository first."))
         where = _path(repository)
         if name == "workflows":
             listed = json_object("GitHub", call("GET", f"{where}/actions/workflows", query={"per_page": 100}))
@@ -195,11 +216,12 @@ class GitHubConnector(ConnectorAdapter):
         call = _Call(context)
         call("GET", "/rate_limit")
         try:
-            return f"Signed in as {json_object('GitHub', call('GET', '/user')).get('login')}"
+            user = json_object("GitHub", call("GET", "/user")).get("login")
+            return text("Signed in as %(user)s.", user=user)
         except ConnectorError as error:
             if error.details.get("status") != 403:  # an app's token belongs to nobody
                 raise
-            return "Signed in as an app"
+            return text("Signed in as an app.")
 
 
 class _Call:
@@ -211,7 +233,7 @@ class _Call:
         self._base = (connection.get("base_url") or _API).rstrip("/")
         self._token = connection.get("token") or connection.get("access_token")
         if not self._token:
-            raise invalid_input("the connection has no token: choose a connection to GitHub")
+            raise invalid_input(text("Select a GitHub connection that has a token."))
 
     def __call__(
         self,
@@ -245,22 +267,36 @@ def _refusal_error(what: str, response: HttpResponse) -> ConnectorError:
     if response.status == 429 or (response.status == 403 and limited):
         wait = _wait(response)
         return http_error(
-            f"GitHub asks to wait {wait:.0f} seconds: {message}",
+            joined(
+                [
+                    ntext(
+                        "GitHub asks to wait %(count)s second.", "GitHub asks to wait %(count)s seconds.", round(wait)
+                    ),
+                    message,
+                ]
+            ),
             response,
             code="rate_limited",
             retryable=True,
             wait=wait,
         )
     advice = {
-        401: "the token is refused: reconnect, or replace it in the connection",
-        403: "the token lacks a permission for this repository",
-        404: "there is no such thing, or the token may not see it: check the repository, number and permissions",
-        410: "issues are switched off in this repository",
-        422: "GitHub does not take these values",
+        401: text("Reconnect the connection or replace its token."),
+        403: text("The token lacks a permission for this repository."),
+        404: text("Check the repository, the number and the token's permissions."),
+        410: text("Issues are turned off in this repository."),
+        422: text("GitHub rejected these values."),
     }.get(response.status, "")
     code = "needs_reconnect" if response.status == 401 else ""
-    shown = f"GitHub refused {what} with HTTP {response.status}: {message}"
-    return http_error(f"{shown} ({advice})" if advice else shown, response, code=code)
+    refusal = text("GitHub rejected %(request)s with HTTP %(status)s.", request=what, status=response.status)
+    if message:
+        refusal = text(
+            "GitHub rejected %(request)s with HTTP %(status)s: %(message)s",
+            request=what,
+            status=response.status,
+            message=message,
+        )
+    return http_error(joined([refusal, advice]), response, code=code)
 
 
 def _reason(response: HttpResponse) -> str:
@@ -268,15 +304,17 @@ def _reason(response: HttpResponse) -> str:
     try:
         found = response.json()
     except (ValueError, RecursionError):
-        return "no reason given"
+        return ""
     if not isinstance(found, dict):
-        return "no reason given"
+        return ""
     errors = found.get("errors") if isinstance(found.get("errors"), list) else []
     fields = [
         str(one.get("message") or f"{one.get('field')} is {one.get('code')}") if isinstance(one, dict) else str(one)
         for one in errors or []
     ]
-    return redact_and_truncate("; ".join([str(found.get("message") or "no reason given"), *fields]), 500)
+    reasons = [str(found["message"])] if found.get("message") else []
+    given = "; ".join([*reasons, *fields])
+    return redact_and_truncate(given, 500).rstrip(".") + "." if given else ""
 
 
 def _wait(response: HttpResponse) -> float:
@@ -291,7 +329,12 @@ def _wait(response: HttpResponse) -> float:
 
 def _path(repository: str) -> str:
     if not _REPOSITORY.fullmatch(repository) or {".", ".."} & set(repository.split("/")):
-        raise invalid_input(f"repository must be like octocat/hello-world, not {repository[:100]!r}")
+        raise invalid_input(
+            text(
+                "%(value)s is not a repository. Use owner/name, for example octocat/hello-world.",
+                value=repr(repository[:100]),
+            )
+        )
     return f"/repos/{repository}"
 
 
@@ -315,7 +358,7 @@ def _request(action: str, params: dict[str, Any]) -> tuple[str, str, dict[str, A
         case "update_issue":
             change = _present(params, "title", "body", "state", "labels", "assignees")
             if not change:
-                raise invalid_input("there is nothing to change: give a title, body, state, labels or assignees")
+                raise invalid_input(text("Nothing to change. Set a title, text, state, labels or assignees."))
             return "PATCH", issue, change
         case "add_comment":
             return "POST", f"{issue}/comments", {"body": params["body"]}
@@ -329,14 +372,14 @@ def _request(action: str, params: dict[str, Any]) -> tuple[str, str, dict[str, A
         case "dispatch_event":
             event = {"event_type": params["event_type"], "client_payload": params.get("payload") or {}}
             return "POST", f"{where}/dispatches", event
-    raise ConnectorError(f"github has no action {action!r}", code="unknown_action")
+    raise unknown_action("github", action)
 
 
 def _search_query(params: dict[str, Any]) -> dict[str, Any]:
     """The query of a search. Raises ConnectorError."""
     limit = params.get("limit") or 30
     if not 1 <= limit <= 100:
-        raise invalid_input("limit must be from 1 to 100")
+        raise invalid_input(text("%(name)s must be between 1 and %(maximum)s.", name="limit", maximum=100))
     query = params["query"]
     if params.get("repository"):
         _path(params["repository"])
@@ -376,7 +419,7 @@ def _labels(response: HttpResponse) -> dict[str, Any]:
 
 def _check_labels(values: list[Any]) -> list[str]:
     if not values or not all(isinstance(value, str) for value in values):
-        raise invalid_input("labels must be a list of names")
+        raise invalid_input(text("Labels must be a list of names."))
     return values
 
 

@@ -15,71 +15,109 @@ from automate_connectors.web import ANSWERED_BY, File, decode_base64, http_error
 from automate_egress import HttpResponse
 from automate_egress.forms import Part, multipart
 from automate_egress.policy import ascii_host
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.texts import joined
 
 _METHODS = tuple((method, method) for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _AUTH = (
-    ("none", "None"),
-    ("bearer", "Bearer token"),
-    ("basic", "User and password"),
-    ("header", "Header"),
-    ("query", "Query parameter"),
+    ("none", text("None")),
+    ("bearer", text("Bearer token")),
+    ("basic", text("User name and password")),
+    ("header", text("Header")),
+    ("query", text("Query parameter")),
     ("oauth2", "OAuth2"),
 )
-_ANSWERS = (("auto", "By its type"), ("json", "JSON"), ("text", "Text"), ("binary", "File"), ("none", "Ignore it"))
-_PAGINATION = (("none", "None"), ("link", "Link header"), ("cursor", "Cursor"), ("page", "Page number"))
+_ANSWERS = (
+    ("auto", text("Automatic (by content type)")),
+    ("json", "JSON"),
+    ("text", text("Text")),
+    ("binary", text("File")),
+    ("none", text("Ignore")),
+)
+_PAGINATION = (
+    ("none", text("None")),
+    ("link", text("Link header")),
+    ("cursor", text("Cursor")),
+    ("page", text("Page number")),
+)
 _BODIES = ("json", "form", "files", "body", "binary")
 _STATUS = re.compile(r"[1-5](\d\d|xx)")
 _TEXTUAL = re.compile(r"text/|application/(.*\+)?(json|xml|javascript|yaml|x-www-form-urlencoded|graphql)")
 _FORM = "application/x-www-form-urlencoded"
 
 _REQUEST = (
-    FieldSpec(name="method", label="Method", kind=FieldKind.CHOICE, choices=_METHODS, default="GET", shown=True),
-    FieldSpec(name="url", label="URL", required=True, help="Whole, or what follows the base URL"),
-    FieldSpec(name="query", label="Query", kind=FieldKind.MAPPING),
-    FieldSpec(name="headers", label="Headers", kind=FieldKind.MAPPING),
-    FieldSpec(name="json", label="JSON body", kind=FieldKind.JSON),
-    FieldSpec(name="form", label="Form fields", kind=FieldKind.MAPPING, help="Sent as a form, with files as multipart"),
+    FieldSpec(name="method", label=text("Method"), kind=FieldKind.CHOICE, choices=_METHODS, default="GET", shown=True),
+    FieldSpec(
+        name="url", label=text("URL"), required=True, help=text("Full URL, or a path below the connection's base URL")
+    ),
+    FieldSpec(name="query", label=text("Query parameters"), kind=FieldKind.MAPPING),
+    FieldSpec(name="headers", label=text("Headers"), kind=FieldKind.MAPPING),
+    FieldSpec(name="json", label=text("JSON body"), kind=FieldKind.JSON),
+    FieldSpec(
+        name="form",
+        label=text("Form fields"),
+        kind=FieldKind.MAPPING,
+        help=text("Sent as a form; with files, as multipart"),
+    ),
     FieldSpec(
         name="files",
-        label="Files",
+        label=text("Files"),
         kind=FieldKind.LIST,
-        help="Each a mapping: name, filename, content_type and base64 or text",
+        help=text("Each item: name, filename, content_type, and base64 or text"),
     ),
-    FieldSpec(name="body", label="Text body", kind=FieldKind.LONG_TEXT),
-    FieldSpec(name="binary", label="Binary body", kind=FieldKind.LONG_TEXT, help="In base64"),
-    FieldSpec(name="answer", label="Read the answer as", kind=FieldKind.CHOICE, choices=_ANSWERS, default="auto"),
+    FieldSpec(name="body", label=text("Text body"), kind=FieldKind.LONG_TEXT),
+    FieldSpec(name="binary", label=text("Binary body"), kind=FieldKind.LONG_TEXT, help=text("Base64-encoded")),
+    FieldSpec(name="answer", label=text("Response format"), kind=FieldKind.CHOICE, choices=_ANSWERS, default="auto"),
     FieldSpec(
         name="success_statuses",
-        label="Statuses that succeed",
+        label=text("Success statuses"),
         kind=FieldKind.LIST,
-        help="Such as 2xx and 404; else every one below 400",
+        help=text("For example 2xx, 404. Default: below 400"),
     ),
     FieldSpec(
         name="retry_statuses",
-        label="Statuses to retry",
+        label=text("Retry statuses"),
         kind=FieldKind.LIST,
-        help="Else 408, 425, 429, 500, 502, 503 and 504",
+        help=text("Default: 408, 425, 429, 500, 502, 503, 504"),
     ),
-    FieldSpec(name="follow_redirects", label="Follow redirects", kind=FieldKind.BOOLEAN, default=True),
+    FieldSpec(name="follow_redirects", label=text("Follow redirects"), kind=FieldKind.BOOLEAN, default=True),
     FieldSpec(
         name="idempotency_header",
-        label="Idempotency header",
+        label=text("Idempotency header"),
         default="Idempotency-Key",
-        help="Carries the same key on every attempt of this step; empty sends none",
+        help=text("Sends the same key with every attempt of this step. Leave empty to send none."),
     ),
 )
 _PAGES = (
-    FieldSpec(name="pagination", label="Pages", kind=FieldKind.CHOICE, choices=_PAGINATION, default="none"),
-    FieldSpec(name="items", label="List in the answer", help="Such as data.items; empty: the answer is the list"),
-    FieldSpec(name="cursor", label="Cursor in the answer", help="Such as meta.next_cursor; a URL is followed"),
-    FieldSpec(name="cursor_parameter", label="Parameter for the cursor", default="cursor"),
-    FieldSpec(name="page_parameter", label="Parameter for the page", default="page"),
-    FieldSpec(name="first_page", label="First page", kind=FieldKind.INTEGER, default=1),
-    FieldSpec(name="max_pages", label="Pages at most", kind=FieldKind.INTEGER, default=10, help=f"Up to {MAX_PAGES}"),
+    FieldSpec(name="pagination", label=text("Pagination"), kind=FieldKind.CHOICE, choices=_PAGINATION, default="none"),
     FieldSpec(
-        name="max_items", label="Items at most", kind=FieldKind.INTEGER, default=1_000, help=f"Up to {MAX_ITEMS:,}"
+        name="items",
+        label=text("Path to the items"),
+        help=text("For example data.items. Leave empty if the response is the list."),
+    ),
+    FieldSpec(
+        name="cursor",
+        label=text("Path to the next cursor"),
+        help=text("For example meta.next_cursor. A URL is followed."),
+    ),
+    FieldSpec(name="cursor_parameter", label=text("Cursor parameter"), default="cursor"),
+    FieldSpec(name="page_parameter", label=text("Page parameter"), default="page"),
+    FieldSpec(name="first_page", label=text("First page"), kind=FieldKind.INTEGER, default=1),
+    FieldSpec(
+        name="max_pages",
+        label=text("Maximum pages"),
+        kind=FieldKind.INTEGER,
+        default=10,
+        help=text("Up to %(count)s", count=MAX_PAGES),
+    ),
+    FieldSpec(
+        name="max_items",
+        label=text("Maximum items"),
+        kind=FieldKind.INTEGER,
+        default=1_000,
+        help=text("Up to %(count)s", count=MAX_ITEMS),
     ),
 )
 
@@ -89,44 +127,52 @@ class HttpConnector(ConnectorAdapter):
 
     code = "http"
     name = "HTTP"
-    description = "Call an API"
+    description = text("Call an API")
     icon = "public"
     hue = 245
     config_fields = (
-        FieldSpec(name="base_url", label="Base URL", kind=FieldKind.URL, help="Steps add their URLs to its end"),
-        FieldSpec(name="auth", label="Authentication", kind=FieldKind.CHOICE, choices=_AUTH, default="none"),
+        FieldSpec(
+            name="base_url", label=text("Base URL"), kind=FieldKind.URL, help=text("Step URLs are appended to it")
+        ),
+        FieldSpec(name="auth", label=text("Authentication"), kind=FieldKind.CHOICE, choices=_AUTH, default="none"),
         FieldSpec(
             name="token",
-            label="Token",
+            label=text("Token"),
             kind=FieldKind.SECRET,
-            help="For bearer, header and query",
+            help=text("For bearer token, header and query parameter"),
             required=True,
             when=("auth", ("bearer", "header", "query")),
         ),
         FieldSpec(
             name="header_name",
-            label="Header name",
-            help="The header that carries the token",
+            label=text("Header name"),
+            help=text("Header that carries the token"),
             required=True,
             when=("auth", ("header",)),
         ),
         FieldSpec(
             name="query_name",
-            label="Query parameter",
-            help="The parameter that carries the token",
+            label=text("Query parameter"),
+            help=text("Parameter that carries the token"),
             required=True,
             when=("auth", ("query",)),
         ),
-        FieldSpec(name="username", label="User name", required=True, when=("auth", ("basic",))),
-        FieldSpec(name="password", label="Password", kind=FieldKind.SECRET, required=True, when=("auth", ("basic",))),
-        FieldSpec(name="headers", label="Headers", kind=FieldKind.MAPPING, help="Sent with every request"),
-        FieldSpec(name="test_path", label="Path for the test", help="A GET of it changes nothing and needs to sign in"),
+        FieldSpec(name="username", label=text("User name"), required=True, when=("auth", ("basic",))),
+        FieldSpec(
+            name="password", label=text("Password"), kind=FieldKind.SECRET, required=True, when=("auth", ("basic",))
+        ),
+        FieldSpec(name="headers", label=text("Headers"), kind=FieldKind.MAPPING, help=text("Sent with every request")),
+        FieldSpec(
+            name="test_path",
+            label=text("Test path"),
+            help=text("Must require authentication and change nothing. The test sends a GET."),
+        ),
     )
     actions = (
         Action(
             name="request",
-            label="Send a request",
-            description="Call a URL and give its answer",
+            label=text("Send request"),
+            description=text("Call a URL and return the response"),
             effect=Effect.EFFECTFUL,
             fields=(*_REQUEST, *_PAGES),
             outputs=(
@@ -141,7 +187,13 @@ class HttpConnector(ConnectorAdapter):
         """Check that the chosen kind of authentication has what it needs. Raises ValueError."""
         asked = (spec for spec in self.config_fields if spec.required and spec.is_asked(config))
         if missing := [spec.name for spec in asked if not config.get(spec.name)]:
-            raise ValueError(f"authentication by {config.get('auth')} needs {' and '.join(missing)}")
+            raise ValueError(
+                text(
+                    "%(auth)s authentication requires: %(fields)s.",
+                    auth=config.get("auth"),
+                    fields=", ".join(missing),
+                )
+            )
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Send the request and return `status`, `headers` and `body`; of pages also `pages` and `complete`."""
@@ -161,7 +213,7 @@ class HttpConnector(ConnectorAdapter):
         """GET the base URL, or the path for the test."""
         connection = context["connection"]
         if not connection.get("base_url"):
-            raise ConnectorError("there is no base URL to test: set one", code="invalid_input")
+            raise ConnectorError(text("Set a base URL to test this connection."), code="invalid_input")
         call = _Call({"url": connection.get("test_path") or ""}, context)
         try:
             response = call.send(call.url, {})
@@ -171,11 +223,16 @@ class HttpConnector(ConnectorAdapter):
                 raise
             if status in {401, 403} and ANSWERED_BY not in error.details:
                 raise ConnectorError(
-                    f"{error.message}: the credentials are refused, replace them", code="authentication_failed"
+                    joined([error.message, text("Replace the credentials in the connection.")]),
+                    code="authentication_failed",
                 ) from error
-            who = error.details.get(ANSWERED_BY, urlsplit(call.url).hostname)
-            return f"{who} answered with HTTP {status}, which says nothing against the credentials"
-        return f"{urlsplit(call.url).hostname} answered with HTTP {response.status}"
+            host = error.details.get(ANSWERED_BY, urlsplit(call.url).hostname)
+            return text(
+                "%(host)s responded with HTTP %(status)s. The credentials were not rejected.", host=host, status=status
+            )
+        return text(
+            "%(host)s responded with HTTP %(status)s.", host=urlsplit(call.url).hostname, status=response.status
+        )
 
 
 class _Call:
@@ -210,7 +267,7 @@ class _Call:
         )
         if not self._succeeds(response.status):
             error = http_error(
-                f"HTTP {response.status} from {self.method} {shown}",
+                text("HTTP %(status)s from %(method)s %(url)s.", status=response.status, method=self.method, url=shown),
                 response,
                 retryable=_matches(self._retry, response.status) if self._retry else None,
             )
@@ -247,7 +304,7 @@ class _Call:
     def _add_body(self, params: Mapping[str, Any]) -> None:
         given = [name for name in _BODIES if params.get(name) not in (None, "", [])]
         if len(given) > 1 and set(given) != {"form", "files"}:
-            raise invalid_input(f"a request has one body: {' and '.join(given)} are given")
+            raise invalid_input(text("A request has only one body. Keep one of: %(fields)s.", fields=", ".join(given)))
         if not given:
             return
         match given[-1]:
@@ -293,17 +350,20 @@ def _all_pages(call: _Call, pages: Paging, params: dict[str, Any], context: dict
     step: NextPage | None = NextPage(url=url)
     while step is not None and number < most and len(items) < most_items:
         if context["cancelled"]():
-            raise ConnectorError("cancelled between two pages", code="cancelled")
+            raise ConnectorError(text("Cancelled between two pages."), code="cancelled")
         place = (url, json.dumps(query, sort_keys=True))
         if place in seen:
             raise ConnectorError(
-                "the pages lead in a circle: check the cursor and its parameter", code="invalid_answer"
+                text("The pages repeat. Check the path to the cursor and the cursor parameter."),
+                code="invalid_answer",
             )
         seen.add(place)
         response = call.send(url, query)
         size += len(response.body)
         if size > 5_000_000:
-            raise ConnectorError("the pages hold more than 5,000,000 bytes: ask for fewer", code="output_too_large")
+            raise ConnectorError(
+                text("The pages are larger than %(size)s MB. Request fewer pages.", size=5), code="output_too_large"
+            )
         document = _json(response)
         items += pages.page(document)
         step = pages.after(response, document, url=url, number=number)
@@ -324,7 +384,7 @@ def _all_pages(call: _Call, pages: Paging, params: dict[str, Any], context: dict
 def _between(name: str, params: dict[str, Any], most: int) -> int:
     value = int(params.get(name) or 1)
     if not 1 <= value <= most:
-        raise invalid_input(f"{name} must be from 1 to {most:,}")
+        raise invalid_input(text("%(name)s must be between 1 and %(maximum)s.", name=name, maximum=most))
     return value
 
 
@@ -349,7 +409,7 @@ def _credentials(connection: Mapping[str, Any]) -> tuple[dict[str, str], dict[st
             return {}, {str(connection["query_name"]): str(connection["token"])}
         case "oauth2":
             if not connection.get("access_token"):
-                raise ConnectorError("the connection is not signed in: reconnect it", code="needs_reconnect")
+                raise ConnectorError(text("The connection is not signed in. Reconnect it."), code="needs_reconnect")
             return {"Authorization": f"Bearer {connection['access_token']}"}, {}
     return {}, {}
 
@@ -388,7 +448,9 @@ def _statuses(values: list[Any] | None, name: str) -> list[str]:
     found = [str(value).lower() for value in values or []]
     for status in found:
         if not _STATUS.fullmatch(status):
-            raise invalid_input(f"{name} holds {status!r}; a status is like 404 or 4xx")
+            raise invalid_input(
+                text("%(name)s contains %(value)s. Use statuses such as 404 or 4xx.", name=name, value=repr(status))
+            )
     return found
 
 
@@ -430,7 +492,7 @@ def _json(response: HttpResponse) -> Any:
     try:
         return response.json()
     except (ValueError, RecursionError) as error:
-        raise http_error("the answer is not JSON", response, code="invalid_answer", retryable=False) from error
+        raise http_error(text("The response is not JSON."), response, code="invalid_answer", retryable=False) from error
 
 
 def _plain(headers: Mapping[str, str]) -> dict[str, str]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.adapters.base import Action, ConnectorAdapter, Effect, unknown_action
 from automate_connectors.web import http_error, invalid_input, json_object
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.texts import joined
 
 _API = "https://slack.com/api"
-_TOKEN = "the token is refused: reconnect, or replace it in the connection"  # noqa: S105 - a sentence
+_TOKEN = text("Reconnect the connection or replace its token.")
 _RECONNECT = frozenset({"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"})
 _TRANSIENT_ERRORS = frozenset(
     {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
@@ -20,30 +22,38 @@ _TRANSIENT_ERRORS = frozenset(
 # What a person can do about it.
 _ADVICE = {
     **dict.fromkeys(_RECONNECT, _TOKEN),
-    "cant_update_message": "only messages that the app posted itself can be changed",
-    "channel_not_found": "there is no such channel, or the app may not see it: check its name, and invite the app",
-    "edit_window_closed": "the workspace lets messages be changed for a limited time only",
-    "invalid_blocks": "the blocks do not have the form that Slack wants: try them in its Block Kit Builder",
-    "is_archived": "the channel is archived",
-    "message_not_found": "there is no message with this timestamp in the channel",
-    "missing_scope": "the token lacks a permission: add it to the app's scopes and install the app again",
-    "msg_too_long": "the text is too long: Slack takes up to 40,000 characters",
-    "no_text": "there is neither text nor blocks",
-    "not_in_channel": "the app is not in the channel: invite it there",
-    "ratelimited": "Slack asks to wait",
-    "restricted_action": "a rule of the workspace does not let the app post there",
-    "thread_not_found": "there is no message with this timestamp to reply to",
-    "users_not_found": "nobody in the workspace has this email address",
+    "cant_update_message": text("The app can only change its own messages."),
+    "channel_not_found": text("Check the channel name and invite the app to the channel."),
+    "edit_window_closed": text("The workspace no longer allows changes to this message."),
+    "invalid_blocks": text("Check the blocks in Slack's Block Kit Builder."),
+    "is_archived": text("The channel is archived."),
+    "message_not_found": text("The channel has no message with this timestamp."),
+    "missing_scope": text("Add the missing scope to the app, then install the app again."),
+    "msg_too_long": text("The text is longer than %(count)s characters.", count=40_000),
+    "no_text": text("Add a text or blocks."),
+    "not_in_channel": text("Invite the app to the channel."),
+    "ratelimited": text("Slack asks to wait."),
+    "restricted_action": text("The workspace does not allow the app to post there."),
+    "thread_not_found": text("No message with this timestamp to reply to."),
+    "users_not_found": text("No one in the workspace has this email address."),
 }
 
 _CHANNEL = FieldSpec(
-    name="channel", label="Channel", required=True, help="Its ID, such as C024BE91L, or #name", options="channels"
+    name="channel",
+    label=text("Channel"),
+    required=True,
+    help=text("Channel ID such as C024BE91L, or #name"),
+    options="channels",
 )
 _MOST_CHANNELS = 1_000
 _TEXT = FieldSpec(
-    name="text", label="Text", kind=FieldKind.LONG_TEXT, required=True, help="Slack's mrkdwn; shown in notifications"
+    name="text",
+    label=text("Text"),
+    kind=FieldKind.LONG_TEXT,
+    required=True,
+    help=text("Slack mrkdwn. Also shown in notifications."),
 )
-_BLOCKS = FieldSpec(name="blocks", label="Blocks", kind=FieldKind.LIST, help="A layout of Slack's Block Kit")
+_BLOCKS = FieldSpec(name="blocks", label=text("Blocks"), kind=FieldKind.LIST, help=text("Block Kit layout"))
 
 
 class SlackConnector(ConnectorAdapter):
@@ -51,58 +61,65 @@ class SlackConnector(ConnectorAdapter):
 
     code = "slack"
     name = "Slack"
-    description = "Post messages and find people"
+    description = text("Post messages and find people")
     icon = "forum"
     hue = 320
     config_fields = (
         FieldSpec(
             name="token",
-            label="Bot token",
+            label=text("Bot token"),
             kind=FieldKind.SECRET,
             required=True,
-            help="Begins with xoxb-; scopes chat:write, users:read, users:read.email; channels:read to choose one",
+            help=text("Starts with xoxb-. Scopes: chat:write, users:read, users:read.email, channels:read."),
         ),
-        FieldSpec(name="base_url", label="API address", kind=FieldKind.URL, default=_API),
+        FieldSpec(name="base_url", label=text("API URL"), kind=FieldKind.URL, default=_API),
     )
     actions = (
         Action(
             name="post_message",
-            label="Post a message",
-            description="Post to a channel, or to a person by their ID",
+            label=text("Post message"),
+            description=text("Post to a channel or, by ID, to a person"),
             effect=Effect.EFFECTFUL,
             fields=(_CHANNEL, _TEXT, _BLOCKS),
         ),
         Action(
             name="reply",
-            label="Reply in a thread",
-            description="Answer a message in its thread",
+            label=text("Reply in thread"),
+            description=text("Reply to a message in its thread"),
             effect=Effect.EFFECTFUL,
             fields=(
                 _CHANNEL,
-                FieldSpec(name="thread", label="Message", required=True, help="The ts of the message to reply to"),
+                FieldSpec(
+                    name="thread", label=text("Message"), required=True, help=text("ts of the message to reply to")
+                ),
                 _TEXT,
                 _BLOCKS,
-                FieldSpec(name="broadcast", label="Show in the channel too", kind=FieldKind.BOOLEAN, default=False),
+                FieldSpec(name="broadcast", label=text("Also send to channel"), kind=FieldKind.BOOLEAN, default=False),
             ),
         ),
         Action(
             name="update_message",
-            label="Change a message",
-            description="Replace a message that the app posted",
+            label=text("Update message"),
+            description=text("Replace a message that the app posted"),
             effect=Effect.EFFECTFUL,
             fields=(
-                FieldSpec(name="channel", label="Channel", required=True, help="Its ID, as post_message gave it"),
-                FieldSpec(name="message", label="Message", required=True, help="The ts of the message"),
+                FieldSpec(
+                    name="channel",
+                    label=text("Channel"),
+                    required=True,
+                    help=text("Channel ID from the output of Post message"),
+                ),
+                FieldSpec(name="message", label=text("Message"), required=True, help=text("ts of the message")),
                 _TEXT,
                 _BLOCKS,
             ),
         ),
         Action(
             name="find_user",
-            label="Find a person",
-            description="Look somebody up by email address",
+            label=text("Find person"),
+            description=text("Look up a person by email address"),
             effect=Effect.EFFECTFUL,
-            fields=(FieldSpec(name="email", label="Email address", required=True),),
+            fields=(FieldSpec(name="email", label=text("Email address"), required=True),),
         ),
     )
 
@@ -120,10 +137,21 @@ class SlackConnector(ConnectorAdapter):
     def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
         """The method, and the message or whom it looks for."""
         if action == "find_user":
-            return {"summary": f"Look for {params['email']}", "method": "users.lookupByEmail", "email": params["email"]}
+            return {
+                "summary": text("Find %(email)s", email=params["email"]),
+                "method": "users.lookupByEmail",
+                "email": params["email"],
+            }
         method, body = _message_request(action, params)
-        verb = {"post_message": "Post to", "reply": "Reply in", "update_message": "Change a message in"}[action]
-        return {"summary": f"{verb} {body['channel']}: {body['text'][:200]}", "method": method, **body}
+        values = {"channel": body["channel"], "message": body["text"][:200]}
+        match action:
+            case "reply":
+                summary = text("Reply in %(channel)s: %(message)s", **values)
+            case "update_message":
+                summary = text("Update a message in %(channel)s: %(message)s", **values)
+            case _:
+                summary = text("Post to %(channel)s: %(message)s", **values)
+        return {"summary": summary, "method": method, **body}
 
     def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
         """`channels`: those that the app may see, by name; takes the scopes channels:read and groups:read."""
@@ -141,7 +169,10 @@ class SlackConnector(ConnectorAdapter):
     def check_connection(self, context: dict[str, Any]) -> str:
         """Ask who the token belongs to."""
         found = _call("auth.test", context, body={})
-        return f"Signed in to {found.get('team', 'Slack')} as {found.get('user', 'the app')}"
+        team, user = found.get("team", "Slack"), found.get("user")
+        if not user:
+            return text("Signed in to %(name)s.", name=team)
+        return text("Signed in to %(name)s as %(user)s.", name=team, user=user)
 
 
 def _message_request(action: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -160,7 +191,7 @@ def _message_request(action: str, params: dict[str, Any]) -> tuple[str, dict[str
             }
         case "update_message":
             return "chat.update", {**body, "ts": params["message"]}
-    raise ConnectorError(f"slack has no action {action!r}", code="unknown_action")
+    raise unknown_action("slack", action)
 
 
 def _call(
@@ -169,7 +200,7 @@ def _call(
     connection = context["connection"]
     token = connection.get("token") or connection.get("access_token")
     if not token:
-        raise invalid_input("the connection has no token: choose a connection to Slack")
+        raise invalid_input(text("Select a Slack connection that has a token."))
     context["log"](f"Slack {method}")
     response = context["http"].request(
         "GET" if body is None else "POST",
@@ -180,18 +211,21 @@ def _call(
         follow_redirects=False,
     )
     if response.status != 200:
-        raise http_error(f"Slack answered {method} with HTTP {response.status}", response)
+        message = text("Slack responded to %(method)s with HTTP %(status)s.", method=method, status=response.status)
+        raise http_error(message, response)
     found = json_object("Slack", response)
     if found.get("ok") is True:
         return found
     error = str(found.get("error") or "no reason given")
     code = "needs_reconnect" if error in _RECONNECT else f"slack_{error}"
-    advice = _ADVICE.get(error, "see the description of this code in Slack's documentation of the method")
+    if error in _RECONNECT:
+        refusal = text("Slack rejected the token (%(error)s).", error=error)
+    else:
+        refusal = text("Slack rejected %(method)s (%(error)s).", method=method, error=error)
+    advice = _ADVICE.get(error, text("See this error code in Slack's documentation."))
     if error == "missing_scope" and found.get("needed"):
-        advice = f"{advice} (needed: {found['needed']})"
-    raise http_error(
-        f"Slack refused {method} ({error}): {advice}", response, code=code, retryable=error in _TRANSIENT_ERRORS
-    )
+        advice = text("Add the scope %(scope)s to the app, then install the app again.", scope=found["needed"])
+    raise http_error(joined([refusal, advice]), response, code=code, retryable=error in _TRANSIENT_ERRORS)
 
 
 def _message(found: dict[str, Any]) -> dict[str, Any]:

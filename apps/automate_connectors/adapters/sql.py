@@ -21,12 +21,14 @@ from django.db import connections
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect, unknown_action
 from automate_connectors.web import invalid_input
 from automate_egress import EgressError
 from automate_egress.postgres import PostgresServer, postgres
 from automate_governance.redaction.redactor import redact_and_truncate
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.texts import joined
 
 MAX_ROWS = 10_000
 MAX_BYTES = 2_000_000
@@ -34,9 +36,9 @@ MAX_ANSWER = 16_000_000  #: bytes of all that the server sends
 _BATCH = 100
 _LOCK_MILLISECONDS = 2_000
 _TLS = (
-    ("verify-full", "Verified"),
-    ("require", "Encrypted (internal hosts only)"),
-    ("disable", "None (internal hosts only)"),
+    ("verify-full", text("Verified")),
+    ("require", text("Encrypted, not verified (internal hosts only)")),
+    ("disable", text("None (internal hosts only)")),
 )
 # Superusers, and roles that reach the server's files and programs (PostgreSQL's manual, "Predefined Roles"). A member
 # of one may become it, and a role that is set for a session may be set back.
@@ -54,16 +56,22 @@ SELECT EXISTS (
 """
 _STATEMENT = FieldSpec(
     name="sql",
-    label="SQL",
+    label=text("SQL"),
     kind=FieldKind.CODE,
     language="sql",
     required=True,
     literal=True,
-    help="One statement, taken as it is written; values come in as %(name)s",
+    help=text("One statement without expressions. Refer to parameters as %(name)s."),
 )
-_PARAMETERS = FieldSpec(name="parameters", label="Parameters", kind=FieldKind.MAPPING, help="The values, by name")
+_PARAMETERS = FieldSpec(
+    name="parameters", label=text("Parameters"), kind=FieldKind.MAPPING, help=text("Values by name")
+)
 _ROWS = FieldSpec(
-    name="max_rows", label="Rows at most", kind=FieldKind.INTEGER, default=1_000, help=f"Up to {MAX_ROWS:,}"
+    name="max_rows",
+    label=text("Maximum rows"),
+    kind=FieldKind.INTEGER,
+    default=1_000,
+    help=text("Up to %(count)s", count=MAX_ROWS),
 )
 
 
@@ -72,43 +80,48 @@ class SqlConnector(ConnectorAdapter):
 
     code = "sql"
     name = "SQL"
-    description = "Ask a PostgreSQL database"
+    description = text("Query a PostgreSQL database")
     icon = "storage"
     hue = 200
     config_fields = (
-        FieldSpec(name="host", label="Host", required=True, help="Such as db.example.com"),
-        FieldSpec(name="port", label="Port", kind=FieldKind.INTEGER, default=5432),
-        FieldSpec(name="database", label="Database", required=True),
-        FieldSpec(name="username", label="Role", required=True, help="One of its own, with SELECT on what it may see"),
-        FieldSpec(name="password", label="Password", kind=FieldKind.SECRET),
-        FieldSpec(name="tls", label="TLS", kind=FieldKind.CHOICE, choices=_TLS, default="verify-full"),
+        FieldSpec(name="host", label=text("Host"), required=True, help=text("For example db.example.com")),
+        FieldSpec(name="port", label=text("Port"), kind=FieldKind.INTEGER, default=5432),
+        FieldSpec(name="database", label=text("Database"), required=True),
+        FieldSpec(
+            name="username",
+            label=text("Role"),
+            required=True,
+            help=text("A dedicated role with SELECT on the tables it reads"),
+        ),
+        FieldSpec(name="password", label=text("Password"), kind=FieldKind.SECRET),
+        FieldSpec(name="tls", label=text("TLS"), kind=FieldKind.CHOICE, choices=_TLS, default="verify-full"),
         FieldSpec(
             name="authorities",
-            label="Certificate authority",
+            label=text("Certificate authority"),
             kind=FieldKind.LONG_TEXT,
-            help="In PEM form, for a server whose certificate no public authority signed",
+            help=text("PEM. Required if no public authority signed the server's certificate."),
         ),
-        FieldSpec(name="writable", label="Statements may write", kind=FieldKind.BOOLEAN, default=False),
+        FieldSpec(name="writable", label=text("Allow writes"), kind=FieldKind.BOOLEAN, default=False),
         FieldSpec(
             name="statement_seconds",
-            label="Seconds a statement may take",
+            label=text("Statement timeout (seconds)"),
             kind=FieldKind.NUMBER,
             default=5,
-            help="1 to 60",
+            help=text("1 to 60"),
         ),
     )
     actions = (
         Action(
             name="query",
-            label="Ask for rows",
-            description="Run one SELECT in a read-only transaction",
+            label=text("Query rows"),
+            description=text("Run one SELECT in a read-only transaction"),
             effect=Effect.EFFECTFUL,
             fields=(_STATEMENT, _PARAMETERS, _ROWS),
         ),
         Action(
             name="execute",
-            label="Change rows",
-            description="Run one statement that writes; the connection must allow it",
+            label=text("Change rows"),
+            description=text("Run one statement that writes. The connection must allow writes."),
             effect=Effect.EFFECTFUL,
             fields=(_STATEMENT, _PARAMETERS, _ROWS),
         ),
@@ -117,7 +130,7 @@ class SqlConnector(ConnectorAdapter):
     def validate_config(self, config: dict[str, Any]) -> None:
         """Check the limits. Raises ValueError."""
         if not 1 <= (config.get("statement_seconds") or 5) <= 60:
-            raise ValueError("statement_seconds must be from 1 to 60")
+            raise ValueError(text("statement_seconds must be between 1 and 60."))
 
     def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
         """The database server."""
@@ -128,7 +141,7 @@ class SqlConnector(ConnectorAdapter):
         most = _check_max_rows(action, params, context)
         act = {"query": _query, "execute": _execute}.get(action)
         if act is None:
-            raise ConnectorError(f"sql has no action {action!r}", code="unknown_action")
+            raise unknown_action(self.code, action)
         with _session(context, writes=action == "execute") as connection:
             context["log"](f"SQL {action}")
             return act(connection, params["sql"], _bound(params.get("parameters")), most)
@@ -150,7 +163,9 @@ class SqlConnector(ConnectorAdapter):
         """Sign in, and look at the role."""
         try:
             with _session(context, writes=False) as connection:
-                return f"Signed in to {connection.info.dbname} as {connection.info.user}"
+                return text(
+                    "Signed in to %(name)s as %(user)s.", name=connection.info.dbname, user=connection.info.user
+                )
         except EgressError as error:
             code = "needs_reconnect" if error.code == "authentication_failed" else error.code
             raise ConnectorError(str(error), code=code, retryable=error.retryable) from error
@@ -160,11 +175,9 @@ def _check_max_rows(action: str, params: dict[str, Any], context: dict[str, Any]
     """Return the maximum number of rows. Raises ConnectorError for an action that is rejected before any request."""
     most: int = params.get("max_rows") or 1_000
     if not 1 <= most <= MAX_ROWS:
-        raise invalid_input(f"max_rows must be from 1 to {MAX_ROWS:,}")
+        raise invalid_input(text("%(name)s must be between 1 and %(maximum)s.", name="max_rows", maximum=MAX_ROWS))
     if action == "execute" and not (context.get("connection") or {}).get("writable"):
-        raise ConnectorError(
-            "this connection is read-only: ask its owner to allow statements that write", code="read_only"
-        )
+        raise ConnectorError(text("This connection is read-only. Ask its owner to allow writes."), code="read_only")
     return most
 
 
@@ -204,7 +217,7 @@ def _execute(connection: psycopg.Connection[Any], statement: str, values: Any, m
 def _collect_rows(found: Iterable[tuple[Any, ...]], columns: list[str], most: int) -> tuple[list[dict[str, Any]], bool]:
     """Return the rows up to the limits, and whether there were more."""
     if len(set(columns)) != len(columns):
-        raise invalid_input("two columns have the same name: give them names with AS")
+        raise invalid_input(text("Two columns have the same name. Rename them with AS."))
     rows: list[dict[str, Any]] = []
     size = 0
     for row in found:
@@ -221,7 +234,7 @@ def _session(context: dict[str, Any], *, writes: bool) -> Iterator[psycopg.Conne
     """A transaction on the connection's database, rolled back unless committed. Raises ConnectorError, EgressError."""
     config = context["connection"]
     if not config:
-        raise invalid_input("choose a connection to a database")
+        raise invalid_input(text("Select a database connection."))
     with postgres(context["network"], _server(config), most_bytes=MAX_ANSWER) as connection:
         try:
             connection.read_only = not writes
@@ -245,14 +258,19 @@ def _refuse_privileged_role(connection: psycopg.Connection[Any]) -> None:
     role, started, privileged = found or ("", "", True)
     if privileged:
         raise ConnectorError(
-            f"{role} is or may become a role that can read files of the server or run programs: use a role that has "
-            "SELECT on single tables",
+            text(
+                "The role %(role)s can read server files or run programs. Use a role with SELECT on single tables.",
+                role=role,
+            ),
             code="role_refused",
         )
     own = [name for name, since in _own_roles() if since == started]
     if own and connection.execute(_IS_ONE_OF, [own]).fetchone() != (False,):
         raise ConnectorError(
-            f"{role} is or may become the role of this site's own database: use one that has SELECT on tables",
+            text(
+                "The role %(role)s can act as this site's own database role. Use a role with SELECT on single tables.",
+                role=role,
+            ),
             code="role_refused",
         )
 
@@ -272,19 +290,22 @@ def _own_roles() -> Iterator[tuple[str, str]]:
 def _translate_error(error: psycopg.Error) -> ConnectorError:
     """Return the database's refusal, in its own words, with advice."""
     state = error.sqlstate or ""
-    message = error.diag.message_primary or str(error).partition("\n")[0] or "the connection broke off"
+    message = error.diag.message_primary or str(error).partition("\n")[0] or text("The connection was lost.")
     hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
     code, advice = {
-        "25006": ("read_only", "query reads only: use execute on a connection that may write"),
-        "57014": ("timeout", "the statement took too long: narrow it down, or allow it more seconds"),
-        "55P03": ("lock_timeout", "somebody else holds a lock"),
-        "42501": ("permission_denied", "the role lacks a right: GRANT it"),
+        "25006": (
+            "read_only",
+            text("The query action only reads. Use Change rows with a connection that allows writes."),
+        ),
+        "57014": ("timeout", text("The statement timed out. Narrow it down or raise the statement timeout.")),
+        "55P03": ("lock_timeout", text("Another session holds a lock.")),
+        "42501": ("permission_denied", text("The role lacks a privilege. GRANT it.")),
     }.get(state, ("sql_error", ""))
     broken = not state and isinstance(error, psycopg.OperationalError)
     retryable = broken or state == "55P03" or state[:2] in {"08", "40", "53", "57"}
     details = {"sqlstate": state} if state else {}
-    text = f"{message}{hint}" + (f": {advice}" if advice else "")
-    return ConnectorError(redact_and_truncate(text, 2_000), code=code, retryable=retryable, details=details)
+    shown = redact_and_truncate(f"{message.rstrip('.')}{hint}.", 2_000)
+    return ConnectorError(joined([shown, advice]), code=code, retryable=retryable, details=details)
 
 
 def _server(config: dict[str, Any]) -> PostgresServer:

@@ -21,6 +21,8 @@ from automate_egress import EgressError, HttpResponse, HttpSession
 from automate_governance.redaction.redactor import learn_entered, redact_text
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
+from automate_plugins import text
+from automate_plugins.texts import joined
 
 CALL_SECONDS = 10.0  # the row of the token is locked meanwhile
 NEEDS_RECONNECT = "needs_reconnect"
@@ -97,9 +99,11 @@ def _request_tokens(setup: OAuthSetup, grant: str, *, refresh: str = "", **param
     except SecretUnavailableError as error:
         raise ConnectorError(str(error), code="secret_unavailable", retryable=True) from error
     except (ValueError, TypeError, ArithmeticError, RecursionError) as error:  # an answer that is none
-        raise ConnectorError(f"{setup.name} gave no token: {error}", code=UNAVAILABLE, retryable=True) from error
+        message = text("%(provider)s did not return a token: %(reason)s", provider=setup.name, reason=str(error))
+        raise ConnectorError(message, code=UNAVAILABLE, retryable=True) from error
     except EgressError as error:
-        raise ConnectorError(f"{setup.name}: {error}", code=UNAVAILABLE, retryable=error.retryable) from error
+        message = joined([f"{setup.name}:", str(error)])
+        raise ConnectorError(message, code=UNAVAILABLE, retryable=error.retryable) from error
 
 
 def _tokens(setup: OAuthSetup, answer: Mapping[str, Any], refresh: str) -> Tokens:
@@ -107,7 +111,7 @@ def _tokens(setup: OAuthSetup, answer: Mapping[str, Any], refresh: str) -> Token
     if not (
         _is_token(access) and (renewed == "" or _is_token(renewed)) and len(access) + len(renewed) < _MAX_TOKEN_LENGTH
     ):
-        raise ValueError("its answer holds none")
+        raise ValueError("no valid access_token")
     learn_entered(*filter(None, (access, renewed)))
     return Tokens(access, renewed, answer.get("expires_in"))
 
@@ -128,8 +132,10 @@ def _lifetime(value: Any) -> int | None:
 def _refused(setup: OAuthSetup, error: _RefusedError) -> ConnectorError:
     reason = redact_text(f"{error.code}: {error.description}" if error.description else error.code)[:300]
     if error.code in _TRANSIENT_ERRORS:
-        return ConnectorError(f"{setup.name} cannot give a token now ({reason})", code=UNAVAILABLE, retryable=True)
-    return ConnectorError(f"{setup.name} refused the sign-in ({reason})", code=NEEDS_RECONNECT)
+        message = text("%(provider)s is temporarily unavailable (%(reason)s).", provider=setup.name, reason=reason)
+        return ConnectorError(message, code=UNAVAILABLE, retryable=True)
+    message = text("%(provider)s rejected the sign-in (%(reason)s).", provider=setup.name, reason=reason)
+    return ConnectorError(message, code=NEEDS_RECONNECT)
 
 
 def _storable(value: object) -> str:
@@ -173,11 +179,11 @@ class _Answer:
         """The parsed body, with a lifetime that can be reckoned with. Raises ValueError, RecursionError."""
         answer = self._response.json()
         if not isinstance(answer, dict):
-            raise ValueError("its answer is no mapping")
+            raise ValueError("not a JSON object")
         answer.pop("expires_at", None)
         return {**answer, "expires_in": _lifetime(answer.get("expires_in"))}
 
     def raise_for_status(self) -> None:
         """Raises ValueError for an answer that is an error."""
         if self._response.status >= 300:
-            raise ValueError(f"it answered {self._response.status}")
+            raise ValueError(f"HTTP {self._response.status}")

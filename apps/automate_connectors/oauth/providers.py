@@ -10,10 +10,14 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from automate_egress.policy import is_listed_host
+from automate_plugins import text
 
 AUTHORIZATION_CODE = "authorization_code"
 CLIENT_CREDENTIALS = "client_credentials"
-GRANTS = {AUTHORIZATION_CODE: "A person signs in", CLIENT_CREDENTIALS: "The application itself (client credentials)"}
+GRANTS = {
+    AUTHORIZATION_CODE: text("A person signs in"),
+    CLIENT_CREDENTIALS: text("The application signs in (client credentials)"),
+}
 GENERIC = "generic"
 
 
@@ -89,7 +93,7 @@ PROVIDERS: Mapping[str, Provider] = {
         client_auth="client_secret_post",
         hosts=("api.hubapi.com",),
     ),
-    GENERIC: Provider(name="Another provider"),
+    GENERIC: Provider(name=text("Other provider")),
 }
 
 
@@ -151,13 +155,28 @@ class OAuthSetup:
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield (field, reason) for every invalid setting."""
         if self.provider not in PROVIDERS:
-            yield "oauth_provider", f"There is no provider {self.provider!r}; there is {', '.join(PROVIDERS)}."
+            yield (
+                "oauth_provider",
+                text(
+                    "Unknown provider %(name)s. Known providers: %(known)s.",
+                    name=repr(self.provider),
+                    known=", ".join(PROVIDERS),
+                ),
+            )
         if self.grant not in GRANTS:
-            yield "oauth_grant", f"There is no grant {self.grant!r}; there is {', '.join(GRANTS)}."
+            yield (
+                "oauth_grant",
+                text(
+                    "Unknown grant %(name)s. Known grants: %(known)s.", name=repr(self.grant), known=", ".join(GRANTS)
+                ),
+            )
         if not self.client_id:
-            yield "oauth_client_id", "The provider gives one to each application that is registered there."
+            yield (
+                "oauth_client_id",
+                text("Enter the client ID. The provider issues it when you register the application."),
+            )
         if self.grant == CLIENT_CREDENTIALS and not self.client_secret:
-            yield "oauth_client_secret", "Client credentials need the secret of the client."
+            yield "oauth_client_secret", text("Client credentials require the client secret.")
         urls = {"oauth_token_url": self.token_endpoint}
         if self.needs_person:
             urls["oauth_authorize_url"] = self.authorize_endpoint
@@ -185,11 +204,11 @@ def _url_problem(url: str) -> str | None:
         parts = urlsplit(url)
         port, user = parts.port, parts.username or parts.password
     except ValueError:
-        return "This is not a URL."
+        return text("Enter a valid URL.")
     if not parts.hostname or user:
-        return "An https:// address, without a user name."
+        return text("Enter an https:// URL without a user name.")
     if parts.scheme == "https" or (
         parts.scheme == "http" and is_listed_host(parts.hostname, port or 80, allowed_hosts())
     ):
         return None
-    return "An https:// address; http:// only for hosts that AUTOMATE_EGRESS_ALLOW names."
+    return text("Enter an https:// URL. http:// is only allowed for hosts in AUTOMATE_EGRESS_ALLOW.")

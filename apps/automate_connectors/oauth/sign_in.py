@@ -22,6 +22,8 @@ from automate_connectors.oauth.grant_binding import terms_hash
 from automate_connectors.oauth.providers import OAuthSetup
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
+from automate_plugins import text
+from automate_plugins.texts import joined
 
 ATTEMPT_LIFETIME = dt.timedelta(minutes=10)
 SALT = "automate.oauth.verifier"
@@ -56,7 +58,10 @@ def finish_sign_in(state: str, code: str, by: Person, *, session: str, back: str
     attempt = _consume_attempt(state, by, session)
     connection = attempt.connection
     if refused:
-        raise SignInError(f"{connection}: the provider says {refused[:200]}.")
+        message = text(
+            "%(name)s: the provider rejected the sign-in (%(reason)s).", name=str(connection), reason=refused[:200]
+        )
+        raise SignInError(message)
     setup = _setup(connection, by)
     _check_terms(connection, attempt)
     try:
@@ -68,7 +73,7 @@ def finish_sign_in(state: str, code: str, by: Person, *, session: str, back: str
             health.record_sign_in(connection)
             audit.record(by, "connection.signed_in", connection, changes={"provider": setup.name})
     except ConnectorError as error:
-        raise SignInError(f"{connection}: {error.message}.") from error
+        raise SignInError(joined([f"{connection}:", error.message])) from error
     return connection
 
 
@@ -80,7 +85,7 @@ def _consume_attempt(state: str, by: Person, session: str) -> SignInAttempt:
     )
     attempt = attempts.first()
     if attempt is None:
-        raise SignInError("This sign-in was not begun here, was used already or has run out. Begin again.")
+        raise SignInError(text("This sign-in has expired or was already used. Start again."))
     SignInAttempt.objects.filter(pk=attempt.pk).delete()
     return attempt
 
@@ -88,16 +93,20 @@ def _consume_attempt(state: str, by: Person, session: str) -> SignInAttempt:
 def _check_terms(now: Connection | None, attempt: SignInAttempt) -> None:
     if now is None or terms_hash(now) != attempt.terms:
         raise SignInError(
-            f"{attempt.connection} was changed while you signed in. Look at its settings, and begin again."
+            text(
+                "%(name)s was changed while you signed in. Check its settings and start again.",
+                name=str(attempt.connection),
+            )
         )
 
 
 def _setup(connection: Connection, by: Person) -> OAuthSetup:
     if not can(by, "change", connection):
-        raise NotPermittedError(f"{by.get_username()} may not change {connection}")
+        message = text("You need the Change permission for the connection %(name)s.", name=str(connection))
+        raise NotPermittedError(message)
     setup = connection.sign_in
     if setup is None or not setup.needs_person:
-        raise SignInError(f"Nobody signs in to {connection}: its settings say how it gets its credentials.")
+        raise SignInError(text("%(name)s does not use a sign-in.", name=str(connection)))
     return setup
 
 
@@ -106,5 +115,5 @@ def _verifier(state: str) -> str:
     return salted_hmac(SALT, state, algorithm="sha256").hexdigest()
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _hash(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()

@@ -27,6 +27,7 @@ from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person
 from automate_governance.secrets.keyring import KeyUnavailableError
 from automate_governance.secrets.resolver import resolve
+from automate_plugins import text
 
 RENEW_BEFORE = dt.timedelta(seconds=120)  # a token is renewed so long before it runs out
 MIN_VALIDITY = dt.timedelta(seconds=20)  # one that has longer still serves, while another process renews it
@@ -80,7 +81,7 @@ def lock_token(connection: Connection, *, wait: bool = True) -> OAuthToken | Non
         return rows.filter(connection=connection).first()
     except OperationalError as error:
         raise ConnectorError(
-            f"{connection}: the sign-in is being renewed, and that takes too long",
+            text("%(name)s: another process is renewing the sign-in. Try again.", name=str(connection)),
             code=exchange.UNAVAILABLE,
             retryable=True,
         ) from error
@@ -131,7 +132,8 @@ def _by_now(margin: dt.timedelta) -> Case:
 def _renew_access_token(connection: Connection, rejected: str) -> str:
     setup = connection.sign_in
     if setup is None:
-        raise ConnectorError(f"{connection} does not sign in", code="invalid_connection")
+        message = text("%(name)s does not use a sign-in.", name=str(connection))
+        raise ConnectorError(message, code="invalid_connection")
     refused: ConnectorError | None = None
     with transaction.atomic():
         token = lock_token(connection, wait=False)
@@ -142,7 +144,8 @@ def _renew_access_token(connection: Connection, rejected: str) -> str:
                 return _reveal(access)
             token = lock_token(connection)
         if token is None:
-            raise ConnectorError(f"{connection} is gone", code="invalid_connection")
+            message = text("%(name)s was deleted.", name=str(connection))
+            raise ConnectorError(message, code="invalid_connection")
         now = _unchanged(connection)
         access = _valid_access(token, connection)
         if access is None:
@@ -167,9 +170,11 @@ def _unchanged(connection: Connection) -> Connection:
     """Return the current connection. Raises ConnectorError when it was deleted or its terms changed."""
     now = Connection.objects.filter(pk=connection.pk).first()
     if now is None:
-        raise ConnectorError(f"{connection} is gone", code="invalid_connection")
+        message = text("%(name)s was deleted.", name=str(connection))
+        raise ConnectorError(message, code="invalid_connection")
     if terms_hash(now) != terms_hash(connection):
-        raise ConnectorError(f"{connection} was changed meanwhile", code=exchange.UNAVAILABLE, retryable=True)
+        message = text("%(name)s was changed in the meantime. Try again.", name=str(connection))
+        raise ConnectorError(message, code=exchange.UNAVAILABLE, retryable=True)
     return now
 
 
@@ -184,8 +189,10 @@ def _request_tokens(setup: OAuthSetup, token: OAuthToken, connection: Connection
         return exchange.request_client_credentials(setup)
     if token.refresh:
         return exchange.refresh_tokens(setup, _reveal(token.refresh))
-    why = "the sign-in has run out" if token.access else "nobody has signed in yet"
-    raise ConnectorError(f"{connection}: {why}", code=exchange.NEEDS_RECONNECT)
+    message = text("%(name)s: the sign-in has expired. Reconnect the connection.", name=str(connection))
+    if not token.access:
+        message = text("%(name)s is not signed in. Connect it.", name=str(connection))
+    raise ConnectorError(message, code=exchange.NEEDS_RECONNECT)
 
 
 def _reveal(secret: StoredSecret) -> str:
@@ -198,6 +205,7 @@ def _store_secret(secret: StoredSecret | None, name: str, value: str, owner: Per
     try:
         kept.put(value)
     except KeyUnavailableError as error:
-        raise ConnectorError(f"the token cannot be stored: {error}", code="secret_unavailable") from error
+        message = text("The token cannot be stored: %(reason)s", reason=str(error))
+        raise ConnectorError(message, code="secret_unavailable") from error
     kept.save()
     return kept

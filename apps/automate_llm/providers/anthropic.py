@@ -19,6 +19,7 @@ from automate_llm.providers.exchange import (
     report_usage,
 )
 from automate_llm.schemas import to_portable_schema
+from automate_plugins import ntext, text
 
 VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 2_000  # the API wants a number
@@ -65,7 +66,7 @@ class AnthropicProvider(LLMProvider):
 
     def check(self, options: dict[str, Any]) -> str:
         """Ask for the list of models."""
-        return f"{len(self.models(options))} models"
+        return ntext("%(count)s model available.", "%(count)s models available.", len(self.models(options)))
 
 
 def _root(options: dict[str, Any], default: str) -> str:
@@ -86,12 +87,12 @@ def _text(answer: dict[str, Any], options: dict[str, Any]) -> str:
         blocks = answer["content"]
         kinds = {block["type"] for block in blocks}
         parts = [block["text"] for block in blocks if block["type"] == "text"]
-        text = "".join(parts) if parts or stop == "max_tokens" else None
+        content = "".join(parts) if parts or stop == "max_tokens" else None
     except (LookupError, TypeError, AttributeError) as error:
-        raise LLMProviderError("the model server's answer has no message", code="invalid_answer") from error
+        raise LLMProviderError(text("The model server's response has no message."), code="invalid_answer") from error
     if stop == "refusal":
-        raise LLMProviderError("the model refused to answer", code="model_refused")
-    return message_text(text, asks_for_tool=stop == "tool_use" or "tool_use" in kinds)
+        raise LLMProviderError(text("The model refused to answer."), code="model_refused")
+    return message_text(content, asks_for_tool=stop == "tool_use" or "tool_use" in kinds)
 
 
 def _read_refusal(body: Any) -> Refusal:

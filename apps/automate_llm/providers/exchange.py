@@ -10,6 +10,8 @@ from typing import Any
 from automate_connectors.web import request_id
 from automate_governance.redaction.redactor import redact_and_truncate
 from automate_llm.providers.base import LLMProviderError, TokenUsage
+from automate_plugins import text
+from automate_plugins.texts import joined
 
 _SHOWN = 300
 _CONTEXT = re.compile(
@@ -57,17 +59,17 @@ def exchange(
     if response.status != 200:
         raise _failure(response, read_refusal, str(options.get("model", "")), api_key(options))
     if response.headers.get("content-type", "").partition(";")[0].strip().lower() in _STREAMS:
-        raise LLMProviderError(
-            "the model server answered with a stream, which was not asked for", code="invalid_answer"
-        )
+        raise LLMProviderError(text("The model server sent a stream, which was not requested."), code="invalid_answer")
     try:
         answer = response.json()
     except ValueError as error:  # UnicodeDecodeError is one
-        raise LLMProviderError("the model server's answer is not JSON", code="invalid_answer") from error
+        raise LLMProviderError(text("The model server's response is not JSON."), code="invalid_answer") from error
     except RecursionError:
-        raise LLMProviderError("the model server's answer is nested too deeply", code="invalid_answer") from None
+        raise LLMProviderError(
+            text("The model server's response is nested too deeply."), code="invalid_answer"
+        ) from None
     if not isinstance(answer, dict):
-        raise LLMProviderError("the model server's answer is not a JSON object", code="invalid_answer")
+        raise LLMProviderError(text("The model server's response is not a JSON object."), code="invalid_answer")
     return answer
 
 
@@ -87,9 +89,9 @@ def report_usage(options: Mapping[str, Any], tokens_in: Any, tokens_out: Any, *,
 def message_text(content: Any, *, asks_for_tool: bool) -> str:
     """Return the text of a message. Raises LLMProviderError when there is none."""
     if asks_for_tool:
-        raise LLMProviderError("the model asked for a tool, and it is given none", code="invalid_answer")
+        raise LLMProviderError(text("The model requested a tool, but tools are not available."), code="invalid_answer")
     if not isinstance(content, str):
-        raise LLMProviderError("the model server's answer has no message", code="invalid_answer")
+        raise LLMProviderError(text("The model server's response has no message."), code="invalid_answer")
     return content.encode("utf-8", "replace").decode()  # JSON can hold halves of characters
 
 
@@ -97,11 +99,12 @@ def _failure(response: Any, read_refusal: Callable[[Any], Refusal], model: str, 
     try:
         refusal = read_refusal(response.json())
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        refusal = Refusal("", response.text or "no reason given")
+        refusal = Refusal("", response.text)
     reason = refusal.reason.replace(key, "***") if key else refusal.reason  # some services quote the key
     code, retryable, advice = _classify_refusal(response.status, refusal, model)
+    reason = redact_and_truncate(" ".join(reason.split()), _SHOWN)
     return LLMProviderError(
-        f"{advice} (HTTP {response.status}: {redact_and_truncate(' '.join(reason.split()), _SHOWN)})",
+        joined([advice, f"(HTTP {response.status}: {reason})" if reason else f"(HTTP {response.status})"]),
         code=code,
         retryable=retryable,
         retry_after=response.retry_after if retryable else None,
@@ -112,20 +115,24 @@ def _failure(response: Any, read_refusal: Callable[[Any], Refusal], model: str, 
 
 def _classify_refusal(status: int, refusal: Refusal, model: str) -> tuple[str, bool, str]:
     """Return (code, whether it may be retried, what it means for the reader)."""
-    text = f"{refusal.kind} {refusal.reason}"
+    given = f"{refusal.kind} {refusal.reason}"
     if status in {401, 403}:
-        return "authentication_failed", False, "the model server refused the connection's API key"
-    if _QUOTA.search(text) and status in {400, 402, 429}:
-        return "quota_exhausted", False, "the account at the model's provider has no credit left"
+        return "authentication_failed", False, text("The model server rejected the API key of the connection.")
+    if _QUOTA.search(given) and status in {400, 402, 429}:
+        return "quota_exhausted", False, text("The account at the model provider has no credit left.")
     if status == 429:
-        return "http_429", True, "the model server is asked too often"
-    if status == 413 or (_CONTEXT.search(text) and status < 600):
-        return "context_too_long", False, f"the prompt is longer than {model or 'the model'} can read: shorten it"
-    if status in {400, 422, 501} and _FORM.search(text):
-        advice = "the server or this model cannot hold answers to a schema: switch that off in the connection"
+        return "http_429", True, text("The model server received too many requests.")
+    if status == 413 or (_CONTEXT.search(given) and status < 600):
+        return "context_too_long", False, text("The prompt is too long for the model. Shorten it.")
+    if status in {400, 422, 501} and _FORM.search(given):
+        advice = text("The model does not support structured output. Turn it off in the connection.")
         return "structured_output_refused", False, advice
     if status == 404:
-        return "model_not_found", False, f"the server has no model {model!r}, or the base URL is another API's"
+        return (
+            "model_not_found",
+            False,
+            text("The server has no model %(model)s. Check the model and the base URL of the connection.", model=model),
+        )
     if status == 408 or status >= 500:
-        return f"http_{status}", True, "the model server failed"
-    return f"http_{status}", False, "the model server refused the request"
+        return f"http_{status}", True, text("The model server failed.")
+    return f"http_{status}", False, text("The model server rejected the request.")

@@ -18,6 +18,7 @@ from automate_llm.providers.exchange import (
     message_text,
     report_usage,
 )
+from automate_plugins import ntext, text
 
 _OPTIONS = {"temperature": "temperature", "max_tokens": "num_predict", "top_p": "top_p", "seed": "seed", "stop": "stop"}
 
@@ -59,7 +60,7 @@ class OllamaProvider(LLMProvider):
 
     def check(self, options: dict[str, Any]) -> str:
         """Ask for the list of models."""
-        return f"{len(self.models(options))} models"
+        return ntext("%(count)s model available.", "%(count)s models available.", len(self.models(options)))
 
 
 def _headers(options: dict[str, Any]) -> dict[str, str]:
@@ -73,9 +74,9 @@ def _text(answer: dict[str, Any], options: dict[str, Any]) -> str:
     report_usage(options, answer.get("prompt_eval_count"), answer.get("eval_count"), cut_off=cut_off)
     message = answer.get("message")
     if not isinstance(message, dict):
-        raise LLMProviderError("the model server's answer has no message", code="invalid_answer")
+        raise LLMProviderError(text("The model server's response has no message."), code="invalid_answer")
     if answer.get("done") is not True:
-        raise LLMProviderError("the model server sent a piece of an answer", code="invalid_answer")
+        raise LLMProviderError(text("The model server sent an incomplete response."), code="invalid_answer")
     return message_text(message.get("content"), asks_for_tool=bool(message.get("tool_calls")))
 
 

@@ -20,6 +20,7 @@ from automate_llm.providers.exchange import (
     report_usage,
 )
 from automate_llm.schemas import to_portable_schema
+from automate_plugins import ntext, text
 
 # What strict mode knows beyond the common ground: https://platform.openai.com/docs/guides/structured-outputs.
 _STRICT = frozenset(
@@ -31,7 +32,7 @@ _FORWARDED_OPTIONS = ("temperature", "top_p", "seed", "stop")
 class OpenAICompatibleProvider(LLMProvider):
     """Reaches `connection["base_url"]` with `connection["api_key"]` as the bearer token (none for local servers)."""
 
-    name = "OpenAI and compatible servers"
+    name = text("OpenAI and compatible servers")
     default_base_url = "https://api.openai.com/v1"
     capabilities = frozenset(Capability)
 
@@ -65,7 +66,7 @@ class OpenAICompatibleProvider(LLMProvider):
 
     def check(self, options: dict[str, Any]) -> str:
         """Ask for the list of models."""
-        return f"{len(self.models(options))} models"
+        return ntext("%(count)s model available.", "%(count)s models available.", len(self.models(options)))
 
 
 def _headers(options: dict[str, Any]) -> dict[str, str]:
@@ -90,10 +91,12 @@ def _text(answer: dict[str, Any], options: dict[str, Any]) -> str:
         report_usage(options, usage.get("prompt_tokens"), usage.get("completion_tokens"), cut_off=finish == "length")
         content, refusal, tools = message.get("content"), message.get("refusal"), message.get("tool_calls")
     except (LookupError, TypeError, AttributeError) as error:
-        raise LLMProviderError("the model server's answer has no message", code="invalid_answer") from error
+        raise LLMProviderError(text("The model server's response has no message."), code="invalid_answer") from error
     if refusal or finish == "content_filter":
-        reason = f": {redact_and_truncate(str(refusal), 300)}" if refusal else ", by the provider's content filter"
-        raise LLMProviderError(f"the model refused to answer{reason}", code="model_refused")
+        message = text("The provider's content filter blocked the answer.")
+        if refusal:
+            message = text("The model refused to answer: %(reason)s", reason=redact_and_truncate(str(refusal), 300))
+        raise LLMProviderError(message, code="model_refused")
     return message_text("" if content is None and finish == "length" else content, asks_for_tool=bool(tools))
 
 

@@ -268,7 +268,7 @@ FAULTS = {
     "mistyped input": (
         "steps: [{key: a, action: data.pick, inputs: {source: 5, fields: []}}]",
         "steps[0].inputs.source",
-        "must be mapping, not number",
+        "must be a mapping (got number)",
     ),
     "text as a condition": (
         "steps: [{kind: branch, key: r, arms: [{key: a, when: 'a > 1'}]}]",

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
+from automate_connectors.adapters.base import ConnectorAdapter, unknown_action
 from automate_connectors.adapters.data import dates, formats, lists, texts, values
+from automate_plugins import text
 
 
 class DataConnector(ConnectorAdapter):
     """Values, lists, texts, dates, and CSV, JSON and XML. `log` writes a line to the run."""
 
     code = "data"
-    name = "Data"
-    description = "Set, pick, filter, sort, sum up and convert values, and write log lines"
+    name = text("Data")
+    description = text("Set, filter, sort and convert values, and write to the log")
     icon = "database"
     hue = 225
     actions = tuple(each.action for group in (values, lists, formats, dates, texts) for each in group.PURE_ACTIONS)
@@ -25,7 +26,7 @@ class DataConnector(ConnectorAdapter):
         """Run the action of that name."""
         pure_action = _PURE_ACTIONS.get(action)
         if pure_action is None:
-            raise ConnectorError(f"data has no action {action!r}", code="unknown_action")
+            raise unknown_action(self.code, action)
         if action == "log":
             context["log"](params["message"], level=params["level"])
         return pure_action.run(params)

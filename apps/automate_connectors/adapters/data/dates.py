@@ -12,6 +12,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_datetime
 
 from automate_connectors.adapters.data.pure_action import invalid_input, pure_action, text_of
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_TEXT = 200
@@ -19,7 +20,15 @@ _YEAR = re.compile(r"%[-]?[YyGcx]")
 _EXACT = {"seconds": 1, "minutes": 60, "hours": 3600}
 _DAYS = {"days": 1, "weeks": 7}
 _MONTHS = {"months": 1, "years": 12}
-_UNITS = tuple((unit, unit.capitalize()) for unit in (*_EXACT, *_DAYS, *_MONTHS))
+_UNITS = (
+    ("seconds", text("Seconds")),
+    ("minutes", text("Minutes")),
+    ("hours", text("Hours")),
+    ("days", text("Days")),
+    ("weeks", text("Weeks")),
+    ("months", text("Months")),
+    ("years", text("Years")),
+)
 _NAMED = ("short", "medium", "long", "full")
 
 
@@ -28,12 +37,16 @@ _NAMED = ("short", "medium", "long", "full")
 
 def _moment(params: dict[str, Any], name: str) -> dt.datetime:
     """Parse an ISO 8601 date or time. Without an offset it is in the zone of the input `timezone`."""
-    text = text_of(params, name, MAX_TEXT).strip()
+    written = text_of(params, name, MAX_TEXT).strip()
     try:
-        found = dt.datetime.fromisoformat(text)
+        found = dt.datetime.fromisoformat(written)
     except ValueError as error:
         raise invalid_input(
-            f"{name}: {text!r} is no ISO 8601 date, such as 2026-03-01 or 2026-03-01T09:30:00+01:00"
+            text(
+                "%(name)s: %(value)s is not an ISO 8601 date. Use for example 2026-03-01 or 2026-03-01T09:30:00+01:00.",
+                name=name,
+                value=repr(written),
+            )
         ) from error
     return _in_zone(found, params)
 
@@ -43,27 +56,36 @@ def _in_zone(found: dt.datetime, params: dict[str, Any]) -> dt.datetime:
     try:
         return found.replace(tzinfo=zone) if found.tzinfo is None else found.astimezone(zone)
     except OverflowError as error:
-        raise invalid_input(f"{found.isoformat()} is out of range in that time zone") from error
+        raise invalid_input(text("%(date)s is out of range in this time zone.", date=found.isoformat())) from error
 
 
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise invalid_input(f"timezone: {name[:60]!r} is no time zone, such as Europe/Berlin") from error
+        raise invalid_input(
+            text("%(value)s is not a time zone. Use a name such as Europe/Berlin.", value=repr(name[:60]))
+        ) from error
 
 
 def _parse(params: dict[str, Any]) -> dict[str, Any]:
     layout = params.get("format")
     if not layout:
         return _parts(_moment(params, "text"))
-    text, layout = text_of(params, "text", MAX_TEXT), text_of(params, "format", MAX_TEXT)
+    written, layout = text_of(params, "text", MAX_TEXT), text_of(params, "format", MAX_TEXT)
     if not _YEAR.search(layout):
-        raise invalid_input("format needs a year, such as %Y in %d.%m.%Y")
+        raise invalid_input(text("The format needs a year, for example %Y in %d.%m.%Y."))
     try:
-        found = dt.datetime.strptime(text.strip(), layout)
+        found = dt.datetime.strptime(written.strip(), layout)
     except (ValueError, re.error) as error:
-        raise invalid_input(f"{text!r} does not fit the format {layout!r}: {error}") from error
+        raise invalid_input(
+            text(
+                "%(value)s does not match the format %(format)s: %(reason)s",
+                value=repr(written),
+                format=repr(layout),
+                reason=str(error),
+            )
+        ) from error
     return _parts(_in_zone(found, params))
 
 
@@ -91,7 +113,14 @@ def _add(params: dict[str, Any]) -> dict[str, Any]:
             moved = _months_later(moment.replace(tzinfo=None), amount * _MONTHS[unit])
         return _parts(moved.replace(tzinfo=moment.tzinfo))
     except (OverflowError, ValueError) as error:
-        raise invalid_input(f"{moment.isoformat()} and {amount} {unit} lead out of the calendar") from error
+        raise invalid_input(
+            text(
+                "The result is outside the calendar: %(date)s, %(amount)s %(unit)s.",
+                date=moment.isoformat(),
+                amount=amount,
+                unit=unit,
+            )
+        ) from error
 
 
 def _months_later(moment: dt.datetime, months: int) -> dt.datetime:
@@ -129,23 +158,34 @@ def _format(params: dict[str, Any]) -> dict[str, Any]:
     try:
         locale = Locale.parse(params["locale"].replace("-", "_"))
     except (UnknownLocaleError, ValueError, TypeError) as error:
-        raise invalid_input(f"locale: {params['locale'][:40]!r} is no language, such as en, de or pt_BR") from error
+        raise invalid_input(
+            text("%(value)s is not a language. Use a code such as en, de or pt_BR.", value=repr(params["locale"][:40]))
+        ) from error
     try:
         return {"text": format_datetime(moment, layout, locale=locale)}
     except (ValueError, KeyError, AttributeError) as error:
         raise invalid_input(
-            f"format: {layout!r} is not one of {', '.join(_NAMED)} or a pattern such as yyyy-MM-dd"
+            text(
+                "%(value)s is not a date format. Use %(known)s or a pattern such as yyyy-MM-dd.",
+                value=repr(layout),
+                known=", ".join(_NAMED),
+            )
         ) from error
 
 
 _ZONE = FieldSpec(
-    name="timezone", label="Time zone", default="UTC", help="Of dates without an offset, and of the result"
+    name="timezone",
+    label=text("Time zone"),
+    default="UTC",
+    help=text("For dates without an offset, and for the result"),
 )
-_UNIT = FieldSpec(name="unit", label="Unit", kind=FieldKind.CHOICE, choices=_UNITS, default="days")
+_UNIT = FieldSpec(name="unit", label=text("Unit"), kind=FieldKind.CHOICE, choices=_UNITS, default="days")
 
 
 def _date(name: str, label: str) -> FieldSpec:
-    return FieldSpec(name=name, label=label, required=True, help="ISO 8601, such as 2026-03-01T09:30:00+01:00")
+    return FieldSpec(
+        name=name, label=label, required=True, help=text("ISO 8601, for example 2026-03-01T09:30:00+01:00")
+    )
 
 
 def _date_action(run: Callable[[dict[str, Any]], Any], name: str, label: str, about: str, *fields: FieldSpec) -> Any:
@@ -156,41 +196,47 @@ PURE_ACTIONS = (
     _date_action(
         _add,
         "add_to_date",
-        "Add to a date",
-        "Days and longer keep the time of day; a month that is too short ends on its last day",
-        _date("date", "Date"),
-        FieldSpec(name="amount", label="Amount", kind=FieldKind.INTEGER, required=True, help="Below zero goes back"),
+        text("Add to date"),
+        text("Days and longer units keep the time of day. In a shorter month, the result is its last day."),
+        _date("date", text("Date")),
+        FieldSpec(
+            name="amount",
+            label=text("Amount"),
+            kind=FieldKind.INTEGER,
+            required=True,
+            help=text("Negative numbers go back"),
+        ),
         _UNIT,
     ),
     _date_action(
         _difference,
         "date_difference",
-        "Difference of dates",
-        "How far it is from one to the other; months and years are whole ones",
-        _date("from", "From"),
-        _date("to", "To"),
+        text("Compare dates"),
+        text("Time between two dates. Only full months and years count."),
+        _date("from", text("From")),
+        _date("to", text("To")),
         _UNIT,
     ),
     _date_action(
         _format,
         "format_date",
-        "Format a date",
-        "A date for people, in their language",
-        _date("date", "Date"),
+        text("Format date"),
+        text("Write a date in a language and format"),
+        _date("date", text("Date")),
         FieldSpec(
             name="format",
-            label="Format",
+            label=text("Format"),
             default="medium",
-            help="short, medium, long, full, or a Unicode pattern such as yyyy-MM-dd HH:mm",
+            help=text("short, medium, long, full, or a Unicode pattern such as yyyy-MM-dd HH:mm"),
         ),
-        FieldSpec(name="locale", label="Language", default="en", help="Such as en, de or pt_BR"),
+        FieldSpec(name="locale", label=text("Language"), default="en", help=text("For example en, de or pt_BR")),
     ),
     _date_action(
         _parse,
         "parse_date",
-        "Read a date",
-        "A date out of a text",
-        FieldSpec(name="text", label="Text", required=True),
-        FieldSpec(name="format", label="Format", help="Such as %d.%m.%Y %H:%M; ISO 8601 unless given"),
+        text("Parse date"),
+        text("Read a date from text"),
+        FieldSpec(name="text", label=text("Text"), required=True),
+        FieldSpec(name="format", label=text("Format"), help=text("For example %d.%m.%Y %H:%M. Default: ISO 8601")),
     ),
 )

@@ -28,36 +28,60 @@ from automate_connectors.adapters.data.pure_action import (
     text_of,
 )
 from automate_governance.spreadsheets import inert
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec, json_type
 
 MAX_COLUMNS = 500
-_DELIMITERS = ((",", "Comma"), (";", "Semicolon"), ("\t", "Tab"), ("|", "Bar"))
+_DELIMITERS = (
+    (",", text("Comma")),
+    (";", text("Semicolon")),
+    ("\t", text("Tab")),
+    ("|", text("Vertical bar")),
+)
 
 
 # --- CSV --------------------------------------------------------------------------------------------------------------
 
 
 def _parse_csv(params: dict[str, Any]) -> dict[str, Any]:
-    text = text_of(params).removeprefix("\ufeff")
+    document = text_of(params).removeprefix("\ufeff")
     rows: list[list[str]] = []
     try:
-        for row in csv.reader(io.StringIO(text, newline=""), delimiter=params["delimiter"], strict=True):
+        for row in csv.reader(io.StringIO(document, newline=""), delimiter=params["delimiter"], strict=True):
             if len(row) > MAX_COLUMNS:
-                raise invalid_input(f"row {len(rows) + 1} has {len(row):,} columns; at most {MAX_COLUMNS} are taken")
+                raise invalid_input(
+                    text(
+                        "Row %(row)s has %(count)s columns. The maximum is %(maximum)s.",
+                        row=len(rows) + 1,
+                        count=len(row),
+                        maximum=MAX_COLUMNS,
+                    )
+                )
             if len(rows) > MAX_ITEMS:
-                raise invalid_input(f"there are more than {MAX_ITEMS:,} rows")
+                raise invalid_input(text("The CSV has more than %(count)s rows.", count=MAX_ITEMS))
             if row:
                 rows.append(row)
     except csv.Error as error:
-        raise invalid_input(f"this is no CSV: row {len(rows) + 1}: {error}") from error
+        raise invalid_input(
+            text("Invalid CSV in row %(row)s: %(reason)s", row=len(rows) + 1, reason=str(error))
+        ) from error
     if not params["header"]:
         return list_output(rows[:MAX_ITEMS])
     names = rows.pop(0) if rows else []
     if twice := {name for name in names if names.count(name) > 1}:
-        raise invalid_input(f"the header has {', '.join(sorted(map(repr, twice)))} more than once")
+        raise invalid_input(
+            text("The header repeats %(names)s. Rename the columns.", names=", ".join(sorted(map(repr, twice))))
+        )
     for number, row in enumerate(rows, 2):
         if len(row) > len(names):
-            raise invalid_input(f"row {number} has {len(row)} columns, and the header {len(names)}")
+            raise invalid_input(
+                text(
+                    "Row %(row)s has %(count)s columns, but the header has %(expected)s.",
+                    row=number,
+                    count=len(row),
+                    expected=len(names),
+                )
+            )
     return list_output(dict(zip(names, [*row, *[""] * (len(names) - len(row))], strict=True)) for row in rows)
 
 
@@ -65,7 +89,9 @@ def _write_csv(params: dict[str, Any]) -> dict[str, Any]:
     rows = rows_of(params)
     columns = names_of(params, "columns", MAX_COLUMNS) or list(dict.fromkeys(name for row in rows for name in row))
     if len(columns) > MAX_COLUMNS:
-        raise invalid_input(f"there are {len(columns):,} columns; at most {MAX_COLUMNS} are written")
+        raise invalid_input(
+            text("There are %(count)s columns. The maximum is %(maximum)s.", count=len(columns), maximum=MAX_COLUMNS)
+        )
     out = io.StringIO()
     writer = csv.writer(out, delimiter=params["delimiter"], lineterminator="\r\n")
     guarded = params["guard_formulas"]
@@ -74,7 +100,7 @@ def _write_csv(params: dict[str, Any]) -> dict[str, Any]:
     for row in rows:
         writer.writerow([_cell(row.get(name), guarded) for name in columns])
         if out.tell() > MAX_TEXT:
-            raise invalid_input(f"the result has more than {MAX_TEXT:,} characters")
+            raise invalid_input(text("The result has more than %(count)s characters.", count=MAX_TEXT))
     return {"text": out.getvalue()}
 
 
@@ -95,7 +121,7 @@ def _parse_json(params: dict[str, Any]) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(text_of(params).encode())
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise invalid_input(f"this is no JSON: {error}") from error
+        raise invalid_input(text("Invalid JSON: %(reason)s", reason=str(error))) from error
     check_size(value)
     return {"value": value}
 
@@ -105,7 +131,7 @@ def _write_json(params: dict[str, Any]) -> dict[str, Any]:
     try:
         document = msgspec.json.encode(params["value"])
     except (TypeError, ValueError) as error:
-        raise invalid_input(f"the value is not JSON: {error}") from error
+        raise invalid_input(text("The value cannot be written as JSON: %(reason)s", reason=str(error))) from error
     if params["indent"]:
         document = msgspec.json.format(document, indent=2)
     return {"text": _short_enough(document.decode())}
@@ -128,22 +154,22 @@ class _Builder:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._nodes += 1 + len(attributes)
         if self._nodes > MAX_NODES:
-            raise invalid_input(f"the document has more than {MAX_NODES:,} elements and attributes")
+            raise invalid_input(text("The document has more than %(count)s elements and attributes.", count=MAX_NODES))
         if len(self._open) > MAX_DEPTH:
-            raise invalid_input(f"the document is nested more than {MAX_DEPTH} deep")
+            raise invalid_input(text("The document is nested more than %(count)s levels deep.", count=MAX_DEPTH))
         self._open.append((_local(tag), {f"@{_local(name)}": value for name, value in attributes.items()}, []))
 
-    def data(self, text: str) -> None:
-        self._open[-1][2].append(text)
+    def data(self, content: str) -> None:
+        self._open[-1][2].append(content)
 
     def end(self, tag: str) -> None:
         name, found, texts = self._open.pop()
-        text = "".join(texts).strip()
+        content = "".join(texts).strip()
         value: Any = found
         if not found:
-            value = text
-        elif text:
-            found["#text"] = text
+            value = content
+        elif content:
+            found["#text"] = content
         around = self._open[-1][1]
         if name not in around:
             around[name] = value
@@ -166,9 +192,9 @@ def _parse_xml(params: dict[str, Any]) -> dict[str, Any]:
         parser.feed(text_of(params))
         return {"value": parser.close()}
     except ParseError as error:
-        raise invalid_input(f"this is no XML: {error}") from error
+        raise invalid_input(text("Invalid XML: %(reason)s", reason=str(error))) from error
     except DefusedXmlException as error:
-        raise invalid_input("the document has a DTD or entities, which are not taken") from error
+        raise invalid_input(text("XML with a DTD or entities is not supported.")) from error
 
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
@@ -178,7 +204,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 def _write_xml(params: dict[str, Any]) -> dict[str, Any]:
     value = params["value"]
     if len(value) != 1 or isinstance(next(iter(value.values())), list):
-        raise invalid_input("value has exactly one name, that of the outermost element")
+        raise invalid_input(text("The value must have exactly one field, the root element."))
     check_size(value)
     parts = ['<?xml version="1.0" encoding="UTF-8"?>\n']
     [(name, inner)] = value.items()
@@ -189,11 +215,13 @@ def _write_xml(params: dict[str, Any]) -> dict[str, Any]:
 def _write_element(parts: list[str], name: str, value: Any) -> None:
     """No deeper than `check_size` lets a value be."""
     if not _NAME.fullmatch(name):
-        raise invalid_input(f"{name[:60]!r} cannot be the name of an element or an attribute")
+        raise invalid_input(text("%(value)s is not a valid XML name.", value=repr(name[:60])))
     if isinstance(value, list):
         for each in value:
             if isinstance(each, list):
-                raise invalid_input(f"{name} holds a list in a list, which XML has no form for")
+                raise invalid_input(
+                    text("%(name)s contains a list within a list. XML does not support this.", name=name)
+                )
             _write_element(parts, name, each)
         return
     inner = value if isinstance(value, dict) else {"#text": value}
@@ -201,7 +229,7 @@ def _write_element(parts: list[str], name: str, value: Any) -> None:
     for attribute, given in inner.items():
         if attribute.startswith("@"):
             if not _NAME.fullmatch(attribute[1:]):
-                raise invalid_input(f"{attribute[:60]!r} cannot be the name of an element or an attribute")
+                raise invalid_input(text("%(value)s is not a valid XML name.", value=repr(attribute[:60])))
             parts.append(f" {attribute[1:]}={quoteattr(_xml_text(given))}")
     parts.append(">")
     parts.append(escape(_xml_text(inner.get("#text"))))
@@ -215,65 +243,82 @@ def _xml_text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, dict | list):
-        raise invalid_input(f"a text in XML is no {json_type(value)}")
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    if found := _NOT_XML.search(text):
-        raise invalid_input(f"XML cannot hold the character U+{ord(found.group()):04X}")
-    return text
+        raise invalid_input(text("XML text must be a single value (got %(type)s).", type=json_type(value)))
+    content = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if found := _NOT_XML.search(content):
+        code = f"U+{ord(found.group()):04X}"
+        raise invalid_input(text("XML cannot contain the character %(code)s.", code=code))
+    return content
 
 
-def _short_enough(text: str) -> str:
-    if len(text) > MAX_TEXT:
-        raise invalid_input(f"the result has more than {MAX_TEXT:,} characters")
-    return text
+def _short_enough(content: str) -> str:
+    if len(content) > MAX_TEXT:
+        raise invalid_input(text("The result has more than %(count)s characters.", count=MAX_TEXT))
+    return content
 
 
-_DELIMITER = FieldSpec(name="delimiter", label="Delimiter", kind=FieldKind.CHOICE, choices=_DELIMITERS, default=",")
-_HEADER = FieldSpec(name="header", label="Header", kind=FieldKind.BOOLEAN, default=True, help="The first row has names")
-_VALUE = FieldSpec(name="value", label="Value", kind=FieldKind.JSON, required=True)
+_DELIMITER = FieldSpec(
+    name="delimiter", label=text("Delimiter"), kind=FieldKind.CHOICE, choices=_DELIMITERS, default=","
+)
+_HEADER = FieldSpec(
+    name="header",
+    label=text("Header row"),
+    kind=FieldKind.BOOLEAN,
+    default=True,
+    help=text("The first row contains the names"),
+)
+_VALUE = FieldSpec(name="value", label=text("Value"), kind=FieldKind.JSON, required=True)
 
 PURE_ACTIONS = (
     pure_action(
-        _parse_csv, "parse_csv", "Read CSV", "Rows of a CSV text; all values are texts", TEXT, _DELIMITER, _HEADER
+        _parse_csv,
+        "parse_csv",
+        text("Read CSV"),
+        text("Convert CSV to rows. All values are text."),
+        TEXT,
+        _DELIMITER,
+        _HEADER,
     ),
     pure_action(
         _write_csv,
         "write_csv",
-        "Write CSV",
-        "A CSV text out of rows",
+        text("Write CSV"),
+        text("Convert rows to CSV"),
         ITEMS,
-        FieldSpec(name="columns", label="Columns", kind=FieldKind.LIST, help="All names that occur unless given"),
+        FieldSpec(
+            name="columns", label=text("Columns"), kind=FieldKind.LIST, help=text("Default: all fields of the rows")
+        ),
         _DELIMITER,
         _HEADER,
         FieldSpec(
             name="guard_formulas",
-            label="Guard formulas",
+            label=text("Escape formulas"),
             kind=FieldKind.BOOLEAN,
             default=True,
-            help="Puts ' before texts that a spreadsheet would run as a formula",
+            help=text("Adds ' before text that a spreadsheet would run as a formula"),
         ),
     ),
-    pure_action(_parse_json, "parse_json", "Read JSON", "The value that a JSON text stands for", TEXT),
+    pure_action(_parse_json, "parse_json", text("Read JSON"), text("Convert JSON text to a value"), TEXT),
     pure_action(
         _write_json,
         "write_json",
-        "Write JSON",
-        "A value as a JSON text",
+        text("Write JSON"),
+        text("Convert a value to JSON text"),
         _VALUE,
-        FieldSpec(name="indent", label="Indent", kind=FieldKind.BOOLEAN, default=False),
+        FieldSpec(name="indent", label=text("Indent"), kind=FieldKind.BOOLEAN, default=False),
     ),
     pure_action(
         _parse_xml,
         "parse_xml",
-        "Read XML",
-        "Elements as mappings, attributes as @name, text as #text; repeated names are lists, namespaces are left out",
+        text("Read XML"),
+        text("Convert XML to mappings. Attributes become @name, text #text, repeated elements lists."),
         TEXT,
     ),
     pure_action(
         _write_xml,
         "write_xml",
-        "Write XML",
-        "An XML text out of a mapping with one name, in the form that reading gives",
-        FieldSpec(name="value", label="Value", kind=FieldKind.MAPPING, required=True),
+        text("Write XML"),
+        text("Convert a mapping with one root field to XML. It has the form of the Read XML output."),
+        FieldSpec(name="value", label=text("Value"), kind=FieldKind.MAPPING, required=True),
     ),
 )

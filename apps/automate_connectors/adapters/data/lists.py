@@ -19,6 +19,7 @@ from automate_connectors.adapters.data.pure_action import (
     pure_action,
     rows_of,
 )
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_MEASURES = 50
@@ -106,7 +107,7 @@ def _dedupe(params: dict[str, Any]) -> dict[str, Any]:
 def _merge_lists(params: dict[str, Any]) -> dict[str, Any]:
     lists, name = params["lists"], params.get("on") or ""
     if not all(isinstance(each, list) for each in lists):
-        raise invalid_input("lists is a list of lists")
+        raise invalid_input(text("%(name)s must be a list of lists.", name="lists"))
     together = items_of({"lists": [item for each in lists for item in each]}, "lists")
     if not name:
         return list_output(together)
@@ -137,12 +138,18 @@ def _aggregate(params: dict[str, Any]) -> dict[str, Any]:
 
 def _measures(given: dict[str, Any]) -> dict[str, Callable[[list[Any]], Any]]:
     if len(given) > MAX_MEASURES:
-        raise invalid_input(f"measures has at most {MAX_MEASURES} entries")
+        raise invalid_input(text("%(name)s can have up to %(maximum)s entries.", name="measures", maximum=MAX_MEASURES))
     found = {}
     for title, words in given.items():
         op, _, path = words.strip().partition(" ") if isinstance(words, str) else ("", "", "")
         if op not in _MEASURES:
-            raise invalid_input(f'measures: {title} is one of {", ".join(_MEASURES)} with a field, such as "sum total"')
+            raise invalid_input(
+                text(
+                    "Measure %(title)s must be one of %(known)s with a field, for example sum total.",
+                    title=title,
+                    known=", ".join(_MEASURES),
+                )
+            )
         found[title] = _measure(title, op, path.strip())
     return found
 
@@ -154,7 +161,9 @@ def _measure(title: str, op: str, path: str) -> Callable[[list[Any]], Any]:
     def measure(group: list[Any]) -> Any:
         values = [value for row in group if (value := field_of(row, path)) is not None]
         if op in {"sum", "average"} and (bad := next((v for v in values if not _is_number(v)), None)) is not None:
-            raise invalid_input(f"measures: {title}: {str(bad)[:60]!r} is not a number")
+            raise invalid_input(
+                text("Measure %(title)s: %(value)s is not a number.", title=title, value=repr(str(bad)[:60]))
+            )
         return _MEASURES[op](values)
 
     return measure
@@ -164,7 +173,7 @@ def _sum(values: list[Any]) -> Any:
     try:
         return math.fsum(values) if any(isinstance(value, float) for value in values) else sum(values)
     except OverflowError as error:
-        raise invalid_input("measures: the sum is too large a number") from error
+        raise invalid_input(text("The sum is too large.")) from error
 
 
 _MEASURES: dict[str, Callable[[list[Any]], Any]] = {
@@ -178,68 +187,92 @@ _MEASURES: dict[str, Callable[[list[Any]], Any]] = {
     "list": list,
 }
 
-_BY = FieldSpec(name="by", label="By", kind=FieldKind.LIST, help="Fields, as dotted names; none is the item itself")
+_BY = FieldSpec(
+    name="by",
+    label=text("Compare by"),
+    kind=FieldKind.LIST,
+    help=text("Fields as dotted names. Leave empty to compare whole items."),
+)
 
 PURE_ACTIONS = (
     pure_action(
         _filter,
         "filter",
-        "Filter a list",
-        "Keep the items for which all conditions hold",
+        text("Filter list"),
+        text("Keep items that match all conditions"),
         ITEMS,
         FieldSpec(
             name="where",
-            label="Conditions",
+            label=text("Conditions"),
             kind=FieldKind.JSON,
             required=True,
-            help=f'[{{"field": "total", "op": ">", "value": 100}}]; op is one of {", ".join(conditions.OPERATORS)}',
+            help=text(
+                'For example [{"field": "total", "op": ">", "value": 100}]. Operators: %(known)s',
+                known=", ".join(conditions.OPERATORS),
+            ),
             columns=conditions.condition_columns(),
         ),
     ),
     pure_action(
         _sort,
         "sort",
-        "Sort a list",
-        "Numbers before texts; what has no value comes last",
+        text("Sort list"),
+        text("Sort by fields: numbers before text, missing values last"),
         ITEMS,
-        FieldSpec(name="by", label="By", kind=FieldKind.LIST, help='Fields; "-total" is downwards'),
+        FieldSpec(
+            name="by",
+            label=text("Sort by"),
+            kind=FieldKind.LIST,
+            help=text("Fields. -total sorts in descending order."),
+        ),
     ),
     pure_action(
         _aggregate,
         "aggregate",
-        "Sum up a list",
-        "One item for each group, with what was counted, summed or picked",
+        text("Aggregate list"),
+        text("Group items and count, sum or pick values"),
         ITEMS,
-        FieldSpec(name="by", label="Group by", kind=FieldKind.LIST, help="Fields; none makes one group of all"),
+        FieldSpec(
+            name="by", label=text("Group by"), kind=FieldKind.LIST, help=text("Fields. Leave empty for a single group.")
+        ),
         FieldSpec(
             name="measures",
-            label="Measures",
+            label=text("Measures"),
             kind=FieldKind.MAPPING,
             required=True,
-            help=f'{{"revenue": "sum total", "orders": "count"}}; one of {", ".join(_MEASURES)}',
+            help=text(
+                'For example {"revenue": "sum total", "orders": "count"}. Functions: %(known)s',
+                known=", ".join(_MEASURES),
+            ),
         ),
     ),
     pure_action(
         _dedupe,
         "dedupe",
-        "Drop duplicates",
-        "Items that are equal, or equal in some fields, are kept once",
+        text("Remove duplicates"),
+        text("Keep one of the items that are equal, in whole or in some fields"),
         ITEMS,
         _BY,
         FieldSpec(
             name="keep",
-            label="Keep",
+            label=text("Keep"),
             kind=FieldKind.CHOICE,
-            choices=(("first", "The first"), ("last", "The last")),
+            choices=(("first", text("First")), ("last", text("Last"))),
             default="first",
         ),
     ),
     pure_action(
         _merge_lists,
         "merge_lists",
-        "Merge lists",
-        "One list after the other; with a field, rows of the same value become one",
-        FieldSpec(name="lists", label="Lists", kind=FieldKind.LIST, required=True, help=f"{MAX_ITEMS:,} items in all"),
-        FieldSpec(name="on", label="On", help="A field; the values of later rows win"),
+        text("Merge lists"),
+        text("Join lists. With a field, rows with the same value are combined."),
+        FieldSpec(
+            name="lists",
+            label=text("Lists"),
+            kind=FieldKind.LIST,
+            required=True,
+            help=text("Up to %(count)s items in total", count=MAX_ITEMS),
+        ),
+        FieldSpec(name="on", label=text("Match by"), help=text("Field. Values of later rows win.")),
     ),
 )

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from automate_connectors.adapters.base import Action, ConnectorError, Effect
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec, json_type
 
 MAX_ITEMS = 10_000
@@ -35,9 +36,19 @@ def pure_action(
     return PureAction(Action(name=name, label=label, description=description, effect=Effect.PURE, fields=specs), run)
 
 
-ITEMS = FieldSpec(name="items", label="Items", kind=FieldKind.LIST, required=True, help=f"At most {MAX_ITEMS:,}")
+ITEMS = FieldSpec(
+    name="items",
+    label=text("Items"),
+    kind=FieldKind.LIST,
+    required=True,
+    help=text("Up to %(count)s items", count=MAX_ITEMS),
+)
 TEXT = FieldSpec(
-    name="text", label="Text", kind=FieldKind.LONG_TEXT, required=True, help=f"At most {MAX_TEXT:,} characters"
+    name="text",
+    label=text("Text"),
+    kind=FieldKind.LONG_TEXT,
+    required=True,
+    help=text("Up to %(count)s characters", count=MAX_TEXT),
 )
 
 
@@ -50,7 +61,14 @@ def items_of(params: dict[str, Any], name: str = "items") -> list[Any]:
     """Return a list input. Raises ConnectorError when it is too long."""
     found: list[Any] = params[name]
     if len(found) > MAX_ITEMS:
-        raise invalid_input(f"{name} has {len(found):,} items; at most {MAX_ITEMS:,} are taken")
+        raise invalid_input(
+            text(
+                "%(name)s has %(count)s items. The maximum is %(maximum)s.",
+                name=name,
+                count=len(found),
+                maximum=MAX_ITEMS,
+            )
+        )
     return found
 
 
@@ -59,7 +77,9 @@ def rows_of(params: dict[str, Any], name: str = "items") -> list[dict[str, Any]]
     found = items_of(params, name)
     for index, row in enumerate(found):
         if not isinstance(row, dict):
-            raise invalid_input(f"{name}[{index}] is a {json_type(row)}, not a mapping of fields to values")
+            raise invalid_input(
+                text("%(name)s must be a mapping (got %(type)s).", name=f"{name}[{index}]", type=json_type(row))
+            )
     return found
 
 
@@ -67,7 +87,14 @@ def text_of(params: dict[str, Any], name: str = "text", most: int = MAX_TEXT) ->
     """Return a text input. Raises ConnectorError when it is too long."""
     found: str = params[name]
     if len(found) > most:
-        raise invalid_input(f"{name} has {len(found):,} characters; at most {most:,} are taken")
+        raise invalid_input(
+            text(
+                "%(name)s has %(count)s characters. The maximum is %(maximum)s.",
+                name=name,
+                count=len(found),
+                maximum=most,
+            )
+        )
     return found
 
 
@@ -75,7 +102,7 @@ def names_of(params: dict[str, Any], name: str, most: int = 20) -> list[str]:
     """Return an input that is a list of field names. Raises ConnectorError."""
     found = params.get(name) or []
     if len(found) > most or not all(isinstance(each, str) for each in found):
-        raise invalid_input(f"{name} is a list of at most {most} names of fields")
+        raise invalid_input(text("%(name)s must be a list of up to %(maximum)s field names.", name=name, maximum=most))
     return list(found)
 
 
@@ -102,7 +129,7 @@ def key_of(*values: Any) -> bytes:
     try:
         return _encoder.encode(whole)
     except (TypeError, ValueError, RecursionError) as error:
-        raise invalid_input(f"a value is not JSON: {error}") from error
+        raise invalid_input(text("A value is not valid JSON: %(reason)s", reason=str(error))) from error
 
 
 def check_size(value: Any) -> None:
@@ -111,11 +138,11 @@ def check_size(value: Any) -> None:
     for _ in range(MAX_DEPTH):
         nodes += len(level)
         if nodes > MAX_NODES:
-            raise invalid_input(f"the document has more than {MAX_NODES:,} values")
+            raise invalid_input(text("The document has more than %(count)s values.", count=MAX_NODES))
         level = [inner for each in level for inner in _inside(each)]
         if not level:
             return
-    raise invalid_input(f"the document is nested more than {MAX_DEPTH} deep")
+    raise invalid_input(text("The document is nested more than %(count)s levels deep.", count=MAX_DEPTH))
 
 
 def _inside(value: Any) -> Iterable[Any]:

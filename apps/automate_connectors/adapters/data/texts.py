@@ -18,6 +18,7 @@ from automate_connectors.adapters.data.pure_action import (
     pure_action,
     text_of,
 )
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec, json_type
 
 MAX_PATTERN = 500
@@ -30,54 +31,55 @@ _OPTIONS.log_errors = False
 
 
 def _split(params: dict[str, Any]) -> dict[str, Any]:
-    text, separator = text_of(params), params.get("separator")
-    parts = text.split(separator, MAX_ITEMS) if separator else text.split(None, MAX_ITEMS)
+    parts = text_of(params).split(params.get("separator") or None, MAX_ITEMS)
     if len(parts) > MAX_ITEMS:
-        raise invalid_input(f"there are more than {MAX_ITEMS:,} parts")
+        raise invalid_input(text("There are more than %(count)s parts.", count=MAX_ITEMS))
     return list_output(part.strip() for part in parts) if params["strip"] else list_output(parts)
 
 
 def _join(params: dict[str, Any]) -> dict[str, Any]:
     for index, item in enumerate(items_of(params)):
         if isinstance(item, dict | list):
-            raise invalid_input(f"items[{index}] is a {json_type(item)}, which is no part of a text")
+            raise invalid_input(
+                text("%(name)s must be a single value (got %(type)s).", name=f"items[{index}]", type=json_type(item))
+            )
     texts = ["" if item is None else str(item) for item in params["items"]]
     _check_length(sum(map(len, texts)) + len(params["separator"]) * len(texts))
     return {"text": params["separator"].join(texts)}
 
 
 def _replace(params: dict[str, Any]) -> dict[str, Any]:
-    text, find, by = text_of(params), params["find"], params["by"]
+    subject, find, by = text_of(params), params["find"], params["by"]
     if not find:
-        raise invalid_input("find is empty")
-    _check_length(len(text) + text.count(find) * (len(by) - len(find)))
-    return {"text": text.replace(find, by)}
+        raise invalid_input(text("%(name)s is required.", name="find"))
+    _check_length(len(subject) + subject.count(find) * (len(by) - len(find)))
+    return {"text": subject.replace(find, by)}
 
 
 def _match(params: dict[str, Any]) -> dict[str, Any]:
-    pattern, text = _pattern(params), text_of(params, "text", MAX_SEARCHED)
+    pattern, subject = _pattern(params), text_of(params, "text", MAX_SEARCHED)
     found: list[dict[str, Any]] = []
-    for match in pattern.finditer(text):
+    for match in pattern.finditer(subject):
         if len(found) == MAX_ITEMS:
-            raise invalid_input(f"there are more than {MAX_ITEMS:,} matches")
+            raise invalid_input(text("There are more than %(count)s matches.", count=MAX_ITEMS))
         found.append({"text": match.group(0), "groups": list(match.groups()), "named": match.groupdict()})
     return list_output(found, matched=bool(found))
 
 
 def _replace_pattern(params: dict[str, Any]) -> dict[str, Any]:
-    pattern, text, by = _pattern(params), text_of(params, "text", MAX_SEARCHED), params["by"]
+    pattern, subject, by = _pattern(params), text_of(params, "text", MAX_SEARCHED), params["by"]
     pieces = _pieces(by, pattern.groups)
     parts, at, length = [], 0, 0
-    for number, match in enumerate(pattern.finditer(text)):
+    for number, match in enumerate(pattern.finditer(subject)):
         if number == MAX_REPLACED:
-            raise invalid_input(f"there are more than {MAX_REPLACED:,} matches")
+            raise invalid_input(text("There are more than %(count)s matches.", count=MAX_REPLACED))
         put = "".join(piece if isinstance(piece, str) else match.group(piece) or "" for piece in pieces)
-        parts += [text[at : match.start()], put]
+        parts += [subject[at : match.start()], put]
         length += match.start() - at + len(put)
         _check_length(length)
         at = match.end()
-    _check_length(length + len(text) - at)
-    return {"text": "".join([*parts, text[at:]])}
+    _check_length(length + len(subject) - at)
+    return {"text": "".join([*parts, subject[at:]])}
 
 
 def _pieces(by: str, groups: int) -> list[str | int]:
@@ -89,7 +91,13 @@ def _pieces(by: str, groups: int) -> list[str | int]:
         elif int(piece) <= groups:
             pieces.append(int(piece))
         else:
-            raise invalid_input(f"by names the group {piece}, and the pattern has {groups}")
+            raise invalid_input(
+                text(
+                    "The replacement refers to group %(group)s, but the pattern has %(count)s groups.",
+                    group=piece,
+                    count=groups,
+                )
+            )
     return pieces
 
 
@@ -101,7 +109,11 @@ def _pattern(params: dict[str, Any]) -> Any:
         return re2.compile(source, _OPTIONS)
     except re2.error as error:
         reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
-        raise invalid_input(f"pattern: {reason} (RE2 has no look-around and no back-references)") from error
+        raise invalid_input(
+            text(
+                "Invalid pattern: %(reason)s. RE2 does not support look-around and back-references.", reason=str(reason)
+            )
+        ) from error
 
 
 def _slug(params: dict[str, Any]) -> dict[str, Any]:
@@ -110,63 +122,81 @@ def _slug(params: dict[str, Any]) -> dict[str, Any]:
 
 def _check_length(length: int) -> None:
     if length > MAX_TEXT:
-        raise invalid_input(f"the result has more than {MAX_TEXT:,} characters")
+        raise invalid_input(text("The result has more than %(count)s characters.", count=MAX_TEXT))
 
 
 _SEARCHED = FieldSpec(
-    name="text", label="Text", kind=FieldKind.LONG_TEXT, required=True, help=f"At most {MAX_SEARCHED:,} characters"
+    name="text",
+    label=text("Text"),
+    kind=FieldKind.LONG_TEXT,
+    required=True,
+    help=text("Up to %(count)s characters", count=MAX_SEARCHED),
 )
 _PATTERN = FieldSpec(
-    name="pattern", label="Pattern", required=True, help=f"RE2, at most {MAX_PATTERN} characters, such as #(\\d+)"
+    name="pattern",
+    label=text("Pattern"),
+    required=True,
+    help=text("RE2 pattern of up to %(count)s characters, for example #(\\d+)", count=MAX_PATTERN),
 )
-_IGNORE_CASE = FieldSpec(name="ignore_case", label="Ignore case", kind=FieldKind.BOOLEAN, default=False)
+_IGNORE_CASE = FieldSpec(name="ignore_case", label=text("Ignore case"), kind=FieldKind.BOOLEAN, default=False)
 
 PURE_ACTIONS = (
     pure_action(
         _split,
         "split_text",
-        "Split a text",
-        "The parts between separators",
+        text("Split text"),
+        text("Split text at a separator"),
         TEXT,
-        FieldSpec(name="separator", label="Separator", help="Blanks unless given"),
-        FieldSpec(name="strip", label="Strip blanks", kind=FieldKind.BOOLEAN, default=True),
+        FieldSpec(name="separator", label=text("Separator"), help=text("Default: spaces and line breaks")),
+        FieldSpec(name="strip", label=text("Trim spaces"), kind=FieldKind.BOOLEAN, default=True),
     ),
     pure_action(
         _join,
         "join_text",
-        "Join texts",
-        "One text out of a list",
-        FieldSpec(name="items", label="Items", kind=FieldKind.LIST, required=True),
-        FieldSpec(name="separator", label="Separator", default=", "),
+        text("Join text"),
+        text("Join the items of a list into one text"),
+        FieldSpec(name="items", label=text("Items"), kind=FieldKind.LIST, required=True),
+        FieldSpec(name="separator", label=text("Separator"), default=", "),
     ),
     pure_action(
         _replace,
         "replace_text",
-        "Replace in a text",
-        "Every occurrence of one text by another",
+        text("Replace text"),
+        text("Replace every occurrence of a text"),
         TEXT,
-        FieldSpec(name="find", label="Find", required=True),
-        FieldSpec(name="by", label="Replace by", default=""),
+        FieldSpec(name="find", label=text("Find"), required=True),
+        FieldSpec(name="by", label=text("Replace with"), default=""),
     ),
     pure_action(
-        _match, "match_text", "Match a pattern", "What fits a regular expression", _SEARCHED, _PATTERN, _IGNORE_CASE
+        _match,
+        "match_text",
+        text("Match pattern"),
+        text("Find matches of a regular expression"),
+        _SEARCHED,
+        _PATTERN,
+        _IGNORE_CASE,
     ),
     pure_action(
         _replace_pattern,
         "replace_pattern",
-        "Replace a pattern",
-        "What fits a regular expression by another text",
+        text("Replace pattern"),
+        text("Replace matches of a regular expression"),
         _SEARCHED,
         _PATTERN,
-        FieldSpec(name="by", label="Replace by", default="", help="\\1 to \\9 stand for groups, \\0 for all of it"),
+        FieldSpec(
+            name="by",
+            label=text("Replace with"),
+            default="",
+            help=text("\\1 to \\9 insert groups, \\0 the whole match"),
+        ),
         _IGNORE_CASE,
     ),
     pure_action(
         _slug,
         "slugify",
-        "Make a slug",
-        "Lower-case letters, digits and dashes",
+        text("Create slug"),
+        text("Convert text to lower-case letters, digits and hyphens"),
         _SEARCHED,
-        FieldSpec(name="unicode", label="Keep letters beyond ASCII", kind=FieldKind.BOOLEAN, default=False),
+        FieldSpec(name="unicode", label=text("Keep non-ASCII letters"), kind=FieldKind.BOOLEAN, default=False),
     ),
 )

@@ -6,9 +6,10 @@ from typing import Any
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.data.pure_action import MAX_DEPTH, invalid_input, pure_action
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec, json_type
 
-_LEVELS = (("debug", "Debug"), ("info", "Info"), ("warning", "Warning"), ("error", "Error"))
+_LEVELS = (("debug", text("Debug")), ("info", text("Info")), ("warning", text("Warning")), ("error", text("Error")))
 
 
 def _set(params: dict[str, Any]) -> Any:
@@ -20,7 +21,12 @@ def _pick(params: dict[str, Any]) -> dict[str, Any]:
     missing = [name for name in fields if name not in source]
     if missing:
         raise ConnectorError(
-            f"the source has no {', '.join(map(str, missing))}; it has {', '.join(source)}", code="missing_field"
+            text(
+                "The source has no %(missing)s. It has: %(known)s.",
+                missing=", ".join(map(str, missing)),
+                known=", ".join(source),
+            ),
+            code="missing_field",
         )
     return {name: source[name] for name in fields}
 
@@ -33,7 +39,9 @@ def _merge(params: dict[str, Any]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for index, source in enumerate(params["sources"]):
         if not isinstance(source, dict):
-            raise invalid_input(f"sources[{index}] is a {json_type(source)}, not a mapping")
+            raise invalid_input(
+                text("%(name)s must be a mapping (got %(type)s).", name=f"sources[{index}]", type=json_type(source))
+            )
         merged = _merged(merged, source, deep=MAX_DEPTH if params.get("deep") else 1)
     return merged
 
@@ -50,29 +58,29 @@ def _merged(first: dict[str, Any], second: dict[str, Any], *, deep: int) -> dict
 
 
 PURE_ACTIONS = (
-    pure_action(_set, "set", "Set values", "The inputs become the step's output", None),
+    pure_action(_set, "set", text("Set values"), text("Use the inputs as the step's output"), None),
     pure_action(
         _pick,
         "pick",
-        "Pick fields",
-        "Keep the named fields of a mapping",
-        FieldSpec(name="source", label="Source", kind=FieldKind.MAPPING, required=True),
-        FieldSpec(name="fields", label="Fields", kind=FieldKind.LIST, required=True),
+        text("Pick fields"),
+        text("Keep only some fields of a mapping"),
+        FieldSpec(name="source", label=text("Source"), kind=FieldKind.MAPPING, required=True),
+        FieldSpec(name="fields", label=text("Fields"), kind=FieldKind.LIST, required=True),
     ),
     pure_action(
         _merge,
         "merge",
-        "Merge mappings",
-        "One mapping out of several; later ones win",
-        FieldSpec(name="sources", label="Mappings", kind=FieldKind.LIST, required=True),
-        FieldSpec(name="deep", label="Merge inner mappings too", kind=FieldKind.BOOLEAN, default=False),
+        text("Merge mappings"),
+        text("Combine mappings into one. Later values win."),
+        FieldSpec(name="sources", label=text("Mappings"), kind=FieldKind.LIST, required=True),
+        FieldSpec(name="deep", label=text("Merge nested mappings"), kind=FieldKind.BOOLEAN, default=False),
     ),
     pure_action(
         _log,
         "log",
-        "Write to log",
-        "Write one line to the run's log",
-        FieldSpec(name="message", label="Message", kind=FieldKind.LONG_TEXT, required=True),
-        FieldSpec(name="level", label="Level", kind=FieldKind.CHOICE, choices=_LEVELS, default="info"),
+        text("Write to log"),
+        text("Write a line to the run's log"),
+        FieldSpec(name="message", label=text("Message"), kind=FieldKind.LONG_TEXT, required=True),
+        FieldSpec(name="level", label=text("Level"), kind=FieldKind.CHOICE, choices=_LEVELS, default="info"),
     ),
 )

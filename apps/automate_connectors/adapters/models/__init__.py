@@ -10,43 +10,44 @@ from dataclasses import replace
 from typing import Any
 
 from automate_connectors import conditions
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect, unknown_action
 from automate_connectors.adapters.models import rights
 from automate_connectors.adapters.models.errors import translate_database_errors
 from automate_connectors.adapters.models.table import MAX_CHANGED, MAX_FOUND, Table
 from automate_connectors.model_allowlist import AllowedModel, allowed_models
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 
 _MODEL = FieldSpec(
     name="model",
-    label="Model",
+    label=text("Model"),
     required=True,
-    help="One that AUTOMATE_MODELS lists, as app.Model",
+    help=text("A model in AUTOMATE_MODELS, as app.Model"),
     options="models",
 )
 _WHERE = FieldSpec(
     name="where",
-    label="Conditions",
+    label=text("Conditions"),
     kind=FieldKind.JSON,
-    help='All hold: [{"field": "status", "op": "==", "value": "paid"}], or {"status": "paid"}; pk is the key',
+    help=text('All must match, for example {"status": "paid"}. pk is the primary key.'),
     columns=conditions.condition_columns("fields"),
     shown=True,
 )
 _WHICH = replace(_WHERE, required=True)
 _FIELDS = FieldSpec(
     name="fields",
-    label="Fields",
+    label=text("Fields"),
     kind=FieldKind.LIST,
-    help="All that may be read unless given",
+    help=text("Default: all readable fields"),
     options="fields",
 )
-_VALUES = FieldSpec(name="values", label="Values", kind=FieldKind.MAPPING, required=True, options="writable")
+_VALUES = FieldSpec(name="values", label=text("Values"), kind=FieldKind.MAPPING, required=True, options="writable")
 _AT_MOST = FieldSpec(
     name="at_most",
-    label="At most",
+    label=text("Maximum rows"),
     kind=FieldKind.INTEGER,
     default=1,
-    help=f"If more rows fit, none is touched; up to {MAX_CHANGED}",
+    help=text("If more rows match, none is changed. Up to %(count)s.", count=MAX_CHANGED),
 )
 
 
@@ -60,44 +61,56 @@ class ModelsConnector(ConnectorAdapter):
     """Six actions on the rows that the run-as user may see and change, by Django's permissions or guardian's."""
 
     code = "models"
-    name = "Django models"
-    description = "Find and change rows of this site's own models"
+    name = text("Django models")
+    description = text("Find and change rows of this site's models")
     icon = "table_rows"
     hue = 155
     actions = (
         _action(
             "find",
-            "Find rows",
-            "Rows that fit, with the fields that may be read",
+            text("Find rows"),
+            text("Return matching rows with their readable fields"),
             _WHERE,
             FieldSpec(
                 name="order_by",
-                label="Order by",
+                label=text("Order by"),
                 kind=FieldKind.LIST,
-                help='Fields; "-total" is downwards',
+                help=text("Fields. -total sorts in descending order."),
                 options="order",
             ),
             _FIELDS,
-            FieldSpec(name="limit", label="Limit", kind=FieldKind.INTEGER, default=100, help=f"Up to {MAX_FOUND:,}"),
+            FieldSpec(
+                name="limit",
+                label=text("Limit"),
+                kind=FieldKind.INTEGER,
+                default=100,
+                help=text("Up to %(count)s", count=MAX_FOUND),
+            ),
         ),
         _action(
             "get",
-            "Get one row",
-            "The one row that fits; none and several are errors",
+            text("Get row"),
+            text("Return the one matching row. Several matches are an error."),
             _WHICH,
             _FIELDS,
             FieldSpec(
                 name="missing",
-                label="If there is none",
+                label=text("If no row matches"),
                 kind=FieldKind.CHOICE,
-                choices=(("error", "Fail"), ("null", "Go on with null")),
+                choices=(("error", text("Fail")), ("null", text("Continue with null"))),
                 default="error",
             ),
         ),
-        _action("count", "Count rows", "How many rows fit", _WHERE),
-        _action("create", "Create a row", "A new row, checked as a form would", _VALUES),
-        _action("update", "Update rows", "New values for rows that fit", _WHICH, _VALUES, _AT_MOST),
-        _action("delete", "Delete rows", "Rows that fit, and what Django deletes with them", _WHICH, _AT_MOST),
+        _action("count", text("Count rows"), text("Count matching rows"), _WHERE),
+        _action("create", text("Create row"), text("Create a row and validate it like a form"), _VALUES),
+        _action("update", text("Update rows"), text("Set values in matching rows"), _WHICH, _VALUES, _AT_MOST),
+        _action(
+            "delete",
+            text("Delete rows"),
+            text("Delete matching rows and the rows that Django deletes with them"),
+            _WHICH,
+            _AT_MOST,
+        ),
     )
 
     def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
@@ -109,12 +122,16 @@ class ModelsConnector(ConnectorAdapter):
         chosen = params.get("model")
         entry = known.get(chosen.lower()) if isinstance(chosen, str) else None
         if entry is None:
-            raise ConnectorError("choose the model first, as a value", code="invalid_input")
+            raise ConnectorError(text("Select a model first."), code="invalid_input")
         fields = entry.write if name == "writable" else entry.read
         found = [(each, str(field.verbose_name).capitalize()) for each, field in fields.items()]
         if name == "order":
-            return [each for at, label in found for each in ((at, label), (f"-{at}", f"{label}, downwards"))]
-        return found if name == "writable" else [("pk", "Primary key"), *found]
+            return [
+                each
+                for at, label in found
+                for each in ((at, label), (f"-{at}", text("%(field)s, descending", field=label)))
+            ]
+        return found if name == "writable" else [("pk", text("Primary key")), *found]
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Run the action of that name."""
@@ -133,7 +150,7 @@ class ModelsConnector(ConnectorAdapter):
                     return table.update(params["where"], params["values"], params["at_most"])
                 case "delete":
                     return table.delete(params["where"], params["at_most"])
-        raise ConnectorError(f"models has no action {action!r}", code="unknown_action")
+        raise unknown_action(self.code, action)
 
 
 def _find_allowed_model(label: str) -> AllowedModel:
@@ -141,6 +158,16 @@ def _find_allowed_model(label: str) -> AllowedModel:
     entry = known.get(label.lower())
     if entry is None:
         raise ConnectorError(
-            f"model: AUTOMATE_MODELS has no {label[:100]!r}; it has {', '.join(known) or 'none'}", code="not_exposed"
+            text(
+                "Workflows cannot use the model %(model)s. Models in AUTOMATE_MODELS: %(known)s.",
+                model=label[:100],
+                known=", ".join(known),
+            )
+            if known
+            else text(
+                "Workflows cannot use the model %(model)s. AUTOMATE_MODELS is empty.",
+                model=label[:100],
+            ),
+            code="not_exposed",
         )
     return entry

@@ -11,6 +11,7 @@ from django.db.models.deletion import ProtectedError, RestrictedError
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.model_allowlist import AllowedModel
+from automate_plugins import text
 
 
 def invalid_row(wrong: dict[str, list[str]]) -> ConnectorError:
@@ -22,7 +23,10 @@ def invalid_row(wrong: dict[str, list[str]]) -> ConnectorError:
     return ConnectorError("; ".join(reasons_by_field), code="invalid_input", details={"fields": wrong})
 
 
-_TIMED_OUT = {"57014": "the statement took too long", "55P03": "somebody else holds the row for too long"}
+_TIMED_OUT = {
+    "57014": text("The database statement timed out."),
+    "55P03": text("Another session locked the row for too long."),
+}
 
 
 @contextlib.contextmanager
@@ -37,15 +41,20 @@ def translate_database_errors(entry: AllowedModel) -> Iterator[None]:
     except (ProtectedError, RestrictedError) as error:
         kept = error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
         labels = sorted({row._meta.label_lower for row in kept})
-        raise ConnectorError(f"{entry.label} is still referred to by {', '.join(labels)}", code="protected") from error
+        message = text("%(model)s is still referenced by %(others)s.", model=entry.label, others=", ".join(labels))
+        raise ConnectorError(message, code="protected") from error
     except IntegrityError as error:
-        raise ConnectorError(f"the database refuses it: {_first_line(error)}", code="conflict") from error
+        raise ConnectorError(
+            text("The database rejected the change: %(reason)s", reason=_first_line(error)), code="conflict"
+        ) from error
     except DataError as error:
-        raise ConnectorError(f"a value does not fit: {_first_line(error)}", code="invalid_input") from error
+        raise ConnectorError(
+            text("A value does not fit its column: %(reason)s", reason=_first_line(error)), code="invalid_input"
+        ) from error
     except Error as error:
         state = getattr(error.__cause__, "sqlstate", None) or ""
         raise ConnectorError(
-            _TIMED_OUT.get(state, f"the database is away: {_first_line(error)}"),
+            _TIMED_OUT.get(state) or text("The database is unavailable: %(reason)s", reason=_first_line(error)),
             code="timeout" if state in _TIMED_OUT else "database_away",
             retryable=True,
         ) from error

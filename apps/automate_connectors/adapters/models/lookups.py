@@ -17,6 +17,7 @@ from django.utils import timezone
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.conditions import Condition
 from automate_connectors.model_allowlist import Field
+from automate_plugins import text
 
 _LOOKUPS = {
     "==": "exact",
@@ -64,7 +65,13 @@ def build_query(field: Field, condition: Condition) -> Q:
     operators = _operators_for(field)
     if op not in operators:
         raise ConnectorError(
-            f"where: {name} cannot be asked with {op}; it takes {', '.join(operators)}", code="invalid_input"
+            text(
+                "Condition on %(field)s: %(operator)s is not supported. Use one of: %(known)s.",
+                field=name,
+                operator=op,
+                known=", ".join(operators),
+            ),
+            code="invalid_input",
         )
     if op == "empty":
         nothing = Q((f"{column}__isnull", True))
@@ -78,11 +85,13 @@ def build_query(field: Field, condition: Condition) -> Q:
             else to_field_value(field, condition.value)
         )
     except ValidationError as error:
-        raise ConnectorError(f"where: {name}: {' '.join(error.messages)}", code="invalid_input") from error
+        message = text("Condition on %(field)s: %(reason)s", field=name, reason=" ".join(error.messages))
+        raise ConnectorError(message, code="invalid_input") from error
     if value is None:
         if op in {"==", "!="}:
             return Q((f"{column}__isnull", op == "=="))
-        raise ConnectorError(f"where: {name} {op} needs a value, not null", code="invalid_input")
+        message = text("Condition on %(field)s: %(operator)s needs a value.", field=name, operator=op)
+        raise ConnectorError(message, code="invalid_input")
     query = Q((f"{column}__{_LOOKUPS[op]}", value))
     return ~query if op in _NEGATED else query
 
@@ -90,7 +99,7 @@ def build_query(field: Field, condition: Condition) -> Q:
 def to_field_value(field: Field, value: Any) -> Any:
     """Convert a JSON value to the field's type. Raises ValidationError."""
     if isinstance(value, dict | list) and field.__class__.__name__ not in _STRUCTURED:
-        raise ValidationError("This takes a single value, not a list or a mapping.")
+        raise ValidationError(text("Enter a single value, not a list or mapping."))
     if value == "" and field.null and not isinstance(field, _TEXTS):
         return None
     if isinstance(field, models.BooleanField) and value in {"true", "false"}:
@@ -98,9 +107,9 @@ def to_field_value(field: Field, value: Any) -> Any:
     try:
         found = field.to_python(value)
     except (TypeError, ValueError, OverflowError, decimal.DecimalException) as error:
-        raise ValidationError(f"{str(value)[:100]!r} does not fit.") from error
+        raise ValidationError(text("%(value)s is not a valid value.", value=repr(str(value)[:100]))) from error
     if isinstance(found, str) and "\0" in found:
-        raise ValidationError("A text cannot hold the character NUL.")
+        raise ValidationError(text("Text cannot contain the NUL character."))
     if settings.USE_TZ and isinstance(found, dt.datetime) and timezone.is_naive(found):
         found = timezone.make_aware(found)
     return found

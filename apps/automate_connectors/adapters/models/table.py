@@ -18,6 +18,7 @@ from automate_connectors.adapters.models import rights
 from automate_connectors.adapters.models.errors import invalid_row
 from automate_connectors.adapters.models.lookups import as_json, build_query, to_field_value
 from automate_connectors.model_allowlist import AllowedModel, Field, allowed_models
+from automate_plugins import text
 
 MAX_FOUND = 1_000
 MAX_CHANGED = 100
@@ -49,8 +50,9 @@ class Table:
         if not found and params["missing"] == "null":
             return None
         if found:
-            raise ConnectorError(f"more than one {self.entry.label} fits", code="several_found")
-        raise ConnectorError(f"no {self.entry.label} fits that {self.user} may view", code="not_found")
+            raise ConnectorError(text("More than one %(model)s matches.", model=self.entry.label), code="several_found")
+        message = text("No %(model)s that %(user)s can view matches.", model=self.entry.label, user=str(self.user))
+        raise ConnectorError(message, code="not_found")
 
     def _read(self, rows: QuerySet[Any], names: Any) -> list[dict[str, Any]]:
         fields = [self._readable(name, "fields") for name in names] if names else list(self.entry.read.values())
@@ -72,9 +74,9 @@ class Table:
     def update(self, where: Any, values: dict[str, Any], at_most: int) -> dict[str, Any]:
         """Update rows and return their count and keys."""
         if not values:
-            raise ConnectorError("values is empty: there is nothing to write", code="invalid_input")
+            raise ConnectorError(text("Enter at least one value to write."), code="invalid_input")
         if any(self._writable(name).primary_key for name in values):
-            raise ConnectorError("values: a row keeps its primary key", code="invalid_input")
+            raise ConnectorError(text("The primary key cannot be changed."), code="invalid_input")
         rows = self._locked("change", where, at_most)
         columns = self.entry.model._meta.concrete_fields
         touched = [field.name for field in columns if getattr(field, "auto_now", False)]
@@ -86,7 +88,8 @@ class Table:
     def delete(self, where: Any, at_most: int) -> dict[str, Any]:
         """Delete rows and return their count and keys. Rows that Django cascades to must be deletable as well."""
         if not self.entry.delete:
-            raise ConnectorError(f"AUTOMATE_MODELS does not let {self.entry.label} be deleted", code="not_exposed")
+            message = text("AUTOMATE_MODELS does not allow deleting %(model)s.", model=self.entry.label)
+            raise ConnectorError(message, code="not_exposed")
         rows = self._locked("delete", where, at_most)
         keys = [row.pk for row in rows]
         collector = Collector(using=DEFAULT_DB_ALIAS)
@@ -100,7 +103,10 @@ class Table:
         limit = _within("at_most", at_most, MAX_CHANGED)
         keys = list(self.where(self.permitted(verb), where).values_list("pk", flat=True)[: limit + 1])
         if len(keys) > limit:
-            raise ConnectorError(f"more than {limit} {self.entry.label} fit, and none was touched", code="too_many")
+            message = text(
+                "More than %(count)s %(model)s match. None was changed.", count=limit, model=self.entry.label
+            )
+            raise ConnectorError(message, code="too_many")
         rows = self.where(self.entry.model._base_manager.filter(pk__in=keys), where)
         return list(rows.order_by("pk").select_for_update(of=("self",), no_key=True))
 
@@ -136,14 +142,25 @@ class Table:
             count, label = rows[: MAX_CASCADED + 1].count(), model._meta.label_lower
             if not count:
                 continue
-            also = f"deleting {self.entry.label} would delete {count} {label}"
+            about = {"model": self.entry.label, "other": label}
             entry = allowed_models().get(label)
             if entry is None or not entry.delete:
-                raise ConnectorError(f"{also}, which AUTOMATE_MODELS does not let be deleted", code="not_exposed")
+                message = text(
+                    "Deleting %(model)s also deletes %(other)s, which AUTOMATE_MODELS does not allow.", **about
+                )
+                raise ConnectorError(message, code="not_exposed")
             if count > MAX_CASCADED:
-                raise ConnectorError(f"{also} and more; at most {MAX_CASCADED:,} go along", code="too_many")
+                message = text(
+                    "Deleting %(model)s also deletes more than %(maximum)s %(other)s.", maximum=MAX_CASCADED, **about
+                )
+                raise ConnectorError(message, code="too_many")
             if rights.permitted(self.user, "delete", rows).count() < count:
-                raise ConnectorError(f"{also}, which {self.user} may not delete", code="forbidden")
+                message = text(
+                    "Deleting %(model)s also deletes %(other)s, which %(user)s is not allowed to delete.",
+                    user=str(self.user),
+                    **about,
+                )
+                raise ConnectorError(message, code="forbidden")
 
     # --- who and which ------------------------------------------------------------------------------------------------
 
@@ -172,8 +189,13 @@ class Table:
         if field is None:
             shown = repr(name)[:60]
             raise ConnectorError(
-                f"{place}: {shown} may not be read; AUTOMATE_MODELS lets {self.entry.label} have"
-                f" {', '.join(['pk', *self.entry.read])} read",
+                text(
+                    "%(place)s: %(field)s of %(model)s is not readable. Readable fields in AUTOMATE_MODELS: %(known)s.",
+                    place=place,
+                    field=shown,
+                    model=self.entry.label,
+                    known=", ".join(["pk", *self.entry.read]),
+                ),
                 code="not_exposed",
             )
         return field
@@ -181,9 +203,16 @@ class Table:
     def _writable(self, name: str) -> Field:
         field = self.entry.write.get(name)
         if field is None:
+            known = ", ".join(self.entry.write)
             raise ConnectorError(
-                f"values: {name[:60]!r} may not be written; AUTOMATE_MODELS lets {self.entry.label} have"
-                f" {', '.join(self.entry.write) or 'nothing'} written",
+                text(
+                    "%(field)s of %(model)s is not writable. Writable fields in AUTOMATE_MODELS: %(known)s.",
+                    field=repr(name[:60]),
+                    model=self.entry.label,
+                    known=known,
+                )
+                if known
+                else text("AUTOMATE_MODELS lists no writable fields of %(model)s.", model=self.entry.label),
                 code="not_exposed",
             )
         return field
@@ -191,5 +220,6 @@ class Table:
 
 def _within(name: str, value: int, most: int) -> int:
     if not 1 <= value <= most:
-        raise ConnectorError(f"{name} is between 1 and {most:,}, not {value:,}", code="invalid_input")
+        message = text("%(name)s must be between 1 and %(maximum)s.", name=name, maximum=most)
+        raise ConnectorError(message, code="invalid_input")
     return value
