@@ -46,11 +46,11 @@ def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
     Raises ScaffoldError, and OSError. An unfinished package is removed again.
     """
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
-        raise ScaffoldError(f"{name!r} cannot name a package: lower-case letters, digits and _, such as my_erp")
+        raise ScaffoldError(f"{name!r} is not a package name. Use lower-case letters, digits and _, for example my_erp.")
     if taken := _name_conflict(name, KINDS[kind].group):
-        raise ScaffoldError(f"{name!r} is the name of {taken}: choose another one, such as my_{name}")
+        raise ScaffoldError(f"{name!r} is the name of {taken}. Choose another name, for example my_{name}.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ScaffoldError(f"{folder} is there already, and is not an empty folder")
+        raise ScaffoldError(f"{folder} already exists and is not an empty folder.")
     is_new = not folder.exists()
     try:
         return list(_write_files(name, KINDS[kind], kind, folder))
@@ -67,7 +67,7 @@ def _name_conflict(name: str, group: str) -> str:
     if any(entry.name == name and entry.dist and entry.dist.name == BUILT_IN for entry in entry_points(group=group)):
         return "a built-in plug-in, which it would replace"
     found = importlib.util.find_spec(name)
-    return "a package that is installed" if found is not None and found.origin is not None else ""
+    return "an installed package" if found is not None and found.origin is not None else ""
 
 
 def _write_files(name: str, kind: Kind, templates: str, folder: Path) -> Iterator[Path]:

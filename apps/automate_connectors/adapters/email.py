@@ -18,7 +18,7 @@ from automate_connectors.web import File, invalid_input, normalized_filename
 from automate_egress import EgressError, MailError
 from automate_egress.mail import MailServer, check_mail, send_mail
 from automate_governance.redaction.redactor import redact_text
-from automate_plugins import text
+from automate_plugins import ntext, text
 from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_RECIPIENTS = 50
@@ -128,7 +128,7 @@ class EmailConnector(ConnectorAdapter):
         connection = context.get("connection") or {}
         message = _message(params, connection, context["idempotency_key"])
         count = len(message.recipients())
-        context["log"](f"Sending to {count} recipient(s)")
+        context["log"](ntext("Sending to %(count)s recipient.", "Sending to %(count)s recipients.", count))
         refused: dict[str, str] = {}
         try:
             if connection:

@@ -1,15 +1,15 @@
 # $title for Django Automate
 
-A plug-in, found by its entry point in the group `$group`.
+A plug-in for Django Automate. Its entry point is in the group `$group`.
 
 ```sh
 PYTHON=/srv/site/.venv/bin/python            # the Python of the site
-uv pip install --python $$PYTHON pytest       # once: a site has none by itself
-$$PYTHON -m pytest                            # its tests, the contract's among them
-uv pip install --python $$PYTHON .            # into the site's environment, then restart the site
+uv pip install --python $$PYTHON pytest       # once
+$$PYTHON -m pytest                            # runs the tests, including the contract tests
+uv pip install --python $$PYTHON .            # installs it; restart the site afterwards
 ```
 
-A clone of Django Automate has its uv in `.uv/bin` where the machine has none. Without uv, run `$$PYTHON -m ensurepip` once,
-and say `$$PYTHON -m pip install` in place of `uv pip install --python $$PYTHON`.
+A clone of Django Automate has uv in `.uv/bin` if the machine has none. Without uv, run `$$PYTHON -m ensurepip` once and
+use `$$PYTHON -m pip install` instead of `uv pip install --python $$PYTHON`.
 
-`manage.py check` tells of a plug-in that does not load; the plug-ins page of the admin lists what is installed.
+`manage.py check` reports plug-ins that do not load. The Plug-ins page of the admin lists the installed ones.

@@ -1,4 +1,4 @@
-"""The contract that every connector keeps, on the calls in tests/fixtures; what is special to this one comes after."""
+"""The contract tests of connectors, on the calls in tests/fixtures, and tests of this connector."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Test$class_name(ConnectorContractTest):
     cases = load_cases(Path(__file__).parent / "fixtures")
     check_answers = (answer(200, {"name": "Ada"}),)
 
-    def test_it_sends_the_token_and_the_key_of_the_step(self):
+    def test_request_has_token_and_idempotency_key(self):
         http = ScriptedHttp([answer(201, {"id": 7})])
         connection = {"base_url": "https://api.example.com/", "token": "secret"}
         output = $class_name().execute("create", {"title": "Anvil", "amount": 2}, context(http, connection))

@@ -1,4 +1,4 @@
-"""The contract that every provider keeps."""
+"""The contract tests of language model providers."""
 
 from __future__ import annotations
 

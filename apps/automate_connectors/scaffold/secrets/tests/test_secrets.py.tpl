@@ -1,4 +1,4 @@
-"""The contract that every secrets backend keeps."""
+"""The contract tests of secrets backends."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ class Test$class_name(SecretsBackendContractTest):
     def put(self, key, value):
         (self.place / key).write_text(f"{value}\n")
 
-    def test_a_key_does_not_lead_out_of_the_folder(self):
+    def test_key_cannot_leave_the_folder(self):
         with pytest.raises(SecretNotFoundError):
             $class_name().get_secret("../passwd")

@@ -6,6 +6,7 @@ from typing import Any
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError
 from automate_connectors.context import Context
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 
 
@@ -14,26 +15,26 @@ class $class_name(ConnectorAdapter):
 
     code = "$name"
     name = "$title"
-    description = "Create records"
+    description = text("Create records")
     config_fields = (
-        FieldSpec(name="base_url", label="Base URL", kind=FieldKind.URL, required=True),
-        FieldSpec(name="token", label="Token", kind=FieldKind.SECRET, required=True),
+        FieldSpec(name="base_url", label=text("Base URL"), kind=FieldKind.URL, required=True),
+        FieldSpec(name="token", label=text("Token"), kind=FieldKind.SECRET, required=True),
     )
     actions = (
         Action(
             name="create",
-            label="Create a record",
-            description="A new record, once for each step",
+            label=text("Create record"),
+            description=text("Create a record once per step"),
             fields=(
-                FieldSpec(name="title", label="Title", required=True),
-                FieldSpec(name="amount", label="Amount", kind=FieldKind.INTEGER, default=1),
+                FieldSpec(name="title", label=text("Title"), required=True),
+                FieldSpec(name="amount", label=text("Amount"), kind=FieldKind.INTEGER, default=1),
             ),
-            outputs=(FieldSpec(name="id", label="Number of the record", kind=FieldKind.INTEGER),),
+            outputs=(FieldSpec(name="id", label=text("Record number"), kind=FieldKind.INTEGER),),
         ),
     )
 
     def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
-        """Create the record and return what the other side says of it."""
+        """Create the record and return the API's response."""
         connection = context["connection"]
         response = context["http"].request(
             "POST",
@@ -46,7 +47,7 @@ class $class_name(ConnectorAdapter):
         )
         if response.status >= 400:
             raise ConnectorError(
-                f"{self.name} answered with HTTP {response.status}",
+                text("%(name)s responded with HTTP %(status)s.", name=self.name, status=response.status),
                 code=f"http_{response.status}",
                 retryable=response.status == 429 or response.status >= 500,
                 retry_after=response.retry_after,
@@ -54,7 +55,7 @@ class $class_name(ConnectorAdapter):
         return response.json()
 
     def check_connection(self, context: Context) -> str:
-        """Ask who the token belongs to; the Test button of a connection shows the line."""
+        """Check the token. The Test button of the connection shows the returned line."""
         connection = context["connection"]
         response = context["http"].request(
             "GET",
@@ -62,7 +63,8 @@ class $class_name(ConnectorAdapter):
             headers={"Authorization": f"Bearer {connection['token']}"},
         )
         if response.status in {401, 403}:
-            raise ConnectorError("the token is refused: replace it", code="authentication_failed")
+            raise ConnectorError(text("The token was rejected. Replace it."), code="authentication_failed")
         if response.status >= 400:
-            raise ConnectorError(f"{self.name} answered with HTTP {response.status}", retryable=response.status >= 500)
-        return f"{self.name} accepts the token"
+            message = text("%(name)s responded with HTTP %(status)s.", name=self.name, status=response.status)
+            raise ConnectorError(message, retryable=response.status >= 500)
+        return text("%(name)s accepted the token.", name=self.name)

@@ -1,4 +1,4 @@
-"""$title as a provider of language models."""
+"""$title as a language model provider."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from typing import Any
 
 from automate_llm.providers.base import LLMProvider, LLMProviderError
 from automate_llm.providers.options import ChatOptions
+from automate_plugins import text
 
 
 class $class_name(LLMProvider):
-    """One question, one answer, through the session that the platform hands in."""
+    """Sends each conversation as one request, through the session in the options."""
 
     name = "$title"
     default_base_url = "https://llm.example.com/v1"
 
     def chat(self, messages: list[dict[str, Any]], options: ChatOptions) -> str:
-        """The text of the model's answer."""
+        """Return the model's answer."""
         connection = options["connection"]
         base = str(connection.get("base_url") or self.default_base_url).rstrip("/")
         wanted = {name: options.get(name) for name in ("model", "temperature", "max_tokens")}
@@ -27,7 +28,7 @@ class $class_name(LLMProvider):
         )
         if response.status >= 400:
             raise LLMProviderError(
-                f"the model answered with HTTP {response.status}",
+                text("The model server responded with HTTP %(status)s.", status=response.status),
                 code=f"http_{response.status}",
                 retryable=response.status == 429 or response.status >= 500,
                 retry_after=response.retry_after,
@@ -36,8 +37,8 @@ class $class_name(LLMProvider):
         try:
             return str(response.json()["text"])
         except (ValueError, KeyError, TypeError) as error:
-            raise LLMProviderError("the model's answer holds no text") from error
+            raise LLMProviderError(text("The model server's response has no text.")) from error
 
     def count_tokens(self, text: str) -> int:
-        """About four characters a token."""
+        """Estimate four characters per token."""
         return (len(text) + 3) // 4

@@ -9,14 +9,14 @@ from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsB
 
 
 class $class_name(SecretsBackend):
-    """One file for each secret in a folder that only the site can read, as orchestrators mount them."""
+    """Reads one file per secret from a folder that only the site can read, as orchestrators mount them."""
 
     def get_secret(self, key: str) -> str:
-        """The content of the file of that name, without the line's end."""
+        """Return the content of the file with that name, without the trailing line break."""
         folder = Path(os.environ.get("${upper}_FOLDER", "/run/secrets"))
         if key != Path(key).name:
-            raise SecretNotFoundError(f"{key!r} is not the name of a file in {folder}")
+            raise SecretNotFoundError(f"{key!r} is not a file name in {folder}.")
         try:
             return (folder / key).read_text(encoding="utf-8").rstrip("\n")
         except OSError as error:
-            raise SecretNotFoundError(f"there is no secret {key!r} in {folder}") from error
+            raise SecretNotFoundError(f"Secret {key!r} does not exist in {folder}.") from error
