@@ -30,6 +30,7 @@ from automate_governance.texts import translated
 from automate_plugins import text
 from automate_plugins.fields import FieldKind
 from automate_plugins.registry import PluginNotFoundError
+from automate_plugins.texts import relabelled
 
 SETTING_PREFIX = "config_"  #: of the names of fields of a connector's settings
 _OAUTH = ("provider", "grant", "client_id", "client_secret", "scopes", "authorize_url", "token_url")
@@ -115,7 +116,7 @@ class ConnectionForm(SecretUsingForm):
                 value = None
             by_token = signs_in and spec.kind is FieldKind.SECRET
             if name not in self.errors and not by_token and (reason := spec.problem(value)):
-                self.add_error(name, f"{self.fields[name].label}{reason.removeprefix(spec.name)}.")
+                self.add_error(name, translated(relabelled(reason, name=self.fields[name].label)))
             if value is not None:
                 config[spec.name] = value
         return config

@@ -114,7 +114,7 @@ class Connection(Governed):
         self._check_sign_in()
         config = {**self.config, self.token_name: f"database:token-of-{self.slug}"} if self.oauth else self.config
         if adapter.config_fields and (found := problems(adapter.config_fields, config)):
-            raise ValidationError({"config": [f"{translated(problem)}." for problem in found]})
+            raise ValidationError({"config": [translated(problem) for problem in found]})
         secret_names = {field.name for field in adapter.config_fields if field.kind is FieldKind.SECRET}
         for name, value in config.items():
             if name in secret_names and value and not is_secret_reference(value):

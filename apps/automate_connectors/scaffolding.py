@@ -46,7 +46,9 @@ def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
     Raises ScaffoldError, and OSError. An unfinished package is removed again.
     """
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
-        raise ScaffoldError(f"{name!r} is not a package name. Use lower-case letters, digits and _, for example my_erp.")
+        raise ScaffoldError(
+            f"{name!r} is not a package name. Use lower-case letters, digits and _, for example my_erp."
+        )
     if taken := _name_conflict(name, KINDS[kind].group):
         raise ScaffoldError(f"{name!r} is the name of {taken}. Choose another name, for example my_{name}.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -68,7 +68,7 @@ def test_a_test_takes_use_or_change_of_that_very_connection(probe, probed, sign_
 def test_a_test_goes_through_the_guard(probe, probed, sign_in, owner, sink):
     """Bound to the connection's hosts, whatever the connector asks for."""
     probe.answers = [lambda context: context["http"].request("GET", f"{sink.url}/metadata").text]
-    assert b"may not be used for 127.0.0.1" in press_test(sign_in(owner), probed).content
+    assert b"cannot be used for 127.0.0.1" in press_test(sign_in(owner), probed).content
     assert sink.calls == []
 
 
@@ -168,7 +168,7 @@ def test_the_page_shows_where_it_is_used_to_those_who_may_know(probe, probed, pu
 def test_a_connector_without_a_test_lets_what_waits_try(owner, sign_in):
     connection = Connection.objects.create(name="Mail", slug="mail", connector="data", owner=owner)
     health.require_reconnect(connection, "gone")
-    assert b"try again" in press_test(sign_in(owner), connection).content
+    assert b"Waiting steps retry now" in press_test(sign_in(owner), connection).content
     connection.refresh_from_db()
     assert connection.health == "unknown"
     assert AuditEntry.objects.filter(verb="connection.released").exists()

@@ -139,7 +139,11 @@ def test_it_is_tested_before_it_is_saved(probe, sign_in, owner):
     answer = client.post(reverse("studio:connection_try"), connection_form())
     assert "Test failed. no such token ***" in words(answer)
     answer = client.post(reverse("studio:connection_try"), connection_form(config_base_url="nowhere"))
-    assert answer.status_code == 422 and "Address must be a URL" in words(answer) and b"canary" not in answer.content
+    assert (
+        answer.status_code == 422
+        and "Address must start with https://" in words(answer)
+        and b"canary" not in answer.content
+    )
 
 
 def test_a_change_is_tested_with_the_stored_secret(probe, probed, sign_in, owner, colleague):
@@ -184,4 +188,4 @@ def test_a_reference_that_is_none_is_not_sent_back(probe, sign_in, admin):
         reverse(CONNECTION_ADD), connection_form(config_token_value="", config_token_other="pasted-canary-secret")
     )
     assert answer.status_code == 200 and b"pasted-canary" not in answer.content
-    assert "Enter a reference such as env:NAME here" in words(answer)
+    assert "Enter a reference such as env:NAME" in words(answer)

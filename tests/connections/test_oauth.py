@@ -63,7 +63,7 @@ def test_a_state_is_good_once(oauth, provider, sign_in, owner):
     back = provider.consent(sign_in_address(start_sign_in(client, connection)))
     client.get(OAUTH_CALLBACK, back)
     assert client.get(OAUTH_CALLBACK, back).status_code == 303
-    assert "was used already" in list_of_connections(client)
+    assert "was already used" in list_of_connections(client)
     assert provider.asked == ["authorization_code"]
 
 
@@ -71,9 +71,9 @@ def test_a_refused_code_uses_the_state_up_as_well(oauth, provider, sign_in, owne
     connection, client = oauth(), sign_in(owner)
     back = provider.consent(sign_in_address(start_sign_in(client, connection)))
     client.get(OAUTH_CALLBACK, {**back, "code": "guessed"})
-    assert "refused the sign-in (invalid_grant" in list_of_connections(client)
+    assert "rejected the sign-in (invalid_grant" in list_of_connections(client)
     client.get(OAUTH_CALLBACK, back)
-    assert "was used already" in list_of_connections(client)
+    assert "was already used" in list_of_connections(client)
     assert not OAuthToken.objects.filter(access__isnull=False).exists() and not SignInAttempt.objects.exists()
 
 
@@ -119,7 +119,7 @@ def test_what_the_provider_refuses_is_said(oauth, provider, sign_in, owner):
     connection, client = oauth(), sign_in(owner)
     back = provider.consent(sign_in_address(start_sign_in(client, connection)))
     client.get(OAUTH_CALLBACK, {"state": back["state"], "error": "access_denied"})
-    assert "the provider says access_denied" in list_of_connections(client) and provider.asked == []
+    assert "the provider rejected the sign-in (access_denied" in list_of_connections(client) and provider.asked == []
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_provider_that_is_away_is_asked_again_later(signed_in, provider, statu
 def test_a_refused_renewal_needs_a_person(signed_in, provider):
     expire_token(signed_in, seconds=-1)
     provider.refusing.add("refresh_token")
-    with pytest.raises(ConnectorError, match="refused the sign-in") as caught:
+    with pytest.raises(ConnectorError, match="rejected the sign-in") as caught:
         get_access_token(signed_in)
     assert caught.value.code == "needs_reconnect"
     signed_in.refresh_from_db()
@@ -241,7 +241,7 @@ def test_a_refused_renewal_needs_a_person(signed_in, provider):
 
 
 def test_nobody_has_signed_in_yet(oauth, provider):
-    with pytest.raises(ConnectorError, match="nobody has signed in yet") as caught:
+    with pytest.raises(ConnectorError, match="is not signed in") as caught:
         get_access_token(oauth())
     assert caught.value.code == "needs_reconnect" and provider.asked == []
 

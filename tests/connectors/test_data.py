@@ -113,7 +113,7 @@ def test_duplicates_and_merges():
     assert call("merge", sources=[{"a": {"x": 1}}, {"a": {"y": 2}}]) == {"a": {"y": 2}}
     assert "sources[1] must be a mapping" in refused("merge", sources=[{}, []])
     assert "lists[0] must be a mapping" in refused("merge_lists", lists=[[1]], on="a")
-    assert "it has a" in refused("pick", source={"a": 1}, fields=["b"])
+    assert "It has: a" in refused("pick", source={"a": 1}, fields=["b"])
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def test_channels_come_page_by_page_and_a_refusal_can_be_tried_again(server, off
     assert AuditEntry.objects.filter(verb="connection.asked", actor="owner").exists()
     server.answer = lambda asked: (200, {"ok": False, "error": "missing_scope", "needed": "channels:read"}, {})
     refused = offered("post", "inputs.channel")
-    assert "Add the scope channels:read to the app" in refused.text and "Try again" in refused.text
+    assert "Add the scope channels:read to the app" in refused.text and "Reload" in refused.text
     assert "s3cret" not in refused.text
 
 
@@ -79,7 +79,7 @@ def test_models_and_their_fields_are_those_that_one_may_see(settings, offered, o
         "auth.User": {"read": ["username", "email"], "write": ["email"]},
         "auth.Group": {"read": ["name"]},
     }
-    assert "nothing to choose from" in offered("find", "inputs.model").text
+    assert "No options" in offered("find", "inputs.model").text
     owner.user_permissions.add(Permission.objects.get(codename="view_user"))
     assert offered("find", "inputs.model") == ["auth.user"]
     assert offered("find", "inputs.fields") == offered("find", "inputs.where::field") == ["pk", "username", "email"]

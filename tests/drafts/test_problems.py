@@ -54,7 +54,7 @@ def test_a_draft_reads_as_its_definition(owner, text):
         ),
         ({"do": "edit", "key": "look", "set": {"inputs.title": "{{ 1 +"}}, "look", "inputs.title", "incomplete"),
         ({"do": "edit", "key": "each", "set": {"items": "no list"}}, "each", "items", "For each needs a list"),
-        ({"do": "edit", "key": "tell", "set": {"action": "nope.nope"}}, "tell", "action", "no connector 'nope'"),
+        ({"do": "edit", "key": "tell", "set": {"action": "nope.nope"}}, "tell", "action", "The connector 'nope'"),
         ({"do": "edit", "key": "tell", "unset": ["inputs.message"]}, "tell", "inputs.message", "message is required"),
         ({"do": "edit", "key": "tell", "set": {"inputs.level": "loud"}}, "tell", "inputs.level", "must be one of"),
         ({"do": "delete", "key": "note"}, "each", "steps", "Add at least one step."),

@@ -77,7 +77,7 @@ def test_secrets_of_the_environment_are_for_those_who_may_use_any(owner, sign_in
 def test_an_endpoint_takes_only_secrets_that_one_may_use(secret, stranger, sign_in):
     url = reverse("admin:automate_core_webhookendpoint_add")
     sent = {"slug": "mine", "scheme": "github", "secret_choice": "database:payments"}
-    assert said(sign_in(stranger).post(url, sent)) == {"secret": ["Choose a secret that you may use."]}
+    assert said(sign_in(stranger).post(url, sent)) == {"secret": ["Select a secret that you are allowed to use."]}
     assert not WebhookEndpoint.objects.exists()
 
 

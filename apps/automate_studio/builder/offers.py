@@ -105,7 +105,7 @@ def _connector_entries(adapter: ConnectorAdapter) -> Iterator[PaletteEntry]:
         yield PaletteEntry(
             **tile,
             action=f"{adapter.code}.{action.name}",
-            name=f"{adapter.name}: {translated(action.label) or action.name}",
+            name=f"{translated(adapter.name)}: {translated(action.label) or action.name}",
             description=translated(action.description or adapter.description),
         )
     if not adapter.actions:

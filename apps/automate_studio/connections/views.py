@@ -142,8 +142,10 @@ def connection_try(request: HttpRequest, pk: int = 0) -> HttpResponse:
         raise PermissionDenied
     form: Any = model_admin.get_form(request, stored)(request.POST, instance=stored)
     if not form.is_valid():
-        faults = [f"{translated(str(form[name].label))}: {' '.join(said)}" if name in form.fields else " ".join(said)
-                  for name, said in form.errors.items()]  # fmt: skip
+        faults = []
+        for name, errors in form.errors.items():
+            label, reason = translated(str(form[name].label)) if name in form.fields else "", " ".join(errors)
+            faults.append(reason if reason.startswith(label) else f"{label}: {reason}")
         shown: dict[str, Any] = {"faults": faults}
         return TemplateResponse(request, "automate_studio/connections/test_result.html", shown, status=422)
     result = trial.run_unsaved_connection_test(form.instance, form.new_secrets, current_person(request))

@@ -256,7 +256,7 @@ FAULTS = {
     "unknown connector": (
         "steps: [{key: a, action: erp.create}]",
         "steps[0].action",
-        "no connector 'erp' is installed",
+        "The connector 'erp' is not installed",
     ),
     "unknown action": ("steps: [{key: a, action: data.sett}]", "steps[0].action", "data has no action 'sett'"),
     "unknown input": (

@@ -152,7 +152,7 @@ def test_a_plug_in_that_is_gone_is_named(workflow, deliver, drain):
     deliver()
     drain()
     error = ExecutionRun.objects.get().error
-    assert (error["code"], "no connector 'erp' is installed" in error["message"]) == ("connector_not_found", True)
+    assert (error["code"], "The connector 'erp' is not installed" in error["message"]) == ("connector_not_found", True)
 
 
 def test_a_version_that_cannot_be_read_fails_its_run(workflow, deliver, drain):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from django.utils.translation import gettext
+
 from automate_connectors import conditions
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect, unknown_action
 from automate_connectors.adapters.models import rights
@@ -129,9 +131,9 @@ class ModelsConnector(ConnectorAdapter):
             return [
                 each
                 for at, label in found
-                for each in ((at, label), (f"-{at}", text("%(field)s, descending", field=label)))
+                for each in ((at, label), (f"-{at}", gettext("%(field)s, descending") % {"field": label}))
             ]
-        return found if name == "writable" else [("pk", text("Primary key")), *found]
+        return found if name == "writable" else [("pk", gettext("Primary key")), *found]
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Run the action of that name."""

@@ -55,9 +55,9 @@ def complete_stored_action(node: StepNode, found: dict[str, Any], unset: list[st
 
 def generic_entry(adapter: ConnectorAdapter) -> tuple[str, str, str]:
     """(name in the palette, description, step name) of the connector's generic action."""
-    name = _("%(connector)s: Any action") % {"connector": adapter.name}
+    name = _("%(connector)s: Any action") % {"connector": translated(adapter.name)}
     description = translated(adapter.description) or _("Enter an action and its inputs as JSON")
-    return name, description, _("Call %(connector)s") % {"connector": adapter.name}
+    return name, description, _("Call %(connector)s") % {"connector": translated(adapter.name)}
 
 
 def _connector_code(node: StepNode) -> str:

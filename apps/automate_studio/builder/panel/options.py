@@ -24,6 +24,7 @@ from automate_core.models import Workflow
 from automate_governance import sharing
 from automate_governance.people import names as people
 from automate_governance.permissions import NotPermittedError, Person, permitted
+from automate_governance.texts import translated
 from automate_plugins.fields import FieldSpec
 from automate_studio.builder.panel import fields as builder_fields
 from automate_studio.builder.panel.steps import SETTINGS, step_at, step_field_specs
@@ -51,7 +52,7 @@ def step_options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         raise PermissionDenied from error
     except ConnectorError as error:
         problem = as_sentence(error.message)
-    context = {"options": found.options, "problem": problem, "note": found.note}
+    context = {"options": found.options, "problem": problem, "note": translated(found.note)}
     return TemplateResponse(request, "automate_studio/builder/options.html", context)
 
 

@@ -181,7 +181,7 @@ def _subtitle(node: StepNode) -> str:
         adapter, action = find_action(node.action)
     except LookupError:
         return _("%(action)s, not installed") % {"action": node.action}
-    return f"{adapter.name}: {translated(action.label) or action.name}"
+    return f"{translated(adapter.name)}: {translated(action.label) or action.name}"
 
 
 def _is_beside(name: str, node: StepNode) -> bool:

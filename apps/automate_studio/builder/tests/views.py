@@ -243,7 +243,7 @@ def _called_systems(definition: Definition) -> Iterator[str]:
         if action.effect is not ActionEffect.PURE:
             values = {
                 "step": step.name or step_names.title_of_key(step.key),
-                "connector": adapter.name,
+                "connector": translated(adapter.name),
                 "action": translated(action.label) or action.name,
             }
             yield _("%(step)s (%(connector)s: %(action)s)") % values
