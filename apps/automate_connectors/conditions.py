@@ -22,7 +22,7 @@ _WORDS = {
     "!=": text("is not"),
     "<": text("is less than"),
     "<=": text("is at most"),
-    ">": text("is greater than"),
+    ">": text("is more than"),
     ">=": text("is at least"),
     "in": text("is one of"),
     "not_in": text("is none of"),

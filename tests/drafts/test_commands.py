@@ -380,7 +380,7 @@ def test_a_new_step_is_called_as_its_action_and_no_two_are_called_the_same(edito
         editor.do("add", kind="action", action="http.request", index=0)
     editor.do("duplicate", key="request_2")
     names = {key: node.name for key, node in editor.draft.steps.items() if key.startswith("request")}
-    assert names == {"request": "Send a request", "request_2": "Send a request 2", "request_3": "Send a request 3"}
+    assert names == {"request": "Send request", "request_2": "Send request 2", "request_3": "Send request 3"}
 
 
 def test_the_only_connection_of_a_kind_is_chosen_in_a_new_step(editor, colleague):

@@ -50,7 +50,7 @@ def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, 
     page.get_by_text("Real run").click()
     start.click()
     expect(page.get_by_role("alertdialog", name="Start a real run?")).to_contain_text(
-        "Tell somebody (Email: Send an email)"
+        "Tell somebody (Email: Send email)"
     )
     shot(page, "builder-test-confirm")
     page.get_by_role("button", name="Cancel").click()

@@ -106,7 +106,7 @@ def test_for_real_is_confirmed_by_name(tester, drain):
     asked = tester.test("tell", "real", "to", payload=PAYLOAD)
     page = Page(asked)
     assert asked.status_code == 200 and not ExecutionRun.objects.exists()
-    assert "Tell (Email: Send an email)" in page.text and "auth.Group" in page.text
+    assert "Tell (Email: Send email)" in page.text and "auth.Group" in page.text
     fields = {each["name"]: each.get("value") for each in page.all(type="hidden")}
     assert (fields["mode"], fields["scope"], fields["step"], fields["confirmed"]) == ("real", "to", "tell", "yes")
     assert tester.client.post(tester.url("builder_test"), fields).status_code == 202

@@ -235,7 +235,7 @@ def _start_test(request: HttpRequest, workflow: Workflow) -> HttpResponse:
 
 
 def _called_systems(definition: Definition) -> Iterator[str]:
-    """Systems that steps with effects call, such as `Tell (Email: Send an email)`."""
+    """Systems that steps with effects call, such as `Tell (Email: Send email)`."""
     for _path, step in walk(definition.steps):
         if not isinstance(step, ActionStep) or step.disabled:
             continue
