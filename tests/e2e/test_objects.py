@@ -140,7 +140,7 @@ def test_a_connection_is_tested_connected_and_not_deleted_while_in_use(things, s
     expect(form.get_by_label("Client ID")).to_be_visible()
     form.get_by_label("OAuth 2 sign-in").select_option(index=0)
     expect(form.get_by_label("Client ID")).to_be_hidden()
-    form.get_by_label("Authentication").select_option(label="User and password")
+    form.get_by_label("Authentication").select_option(label="User name and password")
     expect(form.get_by_label("User name")).to_be_visible()
     expect(form.get_by_label("Token: new value")).to_be_hidden()
     form.get_by_label("Authentication").select_option(label="Bearer token")

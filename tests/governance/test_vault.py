@@ -175,7 +175,7 @@ def test_trouble_is_told_in_words(vault, use, answer, said):
 def test_a_server_that_hangs_is_given_up(vault, use):
     use(timeout_seconds=0.3)
     vault.delay = 1.0
-    assert "did not answer within 0." in told("vault:crm/api")
+    assert "did not respond within 0." in told("vault:crm/api")
 
 
 def test_a_server_that_is_away(vault, use):

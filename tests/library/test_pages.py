@@ -202,7 +202,7 @@ def test_faults_are_shown_at_their_lines(sign_in, owner):
     assert page.status == 422 and "Not imported: fix 3 errors." in page.text
     bad = [a["value"] for tag, a in page.tags if tag == "li" and a.get("class") == "faulty"]
     assert bad == [str(number) for number, line in enumerate(text.split("\n"), 1) if "sat" in line or "frist" in line]
-    assert f"Line {bad[0]}: steps[0].action: data has no action 'sat'" in page.text
+    assert f"Line {bad[0]}: steps[0].action: The connector data has no action 'sat'" in page.text
     assert "frist" in page.text and not Workflow.objects.exists()
 
 

@@ -130,7 +130,7 @@ def test_a_webhook_is_created_by_the_builders_form(sign_in, owner, workflow):
         ),
         ({"scheme": "slack"}, "Paste the sender's secret"),
         ({"secret_other": PASTED}, "Enter a reference such as env:NAME"),
-        ({"secret_choice": PASTED}, "Choose a secret that you may use"),
+        ({"secret_choice": PASTED}, "Select a secret that you are allowed to use"),
     ],
 )
 def test_a_pasted_secret_is_never_sent_back(sign_in, admin, given, said):
@@ -220,7 +220,7 @@ def test_a_comma_never_makes_a_budget_a_hundred_times_larger(workflow, sign_in, 
     for url, name, also in ((add, "max_cost", {"period": "month"}), (section, "month_cost", {})):
         assert Page(client.get(url)).ids[f"id_{name}"]["type"] == "text"
         answer = client.post(url, {name: "12,50", **also})
-        assert "Use a point for decimals and no commas: 12.50." in Page(answer).text
+        assert "Use a decimal point and no commas, for example 12.50." in Page(answer).text
         assert Page(answer).ids[f"id_{name}"]["value"] == "12,50" and not LLMBudget.objects.exists()
     assert "without commas" in Page(client.post(section, {"month_tokens": "1,000"})).text
     client.post(section, {"month_cost": "12.50"})

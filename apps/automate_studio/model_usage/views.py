@@ -105,14 +105,19 @@ def _parse_period(query: Any) -> tuple[report.Period, str]:
         last = _parse_day(query.get("to")) or today
         first = _parse_day(query.get("from")) or last - dt.timedelta(days=DAYS - 1)
         return report.Period(first=first, last=last, **kept), ""
-    except (ValueError, OverflowError) as error:
+    except OverflowError:
+        return report.Period(**usual, **kept), _("The dates are out of range.")
+    except ValueError as error:
         return report.Period(**usual, **kept), _("This period cannot be shown: %(reason)s") % {
             "reason": as_sentence(str(error))
         }
 
 
 def _parse_day(text: str | None) -> dt.date | None:
-    return dt.date.fromisoformat(text) if text else None
+    try:
+        return dt.date.fromisoformat(text) if text else None
+    except ValueError:
+        raise ValueError(_("Enter dates as YYYY-MM-DD.")) from None
 
 
 def _period_query(period: report.Period, **changed: str) -> str:

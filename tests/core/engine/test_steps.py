@@ -251,7 +251,7 @@ def test_steps_in_place_of_a_failure(publish, run):
 """)
     done = run()
     assert states(done) == {"bad": "failed", "bad/note": "succeeded", "end": "succeeded"}
-    assert output(done, "bad/note")["message"].startswith("It said the source has no b")
+    assert output(done, "bad/note")["message"].startswith("It said The source has no b")
 
 
 def test_try_catches_and_always_runs(publish, run):
@@ -489,7 +489,7 @@ def test_a_workflow_that_fails_fails_its_caller(publish, run):
     publish(f"  - {{key: bad, {FAILS}}}", slug="inner", triggers="[]")
     publish(CALLS)
     done = run({"n": 1})
-    assert done.status == "failed" and "the source has no b" in done.error["message"]
+    assert done.status == "failed" and "The source has no b" in done.error["message"]
 
 
 def test_calls_have_a_depth_limit(publish, run):
