@@ -22,18 +22,18 @@ def warnings(registry: Registry[Any]) -> Iterator[tuple[str, str, str]]:
             yield (
                 "W001",
                 f"The plug-in {plugin.name!r} ({plugin.target}) could not be loaded: {plugin.error}",
-                f"Fix or uninstall {plugin.distribution or 'its package'}; everything else works without it.",
+                f"Fix or uninstall {plugin.distribution or 'its package'}. Everything else works without it.",
             )
         elif not NAME.fullmatch(plugin.name):
             yield (
                 "W009",
-                f"The plug-in {plugin.name!r} ({plugin.target}) has a name that workflows and references cannot use.",
-                "Name it with lower-case letters, digits, _ and -, beginning with a letter; a connector's name is its"
-                " `code`, that of any other plug-in is its entry point's.",
+                f"The plug-in {plugin.name!r} ({plugin.target}) has an invalid name; workflows cannot refer to it.",
+                "Use lower-case letters, digits, _ and -, starting with a letter. A connector is named by its `code`,"
+                " other plug-ins by their entry point.",
             )
         if plugin.replaces:
             yield (
                 "W002",
-                f"The plug-in {plugin.name!r} ({plugin.target}) replaces the built-in one, {plugin.replaces}.",
-                f"If that is not intended, rename it or uninstall {plugin.distribution or 'its package'}.",
+                f"The plug-in {plugin.name!r} ({plugin.target}) replaces the built-in plug-in {plugin.replaces}.",
+                f"If this is not intended, rename it or uninstall {plugin.distribution or 'its package'}.",
             )

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 
+from automate_plugins.texts import text
+
 BUILT_IN = "django-automate"  # our own distribution
 
 
@@ -70,7 +72,13 @@ class Registry[T]:
             elif plugin.distribution == BUILT_IN:
                 seen[plugin.name] = replace(other, replaces=plugin.target)
             else:
-                broken.append(self._row(entry, plugin.name, error=f"the name is taken by {other.target}"))
+                broken.append(
+                    self._row(
+                        entry,
+                        plugin.name,
+                        error=text("Another plug-in already uses this name: %(target)s.", target=other.target),
+                    )
+                )
         return (*sorted(seen.values(), key=lambda plugin: plugin.name), *broken)
 
     @cached_property
@@ -83,7 +91,11 @@ class Registry[T]:
             return self._usable[name]
         except KeyError:
             raise PluginNotFoundError(
-                f"no plug-in named {name!r} in {self.group}; installed: {', '.join(self._usable) or 'none'}"
+                text(
+                    "The plug-in %(name)s is not installed. Installed: %(known)s.",
+                    name=repr(name),
+                    known=", ".join(self._usable) or "-",
+                )
             ) from None
 
     def names(self) -> list[str]:
@@ -99,7 +111,7 @@ class Registry[T]:
         try:
             cls = entry.load()
             if not (isinstance(cls, type) and issubclass(cls, self.base)):
-                raise TypeError(f"{entry.value} is not a subclass of {self.base.__name__}")
+                raise TypeError(f"{entry.value} must be a subclass of {self.base.__name__}")
             instance = cls()
             name = self._name_of(entry, cls)
             self._verify(instance)
@@ -129,7 +141,9 @@ def _is_built_in(entry: EntryPoint) -> bool:
 def _reason(error: BaseException) -> str:
     """Return the error as text, even if its own text raises."""
     try:
-        text = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - a stranger's error may not even have a text
-        text = type(error).__name__
-    return f"it ends the process ({text})" if isinstance(error, SystemExit | KeyboardInterrupt) else text
+        reason = type(error).__name__
+    if isinstance(error, SystemExit | KeyboardInterrupt):
+        return text("The plug-in tried to exit the process (%(reason)s).", reason=reason)
+    return reason

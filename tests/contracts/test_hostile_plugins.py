@@ -107,14 +107,14 @@ openai = hostile:OpenAI
 loud = hostile:Loud
 """
 FAULTS = {
-    "an_exit": "it ends the process (SystemExit: 3)",
+    "an_exit": "The plug-in tried to exit the process (SystemExit: 3).",
     "a_raise": "Away: not today",
     "a_text": "Mute",
-    "interrupted": "it ends the process (KeyboardInterrupt: )",
-    "made": "it ends the process (SystemExit: 4)",
+    "interrupted": "The plug-in tried to exit the process (KeyboardInterrupt: ).",
+    "made": "The plug-in tried to exit the process (SystemExit: 4).",
     "nameless": "TypeError: name must be text",
     "listed": "TypeError: actions must be a tuple of Action",
-    "exit": "it ends the process (SystemExit: 3)",
+    "exit": "The plug-in tried to exit the process (SystemExit: 3).",
     "loud": "ValueError: no licence",
 }
 REPLACED = ("HttpConnector", "EnvSecretsBackend", "OpenAICompatibleProvider")
@@ -151,10 +151,10 @@ def test_no_command_is_stopped_and_check_names_each(installed):
         assert any(f"'{name}'" in line and fault in line for line in done.stderr.splitlines()), (name, done.stderr)
     for app, target in zip(("connectors", "governance", "llm"), REPLACED, strict=True):
         [line] = [line for line in done.stderr.splitlines() if f"automate_{app}.W002" in line]
-        assert "replaces the built-in one" in line and target in line
+        assert "replaces the built-in plug-in" in line and target in line
     for app, name in (("connectors", "Bad Name"), ("governance", "col:on")):
         [line] = [line for line in done.stderr.splitlines() if f"automate_{app}.W009" in line]
-        assert f"'{name}' (hostile:" in line and "cannot write" in line
+        assert f"'{name}' (hostile:" in line and "has an invalid name" in line
 
 
 @pytest.mark.django_db

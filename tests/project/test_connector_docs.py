@@ -67,7 +67,7 @@ def test_a_stale_page_is_named(tmp_path, capsys):
 def test_what_cannot_be_done_is_told_in_one_line(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "bad.json").write_text("{")
-    for arguments, reason in ((["nope"], "no plug-in named"), (["data"], "is not a valid fixture")):
+    for arguments, reason in ((["nope"], "is not installed"), (["data"], "is not a valid fixture")):
         with pytest.raises(CommandError, match=reason) as caught:
             call_command("automate_connector_docs", *arguments, to=str(tmp_path), fixtures=str(tmp_path))
         assert caught.value.returncode == 2

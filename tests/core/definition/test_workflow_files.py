@@ -258,7 +258,11 @@ FAULTS = {
         "steps[0].action",
         "The connector 'erp' is not installed",
     ),
-    "unknown action": ("steps: [{key: a, action: data.sett}]", "steps[0].action", "The connector data has no action 'sett'"),
+    "unknown action": (
+        "steps: [{key: a, action: data.sett}]",
+        "steps[0].action",
+        "The connector data has no action 'sett'",
+    ),
     "unknown input": (
         "steps: [{key: a, action: data.pick, inputs: {sauce: 1, source: {}, fields: []}}]",
         "steps[0].inputs.sauce",
