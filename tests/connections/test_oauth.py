@@ -92,7 +92,7 @@ def test_a_state_lasts_ten_minutes(oauth, provider, sign_in, owner):
     back = provider.consent(sign_in_address(start_sign_in(client, connection)))
     SignInAttempt.objects.update(begun_at=Now() - dt.timedelta(minutes=11))
     client.get(OAUTH_CALLBACK, back)
-    assert provider.asked == [] and "has run out" in list_of_connections(client)
+    assert provider.asked == [] and "has expired" in list_of_connections(client)
 
 
 def test_two_callbacks_at_once_redeem_the_code_once(oauth, provider, sign_in, owner):
