@@ -61,7 +61,7 @@ def test_a_stale_page_is_named(tmp_path, capsys):
     page.write_text(page.read_text().replace("data.sort", "data.sorted"))
     with pytest.raises(CommandError, match="make docs") as caught:
         call_command("automate_connector_docs", "data", to=str(tmp_path), check=True)
-    assert caught.value.returncode == 1 and f"stale: {page}" in capsys.readouterr().out
+    assert caught.value.returncode == 1 and f"outdated: {page}" in capsys.readouterr().out
 
 
 def test_what_cannot_be_done_is_told_in_one_line(tmp_path):
