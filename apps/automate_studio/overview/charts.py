@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from automate_core.operations.statistics.period_figures import Bar, Counts
 from automate_core.operations.statistics.periods import DAY, HOUR, Period
-from automate_studio.ui.formatting import format_count
+from automate_studio.ui.formatting import format_count, format_day, format_weekday
 
 WIDTH, HEIGHT = 662, 228
 _LEFT, _TOP, _BOTTOM = 44, 12, 200
@@ -158,14 +158,14 @@ def _bar_name(start: dt.datetime, bar: dt.timedelta) -> str:
     """`15:00 to 16:00`, with the date where there are several days."""
     begin, end = timezone.localtime(start), timezone.localtime(start + bar)
     if bar == DAY and begin.hour == 0:
-        return f"{begin:%a %-d %b}"
+        return format_weekday(begin)
     hours = _("%(start)s to %(end)s") % {"start": f"{begin:%H:%M}", "end": f"{end:%H:%M}"}
-    return hours if bar == HOUR else f"{begin:%a %-d %b}, {hours}"
+    return hours if bar == HOUR else f"{format_weekday(begin)}, {hours}"
 
 
 def _bar_label(start: dt.datetime, bar: dt.timedelta) -> str:
     local = timezone.localtime(start)
-    return f"{local:%H:%M}" if bar == HOUR else f"{local:%-d %b}"
+    return f"{local:%H:%M}" if bar == HOUR else format_day(local)
 
 
 def _chart_summary(title: str, columns: Sequence[ChartColumn], total: Counts) -> str:

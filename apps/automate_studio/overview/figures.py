@@ -19,7 +19,7 @@ from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import User
 from automate_studio.overview.charts import NO_LINE, SparkLine, build_line
-from automate_studio.ui.formatting import format_count, format_duration, format_elapsed
+from automate_studio.ui.formatting import format_count, format_duration, format_elapsed, format_number, format_percent
 
 MOST_QUEUED = 1_000
 _NONE = "\u2013"
@@ -61,7 +61,7 @@ def runs_figure(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]
         value=format_count(now.runs),
         url=_runs_url(f"?since={period.name}"),
         way=_direction(change),
-        change="" if change is None else _("Unchanged") if not change else f"{abs(change):.1%}",
+        change="" if change is None else _("Unchanged") if not change else format_percent(abs(change) * 100),
         beside=_comparison_text(period, change),
         title=_("Ended runs. Previous period: %(count)s") % {"count": format_count(before.runs)},
         line=build_line([bar.counts.runs for bar in bars], 120, 30),
@@ -74,12 +74,16 @@ def success_figure(period: Period, now: Counts, before: Counts, bars: Sequence[B
     change = None if share is None or was is None else round((share - was) * 100, 1)
     return Figure(
         label=_("Success rate"),
-        value=_NONE if share is None else f"{share * 100:.1f}",
+        value=_NONE if share is None else format_number(share * 100, 1),
         unit="" if share is None else "%",
         url=_runs_url(f"?since={period.name}&show=attention"),
         way=_direction(change),
         tone="" if not change else "positive" if change > 0 else "negative",
-        change="" if change is None else _("Unchanged") if not change else f"{abs(change):.1f} pt",
+        change=""
+        if change is None
+        else _("Unchanged")
+        if not change
+        else _("%(number)s pt") % {"number": format_number(abs(change), 1)},
         beside=_comparison_text(period, change),
         title=_("%(count)s failed. Cancelled runs are not counted.") % {"count": format_count(now.failed)},
         colour="ok",

@@ -19,7 +19,7 @@ from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import QueueStatus, WorkerStatus
 from automate_core.queries.latest_runs import read_step_durations
 from automate_studio.overview.charts import SparkLine, build_line
-from automate_studio.ui.formatting import format_duration
+from automate_studio.ui.formatting import format_duration, format_percent
 from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.connector_tiles import connector_tiles
 
@@ -123,7 +123,7 @@ def _slow_workflow(
         workflow=workflow,
         tile=next(iter(connector_tiles(workflow)), None),
         runs=counts.runs,
-        success="" if success is None else f"{success * 100:.1f}%",
+        success="" if success is None else format_percent(success * 100),
         is_bad=success is not None and success < 0.95,
         p50=format_duration(percentile(took, 0.5)),
         p95=format_duration(percentile(took, 0.95)),

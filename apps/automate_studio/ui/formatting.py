@@ -101,6 +101,11 @@ def format_date(date: dt.date) -> str:
     return formats.date_format(date, pgettext("Django date format", "j M Y"))
 
 
+def format_weekday(date: dt.date) -> str:
+    """`Mon 30 Nov`."""
+    return formats.date_format(date, pgettext("Django date format", "D j M"))
+
+
 def format_day(date: dt.date) -> str:
     """`30 Nov`."""
     return formats.date_format(date, pgettext("Django date format", "j M"))
@@ -166,6 +171,11 @@ def format_count(number: int) -> str:
 def format_number(number: float | Decimal, digits: int = 0) -> str:
     """A number with the active language's separators: `1,234.5`."""
     return formats.number_format(f"{number:.{digits}f}", digits, use_l10n=True, force_grouping=True)
+
+
+def format_percent(percent: float, digits: int = 1) -> str:
+    """`12.5%`."""
+    return _("%(number)s%%") % {"number": format_number(percent, digits)}
 
 
 def format_bytes(count: float) -> str:

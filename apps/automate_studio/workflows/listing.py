@@ -24,7 +24,7 @@ from automate_governance.permissions import User, permitted
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.describe import describe_trigger
-from automate_studio.ui.formatting import format_ago, format_duration, state_word
+from automate_studio.ui.formatting import format_ago, format_duration, format_percent, state_word
 from automate_studio.ui.lists import FilterChoice, Query, Tab, query_string
 from automate_studio.ui.request_params import clean_text, parse_number
 from automate_studio.view_models.connector_tiles import connector_tiles
@@ -240,7 +240,7 @@ def _workflow_row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt
         tiles=connector_tiles(workflow),
         trigger="; ".join(_trigger_texts(workflow)) or _("None"),
         tracker=[run.status for run in reversed(runs)],
-        success=f"{good / len(ended) * 100:.1f}%".replace(".0%", "%") if ended else "",
+        success=format_percent(good / len(ended) * 100, 0 if good == len(ended) or not good else 1) if ended else "",
         is_bad=good * 20 < len(ended) * 19,
         p95=format_duration(took[min(len(took) - 1, int(len(took) * 0.95))]) if took else "",
         last_state=runs[0].status if runs else "",
