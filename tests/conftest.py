@@ -30,6 +30,7 @@ pytest_plugins = [
     "tests.support.emptying",
     "tests.e2e.places",
     "tests.support.wheel",
+    "tests.support.pseudo",
 ]
 
 ROOT = Path(__file__).resolve().parent.parent

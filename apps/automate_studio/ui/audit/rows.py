@@ -13,10 +13,54 @@ from django.utils.translation import gettext as _
 from automate_governance.admin_site import reverse
 from automate_governance.models import AuditEntry
 from automate_governance.texts import translated
+from automate_plugins import text
 from automate_studio.ui.audit.filters import KINDS, AuditFilters
 from automate_studio.ui.lists import KeysetPage, keyset_links, query_string
 
 ON_A_PAGE = 50
+#: Names of recorded values; a model's own fields have theirs as well.
+_VALUE_NAMES = {
+    "address": text("address"),
+    "because": text("reason"),
+    "config": text("configuration"),
+    "connector": text("connector"),
+    "enabled": text("enabled"),
+    "event": text("event"),
+    "filters": text("filters"),
+    "for": text("object"),
+    "form": text("form"),
+    "format": text("format"),
+    "job": text("job"),
+    "key": text("key"),
+    "max_cost": text("maximum cost"),
+    "max_tokens": text("maximum tokens"),
+    "message": text("message"),
+    "name": text("name"),
+    "outcome": text("outcome"),
+    "owner": text("owner"),
+    "part": text("part"),
+    "places": text("places"),
+    "provider": text("provider"),
+    "reason": text("reason"),
+    "rule": text("rule"),
+    "run_as": text("run as"),
+    "runs": text("runs"),
+    "said": text("message"),
+    "scheme": text("scheme"),
+    "secret": text("secret"),
+    "since": text("since"),
+    "slug": text("slug"),
+    "status": text("status"),
+    "step": text("step"),
+    "template": text("template"),
+    "to": text("to"),
+    "verbs": text("permissions"),
+    "version": text("version"),
+    "what": text("change"),
+    "with": text("with"),
+    "workflow": text("workflow"),
+    "works": text("succeeded"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +135,7 @@ def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
 
 
 def _value_change(name: str, value: Any) -> ValueChange:
-    label = name.replace("_", " ")
+    label = translated(_VALUE_NAMES[name]) if name in _VALUE_NAMES else name.replace("_", " ")
     if isinstance(value, dict) and value.keys() == {"from", "to"}:
         return ValueChange(name=label, before=_value_text(value["from"]), after=_value_text(value["to"]))
     return ValueChange(name=label, before=None, after=_value_text(value))
