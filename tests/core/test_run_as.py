@@ -92,7 +92,7 @@ def test_publishing_makes_a_version_that_acts_as_the_draft_says(calls, act_as, e
         Page(sign_in(owner).get(review)).text.split()
     )
     page = Page(sign_in(admin).get(review))
-    assert "changed run as" in page.text and "publish" in page.ids
+    assert "changed: run as" in page.text and "publish" in page.ids
     [rev], [seen] = ([tag["value"] for tag in page.all(name=name)] for name in ("rev", "version"))
     assert sign_in(admin).post(review, {"rev": rev, "version": seen}).status_code == 303
     version = WorkflowVersion.objects.get(number=2)

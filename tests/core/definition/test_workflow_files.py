@@ -210,7 +210,7 @@ def test_nobody_listens_to_an_endpoint_whose_deliveries_are_not_theirs_to_read(e
 
 
 def test_a_workflow_without_steps_is_not_published(workflow):
-    with pytest.raises(DefinitionError, match="needs at least one step"):
+    with pytest.raises(DefinitionError, match="Add at least one step"):
         workflow("name: Empty\nslug: empty\ntriggers: [{endpoint: github}]")
 
 

@@ -71,11 +71,11 @@ def _approvals_without_people(definition: Definition) -> Iterator[Problem]:
     for place, step in asked:
         for field, named, lost in (("assignees", step.assignees, missing), ("groups", step.groups, missing_groups)):
             if unknown := [name for name in named if name in lost]:
-                names = ", ".join(unknown)
+                listed = ", ".join(unknown)
                 if field == "assignees":
-                    reason = text("No active person is called %(names)s. The step would fail.", names=names)
+                    reason = text("No active person is called %(names)s. The step would fail.", names=listed)
                 else:
-                    reason = text("No group is called %(names)s. The step would fail.", names=names)
+                    reason = text("No group is called %(names)s. The step would fail.", names=listed)
                 yield Problem(f"{place}.{field}", reason)
 
 

@@ -29,5 +29,10 @@ def map_texts(document: Any, change: Callable[[str], str], key: str = "") -> Any
 def texts(document: Any) -> Iterator[str]:
     """The texts of a template's document."""
     found: list[str] = []
-    map_texts(document, lambda text: found.append(text) or text)
+
+    def keep(text: str) -> str:
+        found.append(text)
+        return text
+
+    map_texts(document, keep)
     return iter(found)
