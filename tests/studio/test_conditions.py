@@ -254,7 +254,7 @@ def test_json_is_the_experts_view(builder):
     answer = send(builder, "route", arm="bug", json="{nope")
     assert answer.status_code == 422 and "Invalid JSON" in answer.content.decode() and arm() == rule
     page = Page(send(builder, "route", arm="bug", json='{"matches": [{"var": "event.type"}, "("]}'))
-    assert "RE2" in page.text and page.ids["condition-route-bug-why"]["role"] == "alert"
+    assert "Invalid pattern" in page.text and page.ids["condition-route-bug-why"]["role"] == "alert"
     send(builder, "route", arm="bug", act="rows")
     assert arm() == {"==": [{"var": ""}, ""]}
 

@@ -87,7 +87,7 @@ def test_what_a_step_gave_is_looked_through(workflow, deliver, drain, sink, sign
     ]
     name = Page(client.get(_value(run, "call", q="e-mail", **asked))).all(role="treeitem")[0]
     assert (name["data-expression"], json.loads(name["data-at"])) == ('.body["e-mail"]', ["body", "e-mail"])
-    assert "is called “nowhere” or holds it" in Page(client.get(_value(run, "call", q="nowhere", **asked))).text
+    assert "No name or value contains “nowhere”" in Page(client.get(_value(run, "call", q="nowhere", **asked))).text
     assert "needle" in client.get(_value(run, "call", q="needle", **asked)).content.decode()
 
     for place, copied in (
