@@ -232,7 +232,7 @@ def inventory() -> None:
 
 _MARKED = re.compile(
     r"{#.*?#}|{%\s*comment.*?endcomment\s*%}|{%\s*(blocktrans|blocktranslate)\b.*?{%\s*end\1\s*%}"
-    r"|<(script|style|code|pre|kbd|svg)\b.*?</\2>",
+    r"|<(script|style|code|pre|kbd|svg)\b.*?</\2>|<span[^>]*material-symbols-outlined[^>]*>.*?</span>",
     re.DOTALL,
 )
 _TAG = re.compile(r"{%.*?%}|{{.*?}}", re.DOTALL)
@@ -300,8 +300,16 @@ def in_html(path: Path) -> Iterator[tuple[int, str]]:
 
 #: Whose texts are for developers, operators and logs: English, not marked.
 _ENGLISH = re.compile(
-    r"/(checks|management|migrations|scaffold|demo)/|/(checks|scaffolding|docs|settings|conf|startup|asgi|wsgi|environment"
-    r"|command_line|embedded_postgres|server|site_lock)\.py$|automate_site/(demo|management)"
+    r"/(checks|management|migrations|scaffold|demo|providers|operations/backup)/"
+    r"|/(checks|scaffolding|docs|settings|conf|startup|asgi|wsgi|environment|command_line|embedded_postgres|server"
+    r"|site_lock|generate_key|outbound|model_allowlist|model_registry|roles|governed|event_types|keyring|policy)\.py$"
+    r"|automate_llm/(actions|prompts|apps)\.py$"  # instructions for language models
+    r"|core/webhooks/(answers|bodies|cloudevents)\.py$|waits/callbacks\.py$|automate_site/views\.py$"  # for programs
+    r"|json/editor\.py$|templating/(grammar|reference)\.py$|definition/parsing\.py$"  # patterns of libraries' texts
+)
+#: Literals that are no texts: headers, and names of permissions, which the database holds.
+_NO_TEXT = re.compile(
+    r"(Bearer|Basic|Slack) x|Can (operate|administer|read|view) .*|Django Automate|Standard Webhooks|A test"
 )
 _SENTENCE = re.compile(r"(?:[A-Z][a-z]+|A|I|An)(?: [\w%'(\"-]+){1,}[^A-Z_]*|[A-Z][a-z]+ [a-z].*", re.DOTALL)
 _DEVELOPERS = re.compile(
@@ -332,7 +340,11 @@ def in_python(path: Path) -> Iterator[tuple[int, str]]:
             text = node.value
         else:
             continue
-        if _SENTENCE.fullmatch(text) and not re.search(r"\b(SELECT|INSERT|UPDATE|WHERE|CREATE)\b", text):
+        if (
+            _SENTENCE.fullmatch(text)
+            and not _NO_TEXT.fullmatch(text)
+            and not re.search(r"\b(SELECT|INSERT|UPDATE|WHERE|CREATE)\b", text)
+        ):
             yield node.lineno, " ".join(text.split())[:160]
 
 

@@ -28,7 +28,7 @@ type MakeWidget = Callable[..., forms.Widget]
 class Widgets:
     """The widget classes of a form, each called with `attrs`; `PLAIN` are Django's own."""
 
-    text: MakeWidget
+    line: MakeWidget
     area: MakeWidget
     number: MakeWidget
     select: MakeWidget
@@ -37,7 +37,7 @@ class Widgets:
 
 
 PLAIN = Widgets(
-    text=forms.TextInput,
+    line=forms.TextInput,
     area=forms.Textarea,
     number=NumberInput,
     select=forms.Select,
@@ -187,8 +187,8 @@ def _build_form_field(spec: FieldSpec, widgets: Widgets) -> forms.Field:
         case FieldKind.LONG_TEXT:
             return forms.CharField(widget=widgets.area(attrs={"rows": 4}), **common)
         case FieldKind.URL:
-            return forms.CharField(widget=widgets.text(attrs={"inputmode": "url"}), **common)
-    return forms.CharField(widget=widgets.text(), **common)
+            return forms.CharField(widget=widgets.line(attrs={"inputmode": "url"}), **common)
+    return forms.CharField(widget=widgets.line(), **common)
 
 
 _EXAMPLES = {FieldKind.LIST: '["a", "b"]', FieldKind.MAPPING: '{"name": "value"}'}

@@ -94,7 +94,7 @@ def _rule_row(rule: NotificationRule, *, muted: bool = False) -> RuleRow:
     return RuleRow(
         rule=rule,
         trigger=rule_trigger_text(rule),
-        to=", ".join(describe_recipients(rule)) or _("Nobody"),
+        to=", ".join(describe_recipients(rule)) or _("No one"),
         limits=_limits_text(rule),
         last_sent=getattr(rule, "last_sent", None),
         muted=muted,

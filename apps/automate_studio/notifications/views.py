@@ -73,7 +73,7 @@ def rule_action(request: HttpRequest, rule_id: int) -> HttpResponse:
         "take_back": (lambda: rules.restore_rule(rule, by=person), _("Rule restored.")),
     }
     if what not in acts:
-        return HttpResponse("Unknown action", status=422, content_type="text/plain")
+        return HttpResponse(_("Unknown action."), status=422, content_type="text/plain")
     act, said = acts[what]
     try:
         act()

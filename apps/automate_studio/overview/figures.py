@@ -162,7 +162,7 @@ def approvals_figure(user: User, workflows: Workflows, bars: Sequence[Bar], now:
         all=Count("pk"), long=Count("pk", filter=day), oldest=Min("created_at")
     )
     mine = approvals.open_approvals_for(user).count()
-    change = _("Nobody")
+    change = _("No one")
     if found["long"]:
         change = _("%(count)s for over a day") % {"count": format_count(found["long"])}
     elif found["oldest"]:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-_TEXT_KEYS = frozenset({"summary", "label", "help", "name", "description", "message", "subject", "text", "title"})
+_TEXT_KEYS = frozenset(
+    {"summary", "label", "help", "name", "description", "message", "subject", "text", "title", "body"}
+)
 _PURPOSES = frozenset({"connections", "sends"})  # their values are texts, whatever the key
 _NOT_TEXTS = frozenset({"sample", "vars"})
 _IDENTIFIER = re.compile(r"[a-z0-9_.-]*|\W*|\{\{[^{}]*\}\}")
