@@ -1,0 +1,155 @@
+"""Every text of the screens is marked, plain, and translated whole."""
+
+from __future__ import annotations
+
+import collections
+import io
+import re
+
+import pytest
+from babel.messages.pofile import read_po
+
+from automate_core.authoring.library import files
+from automate_core.authoring.library.template_texts import map_texts
+from automate_core.definition.slots import walk
+from scripts import messages
+from tests.conftest import ROOT
+
+#: Texts that no one reads, or that are the same in every language, by file.
+NOT_FOR_PEOPLE = {
+    "apps/automate_core/authoring/test_runs/workflow_part.py": {"An example of an error"},  # data
+    "templates/automate_studio/builder/fields/secret.html": {"database:name"},
+    "templates/automate_studio/builder/fields/schema_cell.html": {"{&quot;type&quot;: &quot;object&quot;}"},
+    "templates/automate_studio/builder/triggers/schedule.html": {"daily weekdays weekly monthly"},  # CSS classes
+}
+#: Words that docs/glossary.md rules out, and riddles.
+RULED_OUT = re.compile(
+    r"\b(takes the permission|let go|lets go|whoever|anew|mend(?:ed|s|ing)?|hence|thereby|somebody|nobody|is told|are told"
+    r"|hand(?:ed|s)? it on|handed on|as well as (?:it|they) can|what (?:it|they|this) (?:carried|carries)|that one may"
+    r"|stands? (?:empty|beside|where)|comes? of (?:it|that|them)|had it|dealt with|for good|of one's own|one's own"
+    r"|(?:is|was|are|were|be) told|is gone|was gone|does it all|(?:^|[.>] )What (?:is|was|it|a|this|they) )\b",
+    re.IGNORECASE,
+)
+MOST_WORDS = 30
+
+
+@pytest.fixture(scope="module")
+def extracted():
+    return list(messages.messages())
+
+
+def english(message):
+    return [message.id] if isinstance(message.id, str) else list(message.id)
+
+
+def test_every_text_is_marked():
+    found = [
+        line
+        for line in messages.unmarked([])
+        if line.split(": ", 1)[1] not in NOT_FOR_PEOPLE.get(line.split(":")[0], ())
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_no_text_has_a_word_that_the_glossary_rules_out(extracted):
+    found = {
+        f"{message.place}: {hit.group()!r} in {text!r}"
+        for message in extracted
+        for text in english(message)
+        for hit in RULED_OUT.finditer(" ".join(re.sub(r"<[^>]*>", " ", text).split()))
+    }
+    assert not found, "\n".join(sorted(found))
+
+
+def test_no_document_has_a_word_that_the_glossary_rules_out():
+    pages = [
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY", "CHANGELOG")),
+    ]
+    found = {
+        f"{page.relative_to(ROOT)}: {hit.group()!r}"
+        for page in pages
+        if page.name != "glossary.md"
+        for hit in RULED_OUT.finditer(re.sub(r"`[^`]*`", "", page.read_text(encoding="utf-8")))
+    }
+    assert not found, "\n".join(sorted(found))
+
+
+def test_sentences_are_short(extracted):
+    """At most thirty words a sentence, those of workflow templates' mails aside."""
+    found = set()
+    for message in extracted:
+        if message.place.partition(":")[0].endswith(".yaml"):
+            continue
+        for text in english(message):
+            for sentence in re.split(r"[.!?:;](?:\s|$)|\n", re.sub(r"<[^>]*>", " ", text)):
+                if len(sentence.split()) > MOST_WORDS:
+                    found.add(f"{message.place}: {sentence}")
+    assert not found, "\n".join(sorted(found))
+
+
+def test_an_ellipsis_follows_a_verb(extracted):
+    """`Choose…` opens something; `…` alone, or after a noun, says nothing."""
+    found = {f"{m.place}: {t}" for m in extracted for t in english(m) if re.fullmatch(r"(…|\.\.\.)", t.strip())}
+    assert not found
+
+
+def catalogues():
+    for app, domain in sorted(messages.catalogues()):
+        for language in messages.LANGUAGES:
+            path = messages.catalogue_path(app, language, domain)
+            yield path, read_po(io.BytesIO(path.read_bytes()), locale=language) if path.exists() else None
+
+
+def test_catalogues_hold_what_the_sources_say():
+    """`make messages` brings them up to date."""
+    wanted = messages.catalogues()
+    for (app, domain), template in wanted.items():
+        for language in messages.LANGUAGES:
+            path = messages.catalogue_path(app, language, domain)
+            known = read_po(io.BytesIO(path.read_bytes()), locale=language)
+            ids = [{(m.id, m.context) for m in each if m.id} for each in (template, known)]
+            assert ids[0] == ids[1], path
+
+
+_PARTS = {
+    "placeholders": re.compile(r"%\(\w+\)[sd]|%%"),
+    "tags": re.compile(r"</?\w+"),
+    "expressions": re.compile(r"\{\{[^{}]*\}\}"),
+}
+
+
+def test_german_is_complete_and_keeps_placeholders_tags_and_expressions():
+    found = []
+    for path, catalog in catalogues():
+        for message in catalog or ():
+            if not message.id:
+                continue
+            ids = [message.id] if isinstance(message.id, str) else list(message.id)
+            texts = [message.string] if isinstance(message.string, str) else list(message.string)
+            if not all(texts) or len(texts) != len(ids):
+                found.append(f"{path.parts[-5]}: not translated: {ids[0]}")
+                continue
+            for what, pattern in _PARTS.items():
+                if collections.Counter(pattern.findall(ids[-1])) != collections.Counter(pattern.findall(texts[-1])):
+                    found.append(f"{path.parts[-5]}: other {what}: {ids[-1]} -> {texts[-1]}")
+    assert not found, "\n".join(found)
+
+
+def test_a_text_is_translated_alike_in_every_app():
+    said = collections.defaultdict(set)
+    for _path, catalog in catalogues():
+        for message in catalog or ():
+            if message.id and isinstance(message.id, str) and message.string:
+                said[message.id, message.context].add(message.string)
+    assert not {ids[0]: texts for ids, texts in said.items() if len(texts) > 1}
+
+
+def test_a_workflow_template_works_with_other_texts():
+    for template in files.installed_templates().values():
+        other = files._template(map_texts(template.document, lambda text: f"Ü {text}"), template.app)
+        assert other.name == f"Ü {template.name}"
+        assert other.slug == template.slug
+        assert [step.key for _, step in walk(other.definition.steps)] == [
+            step.key for _, step in walk(template.definition.steps)
+        ]
