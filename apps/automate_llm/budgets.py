@@ -110,7 +110,7 @@ def _exceeded_error(budget: LLMBudget, day: dt.date, shown: dict[str, Any], amou
     """Return the error with the amounts `shown` in its message; its details hold `amounts`."""
     return ConnectorError(
         text(
-            _EXCEEDED[budget.period, bool(budget.workflow)],
+            _EXCEEDED[LLMBudget.Period(budget.period), bool(budget.workflow)],
             workflow=budget.workflow,
             **shown,
             date=str(period_end(budget, day)),

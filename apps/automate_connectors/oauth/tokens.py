@@ -191,7 +191,7 @@ def _request_tokens(setup: OAuthSetup, token: OAuthToken, connection: Connection
         return exchange.refresh_tokens(setup, _reveal(token.refresh))
     message = text("%(name)s: the sign-in has expired. Reconnect the connection.", name=str(connection))
     if not token.access:
-        message = text("%(name)s is not signed in. Connect it.", name=str(connection))
+        message = text("%(name)s is not signed in. Open the connection and sign in.", name=str(connection))
     raise ConnectorError(message, code=exchange.NEEDS_RECONNECT)
 
 

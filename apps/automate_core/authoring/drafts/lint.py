@@ -30,6 +30,7 @@ from automate_core.expressions.templating import compile_value, expressions
 from automate_core.expressions.templating.arithmetic import read_sum
 from automate_governance.redaction.token_patterns import is_secret_name
 from automate_plugins import ntext, text
+from automate_plugins.texts import marked
 
 _MONEY = re.compile(r"(?:^|[^a-z])(?:pay(?:s|ment|out)?s?|charges?|refunds?|transfers?|payroll)(?:[^a-z]|$)")
 _SENSITIVE = re.compile(
@@ -193,7 +194,7 @@ def _sends_outside(step: ActionStep, place: str) -> Iterator[Problem]:
             reason = text(
                 "%(path)s may be sensitive. %(connector)s sends it outside this site.",
                 path=path,
-                connector=adapter.name,
+                connector=marked(adapter.name),
             )
             yield Problem(f"{place}.inputs.{name}", reason)
 

@@ -18,6 +18,7 @@ from automate_core.definition.slots import slots, walk
 from automate_core.models import WebhookEndpoint, Workflow
 from automate_governance.permissions import Person
 from automate_plugins import text
+from automate_plugins.texts import marked
 
 _SECRET_NAME = re.compile(r"token|secret|passw|api[_-]?key|private_?key|^authorization$", re.IGNORECASE)
 
@@ -95,7 +96,7 @@ def _about_action(step: ActionStep, place: str) -> Iterator[Problem]:
     defaults = {field.name: field.default for field in adapter.config_fields}
     needed = (field for field in adapter.config_fields if field.required and field.default is None)
     if not step.connection and any(field.is_asked(defaults) for field in needed):
-        reason = text("%(connector)s requires a connection.", connector=adapter.name)
+        reason = text("%(connector)s requires a connection.", connector=marked(adapter.name))
         yield Problem(f"{place}.connection", reason, missing=True)
     reported = set(plain_secrets(action, step.inputs))
     for name, value in step.inputs.items():
