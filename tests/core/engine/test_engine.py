@@ -107,7 +107,7 @@ def test_a_workflow_cannot_call_what_is_not_allowed(workflow, deliver, drain, si
     drain()
     run = ExecutionRun.objects.get()
     assert (run.status, run.error["code"], sink.calls) == ("failed", "egress_blocked", [])
-    assert "may only be called over https" in run.error["message"]
+    assert "requires https" in run.error["message"]
 
 
 def test_a_connection_is_used_only_while_run_as_may(workflow, deliver, drain, sink, owner, stranger):
@@ -301,5 +301,5 @@ def test_whatever_a_plug_in_puts_into_its_error_is_recorded(workflow, deliver, d
     deliver()
     drain()
     error = ExecutionRun.objects.get().error
-    assert (error["message"], "not JSON" in error["details"]["left_out"]) == ("a \ufffd in the message", True)
+    assert (error["message"], "not valid JSON" in error["details"]["left_out"]) == ("a \ufffd in the message", True)
     assert RunLog.objects.get().message == "a \ufffd in the log"
