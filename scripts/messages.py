@@ -59,8 +59,10 @@ def apps() -> Iterator[Path]:
 
 
 def app_of(path: Path) -> str:
-    """The app to whose catalogue a file's messages belong."""
+    """The app to whose catalogue a file's messages belong: the lowest one for packages that Django does not know."""
     parts = path.relative_to(ROOT).parts
+    if parts[:2] in {("apps", "automate_plugins"), ("apps", "automate_egress")}:
+        return "automate_governance"
     match parts[0]:
         case "apps":
             return parts[1]

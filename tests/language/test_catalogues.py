@@ -8,6 +8,7 @@ import re
 
 import pytest
 from babel.messages.pofile import read_po
+from django.utils import translation
 
 from automate_core.authoring.library import files
 from automate_core.authoring.library.template_texts import map_texts
@@ -153,3 +154,14 @@ def test_a_workflow_template_works_with_other_texts():
         assert [step.key for _, step in walk(other.definition.steps)] == [
             step.key for _, step in walk(template.definition.steps)
         ]
+
+
+def test_django_finds_every_catalogue():
+    """A message of each catalogue comes back in German."""
+    with translation.override("de"):
+        for path, catalog in catalogues():
+            if path.stem == "django":
+                message = next(
+                    m for m in catalog if m.id and isinstance(m.id, str) and not m.context and m.string != m.id
+                )
+                assert translation.gettext(message.id) == message.string, path

@@ -6,6 +6,8 @@ import ast
 import importlib
 import itertools
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -203,3 +205,12 @@ def test_the_scripts_and_their_attributes_are_listed():
             "data-" + re.sub("[A-Z]", lambda found: f"-{found[0].lower()}", each) for each in properties
         }
     assert written == used
+
+
+def test_the_documentation_site_builds_without_a_warning():
+    """Links and anchors between pages among them."""
+    zensical = Path(sys.executable).parent / "zensical"
+    made = subprocess.run(
+        [zensical, "build", "--strict", "--clean", "-f", "zensical.toml"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
