@@ -178,7 +178,7 @@ def test_the_report_is_a_file_with_the_largest_customer_first(provide, world, ow
 def test_the_import_counts_what_failed(provide, world, owner, sign_in, drain, later):
     _ran("nightly-csv-import", provide, owner, sign_in, drain, later)
     said = next(asked.json for asked in world.asked if asked.path == "/chat.postMessage")
-    assert said["text"] == "3 rows imported, 1 of them failed."
+    assert said["text"] == "3 rows imported, 1 failed."
 
 
 def test_erasing_leaves_other_people(provide, world, owner, sign_in, drain, later):
@@ -212,7 +212,7 @@ def test_a_refused_order_is_told_once_and_fails(provide, world, owner, sign_in, 
     run = _ran("orders-to-erp", provide, owner, sign_in, drain, later)
     assert run.status == "failed"
     assert [asked.path for asked in world.asked] == ["/orders", "/chat.postMessage"]
-    assert "A-1001 (2 x HD-1, 1 x KB-7) was not taken" in world.asked[1].json["text"]
+    assert "A-1001 (2 x HD-1, 1 x KB-7) was rejected" in world.asked[1].json["text"]
 
 
 # --- the document -----------------------------------------------------------------------------------------------------
