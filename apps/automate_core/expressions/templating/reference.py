@@ -16,7 +16,8 @@ from typing import Any
 
 from automate_core.expressions.json_path import as_text
 from automate_core.expressions.templating import budget, compile_template, limits
-from automate_core.expressions.templating.filters import FILTERS, Filter
+from automate_core.expressions.templating.filters import FILTERS, Filter, encoding, lists, numbers, patterns, times
+from automate_core.expressions.templating.filters import text as texts
 from automate_core.expressions.templating.filters.numbers import LOCALES
 from automate_core.expressions.templating.filters.times import MAX_FORMAT
 from automate_core.expressions.templating.functions import FUNCTIONS, Function
@@ -27,7 +28,7 @@ from automate_core.expressions.templating.render_worker import CPU_SECONDS, MEMO
 from automate_plugins import text
 
 FUNCTIONS_ABOUT = text("Functions")
-_ORDER = ["Any value", "Text", "Numbers", "Lists", "Dates and times", "Encodings", "Regular expressions"]
+_ORDER = [texts.ANYTHING, texts.ABOUT, numbers.ABOUT, lists.ABOUT, times.ABOUT, encoding.ABOUT, patterns.ABOUT]
 
 _HEAD = """\
 # Expressions

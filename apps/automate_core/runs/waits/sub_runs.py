@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from automate_core import database
 from automate_core.runs.cancellation import cancel_run
+from automate_plugins import text
 
 MOST = 500
 
@@ -23,5 +24,5 @@ def cancel_orphans() -> float | None:
     """Cancel the sub-runs whose wait was cancelled; returns 0 when there may be more."""
     orphans = [row.id for row in database.run(None, f"{_ORPHANS} ORDER BY child.id LIMIT {MOST}", {})]
     for run_id in orphans:
-        cancel_run(run_id, code="cancelled", message="The step that waited for it was withdrawn.")
+        cancel_run(run_id, code="cancelled", message=text("The step that waited for this run was cancelled."))
     return 0.0 if len(orphans) == MOST else None
