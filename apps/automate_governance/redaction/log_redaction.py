@@ -86,7 +86,8 @@ def redact_history(sender: Any, instance: Any, **_: Any) -> None:
 
 def _print_redacted(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
     if kind is not SystemExit:
-        sys.stderr.write(redactor.text("".join(traceback.format_exception(kind, error, trace))))
+        report = "".join(traceback.format_exception(kind, error, trace))
+        sys.stderr.write(redactor.text(report))
 
 
 def _exception(record: logging.LogRecord) -> Any:
