@@ -65,7 +65,7 @@ Available names: `event` (payload, type, source, headers, id, time), `steps.<key
 
 ## Filters
 
-The filtered value stands before the filter, not in the brackets: `{{ event.payload.title | truncate(80) }}`.
+Write the value before the filter, not in its brackets: `{{ event.payload.title | truncate(80) }}`.
 """
 
 _TAIL = """\
