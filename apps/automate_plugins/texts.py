@@ -61,10 +61,7 @@ def marked(message: str) -> str:
 
 def joined(messages: Iterable[str], separator: str = " ") -> str:
     """Return several texts as one, each of which is translated when that is shown; empty ones are left out."""
-    parts = {
-        f"part{number}": message if isinstance(message, Text) else Text(message.replace("%", "%%"), {})
-        for number, message in enumerate(filter(None, messages))
-    }
+    parts = {f"part{number}": marked(message) for number, message in enumerate(filter(None, messages))}
     return Text(separator.join(f"%({name})s" for name in parts), parts) if parts else ""
 
 

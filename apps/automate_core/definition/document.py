@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from automate_plugins import text
-from automate_plugins.texts import joined, marked
+from automate_plugins.texts import joined, verbatim
 
 SCHEMA = 1
 MAX_SEARCH_TERMS = 10
@@ -54,7 +54,7 @@ class Problem:
 
     def __str__(self) -> str:
         where = [text("Line %(line)s", line=str(self.line))] if self.line else []
-        return joined([*where, *([self.path] if self.path else []), marked(self.reason)], ": ")
+        return joined([*where, verbatim(self.path) if self.path else "", self.reason], ": ")
 
 
 class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

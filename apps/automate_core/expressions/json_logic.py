@@ -20,7 +20,7 @@ from automate_core.expressions.comparison import truthy, weight
 from automate_core.expressions.json_path import Deferred
 from automate_core.expressions.operators import ARITY, COMPARING, EAGER, LAZY, MANY, QUANTIFIERS
 from automate_plugins import ntext, text
-from automate_plugins.texts import joined, marked
+from automate_plugins.texts import joined, verbatim
 
 MAX_DEPTH = 30
 MAX_NODES = 1_000
@@ -35,7 +35,7 @@ class RuleError(ValueError):
     """A rule that cannot be parsed: `path` is the place (`and[1].var`), `reason` the cause."""
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(joined([path, marked(reason)], ": ") if path else reason)
+        super().__init__(joined([verbatim(path), reason], ": ") if path else reason)
         self.path = path
         self.reason = reason
 
@@ -395,7 +395,7 @@ def _shift(listed: list[Any], here: str) -> dt.timedelta:
         seconds = durations.parse_duration(written[1:] if back else span)
     except ValueError as error:
         hint = text("A minus in front goes back in time.")
-        raise RuleError(here, joined([str(error), marked(hint)])) from None
+        raise RuleError(here, joined([str(error), hint])) from None
     return dt.timedelta(seconds=-seconds if back else seconds)
 
 

@@ -67,7 +67,7 @@ class NoSuchStepError(ControlError):
             hint = text("It can start from: %(steps)s.", steps=", ".join(paths))
         else:
             hint = text("It can only start from the beginning.")
-        super().__init__(joined([marked(message), marked(hint)]))
+        super().__init__(joined([message, hint]))
         self.paths = paths
 
 

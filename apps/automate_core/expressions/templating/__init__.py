@@ -31,7 +31,7 @@ from automate_core.expressions.templating.grammar import GLOBALS, Lookup
 from automate_core.expressions.templating.limits import LIGHT_SECONDS, LIGHT_TEXTS, MAX_SOURCE, MAX_TEXTS
 from automate_core.expressions.templating.values import THE_TEXT, fits
 from automate_plugins import text
-from automate_plugins.texts import joined, marked
+from automate_plugins.texts import joined, verbatim
 
 __all__ = ["NotAtOnceError", "Template", "compile_template", "compile_value", "expressions"]
 
@@ -174,7 +174,7 @@ def _compile_at(place: str | int, value: Any) -> Template:
     try:
         return _compile(value)
     except TemplateError as error:
-        raise TemplateError(joined([str(place), marked(error.reason)], ": "), error.line) from error
+        raise TemplateError(joined([verbatim(str(place)), error.reason], ": "), error.line) from error
 
 
 def _plain(parts: list[nodes.Node]) -> Callable[[Scope], Any] | None:

@@ -18,7 +18,7 @@ from automate_core.expressions.templating.filters import FILTERS
 from automate_core.expressions.templating.functions import FUNCTIONS
 from automate_core.expressions.templating.limits import LIGHT_STEPS, MAX_BITS, MAX_DEPTH, MAX_LOOPS, MAX_NODES
 from automate_plugins import text
-from automate_plugins.texts import joined
+from automate_plugins.texts import joined, verbatim
 
 METHODS = frozenset({"upper", "lower", "strip", "split", "startswith", "endswith", "title"})
 LOOP_FIELDS = frozenset({"index", "index0", "revindex", "first", "last", "length"})
@@ -246,7 +246,7 @@ def _check_arguments(node: nodes.Filter | nodes.Call, name: str, taken: Signatur
     try:
         taken.bind(*before, *[None] * len(node.args), **{str(pair.key): None for pair in node.kwargs})
     except TypeError as error:
-        _refuse(node, joined([name, str(error)], ": "))
+        _refuse(node, joined([verbatim(name), str(error)], ": "))
 
 
 def _check_number(node: nodes.Const) -> None:

@@ -72,7 +72,7 @@ class Missing(jinja2.StrictUndefined):
 
 def advised(reason: str, advice: str) -> str:
     """Return a reason followed by the advice, if any."""
-    return joined([marked(reason), marked(advice)]) if advice else reason
+    return joined([reason, advice]) if advice else reason
 
 
 def kind(value: Any) -> str:

@@ -18,7 +18,7 @@ from automate_governance.models import StoredSecret
 from automate_governance.people import names
 from automate_governance.permissions import NotPermittedError, Person, holds_anywhere
 from automate_plugins import text
-from automate_plugins.texts import joined, marked
+from automate_plugins.texts import joined, marked, verbatim
 
 
 class HandoverError(ValueError):
@@ -60,7 +60,7 @@ def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = Fals
     _count(result, text("notification rules"), _hand_over_rules(leaver, to, by))
     approvals = tasks.hand_over_approvals(leaver, by=by, users=[to])
     _count(result, text("open approvals"), approvals.done)
-    result.left += [joined([name, marked(why)], ": ") for name, why in approvals.refused]
+    result.left += [joined([verbatim(name), why], ": ") for name, why in approvals.refused]
     result.cautions += [
         text(
             "An approval of the workflow %(workflow)s names %(person)s. Change the approval and publish the workflow.",
