@@ -121,6 +121,8 @@ def places(workflow, deliver, drain, admin, endpoint):
         "groups": "/admin/auth/group/",
         "group": f"/admin/auth/group/{Group.objects.first().pk}/change/",
         "password": "/admin/password_change/",
+        "preferences": "/admin/automate/preferences/",
+        "help": "/admin/automate/help/triggers/",
         "nowhere": "/admin/automate/nowhere/",
     }
 
