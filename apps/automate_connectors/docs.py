@@ -22,9 +22,9 @@ END = "<!-- end of generated text -->"
 LONGEST_OUTPUT = 1_500
 
 _EFFECTS = {
-    Effect.PURE: "It computes in place and calls nothing outside.",
+    Effect.PURE: "It only computes and calls no other system.",
     Effect.TRANSACTIONAL: "It commits together with the record of its step, so it takes effect exactly once.",
-    Effect.EFFECTFUL: "It calls the outside; after a crash it may be repeated with the same idempotency key.",
+    Effect.EFFECTFUL: "It calls another system. After a crash it may be repeated, with the same idempotency key.",
 }
 
 type Example = Mapping[str, Any]

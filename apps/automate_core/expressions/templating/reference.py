@@ -66,6 +66,7 @@ Available names: `event` (payload, type, source, headers, id, time), `steps.<key
 ## Filters
 
 Write the value before the filter, not in its brackets: `{{ event.payload.title | truncate(80) }}`.
+Functions and filters with * are evaluated by a [render worker](#where-expressions-are-evaluated).
 """
 
 _TAIL = """\

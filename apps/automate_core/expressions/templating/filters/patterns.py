@@ -55,7 +55,7 @@ def _search(value: Any, pattern: Any, what: str) -> tuple[str, Iterator[Any]]:
 
 @offer(ABOUT, "{{ 'Order 1234' | regex_match('^Order [0-9]+$') }}", cheap=False)
 def regex_match(value: Any, pattern: str) -> bool:
-    """Whether the pattern matches anywhere in the text; `^` and `$` anchor it to the ends."""
+    """True if the pattern matches anywhere in the text; `^` and `$` anchor it to the ends."""
     _, matches = _search(value, pattern, "regex_match")
     return next(matches, None) is not None
 
