@@ -70,7 +70,7 @@ def test_what_belongs_to_a_repository_needs_one(server, offered, made):
 
 def test_connections_of_others_are_not_asked(offered, stranger, server):
     Connection.objects.update(owner=stranger)
-    assert "Choose a connection that you can use first" in offered("post", "inputs.channel").text
+    assert "First choose a connection that you can use" in offered("post", "inputs.channel").text
     assert not server.asked
 
 

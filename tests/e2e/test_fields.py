@@ -89,7 +89,7 @@ def test_rows_expressions_and_values_of_ones_own(opened, faults, shot):
     expect(why).not_to_contain_text("line")
     page.get_by_role("tab", name="On error").click()
     shot(page, "fields-errors")
-    page.get_by_label("Then").select_option("steps")
+    page.get_by_label("Action", exact=True).select_option("steps")
     wait_for(lambda: Step.objects.get(key="ask").policy.get("on_error") == {"steps": []})
     expect(page.locator("button[data-insert='parent=ask&slot=on_error&index=0']")).to_be_visible()
     page.locator("#card-approve").click()

@@ -23,7 +23,7 @@ def test_edit_review_publish_and_go_back(workflow, deliver, signed_in, site, fau
     page.get_by_role("link", name="Review and publish").click()
     expect(page.get_by_role("heading", name="Publish version 2 of Triage")).to_be_visible()
     expect(page.get_by_role("region", name="Changes")).to_contain_text("Look well changed: name by owner")
-    expect(page.get_by_role("region", name="Preview with recent events")).to_contain_text("1 of the last 1 event")
+    expect(page.get_by_role("region", name="Preview with recent events")).to_contain_text("1 of 1 recent event")
     page.get_by_text("Side by side").click()
     expect(page.get_by_role("region", name="v1 and Draft side by side")).to_contain_text("name: Look well")
     for theme in ("light", "dark"):

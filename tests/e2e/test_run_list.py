@@ -111,19 +111,19 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
     shot(page, "runs-menu")
     expect(page.get_by_role("menuitem").and_(page.locator(":focus"))).to_have_count(1)  # entered at its first item
     page.keyboard.press("End")
-    expect(page.get_by_role("menuitem", name="Copy trace id")).to_be_focused()
+    expect(page.get_by_role("menuitem", name="Copy trace ID")).to_be_focused()
     page.keyboard.press("Escape")
     more = page.get_by_role("button", name="Actions for run").nth(1)
     expect(more).to_be_focused()
     more.press("Enter")
     page.get_by_role("menuitem", name="Re-run from start").click()
     one = page.get_by_role("dialog", name="Re-run 1 run from the start")
-    one.get_by_role("button", name="Keep runs").click()
+    one.get_by_role("button", name="Cancel").click()
     expect(one).to_have_count(0)
     expect(more).to_be_focused()
     page.locator("[popovertarget=export]").click()
     with page.expect_download() as saved:
-        page.get_by_role("button", name="JSON lines").click()
+        page.get_by_role("button", name="JSON Lines").click()
     lines = saved.value.path().read_text().splitlines()
     assert len(lines) == 61 and str(late.pk) in "".join(lines)
     assert faults(page) == []

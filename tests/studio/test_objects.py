@@ -247,7 +247,7 @@ def test_budgets_that_are_used_up_come_first(workflow, sign_in, admin, owner):
     page = words(
         client.get(reverse("admin:automate_llm_llmbudget_change", args=[LLMBudget.objects.get(workflow="").pk]))
     )
-    assert "8.50 of 10.00 USD" in page and f"Renews {_next_month()}" in page
+    assert "8.50 of 10.00 USD" in page and f"Resets {_next_month()}" in page
 
 
 def _next_month():

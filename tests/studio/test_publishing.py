@@ -268,7 +268,7 @@ def test_the_latest_events_are_tried_on_both(workflow, deliver, sign_in, owner):
     door = Door(sign_in(owner), made)
     page = Page(door.review())
     assert page.all(data_now="4") and page.all(data_before="2")
-    assert "4 of the last 5 events" in page.text and page.text.count("webhook:github") == 2
+    assert "4 of 5 recent events" in page.text and page.text.count("webhook:github") == 2
     assert not ExecutionRun.objects.exists()
     editor.do("edit_trigger", key=trigger, set={"filter": {"nonsense": 1}})
     page = Page(door.review())
@@ -280,9 +280,9 @@ def test_at_most_fifty_of_the_newest(workflow, sign_in, owner, monkeypatch):
     Event.objects.bulk_create(of_endpoint("github", type="issues", payload={}, trace_id=f"{n:032x}") for n in range(60))
     came_to("other", type="issues", payload={}, trace_id="f" * 32)
     door = Door(sign_in(owner), made)
-    assert "of the last 50 events" in Page(door.review()).text
+    assert "of 50 recent events" in Page(door.review()).text
     monkeypatch.setattr(shadow_evaluation, "LOOK_BACK", 11)
-    assert "of the last 10 events" in Page(door.review()).text
+    assert "of 10 recent events" in Page(door.review()).text
 
 
 def test_events_that_one_may_not_read_are_not_tried(workflow, deliver, sign_in, colleague, endpoint):

@@ -105,7 +105,7 @@ def test_chips_say_what_is_asked_and_nonsense_is_told(orders, sign_in, owner):
         ({"longer": "soon"}, "A time is seconds"),
         ({"from": "yesterday"}, "is not a valid time"),
         ({"version": "9" * 20}, "is not a version number"),
-        ({"run": "zz"}, "A run id has 8 to 32 digits"),
+        ({"run": "zz"}, "A run ID has 8 to 32 digits"),
         ({"term": "order_no"}, "Enter a search term as name:value"),
         ({"workflow": "a,B!"}, "is not the slug of a workflow"),
         ({"since": "\0"}, ""),

@@ -251,7 +251,7 @@ def _show_comparison(
     except WorkflowVersion.DoesNotExist:
         raise Http404 from None
     except DefinitionError as error:
-        messages.error(request, _("Cannot compare: a version is not valid any more. %(error)s") % {"error": error})
+        messages.error(request, _("Cannot compare: a version is no longer valid. %(error)s") % {"error": error})
         return HttpResponseSeeOther(reverse("studio:versions", args=[workflow.pk]))
     found = reviews.compare_states(*pair)
     published = workflow.published

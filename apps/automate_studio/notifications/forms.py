@@ -26,7 +26,9 @@ _Kind, _Channel = NotificationRule.Kind, NotificationRule.Channel
 _SEPARATORS = re.compile(r"[\s,;]+")
 
 _SPAN_LABEL = lazy(format_html, str)(
-    '<span class="on-failures">{}</span> <span class="on-not_run on-waiting">{}</span>', _("Within"), _("For more than")
+    '<span class="on-failures">{}</span> <span class="on-not_run on-waiting">{}</span>',
+    _("Time window"),
+    _("Time limit"),
 )
 
 
@@ -81,7 +83,7 @@ class RuleForm(forms.Form):
     channel = forms.ChoiceField(label=_("Channel"), choices=_Channel.choices)
     to_owner = forms.BooleanField(label=_("The owner of the workflow"), required=False)
     people = NamesField(
-        label=_("People"), required=False, max_length=2_000, help_text=_("User names, separated with commas.")
+        label=_("People"), required=False, max_length=2_000, help_text=_("Usernames, separated by commas.")
     )
     addresses = NamesField(
         label=_("Email addresses"), required=False, max_length=4_000, help_text=_("Separate with commas.")
@@ -99,7 +101,7 @@ class RuleForm(forms.Form):
         help_text=_("Signed as in Standard Webhooks. The secret starts with whsec_."),
     )
     window = SpanField(
-        label=_("At most one message per"),
+        label=_("Minimum time between messages"),
         max_length=20,
         help_text=_("Later incidents are collected into the next message."),
     )

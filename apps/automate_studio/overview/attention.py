@@ -179,9 +179,7 @@ def _hidden_message(code: str) -> str:
 
 def _tracker_text(statuses: list[str]) -> str:
     values = {"count": len(statuses), "failed": statuses.count("failed")}
-    return ngettext(
-        "Last %(count)s run: %(failed)s failed", "Last %(count)s runs: %(failed)s failed", len(statuses)
-    ) % (values)
+    return ngettext("Last run: %(failed)s failed", "Last %(count)s runs: %(failed)s failed", len(statuses)) % (values)
 
 
 def _run_url(group: FailureGroup, *, is_kept: bool) -> str:

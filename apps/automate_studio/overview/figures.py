@@ -83,7 +83,7 @@ def success_figure(period: Period, now: Counts, before: Counts, bars: Sequence[B
         if change is None
         else _("Unchanged")
         if not change
-        else _("%(number)s pt") % {"number": format_number(abs(change), 1)},
+        else _("%(number)s pts") % {"number": format_number(abs(change), 1)},
         beside=_comparison_text(period, change),
         title=_("%(count)s failed. Cancelled runs are not counted.") % {"count": format_count(now.failed)},
         colour="ok",
@@ -149,7 +149,7 @@ def queued_figure(workflows: Workflows, now: dt.datetime) -> Figure:
         label=_("Queued runs"),
         value=format_count(len(made)) if len(made) <= MOST_QUEUED else f"{format_count(MOST_QUEUED)}+",
         url=_runs_url("?show=running"),
-        change=_("Oldest %(age)s") % {"age": format_elapsed(min(made), now)} if made else _("None"),
+        change=_("Oldest %(age)s") % {"age": format_elapsed(min(made), now)} if made else _("Empty"),
         title=_("Runs that wait for a worker"),
         colour="run",
     )

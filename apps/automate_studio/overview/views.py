@@ -200,8 +200,8 @@ def retry_group(request: HttpRequest, pk: int) -> HttpResponse:
     }
     if result.left:
         left = ngettext(
-            "%(count)s more is left. Re-run it when these have ended.",
-            "%(count)s more are left. Re-run them when these have ended.",
+            "%(count)s run remains. Re-run it when these runs have ended.",
+            "%(count)s runs remain. Re-run them when these runs have ended.",
             result.left,
         )
         said += " " + left % {"count": format_count(result.left)}

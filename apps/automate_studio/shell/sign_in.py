@@ -29,8 +29,8 @@ class SignInForm(AdminSignInForm):  # type: ignore[misc]
             minutes = -(-seconds // 60)
             return ValidationError(
                 ngettext(
-                    "Too many failed sign-ins. Wait %(minutes)s minute or ask an administrator to unlock it.",
-                    "Too many failed sign-ins. Wait %(minutes)s minutes or ask an administrator to unlock it.",
+                    "Too many failed sign-ins. Wait %(minutes)s minute or ask an administrator to unlock the account.",
+                    "Too many failed sign-ins. Wait %(minutes)s minutes or ask an administrator to unlock the account.",
                     minutes,
                 )
                 % {"minutes": minutes},

@@ -238,7 +238,7 @@ def _was_visible(request: HttpRequest, wait_id: uuid.UUID) -> bool:
 def _fact_text(value: Any) -> str:
     """A fact as text."""
     if value is None or value == "":
-        return _("None")
+        return _("Not set")
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return escape_invisible(text if len(text) <= LONGEST_FACT else f"{text[:LONGEST_FACT]} …")
 

@@ -246,9 +246,9 @@ def _parse_hexadecimal(problem: str, least: int) -> Callable[[list[str]], str]:
 
 
 def _parse_run(given: list[str]) -> str:
-    digits = _parse_hexadecimal(text("A run id has %(least)s to 32 digits from 0 to 9 and a to f."), 8)(given)
+    digits = _parse_hexadecimal(text("A run ID has %(least)s to 32 digits from 0 to 9 and a to f."), 8)(given)
     if len(digits) not in {8, 32}:
-        raise ValueError(_("Enter a complete run id or its last eight digits."))
+        raise ValueError(_("Enter a complete run ID or its last eight digits."))
     return digits
 
 
@@ -285,7 +285,7 @@ _PARAMETERS: dict[str, Callable[[list[str]], str]] = {
     "shorter": _parse_span,
     "error": _parse_text,
     "term": _parse_term,
-    "trace": _parse_hexadecimal(text("A trace id has %(least)s to 32 digits from 0 to 9 and a to f."), TRACE_BEGINNING),
+    "trace": _parse_hexadecimal(text("A trace ID has %(least)s to 32 digits from 0 to 9 and a to f."), TRACE_BEGINNING),
     "run": _parse_run,
     "bulk": _parse_identifier,
 }

@@ -238,7 +238,7 @@ def _workflow_row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt
     return WorkflowRow(
         workflow=workflow,
         tiles=connector_tiles(workflow),
-        trigger="; ".join(_trigger_texts(workflow)) or _("None"),
+        trigger="; ".join(_trigger_texts(workflow)) or _("No trigger"),
         tracker=[run.status for run in reversed(runs)],
         success=format_percent(good / len(ended) * 100, 0 if good == len(ended) or not good else 1) if ended else "",
         is_bad=good * 20 < len(ended) * 19,

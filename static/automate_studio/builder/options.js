@@ -121,7 +121,7 @@ const url = () => `${builder.dataset.connection}${selected}/`;
 const test = async (button) => {
   const said = document.getElementById("connection-said");
   button.setAttribute("aria-busy", "true");
-  said.textContent = gettext("Testing with one real request, up to 15 s.");
+  said.textContent = gettext("Testing with one real request, for up to 15 s.");
   await flush();
   try {
     const answer = await request(url(), { act: "test" });

@@ -195,7 +195,7 @@ def test_keeping_a_run_is_for_those_who_may_run_it(workflow, deliver, drain, own
     assert sign_in(stranger).post(address, {"keep": "1"}).status_code == 404
     assert sign_in(colleague).post(address, {"keep": "1"}).status_code == 403
     browser = sign_in(owner)
-    assert "Deleted on" in browser.get(page).content.decode()
+    assert "Deletion" in browser.get(page).content.decode()
     for keep in ("1", "1", ""):
         assert browser.post(address, {"keep": keep}).status_code == 303
         assert ("Unpin run" in browser.get(page).content.decode()) is bool(keep)

@@ -56,7 +56,8 @@ def find_problems(parsed: ParsedDraft, workflow: Workflow, publisher: Person | N
 def _warnings(definition: Definition) -> Iterator[Problem]:
     """Warnings about a definition."""
     if not definition.triggers:
-        yield Problem("triggers", text("No trigger yet. It can only be started manually or by another workflow."))
+        warning = text("No trigger yet. This workflow can only be started manually or by another workflow.")
+        yield Problem("triggers", warning)
     yield from _about_triggers(definition)
     yield from lint.find_cautions(definition)
     yield from _unreachable(definition.steps, "steps")

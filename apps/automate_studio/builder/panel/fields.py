@@ -18,7 +18,7 @@ def _choice(name: str, label: str, *choices: tuple[str, str]) -> FieldSpec:
 
 _SPAN = text("In seconds, or for example 15m or 2h 30m.")
 FORM_COLUMNS = (
-    FieldSpec(name="name", label=text("Name"), help=text("Used in expressions: lower case and underscores")),
+    FieldSpec(name="name", label=text("Name"), help=text("Used in expressions: lower case and underscores.")),
     FieldSpec(name="label", label=text("Label")),
     FieldSpec(
         name="kind",
@@ -34,7 +34,7 @@ FORM_COLUMNS = (
             ("date", text("Date")),
         ),
     ),
-    FieldSpec(name="choices", label=text("Choices"), kind=_K.LIST, help=text("Separate with commas")),
+    FieldSpec(name="choices", label=text("Choices"), kind=_K.LIST, help=text("Separate with commas.")),
     FieldSpec(name="required", label=text("Required"), kind=_K.BOOLEAN, default=False),
     FieldSpec(name="help", label=text("Help text")),
 )  #: the fields of a form that people fill in, edited as rows
@@ -62,7 +62,7 @@ _ON_TIMEOUT = FieldGroup(
     parts=(
         FieldSpec(
             name="then",
-            label=text("Then"),
+            label=text("Action"),
             kind=_K.CHOICE,
             default="fail",
             choices=(("fail", text("Fail the step")), ("steps", text("Run other steps"))),
@@ -79,7 +79,10 @@ STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
     ),
     "branch": (
         _choice(
-            "match", text("Run"), ("first", text("The first matching route")), ("all", text("All matching routes"))
+            "match",
+            text("Routes to run"),
+            ("first", text("The first matching route")),
+            ("all", text("All matching routes")),
         ),
     ),
     "parallel": (
@@ -194,7 +197,7 @@ POLICY_FIELDS = (
         parts=(
             FieldSpec(
                 name="then",
-                label=text("Then"),
+                label=text("Action"),
                 kind=_K.CHOICE,
                 default="fail",
                 choices=(
@@ -252,7 +255,9 @@ SETTINGS_FIELDS = (
         parts=(
             FieldSpec(name="limit", label=text("Maximum"), kind=_K.INTEGER, help=text("Leave empty for no limit.")),
             FieldSpec(
-                name="key", label=text("Per"), help=text("An expression, for example {{ event.payload.customer }}.")
+                name="key",
+                label=text("Group by"),
+                help=text("An expression, for example {{ event.payload.customer }}."),
             ),
             FieldSpec(
                 name="policy",

@@ -85,7 +85,7 @@ def _connector_options(node: StepNode, spec: FieldSpec, person: Person) -> Field
         usable = permitted(person, "use", Connection.objects.filter(connector=adapter.code))
         connection = usable.filter(slug=node.connection).first()
         if connection is None:
-            raise ConnectorError(_("Choose a connection that you can use first."), code="no_connection")
+            raise ConnectorError(_("First choose a connection that you can use."), code="no_connection")
     return field_options.list_field_options(adapter, connection, spec.options, node.inputs, person)
 
 

@@ -26,24 +26,24 @@ LABELS: dict[str, dict[str, str]] = {
     "webhook": {"endpoint": text("Endpoint"), "event": text("Event type")},
     "schedule": {
         "repeats": text("Repeats"),
-        "number": text("Every"),
+        "number": text("Interval"),
         "unit": text("Unit"),
-        "days": text("On"),
-        "day": text("On the"),
-        "time": text("At"),
+        "days": text("Days"),
+        "day": text("Day of the month"),
+        "time": text("Time"),
         "cron": text("Cron expression"),
         "timezone": text("Time zone"),
         "missed": text("Missed runs"),
     },
     "model": {
         "model": text("Model"),
-        "on": text("When a record is"),
+        "on": text("Type of change"),
         "fields": text("Only when one of these fields changes"),
         "own_changes": text("Also start on changes by this workflow"),
     },
     "manual": {"inputs": text("Inputs")},
     "event": {"event": text("Event")},
-    "run": {"workflow": text("Workflow"), "on": text("When its run has")},
+    "run": {"workflow": text("Workflow"), "on": text("Outcome of its run")},
 }
 
 

@@ -216,9 +216,9 @@ def _clock_change_remarks(
         if plan.repeats == "every":
             shifts = bool(abs(by.total_seconds()) % durations.parse_duration(trigger.every))
             effect = (
-                _("All later times shift forward by as much.")
+                _("All later times shift forward by the same amount.")
                 if is_forward
-                else _("All later times shift back by as much.")
+                else _("All later times shift back by the same amount.")
             )
         else:
             shifts, effect = _effect_of_change(trigger.cron, at, by, zone)

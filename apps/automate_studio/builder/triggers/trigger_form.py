@@ -233,7 +233,7 @@ def _model_form(state: DraftState, node: TriggerNode, user: User) -> TriggerForm
             "own_changes",
             "check",
             text="true" if node.config.get("own_changes") is True else "",
-            help=_("The workflow can then start itself in a loop. Add a condition that ends it."),
+            help=_("The workflow can then start itself in a loop. Add a condition that ends the loop."),
         ),
         chosen=chosen,
         none_allowed=not models,
@@ -288,7 +288,7 @@ _INPUTS = FieldSpec(
     label=LABELS["manual"]["inputs"],
     kind=FieldKind.LIST,
     columns=FORM_COLUMNS,
-    help=text("Asked when someone starts it; the answers become the payload."),
+    help=text("Asked when someone runs the workflow. The answers become the payload."),
 )
 
 
@@ -323,7 +323,7 @@ def _event_form(state: DraftState, node: TriggerNode, user: User) -> TriggerForm
     )
 
 
-_END_STATES = (("ended", text("Ended in any way")), ("succeeded", text("Succeeded")), ("failed", text("Failed")))
+_END_STATES = (("ended", text("Any outcome")), ("succeeded", text("Succeeded")), ("failed", text("Failed")))
 
 
 def _run_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:

@@ -199,7 +199,7 @@ def _count_runs(user: User, filters: Filters, wanted: BulkRequest) -> BulkCount:
 
 def _nothing_to_do_reason(counted: BulkCount) -> str:
     if counted.left_out.by_choice:
-        return _("Nothing to re-run: these runs were already re-run. Include them in the dialog to repeat them.")
+        return _("Nothing to re-run: these runs were already re-run. To re-run them again, include them in the dialog.")
     return _("None of these runs has ended.") if counted.request.verb == "retry" else _("All of these runs have ended.")
 
 

@@ -54,7 +54,7 @@ _HINTS: dict[str, ErrorHint] = {
     ),
     "forbidden": ErrorHint(_RUN_AS, "step"),
     "not_permitted": ErrorHint(_RUN_AS, "step"),
-    "http_404": ErrorHint(text("The URL was not found. Check the URL and its ids in the Input tab."), "step"),
+    "http_404": ErrorHint(text("The URL was not found. Check the URL and its IDs in the Input tab."), "step"),
     "http_408": ErrorHint(_LATER),
     "http_409": ErrorHint(text("The object already exists or has changed. Look it up in an earlier step."), "step"),
     "http_422": ErrorHint(_INPUTS, "step"),
