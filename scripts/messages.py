@@ -119,7 +119,7 @@ def _template_as_python(path: Path) -> bytes:
 
 def _function_descriptions(path: Path) -> Iterator[Message]:
     """Docstrings of the functions and filters of expressions, which the builder shows."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         is_offered = isinstance(node, ast.FunctionDef) and (
             path.name == "functions.py"
             or any(isinstance(each, ast.Call) and ast.unparse(each.func) == "offer" for each in node.decorator_list)

@@ -76,10 +76,8 @@ class ConnectionForm(SecretUsingForm):
             try:
                 with transaction.atomic():
                     tokens.lock_token(self.instance)
-            except ConnectorError as error:
-                self.add_error(
-                    None, gettext("%(reason)s. Save again in a moment.") % {"reason": translated(error.message)}
-                )
+            except ConnectorError:
+                self.add_error(None, gettext("Another process is renewing the sign-in. Save again in a moment."))
         return super().clean()
 
     def clean_config(self) -> Any:
@@ -137,7 +135,7 @@ class ConnectionForm(SecretUsingForm):
             return reference or None
         if not can(self.person, "add", StoredSecret):
             self.add_error(
-                name, gettext("You need the *Add secrets* permission to store a secret. Choose a stored one.")
+                name, gettext("You need the Add secrets permission to store a secret. Choose a stored secret.")
             )
             return None
         base = f"{self.cleaned_data.get('slug') or self.instance.slug or 'connection'}-{what.replace('_', '-')}"[:90]
@@ -294,7 +292,7 @@ class ConnectionAdmin(GovernedAdmin):
         if setup is None or not setup.needs_person:
             health.reset_health(after)
         elif ended or issuer_hash(before) != issuer_hash(after):
-            health.require_reconnect(after, text("The settings were changed: sign in again."))
+            health.require_reconnect(after, text("The settings were changed. Reconnect the connection."))
         if ended:
             audit.record(by, "connection.signed_out", after, changes={"because": "its settings were changed"})
 

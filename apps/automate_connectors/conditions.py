@@ -99,7 +99,7 @@ def _condition(given: Any, place: str) -> Condition:
             )
         )
     if op == "empty" and not isinstance(value, bool | None):
-        raise _invalid_condition(text("The value of %(name)s must be true or false for empty.", name=place))
+        raise _invalid_condition(text("%(name)s: the operator empty needs the value true or false.", name=place))
     return Condition(name, op, True if op == "empty" and value is None else value)
 
 

@@ -61,7 +61,9 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
         fields = ("slug", "scheme", "secret", "enabled")
         labels = {"slug": _("Name"), "enabled": _("Accept deliveries")}
         help_texts = {"slug": _("The last part of its URL. It cannot be changed later.")}
-        error_messages = {"slug": {"unique": _("This name is taken. Choose another one."), "invalid": _SLUG_HELP}}
+        error_messages = {
+            "slug": {"unique": _("This name is already in use. Choose another one."), "invalid": _SLUG_HELP}
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -124,7 +126,7 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
             value = self.fresh = rules.new_secret()
         if value and not can(self.person, "add", StoredSecret):
             self.add_error(
-                "secret", gettext("You need the *Add secrets* permission to store a secret. Choose a stored one.")
+                "secret", gettext("You need the Add secrets permission to store a secret. Choose a stored secret.")
             )
         elif problem := rules.secret_problem(value) if value else self._problem(rules, reference):
             self.add_error("secret", translated(problem))

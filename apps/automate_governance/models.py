@@ -182,7 +182,7 @@ class AuditEntry(models.Model):
     object_id = models.CharField(max_length=64)
     object = models.CharField(_("object"), max_length=200)
     changes = models.JSONField(default=dict)
-    trace_id = models.CharField(_("trace id"), max_length=32, blank=True)
+    trace_id = models.CharField(_("trace ID"), max_length=32, blank=True)
     source = models.CharField(max_length=10, blank=True, choices=Source, default="", db_default="")  # old entries: none
     system_user = models.CharField(max_length=100, blank=True, default="", db_default="")
     address = models.CharField(_("IP address"), max_length=45, blank=True)

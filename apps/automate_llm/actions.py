@@ -67,7 +67,7 @@ def summarise(caller: ModelCaller, params: dict[str, Any], key: str) -> dict[str
     """Summarise a text; one longer than `piece_tokens` is summarised in pieces, then as a whole."""
     words, most, source = params["words"], params["max_calls"], prompts.as_text(params["text"])
     if words < 1 or params["piece_tokens"] < 100 or most < 1:
-        message = text("words and max_calls must be at least 1, piece_tokens at least 100.")
+        message = text("Length and Maximum calls must be at least 1, Tokens per part at least 100.")
         raise ConnectorError(message, code="invalid_input")
     parts = chunking.split_text(source, params["piece_tokens"], caller.provider.count_tokens)
     calls = len(parts) + (len(parts) > 1)

@@ -109,7 +109,7 @@ def test_who_may_not_store_secrets_chooses(probe, sign_in, owner):
     owner.groups.set([group])
     answer = sign_in(owner).post(reverse(CONNECTION_ADD), connection_form())
     assert form_errors(answer) == {
-        "config_token": ["You need the *Add secrets* permission to store a secret. Choose a stored one."]
+        "config_token": ["You need the Add secrets permission to store a secret. Choose a stored secret."]
     }
     assert not StoredSecret.objects.exists()
 

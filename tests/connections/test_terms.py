@@ -88,7 +88,7 @@ def is_over(connection):
     token = OAuthToken.objects.get(connection=connection)
     assert (token.access, token.refresh, token.expires_at, token.account) == (None, None, None, "")
     assert list(StoredSecret.objects.values_list("name", flat=True)) == ["client-secret"]
-    assert connection.health == "reconnect" and "sign in again" in connection.health_note
+    assert connection.health == "reconnect" and "Reconnect the connection" in connection.health_note
     with pytest.raises(ConnectorError) as caught:
         get_access_token(connection)
     return caught.value.code == "needs_reconnect"

@@ -16,7 +16,7 @@ _HISTORY = "{% if command_show_history %}true{% else %}false{% endif %}"
 _CHOOSE = f"selectItem({_HISTORY}, false)"
 _PALETTE = {  # what ours does otherwise: it says what it finds, takes what is typed at once, and Enter opens the first hit
     "{{ command_show_history|yesno:'true,false' }}": _HISTORY,
-    "Workflow, connection, run, event or trace id": "Type to search",
+    "Workflow, connection, run, event or trace ID": "Type to search",
     "delay:250ms": "delay:500ms",
     " if (openCommandResults && ($event.metaKey || $event.ctrlKey) && $event.key === 'k')"
     " { $el.style.display = ''; $refs.searchInputCommand.focus() }": "",

@@ -251,7 +251,7 @@ def test_a_run_is_run_again_from_the_dialog_once(workflow, deliver, drain, sign_
         assert payload[:100] in page.text, "nothing is lost"
         assert next(a["value"] for a in page.all(name="request")) == request
     nowhere = client.post(retry, {**edit, "step": "nowhere", "payload": "{}"}, headers=HTMX)
-    assert nowhere.status_code == 422 and "It can start from: first, refuse." in Page(nowhere).text
+    assert nowhere.status_code == 422 and "A re-run can start from: first, refuse." in Page(nowhere).text
     assert not run.retries.exists()
 
     answers = [client.post(retry, {**edit, "payload": f'{{"n": {BIG + 2}}}'}, headers=HTMX) for _ in range(2)]

@@ -105,11 +105,14 @@ def test_what_was_rerun_with_success_is_left_out(failed, sign_in, owner, drain, 
     failed_again = control.rerun(runs[7], by=owner)
     ExecutionRun.objects.filter(pk=failed_again.pk).update(status="failed", error={"message": "no", "step": "check"})
     ExecutionRun.objects.filter(retried_from=runs[0]).delete()  # as retention may: nobody knows what became of it
-    said = "23 to re-run, 5 already succeeded, 1 is being re-run, 1 was re-run, and the re-run was deleted"
+    said = (
+        "5 runs were already re-run successfully. 1 run is being re-run. 1 run was re-run, and its re-run was deleted. "
+        "1 run has a later re-run in this selection."
+    )
     asked = client.post(url, {"do": "retry", "all": "on"})
-    assert f"{said}, 1 has a later re-run in this selection." in Page(asked).text
+    assert f"23 runs will be re-run. {said}" in Page(asked).text
     call_command("automate_runs", "retry", "--status", "failed", "--dry-run", "--as", "owner")
-    assert said.replace("to re-run", "would be re-run") in capsys.readouterr().out
+    assert f"23 would be re-run. {said}" in capsys.readouterr().out
     assert "409" in str(client.post(BULK, {"do": "retry", "id": [runs[1].pk], "confirm": "1"}).status_code)
     client.post(url, hidden(asked))
     open_one.refresh_from_db()

@@ -113,7 +113,7 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_made(builder, endpoint
     assert page.ids["new-webhook-slug"]["value"] == "new-orders", "suggested from the workflow's name"
     wrong = [
         ({"scheme": "github", "slug": "Not a slug"}, "slug", "Lowercase letters"),
-        ({"scheme": "github", "slug": "github"}, "slug", "is taken"),
+        ({"scheme": "github", "slug": "github"}, "slug", "is already in use"),
         ({"scheme": "github", "slug": "short", "secret_value": "abc"}, "secret", "shorter than 16"),
         ({"scheme": "slack", "slug": "chat"}, "secret", "Paste the sender's secret"),
         ({"scheme": "hmac", "slug": "x", "hmac_algorithm": "md5"}, "hmac_algorithm", "valid choice"),

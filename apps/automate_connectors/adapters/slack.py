@@ -78,7 +78,7 @@ class SlackConnector(ConnectorAdapter):
         Action(
             name="post_message",
             label=text("Post message"),
-            description=text("Post to a channel or, by ID, to a person"),
+            description=text("Post to a channel, or to a person by ID"),
             effect=Effect.EFFECTFUL,
             fields=(_CHANNEL, _TEXT, _BLOCKS),
         ),

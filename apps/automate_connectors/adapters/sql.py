@@ -130,7 +130,7 @@ class SqlConnector(ConnectorAdapter):
     def validate_config(self, config: dict[str, Any]) -> None:
         """Check the limits. Raises ValueError."""
         if not 1 <= (config.get("statement_seconds") or 5) <= 60:
-            raise ValueError(text("statement_seconds must be between 1 and 60."))
+            raise ValueError(text("The statement timeout must be between 1 and 60 seconds."))
 
     def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
         """The database server."""

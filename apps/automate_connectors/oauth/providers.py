@@ -167,7 +167,9 @@ class OAuthSetup:
             yield (
                 "oauth_grant",
                 text(
-                    "Unknown grant %(name)s. Known grants: %(known)s.", name=repr(self.grant), known=", ".join(GRANTS)
+                    "Unknown grant type %(name)s. Known grant types: %(known)s.",
+                    name=repr(self.grant),
+                    known=", ".join(GRANTS),
                 ),
             )
         if not self.client_id:

@@ -249,7 +249,7 @@ class _Explainer:
         if workflow.status == Workflow.Status.PAUSED:
             yield text("The workflow is paused. A run waits until you resume it.")
         if reason := self.refused.get(trigger.pk):
-            yield text("The trigger is stopped: %(reason)s", reason=reason)
+            yield text("The trigger is stopped: %(reason)s.", reason=reason)
         if not self.may_read and trigger.filter is not None and not self.event.emptied_at:
             yield text("You need the View payloads permission to see the result of the condition.")
         if self._is_late(trigger):

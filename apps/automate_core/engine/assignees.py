@@ -29,8 +29,8 @@ def find_assignees(asks: dict[str, Any]) -> dict[str, list[Any]]:
     if missing:
         raise ConnectorError(
             ntext(
-                "The assignee %(names)s is not an active user. Change the assignees of the approval.",
-                "The assignees %(names)s are not active users. Change the assignees of the approval.",
+                "The approver %(names)s is not an active user. Choose another approver.",
+                "The approvers %(names)s are not active users. Choose other approvers.",
                 len(missing),
                 names=", ".join(map(repr, missing)),
             ),
@@ -48,13 +48,11 @@ def find_assignees(asks: dict[str, Any]) -> dict[str, list[Any]]:
             code="nobody_to_ask",
         )
     if not found_users and not found_groups:
-        raise ConnectorError(
-            text("The approval has no assignees and no groups. Choose who may decide."), code="nobody_to_ask"
-        )
+        raise ConnectorError(text("The approval has no approvers. Choose people or groups."), code="nobody_to_ask")
     asked = [key for name, key in found_users.items() if name not in excluded]
     if not asked and not found_groups:
         raise ConnectorError(
-            text("All assignees are excluded from the decision. Add an assignee who may decide."), code="nobody_to_ask"
+            text("All approvers are excluded from the decision. Add an approver who may decide."), code="nobody_to_ask"
         )
     return {"users": asked, "groups": list(found_groups.values()), "excluded": list(excluded.values())}
 

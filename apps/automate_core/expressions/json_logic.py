@@ -394,7 +394,7 @@ def _shift(listed: list[Any], here: str) -> dt.timedelta:
     try:
         seconds = durations.parse_duration(written[1:] if back else span)
     except ValueError as error:
-        hint = text("A minus in front goes back in time.")
+        hint = text("Start with a minus sign to go back in time.")
         raise RuleError(here, joined([str(error), hint])) from None
     return dt.timedelta(seconds=-seconds if back else seconds)
 

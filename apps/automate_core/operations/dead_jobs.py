@@ -42,7 +42,7 @@ def requeue_job(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
     if job.event is None:
         raise ControlError(text("The event of job %(job)s was deleted.", job=str(job.pk)))
     if not can(by, "operate", SITE):
-        raise NotPermittedError(text("%(person)s may not operate the site.", person=by.get_username()))
+        raise NotPermittedError(text("%(person)s needs the Operate permission for the site.", person=by.get_username()))
     new_job = OutboxJob.objects.get(pk=lifecycle.dispatch_again(job.event.pk))
     audit.record(by, "job.replayed", job, changes={"job": str(new_job.pk)}, trace_id=job.event.trace_id)
     return new_job

@@ -64,9 +64,9 @@ class NoSuchStepError(ControlError):
 
     def __init__(self, message: str, paths: list[str]) -> None:
         if paths:
-            hint = text("It can start from: %(steps)s.", steps=", ".join(paths))
+            hint = text("A re-run can start from: %(steps)s.", steps=", ".join(paths))
         else:
-            hint = text("It can only start from the beginning.")
+            hint = text("A re-run can only start from the beginning.")
         super().__init__(joined([message, hint]))
         self.paths = paths
 
@@ -206,7 +206,12 @@ def _taken_over(run: ExecutionRun, version: WorkflowVersion, start: str) -> Plan
         )
     if target not in there:
         raise NoSuchStepError(
-            text("Version %(version)s has no step %(step)s there.", version=str(version), step=repr(target)), there
+            text(
+                "Version %(version)s has no step %(step)s of the same kind in the same place.",
+                version=str(version),
+                step=repr(target),
+            ),
+            there,
         )
     return plan(records, target, was, now)
 

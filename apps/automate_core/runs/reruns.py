@@ -95,31 +95,35 @@ class RerunExclusions:
 
     @property
     def words(self) -> str:
-        """Description, such as `25 already succeeded, 3 are being re-run`; empty when none is left out."""
+        """A sentence for each reason, such as `3 runs are being re-run.`; empty when none is left out."""
         parts = (
             (
                 self.succeeded,
-                ntext("%(count)s already succeeded", "%(count)s already succeeded", self.succeeded),
+                ntext(
+                    "%(count)s run was already re-run successfully.",
+                    "%(count)s runs were already re-run successfully.",
+                    self.succeeded,
+                ),
             ),
-            (self.open, ntext("%(count)s is being re-run", "%(count)s are being re-run", self.open)),
+            (self.open, ntext("%(count)s run is being re-run.", "%(count)s runs are being re-run.", self.open)),
             (
                 self.deleted,
                 ntext(
-                    "%(count)s was re-run, and the re-run was deleted",
-                    "%(count)s were re-run, and the re-runs were deleted",
+                    "%(count)s run was re-run, and its re-run was deleted.",
+                    "%(count)s runs were re-run, and their re-runs were deleted.",
                     self.deleted,
                 ),
             ),
             (
                 self.superseded,
                 ntext(
-                    "%(count)s has a later re-run in this selection",
-                    "%(count)s have a later re-run in this selection",
+                    "%(count)s run has a later re-run in this selection.",
+                    "%(count)s runs have a later re-run in this selection.",
                     self.superseded,
                 ),
             ),
         )
-        return joined((words for count, words in parts if count), ", ")
+        return joined(words for count, words in parts if count)
 
 
 def choose_reruns(runs: Collection[uuid.UUID], *, again: bool = False) -> tuple[list[uuid.UUID], RerunExclusions]:

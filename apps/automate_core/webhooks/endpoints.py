@@ -50,7 +50,7 @@ def save_endpoint(
     rules = scheme_for(scheme, config)
     endpoint = WebhookEndpoint.objects.select_for_update().filter(slug=slug).first()
     if endpoint is not None and new:
-        raise SchemeError(text("The name %(slug)s is taken. Choose another one.", slug=slug), field="slug")
+        raise SchemeError(text("The name %(slug)s is already in use. Choose another one.", slug=slug), field="slug")
     created = endpoint is None
     if not can(actor, *(("add", WebhookEndpoint) if endpoint is None else ("change", endpoint))):
         raise _not_permitted(actor, "add" if created else "change")

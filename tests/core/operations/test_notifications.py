@@ -217,7 +217,7 @@ def test_a_message_is_sent_by_one_of_many_threads_and_after_a_crash_by_another(f
     ids = [headers["webhook-id"] for headers in sink.headers]
     assert len(set(ids)) == 39 and str(taken.pk) not in ids
     [refused] = Notification.objects.filter(status="waiting", attempts=1, taken_until=None)
-    assert refused.error == f"{sink.host} answered HTTP 503." and str(refused.pk) == ids[0]
+    assert refused.error == f"{sink.host} responded with HTTP 503." and str(refused.pk) == ids[0]
     for headers, body in zip(sink.headers, sink.bodies, strict=True):
         assert scheme_for("standard", {}).match([secret], Delivery(headers, body)) == 0
     assert "t0k3n" not in str(list(Notification.objects.values())), "the address may hold a token"

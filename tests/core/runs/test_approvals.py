@@ -111,7 +111,7 @@ def test_of_two_decisions_at_once_one_wins(run, wait, colleague, owner):
     wait.refresh_from_db()
     run.refresh_from_db()
     won = wait.outcome["outcome"]
-    lost = f"Already resolved by {wait.outcome['by']}: {won}."
+    lost = f"Already decided by {wait.outcome['by']}: {won}."
     assert set(came) == {won, lost}
     assert (run.wakes, AuditEntry.objects.filter(verb="approval.decided").count()) == (1, 1)
 
@@ -214,7 +214,7 @@ def test_mail_that_the_server_refuses_is_sent_later(wait, notify, monkeypatch, m
         patch.setattr("django.core.mail.EmailMessage.send", refuse)
         notify()
     [late] = Notification.objects.all()
-    assert (late.status, late.attempts, late.error) == ("waiting", 1, "The mail server answered: no mail today")
+    assert (late.status, late.attempts, late.error) == ("waiting", 1, "The mail server responded: no mail today")
     notify()
     assert mailoutbox == [], "not before its time"
     Notification.objects.update(send_at="2001-01-01T00:00Z")

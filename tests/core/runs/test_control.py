@@ -294,7 +294,7 @@ def test_a_step_that_was_never_reached_or_is_gone_is_refused_with_those_that_are
     with pytest.raises(control.NoSuchStepError) as refused:
         control.rerun(ExecutionRun.objects.get(), by=owner, version="newest")
     assert refused.value.paths == ["first", "route"]
-    assert "It can start from: first, route." in str(refused.value)
+    assert "A re-run can start from: first, route." in str(refused.value)
 
 
 def test_on_the_newest_version_a_route_leads_to_where_the_step_is_now(failed, owner, workflow):

@@ -195,7 +195,7 @@ PURE_ACTIONS = (
         _slug,
         "slugify",
         text("Create slug"),
-        text("Convert text to lower-case letters, digits and hyphens"),
+        text("Convert text to lowercase letters, digits and hyphens"),
         _SEARCHED,
         FieldSpec(name="unicode", label=text("Keep non-ASCII letters"), kind=FieldKind.BOOLEAN, default=False),
     ),

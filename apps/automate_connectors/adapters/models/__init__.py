@@ -49,7 +49,7 @@ _AT_MOST = FieldSpec(
     label=text("Maximum rows"),
     kind=FieldKind.INTEGER,
     default=1,
-    help=text("If more rows match, none is changed. Up to %(count)s.", count=MAX_CHANGED),
+    help=text("From 1 to %(count)s. If more rows match, nothing is changed.", count=MAX_CHANGED),
 )
 
 

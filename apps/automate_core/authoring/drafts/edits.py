@@ -75,8 +75,10 @@ def check_limits(draft: Draft) -> None:
 def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> EditResult:
     """A new step, called as its action is, with the only connection there is for it."""
     place = find_destination(draft, request)
-    if (request.kind == "action") != bool(request.action):
-        raise RefusedError(text("Name an action for an action step, and only for an action step."), "action")
+    if request.kind == "action" and not request.action:
+        raise RefusedError(text("Choose an action for the step."), "action")
+    if request.kind != "action" and request.action:
+        raise RefusedError(text("Only action steps have an action."), "action")
     wish = request.name or request.action.rpartition(".")[2] or request.kind
     name = insertion.free_name(request.name or _name_of(request.action), draft)
     document = {"kind": request.kind, "key": "new", "name": name, **insertion.initial_settings(request.kind)}

@@ -85,7 +85,7 @@ def initial_slot_name(kind: str, number: int) -> str:
         case "branch":
             return _("Route %(number)s") % {"number": number}
         case "parallel":
-            return _("Branch %(number)s") % {"number": number}
+            return _("Parallel branch %(number)s") % {"number": number}
     return _("Outcome %(number)s") % {"number": number}
 
 

@@ -42,7 +42,7 @@ _TRIGGER_LABELS = {
 #: Labels of fields; inputs and other names that people or plug-ins gave are shown as they are.
 _FIELD_LABELS = {
     "action": text("action"),
-    "assignees": text("assignees"),
+    "assignees": text("approvers"),
     "at_most_once": text("no retry when the outcome is unknown"),
     "callback": text("callback"),
     "concurrency": text("concurrency"),

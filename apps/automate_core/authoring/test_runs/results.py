@@ -172,7 +172,7 @@ def untested_warning(workflow: Workflow, definition: Definition, draft: Draft) -
         if step.key in known and step.key in draft.steps and known[step.key].changed
     ]
     if steps and len(never) == len(steps):
-        return _("not tested yet. Run a test before you publish")
+        return _("This draft was never tested. Run a test before you publish.")
     warnings = [_("Not tested: %(names)s.") % {"names": _named(never)}] if never else []
     warnings += [_("Changed since the last test: %(names)s.") % {"names": _named(changed)}] if changed else []
     return " ".join(warnings)

@@ -130,7 +130,7 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
                 advised(reason, text("Use to_number to convert a text to a number.") if is_text else "")
             )
         if not numbers:
-            fits(len(left) + len(right), operator)
+            fits(len(left) + len(right), operator, is_list=isinstance(left, list))
             return left + right
         _bound(operator, left, right)
         result = super().call_binop(context, operator, left, right)

@@ -99,10 +99,13 @@ def checked(value: Any, what: str) -> Any:
     raise TemplateError(text("%(what)s needs a JSON value.", what=what))
 
 
-def fits(size: int, what: str, most: int = MAX_OUTPUT) -> None:
-    """Raise TemplateError when a result of `size` is longer than `most`."""
-    if size > most:
-        raise TemplateError(text("The result of %(what)s is longer than %(maximum)s.", what=what, maximum=most))
+def fits(size: int, what: str, most: int = MAX_OUTPUT, *, is_list: bool = False) -> None:
+    """Raise TemplateError when a result of `size` characters, or items of a list, is longer than `most`."""
+    if size <= most:
+        return
+    if is_list:
+        raise TemplateError(text("The result of %(what)s has more than %(maximum)s items.", what=what, maximum=most))
+    raise TemplateError(text("The result of %(what)s is longer than %(maximum)s characters.", what=what, maximum=most))
 
 
 def text_of(value: Any, what: str) -> str:

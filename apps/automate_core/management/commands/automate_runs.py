@@ -78,7 +78,7 @@ class Command(BaseCommand):
 
     def _report(self, options: dict[str, Any], done: control.BulkResult) -> None:
         verb = {"cancel": "cancelled", "retry": "re-run", "try-now": "retried now", "skip": "skipped"}[options["verb"]]
-        left_out = f", {done.left_out.words}" if done.left_out.words else ""
+        left_out = f". {done.left_out.words}" if done.left_out.words else ""
         self.stdout.write(f"{done.done} {'would be ' if options['dry_run'] else ''}{verb}{left_out}")
         if done.left_out.by_choice:
             self.stdout.write("Add --again to re-run them as well. Their effects are repeated.")

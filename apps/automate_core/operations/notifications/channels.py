@@ -108,7 +108,7 @@ def _send_mail(notification: Notification) -> None:
         mail.send()
     except OSError as error:  # SMTP's errors are
         raise NotDeliveredError(
-            text("The mail server answered: %(reply)s", reply=_smtp_reply(error)), again=not _is_final(error)
+            text("The mail server responded: %(reply)s", reply=_smtp_reply(error)), again=not _is_final(error)
         ) from error
     except ValueError as error:  # a header or an address that is none
         raise NotDeliveredError(text("Sending the email failed: %(error)s", error=str(error)), again=False) from error
@@ -246,6 +246,6 @@ def _call_webhook(notification: Notification, rule: NotificationRule) -> None:
     if not 200 <= answer.status < 300:
         again = answer.status >= 500 or answer.status in _RETRYABLE_STATUSES
         raise NotDeliveredError(
-            text("%(target)s answered HTTP %(status)s.", target=notification.target, status=str(answer.status)),
+            text("%(target)s responded with HTTP %(status)s.", target=notification.target, status=str(answer.status)),
             again=again,
         )

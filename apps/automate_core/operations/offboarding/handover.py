@@ -80,7 +80,7 @@ def _check(leaver: Person, to: Person, by: Person, deactivate: bool) -> None:
             text("%(person)s is not a superuser. Only superusers can hand over objects.", person=by.get_username())
         )
     if leaver == to:
-        raise HandoverError(text("Choose another person than the one who leaves."))
+        raise HandoverError(text("Choose a person other than the one who leaves."))
     if not to.is_active:
         raise HandoverError(
             text("The account %(person)s is not active. Choose an active person.", person=to.get_username())
@@ -90,7 +90,7 @@ def _check(leaver: Person, to: Person, by: Person, deactivate: bool) -> None:
     if leaver == by:
         raise HandoverError(text("You cannot deactivate your own account. Ask another superuser."))
     if "is_active" not in {each.name for each in leaver._meta.concrete_fields}:
-        raise HandoverError(text("The accounts of this project have no active flag. Deactivate the account elsewhere."))
+        raise HandoverError(text("Accounts cannot be deactivated here. Use the system that manages them."))
 
 
 def _missing_permission(person: Person, model: type[Any], kinds: str) -> str:

@@ -39,7 +39,7 @@ def hand_over_approvals(
     """
     people, teams = list(users), list(groups)
     if (not people and not teams) or absent in people:
-        raise approvals.HandOverError(text("Choose another person or group than the one whose tasks are handed over."))
+        raise approvals.HandOverError(text("Choose a person or group other than the one whose tasks you hand over."))
     result = ApprovalHandover()
     for wait in open_approvals_of(absent, by).select_related("run__workflow").order_by("id"):
         try:
@@ -59,7 +59,7 @@ def _replace(wait: Wait, absent: Person, people: list[Person], teams: list[Group
     before = approvals.assignee_names(wait)
     if not wait.assignees.filter(user=absent, excluded=False).delete()[0]:
         raise approvals.NotOpenError(
-            text("%(person)s is not an assignee of this approval any more.", person=absent.get_username())
+            text("%(person)s can no longer decide this approval.", person=absent.get_username())
         )
     for person in people:
         WaitAssignee.objects.get_or_create(wait=wait, user=person, excluded=False)

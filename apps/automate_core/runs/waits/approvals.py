@@ -102,7 +102,7 @@ def decide_approval(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any
     """
     run, wait = _locked(wait)
     if not is_asked(wait, by):
-        raise NotPermittedError(text("%(person)s is not an assignee of this approval.", person=by.get_username()))
+        raise NotPermittedError(text("%(person)s cannot decide this approval.", person=by.get_username()))
     _check_open(wait, run)
     data = wait.data or {}
     names = {each["key"]: each["name"] for each in data.get("outcomes", [])}
@@ -134,7 +134,7 @@ def delegate_approval(wait: Wait, *, by: Person, to: Person) -> Wait:
         raise NotPermittedError(text("%(person)s cannot delegate this approval.", person=by.get_username()))
     _check_open(wait, run)
     if to == by:
-        raise HandOverError(text("You are already an assignee. Choose another person."))
+        raise HandOverError(text("You are already an approver. Choose another person."))
     check_assignable(wait, [to])
     before = assignee_names(wait)
     wait.assignees.filter(user=by).delete()
@@ -260,7 +260,7 @@ def _answer(wait: Wait, run: ExecutionRun, by: Person, **outcome: Any) -> None:
 
 def _check_open(wait: Wait, run: ExecutionRun) -> None:
     if wait.status == WaitStatus.RESOLVED and wait.outcome:
-        raise NotOpenError(_already_resolved(wait.outcome))
+        raise NotOpenError(_already_resolved(wait.kind, wait.outcome))
     if run.status in FINAL_RUN_STATES or wait.status == WaitStatus.CANCELLED:
         raise NotOpenError(text("The run has already ended."))
     is_late = wait.kind == Wait.Kind.APPROVAL and wait.due_at is not None and wait.due_at <= database.now()
@@ -268,8 +268,10 @@ def _check_open(wait: Wait, run: ExecutionRun) -> None:
         raise NotOpenError(text("The deadline has passed."))
 
 
-def _already_resolved(outcome: dict[str, Any]) -> str:
+def _already_resolved(kind: str, outcome: dict[str, Any]) -> str:
     by, name = outcome.get("by"), outcome.get("outcome")
+    if by and name and kind == Wait.Kind.APPROVAL:
+        return text("Already decided by %(person)s: %(outcome)s.", person=str(by), outcome=str(name))
     if by and name:
         return text("Already resolved by %(person)s: %(outcome)s.", person=str(by), outcome=str(name))
     if name:

@@ -181,7 +181,7 @@ class SlackScheme(SignatureScheme):
 
     code = "slack"
     name = "Slack"
-    shown_by = text("In Slack, open the basic information of the app and copy the signing secret.")
+    shown_by = text("In Slack, open the app's Basic Information page and copy the signing secret.")
     proof = "`X-Slack-Signature`"
     key = "`event_id` of the body, `trigger_id` of commands and interactions"
     kind = text("`event.type` of the body, the command, or the interaction's `type`")
@@ -232,7 +232,10 @@ class ShopifyScheme(SignatureScheme):
 
     code = "shopify"
     name = "Shopify"
-    shown_by = text("In Shopify, copy it below the list of webhooks. For an app, use the client secret.")
+    shown_by = text(
+        "In Shopify, open Settings > Notifications > Webhooks and copy the signing secret. For an app, use its client"
+        " secret."
+    )
     proof = "`X-Shopify-Hmac-Sha256`"
     key = "`X-Shopify-Webhook-Id`"
     kind = "`X-Shopify-Topic`"

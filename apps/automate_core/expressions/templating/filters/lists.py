@@ -60,7 +60,7 @@ def list_(value: Any) -> list[Any]:
         raise TemplateError(
             text("%(what)s needs a list, an object or a text, not %(kind)s.", what="list", kind=kind(value))
         )
-    fits(len(value), "list", MAX_ITEMS)
+    fits(len(value), "list", MAX_ITEMS, is_list=True)
     return list(value)
 
 

@@ -77,7 +77,7 @@ def regex_find_all(value: Any, pattern: str) -> list[Any]:
     for match in _search(value, pattern, "regex_find_all")[1]:
         budget.check_time()
         found.append(match.group(1 if match.re.groups else 0))
-        fits(len(found), "regex_find_all", MAX_ITEMS)
+        fits(len(found), "regex_find_all", MAX_ITEMS, is_list=True)
     return found
 
 

@@ -107,7 +107,7 @@ def split(value: Any, separator: str | None = None) -> list[str]:
         pieces = written.split(text_of(separator, "split"), MAX_ITEMS)
     else:
         raise TemplateError(text("split needs a separator that is not empty."))
-    fits(len(pieces), "split", MAX_ITEMS)
+    fits(len(pieces), "split", MAX_ITEMS, is_list=True)
     return pieces
 
 
