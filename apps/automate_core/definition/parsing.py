@@ -157,14 +157,14 @@ def _reason(given: str) -> str:
             "Must be %(expected)s, not %(actual)s.", expected=_types(found["expected"]), actual=_types(found["actual"])
         )
     if found := _WRONG_LENGTH.fullmatch(given):
-        limit = int(found["limit"])
+        most = int(found["limit"])
         if found["sign"] == ">=":
             return text("Must not be empty.")
         if found["type"] == "str":
             return ntext(
-                "Must be at most %(count)s character long.", "Must be at most %(count)s characters long.", limit
+                "Must be at most %(count)s character long.", "Must be at most %(count)s characters long.", most
             )
-        return ntext("Must have at most %(count)s item.", "Must have at most %(count)s items.", limit)
+        return ntext("Must have at most %(count)s item.", "Must have at most %(count)s items.", most)
     if found := _OUT_OF_RANGE.fullmatch(given):
         limit = f"{float(found['limit']):g}"
         match found["sign"]:

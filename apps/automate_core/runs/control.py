@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -466,7 +466,7 @@ def _repetition(run: ExecutionRun, rerun: reruns.Rerun) -> str:
     )
 
 
-def _unknown_variable(name: str, known: Sequence[str]) -> str:
+def _unknown_variable(name: str, known: Collection[str]) -> str:
     if not known:
         return text("There is no variable %(missing)s. The workflow has no variables.", missing=repr(name))
     return text("There is no variable %(missing)s. Variables: %(names)s.", missing=repr(name), names=", ".join(known))
