@@ -13,7 +13,7 @@ from automate_egress import EgressError
 from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_plugins import text
 from automate_plugins.fields import problems
-from automate_plugins.texts import joined, plain
+from automate_plugins.texts import Text, joined, plain
 
 MAX_OUTPUT_BYTES = 5_000_000
 
@@ -29,12 +29,13 @@ def describe_call(
 ) -> dict[str, Any]:
     """Return what `action` would do, as a mapping of JSON values with a `summary`. Raises ConnectorError only."""
     params = _check_params(action, params)
-    described: dict[str, Any] = msgspec.json.decode(
-        encode_output(_translate_errors(lambda: adapter.describe(action.name, params, Context(context))))
-    )
+    found = _translate_errors(lambda: adapter.describe(action.name, params, Context(context)))
+    described: dict[str, Any] = msgspec.json.decode(encode_output(found))
     if not isinstance(described, dict):
         message = text("The connector %(connector)s must describe a call as a mapping.", connector=adapter.code)
         raise ConnectorError(message, code="invalid_output")
+    if isinstance(found.get("summary"), Text):
+        described["summary"] = found["summary"]
     return described
 
 

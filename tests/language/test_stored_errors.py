@@ -8,6 +8,8 @@ from django.utils import translation
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.registry import connectors
+from automate_core.authoring.test_runs import start
+from automate_core.authoring.test_runs.start import Request
 from automate_core.models import Event, ExecutionRun
 from automate_core.operations.statistics.rollup import count_ended_runs
 from automate_governance.redaction.redactor import learn
@@ -148,3 +150,17 @@ def test_a_message_that_a_person_wrote_is_not_translated(german, workflow, deliv
     run = _run(workflow, deliver, drain, document)
     page = Page(sign_in(owner).get(reverse("admin:automate_core_executionrun_change", args=[run.pk])))
     assert run.error["message"] == "Stop" and "Halt" not in page.text
+
+
+def test_what_a_dry_run_would_do_is_stored_and_shown_translated(german, monkeypatch, workflow, drain, sign_in, owner):
+    def describe(self, action, params, context):
+        return {"summary": text("Server %(host)s answered %(status)s %(tries)s.", host="h", status=1, tries="x")}
+
+    monkeypatch.setattr(type(connectors.get("http")), "describe", describe)
+    made = workflow(WORKFLOW)
+    run = start.start_test(made, Request(mode="dry", scope="whole", payload={}), by=owner)
+    drain()
+    [effect] = run.effects.get().effects
+    assert effect["summary"] == "Server h answered 1 x."
+    page = Page(sign_in(owner).get(reverse("studio:builder_test", args=[made.pk]), {"key": "call", "run": run.pk}))
+    assert "Der Server h antwortete x mit 1." in tidy(page.text)

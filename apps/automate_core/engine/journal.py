@@ -189,8 +189,16 @@ def _effects(run: RunRecord, record: EffectRecord) -> dict[str, Any]:
         "run": run.id,
         "path": record.path,
         "attempt": record.attempt,
-        "effects": run.redactor.value(record.effects),
+        "effects": [_effect(each, run.redactor) for each in record.effects],
     }
+
+
+def _effect(effect: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
+    """A redacted effect; beside its summary, `text` is what that is translated from."""
+    cleaned: dict[str, Any] = redactor.value(effect)
+    if (kept := _kept_text(effect.get("summary", ""), cleaned.get("summary", ""), redactor)) is not None:
+        cleaned["text"] = kept
+    return cleaned
 
 
 def _log(run: RunRecord, log: LogRecord, now: float) -> dict[str, Any]:
@@ -224,12 +232,19 @@ def clean_error(error: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
     """A redacted copy of an error document, to be stored: its message in English, and `text` to translate it from."""
     cleaned = {name: value for name, value in error.items() if name != "text"}
     cleaned["message"] = message = _text(error["message"], redactor)
-    kept = _redact_text(error.get("text") or stored(error["message"]), redactor)
-    if kept is not None and restored(kept) == message:  # a secret that only the whole message shows is in neither
+    if (kept := _kept_text(error["message"], message, redactor, error.get("text"))) is not None:
         cleaned["text"] = kept
     if "details" in error:
         cleaned["details"] = redactor.value(error["details"])
     return cleaned
+
+
+def _kept_text(
+    message: Any, redacted: str, redactor: Redactor, kept: dict[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """What a redacted message is translated from; None where only the whole message shows a secret."""
+    kept = _redact_text(kept or stored(message), redactor)
+    return kept if kept is not None and restored(kept) == redacted else None
 
 
 def _redact_text(kept: dict[str, Any] | None, redactor: Redactor) -> dict[str, Any] | None:

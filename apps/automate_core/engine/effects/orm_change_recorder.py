@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from django.db import connection, models
 from django.db.models.signals import post_save, pre_delete, pre_save
+from django.utils import translation
 
 from automate_connectors.model_allowlist import allowed_models
 from automate_governance.permissions import Person
@@ -54,12 +55,15 @@ class OrmChanges:
         `{"kind": "created|changed|deleted", "model": label, "pk": text, "fields": [{"name", "before", "after"}]}`, and
         for writes without signals `{"kind": ..., "model": label or table, "count": rows}`.
         """
-        found = [
+        with translation.override(None):  # names of models and fields are translated when they are shown
+            return [*self._rows(person), *self._unsignalled()]
+
+    def _rows(self, person: Person) -> list[dict[str, Any]]:
+        return [
             _row(model, key, before, after, person)
             for (model, key), (before, after) in list(self.rows.items())[:MAX_ROWS]
             if before != after and not model._meta.db_table.startswith(_OWN)
         ]
-        return [*found, *self._unsignalled()]
 
     def _unsignalled(self) -> Iterator[dict[str, Any]]:
         known: Counter[tuple[str, str]] = Counter()

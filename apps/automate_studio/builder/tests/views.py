@@ -379,14 +379,22 @@ def _effect_view(document: dict[str, Any]) -> EffectView:
             title = _("Would call %(name)s through %(connection)s") % values
         elif kind == "call":
             title = _("Would call %(name)s") % {"name": title}
-        return EffectView(title=title, action=escape_invisible(document["summary"]), fields=[])
+        return EffectView(
+            title=title,
+            action=escape_invisible(error_message({"message": document["summary"], "text": document.get("text")})),
+            fields=[],
+        )
     if "count" in document:
         count, model = document["count"], document["model"]
         rows_of = ngettext("%(count)s row of %(model)s", "%(count)s rows of %(model)s", count)
         action = rows_of % {"count": count, "model": model}
         return EffectView(title=translated(_TITLES[kind]), action=action, fields=[])
-    fields = [(each["label"], _short_value(each["before"]), _short_value(each["after"])) for each in document["fields"]]
-    return EffectView(title=translated(_TITLES[kind]), action=f"{document['name']} {document['pk']}", fields=fields)
+    fields = [
+        (translated(each["label"]), _short_value(each["before"]), _short_value(each["after"]))
+        for each in document["fields"]
+    ]
+    action = f"{translated(document['name'])} {document['pk']}"
+    return EffectView(title=translated(_TITLES[kind]), action=action, fields=fields)
 
 
 def _short_value(value: Any) -> str:
