@@ -69,7 +69,7 @@ class TestHttp(ConnectorContractTest):
 
     @pytest.mark.parametrize("auth", ["bearer", "basic", "header"])
     def test_a_configuration_without_its_credentials_is_refused(self, auth):
-        with pytest.raises(ValueError, match="needs"):
+        with pytest.raises(ValueError, match="requires"):
             HttpConnector().validate_config({"auth": auth})
 
     def test_a_date_in_retry_after(self):

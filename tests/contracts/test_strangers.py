@@ -66,7 +66,7 @@ def test_a_plug_in_that_does_not_load_is_a_row_and_a_warning(acme):
     assert (broken.name, "No module named 'acme.nowhere'" in broken.error) == ("broken", True)
     [warning] = [check for check in run_checks() if check.id == "automate_connectors.W001"]
     assert "'broken' (acme.nowhere:Missing)" in warning.msg and "acme-automate" in warning.hint
-    with pytest.raises(PluginNotFoundError, match="installed: "):
+    with pytest.raises(PluginNotFoundError, match="Installed: "):
         connectors.get("broken")
 
 
@@ -147,5 +147,5 @@ def test_two_plug_ins_of_one_name_are_told_apart(monkeypatch):
     registry = Registry("x", ConnectorAdapter, name_of=lambda entry, cls: cls.code)
     assert registry.names() == ["my_erp"]
     errors = {plugin.target: plugin.error for plugin in registry.plugins if plugin.error}
-    assert "the name is taken" in errors["tests.contracts.test_strangers:MyERPAdapter"]
+    assert "already uses this name" in errors["tests.contracts.test_strangers:MyERPAdapter"]
     assert "not a subclass of ConnectorAdapter" in errors["builtins:dict"]
