@@ -148,4 +148,4 @@ def test_two_plug_ins_of_one_name_are_told_apart(monkeypatch):
     assert registry.names() == ["my_erp"]
     errors = {plugin.target: plugin.error for plugin in registry.plugins if plugin.error}
     assert "already uses this name" in errors["tests.contracts.test_strangers:MyERPAdapter"]
-    assert "not a subclass of ConnectorAdapter" in errors["builtins:dict"]
+    assert "must be a subclass of ConnectorAdapter" in errors["builtins:dict"]

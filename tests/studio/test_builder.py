@@ -140,8 +140,8 @@ def test_values_are_typed(builder, path, fields, column, value):
 
 def test_an_error_stands_at_its_field(builder):
     page = Page(builder.save("look", **{"inputs.title": "{{ steps.nope.output }}"}))
-    assert page.ids["field-inputs-title-why"]["role"] == "alert" and "no step 'nope'" in page.text
-    assert page.ids["card-look"]["aria-label"].endswith("steps before this one: none.")
+    assert page.ids["field-inputs-title-why"]["role"] == "alert" and "steps.nope.output" in page.text
+    assert page.ids["card-look"]["aria-label"].endswith("no step comes before this one.")
 
 
 def test_every_problem_names_its_field_and_stands_there(builder, endpoint):
