@@ -56,6 +56,16 @@ def test_the_next_request_of_another_person_has_its_own_zone(browser, colleague)
     assert "JST" not in other.get(reverse("studio:preferences")).text
 
 
+def test_without_locale_middleware_a_language_ends_with_its_request(browser, colleague, settings):
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if not each.endswith(".LocaleMiddleware")]
+    client = Client()
+    client.cookies = browser.cookies
+    assert '<html lang="de"' in choose(client, language="de").text
+    other = Client()
+    other.force_login(colleague)
+    assert '<html lang="en"' in other.get(reverse("studio:preferences")).text
+
+
 @pytest.mark.parametrize("values", [{"language": "xx"}, {"time_zone": "Mars/Olympus"}])
 def test_an_unknown_language_or_zone_is_refused_at_its_field(browser, values):
     page = browser.post(reverse("studio:preferences"), values)

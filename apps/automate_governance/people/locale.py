@@ -32,11 +32,13 @@ def person_locale(person: Any) -> Iterator[None]:
 
 
 def activate(request: HttpRequest) -> None:
-    """Activate what the request's session remembers; else the language that is active and the site's time zone."""
+    """Activate what the request's session remembers; else the request's own language and the site's time zone."""
     language, zone = request.session.get(SESSION_KEY) or ("", "")
     if language := usable_language(language):
         translation.activate(language)
         request.LANGUAGE_CODE = language
+    elif not hasattr(request, "LANGUAGE_CODE"):
+        translation.deactivate()  # without LocaleMiddleware, the language of this thread's previous request is active
     if zone := usable_zone(zone):
         timezone.activate(zone)
     else:
