@@ -48,7 +48,7 @@ def test_a_webhook_is_made_tried_and_caught(opened, faults, shot):
     assert re.fullmatch(r"[0-9a-f]{64}", page.evaluate("navigator.clipboard.readText()"))
     page.get_by_role("button", name="Copy command").click()
     command = page.evaluate("navigator.clipboard.readText()")
-    page.get_by_role("button", name="Wait for a test event").click()
+    page.get_by_role("button", name="Wait for the next event").click()
     expect(page.locator("#waiting-webhook")).to_contain_text("sent to the address above")
     subprocess.run(["bash", "-c", f"{command} -sS"], check=True, capture_output=True, timeout=60)
     caught = page.locator("#caught-webhook")

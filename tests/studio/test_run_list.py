@@ -101,7 +101,7 @@ def test_chips_say_what_is_asked_and_nonsense_is_told(orders, sign_in, owner):
     [remove] = [a["href"] for a in page.all() if a.get("aria-label") == "Remove filter Status is Failed"]
     assert remove.startswith("?q=x&") and "longer=2h+30m" in remove and "status" not in remove
     for query, said in (
-        ({"status": "broken"}, "No status is named 'broken'"),
+        ({"status": "broken"}, "Unknown status: 'broken'. Choose one from the list."),
         ({"longer": "soon"}, "A time is seconds"),
         ({"from": "yesterday"}, "is not a valid time"),
         ({"version": "9" * 20}, "is not a version number"),

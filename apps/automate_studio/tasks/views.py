@@ -112,7 +112,9 @@ def approvals_hand_over(request: HttpRequest) -> HttpResponse:
     try:
         person = names.people_named(absent).first()
         if person is None:
-            raise approvals.HandOverError(_no_account_text(absent, _("No account is named “%(name)s”.")))
+            raise approvals.HandOverError(
+                _no_account_text(absent, _("No account is named “%(name)s”. Check the username."))
+            )
         done = leaver_tasks.hand_over_approvals(person, by=current_person(request), **_parse_assignee(name))
     except approvals.HandOverError as error:
         messages.error(request, translated(str(error)))
@@ -162,7 +164,9 @@ def _find_person(name: str) -> Person:
     """Raises HandOverError."""
     person: Person | None = names.active_people([name]).first()
     if person is None:
-        raise approvals.HandOverError(_no_account_text(name, _("No active account is named “%(name)s”.")))
+        raise approvals.HandOverError(
+            _no_account_text(name, _("No active account is named “%(name)s”. Check the username."))
+        )
     return person
 
 

@@ -270,15 +270,15 @@ def _parse_identifier(given: list[str]) -> str:
 
 
 _PARAMETERS: dict[str, Callable[[list[str]], str]] = {
-    "show": _single_value(TABS, text("No tab is named %(value)s.")),
+    "show": _single_value(TABS, text("Unknown tab: %(value)s. Choose one from the list.")),
     "q": _parse_text,
-    "status": _several_values(STATUSES, text("No status is named %(value)s.")),
-    "reason": _several_values(REASONS, text("No wait reason is named %(value)s.")),
-    "rerun": _several_values(RERUNS, text("No re-run filter is named %(value)s.")),
+    "status": _several_values(STATUSES, text("Unknown status: %(value)s. Choose one from the list.")),
+    "reason": _several_values(REASONS, text("Unknown wait reason: %(value)s. Choose one from the list.")),
+    "rerun": _several_values(RERUNS, text("Unknown re-run filter: %(value)s. Choose one from the list.")),
     "workflow": _parse_slugs,
-    "origin": _several_values(ORIGINS, text("No trigger type is named %(value)s.")),
+    "origin": _several_values(ORIGINS, text("Unknown trigger type: %(value)s. Choose one from the list.")),
     "version": _parse_version,
-    "since": _single_value(PERIODS, text("No period is named %(value)s.")),
+    "since": _single_value(PERIODS, text("Unknown period: %(value)s. Choose one from the list.")),
     "from": _parse_time,
     "to": _parse_time,
     "longer": _parse_span,

@@ -41,15 +41,15 @@ const tell = (key, text) => {
 };
 
 const stop = (button, text = "") => {
-  const { key, what } = button.dataset;
+  const { key } = button.dataset;
   clearTimeout(waits.get(key));
   waits.delete(key);
-  button.textContent = fill(gettext("Wait for %(event)s"), { event: what });
+  button.textContent = gettext("Wait for the next event");
   tell(key, text);
 };
 
 const start = async (button) => {
-  const { key, wait, what } = button.dataset;
+  const { key, wait } = button.dataset;
   const began = Date.now();
   let mark = "";
   const current = () => button.isConnected && waits.has(key);
@@ -67,7 +67,7 @@ const start = async (button) => {
       const event = answer.headers.get("X-Event");
       if (event) { stop(button); await send(wait, { event }); return; }
       const refused = answer.headers.get("X-Refused");
-      tell(key, refused ? fill(gettext("Still waiting. A delivery was rejected: %(reason)s."), { reason: refused }) : fill(gettext("Waiting for %(event)s at the URL above."), { event: what }));
+      tell(key, refused ? fill(gettext("Still waiting. A delivery was rejected: %(reason)s."), { reason: refused }) : gettext("Waiting for the next event."));
     } catch {
       tell(key, gettext("The server cannot be reached. Retrying."));
     }
@@ -75,6 +75,6 @@ const start = async (button) => {
   };
   waits.set(key, 0);
   button.textContent = gettext("Stop waiting");
-  tell(key, fill(gettext("Waiting for %(event)s."), { event: what }));
+  tell(key, gettext("Waiting for the next event."));
   await look();
 };

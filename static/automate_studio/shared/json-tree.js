@@ -41,7 +41,7 @@ const choose = (row) => {
   bar.hidden = row.matches(".json-more");
   const path = `${tree.dataset.root}${suffixOf(row)}`.replace(/^\./, "");
   const shown = bar.querySelector("code");
-  shown.textContent = path || gettext("everything");
+  shown.textContent = path || gettext("All data");
   shown.title = shown.textContent;
   bar.querySelector("[data-path-copy]").dataset.copy = tree.dataset.root ? `{{ ${path} }}` : path;
   const value = bar.querySelector("[data-value-copy]");

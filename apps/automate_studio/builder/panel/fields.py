@@ -170,7 +170,7 @@ STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
             help=text("The workflow's slug."),
         ),
         FieldSpec(name="payload", label=text("Payload"), kind=_K.MAPPING, shown=True),
-        FieldSpec(name="wait", label=text("Wait until it ends"), kind=_K.BOOLEAN, default=True, shown=True),
+        FieldSpec(name="wait", label=text("Wait for the workflow to end"), kind=_K.BOOLEAN, default=True, shown=True),
     ),
     "try": (),
     "stop": (

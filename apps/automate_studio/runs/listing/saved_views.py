@@ -160,7 +160,7 @@ def _write_view(request: HttpRequest, write: Callable[[], Any], said: str) -> Ht
         with transaction.atomic():
             write()
     except IntegrityError:
-        said = _("You already have a view with this name.")
+        said = _("You already have a view with this name. Choose another name.")
         return _bar_response(request, ViewOutcome(message=said, failed=True), status=409)
     return _bar_response(request, ViewOutcome(message=said))
 
