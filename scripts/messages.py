@@ -38,6 +38,10 @@ KEYWORDS: dict[str, Any] = {
     "pgettext_lazy": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
 }
+#: Libraries without an entry in INSTALLED_APPS: Django reads no catalogues of theirs.
+_LIBRARIES = {"automate_egress", "automate_plugins"}
+#: Messages of ours that Django has too and translates otherwise: studio comes before Django's apps, so its texts win.
+_UNLIKE_DJANGO = ("Email",)
 _TEMPLATING = ROOT / "apps" / "automate_core" / "expressions" / "templating"
 
 
@@ -65,7 +69,7 @@ def app_of(path: Path) -> str:
         return "automate_governance"
     match parts[0]:
         case "apps":
-            return parts[1]
+            return "automate_governance" if parts[1] in _LIBRARIES else parts[1]
         case "templates" | "static" if len(parts) > 2 and (ROOT / "apps" / parts[1]).is_dir():
             return parts[1]
         case "templates" if len(parts) == 2:
@@ -101,6 +105,8 @@ def messages() -> Iterator[Message]:
     for path in sorted((ROOT / "apps" / "automate_core" / "automate_templates").glob("*.yaml")):
         yield from _workflow_template_messages(path)
     yield from _unfold_messages()
+    for text in _UNLIKE_DJANGO:
+        yield Message("automate_studio", "django", "scripts/messages.py:1", text)
 
 
 def _extracted(path: Path, method: str, source: bytes, domain: str = "django") -> Iterator[Message]:

@@ -146,6 +146,20 @@ def test_a_text_is_translated_alike_in_every_app():
     assert not {ids[0]: texts for ids, texts in said.items() if len(texts) > 1}
 
 
+def test_django_shows_every_translation():
+    """Its own texts and those of apps before ours win, and it reads catalogues of installed apps only."""
+    others = {}
+    with translation.override("de"):
+        for path, catalog in catalogues():
+            for message in catalog or ():
+                if path.stem == "django" and message.id and isinstance(message.id, str):
+                    context = message.context
+                    shown = translation.pgettext(context, message.id) if context else translation.gettext(message.id)
+                    if shown != message.string:
+                        others[message.id] = shown
+    assert not others
+
+
 def test_a_workflow_template_works_with_other_texts():
     for template in files.installed_templates().values():
         other = files._template(map_texts(template.document, lambda text: f"Ü {text}"), template.app)

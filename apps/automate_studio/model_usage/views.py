@@ -27,7 +27,7 @@ from automate_governance.permissions import SITE, can
 from automate_llm import budgets, prices, report
 from automate_llm.models import LLMBudget, LLMUsage
 from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.formatting import as_sentence
+from automate_studio.ui.formatting import as_sentence, format_date
 from automate_studio.ui.request_params import clean_text
 
 DAYS = 30
@@ -57,7 +57,7 @@ def usage_page(request: HttpRequest) -> HttpResponse:
         budgets=_usage_budget_rows(list(LLMBudget.objects.all())),
         may_administer=can(request.user, "administer", SITE),
         currency=prices.CURRENCY,
-        prices_as_of=prices.prices_date(),
+        prices_as_of=format_date(dt.date.fromisoformat(prices.prices_date())),
         without_filters=_period_query(period, workflow="", model=""),
     )
 

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from automate_governance.texts import translated
 from automate_studio.view_models.step_tree import InsertPlace, StepCard
 
 register = template.Library()
@@ -40,7 +41,7 @@ def insert(place: InsertPlace | None) -> SafeString:
 @register.simple_tag
 def insert_first(place: InsertPlace, inside: str, level: int) -> SafeString:
     """Insert button of an empty list: an item of the tree, for pointer and keyboard."""
-    name = _("Drop a step here, %(place)s") % {"place": inside}
+    name = _("Drop a step here, %(place)s") % {"place": translated(inside)}
     return format_html(
         '<button type="button" class="da-add" data-insert="{}" role="treeitem" aria-level="{}" aria-label="{}"'
         ' tabindex="-1"><i class="icon icon-tiny" data-icon="add" aria-hidden="true"></i>'

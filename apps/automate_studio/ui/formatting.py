@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from automate_governance.texts import translated
 
@@ -35,6 +35,18 @@ _WORDS = {
     "interrupted": gettext_lazy("Interrupted"),
     "pending": gettext_lazy("Not started"),
     "retrying": gettext_lazy("Retrying"),
+}
+
+_VERBS = {
+    "view": pgettext_lazy("permission", "view"),
+    "view_payload": pgettext_lazy("permission", "view payloads"),
+    "use": pgettext_lazy("permission", "use"),
+    "change": pgettext_lazy("permission", "change"),
+    "run": pgettext_lazy("permission", "run"),
+    "operate": pgettext_lazy("permission", "operate"),
+    "publish": pgettext_lazy("permission", "publish"),
+    "share": pgettext_lazy("permission", "share"),
+    "delete": pgettext_lazy("permission", "delete"),
 }
 
 
@@ -152,7 +164,7 @@ def short_id(identifier: Any) -> str:
 
 def permission_word(name: str) -> str:
     """A verb of the permission rule in words."""
-    return name.replace("_", " ")
+    return str(_VERBS.get(name, name.replace("_", " ")))
 
 
 def as_sentence(text: str, *, stop: str = ".") -> str:

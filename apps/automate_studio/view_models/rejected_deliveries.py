@@ -11,6 +11,7 @@ from automate_core.models import RefusedDeliveries, WebhookEndpoint
 from automate_governance.permissions import SITE, User, can, permitted
 from automate_governance.texts import translated
 from automate_plugins import text
+from automate_studio.ui.formatting import format_count, format_day
 
 DAYS = 14
 MOST = 400 * DAYS  #: rows that are read
@@ -76,7 +77,7 @@ class RejectionGroup:
     @property
     def in_words(self) -> str:
         """Days with rejections, for screen readers."""
-        return ", ".join(f"{day:%-d %b}: {count:,}" for day, count, _ in self.days if count)
+        return ", ".join(f"{format_day(day)}: {format_count(count)}" for day, count, _ in self.days if count)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -201,7 +201,7 @@ PURE_ACTIONS = (
         _date("date", text("Date")),
         FieldSpec(
             name="amount",
-            label=text("Amount"),
+            label=text("Duration"),
             kind=FieldKind.INTEGER,
             required=True,
             help=text("Negative numbers go back"),

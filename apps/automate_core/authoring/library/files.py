@@ -36,7 +36,7 @@ CATEGORIES = {
     "finance": text("Finance"),
     "sales": text("Sales"),
     "support": text("Support"),
-    "people": text("People"),
+    "people": text("HR"),
     "it": text("IT and security"),
     "operations": text("Operations"),
 }

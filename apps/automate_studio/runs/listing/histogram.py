@@ -18,7 +18,7 @@ from automate_core.ids import first_uuid7, uuid7_time
 from automate_core.queries.run_histogram import count_by_bar
 from automate_core.states import RunStatus
 from automate_studio.runs.listing.search import RunSearch, key_before
-from automate_studio.ui.formatting import format_count, format_local, state_word
+from automate_studio.ui.formatting import format_count, format_day, format_local, state_word
 from automate_studio.ui.run_filters import Filters
 
 WIDTH, HEIGHT, FOOT = 1100, 46, 52
@@ -214,5 +214,5 @@ def _bar_pieces(states: dict[str, int], most: int) -> Iterator[BarPiece]:
 
 def _bar_label(moment: dt.datetime, step: dt.timedelta) -> str:
     if step >= _DAY or (step >= _DAY / 24 and not (moment.hour or moment.minute)):
-        return f"{moment:%-d %b}"
+        return format_day(moment)
     return f"{moment:%H:%M:%S}" if step < dt.timedelta(minutes=1) else f"{moment:%H:%M}"
