@@ -175,18 +175,20 @@ class AuditEntry(models.Model):
     """
 
     at = models.DateTimeField(_("time"))
-    actor_id = models.CharField(max_length=64, blank=True)
-    actor = models.CharField(max_length=200)
+    actor_id = models.CharField(_("person ID"), max_length=64, blank=True)
+    actor = models.CharField(_("person"), max_length=200)
     verb = models.CharField(_("action"), max_length=64)
     object_type = models.CharField(_("kind"), max_length=100)
-    object_id = models.CharField(max_length=64)
+    object_id = models.CharField(_("object ID"), max_length=64)
     object = models.CharField(_("object"), max_length=200)
-    changes = models.JSONField(default=dict)
+    changes = models.JSONField(_("changes"), default=dict)
     trace_id = models.CharField(_("trace ID"), max_length=32, blank=True)
-    source = models.CharField(max_length=10, blank=True, choices=Source, default="", db_default="")  # old entries: none
-    system_user = models.CharField(max_length=100, blank=True, default="", db_default="")
+    source = models.CharField(  # old entries: none
+        _("source"), max_length=10, blank=True, choices=Source, default="", db_default=""
+    )
+    system_user = models.CharField(_("system user"), max_length=100, blank=True, default="", db_default="")
     address = models.CharField(_("IP address"), max_length=45, blank=True)
-    canonical = models.TextField()
+    canonical = models.TextField(_("signed content"))
 
     class Meta:
         verbose_name = _("audit entry")

@@ -29,6 +29,7 @@ from automate_studio.ui.formatting import (
     format_duration,
     format_exact,
     format_money,
+    format_percent,
     format_until,
     permission_word,
     short_id,
@@ -56,6 +57,7 @@ register.filter("error_message", error_message)
 register.filter("thousands", format_count)
 register.filter("money", format_money)
 register.filter("size", format_bytes)
+register.filter("in_percent", format_percent)
 
 
 @register.filter
