@@ -102,7 +102,7 @@ def test_chips_say_what_is_asked_and_nonsense_is_told(orders, sign_in, owner):
     assert remove.startswith("?q=x&") and "longer=2h+30m" in remove and "status" not in remove
     for query, said in (
         ({"status": "broken"}, "Unknown status: 'broken'. Choose one from the list."),
-        ({"longer": "soon"}, "A time is seconds"),
+        ({"longer": "soon"}, "is not a duration"),
         ({"from": "yesterday"}, "is not a valid time"),
         ({"version": "9" * 20}, "is not a version number"),
         ({"run": "zz"}, "A run ID has 8 to 32 digits"),

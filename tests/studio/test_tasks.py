@@ -193,7 +193,7 @@ def test_operators_hand_over_what_a_leaver_had_to_decide(claim, sign_in, operato
     for given, why in (
         ({"from": "nobody-here", "to": "deputy"}, "No account is named"),
         ({"from": "leaver", "to": "nobody-here"}, "No active account"),
-        ({"from": "deputy", "to": "deputy"}, "another person or group than the one"),
+        ({"from": "deputy", "to": "deputy"}, "person or group other than the one"),
         ({"from": "leaver", "to": "deputy"}, "2 tasks handed over"),
     ):
         assert client.post(url, given).status_code == 303
