@@ -230,7 +230,7 @@ def test_typing_and_choosing_another_step_at_once(builder, faults):
     expect(field(page, "Notes")).to_have_value("")
     field(page, "Notes").fill("Of last")
     page.get_by_role("link", name="Settings").click()
-    expect(page.locator("#inspector-name")).to_have_text("Workflow")
+    expect(page.locator("#inspector-name")).to_have_text("Workflow settings")
     field(page, "Description").fill("Of all")
     expect(page.locator("#saved")).to_have_text("Saved")
     wait_for(lambda: Workflow.objects.get().description == "Of all")

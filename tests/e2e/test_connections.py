@@ -70,7 +70,7 @@ def test_sharing_by_keyboard(signed_in, site, connection, colleague, faults):
     assert not can(colleague, "use", connection) and can(colleague, "view", connection)
     page.get_by_label("Person or group").fill("nobody-at-all")
     page.get_by_role("button", name="Share", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("no active person and no group")
+    expect(page.get_by_role("alert")).to_contain_text("No active person or group")
     assert [fault for fault in faults(page) if "422" not in fault] == []
 
 
