@@ -168,7 +168,7 @@ def test_references():
     assert not is_reference("https://example.com") and not is_reference("env:") and not is_reference("x")
     with pytest.raises(SecretNotFoundError, match="no stored secret named 'nope'"):
         resolve("database:nope")
-    with pytest.raises(SecretNotFoundError, match="installed: database, env, vault"):
+    with pytest.raises(SecretNotFoundError, match="Installed: database, env, vault"):
         resolve("nowhere:x")
     assert {"env", "database", "vault"} <= set(backends.names())
 
