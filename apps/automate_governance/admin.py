@@ -225,7 +225,7 @@ class StoredSecretAdmin(GovernedAdmin):
         try:
             value = secret.reveal()
         except (ImproperlyConfigured, ValueError) as error:
-            return gettext("Cannot be decrypted: %(error)s.") % {"error": translated(str(error))}
+            return gettext("Cannot be decrypted. %(error)s") % {"error": translated(str(error))}
         return (
             f"…{value[-4:]}" if len(value) > _MIN_LENGTH_TO_SHOW_ENDING else gettext("Not shown: the value is short.")
         )

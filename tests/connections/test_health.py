@@ -75,7 +75,7 @@ def test_a_test_goes_through_the_guard(probe, probed, sign_in, owner, sink):
 def test_a_missing_secret_is_said(probe, probed, sign_in, owner):
     probed.config["token"] = "database:gone"
     probed.save()
-    assert b"there is no stored secret named" in press_test(sign_in(owner), probed).content and probe.calls == []
+    assert b"There is no stored secret named" in press_test(sign_in(owner), probed).content and probe.calls == []
 
 
 def test_steps_tell_its_health(probe, probed, publish, run):

@@ -48,7 +48,7 @@ def test_the_site_starts_and_values_are_entered_again(lost, admin, deliver, sign
     call_command("automate_recover_keys", "--accept-loss")
     startup.prepare_process()
     assert AuditEntry.objects.filter(verb="secret.marked_lost").count() == StoredSecret.objects.count()
-    with pytest.raises(SecretNotFoundError, match="enter it again"):
+    with pytest.raises(SecretNotFoundError, match="Enter it again"):
         resolve("database:crm")
     assert deliver().status_code >= 400
     client = sign_in(admin)

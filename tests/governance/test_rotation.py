@@ -109,7 +109,7 @@ def test_one_that_cannot_be_opened_holds_no_other_up(many, new_key, settings):
     code, said = rotate()
     assert (
         code == 1
-        and "s1: the stored secret cannot be decrypted" in said
+        and "s1: The stored secret cannot be decrypted" in said
         and "1 secret(s) could not be re-encrypted" in said
     )
     assert {name: key_id == new for name, (key_id, *_) in state().items()} == {"s0": True, "s1": False, "s2": True}
@@ -119,7 +119,7 @@ def test_one_that_cannot_be_opened_holds_no_other_up(many, new_key, settings):
 
 
 @pytest.mark.parametrize(
-    ("keys", "reason"), [([], "no key for secrets is configured"), (["short"], "must be 32 bytes")]
+    ("keys", "reason"), [([], "No key for secrets is configured"), (["short"], "must be 32 bytes")]
 )
 def test_without_a_good_key_nothing_is_tried(many, settings, keys, reason):
     many(1)

@@ -95,7 +95,7 @@ def test_which_key_protects_it(secret, owner, text, settings):
     assert f"Older key, {secret.key_id}. Run manage.py automate_rotate_keys" in text(owner, page_of(secret))
     settings.AUTOMATE_SECRETS_KEYS = [generate_key()]
     shown = text(owner, page_of(secret))
-    assert f"Key missing, {secret.key_id}." in shown and "Cannot be decrypted: this secret was stored with key" in shown
+    assert f"Key missing, {secret.key_id}." in shown and "Cannot be decrypted. This secret was stored with key" in shown
     assert "Key missing" in text(owner, reverse(LIST))
 
 

@@ -108,7 +108,7 @@ def test_a_lost_key_is_named(stored, settings):
     with pytest.raises(KeyUnavailableError, match=secret.key_id):
         secret.reveal()
     [error] = [check for check in run_checks(databases=["default"]) if check.id == "automate_governance.E001"]
-    assert secret.key_id in error.msg and "1 of the stored secrets" in error.msg
+    assert secret.key_id in error.msg and "1 stored secret(s)" in error.msg
 
 
 @pytest.mark.parametrize("bad", ["", "short", "!!!!", base64.urlsafe_b64encode(b"x" * 16).decode()])

@@ -124,7 +124,7 @@ def test_what_is_not_there_is_named(vault, use):
     use()
     vault.deleted.add(("", "secret", "gone"))
     assert "no Vault secret 'secret/nope'" in told("vault:nope", SecretNotFoundError)
-    assert "has no field 'pasword'; it has port, token, value" in told("vault:crm/api#pasword", SecretNotFoundError)
+    assert "has no field 'pasword'. It has: port, token, value." in told("vault:crm/api#pasword", SecretNotFoundError)
     assert "is not text" in told("vault:crm/api#port", SecretNotFoundError)
     assert "'secret/gone' was deleted" in told("vault:gone", SecretNotFoundError)
     use(mount="kv")
@@ -210,7 +210,7 @@ def test_settings_that_make_no_sense_are_an_error_at_start(settings, members, sa
 
 def test_without_a_server_the_reference_says_so(settings):
     settings.AUTOMATE_VAULT = {}
-    assert "set AUTOMATE_VAULT" in told("vault:crm/api", SecretNotFoundError)
+    assert "Set AUTOMATE_VAULT" in told("vault:crm/api", SecretNotFoundError)
     assert not checks.check_vault_settings(None)
 
 

@@ -25,11 +25,11 @@ class EnvSecretsBackend(SecretsBackend):
         variable = PREFIX + re.sub(r"[^A-Z0-9]", "_", key.upper())
         if variable in _NOT_A_SECRET:
             raise SecretNotFoundError(
-                text("%(variable)s is the site's own key and cannot be used as a secret", variable=variable)
+                text("%(variable)s is the site's own key and cannot be used as a secret.", variable=variable)
             )
         try:
             return os.environ[variable]
         except KeyError:
             raise SecretNotFoundError(
-                text("the environment variable %(variable)s is not set", variable=variable)
+                text("The environment variable %(variable)s is not set.", variable=variable)
             ) from None

@@ -98,7 +98,7 @@ class Keyring:
     @sensitive_variables()
     def _wrap(self, data_key: bytes, sealed: Envelope, location: SecretLocation) -> Envelope:
         if self.active is None:
-            raise KeyUnavailableError(text("no key for secrets is configured: set AUTOMATE_SECRETS_KEYS"))
+            raise KeyUnavailableError(text("No key for secrets is configured. Set AUTOMATE_SECRETS_KEYS."))
         wrapped = _encrypt(self.by_id[self.active], data_key, location.associated_data(f"key {self.active}"))
         return replace(sealed, key_id=self.active, wrapped_key=wrapped)
 
@@ -109,7 +109,7 @@ class Keyring:
             configured = ", ".join(self.by_id) or text("none")
             raise KeyUnavailableError(
                 text(
-                    "this secret was stored with key %(key)s; configured keys: %(keys)s",
+                    "This secret was stored with key %(key)s. Configured keys: %(keys)s.",
                     key=sealed.key_id,
                     keys=configured,
                 )
@@ -143,7 +143,9 @@ def _decrypt(key: bytes, box: bytes, bound: bytes) -> bytes:
 
 
 def _altered_error(sealed: Envelope) -> ValueError:
-    message = text("the stored secret cannot be decrypted with key %(key)s: it was altered or moved", key=sealed.key_id)
+    message = text(
+        "The stored secret cannot be decrypted with key %(key)s: it was altered or moved.", key=sealed.key_id
+    )
     return ValueError(message)
 
 

@@ -11,6 +11,7 @@ from django.db.models import Count
 from automate_governance import audit
 from automate_governance.models import SitePermission, StoredSecret
 from automate_governance.secrets.keyring import KeyUnavailableError, keyring
+from automate_plugins import text
 
 BATCH = 100
 
@@ -57,7 +58,7 @@ def keys_in_use() -> dict[str, int]:
 def _active_key_id() -> str:
     active = keyring().active
     if active is None:
-        raise KeyUnavailableError("no key for secrets is configured: set AUTOMATE_SECRETS_KEYS")
+        raise KeyUnavailableError(text("No key for secrets is configured. Set AUTOMATE_SECRETS_KEYS."))
     return active
 
 

@@ -23,14 +23,14 @@ class StoredSecretsBackend(SecretsBackend):
         """Return the decrypted value. Raises SecretNotFoundError, KeyUnavailableError or ValueError (altered)."""
         secret = StoredSecret.objects.filter(name=key).first()
         if secret is None:
-            raise SecretNotFoundError(text("there is no stored secret named '%(name)s'", name=key))
+            raise SecretNotFoundError(text("There is no stored secret named '%(name)s'.", name=key))
         try:
             value = secret.reveal()
         except KeyUnavailableError:
             if secret.lost_at is None:  # a process that has the key may come
                 raise
             raise SecretNotFoundError(
-                text("the value of '%(name)s' was lost with its key: enter it again", name=key)
+                text("The value of '%(name)s' was lost with its key. Enter it again.", name=key)
             ) from None
         if secret.last_used_at is None or secret.last_used_at < timezone.now() - USE_INTERVAL:
             _mark_used(secret)

@@ -37,7 +37,7 @@ class VaultSecretsBackend(SecretsBackend):
             there = ", ".join(sorted(fields)) or "none"
             raise SecretNotFoundError(
                 text(
-                    "the Vault secret '%(path)s' has no field '%(name)s'; it has %(fields)s",
+                    "The Vault secret '%(path)s' has no field '%(name)s'. It has: %(fields)s.",
                     path=path,
                     name=name,
                     fields=there,
@@ -46,7 +46,7 @@ class VaultSecretsBackend(SecretsBackend):
         value = fields[name]
         if not isinstance(value, str):
             raise SecretNotFoundError(
-                text("the field '%(name)s' of the Vault secret '%(path)s' is not text", name=name, path=path)
+                text("The field '%(name)s' of the Vault secret '%(path)s' is not text.", name=name, path=path)
             )
         return value
 
@@ -56,7 +56,7 @@ class VaultSecretsBackend(SecretsBackend):
         except ImproperlyConfigured as error:
             raise SecretUnavailableError(str(error)) from error
         if wanted is None:
-            raise SecretNotFoundError(text("no Vault server is configured: set AUTOMATE_VAULT"))
+            raise SecretNotFoundError(text("No Vault server is configured. Set AUTOMATE_VAULT."))
         from automate_governance.secrets.vault_server import VaultServer  # hvac, for sites that have a server alone
 
         with self._lock:
@@ -70,5 +70,5 @@ def _check_path(path: str) -> None:
     segments = path.split("/")
     if not all(segments) or {".", ".."} & set(segments) or any(char in path for char in "?%\\\0"):
         raise SecretNotFoundError(
-            text("'%(path)s' is not the path of a Vault secret, such as crm/api#token", path=path)
+            text("'%(path)s' is not the path of a Vault secret, such as crm/api#token.", path=path)
         )

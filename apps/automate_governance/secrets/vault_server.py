@@ -112,7 +112,7 @@ class VaultServer:
                 )
             ) from error
         except (KeyError, TypeError, ValueError) as error:
-            raise SecretUnavailableError(text("Vault returned no token for the sign-in")) from error
+            raise SecretUnavailableError(text("Vault returned no token for the sign-in.")) from error
         return client, time.monotonic() + max(seconds - _RENEW_SECONDS, seconds / 2)
 
     def _translate_error(self, error: exceptions.VaultError, path: str) -> Exception:
@@ -121,12 +121,12 @@ class VaultServer:
         match error:
             case exceptions.InvalidPath() if "no handler for route" in _reason(error):
                 return SecretNotFoundError(
-                    text("Vault has no secrets engine at '%(mount)s'", mount=self.settings.mount)
+                    text("Vault has no secrets engine at '%(mount)s'.", mount=self.settings.mount)
                 )
             case exceptions.InvalidPath() if _deleted(error):
-                return SecretNotFoundError(text("the Vault secret '%(path)s' was deleted", path=where))
+                return SecretNotFoundError(text("The Vault secret '%(path)s' was deleted.", path=where))
             case exceptions.InvalidPath():
-                return SecretNotFoundError(text("there is no Vault secret '%(path)s'", path=where))
+                return SecretNotFoundError(text("There is no Vault secret '%(path)s'.", path=where))
             case exceptions.Forbidden() | exceptions.Unauthorized():
                 return SecretUnavailableError(
                     text(
@@ -138,7 +138,7 @@ class VaultServer:
                     )
                 )
             case exceptions.VaultNotInitialized():
-                return SecretUnavailableError(text("Vault is not initialised"))
+                return SecretUnavailableError(text("Vault is not initialised."))
             case exceptions.VaultDown() if "sealed" in _reason(error).lower():
                 return SecretUnavailableError(text("Vault is sealed. Ask its administrator to unseal it."))
             case exceptions.RateLimitExceeded():
