@@ -171,7 +171,7 @@ def _status(name):
 def test_an_answer_is_not_held_beyond_its_cap(call, connection, action):
     statement = "SELECT repeat('x', %(size)s) AS x" + (" FROM orders WHERE id = 1" if action == "query" else "")
     huge = {"sql": statement, "parameters": {"size": 200_000_000}}
-    role = connection("writer", writable=True)
+    role = connection("writer", writable=True, statement_seconds=60)
 
     def ask():
         error = refused(call, action, huge, role)

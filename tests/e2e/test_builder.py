@@ -111,7 +111,7 @@ def test_routes_and_the_list_of_problems(builder, faults):
     card(page, "route").click()
     page.get_by_label("Routes").get_by_role("button", name="Add route").click()
     expect(page.locator("#problem-count")).to_have_text("1 to fill in")
-    expect(page.locator("#problems")).to_contain_text("A condition is needed")
+    expect(page.locator("#problems")).to_contain_text("Add a condition")
     new = page.locator(".da-condition").last
     new.get_by_text("JSON", exact=True).click()
     condition = new.get_by_role("textbox", name="as JSON")

@@ -90,7 +90,7 @@ def test_a_second_place_a_sum_and_functions(opened, faults, shot):
     page.get_by_role("button", name="Edit as formula").click()
     page.locator("textarea[name='inputs.message']").fill("{{ event.payload.number }} * 2")
     expect(page.locator("#preview-field-inputs-message")).to_contain_text("The result is text")
-    expect(page.locator("#field-inputs-message-why")).to_contain_text("This sum makes a text")
+    expect(page.locator("#field-inputs-message-why")).to_contain_text("This sum produces text")
     shot(page, "expressions-sum")
     page.get_by_role("button", name="Use as number").click()
     wait_for(lambda: saved("tell", "message") == "{{ (event.payload.number | to_number) * 2 }}")

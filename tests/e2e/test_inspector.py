@@ -77,10 +77,10 @@ def test_a_run_is_looked_through_and_run_again_by_keys(workflow, sink, deliver, 
     shot(page, "run-inspector")
     page.get_by_role("button", name="Skip step").press("Enter")
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Output that later steps see").fill("{")
+    dialog.get_by_label("Output for later steps, as JSON").fill("{")
     dialog.get_by_role("button", name="Skip step").press("Enter")
     expect(dialog.get_by_role("alert")).to_contain_text("The output is not valid JSON")
-    dialog.get_by_label("Output that later steps see").fill('{"id": 7}')
+    dialog.get_by_label("Output for later steps, as JSON").fill('{"id": 7}')
     dialog.get_by_role("button", name="Skip step").press("Enter")
     expect(page.locator("#card-charge")).to_have_attribute("data-st", "skipped")
 

@@ -128,7 +128,7 @@ def test_a_run_is_run_again_from_its_dialog(pages, signed_in, site):
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_be_hidden()
     page.get_by_role("button", name="Re-run").click()
-    dialog.get_by_role("radio", name="From the start").check()
+    dialog.get_by_role("radio", name="Beginning").check()
     dialog.get_by_role("button", name="Re-run").click()
     expect(page.get_by_text("Re-run of run")).to_be_visible()
     assert ExecutionRun.objects.exclude(retried_from=None).count() == 1
