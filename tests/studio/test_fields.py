@@ -148,7 +148,7 @@ def test_a_message_without_text_and_html_is_told_at_its_field(builder):
     builder.save("mail", **{"inputs.text": ""})
     assert "data-missing" in builder.panel("mail").ids["field-inputs-text-why"]
     for page in (builder.panel("mail"), Page(builder.client.get(builder.url("review")))):
-        assert "Fill in Text or HTML" in page.text
+        assert "Fill in at least one of these: Text, HTML" in page.text
     builder.save("mail", **{"inputs.html": "<p>{{ event.payload.title }}</p>"})
     assert "Fill in Text" not in builder.panel("mail").text
 
