@@ -83,7 +83,7 @@ def test_a_secret_in_a_load_error_is_not_shown(sign_in, administrator, installed
     [
         ({"show": "secrets"}, "database", "Django models"),
         ({"show": "models"}, "openai", "Django models"),
-        ({"q": "create a ROW"}, "Django models", "openai"),
+        ({"q": "create ROW"}, "Django models", "openai"),
         ({"q": "django-automate", "show": "connectors"}, "Django models", "openai"),
         ({"q": "nothing like it"}, "No plug-ins match these filters", "Django models"),
         ({"show": "nonsense"}, "Django models", "No plug-ins"),
