@@ -20,7 +20,7 @@ from automate_governance.permissions import holds_anywhere
 from automate_studio.audit.views import audit_list
 from automate_studio.connections.admin import StudioConnectionAdmin
 from automate_studio.events import page as event_page
-from automate_studio.library import views as gallery
+from automate_studio.library import views as library
 from automate_studio.library.views import first_run_page
 from automate_studio.model_usage.admin import StudioBudgetAdmin
 from automate_studio.model_usage.views import UsageAdmin
@@ -79,7 +79,7 @@ class WorkflowAdmin(StudioAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The list; for people who may build workflows and see none, the first page with templates."""
-        if gallery.is_first_run(request):
+        if library.is_first_run(request):
             return first_run_page(request)
         return actions.workflow_list(as_htmx_request(request))
 

@@ -25,7 +25,7 @@ _TASKS = "studio:approval_list"
 #: Pages of the help by the beginning of a screen's URL name; the first that fits.
 _HELP = {
     "builder": "drafts",
-    "gallery": "workflow-templates",
+    "template": "workflow-templates",
     "automate_core_workflow": "drafts",
     "workflow_notification": "notifications",
     "workflow": "drafts",
@@ -33,6 +33,7 @@ _HELP = {
     "run_list": "run-history",
     "run": "runs",
     "automate_core_event": "triggers",
+    "event_rejected": "webhooks",
     "event": "triggers",
     "approval": "notifications",
     "rule": "notifications",
@@ -97,7 +98,7 @@ def _sections() -> list[tuple[str, list[_Page]]]:
             [
                 _Page(_("Overview"), "bar_chart", overview_view_name()),
                 _list_page(_("Workflows"), "account_tree", Workflow),
-                _Page(_("Templates"), "dashboard_customize", "studio:gallery"),
+                _Page(_("Templates"), "dashboard_customize", "studio:template_list"),
                 _list_page(_("Runs"), "history", ExecutionRun),
                 _list_page(_("Events"), "inbox", Event),
                 _Page(_("Tasks"), "how_to_reg", _TASKS),
@@ -159,7 +160,7 @@ def _allowed_pages(user: User) -> dict[str, bool]:
     }
     return {
         overview_view_name(): by_model[Workflow],
-        "studio:gallery": can(user, "add", Workflow),
+        "studio:template_list": can(user, "add", Workflow),
         _TASKS: True,
         "studio:retention": administers or audits,
         "studio:notifications": administers or audits,

@@ -56,14 +56,14 @@ def test_cancelling_and_retrying_many(runs, capsys):
         "cancelled",
         "Cancelled by root: no need",
     )
-    assert run(capsys, "automate_runs", "retry", "--status", "failed", "--newest") == "2 re-run\n"
+    assert run(capsys, "automate_runs", "rerun", "--status", "failed", "--newest") == "2 re-run\n"
     assert ExecutionRun.objects.exclude(retried_from=None).count() == 2
     assert run(capsys, "automate_runs", "cancel", str(runs["two", "waiting"].pk)) == "1 cancelled\n"
 
 
 def test_what_is_refused_is_named(runs, capsys):
     ExecutionRun.objects.filter(status="failed").update(status="succeeded")
-    assert refused("automate_runs", "retry", "--workflow", "one", code=1) == "1 refused"
+    assert refused("automate_runs", "rerun", "--workflow", "one", code=1) == "1 refused"
     assert "did not fail" in capsys.readouterr().err
 
 
@@ -129,8 +129,8 @@ def test_dead_jobs_are_listed_and_replayed(runs, capsys):
     listed = run(capsys, "automate_dead")
     assert "dispatch webhook:github issues: gave up" in listed
     assert f"advance one {runs['one', 'failed'].pk}: gave up" in listed
-    assert f"{jobs[0].pk}: job " in run(capsys, "automate_dead", "--replay", str(jobs[0].pk))
-    assert refused("automate_dead", "--replay", str(jobs[0].pk), code=1) == "1 refused"
+    assert f"{jobs[0].pk}: job " in run(capsys, "automate_dead", "--requeue", str(jobs[0].pk))
+    assert refused("automate_dead", "--requeue", str(jobs[0].pk), code=1) == "1 refused"
     assert f"{jobs[1].pk}: run " in run(capsys, "automate_dead", "--all")
     assert run(capsys, "automate_dead") == ""
-    assert "'x' is not the id of a job" in refused("automate_dead", "--replay", "x")
+    assert "'x' is not the id of a job" in refused("automate_dead", "--requeue", "x")

@@ -63,8 +63,8 @@ def test_the_pages_fit_every_width_in_both_themes(signed_in, site, faults, shot)
     page = signed_in
     for name, path in (
         ("first", "/admin/automate_core/workflow/"),
-        ("gallery", "/admin/automate/gallery/"),
-        ("template", "/admin/automate/gallery/expense-approval/"),
+        ("gallery", "/admin/automate/templates/"),
+        ("template", "/admin/automate/templates/expense-approval/"),
         ("new", "/admin/automate/workflows/new/"),
     ):
         for width in (1440, 390):

@@ -35,7 +35,7 @@ def pages(workflow, deliver, drain, owner, endpoint):
         "run": f"/admin/automate_core/executionrun/{run.pk}/change/",
         "events": "/admin/automate_core/event/",
         "event": f"/admin/automate_core/event/{run.event_id}/change/",
-        "refused": "/admin/automate/events/refused/",
+        "refused": "/admin/automate/events/rejected/",
         "check": f"/admin/automate/workflows/{made.pk}/check/?event={run.event_id}",
         "endpoints": "/admin/automate_core/webhookendpoint/",
         "endpoint": f"/admin/automate_core/webhookendpoint/{endpoint.pk}/change/",

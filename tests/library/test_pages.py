@@ -50,7 +50,7 @@ def _shown(answer):
 
 
 def test_the_gallery_shows_all_searches_and_sorts_by_category(sign_in, owner):
-    client, url = sign_in(owner), reverse("studio:gallery")
+    client, url = sign_in(owner), reverse("studio:template_list")
     assert _shown(client.get(url)) == set(files.installed_templates())
     finance = {slug for slug, template in files.installed_templates().items() if template.category == "finance"}
     assert _shown(client.get(url, {"category": "finance"})) == finance and len(finance) >= 3
@@ -62,11 +62,11 @@ def test_the_gallery_shows_all_searches_and_sorts_by_category(sign_in, owner):
 
 def test_the_gallery_asks_as_many_questions_as_one_template(sign_in, owner):
     client = sign_in(owner)
-    client.get(reverse("studio:gallery"))
+    client.get(reverse("studio:template_list"))
     with CaptureQueriesContext(
         connection,
     ) as found:
-        client.get(reverse("studio:gallery"))
+        client.get(reverse("studio:template_list"))
     assert len(found) <= 14, [query["sql"][:90] for query in found.captured_queries]
 
 
@@ -149,7 +149,7 @@ def test_hostile_settings_are_inert(sign_in, owner):
 
 def test_all_of_it_takes_the_permission_to_add(sign_in, operator):
     client = sign_in(operator)
-    for name in ("gallery", "workflow_new"):
+    for name in ("template_list", "workflow_new"):
         assert client.get(reverse(f"studio:{name}")).status_code == 403
     assert client.post(reverse("studio:workflow_new"), {"name": "Mine"}).status_code == 403
     assert client.post(reverse("studio:workflow_import"), {"text": BRANCHING}).status_code == 403
@@ -286,7 +286,7 @@ def another_app(tmp_path, monkeypatch, settings):
 def test_an_installed_app_brings_its_own(another_app, sign_in, owner):
     (another_app / "a-line.yaml").write_text(ANOTHER)
     client = sign_in(owner)
-    assert "a-line" in _shown(client.get(reverse("studio:gallery")))
+    assert "a-line" in _shown(client.get(reverse("studio:template_list")))
     assert client.post(_url("a-line")).status_code == 303 and Workflow.objects.get().slug == "a-line"
 
 

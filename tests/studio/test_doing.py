@@ -31,7 +31,7 @@ def _actions(page):
 
 
 def test_buttons_are_there_for_those_who_may(failed, sign_in, owner, colleague):
-    doors = {reverse(f"studio:run_{verb}", args=[failed.pk]) for verb in ("retry", "sample", "test")}
+    doors = {reverse(f"studio:run_{verb}", args=[failed.pk]) for verb in ("rerun", "sample", "test")}
 
     def there(person):
         page = Page(sign_in(person).get(_page(failed)))
@@ -44,7 +44,7 @@ def test_buttons_are_there_for_those_who_may(failed, sign_in, owner, colleague):
 
 def test_a_rerun_leads_to_the_new_run(failed, sign_in, owner, drain):
     client = sign_in(owner)
-    answer = client.post(reverse("studio:run_retry", args=[failed.pk]), {"start": "failed", "version": "original"})
+    answer = client.post(reverse("studio:run_rerun", args=[failed.pk]), {"start": "failed", "version": "original"})
     again = ExecutionRun.objects.get(retried_from=failed)
     assert (answer.status_code, answer["Location"]) == (303, _page(again))
     assert f"Re-run of run {str(failed.pk)[-8:]}" in Page(client.get(answer["Location"])).text
@@ -54,7 +54,7 @@ def test_a_rerun_leads_to_the_new_run(failed, sign_in, owner, drain):
 
 
 def test_rerun_preselects_the_version_that_changed_the_failed_step(failed, workflow, sign_in, owner):
-    client, dialog = sign_in(owner), reverse("studio:run_retry", args=[failed.pk])
+    client, dialog = sign_in(owner), reverse("studio:run_rerun", args=[failed.pk])
 
     def preselected():
         page = Page(client.get(dialog))
@@ -194,7 +194,7 @@ def test_posts_need_their_token(failed, owner):
 
     client = Client(enforce_csrf_checks=True)
     client.force_login(owner)
-    assert client.post(reverse("studio:run_retry", args=[failed.pk])).status_code == 403
+    assert client.post(reverse("studio:run_rerun", args=[failed.pk])).status_code == 403
 
 
 BY_HAND = """

@@ -481,7 +481,7 @@ def test_refusals_are_counted_by_endpoint_reason_and_day(deliver, sign_in, owner
         count=7,
         last_at=timezone.now(),
     )
-    url = reverse("studio:event_refused")
+    url = reverse("studio:event_rejected")
     shown = EventPage(sign_in(owner).get(url))
     assert "11 deliveries rejected" in shown.text and "Compare the sender" in shown.text and "secret" in shown.text
     assert "Send valid JSON" in shown.text and "No endpoint has this URL" not in shown.text

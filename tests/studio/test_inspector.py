@@ -163,9 +163,9 @@ def test_an_error_says_what_to_do_and_the_step_is_tried_now_or_skipped(
         and page.ids["skip-reason"]["value"] == "by hand"
     )
     assert "data-opens" in page.ids["skip"] and page.ids["skip-output"]["aria-invalid"] == "true"
-    now = client.post(reverse("studio:run_try_now", args=[run.pk, "call"]), headers=HTMX)
+    now = client.post(reverse("studio:run_step_retry", args=[run.pk, "call"]), headers=HTMX)
     assert "Retry queued." in Page(now).text
-    again = client.post(reverse("studio:run_try_now", args=[run.pk, "call"]), headers=HTMX)
+    again = client.post(reverse("studio:run_step_retry", args=[run.pk, "call"]), headers=HTMX)
     assert again.status_code == 409 and "Already resolved by owner" in Page(again).text
     settle(drain)
     assert len(sink.calls) == 2
@@ -230,7 +230,7 @@ def test_a_run_is_run_again_from_the_dialog_once(workflow, deliver, drain, sign_
     deliver({"n": BIG, "__proto__": "</textarea><script>x</script>"})
     drain()
     run, client = ExecutionRun.objects.get(), sign_in(owner)
-    retry = reverse("studio:run_retry", args=[run.pk])
+    retry = reverse("studio:run_rerun", args=[run.pk])
     asked = client.get(retry, {"step": "first"}, headers=HTMX)
     dialog = Page(asked)
     assert "<html" not in asked.content.decode() and "<script>x" not in asked.content.decode()
@@ -325,7 +325,7 @@ def test_a_run_becomes_the_sample_and_the_test_of_the_draft(workflow, deliver, d
     assert client.post(test, {"mode": "dry", "scope": "whole"}).status_code == 202
     assert ExecutionRun.objects.get(cause="test").event_id == run.event_id, "the test runs on the run's own event"
     client.post(
-        reverse("studio:run_retry", args=[run.pk]), {"start": "start", "input": "edited", "payload": '{"n": 1}'}
+        reverse("studio:run_rerun", args=[run.pk]), {"start": "start", "input": "edited", "payload": '{"n": 1}'}
     )
     client.post(reverse("studio:run_test", args=[run.retries.get().pk]))
     assert ChosenSample.objects.get(person=owner).edited == {"n": 1}, (

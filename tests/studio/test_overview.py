@@ -115,7 +115,7 @@ def test_failures_stand_together_and_are_inert(story, sign_in, owner):
     assert "2 of 10" in content and "new" in content
     assert 'title="Step Send the bill (send)">Send the bill</span>' in tidy(content), "steps are called by their names"
     group = FailureGroup.objects.get()
-    retry = sign_in(owner).get(reverse("studio:failures_retry", args=[group.pk])).content.decode()
+    retry = sign_in(owner).get(reverse("studio:failures_rerun", args=[group.pk])).content.decode()
     assert "Send the bill" in retry and ">send<" not in retry
     assert "<script>window" not in content and "{{ 7*7 }}" in content
     assert re.search("<bdi[^>]*>No customer[^<]*\u202e[^<]*</bdi>", content), (
@@ -154,7 +154,7 @@ def test_each_sees_their_own(story, sign_in, owner, colleague, stranger, admin):
     assert "Build your first workflow" in sign_in(stranger).get(INDEX).content.decode()
     assert sign_in(None).get(INDEX).status_code == 302
 
-    retry, mark = (reverse(f"studio:failures_{name}", args=[group.pk]) for name in ("retry", "mark"))
+    retry, mark = (reverse(f"studio:failures_{name}", args=[group.pk]) for name in ("rerun", "mark"))
     overview = reverse("studio:overview")
     expected = {owner: 200, colleague: 403, stranger: 404, connector: 404, auditor: 403, None: 302}
     for person, status in expected.items():
@@ -176,7 +176,7 @@ def test_each_sees_their_own(story, sign_in, owner, colleague, stranger, admin):
 def test_what_is_done_about_failures(story, sign_in, owner, monkeypatch):
     client = sign_in(owner)
     [group] = FailureGroup.objects.all()
-    retry, mark = (reverse(f"studio:failures_{name}", args=[group.pk]) for name in ("retry", "mark"))
+    retry, mark = (reverse(f"studio:failures_{name}", args=[group.pk]) for name in ("rerun", "mark"))
     muted = client.post(f"{mark}?period=7d", {"do": "mute"}, headers=HTMX)
     page = Page(muted)
     assert {"live", "toast", f"muted-{group.pk}"} <= set(page.ids) and f"failures-{group.pk}" not in page.ids
@@ -219,7 +219,7 @@ def test_what_is_done_about_failures(story, sign_in, owner, monkeypatch):
     assert "Resolved." in client.get(page).content.decode() and "like this" not in Page(client.get(page)).text
     client.post(_mark(again), {"do": "reopen"})
     for run, is_open in ((first, True), (last, False)):  # wherever they are run again: none is left after the last
-        assert client.post(reverse("studio:run_retry", args=[run.pk]), {"start": "start"}).status_code == 303
+        assert client.post(reverse("studio:run_rerun", args=[run.pk]), {"start": "start"}).status_code == 303
         again.refresh_from_db()
         assert (again.resolved_at is None) is is_open
     ended_runs(flow, 3, status="failed", code="many")
@@ -230,7 +230,7 @@ def test_what_is_done_about_failures(story, sign_in, owner, monkeypatch):
     type(flow).objects.filter(pk=flow.pk).update(status="archived")
     ended_runs(flow, status="failed", code="other")
     other = FailureGroup.objects.get(code="other")
-    refused = client.post(reverse("studio:failures_retry", args=[other.pk]))
+    refused = client.post(reverse("studio:failures_rerun", args=[other.pk]))
     assert "is archived" in client.get(refused.url).content.decode()
 
 

@@ -111,7 +111,7 @@ def test_what_was_rerun_with_success_is_left_out(failed, sign_in, owner, drain, 
     )
     asked = client.post(url, {"do": "retry", "all": "on"})
     assert f"23 runs will be re-run. {said}" in Page(asked).text
-    call_command("automate_runs", "retry", "--status", "failed", "--dry-run", "--as", "owner")
+    call_command("automate_runs", "rerun", "--status", "failed", "--dry-run", "--as", "owner")
     assert f"23 would be re-run. {said}" in capsys.readouterr().out
     assert "409" in str(client.post(BULK, {"do": "retry", "id": [runs[1].pk], "confirm": "1"}).status_code)
     client.post(url, hidden(asked))
@@ -124,11 +124,11 @@ def test_what_was_rerun_with_success_is_left_out(failed, sign_in, owner, drain, 
     counts = dict(ExecutionRun.objects.exclude(retried_from=None).values_list("retried_from").annotate(Count("pk")))
     assert set(counts.values()) == {1} and failed_again.pk in counts and late.retried_from_id == runs[9].pk
     drain()
-    call_command("automate_runs", "retry", str(runs[1].pk), "--again", "--as", "owner")
+    call_command("automate_runs", "rerun", str(runs[1].pk), "--again", "--as", "owner")
     assert capsys.readouterr().out == "1 re-run\n" and runs[1].retries.count() == 2
     chosen = client.post(BULK, {"do": "retry", "id": [runs[2].pk], "confirm": "1", "again": "on"})
     assert chosen.status_code == 200 and BulkAction.objects.latest("id").options["again"] is True
-    form = Page(client.get(reverse("studio:run_retry", args=[runs[1].pk]))).text
+    form = Page(client.get(reverse("studio:run_rerun", args=[runs[1].pk]))).text
     assert "Another re-run repeats its effects." in form
 
 

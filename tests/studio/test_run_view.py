@@ -69,7 +69,7 @@ def test_a_rerun_is_queued_since_a_person_asked_for_it(workflow, deliver, drain,
     Event.objects.update(received_at=run.started_at - dt.timedelta(hours=3))
     client = sign_in(owner)
     assert _queued(Page(client.get(_url(run)))) == "3 h 00 m"
-    client.post(reverse("studio:run_retry", args=[run.pk]), {"start": "start", "version": "original"})
+    client.post(reverse("studio:run_rerun", args=[run.pk]), {"start": "start", "version": "original"})
     drain()
     again = ExecutionRun.objects.get(retried_from=run)
     assert again.event_id == run.event_id

@@ -272,7 +272,7 @@ def test_every_command_that_changes_something_leaves_an_entry(run, deliver, admi
     call_command("automate_unlock", "owner")
     call_command("automate_handover", "owner", "root")
     call_command("automate_backup", str(tmp_path / "archive"), "--without-keys")
-    call_command("automate_runs", "retry", str(run.pk), "--start", "start")
+    call_command("automate_runs", "rerun", str(run.pk), "--start", "start")
     with pytest.raises(CommandError, match="Is the site running"):
         call_command("automate_send", "github", str(tmp_path / "body"))
     settings.AUTOMATE_SECRETS_KEYS = [generate_key()]

@@ -87,7 +87,7 @@ def event_tabs(kept: Mapping[str, str], *, of_refused: bool = False) -> list[Tab
         )
         for key, name in _TABS.items()
     ]
-    return [*shown, Tab(name=_("Rejected deliveries"), url=reverse("studio:event_refused"), active=of_refused)]
+    return [*shown, Tab(name=_("Rejected deliveries"), url=reverse("studio:event_rejected"), active=of_refused)]
 
 
 def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:

@@ -7,7 +7,7 @@ from automate_studio.events.page import rejected_list
 from automate_studio.ui.view_access import staff
 
 urlpatterns = [
-    staff("events/refused/", rejected_list, "event_refused"),
+    staff("events/rejected/", rejected_list, "event_rejected"),
     staff("events/<uuid:event_id>/replay/", page.event_replay, "event_replay"),
     staff("events/<uuid:event_id>/value/", page.event_value, "event_value"),
     staff("events/<uuid:event_id>/download/", page.event_download, "event_download"),

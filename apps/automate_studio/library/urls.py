@@ -6,7 +6,7 @@ from automate_studio.library.views import template_detail, template_list, templa
 from automate_studio.ui.view_access import staff
 
 urlpatterns = [
-    staff("gallery/", template_list, "gallery"),
-    staff("gallery/<slug:slug>/", template_detail, "template"),
-    staff("gallery/<slug:slug>/sample/", template_sample, "template_sample"),
+    staff("templates/", template_list, "template_list"),
+    staff("templates/<slug:slug>/", template_detail, "template"),
+    staff("templates/<slug:slug>/sample/", template_sample, "template_sample"),
 ]

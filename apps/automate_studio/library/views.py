@@ -131,7 +131,7 @@ def is_first_run(request: HttpRequest) -> bool:
 
 def first_run_page(request: HttpRequest) -> HttpResponse:
     """First page of an empty site: setup tasks and templates."""
-    context = {"to_do": list(_setup_tasks(request)), **_template_grid(request, reverse("studio:gallery"))}
+    context = {"to_do": list(_setup_tasks(request)), **_template_grid(request, reverse("studio:template_list"))}
     return render_page(request, "automate_studio/library/first_run.html", _("Get started"), **context)
 
 

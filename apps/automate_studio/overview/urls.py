@@ -8,7 +8,7 @@ from automate_studio.ui.view_access import staff
 
 urlpatterns = [
     staff("overview/", overview.overview_page, "overview"),
-    staff("failures/<int:pk>/retry/", retry_group, "failures_retry"),
+    staff("failures/<int:pk>/rerun/", retry_group, "failures_rerun"),
     staff("failures/<int:pk>/mark/", mark_group, "failures_mark"),
     staff("jobs/replay/", requeue_dead_jobs, "jobs_requeue"),
 ]

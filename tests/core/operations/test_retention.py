@@ -190,7 +190,7 @@ def test_keeping_a_run_is_for_those_who_may_run_it(workflow, deliver, drain, own
     run = flow.runs.get()
     assign_perm("view_workflow", colleague, flow)
     address, page = (
-        reverse(name, args=[run.pk]) for name in ("studio:run_keep", "admin:automate_core_executionrun_change")
+        reverse(name, args=[run.pk]) for name in ("studio:run_pin", "admin:automate_core_executionrun_change")
     )
     assert sign_in(stranger).post(address, {"keep": "1"}).status_code == 404
     assert sign_in(colleague).post(address, {"keep": "1"}).status_code == 403

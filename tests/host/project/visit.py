@@ -82,7 +82,7 @@ def main() -> None:
     request.user = made["root"]
     found["app_list"] = [model["admin_url"] for app in admin_site().get_app_list(request) for model in app["models"]]
     found["nobody"] = [[name, visit(Client(), "get", address)] for name, address in pages]
-    found["htmx"] = Client(headers={"HX-Request": "true"}).get(reverse("studio:gallery")).status_code
+    found["htmx"] = Client(headers={"HX-Request": "true"}).get(reverse("studio:template_list")).status_code
     for name, address in pages:
         if "sign_out" not in name and name != "admin:logout":
             found["pages"].append(["root", "POST", name, visit(client, "post", address)])

@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         which = parser.add_mutually_exclusive_group()
-        which.add_argument("--replay", metavar="ID", help="requeue this job")
+        which.add_argument("--requeue", metavar="ID", help="requeue this job")
         which.add_argument("--all", action="store_true", help="requeue all dead jobs")
         lookups.add_limit(parser, "--after", "list: only jobs newer than this one")
         parser.add_argument("--as", dest="user", metavar="USER", help="acting user; default: the only superuser")
@@ -26,7 +26,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["user"]:
             lookups.find_person(options["user"])
-        if not options["replay"] and not options["all"]:
+        if not options["requeue"] and not options["all"]:
             jobs = dead_jobs.requeueable_jobs()
             if options["after"]:
                 jobs = jobs.filter(pk__gt=lookups.read_key(options["after"], "job"))
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             return
         by = lookups.find_person(options["user"])
         refused = 0
-        for job in _chosen(options["replay"]):
+        for job in _chosen(options["requeue"]):
             try:
                 new = dead_jobs.requeue_job(job, by)
                 self.stdout.write(f"{job.pk}: {'run' if isinstance(new, ExecutionRun) else 'job'} {new.pk}")

@@ -22,12 +22,12 @@ from automate_governance.permissions import Person
 
 class Command(BaseCommand):
     help = (
-        "List, cancel or re-run (retry) runs, or retry a waiting step now (try-now) or skip it. Select runs by id or "
-        "by filters. Exit code 1 when some were refused."
+        "List, cancel or re-run runs, or retry a waiting step now or skip it. Select runs by id or by filters. "
+        "Exit code 1 when some were refused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("verb", choices=["list", "cancel", "retry", "try-now", "skip"])
+        parser.add_argument("verb", choices=["list", "cancel", "rerun", "retry", "skip"])
         parser.add_argument("runs", nargs="*", metavar="RUN", help="ids of runs")
         parser.add_argument("--workflow", metavar="SLUG", help="runs of this workflow")
         parser.add_argument("--status", choices=RunStatus.values, help="runs in this state")
@@ -37,16 +37,16 @@ class Command(BaseCommand):
         parser.add_argument("--as", dest="user", metavar="USER", help="acting user; default: the only superuser")
         parser.add_argument("--tests", action="store_true", help="test runs instead of runs")
         parser.add_argument("--reason", default="", help="cancel, skip: reason shown with the run")
-        parser.add_argument("--step", metavar="PATH", help="try-now, skip: the waiting step")
+        parser.add_argument("--step", metavar="PATH", help="retry, skip: the waiting step")
         parser.add_argument("--output", metavar="JSON", default="null", help="skip: output of the step for later steps")
         parser.add_argument(
-            "--start", default="failed", metavar="STEP", help="retry: failed (default), start, or the path of a step"
+            "--start", default="failed", metavar="STEP", help="rerun: failed (default), start, or the path of a step"
         )
-        parser.add_argument("--newest", action="store_true", help="retry: with the published version")
+        parser.add_argument("--newest", action="store_true", help="rerun: with the published version")
         parser.add_argument(
             "--again",
             action="store_true",
-            help="retry: also runs whose re-run succeeded or is in progress; repeats their effects",
+            help="rerun: also runs whose re-run succeeded or is in progress; repeats their effects",
         )
         parser.add_argument("--dry-run", action="store_true", help="only count the runs")
 
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         if not any(options[name] for name in ("runs", "workflow", "status", "since", "trace")):
             raise CommandError("Select runs by id, --workflow, --status, --since or --trace.", returncode=2)
         by = lookups.find_person(options["user"])
-        if options["verb"] in {"try-now", "skip"}:
+        if options["verb"] in {"retry", "skip"}:
             done = _at_step(runs, by, options)
         elif options["verb"] == "cancel":
             done = control.cancel_many(runs, by, reason=options["reason"], dry_run=options["dry_run"])
@@ -77,7 +77,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{run.pk} {run.created_at:%Y-%m-%d %H:%M:%S} {describe_run(run)}")
 
     def _report(self, options: dict[str, Any], done: control.BulkResult) -> None:
-        verb = {"cancel": "cancelled", "retry": "re-run", "try-now": "retried now", "skip": "skipped"}[options["verb"]]
+        verb = {"cancel": "cancelled", "rerun": "re-run", "retry": "retried now", "skip": "skipped"}[options["verb"]]
         left_out = f". {done.left_out.words}" if done.left_out.words else ""
         self.stdout.write(f"{done.done} {'would be ' if options['dry_run'] else ''}{verb}{left_out}")
         if done.left_out.by_choice:
@@ -93,7 +93,7 @@ def _at_step(runs: QuerySet[ExecutionRun], by: Person, options: dict[str, Any]) 
     path, dry_run = options["step"], options["dry_run"]
     if not path:
         raise CommandError("Choose the step: --step PATH", returncode=2)
-    if options["verb"] == "try-now":
+    if options["verb"] == "retry":
         return control.retry_step_now_many(runs, path, by, dry_run=dry_run)
     try:
         output = json.loads(options["output"])

@@ -82,7 +82,7 @@ class RerunForm:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def run_retry(request: HtmxRequest, run_id: uuid.UUID) -> HttpResponse:
+def run_rerun(request: HtmxRequest, run_id: uuid.UUID) -> HttpResponse:
     """The dialog; a POST starts the re-run and redirects to it. htmx gets the dialog's content alone."""
     page = load_run(request.user, run_id, RunView.from_query(request.GET, request.POST.get("step", "")))
     if not can(request.user, "run", page.run.workflow):

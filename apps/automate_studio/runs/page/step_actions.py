@@ -44,7 +44,7 @@ class _InvalidInputError(Exception):
 
 
 @require_POST
-def run_try_now(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+def run_step_retry(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
     """Retry a step now."""
 
     def act(wait: Wait, by: Person) -> str:
