@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
 
-from automate_governance.spreadsheets import inert
+from automate_governance.redaction.spreadsheets import inert
 from automate_llm.models import LLMUsage
 from automate_plugins import text
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.data import DataConnector
 from automate_connectors.invocation import invoke
-from automate_governance import spreadsheets
+from automate_governance.redaction import spreadsheets
 from automate_testing.fakes import context
 from tests.support.costs import at_most, in_proportion
 

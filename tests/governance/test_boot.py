@@ -108,7 +108,7 @@ def test_what_is_stored_is_kept_quiet_from_the_start(secret, monkeypatch):
 def test_a_secret_that_was_altered_keeps_nobody_from_starting(secret, caplog):
     StoredSecret.objects.update(box=b"x" * 40)
     startup.prepare_process()
-    assert "the stored secret token: the stored secret does not open" in caplog.text
+    assert "The stored secret cannot be decrypted" in caplog.text
 
 
 def test_a_database_that_is_away_is_waited_for(monkeypatch, caplog):

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from automate_governance import audit
 from automate_governance.models import AuditEntry
 from automate_governance.redaction.redactor import RedactedStream, redactor
-from automate_governance.spreadsheets import inert
+from automate_governance.redaction.spreadsheets import inert
 
 COLUMNS = (
     "position", "at", "who", "actor", "actor_id", "source", "system_user", "address", "verb", "object_type",

@@ -27,7 +27,7 @@ from automate_connectors.adapters.data.pure_action import (
     rows_of,
     text_of,
 )
-from automate_governance.spreadsheets import inert
+from automate_governance.redaction.spreadsheets import inert
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec, json_type
 
