@@ -18,12 +18,13 @@ class NumberInput(forms.TextInput):
 
 class _NumberTextMixin:
     widget = NumberInput
-    with_comma = _("Use a decimal point and no commas, for example 12.50.")
+    separators = ","  #: not taken: languages differ in what they mean
+    with_separator = _("Use a decimal point and no commas, for example 12.50.")
 
     def to_python(self, value: Any) -> Any:
         """The number, or None. Raises ValidationError."""
-        if isinstance(value, str) and "," in value:
-            raise ValidationError(self.with_comma, code="comma")
+        if isinstance(value, str) and set(value) & set(self.separators):
+            raise ValidationError(self.with_separator, code="separator")
         return super().to_python(value)  # type: ignore[misc]
 
 
@@ -38,4 +39,5 @@ class FloatField(_NumberTextMixin, forms.FloatField):
 class IntegerField(_NumberTextMixin, forms.IntegerField):
     """A whole number."""
 
-    with_comma = _("Enter a whole number without commas, for example 1250.")
+    separators = ",."  # 1.000 is a thousand for some readers, and would be taken as 1
+    with_separator = _("Enter a whole number without commas or points, for example 1250.")
