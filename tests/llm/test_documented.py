@@ -36,7 +36,7 @@ class TestMyProvider(LLMProviderContractTest):
 def test_the_documented_workflow_works(label, step, models, connection, workflow, deliver, drain):
     connection()
     [text] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "llm.md").read_text(), re.DOTALL)
-    workflow(text.replace("endpoint: mail", "endpoint: github").replace("gpt-5-mini", "small"))
+    workflow(text.replace("endpoint: support-email", "endpoint: github").replace("gpt-5-mini", "small"))
 
     def say(call):
         if "labels" in call.messages[0]["content"]:
