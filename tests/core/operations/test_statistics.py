@@ -287,7 +287,7 @@ def test_the_highest_levels_of_an_hour_are_kept(publish, deliver, owner):
 
 
 def test_the_command_says_what_it_cannot_do():
-    for options, words in (({"since": "2026-01-01"}, "goes with"), ({"since": "soon", "rebuild": True}, "since")):
+    for options, words in (({"since": "2026-01-01"}, "requires"), ({"since": "soon", "rebuild": True}, "since")):
         with pytest.raises(CommandError, match=words):
             call_command("automate_rollup", **options)
     call_command("automate_rollup", rebuild=True)
