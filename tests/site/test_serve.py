@@ -66,7 +66,7 @@ def test_a_site_from_its_first_start_to_a_lost_key(own, tmp_path):
         assert f"Django Automate is at {address}/admin/" in said
         assert "AUTOMATE_ADMIN_PASSWORD" in said and "a-password-of-tests" not in said
         [run_page] = re.findall(
-            rf"its finished run: ({address}/admin/automate_core/executionrun/[0-9a-f-]+/change/)", said
+            rf"delivery started a run: ({address}/admin/automate_core/executionrun/[0-9a-f-]+/change/)", said
         )
         assert urllib.request.urlopen(f"{address}/healthz/").status == 200
         assert json.load(urllib.request.urlopen(f"{address}/healthz/")) == {
@@ -83,7 +83,7 @@ def test_a_site_from_its_first_start_to_a_lost_key(own, tmp_path):
 
     with process(SERVE, own) as site:
         said = _lines_until(site, "Ctrl-C")
-        assert "Sign in as" not in said and "finished run" not in said, "the first start's words are said once"
+        assert "Sign in as" not in said and "started a run" not in said, "the first start's words are said once"
         assert "changepassword admin" in said
         payload = tmp_path / "payload.json"
         payload.write_text(json.dumps({"anything": {"at": ["all"]}}))

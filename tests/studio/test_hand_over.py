@@ -117,7 +117,7 @@ def test_what_another_cannot_do_stays_and_is_named(held, leaver, admin, sign_in,
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        (("leaver", "leaver", {}), "another person than the one who leaves"),
+        (("leaver", "leaver", {}), "a person other than the one who leaves"),
         (("root", "owner", {"deactivate": True}), "your own account"),
         (("leaver", "owner", {"user": "owner"}), "not a superuser"),
     ],

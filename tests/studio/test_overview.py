@@ -85,7 +85,7 @@ def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
     content, page = answer.content.decode(), Page(answer)
     found = figures(content)
     assert found["Runs"] == ["13", "|", "Up", "160.0%", "vs.", "previous", "day"]
-    assert found["Success rate"] == ["84.6", "%", "|", "Down", "15.4", "pt", "vs.", "previous", "day"]
+    assert found["Success rate"] == ["84.6", "%", "|", "Down", "15.4", "pts", "vs.", "previous", "day"]
     assert found["p95 duration"][:2] == ["1", "m"] and found["p95 duration"][5] == "Up"
     assert found["Queue depth"] == ["0", "|", "Empty", "peak", "0,", "was", "40"]
     assert found["Waiting on people"] == ["1", "|", "1", "for", "over", "a", "day", "1", "is", "yours"]

@@ -240,7 +240,7 @@ def _workflow_row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt
         tiles=connector_tiles(workflow),
         trigger="; ".join(_trigger_texts(workflow)) or _("No trigger"),
         tracker=[run.status for run in reversed(runs)],
-        success=format_percent(good / len(ended) * 100, 0 if good == len(ended) or not good else 1) if ended else "",
+        success=_success_rate(good / len(ended)) if ended else "",
         is_bad=good * 20 < len(ended) * 19,
         p95=format_duration(took[min(len(took) - 1, int(len(took) * 0.95))]) if took else "",
         last_state=runs[0].status if runs else "",
@@ -257,3 +257,9 @@ def _trigger_texts(workflow: Workflow) -> Iterator[str]:
         if isinstance(part, WebhookTrigger) and not part.event:
             which = part.endpoint
         yield f"{kind} {which}"
+
+
+def _success_rate(share: float) -> str:
+    """`95%`, with a decimal where it has one."""
+    percent = round(share * 100, 1)
+    return format_percent(percent, 0 if percent.is_integer() else 1)
