@@ -179,7 +179,7 @@ def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, dr
     assert list(Event.objects.values_list("delivery_key", flat=True)) == ["failing"]
     assert not orphans() and not watched() and not Wait.objects.exists()
     assert StepRun.objects.filter(run=failing).count() == 1
-    with pytest.raises(control.ControlError, match="was removed"):
+    with pytest.raises(control.ControlError, match="was deleted"):
         control.rerun(first, by=owner)
 
 
