@@ -33,7 +33,7 @@ def check(found: dict, *, is_first_page: bool = False) -> None:
     assert [each for each in found["pages"] if each[3] >= 500] == [], found["log"]
     assert len(found["pages"]) > 200, "what is visited grows with the pages"
     shown = {name for name, status in found["nobody"] if status not in {302, 404, 405}}
-    assert shown == {"sign_in"}, "all others want to know who asks"
+    assert shown == {"sign_in", "script_messages"}, "all others want to know who asks"
     assert found["htmx"] == 401, "a fragment leads to the page for signing in, too"
     assert found["approval"] == [200, 303, "succeeded"]
     assert found["first"]["status"] == found["overview"]["status"] == 200

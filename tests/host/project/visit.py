@@ -196,7 +196,7 @@ def value(view: str, name: str, made: dict[str, Any]) -> Any:
     pk = {
         "connection_test": made["connection"].pk, "oauth_start": made["connection"].pk,
         "view_change": made["view"].pk, "view_delete": made["view"].pk,
-        "failures_retry": FailureGroup.objects.values_list("pk", flat=True).first() or 1,
+        "failures_rerun": FailureGroup.objects.values_list("pk", flat=True).first() or 1,
         "failures_mark": FailureGroup.objects.values_list("pk", flat=True).first() or 1,
     }.get(view, made["workflow"].pk)  # fmt: skip
     slug = "expense-approval" if view == "template" else "x"
@@ -204,7 +204,7 @@ def value(view: str, name: str, made: dict[str, Any]) -> Any:
         "pk": pk, "run_id": made["run"].pk, "action_id": made["action"].pk, "rule_id": made["rule"].pk,
         "event_id": Event.objects.get(source__endswith="github").pk, "wait_id": made["wait"].pk, "kind": "workflow",
         "notification_id": made["sent"].pk if made["sent"] else uuid.uuid4(), "number": 1, "key": "hook",
-        "path": "values", "slug": slug,
+        "path": "values", "slug": slug, "language": "de", "name": "images/run.png" if view == "help_image" else "audit",
     }[name]  # fmt: skip
 
 
