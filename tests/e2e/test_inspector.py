@@ -56,7 +56,7 @@ def test_a_run_is_looked_through_and_run_again_by_keys(workflow, sink, deliver, 
     expect(focused).to_have_attribute("aria-expanded", "false")
     page.locator("#tab-output").get_by_role("searchbox").focus()
     keys.type("ANNA")
-    expect(tree).to_contain_text("1 found")
+    expect(tree).to_contain_text("1 result")
     expect(tree.locator("mark")).to_have_text("Anna")
     page.get_by_role("tab", name="Output").focus()
     keys.press("ArrowLeft")
