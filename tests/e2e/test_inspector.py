@@ -97,7 +97,7 @@ def test_a_run_is_looked_through_and_run_again_by_keys(workflow, sink, deliver, 
     expect(edited).to_have_value(f'{{\n  "id": {BIG}\n}}')
     edited.fill("{'id': 1}")
     dialog.get_by_role("button", name="Re-run").press("Enter")
-    expect(dialog.get_by_role("alert")).to_contain_text("This is no JSON: line 1")
+    expect(dialog.get_by_role("alert")).to_contain_text("The payload is not valid JSON: line 1")
     expect(edited).to_have_value("{'id': 1}")
     assert violations(page) == []
     shot(page, "run-again")

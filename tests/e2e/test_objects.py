@@ -161,7 +161,7 @@ def test_a_webhook_is_created_and_its_secret_shown_once(things, signed_in, site,
     page = opened(signed_in, site, f"{LISTS['webhooks']}add/")
     form = page.locator(".da-object-form")
     form.get_by_label("Sender").select_option(label="Slack")
-    expect(form.get_by_text("In Slack, open the basic information")).to_be_visible()
+    expect(form.get_by_text("In Slack, open the app")).to_be_visible()
     form.get_by_label("Sender").select_option(label="Unsigned")
     expect(form.get_by_text("Anyone who knows the URL")).to_be_visible()
     expect(form.get_by_label("Secret: new value")).to_be_hidden()
@@ -169,10 +169,10 @@ def test_a_webhook_is_created_and_its_secret_shown_once(things, signed_in, site,
     expect(form.get_by_label("Algorithm")).to_be_visible()
     form.get_by_role("textbox", name="Name (required)").fill("orders")
     form.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("button", name="Copy the secret")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Copy secret")).to_be_visible(timeout=30_000)
     shot(page, "webhook-made-light-1440")
     page.get_by_role("link", name="Open webhook").click()
     expect(page.locator("#url-webhook")).to_be_visible(timeout=30_000)
-    expect(page.get_by_role("button", name="Copy the secret")).to_have_count(0)
+    expect(page.get_by_role("button", name="Copy secret")).to_have_count(0)
     assert WebhookEndpoint.objects.get(slug="orders").secret == "database:hook-orders"
     assert faults(page) == []

@@ -25,7 +25,7 @@ def test_looking_and_acting(signed_in, site, owner, faults, shot):
     page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
     runs = page.get_by_role("link", name=re.compile("^Runs "))
     expect(runs).to_contain_text("16")
-    expect(page.get_by_role("img", name=re.compile("^Runs per hour: 12 succeeded and 4 failed"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("^Runs per hour: 12 succeeded, 4 failed"))).to_be_visible()
 
     ended_runs(other, 2)  # comes into the page by itself, at once when it is looked at again
     page.evaluate("htmx.trigger('#live', 'da:refresh')")

@@ -54,6 +54,15 @@ register.filter("short", short_id)
 register.filter("verb", permission_word)
 register.filter("translated", translated)
 register.filter("error_message", error_message)
+
+
+@register.filter
+def log_message(line: Any, error: Any) -> str:
+    """A line of a step's log, which may be the message of the step's error."""
+    is_error = bool(error) and line.message == error["message"]
+    return error_message(error) if is_error else translated(line.message)
+
+
 register.filter("thousands", format_count)
 register.filter("money", format_money)
 register.filter("size", format_bytes)
