@@ -103,7 +103,7 @@ def test_a_run_is_looked_through_and_run_again_by_keys(workflow, sink, deliver, 
     shot(page, "run-again")
     edited.fill('{"id": 1}')
     dialog.get_by_role("button", name="Re-run").press("Enter")
-    expect(page.get_by_text("Re-run of")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Re-run of", exact=True)).to_be_visible(timeout=10_000)
     again = run.retries.get()
     assert page.url.startswith(f"{site}/admin/automate_core/executionrun/{again.pk}/change/")
     assert [fault for fault in faults(page) if "422" not in fault] == []
