@@ -52,7 +52,7 @@
     [...document.body.querySelectorAll("button, a, label, h1, h2, h3, th, td, legend, p, span, summary, li, dt, dd, b, div")]
       .filter((element) => {
         const own = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.textContent.includes("⟦"));
-        if (!own || !isShown(element) || element.closest(".visually-hidden, .sr-only, [role=treeitem]")) return false;
+        if (!own || !isShown(element) || element.closest(".visually-hidden, .sr-only, [role=treeitem], header")) return false;
         const style = getComputedStyle(element);
         const hides = style.overflowX === "hidden" || style.overflowX === "clip";
         return hides && element.scrollWidth > element.clientWidth + 1 && !element.title && !element.closest("[title]");
