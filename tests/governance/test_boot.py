@@ -31,7 +31,7 @@ def secret(owner):
 
 WRONG = {
     "missing": (",", "AUTOMATE_SECRETS_KEYS contains no key."),
-    "short": ("c2hvcnQ=", "Key number 1 in AUTOMATE_SECRETS_KEYS is 5 bytes long, and not 32 bytes"),
+    "short": ("c2hvcnQ=", "Key number 1 in AUTOMATE_SECRETS_KEYS must be 32 bytes in URL-safe base64, not 5 bytes"),
     "no base64": ("not a key!", "Key number 1 in AUTOMATE_SECRETS_KEYS must be 32 bytes in URL-safe base64"),
     "wrong": ("", "is not configured, but 1 stored secret(s) require it"),
 }
