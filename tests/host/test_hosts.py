@@ -37,10 +37,7 @@ def check(found: dict, *, is_first_page: bool = False, slowest: str = "Slowest w
     assert found["htmx"] == 401, "a fragment leads to the page for signing in, too"
     assert found["approval"] == [200, 303, "succeeded"]
     assert found["first"]["status"] == found["overview"]["status"] == 200
-    assert (
-        slowest in found["overview"]["text"]
-        and "automate_studio/shared/base.css" in found["overview"]["text"]
-    )
+    assert slowest in found["overview"]["text"] and "automate_studio/shared/base.css" in found["overview"]["text"]
     assert (slowest in found["first"]["text"]) is is_first_page
 
 
