@@ -66,7 +66,7 @@ def log_message(line: Any, error: Any) -> str:
 register.filter("thousands", format_count)
 register.filter("money", format_money)
 register.filter("size", format_bytes)
-register.filter("in_percent", format_percent)
+register.filter("percent", format_percent)
 
 
 @register.filter
@@ -96,7 +96,7 @@ def crumbs(parts: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
 
 
 @register.filter
-def percent(number: Any) -> str:
+def css_number(number: Any) -> str:
     """A number for CSS, whatever the language: `12.5`."""
     return f"{float(number):.2f}"
 
