@@ -33,7 +33,7 @@ CONTENT = {
     )
 }
 #: Records as they are kept, hexadecimal digits, and what plug-ins of ours say to administrators in English.
-_NO_TEXT = re.compile(r'\{".*|[0-9a-f]{8}|(Reaches|Reads) .*', re.DOTALL)
+_NO_TEXT = re.compile(r'\{".*|\W*[0-9a-f]{8}\W*|(Reaches|Reads) .*', re.DOTALL)
 
 
 def sign_in(page: Page) -> None:
