@@ -17,6 +17,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from automate_governance import roles
 from automate_governance.admin import AuditorReadMixin
 from automate_governance.admin_site import reverse
+from automate_governance.labels import group_label, permission_label
 from automate_studio.people.admin import HandOverMixin
 from automate_studio.ui.audit.history import object_history
 
@@ -24,8 +25,69 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
+#: Field -> method of the page that writes it for people who may only view.
+_READ_ONLY = {"permissions": "allowed", "user_permissions": "allowed_alone", "groups": "member_of"}
+
+
+class PermissionField(forms.ModelMultipleChoiceField):
+    """Permissions by what they allow, in the language of the person who chooses."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return permission_label(obj)
+
+
+class GroupField(forms.ModelMultipleChoiceField):
+    """Groups, the shipped ones in the language of the person who chooses."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return group_label(obj.name)
+
+
+class GroupsFilter(admin.RelatedFieldListFilter):
+    """Users of a group."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        """Show the shipped groups in the active language."""
+        return [(key, group_label(name)) for key, name in super().field_choices(field, request, model_admin)]
+
+
+def _permission_names(permissions: Any) -> str:
+    return ", ".join(map(permission_label, permissions.select_related("content_type"))) or "-"
+
+
 class PeoplePage(AuditorReadMixin):
     """Page that auditors may read; its history is the audit trail."""
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        """Show names of permissions and groups in the active language."""
+        kinds = {Permission: PermissionField, Group: GroupField}
+        options |= {"form_class": kinds[db_field.related_model]} if db_field.related_model in kinds else {}
+        return super().formfield_for_manytomany(db_field, request, **options)  # type: ignore[misc]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show the names to people who may only view: Django writes the stored ones into read-only fields."""
+        found = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        if obj is None or self.has_change_permission(request, obj):  # type: ignore[attr-defined]
+            return found
+        return [
+            (title, {**options, "fields": [_READ_ONLY.get(name, name) for name in options["fields"]]})
+            for title, options in found
+        ]
+
+    @admin.display(description=_("Permissions"))
+    def allowed(self, obj: Any) -> str:
+        """Permissions of a group."""
+        return _permission_names(obj.permissions)
+
+    @admin.display(description=_("Permissions"))
+    def allowed_alone(self, obj: Any) -> str:
+        """Permissions of a user, without those of groups."""
+        return _permission_names(obj.user_permissions)
+
+    @admin.display(description=_("Groups"))
+    def member_of(self, obj: Any) -> str:
+        """Groups of a user."""
+        return ", ".join(group_label(each.name) for each in obj.groups.all()) or "-"
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Show the audit trail of the object. Raises Http404."""
@@ -41,6 +103,7 @@ class UserAdmin(HandOverMixin, PeoplePage, DjangoUserAdmin, ModelAdmin):  # type
     """Django's user admin with Unfold's forms; without its two-sided lists, whose parts have no accessible names."""
 
     filter_horizontal = ()
+    list_filter = ("is_staff", "is_superuser", "is_active", ("groups", GroupsFilter))
     readonly_fields = ("last_login", "date_joined")
     form = UserChangeForm
     add_form = UserCreationForm
@@ -97,9 +160,16 @@ class GroupAdmin(PeoplePage, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc
 
     filter_horizontal = ()
     form = GroupForm
+    list_display = ("label",)
+
+    @admin.display(description=_("Name"), ordering="name")
+    def label(self, obj: Group) -> str:
+        """Name of a group."""
+        return group_label(obj.name)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Show roles first, and single permissions collapsed; people who may only view see no role inputs."""
-        folded = (_("Single permissions"), {"fields": ["permissions"], "classes": ["collapse"]})
         may_change = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        single = "permissions" if may_change else _READ_ONLY["permissions"]
+        folded = (_("Single permissions"), {"fields": [single], "classes": ["collapse"]})
         return [(None, {"fields": ["name", "roles"] if may_change else ["name"]}), folded]

@@ -1,4 +1,7 @@
-"""The groups that every site starts with. Each app declares its permissions, and `migrate` grants them."""
+"""The groups that every site starts with. Each app declares its permissions, and `migrate` grants them.
+
+Their stored names are English; `labels.group_label` translates them for screens.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,12 @@ from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 from automate_governance.people import account_trail
+from automate_plugins import text
 
-BUILDERS = "Builders"
-OPERATORS = "Operators"
-CONNECTION_ADMINS = "Connection admins"
-AUDITORS = "Auditors"
+BUILDERS = text("Builders")
+OPERATORS = text("Operators")
+CONNECTION_ADMINS = text("Connection admins")
+AUDITORS = text("Auditors")
 
 #: Descriptions of the roles.
 DESCRIPTIONS = {

@@ -16,6 +16,7 @@ from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
 from automate_governance import audit
 from automate_governance.governed import Governed
+from automate_governance.labels import find_group, group_label
 from automate_governance.people import names as people
 from automate_governance.permissions import NotPermittedError, Person, can, grants_on, permitted
 
@@ -51,6 +52,11 @@ class Grant:
         """The name of the person or group."""
         return self.grantee.name if isinstance(self.grantee, Group) else self.grantee.get_username()
 
+    @property
+    def label(self) -> str:
+        """The name as it is shown."""
+        return group_label(self.name) if self.kind == "group" else self.name
+
 
 @dataclass
 class Access:
@@ -85,7 +91,7 @@ def revocable(by: Person, obj: Governed) -> list[str]:
 def find_grantee(name: str) -> Grantee:
     """Return the active person of that username, or the group. Raises SharingError."""
     person = people.active_people([name]).first()
-    group = Group.objects.filter(name=name).first()
+    group = find_group(name)
     if person is not None and group is not None:
         raise SharingError(
             _("%(name)s is both a person and a group. Ask an administrator to rename one of them.") % {"name": name}
@@ -226,7 +232,7 @@ class _Roles:
         codename = f"{verb}_{self._model._meta.model_name}"
         reasons = [_("own permission")] if codename in self.own.get(person.pk, ()) else []
         held = [group for group in self.groups.get(person.pk, ()) if codename in self.of_group.get(group, ())]
-        return reasons + sorted(_("role %(group)s") % {"group": self.names[group]} for group in held)
+        return reasons + sorted(_("role %(group)s") % {"group": group_label(self.names[group])} for group in held)
 
     def lack(self, person: Person, verb: str) -> bool:
         """Return whether a grant of the verb gives the person nothing, for lack of a role."""
@@ -255,7 +261,7 @@ def _build_access(obj: Governed, person: Person, given: _Grants, roles: _Roles) 
         reach = [_("owner")] if person.pk == obj.owner_id else []
         reach += [_("shared with this person")] if codename in given.to_people.get(person.pk, ()) else []
         reach += [
-            _("shared with group %(group)s") % {"group": given.names[pk]}
+            _("shared with group %(group)s") % {"group": group_label(given.names[pk])}
             for pk in groups
             if codename in given.to_groups[pk]
         ]

@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model, signals
 from django.contrib.auth.models import AnonymousUser, Group
 from django.db import ProgrammingError, models, transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
+from django.utils import translation
 from psycopg.errors import UndefinedColumn, UndefinedTable
 
 from automate_governance import audit, sign_in
@@ -81,7 +82,8 @@ def _linked(sender: Any, instance: Any, action: str, reverse: bool, model: Any, 
     if action not in {"post_add", "post_remove", "pre_clear"} or _is_paused.get():
         return
     keys = _linked_to(sender, instance, model) if action == "pre_clear" else pk_set or ()
-    names = sorted(map(str, model._base_manager.filter(pk__in=keys)))
+    with translation.override(None):  # the trail is the same in every language
+        names = sorted(map(str, model._base_manager.filter(pk__in=keys)))
     if names:
         what = "members" if reverse else f"{model._meta.model_name}s"
         _record(f"{what}_changed", instance, {"added" if action == "post_add" else "removed": names})

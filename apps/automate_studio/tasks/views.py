@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.models import Group
 from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -25,6 +24,7 @@ from automate_core.operations.offboarding import tasks as leaver_tasks
 from automate_core.runs.waits import approvals
 from automate_core.states import WaitStatus
 from automate_governance.admin_site import reverse
+from automate_governance.labels import find_group
 from automate_governance.people import names
 from automate_governance.permissions import NotPermittedError, Person
 from automate_governance.texts import translated
@@ -142,7 +142,7 @@ def _report_hand_over(request: HttpRequest, absent: str, name: str, done: leaver
 
 def _parse_assignee(name: str) -> dict[str, Any]:
     """Group or person of that name. Raises HandOverError."""
-    group = Group.objects.filter(name=name).first()
+    group = find_group(name)
     return {"groups": [group]} if group else {"users": [_find_person(name)]}
 
 
@@ -221,7 +221,7 @@ def _render_task(
         may_decide=may_decide,
         may_delegate=may_decide and approvals.may_delegate(wait, person),
         may_reassign=is_open and approvals.reassignable_approvals(person).filter(pk=wait.pk).exists(),
-        people=approvals.assignee_names(wait),
+        people=approvals.shown_assignees(wait),
         given=given,
         errors=errors,
         shown=signing.dumps([str(wait.pk), str(person.pk)], salt=_SHOWN),

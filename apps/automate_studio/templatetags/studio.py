@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
 from automate_governance.admin_site import reverse
+from automate_governance.labels import group_label
 from automate_governance.texts import error_message, translated
 from automate_studio import navigation
 from automate_studio.ui import formatting
@@ -53,6 +54,7 @@ register.filter("hue", avatar_hue)
 register.filter("short", short_id)
 register.filter("verb", permission_word)
 register.filter("translated", translated)
+register.filter("group_label", group_label)
 register.filter("error_message", error_message)
 
 

@@ -27,6 +27,7 @@ from automate_core.definition.document import (
     WorkflowStep,
 )
 from automate_core.expressions.durations import parse_duration
+from automate_governance.labels import group_label
 from automate_governance.texts import translated
 from automate_studio.ui.describe import describe_condition
 from automate_studio.ui.formatting import format_count, format_duration
@@ -136,7 +137,7 @@ def _detail_parts(step: Step) -> Iterator[TextPart]:
         case WaitStep() if step.until:
             yield from _sentence(_("until %(value)s"), value_parts(step.until))
         case ApprovalStep() if step.assignees or step.groups:
-            yield from _sentence(_("by %(value)s"), _approver_parts([*step.assignees, *step.groups]))
+            yield from _sentence(_("by %(value)s"), _approver_parts([*step.assignees, *map(group_label, step.groups)]))
         case StopStep() if step.message:
             yield from value_parts(step.message)
 

@@ -16,6 +16,7 @@ from automate_core.authoring.library.files import ModelUse, Template, missing_ac
 from automate_core.models import WebhookEndpoint
 from automate_core.triggers.model_registry import view_permission, watched_models
 from automate_core.webhooks.schemes.registry import SCHEMES
+from automate_governance.labels import group_label
 from automate_governance.permissions import Person, permitted
 from automate_governance.texts import translated
 from automate_plugins.registry import PluginNotFoundError
@@ -157,7 +158,7 @@ def _groups(template: Template, found: Available) -> Iterator[Need]:
         if setting.kind == "group":
             given = str(template.definition.vars[name])
             missing = _("The group %(name)s does not exist. Choose another, or ask an administrator to create it.")
-            why = "" if given in found.groups else missing % {"name": given}
-            choices = tuple((each, each) for each in found.groups)
+            why = "" if given in found.groups else missing % {"name": group_label(given)}
+            choices = tuple((each, group_label(each)) for each in found.groups)
             title = translated(setting.label)
             yield Need(kind="group", name=name, title=title, of=given, use=setting.help, choices=choices, why=why)

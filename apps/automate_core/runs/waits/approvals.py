@@ -17,6 +17,7 @@ from automate_core.models import ExecutionRun, Wait, WaitAssignee
 from automate_core.runs.waits import resolution
 from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
 from automate_governance import audit
+from automate_governance.labels import group_label
 from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
 from automate_plugins import text
 
@@ -297,3 +298,9 @@ def approval_name(wait: Wait) -> str:
 def assignee_names(wait: Wait) -> list[str]:
     """Names of the assigned people and groups, sorted."""
     return sorted(map(str, wait.assignees.filter(excluded=False).select_related("user", "group")))
+
+
+def shown_assignees(wait: Wait) -> list[str]:
+    """Names as in `assignee_names`, those of the shipped groups in the active language."""
+    assigned = wait.assignees.filter(excluded=False).select_related("user", "group")
+    return sorted(group_label(each.group.name) if each.group else str(each.user) for each in assigned)

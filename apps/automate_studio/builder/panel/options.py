@@ -22,6 +22,7 @@ from automate_core.authoring.drafts import rows
 from automate_core.authoring.drafts.values import Draft, StepNode
 from automate_core.models import Workflow
 from automate_governance import sharing
+from automate_governance.labels import group_label
 from automate_governance.people import names as people
 from automate_governance.permissions import NotPermittedError, Person, permitted
 from automate_governance.texts import translated
@@ -105,7 +106,7 @@ def _person_option(person: Any) -> tuple[str, str]:
 def _group_options(workflow: Workflow, person: Person) -> Options:
     """Groups that the person may know of."""
     known = Group.objects.filter(name__in=sharing.suggest_grantees(person, workflow)).order_by("name")
-    return [(name, name) for name in known.values_list("name", flat=True)]
+    return [(name, group_label(name)) for name in known.values_list("name", flat=True)]
 
 
 def _run_as_options(workflow: Workflow, person: Person) -> Options:

@@ -276,7 +276,7 @@ def _pending_decision(
         wait=wait,
         may_run=can(user, "run", run.workflow),
         is_assignee=is_asked,
-        people=approvals.assignee_names(wait) if is_approval else [],
+        people=approvals.shown_assignees(wait) if is_approval else [],
         fields=form_fields((wait.data or {}).get("form", []), values, errors) if is_asked else [],
         error=errors.get("", ""),
     )

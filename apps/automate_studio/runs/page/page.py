@@ -26,6 +26,7 @@ from automate_core.operations.retention import pinning
 from automate_core.queries import loop_items
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.admin_site import reverse
+from automate_governance.labels import group_label
 from automate_governance.people.names import display_name
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import error_message
@@ -255,7 +256,7 @@ def _approver_names(waits: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
     """Names of assigned people and groups by approval."""
     names: dict[uuid.UUID, list[str]] = {}
     for each in WaitAssignee.objects.filter(wait__in=waits).select_related("user", "group").order_by("id"):
-        name = display_name(each.user) if each.user else str(each.group)
+        name = display_name(each.user) if each.user else group_label(str(each.group))
         names.setdefault(each.wait_id, []).append(name)
     return names
 
