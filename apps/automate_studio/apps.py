@@ -11,6 +11,11 @@ class AutomateStudioConfig(app_config.AutomateAppConfig):
     name = "automate_studio"
     verbose_name = _("Studio")
 
+    def ready(self) -> None:
+        from automate_studio import navigation
+
+        navigation.register_pages()
+
     def needs_import_map(self) -> bool:
         """Whether the pages render an inline import map, which a content security policy has to allow."""
         from automate_studio.ui.script_modules import import_map

@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 from unfold.dataclasses import SearchResult
 
 from automate_core.models import Workflow
+from automate_core.navigation import registry
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import User, can, permitted
+from automate_governance.permissions import User, permitted
 from automate_studio import navigation
 
 EACH = 6  #: workflows that are offered to run
@@ -21,17 +22,19 @@ def find_commands(request: HttpRequest, text: str) -> list[SearchResult]:
     """Commands with words that begin as the text's words do; those whose title begins with it come first."""
     wanted = text.lower()
     found = [
-        *_creation_commands(request.user, wanted),
+        *_registered_commands(request.user, wanted),
         *_page_commands(request, wanted),
         *_run_commands(request.user, wanted),
     ]
     return sorted(found, key=lambda each: not each.title.lower().startswith(wanted))
 
 
-def _creation_commands(user: User, text: str) -> Iterator[SearchResult]:
-    title = _("New workflow")
-    if _matches_words(title, text) and can(user, "add", Workflow):
-        yield SearchResult(title=title, description=_("Command"), link=reverse("studio:workflow_new"), icon="add")
+def _registered_commands(user: User, text: str) -> Iterator[SearchResult]:
+    """Registered commands."""
+    for command in registry.commands_for(user):
+        if _matches_words(str(command.title), text):
+            title = str(command.title)
+            yield SearchResult(title=title, description=_("Command"), link=command.url, icon=command.icon)
 
 
 def _page_commands(request: HttpRequest, text: str) -> Iterator[SearchResult]:
