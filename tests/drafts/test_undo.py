@@ -198,6 +198,7 @@ def _start():
         subject="",
         search_terms={},
         retention=None,
+        agents=None,
         run_as=1,
     )
     empty = draft_values.Draft(slug="triage", settings=said, steps={}, triggers={})

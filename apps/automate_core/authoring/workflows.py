@@ -36,6 +36,7 @@ from automate_core.definition.slots import walk
 from automate_core.events import event_types
 from automate_core.models import ActiveTrigger, WebhookEndpoint, Workflow, WorkflowVersion
 from automate_core.triggers import schedules
+from automate_core.triggers.manual import AGENTS, agent_trigger
 from automate_core.triggers.model_registry import view_permission
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can, permitted
@@ -297,6 +298,7 @@ def _activate(workflow: Workflow, version: WorkflowVersion, definition: Definiti
             priority=definition.priority,
             **columns,
         )
+    _activate_agent_tool(workflow, version, definition)
     for kind in ("call", "manual"):
         source = f"{kind}:{workflow.slug}"
         if not workflow.active_triggers.filter(source=source).exists():
@@ -304,6 +306,20 @@ def _activate(workflow: Workflow, version: WorkflowVersion, definition: Definiti
                 workflow=workflow, version=version, key=kind, kind=kind, source=source, priority=definition.priority
             )
     schedules.activate_schedules(workflow, definition)
+
+
+def _activate_agent_tool(workflow: Workflow, version: WorkflowVersion, definition: Definition) -> None:
+    """Let agents start it by its first manual trigger, if it is available to them."""
+    trigger = agent_trigger(definition)
+    if trigger is not None:
+        ActiveTrigger.objects.create(
+            workflow=workflow,
+            version=version,
+            source=f"{AGENTS}:{workflow.slug}",
+            event_type=trigger.key,
+            priority=definition.priority,
+            **trigger_columns(trigger),
+        )
 
 
 def _uncallable(definition: Definition, people: list[Person]) -> Iterator[Problem]:

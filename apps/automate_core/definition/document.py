@@ -377,6 +377,17 @@ class Retention(_Part, frozen=True, kw_only=True):
     tests: Days | None = None
 
 
+class AgentTool(_Part, frozen=True, kw_only=True):
+    """How AI agents see the workflow: as a tool with this description, which starts it by its manual trigger.
+
+    `output` is a JSON Schema of what its runs give. The published version's counts.
+    """
+
+    enabled: bool = True
+    description: Annotated[str, Meta(max_length=2_000)] = ""
+    output: dict[str, Any] | None = None
+
+
 class Definition(_Part, frozen=True, kw_only=True):
     """A whole workflow. `search_terms` are names and expressions whose values its runs are found by, `subject` is an
     expression for the line that names a run in lists; an empty one has it guessed.
@@ -391,6 +402,7 @@ class Definition(_Part, frozen=True, kw_only=True):
     priority: Annotated[int, Meta(ge=-10, le=10)] = 0
     concurrency: Concurrency | None = None
     retention: Retention | None = None
+    agents: AgentTool | None = None
     vars: dict[str, Any] = msgspec.field(default_factory=dict)
     subject: Annotated[str, Meta(max_length=500)] = ""
     search_terms: dict[str, str] = msgspec.field(default_factory=dict)

@@ -55,6 +55,7 @@ from automate_core.expressions.operators import ORDERING
 from automate_core.expressions.templating import Template, as_template, compile_value, expressions
 from automate_core.expressions.templating.limits import MAX_WRITTEN
 from automate_governance.secrets.resolver import NOT_A_REFERENCE, is_reference
+from automate_llm.schemas import Schema, SchemaError
 from automate_plugins import ntext, text
 from automate_plugins.fields import FieldSpec
 from automate_plugins.texts import joined, marked
@@ -119,6 +120,7 @@ def _about_the_whole(definition: Definition, here: _Here) -> Iterator[Problem]:
         event_only = here.with_names(BEFORE_A_RUN)
         yield from _in_template(definition.concurrency.key, "concurrency.key", event_only, light=True)
     yield from _search_terms(definition, here)
+    yield from _agent_tool(definition)
     keys: set[str] = set()
     for index, trigger in enumerate(definition.triggers):
         place = f"triggers[{index}]"
@@ -162,6 +164,18 @@ def _search_terms(definition: Definition, here: _Here) -> Iterator[Problem]:
                 ),
             )
         yield from _in_template(as_template(expression), f"search_terms.{name}", event_only, light=True)
+
+
+def _agent_tool(definition: Definition) -> Iterator[Problem]:
+    if definition.agents is None or not definition.agents.enabled:
+        return
+    if not any(isinstance(trigger, ManualTrigger) for trigger in definition.triggers):
+        yield Problem("agents", text("Add a manual trigger: agents start the workflow with its inputs."))
+    if definition.agents.output is not None:
+        try:
+            Schema(definition.agents.output)
+        except SchemaError as error:
+            yield Problem("agents.output", str(error))
 
 
 def _zone(name: str, place: str) -> Iterator[Problem]:

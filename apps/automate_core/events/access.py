@@ -1,10 +1,10 @@
 """Access to events and their payloads.
 
 An event of an endpoint follows that endpoint, by its key; when the endpoint is deleted, people who may access any
-endpoint, and operators of the site for viewing without the payload. An event of a workflow (a manual start, a schedule,
-a call, or the end of a run) follows that workflow, and one of a model that model. One of the host's code is visible to
-operators and to people with workflows who may listen to its type. Besides, everybody who may view a run may view the
-event that started it.
+endpoint, and operators of the site for viewing without the payload. An event of a workflow (a manual start, that of an
+agent, a schedule, a call, or the end of a run) follows that workflow, and one of a model that model. One of the host's
+code is visible to operators and to people with workflows who may listen to its type. Besides, everybody who may view a
+run may view the event that started it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from automate_core.models import ActiveTrigger, Event, ExecutionRun, WebhookEndp
 from automate_core.triggers.model_registry import view_permission, watched_models
 from automate_governance.permissions import SITE, User, can, holds_anywhere, holds_for_any, permitted
 
-WORKFLOW_KINDS = ("manual", "schedule", "call", "run")  #: what the sources of a workflow's own events begin with
+WORKFLOW_KINDS = ("manual", "mcp", "schedule", "call", "run")  #: what the sources of a workflow's own events begin with
 COPY_KINDS = ("retry", "test")  #: and those of events that were made for one run, and matched against nothing
 
 

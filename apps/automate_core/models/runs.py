@@ -55,6 +55,7 @@ class ExecutionRun(models.Model):
         EVENT = "app", _("Event from code")  #: the host's code
         RUN = "run", _("End of a run")  #: the end of another workflow's run
         CALL = "call", _("Sub-run")  #: a step of another workflow's run
+        MCP = "mcp", _("AI agent")  #: an agent, for a person
 
     governed_by = "workflow"
 

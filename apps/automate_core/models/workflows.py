@@ -39,6 +39,7 @@ class Workflow(Governed):
     priority = models.SmallIntegerField(default=0)
     concurrency = DocumentField(null=True, blank=True)
     retention = DocumentField(null=True, blank=True)  # days by state; the site's policy for others
+    agents = DocumentField(null=True, blank=True)  # the tool that AI agents see; none without it
     vars = DocumentField(default=dict)
     subject = models.CharField(max_length=500, blank=True, default="", db_default="")
     search_terms = DocumentField(default=dict)

@@ -9,7 +9,7 @@ import msgspec
 from django.db import transaction
 
 from automate_core.definition import form_validation
-from automate_core.definition.document import ManualTrigger
+from automate_core.definition.document import Definition, ManualTrigger
 from automate_core.definition.published import published_definition
 from automate_core.models import Workflow
 from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
@@ -17,6 +17,8 @@ from automate_core.triggers.host_events import as_json
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_plugins import text
+
+AGENTS = "mcp"  #: what the sources of the events begin with by which AI agents start workflows
 
 #: The header of an event that says who started it by hand. No delivery can bring it: endpoints keep safe headers alone.
 STARTED_BY = "automate-started-by"
@@ -27,11 +29,20 @@ class NotStartableError(Exception):
 
 
 @transaction.atomic
-def start_workflow(workflow: Workflow, inputs: Mapping[str, Any], *, by: Person, trigger: str = "") -> IngestResult:
+def start_workflow(
+    workflow: Workflow,
+    inputs: Mapping[str, Any],
+    *,
+    by: Person,
+    trigger: str = "",
+    source: str = "manual",
+    key: str | None = None,
+) -> IngestResult:
     """Start the published workflow; `inputs` become the event's payload.
 
     They are checked against the fields of the manual trigger of that key, or of the first; a workflow without one takes
-    any. Raises NotPermittedError, NotStartableError, and AnswersError with a sentence for each field.
+    any. Two starts with one `key` are one. Raises NotPermittedError, NotStartableError, and AnswersError with a
+    sentence for each field.
     """
     if not can(by, "run", workflow):
         raise NotPermittedError(
@@ -59,14 +70,23 @@ def start_workflow(workflow: Workflow, inputs: Mapping[str, Any], *, by: Person,
     chosen = _find_manual_trigger(workflow, trigger)
     payload = form_validation.check_answers(msgspec.to_builtins(chosen.inputs), inputs) if chosen else dict(inputs)
     event = NewEvent(
-        source=f"manual:{workflow.slug}",
+        source=f"{source}:{workflow.slug}",
         type=chosen.key if chosen else "",
         payload=as_json(payload),
+        delivery_key=key,
         headers={STARTED_BY: by.get_username()},
     )
     [ingested] = EventIngestor().ingest(event)
-    audit.record(by, "workflow.run_started", workflow, trace_id=ingested.trace_id)
+    if not ingested.duplicate:
+        audit.record(by, "workflow.run_started", workflow, trace_id=ingested.trace_id)
     return ingested
+
+
+def agent_trigger(definition: Definition) -> ManualTrigger | None:
+    """The trigger by which agents start the workflow; None when it is not available to them."""
+    if definition.agents is None or not definition.agents.enabled:
+        return None
+    return next((trigger for trigger in definition.triggers if isinstance(trigger, ManualTrigger)), None)
 
 
 def accepts_any_payload(workflow: Workflow) -> bool:

@@ -300,6 +300,7 @@ _EMPTY: dict[str, Any] = {
     "search_terms": {},
     "concurrency": None,
     "retention": None,
+    "agents": None,
 }
 
 

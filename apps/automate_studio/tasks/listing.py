@@ -140,7 +140,7 @@ def _parse_key(key: Any) -> Key | None:
 
 def _task_row(wait: Any, now: dt.datetime) -> TaskRow:
     overdue = wait.status == WaitStatus.OPEN and wait.due_at is not None and wait.due_at < now
-    by_hand = (wait.source or "").startswith("manual:")
+    by_hand = (wait.source or "").startswith(("manual:", "mcp:"))
     return TaskRow(
         wait=wait,
         name=escape_invisible(wait.name or "") or key_of(wait.path),

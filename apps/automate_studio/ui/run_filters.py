@@ -65,6 +65,7 @@ ORIGINS = {
     ExecutionRun.Origin.EVENT.value: text("Event from code"),
     ExecutionRun.Origin.RUN.value: text("Workflow ended"),
     ExecutionRun.Origin.CALL.value: text("Sub-run"),
+    ExecutionRun.Origin.MCP.value: text("AI agent"),
 }
 
 RERUNS = {"none": text("Not yet"), "any": text("Already done")}

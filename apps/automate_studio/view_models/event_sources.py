@@ -12,6 +12,7 @@ KINDS = {
     "webhook": (text("Webhook"), "webhook"),
     "schedule": (text("Schedule"), "schedule"),
     "manual": (text("Manual"), "person"),
+    "mcp": (text("AI agent"), "smart_toy"),
     "call": (text("Sub-run call"), "account_tree"),
     "run": (text("Workflow ended"), "account_tree"),
     "model": (text("Model change"), "database"),

@@ -37,6 +37,7 @@ _SETTING_TYPES: dict[str, Any] = {
     "priority": Annotated[int, Meta(ge=-10, le=10)],
     "concurrency": dict[str, Any] | None,
     "retention": dict[str, Any] | None,
+    "agents": dict[str, Any] | None,
     "vars": dict[str, Any],
     "subject": Annotated[str, Meta(max_length=500)],
     "search_terms": dict[str, str],

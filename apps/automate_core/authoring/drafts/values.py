@@ -131,6 +131,7 @@ class Settings:
     priority: int
     concurrency: Any
     retention: Any
+    agents: Any
     vars: Any
     subject: str
     search_terms: Any

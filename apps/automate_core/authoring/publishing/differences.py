@@ -23,7 +23,7 @@ from automate_plugins import text
 type Table = Literal["step", "trigger", "workflow"]
 type Values = Mapping[str, Any]
 _NAMED = ("arms", "outcomes", "form")
-_SPREAD = ("inputs", "vars", "search_terms", "retry", "concurrency", "retention", "on_error")
+_SPREAD = ("inputs", "vars", "search_terms", "retry", "concurrency", "retention", "agents", "on_error")
 _SLOT_LABELS = {
     "steps": text("Steps"),
     OTHERWISE: text("Otherwise"),
@@ -42,6 +42,7 @@ _TRIGGER_LABELS = {
 #: Labels of fields; inputs and other names that people or plug-ins gave are shown as they are.
 _FIELD_LABELS = {
     "action": text("action"),
+    "agents": text("available to AI agents"),
     "assignees": text("approvers"),
     "at_most_once": text("no retry when the outcome is unknown"),
     "callback": text("callback"),

@@ -56,6 +56,14 @@ def _on_error_value(parts: dict[str, Any]) -> Any:
     return MISSING
 
 
+def _agents_value(parts: dict[str, Any]) -> Any:
+    """The tool for agents; while it is off, its texts are kept."""
+    texts = {name: value for name, value in parts.items() if name != "enabled"}
+    if parts.get("enabled") is True:
+        return texts
+    return {"enabled": False, **texts} if texts else MISSING
+
+
 _ON_TIMEOUT = FieldGroup(
     name="on_timeout",
     label=text("If the deadline passes"),
@@ -283,6 +291,28 @@ SETTINGS_FIELDS = (
             FieldSpec(name="cancelled", label=text("Cancelled"), kind=_K.INTEGER),
             FieldSpec(name="tests", label=text("Test runs"), kind=_K.INTEGER),
         ),
+    ),
+    FieldGroup(
+        name="agents",
+        label=text("AI agents"),
+        help=text("Agents see the workflow as a tool and start it with the inputs of its manual trigger."),
+        parts=(
+            FieldSpec(
+                name="enabled",
+                label=text("Available to agents"),
+                kind=_K.BOOLEAN,
+                default=False,
+                help=text("Applies after publishing. Agents need the Run permission."),
+            ),
+            FieldSpec(
+                name="description",
+                label=text("Tool description"),
+                kind=_K.LONG_TEXT,
+                help=text("Says what the workflow does and when to use it. Leave empty to use its description."),
+            ),
+        ),
+        parts_of=lambda value: {"enabled": True, **value} if isinstance(value, dict) else {},
+        whole=_agents_value,
     ),
     FieldSpec(name="run_as", label=text("Runs as"), required=True, options="run_as", help=text("A username.")),
 )
