@@ -27,6 +27,7 @@ AUTOMATE_REQUEST_BYTES = int(environment.number("AUTOMATE_REQUEST_BYTES", 10_000
 AUTOMATE_REQUEST_SECONDS = environment.number("AUTOMATE_REQUEST_SECONDS", 30, least=0)
 AUTOMATE_HOOK_RATE = int(environment.number("AUTOMATE_HOOK_RATE", 60_000, least=0))
 AUTOMATE_HOOK_FAILURE_RATE = int(environment.number("AUTOMATE_HOOK_FAILURE_RATE", 60, least=0))
+AUTOMATE_API_RATE = int(environment.number("AUTOMATE_API_RATE", 600, least=0))
 AUTOMATE_SIGN_IN_TRIES = int(environment.number("AUTOMATE_SIGN_IN_TRIES", 5, least=1))
 AUTOMATE_SIGN_IN_TRIES_OF_ADDRESS = int(environment.number("AUTOMATE_SIGN_IN_TRIES_OF_ADDRESS", 100, least=1))
 AUTOMATE_EGRESS_ALLOW = environment.hosts("AUTOMATE_EGRESS_ALLOW")
@@ -60,6 +61,7 @@ INSTALLED_APPS = [
     "automate_connectors",
     "automate_llm",
     "automate_core",
+    "automate_api",
     "automate_site",
 ]
 

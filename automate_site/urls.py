@@ -1,4 +1,4 @@
-"""The site's URLs: deliveries, the live stream (before the admin, which cannot serve it), and the admin."""
+"""The site's URLs: the API, deliveries, the live stream (before the admin, which cannot serve it), and the admin."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ urlpatterns = [
     path("admin/", admin.site.admin_view(views.home)),
     path("admin/login/", sign_in),  # one page for staff and for people who only decide approvals
     path("healthz/", views.health),
+    path("api/v1/", include("automate_api.urls")),
     path("hooks/", include("automate_core.urls")),
     path("admin/automate/", include("automate_studio.urls")),
     path("admin/", admin.site.urls),

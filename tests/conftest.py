@@ -31,6 +31,7 @@ pytest_plugins = [
     "tests.e2e.places",
     "tests.support.wheel",
     "tests.support.pseudo",
+    "tests.support.api",
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,6 +85,7 @@ def _no_connection_outlives_the_tests(django_db_setup: None, django_db_blocker: 
 @pytest.fixture(autouse=True)
 def _settings(settings: Any) -> None:
     """What a test does to an endpoint counts at once; leases are short enough to wait for; nothing is left of others."""
+    from automate_api.v1 import rate_limits
     from automate_core.webhooks import rates
     from automate_core.webhooks.tally import tally
     from automate_governance import payload_views
@@ -95,6 +97,7 @@ def _settings(settings: Any) -> None:
     settings.AUTOMATE_EVENT_TYPES = dict.fromkeys(["go", "unused", "order.paid"], "public")
     rates.deliveries.clear()
     rates.failures.clear()
+    rate_limits.limiter.clear()
     tally.clear()
     settings.ALLOWED_HOSTS = ["*"]
     settings.AUTOMATE_WORKER_GRACE_SECONDS = 5

@@ -4,10 +4,16 @@ A user may do a verb on an object when a role gives the verb for any object of t
 gives it within reach (`publish_workflow`) and the object is owned by, or granted for that verb to, the user or one of
 the user's groups. Superusers may do all. `can` and `permitted` cost one query each; checks of a class are answered from
 the permissions that Django reads once a request.
+
+`narrowed_to` limits a person to the scopes of an API token; every function here then answers for the intersection.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,17 +33,84 @@ type Person = AuthUser
 type User = Person | AnonymousUser
 
 
+_WORKFLOW = "automate_core.workflow"  # the model whose objects a token may be limited to
+
+
 class NotPermittedError(Exception):
     """The person may not do that; the message says what is missing."""
 
 
+@dataclass(slots=True)
+class _Narrowing:
+    """What a token leaves of a person's permissions. `missing` is the scope that the latest check did not find."""
+
+    person: Any
+    scopes: frozenset[str]
+    workflows: frozenset[int] | None
+    missing: str = ""
+
+    def has(self, scope: str) -> bool:
+        self.missing = "" if scope in self.scopes else scope
+        return not self.missing
+
+    def has_scope(self, verb: str, model: type[models.Model]) -> bool:
+        return self.has(f"{'site' if model is SITE else model._meta.model_name}:{verb}")
+
+    def limits(self, model: type[models.Model]) -> bool:
+        """Whether only some objects of a governing model are left."""
+        return self.workflows is not None and model._meta.label_lower == _WORKFLOW
+
+
+_narrowing: ContextVar[_Narrowing | None] = ContextVar("automate_narrowing", default=None)
+
+
+@contextlib.contextmanager
+def narrowed_to(person: Person, scopes: Iterable[str], workflow_ids: Iterable[int] | None = None) -> Iterator[None]:
+    """Limit what `person` may do to scopes such as `workflow:run`, and to those workflows, in this block and context.
+
+    It limits superusers as well, and nobody else: rules about other people, such as a run-as user, stay as they are.
+    """
+    limited = None if workflow_ids is None else frozenset(workflow_ids)
+    token = _narrowing.set(_Narrowing(person.pk, frozenset(scopes), limited))
+    try:
+        yield
+    finally:
+        _narrowing.reset(token)
+
+
+def narrowed_person() -> Any:
+    """Return the primary key of the person whose permissions are limited at the moment, or None."""
+    narrowing = _narrowing.get()
+    return narrowing.person if narrowing else None
+
+
+def missing_scope() -> str:
+    """Return the scope that the latest check in this block of `narrowed_to` did not find among its scopes, or ""."""
+    narrowing = _narrowing.get()
+    return narrowing.missing if narrowing else ""
+
+
+def has_scope(user: User, scope: str) -> bool:
+    """Return whether `user` is not limited, or limited to scopes with this one. For what no permission covers."""
+    narrowing = _narrowing_of(user)
+    return narrowing is None or narrowing.has(scope)
+
+
+def _narrowing_of(user: User) -> _Narrowing | None:
+    narrowing = _narrowing.get()
+    return narrowing if narrowing is not None and narrowing.person == user.pk else None
+
+
 def can(user: User, verb: str, obj: models.Model | type[models.Model]) -> bool:
     """Return whether `user` may do `verb` on `obj`. For `add`, and for verbs on `SITE`, `obj` is the model class."""
+    narrowing = _narrowing_of(user)
     if isinstance(obj, type):
+        if narrowing is not None and (not narrowing.has_scope(verb, obj) or narrowing.limits(obj)):
+            return False
         return user.has_perm(f"{obj._meta.app_label}.{_codename(verb, obj)}")
     if not user.is_active or isinstance(user, AnonymousUser):
         return False
-    if user.is_superuser:
+    if user.is_superuser and narrowing is None:
         return True
     return permitted(user, verb, type(obj)._default_manager.filter(pk=obj.pk)).exists()
 
@@ -46,6 +119,12 @@ def permitted[M: models.Model](user: User, verb: str, queryset: QuerySet[M]) -> 
     """Return the objects of `queryset` on which `user` may do `verb`: the rule as a filter, without another query."""
     if not user.is_active or isinstance(user, AnonymousUser):
         return queryset.none()
+    if (narrowing := _narrowing_of(user)) is not None:
+        path, governing = _governing(queryset.model)
+        if not narrowing.has_scope(verb, governing):
+            return queryset.none()
+        if narrowing.limits(governing):
+            queryset = queryset.filter(**{f"{path or 'pk'}__in": narrowing.workflows})
     if user.is_superuser:
         return queryset
     return _filter_permitted(queryset, verb, user, user)
@@ -79,6 +158,9 @@ def _filter_permitted[M: models.Model](queryset: QuerySet[M], verb: str, user: A
 def holds_anywhere(user: User, verb: str, model: type[models.Model]) -> bool:
     """Return whether `user` may do `verb` on some objects of `model`. For menus, never for an object."""
     _, governing = _governing(model)
+    narrowing = _narrowing_of(user)
+    if narrowing is not None and not narrowing.has_scope(verb, governing):
+        return False
     label = governing._meta.app_label
     return user.has_perm(f"{label}.{_codename(verb, governing)}") or user.has_perm(
         f"{label}.{_codename(f'{verb}_any', governing)}"
@@ -90,6 +172,9 @@ def holds_for_any(user: User, verb: str, model: type[models.Model]) -> bool:
     if not user.is_active or isinstance(user, AnonymousUser):
         return False
     _, governing = _governing(model)
+    narrowing = _narrowing_of(user)
+    if narrowing is not None and (not narrowing.has_scope(verb, governing) or narrowing.limits(governing)):
+        return False
     return user.is_superuser or user.has_perm(f"{governing._meta.app_label}.{_codename(f'{verb}_any', governing)}")
 
 

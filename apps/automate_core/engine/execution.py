@@ -387,6 +387,7 @@ class ExecutionEngine:
 
 #: Sources of events that only the platform makes: their headers name the calling run and its depth.
 _INTERNAL_SOURCES = ("call:", "run:", "model:")
+_START_SOURCES = ("manual:", "mcp:")
 
 
 def _interrupt_running(stored: StoredRun) -> list[StepRecord]:
@@ -413,9 +414,11 @@ def _fail_for_inactive_user(job: ClaimedJob, stored: StoredRun, user: Any) -> Ch
 
 
 def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:
+    """The record of a new run. A start of one workflow, by a person or an agent, gives it the id of the event."""
+    is_started = event["source"].startswith(_START_SOURCES)
     headers = event["headers"] if event["source"].startswith(_INTERNAL_SOURCES) else {}
     return RunRecord(
-        id=str(uuid7()),
+        id=str(job.event_id) if is_started else str(uuid7()),
         workflow_id=match.workflow_id,
         version_id=match.version_id,
         event_id=str(job.event_id),

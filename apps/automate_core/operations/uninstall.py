@@ -20,7 +20,14 @@ from automate_core.triggers import model_capture
 from automate_governance import roles
 
 #: In the order of removal: each before those that it refers to.
-APPS = ("automate_studio", "automate_core", "automate_llm", "automate_connectors", "automate_governance")
+APPS = (
+    "automate_api",
+    "automate_studio",
+    "automate_core",
+    "automate_llm",
+    "automate_connectors",
+    "automate_governance",
+)
 ROLES = (roles.BUILDERS, roles.OPERATORS, roles.CONNECTION_ADMINS, roles.AUDITORS)
 
 _FILES_AT_ONCE = 500

@@ -38,7 +38,7 @@ def start_workflow(
     source: str = "manual",
     key: str | None = None,
 ) -> IngestResult:
-    """Start the published workflow; `inputs` become the event's payload.
+    """Start the published workflow; `inputs` become the event's payload. The id of the event is that of the run.
 
     They are checked against the fields of the manual trigger of that key, or of the first; a workflow without one takes
     any. Two starts with one `key` are one. Raises NotPermittedError, NotStartableError, and AnswersError with a

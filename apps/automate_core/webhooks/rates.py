@@ -45,6 +45,14 @@ class RateLimiter:
             self._due.popitem(last=False)
         return 0 if passes else max(math.ceil(excess), 1)
 
+    def left(self, source: Source) -> tuple[int, int, int]:
+        """(the limit a minute, how many may pass now, seconds until all of them may); 0 for no limit."""
+        if not self._cost:
+            return 0, 0, 0
+        ahead = max(self._due.get(source, 0.0) - time.monotonic(), 0.0)
+        limit = round(60 / self._cost)
+        return limit, max(min(limit, int((60 - ahead) / self._cost + 1e-6)), 0), math.ceil(ahead)
+
     def clear(self) -> None:
         """Forget all sources, and the setting."""
         self._due.clear()

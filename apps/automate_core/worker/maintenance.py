@@ -9,8 +9,6 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from django.db import Error, connection
 
@@ -23,24 +21,11 @@ from automate_core.outbox import status
 from automate_core.runs import concurrency
 from automate_core.runs.waits import reconnection, sub_run_outcomes, sub_runs
 from automate_core.triggers import model_capture, schedules
+from automate_core.worker.maintenance_tasks import MaintenanceTask, registered_tasks
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 2.0
-
-
-@dataclass(frozen=True)
-class MaintenanceTask:
-    """One kind of work. `due` is a SQL boolean expression, cheap and without parameters.
-
-    `run` does a bounded part of it, in transactions of its own, and gives the seconds after which it wants to be
-    checked again: 0 when there is more, None when the next tick will do. For `pause` seconds after it, it is not.
-    """
-
-    name: str
-    due: str
-    run: Callable[[], float | None]
-    pause: float = 0.0
 
 
 MAINTENANCE_TASKS: tuple[MaintenanceTask, ...] = (
@@ -74,16 +59,20 @@ NOTIFICATION_TASKS: tuple[MaintenanceTask, ...] = (
 
 
 class MaintenanceThread:
-    """The thread that does maintenance tasks, on a connection of its own; it survives the database going away."""
+    """The thread that does maintenance tasks, on a connection of its own; it survives the database going away.
+
+    By default it does `MAINTENANCE_TASKS` and those that other apps have registered.
+    """
 
     def __init__(
         self,
-        tasks: tuple[MaintenanceTask, ...] = MAINTENANCE_TASKS,
+        tasks: tuple[MaintenanceTask, ...] | None = None,
         *,
         name: str = "automate-maintenance",
         tick: float = TICK_SECONDS,
     ) -> None:
-        self._tasks, self._name, self._tick = tasks, name, tick
+        self._tasks = (*MAINTENANCE_TASKS, *registered_tasks()) if tasks is None else tasks
+        self._name, self._tick = name, tick
         self._run_at: dict[str, float] = {}
         self._paused_until: dict[str, float] = {}
         self._woken = threading.Event()

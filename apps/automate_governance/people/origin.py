@@ -34,14 +34,16 @@ class Source(TextChoices):
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """The source of an action, its network address, and on a command line the system user."""
+    """The source of an action, its network address, the name of an API token, and on a command line the system user."""
 
     source: Source
     address: str = ""
+    credential: str = ""
     system_user: str = ""
 
 
 _request: ContextVar[HttpRequest | None] = ContextVar("automate_request", default=None)
+_credential: ContextVar[str] = ContextVar("automate_credential", default="")
 _process: list[Source] = []  # of this process, the innermost last
 _PROGRAMS = {"manage", "django-admin"}
 
@@ -50,7 +52,7 @@ def current_origin() -> Origin:
     """Return the origin of the current action."""
     request = _request.get()
     if request is not None:
-        return Origin(source=_request_source(request), address=remote_address(request))
+        return Origin(source=_request_source(request), address=remote_address(request), credential=_credential.get())
     source = _process[-1] if _process else _program_source()
     return Origin(source=source, system_user=_system_user() if source == Source.COMMAND else "")
 
@@ -74,6 +76,16 @@ def request_origin(request: HttpRequest) -> Iterator[None]:
         yield
     finally:
         _request.reset(token)
+
+
+@contextlib.contextmanager
+def request_credential(name: str) -> Iterator[None]:
+    """Name the API token that the current request was made with, in the block."""
+    token = _credential.set(name)
+    try:
+        yield
+    finally:
+        _credential.reset(token)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from django.core.checks import register
+from django.utils.translation import gettext_lazy as _
+
+from automate_governance import app_config
+
+
+class AutomateApiConfig(app_config.AutomateAppConfig):
+    name = "automate_api"
+    verbose_name = _("API")
+
+    def ready(self) -> None:
+        from automate_api import checks, pruning
+        from automate_core.worker.maintenance_tasks import MaintenanceTask, register_task
+
+        register(checks.check_libraries, "automate")
+        register_task(MaintenanceTask("idempotent answers", pruning.DUE, pruning.prune_answers, pause=60))

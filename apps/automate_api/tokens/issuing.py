@@ -1,0 +1,115 @@
+"""Issuing of tokens: creation, rotation and revocation, each with an audit entry in its transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.utils import timezone
+
+from automate_api.models import ApiToken
+from automate_api.tokens.credentials import make_token, new_prefix
+from automate_api.tokens.scopes import check_scopes
+from automate_core.models import Workflow
+from automate_governance import audit
+from automate_governance.permissions import NotPermittedError, Person, narrowed_person
+from automate_plugins import text
+
+DEFAULT_DAYS = 90
+MOST_DAYS = 3650
+DEFAULT_OVERLAP = dt.timedelta(days=1)
+MOST_OVERLAP = dt.timedelta(days=30)
+
+
+class TokenError(ValueError):
+    """The token cannot be issued like this; the message says why."""
+
+
+@transaction.atomic
+def create_token(
+    owner: Person,
+    *,
+    by: Person | None,
+    name: str,
+    scopes: Iterable[str],
+    workflows: Iterable[Workflow] | None = None,
+    days: int = DEFAULT_DAYS,
+) -> tuple[ApiToken, str]:
+    """Create a token: (its row, its text, which cannot be read again).
+
+    `by` is the owner, a superuser, or None for the command line. Raises NotPermittedError, TokenError, and
+    UnknownScopeError.
+    """
+    _check_person(owner, by)
+    if not owner.is_active:
+        raise TokenError(text("The user %(user)s is not active.", user=owner.get_username()))
+    if not (name := name.strip()) or len(name) > 100 or "\0" in name:
+        raise TokenError(text("Enter a name with at most 100 characters."))
+    if not 1 <= days <= MOST_DAYS:
+        raise TokenError(text("A token is valid for 1 to %(days)s days.", days=MOST_DAYS))
+    plain, credential = make_token(_free_prefix())
+    token = ApiToken.objects.create(
+        owner=owner,
+        name=name,
+        prefix=credential.prefix,
+        digest=credential.digest,
+        scopes=check_scopes(scopes),
+        workflows=None if workflows is None else sorted({workflow.pk for workflow in workflows}),
+        expires_at=timezone.now() + dt.timedelta(days=days),
+    )
+    changes = {"owner": owner.get_username(), "scopes": ", ".join(token.scopes), "days": days}
+    audit.record(by, "token.created", token, changes=changes)
+    return token, plain
+
+
+@transaction.atomic
+def rotate_token(
+    token: ApiToken, *, by: Person | None, overlap: dt.timedelta = DEFAULT_OVERLAP, days: int = DEFAULT_DAYS
+) -> str:
+    """Give a token a new secret and a new expiry, and return its new text; the old one is valid for `overlap` longer.
+
+    Never longer than it was before. Raises NotPermittedError and TokenError.
+    """
+    _check_person(token.owner, by)
+    if not dt.timedelta(0) <= overlap <= MOST_OVERLAP:
+        raise TokenError(text("The overlap is 0 to %(days)s days.", days=MOST_OVERLAP.days))
+    if not 1 <= days <= MOST_DAYS:
+        raise TokenError(text("A token is valid for 1 to %(days)s days.", days=MOST_DAYS))
+    locked = ApiToken.objects.select_for_update(of=("self",)).get(pk=token.pk)
+    if locked.revoked_at is not None:
+        raise TokenError(text("The token %(token)s is revoked. Create a new one.", token=str(locked)))
+    now = timezone.now()
+    plain, credential = make_token(locked.prefix)
+    locked.old_digest, locked.old_valid_until = locked.digest, min(now + overlap, locked.expires_at)
+    locked.digest, locked.rotated_at, locked.expires_at = credential.digest, now, now + dt.timedelta(days=days)
+    locked.save(update_fields=["digest", "old_digest", "old_valid_until", "rotated_at", "expires_at"])
+    audit.record(by, "token.rotated", locked, changes={"owner": locked.owner.get_username(), "days": days})
+    return plain
+
+
+@transaction.atomic
+def revoke_token(token: ApiToken, *, by: Person | None) -> None:
+    """Revoke a token, now and for ever. A revoked one stays so. Raises NotPermittedError."""
+    _check_person(token.owner, by)
+    locked = ApiToken.objects.select_for_update(of=("self",)).get(pk=token.pk)
+    if locked.revoked_at is None:
+        locked.revoked_at = timezone.now()
+        locked.save(update_fields=["revoked_at"])
+        audit.record(by, "token.revoked", locked, changes={"owner": locked.owner.get_username()})
+
+
+def _check_person(owner: Person, by: Person | None) -> None:
+    """A token issues no token: it could give itself other scopes."""
+    if by is None:
+        return
+    if narrowed_person() == by.pk:
+        raise NotPermittedError(text("A token cannot manage tokens. Sign in to do it."))
+    if by.pk != owner.pk and not (by.is_active and by.is_superuser):
+        raise NotPermittedError(text("Only its owner and superusers can manage this token."))
+
+
+def _free_prefix() -> str:
+    while ApiToken.objects.filter(prefix=(prefix := new_prefix())).exists():
+        pass
+    return prefix

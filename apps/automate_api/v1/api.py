@@ -1,0 +1,46 @@
+"""The API: one `NinjaAPI` with the routers of all resources. Import it from `automate_api.urls` alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ninja import NinjaAPI
+from ninja import errors as ninja_errors
+from ninja.operation import Operation
+
+from automate_api.v1.bodies import StrictParser
+from automate_api.v1.front_door import BearerToken
+from automate_api.v1.idempotency import idempotent
+from automate_api.v1.problems import problem_of
+from automate_api.v1.resources import runs, workflows
+
+
+class AutomateAPI(NinjaAPI):
+    """Operations are called by their functions: `start_run`."""
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        return operation.view_func.__name__
+
+
+def build_api() -> AutomateAPI:
+    """The API with all its resources."""
+    api = AutomateAPI(
+        title="Django Automate",
+        version="1",
+        urls_namespace="automate_api",
+        docs_url=None,
+        openapi_url="/openapi.json",
+        auth=BearerToken(),
+        parser=StrictParser(),
+    )
+    handle: Any = problem_of
+    kinds: tuple[Any, ...] = (Exception, ninja_errors.ValidationError, ninja_errors.HttpError)
+    for kind in kinds:
+        api.add_exception_handler(kind, handle)
+    api.add_decorator(idempotent, mode="view")
+    api.add_router("", workflows.router, tags=["Workflows"])
+    api.add_router("", runs.router, tags=["Runs"])
+    return api
+
+
+api = build_api()

@@ -1,0 +1,89 @@
+"""Cursor pages: `{"items": [...], "next": cursor or null}` by `?limit=` and `?cursor=`.
+
+A page begins after the key of the last row of the one before, so that new rows move nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+from django.utils.translation import gettext as _
+from ninja import Field, Schema
+
+from automate_api.v1.problems import ProblemError
+from automate_governance.permissions import NotPermittedError, User, holds_anywhere, permitted
+from automate_plugins import text
+
+MOST = 100
+
+
+class PageQuery(Schema):
+    """Which page: take it as `page: Query[PageQuery]`."""
+
+    limit: int = Field(20, ge=1, le=MOST, description="Rows of a page.")
+    cursor: str | None = Field(None, max_length=500, description="`next` of the page before.")
+
+
+class Page[Item](Schema):
+    """One page of a list."""
+
+    items: list[Item]
+    next: str | None = Field(None, description="Cursor of the next page; null on the last one.")
+
+
+def read_page[M: Model](queryset: QuerySet[M], page: PageQuery, *, order: str = "-pk") -> tuple[list[M], str | None]:
+    """The rows of a page and the cursor of the next one; `order` is a unique, not nullable field with its direction.
+
+    One query. Raises ProblemError for a cursor that is not one.
+    """
+    name = order.removeprefix("-")
+    if page.cursor is not None:
+        after = _read_cursor(page.cursor, queryset.model, name)
+        queryset = queryset.filter(**{f"{name}__{'lt' if order.startswith('-') else 'gt'}": after})
+    rows = list(queryset.order_by(order)[: page.limit + 1])
+    return cut_page(rows, page, key=name)
+
+
+def cut_page[R](rows: Sequence[R], page: PageQuery, *, key: str = "pk") -> tuple[list[R], str | None]:
+    """(the rows of a page, the cursor of the next one), when up to one row more than the limit was read."""
+    shown = list(rows[: page.limit])
+    return shown, write_cursor(getattr(shown[-1], key)) if len(rows) > page.limit else None
+
+
+def permitted_rows[M: Model](user: User, verb: str, queryset: QuerySet[M]) -> QuerySet[M]:
+    """The rows that `user` may do `verb` on. Raises NotPermittedError when that can be none at all."""
+    if not holds_anywhere(user, verb, queryset.model):
+        raise NotPermittedError(text("You are not permitted to view this list."))
+    return permitted(user, verb, queryset)
+
+
+def write_cursor(key: Any) -> str:
+    """The cursor after a key."""
+    return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str) -> str:
+    """The key of a cursor, as text. Raises ProblemError."""
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise _not_a_cursor() from error
+
+
+def _read_cursor(cursor: str, model: type[Model], name: str) -> Any:
+    field = model._meta.pk if name == "pk" else model._meta.get_field(name)
+    try:
+        key = field.to_python(read_cursor(cursor))  # type: ignore[union-attr]
+        field.run_validators(key)  # type: ignore[union-attr]
+    except (ValidationError, ValueError, OverflowError) as error:
+        raise _not_a_cursor() from error
+    return key
+
+
+def _not_a_cursor() -> ProblemError:
+    return ProblemError(422, _("The request is not valid."), [("cursor", _("This is not a cursor of this list."))])

@@ -1,0 +1,155 @@
+"""Errors as problem documents (RFC 9457): `{"type", "title", "status", "detail", "errors": [{"field", "message"}]}`.
+
+`problem_of` knows the errors of the core. A resource whose core function raises another one adds it to `_CORE_ERRORS`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    ValidationError,
+)
+from django.db import DataError
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.utils.translation import gettext as _
+from ninja import errors as ninja_errors
+
+from automate_api.v1.rate_limits import RateLimitedError
+from automate_core.definition.document import DefinitionError
+from automate_core.definition.form_validation import AnswersError
+from automate_core.triggers.manual import NotStartableError
+from automate_governance.permissions import NotPermittedError, missing_scope
+from automate_governance.texts import translated
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+
+type FieldErrors = Iterable[tuple[str, str]]
+
+
+class ProblemError(Exception):
+    """An error of the API itself: its HTTP status, a sentence, and sentences for single fields."""
+
+    def __init__(self, status: int, detail: str, errors: FieldErrors = ()) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.errors = status, detail, tuple(errors)
+
+
+#: Errors of the core whose message is the detail.
+_CORE_ERRORS: dict[type[Exception], int] = {
+    NotStartableError: 409,
+}
+
+
+def problem(status: int, detail: str, errors: FieldErrors = (), **members: Any) -> HttpResponse:
+    """A problem document. Its type is `about:blank`: the status says what kind it is."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "errors": [{"field": field, "message": message} for field, message in errors],
+        **members,
+    }
+    body = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+    return HttpResponse(body, status=status, content_type=CONTENT_TYPE)
+
+
+def problem_of(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The problem document of an error that a request raised; 500 for an unexpected one, which is logged."""
+    found = _known_problem(error)
+    if found is not None:
+        return found
+    log.exception("%s %s failed", request.method, request.path, exc_info=error)
+    return problem(500, _("The server could not answer this request. The error is logged."))
+
+
+def unauthorized() -> HttpResponse:
+    """The one answer for a missing, unknown, expired or revoked token."""
+    response = problem(401, _("Send a valid API token: Authorization: Bearer dat_…"))
+    response.headers["WWW-Authenticate"] = 'Bearer realm="automate"'
+    return response
+
+
+def not_found() -> HttpResponse:
+    """The answer for what does not exist, and for what one may not know."""
+    return problem(404, _("Not found."))
+
+
+def method_not_allowed(response: HttpResponse) -> HttpResponse:
+    """The problem document of Django's answer to a method that a path does not have."""
+    made = problem(405, _("This path does not support the method."))
+    made.headers["Allow"] = response.headers["Allow"]
+    return made
+
+
+def _known_problem(error: Exception) -> HttpResponse | None:
+    match error:
+        case ProblemError():
+            return problem(error.status, error.detail, error.errors)
+        case RateLimitedError():
+            response = problem(429, _("Too many requests with this token. Wait before you send the next one."))
+            response.headers["Retry-After"] = str(error.seconds)
+            return response
+        case ninja_errors.ValidationError():
+            return problem(422, _("The request is not valid."), map(_field_error, error.errors))
+        case ninja_errors.AuthenticationError():
+            return unauthorized()
+        case ninja_errors.HttpError():
+            return problem(error.status_code, str(error))
+        case Http404():
+            return not_found()
+        case NotPermittedError() | PermissionDenied():
+            return _not_permitted(error)
+        case AnswersError():
+            return problem(422, _("The inputs are not valid."), _named_answers(error))
+        case DefinitionError():
+            return problem(
+                422, _("The definition is not valid."), [(p.path, translated(p.reason)) for p in error.problems]
+            )
+        case ValidationError():
+            return problem(422, _("The request is not valid."), _model_errors(error))
+        case RequestDataTooBig():
+            return problem(413, _("The request is too large."))
+        case SuspiciousOperation() | BadRequest() | UnreadablePostError():
+            return problem(400, _("The request cannot be read."))
+        case DataError():  # a number or a text that no column takes
+            return problem(422, _("A value of the request is out of range."))
+    for kind, status in _CORE_ERRORS.items():
+        if isinstance(error, kind):
+            return problem(status, translated(str(error)))
+    return None
+
+
+def _not_permitted(error: Exception) -> HttpResponse:
+    if scope := missing_scope():
+        detail = _("The token needs the scope %(scope)s.") % {"scope": scope}
+        return problem(403, detail, missing_scope=scope)
+    return problem(403, translated(str(error)) or _("You are not allowed to do this."))
+
+
+def _field_error(found: dict[str, Any]) -> tuple[str, str]:
+    """A field as a path without the place of the parameter: `inputs.order` of ("body", "body", "inputs", "order")."""
+    path = [str(part) for part in found.get("loc", ())]
+    skipped = 2 if path[:1] == ["body"] else 1
+    return ".".join(path[skipped:] or path[-1:]), str(found.get("msg", ""))
+
+
+def _named_answers(error: AnswersError) -> FieldErrors:
+    return [(f"inputs.{name}", translated(message)) for name, message in error.errors.items()]
+
+
+def _model_errors(error: ValidationError) -> FieldErrors:
+    if hasattr(error, "error_dict"):
+        return [(name, message) for name, messages in error.message_dict.items() for message in messages]
+    return [("", message) for message in error.messages]

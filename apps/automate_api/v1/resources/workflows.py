@@ -1,0 +1,70 @@
+"""Workflows: list, read, start a run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from ninja import Field, Query, Router, Schema
+
+from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
+from automate_core.models import Workflow
+from automate_governance.permissions import permitted
+
+router = Router()
+
+
+class WorkflowSummary(Schema):
+    """A workflow in a list."""
+
+    slug: str
+    name: str
+    description: str
+    status: str = Field(description="draft, active, paused or archived")
+    owner: str = Field(description="User name.")
+    tags: list[str]
+    version: int | None = Field(description="Number of the published version.")
+    rev: int = Field(description="Revision of the draft.")
+    has_unpublished_changes: bool
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+    @staticmethod
+    def resolve_owner(workflow: Workflow) -> str:
+        return workflow.owner.get_username()
+
+    @staticmethod
+    def resolve_version(workflow: Workflow) -> int | None:
+        return workflow.published.number if workflow.published else None
+
+
+class WorkflowFilters(PageQuery):
+    status: Workflow.Status | None = None
+
+
+def get_workflow(request: TokenRequest, slug: str, queryset: Any = None) -> Workflow:
+    """The workflow, when the token may view it. Raises Http404."""
+    rows = Workflow.objects.all() if queryset is None else queryset
+    found: Workflow = get_object_or_404(permitted(request.user, "view", rows), slug=slug)
+    return found
+
+
+_ROWS = Workflow.objects.select_related("owner", "published").defer("published__definition")
+
+
+@router.get("/workflows", response=Page[WorkflowSummary])
+def list_workflows(request: TokenRequest, filters: Query[WorkflowFilters]) -> dict[str, Any]:
+    """List the workflows that the token may view, in the order of their creation."""
+    rows = permitted_rows(request.user, "view", _ROWS.all())
+    if filters.status:
+        rows = rows.filter(status=filters.status)
+    found, following = read_page(rows, filters, order="pk")
+    return {"items": found, "next": following}
+
+
+@router.get("/workflows/{slug}", response=WorkflowSummary)
+def read_workflow(request: TokenRequest, slug: str) -> Workflow:
+    """Read one workflow."""
+    return get_workflow(request, slug, _ROWS.all())
