@@ -1,35 +1,75 @@
-"""Functions for the host project's own code.
+"""Functions for the host project's own code: start workflows, watch runs, publish events, decide approvals.
 
 from automate_core.api import emit
 
 with transaction.atomic():
     order.save()
     emit("order.paid", {"order": order.pk})
+
+The names in `__all__` are stable: they change only with a note in the changelog, and keep working for one release
+after it. Your code is trusted: only what a person does through it, named by `by`, is checked against that person's
+permissions. All functions are synchronous; from coroutines, call them by `asgiref.sync.sync_to_async`.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, overload
 
+from django.db import connection
+
+from automate_core.artifacts import ArtifactError
 from automate_core.definition.form_validation import AnswersError
+from automate_core.definition.step_paths import key_of
 from automate_core.events.event_types import SOURCE
-from automate_core.models import Workflow
+from automate_core.models import Event, Wait, Workflow
 from automate_core.operations.health import health
 from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
+from automate_core.runs import description, tail
+from automate_core.runs.description import RunDescription, RunError, RunNotFoundError
+from automate_core.runs.waits import approvals
+from automate_core.runs.waits.approvals import NotOpenError, OutcomeError
+from automate_core.states import RunStatus
 from automate_core.triggers.host_events import as_json
 from automate_core.triggers.manual import NotStartableError, start_workflow
 from automate_governance.permissions import NotPermittedError, Person
+from automate_plugins import text
 
-__all__ = ["AnswersError", "NotPermittedError", "NotStartableError", "emit", "health", "start"]
+__all__ = [
+    "AnswersError",
+    "ArtifactError",
+    "IngestResult",
+    "NotOpenError",
+    "NotPermittedError",
+    "NotStartableError",
+    "OutcomeError",
+    "RunDescription",
+    "RunError",
+    "RunNotFoundError",
+    "RunStatus",
+    "WaitInTransactionError",
+    "decide",
+    "emit",
+    "health",
+    "run",
+    "start",
+]
+
+MAX_KEY_LENGTH = 150  #: characters of an idempotency key
+
+
+class WaitInTransactionError(RuntimeError):
+    """A start may not wait inside a transaction: no worker sees the event before the commit."""
 
 
 def emit(event_type: str, payload: Mapping[str, Any], *, key: str | None = None) -> IngestResult:
     """Store an event of the host's code, for the triggers `{kind: event, event: TYPE}`.
 
-    It belongs to the caller's transaction: a rollback leaves nothing. Two events with one `key` are one. Dates,
-    decimals and UUIDs in `payload` become what JSON has for them. Raises psycopg.Error when the database rejects it,
-    and TypeError for values that JSON cannot hold.
+    It belongs to the caller's transaction: a rollback leaves nothing. Two events with one `key` are one: the second
+    result has the ids of the first event, and `duplicate` is true. Dates, decimals and UUIDs in `payload` become what
+    JSON has for them. Raises psycopg.Error when the database rejects it, and TypeError for values that JSON cannot
+    hold.
     """
     [ingested] = EventIngestor().ingest(
         NewEvent(source=SOURCE, type=event_type, payload=as_json(payload), delivery_key=key)
@@ -37,14 +77,124 @@ def emit(event_type: str, payload: Mapping[str, Any], *, key: str | None = None)
     return ingested
 
 
-def start(slug: str, inputs: Mapping[str, Any] | None = None, *, by: Person, trigger: str = "") -> IngestResult:
-    """Start a run of a published workflow; `inputs` become the event's payload. Audited.
+@overload
+def start(
+    workflow: str,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    by: Person | None = None,
+    trigger: str = "",
+    idempotency_key: str | None = None,
+    wait: None = None,
+) -> IngestResult: ...
 
-    They are checked against the fields of the manual trigger of the key `trigger`, or of the first. It belongs to the
-    caller's transaction. Raises NotPermittedError when `by` may not run the workflow, NotStartableError, and
-    AnswersError with a sentence for each field.
+
+@overload
+def start(
+    workflow: str,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    by: Person | None = None,
+    trigger: str = "",
+    idempotency_key: str | None = None,
+    wait: float,
+) -> RunDescription: ...
+
+
+def start(
+    workflow: str,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    by: Person | None = None,
+    trigger: str = "",
+    idempotency_key: str | None = None,
+    wait: float | None = None,
+) -> IngestResult | RunDescription:
+    """Start a run of the published workflow with that slug; `inputs` become the event's payload. Audited.
+
+    They are checked against the fields of the manual trigger of the key `trigger`, or of the first. `by` is the person
+    who starts it and needs the permission to run the workflow; without one, it is the host's own code. The start
+    belongs to the caller's transaction: a rollback leaves nothing.
+
+    Two starts of a workflow with one `idempotency_key` are one: the second gets the result of the first, whatever its
+    inputs, and starts nothing.
+
+    Returns the ids of the event. The run begins when a worker takes it: `run(result.trace_id)` describes it. With
+    `wait`, returns the description once the run has ended, or as it is after that many seconds; this needs a worker in
+    another thread or process.
+
+    Raises NotPermittedError when `by` may not run the workflow, NotStartableError, AnswersError with a sentence for
+    each field, TypeError for values that JSON cannot hold, and ValueError for an idempotency key that is empty or
+    longer than MAX_KEY_LENGTH characters. With `wait`, raises WaitInTransactionError inside a transaction, where
+    nothing is started, and what `run` raises.
     """
-    workflow = Workflow.objects.filter(slug=slug).first()
-    if workflow is None:
-        raise NotStartableError(f"there is no workflow {slug!r}")
-    return start_workflow(workflow, inputs or {}, by=by, trigger=trigger)
+    if wait is not None and connection.in_atomic_block:
+        raise WaitInTransactionError("start(wait=...) cannot be called inside a transaction. Call it after the commit.")
+    found = Workflow.objects.filter(slug=workflow).select_related("published").first()
+    if found is None:
+        raise NotStartableError(f"there is no workflow {workflow!r}")
+    started = start_workflow(found, inputs or {}, by=by, trigger=trigger, key=_delivery_key(idempotency_key))
+    if wait is None:
+        return started
+    tail.wait_for_end(uuid.UUID(started.event_id), seconds=wait)
+    return description.describe_event_run(Event.objects.get(pk=started.event_id))
+
+
+def run(identifier: uuid.UUID | str) -> RunDescription:
+    """Describe the run with that id, or the first run with that trace id.
+
+    A run that no worker has taken yet is `queued` and has no id. No permission is checked: show a person only what that
+    person may see. Raises RunNotFoundError for an unknown id, a deleted run and an event that started none, and
+    ArtifactError when the file of a large output cannot be read.
+    """
+    return description.describe_run(identifier)
+
+
+def decide(
+    run: uuid.UUID | str,
+    step: str,
+    outcome: str,
+    *,
+    by: Person,
+    form: Mapping[str, Any] | None = None,
+) -> RunDescription:
+    """Decide an open approval as the person `by`, by the rule of the screens: only an assignee may, and once. Audited.
+
+    `run` is a run id, or a trace id for an approval in any of its runs. `step` is the key of the approval, inside a
+    loop its path. `outcome` is the key of an outcome, `form` holds the answers. It belongs to the caller's transaction;
+    the run continues after the commit. Returns the run as it is then.
+
+    Raises RunNotFoundError, NotOpenError when the run does not wait for this approval (any more), NotPermittedError
+    when `by` is no assignee, OutcomeError for an unknown outcome, and AnswersError with a sentence for each field.
+    """
+    wait = _find_approval(run, step)
+    approvals.decide_approval(wait, by=by, outcome=outcome, form=dict(form or {}))
+    return description.describe_run(wait.run_id)
+
+
+def _delivery_key(idempotency_key: str | None) -> str | None:
+    if idempotency_key is None:
+        return None
+    if not 0 < len(idempotency_key) <= MAX_KEY_LENGTH or "\0" in idempotency_key:
+        raise ValueError(
+            text("Use an idempotency key of 1 to %(maximum)s characters, without NUL.", maximum=MAX_KEY_LENGTH)
+        )
+    return f"api:host:{idempotency_key}"
+
+
+def _find_approval(identifier: uuid.UUID | str, step: str) -> Wait:
+    """The open approval of that step, else the last one. Raises RunNotFoundError, NotOpenError."""
+    found = description.find_run(identifier)
+    if found is None:
+        raise RunNotFoundError(text("There is no run %(run)s.", run=str(identifier)))
+    by_trace = found.pk != description.read_identifier(identifier)[1]
+    waits = Wait.objects.filter(kind=Wait.Kind.APPROVAL)
+    waits = waits.filter(run__trace_id=found.trace_id) if by_trace else waits.filter(run=found)
+    named = [wait for wait in waits.select_related("run").order_by("id") if step in {wait.path, key_of(wait.path)}]
+    is_open = [wait for wait in named if wait.status == Wait.Status.OPEN]
+    if len(is_open) > 1:
+        paths = ", ".join(wait.path for wait in is_open)
+        raise NotOpenError(text("Several approvals are open at this step: %(paths)s. Choose one.", paths=paths))
+    if not named:
+        raise NotOpenError(text("The run does not wait for an approval at the step %(step)s.", step=repr(step)))
+    return (is_open or named)[-1]

@@ -121,6 +121,12 @@ class IngestBatch:
 class EventIngestor:
     """The only way in for events. Atomic with the caller's transaction when there is one."""
 
+    def find_first_delivery(self, source: str, delivery_key: str) -> IngestResult | None:
+        """The stored event of a source without endpoint that has this key, as a duplicate; None when there is none."""
+        key = [{"source": source, "delivery_key": delivery_key, "endpoint_id": 0}]
+        found = database.run(None, FIRST_DELIVERIES, {"keys": msgspec.json.encode(key).decode()})
+        return IngestResult(str(found[0].id), found[0].trace_id, duplicate=True) if found else None
+
     def ingest(self, *events: NewEvent) -> list[IngestResult]:
         """Accept events, all or none. Raises psycopg.Error when the database does not take them.
 

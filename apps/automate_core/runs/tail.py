@@ -53,6 +53,25 @@ def follow_delivery(event_id: uuid.UUID, *, seconds: float) -> Iterator[StepRun 
         pause = min(pause * 1.5, LAST_PAUSE_SECONDS)
 
 
+def wait_for_end(event_id: uuid.UUID, *, seconds: float) -> None:
+    """Return once the event's first run has ended or cannot come any more, at the latest after `seconds`.
+
+    Call it outside of transactions: the run would never be seen inside. It holds the caller's connection, idle.
+    """
+    until = time.monotonic() + seconds
+    pause = FIRST_PAUSE_SECONDS
+    runs = ExecutionRun.objects.filter(event=event_id, cause=ExecutionRun.Cause.TRIGGER).order_by("id")
+    jobs = OutboxJob.objects.filter(event=event_id, kind=OutboxJob.Kind.DISPATCH, status__in=["ready", "leased"])
+    while True:
+        is_pending = jobs.exists()
+        status = runs.values_list("status", flat=True).first()
+        left = until - time.monotonic()
+        if status in FINAL_RUN_STATES or (status is None and not is_pending) or left <= 0:
+            return
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, LAST_PAUSE_SECONDS)
+
+
 def run_url(run: ExecutionRun) -> str:
     """Return the URL of a run's page; empty on a site without the studio."""
     try:

@@ -33,7 +33,7 @@ def start_workflow(
     workflow: Workflow,
     inputs: Mapping[str, Any],
     *,
-    by: Person,
+    by: Person | None,
     trigger: str = "",
     source: str = "manual",
     key: str | None = None,
@@ -41,10 +41,13 @@ def start_workflow(
     """Start the published workflow; `inputs` become the event's payload. The id of the event is that of the run.
 
     They are checked against the fields of the manual trigger of that key, or of the first; a workflow without one takes
-    any. Two starts with one `key` are one. Raises NotPermittedError, NotStartableError, and AnswersError with a
-    sentence for each field.
+    any. `by` None is the host's own code, which needs no permission. Two starts with one `key` are one: the second gets
+    the result of the first, whatever its inputs, and starts nothing.
+
+    Raises NotPermittedError, NotStartableError, AnswersError with a sentence for each field, and TypeError for a
+    payload that JSON cannot hold.
     """
-    if not can(by, "run", workflow):
+    if by is not None and not can(by, "run", workflow):
         raise NotPermittedError(
             text(
                 "%(person)s needs the Run permission for the workflow %(workflow)s.",
@@ -52,6 +55,9 @@ def start_workflow(
                 workflow=workflow.slug,
             )
         )
+    ingestor = EventIngestor()
+    if key is not None and (first := ingestor.find_first_delivery(f"{source}:{workflow.slug}", key)):
+        return first
     if workflow.status not in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}:
         if workflow.status == Workflow.Status.ARCHIVED:
             message = text("The workflow %(workflow)s is archived. Publish it first.", workflow=workflow.slug)
@@ -74,9 +80,9 @@ def start_workflow(
         type=chosen.key if chosen else "",
         payload=as_json(payload),
         delivery_key=key,
-        headers={STARTED_BY: by.get_username()},
+        headers={STARTED_BY: by.get_username()} if by is not None else {},
     )
-    [ingested] = EventIngestor().ingest(event)
+    [ingested] = ingestor.ingest(event)
     if not ingested.duplicate:
         audit.record(by, "workflow.run_started", workflow, trace_id=ingested.trace_id)
     return ingested

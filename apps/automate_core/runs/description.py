@@ -1,0 +1,161 @@
+"""A run as values, for code that starts and watches runs: no model row, and no database behind it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from automate_core import artifacts
+from automate_core.definition.step_paths import key_of
+from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun
+from automate_core.runs.tail import run_url
+from automate_core.states import FINAL_RUN_STATES, JobStatus, RunStatus, StepStatus
+from automate_plugins import text
+
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+_PENDING = (JobStatus.READY, JobStatus.LEASED)
+
+
+class RunNotFoundError(LookupError):
+    """There is no such run: the id is unknown, the run was deleted, or its event started none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunError:
+    """Why a run failed or was cancelled. `step` is the key of the step that failed, empty when it was none."""
+
+    code: str
+    message: str
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDescription:
+    """What a run was at one moment.
+
+    `id` is None while a worker has not taken the event yet; the status is `queued` then. Times are in UTC. `outputs`
+    holds the recorded outputs of the steps by key, with secrets masked: without steps in loops, and without steps that
+    gave none. `url` is the address of the run's page, empty on a site without the screens.
+    """
+
+    id: uuid.UUID | None
+    trace_id: str
+    workflow: str
+    version: int | None
+    status: RunStatus
+    created_at: dt.datetime
+    started_at: dt.datetime | None = None
+    finished_at: dt.datetime | None = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    error: RunError | None = None
+    url: str = ""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the run succeeded, failed or was cancelled. Nothing changes afterwards."""
+        return self.status in FINAL_RUN_STATES
+
+
+def describe_run(identifier: uuid.UUID | str) -> RunDescription:
+    """Describe the run with that id, or the first run with that trace id. Four queries at most.
+
+    Raises RunNotFoundError, and `artifacts.ArtifactError` when the file of a large output cannot be read.
+    """
+    run = find_run(identifier)
+    if run is not None:
+        return _describe(run)
+    if (event := _find_event(identifier)) is not None:
+        return describe_event_run(event)
+    raise RunNotFoundError(text("There is no run %(run)s.", run=str(identifier)))
+
+
+def describe_event_run(event: Event) -> RunDescription:
+    """Describe the run that an event started, queued when no worker has taken the event yet. Raises as `describe_run`.
+
+    Of several runs, it is the first.
+    """
+    is_pending = OutboxJob.objects.filter(event=event, kind=OutboxJob.Kind.DISPATCH, status__in=_PENDING).exists()
+    runs = _runs().filter(event=event, cause=ExecutionRun.Cause.TRIGGER)
+    if (run := runs.order_by("id").first()) is not None:
+        return _describe(run)
+    if not is_pending:
+        raise RunNotFoundError(text("The event %(event)s started no run, or its run was deleted.", event=str(event.pk)))
+    return RunDescription(
+        id=None,
+        trace_id=event.trace_id,
+        workflow=event.source.removeprefix("manual:") if event.source.startswith("manual:") else "",
+        version=None,
+        status=RunStatus.QUEUED,
+        created_at=event.received_at.astimezone(dt.UTC),
+    )
+
+
+def find_run(identifier: uuid.UUID | str) -> ExecutionRun | None:
+    """The run with that id, or the first one with that trace id; None when there is none."""
+    trace_id, run_id = read_identifier(identifier)
+    if trace_id:
+        runs = _runs().filter(trace_id=trace_id).exclude(cause=ExecutionRun.Cause.TEST)
+        if (run := runs.order_by("id").first()) is not None:
+            return run
+    return _runs().filter(pk=run_id).first() if run_id else None
+
+
+def read_identifier(identifier: uuid.UUID | str) -> tuple[str, uuid.UUID | None]:
+    """(the trace id, the run id) that a value may be: 32 digits without hyphens may be either."""
+    if isinstance(identifier, uuid.UUID):
+        return "", identifier
+    written = identifier.strip().lower()
+    try:
+        run_id = uuid.UUID(written)
+    except ValueError:
+        return "", None
+    return (written if _TRACE_ID.fullmatch(written) else ""), run_id
+
+
+def _find_event(identifier: uuid.UUID | str) -> Event | None:
+    trace_id, _run_id = read_identifier(identifier)
+    return Event.objects.filter(trace_id=trace_id).order_by("id").first() if trace_id else None
+
+
+def _runs() -> Any:
+    return ExecutionRun.objects.select_related("workflow", "version")
+
+
+def _describe(run: ExecutionRun) -> RunDescription:
+    return RunDescription(
+        id=run.pk,
+        trace_id=run.trace_id,
+        workflow=run.workflow.slug,
+        version=run.version.number or None,
+        status=RunStatus(run.status),
+        created_at=run.created_at.astimezone(dt.UTC),
+        started_at=run.started_at and run.started_at.astimezone(dt.UTC),
+        finished_at=run.finished_at and run.finished_at.astimezone(dt.UTC),
+        outputs=_outputs(run),
+        error=_error(run.error),
+        url=run_url(run),
+    )
+
+
+def _error(document: dict[str, Any] | None) -> RunError | None:
+    if not document:
+        return None
+    names = ("code", "message", "step")
+    return RunError(**{name: str(document.get(name) or "") for name in names})
+
+
+def _outputs(run: ExecutionRun) -> dict[str, Any]:
+    """The outputs by key: of the last attempt, also of one that failed and was given a default output."""
+    ended = [StepStatus.SUCCEEDED, StepStatus.SKIPPED, StepStatus.FAILED]
+    steps = StepRun.objects.filter(run=run, status__in=ended, output__isnull=False).exclude(path__contains="[")
+    rows = steps.order_by("attempt").values_list("path", "output", "output_file")
+    latest = {path: (output, file) for path, output, file in rows}
+    return {
+        key_of(path): artifacts.read_value(file) if file else output
+        for path, (output, file) in latest.items()
+        if file or output is not None
+    }

@@ -1,0 +1,145 @@
+"""A host's code starts workflows, once for each key, and may wait for the end."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connection, transaction
+
+from automate_core import api
+from automate_core.models import Event, ExecutionRun, Workflow
+from automate_core.worker.worker import Worker
+from automate_governance.models import AuditEntry
+
+REFUND = """
+name: Refund
+slug: refund
+triggers: [{kind: manual, inputs: [{name: order, kind: number, required: true}]}]
+steps: [{key: note, action: data.set, inputs: {order: '{{ event.payload.order }}'}}]
+"""
+
+
+@pytest.fixture
+def working():
+    """A worker in a thread beside the test."""
+    worker = Worker(concurrency=2, name="beside")
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    yield worker
+    worker.stop()
+    thread.join(60)
+
+
+@pytest.mark.django_db
+def test_code_of_the_host_needs_no_person(workflow):
+    workflow(REFUND)
+    started = api.start("refund", {"order": 17})
+    assert Event.objects.get(pk=started.event_id).headers == {}
+    entry = AuditEntry.objects.get(verb="workflow.run_started")
+    assert (entry.actor, entry.trace_id) == ("system", started.trace_id)
+
+
+@pytest.mark.django_db
+def test_a_second_start_with_the_key_gets_the_result_of_the_first(workflow, owner):
+    workflow(REFUND)
+    first = api.start("refund", {"order": 17}, by=owner, idempotency_key="order-17")
+    again = api.start("refund", {"order": 18}, by=owner, idempotency_key="order-17")
+    assert (again.event_id, again.trace_id) == (first.event_id, first.trace_id)
+    assert (first.duplicate, again.duplicate) == (False, True)
+    assert Event.objects.get().delivery_key == "api:host:order-17"
+    assert AuditEntry.objects.filter(verb="workflow.run_started").count() == 1
+
+
+@pytest.mark.django_db
+def test_the_key_outlives_what_would_prevent_a_start_today(workflow, owner, stranger):
+    workflow(REFUND)
+    first = api.start("refund", {"order": 17}, by=owner, idempotency_key="a")
+    Workflow.objects.update(status="archived")
+    assert api.start("refund", {}, by=owner, idempotency_key="a").event_id == first.event_id
+    with pytest.raises(api.NotPermittedError):
+        api.start("refund", {"order": 17}, by=stranger, idempotency_key="a")
+
+
+@pytest.mark.django_db
+def test_keys_belong_to_one_workflow(workflow, owner):
+    workflow(REFUND)
+    workflow(REFUND.replace("slug: refund", "slug: refund-2"))
+    first = api.start("refund", {"order": 17}, by=owner, idempotency_key="a")
+    other = api.start("refund-2", {"order": 17}, by=owner, idempotency_key="a")
+    assert first.event_id != other.event_id and not other.duplicate
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", ["", "k" * 151, "a\0b"])
+def test_a_key_that_cannot_be_stored_is_refused(workflow, key):
+    workflow(REFUND)
+    with pytest.raises(ValueError, match="of 1 to 150 characters"):
+        api.start("refund", {"order": 17}, idempotency_key=key)
+    assert api.start("refund", {"order": 17}, idempotency_key="k" * 150)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_threads_with_one_key_start_one_run(workflow, owner):
+    workflow(REFUND)
+    barrier, results = threading.Barrier(8), []
+
+    def begin():
+        try:
+            barrier.wait()
+            results.append(api.start("refund", {"order": 17}, by=owner, idempotency_key="once"))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=begin) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len({result.event_id for result in results}) == 1 and len(results) == 8
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rollback_leaves_no_start(workflow, owner):
+    workflow(REFUND)
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        api.start("refund", {"order": 17}, by=owner, idempotency_key="a")
+        raise ZeroDivisionError
+    assert not Event.objects.exists()
+    assert not api.start("refund", {"order": 17}, by=owner, idempotency_key="a").duplicate
+
+
+# --- waiting ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_start_waits_for_the_end(workflow, owner, working):
+    workflow(REFUND)
+    ended = api.start("refund", {"order": 17}, by=owner, wait=60)
+    assert ended.has_ended and ended.status == "succeeded"
+    assert ended.outputs == {"note": {"order": 17}}
+    assert ended.id == ExecutionRun.objects.get().pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_second_start_waits_for_the_run_of_the_first(workflow, owner, drain):
+    workflow(REFUND)
+    api.start("refund", {"order": 17}, idempotency_key="a")
+    drain()
+    assert api.start("refund", {"order": 18}, idempotency_key="a", wait=60).outputs == {"note": {"order": 17}}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wait_that_runs_out_gives_the_run_as_it_is(workflow, owner):
+    workflow(REFUND)
+    queued = api.start("refund", {"order": 17}, by=owner, wait=0.05)
+    assert (queued.status, queued.id, queued.workflow, queued.has_ended) == ("queued", None, "refund", False)
+
+
+@pytest.mark.django_db
+def test_a_wait_inside_a_transaction_is_refused_and_starts_nothing(workflow, owner):
+    workflow(REFUND)
+    with pytest.raises(api.WaitInTransactionError, match="after the commit"):
+        api.start("refund", {"order": 17}, by=owner, wait=5)
+    assert not Event.objects.exists()
