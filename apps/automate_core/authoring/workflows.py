@@ -174,7 +174,7 @@ def publish(workflow: Workflow, *, author: Person, message: str = "", seen: Seen
     definition = draft.definition
     if found := draft.with_faults(_unpublishable(definition, author, workflow.run_as)):
         raise DefinitionError(found)
-    return _freeze(workflow, definition, author, workflow.run_as, message, rev=workflow.rev)
+    return publish_version(workflow, definition, author, workflow.run_as, message, rev=workflow.rev)
 
 
 @transaction.atomic
@@ -192,7 +192,7 @@ def publish_again(
         raise DefinitionError(found)
     same = workflow.run_as_id == version.run_as_id and _says(workflow, definition)
     words = message or plain(text("Published v%(number)s again", number=str(number)))
-    return _freeze(workflow, definition, author, version.run_as, words, rev=workflow.rev if same else 0)
+    return publish_version(workflow, definition, author, version.run_as, words, rev=workflow.rev if same else 0)
 
 
 @transaction.atomic
@@ -260,10 +260,13 @@ def _unpublishable(definition: Definition, author: Person, run_as: Person) -> li
     return [*validation.find_problems(definition), *unusable(definition, people)]
 
 
-def _freeze(
+def publish_version(
     workflow: Workflow, definition: Definition, author: Person, run_as: Person, message: str, *, rev: int
 ) -> WorkflowVersion:
-    """Make the version that runs from now on. `rev` is the draft's that says the same, 0 when none does."""
+    """Make the version that runs from now on. `rev` is the draft's that says the same, 0 when none does.
+
+    Checks neither permissions nor the names that the definition mentions. Call it in a transaction.
+    """
     document, present = to_document(definition), workflow.published
     workflow.published_rev = rev
     runs = workflow.status in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}

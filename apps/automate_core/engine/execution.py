@@ -68,7 +68,7 @@ class ExecutionEngine:
     """The walks of one worker.
 
     `start` hands an effect to a thread and returns at once. `wake_maintenance` is called when other runs may wait for
-    what has happened.
+    what has happened. `adapt` changes each program before it runs, for tests of workflows.
     """
 
     def __init__(
@@ -77,11 +77,13 @@ class ExecutionEngine:
         rules: RuleEngine,
         start: Callable[[Call], None],
         wake_maintenance: Callable[[], None] = lambda: None,
+        adapt: Callable[[Program], Program] = lambda program: program,
     ) -> None:
         self.journal = journal
         self.rules = rules
         self._start = start
         self._wake_maintenance = wake_maintenance
+        self._adapt = adapt
         self._most_bytes = artifacts.limit()
         self._program_of = lru_cache(CACHED_PROGRAMS)(self._load)  # a version never changes
         self._walks: dict[uuid.UUID, Walk] = {}
@@ -304,7 +306,7 @@ class ExecutionEngine:
 
     def _load(self, version_id: int) -> Program:
         definition, options = self.journal.definition(version_id)
-        program = compile_program(parse(definition))
+        program = self._adapt(compile_program(parse(definition)))
         return program if options is None else apply_test_options(program, msgspec.convert(options, TestOptions))
 
     # --- writing ------------------------------------------------------------------------------------------------------

@@ -7,24 +7,12 @@ the step kinds need not know.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, Effect
-from automate_core.engine.program import (
-    ActionNode,
-    ApprovalNode,
-    BranchNode,
-    ForEachNode,
-    LoopBody,
-    Node,
-    Nodes,
-    ParallelNode,
-    Program,
-    RepeatNode,
-    TryNode,
-    WaitNode,
-    WorkflowNode,
-)
+from automate_core.engine.child_nodes import with_children, with_nodes
+from automate_core.engine.program import ActionNode, ApprovalNode, Node, Program, WaitNode, WorkflowNode
 from automate_core.engine.retry import RetryPolicy
 from automate_core.engine.test_options import TestOptions
 from automate_core.expressions.templating import Template, compile_value
@@ -49,8 +37,7 @@ class StubConnector(ConnectorAdapter):
 
 def apply_test_options(program: Program, options: TestOptions) -> Program:
     """The program of a test run."""
-    nodes = tuple(_apply(node, options) for node in program.body.nodes)
-    return replace(program, limit=None, body=replace(program.body, nodes=nodes), test_options=options)
+    return replace(with_nodes(program, partial(_apply, options=options)), limit=None, test_options=options)
 
 
 _ASKED_NOBODY = text("This kind of test does not send approvals.")
@@ -62,7 +49,7 @@ _NOT_STARTED = text("This kind of test does not start other workflows.")
 
 def _apply(node: Node, options: TestOptions) -> Node:
     if isinstance(node, ApprovalNode) and (decided := _decided(node, options)) is not None:
-        return _apply_inside(decided, options)
+        return with_children(decided, partial(_apply, options=options))
     if node.key in options.mocks:
         save_as = node.save_as if isinstance(node, ActionNode) else ""
         return _stub(node.key, compile_value({}), options.mocks[node.key], _MOCKED, save_as)
@@ -75,7 +62,8 @@ def _apply(node: Node, options: TestOptions) -> Node:
             case WorkflowNode():
                 inputs = compile_value({"workflow": node.workflow, "payload": node.payload.source})
                 return _stub(node.key, inputs, stub, _NOT_STARTED)
-    return _apply_inside(_without_effect(node, options) if isinstance(node, ActionNode) else node, options)
+    node = _without_effect(node, options) if isinstance(node, ActionNode) else node
+    return with_children(node, partial(_apply, options=options))
 
 
 def _decided(node: ApprovalNode, options: TestOptions) -> ApprovalNode | None:
@@ -100,38 +88,6 @@ def _without_effect(node: ActionNode, options: TestOptions) -> ActionNode:
         return replace(node, retry=RetryPolicy(), at_most_once=False)
     adapter = StubConnector(options.stubs.get(node.key), text("Preview only renders the inputs. The step did not run."))
     return replace(node, adapter=adapter, action=replace(node.action, effect=Effect.PURE), retry=RetryPolicy())
-
-
-def _apply_inside(node: Node, options: TestOptions) -> Node:
-    """The same node with the options applied to its child steps."""
-
-    def each(nodes: Nodes) -> Nodes:
-        return tuple(_apply(inner, options) for inner in nodes)
-
-    def some(nodes: Nodes | None) -> Nodes | None:
-        return None if nodes is None else each(nodes)
-
-    def body(loop: LoopBody) -> LoopBody:
-        return replace(loop, nodes=each(loop.nodes))
-
-    match node:
-        case ActionNode():
-            return replace(node, on_error=some(node.on_error))
-        case BranchNode():
-            routes = tuple(replace(route, nodes=each(route.nodes)) for route in node.routes)
-            return replace(node, routes=routes, otherwise=each(node.otherwise))
-        case ParallelNode():
-            return replace(node, arms=tuple(each(arm) for arm in node.arms))
-        case ForEachNode() | RepeatNode():
-            return replace(node, body=body(node.body))
-        case TryNode():
-            return replace(node, nodes=each(node.nodes), on_error=each(node.on_error), always=each(node.always))
-        case WaitNode():
-            return replace(node, on_timeout=some(node.on_timeout))
-        case ApprovalNode():
-            outcomes = {key: (name, each(nodes)) for key, (name, nodes) in node.outcomes.items()}
-            return replace(node, outcomes=outcomes, on_timeout=some(node.on_timeout))
-    return node
 
 
 def _stub(key: str, inputs: Template, output: Any, note: str, save_as: str = "") -> ActionNode:

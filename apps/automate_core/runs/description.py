@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import QuerySet
+
 from automate_core import artifacts
 from automate_core.definition.step_paths import key_of
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun
@@ -121,7 +123,7 @@ def _find_event(identifier: uuid.UUID | str) -> Event | None:
     return Event.objects.filter(trace_id=trace_id).order_by("id").first() if trace_id else None
 
 
-def _runs() -> Any:
+def _runs() -> QuerySet[ExecutionRun]:
     return ExecutionRun.objects.select_related("workflow", "version")
 
 
