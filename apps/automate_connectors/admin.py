@@ -30,7 +30,7 @@ from automate_governance.texts import translated
 from automate_plugins import text
 from automate_plugins.fields import FieldKind
 from automate_plugins.registry import PluginNotFoundError
-from automate_plugins.texts import relabelled
+from automate_plugins.texts import marked, relabelled
 
 SETTING_PREFIX = "config_"  #: of the names of fields of a connector's settings
 _OAUTH = ("provider", "grant", "client_id", "client_secret", "scopes", "authorize_url", "token_url")
@@ -294,7 +294,9 @@ class ConnectionAdmin(GovernedAdmin):
         elif ended or issuer_hash(before) != issuer_hash(after):
             health.require_reconnect(after, text("The settings were changed. Reconnect the connection."))
         if ended:
-            audit.record(by, "connection.signed_out", after, changes={"because": "its settings were changed"})
+            audit.record(
+                by, "connection.signed_out", after, changes={"because": marked(text("its settings were changed"))}
+            )
 
 
 def find_adapter(code: str) -> ConnectorAdapter | None:

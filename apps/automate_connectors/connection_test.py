@@ -26,7 +26,7 @@ from automate_governance.redaction.token_patterns import MASK
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_plugins import text
 from automate_plugins.registry import PluginNotFoundError
-from automate_plugins.texts import truncate
+from automate_plugins.texts import marked, truncate
 
 TEST_SECONDS = 15.0
 
@@ -70,7 +70,7 @@ def run_connection_test(connection: Connection, by: Person) -> ConnectionTestRes
         trial = _timed(connection)
     with transaction.atomic():
         health.record_test(connection, trial.code, trial.message)
-        audit.record(by, "connection.tested", connection, changes={"works": trial.works, "said": trial.message})
+        audit.record(by, "connection.tested", connection, changes={"works": trial.works, "said": marked(trial.message)})
     return trial
 
 
@@ -88,7 +88,7 @@ def run_unsaved_connection_test(connection: Connection, given: Mapping[str, str]
     with redactor_context():
         learn_entered(*given.values())
         trial = _timed(connection, given)
-    changes = {"saved": False, "works": trial.works, "said": trial.message}
+    changes = {"saved": False, "works": trial.works, "said": marked(trial.message)}
     with transaction.atomic():
         audit.record(by, "connection.tested", connection, changes=changes)
     return trial

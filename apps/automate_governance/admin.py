@@ -290,9 +290,7 @@ class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description=_("Changes"))
     def details(self, entry: AuditEntry) -> str:
         """Describe the changes in one line."""
-        return "; ".join(
-            f"{name}: {_describe_value(value)}" for name, value in entry.changes.items() if value not in ("", [], None)
-        )
+        return "; ".join(f"{name}: {_describe_value(value)}" for name, value in audit.readable_changes(entry).items())
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return can(request.user, "audit", SITE)

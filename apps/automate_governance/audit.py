@@ -21,11 +21,13 @@ from automate_governance.redaction.redactor import redact, redact_text
 from automate_governance.redaction.token_patterns import is_secret_name
 from automate_governance.secrets.resolver import is_reference
 from automate_plugins import text
+from automate_plugins.texts import Text, plain, restored, stored
 
 _COLUMNS_ADDED_LATER = ("source", "system_user")  # columns that the texts of the first entries do not hold
 
 
 EXPORT_SALT = "automate.audit-export"
+TEXTS = "texts"  # name among the changes: what marked texts among them are translated from
 CHANGED = "changed"  # stands for a value that is not recorded
 MAX_VALUE_LENGTH = 500  # characters of a value
 
@@ -40,8 +42,8 @@ def record(
 ) -> AuditEntry:
     """Write one entry. Call it in the transaction that makes the change: both commit or neither.
 
-    `actor` None is the system itself. `changes` is a JSON-like summary without secret values. Source and address come
-    from `origin.current_origin`.
+    `actor` None is the system itself. `changes` is a JSON-like summary without secret values; a marked text in it is
+    recorded in English, and translated by `readable_changes`. Source and address come from `origin.current_origin`.
     """
     current = origin.current_origin()
     values = {
@@ -111,8 +113,24 @@ def difference(name: str, old: Any, new: Any) -> dict[str, Any]:
 
 def _mask_changes(changes: dict[str, Any]) -> dict[str, Any]:
     """Mask secret values; CHANGED is kept under any name."""
-    masked: dict[str, Any] = redact(changes)
-    return masked | {name: CHANGED for name, value in changes.items() if value == CHANGED and name in masked}
+    marked = {name: value for name, value in changes.items() if isinstance(value, Text)}
+    masked: dict[str, Any] = redact(changes | {name: plain(value) for name, value in marked.items()})
+    masked |= {name: CHANGED for name, value in changes.items() if value == CHANGED and name in masked}
+    kept = {name: redact(stored(value)) for name, value in marked.items()}
+    # A text whose secret shows only in the whole sentence is kept in English alone.
+    texts = {name: parts for name, parts in kept.items() if restored(parts) == masked.get(name)}
+    return masked | ({TEXTS: texts} if texts else {})
+
+
+def readable_changes(entry: AuditEntry) -> dict[str, Any]:
+    """Return the recorded changes that hold a value, with marked texts, which `translated` shows in a language."""
+    texts = entry.changes.get(TEXTS)
+    texts = texts if isinstance(texts, dict) else {}
+    return {
+        name: restored(texts[name], value) if name in texts else value
+        for name, value in entry.changes.items()
+        if not (name == TEXTS and texts) and value not in ("", [], {}, None)
+    }
 
 
 def _shown_value(value: Any) -> Any:

@@ -42,7 +42,7 @@ from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can, permitted
 from automate_governance.secrets import use
 from automate_plugins import text
-from automate_plugins.texts import plain
+from automate_plugins.texts import stored
 
 
 @transaction.atomic
@@ -191,7 +191,7 @@ def publish_again(
     if found := _unpublishable(definition, author, version.run_as):
         raise DefinitionError(found)
     same = workflow.run_as_id == version.run_as_id and _says(workflow, definition)
-    words = message or plain(text("Published v%(number)s again", number=str(number)))
+    words = message or text("Published v%(number)s again", number=str(number))
     return publish_version(workflow, definition, author, version.run_as, words, rev=workflow.rev if same else 0)
 
 
@@ -275,7 +275,13 @@ def publish_version(
         return present
     number = (workflow.versions.aggregate(Max("number"))["number__max"] or 0) + 1
     version = WorkflowVersion.objects.create(
-        workflow=workflow, number=number, definition=document, author=author, run_as=run_as, message=message
+        workflow=workflow,
+        number=number,
+        definition=document,
+        author=author,
+        run_as=run_as,
+        message=message,
+        message_text=stored(message),
     )
     workflow.published = version
     if workflow.status != Workflow.Status.PAUSED:  # what is paused stays so until it is resumed

@@ -12,7 +12,7 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_core.models.fields import DocumentField
 from automate_governance.governed import Governed, verbs
-from automate_plugins.texts import restored
+from automate_plugins.texts import restored, verbatim
 
 
 class Workflow(Governed):
@@ -227,6 +227,8 @@ class Published(models.Manager["WorkflowVersion"]):
 class WorkflowVersion(models.Model):
     """A published definition and the user that its runs act as. A run keeps the version that it started with.
 
+    `message_text` is what a message that no person wrote is translated from.
+
     With `test`, the `engine.test_options.TestOptions`, it is a snapshot of a draft, number 0, for one test run:
     `snapshots` includes these, `objects` and a workflow's `versions` do not.
     """
@@ -239,6 +241,7 @@ class WorkflowVersion(models.Model):
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     run_as = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     message = models.TextField(blank=True)
+    message_text = DocumentField(null=True)
     test = models.JSONField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -258,6 +261,11 @@ class WorkflowVersion(models.Model):
 
     def __str__(self) -> str:
         return f"v{self.number}" if self.number else "test"
+
+    @property
+    def label(self) -> str:
+        """`message` as a text that is translated when it is shown, unless a person wrote it."""
+        return restored(self.message_text, verbatim(self.message))
 
 
 class StepSample(models.Model):

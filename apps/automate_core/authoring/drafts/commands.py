@@ -36,7 +36,7 @@ from automate_governance import audit
 from automate_governance.people import names as people
 from automate_governance.permissions import NotPermittedError, Person, can, permitted
 from automate_plugins import text
-from automate_plugins.texts import plain
+from automate_plugins.texts import marked
 
 RUN_AS_REASON = text("A workflow can only run as you, unless a superuser chooses another user.")
 
@@ -101,7 +101,7 @@ def run_command(workflow_id: int, request: requests.Request, *, by: Person) -> D
     command, is_new = history.record_edit(workflow, kind, done.words, found, by, undo_stack)
     _save_revisions(workflow, found, structural=command.structural)
     if is_new or acting:
-        audit.record(by, "workflow.edited", workflow, changes={"what": plain(done.words), **acting})
+        audit.record(by, "workflow.edited", workflow, changes={"what": marked(done.words), **acting})
     return replace(_build_state(workflow, after, UndoStack(command, None), done, changed=True), merged=merged)
 
 
@@ -144,7 +144,7 @@ def _replay_recorded(workflow: Workflow, command: DraftCommand, status: DraftCom
     _save_revisions(workflow, found, structural=command.structural)
     is_undo = status == DraftCommand.Status.UNDONE
     words = _undo_words(command.label) if is_undo else _redo_words(command.label)
-    audit.record(by, "workflow.edited", workflow, changes={"what": plain(words), **_run_as_difference(before, after)})
+    audit.record(by, "workflow.edited", workflow, changes={"what": marked(words), **_run_as_difference(before, after)})
     if command.author and command.author_id != by.pk:
         words = text("%(edit)s (by %(who)s)", edit=words, who=command.author.get_username())
     done = EditResult(words, _present_key(found, after))

@@ -52,8 +52,10 @@ def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = Fals
         leaver.is_active = False
         leaver.save(update_fields=["is_active"])
     for model in holdings.governed_models():
-        _count(result, model._meta.verbose_name_plural, _hand_over_owned(model, leaver, to, by))
-        kinds, verb = str(model._meta.verbose_name_plural), "replace" if model is StoredSecret else "change"
+        with translation.override(None):  # a marked text, and the same in every language in the audit trail
+            kinds = str(model._meta.verbose_name_plural)
+        _count(result, kinds, _hand_over_owned(model, leaver, to, by))
+        verb = "replace" if model is StoredSecret else "change"
         if result.done.get(kinds) and not holds_anywhere(to, verb, model):
             result.cautions.append(_missing_permission(to, model, kinds))
     _count(result, text("run-as users"), _hand_over_run_as(leaver, to, by, result))

@@ -17,6 +17,7 @@ from automate_core.definition.step_paths import key_of
 from automate_core.models import Event, ExecutionRun, RunLog, StepRun, Wait
 from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES
+from automate_governance import audit
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import User, can, permitted
 from automate_governance.texts import translated
@@ -312,7 +313,7 @@ def _audit_lines(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[Aud
     about = AuditEntry.objects.filter(object_type=run._meta.label_lower, object_id=str(run.pk)).exclude(verb=_SEEN)
     rows = about.filter(Q(changes__step=path) | Q(changes__step__isnull=True)).order_by("-id")
     for entry in rows.defer("canonical")[:MOST_AUDITED]:
-        changes = {name: _joined_names(value) for name, value in entry.changes.items()}
+        changes = {name: _joined_names(value) for name, value in audit.readable_changes(entry).items()}
         note = changes.get("reason", "") if may_see else ""
         yield AuditLine(actor=entry.who, action=_action_text(entry.verb, changes), note=note, at=entry.at)
 

@@ -7,31 +7,51 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist
 from django.urls import NoReverseMatch
 from django.utils.translation import gettext as _
 
+from automate_governance import audit
 from automate_governance.admin_site import reverse
+from automate_governance.labels import group_label
 from automate_governance.models import AuditEntry
 from automate_governance.texts import translated
 from automate_plugins import text
+from automate_plugins.texts import Text
 from automate_studio.ui.audit.filters import KINDS, AuditFilters
+from automate_studio.ui.formatting import permission_word
 from automate_studio.ui.lists import KeysetPage, keyset_links, query_string
 
 ON_A_PAGE = 50
 #: Names of recorded values; a model's own fields have theirs as well.
 _VALUE_NAMES = {
+    "added": text("added"),
     "address": text("address"),
     "because": text("reason"),
+    "channel": text("channel"),
     "config": text("configuration"),
+    "connection": text("connection"),
     "connector": text("connector"),
+    "decisions": text("decisions"),
+    "edited": text("edited"),
     "enabled": text("enabled"),
+    "encrypted": text("encrypted"),
     "event": text("event"),
+    "faults": text("faults"),
+    "file": text("file"),
+    "files": text("files"),
     "filters": text("filters"),
     "for": text("object"),
     "form": text("form"),
     "format": text("format"),
+    "is_on": text("enabled"),
     "job": text("job"),
     "key": text("key"),
+    "keys": text("keys"),
+    "kind": text("kind"),
+    "left": text("not handed over"),
+    "left_out": text("not recorded"),
+    "made_at": text("time of the backup"),
     "max_cost": text("maximum cost"),
     "max_tokens": text("maximum tokens"),
     "message": text("message"),
@@ -39,17 +59,26 @@ _VALUE_NAMES = {
     "outcome": text("outcome"),
     "owner": text("owner"),
     "part": text("part"),
+    "payload": text("payload"),
     "places": text("places"),
+    "position": text("position"),
     "provider": text("provider"),
     "reason": text("reason"),
+    "reference": text("reference"),
+    "removed": text("removed"),
     "rule": text("rule"),
+    "run": text("run"),
     "run_as": text("run as"),
     "runs": text("runs"),
     "said": text("message"),
+    "saved": text("saved"),
     "scheme": text("scheme"),
+    "scope": text("scope"),
     "secret": text("secret"),
+    "secrets": text("secrets"),
     "since": text("since"),
     "slug": text("slug"),
+    "start": text("start"),
     "status": text("status"),
     "step": text("step"),
     "template": text("template"),
@@ -59,6 +88,7 @@ _VALUE_NAMES = {
     "what": text("change"),
     "with": text("with"),
     "workflow": text("workflow"),
+    "workflows": text("workflows"),
     "works": text("succeeded"),
 }
 
@@ -129,21 +159,48 @@ def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
             url=_object_url(entry.object_type, entry.object_id),
             history=query_string({"about": f"{entry.object_type}:{entry.object_id}"}),
             changes=[
-                _value_change(name, value) for name, value in entry.changes.items() if value not in ("", [], {}, None)
+                _value_change(entry.object_type, name, value) for name, value in audit.readable_changes(entry).items()
             ],
         )
 
 
-def _value_change(name: str, value: Any) -> ValueChange:
-    label = translated(_VALUE_NAMES[name]) if name in _VALUE_NAMES else name.replace("_", " ")
+def _value_name(object_type: str, name: str) -> str:
+    if name in _VALUE_NAMES:
+        return translated(_VALUE_NAMES[name])
+    try:
+        field = apps.get_model(object_type)._meta.get_field(name)
+    except (LookupError, ValueError, FieldDoesNotExist):
+        return name.replace("_", " ")
+    return str(getattr(field, "verbose_name", name))
+
+
+def _value_change(object_type: str, name: str, value: Any) -> ValueChange:
+    label = _value_name(object_type, name)
     if isinstance(value, dict) and value.keys() == {"from", "to"}:
         return ValueChange(name=label, before=_value_text(value["from"]), after=_value_text(value["to"]))
+    if name == "verbs" and isinstance(value, list):
+        value = [permission_word(str(verb)) for verb in value]
+    if name == "with" and isinstance(value, str):
+        value = _grantee_text(value)
     return ValueChange(name=label, before=None, after=_value_text(value))
+
+
+def _grantee_text(value: str) -> str:
+    """`group Builders` and `user olga`, as grants are recorded, in the active language."""
+    kind, _separator, name = value.partition(" ")
+    match kind:
+        case "group":
+            return _("group %(name)s") % {"name": group_label(name)}
+        case "user":
+            return _("user %(name)s") % {"name": name}
+    return value
 
 
 def _value_text(value: Any) -> str:
     if value is None or value == "":
         return _("empty")
+    if isinstance(value, Text):
+        return translated(value)
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, dict):
