@@ -1,0 +1,1 @@
+"""The command line `automate`: talks to a server through its API alone, and imports nothing of Django."""

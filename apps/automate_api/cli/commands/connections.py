@@ -1,0 +1,42 @@
+"""Connections: list and test them. Their secrets stay on the server."""
+
+from __future__ import annotations
+
+import click
+
+from automate_api.cli.commands.completion import complete_connections
+from automate_api.cli.invocation import ApiGroup, invocation
+from automate_api.cli.output import named, print_json, print_note, print_table
+from automate_api.cli.servers import path_of
+
+
+@click.group(cls=ApiGroup)
+def connections() -> None:
+    """List and test connections."""
+
+
+@connections.command("list")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Maximum number of connections.")
+def list_connections(limit: int) -> None:
+    """List the connections that you may view."""
+    call = invocation()
+    found = call.client().items("/connections", limit=limit)
+    if call.as_json:
+        return print_json(found)
+    columns = [named("slug", cut=False), named("name"), named("connector"), named("status", coloured=True)]
+    print_table(found, columns, empty="No connections.")
+    return None
+
+
+@connections.command
+@click.argument("slug", shell_complete=complete_connections)
+@click.pass_context
+def test(context: click.Context, slug: str) -> None:
+    """Make one real call that changes nothing. The exit code is 1 if it fails."""
+    call = invocation()
+    result = call.client().post(path_of("connections", slug, "test"))
+    if call.as_json:
+        print_json(result)
+    else:
+        print_note(f"{slug}: {'ok' if result['ok'] else 'failed'}. {result.get('message') or ''}")
+    context.exit(0 if result["ok"] else 1)

@@ -1,0 +1,169 @@
+"""Runs: start, watch, cancel and re-run them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from automate_api.cli.client import Client
+from automate_api.cli.commands.completion import complete_workflows
+from automate_api.cli.errors import one_line
+from automate_api.cli.follow import follow
+from automate_api.cli.inputs import read_inputs
+from automate_api.cli.invocation import ApiGroup, invocation
+from automate_api.cli.output import (
+    clock_time,
+    named,
+    print_json,
+    print_json_line,
+    print_note,
+    print_record,
+    print_table,
+    status_text,
+    time_column,
+)
+from automate_api.cli.server_events import ServerEvent
+from automate_api.cli.servers import path_of
+
+STATUSES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
+TIMEOUT = "Stop waiting after this number of seconds, with exit code 1. The run goes on."
+
+
+@click.group(cls=ApiGroup)
+def runs() -> None:
+    """Start, watch, cancel and re-run runs."""
+
+
+@runs.command
+@click.argument("slug", shell_complete=complete_workflows)
+@click.option("--input", "pairs", metavar="NAME=TEXT", multiple=True, help="An input. NAME:=JSON for other types.")
+@click.option("--inputs", "file", metavar="FILE", help="A JSON file of inputs; - is standard input.")
+@click.option("--trigger", metavar="KEY", help="The manual trigger to use, if there are several.")
+@click.option("--wait", "waits", is_flag=True, help="Follow the run; the exit code is 1 if it does not succeed.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help=TIMEOUT)
+@click.option("--idempotency-key", "key", metavar="KEY", help="A second start with the same key gives the same run.")
+@click.pass_context
+def start(
+    context: click.Context, slug: str, pairs: tuple[str, ...], file: str | None, trigger: str | None, waits: bool,
+    timeout: float | None, key: str | None,
+) -> None:  # fmt: skip
+    """Start a run of a workflow."""
+    call = invocation()
+    body: dict[str, Any] = {"inputs": read_inputs(pairs, file), **({"trigger": trigger} if trigger else {})}
+    client = call.client()
+    started = client.post(path_of("workflows", slug, "runs"), body, key=key)
+    if waits:
+        context.exit(_watch(client, started["id"], timeout, quiet=call.as_json))
+    if call.as_json:
+        print_json(started)
+    else:
+        print_note(str(started["id"]))
+
+
+@runs.command("list")
+@click.option("--workflow", metavar="SLUG", shell_complete=complete_workflows, help="Only runs of this workflow.")
+@click.option("--status", type=click.Choice(STATUSES), multiple=True, help="Only runs in this status. Repeatable.")
+@click.option("--search", metavar="TEXT", help="Only runs whose subject line or search terms contain TEXT.")
+@click.option("--limit", type=click.IntRange(1), default=30, show_default=True, help="Maximum number of runs.")
+def list_runs(workflow: str | None, status: tuple[str, ...], search: str | None, limit: int) -> None:
+    """List runs, newest first."""
+    call = invocation()
+    found = call.client().items("/runs", limit=limit, workflow=workflow, status=status, search=search)
+    if call.as_json:
+        return print_json(found)
+    columns = [
+        named("id", cut=False), named("workflow"), named("status", coloured=True, cut=False),
+        time_column("created_at", "Created"), named("subject"),
+    ]  # fmt: skip
+    print_table(found, columns, empty="No runs.")
+    return None
+
+
+@runs.command
+@click.argument("run")
+@click.option("--steps/--no-steps", default=True, help="Also list the steps.")
+def show(run: str, steps: bool) -> None:
+    """Show a run and its steps."""
+    call = invocation()
+    client = call.client()
+    found = client.get(path_of("runs", run))
+    listed = client.items(path_of("runs", run, "steps")) if steps else []
+    if call.as_json:
+        return print_json({**found, "steps": listed} if steps else found)
+    print_record((name.replace("_", " ").capitalize(), value) for name, value in found.items())
+    if listed:
+        click.echo()
+        columns = [named("key", "Step"), named("status", coloured=True), time_column("started_at", "Started")]
+        print_table(listed, columns, empty="No steps.")
+    return None
+
+
+@runs.command
+@click.argument("run")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help=TIMEOUT)
+@click.pass_context
+def tail(context: click.Context, run: str, timeout: float | None) -> None:
+    """Follow a run until it ends. The exit code is 0 if it succeeded, else 1."""
+    call = invocation()
+    context.exit(_watch(call.client(), run, timeout, quiet=False))
+
+
+@runs.command
+@click.argument("run")
+@click.option("--reason", metavar="TEXT", help="Shown on the run and in the audit trail.")
+def cancel(run: str, reason: str | None) -> None:
+    """Cancel a run."""
+    call = invocation()
+    found = call.client().post(path_of("runs", run, "cancel"), {"reason": reason or ""})
+    if call.as_json:
+        print_json(found)
+    else:
+        print_note(f"{run}: {found['status']}")
+
+
+@runs.command
+@click.argument("run")
+@click.option("--from", "step", metavar="STEP", help="Start at this step, with the outputs of the steps before it.")
+@click.option("--wait", "waits", is_flag=True, help="Follow the new run; the exit code is 1 if it does not succeed.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help=TIMEOUT)
+@click.pass_context
+def rerun(context: click.Context, run: str, step: str | None, waits: bool, timeout: float | None) -> None:
+    """Start a new run from an ended one."""
+    call = invocation()
+    client = call.client()
+    started = client.post(path_of("runs", run, "rerun"), {"from_step": step} if step else {})
+    if waits:
+        context.exit(_watch(client, started["id"], timeout, quiet=call.as_json))
+    if call.as_json:
+        print_json(started)
+    else:
+        print_note(str(started["id"]))
+
+
+def _watch(client: Client, run: str, timeout: float | None, *, quiet: bool) -> int:
+    """Follow a run, and give the exit code that tells its outcome; `quiet` prints the run alone, at its end."""
+    as_json = invocation().as_json
+    for event in follow(client, run, timeout=timeout):
+        if quiet:
+            continue
+        if as_json:
+            print_json_line({"event": event.name, "data": json.loads(event.data)})
+        else:
+            _print_event(event)
+    found = client.get(path_of("runs", run))
+    if quiet:
+        print_json(found)
+    elif not as_json:
+        click.echo(f"{one_line(run)}: {status_text(found['status'])}")
+    return 0 if found["status"] == "succeeded" else 1
+
+
+def _print_event(event: ServerEvent) -> None:
+    """One line about a step or the run: time, name, status and reason."""
+    data = json.loads(event.data)
+    told = [data.get("message"), (data.get("error") or {}).get("message")]
+    words = [data.get("step") or data.get("key") or event.name, data.get("status") or data.get("level"), *told]
+    time = clock_time(data.get("at") or data.get("finished_at") or data.get("started_at"))
+    click.echo(f"{time}  {one_line('  '.join(str(word) for word in words if word))}")

@@ -1,0 +1,213 @@
+"""Workflows: as files, their drafts, and publishing them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from automate_api.cli.client import Client
+from automate_api.cli.commands.completion import complete_workflows
+from automate_api.cli.errors import BadInputError, CommandFailedError, RejectedError, UnreachableError
+from automate_api.cli.invocation import ApiGroup, invocation
+from automate_api.cli.output import named, print_diff, print_json, print_note, print_record, print_table, time_column
+from automate_api.cli.servers import path_of
+from automate_api.cli.workflow_files import (
+    SLUG,
+    WorkflowFile,
+    differences,
+    path_for,
+    read_file,
+    same_workflow,
+    write_file,
+)
+
+STATUSES = ("draft", "active", "paused", "archived")
+YAML_TYPE = "application/yaml"
+
+
+@click.group(cls=ApiGroup)
+def workflows() -> None:
+    """List, copy, change and publish workflows."""
+
+
+@workflows.command("list")
+@click.option("--status", type=click.Choice(STATUSES), help="Only workflows in this status.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Maximum number of workflows.")
+def list_workflows(status: str | None, limit: int) -> None:
+    """List the workflows that you may view."""
+    call = invocation()
+    found = call.client().items("/workflows", limit=limit, status=status)
+    if call.as_json:
+        return print_json(found)
+    columns = [
+        named("slug", cut=False),
+        named("name"),
+        named("status", coloured=True, cut=False),
+        named("version", cut=False),
+        time_column("updated_at", "Updated"),
+    ]
+    print_table(found, columns, empty="No workflows.")
+    return None
+
+
+@workflows.command
+@click.argument("slug", shell_complete=complete_workflows)
+def show(slug: str) -> None:
+    """Show a workflow."""
+    call = invocation()
+    found = call.client().get(path_of("workflows", slug))
+    if call.as_json:
+        return print_json(found)
+    print_record((name.replace("_", " ").capitalize(), value) for name, value in found.items())
+    return None
+
+
+@workflows.command
+@click.argument("slugs", metavar="[SLUG]...", nargs=-1, shell_complete=complete_workflows)
+@click.option("--all", "everything", is_flag=True, help="Pull every workflow that you may view.")
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Folder of the files."
+)
+@click.option("--force", is_flag=True, help="Overwrite files that differ from the draft.")
+def pull(slugs: tuple[str, ...], everything: bool, folder: Path, force: bool) -> None:
+    """Write the drafts of workflows to SLUG.yaml."""
+    call = invocation()
+    client = call.client()
+    if everything is bool(slugs):
+        raise BadInputError("Name the workflows to pull, or use --all.")
+    chosen = [item["slug"] for item in client.items("/workflows")] if everything else list(slugs)
+    written = [_pull(client, slug, folder, force=force) for slug in chosen]
+    if call.as_json:
+        print_json(written)
+    return None
+
+
+@dataclass(frozen=True)
+class ServerDraft:
+    """A draft as YAML, and its `rev`."""
+
+    text: str
+    rev: int
+
+
+def _pull(client: Client, slug: str, folder: Path, *, force: bool) -> dict[str, Any]:
+    if not SLUG.fullmatch(slug):
+        raise BadInputError(f"{slug} is not the slug of a workflow.")
+    path, draft = path_for(slug, folder), _draft(client, slug)
+    if path.exists() and not force and read_file(path).text != draft.text:
+        raise CommandFailedError(
+            f"{path} differs from the draft. Compare them with: automate workflows diff {path}. "
+            "To overwrite the file, use --force."
+        )
+    write_file(path, draft.text, rev=draft.rev, server=client.server)
+    if not invocation().as_json:
+        print_note(f"{path}: draft {draft.rev}")
+    return {"slug": slug, "file": str(path), "rev": draft.rev}
+
+
+def _draft(client: Client, slug: str) -> ServerDraft:
+    text, tag = client.text(path_of("workflows", slug, "export"), YAML_TYPE)
+    rev = tag.removeprefix("W/").strip('"')
+    if not rev.isdecimal():
+        raise UnreachableError(f"{client.server} did not say which revision of the draft it sent.")
+    return ServerDraft(text, int(rev))
+
+
+@workflows.command
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--force", is_flag=True, help="Replace the draft whatever its revision.")
+@click.option("--publish", "publishes", is_flag=True, help="Publish the drafts afterwards.")
+def push(files: tuple[str, ...], force: bool, publishes: bool) -> None:
+    """Replace the drafts of workflows by files, which are paths or slugs.
+
+    A draft that changed since the file was pulled is not replaced. A workflow that does not exist is created.
+    """
+    call = invocation()
+    client = call.client()
+    read = [read_file(path_for(name)) for name in files]
+    pushed = [_push(client, each, force=force, publishes=publishes) for each in read]
+    if call.as_json:
+        print_json(pushed)
+
+
+def _push(client: Client, file: WorkflowFile, *, force: bool, publishes: bool) -> dict[str, Any]:
+    slug, document = file.slug, file.document()
+    try:
+        current = int(client.get(path_of("workflows", slug))["rev"])
+    except RejectedError as error:
+        if error.status != 404:
+            raise
+        made, done = client.post("/workflows", {"document": document}), "created"
+    else:
+        rev = current if force else _unchanged(file, current, client.server)
+        path = path_of("workflows", slug, "draft")
+        made, done = client.send("PUT", path, {"document": document}, {"If-Match": f'"{rev}"'}), "updated"
+    rev = int(made["rev"])
+    write_file(file.path, file.text, rev=rev, server=client.server)
+    result = {"slug": slug, "file": str(file.path), "rev": rev, "result": done}
+    if publishes:
+        result["version"] = _publish(client, slug, rev)["version"]
+    if not invocation().as_json:
+        version = f", published as version {result['version']}" if publishes else ""
+        print_note(f"{file.path}: draft {rev} of {slug} {done}{version}")
+    return result
+
+
+def _unchanged(file: WorkflowFile, current: int, server: str) -> int:
+    """The `rev` of the draft, which the file is a copy of. Raises CommandFailedError."""
+    base = file.rev_at(server)
+    if base == current:
+        return current
+    known = f"it is a copy of draft {base}" if base is not None else "it does not say of which draft it is a copy"
+    raise CommandFailedError(
+        f"{file.path} was not pushed: {known}, and the draft on the server is {current}. Compare them with: automate "
+        f"workflows diff {file.path}. To replace the draft, use --force."
+    )
+
+
+@workflows.command
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--published", is_flag=True, help="Compare with the published version, not with the draft.")
+@click.option("--exit-code", "exits", is_flag=True, help="Exit with 1 when there are differences.")
+@click.pass_context
+def diff(context: click.Context, files: tuple[str, ...], published: bool, exits: bool) -> None:
+    """Show what a push of files, which are paths or slugs, would change."""
+    call = invocation()
+    client = call.client()
+    found = [_diff(client, read_file(path_for(name)), published=published) for name in files]
+    if call.as_json:
+        print_json(found)
+    else:
+        for each in found:
+            print_diff(each["diff"])
+    if exits and any(each["diff"] for each in found):
+        context.exit(1)
+
+
+def _diff(client: Client, file: WorkflowFile, *, published: bool) -> dict[str, Any]:
+    """Only where the values differ: comments and layout do not change a workflow."""
+    slug, kind = file.slug, "published" if published else "draft"
+    text, _ = client.text(path_of("workflows", slug, "export"), YAML_TYPE, version="published" if published else None)
+    lines = [] if same_workflow(text, file.text) else list(differences(file, text, f"{slug} ({kind})"))
+    return {"slug": slug, "file": str(file.path), "diff": lines}
+
+
+@workflows.command
+@click.argument("slug", shell_complete=complete_workflows)
+@click.option("--rev", type=click.IntRange(0), help="Publish this revision of the draft alone. Default: the newest.")
+def publish(slug: str, rev: int | None) -> None:
+    """Publish the draft of a workflow."""
+    call = invocation()
+    client = call.client()
+    made = _publish(client, slug, int(client.get(path_of("workflows", slug))["rev"]) if rev is None else rev)
+    if call.as_json:
+        print_json(made)
+    else:
+        print_note(f"{slug}: version {made['version']} is published")
+
+
+def _publish(client: Client, slug: str, rev: int) -> Any:
+    return client.post(path_of("workflows", slug, "publish"), {"rev": rev})

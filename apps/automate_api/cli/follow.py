@@ -1,0 +1,57 @@
+"""Follow a run until it ends, over breaks of the connection."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+
+from automate_api.cli.client import Client
+from automate_api.cli.errors import CommandFailedError, RejectedError, UnreachableError
+from automate_api.cli.server_events import ServerEvent, read_events
+from automate_api.cli.servers import path_of
+
+FINAL = {"succeeded", "failed", "cancelled"}
+SILENCE_SECONDS = 45.0  #: the server sends a heartbeat more often than that
+BREAKS = 10  #: in a row, without an event between them, until it is given up
+
+
+def follow(client: Client, run: str, *, timeout: float | None = None) -> Iterator[ServerEvent]:
+    """The events of a run's stream until the run has ended.
+
+    A stream that breaks off continues after its last event. Raises RejectedError, UnreachableError, and
+    CommandFailedError when the run did not end within `timeout` seconds.
+    """
+    until = time.monotonic() + timeout if timeout else None
+    last_id, breaks = "", 0
+    while True:
+        try:
+            for event in read_events(_lines(client, run, last_id, until)):
+                breaks, last_id = 0, event.id or last_id
+                yield event
+                _check_time(run, until)
+        except (UnreachableError, ValueError):
+            breaks += 1
+            if breaks >= BREAKS:
+                raise
+        except RejectedError as error:
+            breaks += 1
+            if error.status < 500 or breaks >= BREAKS:
+                raise
+        _check_time(run, until)
+        if client.get(path_of("runs", run))["status"] in FINAL:
+            return
+        time.sleep(min(10.0, 0.25 * 2**breaks) * (0.5 + random.random() / 2))  # noqa: S311 - spreads attempts
+
+
+def _lines(client: Client, run: str, last_id: str, until: float | None) -> Iterator[str]:
+    silence = SILENCE_SECONDS if until is None else max(0.1, min(SILENCE_SECONDS, until - time.monotonic()))
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    for line in client.transport.lines(path_of("runs", run, "stream"), params={}, headers=headers, silence=silence):
+        yield line
+        _check_time(run, until)
+
+
+def _check_time(run: str, until: float | None) -> None:
+    if until is not None and time.monotonic() >= until:
+        raise CommandFailedError(f"Run {run} did not end in time. It goes on; watch it with: automate runs tail {run}")

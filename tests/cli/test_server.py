@@ -1,0 +1,65 @@
+"""Commands against the real site, with its worker."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+
+GREET = """
+name: Greet
+slug: greet
+triggers: [{kind: manual, key: by_hand, inputs: [{name: who, label: Who, kind: text, required: true}]}]
+steps: [{kind: stop, key: done}]
+"""
+FAIL = "{name: Fail, slug: fail, triggers: [{kind: manual, key: go}], steps: [{kind: stop, key: no, outcome: failed, message: Out of tea}]}"  # fmt: skip
+
+
+@pytest.fixture
+def signed_in(cli, api, site):
+    """The command line of a person, signed in to the site."""
+
+    def sign_in(person, *scopes, workflows=None):
+        plain = api(person, *scopes, workflows=workflows).plain
+        ended = cli("login", site, stdin=f"{plain}\n")
+        assert ended.code == 0, ended.err
+        assert plain not in ended.out + ended.err
+        return cli
+
+    return sign_in
+
+
+def test_signing_in_is_checked_by_the_server(cli, api, site, owner, home):
+    wrong = api(owner).plain[:-1] + "x"
+    ended = cli("login", site, stdin=wrong)
+    assert ended.code == 3 and wrong not in ended.err
+    assert cli("login", site, AUTOMATE_TOKEN=api(owner, "connection:view").plain).code == 0
+    assert cli("workflows", "list").code == 3
+
+
+def test_workflows_are_those_that_one_may_view(signed_in, workflow, owner, stranger):
+    workflow(GREET)
+    cli = signed_in(owner)
+    assert [each["slug"] for each in cli("workflows", "list", "--json").json()] == ["greet"]
+    assert cli("workflows", "list", "--status", "paused", "--json").json() == []
+    assert "Greet" in cli("workflows", "show", "greet").out
+    cli = signed_in(stranger)
+    assert cli("workflows", "list").err == "No workflows.\n"
+    assert cli("workflows", "show", "greet").code == 1
+
+
+def test_a_run_is_started_and_shown(signed_in, workflow, owner):
+    workflow(GREET)
+    cli = signed_in(owner)
+    started = cli("runs", "start", "greet", "--input", "who=Ada", "--json").json()
+    assert started["status"] == "queued"
+    again = cli("runs", "start", "greet", "--input", "who=Ada", "--idempotency-key", "k").out
+    assert cli("runs", "start", "greet", "--input", "who=Ada", "--idempotency-key", "k").out == again
+    refused = cli("runs", "start", "greet")
+    assert refused.code == 2 and "inputs.who: who is required." in refused.err
+
+
+def test_a_missing_scope_is_named(signed_in, workflow, owner):
+    workflow(GREET)
+    refused = signed_in(owner, "workflow:view")("runs", "start", "greet", "--input", "who=Ada")
+    assert refused.code == 3 and "workflow:run" in refused.err
