@@ -13,6 +13,7 @@ from automate_api.cli.servers import path_of
 
 FINAL = {"succeeded", "failed", "cancelled"}
 SILENCE_SECONDS = 45.0  #: the server sends a heartbeat more often than that
+LONGEST_PAUSE = 10.0  #: seconds between two connections
 BREAKS = 10  #: in a row, without an event between them, until it is given up
 
 
@@ -27,21 +28,21 @@ def follow(client: Client, run: str, *, timeout: float | None = None) -> Iterato
     while True:
         try:
             for event in read_events(_lines(client, run, last_id, until)):
-                breaks, last_id = 0, event.id or last_id
+                breaks, last_id = -1, event.id or last_id
                 yield event
-                _check_time(run, until)
-        except (UnreachableError, ValueError):
+            breaks = min(breaks + 1, BREAKS - 1)
+        except (UnreachableError, RejectedError, ValueError) as error:
             breaks += 1
-            if breaks >= BREAKS:
-                raise
-        except RejectedError as error:
-            breaks += 1
-            if error.status < 500 or breaks >= BREAKS:
+            if breaks >= BREAKS or not _may_pass(error):
                 raise
         _check_time(run, until)
         if client.get(path_of("runs", run))["status"] in FINAL:
             return
-        time.sleep(min(10.0, 0.25 * 2**breaks) * (0.5 + random.random() / 2))  # noqa: S311 - spreads attempts
+        time.sleep(min(LONGEST_PAUSE, 0.25 * 2 ** max(breaks, 0)) * (0.5 + random.random() / 2))  # noqa: S311 - spreads attempts
+
+
+def _may_pass(error: Exception) -> bool:
+    return not isinstance(error, RejectedError) or error.status == 429 or error.status >= 500
 
 
 def _lines(client: Client, run: str, last_id: str, until: float | None) -> Iterator[str]:
