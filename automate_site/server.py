@@ -11,6 +11,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from automate_core.conf import setting
+from automate_core.replies.reply_hub import hub as reply_hub
 from automate_core.worker.managed import managed
 from automate_studio.runs.page.live_hub import hub
 
@@ -58,11 +59,12 @@ class PortTakenError(Exception):
 
 
 class Server(uvicorn.Server):
-    """Closes the streams of open pages on the first signal, so that they do not delay the shutdown."""
+    """Closes the streams of open pages and answers waiting callers on the first signal: none delays the shutdown."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle a signal, in the main thread. The second one does not wait for running steps."""
         hub.close()
+        reply_hub.end_waits()
         if self.should_exit:
             managed.shutdown_now()
         elif managed.is_busy:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from automate_connectors.forms import PLAIN, SecretField
 from automate_connectors.number_fields import IntegerField
 from automate_core.models import WebhookEndpoint
+from automate_core.models.events import LONGEST_REPLY_SECONDS
 from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes import config_fields
 from automate_core.webhooks.schemes.registry import SCHEMES, SchemeError, scheme_for
@@ -56,9 +57,18 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
         help_text=_("The previous secret is accepted for this long after a change."),
     )
 
+    reply_seconds = IntegerField(
+        label=_("Wait for reply (seconds)"),
+        min_value=0,
+        max_value=LONGEST_REPLY_SECONDS,
+        initial=0,
+        required=False,
+        help_text=_("0 answers at once. Up to 30: the sender gets what the step Reply to caller answers."),
+    )
+
     class Meta:
         model = WebhookEndpoint
-        fields = ("slug", "scheme", "secret", "enabled")
+        fields = ("slug", "scheme", "secret", "reply_seconds", "enabled")
         labels = {"slug": _("Name"), "enabled": _("Accept deliveries")}
         help_texts = {"slug": _("The last part of its URL. It cannot be changed later.")}
         error_messages = {
@@ -88,6 +98,10 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
         if not _SLUG.fullmatch(slug):
             raise forms.ValidationError(_SLUG_HELP)
         return slug
+
+    def clean_reply_seconds(self) -> int:
+        """Empty is 0."""
+        return self.cleaned_data["reply_seconds"] or 0
 
     def clean(self) -> dict[str, Any]:
         """A secret has to be one that the scheme can sign with: else every delivery would be refused."""
@@ -161,6 +175,7 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
             new=self.is_new,
             overlap=dt.timedelta(0) if self.is_new else overlap,
             enabled=None if self.is_new else self.cleaned_data["enabled"],
+            reply_seconds=self.cleaned_data.get("reply_seconds"),
         )
         return endpoint
 
@@ -180,10 +195,10 @@ class WebhookEndpointAdmin(GovernedAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """An address that was given away stays what it is; nothing overlaps with the first secret."""
         if obj is None:
-            return ("slug", "scheme", *config_fields.CONFIG_FIELDS, "secret")
+            return ("slug", "scheme", *config_fields.CONFIG_FIELDS, "secret", "reply_seconds")
         if not self.has_change_permission(request, obj):
-            return ("scheme", "enabled")
-        return ("scheme", *config_fields.CONFIG_FIELDS, "secret", "overlap_hours", "enabled")
+            return ("scheme", "reply_seconds", "enabled")
+        return ("scheme", *config_fields.CONFIG_FIELDS, "secret", "overlap_hours", "reply_seconds", "enabled")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Through the one function that saves endpoints."""

@@ -182,6 +182,7 @@ def _is_allowed_host(scope: Scope) -> bool:
 async def _lifespan(webhooks: WebhookApplication, mounted: list[Mount], receive: Receive, send: Send) -> None:
     """Start and stop what lives beside the requests (ASGI lifespan protocol, version 2). Bad keys refuse the start."""
     from automate_core.conf import setting
+    from automate_core.replies.reply_hub import hub as reply_hub
     from automate_core.webhooks.tally import tally
     from automate_core.worker.managed import managed
     from automate_governance import startup
@@ -200,6 +201,7 @@ async def _lifespan(webhooks: WebhookApplication, mounted: list[Mount], receive:
                 managed.start()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
+            reply_hub.end_waits()
             for mount in reversed(mounted):
                 await mount.stop()
             await asyncio.to_thread(managed.stop)

@@ -89,6 +89,7 @@ RULES: dict[str, Rule] = {
     "AUTOMATE_HOOK_RATE": _number(0),
     "AUTOMATE_HOOK_FAILURE_RATE": _number(0),
     "AUTOMATE_HOOK_TALLY_SECONDS": _number(0),
+    "AUTOMATE_REPLY_THREADS": _number(0, whole=True),
     "AUTOMATE_RETENTION_DAYS": _RETENTION,
     "AUTOMATE_DELIVERY_KEY_DAYS": _days(1),
     "AUTOMATE_PRUNE_HOURS": _number(0),

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from automate_core.definition.reply_rules import ContentType
 from automate_plugins import text
 from automate_plugins.texts import joined, verbatim
 
@@ -240,6 +241,19 @@ class StopStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="stop"):
     message: str = ""
 
 
+class ReplyStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="reply"):
+    """Answer the caller that waits for the run; of several replies the first counts.
+
+    A body of a JSON type is any value, of another type a text; without one, the answer has no body. `status`, the
+    values of `headers` and `body` may hold expressions. The output is `{status, content_type, headers, body}`.
+    """
+
+    status: int | str = 200
+    content_type: ContentType = "application/json"
+    headers: dict[str, Any] = msgspec.field(default_factory=dict)
+    body: Any = None
+
+
 type Step = (
     ActionStep
     | BranchStep
@@ -251,6 +265,7 @@ type Step = (
     | WorkflowStep
     | TryStep
     | StopStep
+    | ReplyStep
 )
 OTHERWISE = "otherwise"
 TIMEOUT = "timeout"

@@ -15,6 +15,7 @@ from cronsim import CronSim, CronSimError
 
 from automate_connectors.adapters.base import Action
 from automate_connectors.registry import find_action
+from automate_core.definition import reply_rules
 from automate_core.definition.document import (
     MAX_NESTING,
     MAX_SEARCH_TERMS,
@@ -32,6 +33,7 @@ from automate_core.definition.document import (
     ParallelStep,
     Problem,
     RepeatStep,
+    ReplyStep,
     Route,
     RunTrigger,
     ScheduleTrigger,
@@ -277,6 +279,8 @@ def _in_step(step: Step, place: str, here: _Here) -> Iterator[Problem]:
                 yield Problem(f"{place}.workflow", text("A workflow cannot start itself."))
         case StopStep():
             yield from _in_template(step.message, f"{place}.message", here)
+        case ReplyStep():
+            yield from _in_reply(step, place, here)
     for slot in slots(step):
         yield from _in_order(slot.steps, f"{place}.{slot.place}", here.inside(step, slot.key))
 
@@ -356,6 +360,30 @@ def _in_approval(step: ApprovalStep, place: str, here: _Here) -> Iterator[Proble
             yield from _in_template(value, f"{place}.{name}", here)
     for name in ("assignees", "groups", "excluded", "message", "context"):
         yield from _in_template(getattr(step, name), f"{place}.{name}", here)
+
+
+def _in_reply(step: ReplyStep, place: str, here: _Here) -> Iterator[Problem]:
+    """What expressions give is checked when the step runs."""
+    for name in ("status", "headers", "body"):
+        yield from _in_template(getattr(step, name), f"{place}.{name}", here)
+    if problem := reply_rules.headers_problem(step.headers):
+        yield Problem(f"{place}.headers", problem)
+    for name, value in step.headers.items():
+        if isinstance(value, dict | list):
+            yield Problem(f"{place}.headers.{name}", text("The header %(name)s must be text.", name=name))
+        elif "{{" not in str(value) and (problem := reply_rules.header_value_problem(name, str(value))):
+            yield Problem(f"{place}.headers.{name}", problem)
+    if isinstance(step.status, str) and "{{" in step.status:
+        return
+    try:
+        status = reply_rules.read_status(step.status)
+    except ValueError as error:
+        yield Problem(f"{place}.status", str(error))
+        return
+    if problem := reply_rules.location_problem(status, step.headers):
+        yield Problem(f"{place}.status", problem)
+    if step.body is not None and status in reply_rules.WITHOUT_BODY:
+        yield Problem(f"{place}.body", text("A reply with the status %(status)s has no body.", status=str(status)))
 
 
 def _in_action(step: ActionStep, place: str, here: _Here) -> Iterator[Problem]:

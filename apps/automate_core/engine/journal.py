@@ -65,6 +65,11 @@ class Journal:
             "logs": [_log(run, log, now) for c, run in with_runs for log in c.logs],
             "queued": [_queued(c.job, queued) for c in ordered for queued in c.queued],
             "effects": [_effects(run, each) for c, run in with_runs for each in c.effects],
+            "replies": [
+                {"run": run.id, "path": reply.path, "attempt": reply.attempt}
+                for c, run in with_runs
+                for reply in c.replies
+            ],
             "search_terms": [row for run in new_runs for row in _search_terms(run)],
         }
         there = {name for name, some in rows.items() if some}

@@ -13,7 +13,7 @@ import functools
 from django.db import connection
 
 from automate_core.models import WaitAssignee
-from automate_core.outbox import lifecycle
+from automate_core.outbox import lifecycle, notify
 
 #: The parts in order, each with the rows that it is there for; one that has nothing to do would cost all the same.
 _PARTS = (
@@ -230,6 +230,18 @@ new_jobs AS ({lifecycle.ADVANCE_JOBS})""",  # noqa: S608
     JOIN live_checkpoints live ON live.run = e.run
     ON CONFLICT (run_id, path, attempt) DO NOTHING
 )""",
+    ),
+    (
+        "replies",
+        f"""new_replies AS (
+    INSERT INTO automate_core_runreply (event_id, run_id, path, attempt, created_at)
+    SELECT live.event, live.run, r.path, r.attempt, automate_now()
+    FROM json_to_recordset(%(replies)s::json) AS r(run uuid, path text, attempt int)
+    JOIN live_checkpoints live ON live.run = r.run
+    WHERE live.event IS NOT NULL
+    ON CONFLICT (event_id) DO NOTHING
+    RETURNING pg_notify('{notify.REPLY_CHANNEL}', event_id::text)
+)""",  # noqa: S608
     ),
     (
         "calls",

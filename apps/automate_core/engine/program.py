@@ -21,6 +21,7 @@ from automate_core.definition.document import (
     ForEachStep,
     ParallelStep,
     RepeatStep,
+    ReplyStep,
     Retry,
     Step,
     StopStep,
@@ -199,6 +200,16 @@ class StopNode:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyNode:
+    """Answer the caller. `parts` gives the status, the headers and, where `has_body`, the body."""
+
+    key: str
+    content_type: str
+    parts: Template
+    has_body: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RenderNode:
     """A template for a `Computation`. `timeout` includes the wait for a free render worker."""
 
@@ -240,6 +251,7 @@ type Node = (
     | WorkflowNode
     | TryNode
     | StopNode
+    | ReplyNode
 )
 
 
@@ -364,6 +376,9 @@ def _node(step: Step) -> Node:
             return TryNode(step.key, _nodes(step.steps), _nodes(step.on_error), _nodes(step.always))
         case StopStep():
             return StopNode(step.key, step.outcome == "succeeded", compile_value(step.message))
+        case ReplyStep():
+            parts = compile_value({"status": step.status, "headers": step.headers, "body": step.body})
+            return ReplyNode(step.key, step.content_type, parts, step.body is not None)
 
 
 _APPROVAL_INPUTS = ("assignees", "groups", "excluded", "message", "context")  #: what is rendered when an approval opens

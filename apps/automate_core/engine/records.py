@@ -185,6 +185,14 @@ class EffectRecord:
     effects: list[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class ReplyRecord:
+    """The attempt of a reply step whose output answers the caller."""
+
+    path: str
+    attempt: int
+
+
 @dataclass(slots=True)
 class LogRecord:
     """A line that a step logged, `at` on `time.monotonic()`."""
@@ -220,6 +228,7 @@ class Checkpoint:
     cancelled_waits: list[str] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
     effects: list[EffectRecord] = field(default_factory=list)
+    replies: list[ReplyRecord] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -44,6 +44,7 @@ from automate_core.engine.records import (
     EffectRecord,
     JobDisposition,
     LogRecord,
+    ReplyRecord,
     RunRecord,
     StepRecord,
     StoredRun,
@@ -101,6 +102,7 @@ class Walk:
         self.max_inline_bytes = max_inline_bytes
         self.logs: list[LogRecord] = []
         self.effects: list[EffectRecord] = []
+        self.replies: list[ReplyRecord] = []
         self._sandbox: Sandbox | None = None
         self.run_info = {"id": run.id, "trace_id": run.trace_id, "workflow": program.workflow}
         names = {"event": event, "steps": {}, "run": self.run_info, "vars": {**program.vars, **(run.vars or {})}}
@@ -185,9 +187,10 @@ class Walk:
             cancelled_waits=self.cancelled_waits,
             calls=self.calls,
             effects=self.effects,
+            replies=self.replies,
         )
         self._changed, self.waits, self.cancelled_waits, self.calls, self.logs = {}, [], [], [], []
-        self.effects = []
+        self.effects, self.replies = [], []
         self._checkpoint_bytes = 0
         return checkpoint
 

@@ -8,7 +8,15 @@ from typing import Any, NoReturn, Protocol
 
 from automate_core.engine.outcomes import EffectOutcome
 from automate_core.engine.program import DecideNode, LoopBody, Node, Nodes, Program, PureNode, RenderNode
-from automate_core.engine.records import CallRecord, LogRecord, RunRecord, StepRecord, WaitRecord, WaitState
+from automate_core.engine.records import (
+    CallRecord,
+    LogRecord,
+    ReplyRecord,
+    RunRecord,
+    StepRecord,
+    WaitRecord,
+    WaitState,
+)
 from automate_core.engine.scheduler import StepGenerator
 from automate_core.engine.scope import Scope
 from automate_core.expressions.json_logic import Rule
@@ -31,6 +39,7 @@ class StepContext(Protocol):
     cancelled_waits: list[str]
     calls: list[CallRecord]
     logs: list[LogRecord]
+    replies: list[ReplyRecord]
 
     # Generators, for `yield from`.
     def sequence(self, nodes: Nodes, scope: Scope) -> StepGenerator: ...

@@ -13,7 +13,16 @@ from automate_core.models.events import (
 )
 from automate_core.models.notifications import Notification, NotificationRule, Occurrence
 from automate_core.models.retention import Pruning, SitePolicy
-from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, SearchTerm, StepRun, Wait, WaitAssignee
+from automate_core.models.runs import (
+    ExecutionRun,
+    ForeseenEffect,
+    RunLog,
+    RunReply,
+    SearchTerm,
+    StepRun,
+    Wait,
+    WaitAssignee,
+)
 from automate_core.models.statistics import (
     EndedRun,
     FailedRun,
@@ -59,6 +68,7 @@ __all__ = [
     "RefusedDeliveries",
     "RunCount",
     "RunLog",
+    "RunReply",
     "RunTime",
     "Schedule",
     "SearchTerm",

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -19,12 +20,17 @@ from automate_core.ids import uuid7
 from automate_governance.governed import Governed, verbs
 from automate_governance.secrets.resolver import NOT_A_REFERENCE, is_reference
 
+LONGEST_REPLY_SECONDS = 30  #: that a delivery may wait for a reply
+
 #: Checks of an endpoint's scheme; `webhooks.schemes` registers its own, since models import nothing above them.
 endpoint_checks: list[Callable[[WebhookEndpoint], None]] = []
 
 
 class WebhookEndpoint(Governed):
     """A URL, `/hooks/<slug>/`, and the scheme that verifies its deliveries.
+
+    With `reply_seconds`, a delivery waits so long for the reply of the run that it starts; with 0 it is answered at
+    once.
 
     After a rotation, `old_secret` is valid beside `secret` until `old_secret_until`. The times of last use are written
     from time to time, not at each delivery.
@@ -41,6 +47,9 @@ class WebhookEndpoint(Governed):
     secret_used_at = models.DateTimeField(null=True, editable=False)
     old_secret_used_at = models.DateTimeField(null=True, editable=False)
     enabled = models.BooleanField(default=True)
+    reply_seconds = models.PositiveSmallIntegerField(
+        _("wait for reply"), default=0, db_default=0, validators=[MaxValueValidator(LONGEST_REPLY_SECONDS)]
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -241,6 +241,31 @@ class ForeseenEffect(models.Model):
         return f"{self.path} #{self.attempt}"
 
 
+class RunReply(models.Model):
+    """The first reply to the caller of an event: the attempt of a reply step whose output holds it.
+
+    It is deleted with its run; a delivery that comes again later is answered without it.
+    """
+
+    governed_by = "run__workflow"
+
+    event = models.OneToOneField(
+        Event, on_delete=models.CASCADE, primary_key=True, related_name="reply", db_constraint=False
+    )
+    run = models.ForeignKey(ExecutionRun, on_delete=models.CASCADE, related_name="replies", db_constraint=False)
+    path = models.CharField(max_length=2000)
+    attempt = models.PositiveIntegerField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name = _("reply")
+        verbose_name_plural = _("replies")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.path} #{self.attempt}"
+
+
 class RunLog(models.Model):
     """A line in the log of a step."""
 

@@ -137,6 +137,7 @@ class Step(models.Model):
         WORKFLOW = "workflow", _("Workflow")  #: start another workflow
         TRY = "try", _("Catch errors")  #: catch errors
         STOP = "stop", _("Stop")  #: end the run
+        REPLY = "reply", _("Reply to caller")  #: answer the caller that waits for the run
 
     governed_by = "workflow"
 

@@ -15,6 +15,7 @@ from django.db import transaction
 from automate_core import database
 
 CHANNEL = "automate_outbox"
+REPLY_CHANNEL = "automate_replies"  #: says the event whose caller has a reply
 POLL_RUNS = "look"
 DEBOUNCE_SECONDS = 0.005
 IDLE_SECONDS = 60.0

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from automate_core import artifacts
 from automate_core.definition.step_paths import key_of
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun
-from automate_core.runs.tail import run_url
+from automate_core.replies.run_urls import run_url
 from automate_core.states import FINAL_RUN_STATES, JobStatus, RunStatus, StepStatus
 from automate_plugins import text
 
@@ -139,7 +139,7 @@ def _describe(run: ExecutionRun) -> RunDescription:
         finished_at=run.finished_at and run.finished_at.astimezone(dt.UTC),
         outputs=_outputs(run),
         error=_error(run.error),
-        url=run_url(run),
+        url=run_url(run.pk),
     )
 
 

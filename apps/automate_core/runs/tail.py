@@ -6,12 +6,9 @@ import time
 import uuid
 from collections.abc import Iterator
 
-from django.conf import settings
-from django.urls import NoReverseMatch
-
 from automate_core.models import ExecutionRun, OutboxJob, StepRun
+from automate_core.replies.run_urls import run_url
 from automate_core.states import FINAL_RUN_STATES, StepStatus
-from automate_governance.admin_site import reverse
 from automate_plugins import text
 
 FIRST_PAUSE_SECONDS = 0.02
@@ -72,18 +69,10 @@ def wait_for_end(event_id: uuid.UUID, *, seconds: float) -> None:
         pause = min(pause * 1.5, LAST_PAUSE_SECONDS)
 
 
-def run_url(run: ExecutionRun) -> str:
-    """Return the URL of a run's page; empty on a site without the studio."""
-    try:
-        return f"{settings.AUTOMATE_SITE_URL}{reverse('admin:automate_core_executionrun_change', args=[run.pk])}"
-    except NoReverseMatch:
-        return ""
-
-
 def describe_run(run: ExecutionRun) -> str:
     """Describe a run in one line: its state, the error and its URL."""
     why = ""
     if run.error:
         step = f"{run.error['step']}: " if run.error.get("step") else ""
         why = f" ({step}{run.error.get('message', '')})"
-    return f"{run.workflow.slug} {run.status}{why} {run_url(run) or run.pk}"
+    return f"{run.workflow.slug} {run.status}{why} {run_url(run.pk) or run.pk}"

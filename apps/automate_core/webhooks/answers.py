@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -13,6 +13,10 @@ from django.db import DataError as DjangoDataError
 from django.db import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 
+from automate_core.definition import reply_rules
+from automate_core.definition.reply_rules import header_name_problem, is_json_type
+from automate_core.replies.run_urls import run_url
+from automate_core.replies.waiting import ReplyOutcome
 from automate_core.webhooks.schemes.signing import Reply
 from automate_governance.secrets.interfaces import SecretUnavailableError
 from automate_plugins.texts import plain
@@ -20,6 +24,10 @@ from automate_plugins.texts import plain
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
+
+
+# Seen under this site's address, a workflow's reply runs no script, and is only what its content type says.
+_REPLY_PROTECTION = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,11 @@ class Answer:
         """The body as bytes."""
         return self.reply.content if self.reply else msgspec.json.encode(self.body, enc_hook=plain)
 
+    @property
+    def has_body(self) -> bool:
+        """Whether the status lets it have a body, and headers about one."""
+        return self.status not in reply_rules.WITHOUT_BODY
+
 
 # One body for a bad signature, an unknown and a disabled endpoint: a stranger learns nothing of what exists.
 UNAUTHORIZED = Answer(401, {"error": "The signature is missing or does not match."})
@@ -49,6 +62,25 @@ METHOD_NOT_ALLOWED = Answer(405, {"error": "Use POST."}, {"Allow": "POST"})
 UNAVAILABLE = Answer(
     503, {"error": "The delivery was not accepted. Try again later."}, {"Retry-After": str(RETRY_AFTER_SECONDS)}
 )
+
+
+def build_reply_answer(outcome: ReplyOutcome, without_reply: Answer, ids: Mapping[str, str]) -> Answer:
+    """The answer to a delivery that waited: the run's reply, or `without_reply` with the run that goes on or has ended.
+
+    A run that fails is no 5xx, which senders would repeat: the delivery was accepted, and repeating it changes nothing.
+    """
+    if (reply := outcome.reply) is not None:
+        charset = "" if is_json_type(reply.content_type) else "; charset=utf-8"
+        given = {name: value for name, value in reply.headers.items() if not header_name_problem(name)}
+        return Answer(
+            reply.status,
+            headers={**given, **_REPLY_PROTECTION, **ids},
+            reply=Reply(reply.content, f"{reply.content_type}{charset}"),
+        )
+    if without_reply.reply is not None or not outcome.run_id:
+        return without_reply
+    run = {"run": outcome.run_id, "status": outcome.status, "url": run_url(outcome.run_id)}
+    return replace(without_reply, body={**without_reply.body, **run})
 
 
 def too_many_answer(seconds: int) -> Answer | None:

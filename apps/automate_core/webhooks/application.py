@@ -19,6 +19,7 @@ from automate_core.conf import setting
 from automate_core.faultpoints import reach
 from automate_core.outbox import notify
 from automate_core.outbox.ingest import FIRST_DELIVERIES, INGEST, IngestBatch, IngestResult, NewEvent
+from automate_core.replies.waiting import ReplyOutcome, wait_for_reply_async
 from automate_core.webhooks.answers import METHOD_NOT_ALLOWED, Answer
 from automate_core.webhooks.asgi_types import Receive, Scope, Send
 from automate_core.webhooks.deliveries import answer_delivery
@@ -97,11 +98,32 @@ class AsgiExchange:
     async def ingest(self, events: Sequence[NewEvent]) -> list[IngestResult]:
         return await self._ingestor.ingest(events)
 
+    async def wait_for_reply(self, event_id: str, seconds: float) -> ReplyOutcome | None:
+        """Wait for the reply, or until the sender goes away."""
+        reply = asyncio.ensure_future(wait_for_reply_async(event_id, seconds))
+        lost = asyncio.ensure_future(_wait_for_disconnect(self._receive))
+        try:
+            await asyncio.wait({reply, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not reply.done() and lost.exception() is None:
+                raise ConnectionResetError
+            return await reply
+        finally:
+            reply.cancel()
+            lost.cancel()
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    """Return when the connection has ended. Nothing else can come behind a body."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
 
 async def _send_answer(answer: Answer, send: Send) -> None:
-    content = answer.content()
-    headers = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(content)).encode())]
-    headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+    content, headers = b"", []
+    if answer.has_body:
+        content = answer.content()
+        headers = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(content)).encode())]
+    headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": content})
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
 from django.http import UnreadablePostError
 
 from automate_core.outbox.ingest import IngestResult, NewEvent
+from automate_core.replies.waiting import ReplyOutcome
 from automate_core.webhooks import rates
 from automate_core.webhooks.answers import TOO_LARGE, Answer, error_answer, too_many_answer
-from automate_core.webhooks.receivers import Receiver
+from automate_core.webhooks.receivers import AcceptedDelivery, Receiver
 from automate_core.webhooks.schemes.signing import Delivery
 from automate_core.webhooks.tally import tally
+
+log = logging.getLogger(__name__)
 
 
 class Exchange(Protocol):
@@ -33,6 +37,12 @@ class Exchange(Protocol):
     async def ingest(self, events: Sequence[NewEvent]) -> Sequence[IngestResult]:
         """Store the events, all or none."""
 
+    async def wait_for_reply(self, event_id: str, seconds: float) -> ReplyOutcome | None:
+        """Wait for the reply of the event's runs; None where the server cannot wait.
+
+        Raises ConnectionResetError for a sender that goes away.
+        """
+
 
 async def answer_delivery(exchange: Exchange) -> Answer:
     """Rate limit, body, signature, outbox, answer. Raises only what `read_delivery` raises for a lost sender."""
@@ -45,12 +55,36 @@ async def answer_delivery(exchange: Exchange) -> Answer:
         if delivery is None:
             tally.count_rejected(None, "size")
             return TOO_LARGE
-        accepted = (await exchange.find_receiver()).receive(delivery, source)
-        return accepted if isinstance(accepted, Answer) else accepted.answer(await exchange.ingest(accepted.events))
+        receiver = await exchange.find_receiver()
+        accepted = receiver.receive(delivery, source)
+        if isinstance(accepted, Answer):
+            return accepted
+        ingested = await exchange.ingest(accepted.events)
+        if receiver.reply_seconds and not accepted.is_batch:
+            return await _answer_with_reply(exchange, receiver.reply_seconds, accepted, ingested[0])
+        return accepted.answer(ingested)
     except (ConnectionResetError, UnreadablePostError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the sender is asked to come again
         return error_answer(error)
+
+
+async def _answer_with_reply(
+    exchange: Exchange, seconds: int, accepted: AcceptedDelivery, ingested: IngestResult
+) -> Answer:
+    """The reply of the run, or the usual answer when none came. Raises ConnectionResetError for a lost sender.
+
+    An error here is none of the delivery's, which is in the outbox.
+    """
+    try:
+        outcome = await exchange.wait_for_reply(ingested.event_id, seconds)
+        if outcome is not None:
+            return accepted.answer_with_reply(ingested, outcome)
+    except ConnectionResetError:
+        raise
+    except Exception:
+        log.exception("the reply to event %s is not sent", ingested.event_id)
+    return accepted.answer([ingested])
 
 
 def run_without_loop[Result](coroutine: Coroutine[Any, Any, Result]) -> Result:

@@ -39,13 +39,14 @@ def save_endpoint(
     reference: str = "",
     overlap: dt.timedelta = dt.timedelta(0),
     enabled: bool | None = None,
+    reply_seconds: int | None = None,
 ) -> tuple[WebhookEndpoint, bool]:
     """Create or update an endpoint; returns (the endpoint, whether it is new).
 
     A new `secret` is stored encrypted as `hook-<slug>`, or under a longer name when another person owns that one;
     `reference` names a secret that is stored already. Without either, the present secret stays. The previous one is
-    accepted for `overlap` longer. With `new`, an existing endpoint is not changed. Raises SchemeError, ValidationError,
-    NotPermittedError.
+    accepted for `overlap` longer. Deliveries wait `reply_seconds` (0 to 30) for a reply. With `new`, an existing
+    endpoint is not changed. Raises SchemeError, ValidationError, NotPermittedError.
     """
     rules = scheme_for(scheme, config)
     endpoint = WebhookEndpoint.objects.select_for_update().filter(slug=slug).first()
@@ -59,6 +60,8 @@ def save_endpoint(
     endpoint.scheme, endpoint.config = scheme, config
     if enabled is not None:
         endpoint.enabled = enabled
+    if reply_seconds is not None:
+        endpoint.reply_seconds = reply_seconds
     if secret is not None:
         _check_secret(rules.secret_problem(secret))
         reference = store_secret(_free_name(endpoint, overlap), secret, actor)

@@ -15,9 +15,10 @@ from automate_core.conf import setting
 from automate_core.ids import trace_id_from
 from automate_core.models import WebhookEndpoint
 from automate_core.outbox.ingest import IngestResult, NewEvent
+from automate_core.replies.waiting import ReplyOutcome
 from automate_core.triggers.host_events import TEST_HEADER
 from automate_core.webhooks import bodies, cloudevents, rates
-from automate_core.webhooks.answers import CONTENT_ENCODED, UNAUTHORIZED, Answer, too_many_answer
+from automate_core.webhooks.answers import CONTENT_ENCODED, UNAUTHORIZED, Answer, build_reply_answer, too_many_answer
 from automate_core.webhooks.bodies import BodyError
 from automate_core.webhooks.schemes.registry import GitHubScheme, SchemeError, SignatureScheme, scheme_for
 from automate_core.webhooks.schemes.signing import Delivery, Reply
@@ -50,8 +51,16 @@ class AcceptedDelivery(NamedTuple):
         [one] = ingested
         if self.reply is None:
             return Answer(202, {"trace_id": one.trace_id, "event_id": one.event_id})
-        ids = {"Automate-Trace-Id": one.trace_id, "Automate-Event-Id": one.event_id}
-        return Answer(200, headers=ids, reply=self.reply)
+        return Answer(200, headers=id_headers(one), reply=self.reply)
+
+    def answer_with_reply(self, ingested: IngestResult, outcome: ReplyOutcome) -> Answer:
+        """The answer for the only event of a delivery that waited for the reply of its run."""
+        return build_reply_answer(outcome, self.answer([ingested]), id_headers(ingested))
+
+
+def id_headers(ingested: IngestResult) -> dict[str, str]:
+    """The headers that name an event where the body is not ours."""
+    return {"Automate-Trace-Id": ingested.trace_id, "Automate-Event-Id": ingested.event_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,7 @@ class Secret:
 class Receiver:
     """An endpoint made ready to verify: its scheme, and its secrets, which no event of its holds.
 
-    `trouble` says why it accepts nothing.
+    `reject_reason` says why it accepts nothing. Deliveries wait `reply_seconds` for the reply of their run.
     """
 
     endpoint_id: int | None
@@ -76,6 +85,7 @@ class Receiver:
     secrets: tuple[Secret, ...]
     reject_reason: str = ""
     redactor: Redactor = field(default_factory=Redactor)
+    reply_seconds: int = 0
 
     def receive(self, delivery: Delivery, source: rates.Source) -> AcceptedDelivery | Answer:
         """Verify the raw body, then parse it: the events to accept, or the answer to give. Refusals are counted."""
@@ -171,7 +181,7 @@ def find_receiver(slug: str) -> Receiver:
         return _rejecting_receiver(endpoint.pk, "secret")
     known = Redactor()
     known.learn(*(each.value.reveal() for each in secrets))
-    return Receiver(endpoint.pk, endpoint.source, scheme, secrets, redactor=known)
+    return Receiver(endpoint.pk, endpoint.source, scheme, secrets, redactor=known, reply_seconds=endpoint.reply_seconds)
 
 
 class ReceiverCache:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from automate_governance import audit
 from automate_governance.admin_site import reverse
 from automate_governance.secrets.resolver import resolve
 
+SECONDS = 30.0  #: for the answer, besides the time that the endpoint waits for a reply
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryResult:
-    """The site's answer."""
+    """The site's answer. Any `status` with an `event_id` is of an accepted delivery."""
 
     status: int
     trace_id: str
@@ -43,7 +46,8 @@ def send_test_delivery(
     url = scheme.address(settings.AUTOMATE_SITE_URL + reverse("automate:webhook", args=[endpoint.slug]), body, kind)
     signed = scheme.sign(secret, body, event_type=event_type, delivery=str(uuid.uuid4()), url=url, content_type=kind)
     audit.record(None, "webhook.delivery_sent", endpoint, changes={"event": event_type})
-    response = HttpSession(internal_hosts=_own_host(url)).request("POST", url, headers={**signed, **given}, data=body)
+    session = HttpSession(internal_hosts=_own_host(url), deadline=time.monotonic() + SECONDS + endpoint.reply_seconds)
+    response = session.request("POST", url, headers={**signed, **given}, data=body, follow_redirects=False)
     return _read_result(response)
 
 
@@ -53,16 +57,19 @@ def _own_host(url: str) -> list[str]:
 
 
 def _read_result(response: HttpResponse) -> DeliveryResult:
-    """The result from the body, or from the headers where the sender reads something else in the body."""
+    """The result from the headers where the body is a reply of the run or of the scheme; else from the body."""
+    if event_id := response.headers.get("automate-event-id"):
+        trace_id = response.headers.get("automate-trace-id", "")
+        return DeliveryResult(status=response.status, trace_id=trace_id, event_id=uuid.UUID(event_id), reason="")
     try:
         answer = response.json()
     except ValueError:
         answer = {}
     answer = answer if isinstance(answer, dict) else {}
-    event_id = answer.get("event_id") or response.headers.get("automate-event-id")
+    event_id = answer.get("event_id")
     return DeliveryResult(
         status=response.status,
-        trace_id=answer.get("trace_id") or response.headers.get("automate-trace-id", ""),
+        trace_id=answer.get("trace_id", ""),
         event_id=uuid.UUID(event_id) if event_id else None,
         reason=answer.get("error", "") or ("" if response.status == 202 else response.text[:200]),
     )

@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from automate_core.conf import setting
 from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
+from automate_core.replies.waiting import ReplyOutcome, wait_in_thread
 from automate_core.webhooks.answers import METHOD_NOT_ALLOWED, Answer
 from automate_core.webhooks.deliveries import answer_delivery, run_without_loop
 from automate_core.webhooks.receivers import Receiver, find_receiver
@@ -28,7 +29,7 @@ class WebhookView(View):
     audit_source = Source.WEBHOOK
 
     def post(self, request: HttpRequest, slug: str) -> HttpResponse:
-        """202 with trace and event id, or what the scheme answers; 400, 401, 413, 415, 429 or 503 with a reason."""
+        """202 with trace and event id, or what the run or the scheme replies; else 4xx or 503 with a reason."""
         return build_response(run_without_loop(answer_delivery(RequestExchange(request, slug))))
 
     def http_method_not_allowed(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
@@ -53,6 +54,9 @@ class RequestExchange:
     async def ingest(self, events: Sequence[NewEvent]) -> Sequence[IngestResult]:
         return EventIngestor().ingest(*events)
 
+    async def wait_for_reply(self, event_id: str, seconds: float) -> ReplyOutcome | None:
+        return wait_in_thread(event_id, seconds)
+
 
 def read_delivery(request: HttpRequest) -> Delivery | None:
     """The request with its body, as signature schemes verify it; None for a body that is too large."""
@@ -67,6 +71,10 @@ def read_delivery(request: HttpRequest) -> Delivery | None:
 
 def build_response(answer: Answer) -> HttpResponse:
     """The answer as a response of Django's."""
-    return HttpResponse(
-        answer.content(), status=answer.status, content_type=answer.content_type, headers=dict(answer.headers)
+    content = answer.content() if answer.has_body else b""
+    response = HttpResponse(
+        content, status=answer.status, content_type=answer.content_type, headers=dict(answer.headers)
     )
+    if not answer.has_body:
+        del response["Content-Type"]
+    return response

@@ -33,6 +33,7 @@ _LOGIC = (
     ("wait", text("Wait for a duration, a date or a callback"), "hourglass_top"),
     ("workflow", text("Run another workflow and wait until it ends"), "account_tree"),
     ("stop", text("End the run early"), "stop_circle"),
+    ("reply", text("Answer the caller that waits for the run"), "reply"),
 )
 
 

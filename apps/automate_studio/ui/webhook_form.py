@@ -34,7 +34,7 @@ class SchemeNote:
 
 def webhook_fields(form: WebhookEndpointForm) -> list[FormFieldView]:
     """Fields of a new webhook endpoint."""
-    names = ("scheme", "slug", "secret", *config_fields.CONFIG_FIELDS)
+    names = ("scheme", "slug", "secret", *config_fields.CONFIG_FIELDS, "reply_seconds")
     [section] = build_sections(form, [("", names)], conditions=CONDITIONS)
     return section.fields
 

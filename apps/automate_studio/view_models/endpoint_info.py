@@ -28,6 +28,7 @@ class EndpointInfo:
     kind: str
     may_read: bool
     example: str
+    reply_seconds: int = 0
     secret: str = ""
     about: dict[str, int] = field(default_factory=dict)
 
@@ -51,6 +52,7 @@ def build_endpoint_info(slug: str, user: User, event_type: str, *, secret: str =
         kind=_event_type_source(scheme),
         may_read=can(user, "view_payload", endpoint),
         example=curl_command(scheme, url, event_type=event_type, secret=secret),
+        reply_seconds=endpoint.reply_seconds,
         secret=secret if scheme.signed else "",
         about={"pk": endpoint.pk} if can(user, "view", endpoint) else {},
     )

@@ -19,6 +19,7 @@ from automate_core.definition.document import (
     ForEachStep,
     ParallelStep,
     RepeatStep,
+    ReplyStep,
     Step,
     StopStep,
     Trigger,
@@ -101,6 +102,7 @@ _ICONS: dict[type[Any], tuple[str, str]] = {
     WorkflowStep: ("account_tree", "tint-logic"),
     TryStep: ("shield", "tint-logic"),
     StopStep: ("stop_circle", "tint-logic"),
+    ReplyStep: ("reply", "tint-logic"),
 }
 
 
@@ -140,6 +142,8 @@ def _detail_parts(step: Step) -> Iterator[TextPart]:
             yield from _sentence(_("by %(value)s"), _approver_parts([*step.assignees, *map(group_label, step.groups)]))
         case StopStep() if step.message:
             yield from value_parts(step.message)
+        case ReplyStep():
+            yield from _sentence(_("with %(value)s"), value_parts(step.status))
 
 
 def _sentence(message: str, parts: Iterable[TextPart]) -> Iterator[TextPart]:

@@ -42,6 +42,7 @@ class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
         scheme = SCHEMES.get(obj.scheme)
         return {
             "scheme": (_("Sender"), translated(scheme.name) if scheme else obj.scheme),
+            "reply_seconds": (_("Wait for reply (seconds)"), str(obj.reply_seconds)),
             "enabled": (_("Accepts deliveries"), _("Yes") if obj.enabled else _("No")),
         }
 

@@ -70,6 +70,8 @@ def initial_settings(kind: str) -> dict[str, Any]:
             return {"items": ""}
         case "repeat":
             return {"until": None, "maximum": 10}
+        case "reply":
+            return {"body": {"status": "ok"}}
         case "approval":
             outcomes = [("approved", _("Approve")), ("rejected", _("Reject"))]
             return {

@@ -12,7 +12,7 @@ from automate_core.authoring import workflows
 from automate_core.authoring.drafts import lint
 from automate_core.authoring.drafts.parsing import ParsedDraft
 from automate_core.definition import validation
-from automate_core.definition.document import ActionStep, Definition, Problem, Step, StopStep, WebhookTrigger
+from automate_core.definition.document import ActionStep, Definition, Problem, ReplyStep, Step, StopStep, WebhookTrigger
 from automate_core.definition.plain_secrets import plain_secrets
 from automate_core.definition.slots import slots, walk
 from automate_core.models import WebhookEndpoint, Workflow
@@ -72,9 +72,18 @@ def _about_triggers(definition: Definition) -> Iterator[Problem]:
         for index, trigger in enumerate(definition.triggers)
         if isinstance(trigger, WebhookTrigger)
     }
-    if webhooks:
-        for slug in WebhookEndpoint.objects.filter(slug__in=webhooks, scheme="unsigned").values_list("slug", flat=True):
+    if not webhooks:
+        return
+    replies = any(isinstance(step, ReplyStep) and not step.disabled for _, step in walk(definition.steps))
+    found = WebhookEndpoint.objects.filter(slug__in=webhooks).values_list("slug", "scheme", "reply_seconds")
+    for slug, scheme, reply_seconds in found:
+        if scheme == "unsigned":
             yield Problem(webhooks[slug], text("Deliveries are unsigned: anyone with the URL can start this workflow."))
+        if replies and not reply_seconds:
+            yield Problem(
+                webhooks[slug],
+                text("This webhook does not wait for a reply. Callers get the answer 202 instead of the reply."),
+            )
 
 
 def _unreachable(steps: list[Step], path: str) -> Iterator[Problem]:

@@ -19,7 +19,9 @@ from automate_core.definition.parsing import convert
 Rev = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Index = Annotated[int, Meta(ge=0, le=100_000)]
 KeyOrNone = Annotated[str, Meta(pattern=r"^([a-z][a-z0-9_]{0,63})?\Z")]
-type Kind = Literal["action", "branch", "parallel", "for_each", "repeat", "wait", "approval", "workflow", "try", "stop"]
+type Kind = Literal[
+    "action", "branch", "parallel", "for_each", "repeat", "wait", "approval", "workflow", "try", "stop", "reply"
+]
 type Container = Literal["branch", "parallel", "for_each", "repeat", "try"]
 
 

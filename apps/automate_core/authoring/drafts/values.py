@@ -31,6 +31,7 @@ KIND_LABELS = {
     "approval": text("Approval"),
     "workflow": text("Run a workflow"),
     "stop": text("Stop"),
+    "reply": text("Reply to caller"),
 }
 _SLOTS = {"for_each": ("steps",), "repeat": ("steps",), "try": ("steps", "on_error", "always")}
 

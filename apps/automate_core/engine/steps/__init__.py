@@ -12,6 +12,7 @@ from automate_core.engine.program import (
     Node,
     ParallelNode,
     RepeatNode,
+    ReplyNode,
     StopNode,
     TryNode,
     WaitNode,
@@ -20,7 +21,7 @@ from automate_core.engine.program import (
 from automate_core.engine.scheduler import StepGenerator
 from automate_core.engine.scope import Scope
 from automate_core.engine.step_context import StepContext
-from automate_core.engine.steps import actions, loops, routes, waits
+from automate_core.engine.steps import actions, loops, replies, routes, waits
 
 
 def start_step(walk: StepContext, node: Node, path: str, scope: Scope) -> StepGenerator:
@@ -36,6 +37,8 @@ def start_step(walk: StepContext, node: Node, path: str, scope: Scope) -> StepGe
             return routes.catch_errors(walk, node, path, scope)
         case StopNode():
             return routes.stop(walk, node, path, scope)
+        case ReplyNode():
+            return replies.reply(walk, node, path, scope)
         case ForEachNode():
             return loops.for_each(walk, node, path, scope)
         case RepeatNode():

@@ -36,6 +36,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--overlap", default="24h", metavar="SPAN", help="how long the current secret stays valid (24h)"
         )
+        parser.add_argument(
+            "--reply-seconds", type=int, metavar="N", help="wait so long for the run's reply; 0 answers at once"
+        )
         parser.add_argument("--owner", metavar="USER", help="owner of a new endpoint; default: the only superuser")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -61,6 +64,7 @@ def _saved(options: dict[str, Any]) -> tuple[WebhookEndpoint, str]:
         config=config,
         secret=_secret(options),
         actor=lookups.find_person(options["owner"]),
+        reply_seconds=options["reply_seconds"],
     )
     return endpoint, "created" if created else "updated"
 

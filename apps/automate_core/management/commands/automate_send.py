@@ -38,7 +38,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{sent.status} {sent.trace_id or sent.reason}")
         if sent.status == 200 and sent.event_id is None:
             return  # answered at once: it was no event
-        if sent.status not in {200, 202} or sent.event_id is None:
+        if sent.event_id is None:
             raise CommandError(f"Not accepted: {sent.reason}", returncode=1)
         if options["wait"]:
             self._wait(sent.event_id, options["timeout"])

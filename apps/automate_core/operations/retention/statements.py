@@ -59,6 +59,7 @@ DELETE FROM automate_core_wait WHERE id IN (SELECT id FROM deleted_runs_waits)""
     ),
     ("logs", "DELETE FROM automate_core_runlog WHERE run_id = ANY(%(runs)s)"),
     ("foreseen", "DELETE FROM automate_core_foreseeneffect WHERE run_id = ANY(%(runs)s)"),
+    ("replies", "DELETE FROM automate_core_runreply WHERE run_id = ANY(%(runs)s)"),
     ("terms", "DELETE FROM automate_core_searchterm WHERE run_id = ANY(%(runs)s)"),
     ("statistics", "DELETE FROM automate_core_failedrun WHERE run_id = ANY(%(runs)s)"),
     ("statistics", "DELETE FROM automate_core_endedrun WHERE run_id = ANY(%(runs)s)"),

@@ -101,6 +101,8 @@ def declared_output(node: StepNode) -> Any:
             return {"outcome": TEXT, "payload": ANYTHING}
         case "workflow":
             return {"run": TEXT, "status": TEXT, "output": ANYTHING}
+        case "reply":
+            return {"status": NUMBER, "content_type": TEXT, "headers": MAPPING, "body": ANYTHING}
         case "for_each":
             return LIST
         case "repeat":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from automate_core.definition.reply_rules import CONTENT_TYPES
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -184,6 +185,30 @@ STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
     "stop": (
         _choice("outcome", text("End the run as"), ("succeeded", text("Succeeded")), ("failed", text("Failed"))),
         FieldSpec(name="message", label=text("Message"), kind=_K.LONG_TEXT, shown=True),
+    ),
+    "reply": (
+        FieldSpec(name="status", label=text("Status"), default="200", help=text("From 200 to 599."), shown=True),
+        FieldSpec(
+            name="content_type",
+            label=text("Content type"),
+            kind=_K.CHOICE,
+            default=CONTENT_TYPES[0],
+            choices=tuple((each, each) for each in CONTENT_TYPES),
+            shown=True,
+        ),
+        FieldSpec(
+            name="body",
+            label=text("Body"),
+            kind=_K.JSON,
+            help=text("A JSON value, or text for the other content types. Leave empty for no body."),
+            shown=True,
+        ),
+        FieldSpec(
+            name="headers",
+            label=text("Headers"),
+            kind=_K.MAPPING,
+            help=text("Headers about cookies, the connection or security cannot be set."),
+        ),
     ),
 }
 POLICY_FIELDS = (
