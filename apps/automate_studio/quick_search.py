@@ -27,10 +27,10 @@ from automate_core.events import access
 from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_core.queries.event_search import lookup_events
+from automate_core.queries.run_search import run_id_range
 from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_governance.admin_site import admin_site
 from automate_governance.permissions import User, permitted
-from automate_studio.runs.listing.search import run_id_range
 from automate_studio.shell import palette_commands
 from automate_studio.ui.formatting import format_dated, short_id, state_word
 from automate_studio.ui.links import change_url

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
@@ -17,11 +16,15 @@ from django.views.decorators.http import require_POST, require_safe
 from automate_core.ids import uuid7
 from automate_core.models import BulkAction, ExecutionRun
 from automate_core.operations import bulk
-from automate_core.runs import reruns
-from automate_core.states import FINAL_RUN_STATES
-from automate_governance.permissions import User, holds_anywhere, permitted
+from automate_core.operations.bulk_selection import (
+    BulkSelection,
+    nothing_to_do_reason,
+    select_chosen,
+    select_filtered,
+)
+from automate_core.queries.run_search import LAST
+from automate_governance.permissions import User, holds_anywhere
 from automate_studio.runs.listing.page import ON_A_PAGE
-from automate_studio.runs.listing.search import LAST, RunSearch
 from automate_studio.ui.formatting import format_count
 from automate_studio.ui.request_params import clean_text, current_person, parse_uuid
 from automate_studio.ui.run_filters import Filters, parse_filters
@@ -42,18 +45,6 @@ class BulkRequest:
     every: bool
     chosen: list[str]
     upto: uuid.UUID
-
-
-@dataclass(frozen=True, kw_only=True)
-class BulkCount:
-    """A dry run: runs found, runs the action applies to, and exclusions by reason."""
-
-    request: BulkRequest
-    ids: list[uuid.UUID]
-    found: int
-    not_theirs: int
-    wrong_state: int
-    left_out: reruns.RerunExclusions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,18 +92,18 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
     is_confirmed, clicked = "confirm" in request.POST, parse_uuid(request.POST.get("request"))
     if is_confirmed and clicked and (earlier := bulk.find_bulk_action(current_person(request), clicked)):
         return _bulk_progress_of(request, earlier)
-    counted = _count_runs(request.user, filters, wanted)
+    counted = _select_runs(request.user, filters, wanted)
     if not counted.found:
         raise Http404
-    if counted.found > bulk.MOST:
+    if counted.is_too_large:
         problem = _("More than %(limit)s runs match. Add a filter, for example a period.")
         return _error_response(request, problem % {"limit": format_count(bulk.MOST)}, 422)
     if counted.not_theirs == counted.found:
         raise PermissionDenied
     if not counted.ids and (is_confirmed or not counted.left_out.by_choice):
-        return _error_response(request, _nothing_to_do_reason(counted), 409)
+        return _error_response(request, nothing_to_do_reason(counted), 409)
     if not is_confirmed:
-        context = {"counted": counted, "query": filters.address(), "request_id": uuid7()}
+        context = {"counted": counted, "wanted": wanted, "query": filters.address(), "request_id": uuid7()}
         return TemplateResponse(request, "automate_studio/runs/list/bulk_dialog.html", context)
     of_retry = {"start": wanted.start, "version": wanted.version, "again": wanted.again}
     options = of_retry if wanted.verb == "retry" else {"reason": wanted.reason}
@@ -172,35 +163,10 @@ def _bulk_request(request: HttpRequest) -> BulkRequest | None:
     )
 
 
-def _count_runs(user: User, filters: Filters, wanted: BulkRequest) -> BulkCount:
+def _select_runs(user: User, filters: Filters, wanted: BulkRequest) -> BulkSelection:
     if wanted.every:
-        search = RunSearch(user, filters, timezone.now(), upto=wanted.upto)
-        ids = [key for some in search.walk(1_000, bulk.MOST + 1) for key in some]
-    else:
-        chosen = ExecutionRun.objects.filter(pk__in=wanted.chosen)
-        ids = list(permitted(user, "view", chosen).order_by("-pk").values_list("pk", flat=True))
-    if len(ids) > bulk.MOST:
-        return BulkCount(
-            request=wanted, ids=[], found=len(ids), not_theirs=0, wrong_state=0, left_out=reruns.RerunExclusions()
-        )
-    theirs = permitted(user, "run", ExecutionRun.objects.filter(pk__in=ids)).values_list("pk", "status", "cause")
-    able = [key for key, status, cause in theirs if _applies_to(wanted.verb, status, cause)]
-    is_retry = wanted.verb == BulkAction.Verb.RETRY
-    left, left_out = reruns.choose_reruns(able, again=wanted.again) if is_retry else (able, reruns.RerunExclusions())
-    return BulkCount(
-        request=replace(wanted, upto=ids[0]) if ids else wanted,
-        ids=left,
-        found=len(ids),
-        not_theirs=len(ids) - len(theirs),
-        wrong_state=len(theirs) - len(able),
-        left_out=left_out,
-    )
-
-
-def _nothing_to_do_reason(counted: BulkCount) -> str:
-    if counted.left_out.by_choice:
-        return _("Nothing to re-run: these runs were already re-run. To re-run them again, include them in the dialog.")
-    return _("None of these runs has ended.") if counted.request.verb == "retry" else _("All of these runs have ended.")
+        return select_filtered(user, wanted.verb, filters, again=wanted.again, upto=wanted.upto)
+    return select_chosen(user, wanted.verb, [uuid.UUID(each) for each in wanted.chosen], again=wanted.again)
 
 
 def _select_runs_text() -> str:
@@ -210,12 +176,6 @@ def _select_runs_text() -> str:
         ON_A_PAGE,
     )
     return words % {"count": ON_A_PAGE}
-
-
-def _applies_to(verb: str, status: str, cause: str) -> bool:
-    if verb == BulkAction.Verb.CANCEL:
-        return status not in FINAL_RUN_STATES
-    return status in FINAL_RUN_STATES and cause != ExecutionRun.Cause.TEST
 
 
 def _bulk_progress_of(request: HttpRequest, action: BulkAction) -> HttpResponse:

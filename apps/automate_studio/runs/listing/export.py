@@ -18,10 +18,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_core.models import Event, ExecutionRun, SearchTerm
+from automate_core.queries.run_search import RunSearch
 from automate_governance import audit
 from automate_governance.permissions import SITE, User, holds_anywhere, permitted
 from automate_governance.redaction.spreadsheets import inert
-from automate_studio.runs.listing.search import RunSearch
 from automate_studio.ui.responses import stream_pieces
 from automate_studio.ui.run_filters import parse_filters
 

@@ -20,11 +20,11 @@ from automate_core.ids import first_uuid7
 from automate_core.models import BulkItem, ExecutionRun, SearchTerm, Workflow, WorkflowVersion
 from automate_core.models.fields import Words
 from automate_core.queries import run_conditions, run_keyset
+from automate_core.queries.run_filters import TABS, WITH_ERRORS, RunFilters
 from automate_core.queries.run_keyset import RunScan
 from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_core.states import RunStatus
 from automate_governance.permissions import User, holds_for_any, permitted
-from automate_studio.ui.run_filters import TABS, WITH_ERRORS, Filters
 
 MOST_KNOWN = 200  #: workflows to choose from, for those who may know all
 MOST_NAMED = 500  #: runs that a trace, or the end of an id, may stand for
@@ -53,7 +53,7 @@ class FoundRuns:
 class RunSearch:
     """Runs that `user` may view and `filters` match, none newer than `upto`."""
 
-    def __init__(self, user: User, filters: Filters, now: dt.datetime, *, upto: uuid.UUID = LAST) -> None:
+    def __init__(self, user: User, filters: RunFilters, now: dt.datetime, *, upto: uuid.UUID = LAST) -> None:
         self.user = user
         self.filters = filters
         self.may_see_all = holds_for_any(user, "view", Workflow)
