@@ -19,6 +19,7 @@ from automate_connectors.adapters.base import REFUSED, ConnectorError
 from automate_connectors.models import Connection
 from automate_connectors.web import ANSWERED_BY
 from automate_governance.redaction.redactor import redact_text
+from automate_governance.texts import kept_text
 
 NEEDS_RECONNECT = "needs_reconnect"
 MIN_SECONDS_BETWEEN_CHANGES = 10
@@ -76,7 +77,7 @@ def record_test(connection: Connection, code: str, message: str) -> None:
     elif code == NEEDS_RECONNECT:
         _set_health(row, Health.RECONNECT, message)
     elif not _set_health(row.exclude(health=Health.RECONNECT), Health.FAILING, message):
-        row.update(health_note=_note(message))
+        row.update(**_note(message))
 
 
 def record_sign_in(connection: Connection) -> None:
@@ -101,13 +102,15 @@ def _unchanged(connection: Connection) -> QuerySet[Connection]:
 
 def _set_health(rows: QuerySet[Connection], health: str, note: str) -> bool:
     """Write a state; `health_since` is when it began. Returns whether a row was written."""
-    values: dict[str, Any] = {"health": health, "health_note": _note(note), "health_rev": F("health_rev") + 1}
+    values: dict[str, Any] = {"health": health, **_note(note), "health_rev": F("health_rev") + 1}
     same = rows.filter(Q(health=health) & Q(health_since__isnull=False)).update(**values)
     return bool(same or rows.update(**values, health_since=Now()))
 
 
-def _note(message: str) -> str:
-    return redact_text(message.replace("\0", "\ufffd"))[:500]
+def _note(message: str) -> dict[str, Any]:
+    """Columns of a note: what it says in English, and what it is translated from."""
+    note = redact_text(message.replace("\0", "\ufffd"))[:500]
+    return {"health_note": note, "health_text": kept_text(message, note)}
 
 
 def _send_recovered(connection: Connection) -> None:

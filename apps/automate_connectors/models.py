@@ -23,6 +23,7 @@ from automate_governance.secrets.resolver import is_reference
 from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, problems
 from automate_plugins.registry import PluginNotFoundError
+from automate_plugins.texts import restored
 
 _SECRET_NAME = re.compile(r"token|secret|passw|api[_-]?key|credential|private_?key|authorization|cookie", re.IGNORECASE)
 _URL_WITH_USER = re.compile(r"://[^/]*@")
@@ -59,6 +60,7 @@ class Connection(Governed):
     health = models.CharField(max_length=9, choices=Health, default=Health.UNKNOWN, editable=False)
     health_since = models.DateTimeField(null=True, editable=False)
     health_note = models.CharField(max_length=500, blank=True, editable=False)
+    health_text = models.JSONField(null=True, editable=False)
     health_rev = models.PositiveIntegerField(default=0, editable=False)
     last_used_at = models.DateTimeField(null=True, editable=False)
     tested_at = models.DateTimeField(null=True, editable=False)
@@ -174,6 +176,11 @@ class Connection(Governed):
         """The connector's setting that holds the access token of a sign-in."""
         return token_name(self.adapter)
 
+    @property
+    def health_message(self) -> str:
+        """Return `health_note` as a marked text, which is translated when it is shown."""
+        return restored(self.health_text, self.health_note)
+
     def with_token(self, config: dict[str, Any], token: str) -> dict[str, Any]:
         """Return the configuration with the access token where its connector looks for it."""
         return {**config, "access_token": token, self.token_name: token}
@@ -198,7 +205,9 @@ def token_name(adapter: ConnectorAdapter) -> str:
     return next((name for name in ("access_token", "token") if name in secrets), (secrets or ["token"])[0])
 
 
-_FOUND_OUT = frozenset({"health", "health_since", "health_note", "health_rev", "last_used_at", "tested_at"})
+_FOUND_OUT = frozenset(
+    {"health", "health_since", "health_note", "health_text", "health_rev", "last_used_at", "tested_at"}
+)
 
 
 def is_secret_reference(value: Any) -> bool:

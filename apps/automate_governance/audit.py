@@ -20,8 +20,9 @@ from automate_governance.people import origin
 from automate_governance.redaction.redactor import redact, redact_text
 from automate_governance.redaction.token_patterns import is_secret_name
 from automate_governance.secrets.resolver import is_reference
+from automate_governance.texts import kept_text
 from automate_plugins import text
-from automate_plugins.texts import Text, plain, restored, stored
+from automate_plugins.texts import Text, plain, restored
 
 _COLUMNS_ADDED_LATER = ("source", "system_user")  # columns that the texts of the first entries do not hold
 
@@ -116,9 +117,7 @@ def _mask_changes(changes: dict[str, Any]) -> dict[str, Any]:
     marked = {name: value for name, value in changes.items() if isinstance(value, Text)}
     masked: dict[str, Any] = redact(changes | {name: plain(value) for name, value in marked.items()})
     masked |= {name: CHANGED for name, value in changes.items() if value == CHANGED and name in masked}
-    kept = {name: redact(stored(value)) for name, value in marked.items()}
-    # A text whose secret shows only in the whole sentence is kept in English alone.
-    texts = {name: parts for name, parts in kept.items() if restored(parts) == masked.get(name)}
+    texts = {name: kept for name, value in marked.items() if (kept := kept_text(value, masked.get(name, "")))}
     return masked | ({TEXTS: texts} if texts else {})
 
 

@@ -8,12 +8,22 @@ from typing import Any
 from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext
 
-from automate_plugins.texts import restored, translate
+from automate_governance.redaction.redactor import redact
+from automate_plugins.texts import Text, restored, stored, translate
 
 
 def translated(message: str) -> str:
     """Return a text that `automate_plugins.text` marked in the active language; others come back unchanged."""
     return translate(message, gettext, ngettext, _grouped)
+
+
+def kept_text(message: str, shown: str) -> dict[str, Any] | None:
+    """Return what is stored beside `shown`, the redacted message in English, to translate it from.
+
+    None for a plain text, for a truncated one, and for one whose secret shows only in the whole sentence.
+    """
+    kept = redact(stored(message)) if isinstance(message, Text) else None
+    return kept if kept is not None and restored(kept) == shown else None
 
 
 def _grouped(number: int) -> str:

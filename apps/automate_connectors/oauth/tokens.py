@@ -181,7 +181,7 @@ def _unchanged(connection: Connection) -> Connection:
 def _check_health_unchanged(connection: Connection, now: Connection) -> None:
     """Raise ConnectorError when the previous lock holder found that a person has to sign in."""
     if now.health == Connection.Health.RECONNECT and now.health_rev != connection.health_rev:
-        raise ConnectorError(now.health_note, code=exchange.NEEDS_RECONNECT)
+        raise ConnectorError(now.health_message, code=exchange.NEEDS_RECONNECT)
 
 
 def _request_tokens(setup: OAuthSetup, token: OAuthToken, connection: Connection) -> exchange.Tokens:

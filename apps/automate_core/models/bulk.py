@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from automate_core import states
 from automate_core.ids import uuid7
+from automate_core.models.fields import DocumentField
 
 
 class BulkAction(models.Model):
@@ -52,13 +53,17 @@ class BulkAction(models.Model):
 
 
 class BulkItem(models.Model):
-    """A run of a bulk action. `result` is the new run, or the cancelled one; `refusal` says why there is none."""
+    """A run of a bulk action. `result` is the new run, or the cancelled one; `refusal` says why there is none.
+
+    `refusal_text` is what it is translated from.
+    """
 
     action = models.ForeignKey(BulkAction, on_delete=models.CASCADE, related_name="items")
     number = models.PositiveIntegerField()
     run = models.UUIDField()
     result = models.UUIDField(null=True)
     refusal = models.TextField(blank=True)
+    refusal_text = DocumentField(null=True)
 
     class Meta:
         verbose_name = _("run of a bulk action")

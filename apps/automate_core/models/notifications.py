@@ -12,8 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 from automate_core import states
 from automate_core.ids import uuid7
+from automate_core.models.fields import DocumentField
 from automate_core.models.runs import Wait
 from automate_core.models.workflows import Workflow
+from automate_plugins.texts import restored
 
 DEFAULT_WINDOW = dt.timedelta(minutes=15)
 
@@ -135,6 +137,7 @@ class Notification(models.Model):
     taken_until = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=500, blank=True)
+    error_text = DocumentField(null=True)
     created_at = models.DateTimeField(db_default=Now())
     sent_at = models.DateTimeField(null=True)
 
@@ -152,3 +155,8 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.target}"
+
+    @property
+    def reason(self) -> str:
+        """Return `error` as a marked text, which is translated when it is shown."""
+        return restored(self.error_text, self.error)

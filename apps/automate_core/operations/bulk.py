@@ -22,7 +22,9 @@ from automate_core.runs import control
 from automate_core.states import BULK_EDGES, BulkStatus, move
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person
+from automate_governance.texts import kept_text
 from automate_plugins import text
+from automate_plugins.texts import restored
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +94,8 @@ def run_next_batch() -> float | None:
         found = runs.in_bulk([item.run for item in items])
         for item in items:
             _run_item(action, item, found.get(item.run))
-        BulkItem.objects.bulk_update(items, ["result", "refusal"])
+            item.refusal_text = kept_text(item.refusal, item.refusal)
+        BulkItem.objects.bulk_update(items, ["result", "refusal", "refusal_text"])
         refused = sum(bool(item.refusal) for item in items)
         action.done, action.refused = action.done + len(items) - refused, action.refused + refused
         if len(items) < BATCH:
@@ -127,6 +130,6 @@ def _run_item(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> N
 
 
 def list_refusals(action: BulkAction, most: int) -> list[tuple[str, uuid.UUID]]:
-    """The first refusals as (reason, run)."""
-    rows = action.items.exclude(refusal="").order_by("number").values_list("refusal", "run")
-    return list(rows[:most])
+    """The first refusals as (reason, run); reasons are marked texts."""
+    rows = action.items.exclude(refusal="").order_by("number").values_list("refusal_text", "refusal", "run")
+    return [(restored(kept, refusal), run) for kept, refusal, run in rows[:most]]

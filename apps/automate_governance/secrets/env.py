@@ -15,6 +15,8 @@ _NOT_A_SECRET = {f"{PREFIX}KEY"}  # the site's own: whoever knows it signs sessi
 class EnvSecretsBackend(SecretsBackend):
     """Reads variables with the prefix AUTOMATE_SECRET_ only: a reference cannot reach the rest of the environment."""
 
+    description = text("Reads environment variables whose names start with AUTOMATE_SECRET_.")
+
     @staticmethod
     def all_values() -> list[str]:
         """Return every value it can resolve, for the redactor to learn at startup."""

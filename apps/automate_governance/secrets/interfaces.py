@@ -18,7 +18,11 @@ class SecretsBackend(ABC):
 
     The entry point's name is the backend's part of a reference: `vault:slack-token` asks the backend `vault`
     for the key `slack-token`. Backends are made without arguments and shared by threads.
+
+    `description` says on the page Plug-ins what the backend reads; without one it is the first line of the docstring.
     """
+
+    description: str = ""
 
     @abstractmethod
     def get_secret(self, key: str) -> str:

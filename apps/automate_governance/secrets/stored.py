@@ -19,6 +19,8 @@ USE_INTERVAL = dt.timedelta(minutes=5)
 class StoredSecretsBackend(SecretsBackend):
     """Reads and decrypts StoredSecret rows. When one was last used is written at most every five minutes."""
 
+    description = text("Reads the secrets that are stored encrypted in the database.")
+
     def get_secret(self, key: str) -> str:
         """Return the decrypted value. Raises SecretNotFoundError, KeyUnavailableError or ValueError (altered)."""
         secret = StoredSecret.objects.filter(name=key).first()

@@ -23,6 +23,8 @@ FIELD = "value"  # of a reference that names none
 class VaultSecretsBackend(SecretsBackend):
     """Reads fields of KV v2 secrets, and caches them in this process for `cache_seconds`."""
 
+    description = text("Reads secrets of a HashiCorp Vault server (KV version 2).")
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._server: VaultServer | None = None

@@ -31,6 +31,7 @@ class AnthropicProvider(LLMProvider):
     """Reaches Anthropic, or `connection["base_url"]`, with `connection["api_key"]`."""
 
     name = "Anthropic"
+    description = text("Reaches Anthropic or the base URL of the connection, with the API key of the connection.")
     default_base_url = "https://api.anthropic.com"
     capabilities = frozenset(Capability)
 

@@ -46,10 +46,12 @@ class LLMProvider(ABC):
     """A way to reach language models. Made without arguments, shared by threads, found in the group
     `django_automate.llm.providers`.
 
-    `default_base_url` is where it goes when the connection names no `base_url`.
+    `default_base_url` is where it goes when the connection names no `base_url`. `description` says on the page Plug-ins
+    what the provider reaches; without one it is the first line of the docstring.
     """
 
     name: str = ""
+    description: str = ""
     default_base_url: str = ""
     capabilities: frozenset[Capability] = frozenset()
 

@@ -27,6 +27,9 @@ class OllamaProvider(LLMProvider):
     """Reaches `connection["base_url"]`; a private address has to be named in the setting AUTOMATE_EGRESS_ALLOW."""
 
     name = "Ollama"
+    description = text(
+        "Reaches the base URL of the connection. A private address must be allowed in AUTOMATE_EGRESS_ALLOW."
+    )
     default_base_url = "http://localhost:11434"
     capabilities = frozenset(Capability)
 

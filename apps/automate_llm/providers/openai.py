@@ -33,6 +33,7 @@ class OpenAICompatibleProvider(LLMProvider):
     """Reaches `connection["base_url"]` with `connection["api_key"]` as the bearer token (none for local servers)."""
 
     name = text("OpenAI and compatible servers")
+    description = text("Reaches the base URL of the connection with its API key; local servers need none.")
     default_base_url = "https://api.openai.com/v1"
     capabilities = frozenset(Capability)
 

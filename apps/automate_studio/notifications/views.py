@@ -151,7 +151,7 @@ def _test_rule(request: HttpRequest, rule: NotificationRule) -> HttpResponse:
             messages.success(request, _("Test sent to %(target)s.") % {"target": each.target})
         else:
             said = _("The test to %(target)s was not sent. %(error)s")
-            messages.error(request, said % {"target": each.target, "error": translated(each.error)})
+            messages.error(request, said % {"target": each.target, "error": translated(each.reason)})
     if not outcomes:
         messages.error(request, _("No recipient for the test. The owner or the people need an email address."))
     return HttpResponseSeeOther(_page_url(rule.workflow))

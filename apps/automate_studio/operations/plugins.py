@@ -63,14 +63,17 @@ def _connector_look(name: str, adapter: ConnectorAdapter) -> tuple[str, str, int
 
 def _backend_look(name: str, backend: SecretsBackend) -> tuple[str, str, int, str]:
     example = _("References such as %(reference)s.") % {"reference": f"{name}:slack-token"}
-    return name, "key", 85, f"{example} {_first_line(backend)}".strip()
+    return name, "key", 85, f"{example} {_description(backend)}".strip()
 
 
 def _provider_look(name: str, provider: LLMProvider) -> tuple[str, str, int, str]:
-    return translated(provider.name) or name, "auto_awesome", 300, _first_line(provider) or _("Language models")
+    return translated(provider.name) or name, "auto_awesome", 300, _description(provider) or _("Language models")
 
 
-def _first_line(plugin: object) -> str:
+def _description(plugin: SecretsBackend | LLMProvider) -> str:
+    """What the plug-in says of itself in the active language, else the first line of its docstring."""
+    if plugin.description:
+        return translated(plugin.description)
     doc = type(plugin).__doc__
     return inspect.cleandoc(doc).partition("\n")[0].replace("`", "") if doc else ""
 

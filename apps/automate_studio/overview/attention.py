@@ -24,7 +24,7 @@ from automate_core.states import FINAL_RUN_STATES
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, User, can, permitted
-from automate_governance.texts import error_message
+from automate_governance.texts import error_message, translated
 from automate_studio.overview.figures import LONG, undecided_waits
 from automate_studio.ui.formatting import format_ago, format_count, format_duration
 from automate_studio.ui.links import change_url
@@ -302,7 +302,7 @@ def _connection_items(user: User, now: dt.datetime) -> Iterator[AttentionItem]:
             url=change_url(connection),
             state="failed",
             count=health_word(connection),
-            detail=connection.health_note or _("Connection"),
+            detail=translated(connection.health_message) or _("Connection"),
             since=format_ago(connection.health_since, now) if connection.health_since else "",
             since_at=connection.health_since,
         )

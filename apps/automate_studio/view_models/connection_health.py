@@ -30,8 +30,7 @@ def health_state(connection: Connection) -> str:
 def health_word(connection: Connection) -> str:
     if _is_unproven(connection):
         return translated(_WORDS["unknown"])
-    again = _("Sign in again") if _signs_in(connection) else _("Reconnect")
-    return translated(_WORDS.get(connection.health, "")) or again
+    return translated(_WORDS.get(connection.health, "")) or _("Reconnect")
 
 
 def health_advice(connection: Connection) -> str:
@@ -39,7 +38,7 @@ def health_advice(connection: Connection) -> str:
     if adapter_of(connection) is None:
         return _("The connector is not installed. Install the plug-in, or use another connection in the workflows.")
     if _signs_in(connection):
-        return _("Sign in again, then re-run the failed runs.")
+        return _("Reconnect the connection, then re-run the failed runs.")
     return _("Check the secret and the URL, test the connection, then re-run the failed runs.")
 
 

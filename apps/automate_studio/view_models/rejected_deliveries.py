@@ -89,6 +89,11 @@ class RejectionPage:
     first: dt.date
 
 
+def explain_rejection(reason: str) -> str:
+    """Say what happened for a class of reason, in the active language, without a full stop."""
+    return translated(REASONS[reason][0]) if reason in REASONS else reason.capitalize()
+
+
 def rejection_page(user: User, now: dt.datetime) -> RejectionPage:
     """Rejections at endpoints that `user` may view, and at none for operators. One query, plus permissions."""
     today = now.astimezone(dt.UTC).date()
@@ -108,13 +113,11 @@ def _rejection_group(group: list[RefusedDeliveries], first: dt.date) -> Rejectio
     counts = {row.day: row.count for row in group}
     highest = max(counts.values())
     days = [first + dt.timedelta(days=number) for number in range(DAYS)]
-    explanation, advice = REASONS.get(
-        group[0].reason, (group[0].reason.capitalize(), text("Check the log of the web process."))
-    )
+    advice = REASONS[group[0].reason][1] if group[0].reason in REASONS else text("Check the log of the web process.")
     return RejectionGroup(
         endpoint=group[0].endpoint,
         reason=group[0].reason,
-        explanation=translated(explanation),
+        explanation=explain_rejection(group[0].reason),
         advice=translated(advice),
         total=sum(counts.values()),
         days=[(day, counts.get(day, 0), -(-100 * counts.get(day, 0) // highest)) for day in days],

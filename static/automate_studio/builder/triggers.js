@@ -1,5 +1,5 @@
 /* The triggers' panel: a webhook made in place, and waiting for the next event. Everything goes through the builder's queue. */
-import { fill, gettext } from "../shared/i18n.js";
+import { gettext } from "../shared/i18n.js";
 import { flush, send } from "./commands.js";
 import { request, serverError } from "./request.js";
 
@@ -67,7 +67,7 @@ const start = async (button) => {
       const event = answer.headers.get("X-Event");
       if (event) { stop(button); await send(wait, { event }); return; }
       const refused = answer.headers.get("X-Refused");
-      tell(key, refused ? fill(gettext("Still waiting. A delivery was rejected: %(reason)s."), { reason: refused }) : gettext("Waiting for the next event."));
+      tell(key, refused ? decodeURIComponent(refused) : gettext("Waiting for the next event."));
     } catch {
       tell(key, gettext("The server cannot be reached. Retrying."));
     }

@@ -30,8 +30,10 @@ from automate_governance.permissions import can
 from automate_governance.redaction.redactor import redact_text, redactor_context
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
+from automate_governance.texts import kept_text
 from automate_plugins import text
 from automate_plugins.registry import PluginNotFoundError
+from automate_plugins.texts import restored
 
 WEBHOOK_SECONDS = 15.0
 _NON_SENDING_BACKENDS = ("console.EmailBackend", "dummy.EmailBackend", "filebased.EmailBackend")
@@ -42,7 +44,8 @@ class NotDeliveredError(Exception):
     """A failed delivery; the message is for people. `again` says that a later attempt may succeed."""
 
     def __init__(self, message: str, *, again: bool) -> None:
-        super().__init__(redact_text(message)[:500])
+        shown = redact_text(message)[:500]
+        super().__init__(restored(kept_text(message, shown), shown))
         self.again = again
 
 

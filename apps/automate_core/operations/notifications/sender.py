@@ -16,6 +16,7 @@ from automate_core import database
 from automate_core.models import Notification
 from automate_core.operations.notifications import approval_mail, channels
 from automate_core.states import NOTIFICATION_EDGES, NotificationStatus, move
+from automate_governance.texts import kept_text
 from automate_plugins import text
 
 LEASE = dt.timedelta(minutes=5)  #: longer than any attempt takes
@@ -41,7 +42,7 @@ def attempt_delivery(notification: Notification) -> None:
     """Send a leased message, and store the outcome."""
     reason = _drop_reason(notification)
     if reason:
-        _settle(notification, NotificationStatus.DROPPED, error=reason)
+        _settle(notification, NotificationStatus.DROPPED, **_reason(reason))
         return
     try:
         channels.deliver(notification)
@@ -83,15 +84,20 @@ def _drop_reason(notification: Notification) -> str:
 
 def _postpone(notification: Notification, reason: str, *, again: bool) -> None:
     if not again or notification.attempts > len(PAUSES) or notification.kind == Notification.TEST:
-        _settle(notification, NotificationStatus.FAILED, error=reason)
+        _settle(notification, NotificationStatus.FAILED, **_reason(reason))
         return
     send_at = database.AutomateNow() + PAUSES[notification.attempts - 1]
-    _leased_row(notification).update(error=reason, taken_until=None, send_at=send_at)
+    _leased_row(notification).update(**_reason(reason), taken_until=None, send_at=send_at)
 
 
 def _settle(notification: Notification, status: NotificationStatus, **values: object) -> None:
     move(NOTIFICATION_EDGES, NotificationStatus.WAITING, status)
-    _leased_row(notification).update(**{"status": status, "taken_until": None, "error": "", **values})
+    _leased_row(notification).update(**{"status": status, "taken_until": None, **_reason(""), **values})
+
+
+def _reason(reason: str) -> dict[str, object]:
+    """Columns of a reason: what it says in English, and what it is translated from."""
+    return {"error": reason, "error_text": kept_text(reason, reason)}
 
 
 def _leased_row(notification: Notification):  # type: ignore[no-untyped-def]

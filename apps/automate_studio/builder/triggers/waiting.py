@@ -8,6 +8,7 @@ import json
 import uuid
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -28,6 +29,7 @@ from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.request_params import current_person, parse_number
 from automate_studio.ui.samples.choice import choose_sample
 from automate_studio.ui.samples.samples import walk_paths
+from automate_studio.view_models.rejected_deliveries import explain_rejection
 
 MOST_FIELDS = 60
 _MOST_SHOWN = 80
@@ -92,18 +94,23 @@ def _short_value(value: Any) -> str:
 
 
 def recent_rejections(trigger: Trigger, since: int) -> str:
-    """Rejected deliveries at the trigger's endpoint in the last `since` seconds, in words; empty for none."""
+    """Say why deliveries at the trigger's endpoint were rejected in the last `since` seconds; empty for none."""
     if not isinstance(trigger, WebhookTrigger) or not since:
         return ""
     found = RefusedDeliveries.objects.filter(
         endpoint__slug=trigger.endpoint, last_at__gt=timezone.now() - dt.timedelta(seconds=since)
     )
     reasons = sorted(set(found.values_list("reason", flat=True)))
-    return ", ".join(reasons)
+    if not reasons:
+        return ""
+    words = " ".join(f"{explain_rejection(reason)}." for reason in reasons)
+    return _("Still waiting. A delivery was rejected. %(reasons)s") % {"reasons": words}
 
 
 def poll_event(request: HttpRequest, state: DraftState, key: str) -> HttpResponse:
     """204, with `X-Event` when one arrived after `?after=`; without `after`, with the mark in `X-After`.
+
+    `X-Refused` is a percent-encoded sentence about rejected deliveries, empty without one.
 
     Raises as `get_trigger_or_404`.
     """
@@ -114,7 +121,7 @@ def poll_event(request: HttpRequest, state: DraftState, key: str) -> HttpRespons
     if event := event_after(trigger, state, mark):
         return HttpResponse(status=204, headers={"X-Event": str(event.pk)})
     seconds = parse_number(request.GET.get("seconds")) or 0
-    return HttpResponse(status=204, headers={"X-Refused": recent_rejections(trigger, seconds)})
+    return HttpResponse(status=204, headers={"X-Refused": quote(recent_rejections(trigger, seconds))})
 
 
 def capture_event(request: HttpRequest, state: DraftState, key: str) -> dict[str, Any]:

@@ -46,7 +46,7 @@ _HINTS: dict[str, ErrorHint] = {
     "authentication_failed": ErrorHint(_CREDENTIALS, "connection"),
     "http_401": ErrorHint(_CREDENTIALS, "connection"),
     "needs_reconnect": ErrorHint(
-        text("Sign in again on the connection's page. Waiting steps then continue automatically."), "connection"
+        text("Reconnect the connection on its page. Waiting steps then continue automatically."), "connection"
     ),
     "http_403": ErrorHint(
         text("The credentials are valid but lack a permission. Grant the permission, or use another connection."),
