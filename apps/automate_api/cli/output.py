@@ -76,14 +76,32 @@ def print_table(items: Iterable[Mapping[str, Any]], columns: Sequence[Column], *
         )
 
 
-def print_record(pairs: Iterable[tuple[str, Any]]) -> None:
-    """Names and values below each other; values that are empty are left out."""
-    shown = [(name, _cell(value)) for name, value in pairs if value not in (None, "", [], {})]
-    width = max((text_width(name) for name, _ in shown), default=0)
-    for name, value in shown:
-        click.echo(
-            f"{click.style(_padded(name, width), bold=True)}  {status_text(value) if name == 'Status' else value}"
-        )
+def print_object(item: Mapping[str, Any]) -> None:
+    """The fields of an object below each other; those that are empty are left out."""
+    shown = [(_label(name), _field(name, value)) for name, value in item.items() if value not in (None, "", [], {})]
+    width = max((text_width(label) for label, _ in shown), default=0)
+    for label, value in shown:
+        click.echo(f"{click.style(_padded(label, width), bold=True)}  {value}")
+
+
+def error_text(error: Any) -> str:
+    """An error of a run or a step in words; empty for none."""
+    if not isinstance(error, dict):
+        return ""
+    where = f"{error['step']}: " if error.get("step") else ""
+    return one_line(f"{where}{error.get('message') or error.get('code') or ''}")
+
+
+def _label(name: str) -> str:
+    return one_line(name.removesuffix("_at").replace("_", " ").capitalize())
+
+
+def _field(name: str, value: Any) -> str:
+    if name == "status":
+        return status_text(str(value))
+    if name.endswith("_at"):
+        return printable(local_time(value))
+    return error_text(value) if name == "error" else _cell(value)
 
 
 def print_diff(lines: Iterable[str]) -> None:

@@ -19,7 +19,7 @@ from automate_api.cli.output import (
     print_json,
     print_json_line,
     print_note,
-    print_record,
+    print_object,
     print_table,
     status_text,
     time_column,
@@ -92,7 +92,7 @@ def show(run: str, steps: bool) -> None:
     listed = client.items(path_of("runs", run, "steps")) if steps else []
     if call.as_json:
         return print_json({**found, "steps": listed} if steps else found)
-    print_record((name.replace("_", " ").capitalize(), value) for name, value in found.items())
+    print_object(found)
     if listed:
         click.echo()
         columns = [named("key", "Step"), named("status", coloured=True), time_column("started_at", "Started")]

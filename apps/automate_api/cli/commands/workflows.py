@@ -12,7 +12,7 @@ from automate_api.cli.client import Client
 from automate_api.cli.commands.completion import complete_workflows
 from automate_api.cli.errors import BadInputError, CommandFailedError, RejectedError, UnreachableError
 from automate_api.cli.invocation import ApiGroup, invocation
-from automate_api.cli.output import named, print_diff, print_json, print_note, print_record, print_table, time_column
+from automate_api.cli.output import named, print_diff, print_json, print_note, print_object, print_table, time_column
 from automate_api.cli.servers import path_of
 from automate_api.cli.workflow_files import (
     SLUG,
@@ -61,7 +61,7 @@ def show(slug: str) -> None:
     found = call.client().get(path_of("workflows", slug))
     if call.as_json:
         return print_json(found)
-    print_record((name.replace("_", " ").capitalize(), value) for name, value in found.items())
+    print_object(found)
     return None
 
 
