@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
@@ -63,3 +65,18 @@ def test_a_missing_scope_is_named(signed_in, workflow, owner):
     workflow(GREET)
     refused = signed_in(owner, "workflow:view")("runs", "start", "greet", "--input", "who=Ada")
     assert refused.code == 3 and "workflow:run" in refused.err
+
+
+@pytest.mark.parametrize(("slug", "code", "status"), [("greet", 0, "succeeded"), ("fail", 1, "failed")])
+def test_a_run_is_followed_to_its_end(signed_in, workflow, owner, slug, code, status):
+    workflow(GREET if slug == "greet" else FAIL)
+    cli = signed_in(owner)
+    inputs = ["--input", "who=Ada"] if slug == "greet" else []
+    ended = cli("runs", "start", slug, *inputs, "--wait", "--timeout", "60")
+    assert ended.code == code and ended.out.splitlines()[-1].endswith(f": {status}"), ended
+    ended = cli("runs", "start", slug, *inputs, "--wait", "--json")
+    run = json.loads(ended.out)
+    assert ended.code == code and run["status"] == status
+    ended = cli("runs", "tail", run["id"])
+    assert ended.code == code and ended.out.splitlines()[-1] == f"{run['id']}: {status}"
+    assert "Out of tea" in cli("runs", "show", run["id"], "--no-steps").out or slug == "greet"

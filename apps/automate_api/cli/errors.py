@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 
-SUCCEEDED, FAILED, BAD_INPUT, NOT_ALLOWED, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+FAILED, BAD_INPUT, NOT_ALLOWED, UNREACHABLE = 1, 2, 3, 4
+INTERRUPTED, BROKEN_PIPE = 130, 141  #: as shells have it
 
 _TOKEN = re.compile(r"\bdat_[\w-]{8,}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

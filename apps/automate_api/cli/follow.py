@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Iterator
@@ -14,31 +15,44 @@ from automate_api.cli.servers import path_of
 FINAL = {"succeeded", "failed", "cancelled"}
 SILENCE_SECONDS = 45.0  #: the server sends a heartbeat more often than that
 LONGEST_PAUSE = 10.0  #: seconds between two connections
+POLL_SECONDS = 2.0  #: between two questions to a server that does not stream
 BREAKS = 10  #: in a row, without an event between them, until it is given up
 
 
 def follow(client: Client, run: str, *, timeout: float | None = None) -> Iterator[ServerEvent]:
     """The events of a run's stream until the run has ended.
 
-    A stream that breaks off continues after its last event. Raises RejectedError, UnreachableError, and
-    CommandFailedError when the run did not end within `timeout` seconds.
+    A stream that breaks off continues after its last event. From a server that does not stream come events `run`, one
+    for each change of the status. Raises RejectedError, UnreachableError, and CommandFailedError when the run did not
+    end within `timeout` seconds.
     """
     until = time.monotonic() + timeout if timeout else None
-    last_id, breaks = "", 0
+    last_id, status, breaks, streams = "", "", 0, True
     while True:
         try:
-            for event in read_events(_lines(client, run, last_id, until)):
+            for event in read_events(_lines(client, run, last_id, until)) if streams else ():
                 breaks, last_id = -1, event.id or last_id
                 yield event
             breaks = min(breaks + 1, BREAKS - 1)
         except (UnreachableError, RejectedError, ValueError) as error:
+            streams = not _is_no_stream(error)
             breaks += 1
-            if breaks >= BREAKS or not _may_pass(error):
+            if breaks >= BREAKS or (streams and not _may_pass(error)):
                 raise
         _check_time(run, until)
-        if client.get(path_of("runs", run))["status"] in FINAL:
+        found = client.get(path_of("runs", run))
+        if not streams and found["status"] != status:
+            status = found["status"]
+            yield ServerEvent("run", json.dumps(found))
+        if found["status"] in FINAL:
             return
-        time.sleep(min(LONGEST_PAUSE, 0.25 * 2 ** max(breaks, 0)) * (0.5 + random.random() / 2))  # noqa: S311 - spreads attempts
+        pause = min(LONGEST_PAUSE, 0.25 * 2 ** max(breaks, 0)) if streams else POLL_SECONDS
+        time.sleep(pause * (0.5 + random.random() / 2))  # noqa: S311 - spreads attempts
+
+
+def _is_no_stream(error: Exception) -> bool:
+    """Whether the server cannot stream; a run that does not exist is found out by the next request."""
+    return isinstance(error, RejectedError) and error.status in {404, 405, 406, 501}
 
 
 def _may_pass(error: Exception) -> bool:

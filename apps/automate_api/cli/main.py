@@ -9,7 +9,7 @@ from typing import NoReturn
 import click
 
 from automate_api.cli.commands import approvals, completion, connections, events, runs, sign_in, tokens, workflows
-from automate_api.cli.errors import BAD_INPUT, FAILED, INTERRUPTED, CommandFailedError, masked, one_line
+from automate_api.cli.errors import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, CommandFailedError, masked, one_line
 from automate_api.cli.invocation import ApiGroup, Invocation, common_options
 from automate_api.cli.output import colours_wanted
 
@@ -66,7 +66,7 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:  # whoever read standard output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - a traceback could show a token
         return _failed(f"Unexpected error ({type(error).__name__}): {error}", FAILED)
     return result if isinstance(result, int) else 0
