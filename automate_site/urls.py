@@ -18,6 +18,7 @@ urlpatterns = [
     path("api/v1/", include("automate_api.urls")),
     path("hooks/", include("automate_core.urls")),
     path("admin/automate/", include("automate_studio.urls")),
+    path("admin/automate/", include("automate_api.screens.urls")),
     path("admin/", admin.site.urls),
 ]
 

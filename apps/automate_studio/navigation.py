@@ -96,7 +96,7 @@ def register_pages() -> None:
     registry.register(
         pages=[*_automate_pages(), *_connect_pages(), *_operate_pages(), *_administration_pages()],
         commands=[Link(title=_("New workflow"), view="studio:workflow_new", icon="add", may_open=_may_create)],
-        account_links=[Link(title=_("Preferences"), view="studio:preferences", may_open=_always)],
+        account_links=[Link(title=_("Preferences"), view="studio:preferences", icon="person", may_open=_always)],
         help_topics=_HELP,
     )
 

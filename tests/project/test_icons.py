@@ -21,7 +21,7 @@ def test_every_name_is_one_of_the_fonts():
 
 def test_every_icon_is_written_in_one_way():
     """An `<i class="icon">` has a name, and nothing else draws the font but Unfold's own frame."""
-    for path in (ROOT / "templates" / "automate_studio").rglob("*.html"):
+    for path in [*ROOT.glob("templates/automate_studio/**/*.html"), *ROOT.glob("templates/automate_api/**/*.html")]:
         html = path.read_text()
         assert "material-symbols" not in html, path
         for tag in re.findall(r"<i\b(?:(?!</i>).)*class=\"icon\b(?:(?!</i>).)*", html, re.DOTALL):
@@ -51,8 +51,8 @@ def _in_python() -> Iterator[str]:
                     case ast.keyword(arg="icon", value=ast.Constant(value=str(name))):
                         yield name
                     case ast.Call(
-                        func=ast.Name(id="_sidebar_item" | "_list_section"),
-                        args=[_, ast.Constant(value=str(name)), *_],
+                        func=ast.Name(id="_page" | "_list_page"),
+                        args=[_, _, _, ast.Constant(value=str(name)), *_],
                     ):
                         yield name
                     case ast.Assign(targets=[ast.Name(id=target)]) | ast.AnnAssign(target=ast.Name(id=target)):

@@ -37,7 +37,7 @@ def other_app(monkeypatch):
             Page(title="Nowhere", view="elsewhere:none", position=26, **shared),
         ],
         commands=[Link(title="Rotate everything", view="studio:help", icon="key", may_open=administers)],
-        account_links=[Link(title="My keys", view="studio:help", may_open=lambda user: True)],
+        account_links=[Link(title="My keys", view="studio:help", icon="key", may_open=lambda user: True)],
         help_topics={"studio:preferences": "secrets", "studio:pre": "audit"},
     )
 
@@ -50,7 +50,7 @@ def connect_section(user):
 
 def test_registered_page_stands_at_its_position(admin):
     items = connect_section(admin)["Connect"]
-    assert [item["title"] for item in items] == ["Connections", "Secrets", "Secrets", "Webhooks"][: len(items)]
+    assert [item["title"] for item in items][:4] == ["Connections", "Secrets", "Secrets", "Webhooks"]
     assert items[2] == {"title": "Secrets", "icon": "api", "link": HELP, "badge": "7"}
     with translation.override("de"):
         assert connect_section(admin)["Anbindung"][2]["title"] == "Geheimnisse"

@@ -11,9 +11,10 @@ from django.utils import timezone
 from automate_api.models import ApiToken
 from automate_api.tokens.credentials import make_token, new_prefix
 from automate_api.tokens.scopes import check_scopes
+from automate_api.tokens.service_accounts import may_manage
 from automate_core.models import Workflow
 from automate_governance import audit
-from automate_governance.permissions import NotPermittedError, Person, narrowed_person
+from automate_governance.permissions import SITE, NotPermittedError, Person, can, narrowed_person
 from automate_plugins import text
 
 DEFAULT_DAYS = 90
@@ -38,8 +39,8 @@ def create_token(
 ) -> tuple[ApiToken, str]:
     """Create a token: (its row, its text, which cannot be read again).
 
-    `by` is the owner, a superuser, or None for the command line. Raises NotPermittedError, TokenError, and
-    UnknownScopeError.
+    `by` is the owner or another person who `may_issue`, or None for the command line. Raises NotPermittedError,
+    TokenError, and UnknownScopeError.
     """
     _check_person(owner, by)
     if not owner.is_active:
@@ -90,13 +91,19 @@ def rotate_token(
 
 @transaction.atomic
 def revoke_token(token: ApiToken, *, by: Person | None) -> None:
-    """Revoke a token, now and for ever. A revoked one stays so. Raises NotPermittedError."""
-    _check_person(token.owner, by)
+    """Revoke a token, now and for ever. A revoked one stays so. Administrators revoke any. Raises NotPermittedError."""
+    if by is None or narrowed_person() == by.pk or not can(by, "administer", SITE):
+        _check_person(token.owner, by)
     locked = ApiToken.objects.select_for_update(of=("self",)).get(pk=token.pk)
     if locked.revoked_at is None:
         locked.revoked_at = timezone.now()
         locked.save(update_fields=["revoked_at"])
         audit.record(by, "token.revoked", locked, changes={"owner": locked.owner.get_username()})
+
+
+def may_issue(by: Person, owner: Person) -> bool:
+    """Whether `by` may create and rotate tokens of `owner`: their own, those of service accounts, any as superuser."""
+    return by.pk == owner.pk or (by.is_active and by.is_superuser) or may_manage(by, owner)
 
 
 def _check_person(owner: Person, by: Person | None) -> None:
@@ -105,7 +112,7 @@ def _check_person(owner: Person, by: Person | None) -> None:
         return
     if narrowed_person() == by.pk:
         raise NotPermittedError(text("A token cannot manage tokens. Sign in to do it."))
-    if by.pk != owner.pk and not (by.is_active and by.is_superuser):
+    if not may_issue(by, owner):
         raise NotPermittedError(text("Only its owner and superusers can manage this token."))
 
 

@@ -34,13 +34,14 @@ class Section(models.TextChoices):
 class Link:
     """A link to a view without arguments, for people for whom `may_open` is true.
 
-    The title is a lazy translation: it is shown in the language of the request. The icon is a Material Symbol.
+    The title is a lazy translation: it is shown in the language of the request. The icon is a Material
+    Symbol; the user menu shows none.
     """
 
     title: str | StrPromise
     view: str | Callable[[], str]  #: its name, or a function that returns the name by the settings
     may_open: Callable[[User], bool]
-    icon: str = ""
+    icon: str
 
     @property
     def view_name(self) -> str:

@@ -1,26 +1,17 @@
-"""Pages inside the admin's frame."""
+"""Pages and fragments inside the admin's frame."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
 
-from django.http import HttpRequest
 from django.template import Context
 from django.template.loader import get_template
-from django.template.response import TemplateResponse
 
+from automate_core.navigation.admin_pages import render_page
 from automate_governance.admin_site import admin_site
 
-
-def render_page(
-    request: HttpRequest, template: str, title: str, /, *, status: int = 200, **context: Any
-) -> TemplateResponse:
-    """A full page with the context of the admin's frame."""
-    site = admin_site()
-    request.current_app = site.name
-    shown = {**site.each_context(request), "title": title, **context}
-    return TemplateResponse(request, template, shown, status=status)
+__all__ = ["render_fragment", "render_page"]
 
 
 def render_fragment(template: str, context: dict[str, Any]) -> str:

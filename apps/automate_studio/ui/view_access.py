@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -10,28 +9,12 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import resolve_url
-from django.urls import URLPattern, path
 from django.views.decorators.cache import never_cache
 
-from automate_governance.admin_site import admin_site, reverse
+from automate_core.navigation.admin_pages import View, staff, within_admin
+from automate_governance.admin_site import reverse
 
-type View = Callable[..., HttpResponseBase]
-
-
-def within_studio_admin(view: View) -> View:
-    """The view with `{% url "admin:..." %}` of its templates resolved in the studio's admin."""
-
-    @wraps(view)
-    def inner(request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
-        request.current_app = admin_site().name
-        return view(request, *args, **options)
-
-    return inner
-
-
-def staff(route: str, view: View, name: str) -> URLPattern:
-    """URL pattern of a page for staff; others are sent to the admin's sign-in page."""
-    return path(route, admin_site().admin_view(within_studio_admin(view)), name=name)
+__all__ = ["View", "signed_in", "staff"]
 
 
 def signed_in(view: View) -> View:
@@ -40,7 +23,7 @@ def signed_in(view: View) -> View:
     Others are redirected to LOGIN_URL, or to the studio's own sign-in page where that is the admin's, for staff only.
     """
 
-    inner = within_studio_admin(view)
+    inner = within_admin(view)
 
     @never_cache
     @wraps(view)

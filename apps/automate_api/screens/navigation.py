@@ -1,0 +1,51 @@
+"""Entries of the API in the sidebar, the command palette, the user menu and the help."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from automate_core.navigation import registry
+from automate_core.navigation.registry import Link, Page, Section
+from automate_governance.permissions import SITE, User, can
+
+
+def register_pages() -> None:
+    """Register the screens. They are shown where the project includes their URLs."""
+    registry.register(
+        pages=[
+            Page(
+                section=Section.CONNECT,
+                position=40,
+                title=_("API tokens"),
+                icon="vpn_key",
+                view="api_screens:token_list",
+                may_open=_may_have_tokens,
+            ),
+            Page(
+                section=Section.ADMINISTRATION,
+                position=25,
+                title=_("Service accounts"),
+                icon="smart_toy",
+                view="api_screens:account_list",
+                may_open=_administers,
+            ),
+        ],
+        commands=[
+            Link(title=_("New API token"), view="api_screens:token_new", icon="add", may_open=_may_have_tokens),
+            Link(title=_("All API tokens"), view="api_screens:all_tokens", icon="vpn_key", may_open=_administers),
+            Link(title=_("New service account"), view="api_screens:account_new", icon="add", may_open=_administers),
+        ],
+        account_links=[
+            Link(title=_("API tokens"), view="api_screens:token_list", icon="vpn_key", may_open=_may_have_tokens)
+        ],
+        help_topics={"api_screens:": "api"},
+    )
+
+
+def _may_have_tokens(user: User) -> bool:
+    """Whether the user may sign in to the admin."""
+    return user.is_active and user.is_staff
+
+
+def _administers(user: User) -> bool:
+    return can(user, "administer", SITE)

@@ -1,0 +1,131 @@
+"""List of tokens: state, permissions in words, expiry, last use."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+
+from automate_api.models import ApiToken
+from automate_api.screens.list_page import Choice, ListPage, Tab, build_list_page, list_parameters, list_url
+from automate_api.screens.scope_words import in_order, scope_words
+from automate_api.tokens.service_accounts import manageable_accounts
+from automate_core.models import Workflow
+from automate_governance.people import names
+from automate_governance.permissions import Person, permitted
+
+MOST_OWNERS = 200
+SOON = dt.timedelta(days=7)  #: before the expiry, the list warns
+_PREFIX = re.compile(r"dat_([0-9A-Za-z]{1,8})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenRow:
+    """A token in the list. `workflows` are names, empty for all workflows; `others` counts those without a name."""
+
+    token: ApiToken
+    state: str
+    word: str
+    scopes: list[str]
+    workflows: list[str]
+    others: int
+    is_ended: bool
+    may_rotate: bool
+    may_revoke: bool
+
+
+def token_page(
+    tokens: QuerySet[ApiToken], by: Person, query: QueryDict, now: dt.datetime, *, has_owners: bool = False
+) -> ListPage:
+    """A page of `tokens` as `by` may know of them, with a filter by owner if `has_owners`."""
+    kept = _parameters(query, has_owners)
+    matching = _search(tokens, kept["q"], has_owners)
+    if owner := kept.get("owner"):
+        matching = matching.filter(**{f"owner__{names.username_field()}": owner})
+    by_tab = {"": matching.filter(_is_valid(now)), "ended": matching.exclude(_is_valid(now))}
+    titles = {"": _("Active"), "ended": _("Expired or revoked")}
+    page = build_list_page(
+        by_tab[kept["show"]].select_related("owner").order_by("-pk"),
+        kept,
+        tabs=[
+            Tab(name=titles[tab], url=list_url(kept, show=tab), active=tab == kept["show"], count=str(found.count()))
+            for tab, found in by_tab.items()
+        ],
+        filters=[_owner_choice(tokens, kept["owner"])] if has_owners else [],
+    )
+    return replace(page, rows=token_rows(page.rows, by, now))
+
+
+def token_rows(tokens: list[ApiToken], by: Person, now: dt.datetime) -> list[TokenRow]:
+    """Rows of these tokens, in a fixed number of queries."""
+    keys = {key for token in tokens for key in token.workflows or ()}
+    workflows = permitted(by, "view", Workflow.objects.filter(pk__in=keys)) if keys else Workflow.objects.none()
+    known = dict(workflows.values_list("pk", "name"))
+    rotatable = {by.pk, *manageable_accounts(by, (token.owner for token in tokens))}
+    return [_token_row(token, known, rotatable, now) for token in tokens]
+
+
+def _token_row(token: ApiToken, known: dict[int, str], rotatable: set[Any], now: dt.datetime) -> TokenRow:
+    state, word = _state(token, now)
+    limited = token.workflows or []
+    return TokenRow(
+        token=token,
+        state=state,
+        word=word,
+        scopes=[scope_words(scope) for scope in in_order(token.scopes)],
+        workflows=sorted(known[key] for key in limited if key in known),
+        others=sum(key not in known for key in limited),
+        is_ended=not token.is_valid,
+        may_rotate=token.revoked_at is None and token.owner_id in rotatable,
+        may_revoke=token.revoked_at is None,
+    )
+
+
+def _state(token: ApiToken, now: dt.datetime) -> tuple[str, str]:
+    """State whose glyph and colour are shown, and its word."""
+    if token.revoked_at is not None:
+        return "cancelled", _("Revoked")
+    if token.expires_at <= now:
+        return "skipped", _("Expired")
+    if not token.owner.is_active:
+        return "waiting", _("Owner inactive")
+    if token.expires_at <= now + SOON:
+        return "waiting", _("Expires soon")
+    return "succeeded", _("Active")
+
+
+def _is_valid(now: dt.datetime) -> Q:
+    return Q(revoked_at=None, expires_at__gt=now)
+
+
+def _parameters(query: QueryDict, has_owners: bool) -> dict[str, str]:
+    kept = list_parameters(query, "show", *(["owner"] if has_owners else []))
+    if kept["show"] != "ended":
+        kept["show"] = ""
+    if pasted := _PREFIX.match(kept["q"]):
+        kept["q"] = pasted[0]  # a whole token was pasted: no page or link repeats its secret
+    return kept
+
+
+def _search(tokens: QuerySet[ApiToken], text: str, has_owners: bool) -> QuerySet[ApiToken]:
+    if not text:
+        return tokens
+    found = Q(name__icontains=text) | Q(prefix__startswith=text.removeprefix("dat_"))
+    if has_owners:
+        found |= Q(**{f"owner__{names.username_field()}__icontains": text})
+    return tokens.filter(found)
+
+
+def _owner_choice(tokens: QuerySet[ApiToken], chosen: str) -> Choice:
+    """Filter by owner: people who have a token."""
+    field_name = names.username_field()
+    people = get_user_model()._default_manager.filter(pk__in=tokens.order_by().values("owner"))
+    owners = list(people.order_by(field_name).values_list(field_name, flat=True)[:MOST_OWNERS])
+    options = [(name, name) for name in dict.fromkeys([*owners, *([chosen] if chosen else [])])]
+    return Choice(name="owner", label=_("Owner"), value=chosen, options=options)
