@@ -59,7 +59,7 @@ def test_add_inside(editor, parent, slot):
 def test_every_kind_can_be_added_and_says_what_it_still_needs(editor, kind):
     state = editor.do("add", kind=kind)
     mine = [problem for problem in state.problems if problem.step == state.done.selected and problem.level == "error"]
-    assert bool(mine) == (kind not in {"stop", "parallel"})
+    assert bool(mine) == (kind not in {"stop", "reply", "parallel"})
 
 
 def test_many_insertions_at_one_place_stay_in_order(editor):

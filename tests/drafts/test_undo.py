@@ -114,7 +114,7 @@ def test_old_edits_are_forgotten(editor, monkeypatch):
 
 # --- any edits, all undone, give what was there -----------------------------------------------------------------------
 
-_KINDS = ("branch", "parallel", "for_each", "repeat", "wait", "approval", "try", "stop", "workflow")
+_KINDS = ("branch", "parallel", "for_each", "repeat", "wait", "approval", "try", "stop", "reply", "workflow")
 _VALUES = (None, 1, True, "text", "{{ steps.look.output }}", {"a": [1]}, [], 1.0, "")
 _operations = st.lists(st.tuples(st.integers(0, 17), st.integers(0, 10**6), st.integers(0, 10**6)), max_size=12)
 

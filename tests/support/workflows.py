@@ -66,6 +66,7 @@ steps:
     steps: [{key: tried, action: data.set}]
     on_error: [{key: caught, action: data.set}]
     always: [{key: anyway, action: data.set}]
+  - {kind: reply, key: respond, status: 202, content_type: text/plain, headers: {X-Id: '{{ event.id }}'}, body: Thanks}
   - {kind: stop, key: end, message: Done}
 """
 

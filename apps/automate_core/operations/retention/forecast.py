@@ -25,6 +25,7 @@ TABLES = {
     "automate_core_wait": text("Waits"),
     "automate_core_foreseeneffect": text("Predicted effects"),
     "automate_core_searchterm": text("Search terms"),
+    "automate_core_runreply": text("Replies"),
     "automate_core_event": text("Events"),
     "automate_core_outboxjob": text("Jobs"),
     "automate_core_runcount": text("Run counts"),
@@ -230,6 +231,7 @@ _OF_RUNS = {
     "automate_core_wait",
     "automate_core_foreseeneffect",
     "automate_core_searchterm",
+    "automate_core_runreply",
 }
 
 

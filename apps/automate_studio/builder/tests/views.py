@@ -28,9 +28,9 @@ from automate_core.authoring.test_runs import results, samples, start
 from automate_core.authoring.test_runs.results import StepResult
 from automate_core.authoring.test_runs.start import NotTestableError, Request
 from automate_core.definition import step_names
-from automate_core.definition.document import ActionStep, Definition
+from automate_core.definition.document import ActionStep, Definition, ReplyStep
 from automate_core.definition.slots import walk
-from automate_core.definition.step_paths import items_of, key_of
+from automate_core.definition.step_paths import items_of, key_in, key_of
 from automate_core.engine.test_options import Mode, TestedPart
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
 from automate_governance.permissions import NotPermittedError, Person, can
@@ -346,6 +346,7 @@ def _result_lines(workflow: Workflow, run: ExecutionRun) -> list[StepResultLine]
     attempts = StepRun.objects.filter(run=run).order_by("started_at", "id").values_list("path", "status", "error")[:500]
     last = {path: (status, error_message(error)) for path, status, error in attempts}
     foreseen = dict(ForeseenEffect.objects.filter(run=run).order_by("attempt").values_list("path", "effects")[:200])
+    replies = _reply_views(definition, run)
     return [
         StepResultLine(
             name=step_names.step_name(definition, path),
@@ -353,10 +354,25 @@ def _result_lines(workflow: Workflow, run: ExecutionRun) -> list[StepResultLine]
             state=state,
             message=message,
             item=items_of(path),
-            effects=tuple(_effect_view(each) for each in foreseen.get(path, ())[:3]),
+            effects=(*(_effect_view(each) for each in foreseen.get(path, ())[:3]), *replies.get(path, ())),
         )
         for path, (state, message) in last.items()
     ]
+
+
+def _reply_views(definition: Definition, run: ExecutionRun) -> dict[str, tuple[EffectView]]:
+    """What reply steps would answer, by path. No query without such a step."""
+    keys = [step.key for _, step in walk(definition.steps) if isinstance(step, ReplyStep)]
+    if not keys:
+        return {}
+    rows_of = StepRun.objects.filter(run=run, status="succeeded").alias(key=key_in("path")).filter(key__in=keys)
+    found = {}
+    for path, output in rows_of.values_list("path", "output")[:200]:
+        if isinstance(output, dict) and "status" in output and "content_type" in output:
+            parts = [str(output["status"]), str(output["content_type"])]
+            parts += [_short_value(output["body"])] if "body" in output else []
+            found[path] = (EffectView(title=_("Would reply"), action=escape_invisible(" · ".join(parts)), fields=[]),)
+    return found
 
 
 _TITLES = {"created": text("Would create"), "changed": text("Would change"), "deleted": text("Would delete")}

@@ -11,12 +11,12 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from automate_connectors.models import Connection
-from automate_core.definition.document import ActionStep, Step, WorkflowStep
+from automate_core.definition.document import ActionStep, ReplyStep, Step, WorkflowStep
 from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
-from automate_core.models import Event, ExecutionRun, RunLog, StepRun, Wait
+from automate_core.models import Event, ExecutionRun, RunLog, RunReply, StepRun, Wait
 from automate_core.runs.waits import approvals
-from automate_core.states import FINAL_RUN_STATES
+from automate_core.states import FINAL_RUN_STATES, StepStatus
 from automate_governance import audit
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import User, can, permitted
@@ -108,6 +108,7 @@ class StepInspector:
     connection: Connection | None = None
     is_connected: bool = True  # whether the step names a connection
     started: list[ExecutionRun] = field(default_factory=list)
+    reply_note: str = ""
     values: Mapping[str, JsonTree] = field(default_factory=dict)
     headers: list[tuple[str, str]] = field(default_factory=list)
     open_tabs: frozenset[str] = frozenset()
@@ -216,6 +217,7 @@ def build_inspector(
         connection=permitted(user, "view", Connection.objects.filter(slug=slug)).first() if slug else None,
         is_connected=bool(slug),
         started=sub_runs_of_step(run, path, user) if isinstance(step, WorkflowStep) else [],
+        reply_note=_reply_note(run, attempt) if isinstance(step, ReplyStep) and attempt else "",
         values=step_value_trees(run, attempt) if attempt and may_see else {},
         headers=list(_response_headers(attempt.output)) if attempt and may_see else [],
         **shared,
@@ -236,6 +238,18 @@ def _event_inspector(page: RunPage, shared: dict[str, Any]) -> StepInspector | N
         audit=list(_audit_lines(page.run, "", may_see=shared["may_see"])),
         **shared,
     )
+
+
+def _reply_note(run: ExecutionRun, attempt: StepRun) -> str:
+    """What became of the output of a reply step. One query."""
+    if attempt.status != StepStatus.SUCCEEDED:
+        return ""
+    if run.cause == ExecutionRun.Cause.TEST:
+        return _("A test run has no caller. The reply is only recorded.")
+    first = RunReply.objects.filter(event=run.event_id).values_list("run", "path", "attempt").first()
+    if first == (run.pk, attempt.path, attempt.attempt):
+        return _("This is the reply to the caller.")
+    return _("Not sent: the caller got an earlier reply.") if first else _("Not sent: this run has no caller.")
 
 
 def _retry_policy_text(step: Step | None) -> str:
