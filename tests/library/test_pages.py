@@ -79,7 +79,8 @@ def test_what_is_there_has_a_tick(sign_in, owner):
     page = Page(client.get(_url("order-fraud-check")))
     assert "Our shop" in page.text and "The group Fraud does not exist" not in page.text
     chosen = [a["value"] for tag, a in page.tags if tag == "option" and "selected" in a]
-    assert chosen == ["our-shop", "Fraud"], "the only one of its kind is chosen"
+    assert chosen == ["Fraud"], "an HTTP connection reaches any service: which one is for the person to say"
+    assert "Choose the connection to this service, or connect it." in page.text
 
 
 def test_a_template_shows_its_tree_and_its_sample(sign_in, owner):

@@ -26,7 +26,8 @@ from automate_core.definition.step_names import title_of_key
 from automate_core.models import NotificationRule
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.ui.formatting import state_word
+from automate_studio.ui.formatting import format_round_duration, state_word
+from automate_studio.view_models.schedule_plan import DAYS, LAST_DAY, UNIT_SECONDS, plan_from_config
 
 _BETWEEN = {
     "==": text("%(left)s is %(right)s"),
@@ -94,7 +95,7 @@ def describe_trigger(part: Trigger) -> tuple[str, str]:
         case WebhookTrigger():
             return _("Webhook"), ", ".join(filter(None, [part.endpoint, part.event or _("any event")]))
         case ScheduleTrigger():
-            return _("Schedule"), part.cron or _("every %(span)s") % {"span": part.every}
+            return _("Schedule"), describe_schedule(part.cron, part.every)
         case ModelTrigger():
             changes = ", ".join(translated(_CHANGES.get(change, change)) for change in part.on)
             return _("Model change"), f"{part.model} {changes}"
@@ -104,6 +105,27 @@ def describe_trigger(part: Trigger) -> tuple[str, str]:
             return _("Event"), part.event
         case RunTrigger():
             return _("Workflow ended"), f"{part.workflow}, {state_word(part.on).lower()}"
+
+
+def describe_schedule(cron: str, every: Any) -> str:
+    """`Weekdays at 08:30`, `Every 15 m`; a cron expression that the form has no fields for stays one."""
+    plan = plan_from_config({"cron": cron, "every": every})
+    values = {"time": plan.time, "day": plan.day}
+    match plan.repeats:
+        case "every":
+            return _("Every %(span)s") % {"span": format_round_duration(plan.number * UNIT_SECONDS[plan.unit])}
+        case "daily":
+            return _("Every day at %(time)s") % values
+        case "weekdays":
+            return _("Weekdays at %(time)s") % values
+        case "weekly":
+            days = ", ".join(translated(dict(DAYS)[day]) for day in plan.days)
+            return _("%(days)s at %(time)s") % (values | {"days": days})
+        case "monthly" if plan.day == LAST_DAY:
+            return _("Last day of the month at %(time)s") % values
+        case "monthly":
+            return _("Day %(day)s of the month at %(time)s") % values
+    return cron
 
 
 def _describe_value(value: Any) -> str:

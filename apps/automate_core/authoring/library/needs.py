@@ -21,6 +21,9 @@ from automate_governance.permissions import Person, permitted
 from automate_governance.texts import translated
 from automate_plugins.registry import PluginNotFoundError
 
+#: Connectors that reach any service: a connection of theirs says nothing about which one it reaches.
+ANY_SERVICE = {"http", "sql"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
@@ -47,7 +50,9 @@ class Need:
         """The choice to begin with: the one of the template's own name, else the only one."""
         slugs = [slug for slug, _ in self.choices]
         wish = self.of if self.kind == "group" else self.name
-        return wish if wish in slugs else slugs[0] if len(slugs) == 1 else ""
+        if wish in slugs:
+            return wish
+        return slugs[0] if len(slugs) == 1 and self.of not in ANY_SERVICE else ""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,8 @@ def _connections(template: Template, found: Available) -> Iterator[Need]:
         except PluginNotFoundError:
             continue  # its actions are reported as missing
         why = "" if choices else _("You have no connection of this kind yet.")
+        if choices and kinds[slug] in ANY_SERVICE and slug not in {each for each, _name in choices}:
+            why = _("Choose the connection to this service, or connect it.")
         yield Need(kind="connection", name=slug, title=title, of=kinds[slug], use=use, choices=choices, why=why)
 
 
@@ -136,7 +143,10 @@ def _unseen(label: str, use: ModelUse, person: Person) -> str:
     if use.watch:
         fields = {entry.label: {each.name for each in entry.fields} for entry in watched_models()}
         if missing := sorted(set(use.watch) - fields.get(label.lower(), set())):
-            return _("The setting AUTOMATE_MODEL_TRIGGERS does not list these fields of %(model)s: %(fields)s.") % {
+            return _(
+                "The setting AUTOMATE_MODEL_TRIGGERS does not list these fields of %(model)s: %(fields)s."
+                " Ask an administrator to add them."
+            ) % {
                 "model": label,
                 "fields": ", ".join(missing),
             }
@@ -147,7 +157,10 @@ def _unseen(label: str, use: ModelUse, person: Person) -> str:
     missing = sorted((set(use.read) - readable) | (set(use.write) - writable))
     if not missing:
         return ""
-    return _("The setting AUTOMATE_MODELS does not list these fields of %(model)s: %(fields)s.") % {
+    return _(
+        "The setting AUTOMATE_MODELS does not list these fields of %(model)s: %(fields)s."
+        " Ask an administrator to add them."
+    ) % {
         "model": label,
         "fields": ", ".join(missing),
     }

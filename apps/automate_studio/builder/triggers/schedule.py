@@ -19,46 +19,17 @@ from django.utils.translation import gettext as _
 from automate_core.definition.document import ScheduleTrigger
 from automate_core.expressions import durations
 from automate_core.triggers import schedules
-from automate_plugins import text
 from automate_studio.ui.formatting import format_date
+from automate_studio.view_models.schedule_plan import (
+    DAYS,
+    MONTH_DAYS,
+    REPEATS,
+    UNIT_SECONDS,
+    SchedulePlan,
+    plan_from_config,
+)
 
-DAYS = (
-    ("1", text("Monday")),
-    ("2", text("Tuesday")),
-    ("3", text("Wednesday")),
-    ("4", text("Thursday")),
-    ("5", text("Friday")),
-    ("6", text("Saturday")),
-    ("0", text("Sunday")),
-)
-UNITS = (("m", text("minutes")), ("h", text("hours")), ("d", text("days")), ("s", text("seconds")))
-REPEATS = (
-    ("", text("Choose a schedule")),
-    ("every", text("At a regular interval")),
-    ("daily", text("Daily")),
-    ("weekdays", text("On weekdays, Monday to Friday")),
-    ("weekly", text("Weekly")),
-    ("monthly", text("Monthly")),
-    ("cron", text("Cron expression")),
-)
-_LAST = "L"
-MONTH_DAYS = (*((str(day), str(day)) for day in range(1, 32)), (_LAST, text("last day")))
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_NAMES = {name[:3].upper(): number for number, name in DAYS}
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::00)?")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SchedulePlan:
-    """Chosen schedule. `repeats` decides which fields count; `days` are cron's numbers, `time` is HH:MM."""
-
-    repeats: str = ""
-    number: int = 15
-    unit: str = "m"
-    time: str = "09:00"
-    days: tuple[str, ...] = ("1",)
-    day: str = "1"
-    cron: str = ""
 
 
 class PlanError(ValueError):
@@ -67,42 +38,6 @@ class PlanError(ValueError):
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(reason)
         self.field = field
-
-
-def plan_from_config(config: Mapping[str, Any]) -> SchedulePlan:
-    """Plan of a trigger's config; an expression outside the choices stays a cron expression."""
-    cron = config.get("cron")
-    if isinstance(cron, str) and cron.strip():
-        return replace(_plan_from_cron(cron.split()), cron=cron)
-    try:
-        whole = durations.parse_duration(config.get("every"))
-    except ValueError:
-        return SchedulePlan()
-    for unit in ("d", "h", "m", "s"):
-        if whole and whole % _SECONDS[unit] == 0:
-            return SchedulePlan(repeats="every", number=int(whole // _SECONDS[unit]), unit=unit)
-    return SchedulePlan()
-
-
-def _plan_from_cron(parts: list[str]) -> SchedulePlan:
-    other = SchedulePlan(repeats="cron")
-    if len(parts) != 5 or not all(part.isascii() and part.isdigit() for part in parts[:2]) or parts[3] != "*":
-        return other
-    minute, hour, day, __, weekday = int(parts[0]), int(parts[1]), parts[2], parts[3], parts[4].upper()
-    if minute > 59 or hour > 23:
-        return other
-    at = SchedulePlan(time=f"{hour:02}:{minute:02}")
-    if day == "*" and weekday == "*":
-        return replace(at, repeats="daily")
-    if day == "*" and weekday in {"1-5", "MON-FRI"}:
-        return replace(at, repeats="weekdays")
-    if day == "*":
-        days = {_NAMES.get(each, "0" if each == "7" else each) for each in weekday.split(",")}
-        listed = tuple(number for number, _ in DAYS if number in days)
-        return replace(at, repeats="weekly", days=listed) if len(listed) == len(days) else other
-    if weekday == "*" and day in dict(MONTH_DAYS):
-        return replace(at, repeats="monthly", day=day)
-    return other
 
 
 def posted_plan(post: Any, present: SchedulePlan) -> SchedulePlan:
@@ -116,9 +51,9 @@ def posted_plan(post: Any, present: SchedulePlan) -> SchedulePlan:
         if not (number.isascii() and number.isdigit() and int(number[:9]) > 0 and len(number) < 9):
             raise PlanError("number", _("Not saved: enter a whole number, 1 or more."))
         unit = post.get("unit", present.unit)
-        if unit not in _SECONDS:
+        if unit not in UNIT_SECONDS:
             raise PlanError("number", _("Not saved: choose minutes, hours, days or seconds."))
-        if int(number) * _SECONDS[unit] > durations.LONGEST_SECONDS:
+        if int(number) * UNIT_SECONDS[unit] > durations.LONGEST_SECONDS:
             raise PlanError("number", _("Not saved: the interval can be at most one year."))
         return replace(plan, number=int(number), unit=unit)
     if repeats == "cron":
@@ -145,22 +80,6 @@ def _with_time(plan: SchedulePlan, post: Any) -> SchedulePlan:
             raise PlanError("day", _("Not saved: choose a day of the month."))
         return replace(plan, day=day)
     return plan
-
-
-def config_from_plan(plan: SchedulePlan) -> dict[str, str]:
-    """`cron` or `every` for the trigger's config; empty while nothing is chosen."""
-    if plan.repeats in {"", "cron"}:
-        return {"cron": plan.cron} if plan.repeats else {}
-    if plan.repeats == "every":
-        return {"every": f"{plan.number}{plan.unit}"}
-    hour, __, minute = plan.time.partition(":")
-    day, weekday = {
-        "daily": ("*", "*"),
-        "weekdays": ("*", "1-5"),
-        "weekly": ("*", ",".join(plan.days)),
-        "monthly": (plan.day, "*"),
-    }[plan.repeats]
-    return {"cron": f"{int(minute)} {int(hour)} {day} * {weekday}"}
 
 
 # --- the next times ---------------------------------------------------------------------------------------------------
