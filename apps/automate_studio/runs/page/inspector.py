@@ -26,8 +26,9 @@ from automate_plugins import text
 from automate_studio.runs.page.header import ModelCost, model_cost, sub_runs_of_step
 from automate_studio.runs.page.hints import ErrorHint, error_hint, external_request_id
 from automate_studio.runs.page.page import RunPage
+from automate_studio.ui.audit.actions import action_label
 from automate_studio.ui.fields import FormFieldView
-from automate_studio.ui.formatting import as_sentence, format_round_duration
+from automate_studio.ui.formatting import format_round_duration
 from automate_studio.ui.forms import form_fields
 from automate_studio.ui.json.tree import JsonTree
 from automate_studio.ui.json.visible import escape_invisible
@@ -336,7 +337,7 @@ def _action_text(verb: str, changes: Mapping[str, str]) -> str:
     """What a person did, in the active language."""
     known = _AUDIT_VERBS.get(verb)
     if known is None:
-        return as_sentence(verb.replace(".", " "), stop="")
+        return action_label(verb)
     if verb == "run.retried":
         known = _RERUN_STARTS.get(changes.get("start", ""), known)
     if verb == "run.reviewed":

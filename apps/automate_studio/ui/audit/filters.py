@@ -14,6 +14,7 @@ from automate_governance.models import AuditEntry
 from automate_governance.people.origin import Source
 from automate_governance.texts import translated
 from automate_plugins import text
+from automate_studio.ui.audit.actions import known_actions
 from automate_studio.ui.lists import FilterChoice, Query
 from automate_studio.ui.request_params import clean_text
 
@@ -63,6 +64,11 @@ class AuditFilters:
         if words := kept.get("q"):
             found = found.filter(canonical__icontains=words)
         return found
+
+    @property
+    def actions(self) -> list[tuple[str, str]]:
+        """Codes that are suggested, with their labels."""
+        return known_actions()
 
     @property
     def choices(self) -> list[FilterChoice]:

@@ -15,9 +15,11 @@ from automate_governance import audit
 from automate_governance.admin_site import reverse
 from automate_governance.labels import group_label
 from automate_governance.models import AuditEntry
+from automate_governance.people.origin import Source
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_plugins.texts import Text
+from automate_studio.ui.audit.actions import action_label
 from automate_studio.ui.audit.filters import KINDS, AuditFilters
 from automate_studio.ui.formatting import permission_word
 from automate_studio.ui.lists import KeysetPage, keyset_links, query_string
@@ -105,10 +107,12 @@ class ValueChange:
 @dataclass(frozen=True, kw_only=True)
 class EntryRow:
     """An entry. `url` is empty without a page, or once the object is deleted; `history` lists all entries of the
-    object.
+    object; `source` is empty for a browser.
     """
 
     entry: AuditEntry
+    source: str
+    action: str
     kind: str
     url: str
     history: str
@@ -155,6 +159,8 @@ def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
     for entry in entries:
         yield EntryRow(
             entry=entry,
+            source=_source_text(entry),
+            action=action_label(entry.verb),
             kind=translated(KINDS.get(entry.object_type, "")) or _kind_name(entry.object_type),
             url=_object_url(entry.object_type, entry.object_id),
             history=query_string({"about": f"{entry.object_type}:{entry.object_id}"}),
@@ -162,6 +168,16 @@ def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
                 _value_change(entry.object_type, name, value) for name, value in audit.readable_changes(entry).items()
             ],
         )
+
+
+def _source_text(entry: AuditEntry) -> str:
+    """`Command line, system user deploy`; empty for a browser, which needs no word."""
+    if entry.source in ("", Source.BROWSER):
+        return ""
+    source = str(Source(entry.source).label)
+    if not entry.system_user:
+        return source
+    return _("%(source)s, system user %(user)s") % {"source": source, "user": entry.system_user}
 
 
 def _value_name(object_type: str, name: str) -> str:

@@ -1,0 +1,100 @@
+"""Labels of audit codes. Entries keep their codes; the object's kind stands beside the label."""
+
+from __future__ import annotations
+
+from automate_governance.texts import translated
+from automate_plugins import text
+
+#: By code, or by a code's last part where it means the same for every kind of object.
+_LABELS = {
+    "archived": text("Archived"),
+    "asked": text("Options loaded"),
+    "audit.exported": text("Audit trail exported"),
+    "audit.verified": text("Audit trail verified"),
+    "backup_started": text("Backup started"),
+    "bulk_cancel": text("Bulk cancellation started"),
+    "bulk_retry": text("Bulk re-run started"),
+    "bulk_stopped": text("Bulk action stopped"),
+    "callback.refused": text("Callback rejected"),
+    "cancelled": text("Cancelled"),
+    "changed": text("Changed"),
+    "connection.released": text("Resumed after a failed test"),
+    "connection.signed_in": text("Signed in to the service"),
+    "connection.signed_out": text("Signed out of the service"),
+    "created": text("Created"),
+    "decided": text("Decided"),
+    "delegated": text("Delegated"),
+    "deleted": text("Deleted"),
+    "delivery_sent": text("Test delivery sent"),
+    "edited": text("Edited"),
+    "exported": text("Exported"),
+    "failures.muted": text("Failure group muted"),
+    "failures.reopened": text("Failure group reopened"),
+    "failures.resolved": text("Failure group resolved"),
+    "failures.retried": text("Failed runs re-run"),
+    "failures.unmuted": text("Failure group unmuted"),
+    "found_again": text("Readable again"),
+    "groups_changed": text("Groups changed"),
+    "handed_over": text("Handed over"),
+    "job.replayed": text("Job requeued"),
+    "locked": text("Sign-in locked"),
+    "marked_lost": text("Marked as lost"),
+    "members_changed": text("Members changed"),
+    "muted": text("Muted"),
+    "old_secret_refused": text("Old secret no longer accepted"),
+    "paused": text("Paused"),
+    "payload_downloaded": text("Payload downloaded"),
+    "payload_viewed": text("Payload viewed"),
+    "permissions_changed": text("Permissions changed"),
+    "prune_started": text("Deletion of old data started"),
+    "published": text("Published"),
+    "reassigned": text("Reassigned"),
+    "rebuilt": text("Statistics rebuilt"),
+    "event.replayed": text("Replayed"),
+    "resumed": text("Resumed"),
+    "revoked": text("Revoked"),
+    "rewrapped": text("Encryption key rotated"),
+    "rotated": text("Rotated"),
+    "rule_changed": text("Rule changed"),
+    "rule_created": text("Rule created"),
+    "rule_handed_over": text("Rule handed over"),
+    "rule_removed": text("Rule deleted"),
+    "rule_taken_back": text("Rule restored"),
+    "rule_tested": text("Rule tested"),
+    "rule_turned_off": text("Rule turned off"),
+    "rule_turned_on": text("Rule turned on"),
+    "run.kept": text("Pinned"),
+    "run.released": text("Unpinned"),
+    "run.retried": text("Re-run"),
+    "run.reviewed": text("Reviewed"),
+    "run_as_handed_over": text("Run-as user changed"),
+    "run_started": text("Run started"),
+    "secret_rotated": text("Secret rotated"),
+    "sent_again": text("Message sent again"),
+    "shared": text("Shared"),
+    "sign_in_failed": text("Sign-in failed"),
+    "signed_in": text("Signed in"),
+    "signed_out": text("Signed out"),
+    "site.restored": text("Backup restored"),
+    "step.skipped": text("Skipped"),
+    "template_used": text("Template used"),
+    "tested": text("Tested"),
+    "tried_now": text("Retried now"),
+    "unlocked": text("Sign-in unlocked"),
+    "unmuted": text("Unmuted"),
+    "unshared": text("Sharing removed"),
+    "used": text("Used"),
+    "workflow.restored": text("Restored"),
+}
+
+
+def action_label(code: str) -> str:
+    """The label of an audit code in the active language; of an unknown one, its last part in words."""
+    tail = code.rpartition(".")[2]
+    label = _LABELS.get(code) or _LABELS.get(tail)
+    return translated(label) if label else tail.replace("_", " ").capitalize()
+
+
+def known_actions() -> list[tuple[str, str]]:
+    """Whole codes that a filter can offer, with their labels."""
+    return sorted((code, translated(label)) for code, label in _LABELS.items() if "." in code)
