@@ -17,7 +17,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from automate_governance import roles
 from automate_governance.admin import AuditorReadMixin
 from automate_governance.admin_site import reverse
-from automate_governance.labels import group_label, permission_label
+from automate_governance.people.labels import group_label, permission_label
 from automate_studio.people.admin import HandOverMixin
 from automate_studio.ui.audit.history import object_history
 

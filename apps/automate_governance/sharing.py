@@ -16,8 +16,8 @@ from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
 from automate_governance import audit
 from automate_governance.governed import Governed
-from automate_governance.labels import find_group, group_label
 from automate_governance.people import names as people
+from automate_governance.people.labels import find_group, group_label
 from automate_governance.permissions import NotPermittedError, Person, can, grants_on, permitted
 
 MAX_PEOPLE = 200

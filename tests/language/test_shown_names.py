@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import translation
 
 from automate_connectors.models import Connection
-from automate_governance.labels import find_group, group_label, permission_label
 from automate_governance.models import AuditEntry, Preferences
+from automate_governance.people.labels import find_group, group_label, permission_label
 from tests.conftest import make_person
 from tests.support.pages import Page, tidy
 

@@ -24,8 +24,8 @@ from automate_core.operations.offboarding import tasks as leaver_tasks
 from automate_core.runs.waits import approvals
 from automate_core.states import WaitStatus
 from automate_governance.admin_site import reverse
-from automate_governance.labels import find_group
 from automate_governance.people import names
+from automate_governance.people.labels import find_group
 from automate_governance.permissions import NotPermittedError, Person
 from automate_governance.texts import translated
 from automate_studio.tasks.listing import build_task_row, task_page

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
 from automate_governance.admin_site import reverse
-from automate_governance.labels import group_label
+from automate_governance.people.labels import group_label
 from automate_governance.texts import error_message, translated
 from automate_studio import navigation
 from automate_studio.ui import formatting

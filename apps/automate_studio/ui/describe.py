@@ -27,7 +27,7 @@ from automate_core.models import NotificationRule
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.formatting import format_round_duration, state_word
-from automate_studio.view_models.schedule_plan import DAYS, LAST_DAY, UNIT_SECONDS, plan_from_config
+from automate_studio.ui.schedule_plan import DAYS, LAST_DAY, UNIT_SECONDS, plan_from_config
 
 _BETWEEN = {
     "==": text("%(left)s is %(right)s"),

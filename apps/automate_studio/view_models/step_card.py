@@ -28,7 +28,7 @@ from automate_core.definition.document import (
     WorkflowStep,
 )
 from automate_core.expressions.durations import parse_duration
-from automate_governance.labels import group_label
+from automate_governance.people.labels import group_label
 from automate_governance.texts import translated
 from automate_studio.ui.describe import describe_condition
 from automate_studio.ui.formatting import format_count, format_duration

@@ -16,7 +16,7 @@ from automate_core.authoring.library.files import ModelUse, Template, missing_ac
 from automate_core.models import WebhookEndpoint
 from automate_core.triggers.model_registry import view_permission, watched_models
 from automate_core.webhooks.schemes.registry import SCHEMES
-from automate_governance.labels import group_label
+from automate_governance.people.labels import group_label
 from automate_governance.permissions import Person, permitted
 from automate_governance.texts import translated
 from automate_plugins.registry import PluginNotFoundError

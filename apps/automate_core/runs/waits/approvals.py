@@ -17,7 +17,7 @@ from automate_core.models import ExecutionRun, Wait, WaitAssignee
 from automate_core.runs.waits import resolution
 from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
 from automate_governance import audit
-from automate_governance.labels import group_label
+from automate_governance.people.labels import group_label
 from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
 from automate_plugins import text
 

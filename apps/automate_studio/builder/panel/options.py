@@ -22,8 +22,8 @@ from automate_core.authoring.drafts import rows
 from automate_core.authoring.drafts.values import Draft, StepNode
 from automate_core.models import Workflow
 from automate_governance import sharing
-from automate_governance.labels import group_label
 from automate_governance.people import names as people
+from automate_governance.people.labels import group_label
 from automate_governance.permissions import NotPermittedError, Person, permitted
 from automate_governance.texts import translated
 from automate_plugins.fields import FieldSpec

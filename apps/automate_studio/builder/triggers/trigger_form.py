@@ -37,8 +37,7 @@ from automate_studio.builder.triggers.endpoints import endpoint_form
 from automate_studio.builder.triggers.schedule import PlanError, next_times, posted_plan
 from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.formatting import as_sentence
-from automate_studio.view_models.endpoint_info import build_endpoint_info as webhook_shown
-from automate_studio.view_models.schedule_plan import (
+from automate_studio.ui.schedule_plan import (
     DAYS,
     MONTH_DAYS,
     REPEATS,
@@ -46,6 +45,7 @@ from automate_studio.view_models.schedule_plan import (
     config_from_plan,
     plan_from_config,
 )
+from automate_studio.view_models.endpoint_info import build_endpoint_info as webhook_shown
 
 _LOOK_BACK = 20_000  #: newest events of the site among which types are looked for
 _MOST_TYPES = 50

@@ -26,7 +26,7 @@ from automate_core.operations.retention import pinning
 from automate_core.queries import loop_items
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.admin_site import reverse
-from automate_governance.labels import group_label
+from automate_governance.people.labels import group_label
 from automate_governance.people.names import display_name
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import error_message

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 
 from automate_governance import audit
 from automate_governance.admin_site import reverse
-from automate_governance.labels import group_label
 from automate_governance.models import AuditEntry
+from automate_governance.people.labels import group_label
 from automate_governance.people.origin import Source
 from automate_governance.texts import translated
 from automate_plugins import text
