@@ -119,7 +119,7 @@ def start(
     Two starts of a workflow with one `idempotency_key` are one: the second gets the result of the first, whatever its
     inputs, and starts nothing.
 
-    Returns the ids of the event. The run begins when a worker takes it: `run(result.trace_id)` describes it. With
+    Returns the ids of the event; its `event_id` is the id of the run, too, which begins when a worker takes it. With
     `wait`, returns the description once the run has ended, or as it is after that many seconds; this needs a worker in
     another thread or process.
 
@@ -143,8 +143,8 @@ def start(
 def run(identifier: uuid.UUID | str) -> RunDescription:
     """Describe the run with that id, or the first run with that trace id.
 
-    A run that no worker has taken yet is `queued` and has no id. No permission is checked: show a person only what that
-    person may see. Raises RunNotFoundError for an unknown id, a deleted run and an event that started none, and
+    A run that no worker has taken yet is `queued`. No permission is checked: show a person only what that person may
+    see. Raises RunNotFoundError for an unknown id, a deleted run and an event that started none, and
     ArtifactError when the file of a large output cannot be read.
     """
     return description.describe_run(identifier)

@@ -20,6 +20,7 @@ from automate_plugins import text
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _PENDING = (JobStatus.READY, JobStatus.LEASED)
+START_SOURCES = ("manual:", "mcp:")  #: of events whose runs get their ids
 
 
 class RunNotFoundError(LookupError):
@@ -39,9 +40,10 @@ class RunError:
 class RunDescription:
     """What a run was at one moment.
 
-    `id` is None while a worker has not taken the event yet; the status is `queued` then. Times are in UTC. `outputs`
-    holds the recorded outputs of the steps by key, with secrets masked: without steps in loops, and without steps that
-    gave none. `url` is the address of the run's page, empty on a site without the screens.
+    A start is `queued` until a worker takes it; the run of any other event has no `id`, `workflow` and `url` until
+    then. Times are in UTC. `outputs` holds the recorded outputs of the steps by key, with secrets masked: without steps
+    in loops, and without steps that gave none. `url` is the address of the run's page, empty on a site without the
+    screens.
     """
 
     id: uuid.UUID | None
@@ -63,7 +65,7 @@ class RunDescription:
 
 
 def describe_run(identifier: uuid.UUID | str) -> RunDescription:
-    """Describe the run with that id, or the first run with that trace id. Four queries at most.
+    """Describe the run with that id, or the first run with that trace id.
 
     Raises RunNotFoundError, and `artifacts.ArtifactError` when the file of a large output cannot be read.
     """
@@ -86,13 +88,15 @@ def describe_event_run(event: Event) -> RunDescription:
         return _describe(run)
     if not is_pending:
         raise RunNotFoundError(text("The event %(event)s started no run, or its run was deleted.", event=str(event.pk)))
+    is_start = event.source.startswith(START_SOURCES)
     return RunDescription(
-        id=None,
+        id=event.pk if is_start else None,
         trace_id=event.trace_id,
-        workflow=event.source.removeprefix("manual:") if event.source.startswith("manual:") else "",
+        workflow=event.source.partition(":")[2] if is_start else "",
         version=None,
         status=RunStatus.QUEUED,
         created_at=event.received_at.astimezone(dt.UTC),
+        url=run_url(event.pk) if is_start else "",
     )
 
 
@@ -119,8 +123,12 @@ def read_identifier(identifier: uuid.UUID | str) -> tuple[str, uuid.UUID | None]
 
 
 def _find_event(identifier: uuid.UUID | str) -> Event | None:
-    trace_id, _run_id = read_identifier(identifier)
-    return Event.objects.filter(trace_id=trace_id).order_by("id").first() if trace_id else None
+    """The event with that trace id, or the start that gives its run that id."""
+    trace_id, run_id = read_identifier(identifier)
+    if trace_id and (event := Event.objects.filter(trace_id=trace_id).order_by("id").first()) is not None:
+        return event
+    event = Event.objects.filter(pk=run_id).first() if run_id else None
+    return event if event is not None and event.source.startswith(START_SOURCES) else None
 
 
 def _runs() -> QuerySet[ExecutionRun]:
