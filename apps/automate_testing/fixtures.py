@@ -1,12 +1,16 @@
-"""pytest fixtures for plug-in authors: `pytest_plugins = ["automate_testing.fixtures"]` in conftest.py."""
+"""pytest fixtures for plug-ins and workflows: `pytest_plugins = ["automate_testing.fixtures"]` in conftest.py."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from automate_testing.fakes import FakeSecrets, ScriptedHttp, ScriptedModel, context
+
+if TYPE_CHECKING:
+    from automate_testing.workflows import WorkflowResult
 
 
 @pytest.fixture
@@ -31,3 +35,11 @@ def fake_secrets() -> FakeSecrets:
 def scripted_model() -> ScriptedModel:
     """A language model that says "An answer"; create a `ScriptedModel([...])` for other answers."""
     return ScriptedModel()
+
+
+@pytest.fixture
+def run_workflow(db: None) -> Callable[..., WorkflowResult]:
+    """The function `automate_testing.run_workflow`, with access to the database. It needs pytest-django."""
+    from automate_testing.workflows import run_workflow
+
+    return run_workflow

@@ -19,7 +19,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from automate_core.runs.tail import run_url
+from automate_core.replies.run_urls import run_url
 from automate_egress import EgressError
 from automate_site import demo, environment, server, site_lock
 from automate_site.demo.delivery import NotAcceptedError, deliver
@@ -106,7 +106,7 @@ class Command(BaseCommand):
         finally:
             connections.close_all()
         if runs:
-            say(f"A signed GitHub delivery started a run: {run_url(runs[0])}")
+            say(f"A signed GitHub delivery started a run: {run_url(runs[0].pk)}")
         say("Next: `make demo` sends another delivery; `make demo FILE=any.json EVENT=push` sends your own.")
 
 

@@ -9,10 +9,11 @@ import shop
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models.functions import Now
-from django.test import TransactionTestCase
+from django.test import TestCase, TransactionTestCase
 from shop.connector import ShopConnector
 from shop.models import Order, Shipment
 
+from automate_connectors.adapters.base import ConnectorError
 from automate_core import database
 from automate_core.api import emit
 from automate_core.authoring import workflows
@@ -20,6 +21,7 @@ from automate_core.definition import yaml_files
 from automate_core.models import Event, ExecutionRun, OutboxJob, RunLog, StepRun
 from automate_core.triggers import model_capture
 from automate_core.worker.worker import Worker
+from automate_testing import run_workflow
 
 WORKFLOWS = Path(shop.__file__).parent / "workflows"
 
@@ -157,3 +159,26 @@ class TestActions(ShopTest):
             self.work()
         self.assertEqual(Shipment.objects.count(), 1)
         self.assertEqual(StepRun.objects.filter(path__endswith="shipment", status="succeeded").count(), 1)
+
+
+class TestWorkflowFiles(TestCase):
+    """Workflows through the engine in the test's own transaction: no commit, and no worker."""
+
+    def setUp(self) -> None:
+        self.owner = get_user_model().objects.create_superuser("owner", "owner@example.com", "a password of tests")
+        self.order = Order.objects.create(number="17", customer="ada@example.com", total=20)
+        self.paid = {"pk": self.order.pk, "operation": "updated", "changed": ["status"], "after": {"status": "paid"}}
+
+    def test_a_paid_order_is_shipped(self) -> None:
+        result = run_workflow(WORKFLOWS / "ship-paid-orders.yaml", self.paid, run_as=self.owner)
+        self.assertEqual(result.assert_succeeded().steps["shipment"].status, "succeeded")
+        self.order.refresh_from_db()
+        self.assertEqual((self.order.status, self.order.shipments.count()), ("shipped", 1))
+
+    def test_a_shipment_that_fails_leaves_the_order_as_it_is(self) -> None:
+        mocks = {"shipment": ConnectorError("No carrier", code="no_carrier")}
+        result = run_workflow(WORKFLOWS / "ship-paid-orders.yaml", self.paid, run_as=self.owner, mocks=mocks)
+        result.assert_failed(step="shipment", code="no_carrier")
+        self.assertEqual(result.calls_of("shop.create_shipment")[0].inputs, {"order": self.order.pk, "carrier": "post"})
+        self.order.refresh_from_db()
+        self.assertEqual(self.order.status, "draft")
