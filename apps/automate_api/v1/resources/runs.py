@@ -11,6 +11,7 @@ from ninja import Field, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import HEADER
+from automate_api.v1.replies import WaitSeconds
 from automate_api.v1.resources.workflows import get_workflow
 from automate_core.models import ExecutionRun
 from automate_core.runs.pending_starts import PendingStart, find_pending_start
@@ -62,7 +63,7 @@ class Run(Schema):
 
 
 @router.post("/workflows/{slug}/runs", response={202: StartedRun})
-def start_run(request: TokenRequest, slug: str, body: StartRun) -> dict[str, Any]:
+def start_run(request: TokenRequest, slug: str, body: StartRun, wait: WaitSeconds = 0) -> dict[str, Any]:
     """Start a run of the published version. The run is there at once, with the status queued."""
     workflow = get_workflow(request, slug)
     key = request.headers.get(HEADER)
