@@ -44,7 +44,7 @@ class ApiToken(models.Model):
         indexes = [models.Index(fields=["owner", "-id"], name="tokens_of_owner")]
 
     def __str__(self) -> str:
-        return f"{self.name} (dat_{self.prefix})"
+        return f"{self.name} dat_{self.prefix}"
 
     @property
     def is_valid(self) -> bool:

@@ -24,7 +24,11 @@ from automate_governance.texts import kept_text
 from automate_plugins import text
 from automate_plugins.texts import Text, plain, restored
 
-_COLUMNS_ADDED_LATER = ("source", "system_user")  # columns that the texts of the first entries do not hold
+_COLUMNS_ADDED_LATER = (
+    "source",
+    "system_user",
+    "credential",
+)  # columns that the texts of the first entries do not hold
 
 
 EXPORT_SALT = "automate.audit-export"
@@ -60,6 +64,7 @@ def record(
         "address": current.address,
         "source": current.source.value,
         "system_user": current.system_user,
+        "credential": current.credential,
     }
     return AuditEntry.objects.create(**values, canonical=canonical_text(values))
 

@@ -187,6 +187,7 @@ class AuditEntry(models.Model):
         _("source"), max_length=10, blank=True, choices=Source, default="", db_default=""
     )
     system_user = models.CharField(_("system user"), max_length=100, blank=True, default="", db_default="")
+    credential = models.CharField(_("API token"), max_length=120, blank=True, default="", db_default="")
     address = models.CharField(_("IP address"), max_length=45, blank=True)
     canonical = models.TextField(_("signed content"))
 
@@ -218,10 +219,14 @@ class AuditEntry(models.Model):
 
     @property
     def who(self) -> str:
-        """Return the person, and the source where it is not a browser: "olga via Command line (deploy)"."""
+        """Return the person, and the source where it is not a browser: "olga via Command line (deploy)".
+
+        For a request with an API token its name: "olga via API (nightly dat_4f6Kx2Pq)".
+        """
         if self.source in ("", Source.BROWSER):
             return self.actor
-        as_whom = f" ({self.system_user})" if self.system_user else ""
+        with_what = self.system_user or self.credential
+        as_whom = f" ({with_what})" if with_what else ""
         return gettext("%(person)s via %(source)s") % {
             "person": self.actor,
             "source": f"{Source(self.source).label}{as_whom}",

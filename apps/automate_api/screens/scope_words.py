@@ -19,6 +19,7 @@ _GROUPS = {
     "webhookendpoint": _("Webhooks"),
     "connection": _("Connections"),
     "storedsecret": _("Secrets"),
+    "token": _("API tokens"),
     "site": _("Site"),
 }
 #: Scopes of a group in the order of the form.
@@ -52,6 +53,8 @@ _WORDS: dict[str, StrPromise] = {
     "storedsecret:add": _("Create secrets"),
     "storedsecret:replace": _("Replace values of secrets"),
     "storedsecret:delete": _("Delete secrets"),
+    "token:view": _("View own API tokens"),
+    "token:revoke": _("Revoke own API tokens"),
     "site:operate": _("Operate workers and dead jobs"),
     "site:administer": _("Administer plug-ins, notifications and retention"),
     "site:audit": _("Read the audit trail"),

@@ -14,7 +14,7 @@ from automate_api.tokens.scopes import check_scopes
 from automate_api.tokens.service_accounts import may_manage
 from automate_core.models import Workflow
 from automate_governance import audit
-from automate_governance.permissions import SITE, NotPermittedError, Person, can, narrowed_person
+from automate_governance.permissions import SITE, NotPermittedError, Person, can, has_scope, narrowed_person
 from automate_plugins import text
 
 DEFAULT_DAYS = 90
@@ -91,9 +91,12 @@ def rotate_token(
 
 @transaction.atomic
 def revoke_token(token: ApiToken, *, by: Person | None) -> None:
-    """Revoke a token, now and for ever. A revoked one stays so. Administrators revoke any. Raises NotPermittedError."""
+    """Revoke a token, now and for ever. A revoked one stays so. Administrators revoke any. Raises NotPermittedError.
+
+    A token can revoke its owner's tokens, itself among them, with the scope `token:revoke`.
+    """
     if by is None or narrowed_person() == by.pk or not can(by, "administer", SITE):
-        _check_person(token.owner, by)
+        _check_person(token.owner, by, scope="token:revoke")
     locked = ApiToken.objects.select_for_update(of=("self",)).get(pk=token.pk)
     if locked.revoked_at is None:
         locked.revoked_at = timezone.now()
@@ -106,11 +109,11 @@ def may_issue(by: Person, owner: Person) -> bool:
     return by.pk == owner.pk or (by.is_active and by.is_superuser) or may_manage(by, owner)
 
 
-def _check_person(owner: Person, by: Person | None) -> None:
+def _check_person(owner: Person, by: Person | None, *, scope: str = "") -> None:
     """A token issues no token: it could give itself other scopes."""
     if by is None:
         return
-    if narrowed_person() == by.pk:
+    if narrowed_person() == by.pk and not (scope and by.pk == owner.pk and has_scope(by, scope)):
         raise NotPermittedError(text("A token cannot manage tokens. Sign in to do it."))
     if not may_issue(by, owner):
         raise NotPermittedError(text("Only its owner and superusers can manage this token."))

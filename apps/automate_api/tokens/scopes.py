@@ -16,7 +16,14 @@ from automate_governance.models import SitePermission
 from automate_plugins import text
 
 #: Scopes without a permission: whoever has none of them in a token cannot do it with that token.
-EXTRA_SCOPES = ("approval:view", "approval:decide", "approval:delegate", "event:send")
+EXTRA_SCOPES = (
+    "approval:view",
+    "approval:decide",
+    "approval:delegate",
+    "event:send",
+    "token:view",
+    "token:revoke",
+)
 
 
 class UnknownScopeError(ValueError):

@@ -72,9 +72,13 @@ def grantable_groups(by: Person) -> list[Group]:
 
 
 @transaction.atomic
-def create_account(name: str, *, by: Person, purpose: str = "", groups: Iterable[Group] = ()) -> Person:
-    """Create a service account in these groups. Raises NotPermittedError and AccountError."""
-    _check_administers(by)
+def create_account(name: str, *, by: Person | None, purpose: str = "", groups: Iterable[Group] = ()) -> Person:
+    """Create a service account in these groups; `by` None is the command line.
+
+    Raises NotPermittedError and AccountError.
+    """
+    if by is not None:
+        _check_administers(by)
     if not (name := name.strip()) or "\0" in name:
         raise AccountError(text("Enter a name."))
     user: Any = get_user_model()(**{names.username_field(): name})
@@ -90,7 +94,10 @@ def create_account(name: str, *, by: Person, purpose: str = "", groups: Iterable
             text("This site's users need more fields than a name. Create the account in a program of the site.")
         ) from error
     ServiceAccount.objects.create(user=user, purpose=purpose.strip()[:200], created_by=by)
-    change_groups(user, groups, by=by)
+    if by is None:
+        user.groups.set(groups)
+    else:
+        change_groups(user, groups, by=by)
     return user  # type: ignore[no-any-return]
 
 

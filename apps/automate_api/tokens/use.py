@@ -6,7 +6,7 @@ import datetime as dt
 from contextlib import AbstractContextManager
 from hmac import compare_digest
 
-from django.db.models import Q
+from django.db import connection
 from django.utils import timezone
 
 from automate_api.models import ApiToken
@@ -14,6 +14,13 @@ from automate_api.tokens.credentials import parse_token
 from automate_governance.permissions import narrowed_to
 
 _USE_INTERVAL = dt.timedelta(minutes=1)  # between two records of a use
+
+# No request waits for another one that is recording the same use
+_RECORD_USE = """
+UPDATE automate_api_apitoken SET last_used_at = %(now)s WHERE id IN (
+    SELECT id FROM automate_api_apitoken
+    WHERE id = %(token)s AND (last_used_at IS NULL OR last_used_at < %(before)s) FOR NO KEY UPDATE SKIP LOCKED)
+"""
 
 
 def authenticate(text: str) -> ApiToken | None:
@@ -45,5 +52,5 @@ def _matches(token: ApiToken, digest: str) -> bool:
 def _record_use(token: ApiToken) -> None:
     now = timezone.now()
     if token.last_used_at is None or token.last_used_at < now - _USE_INTERVAL:
-        unrecorded = Q(last_used_at=None) | Q(last_used_at__lt=now - _USE_INTERVAL)
-        ApiToken.objects.filter(unrecorded, pk=token.pk).update(last_used_at=now)
+        with connection.cursor() as cursor:
+            cursor.execute(_RECORD_USE, {"token": token.pk, "now": now, "before": now - _USE_INTERVAL})

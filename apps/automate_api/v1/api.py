@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import Http404
 from ninja import NinjaAPI
 from ninja import errors as ninja_errors
 from ninja.operation import Operation
@@ -12,7 +13,7 @@ from automate_api.v1.bodies import StrictParser
 from automate_api.v1.front_door import BearerToken
 from automate_api.v1.idempotency import idempotent
 from automate_api.v1.problems import problem_of
-from automate_api.v1.resources import runs, workflows
+from automate_api.v1.resources import runs, tokens, workflows
 
 
 class AutomateAPI(NinjaAPI):
@@ -34,12 +35,13 @@ def build_api() -> AutomateAPI:
         parser=StrictParser(),
     )
     handle: Any = problem_of
-    kinds: tuple[Any, ...] = (Exception, ninja_errors.ValidationError, ninja_errors.HttpError)
+    kinds: tuple[Any, ...] = (Exception, Http404, ninja_errors.ValidationError, ninja_errors.HttpError)
     for kind in kinds:
         api.add_exception_handler(kind, handle)
     api.add_decorator(idempotent, mode="view")
     api.add_router("", workflows.router, tags=["Workflows"])
     api.add_router("", runs.router, tags=["Runs"])
+    api.add_router("", tokens.router, tags=["Tokens"])
     return api
 
 

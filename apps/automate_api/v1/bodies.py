@@ -23,6 +23,8 @@ class StrictParser(Parser):
             document: dict[str, Any] = json.loads(request.body.decode(), parse_constant=_reject_constant)
         except (ValueError, RecursionError) as error:
             raise ProblemError(400, _("The body is not valid JSON.")) from error
+        if not isinstance(document, dict):
+            raise ProblemError(422, _("The body must be a JSON object."))
         _check(document, _MOST_DEPTH)
         return document
 

@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from ninja.security import HttpBearer
@@ -67,11 +68,18 @@ def front_door(view: View) -> View:
         wrapped = answer
     wrapped.audit_source = Source.API  # type: ignore[attr-defined]
     wrapped.csrf_exempt = True  # type: ignore[attr-defined]
-    return wrapped
+    return transaction.non_atomic_requests(wrapped)
 
 
 def _admit(request: HttpRequest) -> ApiToken | HttpResponse:
     """The token of a request that may go on, or the answer to one that may not."""
+    try:
+        return _authenticate(request)
+    except Exception as error:  # noqa: BLE001 - whatever it is, its answer is a problem document
+        return problems.problem_of(request, error)
+
+
+def _authenticate(request: HttpRequest) -> ApiToken | HttpResponse:
     if "\0" in request.path:
         return problems.not_found()
     kind, _, text = request.headers.get("Authorization", "").strip().partition(" ")

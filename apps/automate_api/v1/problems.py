@@ -105,6 +105,8 @@ def _known_problem(error: Exception) -> HttpResponse | None:
             return problem(422, _("The request is not valid."), map(_field_error, error.errors))
         case ninja_errors.AuthenticationError():
             return unauthorized()
+        case ninja_errors.HttpError(__cause__=ProblemError() as cause):  # a body that `bodies` rejected
+            return _known_problem(cause)
         case ninja_errors.HttpError():
             return problem(error.status_code, str(error))
         case Http404():

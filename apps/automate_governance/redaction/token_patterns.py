@@ -33,6 +33,7 @@ _RULES = (
     r"()\bgh[pousr]_[A-Za-z0-9]{20,}()",
     r"()\bgithub_pat_[A-Za-z0-9_]{20,}()",
     r"()\bxox[abeprs]-[A-Za-z0-9-]{10,}()",
+    r"()\bdat_[0-9A-Za-z]{8}_[0-9A-Za-z_-]{49}()",  # our own: automate_api.tokens.credentials
     r"()\bwhsec_[A-Za-z0-9+/=]{16,}()",
     r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)[A-Za-z0-9+/=\s\\]+()",
 )

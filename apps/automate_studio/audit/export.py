@@ -20,8 +20,8 @@ from automate_governance.redaction.redactor import RedactedStream, redactor
 from automate_governance.redaction.spreadsheets import inert
 
 COLUMNS = (
-    "position", "at", "who", "actor", "actor_id", "source", "system_user", "address", "verb", "object_type",
-    "object_id", "object", "changes", "trace_id", "previous", "hash",
+    "position", "at", "who", "actor", "actor_id", "source", "system_user", "credential", "address", "verb",
+    "object_type", "object_id", "object", "changes", "trace_id", "previous", "hash",
 )  # fmt: skip
 
 

@@ -1,0 +1,108 @@
+"""Errors are problem documents (RFC 9457), and bad input is never an error of the server."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.api_operations import MANUAL
+
+pytestmark = pytest.mark.django_db
+
+FIELDS = {"type", "title", "status", "detail", "errors"}
+
+
+def _problem(answer, status):
+    assert answer.status_code == status, answer.content
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    found = answer.json()
+    assert found.keys() >= FIELDS
+    assert found["status"] == status
+    return found
+
+
+@pytest.fixture
+def client(api, workflow, owner):
+    workflow(MANUAL)
+    return api(owner)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("get", "nothing", 404),
+        ("get", "", 404),
+        ("get", "workflows/", 404),
+        ("get", "workflows/no-such", 404),
+        ("get", "workflows/a%00b", 404),
+        ("get", "workflows/%F0%9F%98%80", 404),
+        ("get", "runs/0199c0de-0000-7000-8000-000000000000", 404),
+        ("get", "runs/not-an-id", 404),
+        ("get", "workflows?limit=0", 422),
+        ("get", "workflows?limit=99999999999999999999", 422),
+        ("get", "workflows?limit=x", 422),
+        ("get", "workflows?cursor=x", 422),
+        ("get", "workflows?cursor=%00", 422),
+        ("get", "workflows?cursor=OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk", 422),
+        ("get", "workflows?status=wild", 422),
+        ("delete", "workflows", 405),
+        ("post", "tokens/99999999999999999999999/revoke", 404),
+    ],
+)
+def test_what_cannot_be_answered_is_a_problem(client, method, path, status):
+    found = _problem(getattr(client, method)(path), status)
+    assert found["detail"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("{", 400),
+        (b"\xff", 400),
+        ('{"inputs": NaN}', 400),
+        ("[" * 100_000, 400),
+        ('{"inputs": {"who": 1e999}}', 422),
+        ("1" * 5_000, 400),
+        ('"text"', 422),
+        ("[]", 422),
+        ("null", 422),
+        ('{"inputs": []}', 422),
+        ('{"inputs": {"who": "a\\u0000b"}}', 422),
+        ('{"inputs": {"\\u0000": "x"}}', 422),
+        ('{"inputs": {"who": "\\ud800"}}', 422),
+        ('{"inputs": {"who": {}}}', 422),
+        ('{"inputs": {"other": 1}}', 422),
+        ('{"trigger": "none"}', 409),
+        ('{"inputs": {"a": ' + "[" * 200 + "]" * 200 + "}}", 422),
+    ],
+)
+def test_bad_bodies_are_refused(client, body, status):
+    _problem(client.post("workflows/greet/runs", body), status)
+
+
+def test_errors_name_their_fields(client):
+    found = _problem(client.post("workflows/greet/runs", {"inputs": [], "trigger": 5}), 422)
+    assert {error["field"] for error in found["errors"]} == {"inputs", "trigger"}
+    assert all(error["message"] for error in found["errors"])
+
+
+def test_a_state_that_forbids_it_is_a_conflict(client, workflow):
+    workflow(MANUAL.replace("greet", "draft"), publish=False)
+    assert "Publish it first" in _problem(client.post("workflows/draft/runs"), 409)["detail"]
+
+
+def test_texts_come_in_the_language_of_the_request(client):
+    english = _problem(client.get("nothing"), 404)["detail"]
+    german = _problem(client.get("nothing", Accept_Language="de"), 404)["detail"]
+    assert english == "Not found."
+    assert german not in {"", english}
+
+
+def test_an_unexpected_error_says_nothing_of_itself(client, monkeypatch, caplog):
+    from automate_api.v1.resources import workflows
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(workflows, "permitted_rows", fail)
+    assert "secret detail" not in str(_problem(client.get("workflows"), 500))
+    assert "secret detail" in caplog.text
