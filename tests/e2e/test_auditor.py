@@ -70,7 +70,7 @@ def test_six_questions_of_an_auditor(paid, stranger, page, site, faults, shot):
 
     page.goto(f"{site}{reverse('admin:automate_core_workflow_changelist')}")
     page.get_by_role("link", name="Payments").first.click()
-    page.get_by_role("link", name="History", exact=True).click()
+    page.get_by_role("link", name="Audit history", exact=True).click()
     lines("owner", "workflow.created")
     lines("owner", "workflow.published")
     shot(page, "history-of-a-workflow")
@@ -83,7 +83,7 @@ def test_six_questions_of_an_auditor(paid, stranger, page, site, faults, shot):
 
     page.goto(f"{site}{reverse('admin:automate_governance_storedsecret_changelist')}")
     page.get_by_role("link", name="bank-token").first.click()
-    page.get_by_role("link", name="History", exact=True).click()
+    page.get_by_role("link", name="Audit history", exact=True).click()
     lines("owner", "secret.used", "Bank", "payments")
 
     page.goto(f"{site}{reverse('admin:automate_governance_auditentry_changelist')}")

@@ -29,9 +29,9 @@ _COMPARED = {
     "30d": gettext_lazy("vs. previous 30 days"),
 }
 _NONE_BEFORE = {
-    "24h": gettext_lazy("none on the previous day"),
-    "7d": gettext_lazy("none in the previous week"),
-    "30d": gettext_lazy("none in the previous 30 days"),
+    "24h": gettext_lazy("none the day before"),
+    "7d": gettext_lazy("none the week before"),
+    "30d": gettext_lazy("none in the 30 days before"),
 }
 LONG = dt.timedelta(days=1)  #: for which people are waited for before it needs attention
 

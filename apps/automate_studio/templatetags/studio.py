@@ -29,6 +29,7 @@ from automate_studio.ui.formatting import (
     format_dated,
     format_duration,
     format_exact,
+    format_local,
     format_money,
     format_percent,
     format_until,
@@ -48,6 +49,7 @@ register.filter("duration", format_duration)
 register.filter("exact", format_exact)
 register.filter("day", format_date)
 register.filter("dated", format_dated)
+register.filter("local", format_local)
 register.filter("zone", zone_name)
 register.filter("initials", formatting.initials)
 register.filter("hue", avatar_hue)
