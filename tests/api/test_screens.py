@@ -131,7 +131,7 @@ def test_forms_carry_their_token_and_no_script(token, account, sign_in, admin):
 def test_entries_in_sidebar_menu_and_palette(sign_in, owner, admin):
     html = sign_in(owner).get(LIST).content.decode()
     assert html.count(f'href="{LIST}"') >= 2 and ACCOUNTS not in html
-    assert reverse("studio:help_page", args=["api"]) in html
+    assert reverse("studio:help_page", args=["tokens"]) in html
     assert ACCOUNTS in sign_in(admin).get(LIST).content.decode()
 
     def found(person, text):

@@ -8,6 +8,8 @@ import pytest
 from django.contrib.auth.models import Group
 from playwright.sync_api import Page
 
+from automate_api.tokens.issuing import create_token, revoke_token
+from automate_api.tokens.service_accounts import create_account
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Wait, WaitAssignee, Workflow
 from automate_core.webhooks.tally import tally
@@ -35,6 +37,7 @@ APPROVAL = {
 TYPICAL = {
     "overview", "workflows", "workflow", "builder", "builder, a branch", "review", "runs", "run", "failed run", "events",
     "event", "approval", "notification rule", "connections", "connect, http", "webhook", "secret", "audit trail", "gallery",
+    "API tokens", "new API token", "service account",
 }  # fmt: skip
 EXTENTS = pytest.mark.parametrize("extent", representatives(["typical", "every"]))
 
@@ -60,6 +63,11 @@ def places(workflow, deliver, drain, admin, endpoint):
     asked = Wait.objects.create(run=parked, path="ask", kind="approval", data=APPROVAL)
     WaitAssignee.objects.create(wait=asked, user=admin)
     budget = LLMBudget.objects.create(max_tokens=1000)
+    account = create_account("warehouse", by=admin, purpose="Imports the stock", groups=Group.objects.all())
+    for person in (admin, account):
+        scopes = ["workflow:view", "workflow:run", "event:send", "connection:view", "webhookendpoint:view"]
+        token = create_token(person, by=admin, name="Nightly import of the stock", scopes=scopes, workflows=[made])[0]
+        revoke_token(create_token(person, by=admin, name="Old", scopes=["workflow:view"])[0], by=admin)
     run = {status: made.runs.get(status=status).pk for status in ("succeeded", "failed")}
     builder = f"/admin/automate/workflows/{made.pk}/builder/"
     entry = AuditEntry.objects.latest("pk").pk
@@ -108,6 +116,16 @@ def places(workflow, deliver, drain, admin, endpoint):
         "secrets": "/admin/automate_governance/storedsecret/",
         "secret": f"/admin/automate_governance/storedsecret/{StoredSecret.objects.get().pk}/change/",
         "new secret": "/admin/automate_governance/storedsecret/add/",
+        "API tokens": "/admin/automate/api-tokens/",
+        "ended API tokens": "/admin/automate/api-tokens/?show=ended",
+        "all API tokens": "/admin/automate/api-tokens/all/",
+        "new API token": "/admin/automate/api-tokens/new/",
+        "rotate an API token": f"/admin/automate/api-tokens/{token.pk}/rotate/",
+        "revoke an API token": f"/admin/automate/api-tokens/{token.pk}/revoke/",
+        "service accounts": "/admin/automate/service-accounts/",
+        "new service account": "/admin/automate/service-accounts/new/",
+        "service account": f"/admin/automate/service-accounts/{account.pk}/",
+        "deactivate a service account": f"/admin/automate/service-accounts/{account.pk}/active/",
         "model usage": "/admin/automate_llm/llmusage/",
         "model budgets": "/admin/automate_llm/llmbudget/",
         "model budget": f"/admin/automate_llm/llmbudget/{budget.pk}/change/",

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.process
 
 ROOT_LOGIN = {"username": "root@example.com", "password": "a password of tests"}
 
+API = printed("## The API")
 PEOPLE = 'INSTALLED_APPS += ["people"]\nAUTH_USER_MODEL = "people.Clerk"\n'
 
 OFFICE_URLS = """
@@ -22,6 +23,8 @@ from office import site
 urlpatterns = [
     path("hooks/", include("automate_core.urls")),
     path("back/office/automate/", include("automate_studio.urls")),
+    path("back/office/automate/", include("automate_api.screens.urls")),
+    path("api/v1/", include("automate_api.urls")),
     path("back/office/", site.urls),
     path("admin/", admin.site.urls),
 ]
@@ -43,8 +46,9 @@ def check(found: dict, *, is_first_page: bool = False, slowest: str = "Slowest w
 
 def test_a_project_with_people_of_its_own(tmp_path, wheel_python):
     """Sign-in by e-mail, UUID keys, no names; its own sidebar; its error tracker; served by ASGI, managed worker."""
-    after = 'UNFOLD = {"SIDEBAR": {"navigation": "sidebars.own"}}\nAUTOMATE_WORKER = "managed"\n'
-    with host(tmp_path, wheel_python, "people", before=PEOPLE, after=after) as made:
+    after = 'UNFOLD = {"SIDEBAR": {"navigation": "sidebars.own"}}\nAUTOMATE_WORKER = "managed"\n' + API
+    urls = printed("`urls.py`") + printed("Add its URLs at the end of `urls.py`")
+    with host(tmp_path, wheel_python, "people", before=PEOPLE, after=after, urls=urls) as made:
         made.manage("migrate", "--verbosity", "0")
         found = made.visit()
         check(found)
@@ -103,12 +107,15 @@ make_server("127.0.0.1", int(sys.argv[1]), application).serve_forever()
 @pytest.mark.extended
 def test_a_project_with_an_admin_of_its_own(tmp_path, wheel_python):
     """Beside Django's, at another address and under another name; its sidebar includes our entries."""
-    office = 'AUTOMATE_ADMIN_SITE = "office.site"\nUNFOLD = {"SIDEBAR": {"navigation": "sidebars.with_automate"}}\n'
+    office = (
+        'AUTOMATE_ADMIN_SITE = "office.site"\nUNFOLD = {"SIDEBAR": {"navigation": "sidebars.with_automate"}}\n' + API
+    )
     with host(tmp_path, wheel_python, "office", after=office, urls=OFFICE_URLS) as made:
         made.manage("migrate", "--verbosity", "0")
         found = made.visit()
         check(found)
         assert found["first"]["path"] == "/back/office/" and found["overview"]["path"].startswith("/back/office/")
         assert "Own entry" in found["first"]["text"] and "Retention" in found["first"]["text"]
+        assert "/back/office/automate/api-tokens/" in found["first"]["text"], "with the pages of the API"
         assert "More pages" not in found["overview"]["text"], "the sidebar has them all"
         assert 'href="/admin/' not in found["overview"]["text"]

@@ -62,6 +62,6 @@ def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
             [wheel] = folder.glob("*.whl")
             uv("venv", "--quiet", "--python", sys.executable, "--clear", folder / "venv")
             pins = ROOT / "requirements.txt"
-            uv("pip", "install", "--quiet", "--python", python, "--constraint", pins, wheel, SHOP, "uvicorn")
+            uv("pip", "install", "--quiet", "--python", python, "--constraint", pins, f"{wheel}[api]", SHOP, "uvicorn")
             (folder / "done").touch()
     return python

@@ -38,7 +38,7 @@ def register_pages() -> None:
         account_links=[
             Link(title=_("API tokens"), view="api_screens:token_list", icon="vpn_key", may_open=_may_have_tokens)
         ],
-        help_topics={"api_screens:": "api"},
+        help_topics={"api_screens:": "tokens"},
     )
 
 

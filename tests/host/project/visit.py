@@ -46,6 +46,7 @@ from automate_studio.models import SavedView  # noqa: E402
 
 ROOT, ADA, PASSWORD = "root@example.com", "ada@example.com", "a password of tests"
 SECRET = "0123456789abcdef0123456789abcdef"
+SCREENS = {"studio": "automate_studio.urls", "api_screens": "automate_api.screens.urls"}
 OURS = ("automate_governance", "automate_connectors", "automate_llm", "automate_core", "automate_studio")
 
 ASK = """
@@ -112,10 +113,21 @@ def make() -> dict[str, Any]:
     action = BulkAction.objects.create(person=root, verb="retry", total=0)
     rule = NotificationRule.objects.filter(built_in=True).get()
     sent = Notification.objects.order_by("pk").first()
+    token, account = make_token(root, ada) if apps.is_installed("automate_api") else (None, None)
     return {
         "root": root, "ada": ada, "endpoint": endpoint, "connection": connection, "run": run, "view": view,
-        "workflow": asking, "action": action, "rule": rule, "sent": sent, "wait": Wait.objects.get(kind="approval"),
+        "token": token, "account": account, "workflow": asking, "action": action, "rule": rule, "sent": sent,
+        "wait": Wait.objects.get(kind="approval"),
     }  # fmt: skip
+
+
+def make_token(root: Any, ada: Any) -> tuple[Any, Any]:
+    """A token, and a service account."""
+    from automate_api.tokens.issuing import create_token
+    from automate_api.tokens.service_accounts import create_account
+
+    account = create_account("ci@example.com", by=root, groups=ada.groups.all())
+    return create_token(account, by=root, name="CI", scopes=["workflow:view"])[0], account
 
 
 def publish(text: str, owner: Any) -> Workflow:
@@ -171,14 +183,13 @@ def all_pages(made: dict[str, Any]) -> Any:
             yield f"{base}_{name}", reverse(f"{base}_{name}", args=[row.pk])
     for app in OURS:
         yield f"admin:app_list {app}", reverse("admin:app_list", kwargs={"app_label": app})
-    for pattern, names in patterns(get_resolver("automate_studio.urls").url_patterns, ()):
-        try:
-            yield (
-                pattern.name,
-                reverse(f"studio:{pattern.name}", kwargs={each: value(pattern.name, each, made) for each in names}),
-            )
-        except NoReverseMatch as error:
-            raise AssertionError(f"{pattern.name} {names}: {error}") from error
+    for namespace, module in SCREENS.items() if made["token"] else [("studio", SCREENS["studio"])]:
+        for pattern, names in patterns(get_resolver(module).url_patterns, ()):
+            keys = {each: value(pattern.name, each, made) for each in names}
+            try:
+                yield pattern.name, reverse(f"{namespace}:{pattern.name}", kwargs=keys)
+            except NoReverseMatch as error:
+                raise AssertionError(f"{pattern.name} {names}: {error}") from error
 
 
 def patterns(listed: Any, above: tuple[str, ...]) -> Any:
@@ -198,6 +209,8 @@ def value(view: str, name: str, made: dict[str, Any]) -> Any:
         "view_change": made["view"].pk, "view_delete": made["view"].pk,
         "failures_rerun": FailureGroup.objects.values_list("pk", flat=True).first() or 1,
         "failures_mark": FailureGroup.objects.values_list("pk", flat=True).first() or 1,
+        **({"token_rotate": made["token"].pk, "token_revoke": made["token"].pk, "account": made["account"].pk,
+            "account_active": made["account"].pk} if made["token"] else {}),
     }.get(view, made["workflow"].pk)  # fmt: skip
     slug = "expense-approval" if view == "template" else "x"
     return {
