@@ -308,7 +308,7 @@ def in_html(path: Path) -> Iterator[tuple[int, str]]:
 
 #: Whose texts are for developers, operators and logs: English, not marked.
 _ENGLISH = re.compile(
-    r"/(checks|management|migrations|scaffold|demo|providers|operations/backup)/"
+    r"/(checks|management|migrations|scaffold|demo|providers|operations/backup|automate_api/cli)/"
     r"|/(checks|scaffolding|docs|settings|conf|startup|asgi|wsgi|environment|command_line|embedded_postgres|server"
     r"|site_lock|generate_key|outbound|model_allowlist|model_registry|roles|governed|event_types|keyring|policy)\.py$"
     r"|automate_llm/(actions|prompts|apps)\.py$"  # instructions for language models
@@ -335,13 +335,13 @@ def in_python(path: Path) -> Iterator[tuple[int, str]]:
     skipped: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            skipped.add(id(node.value))
+            skipped.update(id(each) for each in ast.walk(node.value))
         elif isinstance(node, ast.Call) and (
             ast.unparse(node.func) in KEYWORDS or _DEVELOPERS.match(ast.unparse(node.func))
         ):
             skipped.update(id(each) for argument in node.args for each in ast.walk(argument))
         elif isinstance(node, ast.keyword) and node.arg == "description" and _SCHEMAS.search(str(path)):
-            skipped.add(id(node.value))
+            skipped.update(id(each) for each in ast.walk(node.value))
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             if id(node) in skipped:

@@ -52,7 +52,8 @@ def connector_page(adapter: ConnectorAdapter, examples: Mapping[str, Example], e
     if BEGIN in existing and END in existing:
         before, after = existing.split(BEGIN, 1)[0], existing.split(END, 1)[1].lstrip("\n")
         return before + made + (f"\n{after}" if after else "")
-    head = existing.rstrip("\n") or f"# {adapter.name}\n\n{_sentence(adapter.description)}"
+    aim = f"At the end of this page you will be able to use {adapter.name} in a workflow."
+    head = existing.rstrip("\n") or f"# {adapter.name}\n\n{aim}\n\n{_sentence(adapter.description)}"
     return f"{head}\n\n{made}"
 
 
@@ -69,7 +70,7 @@ def index_page(adapters: Iterable[ConnectorAdapter], existing: str = "") -> str:
     made = f"{BEGIN}\n\n{_table(('Connector', 'Actions', 'Purpose'), rows)}\n\n{END}\n"
     if BEGIN in existing and END in existing:
         return existing.split(BEGIN, 1)[0] + made + existing.split(END, 1)[1].lstrip("\n")
-    return f"# Connectors\n\n{made}"
+    return f"# Connectors\n\nAt the end of this page you will know which connector you need.\n\n{made}"
 
 
 def _sections(adapter: ConnectorAdapter, examples: Mapping[str, Example]) -> Iterator[str]:

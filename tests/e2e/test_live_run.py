@@ -286,7 +286,7 @@ def test_a_loop_is_looked_through_item_by_item(workflow, sink, gates, send, sign
 
     gate.set()
     expect(call).to_have_attribute("data-st", "failed")
-    expect(page.locator("#run-said")).to_have_text("Call failed")
+    expect(page.locator("#run-said")).to_have_text("Failed: Call")
     expect(page.locator("#live")).to_have_text("Ended")
     expect(told).to_have_text("Item 24 of 24, 2 failed")
     assert faults(page) == []

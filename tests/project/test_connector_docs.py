@@ -38,8 +38,9 @@ class Anvils(ConnectorAdapter):
 
 
 def test_what_a_person_wrote_around_it_stays():
+    aim = "At the end of this page you will be able to use Anvils in a workflow."
     first = docs.connector_page(Anvils(), {})
-    assert first.startswith("# Anvils\n\nBuy anvils.\n\n") and "| `weight` | text | yes | a\\|b. |" in first
+    assert first.startswith(f"# Anvils\n\n{aim}\n\nBuy anvils.\n\n") and "| `weight` | text | yes | a\\|b. |" in first
     written = first.replace("Buy anvils.", "By hand.") + "\n## Prices\n\nHigh.\n"
     again = docs.connector_page(
         Anvils(), {"buy": {"action": "buy", "params": {"weight": "{{ x }}"}, "output": {"id": 7}}}, written

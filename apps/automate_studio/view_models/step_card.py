@@ -36,6 +36,7 @@ from automate_studio.ui.formatting import format_count, format_duration
 _EXPRESSION = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _PATH = re.compile(r"[\w.\[\]'\"]+")
 _HOST = re.compile(r"^https?://[^/{]*(?=/)")
+_LONGEST_TITLE = 300  #: characters of a card's title
 _LONGEST = 48  #: characters of a card's sentence: about two lines of it
 _TRIGGER_ICONS = {
     "webhook": "webhook",
@@ -124,6 +125,12 @@ def _action_style(reference: str) -> CardStyle:
 def card_detail(step: Step) -> tuple[TextPart, ...]:
     """The step's key values, data as chips."""
     return tuple(_truncate_parts(_detail_parts(step)))
+
+
+def card_sentence(step: Step) -> str:
+    """The same as one text, which is longer than what a card has room for."""
+    words = " ".join("".join(part.text for part in _detail_parts(step)).split())
+    return words if len(words) <= _LONGEST_TITLE else f"{words[:_LONGEST_TITLE].rstrip()}…"
 
 
 def _detail_parts(step: Step) -> Iterator[TextPart]:

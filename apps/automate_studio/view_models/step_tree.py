@@ -40,7 +40,7 @@ from automate_studio.ui.formatting import format_count, state_glyph, state_word
 from automate_studio.view_models import run_state, step_card
 from automate_studio.view_models.run_data import RunData
 from automate_studio.view_models.run_state import build_run_state, describe_wait, is_slot_taken, items_progress
-from automate_studio.view_models.step_card import TextPart, card_detail, card_notes, card_style
+from automate_studio.view_models.step_card import TextPart, card_detail, card_notes, card_sentence, card_style
 
 _ENDED_STATES = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
 START = "~trigger"  #: the path of the trigger where there is more to see of it; no step's key looks like it
@@ -57,6 +57,7 @@ class StepCard:
     tint: str = ""
     hue: int = 264
     detail: tuple[TextPart, ...] = ()
+    sentence: str = ""  # `detail` as a text, less truncated
     more: str = ""
     level: int
     number: str = ""
@@ -123,10 +124,14 @@ class StepCard:
         return f"{self.number} · {self.subtitle}" if self.number else self.subtitle
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the card shows a part of its sentence only."""
+        return self.sentence != "".join(part.text for part in self.detail)
+
+    @property
     def description(self) -> str:
         """Accessible description: the rest of the card."""
-        sentence = "".join(part.text for part in self.detail)
-        return ". ".join(part for part in (sentence, self.more) if part)
+        return ". ".join(part for part in (self.sentence, self.more) if part)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,6 +309,7 @@ def _build_cards(
             tint=shown.tint,
             hue=shown.hue,
             detail=card_detail(step),
+            sentence=card_sentence(step),
             more=card_notes(step, edited.connections) if edited else ran.more,
             level=level,
             number=number,

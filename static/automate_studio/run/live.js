@@ -72,7 +72,7 @@ const failedCards = () => new Map([...run.querySelectorAll(".da-step[data-st=fai
 const unsaid = [];
 let saying = null;
 const announce = (found) => {
-  unsaid.push(...found.map(([, name]) => fill(gettext("%(step)s failed"), { step: name })));
+  unsaid.push(...found.map(([, name]) => fill(gettext("Failed: %(step)s"), { step: name })));
   if (!unsaid.length || saying) return;
   document.getElementById("run-said").textContent = unsaid.splice(0).join(", ");
   saying = setTimeout(() => { saying = null; announce([]); }, 5000);

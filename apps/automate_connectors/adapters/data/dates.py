@@ -214,7 +214,7 @@ PURE_ACTIONS = (
         text("Compare dates"),
         text("Time between two dates. Only full months and years count."),
         _date("from", text("From")),
-        _date("to", text("To")),
+        _date("to", text("Until")),
         _UNIT,
     ),
     _date_action(
