@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 import django
 import psycopg
 
-from bench import building, deliveries, engine, history, inbox, overview, pruning, rendering, run_list, watching
+from bench import api, building, deliveries, engine, history, inbox, overview, pruning, rendering, run_list, watching
 from bench.stage import Stage, stage
 
 type Measure = Callable[[Stage, int], Iterator[dict[str, object]]]
 
 FIGURES: dict[str, Measure] = {
     "accepts": deliveries.accepts,
+    "starts": api.starts,
     "pure": deliveries.pure,
     "http": deliveries.http,
     "finish": deliveries.finish_times,

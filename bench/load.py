@@ -1,4 +1,7 @@
-"""A load generator for signed deliveries: keep-alive connections over bare sockets, so that it costs little itself."""
+"""A load generator for signed deliveries and starts by the API.
+
+It keeps connections alive over bare sockets, so that it costs little itself.
+"""
 
 from __future__ import annotations
 
@@ -79,11 +82,26 @@ def requests(slug: str, secret: str, *, seconds: float = 0, count: int = 0, body
         f"POST /hooks/{slug}/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         f"X-GitHub-Event: issues\r\nX-Hub-Signature-256: {signature}\r\nContent-Length: {len(body)}\r\n"
     ).encode()
+    return repeated(head, b"X-GitHub-Delivery: ", body, seconds, count)
+
+
+def starts(slug: str, token: str, *, seconds: float = 0, count: int = 0, body: bytes = BODY) -> Iterator[bytes]:
+    """Starts by the API with one body and keys of their own, for a time or a number."""
+    body = b'{"inputs": ' + body + b"}"
+    head = (
+        f"POST /api/v1/workflows/{slug}/runs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n"
+    ).encode()
+    return repeated(head, b"Idempotency-Key: ", body, seconds, count)
+
+
+def repeated(head: bytes, key: bytes, body: bytes, seconds: float, count: int) -> Iterator[bytes]:
+    """One request for a time or a number, each with another value of the header `key`."""
     until = time.perf_counter() + seconds
     sent = 0
     while (time.perf_counter() < until) if seconds else (sent < count):
         sent += 1
-        yield head + b"X-GitHub-Delivery: " + str(uuid.uuid4()).encode() + b"\r\n\r\n" + body
+        yield head + key + str(uuid.uuid4()).encode() + b"\r\n\r\n" + body
 
 
 async def flood(port: int, connections: int, deliveries: Iterator[bytes]) -> dict[str, object]:
@@ -122,6 +140,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--slug", required=True)
     parser.add_argument("--secret", required=True)
+    parser.add_argument("--token", default="", help="starts by the API with this token, in place of deliveries")
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=0)
@@ -129,7 +148,10 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=0, help="so many numbers as `items` in the body")
     options = parser.parse_args()
     body = json.dumps({**DELIVERY, "items": list(range(options.items))}).encode() if options.items else BODY
-    if options.rate:
+    if options.token:
+        started = starts(options.slug, options.token, seconds=options.seconds, count=options.count, body=body)
+        result = asyncio.run(flood(options.port, options.connections, started))
+    elif options.rate:
         deliveries = requests(options.slug, options.secret, count=1_000_000, body=body)
         result = asyncio.run(pace(options.port, options.rate, options.seconds, deliveries))
     else:

@@ -100,6 +100,7 @@ class Stage:
             "AUTOMATE_WORKER": "off",
             "AUTOMATE_DEMO": "off",
             "AUTOMATE_HOOK_RATE": "0",
+            "AUTOMATE_API_RATE": "0",
             "AUTOMATE_EGRESS_ALLOW": f"127.0.0.1:{self.echo_port}",
             "DJANGO_SETTINGS_MODULE": "automate_site.settings",
             "BENCH_SECRET": SECRET,
@@ -126,6 +127,14 @@ class Stage:
     def manage(self, *arguments: str) -> None:
         """Run a command on the stage's database."""
         self._run([sys.executable, "manage.py", *arguments])
+
+    def token(self, *scopes: str) -> str:
+        """An API token of the superuser."""
+        command = [sys.executable, "manage.py", "automate_token", "bench", "--name", "bench", "--scopes"]
+        done = subprocess.run(
+            [*command, ",".join(scopes)], cwd=ROOT, env=self.environment, check=True, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout.strip().splitlines()[-1]
 
     def _install_connector(self) -> None:
         """As an installed package would: by an entry point, which the stage's own processes alone find."""
@@ -197,7 +206,7 @@ class Stage:
             self._wait_for(self.echo_port)
             yield
 
-    def load(self, slug: str, **options: float) -> dict[str, Any]:
+    def load(self, slug: str, **options: float | str) -> dict[str, Any]:
         """Run the load generator and give what it printed."""
         flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
         command = [sys.executable, "-m", "bench.load", "--port", str(self.port), "--slug", slug, "--secret", SECRET]

@@ -17,4 +17,4 @@ def test_the_shop_works_on_the_wheel(wheel_python):
     own = {"DATABASE_URL": f"{base.rpartition('/')[0]}/shop?{query}"}  # beside the database of these tests
     run(wheel_python, "manage.py", "makemigrations", "--check", "--dry-run", cwd=SHOP, **own)
     done = run(wheel_python, "-W", "error", "manage.py", "test", "--noinput", cwd=SHOP, **own)
-    assert "Ran 10 tests" in done.stderr, done.stderr
+    assert "Ran 12 tests" in done.stderr, done.stderr
