@@ -9,6 +9,7 @@ from ninja import NinjaAPI
 from ninja import errors as ninja_errors
 from ninja.operation import Operation
 
+from automate_api.v1 import openapi
 from automate_api.v1.bodies import StrictParser
 from automate_api.v1.front_door import BearerToken
 from automate_api.v1.idempotency import idempotent
@@ -21,6 +22,9 @@ class AutomateAPI(NinjaAPI):
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
         return operation.view_func.__name__
+
+    def get_openapi_schema(self, **options: Any) -> Any:
+        return openapi.complete(super().get_openapi_schema(**options))
 
 
 def build_api() -> AutomateAPI:

@@ -1,0 +1,28 @@
+"""Write the OpenAPI document of the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+
+class Command(BaseCommand):
+    help = "Write the OpenAPI 3.1 document of the API to FILE, or to standard output for -."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", metavar="FILE", nargs="?", default="docs/openapi.json", help="docs/openapi.json")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from automate_api.v1.openapi import document_text
+
+        if options["file"] == "-":
+            self.stdout.write(document_text(), ending="")
+            return
+        try:
+            Path(options["file"]).write_text(document_text(), encoding="utf-8")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise CommandError(f"{options['file']!r} cannot be written: {reason}", returncode=2) from error
+        self.stdout.write(f"Wrote {options['file']}.")

@@ -1,0 +1,39 @@
+"""The OpenAPI document: the committed one is the served one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.conftest import ROOT
+
+
+def test_the_committed_document_is_up_to_date(capsys):
+    call_command("automate_openapi", "-")
+    written = (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
+    assert capsys.readouterr().out == written, "run manage.py automate_openapi"
+
+
+@pytest.mark.django_db
+def test_the_document_is_served_without_a_token(client):
+    served = client.get("/api/v1/openapi.json")
+    assert served.status_code == 200
+    assert served.json() == json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
+    assert served.json()["openapi"].startswith("3.1")
+
+
+def test_each_operation_says_what_it_does():
+    document = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
+    operations = [each for methods in document["paths"].values() for each in methods.values()]
+    assert all(each["description"].split("\n")[0].endswith(".") for each in operations)
+    assert len({each["operationId"] for each in operations}) == len(operations)
+    assert all(each["security"] == [{"BearerToken": []}] for each in operations)
+    assert not any(path.endswith("/") for path in document["paths"])
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(CommandError, match="cannot be written") as error:
+        call_command("automate_openapi", str(tmp_path / "none" / "openapi.json"))
+    assert error.value.returncode == 2
