@@ -29,14 +29,14 @@ admin.site.unregister(Group)
 _READ_ONLY = {"permissions": "allowed", "user_permissions": "allowed_alone", "groups": "member_of"}
 
 
-class PermissionField(forms.ModelMultipleChoiceField):
+class PermissionField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     """Permissions by what they allow, in the language of the person who chooses."""
 
     def label_from_instance(self, obj: Any) -> str:
         return permission_label(obj)
 
 
-class GroupField(forms.ModelMultipleChoiceField):
+class GroupField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     """Groups, the shipped ones in the language of the person who chooses."""
 
     def label_from_instance(self, obj: Any) -> str:
@@ -48,7 +48,7 @@ class GroupsFilter(admin.RelatedFieldListFilter):
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         """Show the shipped groups in the active language."""
-        return [(key, group_label(name)) for key, name in super().field_choices(field, request, model_admin)]
+        return [(key, group_label(str(name))) for key, name in super().field_choices(field, request, model_admin)]
 
 
 def _permission_names(permissions: Any) -> str:

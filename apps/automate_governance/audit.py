@@ -119,11 +119,29 @@ def difference(name: str, old: Any, new: Any) -> dict[str, Any]:
 
 def _mask_changes(changes: dict[str, Any]) -> dict[str, Any]:
     """Mask secret values; CHANGED is kept under any name."""
-    marked = {name: value for name, value in changes.items() if isinstance(value, Text)}
-    masked: dict[str, Any] = redact(changes | {name: plain(value) for name, value in marked.items()})
+    masked: dict[str, Any] = redact({name: _unmarked(value) for name, value in changes.items()})
     masked |= {name: CHANGED for name, value in changes.items() if value == CHANGED and name in masked}
-    texts = {name: kept for name, value in marked.items() if (kept := kept_text(value, masked.get(name, "")))}
+    texts = {name: kept for name, value in changes.items() if (kept := _kept_texts(value, masked.get(name)))}
     return masked | ({TEXTS: texts} if texts else {})
+
+
+def _unmarked(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_unmarked(each) for each in value]
+    return plain(value) if isinstance(value, Text) else value
+
+
+def _kept_texts(value: Any, shown: Any) -> Any:
+    """Return what a marked text, or a list of them, is translated from; None for other values."""
+    if isinstance(value, list) and isinstance(shown, list) and any(isinstance(each, Text) for each in value):
+        return [_kept_texts(each, says) for each, says in zip(value, shown, strict=False)]
+    return kept_text(value, shown) if isinstance(value, Text) and isinstance(shown, str) else None
+
+
+def _restored(kept: Any, value: Any) -> Any:
+    if isinstance(kept, list) and isinstance(value, list) and len(kept) == len(value):
+        return [_restored(each, says) for each, says in zip(kept, value, strict=True)]
+    return restored(kept, value) if isinstance(kept, dict) and isinstance(value, str) else value
 
 
 def readable_changes(entry: AuditEntry) -> dict[str, Any]:
@@ -131,7 +149,7 @@ def readable_changes(entry: AuditEntry) -> dict[str, Any]:
     texts = entry.changes.get(TEXTS)
     texts = texts if isinstance(texts, dict) else {}
     return {
-        name: restored(texts[name], value) if name in texts else value
+        name: _restored(texts.get(name), value)
         for name, value in entry.changes.items()
         if not (name == TEXTS and texts) and value not in ("", [], {}, None)
     }

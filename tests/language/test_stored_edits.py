@@ -12,6 +12,7 @@ from django.utils import translation
 from automate_core.authoring import workflows
 from automate_governance import audit, sharing
 from automate_governance.models import AuditEntry, Preferences
+from automate_governance.permissions import SITE
 from automate_governance.redaction.redactor import learn, redactor_context
 from automate_governance.texts import translated
 from automate_plugins import text
@@ -59,6 +60,19 @@ def test_entries_verify_and_old_ones_are_shown_as_they_are(owner, read):
     assert json.loads(AuditEntry.objects.first().canonical)["changes"] == AuditEntry.objects.first().changes
     page = read(reverse("admin:automate_governance_auditentry_changelist"), make_person("auditor", "Auditors"))
     assert "Added Note" in page and "Note hinzugefügt" in page
+
+
+def test_the_faults_of_a_verified_trail_are_shown_in_german(owner, read):
+    faults = [text("position %(position)s is missing", position="3"), "as it was"]
+    audit.record(
+        owner, "audit.verified", SITE(pk=0), changes={"anchor": "", "position": 4, "faults": faults, "whole": True}
+    )
+    entry = AuditEntry.objects.get(verb="audit.verified")
+    assert entry.changes["faults"] == ["position 3 is missing", "as it was"]
+    assert json.loads(entry.canonical)["changes"] == entry.changes
+    page = read(reverse("admin:automate_governance_auditentry_changelist"), make_person("auditor", "Auditors"))
+    assert "Position 3 fehlt" in page or "position 3 fehlt" in page
+    assert "is missing" not in page and "as it was" in page
 
 
 def test_a_secret_is_in_no_part_of_a_recorded_text(owner):

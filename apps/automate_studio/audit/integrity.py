@@ -10,6 +10,7 @@ from django.db import transaction
 from automate_governance import audit
 from automate_governance.models import AuditEntry, AuditLink
 from automate_governance.permissions import SITE, Person
+from automate_governance.texts import translated
 
 VERB = "audit.verified"
 SECONDS = 20.0  # of a check in a page; a longer trail is for the command
@@ -55,7 +56,7 @@ def integrity_state() -> Integrity:
         checked_by=last.who,
         anchor=said["anchor"],
         checked=said["position"],
-        faults=tuple(said["faults"]),
+        faults=tuple(translated(fault) for fault in audit.readable_changes(last).get("faults", ())),
         is_whole_trail=said["whole"],
     )
 

@@ -221,7 +221,9 @@ def _value_text(value: Any) -> str:
         return _("yes") if value else _("no")
     if isinstance(value, dict):
         return ", ".join(f"{name}: {_value_text(each)}" for name, each in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(translated(each) if isinstance(each, Text) else str(each) for each in value)
+    return str(value)
 
 
 def _kind_name(object_type: str) -> str:
