@@ -75,3 +75,8 @@ def test_other_files_are_not_served(reader, name):
 @pytest.mark.parametrize(("name", "status"), [("images/run.png", 200), ("audit.md", 404), ("../static/x.png", 404)])
 def test_only_images_of_the_documentation_are_served(reader, name, status):
     assert reader.get(f"/admin/automate/help/images/{name}").status_code == status
+
+
+def test_wide_code_and_tables_scroll_by_keys(sign_in, owner):
+    text = sign_in(owner).get(reverse("studio:help_page", args=["secrets"])).content.decode()
+    assert "<table" in text and "<table>" not in text and "<pre>" not in text

@@ -90,7 +90,9 @@ def render(name: str) -> Rendered:
     page = pages()[name]
     parser = markdown.Markdown(extensions=["tables", "fenced_code", "toc", "sane_lists"], output_format="html")
     parser.treeprocessors.register(_Links(parser, page), "links", 0)
-    html = parser.convert(_text(page)).replace("<pre>", '<pre tabindex="0">')  # it scrolls by keys
+    html = parser.convert(_text(page))
+    for tag in ("pre", "table"):  # wide ones scroll by keys
+        html = html.replace(f"<{tag}>", f'<{tag} tabindex="0">')
     tokens = parser.toc_tokens[0]["children"] if parser.toc_tokens else []  # type: ignore[attr-defined]
     return Rendered(html, tuple((token["id"], token["name"]) for token in tokens))
 
