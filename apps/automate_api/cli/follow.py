@@ -20,7 +20,7 @@ BREAKS = 10  #: in a row, without an event between them, until it is given up
 
 
 def follow(client: Client, run: str, *, timeout: float | None = None) -> Iterator[ServerEvent]:
-    """The events of a run's stream until the run has ended.
+    """The events `step`, `log` and `run` of a run's stream until the run has ended, each once.
 
     A stream that breaks off continues after its last event. From a server that does not stream come events `run`, one
     for each change of the status. Raises RejectedError, UnreachableError, and CommandFailedError when the run did not
@@ -28,11 +28,14 @@ def follow(client: Client, run: str, *, timeout: float | None = None) -> Iterato
     """
     until = time.monotonic() + timeout if timeout else None
     last_id, status, breaks, streams = "", "", 0, True
+    seen: set[tuple[str, str]] = set()  # a stream continues at a change of the run, which can have many events
     while True:
         try:
             for event in read_events(_lines(client, run, last_id, until)) if streams else ():
                 breaks, last_id = -1, event.id or last_id
-                yield event
+                if (event.name, event.data) not in seen:
+                    seen.add((event.name, event.data))
+                    yield event
             breaks = min(breaks + 1, BREAKS - 1)
         except (UnreachableError, RejectedError, ValueError) as error:
             streams = not _is_no_stream(error)

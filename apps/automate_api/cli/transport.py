@@ -95,10 +95,12 @@ class Transport:
 
     def lines(self, path: str, *, params: Mapping[str, Any], headers: Mapping[str, str], silence: float
     ) -> Iterator[str]:  # fmt: skip
-        """The lines of an endless answer. Raises UnreachableError when nothing came for `silence` seconds, or when it
-        broke off."""
+        """The lines of a stream, none when it is over (204). Raises UnreachableError when nothing came for `silence`
+        seconds, or when it broke off."""
         own = {"Accept": "text/event-stream", **headers}
         answer = self.send("GET", path, params=params, headers=own, stream=True, timeout=(CONNECT_SECONDS, silence))
+        if answer.status_code == 204:
+            return
         if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
             raise _not_the_api(self.server)
         try:

@@ -10,11 +10,13 @@ import click
 from automate_api.cli.client import Client
 from automate_api.cli.commands.completion import complete_workflows
 from automate_api.cli.errors import one_line
-from automate_api.cli.follow import follow
-from automate_api.cli.inputs import read_inputs
+from automate_api.cli.follow import FINAL, follow
+from automate_api.cli.inputs import read_filters, read_inputs
 from automate_api.cli.invocation import ApiGroup, invocation
 from automate_api.cli.output import (
+    Column,
     clock_time,
+    error_text,
     named,
     print_json,
     print_json_line,
@@ -24,7 +26,6 @@ from automate_api.cli.output import (
     status_text,
     time_column,
 )
-from automate_api.cli.server_events import ServerEvent
 from automate_api.cli.servers import path_of
 
 STATUSES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
@@ -63,14 +64,26 @@ def start(
 
 
 @runs.command("list")
-@click.option("--workflow", metavar="SLUG", shell_complete=complete_workflows, help="Only runs of this workflow.")
+@click.option(
+    "--workflow", metavar="SLUG", multiple=True, shell_complete=complete_workflows,
+    help="Only runs of this workflow. Repeatable.",
+)  # fmt: skip
 @click.option("--status", type=click.Choice(STATUSES), multiple=True, help="Only runs in this status. Repeatable.")
-@click.option("--search", metavar="TEXT", help="Only runs whose subject line or search terms contain TEXT.")
+@click.option("--search", metavar="TEXT", help="Only runs with this workflow, ID, search term or error.")
+@click.option("--since", metavar="PERIOD", help="Only runs of a period until now, such as 24h or 7d.")
+@click.option(
+    "--filter", "filters", metavar="NAME=VALUE", multiple=True, help="Any other filter of the API. Repeatable."
+)
 @click.option("--limit", type=click.IntRange(1), default=30, show_default=True, help="Maximum number of runs.")
-def list_runs(workflow: str | None, status: tuple[str, ...], search: str | None, limit: int) -> None:
+def list_runs(
+    workflow: tuple[str, ...], status: tuple[str, ...], search: str | None, since: str | None,
+    filters: tuple[str, ...], limit: int,
+) -> None:  # fmt: skip
     """List runs, newest first."""
     call = invocation()
-    found = call.client().items("/runs", limit=limit, workflow=workflow, status=status, search=search)
+    others = read_filters(filters)
+    client = call.client()
+    found = client.items("/runs", limit=limit, **others, workflow=workflow, status=status, search=search, since=since)
     if call.as_json:
         return print_json(found)
     columns = [
@@ -95,7 +108,10 @@ def show(run: str, steps: bool) -> None:
     print_object(found)
     if listed:
         click.echo()
-        columns = [named("key", "Step"), named("status", coloured=True), time_column("started_at", "Started")]
+        columns = [
+            named("path", "Step"), named("attempt", cut=False), named("status", coloured=True, cut=False),
+            time_column("started_at", "Started"), Column("Error", lambda attempt: error_text(attempt.get("error"))),
+        ]  # fmt: skip
         print_table(listed, columns, empty="No steps.")
     return None
 
@@ -125,15 +141,17 @@ def cancel(run: str, reason: str | None) -> None:
 
 @runs.command
 @click.argument("run")
-@click.option("--from", "step", metavar="STEP", help="Start at this step, with the outputs of the steps before it.")
+@click.option("--from", "step", metavar="STEP", help="start, failed, or the path of a step. Default: the failed step.")
+@click.option("--newest", is_flag=True, help="Use the newest version of the workflow, not that of the run.")
 @click.option("--wait", "waits", is_flag=True, help="Follow the new run; the exit code is 1 if it does not succeed.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help=TIMEOUT)
 @click.pass_context
-def rerun(context: click.Context, run: str, step: str | None, waits: bool, timeout: float | None) -> None:
+def rerun(context: click.Context, run: str, step: str | None, newest: bool, waits: bool, timeout: float | None) -> None:
     """Start a new run from an ended one."""
     call = invocation()
     client = call.client()
-    started = client.post(path_of("runs", run, "rerun"), {"from_step": step} if step else {})
+    body = {"from_step": step, "version": "newest" if newest else "original"}
+    started = client.post(path_of("runs", run, "rerun"), body)
     if waits:
         context.exit(_watch(client, started["id"], timeout, quiet=call.as_json))
     if call.as_json:
@@ -144,26 +162,34 @@ def rerun(context: click.Context, run: str, step: str | None, waits: bool, timeo
 
 def _watch(client: Client, run: str, timeout: float | None, *, quiet: bool) -> int:
     """Follow a run, and give the exit code that tells its outcome; `quiet` prints the run alone, at its end."""
-    as_json = invocation().as_json
+    as_json, status = invocation().as_json, ""
     for event in follow(client, run, timeout=timeout):
-        if quiet:
-            continue
-        if as_json:
-            print_json_line({"event": event.name, "data": json.loads(event.data)})
-        else:
-            _print_event(event)
+        data = json.loads(event.data)
+        if as_json and not quiet:
+            print_json_line({"event": event.name, "data": data})
+        elif event.name != "run":
+            _print_event(event.name, data)
+        elif data["status"] not in {status, *FINAL}:
+            status = data["status"]
+            _print_line("", run, status, "")
     found = client.get(path_of("runs", run))
     if quiet:
         print_json(found)
     elif not as_json:
-        click.echo(f"{one_line(run)}: {status_text(found['status'])}")
+        _print_line("", run, found["status"], error_text(found.get("error")))
     return 0 if found["status"] == "succeeded" else 1
 
 
-def _print_event(event: ServerEvent) -> None:
-    """One line about a step or the run: time, name, status and reason."""
-    data = json.loads(event.data)
-    told = [data.get("message"), (data.get("error") or {}).get("message")]
-    words = [data.get("step") or data.get("key") or event.name, data.get("status") or data.get("level"), *told]
-    time = clock_time(data.get("at") or data.get("finished_at") or data.get("started_at"))
-    click.echo(f"{time}  {one_line('  '.join(str(word) for word in words if word))}")
+def _print_event(name: str, data: dict[str, Any]) -> None:
+    """One line about a step, or of its log."""
+    if name == "step":
+        attempt = f"attempt {data['attempt']}" if data.get("attempt", 1) > 1 else ""
+        error = error_text({**(data.get("error") or {}), "step": None})
+        time = data.get("finished_at") or data.get("started_at")
+        _print_line(time, data["path"], data["status"], "  ".join(filter(None, [attempt, error])))
+    elif name == "log":
+        _print_line(data.get("at"), data["path"], data["level"], data["message"])
+
+
+def _print_line(time: Any, what: str, status: str, text: str) -> None:
+    click.echo("  ".join(filter(None, [clock_time(time), one_line(what), status_text(status), one_line(text)])))
