@@ -29,6 +29,7 @@ from automate_api.cli.output import (
 from automate_api.cli.servers import path_of
 
 STATUSES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
+PERIODS = ("1h", "24h", "7d", "30d")
 TIMEOUT = "Stop waiting after this number of seconds, with exit code 1. The run goes on."
 
 
@@ -70,7 +71,7 @@ def start(
 )  # fmt: skip
 @click.option("--status", type=click.Choice(STATUSES), multiple=True, help="Only runs in this status. Repeatable.")
 @click.option("--search", metavar="TEXT", help="Only runs with this workflow, ID, search term or error.")
-@click.option("--since", metavar="PERIOD", help="Only runs of a period until now, such as 24h or 7d.")
+@click.option("--since", type=click.Choice(PERIODS), help="Only runs of the last hours or days.")
 @click.option(
     "--filter", "filters", metavar="NAME=VALUE", multiple=True, help="Any other filter of the API. Repeatable."
 )
