@@ -84,6 +84,12 @@ def narrowed_person() -> Any:
     return narrowing.person if narrowing else None
 
 
+def narrowed_workflows(user: User) -> frozenset[int] | None:
+    """Return the ids of the workflows that `user` is limited to, or None."""
+    narrowing = _narrowing_of(user)
+    return narrowing.workflows if narrowing else None
+
+
 def missing_scope() -> str:
     """Return the scope that the latest check in this block of `narrowed_to` did not find among its scopes, or ""."""
     narrowing = _narrowing.get()

@@ -17,6 +17,8 @@ from automate_governance.redaction.redactor import redact_text
 
 pytestmark = pytest.mark.django_db
 
+MANUAL = "{name: Greet, slug: greet, triggers: [{kind: manual, key: go}], steps: [{kind: stop, key: done}]}"
+
 
 def test_a_token_is_known_by_its_form_and_its_checksum():
     plain, stored = make_token(new_prefix())
@@ -97,6 +99,43 @@ def test_a_token_revokes_tokens_of_its_owner_alone(api, owner, colleague):
     assert client.post(f"tokens/{api(colleague).token.pk}/revoke").status_code == 404
     assert client.post(f"tokens/{other.token.pk}/revoke").status_code == 200
     assert other.get("tokens/current").status_code == 401
+
+
+def test_a_token_issues_no_wider_token(api, workflow, owner):
+    first, second = workflow(MANUAL), workflow(MANUAL.replace("greet", "other"))
+    client = api(owner, "token:add", "workflow:view", "workflow:run", workflows=[first])
+    issued = client.post("tokens", {"name": "ci", "scopes": ["workflow:run"]})
+    assert issued.status_code == 201, issued.content
+    made = ApiToken.objects.get(pk=issued.json()["id"])
+    assert parse_token(issued.json()["token"]).prefix == made.prefix
+    assert (made.owner, made.scopes, made.workflows) == (owner, ["workflow:run"], [first.pk])
+    assert made.expires_at <= client.token.expires_at
+    for wider, status in (
+        ({"scopes": ["workflow:publish"]}, 403),
+        ({"scopes": ["nothing:at_all"]}, 422),
+        ({"scopes": ["workflow:run"], "workflows": [second.slug]}, 422),
+        ({"scopes": ["workflow:run"], "days": 9_999}, 422),
+    ):
+        assert client.post("tokens", {"name": "ci", **wider}).status_code == status, wider
+    assert ApiToken.objects.count() == 2
+
+
+def test_a_token_rotates_itself_and_no_wider_one(api, owner):
+    client, wide = api(owner, "token:rotate"), api(owner)
+    rotated = client.post(f"tokens/{client.token.pk}/rotate", {"overlap_hours": 0})
+    assert rotated.status_code == 200, rotated.content
+    assert client.get("tokens/current").status_code == 401
+    client.plain = rotated.json()["token"]
+    assert client.get("tokens/current").status_code == 200
+    assert client.post(f"tokens/{wide.token.pk}/rotate").status_code == 403
+
+
+def test_a_text_that_is_shown_once_is_not_kept_for_repetitions(api, owner):
+    client = api(owner)
+    body = {"name": "ci", "scopes": ["workflow:run"]}
+    assert client.post("tokens", body, key="one").status_code == 201
+    assert client.post("tokens", body, key="one").status_code == 409
+    assert ApiToken.objects.count() == 2
 
 
 def test_the_trail_says_what_became_of_a_token_and_what_was_done_with_it(api, workflow, owner):

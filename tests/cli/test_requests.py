@@ -9,11 +9,12 @@ import pytest
 
 TOKEN = "dat_AbCd1234_" + "s" * 49
 NONE = {"items": [], "next": None}
+CURRENT = {"id": 1, "owner": "ada", "expires_at": "2027-01-02T03:04:05Z"}
 
 
 @pytest.fixture
 def signed_in(cli, sink):
-    sink.answer = lambda number, path: (200, NONE, {})
+    sink.answer = lambda number, path: (200, CURRENT if path.endswith("/current") else NONE, {})
     assert cli("login", sink.url, stdin=f"{TOKEN}\n").code == 0
     sink.calls.clear(), sink.headers.clear(), sink.bodies.clear()
     return cli

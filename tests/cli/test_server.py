@@ -35,7 +35,8 @@ def test_signing_in_is_checked_by_the_server(cli, api, site, owner, home):
     wrong = api(owner).plain[:-1] + "x"
     ended = cli("login", site, stdin=wrong)
     assert ended.code == 3 and wrong not in ended.err
-    assert cli("login", site, AUTOMATE_TOKEN=api(owner, "connection:view").plain).code == 0
+    ended = cli("login", site, AUTOMATE_TOKEN=api(owner, "connection:view").plain)
+    assert ended.code == 0 and f"Signed in to {site} as owner" in ended.out
     assert cli("workflows", "list").code == 3
 
 

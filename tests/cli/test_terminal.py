@@ -67,7 +67,7 @@ WORKFLOW = {"slug": "crm", "name": "Customers " * 20, "status": "active", "versi
 
 
 def test_the_prompt_does_not_show_the_token(sink, home):
-    sink.answer = lambda number, path: (200, {"items": [], "next": None}, {})
+    sink.answer = lambda number, path: (200, {"id": 1, "owner": "ada", "expires_at": "2027-01-02T03:04:05Z"}, {})
     terminal = Terminal(home, "login", sink.url)
     terminal.wait_for("Token for")
     terminal.type(f"{TOKEN}\n")

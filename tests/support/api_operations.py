@@ -51,6 +51,12 @@ class World:
     def run_id(self) -> str:
         return str(self.run.pk)
 
+    @cached_property
+    def narrow_token_id(self) -> int:
+        from automate_api.tokens.issuing import create_token
+
+        return int(create_token(self.owner, by=None, name="narrow", scopes=["token:view"])[0].pk)
+
     def share(self) -> None:
         """Let the colleague view what was made."""
         from guardian.shortcuts import assign_perm
@@ -121,6 +127,27 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "list_tokens": Operation(
         method="GET", path="tokens", scopes=("token:view",), stranger=200, removed=200, unscoped=403
+    ),
+    "issue_token": Operation(
+        method="POST",
+        path="tokens",
+        body={"name": "narrow", "scopes": ["token:view"]},
+        scopes=("token:view", "token:add"),
+        ok=201,
+        colleague=201,
+        stranger=201,
+        removed=201,
+        unscoped=403,
+        viewer=403,
+    ),
+    "rotate_one_token": Operation(
+        method="POST",
+        path="tokens/{narrow_token_id}/rotate",
+        scopes=("token:view", "token:rotate"),
+        colleague=404,
+        removed=200,
+        unscoped=403,
+        viewer=403,
     ),
     "revoke_one_token": Operation(
         method="POST",

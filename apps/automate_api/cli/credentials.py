@@ -61,6 +61,12 @@ class Credentials:
         content["servers"][server] = {"token": token.reveal()}
         self._write({**content, "default": server})
 
+    def replace(self, server: str, token: Token) -> None:
+        """Replace the token of `server`, and leave the default."""
+        content = self._read()
+        content["servers"][server] = {"token": token.reveal()}
+        self._write(content)
+
     def forget(self, server: str) -> bool:
         """Delete the token of `server`. False when there is none."""
         content = self._read()

@@ -32,6 +32,10 @@ class Invocation:
             raise NotAllowedError("You are not signed in. Run: automate login SERVER")
         return server_address(chosen)
 
+    def token_is_given(self) -> bool:
+        """Whether the token comes from the environment, not from a sign-in."""
+        return bool(os.environ.get(TOKEN))
+
     def client(self, **options: Any) -> Client:
         """For the server, with the token of the environment or the stored one. Raises NotAllowedError."""
         server = self.address()

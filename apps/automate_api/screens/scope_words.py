@@ -54,6 +54,8 @@ _WORDS: dict[str, StrPromise] = {
     "storedsecret:replace": _("Replace values of secrets"),
     "storedsecret:delete": _("Delete secrets"),
     "token:view": _("View own API tokens"),
+    "token:add": _("Create API tokens with the same or fewer scopes"),
+    "token:rotate": _("Rotate own API tokens"),
     "token:revoke": _("Revoke own API tokens"),
     "site:operate": _("Operate workers and dead jobs"),
     "site:administer": _("Administer plug-ins, notifications and retention"),

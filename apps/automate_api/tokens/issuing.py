@@ -14,7 +14,15 @@ from automate_api.tokens.scopes import check_scopes
 from automate_api.tokens.service_accounts import may_manage
 from automate_core.models import Workflow
 from automate_governance import audit
-from automate_governance.permissions import SITE, NotPermittedError, Person, can, has_scope, narrowed_person
+from automate_governance.permissions import (
+    SITE,
+    NotPermittedError,
+    Person,
+    can,
+    has_scope,
+    narrowed_person,
+    narrowed_workflows,
+)
 from automate_plugins import text
 
 DEFAULT_DAYS = 90
@@ -36,28 +44,33 @@ def create_token(
     scopes: Iterable[str],
     workflows: Iterable[Workflow] | None = None,
     days: int = DEFAULT_DAYS,
+    until: dt.datetime | None = None,
 ) -> tuple[ApiToken, str]:
-    """Create a token: (its row, its text, which cannot be read again).
+    """Create a token: (its row, its text, which cannot be read again). It expires by `until` at the latest.
 
-    `by` is the owner or another person who `may_issue`, or None for the command line. Raises NotPermittedError,
-    TokenError, and UnknownScopeError.
+    `by` is the owner or another person who `may_issue`, or None for the command line. A token with the scope
+    `token:add` can create tokens of its owner that can do no more than itself. Raises NotPermittedError, TokenError,
+    and UnknownScopeError.
     """
-    _check_person(owner, by)
+    _check_person(owner, by, scope="token:add")
     if not owner.is_active:
         raise TokenError(text("The user %(user)s is not active.", user=owner.get_username()))
     if not (name := name.strip()) or len(name) > 100 or "\0" in name:
         raise TokenError(text("Enter a name with at most 100 characters."))
     if not 1 <= days <= MOST_DAYS:
         raise TokenError(text("A token is valid for 1 to %(days)s days.", days=MOST_DAYS))
+    checked, limit = check_scopes(scopes), None if workflows is None else sorted({each.pk for each in workflows})
+    _check_within(by, checked, limit)
+    expires_at = timezone.now() + dt.timedelta(days=days)
     plain, credential = make_token(_free_prefix())
     token = ApiToken.objects.create(
         owner=owner,
         name=name,
         prefix=credential.prefix,
         digest=credential.digest,
-        scopes=check_scopes(scopes),
-        workflows=None if workflows is None else sorted({workflow.pk for workflow in workflows}),
-        expires_at=timezone.now() + dt.timedelta(days=days),
+        scopes=checked,
+        workflows=limit,
+        expires_at=min(expires_at, until) if until else expires_at,
     )
     changes = {"owner": owner.get_username(), "scopes": ", ".join(token.scopes), "days": days}
     audit.record(by, "token.created", token, changes=changes)
@@ -70,9 +83,11 @@ def rotate_token(
 ) -> str:
     """Give a token a new secret and a new expiry, and return its new text; the old one is valid for `overlap` longer.
 
-    Never longer than it was before. Raises NotPermittedError and TokenError.
+    Never longer than it was before. A token with the scope `token:rotate` can rotate itself, and tokens of its owner
+    that can do no more. Raises NotPermittedError and TokenError.
     """
-    _check_person(token.owner, by)
+    _check_person(token.owner, by, scope="token:rotate")
+    _check_within(by, token.scopes, token.workflows)
     if not dt.timedelta(0) <= overlap <= MOST_OVERLAP:
         raise TokenError(text("The overlap is 0 to %(days)s days.", days=MOST_OVERLAP.days))
     if not 1 <= days <= MOST_DAYS:
@@ -109,14 +124,24 @@ def may_issue(by: Person, owner: Person) -> bool:
     return by.pk == owner.pk or (by.is_active and by.is_superuser) or may_manage(by, owner)
 
 
-def _check_person(owner: Person, by: Person | None, *, scope: str = "") -> None:
-    """A token issues no token: it could give itself other scopes."""
+def _check_person(owner: Person, by: Person | None, *, scope: str) -> None:
+    """A token manages tokens of its owner alone, with a scope for it."""
     if by is None:
         return
-    if narrowed_person() == by.pk and not (scope and by.pk == owner.pk and has_scope(by, scope)):
-        raise NotPermittedError(text("A token cannot manage tokens. Sign in to do it."))
+    if narrowed_person() == by.pk and not (by.pk == owner.pk and has_scope(by, scope)):
+        raise NotPermittedError(text("A token manages tokens of its owner alone."))
     if not may_issue(by, owner):
         raise NotPermittedError(text("Only its owner and superusers can manage this token."))
+
+
+def _check_within(by: Person | None, scopes: Iterable[str], workflows: Iterable[int] | None) -> None:
+    """What a token issues can do no more than itself: nothing is gained by it."""
+    if by is None or narrowed_person() != by.pk:
+        return
+    limit = narrowed_workflows(by)
+    is_within = limit is None or (workflows is not None and limit.issuperset(workflows))
+    if not is_within or not all(has_scope(by, scope) for scope in scopes):
+        raise NotPermittedError(text("A token issues only tokens that can do no more than itself."))
 
 
 def _free_prefix() -> str:

@@ -22,6 +22,8 @@ EXTRA_SCOPES = (
     "approval:delegate",
     "event:send",
     "token:view",
+    "token:add",
+    "token:rotate",
     "token:revoke",
 )
 

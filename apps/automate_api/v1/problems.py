@@ -23,6 +23,8 @@ from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.translation import gettext as _
 from ninja import errors as ninja_errors
 
+from automate_api.tokens.issuing import TokenError
+from automate_api.tokens.scopes import UnknownScopeError
 from automate_api.v1.rate_limits import RateLimitedError
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.form_validation import AnswersError
@@ -48,6 +50,8 @@ class ProblemError(Exception):
 #: Errors of the core whose message is the detail.
 _CORE_ERRORS: dict[type[Exception], int] = {
     NotStartableError: 409,
+    TokenError: 422,
+    UnknownScopeError: 422,
 }
 
 

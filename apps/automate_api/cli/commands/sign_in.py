@@ -9,9 +9,9 @@ import click
 
 from automate_api.cli.client import Client
 from automate_api.cli.credentials import Token
-from automate_api.cli.errors import BadInputError, NotAllowedError, RejectedError
+from automate_api.cli.errors import BadInputError, NotAllowedError
 from automate_api.cli.invocation import SERVER, TOKEN, ApiCommand, invocation
-from automate_api.cli.output import print_json, print_note
+from automate_api.cli.output import local_time, print_json, print_note
 from automate_api.cli.servers import check_encrypted, server_address
 
 
@@ -31,12 +31,12 @@ def login(address: str | None, from_stdin: bool) -> None:
     server = server_address(chosen)
     check_encrypted(server, insecure=call.insecure)
     token = _read_token(server, from_stdin=from_stdin)
-    _check(Client(server, token, insecure=call.insecure))
+    found = Client(server, token, insecure=call.insecure).get("/tokens/current")
     call.credentials.store(server, token)
     if call.as_json:
-        print_json({"server": server, "credentials": str(call.credentials.path)})
-    else:
-        print_note(f"Signed in to {server}. The token is stored in {call.credentials.path}.")
+        return print_json({"server": server, "credentials": str(call.credentials.path), "token": found})
+    print_note(f"Signed in to {server} as {found['owner']} until {local_time(found['expires_at'])}.")
+    return print_note(f"The token is stored in {call.credentials.path}.")
 
 
 @click.command(cls=ApiCommand)
@@ -62,12 +62,3 @@ def _read_token(server: str, *, from_stdin: bool) -> Token:
     if from_stdin or not sys.stdin.isatty():
         return Token(sys.stdin.readline(1000))
     return Token(str(click.prompt(f"Token for {server}", hide_input=True, err=True)))
-
-
-def _check(client: Client) -> None:
-    """Raises when the server does not take the token. One without the scope to list workflows is valid too."""
-    try:
-        client.items("/workflows", limit=1)
-    except RejectedError as error:
-        if error.status != 403:
-            raise

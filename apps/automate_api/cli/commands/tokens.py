@@ -7,9 +7,12 @@ from typing import Any
 import click
 
 from automate_api.cli.commands.completion import complete_workflows
+from automate_api.cli.credentials import Token
 from automate_api.cli.invocation import ApiGroup, invocation
-from automate_api.cli.output import named, print_json, print_note, print_table, print_warning, time_column
+from automate_api.cli.output import local_time, named, print_json, print_note, print_table, print_warning, time_column
 from automate_api.cli.servers import path_of
+
+MOST_DAYS = 90  #: that a token can give to another one, or to itself
 
 
 @click.group(cls=ApiGroup)
@@ -27,6 +30,7 @@ def list_tokens() -> None:
     columns = [
         named("id", cut=False), named("name"), named("prefix", cut=False), named("scopes"),
         time_column("expires_at", "Expires"), time_column("last_used_at", "Last used"),
+        time_column("revoked_at", "Revoked"),
     ]  # fmt: skip
     print_table(found, columns, empty="No tokens.")
     return None
@@ -38,37 +42,57 @@ def list_tokens() -> None:
     "--scope", "scopes", multiple=True, required=True, metavar="KIND:VERB", help="Such as workflow:run. Repeatable."
 )
 @click.option(
-    "--workflow",
-    "slugs",
-    multiple=True,
-    metavar="SLUG",
-    shell_complete=complete_workflows,
+    "--workflow", "slugs", multiple=True, metavar="SLUG", shell_complete=complete_workflows,
     help="Only for this workflow. Repeatable.",
-)
-@click.option("--days", type=click.IntRange(1), help="Days until it expires. Default: the server's.")
+)  # fmt: skip
+@click.option("--days", type=click.IntRange(1, MOST_DAYS), help="Days until it expires. Default: 90.")
 def create(name: str, scopes: tuple[str, ...], slugs: tuple[str, ...], days: int | None) -> None:
-    """Create a token and print it, once, on standard output."""
+    """Create a token and print it, once, on standard output.
+
+    It can do no more than the token that you are signed in with, and expires with it at the latest.
+    """
     body: dict[str, Any] = {"name": name, "scopes": list(scopes), "workflows": list(slugs) or None, "days": days}
-    _print_once(invocation().client().post("/tokens", {key: value for key, value in body.items() if value is not None}))
+    given = {field: value for field, value in body.items() if value is not None}
+    _print_once(invocation().client().post("/tokens", given))
 
 
 @tokens.command
-@click.argument("token", metavar="ID")
-def rotate(token: str) -> None:
-    """Create the successor of a token and print it, once; the old one stays valid for a while."""
-    _print_once(invocation().client().post(path_of("tokens", token, "rotate")))
+@click.argument("token", metavar="[ID]", type=int, required=False)
+@click.option(
+    "--overlap", type=click.IntRange(0, 720), metavar="HOURS", help="How long the old text stays valid. Default: 24."
+)
+@click.option("--days", type=click.IntRange(1, MOST_DAYS), help="Days until it expires. Default: 90.")
+def rotate(token: int | None, overlap: int | None, days: int | None) -> None:
+    """Replace the text of a token and print it, once.
+
+    Without ID, the token that you are signed in with is rotated. The new text is stored and not printed, unless the
+    token comes from AUTOMATE_TOKEN.
+    """
+    call = invocation()
+    client = call.client()
+    body = {"overlap_hours": overlap, "days": days}
+    rotated = token or int(client.get("/tokens/current")["id"])
+    made = client.post(
+        path_of("tokens", str(rotated), "rotate"), {name: value for name, value in body.items() if value is not None}
+    )
+    if token is not None or call.token_is_given():
+        return _print_once(made)
+    call.credentials.replace(client.server, Token(made.pop("token")))
+    if call.as_json:
+        return print_json(made)
+    return print_note(f"{made['name']} is rotated and stored. It expires on {local_time(made['expires_at'])}.")
 
 
 @tokens.command
-@click.argument("token", metavar="ID")
-def revoke(token: str) -> None:
+@click.argument("token", metavar="ID", type=int)
+def revoke(token: int) -> None:
     """Revoke a token at once."""
     call = invocation()
-    found = call.client().post(path_of("tokens", token, "revoke"))
+    found = call.client().post(path_of("tokens", str(token), "revoke"))
     if call.as_json:
         print_json(found)
     else:
-        print_note(f"{token}: revoked")
+        print_note(f"{found['name']} is revoked.")
 
 
 def _print_once(made: Any) -> None:

@@ -1,4 +1,4 @@
-"""Tokens: the current one, the owner's others, and their revocation. New ones are made by people."""
+"""Tokens: the current one, the owner's others, and new ones, which are never wider than the token of the request."""
 
 from __future__ import annotations
 
@@ -6,16 +6,28 @@ import datetime as dt
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from ninja import Field, Query, Router, Schema
+from django.utils.translation import gettext as _
+from ninja import Field, Query, Router, Schema, Status
 
 from automate_api.models import ApiToken
-from automate_api.tokens.issuing import revoke_token
+from automate_api.tokens.issuing import (
+    DEFAULT_DAYS,
+    DEFAULT_OVERLAP,
+    MOST_OVERLAP,
+    create_token,
+    revoke_token,
+    rotate_token,
+)
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.idempotency import unrepeatable
 from automate_api.v1.pages import Page, PageQuery, read_page
+from automate_api.v1.problems import ProblemError
 from automate_core.models import Workflow
 from automate_governance.permissions import NotPermittedError, has_scope, permitted
 
 router = Router()
+
+_HOUR = dt.timedelta(hours=1)
 
 
 class Token(Schema):
@@ -38,6 +50,30 @@ class CurrentToken(Token):
     workflows: list[str] | None = Field(description="Slugs of the workflows that it is limited to; null for all.")
 
 
+class NewToken(Schema):
+    """A token to issue. It expires with the token of the request at the latest."""
+
+    name: str = Field(max_length=100)
+    scopes: list[str] = Field(min_length=1, max_length=200, description="Such as workflow:run.")
+    workflows: list[str] | None = Field(
+        None, max_length=1000, description="Slugs; by default those of the request's token."
+    )
+    days: int = Field(DEFAULT_DAYS, ge=1, le=DEFAULT_DAYS)
+
+
+class Rotation(Schema):
+    """How long the new secret is valid, and the old one beside it."""
+
+    days: int = Field(DEFAULT_DAYS, ge=1, le=DEFAULT_DAYS)
+    overlap_hours: int = Field(DEFAULT_OVERLAP // _HOUR, ge=0, le=MOST_OVERLAP // _HOUR)
+
+
+class IssuedToken(Token):
+    """A token with its text, which cannot be read again."""
+
+    token: str
+
+
 @router.get("/tokens/current", response=CurrentToken)
 def read_current_token(request: TokenRequest) -> dict[str, Any]:
     """Read the token that this request is made with."""
@@ -57,6 +93,32 @@ def list_tokens(request: TokenRequest, page: Query[PageQuery]) -> dict[str, Any]
     return {"items": [describe_token(token) for token in found], "next": following}
 
 
+@router.post("/tokens", response={201: IssuedToken})
+@unrepeatable
+def issue_token(request: TokenRequest, body: NewToken) -> Status[dict[str, Any]]:
+    """Issue a token for the same owner, with no more scopes and workflows than the token of the request."""
+    token, plain = create_token(
+        request.user,
+        by=request.user,
+        name=body.name,
+        scopes=body.scopes,
+        workflows=_workflows(request, body.workflows),
+        days=body.days,
+        until=request.auth.expires_at,
+    )
+    return Status(201, describe_token(token) | {"token": plain})
+
+
+@router.post("/tokens/{int:token_id}/rotate", response=IssuedToken)
+@unrepeatable
+def rotate_one_token(request: TokenRequest, token_id: int, body: Rotation) -> dict[str, Any]:
+    """Give one of the owner's tokens a new secret, if it can do no more than the token of the request."""
+    token = get_object_or_404(ApiToken.objects.select_related("owner"), owner=request.user, pk=token_id)
+    plain = rotate_token(token, by=request.user, overlap=body.overlap_hours * _HOUR, days=body.days)
+    token.refresh_from_db()
+    return describe_token(token) | {"token": plain}
+
+
 @router.post("/tokens/{int:token_id}/revoke", response=Token)
 def revoke_one_token(request: TokenRequest, token_id: int) -> dict[str, Any]:
     """Revoke one of the owner's tokens, now and for ever."""
@@ -70,3 +132,15 @@ def describe_token(token: ApiToken) -> dict[str, Any]:
     """A token as `Token` shows it."""
     known = {name: getattr(token, name) for name in Token.model_fields}
     return known | {"prefix": f"dat_{token.prefix}"}
+
+
+def _workflows(request: TokenRequest, slugs: list[str] | None) -> list[Workflow] | None:
+    """Those of the slugs, or those that the request's token is limited to."""
+    if slugs is None:
+        limit = request.auth.workflows
+        return None if limit is None else list(Workflow.objects.filter(pk__in=limit))
+    found = list(permitted(request.user, "view", Workflow.objects.filter(slug__in=slugs)))
+    if missing := sorted(set(slugs) - {workflow.slug for workflow in found}):
+        reason = _("There is no workflow %(slug)s.") % {"slug": missing[0]}
+        raise ProblemError(422, _("The request is not valid."), [("workflows", reason)])
+    return found
