@@ -1,8 +1,9 @@
-"""ASGI application of the site: static files, deliveries, the managed worker, and Django for everything else."""
+"""ASGI application of the site: static files, deliveries, the managed worker, AI agents, and Django for the rest."""
 
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import cast
 
 from django.core.asgi import get_asgi_application
@@ -25,4 +26,13 @@ def _with_static_files(inner: Application) -> ServeStaticASGI:
     return served
 
 
-application = _with_static_files(automate(cast(Application, _django)))
+def _mounts() -> dict[str, Application]:
+    """The MCP server at /mcp/, where its extra is installed."""
+    if find_spec("mcp") is None:
+        return {}
+    from automate_api.mcp.application import McpApplication
+
+    return {"/mcp/": McpApplication()}
+
+
+application = _with_static_files(automate(cast(Application, _django), _mounts()))

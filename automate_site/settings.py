@@ -28,6 +28,8 @@ AUTOMATE_REQUEST_SECONDS = environment.number("AUTOMATE_REQUEST_SECONDS", 30, le
 AUTOMATE_HOOK_RATE = int(environment.number("AUTOMATE_HOOK_RATE", 60_000, least=0))
 AUTOMATE_HOOK_FAILURE_RATE = int(environment.number("AUTOMATE_HOOK_FAILURE_RATE", 60, least=0))
 AUTOMATE_API_RATE = int(environment.number("AUTOMATE_API_RATE", 600, least=0))
+AUTOMATE_MCP_TOOLS = int(environment.number("AUTOMATE_MCP_TOOLS", 50, least=0))
+AUTOMATE_MCP_WAIT_SECONDS = environment.number("AUTOMATE_MCP_WAIT_SECONDS", 20, least=0)
 AUTOMATE_SIGN_IN_TRIES = int(environment.number("AUTOMATE_SIGN_IN_TRIES", 5, least=1))
 AUTOMATE_SIGN_IN_TRIES_OF_ADDRESS = int(environment.number("AUTOMATE_SIGN_IN_TRIES_OF_ADDRESS", 100, least=1))
 AUTOMATE_EGRESS_ALLOW = environment.hosts("AUTOMATE_EGRESS_ALLOW")

@@ -78,6 +78,7 @@ _LABELS = {
     "site.restored": text("Backup restored"),
     "step.skipped": text("Skipped"),
     "template_used": text("Template used"),
+    "tool_called": text("Tool called"),
     "tested": text("Tested"),
     "tried_now": text("Retried now"),
     "unlocked": text("Sign-in unlocked"),

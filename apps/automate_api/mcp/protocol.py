@@ -1,0 +1,40 @@
+"""What tools and tasks share of the protocol: callers, results of calls, and the client's idempotency key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+
+from automate_api.mcp.callers import Caller
+from automate_api.mcp.tools.tool import ToolResult
+
+type Context = ServerRequestContext[Any, Any]
+
+CALLER = "automate.caller"  #: name of the caller in the ASGI scope of a request
+IDEMPOTENCY_KEY = "django-automate/idempotencyKey"  #: name of a client's key in `_meta`; the protocol has none
+MAX_KEY = 200
+
+
+def as_call_result(result: ToolResult) -> types.CallToolResult:
+    """The result of a call for the client: the same content as a text and as a structure."""
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=result.as_text())],
+        structured_content=result.content or None,
+        is_error=result.is_error,
+    )
+
+
+def caller_of(ctx: Context) -> Caller:
+    """The caller of a request, as the application has found it by the token."""
+    request: Any = ctx.request
+    caller: Caller = request.scope[CALLER]
+    return caller
+
+
+def client_key(meta: Mapping[str, Any] | None) -> str | None:
+    """The key by which a client repeats a call without starting a second run; None without one."""
+    key = (meta or {}).get(IDEMPOTENCY_KEY)
+    return key[:MAX_KEY] if isinstance(key, str) and key and "\0" not in key else None

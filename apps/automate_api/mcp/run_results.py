@@ -1,0 +1,181 @@
+"""A run as the result of a call: its state, its output, and what it waits for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from automate_api.mcp.callers import Caller
+from automate_api.mcp.tools.tool import ToolResult
+from automate_core import artifacts
+from automate_core.models import ExecutionRun, Wait
+from automate_core.operations.notifications.texts import page_url
+from automate_core.replies.run_urls import run_url
+from automate_core.runs.outputs import find_run_output
+from automate_core.runs.pending_starts import PendingStart, find_pending_start
+from automate_core.states import FINAL_RUN_STATES, RunStatus, WaitStatus
+from automate_governance import payload_views
+from automate_governance.permissions import can, permitted
+from automate_governance.redaction.redactor import redact
+from automate_governance.texts import error_message, translated
+from automate_plugins import text
+
+#: The JSON Schema of `RunResult.content`; `output` is any value where a workflow declares no other.
+RUN_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "run": {"type": "string", "description": "Id of the run, for get_run and cancel_run."},
+        "workflow": {"type": "string"},
+        "status": {"enum": [*RunStatus.values]},
+        "url": {"type": "string", "description": "The page of the run, for people."},
+        "output": {"description": "What the run gave, once it has succeeded."},
+        "error": {"type": "object", "properties": {"code": {"type": "string"}, "message": {"type": "string"}}},
+        "approvals": {
+            "type": "array",
+            "description": "Decisions that the run waits for. Only a person can make them, on the page.",
+            "items": {"type": "object", "properties": {"title": {"type": "string"}, "url": {"type": "string"}}},
+        },
+    },
+    "required": ["run", "status", "url"],
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """A decision that a run waits for: `id` of the wait, and the page where people decide."""
+
+    id: uuid.UUID
+    title: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """A run as it is at the moment, as far as the caller may know it."""
+
+    id: uuid.UUID
+    status: RunStatus
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    content: dict[str, Any]
+    approvals: list[Approval] = field(default_factory=list)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more comes."""
+        return self.status in FINAL_RUN_STATES
+
+    @property
+    def message(self) -> str:
+        """What has become of the run, in a sentence."""
+        url = self.content["url"]
+        match self.status:
+            case RunStatus.SUCCEEDED:
+                return ""
+            case RunStatus.FAILED:
+                reason = self.content.get("error", {}).get("message", "")
+                return translated(text("The run failed. %(reason)s %(url)s", reason=reason, url=url)).replace("  ", " ")
+            case RunStatus.CANCELLED:
+                return translated(text("The run was cancelled. %(url)s", url=url))
+        if self.approvals:
+            return translated(text("The run waits for a person to decide: %(url)s", url=self.approvals[0].url))
+        return translated(text("The run has not ended yet. Call get_run to see how it goes on. %(url)s", url=url))
+
+    def as_tool_result(self) -> ToolResult:
+        """The result of a call that started or read the run. One that failed or was cancelled is an error."""
+        failed = self.status in {RunStatus.FAILED, RunStatus.CANCELLED}
+        return ToolResult(
+            content=self.content, message=self.message, is_error=failed, audited={"run": self.content["run"]}
+        )
+
+
+def find_run(caller: Caller, run_id: uuid.UUID) -> RunResult | None:
+    """The run, or the start of one, that the caller may view; None for any other id.
+
+    The output is part of it if the caller may view payloads, which is recorded as on the screens.
+    """
+    runs = ExecutionRun.objects.select_related("workflow", "version")
+    run = permitted(caller.owner, "view", runs).filter(pk=run_id).first()
+    if run is not None:
+        return describe_run(caller, run)
+    pending = find_pending_start(run_id)
+    if pending is None or not can(caller.owner, "view", pending.workflow):
+        return None
+    if pending.is_rejected and (run := runs.filter(pk=run_id).first()):
+        return describe_run(caller, run)
+    return _describe_pending(pending)
+
+
+def describe_run(caller: Caller, run: ExecutionRun) -> RunResult:
+    """A run with its output, as far as the caller may see it."""
+    may_see = can(caller.owner, "view_payload", run)
+    content: dict[str, Any] = _identity(run.pk, run.workflow.slug, run.status, run_url(run.pk))
+    if run.error:
+        content["error"] = {"code": str(run.error.get("code", ""))}
+        if run.error.get("step"):
+            content["error"]["step"] = str(run.error["step"])
+        if may_see:
+            content["error"]["message"] = error_message(run.error)
+    if run.status == RunStatus.SUCCEEDED and may_see:
+        content |= _output_of(run)
+        payload_views.record_view(caller.owner, "run.payload_viewed", run, trace_id=run.trace_id, step="output")
+    approvals = _open_approvals(run, may_see=may_see)
+    if approvals:
+        content["approvals"] = [{"title": each.title, "url": each.url} for each in approvals]
+    return RunResult(
+        id=run.pk,
+        status=RunStatus(run.status),
+        created_at=run.created_at,
+        updated_at=run.finished_at or run.started_at or run.created_at,
+        content=redact(content, patterns=False),
+        approvals=approvals,
+    )
+
+
+def _output_of(run: ExecutionRun) -> dict[str, Any]:
+    try:
+        output = find_run_output(run)
+    except artifacts.ArtifactError as error:
+        return {"note": translated(error.message)}
+    return {} if output is None else {"output": output}
+
+
+def _describe_pending(pending: PendingStart) -> RunResult:
+    status = RunStatus.FAILED if pending.is_rejected else RunStatus.QUEUED
+    content = _identity(pending.id, pending.workflow.slug, status, run_url(pending.id))
+    if pending.is_rejected:
+        reason = translated(text("The start was processed, but it created no run."))
+        content["error"] = {"code": "not_started", "message": reason}
+    return RunResult(
+        id=pending.id,
+        status=status,
+        created_at=pending.received_at,
+        updated_at=pending.received_at,
+        content=content,
+    )
+
+
+def describe_start(run_id: uuid.UUID, slug: str, at: dt.datetime) -> RunResult:
+    """A run that was started just now, for callers that may start but not view it."""
+    content = _identity(run_id, slug, RunStatus.QUEUED, run_url(run_id))
+    return RunResult(id=run_id, status=RunStatus.QUEUED, created_at=at, updated_at=at, content=content)
+
+
+def _identity(run_id: uuid.UUID, slug: str, status: str, url: str) -> dict[str, Any]:
+    return {"run": str(run_id), "workflow": slug, "status": str(status), "url": url}
+
+
+def _open_approvals(run: ExecutionRun, *, may_see: bool) -> list[Approval]:
+    if run.status in FINAL_RUN_STATES:
+        return []
+    waits = Wait.objects.filter(run=run, kind=Wait.Kind.APPROVAL, status=WaitStatus.OPEN).order_by("id")
+    return [
+        Approval(
+            id=wait.pk,
+            title=str((wait.data or {}).get("name") or "") if may_see else "",
+            url=page_url("studio:approval_page", wait.pk),
+        )
+        for wait in waits
+    ]

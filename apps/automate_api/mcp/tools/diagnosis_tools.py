@@ -1,0 +1,144 @@
+"""Tools for building: a dry run of a draft, and the explanation of a run that failed."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import msgspec
+
+from automate_api.mcp.callers import Caller
+from automate_api.mcp.run_results import describe_run
+from automate_api.mcp.tools.draft_tools import SCOPES, describe_problems
+from automate_api.mcp.tools.run_tools import read_run_id
+from automate_api.mcp.tools.tool import Arguments, Hints, Pending, Tool, ToolError, ToolResult, get_workflow
+from automate_core import artifacts
+from automate_core.authoring.test_runs import start
+from automate_core.authoring.test_runs.start import NotTestableError, Request
+from automate_core.definition.step_paths import key_of
+from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun
+from automate_core.states import FINAL_RUN_STATES, StepStatus
+from automate_governance import payload_views
+from automate_governance.permissions import can, permitted
+from automate_governance.redaction.redactor import redact
+from automate_governance.texts import error_message, translated
+from automate_plugins import text
+
+MOST_STEPS = 200
+MOST_ATTEMPTS = 5
+MOST_LINES = 50
+
+
+def _dry_run(caller: Caller, arguments: Arguments) -> ToolResult | Pending:
+    workflow = get_workflow(caller, arguments["workflow"])
+    payload = arguments.get("payload", msgspec.UNSET)
+    try:
+        run = start.start_test(workflow, Request(mode="dry", scope="whole", payload=payload), by=caller.owner)
+    except NotTestableError as error:
+        content = {"problems": describe_problems(error.problems)}
+        return ToolResult(content=content, message=translated(str(error)), is_error=True)
+    return Pending(run=run.pk, read=_read_dry_run)
+
+
+def _read_dry_run(caller: Caller, run_id: uuid.UUID) -> tuple[ToolResult, bool]:
+    runs = ExecutionRun.objects.select_related("workflow", "version")
+    run = permitted(caller.owner, "view_payload", runs).filter(pk=run_id).first()
+    if run is None:
+        raise ToolError(translated(text("There is no run %(run)s.", run=str(run_id))))
+    result = describe_run(caller, run)
+    effects = {
+        (path, attempt): foreseen
+        for path, attempt, foreseen in ForeseenEffect.objects.filter(run=run).values_list("path", "attempt", "effects")
+    }
+    steps = [
+        _attempt(step, may_see=True) | {"predicted_effects": effects.get((step.path, step.attempt), [])}
+        for step in StepRun.objects.filter(run=run).order_by("started_at", "id")[:MOST_STEPS]
+    ]
+    content = result.content | {"steps": redact(steps, patterns=False)}
+    audited = {"workflow": run.workflow.slug, "run": str(run.pk)}
+    return ToolResult(content=content, message=result.message, audited=audited), not result.has_ended
+
+
+def _explain_run(caller: Caller, arguments: Arguments) -> ToolResult:
+    run_id = read_run_id(arguments)
+    runs = ExecutionRun.objects.select_related("workflow", "version")
+    run = permitted(caller.owner, "view", runs).filter(pk=run_id).first()
+    if run is None:
+        raise ToolError(translated(text("There is no run %(run)s.", run=str(run_id))))
+    content = describe_run(caller, run).content | {"has_ended": run.status in FINAL_RUN_STATES}
+    if (failed := _failed_step(run)) is not None:
+        may_see = can(caller.owner, "view_payload", run)
+        if may_see:
+            viewed = {"trace_id": run.trace_id, "step": failed.path}
+            payload_views.record_view(caller.owner, "run.payload_viewed", run, **viewed)
+        content["failed_step"] = redact(_explained(run, failed, may_see=may_see), patterns=False)
+    return ToolResult(content=content, audited={"run": str(run.pk)})
+
+
+def _failed_step(run: ExecutionRun) -> StepRun | None:
+    """The step that ended the run: the deepest of those that the error names, else the last that failed."""
+    failed = list(StepRun.objects.filter(run=run, status=StepStatus.FAILED).order_by("-id")[:MOST_STEPS])
+    key = (run.error or {}).get("step")
+    named = [step for step in failed if key_of(step.path) == key]
+    return max(named or failed, key=lambda step: (step.path.count("/"), step.attempt), default=None)
+
+
+def _explained(run: ExecutionRun, failed: StepRun, *, may_see: bool) -> dict[str, Any]:
+    attempts = StepRun.objects.filter(run=run, path=failed.path).order_by("-attempt")[:MOST_ATTEMPTS]
+    explained: dict[str, Any] = {
+        "key": key_of(failed.path),
+        "path": failed.path,
+        "attempts": [_attempt(step, may_see=may_see) for step in reversed(attempts)],
+    }
+    if may_see:
+        lines = RunLog.objects.filter(run=run, path=failed.path).order_by("-id")[:MOST_LINES]
+        explained["input"] = _value(failed.input, failed.input_file)
+        explained["log"] = [f"{line.level} {line.message}" for line in reversed(lines)]
+    return explained
+
+
+def _attempt(step: StepRun, *, may_see: bool) -> dict[str, Any]:
+    described: dict[str, Any] = {"path": step.path, "attempt": step.attempt, "status": step.status}
+    if step.error:
+        described["error"] = {"code": str(step.error.get("code", ""))}
+        if may_see:
+            described["error"] |= {"message": error_message(step.error), "details": step.error.get("details")}
+    if may_see and step.output is not None:
+        described["output"] = step.output
+    return described
+
+
+def _value(stored: Any, file: str | None) -> Any:
+    try:
+        return artifacts.read_value(file) if file else stored
+    except artifacts.ArtifactError:
+        return stored
+
+
+TOOLS = (
+    Tool(
+        name="dry_run",
+        title="Dry run a draft",
+        description=(
+            "Test the draft of a workflow without outside effects: actions say what they would do, and database "
+            "changes are rolled back. Without a payload, it uses the newest event."
+        ),
+        properties={
+            "workflow": {"type": "string", "description": "Slug of the workflow.", "maxLength": 100},
+            "payload": {"description": "Payload of the event to test with."},
+        },
+        required=("workflow",),
+        scopes=(*SCOPES, "workflow:view_payload"),
+        hints=Hints(idempotent=True),
+        answer=_dry_run,
+    ),
+    Tool(
+        name="explain_run",
+        title="Explain a run",
+        description="Explain why a run failed: its error, the attempts of the failed step, its input and its log.",
+        properties={"run": {"type": "string", "description": "Id of the run.", "minLength": 32, "maxLength": 36}},
+        required=("run",),
+        scopes=("workflow:view",),
+        answer=_explain_run,
+    ),
+)

@@ -1,0 +1,172 @@
+"""Tools for building: read, change and validate drafts, by the commands of the builder. None of them publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+
+from automate_api.mcp.callers import Caller
+from automate_api.mcp.tools.tool import Arguments, Hints, Tool, ToolResult, get_workflow
+from automate_core.authoring.drafts import commands, problems, requests
+from automate_core.authoring.drafts.commands import DraftState
+from automate_core.authoring.drafts.errors import ConflictError
+from automate_core.authoring.drafts.problems import DraftProblem
+from automate_core.authoring.drafts.values import draft_document
+from automate_core.operations.notifications.texts import page_url
+from automate_governance.redaction.redactor import redact
+from automate_governance.texts import translated
+
+SCOPES = ("workflow:view", "workflow:change")
+_WORKFLOW = {"type": "string", "description": "Slug of the workflow.", "maxLength": 100}
+_UNDO, _REDO = "undo", "redo"
+
+
+def _read_draft(caller: Caller, arguments: Arguments) -> ToolResult:
+    workflow = get_workflow(caller, arguments["workflow"])
+    state = commands.load_state(workflow)
+    content = _described(state) | {"document": draft_document(state.draft)}
+    return ToolResult(content=redact(content, patterns=False), audited={"workflow": workflow.slug})
+
+
+def _change_draft(caller: Caller, arguments: Arguments) -> ToolResult:
+    workflow, command = get_workflow(caller, arguments["workflow"]), arguments["command"]
+    audited = {"workflow": workflow.slug, "command": command["do"]}
+    try:
+        state = _run_command(caller, workflow.pk, command)
+    except ConflictError as error:
+        others = [{"who": each.who, "what": translated(each.words)} for each in error.others[:10]]
+        content = {"rev": error.rev, "other_changes": others}
+        return ToolResult(content=content, message=translated(str(error)), is_error=True, audited=audited)
+    content = _described(state) | {"changed": state.changed, "done": translated(state.done.words)}
+    if state.done.selected:
+        content["key"] = state.done.selected
+    return ToolResult(content=redact(content, patterns=False), audited=audited)
+
+
+def _run_command(caller: Caller, workflow_id: int, command: Mapping[str, Any]) -> DraftState:
+    match command["do"]:
+        case "undo":
+            return commands.undo(workflow_id, last=command["rev"], by=caller.owner)
+        case "redo":
+            return commands.redo(workflow_id, last=command["rev"], by=caller.owner)
+    return commands.run_command(workflow_id, requests.read_request(command), by=caller.owner)
+
+
+def _validate_draft(caller: Caller, arguments: Arguments) -> ToolResult:
+    workflow = get_workflow(caller, arguments["workflow"])
+    state = commands.load_state(workflow)
+    found = problems.find_problems(state.parsed, workflow, caller.owner)
+    errors = sum(problem.level == "error" for problem in found)
+    content = {"publishable": not errors, "problems": describe_problems(found)}
+    return ToolResult(content=redact(content, patterns=False), audited={"workflow": workflow.slug})
+
+
+def describe_problems(found: Iterable[DraftProblem]) -> list[dict[str, Any]]:
+    """The problems of a draft, each with its place."""
+    return [
+        {
+            name: value
+            for name, value in (
+                ("level", problem.level),
+                ("step", problem.step),
+                ("trigger", problem.trigger),
+                ("field", problem.field),
+                ("reason", translated(problem.reason)),
+            )
+            if value
+        }
+        for problem in found
+    ]
+
+
+def _described(state: DraftState) -> dict[str, Any]:
+    """The revisions that commands name, the problems, and the page where a person publishes."""
+    workflow = state.workflow
+    return {
+        "workflow": workflow.slug,
+        "url": page_url("studio:builder", workflow.pk),
+        "revs": {
+            "structure": workflow.structure_rev,
+            "settings": workflow.settings_rev,
+            "last_edit": state.undo_stack.last,
+            "steps": {key: node.rev for key, node in state.draft.steps.items()},
+            "triggers": {key: node.rev for key, node in state.draft.triggers.items()},
+        },
+        "published_version": workflow.published.number if workflow.published else None,
+        "problems": describe_problems(state.problems),
+    }
+
+
+def _command_lines() -> str:
+    """Each command with its fields, those that are optional in brackets."""
+    lines = []
+    for name, part in requests.TYPES.items():
+        needed = set(part.__struct_fields__) - {each.name for each in msgspec.structs.fields(part) if not each.required}
+        hints = get_type_hints(part, include_extras=True)
+        names = [_field_words(field, hints[field], required=field in needed) for field in part.__struct_fields__]
+        doc = " ".join((part.__doc__ or "").split("\n")[0].split())
+        lines.append(f"- {name}: {', '.join(each for each in names if each)}. {doc}")
+    return "\n".join(lines)
+
+
+def _field_words(name: str, hint: Any, *, required: bool) -> str:
+    if name == "rev":
+        return ""
+    hint = getattr(hint, "__value__", hint)
+    values = [str(value) for value in get_args(hint) if isinstance(value, str)]
+    words = f"{name} ({'|'.join(values)})" if values else name
+    return words if required else f"[{words}]"
+
+
+_DESCRIPTION = f"""Change a draft by one command, as the builder does. It does not publish: a person does that, in the
+builder. `command` has `do`, `rev` and the fields of that command. `rev` comes from read_draft or the last change:
+`revs.steps.KEY` for commands on the fields of one step, `revs.triggers.KEY` for edit_trigger, `revs.settings` for
+edit_settings, `revs.last_edit` for undo and redo, `revs.structure` for all others. After a conflict, read the draft
+again. A list of steps is named by `parent`, the key of the step that holds it, and `slot`; both are empty at the top.
+Expressions are written as {{{{ event.payload.name }}}}, {{{{ steps.KEY.output }}}}, {{{{ vars.NAME }}}}.
+Commands, with optional fields in brackets:
+{_command_lines()}
+- undo, redo: the last edit, by any author."""
+
+TOOLS = (
+    Tool(
+        name="read_draft",
+        title="Read a draft",
+        description="Read the draft of a workflow: its document, its problems, and the revisions for change_draft.",
+        properties={"workflow": _WORKFLOW},
+        required=("workflow",),
+        scopes=SCOPES,
+        answer=_read_draft,
+    ),
+    Tool(
+        name="change_draft",
+        title="Change a draft",
+        description=_DESCRIPTION,
+        properties={
+            "workflow": _WORKFLOW,
+            "command": {
+                "type": "object",
+                "properties": {
+                    "do": {"enum": [*requests.TYPES, _UNDO, _REDO]},
+                    "rev": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
+                },
+                "required": ["do", "rev"],
+            },
+        },
+        required=("workflow", "command"),
+        scopes=SCOPES,
+        hints=Hints(destructive=True),
+        answer=_change_draft,
+    ),
+    Tool(
+        name="validate_draft",
+        title="Validate a draft",
+        description="List what keeps a draft from being published, and warnings.",
+        properties={"workflow": _WORKFLOW},
+        required=("workflow",),
+        scopes=SCOPES,
+        answer=_validate_draft,
+    ),
+)

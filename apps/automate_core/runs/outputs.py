@@ -1,0 +1,41 @@
+"""What a run gave: the body of its reply, or the output of its last step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+
+from automate_core import artifacts
+from automate_core.definition.document import DefinitionError
+from automate_core.definition.parsing import parse
+from automate_core.models import ExecutionRun, StepRun
+from automate_core.states import RunStatus, StepStatus
+
+
+def find_run_output(run: ExecutionRun) -> Any:
+    """The body of the reply of a run that succeeded, else the output of its last step; None where it gave none.
+
+    Secrets are masked. Three queries at most. Raises ArtifactError when the file of a large output cannot be read.
+    """
+    if run.status != RunStatus.SUCCEEDED:
+        return None
+    if run.output is not None:
+        return run.output
+    if (reply := run.replies.first()) is not None:
+        replied = StepRun.objects.filter(run=run, path=reply.path, attempt=reply.attempt)
+        return (_read_output(replied) or {}).get("body")
+    try:
+        steps = [step for step in parse(run.version.definition).steps if not step.disabled]
+    except DefinitionError:
+        return None
+    if not steps:
+        return None
+    well = [StepStatus.SUCCEEDED, StepStatus.SKIPPED]
+    return _read_output(StepRun.objects.filter(run=run, path=steps[-1].key, status__in=well).order_by("-attempt"))
+
+
+def _read_output(steps: QuerySet[StepRun]) -> Any:
+    for output, file in steps.values_list("output", "output_file")[:1]:
+        return artifacts.read_value(file) if file else output
+    return None
