@@ -54,4 +54,4 @@ variables: dict[str, str] = {}
 
 def named(name: str) -> str:
     """A setting as messages call it: with its environment variable, where the project has one for it."""
-    return f"{name} (environment variable {variables[name]})" if name in variables else name
+    return f"{name} ({variables[name]})" if name in variables else name

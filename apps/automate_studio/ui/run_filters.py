@@ -105,7 +105,7 @@ def _term_label(filters: Filters, _names: Mapping[str, str]) -> str:
 
 CHIPS: dict[str, tuple[str, tuple[str, ...], Callable[[Filters, Mapping[str, str]], str]]] = {
     "status": (text("Status is"), ("status",), _value_label("status", STATUSES)),
-    "rerun": (text("Re-run"), ("rerun",), _value_label("rerun", RERUNS)),
+    "rerun": (text("Re-run status"), ("rerun",), _value_label("rerun", RERUNS)),
     "time": (text("Started"), ("since", "from", "to"), _period_label),
     "workflow": (text("Workflow is"), ("workflow",), _workflow_label),
     "origin": (text("Trigger is"), ("origin",), _value_label("origin", ORIGINS)),

@@ -416,7 +416,7 @@ def test_without_a_mail_server_messages_name_the_setting_and_the_sites_variable(
     from automate_core import conf
     from automate_core.operations.notifications import channels
 
-    assert "MAILERS (environment variable AUTOMATE_SMTP)" in channels.no_mail_message()
+    assert "MAILERS (AUTOMATE_SMTP)" in channels.no_mail_message()
     monkeypatch.setattr(conf, "variables", {})
     assert channels.no_mail_message().endswith("in MAILERS.")
 

@@ -32,7 +32,7 @@ _LABELS = {
     "time": text("Started"),
     "workflow": text("Workflow"),
     "origin": text("Trigger"),
-    "rerun": text("Re-run"),
+    "rerun": text("Re-run status"),
 }
 
 

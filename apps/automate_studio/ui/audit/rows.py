@@ -220,6 +220,8 @@ def _value_text(value: Any) -> str:
         return _("empty")
     if isinstance(value, Text):
         return translated(value)
+    if value == audit.CHANGED:
+        return _("changed")
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, dict):
