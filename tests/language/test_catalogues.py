@@ -23,8 +23,8 @@ NOT_FOR_PEOPLE = {
     "templates/automate_studio/builder/fields/schema_cell.html": {"{&quot;type&quot;: &quot;object&quot;}"},
     "templates/automate_studio/builder/triggers/schedule.html": {"daily weekdays weekly monthly"},  # CSS classes
 }
-#: They speak English: the command line, and the protocol and the tools of language models.
-ENGLISH = ("apps/automate_api/cli/", "apps/automate_api/mcp/")
+#: They speak English: the command line, the description of the API, and the tools of language models.
+ENGLISH = ("apps/automate_api/cli/", "apps/automate_api/mcp/", "apps/automate_api/v1/openapi.py")
 #: Words that docs/glossary.md rules out, and riddles.
 RULED_OUT = re.compile(
     r"\b(takes the permission|let go|lets go|whoever|anew|mend(?:ed|s|ing)?|hence|thereby|somebody|nobody|is told|are told"
