@@ -81,6 +81,8 @@ def addresses(token, account):
 
 #: owner of the token, other people, an administrator who is no superuser, nobody
 MATRIX = {
+    ("get", "reference"): (200, 200, 200, 302),
+    ("post", "reference"): (405, 405, 405, 302),
     ("get", "token_list"): (200, 200, 200, 302),
     ("post", "token_list"): (405, 405, 405, 302),
     ("get", "all_tokens"): (403, 403, 200, 302),

@@ -116,6 +116,7 @@ def places(workflow, deliver, drain, admin, endpoint):
         "secrets": "/admin/automate_governance/storedsecret/",
         "secret": f"/admin/automate_governance/storedsecret/{StoredSecret.objects.get().pk}/change/",
         "new secret": "/admin/automate_governance/storedsecret/add/",
+        "API reference": "/admin/automate/api-reference/",
         "API tokens": "/admin/automate/api-tokens/",
         "ended API tokens": "/admin/automate/api-tokens/?show=ended",
         "all API tokens": "/admin/automate/api-tokens/all/",

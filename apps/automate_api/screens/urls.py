@@ -6,11 +6,13 @@ path("admin/automate/", include("automate_api.screens.urls"))
 from __future__ import annotations
 
 from automate_api.screens.accounts import account_active, account_list, account_new, account_page
+from automate_api.screens.reference import reference
 from automate_api.screens.tokens import all_tokens, token_list, token_new, token_revoke, token_rotate, token_workflows
 from automate_core.navigation.admin_pages import staff
 
 app_name = "api_screens"
 urlpatterns = [
+    staff("api-reference/", reference, "reference"),
     staff("api-tokens/", token_list, "token_list"),
     staff("api-tokens/all/", all_tokens, "all_tokens"),
     staff("api-tokens/new/", token_new, "token_new"),
