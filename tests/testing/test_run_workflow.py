@@ -317,3 +317,11 @@ class InATestCase(TestCase):
 
         result = run_workflow_function(PURE, run_as=make_person("owner"))
         assert result.assert_succeeded().steps["a"].output == {"n": 1}
+
+
+def test_a_reply_is_the_output_of_its_step(run_workflow, owner):
+    reply = "{kind: reply, key: answer, status: 201, body: {id: '{{ steps.a.output.n }}'}}"
+    text = PURE.replace("inputs: {n: 1}}]", f"inputs: {{n: 1}}}}, {reply}]")
+    steps = run_workflow(text, run_as=owner).assert_succeeded().steps
+    output = steps["answer"].output
+    assert (output["status"], output["body"]) == (201, {"id": 1})
