@@ -101,6 +101,18 @@ def start(
 ) -> RunDescription: ...
 
 
+@overload
+def start(
+    workflow: str,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    by: Person | None = None,
+    trigger: str = "",
+    idempotency_key: str | None = None,
+    wait: float | None,
+) -> IngestResult | RunDescription: ...
+
+
 def start(
     workflow: str,
     inputs: Mapping[str, Any] | None = None,
