@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -79,6 +79,7 @@ def operation_groups(prefix: str) -> list[tuple[str, list[Operation]]]:
 def _operation(document: Mapping[str, Any], method: str, path: str, found: Mapping[str, Any]) -> Operation:
     body = _content_schema(found.get("requestBody", {}))
     status = min(status for status in found["responses"] if status != "default")
+    answer = _content_schema(found["responses"][status])
     return Operation(
         id=found["operationId"],
         method=method,
@@ -98,7 +99,7 @@ def _operation(document: Mapping[str, Any], method: str, path: str, found: Mappi
         body=tuple(_members(document, body)),
         example=json.dumps(_example(document, body), indent=2, default=str) if body else "",
         status=status,
-        answer=tuple(_members(document, _content_schema(found["responses"][status]))),
+        answer=tuple(replace(each, required=False) for each in _members(document, answer)),
     )
 
 
