@@ -1,39 +1,18 @@
-"""The paths of the API: `path("api/v1/", include("automate_api.urls"))`."""
+"""The paths of the API: `path("api/v1/", include("automate_api.urls"))`.
+
+Without the extra `api` there are none, and a system check says so.
+"""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path, re_path
+from importlib.util import find_spec
 
-from automate_api.v1 import problems
-from automate_api.v1.api import api
-from automate_api.v1.front_door import front_door
-from automate_api.v1.replies import with_reply
-from automate_api.v1.resources.runs import start_run
-
-_PUBLIC = {"openapi-json"}
-
-
-def _operations() -> list[URLPattern]:
-    found = [pattern for pattern in api.urls[0] if isinstance(pattern, URLPattern) and pattern.name != "api-root"]
-    for pattern in found:
-        if pattern.name not in _PUBLIC:
-            pattern.callback = front_door(pattern.callback)
-        if pattern.name == start_run.__name__:
-            pattern.callback = with_reply(pattern.callback)
-    return found
-
-
-def no_such_path(request: HttpRequest) -> HttpResponse:
-    """A problem document, not the site's page."""
-    return problems.not_found()
-
-
-no_such_path.csrf_exempt = True  # type: ignore[attr-defined]
+from django.urls import URLPattern
 
 app_name = "automate_api"
-urlpatterns = [
-    *_operations(),
-    path("", no_such_path, name="api-root"),
-    re_path(r"^.*$", no_such_path),
-]
+urlpatterns: list[URLPattern] = []
+
+if find_spec("ninja") is not None:
+    from automate_api.v1 import routes
+
+    urlpatterns = routes.urlpatterns
