@@ -50,8 +50,8 @@ class Answer:
 
     @property
     def has_body(self) -> bool:
-        """Whether the status lets it have a body, and headers about one."""
-        return self.status not in reply_rules.WITHOUT_BODY
+        """Whether its status lets it have a body, and headers about one. Only a run's reply may have another."""
+        return self.reply is None or self.status not in reply_rules.WITHOUT_BODY
 
 
 # One body for a bad signature, an unknown and a disabled endpoint: a stranger learns nothing of what exists.

@@ -7,8 +7,10 @@ import contextlib
 import json
 import threading
 import time
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from automate_core.models import ExecutionRun, StepRun
@@ -341,6 +343,23 @@ def test_nobody_waits_inside_a_transaction(publish, waiting, deliver):
         with pytest.raises(RuntimeError, match="inside a transaction"):
             wait_for_reply("019ac000-0000-7000-8000-000000000000", 30)
     assert time.monotonic() - began < 10
+
+
+# --- the commands -----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_sets_the_limit(endpoint, owner):
+    given = ["automate_endpoint", "github", "--scheme", "github", "--owner", "owner"]
+    call_command(*given, "--reply-seconds", "5", stdout=StringIO())
+    endpoint.refresh_from_db()
+    assert endpoint.reply_seconds == 5
+    call_command(*given, stdout=StringIO())
+    endpoint.refresh_from_db()
+    assert endpoint.reply_seconds == 5, "what is not given stays"
+    for wrong in ("31", "-1"):
+        with pytest.raises(CommandError) as refused:
+            call_command(*given, f"--reply-seconds={wrong}", stdout=StringIO())
+        assert refused.value.returncode == 2
 
 
 # --- for other callers ------------------------------------------------------------------------------------------------
