@@ -84,6 +84,11 @@ def narrowed_person() -> Any:
     return narrowing.person if narrowing else None
 
 
+def is_narrowed(user: User) -> bool:
+    """Return whether `user` is limited at the moment. For rules that would look at `is_superuser`."""
+    return _narrowing_of(user) is not None
+
+
 def narrowed_workflows(user: User) -> frozenset[int] | None:
     """Return the ids of the workflows that `user` is limited to, or None."""
     narrowing = _narrowing_of(user)

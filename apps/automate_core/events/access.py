@@ -22,7 +22,17 @@ from automate_core.events import event_types
 from automate_core.events.newest_ids import LEAST, EventSources
 from automate_core.models import ActiveTrigger, Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_core.triggers.model_registry import view_permission, watched_models
-from automate_governance.permissions import SITE, User, can, holds_anywhere, holds_for_any, permitted
+from automate_governance.permissions import (
+    SITE,
+    User,
+    can,
+    has_scope,
+    holds_anywhere,
+    holds_for_any,
+    is_narrowed,
+    narrowed_workflows,
+    permitted,
+)
 
 WORKFLOW_KINDS = ("manual", "mcp", "schedule", "call", "run")  #: what the sources of a workflow's own events begin with
 COPY_KINDS = ("retry", "test")  #: and those of events that were made for one run, and matched against nothing
@@ -114,13 +124,16 @@ def find_event_access(user: User, verb: str, event: Event | None = None) -> Even
     workflows = permitted(user, verb, Workflow.objects.all())
     listening = ActiveTrigger.objects.filter(workflow__in=workflows)
     known = _workflow_sources(workflows, event)
-    operates = verb == "view" and can(user, "operate", SITE)
+    is_limited = narrowed_workflows(user) is not None  # to some workflows, and their own events
+    operates = verb == "view" and not is_limited and can(user, "operate", SITE)
+    listens = not is_limited and has_scope(user, f"workflow:{verb}")
     listened = set((listening.filter(source=event.source) if event else listening).values_list("source", "event_type"))
-    types = frozenset(event_types.permitted_types(user)) if holds_anywhere(user, verb, Workflow) else frozenset()
+    has_types = listens and holds_anywhere(user, verb, Workflow)
+    types = frozenset(event_types.permitted_types(user)) if has_types else frozenset()
     if operates or types:
         known[event_types.SOURCE] = None if operates else types
     for entry in watched_models():
-        if operates or user.has_perm(view_permission(entry.label)):
+        if operates or (listens and user.has_perm(view_permission(entry.label))):
             known[entry.source] = None
     endpoints = _accessible_endpoints(
         user, verb, event, with_deleted=operates or holds_for_any(user, verb, WebhookEndpoint)
@@ -128,7 +141,7 @@ def find_event_access(user: User, verb: str, event: Event | None = None) -> Even
     partly = frozenset(origin for origin, _ in listened) - known.keys()
     partly_endpoints = of_endpoints.endpoints_of_sources(partly)
     return EventAccess(
-        everything=user.is_active and user.is_superuser,
+        everything=user.is_active and user.is_superuser and not is_narrowed(user),
         sources={origin: known[origin] for origin in known if event is None or origin == event.source},
         endpoints=endpoints,
         partly=frozenset(origin for origin in partly if not origin.startswith("webhook:")),

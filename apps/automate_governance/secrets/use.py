@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from automate_governance.models import StoredSecret
-from automate_governance.permissions import User, permitted
+from automate_governance.permissions import User, holds_for_any, permitted
 from automate_plugins import text
 
 
@@ -20,6 +20,6 @@ def find_forbidden_references(user: User, references: Mapping[str, list[str]]) -
             if backend == "database":
                 usable = permitted(user, "use", StoredSecret.objects.filter(name=key)).exists()
             else:
-                usable = user.has_perm("automate_governance.use_any_storedsecret")
+                usable = holds_for_any(user, "use", StoredSecret)
             if not usable:
                 yield field, text("Secret %(reference)s does not exist, or you may not use it.", reference=reference)
