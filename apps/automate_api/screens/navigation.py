@@ -17,7 +17,7 @@ def register_pages() -> None:
                 section=Section.CONNECT,
                 position=40,
                 title=_("API tokens"),
-                icon="vpn_key",
+                icon="token",
                 view="api_screens:token_list",
                 may_open=_may_have_tokens,
             ),
@@ -33,11 +33,11 @@ def register_pages() -> None:
         commands=[
             Link(title=_("New API token"), view="api_screens:token_new", icon="add", may_open=_may_have_tokens),
             Link(title=_("API reference"), view="api_screens:reference", icon="code", may_open=_may_have_tokens),
-            Link(title=_("All API tokens"), view="api_screens:all_tokens", icon="vpn_key", may_open=_administers),
+            Link(title=_("All API tokens"), view="api_screens:all_tokens", icon="token", may_open=_administers),
             Link(title=_("New service account"), view="api_screens:account_new", icon="add", may_open=_administers),
         ],
         account_links=[
-            Link(title=_("API tokens"), view="api_screens:token_list", icon="vpn_key", may_open=_may_have_tokens)
+            Link(title=_("API tokens"), view="api_screens:token_list", icon="token", may_open=_may_have_tokens)
         ],
         help_topics={"api_screens:": "tokens", "api_screens:reference": "api"},
     )

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from automate_api.screens.scope_words import ScopeGroup, grouped, in_order, scope_words
 from automate_api.tokens.held_scopes import held_scopes
 from automate_api.tokens.issuing import DEFAULT_DAYS, MOST_DAYS
+from automate_connectors.number_fields import IntegerField
 from automate_core.models import Workflow
 from automate_governance.permissions import Person, permitted
 
@@ -52,7 +53,7 @@ class TokenForm(forms.Form):
     )
     workflows = forms.TypedMultipleChoiceField(required=False, coerce=int)
     expiry = forms.ChoiceField(label=_("Expires after"), choices=EXPIRIES, initial=str(DEFAULT_DAYS))
-    days = forms.IntegerField(label=_("Days"), min_value=1, max_value=MOST_DAYS, required=False)
+    days = IntegerField(label=_("Days"), min_value=1, max_value=MOST_DAYS, required=False)
 
     def __init__(self, *args: Any, owner: Person, by: Person, **options: Any) -> None:
         super().__init__(*args, **options)

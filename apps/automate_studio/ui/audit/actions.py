@@ -69,6 +69,7 @@ _LABELS = {
     "run.reviewed": text("Reviewed"),
     "run_as_handed_over": text("Run-as user changed"),
     "run_started": text("Run started"),
+    "sample_viewed": text("Sample viewed"),
     "secret_rotated": text("Secret rotated"),
     "sent_again": text("Message sent again"),
     "shared": text("Shared"),

@@ -35,6 +35,7 @@ _VALUE_NAMES = {
     "config": text("configuration"),
     "connection": text("connection"),
     "connector": text("connector"),
+    "days": text("days"),
     "decisions": text("decisions"),
     "edited": text("edited"),
     "enabled": text("enabled"),
