@@ -81,3 +81,21 @@ def test_a_run_is_followed_to_its_end(signed_in, workflow, owner, slug, code, st
     ended = cli("runs", "tail", run["id"])
     assert ended.code == code and ended.out.splitlines()[-1] == f"{run['id']}: {status}"
     assert "Out of tea" in cli("runs", "show", run["id"], "--no-steps").out or slug == "greet"
+
+
+def test_tokens_are_issued_rotated_and_revoked(signed_in, api, site, owner, home):
+    cli = signed_in(owner)
+    first = cli("tokens", "list", "--json").json()
+    assert [each["name"] for each in first] == ["test"]
+    created = cli("tokens", "create", "ci", "--scope", "workflow:view", "--days", "7")
+    assert created.code == 0 and created.out.startswith("dat_") and "only once" in created.err
+    assert cli("workflows", "list", AUTOMATE_TOKEN=created.out.strip()).code == 0
+    assert cli("tokens", "create", "ci", "--scope", "nothing:at_all").code == 2
+    stored = (home / "config" / "automate" / "credentials.json").read_text()
+    rotated = cli("tokens", "rotate", "--overlap", "0")
+    assert rotated.code == 0 and "is rotated and stored" in rotated.out
+    after = (home / "config" / "automate" / "credentials.json").read_text()
+    assert after != stored and json.loads(after)["servers"][site]["token"] not in rotated.out + rotated.err
+    second = cli("tokens", "list", "--json").json()[0]
+    assert cli("tokens", "revoke", str(second["id"])).out == "ci is revoked.\n"
+    assert cli("workflows", "list", AUTOMATE_TOKEN=created.out.strip()).code == 3
