@@ -99,3 +99,62 @@ def test_tokens_are_issued_rotated_and_revoked(signed_in, api, site, owner, home
     second = cli("tokens", "list", "--json").json()[0]
     assert cli("tokens", "revoke", str(second["id"])).out == "ci is revoked.\n"
     assert cli("workflows", "list", AUTOMATE_TOKEN=created.out.strip()).code == 3
+
+
+def test_workflows_are_pulled_changed_and_pushed(signed_in, workflow, owner, site, home):
+    made = workflow(GREET)
+    cli, file = signed_in(owner), home / "work" / "greet.yaml"
+    assert cli("workflows", "pull", "greet").code == 0
+    assert file.read_text().startswith(f"# automate: draft {made.rev} of {site}\n")
+    assert cli("workflows", "pull", "--all").code == 0
+    assert cli("workflows", "diff", "greet", "--exit-code").out == ""
+    file.write_text("# a comment\n" + file.read_text().split("\n", 1)[1])
+    assert cli("workflows", "diff", "greet", "--exit-code").code == 0
+    refused = cli("workflows", "push", "greet")
+    assert refused.code == 1 and "does not say of which draft" in refused.err
+    assert cli("workflows", "pull", "greet").code == 1
+    assert cli("workflows", "pull", "greet", "--force").code == 0
+
+    file.write_text(file.read_text().replace("name: Greet", "name: Salute"))
+    shown = cli("workflows", "diff", "greet", "--published", "--exit-code")
+    assert shown.code == 1 and "-name: Greet\n+name: Salute\n" in shown.out
+    pushed = cli("workflows", "push", "greet.yaml", "--json").json()[0]
+    assert (pushed["result"], pushed["rev"]) == ("updated", made.rev + 1)
+    assert cli("workflows", "push", "greet").out.endswith("not changed\n")
+    assert cli("workflows", "publish", "greet", "--rev", str(made.rev)).code == 1
+    assert cli("workflows", "publish", "greet", "--message", "New name").out == "greet: version 2 is published\n"
+
+    ours = file.read_text()
+    file.write_text(ours.replace("Salute", "Theirs"))
+    assert cli("workflows", "push", "greet").code == 0
+    file.write_text(ours.replace("Salute", "Ours"))
+    conflict = cli("workflows", "push", "greet")
+    assert conflict.code == 1 and f"has the revision {made.rev + 2} now" in conflict.err
+    forced = cli("workflows", "push", "greet", "--force", "--publish", "--json").json()[0]
+    assert (forced["result"], forced["version"]) == ("updated", 3)
+
+
+def test_a_pushed_file_creates_a_workflow_and_errors_name_its_lines(signed_in, owner, home):
+    cli, file = signed_in(owner), home / "work" / "made.yaml"
+    file.write_text(GREET.replace("greet", "made"))
+    assert cli("workflows", "push", "made").out == "made.yaml: draft 1 of made created\n"
+    assert cli("workflows", "list", "--status", "draft", "--json").json()[0]["slug"] == "made"
+    file.write_text("# automate: draft 1 of https://other.example\nname: x\nslug: made\nsteps: [{kind: nonsense}]\n")
+    refused = cli("workflows", "push", "made", "--force")
+    assert refused.code == 2 and "made.yaml: " in refused.err and "Line 4: " in refused.err
+    file.write_text("name: [\n")
+    assert "made.yaml: line 2: " in cli("workflows", "push", "made").err
+
+
+def test_connections_are_listed_and_tested(signed_in, owner, sink):
+    from automate_connectors.models import Connection
+
+    Connection.objects.create(name="Hub", slug="hub", connector="http", owner=owner, config={"base_url": sink.url})
+    Connection.objects.create(name="Chat", slug="chat", connector="slack", owner=owner)
+    cli = signed_in(owner)
+    assert "Hub" in cli("connections", "list").out
+    assert [each["slug"] for each in cli("connections", "list", "--json").json()] == ["hub", "chat"]
+    assert cli("connections", "test", "hub").code == 0
+    failed = cli("connections", "test", "chat")
+    assert failed.code == 1 and failed.out.startswith("chat: failed.")
+    assert cli("connections", "test", "missing").code == 1

@@ -52,6 +52,16 @@ class World:
         return str(self.run.pk)
 
     @cached_property
+    def connection(self) -> Any:
+        from automate_connectors.models import Connection
+
+        return Connection.objects.create(name="Hub", slug="hub", connector="http", owner=self.owner)
+
+    @cached_property
+    def connection_slug(self) -> str:
+        return str(self.connection.slug)
+
+    @cached_property
     def narrow_token_id(self) -> int:
         from automate_api.tokens.issuing import create_token
 
@@ -63,6 +73,8 @@ class World:
 
         if "workflow" in self.__dict__:
             assign_perm("view_workflow", self.colleague, self.workflow)
+        if "connection" in self.__dict__:
+            assign_perm("view_connection", self.colleague, self.connection)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +122,46 @@ OPERATIONS: dict[str, Operation] = {
     # workflows
     "list_workflows": _list("workflows", "workflow:view"),
     "read_workflow": Operation(method="GET", path="workflows/{slug}", scopes=("workflow:view",)),
+    "create_workflow": Operation(
+        method="POST",
+        path="workflows",
+        body={"yaml": MANUAL.replace("greet", "made")},
+        scopes=("workflow:view", "workflow:add"),
+        ok=201,
+        colleague=201,
+        stranger=201,
+        removed=403,
+        unscoped=403,
+        viewer=403,
+    ),
+    "read_draft": Operation(method="GET", path="workflows/{slug}/draft", scopes=("workflow:view",)),
+    "replace_draft": Operation(
+        method="PUT",
+        path="workflows/{slug}/draft",
+        body={"yaml": MANUAL.replace("Greet", "Salute")},
+        headers=lambda world: {"If-Match": "*"},
+        scopes=("workflow:view", "workflow:change"),
+        colleague=403,
+        viewer=403,
+    ),
+    "export_workflow": Operation(method="GET", path="workflows/{slug}/export", scopes=("workflow:view",)),
+    "publish_workflow": Operation(
+        method="POST",
+        path="workflows/{slug}/publish",
+        scopes=("workflow:view", "workflow:publish"),
+        colleague=403,
+        viewer=403,
+    ),
+    # connections
+    "list_connections": _list("connections", "connection:view"),
+    "read_connection": Operation(method="GET", path="connections/{connection_slug}", scopes=("connection:view",)),
+    "test_connection": Operation(
+        method="POST",
+        path="connections/{connection_slug}/test",
+        scopes=("connection:view", "connection:use"),
+        colleague=403,
+        viewer=403,
+    ),
     # runs
     "start_run": Operation(
         method="POST",

@@ -20,8 +20,8 @@ from automate_api.cli.errors import masked, one_line, printable
 GAP = 2
 NARROWEST = 8  #: characters that a shortened column keeps
 _COLOURS = {
-    "succeeded": "green", "approved": "green", "ok": "green", "published": "green", "active": "green",
-    "failed": "red", "rejected": "red", "dead": "red", "expired": "red", "revoked": "red",
+    "succeeded": "green", "approved": "green", "ok": "green", "active": "green", "working": "green",
+    "failed": "red", "rejected": "red", "dead": "red", "failing": "red", "reconnect": "red",
     "running": "blue", "waiting": "yellow", "queued": "yellow", "paused": "yellow",
     "cancelled": "bright_black", "skipped": "bright_black", "archived": "bright_black",
 }  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any
 from automate_api.cli.errors import BadInputError, CommandFailedError
 
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_ORIGIN = re.compile(r"# automate: draft (\d+) of (\S+)\n")
+_ORIGIN = re.compile(r"# automate: draft (\d{1,9}) of (\S+)\r?\n")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class WorkflowFile:
     text: str
     rev: int | None = None
     server: str | None = None
+    whole: str = ""  #: with the first line, so that errors name the lines of the file
 
     @property
     def slug(self) -> str:
@@ -40,7 +41,7 @@ class WorkflowFile:
     def document(self) -> dict[str, Any]:
         """What the YAML says, as JSON values. Raises BadInputError, with the line."""
         try:
-            document = _read_yaml(self.text)
+            document = _read_yaml(self.whole)
         except ValueError as error:
             raise BadInputError(f"{self.path}: {error}") from None
         if not isinstance(document, dict):
@@ -61,8 +62,8 @@ def read_file(path: Path) -> WorkflowFile:
     except UnicodeDecodeError:
         raise BadInputError(f"{path} is not UTF-8 text.") from None
     if origin := _ORIGIN.match(text):
-        return WorkflowFile(path, text[origin.end() :], int(origin[1]), origin[2])
-    return WorkflowFile(path, text)
+        return WorkflowFile(path, text[origin.end() :], int(origin[1]), origin[2], text)
+    return WorkflowFile(path, text, whole=text)
 
 
 def write_file(path: Path, text: str, *, rev: int, server: str) -> None:

@@ -14,7 +14,7 @@ from automate_api.v1.bodies import StrictParser
 from automate_api.v1.front_door import BearerToken
 from automate_api.v1.idempotency import idempotent
 from automate_api.v1.problems import problem_of
-from automate_api.v1.resources import runs, tokens, workflows
+from automate_api.v1.resources import connections, drafts, runs, tokens, workflows
 
 
 class AutomateAPI(NinjaAPI):
@@ -44,7 +44,9 @@ def build_api() -> AutomateAPI:
         api.add_exception_handler(kind, handle)
     api.add_decorator(idempotent, mode="view")
     api.add_router("", workflows.router, tags=["Workflows"])
+    api.add_router("", drafts.router, tags=["Workflows"])
     api.add_router("", runs.router, tags=["Runs"])
+    api.add_router("", connections.router, tags=["Connections"])
     api.add_router("", tokens.router, tags=["Tokens"])
     return api
 

@@ -26,6 +26,7 @@ from ninja import errors as ninja_errors
 from automate_api.tokens.issuing import TokenError
 from automate_api.tokens.scopes import UnknownScopeError
 from automate_api.v1.rate_limits import RateLimitedError
+from automate_core.authoring.drafts.errors import ConflictError
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.form_validation import AnswersError
 from automate_core.triggers.manual import NotStartableError
@@ -50,6 +51,7 @@ class ProblemError(Exception):
 #: Errors of the core whose message is the detail.
 _CORE_ERRORS: dict[type[Exception], int] = {
     NotStartableError: 409,
+    ConflictError: 409,
     TokenError: 422,
     UnknownScopeError: 422,
 }

@@ -46,11 +46,11 @@ from automate_plugins.texts import stored
 
 
 @transaction.atomic
-def save_definition(definition: Definition, *, owner: Person) -> Workflow:
+def save_definition(definition: Definition, *, owner: Person, rev: int | None = None) -> Workflow:
     """Create or replace the workflow `definition.slug` as a draft. Raises DefinitionError, NotPermittedError.
 
     `owner` becomes owner and run-as of a new workflow, and is the actor in the audit trail. All or nothing; a draft
-    that says the same already stays as it is.
+    that says the same already stays as it is. Raises ConflictError when the draft has another revision than `rev`.
     """
     if found := validation.find_problems(definition):
         raise DefinitionError(found)
@@ -59,6 +59,8 @@ def save_definition(definition: Definition, *, owner: Person) -> Workflow:
         return _create(definition, owner)
     if not can(owner, "change", workflow):
         raise NotPermittedError(_lacks_change(owner, definition.slug))
+    if rev is not None and rev != workflow.rev:
+        raise ConflictError(workflow.rev, history.edits_since(workflow, rev))
     if _says(workflow, definition):
         return workflow
     changes = _replace(workflow, definition)

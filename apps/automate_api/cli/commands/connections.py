@@ -6,7 +6,7 @@ import click
 
 from automate_api.cli.commands.completion import complete_connections
 from automate_api.cli.invocation import ApiGroup, invocation
-from automate_api.cli.output import named, print_json, print_note, print_table
+from automate_api.cli.output import named, print_json, print_note, print_table, time_column
 from automate_api.cli.servers import path_of
 
 
@@ -23,7 +23,13 @@ def list_connections(limit: int) -> None:
     found = call.client().items("/connections", limit=limit)
     if call.as_json:
         return print_json(found)
-    columns = [named("slug", cut=False), named("name"), named("connector"), named("status", coloured=True)]
+    columns = [
+        named("slug", cut=False),
+        named("name"),
+        named("connector"),
+        named("health", coloured=True, cut=False),
+        time_column("tested_at", "Tested"),
+    ]
     print_table(found, columns, empty="No connections.")
     return None
 
@@ -38,5 +44,5 @@ def test(context: click.Context, slug: str) -> None:
     if call.as_json:
         print_json(result)
     else:
-        print_note(f"{slug}: {'ok' if result['ok'] else 'failed'}. {result.get('message') or ''}")
-    context.exit(0 if result["ok"] else 1)
+        print_note(f"{slug}: {'works' if result['works'] else 'failed'}. {result['message']}")
+    context.exit(0 if result["works"] else 1)

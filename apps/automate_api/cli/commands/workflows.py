@@ -120,7 +120,8 @@ def _draft(client: Client, slug: str) -> ServerDraft:
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--force", is_flag=True, help="Replace the draft whatever its revision.")
 @click.option("--publish", "publishes", is_flag=True, help="Publish the drafts afterwards.")
-def push(files: tuple[str, ...], force: bool, publishes: bool) -> None:
+@click.option("--message", metavar="TEXT", help="What has changed, with --publish.")
+def push(files: tuple[str, ...], force: bool, publishes: bool, message: str | None) -> None:
     """Replace the drafts of workflows by files, which are paths or slugs.
 
     A draft that changed since the file was pulled is not replaced. A workflow that does not exist is created.
@@ -128,43 +129,50 @@ def push(files: tuple[str, ...], force: bool, publishes: bool) -> None:
     call = invocation()
     client = call.client()
     read = [read_file(path_for(name)) for name in files]
-    pushed = [_push(client, each, force=force, publishes=publishes) for each in read]
+    pushed = [_push(client, each, force=force, publishes=publishes, message=message) for each in read]
     if call.as_json:
         print_json(pushed)
 
 
-def _push(client: Client, file: WorkflowFile, *, force: bool, publishes: bool) -> dict[str, Any]:
-    slug, document = file.slug, file.document()
-    try:
-        current = int(client.get(path_of("workflows", slug))["rev"])
-    except RejectedError as error:
-        if error.status != 404:
-            raise
-        made, done = client.post("/workflows", {"document": document}), "created"
-    else:
-        rev = current if force else _unchanged(file, current, client.server)
-        path = path_of("workflows", slug, "draft")
-        made, done = client.send("PUT", path, {"document": document}, {"If-Match": f'"{rev}"'}), "updated"
-    rev = int(made["rev"])
+def _push(client: Client, file: WorkflowFile, *, force: bool, publishes: bool, message: str | None) -> dict[str, Any]:
+    slug = file.slug
+    rev, done = _replace(client, file, slug, force=force)
     write_file(file.path, file.text, rev=rev, server=client.server)
     result = {"slug": slug, "file": str(file.path), "rev": rev, "result": done}
     if publishes:
-        result["version"] = _publish(client, slug, rev)["version"]
+        result["version"] = _publish(client, slug, rev, message)["version"]
     if not invocation().as_json:
         version = f", published as version {result['version']}" if publishes else ""
         print_note(f"{file.path}: draft {rev} of {slug} {done}{version}")
     return result
 
 
-def _unchanged(file: WorkflowFile, current: int, server: str) -> int:
-    """The `rev` of the draft, which the file is a copy of. Raises CommandFailedError."""
-    base = file.rev_at(server)
-    if base == current:
-        return current
-    known = f"it is a copy of draft {base}" if base is not None else "it does not say of which draft it is a copy"
-    raise CommandFailedError(
-        f"{file.path} was not pushed: {known}, and the draft on the server is {current}. Compare them with: automate "
-        f"workflows diff {file.path}. To replace the draft, use --force."
+def _replace(client: Client, file: WorkflowFile, slug: str, *, force: bool) -> tuple[int, str]:
+    """Make the draft what the file says: its revision, and what was done."""
+    base = file.rev_at(client.server)
+    body, path = {"yaml": file.whole}, path_of("workflows", slug, "draft")
+    try:
+        current = client.get(path)["rev"]
+        if not force and base is None:
+            raise _refused(file, "it does not say of which draft it is a copy", current)
+        made = client.send("PUT", path, body, {"If-Match": "*" if force else f'"{base}"'})
+        return int(made["rev"]), "updated" if made["rev"] != current else "not changed"
+    except RejectedError as error:
+        if error.status == 412:
+            raise _refused(file, f"it is a copy of draft {base}", str(error)) from None
+        if error.status != 404:
+            raise RejectedError(error.status, f"{file.path}: {error}") from None
+    try:
+        return int(client.post("/workflows", body)["rev"]), "created"
+    except RejectedError as error:
+        raise RejectedError(error.status, f"{file.path}: {error}") from None
+
+
+def _refused(file: WorkflowFile, known: str, current: Any) -> CommandFailedError:
+    state = f"the draft on the server is {current}." if isinstance(current, int) else current
+    return CommandFailedError(
+        f"{file.path} was not pushed: {known}. {state} Compare them with: automate workflows diff {file.path}. "
+        "To replace the draft, use --force."
     )
 
 
@@ -190,7 +198,7 @@ def diff(context: click.Context, files: tuple[str, ...], published: bool, exits:
 def _diff(client: Client, file: WorkflowFile, *, published: bool) -> dict[str, Any]:
     """Only where the values differ: comments and layout do not change a workflow."""
     slug, kind = file.slug, "published" if published else "draft"
-    text, _ = client.text(path_of("workflows", slug, "export"), YAML_TYPE, version="published" if published else None)
+    text, _ = client.text(path_of("workflows", slug, "export"), YAML_TYPE, version=kind)
     lines = [] if same_workflow(text, file.text) else list(differences(file, text, f"{slug} ({kind})"))
     return {"slug": slug, "file": str(file.path), "diff": lines}
 
@@ -198,16 +206,16 @@ def _diff(client: Client, file: WorkflowFile, *, published: bool) -> dict[str, A
 @workflows.command
 @click.argument("slug", shell_complete=complete_workflows)
 @click.option("--rev", type=click.IntRange(0), help="Publish this revision of the draft alone. Default: the newest.")
-def publish(slug: str, rev: int | None) -> None:
+@click.option("--message", metavar="TEXT", help="What has changed.")
+def publish(slug: str, rev: int | None, message: str | None) -> None:
     """Publish the draft of a workflow."""
     call = invocation()
-    client = call.client()
-    made = _publish(client, slug, int(client.get(path_of("workflows", slug))["rev"]) if rev is None else rev)
+    made = _publish(call.client(), slug, rev, message)
     if call.as_json:
         print_json(made)
     else:
         print_note(f"{slug}: version {made['version']} is published")
 
 
-def _publish(client: Client, slug: str, rev: int) -> Any:
-    return client.post(path_of("workflows", slug, "publish"), {"rev": rev})
+def _publish(client: Client, slug: str, rev: int | None, message: str | None) -> Any:
+    return client.post(path_of("workflows", slug, "publish"), {"rev": rev, "message": message or ""})

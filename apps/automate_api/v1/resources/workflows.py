@@ -1,15 +1,21 @@
-"""Workflows: list, read, start a run."""
+"""Workflows: list, read, create."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import Any
 
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from ninja import Field, Query, Router, Schema
+from django.utils.translation import gettext as _
+from ninja import Field, Query, Router, Schema, Status
 
+from automate_api.v1.definitions import WorkflowText
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
+from automate_api.v1.problems import ProblemError
+from automate_core.authoring import workflows
 from automate_core.models import Workflow
 from automate_governance.permissions import permitted
 
@@ -51,13 +57,15 @@ def get_workflow(request: TokenRequest, slug: str, queryset: Any = None) -> Work
     return found
 
 
-_ROWS = Workflow.objects.select_related("owner", "published").defer("published__definition")
+def workflow_rows() -> QuerySet[Workflow]:
+    """What `WorkflowSummary` shows, in one query."""
+    return Workflow.objects.select_related("owner", "published").defer("published__definition")
 
 
 @router.get("/workflows", response=Page[WorkflowSummary])
 def list_workflows(request: TokenRequest, filters: Query[WorkflowFilters]) -> dict[str, Any]:
     """List the workflows that the token may view, in the order of their creation."""
-    rows = permitted_rows(request.user, "view", _ROWS.all())
+    rows = permitted_rows(request.user, "view", workflow_rows())
     if filters.status:
         rows = rows.filter(status=filters.status)
     found, following = read_page(rows, filters, order="pk")
@@ -67,4 +75,23 @@ def list_workflows(request: TokenRequest, filters: Query[WorkflowFilters]) -> di
 @router.get("/workflows/{slug}", response=WorkflowSummary)
 def read_workflow(request: TokenRequest, slug: str) -> Workflow:
     """Read one workflow."""
-    return get_workflow(request, slug, _ROWS.all())
+    return get_workflow(request, slug, workflow_rows())
+
+
+@router.post("/workflows", response={201: WorkflowSummary})
+def create_workflow(request: TokenRequest, body: WorkflowText) -> Status[Workflow]:
+    """Create a workflow with a draft out of a definition. It starts nothing until it is published."""
+    definition = body.definition()
+    if Workflow.objects.filter(slug=definition.slug).exists():
+        raise _taken(definition.slug)
+    try:
+        with transaction.atomic():
+            workflows.save_definition(definition, owner=request.user)
+    except IntegrityError as error:
+        raise _taken(definition.slug) from error
+    return Status(201, get_workflow(request, definition.slug, workflow_rows()))
+
+
+def _taken(slug: str) -> ProblemError:
+    message = _("The slug %(slug)s is in use. Choose another one.") % {"slug": slug}
+    return ProblemError(409, message, [("slug", message)])

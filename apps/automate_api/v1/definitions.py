@@ -1,0 +1,52 @@
+"""Definitions of workflows in requests, and what is wrong with them in problem documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils.translation import gettext as _
+from ninja import Field, Schema
+
+from automate_api.v1.problems import ProblemError
+from automate_core.definition import validation, yaml_files
+from automate_core.definition.document import Definition, DefinitionError, Problem
+from automate_core.definition.parsing import parse
+from automate_governance.texts import translated
+
+
+class WorkflowText(Schema):
+    """A definition, either as JSON or as the text of a YAML file."""
+
+    document: dict[str, Any] | None = Field(None, description="The definition as a JSON object.")
+    yaml: str | None = Field(
+        None, max_length=yaml_files.MAX_BYTES, description="The definition as YAML; errors name the lines."
+    )
+
+    def definition(self) -> Definition:
+        """The valid definition. Raises ProblemError."""
+        if (self.document is None) is (self.yaml is None):
+            message = _("Send either a document or YAML.")
+            raise ProblemError(422, message, [("document", message)])
+        try:
+            found = parse(self.document) if self.yaml is None else yaml_files.read_workflow(self.yaml)
+            problems = validation.find_problems(found)
+        except yaml_files.WorkflowFileError as error:
+            message = translated(str(error))
+            raise ProblemError(422, message, [("yaml", message)]) from error
+        except DefinitionError as error:
+            raise invalid_definition(error.problems) from error
+        if problems:
+            raise invalid_definition(problems if self.yaml is None else yaml_files.with_lines(self.yaml, problems))
+        return found
+
+
+def invalid_definition(problems: Iterable[Problem]) -> ProblemError:
+    """The answer to a definition with errors."""
+    return ProblemError(422, _("The definition is not valid."), [(each.path, problem_text(each)) for each in problems])
+
+
+def problem_text(problem: Problem) -> str:
+    """What is wrong, with the line of the file where it is known."""
+    reason = translated(problem.reason)
+    return reason if problem.line is None else _("Line %(line)s: %(reason)s") % {"line": problem.line, "reason": reason}
