@@ -10,10 +10,11 @@ from types import FrameType
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from automate_api.v1.run_watch import hub as stream_hub
 from automate_core.conf import setting
 from automate_core.replies.reply_hub import hub as reply_hub
 from automate_core.worker.managed import managed
-from automate_studio.runs.page.live_hub import hub
+from automate_studio.runs.page.live_hub import hub as page_hub
 
 HOST = "127.0.0.1"
 SHUTDOWN_SECONDS = 3
@@ -59,11 +60,12 @@ class PortTakenError(Exception):
 
 
 class Server(uvicorn.Server):
-    """Closes the streams of open pages and answers waiting callers on the first signal: none delays the shutdown."""
+    """Ends all streams and answers waiting callers on the first signal: none delays the shutdown."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle a signal, in the main thread. The second one does not wait for running steps."""
-        hub.close()
+        page_hub.close()
+        stream_hub.close()
         reply_hub.end_waits()
         if self.should_exit:
             managed.shutdown_now()

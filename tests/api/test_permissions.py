@@ -90,6 +90,8 @@ def test_each_token_gets_what_its_owner_may_and_its_scopes_name(name, api, workf
 def test_a_superuser_is_limited_to_the_scopes_of_the_token(api, workflow, owner, colleague, admin):
     spare = api(owner)
     for name, row in OPERATIONS.items():
+        if "site:audit" in row.scopes:
+            continue
         with _undone():
             world = World(owner, colleague, workflow, spare.token)
             got = row.send(api(admin, "site:audit"), world).status_code

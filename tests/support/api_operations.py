@@ -67,6 +67,55 @@ class World:
 
         return int(create_token(self.owner, by=None, name="narrow", scopes=["token:view"])[0].pk)
 
+    @cached_property
+    def attempt_id(self) -> str:
+        from django.utils import timezone
+
+        from automate_core.models import StepRun
+
+        attempt = StepRun.objects.create(run=self.run, path="done", status="running", started_at=timezone.now())
+        return str(attempt.pk)
+
+    @cached_property
+    def action_id(self) -> str:
+        from automate_core.operations.bulk import create_bulk_action
+
+        return str(create_bulk_action("cancel", [self.run.pk], {}, by=self.owner).pk)
+
+    @cached_property
+    def group_id(self) -> int:
+        from automate_core.models import FailureGroup
+
+        now = self.run.created_at
+        return FailureGroup.objects.create(
+            workflow=self.workflow, fingerprint="f", code="no", first_at=now, last_at=now, last_run=self.run.pk
+        ).pk
+
+    @cached_property
+    def job_id(self) -> str:
+        from automate_core.models import OutboxJob
+
+        return str(OutboxJob.objects.create(kind="dispatch", status="dead", event=self.run.event).pk)
+
+    @cached_property
+    def event_id(self) -> str:
+        return str(self.run.event.pk)
+
+    @cached_property
+    def approval_id(self) -> str:
+        from automate_core.models import Wait, WaitAssignee
+
+        data = {"outcomes": [{"key": "yes", "name": "Yes"}], "delegate": True}
+        wait = Wait.objects.create(run=self.run, path="ask", kind="approval", data=data)
+        WaitAssignee.objects.create(wait=wait, user=self.owner)
+        return str(wait.pk)
+
+    @cached_property
+    def entry_id(self) -> int:
+        from automate_governance import audit
+
+        return int(audit.record(self.owner, "workflow.changed", self.workflow).pk)
+
     def share(self) -> None:
         """Let the colleague view what was made."""
         from guardian.shortcuts import assign_perm
@@ -116,6 +165,25 @@ def _names_of(path: str) -> list[str]:
 def _list(path: str, scope: str, **other: Any) -> Operation:
     """A list: empty for strangers, and 403 where nothing can be in it."""
     return Operation(method="GET", path=path, scopes=(scope,), stranger=200, removed=403, unscoped=403, **other)
+
+
+def _payload(path: str) -> Operation:
+    """Data of a run, which needs the permission to view payloads."""
+    scopes = ("workflow:view", "workflow:view_payload")
+    return Operation(method="GET", path=path, scopes=scopes, colleague=403, viewer=403)
+
+
+def _action(path: str, *, body: Any = None, ok: int = 200) -> Operation:
+    """Something that needs the permission to run the workflow."""
+    scopes = ("workflow:view", "workflow:run")
+    return Operation(method="POST", path=path, scopes=scopes, body=body, ok=ok, colleague=403, viewer=403)
+
+
+def _site(method: str, path: str, scope: str) -> Operation:
+    """Something that none of these people may do, whatever their tokens say."""
+    return Operation(
+        method=method, path=path, scopes=(scope,), ok=403, colleague=403, stranger=403, removed=403, unscoped=403
+    )
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -173,6 +241,105 @@ OPERATIONS: dict[str, Operation] = {
         viewer=403,
     ),
     "read_run": Operation(method="GET", path="runs/{run_id}", scopes=("workflow:view",)),
+    "list_runs": _list("runs", "workflow:view"),
+    "read_run_outputs": _payload("runs/{run_id}/outputs"),
+    "list_run_steps": Operation(method="GET", path="runs/{run_id}/steps", scopes=("workflow:view",)),
+    "read_run_step": _payload("runs/{run_id}/steps/{attempt_id}"),
+    "list_run_logs": _payload("runs/{run_id}/logs"),
+    "stream_run": Operation(method="GET", path="runs/{run_id}/stream", scopes=("workflow:view",)),
+    "cancel_run": _action("runs/{run_id}/cancel"),
+    "rerun_run": _action("runs/{run_id}/rerun", ok=409),
+    "pin_run": _action("runs/{run_id}/pin"),
+    "unpin_run": _action("runs/{run_id}/unpin"),
+    "retry_run_step": _action("runs/{run_id}/retry", ok=409),
+    "skip_run_step": _action("runs/{run_id}/skip", ok=409),
+    "review_run_step": _action("runs/{run_id}/review", body={"outcome": "failed"}, ok=409),
+    "create_bulk_action": Operation(
+        method="POST",
+        path="bulk-actions?of={run_id}",
+        body=lambda world: {"action": "cancel", "runs": [world.run_id]},
+        scopes=("workflow:view", "workflow:run"),
+        ok=202,
+        colleague=403,
+        removed=403,
+        unscoped=403,
+        viewer=403,
+    ),
+    "list_bulk_actions": _list("bulk-actions", "workflow:view"),
+    "read_bulk_action": Operation(
+        method="GET", path="bulk-actions/{action_id}", scopes=("workflow:view",), colleague=404
+    ),
+    "stop_bulk_action": Operation(
+        method="POST",
+        path="bulk-actions/{action_id}/stop",
+        scopes=("workflow:view", "workflow:run"),
+        colleague=404,
+        viewer=403,
+    ),
+    # events
+    "send_event": Operation(
+        method="POST",
+        path="events",
+        body={"type": "order.paid"},
+        scopes=("event:send", "workflow:run"),
+        ok=201,
+        colleague=201,
+        stranger=201,
+        removed=403,
+        unscoped=403,
+    ),
+    "list_events": _list("events", "workflow:view"),
+    "read_event": Operation(method="GET", path="events/{event_id}", scopes=("workflow:view",)),
+    "explain_event_match": Operation(method="GET", path="events/{event_id}/match", scopes=("workflow:view",)),
+    "replay_event": Operation(
+        method="POST",
+        path="events/{event_id}/replay",
+        scopes=("workflow:view", "workflow:view_payload", "workflow:run"),
+        ok=409,
+        colleague=403,
+        viewer=403,
+    ),
+    # approvals
+    "list_approvals": Operation(
+        method="GET", path="approvals", scopes=("approval:view",), stranger=200, removed=200, unscoped=403
+    ),
+    "read_approval": Operation(
+        method="GET", path="approvals/{approval_id}", scopes=("approval:view",), colleague=404, removed=200
+    ),
+    "decide_approval": Operation(
+        method="POST",
+        path="approvals/{approval_id}/decide",
+        body={"outcome": "yes"},
+        scopes=("approval:view", "approval:decide"),
+        colleague=404,
+        removed=200,
+        viewer=403,
+    ),
+    "delegate_approval": Operation(
+        method="POST",
+        path="approvals/{approval_id}/delegate",
+        body={"to": "colleague"},
+        scopes=("approval:view", "approval:delegate"),
+        colleague=404,
+        removed=200,
+        viewer=403,
+    ),
+    # figures and the audit trail
+    "read_statistics": _list("statistics", "workflow:view"),
+    "read_model_usage": _site("GET", "usage", "llmusage:view"),
+    "list_audit_entries": _site("GET", "audit-entries", "site:audit"),
+    "read_audit_entry": _site("GET", "audit-entries/{entry_id}", "site:audit"),
+    # failures
+    "list_failure_groups": _list("failure-groups", "workflow:view"),
+    "read_failure_group": Operation(method="GET", path="failure-groups/{group_id}", scopes=("workflow:view",)),
+    "resolve_failure_group": _action("failure-groups/{group_id}/resolve"),
+    "reopen_failure_group": _action("failure-groups/{group_id}/reopen"),
+    "mute_failure_group": _action("failure-groups/{group_id}/mute"),
+    "unmute_failure_group": _action("failure-groups/{group_id}/unmute"),
+    "rerun_failure_group": _action("failure-groups/{group_id}/rerun"),
+    "list_dead_jobs": _site("GET", "dead-jobs", "site:operate"),
+    "requeue_dead_jobs": _site("POST", "dead-jobs/requeue", "site:operate"),
+    "requeue_dead_job": _site("POST", "dead-jobs/{job_id}/requeue", "site:operate"),
     # tokens
     "read_current_token": Operation(
         method="GET", path="tokens/current", scopes=("workflow:view",), stranger=200, removed=200, unscoped=200

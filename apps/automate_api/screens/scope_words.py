@@ -20,6 +20,7 @@ _GROUPS = {
     "connection": _("Connections"),
     "storedsecret": _("Secrets"),
     "token": _("API tokens"),
+    "llmusage": _("Model usage"),
     "site": _("Site"),
 }
 #: Scopes of a group in the order of the form.
@@ -57,6 +58,7 @@ _WORDS: dict[str, StrPromise] = {
     "token:add": _("Create API tokens with the same or fewer scopes"),
     "token:rotate": _("Rotate own API tokens"),
     "token:revoke": _("Revoke own API tokens"),
+    "llmusage:view": _("View model usage"),
     "site:operate": _("Operate workers and dead jobs"),
     "site:administer": _("Administer plug-ins, notifications and retention"),
     "site:audit": _("Read the audit trail"),

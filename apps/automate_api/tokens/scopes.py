@@ -15,12 +15,13 @@ from automate_governance.governed import Governed
 from automate_governance.models import SitePermission
 from automate_plugins import text
 
-#: Scopes without a permission: whoever has none of them in a token cannot do it with that token.
+#: Scopes without a permission on objects: whoever has none of them in a token cannot do it with that token.
 EXTRA_SCOPES = (
     "approval:view",
     "approval:decide",
     "approval:delegate",
     "event:send",
+    "llmusage:view",
     "token:view",
     "token:add",
     "token:rotate",

@@ -14,7 +14,22 @@ from automate_api.v1.bodies import StrictParser
 from automate_api.v1.front_door import BearerToken
 from automate_api.v1.idempotency import idempotent
 from automate_api.v1.problems import problem_of
-from automate_api.v1.resources import connections, drafts, runs, tokens, workflows
+from automate_api.v1.resources import (
+    approvals,
+    audit,
+    bulk,
+    connections,
+    drafts,
+    events,
+    operations,
+    run_actions,
+    run_steps,
+    run_stream,
+    runs,
+    tokens,
+    usage,
+    workflows,
+)
 
 
 class AutomateAPI(NinjaAPI):
@@ -45,8 +60,14 @@ def build_api() -> AutomateAPI:
     api.add_decorator(idempotent, mode="view")
     api.add_router("", workflows.router, tags=["Workflows"])
     api.add_router("", drafts.router, tags=["Workflows"])
-    api.add_router("", runs.router, tags=["Runs"])
     api.add_router("", connections.router, tags=["Connections"])
+    for router in (runs.router, run_steps.router, run_actions.router, run_stream.router, bulk.router):
+        api.add_router("", router, tags=["Runs"])
+    api.add_router("", operations.router, tags=["Failures"])
+    api.add_router("", events.router, tags=["Events"])
+    api.add_router("", approvals.router, tags=["Approvals"])
+    api.add_router("", usage.router, tags=["Figures"])
+    api.add_router("", audit.router, tags=["Audit"])
     api.add_router("", tokens.router, tags=["Tokens"])
     return api
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,7 +73,15 @@ def read_cursor(cursor: str) -> str:
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
-        raise _not_a_cursor() from error
+        raise invalid_cursor() from error
+
+
+def read_uuid_cursor(cursor: str) -> uuid.UUID:
+    """The key of a cursor, of a list by UUIDs. Raises ProblemError."""
+    try:
+        return uuid.UUID(read_cursor(cursor))
+    except ValueError as error:
+        raise invalid_cursor() from error
 
 
 def _read_cursor(cursor: str, model: type[Model], name: str) -> Any:
@@ -81,9 +90,10 @@ def _read_cursor(cursor: str, model: type[Model], name: str) -> Any:
         key = field.to_python(read_cursor(cursor))  # type: ignore[union-attr]
         field.run_validators(key)  # type: ignore[union-attr]
     except (ValidationError, ValueError, OverflowError) as error:
-        raise _not_a_cursor() from error
+        raise invalid_cursor() from error
     return key
 
 
-def _not_a_cursor() -> ProblemError:
+def invalid_cursor() -> ProblemError:
+    """The error for a text that is not a cursor of the list."""
     return ProblemError(422, _("The request is not valid."), [("cursor", _("This is not a cursor of this list."))])

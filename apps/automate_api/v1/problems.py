@@ -26,9 +26,14 @@ from ninja import errors as ninja_errors
 from automate_api.tokens.issuing import TokenError
 from automate_api.tokens.scopes import UnknownScopeError
 from automate_api.v1.rate_limits import RateLimitedError
+from automate_core.artifacts import ArtifactError
 from automate_core.authoring.drafts.errors import ConflictError
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.form_validation import AnswersError
+from automate_core.queries.event_search import SearchError
+from automate_core.runs.control import ControlError
+from automate_core.runs.event_sending import EventTypeError
+from automate_core.runs.waits.approvals import HandOverError, NotOpenError, OutcomeError
 from automate_core.triggers.manual import NotStartableError
 from automate_governance.permissions import NotPermittedError, missing_scope
 from automate_governance.texts import translated
@@ -54,6 +59,12 @@ _CORE_ERRORS: dict[type[Exception], int] = {
     ConflictError: 409,
     TokenError: 422,
     UnknownScopeError: 422,
+    ControlError: 409,
+    NotOpenError: 409,
+    OutcomeError: 422,
+    HandOverError: 422,
+    EventTypeError: 422,
+    SearchError: 422,
 }
 
 
@@ -119,6 +130,8 @@ def _known_problem(error: Exception) -> HttpResponse | None:
             return not_found()
         case NotPermittedError() | PermissionDenied():
             return _not_permitted(error)
+        case ArtifactError():
+            return problem(503 if error.retryable else 410, translated(error.message))
         case AnswersError():
             return problem(422, _("The inputs are not valid."), _named_answers(error))
         case DefinitionError():
@@ -149,7 +162,7 @@ def _not_permitted(error: Exception) -> HttpResponse:
 def _field_error(found: dict[str, Any]) -> tuple[str, str]:
     """A field as a path without the place of the parameter: `inputs.order` of ("body", "body", "inputs", "order")."""
     path = [str(part) for part in found.get("loc", ())]
-    skipped = 2 if path[:1] == ["body"] else 1
+    skipped = 2 if path[:1] == ["body"] or (path[:1] == ["query"] and len(path) > 2) else 1
     return ".".join(path[skipped:] or path[-1:]), str(found.get("msg", ""))
 
 

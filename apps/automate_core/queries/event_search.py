@@ -49,17 +49,24 @@ class SearchResult:
 
 
 def find_events(
-    reach: EventAccess, readable: EventAccess, filters: Mapping[str, str], between: Between, now: dt.datetime
+    reach: EventAccess,
+    readable: EventAccess,
+    filters: Mapping[str, str],
+    between: Between,
+    now: dt.datetime,
+    *,
+    most: int | None = None,
 ) -> SearchResult:
-    """One page of accessible events: those below the key `after`, or the nearest above `before`.
+    """One page of accessible events: those below the key `after`, or the nearest above `before`. By default ON_A_PAGE.
 
     `readable` is the access to payloads, which `held` searches. Raises SearchError.
     """
+    most = ON_A_PAGE if most is None else most
     after, before = between
     conditions = _conditions(reach, readable, filters, now)
     narrowed = reach.limited_to({filters["source"]}) if "source" in filters else reach
     if "q" in filters:
-        return _find_named(filters["q"], narrowed, conditions, after, before)
+        return _find_named(filters["q"], narrowed, conditions, between, most)
     above, below = _keys(filters, now)
     if before:
         above = max(before, above) if above else before
@@ -67,19 +74,18 @@ def find_events(
         below = min(after, below) if below else after
     if narrowed.is_partial:
         conditions.append(narrowed.condition())
-    return _in_slices(narrowed, conditions, above, below, is_back=bool(before))
+    return _in_slices(narrowed, conditions, (above, below), most, is_back=bool(before))
 
 
-def _find_named(
-    text: str, reach: EventAccess, conditions: list[Q], after: uuid.UUID | None, before: uuid.UUID | None
-) -> SearchResult:
+def _find_named(text: str, reach: EventAccess, conditions: list[Q], between: Between, most: int) -> SearchResult:
     """The events that a text names."""
+    after, before = between
     rows: dict[uuid.UUID, Event] = {}
     for part in lookup_events(text, reach):
         beyond = part.filter(pk__lt=after) if after else part.filter(pk__gt=before) if before else part
         nearest = _without_payload(beyond).filter(*conditions).order_by("pk" if before else "-pk")
-        rows |= {row.pk: row for row in nearest[: ON_A_PAGE + 1]}
-    return _build_page(sorted(rows.values(), key=lambda row: row.pk, reverse=not before), is_back=bool(before))
+        rows |= {row.pk: row for row in nearest[: most + 1]}
+    return _build_page(sorted(rows.values(), key=lambda row: row.pk, reverse=not before), most, is_back=bool(before))
 
 
 def lookup_events(text: str, reach: EventAccess) -> list[QuerySet[Event]]:
@@ -157,15 +163,16 @@ def _keys(filters: Mapping[str, str], now: dt.datetime) -> Between:
 def _in_slices(
     reach: EventAccess,
     conditions: list[Q],
-    above: uuid.UUID | None,
-    below: uuid.UUID | None,
+    keys_between: Between,
+    most: int,
     *,
     is_back: bool,
 ) -> SearchResult:
     """Slice by slice until a page is full, nothing is left, or enough was looked at."""
+    above, below = keys_between
     found: list[Event] = []
     looked, edge = 0, None
-    for size in SLICES if conditions else (ON_A_PAGE + 1,):
+    for size in SLICES if conditions else (most + 1,):
         keys = reach.newest(size, above=above, below=below, rising=is_back)
         looked += len(keys)
         if keys:
@@ -174,12 +181,12 @@ def _in_slices(
                 .filter(has_id_among(keys), *conditions)
                 .order_by("pk" if is_back else "-pk")
             )
-            found += rows[: ON_A_PAGE + 1 - len(found)]
+            found += rows[: most + 1 - len(found)]
         edge = keys[-1] if len(keys) == size else None
-        if len(found) > ON_A_PAGE or edge is None:
+        if len(found) > most or edge is None:
             break
         above, below = (edge, below) if is_back else (above, edge)
-    cut = _build_page(found, is_back=is_back)
+    cut = _build_page(found, most, is_back=is_back)
     return cut if cut.more or not conditions else replace(cut, looked=looked, edge=edge)
 
 
@@ -188,6 +195,6 @@ def _without_payload(rows: QuerySet[Event] | Manager[Event]) -> QuerySet[Event]:
     return rows.defer("payload", "headers").alias(payload_text=Cast("payload", TextField()))
 
 
-def _build_page(found: list[Event], *, is_back: bool) -> SearchResult:
-    rows = found[:ON_A_PAGE]
-    return SearchResult(rows=rows[::-1] if is_back else rows, more=len(found) > ON_A_PAGE)
+def _build_page(found: list[Event], most: int, *, is_back: bool) -> SearchResult:
+    rows = found[:most]
+    return SearchResult(rows=rows[::-1] if is_back else rows, more=len(found) > most)

@@ -76,10 +76,10 @@ _TERM = re.compile(r"(?P<name>[a-z][a-z0-9_]{0,63}):(?P<value>.+)", re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True)
 class RunFilters:
-    """`params` are the readable parameters in their short form; `problems` explain the others."""
+    """`params` are the readable parameters in their short form; `problems` explain the others, by their names."""
 
     params: Mapping[str, str] = field(default_factory=dict)
-    problems: tuple[str, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def tab(self) -> str:
@@ -115,7 +115,7 @@ class RunFilters:
 def parse_run_filters(query: Mapping[str, Any]) -> RunFilters:
     """Filters of a query: a `QueryDict`, or a mapping of texts."""
     kept: dict[str, str] = {}
-    problems: list[str] = []
+    problems: dict[str, str] = {}
     for name, understand in _PARAMETERS.items():
         given = [part for value in _query_values(query, name) if (part := value.replace("\0", "").strip())]
         if not given:
@@ -123,11 +123,11 @@ def parse_run_filters(query: Mapping[str, Any]) -> RunFilters:
         try:
             kept[name] = understand(given)
         except (ValueError, OverflowError) as error:
-            problems.append(translated(str(error)))
+            problems[name] = translated(str(error))
     if "since" in kept:
         kept.pop("from", None)
         kept.pop("to", None)
-    return RunFilters(params={name: value for name, value in kept.items() if value}, problems=tuple(problems))
+    return RunFilters(params={name: value for name, value in kept.items() if value}, problems=problems)
 
 
 def _query_values(query: Mapping[str, Any], name: str) -> list[str]:

@@ -158,6 +158,11 @@ def rerun(
     return made
 
 
+def default_start(run: ExecutionRun) -> str:
+    """The `start` of a re-run when a person chose none: the failed step; the beginning after a success."""
+    return "start" if run.status == RunStatus.SUCCEEDED else "failed"
+
+
 def _hold(run: ExecutionRun) -> None:
     """Lock the run against deletion and against the same request. Raises ControlError when it was deleted."""
     if not ExecutionRun.objects.select_for_update(no_key=True).filter(pk=run.pk).values_list("pk").first():

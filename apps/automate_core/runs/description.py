@@ -145,7 +145,7 @@ def _describe(run: ExecutionRun) -> RunDescription:
         created_at=run.created_at.astimezone(dt.UTC),
         started_at=run.started_at and run.started_at.astimezone(dt.UTC),
         finished_at=run.finished_at and run.finished_at.astimezone(dt.UTC),
-        outputs=_outputs(run),
+        outputs=read_outputs(run),
         error=_error(run.error),
         url=run_url(run.pk),
     )
@@ -158,8 +158,11 @@ def _error(document: dict[str, Any] | None) -> RunError | None:
     return RunError(**{name: str(document.get(name) or "") for name in names})
 
 
-def _outputs(run: ExecutionRun) -> dict[str, Any]:
-    """The outputs by key: of the last attempt, also of one that failed and was given a default output."""
+def read_outputs(run: ExecutionRun) -> dict[str, Any]:
+    """The outputs by key: of the last attempt, also of one that failed and was given a default output.
+
+    Without steps in loops. Raises `artifacts.ArtifactError`.
+    """
     ended = [StepStatus.SUCCEEDED, StepStatus.SKIPPED, StepStatus.FAILED]
     steps = StepRun.objects.filter(run=run, status__in=ended, output__isnull=False).exclude(path__contains="[")
     rows = steps.order_by("attempt").values_list("path", "output", "output_file")

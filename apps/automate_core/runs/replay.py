@@ -112,6 +112,15 @@ def replay_event(event: Event, workflows: Collection[int], *, by: Person) -> Rep
     return ReplayResult(again, runs)
 
 
+def start_matching(event: Event, by: Person) -> list[ExecutionRun]:
+    """Start the workflows that a new event matches and `by` may run."""
+    matches = {match.workflow_id: match.version_id for match in _matches(event)}
+    runnable = permitted(by, "run", Workflow.objects.filter(pk__in=matches)).order_by("pk")
+    versions = WorkflowVersion.objects.in_bulk(matches.values())
+    found = [StartableWorkflow(workflow=each, version=versions[matches[each.pk]], may_run=True) for each in runnable]
+    return [_start(each, event, None) for each in found]
+
+
 def _start(startable: StartableWorkflow, event: Event, before: uuid.UUID | None) -> ExecutionRun:
     run = ExecutionRun(
         workflow=startable.workflow,

@@ -21,12 +21,12 @@ from automate_core import database
 from automate_core.models import FailureGroup, Workflow
 from automate_core.operations import dead_jobs
 from automate_core.operations.statistics import failures, period_figures
-from automate_core.operations.statistics.period_figures import Counts, Workflows
+from automate_core.operations.statistics.period_figures import Counts
 from automate_core.operations.statistics.periods import BARS, Period, find_period
 from automate_core.outbox import status as queue_status
 from automate_core.runs import control
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import SITE, NotPermittedError, User, can, holds_anywhere, holds_for_any, permitted
+from automate_governance.permissions import SITE, NotPermittedError, User, can, holds_anywhere, permitted
 from automate_studio import navigation
 from automate_studio.overview.attention import AttentionList, build_attention, failed_step_names
 from automate_studio.overview.charts import Chart, build_chart
@@ -117,7 +117,7 @@ def build_overview(user: User, query: Any) -> Overview:
     """The whole page, in a fixed number of queries."""
     now = database.now()
     chosen, as_table = find_period(query.get("period", ""), now), query.get("view") == "table"
-    workflows = _visible_workflows(user)
+    workflows = period_figures.visible_workflows(user)
     by_workflow, before = period_figures.read_counts(chosen, workflows)
     times, bars = period_figures.read_times(chosen, workflows), period_figures.read_bars(chosen, workflows)
     total = sum(by_workflow.values(), Counts())
@@ -154,13 +154,6 @@ def build_overview(user: User, query: Any) -> Overview:
         work=build_work(status) if status else None,
         at=timezone.localtime(now),
     )
-
-
-def _visible_workflows(user: User) -> Workflows:
-    """Keys of the workflows that this person may view; None for all."""
-    if holds_for_any(user, "view", Workflow):
-        return None
-    return list(permitted(user, "view", Workflow.objects.all()).values_list("pk", flat=True))
 
 
 def _overview_query(query: Any) -> str:

@@ -63,7 +63,8 @@ class Filters(RunFilters):
 def parse_filters(query: Query) -> Filters:
     """Filters of a query, and problems as sentences."""
     found = parse_run_filters(query)
-    return Filters(params=found.params, problems=tuple(map(as_sentence, found.problems)))
+    problems = {name: as_sentence(problem) for name, problem in found.problems.items()}
+    return Filters(params=found.params, problems=problems)
 
 
 # --- in words ---------------------------------------------------------------------------------------------------------

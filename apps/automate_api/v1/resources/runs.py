@@ -1,25 +1,38 @@
-"""Runs: start and read."""
+"""Runs: start, list and read."""
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
+from django.db.models import QuerySet
 from django.http import Http404
-from ninja import Field, Router, Schema
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from ninja import Field, Query, Router, Schema
+from pydantic import ConfigDict
 
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import HEADER
+from automate_api.v1.pages import Page, PageQuery, read_uuid_cursor, write_cursor
+from automate_api.v1.problems import ProblemError
 from automate_api.v1.replies import WaitSeconds
 from automate_api.v1.resources.workflows import get_workflow
 from automate_core.models import ExecutionRun
+from automate_core.queries.run_filters import MOST_CHOSEN, ORIGINS, PERIODS, REASONS, RunFilters, parse_run_filters
+from automate_core.queries.run_search import LAST, RunSearch
+from automate_core.queries.run_subjects import subject_of_run
+from automate_core.runs.description import read_outputs
 from automate_core.runs.pending_starts import PendingStart, find_pending_start
 from automate_core.states import RunStatus
 from automate_core.triggers.manual import start_workflow
+from automate_governance import payload_views
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import can, permitted
+from automate_governance.permissions import NotPermittedError, can, holds_anywhere, permitted
 from automate_governance.texts import error_message
+from automate_plugins import text
 
 router = Router()
 
@@ -58,8 +71,56 @@ class Run(Schema):
     created_at: dt.datetime
     started_at: dt.datetime | None = None
     finished_at: dt.datetime | None = None
+    subject: str | None = Field(None, description="Title of the run; null without the permission to view payloads.")
+    event: uuid.UUID | None = Field(None, description="The event that started it.")
+    rerun_of: uuid.UUID | None = Field(None, description="The run that it repeats.")
+    is_pinned: bool = Field(False, description="Whether retention keeps it.")
     error: RunError | None = None
     url: str
+
+
+class RunOutputs(Schema):
+    outputs: dict[str, Any] = Field(description="By the keys of the steps.")
+
+
+class RunFilterQuery(Schema):
+    """Filters of runs, those of the run list."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    show: Literal["attention", "running", "waiting", "succeeded", "tests"] | None = None
+    search: str | None = Field(None, max_length=100, description="Workflow, run id, trace id, search term or error.")
+    status: list[RunStatus] = []
+    reason: list[Literal[*REASONS]] = Field([], description="What waiting runs wait for.")  # type: ignore[valid-type]
+    rerun: Literal["none", "any"] | None = Field(None, description="Whether it was re-run.")
+    workflow: list[str] = Field([], max_length=MOST_CHOSEN, description="Slugs.")
+    origin: list[Literal[*ORIGINS]] = Field([], description="What started it.")  # type: ignore[valid-type]
+    version: int | None = Field(None, ge=1, lt=2**31, description="Number of the workflow's version.")
+    since: Literal[*PERIODS] | None = Field(None, description="The last hours or days.")  # type: ignore[valid-type]
+    created_from: dt.datetime | None = Field(None, alias="from")
+    created_to: dt.datetime | None = Field(None, alias="to")
+    longer: str | None = Field(None, max_length=40, description="Least duration, such as 90s or 2h 30m.")
+    shorter: str | None = Field(None, max_length=40, description="Greatest duration.")
+    error: str | None = Field(None, max_length=100, description="Part of the error message.")
+    term: str | None = Field(None, max_length=300, description="Search term, as name:value.")
+    trace: str | None = Field(None, max_length=40, description="Trace id or its beginning.")
+    run: str | None = Field(None, max_length=40, description="Run id or its last eight digits.")
+    bulk: uuid.UUID | None = Field(None, description="Runs that this bulk action of yours created.")
+
+    def filters(self) -> RunFilters:
+        """The filters in the form of the core. Raises ProblemError."""
+        given = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"limit", "cursor", "search"})
+        query = {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in given.items()}
+        found = parse_run_filters(query | ({"q": self.search} if self.search else {}))
+        if found.problems:
+            raise ProblemError(422, _("The request is not valid."), found.problems.items())
+        return found
+
+
+class RunListQuery(RunFilterQuery, PageQuery):
+    def key(self) -> uuid.UUID:
+        """The run after which the page begins. Raises ProblemError."""
+        return LAST if self.cursor is None else read_uuid_cursor(self.cursor)
 
 
 @router.post("/workflows/{slug}/runs", response={202: StartedRun})
@@ -77,24 +138,87 @@ def start_run(request: TokenRequest, slug: str, body: StartRun, wait: WaitSecond
     return {"id": started.event_id, "status": RunStatus.QUEUED, "url": run_path(started.event_id)}
 
 
+@router.get("/runs", response=Page[Run])
+def list_runs(request: TokenRequest, query: Query[RunListQuery]) -> dict[str, Any]:
+    """List runs, newest first.
+
+    Filters without an index search a limited number of runs: a page may have fewer rows than its limit, or none, and
+    still be followed by another.
+    """
+    if not holds_anywhere(request.user, "view", ExecutionRun):
+        raise NotPermittedError(text("You are not permitted to view this list."))
+    search = RunSearch(request.user, query.filters(), timezone.now())
+    found = search.older_than(query.key(), query.limit + 1)
+    ids = found.ids[: query.limit]
+    following = found.scanned_to if len(found.ids) <= query.limit else ids[-1]
+    return {"items": describe_runs(request, ids), "next": write_cursor(following) if following else None}
+
+
 @router.get("/runs/{uuid:run_id}", response=Run)
 def read_run(request: TokenRequest, run_id: uuid.UUID) -> dict[str, Any]:
     """Read one run."""
-    run = _find_run(request, run_id)
-    if run is None:
-        pending = find_pending_start(run_id)
-        if pending is None or not can(request.user, "view", pending.workflow):
-            raise Http404
-        # A worker may have taken it meanwhile
-        run = _find_run(request, run_id) if pending.is_rejected else None
-        if run is None:
-            return describe_pending(pending)
-    return describe_run(run, may_view_payload=can(request.user, "view_payload", run))
+    found = find_run(request, run_id)
+    if isinstance(found, PendingStart):
+        return describe_pending(found)
+    return describe_run(found, may_view_payload=can(request.user, "view_payload", found))
 
 
-def _find_run(request: TokenRequest, run_id: uuid.UUID) -> ExecutionRun | None:
-    runs = ExecutionRun.objects.select_related("workflow", "version").defer("version__definition", "vars", "output")
-    return permitted(request.user, "view", runs).filter(pk=run_id).first()
+@router.get("/runs/{uuid:run_id}/outputs", response=RunOutputs)
+def read_run_outputs(request: TokenRequest, run_id: uuid.UUID) -> dict[str, Any]:
+    """Read the latest outputs of the run's steps, without those in loops."""
+    found = find_run(request, run_id)
+    if isinstance(found, PendingStart):
+        return {"outputs": {}}
+    check_payload(request, found)
+    payload_views.record_view(request.user, "run.payload_viewed", found, trace_id=found.trace_id, step="")
+    return {"outputs": read_outputs(found)}
+
+
+# --- for the resources of runs ----------------------------------------------------------------------------------------
+
+
+def find_run(request: TokenRequest, run_id: uuid.UUID) -> ExecutionRun | PendingStart:
+    """The run, or the start that no worker has taken yet, when the token may view it. Raises Http404."""
+    run = _find_taken_run(request, run_id)
+    if run is not None:
+        return run
+    pending = find_pending_start(run_id)
+    if pending is None or not can(request.user, "view", pending.workflow):
+        raise Http404
+    # A worker may have taken it meanwhile
+    return (_find_taken_run(request, run_id) if pending.is_rejected else None) or pending
+
+
+def get_run(request: TokenRequest, run_id: uuid.UUID) -> ExecutionRun:
+    """The run that an action is about. Raises Http404, and ProblemError for a start that no worker has taken."""
+    found = find_run(request, run_id)
+    if isinstance(found, PendingStart):
+        raise ProblemError(409, _("No worker has taken this run yet. Repeat the request later."))
+    return found
+
+
+def check_payload(request: TokenRequest, run: ExecutionRun) -> None:
+    """Raise NotPermittedError when the token may not view the run's payload."""
+    if not can(request.user, "view_payload", run):
+        raise NotPermittedError(text("You need the View payloads permission to see this."))
+
+
+def _find_taken_run(request: TokenRequest, run_id: uuid.UUID) -> ExecutionRun | None:
+    return permitted(request.user, "view", _rows()).filter(pk=run_id).first()
+
+
+def _rows() -> QuerySet[ExecutionRun]:
+    runs = ExecutionRun.objects.select_related("workflow__published", "version", "event")
+    runs = runs.defer("version__definition", "workflow__published__definition", "event__payload", "event__headers")
+    return runs.defer("vars", "output").annotate(subject=subject_of_run())
+
+
+def describe_runs(request: TokenRequest, ids: Sequence[uuid.UUID]) -> list[dict[str, Any]]:
+    """The runs of these ids in this order. Two queries."""
+    rows = _rows().in_bulk(ids)
+    may_read = permitted(request.user, "view_payload", ExecutionRun.objects.filter(pk__in=ids))
+    readable = set(may_read.values_list("pk", flat=True)) if ids else set()
+    return [describe_run(rows[key], may_view_payload=key in readable) for key in ids if key in rows]
 
 
 def run_path(run_id: Any) -> str:
@@ -117,6 +241,10 @@ def describe_run(run: ExecutionRun, *, may_view_payload: bool) -> dict[str, Any]
         "cause": run.cause,
         "origin": run.origin,
         "trace_id": run.trace_id,
+        "subject": getattr(run, "subject", None) if may_view_payload else None,
+        "event": run.event_id,
+        "rerun_of": run.retried_from_id,
+        "is_pinned": run.kept_at is not None,
         "created_at": run.created_at,
         "started_at": run.started_at,
         "finished_at": run.finished_at,
@@ -135,6 +263,7 @@ def describe_pending(pending: PendingStart) -> dict[str, Any]:
         "cause": ExecutionRun.Cause.TRIGGER,
         "origin": pending.origin,
         "trace_id": pending.trace_id,
+        "event": pending.id,
         "created_at": pending.received_at,
         "error": {"code": "not_started", "message": None} if pending.is_rejected else None,
         "url": run_path(pending.id),

@@ -103,6 +103,14 @@ class GroupRetry:
     left: int
 
 
+@transaction.atomic
+def rerun_and_resolve(run: ExecutionRun, *, by: Person, **options: Any) -> ExecutionRun:
+    """Re-run one run as `control.rerun` does, and resolve its failure group when it was the last one left there."""
+    made = control.rerun(run, by=by, **options)
+    resolve_retried([run.pk], by=by)
+    return made
+
+
 def retryable_runs(group: FailureGroup) -> QuerySet[ExecutionRun]:
     """The runs of a group that were not re-run yet."""
     return ExecutionRun.objects.filter(failure__group=group, status=RunStatus.FAILED, retries__isnull=True)

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_core import database
+from automate_core.models import Workflow
 from automate_core.operations.statistics.buckets import percentile
 from automate_core.operations.statistics.periods import HOUR, Period, floor, ranges
+from automate_governance.permissions import User, holds_for_any, permitted
 
 type Workflows = Sequence[int] | None
 type Histogram = Mapping[int, int]
@@ -62,6 +64,13 @@ class Times:
 
 
 _SUMS = "sum(succeeded)::int AS succeeded, sum(failed)::int AS failed, sum(cancelled)::int AS cancelled"
+
+
+def visible_workflows(user: User) -> Workflows:
+    """Keys of the workflows that a person may view; None for all."""
+    if holds_for_any(user, "view", Workflow):
+        return None
+    return list(permitted(user, "view", Workflow.objects.all()).values_list("pk", flat=True))
 
 
 def read_counts(period: Period, workflows: Workflows) -> tuple[Mapping[int, Counts], Counts]:

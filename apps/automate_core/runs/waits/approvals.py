@@ -18,7 +18,7 @@ from automate_core.runs.waits import resolution
 from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
 from automate_governance import audit
 from automate_governance.people.labels import group_label
-from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
+from automate_governance.permissions import NotPermittedError, Person, User, can, narrowed_workflows, permitted
 from automate_plugins import text
 
 #: Kinds of waits of single steps that can be skipped.
@@ -57,9 +57,14 @@ def approvals_for(user: User) -> QuerySet[Wait]:
         return Wait.objects.none()
     assigned = WaitAssignee.objects.filter(Q(user=user) | Q(group__user=user), excluded=False)
     barred = WaitAssignee.objects.filter(user=user, excluded=True)
-    return Wait.objects.filter(pk__in=assigned.values("wait"), kind=Wait.Kind.APPROVAL).exclude(
-        Exists(barred.filter(wait=OuterRef("pk")))
-    )
+    waits = Wait.objects.filter(pk__in=assigned.values("wait"), kind=Wait.Kind.APPROVAL)
+    return within_limits(user, waits.exclude(Exists(barred.filter(wait=OuterRef("pk")))))
+
+
+def within_limits(user: User, waits: QuerySet[Wait]) -> QuerySet[Wait]:
+    """The waits without those of workflows that a token of the person is not for. No permission covers an approval."""
+    workflows = narrowed_workflows(user)
+    return waits if workflows is None else waits.filter(run__workflow__in=workflows)
 
 
 def visible_approvals(user: User) -> QuerySet[Wait]:
@@ -68,7 +73,8 @@ def visible_approvals(user: User) -> QuerySet[Wait]:
         return Wait.objects.none()
     waits = Wait.objects.filter(kind=Wait.Kind.APPROVAL)
     reassignable = reassignable_approvals(user).values("pk")
-    return waits.filter(Q(pk__in=approvals_for(user).values("pk")) | Q(decided_by=user) | Q(pk__in=reassignable))
+    theirs = Q(pk__in=approvals_for(user).values("pk")) | Q(decided_by=user) | Q(pk__in=reassignable)
+    return within_limits(user, waits.filter(theirs))
 
 
 def reassignable_approvals(user: User) -> QuerySet[Wait]:

@@ -87,7 +87,7 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
     filters = parse_filters(request.GET)
     wanted = _bulk_request(request)
     if wanted is None or filters.problems:
-        said = " ".join(filters.problems) or _select_runs_text()
+        said = " ".join(filters.problems.values()) or _select_runs_text()
         return _error_response(request, said, 422)
     is_confirmed, clicked = "confirm" in request.POST, parse_uuid(request.POST.get("request"))
     if is_confirmed and clicked and (earlier := bulk.find_bulk_action(current_person(request), clicked)):

@@ -40,7 +40,7 @@ def runs_export(request: HttpRequest) -> HttpResponseBase:
         raise Http404
     filters, kind = parse_filters(request.GET), request.POST.get("format", "csv")
     if filters.problems or kind not in _KINDS:
-        said = " ".join(filters.problems) or _("The format must be csv or jsonl.")
+        said = " ".join(filters.problems.values()) or _("The format must be csv or jsonl.")
         return HttpResponse(said, status=422, content_type="text/plain; charset=utf-8")
     with_payload = "payload" in request.POST
     changes = {"format": kind, "payload": with_payload, "filters": dict(filters.params)}

@@ -24,6 +24,7 @@ from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee
 from automate_core.operations.retention import pinning
 from automate_core.queries import loop_items
+from automate_core.queries.run_subjects import subject_of_run
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.admin_site import reverse
 from automate_governance.people.labels import group_label
@@ -33,7 +34,6 @@ from automate_governance.texts import error_message
 from automate_studio.runs.page.header import ModelCost, model_cost
 from automate_studio.ui.formatting import format_count, format_elapsed
 from automate_studio.ui.json.visible import escape_invisible
-from automate_studio.ui.run_subjects import subject_of_run
 from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.event_sources import describe_source
 from automate_studio.view_models.run_data import (

@@ -99,7 +99,6 @@ def run_rerun(request: HtmxRequest, run_id: uuid.UUID) -> HttpResponse:
         return _render_dialog(request, _rerun_form(request, page, request.POST, {"": as_sentence(str(error))}))
     except ValueError as error:
         return _render_dialog(request, _rerun_form(request, page, request.POST, {"payload": as_sentence(str(error))}))
-    failures.resolve_retried([run_id], by=current_person(request))
     messages.success(request, _("Re-run of run %(id)s started.") % {"id": short_id(run_id)})
     there = change_url(again)
     if request.htmx:
@@ -110,10 +109,10 @@ def run_rerun(request: HtmxRequest, run_id: uuid.UUID) -> HttpResponse:
 def _rerun(request: HttpRequest, run: ExecutionRun) -> ExecutionRun:
     """Start the re-run. Raises ValueError for invalid JSON, and as `control.retry` does."""
     post = request.POST
-    start = post.get("start") or ("start" if run.status == "succeeded" else "failed")
+    start = post.get("start") or control.default_start(run)
     if start == "step":
         start = post.get("step") or "failed"
-    return control.rerun(
+    return failures.rerun_and_resolve(
         run,
         by=current_person(request),
         start=start.replace("\0", ""),

@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
-from automate_governance.models import AuditEntry
+from automate_core.queries.audit_search import AuditSearch
 from automate_governance.people.origin import Source
 from automate_governance.texts import translated
 from automate_plugins import text
@@ -36,34 +35,10 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class AuditFilters:
-    """Parsed filters: `params` as in URLs, and problems of unreadable ones."""
+class AuditFilters(AuditSearch):
+    """Filters of the list, and problems of unreadable ones."""
 
-    params: dict[str, str]
-    since: dt.datetime | None = None
-    until: dt.datetime | None = None
     problems: list[str] = field(default_factory=list)
-
-    def entries(self) -> QuerySet[AuditEntry]:
-        """Matching entries."""
-        found, kept = AuditEntry.objects.all(), self.params
-        if who := kept.get("who"):
-            found = found.filter(actor__iexact=who)
-        if verb := kept.get("verb"):
-            found = found.filter(verb__startswith=verb)
-        if about := kept.get("about"):
-            kind, _, key = about.partition(":")
-            found = found.filter(object_type=kind, object_id=key)
-        if self.since:
-            found = found.filter(at__gte=self.since)
-        if self.until:
-            found = found.filter(at__lt=self.until + dt.timedelta(seconds=1))
-        for name, column in (("kind", "object_type"), ("source", "source"), ("trace", "trace_id")):
-            if value := kept.get(name):
-                found = found.filter(**{column: value})
-        if words := kept.get("q"):
-            found = found.filter(canonical__icontains=words)
-        return found
 
     @property
     def actions(self) -> list[tuple[str, str]]:
@@ -88,7 +63,7 @@ def parse_audit_filters(query: Query) -> AuditFilters:
     kept = {name: given for name in NAMES if (given := clean_text(query.get(name))[:200])}
     problems: list[str] = []
     since, until = (_parse_moment(kept, name, problems) for name in ("since", "until"))
-    return AuditFilters(kept, since, until, problems)
+    return AuditFilters(kept, since, until, problems=problems)
 
 
 def _parse_moment(kept: dict[str, str], name: str, problems: list[str]) -> dt.datetime | None:

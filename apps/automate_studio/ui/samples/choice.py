@@ -16,6 +16,7 @@ from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.models import Event
 from automate_core.outbox import subjects
+from automate_core.queries.run_subjects import subject_of_run
 from automate_governance import audit
 from automate_governance.permissions import Person
 from automate_governance.texts import translated
@@ -24,7 +25,6 @@ from automate_studio.ui.formatting import format_count, short_id, state_word
 from automate_studio.ui.json.editor import parse_storable
 from automate_studio.ui.json.expressions import one_line
 from automate_studio.ui.json.visible import escape_invisible
-from automate_studio.ui.run_subjects import subject_of_run
 from automate_studio.ui.samples import samples
 from automate_studio.ui.samples.samples import (
     chosen_sample,

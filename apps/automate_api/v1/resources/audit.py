@@ -1,0 +1,107 @@
+"""The audit trail, for auditors."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db import OperationalError
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from ninja import Field, Query, Router, Schema
+from psycopg.errors import QueryCanceled
+
+from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.pages import Page, PageQuery, read_page
+from automate_api.v1.problems import ProblemError
+from automate_core.queries.audit_search import AuditSearch
+from automate_core.queries.statement_timeout import bounded_queries
+from automate_governance import audit
+from automate_governance.models import AuditEntry as Entry
+from automate_governance.people.origin import Source
+from automate_governance.permissions import SITE, NotPermittedError, can
+from automate_plugins import text
+
+router = Router()
+
+
+class AuditEntry(Schema):
+    """Who did what to which object, and from where."""
+
+    id: int
+    at: dt.datetime
+    actor: str = Field(description="User name, or system.")
+    verb: str = Field(description="Code, such as run.cancelled.")
+    object_type: str
+    object_id: str
+    object: str
+    changes: dict[str, Any]
+    trace_id: str
+    source: str
+    address: str
+    system_user: str
+    token: str = Field(description="Name and prefix of the API token that it was done with.")
+
+    @staticmethod
+    def resolve_token(entry: Entry) -> str:
+        return entry.credential
+
+    @staticmethod
+    def resolve_changes(entry: Entry) -> dict[str, Any]:
+        return audit.readable_changes(entry)
+
+
+class AuditQuery(PageQuery):
+    who: str | None = Field(None, max_length=200, description="User name.")
+    verb: str | None = Field(None, max_length=200, description="Beginning of the code.")
+    object_type: str | None = Field(None, max_length=200, description="Such as automate_core.workflow.")
+    object_id: str | None = Field(None, max_length=200, description="Needs object_type.")
+    source: Source | None = None
+    trace: str | None = Field(None, max_length=40)
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    search: str | None = Field(None, max_length=200, description="Text in the entry.")
+
+    def entries(self) -> Any:
+        """Matching entries. Raises ProblemError."""
+        if self.object_id is not None and self.object_type is None:
+            message = _("Name the object_type of this object_id.")
+            raise ProblemError(422, _("The request is not valid."), [("object_type", message)])
+        params = {"who": self.who, "verb": self.verb, "source": self.source, "trace": self.trace, "q": self.search}
+        if self.object_id is not None:
+            params["about"] = f"{self.object_type}:{self.object_id}"
+        else:
+            params["kind"] = self.object_type
+        kept = {name: str(value) for name, value in params.items() if value}
+        return AuditSearch(kept, _aware(self.since), _aware(self.until)).entries()
+
+
+@router.get("/audit-entries", response=Page[AuditEntry])
+def list_audit_entries(request: TokenRequest, query: Query[AuditQuery]) -> dict[str, Any]:
+    """List audit entries, newest first."""
+    _check_audits(request)
+    try:
+        with bounded_queries():
+            found, following = read_page(query.entries().defer("canonical"), query)
+    except OperationalError as late:
+        if not isinstance(late.__cause__, QueryCanceled):
+            raise
+        raise ProblemError(422, _("The search took too long. Add a filter, for example a period.")) from late
+    return {"items": found, "next": following}
+
+
+@router.get("/audit-entries/{int:entry_id}", response=AuditEntry)
+def read_audit_entry(request: TokenRequest, entry_id: int) -> Entry:
+    """Read one audit entry."""
+    _check_audits(request)
+    return get_object_or_404(Entry.objects.defer("canonical"), pk=entry_id)
+
+
+def _check_audits(request: TokenRequest) -> None:
+    if not can(request.user, "audit", SITE):
+        raise NotPermittedError(text("You need the permission to view the audit trail."))
+
+
+def _aware(moment: dt.datetime | None) -> dt.datetime | None:
+    return timezone.make_aware(moment) if moment is not None and timezone.is_naive(moment) else moment

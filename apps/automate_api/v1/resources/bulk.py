@@ -1,0 +1,205 @@
+"""Bulk actions: re-run or cancel many runs, which a worker does one after the other."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any, Literal
+
+from django.db.models import QuerySet
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from ninja import Field, Query, Router, Schema, Status
+
+from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.pages import Page, PageQuery, read_page
+from automate_api.v1.problems import ProblemError
+from automate_api.v1.resources.runs import RunFilterQuery
+from automate_core.models import BulkAction, ExecutionRun
+from automate_core.operations import bulk
+from automate_core.operations.bulk_selection import (
+    BulkSelection,
+    nothing_to_do_reason,
+    select_chosen,
+    select_filtered,
+)
+from automate_core.queries.run_search import LAST
+from automate_core.states import BulkStatus
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import NotPermittedError, holds_anywhere, permitted
+from automate_governance.texts import translated
+from automate_plugins import text
+
+router = Router()
+MOST_CHOSEN = 1_000  #: runs that are named one by one
+MOST_REFUSALS = 100  #: that are listed
+_VERBS = {"rerun": BulkAction.Verb.RETRY, "cancel": BulkAction.Verb.CANCEL}
+_ACTIONS = {verb.value: name for name, verb in _VERBS.items()}
+
+
+class CreateBulkAction(Schema):
+    """Either `runs` or `filters` say which runs."""
+
+    action: Literal["rerun", "cancel"]
+    runs: list[uuid.UUID] = Field([], max_length=MOST_CHOSEN)
+    filters: RunFilterQuery | None = Field(None, description="All matching runs, as in the list of runs.")
+    upto: uuid.UUID | None = Field(None, description="`newest` of a count: later runs are left out.")
+    from_step: Literal["failed", "start"] = "failed"
+    version: Literal["original", "newest"] = "original"
+    again: bool = Field(False, description="Also runs whose re-run succeeded or has not ended.")
+    reason: str = Field("", max_length=100, description="Of a cancellation.")
+    dry_run: bool = Field(False, description="Only count the runs.")
+
+
+class BulkCount(Schema):
+    """The runs that an action would apply to, and why others are left out."""
+
+    action: str
+    found: int
+    applies_to: int
+    newest: uuid.UUID
+    not_permitted: int
+    wrong_state: int
+    rerun_succeeded: int
+    rerun_open: int
+    rerun_deleted: int
+    rerun_in_selection: int
+
+
+class Refusal(Schema):
+    run: uuid.UUID
+    reason: str
+
+
+class BulkActionState(Schema):
+    """A bulk action and its progress."""
+
+    id: uuid.UUID
+    action: str = Field(description="rerun or cancel")
+    status: BulkStatus
+    total: int
+    done: int
+    refused: int
+    created_at: dt.datetime
+    ended_at: dt.datetime | None
+    url: str
+
+
+class BulkActionWithRefusals(BulkActionState):
+    refusals: list[Refusal]
+
+
+@router.post("/bulk-actions", response={200: BulkCount, 202: BulkActionWithRefusals})
+def create_bulk_action(request: TokenRequest, body: CreateBulkAction) -> Status[Any]:
+    """Re-run or cancel many runs; with `dry_run`, count them."""
+    _check_may_view(request)
+    selection = _select(request, body)
+    if not selection.found:
+        raise Http404
+    if selection.is_too_large:
+        raise ProblemError(
+            422, _("More than %(limit)s runs match. Add a filter, for example a period.") % {"limit": bulk.MOST}
+        )
+    if selection.not_theirs == selection.found:
+        raise NotPermittedError(text("You need the Run permission for the workflows of these runs."))
+    if body.dry_run:
+        return Status(200, _describe_count(body.action, selection))
+    if not selection.ids:
+        raise ProblemError(409, nothing_to_do_reason(selection))
+    of_rerun = {"start": body.from_step, "version": body.version, "again": body.again}
+    options = of_rerun if body.action == "rerun" else {"reason": body.reason.strip()}
+    made = bulk.create_bulk_action(selection.verb, selection.ids, options, by=request.user)
+    return Status(202, _describe_with_refusals(request, _own_actions(request).get(pk=made.pk)))
+
+
+@router.get("/bulk-actions", response=Page[BulkActionState])
+def list_bulk_actions(request: TokenRequest, page: Query[PageQuery]) -> dict[str, Any]:
+    """List your bulk actions of the last 30 days, newest first."""
+    _check_may_view(request)
+    found, following = read_page(_own_actions(request), page)
+    return {"items": [_describe(action) for action in found], "next": following}
+
+
+@router.get("/bulk-actions/{uuid:action_id}", response=BulkActionWithRefusals)
+def read_bulk_action(request: TokenRequest, action_id: uuid.UUID) -> dict[str, Any]:
+    """Read one bulk action, with its first refusals."""
+    return _describe_with_refusals(request, _get_action(request, action_id))
+
+
+@router.post("/bulk-actions/{uuid:action_id}/stop", response=BulkActionWithRefusals)
+def stop_bulk_action(request: TokenRequest, action_id: uuid.UUID) -> dict[str, Any]:
+    """Stop a bulk action before its remaining runs."""
+    action = _get_action(request, action_id)
+    if not holds_anywhere(request.user, "run", ExecutionRun):
+        raise NotPermittedError(text("You need the Run permission to stop a bulk action."))
+    if not bulk.stop_bulk_action(action, request.user):
+        raise ProblemError(409, _("This bulk action has already ended."))
+    action.refresh_from_db()
+    return _describe_with_refusals(request, action)
+
+
+def _check_may_view(request: TokenRequest) -> None:
+    if not holds_anywhere(request.user, "view", ExecutionRun):
+        raise NotPermittedError(text("You are not permitted to view this list."))
+
+
+def _select(request: TokenRequest, body: CreateBulkAction) -> BulkSelection:
+    if bool(body.runs) == (body.filters is not None):
+        message = _("Choose the runs either by `runs` or by `filters`.")
+        raise ProblemError(422, _("The request is not valid."), [("runs", message)])
+    verb = _VERBS[body.action]
+    if body.filters is None:
+        return select_chosen(request.user, verb, body.runs, again=body.again)
+    return select_filtered(request.user, verb, body.filters.filters(), again=body.again, upto=body.upto or LAST)
+
+
+def _own_actions(request: TokenRequest) -> QuerySet[BulkAction]:
+    return BulkAction.objects.filter(person=request.user.pk)
+
+
+def _get_action(request: TokenRequest, action_id: uuid.UUID) -> BulkAction:
+    if not holds_anywhere(request.user, "view", ExecutionRun):
+        raise Http404
+    return get_object_or_404(_own_actions(request), pk=action_id)
+
+
+def _describe_count(action: str, selection: BulkSelection) -> dict[str, Any]:
+    left = selection.left_out
+    return {
+        "action": action,
+        "found": selection.found,
+        "applies_to": len(selection.ids),
+        "newest": selection.newest,
+        "not_permitted": selection.not_theirs,
+        "wrong_state": selection.wrong_state,
+        "rerun_succeeded": left.succeeded,
+        "rerun_open": left.open,
+        "rerun_deleted": left.deleted,
+        "rerun_in_selection": left.superseded,
+    }
+
+
+def _describe(action: BulkAction) -> dict[str, Any]:
+    return {
+        "id": action.pk,
+        "action": _ACTIONS[action.verb],
+        "status": action.status,
+        "total": action.total,
+        "done": action.done,
+        "refused": action.refused,
+        "created_at": action.created_at,
+        "ended_at": action.ended_at,
+        "url": reverse("automate_api:read_bulk_action", kwargs={"action_id": action.pk}),
+    }
+
+
+def _describe_with_refusals(request: TokenRequest, action: BulkAction) -> dict[str, Any]:
+    """With the refusals of runs that the token may view, and of deleted ones."""
+    refusals = bulk.list_refusals(action, MOST_REFUSALS)
+    runs = ExecutionRun.objects.filter(pk__in=[run for _reason, run in refusals])
+    hidden = set(runs.values_list("pk", flat=True)) - set(
+        permitted(request.user, "view", runs).values_list("pk", flat=True)
+    )
+    shown = [{"run": run, "reason": translated(reason)} for reason, run in refusals if run not in hidden]
+    return {**_describe(action), "refusals": shown}

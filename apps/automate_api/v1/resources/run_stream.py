@@ -1,0 +1,153 @@
+"""The live stream of a run, as server-sent events.
+
+`step`, `log` and `run` events; the id of a `run` event is the run's sequence. A client that reconnects with it as
+`Last-Event-ID` gets what changed since, and 204 once the run has ended and nothing is left. A server that cannot stream
+answers with what has changed so far, and the client's reconnections are its polls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connections
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.translation import gettext as _
+from ninja import Field, Header, Router
+
+from automate_api.models import ApiToken
+from automate_api.tokens.use import narrowed
+from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.problems import ProblemError
+from automate_api.v1.resources.run_steps import attempts_of, describe_attempt, record_view
+from automate_api.v1.resources.runs import describe_pending, describe_run, find_run
+from automate_api.v1.run_watch import hub
+from automate_core.definition.step_paths import key_of
+from automate_core.models import ExecutionRun, RunLog
+from automate_core.runs.pending_starts import PendingStart
+from automate_core.states import FINAL_RUN_STATES, RunStatus
+from automate_governance.permissions import can
+
+router = Router()
+
+HEARTBEAT_SECONDS = 12.0
+STREAM_SECONDS = 600.0
+MOST_LINES = 500  #: of the log, in one part
+_RETRY = "retry: 1000\n\n"
+
+type Sequence = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What changed in a run since a sequence: the events, and the sequence that they lead to."""
+
+    seq: int
+    events: str
+    is_over: bool
+
+
+@router.get("/runs/{uuid:run_id}/stream", response={200: str, 204: None})
+async def stream_run(
+    request: TokenRequest, run_id: uuid.UUID, last_event_id: Header[Sequence | None] = None
+) -> HttpResponseBase:
+    """Follow a run as server-sent events: its steps, its log and its state, until it ends."""
+    after = -1 if last_event_id is None else last_event_id
+    is_stream = isinstance(request, ASGIRequest)
+    changes = await sync_to_async(_read_first)(request, run_id, after, is_stream=is_stream)
+    if changes.is_over and not changes.events:
+        return HttpResponse(status=204)
+    if not is_stream:
+        return _respond(HttpResponse, f"{_RETRY}{changes.events}")
+    if hub.has_enough(request.auth.pk):
+        raise ProblemError(429, _("This token has too many open streams. Close some of them."))
+    return _respond(StreamingHttpResponse, _stream(request, run_id, after, changes))
+
+
+def _respond[R: HttpResponseBase](kind: Callable[..., R], content: Any) -> R:
+    headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+    return kind(content, content_type="text/event-stream", headers=headers)
+
+
+async def _stream(request: TokenRequest, run_id: uuid.UUID, after: int, changes: Changes | None) -> AsyncIterator[str]:
+    """The events after a sequence. Holds no database connection between two changes."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + STREAM_SECONDS
+    with hub.watch(run_id, request.auth.pk) as watch:
+        yield _RETRY
+        while changes is not None:
+            if changes.events:
+                yield changes.events
+                after = changes.seq
+            if changes.is_over or hub.is_closing or loop.time() >= until:
+                return
+            await watch.wait(after, HEARTBEAT_SECONDS)
+            changes = await asyncio.to_thread(_read_next, request, run_id, after)
+            if changes is not None and not changes.events:
+                yield ": alive\n\n"
+
+
+def _read_first(request: TokenRequest, run_id: uuid.UUID, after: int, *, is_stream: bool) -> Changes:
+    """Raises Http404. The connection is returned before a stream, which may last."""
+    try:
+        return _read_changes(request, run_id, after)
+    finally:
+        if is_stream:
+            connections.close_all()
+
+
+def _read_next(request: TokenRequest, run_id: uuid.UUID, after: int) -> Changes | None:
+    """None when the token may no longer view the run."""
+    try:
+        token = ApiToken.objects.select_related("owner").filter(pk=request.auth.pk).first()
+        if token is None or not token.is_valid or not token.owner.is_active:
+            return None
+        request.auth, request.user = token, token.owner
+        with narrowed(token):
+            return _read_changes(request, run_id, after)
+    except Http404:
+        return None
+    finally:
+        connections.close_all()
+
+
+def _read_changes(request: TokenRequest, run_id: uuid.UUID, after: int) -> Changes:
+    run = find_run(request, run_id)
+    if isinstance(run, PendingStart):
+        described = describe_pending(run)
+        is_over = described["status"] == RunStatus.FAILED
+        return Changes(after, _format("run", described) if is_over else "", is_over)
+    is_over = run.status in FINAL_RUN_STATES
+    if run.seq <= after:
+        return Changes(run.seq, "", is_over)
+    may_read = can(request.user, "view_payload", run)
+    parts = [*_events(request, run, after, may_read=may_read)]
+    parts.append(_format("run", describe_run(run, may_view_payload=may_read), seq=run.seq))
+    return Changes(run.seq, "".join(parts), is_over)
+
+
+def _events(request: TokenRequest, run: ExecutionRun, after: int, *, may_read: bool) -> Iterator[str]:
+    """Changes up to the sequence that was read with the run: later ones are in the next part."""
+    for attempt in attempts_of(run).filter(seq__gt=after, seq__lte=run.seq).order_by("pk"):
+        yield _format("step", describe_attempt(attempt, may_read=may_read))
+    if may_read:
+        lines = RunLog.objects.filter(run=run, seq__gt=after, seq__lte=run.seq).order_by("pk")[:MOST_LINES]
+        for number, line in enumerate(lines):
+            if not number:
+                record_view(request, run, "")
+            described = {name: getattr(line, name) for name in ("path", "attempt", "level", "message", "at")}
+            yield _format("log", {**described, "key": key_of(line.path)})
+
+
+def _format(name: str, data: dict[str, Any], *, seq: int | None = None) -> str:
+    document = _ENCODER.encode(data)
+    return f"{'' if seq is None else f'id: {seq}\n'}event: {name}\ndata: {document}\n\n"
+
+
+_ENCODER = DjangoJSONEncoder(ensure_ascii=False)

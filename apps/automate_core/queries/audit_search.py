@@ -1,0 +1,41 @@
+"""Search of the audit trail: by person, object, verb, time to the second, and text in the values."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from automate_governance.models import AuditEntry
+
+
+@dataclass(frozen=True)
+class AuditSearch:
+    """Filters of audit entries: `params` by their names in URLs, and a period."""
+
+    params: Mapping[str, str]
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+
+    def entries(self) -> QuerySet[AuditEntry]:
+        """Matching entries."""
+        found, kept = AuditEntry.objects.all(), self.params
+        if who := kept.get("who"):
+            found = found.filter(actor__iexact=who)
+        if verb := kept.get("verb"):
+            found = found.filter(verb__startswith=verb)
+        if about := kept.get("about"):
+            kind, _, key = about.partition(":")
+            found = found.filter(object_type=kind, object_id=key)
+        if self.since:
+            found = found.filter(at__gte=self.since)
+        if self.until:
+            found = found.filter(at__lt=self.until + dt.timedelta(seconds=1))
+        for name, column in (("kind", "object_type"), ("source", "source"), ("trace", "trace_id")):
+            if value := kept.get(name):
+                found = found.filter(**{column: value})
+        if words := kept.get("q"):
+            found = found.filter(canonical__icontains=words)
+        return found
