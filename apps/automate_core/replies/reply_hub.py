@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.05, 0.5  #: between two looks at an event
 TOGETHER_SECONDS = 0.01  #: looks that are due so soon are one query
+MOST_WATCHES = 2_000  #: of a process; each is an open connection of a caller
 IDLE_SECONDS = 60.0  #: after which a connection that is not needed is closed
 RETRY_SECONDS = 1.0  #: after the database was away
 
@@ -100,13 +101,17 @@ class ReplyHub:
         self._watches: set[Watch] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._wake_fd = -1
+        self._pipe: tuple[int, int] | None = None  # never closed, so that no late wake-up is written to another file
+        self._pipe_of = 0  # the process that made it: one that was forked makes its own
         self._is_ending = False
 
     def watch(self, event_id: str) -> Watch:
-        """Begin to watch an event. `forget` the watch in the end."""
+        """Begin to watch an event. `forget` the watch in the end. Where too many wait, it is over at once."""
         watch = Watch(event_id)
         with self._lock:
+            if len(self._watches) >= MOST_WATCHES:
+                watch.resolve()
+                return watch
             self._watches.add(watch)
             if self._thread is None or not self._thread.is_alive():
                 self._start()
@@ -124,38 +129,40 @@ class ReplyHub:
         self._wake()
 
     def _start(self) -> None:
-        reading_fd, self._wake_fd = os.pipe()
-        os.set_blocking(reading_fd, False)
-        os.set_blocking(self._wake_fd, False)
-        self._thread = threading.Thread(target=self._run, args=(reading_fd,), name="automate-replies", daemon=True)
+        if self._pipe is None or self._pipe_of != os.getpid():
+            self._pipe, self._pipe_of = os.pipe(), os.getpid()
+            for end in self._pipe:
+                os.set_blocking(end, False)
+        self._is_ending = False  # of a server that stopped while nobody waited
+        self._thread = threading.Thread(target=self._run, args=(self._pipe[0],), name="automate-replies", daemon=True)
         self._thread.start()
 
     def _wake(self) -> None:
-        with contextlib.suppress(OSError):  # full: it wakes anyway; closed: nobody waits
-            os.write(self._wake_fd, b"\0")
+        if self._pipe is not None and self._pipe_of == os.getpid():
+            with contextlib.suppress(BlockingIOError):  # full: it wakes anyway
+                os.write(self._pipe[1], b"\0")
 
     # --- in the thread ------------------------------------------------------------------------------------------------
 
     def _run(self, wake_fd: int) -> None:
-        try:
-            while not self._stops_idle():
-                try:
-                    with database.connect({}) as connection:
-                        connection.execute(f"LISTEN {notify.REPLY_CHANNEL}")
-                        self._serve(connection, wake_fd)
-                except psycopg.Error as error:
-                    log.warning("replies cannot be read: %s", str(error).strip())
-                    self._pause(wake_fd)
-        finally:
-            os.close(wake_fd)
+        while not self._stops_idle():
+            try:
+                with database.connect({}) as connection:
+                    connection.execute(f"LISTEN {notify.REPLY_CHANNEL}")
+                    self._serve(connection, wake_fd)
+            except psycopg.Error as error:
+                log.warning("replies cannot be read: %s", str(error).strip())
+                self._pause(wake_fd)
+            except Exception:
+                log.exception("replies cannot be read")
+                self._pause(wake_fd)
 
     def _stops_idle(self) -> bool:
         """Whether nobody waits. The thread is over then, and the next caller starts another."""
         with self._lock:
             if self._watches:
                 return False
-            os.close(self._wake_fd)
-            self._wake_fd, self._thread = -1, None
+            self._thread = None
             return True
 
     def _serve(self, connection: psycopg.Connection[Any], wake_fd: int) -> None:
@@ -173,6 +180,8 @@ class ReplyHub:
                 watches, due = self._due(notified, now)
                 if due:
                     self._hand_out(watches, self._read(connection, due))
+                    if notified := _notified_events(connection):  # those that came with the answer wake no selector
+                        continue
                 if watches:
                     idle_since = now
                 elif now - idle_since > IDLE_SECONDS:
@@ -181,7 +190,7 @@ class ReplyHub:
                 _drain(wake_fd)
                 if self._is_ending:
                     self._end()
-                notified = {notice.payload for notice in connection.notifies(timeout=0)}
+                notified = _notified_events(connection)
 
     def _due(self, notified: set[str], now: float) -> tuple[list[Watch], set[str]]:
         """(all watches, the events to look at now)."""
@@ -236,6 +245,10 @@ class ReplyHub:
             watches, self._watches = self._watches, set()
         for watch in watches:
             watch.resolve()
+
+
+def _notified_events(connection: psycopg.Connection[Any]) -> set[str]:
+    return {notice.payload for notice in connection.notifies(timeout=0)}
 
 
 def _drain(wake_fd: int) -> None:

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from automate_core.models import ExecutionRun, StepRun
 from automate_core.outbox.ingest import EventIngestor, NewEvent
+from automate_core.replies import reply_hub
 from automate_core.replies.reply_hub import hub
 from automate_core.replies.waiting import wait_for_reply, wait_for_reply_async
 from automate_core.webhooks import endpoints
@@ -45,7 +46,7 @@ def waiting(endpoint, owner):
     return wait
 
 
-def sent_by_asgi(*numbers, path="/hooks/github/", leave_after=None):
+def sent_by_asgi(*numbers, path="/hooks/github/", leave_after=None, done=lambda: None):
     """Deliver under ASGI, all at once: (status, headers, body) of each; [] for a sender that left."""
 
     async def one(application, number):
@@ -66,6 +67,7 @@ def sent_by_asgi(*numbers, path="/hooks/github/", leave_after=None):
             sent.append(message)
 
         await application({"type": "http", "method": "POST", "path": path, "headers": headers}, receive, send)
+        done()
         if not sent:
             return []
         return sent[0]["status"], {n.decode(): v.decode() for n, v in sent[0]["headers"]}, sent[1]["body"]
@@ -285,6 +287,16 @@ def test_a_server_that_stops_answers_who_waits(publish, waiting):
     began = time.monotonic()
     [(status, _, _)] = sent_by_asgi(7)
     assert status == 202 and time.monotonic() - began < 10
+
+
+def test_where_too_many_wait_the_next_is_answered_at_once(publish, waiting, monkeypatch):
+    monkeypatch.setattr(reply_hub, "MOST_WATCHES", 3)
+    publish(REPLY)
+    waiting(3)
+    began, took = time.monotonic(), []
+    answers = sent_by_asgi(*range(5), done=lambda: took.append(time.monotonic() - began))
+    assert [status for status, _, _ in answers] == [202] * 5
+    assert sorted(seconds > 2.5 for seconds in took) == [False, False, True, True, True], took
 
 
 def test_a_lost_connection_is_replaced_while_senders_wait(publish, waiting, working):
