@@ -15,6 +15,8 @@ from automate_api.models import IdempotentAnswer
 from automate_core.models import Event
 from automate_governance.models import AuditEntry
 from tests.support.api_operations import MANUAL
+from tests.support.locks import somebody_waits
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,8 +87,7 @@ def test_a_concurrent_request_waits_for_the_first(client):
         first = _start(client, "one")
         thread = threading.Thread(target=send)
         thread.start()
-        thread.join(0.5)
-        assert thread.is_alive()
+        wait_for(somebody_waits)
     thread.join()
     assert answers[0].json() == first.json()
     assert answers[0].headers["Idempotency-Replayed"] == "true"

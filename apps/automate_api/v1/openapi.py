@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from django.utils import translation
-
 from automate_api.v1.idempotency import HEADER, MOST_KEY_LENGTH, REPLAYED
-
-PREFIX = "/api/v1/"  #: of the committed document
 
 DESCRIPTION = """\
 Start and watch workflows, and everything else that the screens do, under a person's or a service account's permissions.
@@ -71,12 +66,3 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
             if method == "post":
                 operation.setdefault("parameters", []).append(_KEY)
     return document
-
-
-def document_text() -> str:
-    """The OpenAPI document as it is committed, the same in every language."""
-    from automate_api.v1.api import api
-
-    with translation.override(None):
-        document = api.get_openapi_schema(path_prefix=PREFIX)
-        return json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"

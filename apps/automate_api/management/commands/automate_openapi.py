@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import translation
+
+PREFIX = "/api/v1/"  #: of the paths in the document
 
 
 class Command(BaseCommand):
@@ -15,14 +19,21 @@ class Command(BaseCommand):
         parser.add_argument("file", metavar="FILE", nargs="?", default="docs/openapi.json", help="docs/openapi.json")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from automate_api.v1.openapi import document_text
-
         if options["file"] == "-":
-            self.stdout.write(document_text(), ending="")
+            self.stdout.write(_document_text(), ending="")
             return
         try:
-            Path(options["file"]).write_text(document_text(), encoding="utf-8")
+            Path(options["file"]).write_text(_document_text(), encoding="utf-8")
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise CommandError(f"{options['file']!r} cannot be written: {reason}", returncode=2) from error
         self.stdout.write(f"Wrote {options['file']}.")
+
+
+def _document_text() -> str:
+    """The document, the same in every language."""
+    from automate_api.v1.api import api
+
+    with translation.override(None):
+        document = api.get_openapi_schema(path_prefix=PREFIX)
+        return json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
