@@ -39,6 +39,7 @@ FIGURES: dict[str, Measure] = {
 LONG: dict[str, Measure] = {
     "claim": history.claim,
     "list": run_list.lists,
+    "api": api.lists,
     "inbox": inbox.inbox,
     "prune": pruning.prune,
     "overview": overview.overview,
