@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 _PARTS = {"method", "url", "headers", "params", "data", "json", "cookies"}
 EXAMPLES = 12
-MANY_EXAMPLES = 300
+MANY_EXAMPLES = 100
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ def client(api, workflow, owner):
         ("get", "nothing", 404),
         ("get", "", 404),
         ("get", "workflows/", 404),
+        ("get", "workflows/a%0Ab/c", 404),
         ("get", "workflows/no-such", 404),
         ("get", "workflows/a%00b", 404),
         ("get", "workflows/%F0%9F%98%80", 404),

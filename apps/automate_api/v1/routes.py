@@ -34,5 +34,5 @@ no_such_path.csrf_exempt = True  # type: ignore[attr-defined]
 urlpatterns = [
     *_operations(),
     path("", no_such_path, name="api-root"),
-    re_path(r"^.*$", no_such_path),
+    re_path("", no_such_path),  # also for line breaks
 ]
