@@ -89,3 +89,28 @@ def test_an_incomplete_draft_says_what_is_missing(client):
     found = client.get("workflows/greet/draft").json()
     assert found["problems"] and found["document"]["slug"] == "greet"
     assert client.get("workflows/greet/export").status_code == 409
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "priority: 1000000000000000000000000000000",
+        "priority: .inf",
+        "retention: {succeeded: 100000000000000000000}",
+        "timezone: 'Europe/\\u0001'",
+        'name: "\\uD800"',
+        'name: "a\\0b"',
+        "tags: [[[[1]]]]",
+        "steps: 5",
+        "steps: [{kind: wait, key: a, duration: 99999999999999999999999}]",
+        "steps: [{kind: action, key: a, action: http.request, inputs: {url: 1e400}}]",
+        "triggers: {a: b}",
+        "vars: {1: 2, ? [x] : y}",
+        "slug: '../x'",
+        "concurrency: {limit: 9223372036854775808}",
+    ],
+)
+def test_wild_files_are_refused(client, part):
+    kept = [line for line in GREET.strip().splitlines() if line.partition(":")[0] != part.partition(":")[0]]
+    answer = client.put("workflows/greet/draft", {"yaml": "\n".join([*kept, part])}, **{"If-Match": "*"})
+    assert answer.status_code == 422, answer.content
