@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
+
+from tests.support.processes import free_port
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -18,12 +22,12 @@ FAIL = "{name: Fail, slug: fail, triggers: [{kind: manual, key: go}], steps: [{k
 
 
 @pytest.fixture
-def signed_in(cli, api, site):
-    """The command line of a person, signed in to the site."""
+def signed_in(cli, api, live_server):
+    """The command line of a person, signed in to a server without a worker, or at another address."""
 
-    def sign_in(person, *scopes, workflows=None):
+    def sign_in(person, *scopes, workflows=None, at=live_server.url):
         plain = api(person, *scopes, workflows=workflows).plain
-        ended = cli("login", site, stdin=f"{plain}\n")
+        ended = cli("login", at, stdin=f"{plain}\n")
         assert ended.code == 0, ended.err
         assert plain not in ended.out + ended.err
         return cli
@@ -31,7 +35,8 @@ def signed_in(cli, api, site):
     return sign_in
 
 
-def test_signing_in_is_checked_by_the_server(cli, api, site, owner, home):
+def test_signing_in_is_checked_by_the_server(cli, api, live_server, owner):
+    site = live_server.url
     wrong = api(owner).plain[:-1] + "x"
     ended = cli("login", site, stdin=wrong)
     assert ended.code == 3 and wrong not in ended.err
@@ -68,22 +73,136 @@ def test_a_missing_scope_is_named(signed_in, workflow, owner):
     assert refused.code == 3 and "workflow:run" in refused.err
 
 
-@pytest.mark.parametrize(("slug", "code", "status"), [("greet", 0, "succeeded"), ("fail", 1, "failed")])
-def test_a_run_is_followed_to_its_end(signed_in, workflow, owner, slug, code, status):
-    workflow(GREET if slug == "greet" else FAIL)
-    cli = signed_in(owner)
-    inputs = ["--input", "who=Ada"] if slug == "greet" else []
-    ended = cli("runs", "start", slug, *inputs, "--wait", "--timeout", "60")
-    assert ended.code == code and ended.out.splitlines()[-1].endswith(f": {status}"), ended
-    ended = cli("runs", "start", slug, *inputs, "--wait", "--json")
+TWO = """
+name: Two
+slug: two
+triggers: [{kind: manual, key: go}]
+steps:
+  - {kind: wait, key: pause, duration: 1}
+  - {kind: stop, key: done}
+"""
+
+
+def test_runs_are_followed_to_their_ends(signed_in, workflow, owner, site):
+    for text in (TWO, FAIL):
+        workflow(text)
+    cli = signed_in(owner, at=site)
+    ended = cli("runs", "start", "two", "--wait", "--timeout", "60")
+    assert ended.code == 0, ended
+    lines = [line.split("  ")[1:3] for line in ended.out.splitlines() if line[2:3] == ":"]
+    assert ["pause", "waiting"] in lines and lines.count(["pause", "succeeded"]) == 1, ended.out
+    assert ended.out.splitlines()[-1].endswith("  succeeded")
+    ended = cli("runs", "start", "fail", "--wait", "--json")
     run = json.loads(ended.out)
-    assert ended.code == code and run["status"] == status
+    assert (ended.code, run["status"]) == (1, "failed")
     ended = cli("runs", "tail", run["id"])
-    assert ended.code == code and ended.out.splitlines()[-1] == f"{run['id']}: {status}"
-    assert "Out of tea" in cli("runs", "show", run["id"], "--no-steps").out or slug == "greet"
+    assert ended.code == 1 and ended.out.splitlines()[-1] == f"{run['id']}  failed  no: Out of tea"
+    lines = [json.loads(line) for line in cli("runs", "tail", run["id"], "--json").out.splitlines()]
+    assert {line["event"] for line in lines} == {"step", "run"} and lines[-1]["data"]["status"] == "failed"
+    assert "Out of tea" in cli("runs", "show", run["id"]).out
 
 
-def test_tokens_are_issued_rotated_and_revoked(signed_in, api, site, owner, home):
+def test_a_run_is_followed_over_a_restart_of_the_server(signed_in, workflow, owner, serve, home):
+    workflow(TWO.replace("duration: 1", "duration: 20"))
+    port = free_port()
+    followed = []
+    with serve(port):
+        cli = signed_in(owner, at=f"http://127.0.0.1:{port}")
+        run = cli("runs", "start", "two").out.strip()
+        command = [sys.executable, "-c", "from automate_api.cli.main import main; main()", "runs", "tail", run]
+        tail = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        followed.append(tail.stdout.readline())
+    assert tail.poll() is None
+    with serve(port):
+        out, err = tail.communicate(timeout=120)
+    assert tail.returncode == 0, (followed, out, err)
+    shown = "".join([*followed, out])
+    assert shown.count("pause  waiting") == 1 and shown.count("pause  succeeded") == 1, shown
+
+
+def test_a_server_that_cannot_stream_is_polled(signed_in, workflow, owner, drain):
+    workflow(GREET)
+    cli = signed_in(owner)
+    run = cli("runs", "start", "greet", "--input", "who=Ada").out.strip()
+    late = cli("runs", "tail", run, "--timeout", "0.5")
+    assert late.code == 1 and "did not end in time" in late.err
+    drain()
+    assert cli("runs", "tail", run).out.splitlines()[-1] == f"{run}  succeeded"
+
+
+def test_runs_are_listed_cancelled_and_rerun(signed_in, workflow, owner, drain):
+    for text in (TWO.replace("duration: 1", "duration: 2h"), FAIL):
+        workflow(text)
+    cli = signed_in(owner)
+    waiting, failed = cli("runs", "start", "two").out.strip(), cli("runs", "start", "fail").out.strip()
+    drain()
+
+    def listed(*filters):
+        return [each["id"] for each in cli("runs", "list", *filters, "--json").json()]
+
+    assert listed() == [failed, waiting]
+    assert listed("--workflow", "two", "--workflow", "fail", "--status", "waiting") == [waiting]
+    assert listed("--since", "1h", "--filter", "origin=manual", "--search", "tea") == [failed]
+    assert listed("--limit", "1") == [failed]
+    assert cli("runs", "list", "--filter", "origin=nowhere").code == 2
+    assert "two" in cli("runs", "list").out
+    assert cli("runs", "cancel", waiting, "--reason", "Not needed").out == f"{waiting}: cancelled\n"
+    assert cli("runs", "tail", waiting).code == 1
+    again = cli("runs", "rerun", failed, "--from", "start", "--newest").out.strip()
+    assert again not in {failed, waiting}
+    assert cli("runs", "rerun", failed, "--from", "nowhere").code == 2
+    assert cli("runs", "rerun", again).code == 1
+    assert cli("runs", "cancel", "no-id").code == 1
+
+
+def test_events_are_sent_and_replayed(signed_in, workflow, owner, drain):
+    made = workflow("{name: On, slug: on, triggers: [{kind: event, event: go}], steps: [{kind: stop, key: done}]}")
+    cli = signed_in(owner)
+    sent = cli("events", "send", "go", "--data", "n:=1", "--json").json()
+    assert cli("events", "send", "go", "--data", "n:=1", "--idempotency-key", "one").code == 0
+    assert cli("events", "send", "go", "--data", "n:=1", "--idempotency-key", "one").code == 0
+    drain()
+    assert made.runs.count() == 2
+    assert cli("events", "replay", sent["id"]).code == 0
+    drain()
+    assert made.runs.count() == 3
+    assert cli("events", "send", "nowhere").code in {1, 2}
+
+
+APPROVAL = """
+name: Ask
+slug: ask
+triggers: [{kind: manual, key: go}]
+steps:
+  - kind: approval
+    key: ok
+    message: May Ada have tea?
+    assignees: [owner]
+    timeout: 2h
+    on_timeout: []
+    form: [{name: why, label: Why, kind: text, required: true}]
+"""
+
+
+def test_approvals_are_listed_and_decided(signed_in, workflow, owner, drain):
+    workflow(APPROVAL)
+    cli = signed_in(owner)
+    run = cli("runs", "start", "ask").out.strip()
+    drain()
+    [asked] = cli("approvals", "list", "--json").json()
+    assert asked["run"] == run and "May Ada have tea?" in cli("approvals", "list").out
+    assert cli("approvals", "decide", asked["id"], "approved").code == 2
+    assert cli("approvals", "decide", asked["id"], "nonsense").code in {1, 2}
+    assert (
+        cli("approvals", "decide", asked["id"], "approved", "--answer", "why=Thirst").out
+        == f"{asked['id']}: approved\n"
+    )
+    assert cli("approvals", "list").err == "No approvals wait for you.\n"
+    drain()
+    assert cli("runs", "tail", run).code == 0
+
+
+def test_tokens_are_issued_rotated_and_revoked(signed_in, live_server, owner, home):
     cli = signed_in(owner)
     first = cli("tokens", "list", "--json").json()
     assert [each["name"] for each in first] == ["test"]
@@ -95,17 +214,17 @@ def test_tokens_are_issued_rotated_and_revoked(signed_in, api, site, owner, home
     rotated = cli("tokens", "rotate", "--overlap", "0")
     assert rotated.code == 0 and "is rotated and stored" in rotated.out
     after = (home / "config" / "automate" / "credentials.json").read_text()
-    assert after != stored and json.loads(after)["servers"][site]["token"] not in rotated.out + rotated.err
+    assert after != stored and json.loads(after)["servers"][live_server.url]["token"] not in rotated.out + rotated.err
     second = cli("tokens", "list", "--json").json()[0]
     assert cli("tokens", "revoke", str(second["id"])).out == "ci is revoked.\n"
     assert cli("workflows", "list", AUTOMATE_TOKEN=created.out.strip()).code == 3
 
 
-def test_workflows_are_pulled_changed_and_pushed(signed_in, workflow, owner, site, home):
+def test_workflows_are_pulled_changed_and_pushed(signed_in, workflow, owner, live_server, home):
     made = workflow(GREET)
     cli, file = signed_in(owner), home / "work" / "greet.yaml"
     assert cli("workflows", "pull", "greet").code == 0
-    assert file.read_text().startswith(f"# automate: draft {made.rev} of {site}\n")
+    assert file.read_text().startswith(f"# automate: draft {made.rev} of {live_server.url}\n")
     assert cli("workflows", "pull", "--all").code == 0
     assert cli("workflows", "diff", "greet", "--exit-code").out == ""
     file.write_text("# a comment\n" + file.read_text().split("\n", 1)[1])

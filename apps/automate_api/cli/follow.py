@@ -27,7 +27,7 @@ def follow(client: Client, run: str, *, timeout: float | None = None) -> Iterato
     end within `timeout` seconds.
     """
     until = time.monotonic() + timeout if timeout else None
-    last_id, status, breaks, streams = "", "", 0, True
+    last_id, status, breaks, streams, ended = "", "", 0, True, False
     seen: set[tuple[str, str]] = set()  # a stream continues at a change of the run, which can have many events
     while True:
         try:
@@ -36,26 +36,31 @@ def follow(client: Client, run: str, *, timeout: float | None = None) -> Iterato
                 if (event.name, event.data) not in seen:
                     seen.add((event.name, event.data))
                     yield event
+            found = client.get(path_of("runs", run))
             breaks = min(breaks + 1, BREAKS - 1)
+        except _NoStreamError:
+            streams = False
+            continue
         except (UnreachableError, RejectedError, ValueError) as error:
-            streams = not _is_no_stream(error)
             breaks += 1
-            if breaks >= BREAKS or (streams and not _may_pass(error)):
+            if breaks >= BREAKS or not _may_pass(error):
                 raise
-        _check_time(run, until)
-        found = client.get(path_of("runs", run))
+            found = {"status": status}
         if not streams and found["status"] != status:
             status = found["status"]
             yield ServerEvent("run", json.dumps(found))
         if found["status"] in FINAL:
-            return
+            if ended or not streams:
+                return
+            ended = True  # the stream may have broken off before its last events
+            continue
+        _check_time(run, until)
         pause = min(LONGEST_PAUSE, 0.25 * 2 ** max(breaks, 0)) if streams else POLL_SECONDS
         time.sleep(pause * (0.5 + random.random() / 2))  # noqa: S311 - spreads attempts
 
 
-def _is_no_stream(error: Exception) -> bool:
-    """Whether the server cannot stream; a run that does not exist is found out by the next request."""
-    return isinstance(error, RejectedError) and error.status in {404, 405, 406, 501}
+class _NoStreamError(Exception):
+    """The server cannot stream; a run that does not exist is found out by the next request."""
 
 
 def _may_pass(error: Exception) -> bool:
@@ -65,9 +70,14 @@ def _may_pass(error: Exception) -> bool:
 def _lines(client: Client, run: str, last_id: str, until: float | None) -> Iterator[str]:
     silence = SILENCE_SECONDS if until is None else max(0.1, min(SILENCE_SECONDS, until - time.monotonic()))
     headers = {"Last-Event-ID": last_id} if last_id else {}
-    for line in client.transport.lines(path_of("runs", run, "stream"), params={}, headers=headers, silence=silence):
-        yield line
-        _check_time(run, until)
+    try:
+        for line in client.transport.lines(path_of("runs", run, "stream"), params={}, headers=headers, silence=silence):
+            yield line
+            _check_time(run, until)
+    except RejectedError as error:
+        if error.status in {404, 405, 406, 501}:
+            raise _NoStreamError from error
+        raise
 
 
 def _check_time(run: str, until: float | None) -> None:

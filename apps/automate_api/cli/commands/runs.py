@@ -166,7 +166,9 @@ def _watch(client: Client, run: str, timeout: float | None, *, quiet: bool) -> i
     as_json, status = invocation().as_json, ""
     for event in follow(client, run, timeout=timeout):
         data = json.loads(event.data)
-        if as_json and not quiet:
+        if quiet:
+            continue
+        if as_json:
             print_json_line({"event": event.name, "data": data})
         elif event.name != "run":
             _print_event(event.name, data)
