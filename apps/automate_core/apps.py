@@ -22,7 +22,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_core import checks
         from automate_core.authoring import references
         from automate_core.events import event_types
-        from automate_core.models import WebhookEndpoint
+        from automate_core.models import WebhookEndpoint, Workflow
         from automate_core.runs.waits import reconnection
         from automate_core.triggers import model_registry, model_signals
         from automate_governance import reference_registry
@@ -32,6 +32,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         reference_registry.register_referrers(StoredSecret, references.workflows_of_secrets)
         reference_registry.register_referrers(WebhookEndpoint, references.workflows_of_endpoints)
         reference_registry.register_referrers(Connection, references.workflows_of_connections)
+        reference_registry.register_referrers(Workflow, references.callers_of_workflows)
         reference_registry.register_referrers(Connection, references.rules_of_connections)
         reference_registry.register_referrers(StoredSecret, references.rules_of_secrets)
         health.recovered.connect(reconnection.resume_waiting_steps)

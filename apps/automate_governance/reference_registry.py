@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
+from django.db.models import ProtectedError, RestrictedError
+
+from automate_governance import audit
+from automate_governance.governed import Governed
+from automate_governance.permissions import NotPermittedError, Person, can
+from automate_plugins import text
 
 type Use = str | models.Model
 type Finder = Callable[[Sequence[Any]], Iterator[tuple[Any, Use]]]
+
+
+class InUseError(Exception):
+    """An object cannot be deleted: the message names what refers to it."""
+
 
 _finders: dict[type[models.Model], list[Finder]] = {}
 
@@ -43,3 +54,19 @@ def find_referrers_of_each(objs: Iterable[models.Model]) -> dict[Any, list[Use]]
 
 def _describe(use: Use) -> str:
     return use if isinstance(use, str) else f"{use._meta.verbose_name} {use}"
+
+
+@transaction.atomic
+def delete_unused(obj: Governed, *, by: Person) -> None:
+    """Delete an object that nothing refers to. Audited. Raises NotPermittedError, InUseError."""
+    if not can(by, "delete", obj):
+        raise NotPermittedError(
+            text("%(person)s needs the Delete permission for %(object)s.", person=by.get_username(), object=str(obj))
+        )
+    if lines := describe_referrers(obj):
+        raise InUseError(text("%(object)s is used by %(user)s.", object=str(obj), user=", ".join(lines[:5])))
+    audit.record(by, f"{audit.kind_of(type(obj))}.deleted", obj)
+    try:
+        obj.delete()
+    except (ProtectedError, RestrictedError) as error:
+        raise InUseError(text("Other records refer to %(object)s.", object=str(obj))) from error

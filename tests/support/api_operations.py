@@ -33,6 +33,21 @@ class World:
     def slug(self) -> str:
         return str(self.workflow.slug)
 
+    number = 1  #: of the version that is published
+
+    @cached_property
+    def paused_slug(self) -> str:
+        return self._slug_in("paused")
+
+    @cached_property
+    def archived_slug(self) -> str:
+        return self._slug_in("archived")
+
+    def _slug_in(self, status: str) -> str:
+        self.workflow.status = status
+        self.workflow.save(update_fields=["status"])
+        return self.slug
+
     @cached_property
     def run(self) -> Any:
         from automate_core.models import Event, ExecutionRun
@@ -221,6 +236,52 @@ OPERATIONS: dict[str, Operation] = {
         viewer=403,
     ),
     # connections
+    "validate_draft": Operation(method="POST", path="workflows/{slug}/draft/validate", scopes=("workflow:view",)),
+    "list_versions": Operation(method="GET", path="workflows/{slug}/versions", scopes=("workflow:view",)),
+    "read_version": Operation(method="GET", path="workflows/{slug}/versions/{number}", scopes=("workflow:view",)),
+    "restore_version": Operation(
+        method="POST",
+        path="workflows/{slug}/versions/{number}/restore",
+        scopes=("workflow:view", "workflow:change"),
+        colleague=403,
+        viewer=403,
+    ),
+    "pause_workflow": Operation(
+        method="POST",
+        path="workflows/{slug}/pause",
+        scopes=("workflow:view", "workflow:publish"),
+        colleague=403,
+        viewer=403,
+    ),
+    "resume_workflow": Operation(
+        method="POST",
+        path="workflows/{paused_slug}/resume",
+        scopes=("workflow:view", "workflow:publish"),
+        colleague=403,
+        viewer=403,
+    ),
+    "archive_workflow": Operation(
+        method="POST",
+        path="workflows/{slug}/archive",
+        scopes=("workflow:view", "workflow:publish"),
+        colleague=403,
+        viewer=403,
+    ),
+    "restore_workflow": Operation(
+        method="POST",
+        path="workflows/{archived_slug}/restore",
+        scopes=("workflow:view", "workflow:publish"),
+        colleague=403,
+        viewer=403,
+    ),
+    "delete_workflow": Operation(
+        method="DELETE",
+        path="workflows/{slug}",
+        scopes=("workflow:view", "workflow:delete"),
+        colleague=403,
+        viewer=403,
+        ok=204,
+    ),
     "list_connections": _list("connections", "connection:view"),
     "read_connection": Operation(method="GET", path="connections/{connection_slug}", scopes=("connection:view",)),
     "test_connection": Operation(

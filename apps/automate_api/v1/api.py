@@ -28,6 +28,7 @@ from automate_api.v1.resources import (
     runs,
     tokens,
     usage,
+    versions,
     workflows,
 )
 
@@ -60,6 +61,7 @@ def build_api() -> AutomateAPI:
     api.add_decorator(idempotent, mode="view")
     api.add_router("", workflows.router, tags=["Workflows"])
     api.add_router("", drafts.router, tags=["Workflows"])
+    api.add_router("", versions.router, tags=["Workflows"])
     api.add_router("", connections.router, tags=["Connections"])
     for router in (runs.router, run_steps.router, run_actions.router, run_stream.router, bulk.router):
         api.add_router("", router, tags=["Runs"])

@@ -28,6 +28,7 @@ from automate_api.tokens.scopes import UnknownScopeError
 from automate_api.v1.rate_limits import RateLimitedError
 from automate_core.artifacts import ArtifactError
 from automate_core.authoring.drafts.errors import ConflictError
+from automate_core.authoring.pausing import WorkflowStateError
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.form_validation import AnswersError
 from automate_core.queries.event_search import SearchError
@@ -36,6 +37,7 @@ from automate_core.runs.event_sending import EventTypeError
 from automate_core.runs.waits.approvals import HandOverError, NotOpenError, OutcomeError
 from automate_core.triggers.manual import NotStartableError
 from automate_governance.permissions import NotPermittedError, missing_scope
+from automate_governance.reference_registry import InUseError
 from automate_governance.texts import translated
 
 log = logging.getLogger(__name__)
@@ -55,7 +57,9 @@ class ProblemError(Exception):
 
 #: Errors of the core whose message is the detail.
 _CORE_ERRORS: dict[type[Exception], int] = {
+    InUseError: 409,
     NotStartableError: 409,
+    WorkflowStateError: 409,
     ConflictError: 409,
     TokenError: 422,
     UnknownScopeError: 422,

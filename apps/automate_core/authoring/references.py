@@ -36,6 +36,26 @@ CROSS JOIN LATERAL jsonb_path_query(
 WHERE step ->> 'secret' = ANY(%(references)s)
 """
 
+_PUBLISHED_CALLS = """
+SELECT DISTINCT workflow.id AS workflow, step ->> 'workflow' AS slug
+FROM automate_core_workflow workflow
+JOIN automate_core_workflowversion version ON version.id = workflow.published_id
+CROSS JOIN LATERAL jsonb_path_query(
+    version.definition::jsonb, 'strict $.** ? (exists(@.key) && exists(@.workflow))'
+) AS step
+WHERE step ->> 'workflow' = ANY(%(slugs)s)
+"""
+
+
+def callers_of_workflows(workflows: Sequence[Workflow]) -> Iterator[tuple[int, Workflow]]:
+    """(key of the workflow, caller) for each published workflow that calls it or waits for its runs to end."""
+    by_slug = {workflow.slug: workflow.pk for workflow in workflows}
+    found = database.run(None, _PUBLISHED_CALLS, {"slugs": list(by_slug)})
+    callers = Workflow.objects.in_bulk([row.workflow for row in found])
+    for row in found:
+        if row.workflow in callers:
+            yield by_slug[row.slug], callers[row.workflow]
+
 
 def endpoints_of_secrets(secrets: Sequence[StoredSecret]) -> Iterator[tuple[int, WebhookEndpoint]]:
     """(key of the secret, endpoint) for each endpoint that verifies with it."""

@@ -40,6 +40,7 @@ from automate_core.triggers.manual import AGENTS, agent_trigger
 from automate_core.triggers.model_registry import view_permission
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can, permitted
+from automate_governance.reference_registry import InUseError, delete_unused
 from automate_governance.secrets import use
 from automate_plugins import text
 from automate_plugins.texts import stored
@@ -219,6 +220,15 @@ def restore(workflow: Workflow, number: int, *, by: Person, rev: int | None = No
     return True
 
 
+@transaction.atomic
+def delete(workflow: Workflow, *, by: Person) -> None:
+    """Delete a workflow without runs that no published workflow calls. Raises NotPermittedError, InUseError."""
+    workflow = Workflow.objects.select_for_update().get(pk=workflow.pk)
+    if can(by, "delete", workflow) and workflow.runs.exists():
+        raise InUseError(text("The workflow %(slug)s has runs. Archive it instead.", slug=workflow.slug))
+    delete_unused(workflow, by=by)
+
+
 def refusal(workflow: Workflow, author: Person, run_as: Person | None = None) -> str:
     """Reason why this person may not publish the workflow to run as `run_as`; empty when they may.
 
@@ -255,6 +265,12 @@ def _to_publish(workflow: Workflow, author: Person, seen: Seen | None, run_as: P
         others = [OtherChange(str(present.author), present.created_at, words)] if present else []
         raise ConflictError(workflow.rev, others)
     return workflow
+
+
+def publishing_problems(workflow: Workflow, author: Person) -> list[Problem]:
+    """Everything that keeps the draft from being published by `author`, apart from that person's permissions."""
+    draft = parsing.parse_draft(rows.load_draft(workflow))
+    return draft.with_faults(_unpublishable(draft.definition, author, workflow.run_as))
 
 
 def _unpublishable(definition: Definition, author: Person, run_as: Person) -> list[Problem]:

@@ -1,9 +1,9 @@
-"""Workflows: list, read, create."""
+"""Workflows: list, read, create, pause, resume, archive, restore and delete them."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, Literal
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -15,7 +15,7 @@ from automate_api.v1.definitions import WorkflowText
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
 from automate_api.v1.problems import ProblemError
-from automate_core.authoring import workflows
+from automate_core.authoring import pausing, workflows
 from automate_core.models import Workflow
 from automate_governance.permissions import permitted
 
@@ -95,3 +95,40 @@ def create_workflow(request: TokenRequest, body: WorkflowText) -> Status[Workflo
 def _taken(slug: str) -> ProblemError:
     message = _("The slug %(slug)s is in use. Choose another one.") % {"slug": slug}
     return ProblemError(409, message, [("slug", message)])
+
+
+class Resume(Schema):
+    backlog: Literal["run", "discard"] = Field(
+        "run", description="run starts the runs that waited, discard cancels them."
+    )
+
+
+@router.post("/workflows/{slug}/pause", response=WorkflowSummary)
+def pause_workflow(request: TokenRequest, slug: str) -> Workflow:
+    """Pause a workflow: its events are accepted, and new runs wait."""
+    return pausing.pause(get_workflow(request, slug, workflow_rows()), request.user)
+
+
+@router.post("/workflows/{slug}/resume", response=WorkflowSummary)
+def resume_workflow(request: TokenRequest, slug: str, body: Resume) -> Workflow:
+    """Resume a paused workflow."""
+    return pausing.resume(get_workflow(request, slug, workflow_rows()), request.user, body.backlog)
+
+
+@router.post("/workflows/{slug}/archive", response=WorkflowSummary)
+def archive_workflow(request: TokenRequest, slug: str) -> Workflow:
+    """Archive a workflow: no run starts, and runs in progress finish."""
+    return pausing.archive(get_workflow(request, slug, workflow_rows()), request.user)
+
+
+@router.post("/workflows/{slug}/restore", response=WorkflowSummary)
+def restore_workflow(request: TokenRequest, slug: str) -> Workflow:
+    """Restore an archived workflow. One with a published version is paused afterwards."""
+    return pausing.restore(get_workflow(request, slug, workflow_rows()), request.user)
+
+
+@router.delete("/workflows/{slug}", response={204: None})
+def delete_workflow(request: TokenRequest, slug: str) -> Status[None]:
+    """Delete a workflow that has no runs and that no published workflow calls."""
+    workflows.delete(get_workflow(request, slug), by=request.user)
+    return Status(204, None)

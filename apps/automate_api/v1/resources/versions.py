@@ -1,0 +1,120 @@
+"""Versions of workflows, and what keeps a draft from becoming one."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from ninja import Field, Query, Router, Schema
+
+from automate_api.v1.definitions import problem_text
+from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.pages import Page, PageQuery, read_page
+from automate_api.v1.resources.drafts import DraftProblem
+from automate_api.v1.resources.workflows import WorkflowSummary, get_workflow, workflow_rows
+from automate_core.authoring import workflows
+from automate_core.definition import validation
+from automate_core.definition.document import DefinitionError, Problem
+from automate_core.definition.parsing import parse
+from automate_core.models import Workflow, WorkflowVersion
+
+router = Router()
+
+_MOST = 2**31 - 1
+
+
+class ValidatedText(Schema):
+    document: dict[str, Any] | None = Field(None, description="A definition. By default, the draft is validated.")
+
+
+class Validation(Schema):
+    """All problems that keep a definition from being published."""
+
+    is_valid: bool
+    problems: list[DraftProblem]
+
+
+class Restore(Schema):
+    rev: int | None = Field(None, ge=0, le=_MOST, description="Revision of the draft; 409 when there is a newer one.")
+
+
+class VersionSummary(Schema):
+    """A published version."""
+
+    version: int
+    author: str = Field(description="User name.")
+    run_as: str = Field(description="User name.")
+    message: str
+    created_at: dt.datetime
+
+    @staticmethod
+    def resolve_version(version: WorkflowVersion) -> int:
+        return version.number
+
+    @staticmethod
+    def resolve_author(version: WorkflowVersion) -> str:
+        return version.author.get_username()
+
+    @staticmethod
+    def resolve_run_as(version: WorkflowVersion) -> str:
+        return version.run_as.get_username()
+
+
+class Version(VersionSummary):
+    """A published version with its document."""
+
+    document: dict[str, Any]
+
+    @staticmethod
+    def resolve_document(version: WorkflowVersion) -> Any:
+        return version.definition
+
+
+@router.post("/workflows/{slug}/draft/validate", response=Validation)
+def validate_draft(request: TokenRequest, slug: str, body: ValidatedText) -> dict[str, Any]:
+    """Find everything that keeps the draft from being published, or the problems of a definition that is not stored."""
+    workflow = get_workflow(request, slug)
+    if body.document is None:
+        found = workflows.publishing_problems(workflow, request.user)
+    else:
+        found = _problems_of(body.document)
+    return {
+        "is_valid": not found,
+        "problems": [{"path": each.path, "message": problem_text(each)} for each in found],
+    }
+
+
+def _problems_of(document: dict[str, Any]) -> list[Problem]:
+    try:
+        return validation.find_problems(parse(document))
+    except DefinitionError as error:
+        return error.problems
+
+
+@router.get("/workflows/{slug}/versions", response=Page[VersionSummary])
+def list_versions(request: TokenRequest, slug: str, page: Query[PageQuery]) -> dict[str, Any]:
+    """List the published versions of a workflow, newest first."""
+    versions = get_workflow(request, slug).versions.select_related("author", "run_as").defer("definition")
+    found, following = read_page(versions, page, order="-number")
+    return {"items": found, "next": following}
+
+
+@router.get("/workflows/{slug}/versions/{int:number}", response=Version)
+def read_version(request: TokenRequest, slug: str, number: int) -> WorkflowVersion:
+    """Read one published version with its document."""
+    return _get_version(get_workflow(request, slug), number)
+
+
+@router.post("/workflows/{slug}/versions/{int:number}/restore", response=WorkflowSummary)
+def restore_version(request: TokenRequest, slug: str, number: int, body: Restore) -> Workflow:
+    """Make the draft what a version says, as one edit that can be undone. Publish it to run it."""
+    workflow = get_workflow(request, slug)
+    workflows.restore(workflow, _get_version(workflow, number).number, by=request.user, rev=body.rev)
+    return get_workflow(request, slug, workflow_rows())
+
+
+def _get_version(workflow: Workflow, number: int) -> WorkflowVersion:
+    versions = workflow.versions.select_related("author", "run_as")
+    found: WorkflowVersion = get_object_or_404(versions, number=min(number, _MOST))
+    return found

@@ -1,0 +1,135 @@
+"""Workflows by the API: create, read, replace, validate, publish, move and delete them."""
+
+from __future__ import annotations
+
+import pytest
+
+from automate_core.models import Workflow
+from automate_governance.models import AuditEntry
+
+pytestmark = pytest.mark.django_db
+
+DOCUMENT = {
+    "name": "Greet",
+    "slug": "greet",
+    "triggers": [{"kind": "manual", "key": "by_hand"}],
+    "steps": [{"kind": "stop", "key": "done"}],
+}
+WRITE = ("workflow:view", "workflow:add", "workflow:change", "workflow:publish", "workflow:delete")
+
+
+def make(client, document=DOCUMENT):
+    answer = client.post("workflows", {"document": document})
+    assert answer.status_code == 201, answer.content
+    return answer.json()
+
+
+def test_a_document_becomes_a_published_workflow(api, owner):
+    client = api(owner, *WRITE)
+    assert make(client)["status"] == "draft"
+    read = client.get("workflows/greet/draft")
+    assert client.post("workflows/greet/draft/validate").json() == {"is_valid": True, "problems": []}
+    published = client.post("workflows/greet/publish", {"message": "First", "rev": read.json()["rev"]})
+    assert published.status_code == 200 and published.json()["version"] == 1
+    assert client.get("workflows/greet").json()["status"] == "active"
+    assert [each["version"] for each in client.get("workflows/greet/versions").json()["items"]] == [1]
+    assert client.get("workflows/greet/versions/1").json()["document"]["name"] == "Greet"
+    verbs = AuditEntry.objects.filter(object="Greet").values_list("verb", flat=True)
+    assert {"workflow.created", "workflow.published"} <= set(verbs)
+
+
+def test_a_publish_names_every_problem_and_a_stale_revision(api, owner):
+    client = api(owner, *WRITE)
+    broken = DOCUMENT | {"steps": [{"key": "call", "action": "http.request", "connection": "nowhere", "inputs": {"url": "/x"}}]}
+    rev = make(client, broken)["rev"]
+    found = client.post("workflows/greet/draft/validate").json()
+    assert not found["is_valid"] and any("nowhere" in each["message"] for each in found["problems"])
+    refused = client.post("workflows/greet/publish")
+    assert refused.status_code == 422 and len(refused.json()["errors"]) == len(found["problems"])
+    assert client.post("workflows/greet/publish", {"rev": rev + 1}).status_code == 409
+    assert Workflow.objects.get().published is None
+    elsewhere = client.post("workflows/greet/draft/validate", {"document": {"name": 1}}).json()
+    assert not elsewhere["is_valid"] and elsewhere["problems"]
+
+
+def test_a_workflow_is_paused_resumed_archived_restored_and_deleted(api, owner):
+    client = api(owner, *WRITE)
+    make(client)
+    client.post("workflows/greet/publish")
+    for verb, status in (("pause", "paused"), ("resume", "active"), ("archive", "archived"), ("restore", "paused")):
+        answer = client.post(f"workflows/greet/{verb}")
+        assert answer.status_code == 200 and answer.json()["status"] == status
+    again = client.post("workflows/greet/pause")
+    assert again.status_code == 409 and "Cannot pause" in again.json()["detail"]
+    assert client.delete("workflows/greet").status_code == 204 and not Workflow.objects.exists()
+    assert client.delete("workflows/greet").status_code == 404
+    assert AuditEntry.objects.filter(verb="workflow.deleted").count() == 1
+
+
+def test_a_workflow_that_another_calls_is_not_deleted(api, owner):
+    client = api(owner, *WRITE, "workflow:run")
+    make(client)
+    client.post("workflows/greet/publish")
+    make(
+        client, {"name": "Caller", "slug": "caller", "steps": [{"kind": "workflow", "key": "sub", "workflow": "greet"}]}
+    )
+    published = client.post("workflows/caller/publish")
+    assert published.status_code == 200, published.content
+    answer = client.delete("workflows/greet")
+    assert answer.status_code == 409 and "Caller" in answer.json()["detail"]
+
+
+def test_a_version_is_restored_into_the_draft(api, owner):
+    client = api(owner, *WRITE)
+    make(client)
+    client.post("workflows/greet/publish")
+    client.put("workflows/greet/draft", {"document": DOCUMENT | {"name": "Welcome"}}, **{"If-Match": "*"})
+    rev = client.get("workflows/greet").json()["rev"]
+    assert client.post("workflows/greet/versions/1/restore", {"rev": rev - 1}).status_code == 409
+    restored = client.post("workflows/greet/versions/1/restore", {"rev": rev})
+    assert restored.status_code == 200 and restored.json()["name"] == "Greet"
+    assert client.post("workflows/greet/versions/9/restore").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"name": "x"}, {"name": "x", "slug": "A b"}, {"name": "x", "slug": "x", "steps": [{"kind": "no"}]}, {"a": 1}],
+)
+def test_a_bad_document_is_rejected_at_its_fields(api, owner, document):
+    answer = api(owner, *WRITE).post("workflows", {"document": document})
+    assert answer.status_code == 422 and answer.json()["errors"] and not Workflow.objects.exists()
+
+
+def test_a_taken_slug_is_a_conflict(api, owner):
+    client = api(owner, *WRITE)
+    make(client)
+    assert client.post("workflows", {"document": DOCUMENT}).status_code == 409
+
+
+def test_one_key_creates_one_workflow(api, owner):
+    client = api(owner, *WRITE)
+    first, second = (client.post("workflows", {"document": DOCUMENT}, key="k1") for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 201) and first.json() == second.json()
+    assert second.headers["Idempotency-Replayed"] == "true" and Workflow.objects.count() == 1
+
+
+def test_versions_come_in_pages(api, owner):
+    client = api(owner, *WRITE)
+    make(client)
+    for name in ("One", "Two", "Three"):
+        client.put("workflows/greet/draft", {"document": DOCUMENT | {"name": name}}, **{"If-Match": "*"})
+        client.post("workflows/greet/publish")
+    first = client.get("workflows/greet/versions", {"limit": 2}).json()
+    second = client.get("workflows/greet/versions", {"limit": 2, "cursor": first["next"]}).json()
+    numbers = [each["version"] for each in first["items"] + second["items"]]
+    assert numbers == [3, 2, 1] and second["next"] is None
+
+
+def test_a_workflow_with_runs_is_archived_instead(api, owner):
+    client = api(owner, *WRITE, "workflow:run")
+    make(client)
+    client.post("workflows/greet/publish")
+    workflow = Workflow.objects.get()
+    workflow.runs.create(version=workflow.published, origin="manual", trace_id="1" * 32)
+    answer = client.delete("workflows/greet")
+    assert answer.status_code == 409 and "Archive it instead" in answer.json()["detail"] and workflow.runs.exists()
