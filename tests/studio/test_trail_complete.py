@@ -228,6 +228,7 @@ COMMANDS_WITHOUT = {
     "automate_generate_key": "prints",
     "automate_connector_docs": "writes docs",
     "automate_startplugin": "writes a folder",
+    "automate_openapi": "writes docs",
     "automate_worker": "does what people asked for, each with its entry",
     "automate_restore": "needs an empty database; tests/core/test_backup.py looks for its entry",
     "automate_uninstall": "deletes the trail itself",
@@ -249,6 +250,7 @@ COMMANDS_WITH = {
     "automate_unlock": "user.unlocked",
     "automate_handover": "user.handed_over",
     "automate_backup": "site.backup_started",
+    "automate_token": "token.created",
 }
 
 
@@ -269,6 +271,7 @@ def test_every_command_that_changes_something_leaves_an_entry(run, deliver, admi
     call_command("automate_prune")
     call_command("automate_rollup", "--rebuild")
     call_command("automate_rotate_keys")
+    call_command("automate_token", "owner", name="nightly", scopes="workflow:view")
     call_command("automate_unlock", "owner")
     call_command("automate_handover", "owner", "root")
     call_command("automate_backup", str(tmp_path / "archive"), "--without-keys")

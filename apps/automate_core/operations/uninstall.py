@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pgtrigger
+from django.apps import apps
 from django.apps.registry import Apps
 from django.core.management import call_command
 from django.db import connection, transaction
@@ -71,7 +72,8 @@ def remove_everything(*, keep_groups: bool) -> None:
     for label in APPS:
         if label == "automate_core":
             model_capture.remove_capture_triggers()  # after the last post_migrate, whose handler would install them
-        call_command("migrate", label, "zero", verbosity=0, interactive=False)
+        if apps.is_installed(label):  # a project may be without the API
+            call_command("migrate", label, "zero", verbosity=0, interactive=False)
     with transaction.atomic():
         _remove_functions()
         _remove_rows(_migrated_apps(), keep_groups=keep_groups)
