@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -23,6 +24,8 @@ from automate_studio.ui.audit.history import object_history
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
+if apps.is_installed("oauth2_provider"):  # clients and their tokens are API tokens of people
+    admin.site.unregister(filter(admin.site.is_registered, apps.get_app_config("oauth2_provider").get_models()))
 
 
 #: Field -> method of the page that writes it for people who may only view.

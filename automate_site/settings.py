@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from django.utils.csp import CSP
 
+from automate_api.mcp.oauth.provider import provider_settings
 from automate_site import environment, theme
 
 BASE_DIR = environment.BASE_DIR
@@ -28,6 +30,9 @@ AUTOMATE_REQUEST_SECONDS = environment.number("AUTOMATE_REQUEST_SECONDS", 30, le
 AUTOMATE_HOOK_RATE = int(environment.number("AUTOMATE_HOOK_RATE", 60_000, least=0))
 AUTOMATE_HOOK_FAILURE_RATE = int(environment.number("AUTOMATE_HOOK_FAILURE_RATE", 60, least=0))
 AUTOMATE_API_RATE = int(environment.number("AUTOMATE_API_RATE", 600, least=0))
+HAS_OAUTH = find_spec("oauth2_provider") is not None  # the extra `mcp`
+AUTOMATE_MCP_OAUTH = HAS_OAUTH and environment.one_of("AUTOMATE_MCP_OAUTH", "on", "off") == "on"
+OAUTH2_PROVIDER = provider_settings(AUTOMATE_SITE_URL)
 AUTOMATE_MCP_TOOLS = int(environment.number("AUTOMATE_MCP_TOOLS", 50, least=0))
 AUTOMATE_MCP_WAIT_SECONDS = environment.number("AUTOMATE_MCP_WAIT_SECONDS", 20, least=0)
 AUTOMATE_SIGN_IN_TRIES = int(environment.number("AUTOMATE_SIGN_IN_TRIES", 5, least=1))
@@ -64,6 +69,7 @@ INSTALLED_APPS = [
     "automate_llm",
     "automate_core",
     "automate_api",
+    *(["oauth2_provider"] if HAS_OAUTH else []),
     "automate_site",
 ]
 

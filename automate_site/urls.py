@@ -22,5 +22,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
+if settings.AUTOMATE_MCP_OAUTH:
+    urlpatterns += [path("", include("automate_api.mcp.oauth.urls"))]
 if settings.AUTOMATE_DEMO:
     urlpatterns += [path("demo/echo/", views.echo), path("demo/echo/<path:path>", views.echo)]

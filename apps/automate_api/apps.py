@@ -12,9 +12,12 @@ class AutomateApiConfig(app_config.AutomateAppConfig):
 
     def ready(self) -> None:
         from automate_api import checks, pruning
+        from automate_api.mcp.oauth import expiry
         from automate_api.screens import navigation
         from automate_core.worker.maintenance_tasks import MaintenanceTask, register_task
 
         register(checks.check_libraries, "automate")
+        register(checks.check_oauth, "automate")
         register_task(MaintenanceTask("idempotent answers", pruning.DUE, pruning.prune_answers, pause=60))
+        expiry.register_expiry()
         navigation.register_pages()

@@ -17,6 +17,9 @@ class ApiToken(models.Model):
     It may do what its `scopes` name (`workflow:view`), as far as its owner may do it at that moment. `workflows` are
     the ids of the workflows that it is limited to, or None.
 
+    With a `client_id` it stands for a client that the owner has connected by OAuth: that client's access tokens lead to
+    it, and its own secret is known to no one.
+
     A rotation gives it a new secret under the same prefix. The old secret is valid until `old_valid_until`.
     """
 
@@ -35,6 +38,7 @@ class ApiToken(models.Model):
     last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
     rotated_at = models.DateTimeField(_("rotated"), null=True, editable=False)
     revoked_at = models.DateTimeField(_("revoked"), null=True, editable=False)
+    client_id = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
 
     class Meta:
         verbose_name = _("API token")

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http.request import validate_host
 
+from automate_api.mcp.oauth.provider import RESOURCE_PATH
+from automate_core.conf import setting
 from automate_core.webhooks.asgi_types import Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class McpApplication:
             kind, _, plain = headers.get("authorization", "").strip().partition(" ")
             admitted = await call_in_thread(_admit, plain.strip() if kind.lower() == "bearer" else "")
             if admitted is None:
-                await _refuse(send, 401, "A valid API token is required.", ("www-authenticate", _CHALLENGE))
+                await _refuse(send, 401, "A valid API token is required.", ("www-authenticate", _challenge()))
             elif isinstance(admitted, int):
                 await _refuse(send, 429, "Too many requests.", ("retry-after", str(admitted)))
             else:
@@ -96,7 +98,13 @@ class McpApplication:
             await self._stopping.wait()
 
 
-_CHALLENGE = 'Bearer realm="django-automate", error="invalid_token"'
+def _challenge() -> str:
+    """What a client without a valid token has to do, with the place of the OAuth metadata (RFC 9728)."""
+    challenge = 'Bearer realm="django-automate", error="invalid_token"'
+    if not setting("AUTOMATE_MCP_OAUTH"):
+        return challenge
+    site = str(settings.AUTOMATE_SITE_URL).rstrip("/")
+    return f'{challenge}, resource_metadata="{site}/.well-known/oauth-protected-resource/{RESOURCE_PATH}"'
 
 
 def _build_manager() -> StreamableHTTPSessionManager:
@@ -115,6 +123,10 @@ def _admit(plain: str) -> ApiToken | int | None:
     from automate_api.v1 import rate_limits
 
     token = authenticate(plain)
+    if token is None and setting("AUTOMATE_MCP_OAUTH"):
+        from automate_api.mcp.oauth.connections import authenticate_access
+
+        token = authenticate_access(plain)
     if token is None:
         return None
     try:

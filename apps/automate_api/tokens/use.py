@@ -33,7 +33,7 @@ def authenticate(text: str) -> ApiToken | None:
         return None
     if not token.is_valid or not token.owner.is_active:
         return None
-    _record_use(token)
+    record_use(token)
     return token
 
 
@@ -49,7 +49,8 @@ def _matches(token: ApiToken, digest: str) -> bool:
     return compare_digest(token.digest, digest) or (token.has_old_secret and compare_digest(token.old_digest, digest))
 
 
-def _record_use(token: ApiToken) -> None:
+def record_use(token: ApiToken) -> None:
+    """Record the time, at most once a minute."""
     now = timezone.now()
     if token.last_used_at is None or token.last_used_at < now - _USE_INTERVAL:
         with connection.cursor() as cursor:

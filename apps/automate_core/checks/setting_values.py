@@ -86,6 +86,7 @@ RULES: dict[str, Rule] = {
     "AUTOMATE_REQUEST_SECONDS": _number(0),
     "AUTOMATE_HOOK_BODY_BYTES": _number(1, whole=True),
     "AUTOMATE_API_RATE": _number(0),
+    "AUTOMATE_MCP_OAUTH": _FLAG,
     "AUTOMATE_MCP_TOOLS": _number(0, whole=True),
     "AUTOMATE_MCP_WAIT_SECONDS": _number(0),
     "AUTOMATE_HOOK_RATE": _number(0),

@@ -1,0 +1,9 @@
+"""The site's URLs with those of OAuth."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from automate_site.urls import urlpatterns as site_urls
+
+urlpatterns = [path("", include("automate_api.mcp.oauth.urls")), *site_urls]
