@@ -57,7 +57,7 @@ def start(
     client = call.client()
     started = client.post(path_of("workflows", slug, "runs"), body, key=key)
     if waits:
-        context.exit(_watch(client, started["id"], timeout, quiet=call.as_json))
+        context.exit(_watch_started(client, started, timeout))
     if call.as_json:
         print_json(started)
     else:
@@ -154,11 +154,19 @@ def rerun(context: click.Context, run: str, step: str | None, newest: bool, wait
     body = {"from_step": step, "version": "newest" if newest else "original"}
     started = client.post(path_of("runs", run, "rerun"), body)
     if waits:
-        context.exit(_watch(client, started["id"], timeout, quiet=call.as_json))
+        context.exit(_watch_started(client, started, timeout))
     if call.as_json:
         print_json(started)
     else:
         print_note(str(started["id"]))
+
+
+def _watch_started(client: Client, started: dict[str, Any], timeout: float | None) -> int:
+    """Follow a new run, whose ID is known from the first line on."""
+    as_json = invocation().as_json
+    if not as_json:
+        _print_line("", started["id"], started["status"], "")
+    return _watch(client, started["id"], timeout, quiet=as_json)
 
 
 def _watch(client: Client, run: str, timeout: float | None, *, quiet: bool) -> int:
