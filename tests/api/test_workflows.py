@@ -40,7 +40,9 @@ def test_a_document_becomes_a_published_workflow(api, owner):
 
 def test_a_publish_names_every_problem_and_a_stale_revision(api, owner):
     client = api(owner, *WRITE)
-    broken = DOCUMENT | {"steps": [{"key": "call", "action": "http.request", "connection": "nowhere", "inputs": {"url": "/x"}}]}
+    broken = DOCUMENT | {
+        "steps": [{"key": "call", "action": "http.request", "connection": "nowhere", "inputs": {"url": "/x"}}]
+    }
     rev = make(client, broken)["rev"]
     found = client.post("workflows/greet/draft/validate").json()
     assert not found["is_valid"] and any("nowhere" in each["message"] for each in found["problems"])

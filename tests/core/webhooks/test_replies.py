@@ -325,7 +325,7 @@ def test_a_lost_connection_is_replaced_while_senders_wait(publish, waiting, work
 def test_only_some_threads_wait_under_wsgi(publish, waiting, deliver, settings):
     settings.AUTOMATE_REPLY_THREADS = 1
     publish(REPLY)
-    waiting(3)
+    waiting(12)
     took = {}
 
     def post(number):
@@ -339,11 +339,11 @@ def test_only_some_threads_wait_under_wsgi(publish, waiting, deliver, settings):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(seconds > 2.5 for seconds in took.values()) == 1, took
+    assert sum(seconds > 11 for seconds in took.values()) == 1, took
     settings.AUTOMATE_REPLY_THREADS = 0
     began = time.monotonic()
     post(4)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 11
 
 
 def test_nobody_waits_inside_a_transaction(publish, waiting, deliver):
