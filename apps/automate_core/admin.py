@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.functional import lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -16,21 +16,17 @@ from automate_connectors.forms import PLAIN, SecretField
 from automate_connectors.number_fields import IntegerField
 from automate_core.models import WebhookEndpoint
 from automate_core.models.events import LONGEST_REPLY_SECONDS
-from automate_core.webhooks import endpoints
+from automate_core.webhooks import endpoint_edits, endpoints
 from automate_core.webhooks.schemes import config_fields
 from automate_core.webhooks.schemes.registry import SCHEMES, SchemeError, scheme_for
 from automate_core.webhooks.schemes.signing import SignatureScheme
 from automate_governance.admin import GovernedAdmin, SecretUsingForm
 from automate_governance.admin_site import admin_site
-from automate_governance.models import StoredSecret
-from automate_governance.permissions import Person, can
-from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
-from automate_governance.secrets.resolver import resolve
+from automate_governance.permissions import NotPermittedError, Person
 from automate_governance.texts import translated
 
 ConfigFields: Any = config_fields.build_form_class(text=forms.TextInput, number=forms.NumberInput, choice=forms.Select)
-_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_SLUG_HELP = _("Lowercase letters, digits and single hyphens, such as new-orders.")
+_SLUG_HELP = lazy(translated, str)(endpoint_edits.SLUG_RULE)
 
 
 def _sentence(text: str) -> str:
@@ -51,7 +47,7 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
     overlap_hours = IntegerField(
         label=_("Overlap (hours)"),
         min_value=0,
-        max_value=24 * 30,
+        max_value=endpoint_edits.MOST_OVERLAP // dt.timedelta(hours=1),
         initial=24,
         required=False,
         help_text=_("The previous secret is accepted for this long after a change."),
@@ -95,8 +91,10 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
     def clean_slug(self) -> str:
         """An address that reads well in a URL."""
         slug: str = self.cleaned_data["slug"]
-        if not _SLUG.fullmatch(slug):
-            raise forms.ValidationError(_SLUG_HELP)
+        try:
+            endpoint_edits.check_slug(slug)
+        except SchemeError as error:
+            raise forms.ValidationError(translated(str(error))) from error
         return slug
 
     def clean_reply_seconds(self) -> int:
@@ -130,32 +128,15 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
             return None
 
     def _take(self, rules: SignatureScheme, reference: str, value: str) -> None:
-        """Keep the value to store, generate one where none is given, or check the one that is referred to."""
-        if not value and not reference:
-            if rules.shown_by:
-                self.add_error(
-                    "secret", gettext("Paste the sender's secret. %(hint)s") % {"hint": translated(rules.shown_by)}
-                )
-                return
-            value = self.fresh = rules.new_secret()
-        if value and not can(self.person, "add", StoredSecret):
-            self.add_error(
-                "secret", gettext("You need the Add secrets permission to store a secret. Choose a stored secret.")
-            )
-        elif problem := rules.secret_problem(value) if value else self._problem(rules, reference):
-            self.add_error("secret", translated(problem))
-        else:
-            self.value = value
-
-    def _problem(self, rules: SignatureScheme, reference: str) -> str | None:
-        if reference == self.present:
-            return None
+        """Keep the value to store, if there is one."""
         try:
-            return rules.secret_problem(resolve(reference).reveal())
-        except SecretNotFoundError as error:
-            return _sentence(translated(str(error)))
-        except SecretUnavailableError:  # nothing can be said of it now
-            return None
+            chosen = endpoint_edits.choose_secret(
+                rules, reference=reference, value=value, present=self.present, person=self.person
+            )
+        except (SchemeError, NotPermittedError) as error:
+            self.add_error("secret", _sentence(str(error)))
+        else:
+            self.value, self.fresh = chosen.value, chosen.value if chosen.is_generated else ""
 
     def referenced_secrets(self) -> dict[str, list[str]]:
         """A secret that comes with the form is the person's own."""

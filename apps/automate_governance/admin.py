@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.apps import apps
@@ -21,9 +21,10 @@ from automate_governance import audit
 from automate_governance.admin_site import admin_site
 from automate_governance.governed import Governed
 from automate_governance.models import AuditEntry, StoredSecret
-from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
+from automate_governance.permissions import SITE, Person, User, can, holds_anywhere, permitted
 from automate_governance.reference_registry import describe_referrers
 from automate_governance.secrets.keyring import keyring
+from automate_governance.secrets.storing import create_secret, replace_secret, visible_secrets
 from automate_governance.secrets.use import find_forbidden_references
 from automate_governance.texts import translated
 from automate_plugins import text
@@ -180,12 +181,6 @@ class StoredSecretForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("value", _("The value was not saved. Enter it again."))
 
 
-def visible_secrets(user: User) -> QuerySet[StoredSecret]:
-    """Return the secrets that `user` may use; auditors see all of them and may use none."""
-    every = StoredSecret.objects.all()
-    return every if can(user, "audit", SITE) else permitted(user, "use", every)
-
-
 class AuditorReadMixin:
     """Lets auditors view pages of Django's own models, such as users and groups."""
 
@@ -249,13 +244,10 @@ class StoredSecretAdmin(GovernedAdmin):
         return answer
 
     def save_model(self, request: HttpRequest, obj: StoredSecret, form: Any, change: bool) -> None:  # type: ignore[override]
-        """Seal the value, then save."""
-        obj.put(form.cleaned_data["value"])
-        super().save_model(request, obj, form, change)
-
-    def audited_changes(self, before: models.Model, after: models.Model) -> dict[str, Any]:
-        """Record that the value changed, never the value."""
-        return {"value": audit.CHANGED}
+        """Through the functions that store secrets."""
+        value, person = form.cleaned_data["value"], cast(Person, request.user)
+        saved = replace_secret(obj, value, by=person) if change else create_secret(obj.name, value, by=person)
+        obj.__dict__.update(saved.__dict__)
 
 
 def _describe_value(value: Any) -> str:

@@ -22,6 +22,13 @@ from automate_plugins import text
 OVERLAP = dt.timedelta(hours=24)
 
 
+class NameTakenError(SchemeError):
+    """Another endpoint has the name."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(text("The name %(slug)s is already in use. Choose another one.", slug=slug), field="slug")
+
+
 def endpoint_url(endpoint: WebhookEndpoint) -> str:
     """The URL for the sender."""
     return str(settings.AUTOMATE_SITE_URL) + reverse("automate:webhook", args=[endpoint.slug])
@@ -46,15 +53,14 @@ def save_endpoint(
     A new `secret` is stored encrypted as `hook-<slug>`, or under a longer name when another person owns that one;
     `reference` names a secret that is stored already. Without either, the present secret stays. The previous one is
     accepted for `overlap` longer. Deliveries wait `reply_seconds` (0 to 30) for a reply. With `new`, an existing
-    endpoint is not changed. Raises SchemeError, ValidationError, NotPermittedError.
+    endpoint is not changed. Raises NameTakenError, SchemeError, ValidationError, NotPermittedError.
     """
     rules = scheme_for(scheme, config)
     endpoint = WebhookEndpoint.objects.select_for_update().filter(slug=slug).first()
     if endpoint is not None and new:
-        raise SchemeError(text("The name %(slug)s is already in use. Choose another one.", slug=slug), field="slug")
+        raise NameTakenError(slug)
     created = endpoint is None
-    if not can(actor, *(("add", WebhookEndpoint) if endpoint is None else ("change", endpoint))):
-        raise _not_permitted(actor, "add" if created else "change")
+    check_permitted(actor, endpoint)
     endpoint = endpoint or WebhookEndpoint(slug=slug, owner=actor)
     before = WebhookEndpoint() if created else copy.copy(endpoint)
     endpoint.scheme, endpoint.config = scheme, config
@@ -94,8 +100,7 @@ def rotate_secret(
     a longer name when another person owns it. Raises SchemeError, NotPermittedError.
     """
     endpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
-    if not can(actor, "change", endpoint):
-        raise _not_permitted(actor, "change")
+    check_permitted(actor, endpoint)
     rules = scheme_for(endpoint.scheme, endpoint.config)
     if not rules.signed:
         raise SchemeError(text("An unsigned webhook endpoint has no secret."), field="scheme")
@@ -113,8 +118,7 @@ def rotate_secret(
 def end_overlap(endpoint: WebhookEndpoint, *, actor: Person) -> bool:
     """Reject the old secret from now on; whether there was one. Raises NotPermittedError."""
     endpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
-    if not can(actor, "change", endpoint):
-        raise _not_permitted(actor, "change")
+    check_permitted(actor, endpoint)
     if not endpoint.has_old_secret:
         return False
     endpoint.old_secret, endpoint.old_secret_until, endpoint.old_secret_used_at = "", None, None
@@ -123,11 +127,13 @@ def end_overlap(endpoint: WebhookEndpoint, *, actor: Person) -> bool:
     return True
 
 
-def _not_permitted(actor: Person, verb: str) -> NotPermittedError:
+def check_permitted(actor: Person, endpoint: WebhookEndpoint | None) -> None:
+    """Raise NotPermittedError unless the person may change the endpoint; without one, add endpoints."""
     person = actor.get_username()
-    if verb == "add":
-        return NotPermittedError(text("%(person)s needs the permission to add webhook endpoints.", person=person))
-    return NotPermittedError(text("%(person)s needs the permission to change this webhook endpoint.", person=person))
+    if endpoint is None and not can(actor, "add", WebhookEndpoint):
+        raise NotPermittedError(text("%(person)s needs the permission to add webhook endpoints.", person=person))
+    if endpoint is not None and not can(actor, "change", endpoint):
+        raise NotPermittedError(text("%(person)s needs the permission to change this webhook endpoint.", person=person))
 
 
 def _check_secret(problem: str | None) -> None:

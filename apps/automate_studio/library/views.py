@@ -87,10 +87,11 @@ def template_detail(request: HttpRequest, slug: str) -> HttpResponse:
     errors: dict[str, str] = {}
     if request.method == "POST" and not any(need.kind == "action" for need in wanted):
         try:
-            return _create_from_template(request, found, wanted)
+            return _create_from_template(request, found)
         except instantiate.SettingError as error:
             errors = error.errors
     tree = draft_tree(found.definition)
+    choices = _posted_choices(found, request.POST)
     return render_page(
         request,
         "automate_studio/library/page.html",
@@ -100,7 +101,7 @@ def template_detail(request: HttpRequest, slug: str) -> HttpResponse:
         category=translated(CATEGORIES[found.category]),
         tree=tree,
         steps=sum(1 for _ in tree.flat()),
-        needs=[(need, _chosen_option(request.POST, need), _create_url(request, need)) for need in wanted],
+        needs=[(need, choices.of_need(need), _create_url(request, need)) for need in wanted],
         asks=list(_variable_fields(found, request.POST, errors)),
         usable=not any(need.kind == "action" for need in wanted),
         sample=JsonTree(
@@ -209,36 +210,26 @@ def build_picture(tree: StepTree) -> TemplatePicture:
 # --- one template -----------------------------------------------------------------------------------------------------
 
 
-def _create_from_template(request: HttpRequest, template: Template, wanted: list[Need]) -> HttpResponse:
+def _create_from_template(request: HttpRequest, template: Template) -> HttpResponse:
     """Create the draft and report the settings still to make. Raises SettingError."""
-    chosen = {(need.kind, need.name): _chosen_option(request.POST, need) for need in wanted}
-    workflow = instantiate.create_from_template(
-        template,
-        owner=current_person(request),
-        connections={name: slug for (kind, name), slug in chosen.items() if kind == "connection" and slug},
-        endpoints={name: slug for (kind, name), slug in chosen.items() if kind == "endpoint" and slug},
-        settings=_posted_variables(template, request.POST),
-    )
-    left = [need.title for need in wanted if _is_unresolved(need, chosen[need.kind, need.name])]
+    created = instantiate.use_template(template, _posted_choices(template, request.POST), by=current_person(request))
     said = _("Draft created from the template %(name)s.") % {"name": translated(template.name)}
-    if left:
-        missing = _("Before you publish it, set up: %(names)s.") % {"names": ", ".join(dict.fromkeys(left))}
+    if created.unmet:
+        missing = _("Before you publish it, set up: %(names)s.") % {"names": ", ".join(created.unmet)}
         said = f"{said} {missing}"
     messages.success(request, said)
-    return HttpResponseSeeOther(reverse("studio:builder", args=[workflow.pk]))
+    return HttpResponseSeeOther(reverse("studio:builder", args=[created.workflow.pk]))
 
 
-def _is_unresolved(need: Need, chosen: str) -> bool:
-    return not chosen if need.kind in {"connection", "endpoint"} else bool(need.why) and chosen in {"", need.of}
+def _posted_choices(template: Template, post: Mapping[str, str]) -> instantiate.Choices:
+    def chosen(kind: str, names: Iterable[str]) -> dict[str, str]:
+        return {name: post[f"{kind}-{name}"] for name in names if f"{kind}-{name}" in post}
 
-
-def _chosen_option(post: Mapping[str, str], need: Need) -> str:
-    """The chosen option of a need if it is valid; the default before a choice."""
-    field = f"setting-{need.name}" if need.kind == "group" else f"{need.kind}-{need.name}"
-    if field not in post:
-        return need.chosen
-    given = post[field]
-    return given if given in {slug for slug, _ in need.choices} else ""
+    return instantiate.Choices(
+        connections=chosen("connection", template.needs.connections),
+        endpoints=chosen("endpoint", template.needs.endpoints),
+        settings=_posted_variables(template, post),
+    )
 
 
 def _posted_variables(template: Template, post: Mapping[str, str]) -> dict[str, str]:

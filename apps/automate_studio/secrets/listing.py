@@ -9,9 +9,10 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from automate_governance.admin import MISSING, OLD, key_state, visible_secrets
+from automate_governance.admin import MISSING, OLD, key_state
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import User, permitted
+from automate_governance.secrets.storing import visible_secrets
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.formatting import format_ago

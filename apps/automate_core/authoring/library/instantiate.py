@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -11,11 +12,13 @@ from django.utils.translation import gettext as _
 
 from automate_core.authoring import workflows
 from automate_core.authoring.library.files import Template
+from automate_core.authoring.library.needs import Need, find_needs, load_available
 from automate_core.definition.document import Definition
 from automate_core.definition.parsing import parse, to_document
 from automate_core.models import Workflow
 from automate_governance import audit
 from automate_governance.permissions import Person
+from automate_plugins import text
 
 
 class SettingError(ValueError):
@@ -24,6 +27,72 @@ class SettingError(ValueError):
     def __init__(self, errors: dict[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {reason}" for name, reason in errors.items()))
         self.errors = errors
+
+
+class MissingActionsError(ValueError):
+    """No installed connector has some actions of the template; the message names them."""
+
+
+@dataclass(frozen=True)
+class Created:
+    """A draft from a template, and the titles of what to set up before it is published."""
+
+    workflow: Workflow
+    unmet: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What stands for the names of a template: connections and webhook endpoints by slug, and values of its settings.
+
+    What is left out is chosen as `Need.chosen` does; an empty slug chooses nothing.
+    """
+
+    connections: Mapping[str, str] = field(default_factory=dict)
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def of_need(self, need: Need) -> str:
+        """The choice for a need; what is none of its options is no choice."""
+        given = {"connection": self.connections, "endpoint": self.endpoints, "group": self.settings}.get(need.kind, {})
+        if need.name not in given:
+            return need.chosen
+        return given[need.name] if given[need.name] in {slug for slug, _ in need.choices} else ""
+
+    def unknown(self, needs: Sequence[Need], template: Template) -> dict[str, str]:
+        """A sentence for each choice that the template does not offer to this person, by its path."""
+        errors = {}
+        for kind, given in (("connection", self.connections), ("endpoint", self.endpoints)):
+            options = {need.name: {"", *(slug for slug, _ in need.choices)} for need in needs if need.kind == kind}
+            for name, slug in given.items():
+                if name not in options:
+                    errors[f"{kind}s.{name}"] = _("The template does not use this.")
+                elif slug not in options[name]:
+                    errors[f"{kind}s.{name}"] = _("You cannot use %(name)s here.") % {"name": slug}
+        for name in self.settings.keys() - template.settings.keys():
+            errors[f"settings.{name}"] = _("The template does not use this.")
+        return errors
+
+
+def use_template(template: Template, choices: Choices, *, by: Person) -> Created:
+    """A new draft of `by` out of `template`, with what `by` chose. Raises as `create_from_template` does."""
+    needs = find_needs(template, load_available(by))
+    if missing := [need.name for need in needs if need.kind == "action"]:
+        raise MissingActionsError(text("No installed connector has the actions %(names)s.", names=", ".join(missing)))
+    chosen = {(need.kind, need.name): choices.of_need(need) for need in needs}
+    workflow = create_from_template(
+        template,
+        owner=by,
+        connections={name: slug for (kind, name), slug in chosen.items() if kind == "connection" and slug},
+        endpoints={name: slug for (kind, name), slug in chosen.items() if kind == "endpoint" and slug},
+        settings=choices.settings,
+    )
+    unmet = [need.title for need in needs if _is_unmet(need, chosen[need.kind, need.name])]
+    return Created(workflow, tuple(dict.fromkeys(unmet)))
+
+
+def _is_unmet(need: Need, chosen: str) -> bool:
+    return not chosen if need.kind in {"connection", "endpoint"} else bool(need.why) and chosen in {"", need.of}
 
 
 @transaction.atomic
@@ -52,33 +121,33 @@ def _values(template: Template, given: Mapping[str, str]) -> dict[str, Any]:
     """The variables: what was given, in the setting's kind, else as the template has them."""
     values, errors = dict(template.definition.vars), dict[str, str]()
     for name, setting in template.settings.items():
-        text = given.get(name)
-        if text is None:
+        entered = given.get(name)
+        if entered is None:
             continue
-        if not text.strip() or len(text) > 1_000:
+        if not entered.strip() or len(entered) > 1_000:
             errors[name] = _("Enter a value of at most 1,000 characters.")
         elif setting.kind == "number":
             try:
-                values[name] = _number(text)
+                values[name] = _number(entered)
             except ValueError:
                 errors[name] = _("Enter a number, for example 1000 or 12.5.")
         else:
-            values[name] = text.strip()
+            values[name] = entered.strip()
     if errors:
         raise SettingError(errors)
     return values
 
 
-def _number(text: str) -> int | float:
+def _number(entered: str) -> int | float:
     """A number that JSON can hold. Raises ValueError."""
-    if len(text) > 30:
-        raise ValueError(text)
+    if len(entered) > 30:
+        raise ValueError(entered)
     try:
-        return int(text)
+        return int(entered)
     except ValueError:
-        number = float(text)
+        number = float(entered)
     if number - number != 0:  # infinite, or none
-        raise ValueError(text)
+        raise ValueError(entered)
     return number
 
 
