@@ -64,7 +64,7 @@ class ApiToken(models.Model):
 class IdempotentAnswer(models.Model):
     """The answer to a POST request with an `Idempotency-Key`, inserted in the transaction of the request's effect.
 
-    `fingerprint` is the SHA-256 of the request. `status` is empty while a request whose effect is outside of the
+    `fingerprint` is a keyed SHA-256 of the request. `status` is empty while a request whose effect is outside of the
     database is being answered.
     """
 

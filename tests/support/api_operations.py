@@ -77,6 +77,30 @@ class World:
         return str(self.connection.slug)
 
     @cached_property
+    def webhook(self) -> Any:
+        from automate_core.webhooks import endpoints
+
+        return endpoints.save_endpoint(
+            "orders", scheme="github", config={}, secret="s" * 32, actor=self.owner, new=True
+        )[0]
+
+    @cached_property
+    def webhook_slug(self) -> str:
+        return str(self.webhook.slug)
+
+    @cached_property
+    def secret(self) -> Any:
+        from automate_governance.secrets import storing
+
+        return storing.create_secret("hub", "value-of-the-hub", by=self.owner)
+
+    @cached_property
+    def secret_name(self) -> str:
+        return str(self.secret.name)
+
+    template_slug = "website-check"
+
+    @cached_property
     def narrow_token_id(self) -> int:
         from automate_api.tokens.issuing import create_token
 
@@ -139,6 +163,10 @@ class World:
             assign_perm("view_workflow", self.colleague, self.workflow)
         if "connection" in self.__dict__:
             assign_perm("view_connection", self.colleague, self.connection)
+        if "webhook" in self.__dict__:
+            assign_perm("view_webhookendpoint", self.colleague, self.webhook)
+        if "secret" in self.__dict__:
+            assign_perm("use_storedsecret", self.colleague, self.secret)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +227,24 @@ def _site(method: str, path: str, scope: str) -> Operation:
     return Operation(
         method=method, path=path, scopes=(scope,), ok=403, colleague=403, stranger=403, removed=403, unscoped=403
     )
+
+
+def _webhook(method: str, path: str, *scopes: str, body: Any = None, ok: int = 200) -> Operation:
+    """A change of a webhook, with these scopes beside the one to view it."""
+    needed = ("webhookendpoint:view", *scopes)
+    return Operation(method=method, path=path, scopes=needed, body=body, ok=ok, colleague=403, viewer=403)
+
+
+def _new(path: str, body: Any, *scopes: str, viewer: int | None = None) -> Operation:
+    """Something that all builders may create."""
+    everyone = dict.fromkeys(("ok", "colleague", "stranger"), 201)
+    return Operation(
+        method="POST", path=path, body=body, scopes=scopes, removed=403, unscoped=403, viewer=viewer, **everyone
+    )
+
+
+#: Secrets are there for those who may use them, and for auditors, whom a token with `site:audit` alone is enough for.
+_SECRET_SCOPES = ("storedsecret:use", "site:audit")
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -291,6 +337,61 @@ OPERATIONS: dict[str, Operation] = {
         colleague=403,
         viewer=403,
     ),
+    # webhooks
+    "list_webhooks": _list("webhooks", "webhookendpoint:view"),
+    "read_webhook": Operation(method="GET", path="webhooks/{webhook_slug}", scopes=("webhookendpoint:view",)),
+    "create_webhook": _new(
+        "webhooks",
+        {"slug": "made", "scheme": "hmac"},
+        "webhookendpoint:view",
+        "webhookendpoint:add",
+        "storedsecret:add",
+        "storedsecret:use",
+        viewer=403,
+    ),
+    "change_webhook": _webhook(
+        "PATCH", "webhooks/{webhook_slug}", "webhookendpoint:change", "storedsecret:use", body={"enabled": False}
+    ),
+    "rotate_webhook_secret": _webhook(
+        "POST",
+        "webhooks/{webhook_slug}/rotate-secret",
+        "webhookendpoint:change",
+        "storedsecret:add",
+        body={"secret": "t" * 32},
+    ),
+    "end_webhook_overlap": _webhook("POST", "webhooks/{webhook_slug}/end-overlap", "webhookendpoint:change"),
+    "delete_webhook": _webhook("DELETE", "webhooks/{webhook_slug}", "webhookendpoint:delete", ok=204),
+    # secrets
+    "list_secrets": Operation(
+        method="GET", path="secrets", scopes=_SECRET_SCOPES, stranger=200, removed=403, unscoped=403
+    ),
+    "read_secret": Operation(method="GET", path="secrets/{secret_name}", scopes=_SECRET_SCOPES),
+    "create_secret": _new("secrets", {"name": "made", "value": "value-of-a-secret"}, "storedsecret:add"),
+    "replace_secret": Operation(
+        method="PUT",
+        path="secrets/{secret_name}",
+        body={"value": "another-value-of-it"},
+        scopes=("storedsecret:use", "storedsecret:replace"),
+        colleague=403,
+    ),
+    "delete_secret": Operation(
+        method="DELETE",
+        path="secrets/{secret_name}",
+        scopes=("storedsecret:use", "storedsecret:delete"),
+        ok=204,
+        colleague=403,
+    ),
+    # templates
+    "list_templates": _list("templates", "workflow:add"),
+    "read_template": Operation(
+        method="GET",
+        path="templates/{template_slug}",
+        scopes=("workflow:add",),
+        stranger=200,
+        removed=403,
+        unscoped=403,
+    ),
+    "create_workflow_from_template": _new("templates/{template_slug}/workflows", {}, "workflow:add"),
     # runs
     "start_run": Operation(
         method="POST",

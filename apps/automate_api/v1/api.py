@@ -26,9 +26,12 @@ from automate_api.v1.resources import (
     run_steps,
     run_stream,
     runs,
+    secrets,
+    templates,
     tokens,
     usage,
     versions,
+    webhooks,
     workflows,
 )
 
@@ -62,7 +65,10 @@ def build_api() -> AutomateAPI:
     api.add_router("", workflows.router, tags=["Workflows"])
     api.add_router("", drafts.router, tags=["Workflows"])
     api.add_router("", versions.router, tags=["Workflows"])
+    api.add_router("", templates.router, tags=["Templates"])
     api.add_router("", connections.router, tags=["Connections"])
+    api.add_router("", webhooks.router, tags=["Webhooks"])
+    api.add_router("", secrets.router, tags=["Secrets"])
     for router in (runs.router, run_steps.router, run_actions.router, run_stream.router, bulk.router):
         api.add_router("", router, tags=["Runs"])
     api.add_router("", operations.router, tags=["Failures"])

@@ -10,7 +10,6 @@ row is committed first, and a concurrent request gets 409.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -20,6 +19,7 @@ from django.db import OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from automate_api.models import ApiToken, IdempotentAnswer
@@ -171,5 +171,6 @@ def _token(request: HttpRequest) -> ApiToken:
 
 
 def _fingerprint(request: HttpRequest) -> str:
+    """Keyed, so that what a body says cannot be guessed from it."""
     start = f"{request.method} {request.get_full_path()}\n".encode()
-    return hashlib.sha256(start + request.body).hexdigest()
+    return salted_hmac("automate_api.idempotency", start + request.body, algorithm="sha256").hexdigest()

@@ -28,6 +28,7 @@ from automate_api.tokens.scopes import UnknownScopeError
 from automate_api.v1.rate_limits import RateLimitedError
 from automate_core.artifacts import ArtifactError
 from automate_core.authoring.drafts.errors import ConflictError
+from automate_core.authoring.library.instantiate import MissingActionsError, SettingError
 from automate_core.authoring.pausing import WorkflowStateError
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.form_validation import AnswersError
@@ -36,8 +37,11 @@ from automate_core.runs.control import ControlError
 from automate_core.runs.event_sending import EventTypeError
 from automate_core.runs.waits.approvals import HandOverError, NotOpenError, OutcomeError
 from automate_core.triggers.manual import NotStartableError
+from automate_core.webhooks.endpoints import NameTakenError
+from automate_core.webhooks.schemes.registry import SchemeError
 from automate_governance.permissions import NotPermittedError, missing_scope
 from automate_governance.reference_registry import InUseError
+from automate_governance.secrets.keyring import KeyUnavailableError
 from automate_governance.texts import translated
 
 log = logging.getLogger(__name__)
@@ -60,6 +64,8 @@ _CORE_ERRORS: dict[type[Exception], int] = {
     InUseError: 409,
     NotStartableError: 409,
     WorkflowStateError: 409,
+    MissingActionsError: 409,
+    KeyUnavailableError: 503,
     ConflictError: 409,
     TokenError: 422,
     UnknownScopeError: 422,
@@ -136,6 +142,13 @@ def _known_problem(error: Exception) -> HttpResponse | None:
             return _not_permitted(error)
         case ArtifactError():
             return problem(503 if error.retryable else 410, translated(error.message))
+        case SchemeError():
+            message = translated(str(error))
+            status = 409 if isinstance(error, NameTakenError) else 422
+            return problem(status, message, [(error.field, message)])
+        case SettingError():
+            errors = [(f"settings.{name}", message) for name, message in error.errors.items()]
+            return problem(422, _("The request is not valid."), errors)
         case AnswersError():
             return problem(422, _("The inputs are not valid."), _named_answers(error))
         case DefinitionError():
