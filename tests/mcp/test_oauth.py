@@ -159,6 +159,7 @@ def test_the_page_asks_in_the_look_of_the_admin(sign_in, owner, application, set
     assert answer.status_code == 200
     assert "Connect Agent" in page and "agent.example.com" in page and "127.0.0.1:33418" in page
     assert page.count('name="scopes"') == 3 and "View workflows and runs" in page
+    assert page.count("checked") == 2, "building is not chosen at first"
     assert "form-action 'self' http://127.0.0.1:33418" in answer.headers["Content-Security-Policy"]
     assert Client().get("/oauth/mcp/authorize/", asked()).status_code == 302, "only a person who is signed in"
 

@@ -14,6 +14,8 @@ REFRESH_DAYS = 90
 #: The scopes that clients may ask for. None of them publishes, and none decides an approval.
 SCOPES = ("workflow:view", "workflow:run", "workflow:view_payload", "workflow:change", "connection:use")
 
+TICKED = SCOPES[:3]  #: chosen on the page unless the person says otherwise: what running workflows takes
+
 
 def issuer(site_url: str) -> str:
     """The issuer of the tokens: the authorization server of this resource, not of the whole host."""

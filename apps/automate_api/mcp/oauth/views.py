@@ -19,7 +19,7 @@ from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
 
 from automate_api.mcp.oauth.connections import connect_client, is_own_resource
 from automate_api.mcp.oauth.fetcher import asked_by_person
-from automate_api.mcp.oauth.provider import SCOPES, issuer, resource
+from automate_api.mcp.oauth.provider import SCOPES, TICKED, issuer, resource
 from automate_api.screens.access import current_person
 from automate_api.screens.scope_words import grouped
 from automate_governance.admin_site import admin_site, reverse
@@ -123,6 +123,7 @@ class ConsentView(AuthorizationView):  # type: ignore[misc]  # untyped upstream
             **context,
             "title": _("Connect an AI agent"),
             "groups": grouped(context.get("scopes") or ()),
+            "ticked": TICKED,
             "client_host": urlsplit(client_id).hostname or client_id,
             "returns_to": urlsplit(context.get("redirect_uri") or "").netloc,
         }
