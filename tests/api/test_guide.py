@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 
@@ -29,7 +30,7 @@ def _commands():
 def _sent(client, command, names):
     """The answer to a curl command: its method, address, headers and body."""
     for name, value in names.items():
-        command = command.replace(f"${name}", value)
+        command = command.replace(name, value)
     _, *words = shlex.split(command)
     method, headers, body, address = "GET", {}, b"", ""
     while words:
@@ -48,16 +49,20 @@ def _sent(client, command, names):
 
 
 def test_every_command_of_the_guide_is_answered(api, workflow, owner, client):
-    workflow(ORDERS)
-    names = {"AUTOMATE_TOKEN": api(owner, "workflow:view", "workflow:run").plain}
+    made = workflow(ORDERS)
+    names = {
+        "$AUTOMATE_TOKEN": api(owner, "workflow:view", "workflow:run", "workflow:change").plain,
+        '"12"': f'"{made.rev}"',
+        """"$(jq -Rs '{yaml: .}' orders.yaml)\"""": shlex.quote(json.dumps({"yaml": ORDERS})),
+    }
     commands = _commands()
     assert len(commands) >= 4
     for command in commands:
         answer = _sent(client, command, names)
         assert answer.status_code in {200, 202}, (command, answer.content)
         if answer.status_code == 202:
-            names["RUN"] = answer.json()["id"]
-    assert "RUN" in names
+            names["$RUN"] = answer.json()["id"]
+    assert "$RUN" in names
 
 
 def test_the_guide_names_every_scope():
