@@ -355,3 +355,14 @@ def test_a_long_slug_is_a_tool_under_a_short_name(api, workflow, owner, on_site,
 
     name, result = on_site(use)
     assert len(name) == 64 and not result.is_error
+
+
+def test_what_a_workflow_replies_is_its_output(api, workflow, owner, on_site, worker):
+    workflow(GREET.replace("steps: [", "steps: [{kind: reply, key: answer, body: {said: '{{ event.payload.who }}'}}, "))
+    plain = api(owner).plain
+
+    async def use(site):
+        async with site.client(plain) as client:
+            return await client.call_tool("greet", {"who": "Ada"})
+
+    assert on_site(use).structured_content["output"] == {"said": "Ada"}
