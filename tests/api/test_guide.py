@@ -42,6 +42,8 @@ def _sent(client, command, names):
                 headers[name] = value
             case ["-d", text, *words]:
                 body = text.encode()
+            case ["-N", *words]:  # output without a buffer
+                pass
             case [address, *words]:
                 assert address.startswith(SITE)
     kind = headers.pop("Content-Type", "application/octet-stream")

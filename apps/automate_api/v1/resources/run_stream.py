@@ -11,7 +11,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
@@ -19,7 +19,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections
 from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext as _
-from ninja import Field, Header, Router
+from ninja import Router
 
 from automate_api.models import ApiToken
 from automate_api.tokens.use import narrowed
@@ -38,10 +38,10 @@ router = Router()
 
 HEARTBEAT_SECONDS = 12.0
 STREAM_SECONDS = 600.0
+LAST_EVENT_ID = "Last-Event-ID"
+MOST_SEQ = 2**31 - 1
 MOST_LINES = 500  #: of the log, in one part
 _RETRY = "retry: 1000\n\n"
-
-type Sequence = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,25 @@ class Changes:
     is_over: bool
 
 
-@router.get("/runs/{uuid:run_id}/stream", response={200: str, 204: None})
-async def stream_run(
-    request: TokenRequest, run_id: uuid.UUID, last_event_id: Header[Sequence | None] = None
-) -> HttpResponseBase:
+@router.get(
+    "/runs/{uuid:run_id}/stream",
+    response={200: None, 204: None},
+    openapi_extra={
+        "parameters": [
+            {
+                "in": "header",
+                "name": LAST_EVENT_ID,
+                "required": False,
+                "schema": {"type": "integer", "minimum": 0, "maximum": MOST_SEQ},
+                "description": "Sequence that is known already: what changed since follows.",
+            }
+        ],
+        "responses": {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    },
+)
+async def stream_run(request: TokenRequest, run_id: uuid.UUID) -> HttpResponseBase:
     """Follow a run as server-sent events: its steps, its log and its state, until it ends."""
-    after = -1 if last_event_id is None else last_event_id
+    after = _last_event_id(request)
     is_stream = isinstance(request, ASGIRequest)
     changes = await sync_to_async(_read_first)(request, run_id, after, is_stream=is_stream)
     if changes.is_over and not changes.events:
@@ -68,6 +81,17 @@ async def stream_run(
     if hub.has_enough(request.auth.pk):
         raise ProblemError(429, _("This token has too many open streams. Close some of them."))
     return _respond(StreamingHttpResponse, _stream(request, run_id, after, changes))
+
+
+def _last_event_id(request: TokenRequest) -> int:
+    """Raises ProblemError."""
+    given = request.headers.get(LAST_EVENT_ID, "").strip()
+    if not given:
+        return -1
+    if not (given.isascii() and given.isdigit() and len(given) <= 10 and int(given) <= MOST_SEQ):
+        message = _("This is not the id of an event of this stream.")
+        raise ProblemError(422, _("The request is not valid."), [(LAST_EVENT_ID, message)])
+    return int(given)
 
 
 def _respond[R: HttpResponseBase](kind: Callable[..., R], content: Any) -> R:
