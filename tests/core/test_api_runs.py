@@ -36,6 +36,8 @@ steps:
   - {kind: stop, key: refuse, outcome: failed, message: Not today}
 """
 
+UNKNOWN = uuid.UUID("01a22064-2c1b-7840-bd57-0ee4b11810b9")
+
 
 @pytest.mark.django_db(transaction=True)
 def test_a_run_is_described_by_its_id_and_by_its_trace(workflow, drain):
@@ -73,7 +75,7 @@ def test_the_error_of_a_run_has_code_message_and_step(workflow, drain):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("unknown", [uuid.uuid4(), uuid.uuid4().hex, str(uuid.uuid4()), "nonsense", "", "ffff"])
+@pytest.mark.parametrize("unknown", [UNKNOWN, UNKNOWN.hex, str(UNKNOWN), "nonsense", "", "ffff"])
 def test_an_unknown_id_is_a_named_error(unknown):
     with pytest.raises(api.RunNotFoundError):
         api.run(unknown)
