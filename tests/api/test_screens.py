@@ -211,6 +211,12 @@ def test_faulty_form_is_shown_again(sign_in, owner, changed, said):
     assert not ApiToken.objects.exists()
 
 
+@pytest.mark.parametrize("hidden", [{"days": "one year"}, {"workflows": ["x"]}])
+def test_values_of_hidden_fields_are_ignored(sign_in, owner, hidden):
+    assert sign_in(owner).post(NEW, {**VALID, **hidden}).status_code == 200
+    assert ApiToken.objects.get().workflows is None
+
+
 def test_token_is_limited_to_chosen_workflows(sign_in, owner, stranger, workflow):
     made, other = (
         workflow(STARTED_BY_HAND),

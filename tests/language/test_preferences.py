@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone, translation
 
+from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.models import Preferences
 from automate_governance.people.locale import person_locale
@@ -47,6 +48,17 @@ def test_a_chosen_language_and_zone_hold_after_signing_in_again(browser, owner):
     assert "JST" in page.text
     choose(again)
     assert "UTC" in again.get(reverse("studio:preferences")).text
+
+
+def test_new_workflows_are_in_the_zone_of_who_makes_them(browser, colleague, settings):
+    settings.TIME_ZONE = "America/New_York"
+    choose(browser, zone="Asia/Tokyo")
+    other = Client()
+    other.force_login(colleague)
+    for client, zone in ((browser, "Asia/Tokyo"), (other, "America/New_York")):
+        assert client.post(reverse("studio:workflow_new"), {"name": "Report"}).status_code == 303
+        assert client.post(reverse("studio:template", args=["weekly-sales-report"])).status_code in {302, 303}
+        assert {made.timezone for made in Workflow.objects.order_by("-pk")[:2]} == {zone}
 
 
 def test_the_next_request_of_another_person_has_its_own_zone(browser, colleague):

@@ -161,9 +161,9 @@ def test_an_approval_is_found_shown_and_decided(waiting, sign_in, helper, drain)
     drain()
     run = ExecutionRun.objects.get()
     assert (run.status, run.steps.get(path="pay").output) == ("succeeded", {"note": "late"})
-    assert "Decided by helper: approved" in Page(client.get(url)).text
+    assert "Decided by helper: Approve" in Page(client.get(url)).text
     assert client.post(url, {"outcome": "rejected", "form-note": "x"}).status_code == 303
-    assert "Already decided by helper: approved." in Page(client.get(reverse("studio:approval_list"))).text
+    assert "Already decided by helper: Approve." in Page(client.get(reverse("studio:approval_list"))).text
 
 
 def test_mistakes_are_shown_at_their_fields_and_nothing_is_lost(waiting, sign_in, owner):

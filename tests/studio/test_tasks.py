@@ -30,6 +30,7 @@ steps:
     groups: [Finance]
     excluded: ['{{ event.payload.employee }}', '{{ event.headers["automate-started-by"] }}', nobody-here]
     delegate: true
+    outcomes: [{key: approved, name: Pay it}, {key: rejected, name: Refuse}]
     message: '{{ event.payload.employee }} claims {{ event.payload.amount }}'
     context: {Amount: '{{ event.payload.amount }}', Note: '{{ event.payload.note }}', Lines: [1, 2]}
     timeout: 4h
@@ -110,11 +111,11 @@ def test_a_claim_is_decided_by_a_substitute_and_never_by_who_makes_it(claim, sig
     deputy = sign_in(finance["deputy"])
     assert deputy.post(urls["page"], {"outcome": "approved"}).status_code == 422, "the form holds for them too"
     assert deputy.post(urls["page"], {"outcome": "approved", "form-reason": "fine"}).status_code == 303
-    assert "Approved" in Page(deputy.get(LIST, {"show": "decided"})).text
+    assert "Pay it" in Page(deputy.get(LIST, {"show": "decided"})).text
     assert "No decisions yet" in Page(controller.get(LIST, {"show": "decided"})).text
     drain()
     assert ExecutionRun.objects.get().status == "succeeded"
-    assert "Decided by deputy" in Page(deputy.get(urls["page"])).text
+    assert "Decided by deputy: Pay it" in Page(deputy.get(urls["page"])).text
 
 
 def test_who_is_only_asked_to_decide_signs_in_by_the_same_door(sign_in, finance):

@@ -72,8 +72,12 @@ class TokenForm(forms.Form):
         return grouped(self.held)
 
     def clean(self) -> dict[str, Any]:
-        """Days for a custom expiry, and workflows for a limit."""
+        """Days for a custom expiry, and workflows for a limit. Without them the page hides their fields."""
         values: dict[str, Any] = super().clean() or self.cleaned_data
+        if values.get("expiry", CUSTOM) != CUSTOM:
+            self.errors.pop("days", None)
+        if values.get("limit") == "":
+            self.errors.pop("workflows", None)
         if values.get("expiry") == CUSTOM and not values.get("days") and "days" not in self.errors:
             self.add_error("days", gettext("Enter a number of days."))
         if values.get("limit") and not values.get("workflows") and "workflows" not in self.errors:

@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
-from django.db.models.fields.json import KT, KeyTextTransform
+from django.db.models.fields.json import KT, KeyTextTransform, KeyTransform
 from django.db.models.functions import Coalesce, Left
 from django.utils.dateparse import parse_datetime
 
@@ -37,13 +37,14 @@ def find_tasks(
 
 
 def with_task_columns(waits: QuerySet[Wait]) -> QuerySet[Wait]:
-    """The waits with `name`, `message`, `decided_as`, `source` and `started_by`, and without their documents."""
+    """The waits with `name`, `message`, `decided_as`, `outcomes`, `source` and `started_by`, without their documents."""
     return waits.select_related("run__workflow").only(
         "kind", "path", "status", "due_at", "created_at", "resolved_at", "run__workflow__name", "run__workflow__slug"
     ).annotate(
         name=KT("data__name"),
         message=Left(KT("data__message"), LONGEST_MESSAGE),
         decided_as=KT("outcome__outcome"),
+        outcomes=KeyTransform("outcomes", "data"),
         source=F("run__event__source"),
         started_by=KeyTextTransform(STARTED_BY, "run__event__headers"),
     )  # fmt: skip

@@ -53,6 +53,12 @@ def remember(request: HttpRequest, chosen: Preferences | None) -> None:
         request.session.pop(SESSION_KEY, None)
 
 
+def person_zone(person: Any) -> str:
+    """Return the IANA name of the time zone that a person chose, else of the site's."""
+    chosen = Preferences.objects.filter(person=person).values_list("time_zone", flat=True).first()
+    return chosen if chosen and usable_zone(chosen) else settings.TIME_ZONE
+
+
 def usable_language(code: str) -> str:
     """Return the language if the site has it, else an empty text."""
     try:

@@ -12,11 +12,12 @@ from django.utils.translation import gettext as _
 from automate_core.definition.step_paths import key_of
 from automate_core.models import Wait
 from automate_core.queries.approval_tasks import find_tasks, read_key, with_task_columns, write_key
+from automate_core.runs.waits.approvals import outcome_name
 from automate_core.states import WaitStatus
 from automate_governance.permissions import User
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.ui.formatting import as_sentence, format_ago, format_elapsed
+from automate_studio.ui.formatting import format_ago, format_elapsed
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.lists import KeysetPage, Query, Tab, keyset_links, query_string
 from automate_studio.ui.request_params import clean_text
@@ -83,7 +84,7 @@ def _task_row(wait: Any, now: dt.datetime) -> TaskRow:
         since=format_elapsed(wait.created_at, now),
         due=_due_text(wait.due_at, now),
         is_overdue=overdue,
-        outcome=as_sentence((wait.decided_as or "").replace("_", " "), stop="") if wait.decided_as else "",
+        outcome=escape_invisible(outcome_name(wait.outcomes, wait.decided_as)),
         decided=format_ago(wait.resolved_at and timezone.localtime(wait.resolved_at), now),
     )
 

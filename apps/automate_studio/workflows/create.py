@@ -20,6 +20,7 @@ from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import Definition, DefinitionError, Problem
 from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
+from automate_governance.people.locale import person_zone
 from automate_governance.permissions import can
 from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
@@ -56,7 +57,8 @@ def new_workflow(request: HttpRequest) -> HttpResponse:
         return _render_page(request, name=name[:1_000], error=error)
     slug = slugify(name)[:90].replace("_", "-").strip("-")
     slug = re.sub(r"-{2,}", "-", slug) or "workflow"
-    workflow = workflows.start_draft(Definition(name=name, slug=slug), owner=current_person(request))
+    person = current_person(request)
+    workflow = workflows.start_draft(Definition(name=name, slug=slug, timezone=person_zone(person)), owner=person)
     return HttpResponseSeeOther(f"{reverse('studio:builder', args=[workflow.pk])}?step={START}")
 
 

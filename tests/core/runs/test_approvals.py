@@ -111,7 +111,8 @@ def test_of_two_decisions_at_once_one_wins(run, wait, colleague, owner):
     wait.refresh_from_db()
     run.refresh_from_db()
     won = wait.outcome["outcome"]
-    lost = f"Already decided by {wait.outcome['by']}: {won}."
+    name = {"approved": "Approve", "rejected": "Reject"}[won]
+    lost = f"Already decided by {wait.outcome['by']}: {name}."
     assert set(came) == {won, lost}
     assert (run.wakes, AuditEntry.objects.filter(verb="approval.decided").count()) == (1, 1)
 

@@ -17,6 +17,7 @@ from automate_core.definition.document import Definition
 from automate_core.definition.parsing import parse, to_document
 from automate_core.models import Workflow
 from automate_governance import audit
+from automate_governance.people.locale import person_zone
 from automate_governance.permissions import Person
 from automate_plugins import text
 
@@ -107,11 +108,14 @@ def create_from_template(
     """A new draft of `owner` out of `template`.
 
     `connections` and `endpoints` say which of the site's stand for those that the template names; one that is left out
-    keeps the template's name. Raises SettingError, NotPermittedError.
+    keeps the template's name. Without a time zone of its own the draft gets that of `owner`. Raises SettingError,
+    NotPermittedError.
     """
     values = _values(template, settings)
     document = _renamed(to_document(template.definition), connections, endpoints)
     definition: Definition = msgspec.structs.replace(parse(document), vars=values)
+    if "timezone" not in document:
+        definition = msgspec.structs.replace(definition, timezone=person_zone(owner))
     workflow = workflows.start_draft(definition, owner=owner)
     audit.record(owner, "workflow.template_used", workflow, changes={"template": template.slug})
     return workflow

@@ -101,6 +101,12 @@ def approving_outcome(wait: Wait) -> str:
     return next((str(each["key"]) for each in (wait.data or {}).get("outcomes", [])), "")
 
 
+def outcome_name(outcomes: Any, key: Any) -> str:
+    """Name of the outcome `key` among those of an approval's `data`; the key where there is none, empty without one."""
+    names = {each["key"]: each.get("name") for each in outcomes or []}
+    return str(names.get(key) or key or "")
+
+
 @transaction.atomic
 def decide_approval(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None = None) -> Wait:
     """Decide an approval, once. Only an assignee may; superusers need to be assignees, too.
@@ -267,7 +273,7 @@ def _answer(wait: Wait, run: ExecutionRun, by: Person, **outcome: Any) -> None:
 
 def _check_open(wait: Wait, run: ExecutionRun) -> None:
     if wait.status == WaitStatus.RESOLVED and wait.outcome:
-        raise NotOpenError(_already_resolved(wait.kind, wait.outcome))
+        raise NotOpenError(_already_resolved(wait))
     if run.status in FINAL_RUN_STATES or wait.status == WaitStatus.CANCELLED:
         raise NotOpenError(text("The run has already ended."))
     is_late = wait.kind == Wait.Kind.APPROVAL and wait.due_at is not None and wait.due_at <= database.now()
@@ -275,9 +281,10 @@ def _check_open(wait: Wait, run: ExecutionRun) -> None:
         raise NotOpenError(text("The deadline has passed."))
 
 
-def _already_resolved(kind: str, outcome: dict[str, Any]) -> str:
-    by, name = outcome.get("by"), outcome.get("outcome")
-    if by and name and kind == Wait.Kind.APPROVAL:
+def _already_resolved(wait: Wait) -> str:
+    by, name = wait.outcome.get("by"), wait.outcome.get("outcome")
+    if by and name and wait.kind == Wait.Kind.APPROVAL:
+        name = outcome_name((wait.data or {}).get("outcomes"), name)
         return text("Already decided by %(person)s: %(outcome)s.", person=str(by), outcome=str(name))
     if by and name:
         return text("Already resolved by %(person)s: %(outcome)s.", person=str(by), outcome=str(name))
