@@ -63,14 +63,16 @@ class Changes:
                 "name": LAST_EVENT_ID,
                 "required": False,
                 "schema": {"type": "integer", "minimum": 0, "maximum": MOST_SEQ},
-                "description": "Sequence that is known already: what changed since follows.",
             }
         ],
         "responses": {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     },
 )
 async def stream_run(request: TokenRequest, run_id: uuid.UUID) -> HttpResponseBase:
-    """Follow a run as server-sent events: its steps, its log and its state, until it ends."""
+    """Follow a run as server-sent events: its steps, its log and its state, until it ends.
+
+    `Last-Event-ID` is the sequence that is known already: what changed since follows.
+    """
     after = _last_event_id(request)
     is_stream = isinstance(request, ASGIRequest)
     changes = await sync_to_async(_read_first)(request, run_id, after, is_stream=is_stream)
