@@ -37,7 +37,7 @@ def find_tasks(
 
 
 def with_task_columns(waits: QuerySet[Wait]) -> QuerySet[Wait]:
-    """The waits with `name`, `message`, `decided_as`, `outcomes`, `source` and `started_by`, without their documents."""
+    """The waits with `name`, `message`, `decided_as`, `outcomes`, `source` and `started_by`, without documents."""
     return waits.select_related("run__workflow").only(
         "kind", "path", "status", "due_at", "created_at", "resolved_at", "run__workflow__name", "run__workflow__slug"
     ).annotate(
