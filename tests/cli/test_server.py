@@ -67,6 +67,26 @@ def test_a_run_is_started_and_shown(signed_in, workflow, owner):
     assert refused.code == 2 and "inputs.who: who is required." in refused.err
 
 
+NOTED = """
+name: Noted
+slug: noted
+triggers: [{kind: manual, key: go}]
+steps: [{key: note, action: data.set, inputs: {order: 7}}]
+"""
+
+
+def test_outputs_are_shown_to_whoever_may_view_them(signed_in, workflow, owner, drain):
+    workflow(NOTED)
+    cli = signed_in(owner)
+    run = cli("runs", "start", "noted").out.strip()
+    drain()
+    assert '{"order": 7}' in cli("runs", "show", run).out
+    assert cli("runs", "show", run, "--json").json()["outputs"] == {"note": {"order": 7}}
+    assert "outputs" not in cli("runs", "show", run, "--json", "--no-outputs").json()
+    shown = signed_in(owner, "workflow:view")("runs", "show", run, "--json").json()
+    assert shown["status"] == "succeeded" and "outputs" not in shown
+
+
 def test_a_missing_scope_is_named(signed_in, workflow, owner):
     workflow(GREET)
     refused = signed_in(owner, "workflow:view")("runs", "start", "greet", "--input", "who=Ada")
@@ -94,7 +114,7 @@ def test_runs_are_followed_to_their_ends(signed_in, workflow, owner, site):
     assert ended.out.splitlines()[-1].endswith("  succeeded")
     ended = cli("runs", "start", "fail", "--wait", "--json")
     run = json.loads(ended.out)
-    assert (ended.code, run["status"]) == (1, "failed")
+    assert (ended.code, run["status"], run["outputs"]) == (1, "failed", {})
     ended = cli("runs", "tail", run["id"])
     assert ended.code == 1 and ended.out.splitlines()[-1] == f"{run['id']}  failed  no: Out of tea"
     lines = [json.loads(line) for line in cli("runs", "tail", run["id"], "--json").out.splitlines()]

@@ -9,7 +9,7 @@ import click
 
 from automate_api.cli.client import Client
 from automate_api.cli.commands.completion import complete_workflows
-from automate_api.cli.errors import one_line
+from automate_api.cli.errors import RejectedError, one_line
 from automate_api.cli.follow import FINAL, follow
 from automate_api.cli.inputs import read_filters, read_inputs
 from automate_api.cli.invocation import ApiGroup, invocation
@@ -98,14 +98,16 @@ def list_runs(
 @runs.command
 @click.argument("run")
 @click.option("--steps/--no-steps", default=True, help="Also list the steps.")
-def show(run: str, steps: bool) -> None:
-    """Show a run and its steps."""
+@click.option("--outputs/--no-outputs", default=True, help="Also show the steps' outputs, if you may view them.")
+def show(run: str, steps: bool, outputs: bool) -> None:
+    """Show a run, its steps and their outputs."""
     call = invocation()
     client = call.client()
     found = client.get(path_of("runs", run))
     listed = client.items(path_of("runs", run, "steps")) if steps else []
+    data = _outputs(client, run) if outputs else {}
     if call.as_json:
-        return print_json({**found, "steps": listed} if steps else found)
+        return print_json({**found, **data, **({"steps": listed} if steps else {})})
     print_object(found)
     if listed:
         click.echo()
@@ -114,6 +116,10 @@ def show(run: str, steps: bool) -> None:
             time_column("started_at", "Started"), Column("Error", lambda attempt: error_text(attempt.get("error"))),
         ]  # fmt: skip
         print_table(listed, columns, empty="No steps.")
+    if data.get("outputs"):
+        click.echo()
+        rows = [{"step": step, "output": output} for step, output in data["outputs"].items()]
+        print_table(rows, [named("step", cut=False), named("output")], empty="No outputs.")
     return None
 
 
@@ -185,10 +191,20 @@ def _watch(client: Client, run: str, timeout: float | None, *, quiet: bool) -> i
             _print_line("", run, status, "")
     found = client.get(path_of("runs", run))
     if quiet:
-        print_json(found)
+        print_json({**found, **_outputs(client, run)})
     elif not as_json:
         _print_line("", run, found["status"], error_text(found.get("error")))
     return 0 if found["status"] == "succeeded" else 1
+
+
+def _outputs(client: Client, run: str) -> dict[str, Any]:
+    """`outputs` of a run by its steps; nothing for whoever may not view payloads."""
+    try:
+        return {"outputs": client.get(path_of("runs", run, "outputs"))["outputs"]}
+    except RejectedError as error:
+        if error.status != 403:
+            raise
+        return {}
 
 
 def _print_event(name: str, data: dict[str, Any]) -> None:
