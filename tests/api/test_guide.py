@@ -53,7 +53,9 @@ def _sent(client, command, names):
 def test_every_command_of_the_guide_is_answered(api, workflow, owner, client):
     made = workflow(ORDERS)
     names = {
-        "$AUTOMATE_TOKEN": api(owner, "workflow:view", "workflow:view_payload", "workflow:run", "workflow:change").plain,
+        "$AUTOMATE_TOKEN": api(
+            owner, "workflow:view", "workflow:view_payload", "workflow:run", "workflow:change"
+        ).plain,
         '"12"': f'"{made.rev}"',
         """"$(jq -Rs '{yaml: .}' orders.yaml)\"""": shlex.quote(json.dumps({"yaml": ORDERS})),
     }

@@ -285,6 +285,25 @@ def test_a_pushed_file_creates_a_workflow_and_errors_name_its_lines(signed_in, o
     assert "made.yaml: line 2: " in cli("workflows", "push", "made").err
 
 
+def test_each_file_is_pushed_and_each_failure_has_its_name(signed_in, owner, home):
+    cli, work = signed_in(owner), home / "work"
+    for name in ("p1", "p2", "p3"):
+        (work / f"{name}.yaml").write_text(NOTED.replace("noted", name))
+    broken = (work / "p2.yaml").read_text().replace("kind: manual", "kind: webhook, endpoint: nowhere")
+    (work / "p2.yaml").write_text(broken)
+    ended = cli("workflows", "push", "p1", "p2.yaml", "missing.yaml", "p3", "--force", "--publish")
+    assert [line.split(":")[0] for line in ended.out.splitlines()] == ["p1.yaml", "p3.yaml"]
+    first, second = ended.err.splitlines()
+    assert first.startswith("Error: p2.yaml: draft 1 of p2 created, but not published: ") and "nowhere" in first
+    assert second.startswith("Error: missing.yaml cannot be read")
+    assert ended.code in {1, 2}
+    assert {each["status"] for each in cli("workflows", "list", "--json").json()} == {"active", "draft"}
+    ended = cli("workflows", "push", "missing", "p3", "--json")
+    assert ended.code == 2 and [each["slug"] for each in json.loads(ended.out)] == ["p3"]
+    ended = cli("workflows", "diff", "missing", "p3")
+    assert ended.code == 2 and "missing.yaml" in ended.err
+
+
 def test_connections_are_listed_and_tested(signed_in, owner, sink):
     from automate_connectors.models import Connection
 

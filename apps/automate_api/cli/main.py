@@ -9,9 +9,9 @@ from typing import NoReturn
 import click
 
 from automate_api.cli.commands import approvals, completion, connections, events, runs, sign_in, tokens, workflows
-from automate_api.cli.errors import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, CommandFailedError, masked, one_line
+from automate_api.cli.errors import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, CommandFailedError
 from automate_api.cli.invocation import ApiGroup, Invocation, common_options
-from automate_api.cli.output import colours_wanted
+from automate_api.cli.output import colours_wanted, print_error
 
 EPILOG = (
     "Exit codes: 0 done; 1 the operation failed, for example a run that failed; 2 an argument or an input is not "
@@ -73,5 +73,5 @@ def run(arguments: list[str]) -> int:
 
 
 def _failed(message: str, code: int) -> int:
-    click.echo(f"Error: {masked(one_line(message))}", err=True)
+    print_error(message, code)
     return code

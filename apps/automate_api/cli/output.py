@@ -121,6 +121,11 @@ def print_warning(text: str) -> None:
     click.echo(masked(one_line(text)), err=True)
 
 
+def print_error(text: str, code: int) -> None:
+    """An error in one line on standard error."""
+    click.echo(f"Error: {masked(one_line(text))}", err=True)
+
+
 def status_text(status: str) -> str:
     """A status in its colour."""
     return click.style(printable(status), fg=_colour(status))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,18 @@ import click
 
 from automate_api.cli.client import Client
 from automate_api.cli.commands.completion import complete_workflows
-from automate_api.cli.errors import BadInputError, CommandFailedError, RejectedError, UnreachableError
+from automate_api.cli.errors import FAILED, BadInputError, CommandFailedError, RejectedError, UnreachableError
 from automate_api.cli.invocation import ApiGroup, invocation
-from automate_api.cli.output import named, print_diff, print_json, print_note, print_object, print_table, time_column
+from automate_api.cli.output import (
+    named,
+    print_diff,
+    print_error,
+    print_json,
+    print_note,
+    print_object,
+    print_table,
+    time_column,
+)
 from automate_api.cli.servers import path_of
 from automate_api.cli.workflow_files import (
     SLUG,
@@ -121,17 +131,43 @@ def _draft(client: Client, slug: str) -> ServerDraft:
 @click.option("--force", is_flag=True, help="Replace the draft whatever its revision.")
 @click.option("--publish", "publishes", is_flag=True, help="Publish the drafts afterwards.")
 @click.option("--message", metavar="TEXT", help="What has changed, with --publish.")
-def push(files: tuple[str, ...], force: bool, publishes: bool, message: str | None) -> None:
+@click.pass_context
+def push(context: click.Context, files: tuple[str, ...], force: bool, publishes: bool, message: str | None) -> None:
     """Replace the drafts of workflows by files, which are paths or slugs.
 
-    A draft that changed since the file was pulled is not replaced. A workflow that does not exist is created.
+    A draft that changed since the file was pulled is not replaced. A workflow that does not exist is created. A file
+    that fails does not keep the others from being pushed.
     """
     call = invocation()
     client = call.client()
-    read = [read_file(path_for(name)) for name in files]
-    pushed = [_push(client, each, force=force, publishes=publishes, message=message) for each in read]
+
+    def push_file(path: Path) -> dict[str, Any]:
+        return _push(client, read_file(path), force=force, publishes=publishes, message=message)
+
+    pushed, code = _for_each_file(files, push_file)
     if call.as_json:
         print_json(pushed)
+    context.exit(code)
+
+
+def _for_each_file(names: Iterable[str], act: Callable[[Path], dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+    """What `act` gives for each file, without those that fail, and the exit code: that of the failures where they have
+    one in common. Each failure is printed with the name of its file. Raises UnreachableError: no other file would fare
+    better."""
+    done, codes = [], set()
+    for path in map(path_for, names):
+        try:
+            done.append(act(path))
+        except UnreachableError as error:
+            raise UnreachableError(_with_file(path, error)) from None
+        except CommandFailedError as error:
+            print_error(_with_file(path, error), error.exit_code)
+            codes.add(error.exit_code)
+    return done, codes.pop() if len(codes) == 1 else FAILED if codes else 0
+
+
+def _with_file(path: Path, error: CommandFailedError) -> str:
+    return str(error) if str(error).startswith(str(path)) else f"{path}: {error}"
 
 
 def _push(client: Client, file: WorkflowFile, *, force: bool, publishes: bool, message: str | None) -> dict[str, Any]:
@@ -140,7 +176,11 @@ def _push(client: Client, file: WorkflowFile, *, force: bool, publishes: bool, m
     write_file(file.path, file.text, rev=rev, server=client.server)
     result = {"slug": slug, "file": str(file.path), "rev": rev, "result": done}
     if publishes:
-        result["version"] = _publish(client, slug, rev, message)["version"]
+        try:
+            result["version"] = _publish(client, slug, rev, message)["version"]
+        except RejectedError as error:
+            state = f"draft {rev} of {slug} {done}, but not published"
+            raise RejectedError(error.status, f"{file.path}: {state}: {error}") from None
     if not invocation().as_json:
         version = f", published as version {result['version']}" if publishes else ""
         print_note(f"{file.path}: draft {rev} of {slug} {done}{version}")
@@ -161,11 +201,8 @@ def _replace(client: Client, file: WorkflowFile, slug: str, *, force: bool) -> t
         if error.status == 412:
             raise _refused(file, f"it is a copy of draft {base}", str(error)) from None
         if error.status != 404:
-            raise RejectedError(error.status, f"{file.path}: {error}") from None
-    try:
-        return int(client.post("/workflows", body)["rev"]), "created"
-    except RejectedError as error:
-        raise RejectedError(error.status, f"{file.path}: {error}") from None
+            raise
+    return int(client.post("/workflows", body)["rev"]), "created"
 
 
 def _refused(file: WorkflowFile, known: str, current: Any) -> CommandFailedError:
@@ -185,14 +222,13 @@ def diff(context: click.Context, files: tuple[str, ...], published: bool, exits:
     """Show what a push of files, which are paths or slugs, would change."""
     call = invocation()
     client = call.client()
-    found = [_diff(client, read_file(path_for(name)), published=published) for name in files]
+    found, code = _for_each_file(files, lambda path: _diff(client, read_file(path), published=published))
     if call.as_json:
         print_json(found)
     else:
         for each in found:
             print_diff(each["diff"])
-    if exits and any(each["diff"] for each in found):
-        context.exit(1)
+    context.exit(code or int(exits and any(each["diff"] for each in found)))
 
 
 def _diff(client: Client, file: WorkflowFile, *, published: bool) -> dict[str, Any]:
