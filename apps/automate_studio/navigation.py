@@ -29,7 +29,11 @@ from automate_studio.view_models.task_counts import task_count
 type MayOpen = Callable[[User], bool]
 #: Pages of the help by the beginning of a screen's view name.
 _HELP = {
+    "admin:index": "operating",
+    "studio:overview": "operating",
     "studio:builder": "drafts",
+    "studio:review": "drafts",
+    "studio:version": "drafts",
     "studio:template": "workflow-templates",
     "admin:automate_core_workflow": "drafts",
     "studio:workflow_notification": "notifications",
@@ -37,9 +41,9 @@ _HELP = {
     "admin:automate_core_executionrun": "runs",
     "studio:run_list": "run-history",
     "studio:run": "runs",
-    "admin:automate_core_event": "triggers",
+    "admin:automate_core_event": "operating",
     "studio:event_rejected": "webhooks",
-    "studio:event": "triggers",
+    "studio:event": "operating",
     "studio:approval": "notifications",
     "studio:rule": "notifications",
     "studio:notification": "notifications",

@@ -7,6 +7,7 @@ import re
 import pytest
 from django.urls import reverse
 
+from automate_core.navigation import registry
 from automate_studio.help import pages
 from tests.conftest import ROOT
 
@@ -65,6 +66,20 @@ def test_the_sidebar_leads_to_the_page_about_the_screen(reader):
     secrets = reader.get(reverse("admin:automate_governance_storedsecret_changelist")).text
     assert reverse("studio:help_page", args=["secrets"]) in secrets
     assert reader.get(reverse("studio:help")).url == "index/"
+
+
+@pytest.mark.parametrize(
+    ("view", "page"),
+    [
+        ("admin:index", "operating"),
+        ("studio:versions", "drafts"),
+        ("studio:review", "drafts"),
+        ("admin:automate_core_event_changelist", "operating"),
+        ("studio:event_rejected", "webhooks"),
+    ],
+)
+def test_the_help_of_a_screen_is_the_page_that_explains_it(view, page):
+    assert registry.help_topic(view) == page
 
 
 @pytest.mark.parametrize("name", ["nothing", "../README", "connectors/../../README"])

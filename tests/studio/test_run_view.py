@@ -147,6 +147,35 @@ def test_the_bar_of_a_decided_approval_ends_within_its_card(workflow, deliver, d
     assert work and not [bar for bar in work if "data-st" in bar], "work has the colour of work, whatever its state"
 
 
+REFUSED = """
+name: Refused
+slug: refused
+triggers: [{endpoint: github}]
+steps:
+  - kind: approval
+    key: ask
+    assignees: [owner]
+    timeout: 1d
+    outcomes:
+      - {key: approved, name: Approve, steps: [{key: pay, action: data.set, inputs: {a: 1}}]}
+      - {key: rejected, name: Turn down}
+  - {key: after, action: data.set, inputs: {a: '{{ steps.ask.output.nothing.more }}'}}
+"""
+
+
+def test_the_run_page_marks_an_outcome_without_steps_and_its_wait_as_a_wait(workflow, deliver, drain, sign_in, owner):
+    workflow(REFUSED)
+    deliver()
+    drain()
+    client = sign_in(owner)
+    client.post(reverse("studio:approval_page", args=[Wait.objects.get().pk]), {"outcome": "rejected"})
+    drain()
+    text = tidy(client.get(_url(ExecutionRun.objects.get(status="failed"))).content.decode())
+    taken = re.findall(r'class="da-cond taken".*?<b>([^<]*)</b>', text)
+    assert taken == ["Turn down"]
+    assert re.findall(r'class="waiting" data-st="(\w+)"', text) == ["waiting"], "work has another colour"
+
+
 def test_a_reason_that_begins_with_a_name_keeps_its_letters(workflow, deliver, drain, sign_in, owner):
     workflow(
         ASKED.replace(

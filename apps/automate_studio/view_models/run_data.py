@@ -59,7 +59,7 @@ def innermost_item(path: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """An attempt of a step, without its payload. `routes` are the routes that a branch took."""
+    """An attempt of a step, without its payload. `routes` are those a branch or a decision took."""
 
     path: str
     number: int

@@ -108,7 +108,7 @@ def describe_wait(wait: WaitInfo) -> str:
 
 
 def is_slot_taken(slot: Slot, prefix: str, recorded: StepHistory, run: RunData) -> bool:
-    """Whether the run took that slot: a branch records it, elsewhere history inside shows it."""
+    """Whether the run took that slot: a branch and an approval record it, elsewhere history inside shows it."""
     if recorded.last and recorded.last.routes:
         return slot.key in recorded.last.routes
     return any(run.at(f"{prefix}{inner.key}").last for inner in slot.steps)

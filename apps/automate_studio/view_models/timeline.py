@@ -276,8 +276,7 @@ class _RowBuilder:
             if attempt.finished_at and attempt.status == "failed" and (following or recorded.retry_due):
                 yield self._bar(attempt.finished_at, following.started_at if following else None, "backoff")
         for wait in waits:
-            state = "waiting" if wait.resolved_at is None else card.state
-            yield self._bar(wait.since, wait.resolved_at, "waiting", state)
+            yield self._bar(wait.since, wait.resolved_at, "waiting", "waiting")
 
     def _bar(self, start: dt.datetime, end: dt.datetime | None, kind: str, state: str = "") -> TimelineBar:
         last = end or self.end
