@@ -49,3 +49,18 @@ def test_a_card_names_a_shipped_group_in_german(workflow, sign_in, owner):
     page = Page(sign_in(owner).get(reverse("studio:builder", args=[workflow(WORKFLOW, publish=False).pk])))
     translation.activate("en")
     assert "durch Betreiber" in " ".join(page.text.split())
+
+
+def test_templates_are_sorted_as_german_dictionaries_sort():
+    with translation.override("de"):
+        names = [template.name for template in files.installed_templates().values()]
+    plain = [name.casefold().translate(str.maketrans("äöü", "aou")) for name in names]
+    assert plain == sorted(plain)
+
+
+def test_keys_have_their_german_names(workflow, sign_in, owner):
+    Preferences.objects.create(person=owner, language="de")
+    made = workflow(WORKFLOW, publish=False)
+    text = sign_in(owner).get(reverse("studio:builder", args=[made.pk])).content.decode()
+    translation.activate("en")
+    assert "<kbd>Entf</kbd>" in text and "<kbd>Strg</kbd>" in text and "<kbd>Ctrl</kbd>" not in text

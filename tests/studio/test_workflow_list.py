@@ -77,6 +77,14 @@ def test_a_row_says_how_its_latest_runs_went(mine, owner):
     assert page.all(aria_label="owner"), "the owner's avatar"
 
 
+def test_a_row_has_the_icon_of_its_trigger(workflow, mine):
+    workflow(
+        "{name: Nightly, slug: nightly, triggers: [{kind: schedule, every: 15m}], steps: [{key: a, action: data.set}]}"
+    )
+    answer = mine.get()
+    assert 'data-icon="schedule"' in answer.content.decode() and "Schedule Every 15 min" in text_of(answer)
+
+
 def test_searching_filtering_and_the_tabs(mine, owner, colleague):
     alpha, beta, gamma = published_workflows(owner, "Alpha", "Beta", "Gamma")
     Workflow.objects.filter(pk=alpha.pk).update(tags=["billing", "eu"])

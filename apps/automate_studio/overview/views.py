@@ -76,6 +76,11 @@ class Overview:
     at: dt.datetime
 
     @property
+    def period_name(self) -> str:
+        """Short name of the period: `24 h`."""
+        return str(_NAMES[self.period.name][0])
+
+    @property
     def is_empty(self) -> bool:
         """Whether no run ended in the period."""
         return not self.chart.total.runs

@@ -108,10 +108,12 @@ def describe_trigger(part: Trigger) -> tuple[str, str]:
 
 
 def describe_schedule(cron: str, every: Any) -> str:
-    """`Weekdays at 08:30`, `Every 15 m`; a cron expression that the form has no fields for stays one."""
+    """`Weekdays at 08:30`, `Every 15 min`; a cron expression that the form has no fields for stays one."""
     plan = plan_from_config({"cron": cron, "every": every})
     values = {"time": plan.time, "day": plan.day}
     match plan.repeats:
+        case "every" if plan.number < 60 and UNIT_SECONDS[plan.unit] == 60:
+            return _("Every %(number)s min") % {"number": plan.number}
         case "every":
             return _("Every %(span)s") % {"span": format_round_duration(plan.number * UNIT_SECONDS[plan.unit])}
         case "daily":

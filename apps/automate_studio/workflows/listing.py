@@ -28,6 +28,7 @@ from automate_studio.ui.formatting import format_ago, format_duration, format_pe
 from automate_studio.ui.lists import FilterChoice, Query, Tab, query_string
 from automate_studio.ui.request_params import clean_text, parse_number
 from automate_studio.view_models.connector_tiles import connector_tiles
+from automate_studio.view_models.step_card import trigger_icon
 
 ON_A_PAGE = 25
 MOST_CHOICES = 200  #: owners or tags to choose from
@@ -66,6 +67,7 @@ class WorkflowRow:
     workflow: Workflow
     tiles: list[tuple[str, int]]
     trigger: str
+    trigger_icon: str
     tracker: list[str]
     success: str
     is_bad: bool
@@ -239,6 +241,7 @@ def _workflow_row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt
         workflow=workflow,
         tiles=connector_tiles(workflow),
         trigger="; ".join(_trigger_texts(workflow)) or _("No trigger"),
+        trigger_icon=next(_trigger_icons(workflow), "webhook"),
         tracker=[run.status for run in reversed(runs)],
         success=_success_rate(good / len(ended)) if ended else "",
         is_bad=good * 20 < len(ended) * 19,
@@ -248,6 +251,11 @@ def _workflow_row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt
         last_at=last_at,
         may_manage=may_manage,
     )
+
+
+def _trigger_icons(workflow: Workflow) -> Iterator[str]:
+    for row in workflow.triggers.all():
+        yield trigger_icon(parse_trigger({"kind": row.kind, "key": row.key, **row.config}))
 
 
 def _trigger_texts(workflow: Workflow) -> Iterator[str]:

@@ -31,7 +31,8 @@ inspector.addEventListener("focusout", (event) => {
   const field = event.target.closest(".da-field, .da-condition");
   const why = field?.querySelector("[data-missing]");
   const isAtIt = field?.contains(event.relatedTarget) || event.relatedTarget?.closest?.("#picker, #options, dialog, .da-menu");
-  if (!why || !field.isConnected || isAtIt || !isEmpty(field)) return;
+  const isRedrawn = !event.relatedTarget && event.target.closest("button"); // as by `Add row`, which brings an empty row
+  if (!why || !field.isConnected || isAtIt || isRedrawn || !isEmpty(field)) return;
   left.add(`${path()} ${why.id}`);
   complain();
 });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -255,7 +256,14 @@ def _in_language(language: str) -> dict[str, Template]:
 
 
 def _by_name(templates: dict[str, Template]) -> dict[str, Template]:
-    return dict(sorted(templates.items(), key=lambda item: item[1].name.casefold()))
+    return dict(sorted(templates.items(), key=lambda item: _sort_key(item[1].name)))
+
+
+def _sort_key(name: str) -> str:
+    """Letters without their accents, as dictionaries sort: `Übersicht` beside `Ubersicht`."""
+    return "".join(
+        letter for letter in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(letter)
+    )
 
 
 def are_all_built_in() -> bool:

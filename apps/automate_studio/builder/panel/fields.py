@@ -17,7 +17,7 @@ def _choice(name: str, label: str, *choices: tuple[str, str]) -> FieldSpec:
     return FieldSpec(name=name, label=label, kind=_K.CHOICE, choices=choices, default=choices[0][0], shown=True)
 
 
-_SPAN = text("In seconds, or for example 15m or 2h 30m.")
+_SPAN = text("In seconds, or for example 15m, 2h 30m or 2d.")
 FORM_COLUMNS = (
     FieldSpec(name="name", label=text("Name"), help=text("Used in expressions: lower case and underscores.")),
     FieldSpec(name="label", label=text("Label")),

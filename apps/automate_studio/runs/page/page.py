@@ -176,7 +176,8 @@ def load_page(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: RunView | N
     loops = loop_items.read_loop_items(definition, run.pk, view)
     frames = loop_items.shown_item_paths(loops.values())
     waits = _load_waits(run, frames)
-    recorded = group_by_path(_load_attempts(run, frames, definition), [] if ended else waits)
+    shown_waits = [(path, wait) for path, wait in waits if wait.resolved_at or not ended]
+    recorded = group_by_path(_load_attempts(run, frames, definition), shown_waits)
     changed = _changed_steps(run)
     shown = RunData(recorded, loops, ended=ended, view=view, changed=changed)
     tree = run_tree(definition, shown, _trigger_note(run))
