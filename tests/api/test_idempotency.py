@@ -57,7 +57,7 @@ def test_fifty_threads_start_one_run(client, settings):
 def test_a_key_belongs_to_one_request_of_one_token(client, api, owner):
     first = _start(client, "one")
     assert _start(client, "one", who="Bob").status_code == 422
-    assert client.post("workflows/greet/runs?x=1", {"inputs": {"who": "Ada"}}, key="one").status_code == 422
+    assert client.post("workflows/greet/runs?wait=1", {"inputs": {"who": "Ada"}}, key="one").status_code == 422
     assert _start(client, "two").json()["id"] != first.json()["id"]
     assert _start(api(owner), "one").json()["id"] != first.json()["id"]
 

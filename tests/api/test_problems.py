@@ -45,6 +45,11 @@ def client(api, workflow, owner):
         ("get", "workflows?cursor=%00", 422),
         ("get", "workflows?cursor=OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk", 422),
         ("get", "workflows?status=wild", 422),
+        ("get", "workflows?nosuch=1", 422),
+        ("get", "workflows/greet?nosuch=1", 422),
+        ("get", "runs?nosuch=1", 422),
+        ("get", "statistics?days=9999", 422),
+        ("get", "statistics?from=0000-00-00", 422),
         ("delete", "workflows", 405),
         ("post", "tokens/99999999999999999999999/revoke", 404),
     ],
@@ -72,6 +77,7 @@ def test_what_cannot_be_answered_is_a_problem(client, method, path, status):
         ('{"inputs": {"who": "\\ud800"}}', 422),
         ('{"inputs": {"who": {}}}', 422),
         ('{"inputs": {"other": 1}}', 422),
+        ('{"input": {"who": "Ada"}}', 422),
         ('{"trigger": "none"}', 409),
         ('{"inputs": {"a": ' + "[" * 200 + "]" * 200 + "}}", 422),
     ],
@@ -84,6 +90,34 @@ def test_errors_name_their_fields(client):
     found = _problem(client.post("workflows/greet/runs", {"inputs": [], "trigger": 5}), 422)
     assert {error["field"] for error in found["errors"]} == {"inputs", "trigger"}
     assert all(error["message"] for error in found["errors"])
+
+
+def test_unknown_fields_and_parameters_are_named(client):
+    misspelt = _problem(client.post("workflows/greet/runs?wiat=5", {"inputs": {}}), 422)
+    assert misspelt["errors"] == [{"field": "wiat", "message": "There is no such parameter."}]
+    misspelt = _problem(client.post("workflows/greet/runs", {"input": {}}), 422)
+    assert misspelt["errors"] == [{"field": "input", "message": "There is no such field."}]
+    nested = {"action": "cancel", "filters": {"stauts": ["failed"]}}
+    assert _problem(client.post("bulk-actions", nested), 422)["errors"][0]["field"] == "filters.stauts"
+
+
+def test_no_body_of_a_request_lets_a_field_get_lost():
+    from automate_api.v1.api import api
+
+    schemas = api.get_openapi_schema(path_prefix="/")["components"]["schemas"]
+    paths = api.get_openapi_schema(path_prefix="/")["paths"].values()
+    bodies = [each["requestBody"] for methods in paths for each in methods.values() if "requestBody" in each]
+    named = {content["schema"]["$ref"].rpartition("/")[2] for body in bodies for content in body["content"].values()}
+    assert len(named) > 15
+    assert [name for name in named if schemas[name].get("additionalProperties") is not False] == []
+
+
+def test_an_empty_body_counts_as_an_empty_object(client):
+    assert client.post("workflows/greet/runs", "").status_code == 202
+    assert client.post("workflows/greet/pause", "").status_code == 200
+    assert client.post("workflows/greet/resume", b"").status_code == 200
+    missing = _problem(client.post("secrets", ""), 422)
+    assert {error["field"] for error in missing["errors"]} == {"name", "value"}
 
 
 def test_a_state_that_forbids_it_is_a_conflict(client, workflow):

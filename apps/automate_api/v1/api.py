@@ -10,7 +10,7 @@ from ninja import errors as ninja_errors
 from ninja.operation import Operation
 
 from automate_api.v1 import openapi
-from automate_api.v1.bodies import StrictParser
+from automate_api.v1.bodies import StrictParser, checked
 from automate_api.v1.front_door import BearerToken
 from automate_api.v1.idempotency import idempotent
 from automate_api.v1.problems import problem_of
@@ -61,7 +61,8 @@ def build_api() -> AutomateAPI:
     kinds: tuple[Any, ...] = (Exception, Http404, ninja_errors.ValidationError, ninja_errors.HttpError)
     for kind in kinds:
         api.add_exception_handler(kind, handle)
-    api.add_decorator(idempotent, mode="view")
+    for decorator in (idempotent, checked):  # the last one is the outermost
+        api.add_decorator(decorator, mode="view")
     api.add_router("", workflows.router, tags=["Workflows"])
     api.add_router("", drafts.router, tags=["Workflows"])
     api.add_router("", versions.router, tags=["Workflows"])

@@ -1,18 +1,63 @@
-"""Reading of JSON bodies and query strings: what PostgreSQL cannot store is rejected here, once for all operations."""
+"""Reading of JSON bodies and query strings, once for all operations.
+
+What PostgreSQL cannot store is rejected here, and what an operation does not know.
+"""
 
 from __future__ import annotations
 
+import inspect
 import json
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
+from ninja import Schema
+from ninja.operation import Operation
 from ninja.parser import Parser
+from pydantic import ConfigDict
 
-from automate_api.v1.problems import ProblemError
+from automate_api.v1.problems import ProblemError, problem_of
 
 _MOST_DEPTH = 100
+
+
+class RequestSchema(Schema):
+    """What a request sends: fields that it does not have are refused, so that no misspelt one is lost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def checked(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap the `run` of an operation of Django Ninja: it refuses unknown parameters, and reads no body as `{}`."""
+    operation: Operation = inspect.unwrap(run).__self__  # type: ignore[attr-defined]
+    models: list[Any] = list(operation.models)
+    known = {name for each in models if each.__ninja_param_source__ == "query" for name in each.__ninja_flatten_map__}
+    has_body = any(each.__ninja_param_source__ == "body" for each in models)
+
+    def refuse(request: HttpRequest) -> HttpResponse | None:
+        try:
+            if unknown := sorted(request.GET.keys() - known):
+                message = _("There is no such parameter.")
+                raise ProblemError(422, _("The request is not valid."), [(name, message) for name in unknown])
+            if has_body and not request.body:
+                request._body = b"{}"  # type: ignore[attr-defined]
+        except Exception as error:  # noqa: BLE001 - such as a body that is too large
+            return problem_of(request, error)
+        return None
+
+    @wraps(run)
+    def answer(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        return refuse(request) or run(request, **kwargs)
+
+    @wraps(run)
+    async def answer_async(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        return refuse(request) or await run(request, **kwargs)
+
+    return answer_async if operation.is_async else answer
 
 
 class StrictParser(Parser):

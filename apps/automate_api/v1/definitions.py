@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.utils.translation import gettext as _
-from ninja import Field, Schema
+from ninja import Field
 
+from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.problems import ProblemError
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import Definition, DefinitionError, Problem
@@ -15,7 +16,7 @@ from automate_core.definition.parsing import parse
 from automate_governance.texts import translated
 
 
-class WorkflowText(Schema):
+class WorkflowText(RequestSchema):
     """A definition, either as JSON or as the text of a YAML file."""
 
     document: dict[str, Any] | None = Field(None, description="The definition as a JSON object.")

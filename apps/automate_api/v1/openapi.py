@@ -63,6 +63,10 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
             operation["summary"] = operation["operationId"].replace("_", " ").capitalize()
             operation["responses"] = {str(status): found for status, found in operation["responses"].items()}
             operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
+            if body := operation.get("requestBody"):
+                [content] = body["content"].values()
+                name = content["schema"].get("$ref", "").rpartition("/")[2]
+                body["required"] = bool(components["schemas"].get(name, content["schema"]).get("required"))
             if method == "post":
                 operation.setdefault("parameters", []).append(_KEY)
     return document

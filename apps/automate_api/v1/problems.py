@@ -180,7 +180,8 @@ def _field_error(found: dict[str, Any]) -> tuple[str, str]:
     """A field as a path without the place of the parameter: `inputs.order` of ("body", "body", "inputs", "order")."""
     path = [str(part) for part in found.get("loc", ())]
     skipped = 2 if path[:1] == ["body"] or (path[:1] == ["query"] and len(path) > 2) else 1
-    return ".".join(path[skipped:] or path[-1:]), str(found.get("msg", ""))
+    message = _("There is no such field.") if found.get("type") == "extra_forbidden" else str(found.get("msg", ""))
+    return ".".join(path[skipped:] or path[-1:]), message
 
 
 def _named_answers(error: AnswersError) -> FieldErrors:

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
 
+from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, invalid_cursor, read_cursor, write_cursor
 from automate_api.v1.problems import ProblemError
@@ -76,12 +77,12 @@ class ApprovalQuery(PageQuery):
     search: str = Field("", max_length=100)
 
 
-class Decide(Schema):
+class Decide(RequestSchema):
     outcome: str = Field(max_length=100, description="Key of an outcome, such as approved.")
     form: dict[str, Any] = Field(default_factory=dict, description="Answers by the names of the fields.")
 
 
-class Delegate(Schema):
+class Delegate(RequestSchema):
     to: str = Field(max_length=200, description="User name.")
 
 

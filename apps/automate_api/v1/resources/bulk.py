@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
 
+from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, read_page
 from automate_api.v1.problems import ProblemError
@@ -38,7 +39,7 @@ _VERBS = {"rerun": BulkAction.Verb.RETRY, "cancel": BulkAction.Verb.CANCEL}
 _ACTIONS = {verb.value: name for name, verb in _VERBS.items()}
 
 
-class CreateBulkAction(Schema):
+class CreateBulkAction(RequestSchema):
     """Either `runs` or `filters` say which runs."""
 
     action: Literal["rerun", "cancel"]

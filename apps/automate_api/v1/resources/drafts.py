@@ -11,6 +11,7 @@ from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Field, Header, Query, Router, Schema
 
+from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.definitions import WorkflowText, problem_text
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.problems import ProblemError
@@ -50,7 +51,7 @@ class ExportQuery(Schema):
     version: str = Field("draft", max_length=20, description="draft, published, or the number of a version.")
 
 
-class Publish(Schema):
+class Publish(RequestSchema):
     rev: int | None = Field(
         None, ge=0, lt=2**31, description="Revision of the draft to publish; 409 when there is a newer one."
     )

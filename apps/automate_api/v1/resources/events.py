@@ -18,6 +18,7 @@ from ninja import Field, Query, Router, Schema
 from psycopg.errors import QueryCanceled
 from pydantic import ConfigDict
 
+from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, read_uuid_cursor, write_cursor
 from automate_api.v1.problems import ProblemError
@@ -40,7 +41,7 @@ MOST_RUNS = 10  #: of each event in a list
 MOST_OPERATORS = 100  #: of a condition that is explained
 
 
-class SendEvent(Schema):
+class SendEvent(RequestSchema):
     type: str = Field(min_length=1, max_length=200, description="One of AUTOMATE_EVENT_TYPES.")
     payload: dict[str, Any] = Field(default_factory=dict)
 
@@ -65,7 +66,7 @@ class EventWithPayload(EventSummary):
     headers: dict[str, Any] | None = None
 
 
-class ReplayEvent(Schema):
+class ReplayEvent(RequestSchema):
     workflows: list[str] | None = Field(
         None, max_length=100, description="Slugs; by default all that match now and that you may run."
     )

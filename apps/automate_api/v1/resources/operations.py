@@ -11,6 +11,7 @@ from django.db.models import QuerySet, Sum
 from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema
 
+from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
 from automate_core.ids import uuid7_time
@@ -47,7 +48,7 @@ class FailureQuery(PageQuery):
     workflow: str | None = Field(None, max_length=100, description="Slug.")
 
 
-class RerunFailures(Schema):
+class RerunFailures(RequestSchema):
     version: Literal["original", "newest"] = "original"
 
 

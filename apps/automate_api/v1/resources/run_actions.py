@@ -8,8 +8,9 @@ from typing import Any, Literal
 import msgspec
 from django.http import Http404
 from django.utils.translation import gettext as _
-from ninja import Field, Router, Schema
+from ninja import Field, Router
 
+from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.runs import Run, describe_run, find_run, get_run
@@ -27,11 +28,11 @@ from automate_governance.texts import translated
 router = Router()
 
 
-class CancelRun(Schema):
+class CancelRun(RequestSchema):
     reason: str = Field("", max_length=100, description="Shown on the run and in the audit trail.")
 
 
-class RerunRun(Schema):
+class RerunRun(RequestSchema):
     from_step: str | None = Field(
         None, max_length=2000, description="`start`, `failed`, or the path of a step; by default the failed one."
     )
@@ -41,7 +42,7 @@ class RerunRun(Schema):
     again: bool = Field(True, description="Also when a re-run succeeded or has not ended.")
 
 
-class WaitingStep(Schema):
+class WaitingStep(RequestSchema):
     step: str = Field("", max_length=2000, description="Path or key of the waiting step; by default the only one.")
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
 from pydantic import ConfigDict
 
+from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import HEADER
 from automate_api.v1.pages import Page, PageQuery, read_uuid_cursor, write_cursor
@@ -37,7 +38,7 @@ from automate_plugins import text
 router = Router()
 
 
-class StartRun(Schema):
+class StartRun(RequestSchema):
     """What a run starts with."""
 
     inputs: dict[str, Any] = Field(default_factory=dict, description="Values of the manual trigger's fields.")
@@ -83,7 +84,7 @@ class RunOutputs(Schema):
     outputs: dict[str, Any] = Field(description="By the keys of the steps.")
 
 
-class RunFilterQuery(Schema):
+class RunFilterQuery(RequestSchema):
     """Filters of runs, those of the run list."""
 
     model_config = ConfigDict(populate_by_name=True)

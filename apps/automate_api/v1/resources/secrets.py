@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
 
+from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
 from automate_api.v1.problems import ProblemError
@@ -41,7 +42,7 @@ class Secret(Schema):
         return secret.owner.get_username() if secret.owner else None
 
 
-class SecretText(Schema):
+class SecretText(RequestSchema):
     value: str = Field(max_length=_MOST_LENGTH, description="White space around it is left out. No answer shows it.")
 
 

@@ -8,6 +8,7 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
 
+from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, cut_page, read_cursor
 from automate_api.v1.problems import ProblemError
@@ -72,7 +73,7 @@ class TemplateFilters(PageQuery):
     category: str | None = Field(None, max_length=50)
 
 
-class TemplateUse(Schema):
+class TemplateUse(RequestSchema):
     """What stands for the names of the template. What is left out is chosen as `chosen` of its needs says."""
 
     connections: dict[str, str] = Field(default_factory=dict, description="Slugs by the template's names.")

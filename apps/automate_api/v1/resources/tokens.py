@@ -18,6 +18,7 @@ from automate_api.tokens.issuing import (
     revoke_token,
     rotate_token,
 )
+from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import unrepeatable
 from automate_api.v1.pages import Page, PageQuery, read_page
@@ -50,7 +51,7 @@ class CurrentToken(Token):
     workflows: list[str] | None = Field(description="Slugs of the workflows that it is limited to; null for all.")
 
 
-class NewToken(Schema):
+class NewToken(RequestSchema):
     """A token to issue. It expires with the token of the request at the latest."""
 
     name: str = Field(max_length=100)
@@ -61,7 +62,7 @@ class NewToken(Schema):
     days: int = Field(DEFAULT_DAYS, ge=1, le=DEFAULT_DAYS)
 
 
-class Rotation(Schema):
+class Rotation(RequestSchema):
     """How long the new secret is valid, and the old one beside it."""
 
     days: int = Field(DEFAULT_DAYS, ge=1, le=DEFAULT_DAYS)

@@ -8,6 +8,7 @@ from typing import Any
 from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema
 
+from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.definitions import problem_text
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, read_page
@@ -24,7 +25,7 @@ router = Router()
 _MOST = 2**31 - 1
 
 
-class ValidatedText(Schema):
+class ValidatedText(RequestSchema):
     document: dict[str, Any] | None = Field(None, description="A definition. By default, the draft is validated.")
 
 
@@ -35,7 +36,7 @@ class Validation(Schema):
     problems: list[DraftProblem]
 
 
-class Restore(Schema):
+class Restore(RequestSchema):
     rev: int | None = Field(None, ge=0, le=_MOST, description="Revision of the draft; 409 when there is a newer one.")
 
 

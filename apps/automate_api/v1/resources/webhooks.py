@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema, Status
 
+from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import unrepeatable
 from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
@@ -62,7 +63,7 @@ class WebhookFilters(PageQuery):
     enabled: bool | None = None
 
 
-class _SecretOptions(Schema):
+class _SecretOptions(RequestSchema):
     secret: str | None = Field(
         None, max_length=_MOST_SECRET, description="A secret to store. No answer shows one that you send."
     )
@@ -95,7 +96,7 @@ class WebhookChange(_SecretOptions):
     )
 
 
-class SecretRotation(Schema):
+class SecretRotation(RequestSchema):
     """A new secret. Without one, it is generated unless the sender makes it."""
 
     secret: str | None = Field(None, max_length=_MOST_SECRET)

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
 
+from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.definitions import WorkflowText
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
@@ -97,7 +98,7 @@ def _taken(slug: str) -> ProblemError:
     return ProblemError(409, message, [("slug", message)])
 
 
-class Resume(Schema):
+class Resume(RequestSchema):
     backlog: Literal["run", "discard"] = Field(
         "run", description="run starts the runs that waited, discard cancels them."
     )
