@@ -176,6 +176,15 @@ def test_the_run_page_marks_an_outcome_without_steps_and_its_wait_as_a_wait(work
     assert re.findall(r'class="waiting" data-st="(\w+)"', text) == ["waiting"], "work has another colour"
 
 
+def test_a_scheduled_workflow_that_a_person_started_shows_no_schedule(workflow, drain, sign_in, owner):
+    made = workflow("{name: N, slug: n, triggers: [{kind: schedule, every: 1d}], steps: [{key: a, action: data.set}]}")
+    client = sign_in(owner)
+    client.post(reverse("studio:workflow_start", args=[made.pk]), {"payload": "{}"})
+    drain()
+    page = Page(client.get(_url(ExecutionRun.objects.get())))
+    assert page.ids["card-trigger"]["aria-label"] == "Manual, succeeded"
+
+
 def test_a_reason_that_begins_with_a_name_keeps_its_letters(workflow, deliver, drain, sign_in, owner):
     workflow(
         ASKED.replace(

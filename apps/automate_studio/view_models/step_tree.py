@@ -38,6 +38,7 @@ from automate_plugins import text
 from automate_studio.ui.describe import describe_condition, describe_trigger
 from automate_studio.ui.formatting import format_count, state_glyph, state_word
 from automate_studio.view_models import run_state, step_card
+from automate_studio.view_models.event_sources import describe_source
 from automate_studio.view_models.run_data import RunData
 from automate_studio.view_models.run_state import build_run_state, describe_wait, is_slot_taken, items_progress
 from automate_studio.view_models.step_card import TextPart, card_detail, card_notes, card_sentence, card_style
@@ -244,9 +245,21 @@ class DraftMarks:
         return InsertPlace(parent=at[0], slot=at[1], index=index, label=label)
 
 
-def run_tree(definition: Definition, run: RunData, trigger_note: str) -> StepTree:
-    """Tree of a run on its own version. A step that an ended run did not reach is skipped."""
-    return _build_tree(definition, run, trigger_note)
+def run_tree(definition: Definition, run: RunData, trigger_note: str, source: str = "") -> StepTree:
+    """Tree of a run on its own version. A step that an ended run did not reach is skipped.
+
+    `source` is that of the run's event: a run that a person or a workflow started shows that in place of a trigger.
+    """
+    tree = _build_tree(definition, run, trigger_note)
+    kinds = {str(trigger.__struct_config__.tag) for trigger in definition.triggers}
+    kind = source.partition(":")[0]
+    if kind not in _STARTED_OTHERWISE or kind in kinds:
+        return tree
+    shown = describe_source(source)
+    return replace(tree, trigger=replace(tree.trigger, name=shown.kind, subtitle="", icon=shown.icon))
+
+
+_STARTED_OTHERWISE = {"manual", "mcp", "call"}  #: sources that need no trigger
 
 
 def _build_tree(

@@ -180,7 +180,7 @@ def load_page(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: RunView | N
     recorded = group_by_path(_load_attempts(run, frames, definition), shown_waits)
     changed = _changed_steps(run)
     shown = RunData(recorded, loops, ended=ended, view=view, changed=changed)
-    tree = run_tree(definition, shown, _trigger_note(run))
+    tree = run_tree(definition, shown, _trigger_note(run), run.event.source if run.event else "")
     now = timezone.now()
     return RunPage(
         run=run,

@@ -51,6 +51,7 @@ _LABELS = {
     "reassigned": text("Reassigned"),
     "rebuilt": text("Statistics rebuilt"),
     "event.replayed": text("Replayed"),
+    "event.sent": text("Event sent"),
     "resumed": text("Resumed"),
     "revoked": text("Revoked"),
     "rewrapped": text("Encryption key rotated"),
