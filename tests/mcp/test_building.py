@@ -105,6 +105,16 @@ def test_a_dry_run_says_what_would_be_done(build, workflow, worker):
     assert ExecutionRun.objects.get().cause == "test"
 
 
+def test_a_dry_run_has_all_fields_of_the_form(build, workflow, worker):
+    inputs = "[{name: order, kind: number, required: true}, {name: seats, kind: number}, {name: gift, kind: boolean}]"
+    seen = (
+        "{o: '{{ event.payload.order }}', s: '{{ event.payload.seats | default(1) }}', g: '{{ event.payload.gift }}'}"
+    )
+    workflow(NOTE.replace("[{name: who, kind: text}]", inputs).replace("{text: Hello}", seen))
+    [dry] = build(("dry_run", {"workflow": "note", "payload": {"order": "1"}}))
+    assert dry.structured_content["steps"][0]["output"] == {"o": 1, "s": None, "g": False}
+
+
 def test_a_draft_with_errors_is_not_tested(build, workflow):
     workflow(NOTE, publish=False)
     read = {"do": "edit", "rev": 1, "key": "say", "set": {"inputs.text": "{{ steps.x.output }}"}}

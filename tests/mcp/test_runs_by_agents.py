@@ -146,6 +146,43 @@ def test_a_repeated_key_starts_one_run(api, workflow, owner, on_site, worker):
     assert ExecutionRun.objects.count() == 1
 
 
+def test_a_key_that_is_not_valid_is_refused(api, workflow, owner, on_site, settings):
+    workflow(GREET)
+    plain = api(owner).plain
+    settings.AUTOMATE_MCP_TOOLS = 0
+    keys = ["", "k" * 129, "k" * 5000, "ü", "a\0b", 7, ["a"], False]
+
+    async def use(site):
+        async with site.client(plain) as client:
+            calls = [
+                await client.call_tool("greet", {"who": "Ada"}, meta={"django-automate/idempotencyKey": key})
+                for key in keys
+            ]
+            started = {"workflow": "greet", "inputs": {"who": "Ada"}}
+            return calls + [
+                await client.call_tool("start_workflow", started | {"idempotency_key": key}) for key in keys
+            ]
+
+    results = on_site(use)
+    assert all(result.is_error for result in results)
+    assert {result.content[0].text for result in results[: len(keys)]} == {
+        "The Idempotency-Key must have 1 to 128 ASCII characters."
+    }
+    assert not Event.objects.exists()
+
+
+def test_a_tool_that_asks_a_person_is_not_read_only(api, workflow, owner, on_site):
+    workflow(SPEND)
+    plain = api(owner).plain
+
+    async def use(site):
+        async with site.client(plain) as client:
+            return {tool.name: tool for tool in (await client.list_tools()).tools}
+
+    hints = on_site(use)["spend"].annotations
+    assert (hints.read_only_hint, hints.idempotent_hint, hints.destructive_hint) == (False, False, False)
+
+
 @pytest.mark.parametrize("mode", [LEGACY, MODERN])
 def test_a_client_without_tasks_gets_the_page_where_a_person_decides(
     api, workflow, owner, colleague, on_site, worker, mode

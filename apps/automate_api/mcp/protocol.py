@@ -15,7 +15,6 @@ type Context = ServerRequestContext[Any, Any]
 
 CALLER = "automate.caller"  #: name of the caller in the ASGI scope of a request
 IDEMPOTENCY_KEY = "django-automate/idempotencyKey"  #: name of a client's key in `_meta`; the protocol has none
-MAX_KEY = 200
 
 
 def as_call_result(result: ToolResult) -> types.CallToolResult:
@@ -34,7 +33,6 @@ def caller_of(ctx: Context) -> Caller:
     return caller
 
 
-def client_key(meta: Mapping[str, Any] | None) -> str | None:
-    """The key by which a client repeats a call without starting a second run; None without one."""
-    key = (meta or {}).get(IDEMPOTENCY_KEY)
-    return key[:MAX_KEY] if isinstance(key, str) and key and "\0" not in key else None
+def client_key(meta: Mapping[str, Any] | None) -> Any:
+    """What a client sent as its idempotency key, unchecked; None without one."""
+    return (meta or {}).get(IDEMPOTENCY_KEY)

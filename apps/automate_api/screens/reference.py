@@ -152,15 +152,18 @@ def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 
 def _example(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:
-    """A document to begin with: required members, and those that have a default."""
+    """A document to begin with: required members, and those that have an example or a default."""
     schema = _resolved(document, schema)
+    if "examples" in schema:
+        return schema["examples"][0]
     if "default" in schema:
         return schema["default"]
     match schema.get("type"):
         case "object":
             named = schema.get("properties", {}).items()
             wanted = schema.get("required", ())
-            return {name: _example(document, each) for name, each in named if name in wanted or "default" in each}
+            shown = {name: each for name, each in named if name in wanted or each.keys() & {"default", "examples"}}
+            return {name: _example(document, each) for name, each in shown.items()}
         case "array":
             return []
         case "integer" | "number":

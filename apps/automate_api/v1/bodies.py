@@ -33,7 +33,7 @@ class RequestSchema(Schema):
 
 def checked(run: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap the `run` of an operation of Django Ninja: it refuses unknown parameters, and reads no body as `{}`."""
-    operation: Operation = inspect.unwrap(run).__self__  # type: ignore[attr-defined]
+    operation: Operation = inspect.unwrap(run).__self__
     models: list[Any] = list(operation.models)
     known = {name for each in models if each.__ninja_param_source__ == "query" for name in each.__ninja_flatten_map__}
     has_body = any(each.__ninja_param_source__ == "body" for each in models)
@@ -44,7 +44,7 @@ def checked(run: Callable[..., Any]) -> Callable[..., Any]:
                 message = _("There is no such parameter.")
                 raise ProblemError(422, _("The request is not valid."), [(name, message) for name in unknown])
             if has_body and not request.body:
-                request._body = b"{}"  # type: ignore[attr-defined]
+                request._body = b"{}"
         except Exception as error:  # noqa: BLE001 - such as a body that is too large
             return problem_of(request, error)
         return None

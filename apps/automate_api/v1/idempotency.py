@@ -48,6 +48,13 @@ def unrepeatable[F: Callable[..., Any]](operation: F) -> F:
     return operation
 
 
+def check_key(key: object) -> str:
+    """Why a client's key is not valid, as a sentence; empty for a valid one."""
+    if isinstance(key, str) and 1 <= len(key) <= MOST_KEY_LENGTH and key.isascii() and key.isprintable():
+        return ""
+    return _("The Idempotency-Key must have 1 to %(length)s ASCII characters.") % {"length": MOST_KEY_LENGTH}
+
+
 def idempotent(run: Run) -> Run:
     """Wrap the `run` of an operation of Django Ninja, as its decorators of the mode "view" do."""
     operation: Any = run.__self__  # type: ignore[attr-defined]
@@ -82,10 +89,8 @@ def _key_of(request: HttpRequest) -> str | HttpResponse | None:
     key = request.headers.get(HEADER)
     if request.method != "POST" or key is None:
         return None
-    if not 1 <= len(key) <= MOST_KEY_LENGTH or not key.isascii() or not key.isprintable():
-        detail = _("The Idempotency-Key must have 1 to %(length)s ASCII characters.") % {"length": MOST_KEY_LENGTH}
-        return problems.problem(400, detail)
-    return key
+    reason = check_key(key)
+    return problems.problem(400, reason) if reason else key
 
 
 def _answer_in_transaction(

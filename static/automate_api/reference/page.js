@@ -48,8 +48,15 @@ const say = (form, text) => {
 const send = async (form) => {
   const { method, address, headers, body } = requestOf(form);
   const authorization = { Authorization: `Bearer ${token.value.trim()}` };
+  const said = form.querySelector("[data-answer]").dataset;
+  const options = { method, body, credentials: "omit" };
   try {
-    const options = { method, headers: { ...headers, ...authorization }, body, credentials: "omit" };
+    options.headers = new Headers({ ...headers, ...authorization });
+  } catch {
+    say(form, said.unsent);
+    return;
+  }
+  try {
     const answer = await fetch(address, options);
     const type = answer.headers.get("Content-Type") ?? "";
     if (type.startsWith("text/event-stream")) {
@@ -59,7 +66,7 @@ const send = async (form) => {
     }
     say(form, `${answer.status} ${answer.statusText}\n\n${readable(await answer.text())}`);
   } catch {
-    say(form, form.querySelector("[data-answer]").dataset.failed);
+    say(form, said.failed);
   }
 };
 

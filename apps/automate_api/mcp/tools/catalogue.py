@@ -11,13 +11,13 @@ from automate_api.mcp.callers import Caller
 from automate_api.mcp.tools import diagnosis_tools, discovery_tools, draft_tools, run_tools
 from automate_api.mcp.tools.tool import (
     REFUSALS,
-    Arguments,
     Pending,
     Tool,
     ToolError,
     ToolResult,
     UnknownToolError,
     check_arguments,
+    read_key,
     refusal_message,
 )
 from automate_api.mcp.tools.workflow_tools import WorkflowTool, find_workflow_tool, list_workflow_tools, start_tool
@@ -48,10 +48,10 @@ def list_tools(caller: Caller) -> tuple[list[Tool], list[WorkflowTool]]:
     return [tool for tool in fixed if not (is_whole and tool.name in _GATEWAY)], workflows
 
 
-def call_tool(caller: Caller, name: str, arguments: Any, *, key: str | None = None) -> ToolResult | Pending:
+def call_tool(caller: Caller, name: str, arguments: Any, *, key: Any = None) -> ToolResult | Pending:
     """Call a tool and record it in the audit trail.
 
-    `key` is the client's idempotency key, for tools that start workflows. Raises UnknownToolError.
+    `key` is the client's idempotency key as it came, for tools that start workflows. Raises UnknownToolError.
     """
     audited: dict[str, Any] = {"tool": name.replace("\0", "")[:100]}
     try:
@@ -74,18 +74,14 @@ def call_tool(caller: Caller, name: str, arguments: Any, *, key: str | None = No
     return found
 
 
-def _call(caller: Caller, name: str, arguments: Any, key: str | None) -> ToolResult | Pending:
+def _call(caller: Caller, name: str, arguments: Any, key: Any) -> ToolResult | Pending:
     tool = FIXED.get(name)
     if tool is None:
-        return _start(caller, find_workflow_tool(caller, name), arguments, key)
+        return start_tool(caller, find_workflow_tool(caller, name), arguments, read_key(key))
     if not caller.has_scopes(*tool.scopes):
         raise UnknownToolError(name)
     check_arguments(tool.input_schema, arguments)
     return tool.answer(caller, arguments)
-
-
-def _start(caller: Caller, tool: WorkflowTool, inputs: Arguments, key: str | None) -> Pending:
-    return start_tool(caller, tool, inputs, key)
 
 
 def read_pending(caller: Caller, pending: Pending) -> tuple[ToolResult, bool]:

@@ -16,6 +16,7 @@ from automate_api.mcp.tools.tool import (
     ToolResult,
     UnknownToolError,
     get_workflow,
+    read_key,
 )
 from automate_api.mcp.tools.workflow_tools import (
     SCOPES,
@@ -24,6 +25,7 @@ from automate_api.mcp.tools.workflow_tools import (
     search_workflow_tools,
     start_tool,
 )
+from automate_api.v1.idempotency import MOST_KEY_LENGTH
 from automate_core.models import ExecutionRun
 from automate_core.replies.run_urls import run_url
 from automate_core.runs import control
@@ -121,7 +123,7 @@ def _start_workflow(caller: Caller, arguments: Arguments) -> Pending:
     except UnknownToolError:
         slug = repr(arguments["workflow"])
         raise ToolError(translated(text("There is no workflow %(workflow)s for agents.", workflow=slug))) from None
-    return start_tool(caller, tool, arguments.get("inputs", {}), arguments.get("idempotency_key"))
+    return start_tool(caller, tool, arguments.get("inputs", {}), read_key(arguments.get("idempotency_key")))
 
 
 #: Tools for workflows that the list of tools leaves out.
@@ -144,7 +146,7 @@ GATEWAY = (
         properties={
             "workflow": _WORKFLOW,
             "inputs": {"type": "object", "default": {}},
-            "idempotency_key": {"type": "string", "minLength": 1, "maxLength": 200},
+            "idempotency_key": {"type": "string", "minLength": 1, "maxLength": MOST_KEY_LENGTH},
         },
         required=("workflow",),
         scopes=SCOPES,

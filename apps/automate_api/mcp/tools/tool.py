@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from automate_api.mcp.callers import Caller
+from automate_api.v1.idempotency import check_key
 from automate_core.authoring.drafts.errors import EditError
 from automate_core.authoring.test_runs.start import NotTestableError
 from automate_core.definition.document import DefinitionError
@@ -134,6 +135,16 @@ def check_text(arguments: Any) -> None:
         written = "\\u0000"
     if "\\u0000" in written:
         raise ToolError(translated(text("The arguments contain characters that are not allowed.")))
+
+
+def read_key(key: Any) -> str | None:
+    """A client's idempotency key, or None without one. Raises ToolError for one that is not, as the REST API does."""
+    if key is None:
+        return None
+    if reason := check_key(key):
+        raise ToolError(reason)
+    text_key: str = key
+    return text_key
 
 
 def get_workflow(caller: Caller, slug: str) -> Workflow:

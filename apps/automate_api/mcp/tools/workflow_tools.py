@@ -27,6 +27,7 @@ from automate_connectors.registry import find_action
 from automate_core.conf import setting
 from automate_core.definition.document import (
     ActionStep,
+    ApprovalStep,
     Definition,
     DefinitionError,
     FormField,
@@ -139,6 +140,8 @@ def find_hints(definition: Definition) -> Hints:
                 open_world = open_world or connector not in _CLOSED_WORLD
             case WorkflowStep():
                 read_only, destructive, open_world = False, True, True
+            case ApprovalStep():  # each run asks people again
+                read_only = False
             case WaitStep(callback=True):
                 open_world = True
     return Hints(read_only=read_only, destructive=destructive, idempotent=read_only, open_world=open_world)

@@ -42,8 +42,8 @@ MOST_OPERATORS = 100  #: of a condition that is explained
 
 
 class SendEvent(RequestSchema):
-    type: str = Field(min_length=1, max_length=200, description="One of AUTOMATE_EVENT_TYPES.")
-    payload: dict[str, Any] = Field(default_factory=dict)
+    type: str = Field(min_length=1, max_length=200, description="One of AUTOMATE_EVENT_TYPES.", examples=["order.paid"])
+    payload: dict[str, Any] = Field(default_factory=dict, examples=[{"order": 4711}])
 
 
 class EventSummary(Schema):

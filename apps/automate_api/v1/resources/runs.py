@@ -41,7 +41,9 @@ router = Router()
 class StartRun(RequestSchema):
     """What a run starts with."""
 
-    inputs: dict[str, Any] = Field(default_factory=dict, description="Values of the manual trigger's fields.")
+    inputs: dict[str, Any] = Field(
+        default_factory=dict, description="Values of the manual trigger's fields.", examples=[{"order": "4711"}]
+    )
     trigger: str = Field("", max_length=64, description="Key of the manual trigger; by default the first.")
 
 

@@ -17,7 +17,9 @@ from automate_core.authoring.test_runs import decisions, samples, workflow_part
 from automate_core.authoring.test_runs.decisions import Decision, DecisionError
 from automate_core.authoring.test_runs.workflow_part import WorkflowPart
 from automate_core.database import AutomateNow
-from automate_core.definition.document import Definition, DefinitionError
+from automate_core.definition import form_validation
+from automate_core.definition.document import Definition, DefinitionError, ManualTrigger
+from automate_core.definition.form_validation import AnswersError
 from automate_core.definition.parsing import parse, to_document
 from automate_core.engine.test_options import Mode, TestedPart, TestOptions
 from automate_core.ids import new_trace_id
@@ -240,7 +242,7 @@ def _keys(definition: Definition) -> set[str]:
 def _event(workflow: Workflow, definition: Definition, request: Request, by: Person) -> tuple[Event, str]:
     """(the event, its origin in words)."""
     if request.payload is not msgspec.UNSET:
-        return _build_event(workflow, definition, request.payload), text("custom data")
+        return _build_event(workflow, definition, _answered(definition, request.payload)), text("custom data")
     if request.event is not None:
         event = samples.sample_events(workflow, definition, by).filter(pk=request.event).first()
         if event is None:
@@ -252,6 +254,17 @@ def _event(workflow: Workflow, definition: Definition, request: Request, by: Per
         return newest, f"{newest}"
     made = _build_event(workflow, definition, samples.example_event(definition)[1])
     return made, text("example data (no event yet)")
+
+
+def _answered(definition: Definition, payload: Any) -> Any:
+    """A payload for the form of a manual trigger with all its fields, as a start has it; another one as it is."""
+    trigger = definition.triggers[0] if definition.triggers else None
+    if not isinstance(trigger, ManualTrigger) or not isinstance(payload, Mapping):
+        return payload
+    try:
+        return form_validation.check_answers(msgspec.to_builtins(trigger.inputs), payload, complete=False)
+    except AnswersError:
+        return payload
 
 
 def _build_event(workflow: Workflow, definition: Definition, payload: Any) -> Event:
