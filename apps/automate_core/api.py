@@ -17,6 +17,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, overload
 
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 
 from automate_core.artifacts import ArtifactError
@@ -31,7 +33,7 @@ from automate_core.runs.description import RunDescription, RunError, RunNotFound
 from automate_core.runs.waits import approvals
 from automate_core.runs.waits.approvals import NotOpenError, OutcomeError
 from automate_core.states import RunStatus
-from automate_core.triggers.host_events import as_json
+from automate_core.triggers.host_events import as_json, check_json, is_storable
 from automate_core.triggers.manual import NotStartableError, start_workflow
 from automate_governance.permissions import NotPermittedError, Person
 from automate_plugins import text
@@ -57,6 +59,7 @@ __all__ = [
 ]
 
 MAX_KEY_LENGTH = 150  #: characters of an idempotency key
+MAX_TYPE_LENGTH = 200  #: characters of an event's type
 
 
 class WaitInTransactionError(RuntimeError):
@@ -68,9 +71,16 @@ def emit(event_type: str, payload: Mapping[str, Any], *, key: str | None = None)
 
     It belongs to the caller's transaction: a rollback leaves nothing. Two events with one `key` are one: the second
     result has the ids of the first event, and `duplicate` is true. Dates, decimals and UUIDs in `payload` become what
-    JSON has for them. Raises psycopg.Error when the database rejects it, and TypeError for values that JSON cannot
-    hold.
+    JSON has for them. Raises psycopg.Error when the database rejects it, TypeError for arguments of another type and
+    values that JSON cannot hold, such as NaN or a text with NUL, and ValueError for a type that is empty or longer than
+    MAX_TYPE_LENGTH characters, or that cannot be stored.
     """
+    _check_text("event_type", event_type)
+    if not 0 < len(event_type) <= MAX_TYPE_LENGTH:
+        raise ValueError(f"event_type must have 1 to {MAX_TYPE_LENGTH} characters")
+    _check_payload("payload", payload)
+    if key is not None:
+        _check_text("key", key)
     [ingested] = EventIngestor().ingest(
         NewEvent(source=SOURCE, type=event_type, payload=as_json(payload), delivery_key=key)
     )
@@ -136,10 +146,18 @@ def start(
     another thread or process.
 
     Raises NotPermittedError when `by` may not run the workflow, NotStartableError, AnswersError with a sentence for
-    each field, TypeError for values that JSON cannot hold, and ValueError for an idempotency key that is empty or
-    longer than MAX_KEY_LENGTH characters. With `wait`, raises WaitInTransactionError inside a transaction, where
-    nothing is started, and what `run` raises.
+    each field, TypeError for arguments of another type and values that JSON cannot hold, and ValueError for a text that
+    cannot be stored and an idempotency key that is empty or longer than MAX_KEY_LENGTH characters. With `wait`, raises
+    WaitInTransactionError inside a transaction, where nothing is started, and what `run` raises.
     """
+    _check_text("workflow", workflow)
+    _check_text("trigger", trigger)
+    if inputs is not None:
+        _check_payload("inputs", inputs)
+    if by is not None:
+        _check_person(by)
+    if wait is not None and not isinstance(wait, int | float):
+        raise TypeError(f"wait must be a number of seconds, not {type(wait).__name__}")
     if wait is not None and connection.in_atomic_block:
         raise WaitInTransactionError("start(wait=...) cannot be called inside a transaction. Call it after the commit.")
     found = Workflow.objects.filter(slug=workflow).select_related("published").first()
@@ -156,9 +174,10 @@ def run(identifier: uuid.UUID | str) -> RunDescription:
     """Describe the run with that id, or the first run with that trace id.
 
     A run that no worker has taken yet is `queued`. No permission is checked: show a person only what that person may
-    see. Raises RunNotFoundError for an unknown id, a deleted run and an event that started none, and
-    ArtifactError when the file of a large output cannot be read.
+    see. Raises RunNotFoundError for an unknown id, a deleted run and an event that started none, TypeError for an
+    identifier of another type, and ArtifactError when the file of a large output cannot be read.
     """
+    _check_identifier(identifier)
     return description.describe_run(identifier)
 
 
@@ -177,8 +196,15 @@ def decide(
     the run continues after the commit. Returns the run as it is then.
 
     Raises RunNotFoundError, NotOpenError when the run does not wait for this approval (any more), NotPermittedError
-    when `by` is no assignee, OutcomeError for an unknown outcome, and AnswersError with a sentence for each field.
+    when `by` is no assignee, OutcomeError for an unknown outcome, AnswersError with a sentence for each field,
+    TypeError for arguments of another type, and ValueError for a text that cannot be stored.
     """
+    _check_identifier(run)
+    _check_text("step", step)
+    _check_text("outcome", outcome)
+    _check_person(by)
+    if form is not None:
+        _check_payload("form", form)
     wait = _find_approval(run, step)
     approvals.decide_approval(wait, by=by, outcome=outcome, form=dict(form or {}))
     return description.describe_run(wait.run_id)
@@ -187,11 +213,40 @@ def decide(
 def _delivery_key(idempotency_key: str | None) -> str | None:
     if idempotency_key is None:
         return None
-    if not 0 < len(idempotency_key) <= MAX_KEY_LENGTH or "\0" in idempotency_key:
+    if not isinstance(idempotency_key, str):
+        raise TypeError(f"idempotency_key must be a text, not {type(idempotency_key).__name__}")
+    if not 0 < len(idempotency_key) <= MAX_KEY_LENGTH or not is_storable(idempotency_key):
         raise ValueError(
             text("Use an idempotency key of 1 to %(maximum)s characters, without NUL.", maximum=MAX_KEY_LENGTH)
         )
     return f"api:host:{idempotency_key}"
+
+
+def _check_text(name: str, value: object) -> None:
+    """Raise TypeError for what is no text, ValueError for a text that cannot be stored."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a text, not {type(value).__name__}")
+    if not is_storable(value):
+        raise ValueError(f"{name} contains NUL or half of a character, which cannot be stored")
+
+
+def _check_payload(name: str, value: object) -> None:
+    """Raise TypeError for what is no mapping, and for values that JSON cannot hold."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a mapping, not {type(value).__name__}")
+    check_json(value)
+
+
+def _check_person(by: object) -> None:
+    """Raise TypeError for what is no user, such as a user name."""
+    if not isinstance(by, AbstractBaseUser | AnonymousUser):
+        raise TypeError(f"by must be a user, not {type(by).__name__}")
+
+
+def _check_identifier(identifier: object) -> None:
+    """Raise TypeError for what is neither a UUID nor a text."""
+    if not isinstance(identifier, uuid.UUID | str):
+        raise TypeError(f"a run is named by a UUID or a text, not {type(identifier).__name__}")
 
 
 def _find_approval(identifier: uuid.UUID | str, step: str) -> Wait:

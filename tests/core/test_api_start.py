@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+import uuid
+from datetime import date
+from decimal import Decimal
 
 import pytest
 from django.db import connection, transaction
@@ -77,6 +80,67 @@ def test_a_key_that_cannot_be_stored_is_refused(workflow, key):
     with pytest.raises(ValueError, match="of 1 to 150 characters"):
         api.start("refund", {"order": 17}, idempotency_key=key)
     assert api.start("refund", {"order": 17}, idempotency_key="k" * 150)
+
+
+PAYLOADS = [
+    [1],
+    "text",
+    {"x": float("nan")},
+    {"x": [{"y": float("inf")}]},
+    {"x": Decimal("NaN")},
+    {"x": "a\0b"},
+    {"a\0b": 1},
+    {"x": "\ud800"},
+    {"x": object()},
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("payload", PAYLOADS, ids=repr)
+def test_what_json_cannot_hold_is_refused(workflow, payload):
+    workflow(REFUND.replace(", inputs: [{name: order, kind: number, required: true}]", ""))
+    with pytest.raises(TypeError):
+        api.start("refund", payload)
+    with pytest.raises(TypeError):
+        api.emit("order.paid", payload)
+    assert not Event.objects.exists()
+
+
+@pytest.mark.django_db
+def test_what_json_has_for_a_value_is_stored(db):
+    payload = {"day": date(2026, 6, 1), "sum": Decimal("1.50"), "id": uuid.UUID(int=7), 5: ("é", "\\u0000", {1})}
+    sent = api.emit("order.paid", payload)
+    assert Event.objects.get(pk=sent.event_id).payload["sum"] == 1.5
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: api.start("refund", by="admin"), TypeError),
+        (lambda: api.start(5), TypeError),
+        (lambda: api.start("refund", trigger=5), TypeError),
+        (lambda: api.start("refund", idempotency_key=5), TypeError),
+        (lambda: api.start("refund", wait="5"), TypeError),
+        (lambda: api.start("ref\ud800und"), ValueError),
+        (lambda: api.start("refund", {"order": 1}, idempotency_key="\ud800"), ValueError),
+        (lambda: api.run(5), TypeError),
+        (lambda: api.emit("", {}), ValueError),
+        (lambda: api.emit("x" * 201, {}), ValueError),
+        (lambda: api.emit("a\0b", {}), ValueError),
+        (lambda: api.emit(None, {}), TypeError),
+        (lambda: api.emit("order.paid", {}, key=5), TypeError),
+        (lambda: api.emit("order.paid", {}, key="\ud800"), ValueError),
+        (lambda: api.decide("1" * 32, "ask", "yes", by="admin"), TypeError),
+        (lambda: api.decide(5, "ask", "yes", by=None), TypeError),
+    ],
+)
+def test_a_wrong_argument_is_told_in_a_sentence(workflow, call, error):
+    workflow(REFUND)
+    with pytest.raises(error, match=" ") as raised:
+        call()
+    assert type(raised.value) is error
+    assert not Event.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -36,6 +38,33 @@ def as_json(value: Any, *, unknown: Callable[[Any], Any] | None = None) -> str:
     """
     encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=unknown)
     return encoder.encode(value).replace(b"\\u0000", b"\\ufffd").decode()
+
+
+def check_json(value: Any) -> None:
+    """Raise TypeError for a value that JSON, or its column in PostgreSQL, cannot hold: `as_json` would change it.
+
+    Such are objects of unknown types, NaN and infinity, NUL and lone surrogates.
+    """
+    try:
+        plain = msgspec.to_builtins(value, builtin_types=(Decimal,))
+    except RecursionError as error:
+        raise TypeError("a value contains itself, which JSON cannot hold") from error
+    pending = [plain]
+    while pending:
+        match pending.pop():
+            case str() as found if not is_storable(found):
+                raise TypeError(f"the text {found[:50]!r} contains NUL or half of a character, which cannot be stored")
+            case float() | Decimal() as found if not math.isfinite(found):
+                raise TypeError(f"the number {found} is not finite, so that JSON cannot hold it")
+            case Mapping() as found:
+                pending += [*found, *found.values()]
+            case list() | tuple() | set() | frozenset() as found:
+                pending += found
+
+
+def is_storable(value: str) -> bool:
+    """Whether PostgreSQL can store the text: it has neither NUL nor lone surrogates."""
+    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def trigger_kind(source: str) -> str:
