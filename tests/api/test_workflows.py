@@ -50,6 +50,8 @@ def test_a_publish_names_every_problem_and_a_stale_revision(api, owner):
     assert refused.status_code == 422 and len(refused.json()["errors"]) == len(found["problems"])
     assert client.post("workflows/greet/publish", {"rev": rev + 1}).status_code == 409
     assert Workflow.objects.get().published is None
+    sent = client.post("workflows/greet/draft/validate", {"yaml": "{name: A, slug: a, steps: []}"}).json()
+    assert sent["yaml"].startswith("schema: ") and "slug: a" in sent["yaml"]
     elsewhere = client.post("workflows/greet/draft/validate", {"document": {"name": 1}}).json()
     assert not elsewhere["is_valid"] and elsewhere["problems"]
 

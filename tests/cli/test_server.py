@@ -285,6 +285,24 @@ def test_a_pushed_file_creates_a_workflow_and_errors_name_its_lines(signed_in, o
     assert "made.yaml: line 2: " in cli("workflows", "push", "made").err
 
 
+def test_a_difference_is_one_of_values(signed_in, owner, home):
+    cli, file = signed_in(owner), home / "work" / "noted.yaml"
+    file.write_text(NOTED.replace(", key: go", ""))
+    assert cli("workflows", "push", "noted", "--publish").code == 0
+    for compared in ([], ["--published"]):
+        shown = cli("workflows", "diff", "noted", "--exit-code", *compared)
+        assert (shown.code, shown.out, shown.err) == (0, "", ""), shown.out
+    file.write_text(f"# note\n{NOTED.replace(', key: go', '').replace('order: 7', 'order: 8')}")
+    shown = cli("workflows", "diff", "noted", "--exit-code")
+    changed = [line.split() for line in shown.out.splitlines()[2:] if line[0] in "+-"]
+    assert shown.code == 1 and changed == [["-", "order:", "7"], ["+", "order:", "8"]]
+    file.write_text(NOTED.replace("order: 7", "order: ["))
+    broken = cli("workflows", "diff", "noted")
+    assert broken.code == 2 and "noted.yaml: line" in broken.err
+    file.write_text(NOTED.replace("action: data.set", "kind: nonsense"))
+    assert "noted.yaml: Line 5: " in cli("workflows", "diff", "noted").err
+
+
 def test_each_file_is_pushed_and_each_failure_has_its_name(signed_in, owner, home):
     cli, work = signed_in(owner), home / "work"
     for name in ("p1", "p2", "p3"):

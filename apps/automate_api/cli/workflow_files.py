@@ -86,16 +86,9 @@ def path_for(name: str, folder: Path = Path()) -> Path:
     return folder / f"{name}.yaml" if SLUG.fullmatch(name) else Path(name)
 
 
-def same_workflow(first: str, second: str) -> bool:
-    """Whether two texts hold the same values, whatever their comments and layout."""
-    with contextlib.suppress(ValueError):
-        return first == second or bool(_read_yaml(first) == _read_yaml(second))
-    return first == second
-
-
-def differences(local: WorkflowFile, text: str, name: str) -> Iterator[str]:
-    """A unified diff from `text`, called `name`, to the file."""
-    return difflib.unified_diff(text.splitlines(), local.text.splitlines(), name, str(local.path), lineterm="")
+def differences(file: WorkflowFile, ours: str, theirs: str, name: str) -> Iterator[str]:
+    """A unified diff from `theirs`, called `name`, to `ours`, which is what the file says."""
+    return difflib.unified_diff(theirs.splitlines(), ours.splitlines(), name, str(file.path), lineterm="")
 
 
 def _read_yaml(text: str) -> Any:

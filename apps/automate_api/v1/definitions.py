@@ -26,20 +26,29 @@ class WorkflowText(RequestSchema):
 
     def definition(self) -> Definition:
         """The valid definition. Raises ProblemError."""
+        try:
+            found = self.read()
+            problems = validation.find_problems(found)
+        except DefinitionError as error:
+            raise invalid_definition(error.problems) from error
+        if problems:
+            raise invalid_definition(self.located(problems))
+        return found
+
+    def read(self) -> Definition:
+        """The definition, which can have problems. Raises DefinitionError, and ProblemError for what is not YAML."""
         if (self.document is None) is (self.yaml is None):
             message = _("Send either a document or YAML.")
             raise ProblemError(422, message, [("document", message)])
         try:
-            found = parse(self.document) if self.yaml is None else yaml_files.read_workflow(self.yaml)
-            problems = validation.find_problems(found)
+            return parse(self.document) if self.yaml is None else yaml_files.read_workflow(self.yaml)
         except yaml_files.WorkflowFileError as error:
             message = translated(str(error))
             raise ProblemError(422, message, [("yaml", message)]) from error
-        except DefinitionError as error:
-            raise invalid_definition(error.problems) from error
-        if problems:
-            raise invalid_definition(problems if self.yaml is None else yaml_files.with_lines(self.yaml, problems))
-        return found
+
+    def located(self, problems: list[Problem]) -> list[Problem]:
+        """Problems with their lines, when the definition came as YAML."""
+        return problems if self.yaml is None else yaml_files.with_lines(self.yaml, problems)
 
 
 def invalid_definition(problems: Iterable[Problem]) -> ProblemError:

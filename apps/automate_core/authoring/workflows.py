@@ -155,6 +155,14 @@ def load_definition(workflow: Workflow) -> Definition:
     return parse(draft_document(rows.load_draft(workflow)))
 
 
+def as_draft(definition: Definition, workflow: Workflow) -> Definition:
+    """What `load_definition` would give after a replacement of the draft: with the fields that drafts fill in. Raises
+    DefinitionError."""
+    document = draft_document(_drafted(definition, rows.load_draft(workflow)))
+    # As from rows: a default is left out of a document where it is the same object, not where it was stored
+    return parse(msgspec.json.decode(msgspec.json.encode(document)))
+
+
 @dataclass(frozen=True)
 class Seen:
     """State that a person reviewed: the draft's `rev` and the number of the published version, or 0."""

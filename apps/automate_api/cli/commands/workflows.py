@@ -30,7 +30,6 @@ from automate_api.cli.workflow_files import (
     differences,
     path_for,
     read_file,
-    same_workflow,
     write_file,
 )
 
@@ -232,11 +231,14 @@ def diff(context: click.Context, files: tuple[str, ...], published: bool, exits:
 
 
 def _diff(client: Client, file: WorkflowFile, *, published: bool) -> dict[str, Any]:
-    """Only where the values differ: comments and layout do not change a workflow."""
+    """Between the exports of both, so that comments, layout and defaults make no difference."""
     slug, kind = file.slug, "published" if published else "draft"
     text, _ = client.text(path_of("workflows", slug, "export"), YAML_TYPE, version=kind)
-    lines = [] if same_workflow(text, file.text) else list(differences(file, text, f"{slug} ({kind})"))
-    return {"slug": slug, "file": str(file.path), "diff": lines}
+    read = client.post(path_of("workflows", slug, "draft", "validate"), {"yaml": file.whole})
+    if (ours := read.get("yaml")) is None:
+        problems = "; ".join(each["message"] for each in read["problems"])
+        raise BadInputError(f"{file.path}: {problems}")
+    return {"slug": slug, "file": str(file.path), "diff": list(differences(file, ours, text, f"{slug} ({kind})"))}
 
 
 @workflows.command

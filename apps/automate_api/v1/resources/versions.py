@@ -9,15 +9,14 @@ from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.bodies import RequestSchema
-from automate_api.v1.definitions import problem_text
+from automate_api.v1.definitions import WorkflowText, problem_text
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, read_page
 from automate_api.v1.resources.drafts import DraftProblem
 from automate_api.v1.resources.workflows import WorkflowSummary, get_workflow, workflow_rows
 from automate_core.authoring import workflows
-from automate_core.definition import validation
+from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import DefinitionError, Problem
-from automate_core.definition.parsing import parse
 from automate_core.models import Workflow, WorkflowVersion
 
 router = Router()
@@ -27,6 +26,7 @@ _MOST = 2**31 - 1
 
 class ValidatedText(RequestSchema):
     document: dict[str, Any] | None = Field(None, description="A definition. By default, the draft is validated.")
+    yaml: str | None = Field(None, max_length=yaml_files.MAX_BYTES, description="A definition as YAML, instead.")
 
 
 class Validation(Schema):
@@ -34,6 +34,7 @@ class Validation(Schema):
 
     is_valid: bool
     problems: list[DraftProblem]
+    yaml: str | None = Field(None, description="An export of the draft that the sent definition would be.")
 
 
 class Restore(RequestSchema):
@@ -72,25 +73,29 @@ class Version(VersionSummary):
         return version.definition
 
 
-@router.post("/workflows/{slug}/draft/validate", response=Validation)
+@router.post("/workflows/{slug}/draft/validate", response=Validation, exclude_none=True)
 def validate_draft(request: TokenRequest, slug: str, body: ValidatedText) -> dict[str, Any]:
     """Find everything that keeps the draft from being published, or the problems of a definition that is not stored."""
     workflow = get_workflow(request, slug)
-    if body.document is None:
-        found = workflows.publishing_problems(workflow, request.user)
+    if body.document is None and body.yaml is None:
+        found, written = workflows.publishing_problems(workflow, request.user), None
     else:
-        found = _problems_of(body.document)
+        found, written = _read(WorkflowText(document=body.document, yaml=body.yaml), workflow)
     return {
         "is_valid": not found,
         "problems": [{"path": each.path, "message": problem_text(each)} for each in found],
+        "yaml": written,
     }
 
 
-def _problems_of(document: dict[str, Any]) -> list[Problem]:
+def _read(sent: WorkflowText, workflow: Workflow) -> tuple[list[Problem], str | None]:
+    """The problems of a definition, and the YAML of the draft that it would be. Raises ProblemError."""
     try:
-        return validation.find_problems(parse(document))
+        definition = sent.read()
+        written = yaml_files.write_workflow(workflows.as_draft(definition, workflow))
     except DefinitionError as error:
-        return error.problems
+        return error.problems, None
+    return sent.located(validation.find_problems(definition)), written
 
 
 @router.get("/workflows/{slug}/versions", response=Page[VersionSummary])
