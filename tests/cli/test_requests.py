@@ -168,7 +168,7 @@ def test_a_server_needs_a_plain_address(cli, server):
 def test_a_text_that_is_no_token_is_neither_sent_nor_shown(cli, sink):
     for text in ("hunter2-password", f"{TOKEN}\r\nX: y", f"Bearer {TOKEN}"):
         ended = cli("workflows", "list", "--server", sink.url, AUTOMATE_TOKEN=text)
-        assert ended.code == 2 and "not an API token" in ended.err
+        assert ended.code == 3 and "not an API token" in ended.err
         assert "hunter2" not in ended.err and TOKEN not in ended.err
     assert sink.calls == []
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from automate_api.cli.errors import BadInputError, CommandFailedError, NotAllowedError
+from automate_api.cli.errors import CommandFailedError, NotAllowedError
 
 _VALID = re.compile(r"dat_[A-Za-z0-9_-]{20,200}")
 
@@ -22,10 +22,10 @@ class Token:
     """An API token. Only `reveal` gives its text, so that no message, log or traceback holds it."""
 
     def __init__(self, text: str) -> None:
-        """Raises BadInputError for a text that no token is."""
+        """Raises NotAllowedError for a text that no token is."""
         self._text = text.strip()
         if not _VALID.fullmatch(self._text):
-            raise BadInputError("This is not an API token. A token begins with dat_ and has no spaces.")
+            raise NotAllowedError("This is not an API token. A token begins with dat_ and has no spaces.")
 
     def reveal(self) -> str:
         """The text, for the Authorization header and the credentials file."""
