@@ -30,8 +30,9 @@ def run_workflow(
     """Run a workflow by the engine, in the test's transaction, until it ends or waits for the test.
 
     `workflow` is the slug of a published workflow, the path of a YAML file, a YAML text, a document or a definition.
-    All but the slug are published for `run_as` first; connections, endpoints and approvers that they name may be
-    missing. Call it outside of `atomic()` blocks of your own.
+    All but the slug are published for `run_as` first; connections and endpoints that they name may be missing, and so
+    may the approvers of approvals that `approvals` decides without `by`. Call it outside of `atomic()` blocks of your
+    own.
 
     `inputs` is the event's payload: for a manual trigger the answers to its fields, else any JSON value. `trigger` is
     the key of the trigger, by default the first; its filter has to accept the event. `event_type` and `headers` are
