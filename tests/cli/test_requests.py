@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 
@@ -103,7 +104,7 @@ def test_a_redirect_is_not_followed(signed_in, sink):
         (400, {"detail": "The body is not valid JSON."}, 2, "The body is not valid JSON."),
         (401, {"detail": "Send a token."}, 3, "rejected the token. It is wrong, expired or revoked."),
         (403, {"detail": "The token needs the scope run:view."}, 3, "The token needs the scope run:view."),
-        (404, {"detail": "Not found."}, 1, "Not found."),
+        (404, {"detail": "Not found."}, 1, "Error: Not found: run 7.\n"),
         (409, {"title": "Conflict"}, 1, "Conflict"),
         (
             422,
@@ -121,6 +122,15 @@ def test_a_problem_is_one_line_and_an_exit_code(signed_in, sink, status, problem
     ended = signed_in("runs", "show", "7")
     assert ended.code == code and line in ended.err and ended.err.count("\n") == 1
     assert ended.out == "" and TOKEN not in ended.err
+
+
+def test_programs_get_errors_as_json(signed_in, sink):
+    answers(sink, (404, {"detail": "Not found."}, {}))
+    ended = signed_in("workflows", "diff", "--json", "--", "missing")
+    assert json.loads(ended.err) == {"error": "missing.yaml cannot be read: No such file or directory.", "exit_code": 2}
+    ended = signed_in("--json", "workflows", "show", "a b")
+    assert (ended.out, json.loads(ended.err)) == ("", {"error": "Not found: workflow a b.", "exit_code": 1})
+    assert json.loads(signed_in("runs", "show", "--json").err)["exit_code"] == 2
 
 
 def test_a_server_that_is_not_there(cli, sink):

@@ -56,22 +56,23 @@ def run(arguments: list[str]) -> int:
     try:
         result = automate.main(arguments, prog_name="automate", standalone_mode=False)
     except CommandFailedError as error:
-        return _failed(str(error), error.exit_code)
+        return _failed(str(error), error.exit_code, arguments)
     except click.UsageError as error:
         hint = f" Try: {error.ctx.command_path} --help" if error.ctx else ""
-        return _failed(f"{error.format_message()}{hint}", BAD_INPUT)
+        return _failed(f"{error.format_message()}{hint}", BAD_INPUT, arguments)
     except click.ClickException as error:
-        return _failed(error.format_message(), error.exit_code)
+        return _failed(error.format_message(), error.exit_code, arguments)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:  # whoever read standard output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - a traceback could show a token
-        return _failed(f"Unexpected error ({type(error).__name__}): {error}", FAILED)
+        return _failed(f"Unexpected error ({type(error).__name__}): {error}", FAILED, arguments)
     return result if isinstance(result, int) else 0
 
 
-def _failed(message: str, code: int) -> int:
-    print_error(message, code)
+def _failed(message: str, code: int, arguments: list[str]) -> int:
+    """Print an error in the form that was asked for, also where the options could not be read."""
+    print_error(message, code, as_json="--json" in arguments)
     return code

@@ -56,7 +56,11 @@ def print_json_line(value: Any) -> None:
 
 
 def _print_escaped(text: str) -> None:
-    click.echo(_NOT_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    click.echo(_escaped(text))
+
+
+def _escaped(text: str) -> str:
+    return _NOT_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def print_table(items: Iterable[Mapping[str, Any]], columns: Sequence[Column], *, empty: str) -> None:
@@ -121,9 +125,11 @@ def print_warning(text: str) -> None:
     click.echo(masked(one_line(text)), err=True)
 
 
-def print_error(text: str, code: int) -> None:
-    """An error in one line on standard error."""
-    click.echo(f"Error: {masked(one_line(text))}", err=True)
+def print_error(text: str, code: int, *, as_json: bool) -> None:
+    """An error in one line on standard error, as a JSON object for programs."""
+    message = masked(one_line(text))
+    shown = _escaped(json.dumps({"error": message, "exit_code": code}, ensure_ascii=False))
+    click.echo(shown if as_json else f"Error: {message}", err=True)
 
 
 def status_text(status: str) -> str:

@@ -16,7 +16,7 @@ from requests.auth import AuthBase
 
 from automate_api.cli.credentials import Token
 from automate_api.cli.errors import RejectedError, UnreachableError
-from automate_api.cli.servers import PREFIX, check_encrypted, is_local, is_plain
+from automate_api.cli.servers import PREFIX, check_encrypted, is_local, is_plain, object_of
 
 ATTEMPTS = 4
 CONNECT_SECONDS, READ_SECONDS = 5.0, 60.0
@@ -88,7 +88,7 @@ class Transport:
                 continue
             wait = _asked_to_wait(answer, attempt)
             if wait is None or final or wait > LONGEST_WAIT:
-                return self._accepted(answer)
+                return self._accepted(answer, path)
             answer.close()
             time.sleep(wait)
         raise AssertionError("unreachable: the last attempt returns or raises")
@@ -110,7 +110,7 @@ class Transport:
         except requests.RequestException as error:
             raise UnreachableError(f"{self.server} ended the stream: {_reason(error)}") from None
 
-    def _accepted(self, answer: requests.Response) -> requests.Response:
+    def _accepted(self, answer: requests.Response, path: str) -> requests.Response:
         if 300 <= answer.status_code < 400 and answer.status_code != 304:
             raise UnreachableError(
                 f"{self.server} redirects to {answer.headers.get('Location', 'another address')}. "
@@ -119,7 +119,10 @@ class Transport:
         if answer.status_code == 401:
             raise RejectedError(401, f"{self.server} rejected the token. It is wrong, expired or revoked.")
         if answer.status_code >= 400:
-            raise RejectedError(answer.status_code, _problem(answer))
+            problem = _problem(answer)
+            if answer.status_code == 404 and (sought := object_of(path)):
+                problem = f"{problem.rstrip('.')}: {sought}."
+            raise RejectedError(answer.status_code, problem)
         return answer
 
 

@@ -160,7 +160,7 @@ def _for_each_file(names: Iterable[str], act: Callable[[Path], dict[str, Any]]) 
         except UnreachableError as error:
             raise UnreachableError(_with_file(path, error)) from None
         except CommandFailedError as error:
-            print_error(_with_file(path, error), error.exit_code)
+            print_error(_with_file(path, error), error.exit_code, as_json=invocation().as_json)
             codes.add(error.exit_code)
     return done, codes.pop() if len(codes) == 1 else FAILED if codes else 0
 
