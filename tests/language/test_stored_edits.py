@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from automate_core.authoring import workflows
+from automate_core.models import Wait
 from automate_governance import audit, sharing
 from automate_governance.models import AuditEntry, Preferences
 from automate_governance.permissions import SITE
@@ -102,3 +103,35 @@ def test_the_trail_names_grantees_verbs_and_fields_in_german(workflow, owner, re
     page = read(reverse("admin:automate_governance_auditentry_changelist"), make_person("auditor", "Auditors"))
     assert "Gruppe Betreiber" in page and "Benutzer olga" in page
     assert "group Operators" not in page and "view_payload" not in page
+
+
+def test_new_steps_are_named_in_german_and_edits_name_their_fields(workflow, owner, read):
+    made = workflow(WORKFLOW)
+    editor = Editor(made, owner)
+    with translation.override("de"):
+        added = [
+            editor.do("add", index=0, **what).done
+            for what in ({"kind": "approval"}, {"kind": "action", "action": "http.request"})
+        ]
+        editor.do("edit", key="approval", set={"assignees": ["owner"], "timeout": "1d"}, unset=[])
+        editor.do("edit", key=added[1].selected, set={"inputs.url": "https://example.com"}, unset=[])
+        editor.do("edit_settings", set={"timezone": "Europe/Berlin"})
+        editor.do("add_trigger", kind="schedule", config={"every": "1h"})
+    assert [editor.draft.steps[each.selected].name for each in added] == ["Genehmigung", "Anfrage senden"]
+    page = read(reverse("admin:automate_governance_auditentry_changelist"), make_person("auditor", "Auditors"))
+    assert "Auslöser Zeitplan hinzugefügt" in page and "Zeitzone" in page and "Genehmiger" in page
+    assert not any(raw in page for raw in ("assignees", "timezone", "schedule", "inputs", "Änderung Auslöser"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_entries_name_steps_and_outcomes_of_their_runs(workflow, owner, sign_in, drain, read):
+    made = workflow(
+        "{name: Ask, slug: ask, triggers: [{kind: manual}], steps: [{kind: approval, key: ask_1, name: Genehmigung,"
+        " assignees: [owner], timeout: 1d, outcomes: [{key: approved, name: Genehmigen}]}]}"
+    )
+    client = sign_in(owner)
+    client.post(reverse("studio:workflow_start", args=[made.pk]))
+    drain()
+    client.post(reverse("studio:approval_page", args=[Wait.objects.get().pk]), {"outcome": "approved"})
+    page = read(reverse("admin:automate_governance_auditentry_changelist"), make_person("auditor", "Auditors"))
+    assert "Schritt Genehmigung" in page and "Ergebnis Genehmigen" in page and "ask_1" not in page

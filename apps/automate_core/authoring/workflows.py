@@ -421,7 +421,8 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
             continue
         if not all(step.connection in slugs for slugs in usable):
             reason = text(
-                "There is no connection %(name)s that %(people)s can use.",
+                "There is no connection %(name)s that %(people)s can use. Create it, choose another one, or ask"
+                " its owner to share it.",
                 name=repr(step.connection),
                 people=", ".join(map(str, people)),
             )

@@ -187,6 +187,16 @@ def _zone(name: str, place: str) -> Iterator[Problem]:
         yield Problem(place, text("%(value)s is not a time zone such as Europe/Berlin.", value=repr(name)))
 
 
+_CRON_FAULT = text("check its fields")
+_CRON_FAULTS = {
+    "minute": text("check the minute, the first field (0 to 59)"),
+    "hour": text("check the hour, the second field (0 to 23)"),
+    "day-of-month": text("check the day, the third field (1 to 31, L or LW)"),
+    "month": text("check the month, the fourth field (1 to 12 or JAN to DEC)"),
+    "day-of-week": text("check the weekday, the fifth field (0 to 7 or SUN to SAT)"),
+}
+
+
 def _schedule(trigger: ScheduleTrigger, place: str) -> Iterator[Problem]:
     if trigger.timezone:
         yield from _zone(trigger.timezone, f"{place}.timezone")
@@ -204,7 +214,9 @@ def _schedule(trigger: ScheduleTrigger, place: str) -> Iterator[Problem]:
             yield Problem(
                 f"{place}.cron",
                 text(
-                    "%(value)s is not a valid cron expression: %(reason)s", value=repr(trigger.cron), reason=str(error)
+                    "%(value)s is not a valid cron expression: %(reason)s",
+                    value=repr(trigger.cron),
+                    reason=marked(_CRON_FAULTS.get(str(error).removeprefix("Bad "), _CRON_FAULT)),
                 ),
             )
     else:

@@ -100,12 +100,12 @@ def read_yaml(source: str) -> Any:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = str(error.problem or error.context or type(error).__name__)
-        reason = _IN_OUR_WORDS.get(problem) or text("Invalid YAML: %(reason)s", reason=problem)
+        reason = _reason(problem)
         raise WorkflowFileError(reason, mark.line + 1 if mark else None) from error
     except (YAMLError, ValueError, RecursionError) as error:
         lines = str(error).splitlines()
         if lines:
-            raise WorkflowFileError(text("Invalid YAML: %(reason)s", reason=lines[0])) from error
+            raise WorkflowFileError(_reason(lines[0])) from error
         raise WorkflowFileError(text("Invalid YAML: nested too deeply.")) from error
     return _plain(document)
 
@@ -116,6 +116,33 @@ _IN_OUR_WORDS = {
     "found unhashable key": text("Put quotes around a text that starts with {{: '{{ ... }}'"),
     "but found another document": text("A file can contain only one workflow."),
 }
+
+#: By how the parser's reason begins.
+_YAML_FAULTS = {
+    "found duplicate key": text("a key occurs twice"),
+    "mapping values are not allowed here": text("put quotes around a text that contains a colon"),
+    "could not find expected ':'": text("add a colon after the key"),
+    "sequence entries are not allowed here": text("start the list on a new line"),
+    "expected <block end>": text("check the indentation"),
+    "found character": text("put quotes around a text that starts with this character"),
+    "found unexpected end of stream": text("close the text with a quote"),
+    "found unexpected ':'": text("put quotes around a text that contains a colon"),
+    "expected the node content": text("a value is missing, or brackets are not closed"),
+    "expected ',' or": text("close all brackets and braces"),
+    "found unknown escape character": text("write a backslash as \\\\"),
+    "unacceptable character": text("remove the control character"),
+    "could not determine a constructor": text("remove the tag that starts with !"),
+}
+
+
+def _reason(problem: str) -> str:
+    """The parser's reason in our words, without a reason where there are none."""
+    if problem in _IN_OUR_WORDS:
+        return _IN_OUR_WORDS[problem]
+    known = next((words for start, words in _YAML_FAULTS.items() if problem.startswith(start)), None)
+    if known is None:
+        return text("Invalid YAML. Check the quotes, brackets and indentation.")
+    return text("Invalid YAML: %(reason)s", reason=marked(known))
 
 
 def with_lines(source: str, problems: Iterable[Problem]) -> list[Problem]:

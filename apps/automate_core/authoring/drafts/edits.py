@@ -14,6 +14,7 @@ from automate_core.authoring.drafts import clipboard, insertion, requests, step_
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import GAP, KIND_LABELS, UNCHOSEN, Draft, StepNode, step_document
 from automate_core.definition.document import MAX_NESTING, MAX_STEPS
+from automate_governance.texts import translated
 from automate_plugins import ntext, text
 from automate_plugins.texts import marked
 
@@ -80,7 +81,7 @@ def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> Edit
     if request.kind != "action" and request.action:
         raise RefusedError(text("Only action steps have an action."), "action")
     wish = request.name or request.action.rpartition(".")[2] or request.kind
-    name = insertion.free_name(request.name or _name_of(request.action), draft)
+    name = insertion.free_name(request.name or _initial_name(request), draft)
     document = {"kind": request.kind, "key": "new", "name": name, **insertion.initial_settings(request.kind)}
     if request.action:
         document |= {"action": request.action, "inputs": insertion.checked_value("inputs", request.inputs)}
@@ -92,13 +93,15 @@ def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> Edit
     return EditResult(text("Added %(step)s", step=made.label), made.key)
 
 
-def _name_of(action: str) -> str:
-    """Initial name of a step; empty for an action that is not installed and for other kinds."""
+def _initial_name(request: requests.Add) -> str:
+    """Name of a new step in the active language; empty for an action that is not installed."""
+    if not request.action:
+        return translated(KIND_LABELS.get(request.kind, ""))
     try:
-        found = find_action(action)[1]
+        found = find_action(request.action)[1]
     except LookupError:
         return ""
-    return found.label or found.name.replace("_", " ").capitalize()
+    return translated(found.label) or found.name.replace("_", " ").capitalize()
 
 
 def move_step(draft: Draft, request: requests.Move) -> EditResult:

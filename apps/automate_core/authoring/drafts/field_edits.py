@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from automate_connectors.registry import find_action
 from automate_core.authoring.drafts import insertion, requests
 from automate_core.authoring.drafts.edits import AllowedNames, EditResult, find_step
 from automate_core.authoring.drafts.errors import RefusedError
@@ -24,10 +25,12 @@ from automate_core.authoring.drafts.values import (
     StepNode,
     TriggerNode,
 )
+from automate_core.authoring.field_labels import field_label
 from automate_core.definition.document import OTHERWISE, TIMEOUT, DefinitionError, Name
 from automate_core.definition.parsing import convert
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_plugins import text
+from automate_plugins.texts import joined, marked
 
 _SETTING_TYPES: dict[str, Any] = {
     "name": Name,
@@ -68,12 +71,35 @@ def edit_step(draft: Draft, request: requests.Edit, allowed: AllowedNames) -> Ed
         node = _without_field(node, name)
     draft.steps[node.key] = node
     dropped_steps = draft.drop_orphans()
-    names = ", ".join(name.replace("_", " ").removeprefix("inputs.") for name in [*request.set, *request.unset])
-    values = {"fields": _shortened(names), "step": node.label}
+    names = [_field_label(node, name) for name in [*request.set, *request.unset]]
+    values = {"fields": _listed(names), "step": node.label}
     if not dropped_steps:
         return EditResult(text("Changed %(fields)s of %(step)s", **values), node.key)
     dropped = _shortened(", ".join(each.label for each in dropped_steps))
     return EditResult(text("Changed %(fields)s of %(step)s, and deleted %(steps)s", steps=dropped, **values), node.key)
+
+
+def _field_label(node: StepNode, name: str) -> str:
+    """The label of a field; an input's is that of its action."""
+    bare = name.removeprefix("inputs.")
+    if bare == name or node.kind != "action":
+        return field_label(name)
+    try:
+        specs = find_action(node.action)[1].fields or ()
+    except LookupError:
+        specs = ()
+    return next((marked(spec.label) for spec in specs if spec.name == bare and spec.label), bare.replace("_", " "))
+
+
+def _listed(labels: list[str]) -> str:
+    """Labels that fit into the history."""
+    shown, length = [], 0
+    for label in labels:
+        length += len(label) + 2
+        if length > 200 and shown:
+            return joined([*shown, "…"], ", ")
+        shown.append(label if len(label) <= 200 else f"{label[:199]}…")
+    return joined(shown, ", ")
 
 
 def _shortened(names: str) -> str:
@@ -274,7 +300,7 @@ def edit_trigger(draft: Draft, request: requests.EditTrigger, allowed: AllowedNa
     made = insertion.build_trigger(document, present.key)
     _may_listen(made, present, allowed)
     draft.triggers[made.key] = replace(made, position=present.position, rev=present.rev, pk=present.pk)
-    names = _shortened(", ".join([*request.set, *request.unset]))
+    names = _listed([field_label(name) for name in [*request.set, *request.unset]])
     return EditResult(text("Changed %(fields)s of the %(trigger)s", fields=names, trigger=made.label))
 
 
@@ -325,5 +351,5 @@ def edit_settings(draft: Draft, request: requests.EditSettings, run_as: Any) -> 
         except DefinitionError as error:
             raise RefusedError(error.problems[0].reason, name) from error
     draft.settings = replace(draft.settings, **changed)
-    names = ", ".join(name.replace("_", " ") for name in changed)
-    return EditResult(text("Changed %(fields)s of the workflow", fields=names))
+    names = [field_label(name.replace("run_as", "run as")) for name in changed]
+    return EditResult(text("Changed %(fields)s of the workflow", fields=_listed(names)))

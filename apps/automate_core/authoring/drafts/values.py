@@ -13,6 +13,7 @@ from typing import Any
 from automate_core.definition.document import OTHERWISE, TIMEOUT
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_plugins import text
+from automate_plugins.texts import joined
 
 GAP = 1_024  #: between the positions of neighbours, so that an insertion writes one row
 #: Stands where a connection or an endpoint has to be chosen. No slug looks like it, so nothing is ever found by it.
@@ -32,6 +33,15 @@ KIND_LABELS = {
     "workflow": text("Run a workflow"),
     "stop": text("Stop"),
     "reply": text("Reply to caller"),
+}
+#: Labels of the kinds of triggers, everywhere.
+TRIGGER_LABELS = {
+    "webhook": text("Webhook"),
+    "schedule": text("Schedule"),
+    "model": text("Model change"),
+    "manual": text("Manual"),
+    "event": text("Event"),
+    "run": text("Workflow ended"),
 }
 _SLOTS = {"for_each": ("steps",), "repeat": ("steps",), "try": ("steps", "on_error", "always")}
 
@@ -114,6 +124,9 @@ class TriggerNode:
     @property
     def label(self) -> str:
         """The name shown to people."""
+        number = self.key.removeprefix(self.kind).removeprefix("_")
+        if self.key.startswith(self.kind) and (not number or number.isdecimal()) and self.kind in TRIGGER_LABELS:
+            return text("trigger %(name)s", name=joined([TRIGGER_LABELS[self.kind], number]))
         return text("trigger %(name)s", name=self.key.replace("_", " "))
 
     def document(self) -> dict[str, Any]:

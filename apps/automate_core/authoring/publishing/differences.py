@@ -15,6 +15,8 @@ import msgspec
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from automate_core.authoring.drafts.values import TRIGGER_LABELS
+from automate_core.authoring.field_labels import field_label
 from automate_core.definition.document import OTHERWISE, TIMEOUT, ActionStep, Definition, Step, Trigger
 from automate_core.definition.slots import StepIndex, StepPosition, slots, walk
 from automate_governance.texts import translated
@@ -30,70 +32,6 @@ _SLOT_LABELS = {
     TIMEOUT: text("Timeout"),
     "on_error": text("On error"),
     "always": text("Always"),
-}
-_TRIGGER_LABELS = {
-    "webhook": text("Webhook"),
-    "schedule": text("Schedule"),
-    "model": text("Model change"),
-    "manual": text("Manual"),
-    "event": text("Event"),
-    "run": text("Workflow ended"),
-}
-#: Labels of fields; inputs and other names that people or plug-ins gave are shown as they are.
-_FIELD_LABELS = {
-    "action": text("action"),
-    "agents": text("available to AI agents"),
-    "assignees": text("approvers"),
-    "at_most_once": text("no retry when the outcome is unknown"),
-    "callback": text("callback"),
-    "concurrency": text("concurrency"),
-    "connection": text("connection"),
-    "context": text("details for the approver"),
-    "cron": text("schedule"),
-    "delegate": text("delegation"),
-    "description": text("description"),
-    "disabled": text("turned off"),
-    "duration": text("duration"),
-    "endpoint": text("webhook endpoint"),
-    "event": text("event type"),
-    "every": text("interval"),
-    "excluded": text("cannot approve"),
-    "fields": text("fields"),
-    "filter": text("condition"),
-    "groups": text("groups"),
-    "items": text("items"),
-    "limit": text("limit"),
-    "match": text("routes to run"),
-    "maximum": text("maximum"),
-    "message": text("message"),
-    "missed": text("missed runs"),
-    "model": text("model"),
-    "name": text("name"),
-    "notes": text("notes"),
-    "on": text("reacts to"),
-    "on_error": text("on error"),
-    "on_item_error": text("on item error"),
-    "outcome": text("outcome"),
-    "own_changes": text("own changes"),
-    "payload": text("payload"),
-    "policy": text("policy"),
-    "priority": text("priority"),
-    "remind_after": text("reminder"),
-    "retention": text("retention"),
-    "retry": text("retries"),
-    "run as": text("run as"),
-    "save_as": text("variable"),
-    "scheme": text("signature scheme"),
-    "search_terms": text("search values"),
-    "secret": text("secret"),
-    "subject": text("subject"),
-    "tags": text("tags"),
-    "timeout": text("timeout"),
-    "timezone": text("time zone"),
-    "until": text("until"),
-    "vars": text("variables"),
-    "wait": text("wait for the end"),
-    "workflow": text("workflow"),
 }
 
 
@@ -138,7 +76,7 @@ def find_differences(before: Definition, after: Definition, *, run_as: tuple[str
 
     `run_as` are the names of the people that each runs as.
     """
-    was, now = ({_field_label("run as"): name} for name in run_as)
+    was, now = ({translated(field_label("run as")): name} for name in run_as)
     own = _changed("workflow", "", _("Workflow"), {**_own_fields(before), **was}, {**_own_fields(after), **now})
     return [*own, *_triggers(before, after), *_steps(before, after)]
 
@@ -178,7 +116,7 @@ def trigger_name(part: Trigger) -> str:
     """The label of a trigger: `Webhook github`."""
     kind = str(part.__struct_config__.tag)
     source = part.matches[0].partition(":")[2] or part.matches[1]
-    return f"{translated(_TRIGGER_LABELS.get(kind, kind.capitalize()))} {source}".strip()
+    return f"{translated(TRIGGER_LABELS.get(kind, kind.capitalize()))} {source}".strip()
 
 
 # --- steps ------------------------------------------------------------------------------------------------------------
@@ -277,15 +215,11 @@ def _flat_fields(document: Mapping[str, Any]) -> Values:
         if name in _NAMED and isinstance(value, list):
             found |= _named_values(name, value, str(document.get("kind", "")))
         elif name in _SPREAD and isinstance(value, dict):
-            section = "" if name == "inputs" else f" ({_field_label(name)})"
+            section = "" if name == "inputs" else f" ({translated(field_label(name))})"
             found |= {f"{inner}{section}": given for inner, given in value.items()}
         else:
-            found[_field_label(name)] = _Condition(value) if name == "filter" else value
+            found[translated(field_label(name))] = _Condition(value) if name == "filter" else value
     return found
-
-
-def _field_label(name: str) -> str:
-    return translated(_FIELD_LABELS.get(name, "")) or name.replace("_", " ")
 
 
 def _named_values(name: str, named_slots: list[dict[str, Any]], kind: str) -> Values:

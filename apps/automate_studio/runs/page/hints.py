@@ -24,6 +24,7 @@ class ErrorHint:
     where: Where = ""
 
 
+_MESSAGE = text("Fix the cause in the message, then re-run from this step.")
 _LATER = text("This error is often temporary. Re-run from this step, or allow the step more attempts.")
 _INPUTS = text("Check the Input tab, fix the step's inputs, then re-run from this step with the latest version.")
 _CREDENTIALS = text("Test the connection and fix its credentials, then re-run from this step.")
@@ -69,7 +70,7 @@ _HINTS: dict[str, ErrorHint] = {
     "connection_failed": ErrorHint(
         text("The service cannot be reached. Check the URL and that the service is up, then re-run.")
     ),
-    "egress_blocked": ErrorHint(text("Requests to this host are blocked. Ask an administrator to allow the host.")),
+    "egress_blocked": ErrorHint(_MESSAGE),
     "response_too_large": ErrorHint(
         text("The response is too large to store. Request less data, for example one page at a time."), "step"
     ),
@@ -154,7 +155,7 @@ def error_hint(error: Mapping[str, Any], *, connected: bool = True) -> ErrorHint
         return ErrorHint(_LATER)
     if code.startswith("http_4"):
         return ErrorHint(_INPUTS, "step")
-    return ErrorHint(text("Fix the cause in the message, then re-run from this step."))
+    return ErrorHint(_MESSAGE)
 
 
 def external_request_id(error: Mapping[str, Any]) -> str:

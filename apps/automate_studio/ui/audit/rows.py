@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from django.core.exceptions import FieldDoesNotExist
 from django.urls import NoReverseMatch
 from django.utils.translation import gettext as _
 
+from automate_core.definition.step_paths import key_of
+from automate_core.queries.step_names import StepNames, find_step_names
 from automate_governance import audit
 from automate_governance.admin_site import reverse
 from automate_governance.models import AuditEntry
@@ -91,12 +93,16 @@ _VALUE_NAMES = {
     "tool": text("tool"),
     "verbs": text("permissions"),
     "version": text("version"),
-    "what": text("change"),
+    "what": "",  # a sentence of its own
     "with": text("with"),
     "workflow": text("workflow"),
     "workflows": text("workflows"),
     "works": text("succeeded"),
 }
+
+
+_RUN = "automate_core.executionrun"
+_REVIEWED = {"succeeded": text("succeeded"), "failed": text("failed"), "again": text("run again")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +137,7 @@ class EntryPage(KeysetPage):
 
 
 def entry_page(question: AuditFilters, after: int | None, before: int | None, **around: Any) -> EntryPage:
-    """Entries below the key `after`, or the nearest above `before`. One query."""
+    """Entries below the key `after`, or the nearest above `before`. At most three queries."""
     entries = question.entries().defer("canonical")
     if before:
         found = list(entries.filter(pk__gt=before).order_by("pk")[: ON_A_PAGE + 1])
@@ -159,8 +165,13 @@ def empty_page(question: AuditFilters) -> EntryPage:
 
 
 def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
-    """Rows of the entries, without a query."""
-    for entry in entries:
+    """Rows of the entries. At most two queries, for the names of steps."""
+    listed = list(entries)
+    steps = find_step_names(
+        entry.object_id for entry in listed if entry.object_type == _RUN and (entry.changes or {}).get("step")
+    )
+    for entry in listed:
+        changes = _named(entry, audit.readable_changes(entry), steps)
         yield EntryRow(
             entry=entry,
             source=_source_text(entry),
@@ -168,9 +179,7 @@ def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
             kind=translated(KINDS.get(entry.object_type, "")) or _kind_name(entry.object_type),
             url=_object_url(entry.object_type, entry.object_id),
             history=query_string({"about": f"{entry.object_type}:{entry.object_id}"}),
-            changes=[
-                _value_change(entry.object_type, name, value) for name, value in audit.readable_changes(entry).items()
-            ],
+            changes=[_value_change(entry.object_type, name, value) for name, value in changes.items()],
         )
 
 
@@ -192,6 +201,20 @@ def _value_name(object_type: str, name: str) -> str:
     except (LookupError, ValueError, FieldDoesNotExist):
         return name.replace("_", " ")
     return str(getattr(field, "verbose_name", name))
+
+
+def _named(entry: AuditEntry, changes: Mapping[str, Any], steps: StepNames) -> Mapping[str, Any]:
+    """Values of an entry with the names of its step and outcome in place of their keys."""
+    path = changes.get("step")
+    step = steps.get((entry.object_id, key_of(path))) if path and isinstance(path, str) else None
+    if step is None:
+        return changes
+    named = {"step": f"{step.name} ({path})" if "[" in str(path) else step.name}
+    if (key := changes.get("outcome")) in step.outcomes:
+        named["outcome"] = step.outcomes[key]
+    elif key in _REVIEWED and entry.verb == "run.reviewed":
+        named["outcome"] = translated(_REVIEWED[key])
+    return {**changes, **named}
 
 
 def _value_change(object_type: str, name: str, value: Any) -> ValueChange:

@@ -9,6 +9,7 @@ from typing import Any
 from automate_core.authoring.drafts import insertion
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_plugins import text
+from automate_plugins.texts import marked
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z")
 _ADVICE = {
@@ -31,7 +32,7 @@ def parse_json(given: str) -> Any:
     try:
         return json.loads(given, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        advice = text("line %(line)s: %(advice)s", line=error.lineno, advice=_syntax_advice(error))
+        advice = text("line %(line)s: %(advice)s", line=error.lineno, advice=marked(_syntax_advice(error)))
         raise ValueError(advice) from error
     except RecursionError as error:
         raise ValueError(text("the JSON is nested too deeply")) from error
@@ -82,7 +83,7 @@ def _syntax_advice(error: json.JSONDecodeError) -> str:
         if rest[0] in ",]}":
             return text("a value is missing before %(sign)s", sign=rest[0])
         return text("enter a value, and put texts in double quotes")
-    return _ADVICE.get(error.msg, error.msg.lower())
+    return _ADVICE.get(error.msg, text("this is not JSON"))
 
 
 def _refuse_constant(name: str) -> Any:
