@@ -93,7 +93,8 @@ def _field_label(node: StepNode, name: str) -> str:
 
 def _listed(labels: list[str]) -> str:
     """Labels that fit into the history."""
-    shown, length = [], 0
+    shown: list[str] = []
+    length = 0
     for label in labels:
         length += len(label) + 2
         if length > 200 and shown:

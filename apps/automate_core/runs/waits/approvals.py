@@ -282,7 +282,8 @@ def _check_open(wait: Wait, run: ExecutionRun) -> None:
 
 
 def _already_resolved(wait: Wait) -> str:
-    by, name = wait.outcome.get("by"), wait.outcome.get("outcome")
+    answer = wait.outcome or {}
+    by, name = answer.get("by"), answer.get("outcome")
     if by and name and wait.kind == Wait.Kind.APPROVAL:
         name = outcome_name((wait.data or {}).get("outcomes"), name)
         return text("Already decided by %(person)s: %(outcome)s.", person=str(by), outcome=str(name))

@@ -210,7 +210,8 @@ def _named(entry: AuditEntry, changes: Mapping[str, Any], steps: StepNames) -> M
     if step is None:
         return changes
     named = {"step": f"{step.name} ({path})" if "[" in str(path) else step.name}
-    if (key := changes.get("outcome")) in step.outcomes:
+    key = str(changes.get("outcome", ""))
+    if key in step.outcomes:
         named["outcome"] = step.outcomes[key]
     elif key in _REVIEWED and entry.verb == "run.reviewed":
         named["outcome"] = translated(_REVIEWED[key])
