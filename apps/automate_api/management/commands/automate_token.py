@@ -38,7 +38,9 @@ class Command(BaseCommand):
         parser.add_argument("--scopes", metavar="S", help="scopes with commas: workflow:view,workflow:run")
         parser.add_argument("--workflow", action="append", metavar="SLUG", help="limit it to this workflow; repeatable")
         parser.add_argument("--days", type=int, default=issuing.DEFAULT_DAYS, metavar="D", help="validity in days (90)")
-        parser.add_argument("--overlap", default="24h", metavar="SPAN", help="how long a rotated secret stays valid")
+        parser.add_argument(
+            "--overlap", default="24h", metavar="SPAN", help="how long a rotated secret stays valid, up to 30d"
+        )
         parser.add_argument("--service-account", action="store_true", help="create USER as a service account")
         parser.add_argument("--group", action="append", metavar="G", help="group of the service account; repeatable")
 
