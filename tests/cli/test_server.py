@@ -114,7 +114,7 @@ def test_runs_are_followed_to_their_ends(signed_in, workflow, owner, site):
     assert ended.out.splitlines()[-1].endswith("  succeeded")
     ended = cli("runs", "start", "fail", "--wait", "--json")
     run = json.loads(ended.out)
-    assert (ended.code, run["status"], run["outputs"]) == (1, "failed", {})
+    assert (ended.code, run["status"], run["outputs"]) == (1, "failed", {"no": {"message": "Out of tea"}})
     ended = cli("runs", "tail", run["id"])
     assert ended.code == 1 and ended.out.splitlines()[-1] == f"{run['id']}  failed  no: Out of tea"
     lines = [json.loads(line) for line in cli("runs", "tail", run["id"], "--json").out.splitlines()]
@@ -291,7 +291,7 @@ def test_a_difference_is_one_of_values(signed_in, owner, home):
     assert cli("workflows", "push", "noted", "--publish").code == 0
     for compared in ([], ["--published"]):
         shown = cli("workflows", "diff", "noted", "--exit-code", *compared)
-        assert (shown.code, shown.out, shown.err) == (0, "", ""), shown.out
+        assert (shown.code, shown.out, shown.err) == (0, "", "")
     file.write_text(f"# note\n{NOTED.replace(', key: go', '').replace('order: 7', 'order: 8')}")
     shown = cli("workflows", "diff", "noted", "--exit-code")
     changed = [line.split() for line in shown.out.splitlines()[2:] if line[0] in "+-"]
