@@ -287,4 +287,4 @@ def test_the_workflow_page_says_when_it_starts_next(workflow, sign_in, owner):
         " {kind: event, key: paid, event: order.paid}], steps: [{key: a, action: data.set}]}"
     )
     page = Page(sign_in(owner).get(reverse("admin:automate_core_workflow_change", args=[made.pk])))
-    assert page.text.count(" 08:30") == 3 and "Europe/Warsaw" in page.text and "order.paid" in page.text
+    assert page.text.count(", 08:30") == 3 and "Europe/Warsaw" in page.text and "order.paid" in page.text
