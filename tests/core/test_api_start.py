@@ -96,7 +96,7 @@ PAYLOADS = [
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("payload", PAYLOADS, ids=repr)
+@pytest.mark.parametrize("payload", PAYLOADS)
 def test_what_json_cannot_hold_is_refused(workflow, payload):
     workflow(REFUND.replace(", inputs: [{name: order, kind: number, required: true}]", ""))
     with pytest.raises(TypeError):

@@ -231,7 +231,7 @@ def test_typing_and_choosing_another_step_at_once(builder, faults):
     field(page, "Notes").fill("Of last")
     page.get_by_role("link", name="Settings").click()
     expect(page.locator("#inspector-name")).to_have_text("Workflow settings")
-    field(page, "Description").fill("Of all")
+    page.get_by_role("textbox", name="Description", exact=True).fill("Of all")
     expect(page.locator("#saved")).to_have_text("Saved")
     wait_for(lambda: Workflow.objects.get().description == "Of all")
     assert [Step.objects.get(key=key).notes for key in ("look", "last", "both")] == ["Of look", "Of last", ""]
