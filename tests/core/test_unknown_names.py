@@ -27,6 +27,7 @@ CALLS = {
     ("automate_handover", "TO"): ["root", "nothing"],
     ("automate_import", "--owner"): ["/no/such/file", "--owner", "nothing"],
     ("automate_import", "FILE"): ["/no/such/file"],
+    ("automate_openapi", "FILE"): ["/no/such/folder/file"],
     ("automate_prune", "--workflow"): ["--workflow", "nothing"],
     ("automate_runs", "--as"): ["list", "--as", "nothing"],
     ("automate_runs", "--before"): ["list", "--before", "nothing"],
@@ -36,6 +37,10 @@ CALLS = {
     ("automate_send", "FILE"): ["github", "/no/such/file"],
     ("automate_send", "SLUG"): ["nothing", "/no/such/file"],
     ("automate_startplugin", "NAME"): ["not a name"],
+    ("automate_token", "--workflow"): [
+        *["one", "--service-account", "--name", "n", "--scopes", "workflow:view", "--workflow", "nothing"],
+    ],
+    ("automate_token", "USER"): ["nothing", "--list"],
     ("automate_unlock", "USER"): ["nothing"],
     ("automate_verify_audit", "--export"): ["--export", "/no/such/file"],
     ("automate_workflow", "--as"): ["pause", "one", "--as", "nothing"],

@@ -189,6 +189,12 @@ class Operation:
     removed: int = 404
     unscoped: int = 404
     viewer: int | None = None
+    objects: tuple[str, ...] = ()  #: of `World`, that the body names alone
+
+    @property
+    def made(self) -> list[str]:
+        """Attributes of `World` that the operation is about."""
+        return [*_names_of(self.path), *self.objects]
 
     def send(self, client: Any, world: World) -> Any:
         """Send it with the client's token."""
@@ -418,8 +424,9 @@ OPERATIONS: dict[str, Operation] = {
     "review_run_step": _action("runs/{run_id}/review", body={"outcome": "failed"}, ok=409),
     "create_bulk_action": Operation(
         method="POST",
-        path="bulk-actions?of={run_id}",
+        path="bulk-actions",
         body=lambda world: {"action": "cancel", "runs": [world.run_id]},
+        objects=("run_id",),
         scopes=("workflow:view", "workflow:run"),
         ok=202,
         colleague=403,
