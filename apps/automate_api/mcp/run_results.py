@@ -111,6 +111,9 @@ def find_run(caller: Caller, run_id: uuid.UUID) -> RunResult | None:
 def describe_run(caller: Caller, run: ExecutionRun) -> RunResult:
     """A run with its output, as far as the caller may see it."""
     may_see = can(caller.owner, "view_payload", run)
+    approvals = _open_approvals(run, may_see=may_see)
+    if approvals and run.status == RunStatus.RUNNING:  # it began to wait after it was read
+        run.refresh_from_db(fields=["status"])
     content: dict[str, Any] = _identity(run.pk, run.workflow.slug, run.status, run_url(run.pk))
     if run.error:
         content["error"] = {"code": str(run.error.get("code", ""))}
@@ -121,7 +124,6 @@ def describe_run(caller: Caller, run: ExecutionRun) -> RunResult:
     if run.status == RunStatus.SUCCEEDED and may_see:
         content |= _output_of(run)
         payload_views.record_view(caller.owner, "run.payload_viewed", run, trace_id=run.trace_id, step="output")
-    approvals = _open_approvals(run, may_see=may_see)
     if approvals:
         content["approvals"] = [{"title": each.title, "url": each.url} for each in approvals]
     return RunResult(
