@@ -52,6 +52,7 @@ from automate_core.models import OutboxJob, Wait
 from automate_core.outbox.store import ClaimedJob
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_core.triggers import host_events
+from automate_core.triggers.manual import START_SOURCES
 from automate_governance.redaction.redactor import redactor_context
 from automate_plugins import text
 
@@ -389,7 +390,6 @@ class ExecutionEngine:
 
 #: Sources of events that only the platform makes: their headers name the calling run and its depth.
 _INTERNAL_SOURCES = ("call:", "run:", "model:")
-_START_SOURCES = ("manual:", "mcp:")
 
 
 def _interrupt_running(stored: StoredRun) -> list[StepRecord]:
@@ -417,7 +417,7 @@ def _fail_for_inactive_user(job: ClaimedJob, stored: StoredRun, user: Any) -> Ch
 
 def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:
     """The record of a new run. A start of one workflow, by a person or an agent, gives it the id of the event."""
-    is_started = event["source"].startswith(_START_SOURCES)
+    is_started = event["source"].startswith(START_SOURCES)
     headers = event["headers"] if event["source"].startswith(_INTERNAL_SOURCES) else {}
     return RunRecord(
         id=str(job.event_id) if is_started else str(uuid7()),

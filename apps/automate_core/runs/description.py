@@ -13,14 +13,14 @@ from django.db.models import QuerySet
 
 from automate_core import artifacts
 from automate_core.definition.step_paths import key_of
-from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun
+from automate_core.models import Event, ExecutionRun, StepRun
 from automate_core.replies.run_urls import run_url
-from automate_core.states import FINAL_RUN_STATES, JobStatus, RunStatus, StepStatus
+from automate_core.runs.pending_starts import is_waiting_for_worker
+from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
+from automate_core.triggers.manual import START_SOURCES
 from automate_plugins import text
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
-_PENDING = (JobStatus.READY, JobStatus.LEASED)
-START_SOURCES = ("manual:", "mcp:")  #: of events whose runs get their ids
 
 
 class RunNotFoundError(LookupError):
@@ -82,7 +82,7 @@ def describe_event_run(event: Event) -> RunDescription:
 
     Of several runs, it is the first.
     """
-    is_pending = OutboxJob.objects.filter(event=event, kind=OutboxJob.Kind.DISPATCH, status__in=_PENDING).exists()
+    is_pending = is_waiting_for_worker(event)
     runs = _runs().filter(event=event, cause=ExecutionRun.Cause.TRIGGER)
     if (run := runs.order_by("id").first()) is not None:
         return _describe(run)

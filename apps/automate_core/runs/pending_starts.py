@@ -6,9 +6,9 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass
 
-from automate_core.models import Event, ExecutionRun, OutboxJob, Workflow
-
-_KINDS = (ExecutionRun.Origin.MANUAL, ExecutionRun.Origin.MCP)
+from automate_core.models import Event, OutboxJob, Workflow
+from automate_core.states import JobStatus
+from automate_core.triggers.manual import START_SOURCES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,16 +26,23 @@ class PendingStart:
 def find_pending_start(event_id: uuid.UUID) -> PendingStart | None:
     """The start with that id that has no run yet; None for any other id. Checks no permission."""
     event = Event.objects.filter(pk=event_id).defer("payload", "headers").first()
-    kind, _, slug = event.source.partition(":") if event else ("", "", "")
-    workflow = Workflow.objects.filter(slug=slug).first() if kind in _KINDS else None
-    if event is None or workflow is None:
+    if event is None or not event.source.startswith(START_SOURCES):
         return None
-    waits = OutboxJob.objects.filter(event=event, status__in=("ready", "leased")).exists()
+    kind, _, slug = event.source.partition(":")
+    workflow = Workflow.objects.filter(slug=slug).first()
+    if workflow is None:
+        return None
     return PendingStart(
         id=event.pk,
         origin=kind,
         workflow=workflow,
         trace_id=event.trace_id,
         received_at=event.received_at,
-        is_rejected=not waits,
+        is_rejected=not is_waiting_for_worker(event),
     )
+
+
+def is_waiting_for_worker(event: Event) -> bool:
+    """Whether no worker has processed the event yet, so that it may still start runs."""
+    pending = (JobStatus.READY, JobStatus.LEASED)
+    return OutboxJob.objects.filter(event=event, kind=OutboxJob.Kind.DISPATCH, status__in=pending).exists()

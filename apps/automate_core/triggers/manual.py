@@ -20,6 +20,9 @@ from automate_plugins import text
 
 AGENTS = "mcp"  #: what the sources of the events begin with by which AI agents start workflows
 
+#: What the sources of starts by people and agents begin with. A start gives its run the id of its event.
+START_SOURCES = ("manual:", f"{AGENTS}:")
+
 #: The header of an event that says who started it by hand. No delivery can bring it: endpoints keep safe headers alone.
 STARTED_BY = "automate-started-by"
 

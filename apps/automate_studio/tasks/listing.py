@@ -14,6 +14,7 @@ from automate_core.models import Wait
 from automate_core.queries.approval_tasks import find_tasks, read_key, with_task_columns, write_key
 from automate_core.runs.waits.approvals import outcome_name
 from automate_core.states import WaitStatus
+from automate_core.triggers.manual import START_SOURCES
 from automate_governance.permissions import User
 from automate_governance.texts import translated
 from automate_plugins import text
@@ -75,7 +76,7 @@ def build_task_row(wait: Wait, now: dt.datetime) -> TaskRow:
 
 def _task_row(wait: Any, now: dt.datetime) -> TaskRow:
     overdue = wait.status == WaitStatus.OPEN and wait.due_at is not None and wait.due_at < now
-    by_hand = (wait.source or "").startswith(("manual:", "mcp:"))
+    by_hand = (wait.source or "").startswith(START_SOURCES)
     return TaskRow(
         wait=wait,
         name=escape_invisible(wait.name or "") or key_of(wait.path),

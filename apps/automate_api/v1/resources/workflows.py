@@ -87,10 +87,10 @@ def create_workflow(request: TokenRequest, body: WorkflowText) -> Status[Workflo
         raise _taken(definition.slug)
     try:
         with transaction.atomic():
-            workflows.save_definition(definition, owner=request.user)
+            made = workflows.save_definition(definition, owner=request.user)
     except IntegrityError as error:
         raise _taken(definition.slug) from error
-    return Status(201, get_workflow(request, definition.slug, workflow_rows()))
+    return Status(201, workflow_rows().get(pk=made.pk))
 
 
 def _taken(slug: str) -> ProblemError:
