@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from automate_connectors.registry import find_action
-from automate_core.authoring import workflows
+from automate_core.authoring import usability
 from automate_core.authoring.drafts import lint
 from automate_core.authoring.drafts.parsing import ParsedDraft
 from automate_core.definition import validation
@@ -46,7 +46,7 @@ def find_problems(parsed: ParsedDraft, workflow: Workflow, publisher: Person | N
     """
     people = sorted({workflow.run_as, publisher or workflow.run_as}, key=str)
     definition = parsed.definition
-    errors = [*validation.find_problems(definition), *workflows.unusable(definition, people)]
+    errors = [*validation.find_problems(definition), *usability.unusable(definition, people)]
     found = [_placed("error", problem, parsed) for problem in parsed.with_faults(errors)]
     found += [_placed("warning", problem, parsed) for problem in _warnings(definition)]
     order = {key: number for number, key in enumerate(parsed.places.values())}

@@ -15,7 +15,7 @@ from operator import or_
 import msgspec
 from django.db.models import Q
 
-from automate_core.authoring import workflows
+from automate_core.authoring import usability, workflows
 from automate_core.authoring.publishing import route_preview
 from automate_core.authoring.publishing.route_preview import BranchCount, RouteChange
 from automate_core.definition.document import Definition, EventTrigger, Trigger
@@ -85,7 +85,7 @@ def evaluate_draft(workflow: Workflow, draft: Definition, *, by: Person) -> Shad
         return None
     published = published_definition(workflow)
     parts = [*draft.triggers, *(published.triggers if published else ())]
-    hidden = {trigger_source(part, workflow) for part in parts if any(workflows.unreadable(part, "", [by]))}
+    hidden = {trigger_source(part, workflow) for part in parts if any(usability.unreadable(part, "", [by]))}
     events = _newest([part for part in parts if trigger_source(part, workflow) not in hidden], workflow)
     scopes = [{"event": event_scope(event)} for event in events]
     engine = RuleEngine()

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import F, Func, IntegerField, QuerySet
 
 from automate_core.authoring.test_runs import decisions
-from automate_core.authoring.workflows import may_read_events
+from automate_core.authoring.usability import may_read_events
 from automate_core.definition.document import Definition, ManualTrigger, ModelTrigger, ScheduleTrigger, Trigger
 from automate_core.definition.step_paths import key_of
 from automate_core.events.endpoints import source_condition

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import translation
 
-from automate_core.authoring import workflows
+from automate_core.authoring import usability
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse
 from automate_core.models import Workflow, WorkflowVersion
@@ -146,7 +146,7 @@ def _run_as_problem(workflow: Workflow, leaver: Person, to: Person) -> str:
     if published is None or published.run_as_id != leaver.pk:
         return ""
     try:
-        problems = workflows.unusable(parse(published.definition), [to])
+        problems = usability.unusable(parse(published.definition), [to])
     except DefinitionError:  # of a plug-in that is gone: it fails the same for everybody
         return ""
     return joined(map(str, problems[:3]))

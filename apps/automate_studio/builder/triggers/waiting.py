@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.publishing.shadow_evaluation import event_filter, would_match
-from automate_core.authoring.workflows import may_read_events
+from automate_core.authoring.usability import may_read_events
 from automate_core.definition.document import Trigger, WebhookTrigger
 from automate_core.models import Event, RefusedDeliveries
 from automate_core.triggers.host_events import TEST_HEADER

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
 from automate_core.authoring.test_runs import samples as tests
-from automate_core.authoring.workflows import may_read_events
+from automate_core.authoring.usability import may_read_events
 from automate_core.definition.document import ActionStep, Definition, ForEachStep, ManualTrigger, Trigger, WaitStep
 from automate_core.definition.scope import EVENT_NAMES, NameScope, scope_at, scope_at_condition
 from automate_core.definition.slots import walk

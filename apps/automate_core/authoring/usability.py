@@ -1,0 +1,148 @@
+"""What a workflow names and people may not use: connections, secrets, workflows, and the events of its triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import QuerySet
+
+from automate_connectors.models import Connection
+from automate_core.definition.document import (
+    ActionStep,
+    Definition,
+    EventTrigger,
+    ModelTrigger,
+    Problem,
+    RunTrigger,
+    WaitStep,
+    WebhookTrigger,
+    WorkflowStep,
+)
+from automate_core.definition.document import Trigger as TriggerPart
+from automate_core.definition.published import published_definition
+from automate_core.definition.slots import walk
+from automate_core.events import event_types
+from automate_core.models import WebhookEndpoint, Workflow
+from automate_core.triggers.model_registry import view_permission
+from automate_governance.permissions import Person, permitted
+from automate_governance.secrets import use
+from automate_plugins import text
+
+
+def _uncallable(definition: Definition, people: list[Person]) -> Iterator[Problem]:
+    """Calls of workflows that these people may not run, and calls that come back to this workflow."""
+    calls = [(place, step.workflow) for place, step in walk(definition.steps) if isinstance(step, WorkflowStep)]
+    if not calls:
+        return
+    called = {slug for _, slug in calls}
+    there = Workflow.objects.filter(slug__in=called)
+    runnable = [set(permitted(person, "run", there).values_list("slug", flat=True)) for person in people]
+    back = _coming_back(called, definition.slug)
+    for place, slug in calls:
+        if not all(slug in slugs for slugs in runnable):
+            reason = text(
+                "There is no workflow %(name)s that %(person)s can run.", name=repr(slug), person=str(people[-1])
+            )
+            yield Problem(f"{place}.workflow", reason)
+        elif slug in back:
+            reason = text("%(name)s calls this workflow. Workflows cannot call each other in a circle.", name=slug)
+            yield Problem(f"{place}.workflow", reason)
+
+
+def _coming_back(slugs: set[str], target: str) -> set[str]:
+    """The workflows that reach `target` by published calls, directly or not. One query a level."""
+    calls: dict[str, set[str]] = {}
+    level = slugs
+    while level:
+        calls |= _published_calls(level)
+        level = set().union(*(calls[slug] for slug in level)) - calls.keys()
+    found = {slug for slug in calls if target in calls[slug]}
+    while more := {slug for slug in calls if calls[slug] & found} - found:
+        found |= more
+    return found & slugs
+
+
+def _published_calls(slugs: set[str]) -> dict[str, set[str]]:
+    """The workflows that the published versions of these call."""
+    calls: dict[str, set[str]] = {slug: set() for slug in slugs}
+    for workflow in Workflow.objects.select_related("published").filter(slug__in=slugs, published__isnull=False):
+        definition = published_definition(workflow)
+        steps = walk(definition.steps) if definition else ()
+        calls[workflow.slug] = {step.workflow for _, step in steps if isinstance(step, WorkflowStep)}
+    return calls
+
+
+def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
+    """Problems of names that do not exist on the site or that these people may not use."""
+    found = [] if definition.steps else [Problem("steps", text("Add at least one step."), missing=True)]
+    found += _uncallable(definition, people)
+    for index, trigger in enumerate(definition.triggers):
+        found += unreadable(trigger, f"triggers[{index}]", people)
+    named = {step.connection for _, step in walk(definition.steps) if isinstance(step, ActionStep) and step.connection}
+    connections = Connection.objects.filter(slug__in=named)
+    usable = [set(permitted(person, "use", connections).values_list("slug", flat=True)) for person in people]
+    for place, step in walk(definition.steps):
+        if isinstance(step, WaitStep) and step.secret:
+            refused = [
+                reason
+                for each in people
+                for _, reason in use.find_forbidden_references(each, {"secret": [step.secret]})
+            ]
+            found += [Problem(f"{place}.secret", reason) for reason in refused[:1]]
+        if not isinstance(step, ActionStep) or not step.connection:
+            continue
+        if not all(step.connection in slugs for slugs in usable):
+            reason = text(
+                "There is no connection %(name)s that %(people)s can use. Create it, choose another one, or ask"
+                " its owner to share it.",
+                name=repr(step.connection),
+                people=", ".join(map(str, people)),
+            )
+            found.append(Problem(f"{place}.connection", reason))
+    return found
+
+
+def may_read_events(trigger: TriggerPart, person: Person) -> bool:
+    """Whether the person may read the events of a trigger, independent of the workflow's author."""
+    return not any(unreadable(trigger, "", [person]))
+
+
+def unreadable(trigger: TriggerPart, place: str, people: list[Person]) -> Iterator[Problem]:
+    """Problems of a trigger whose events these people may not read."""
+    if isinstance(trigger, EventTrigger) and not event_types.is_declared(trigger.event):
+        yield Problem(f"{place}.event", event_types.listen_problem(people[0], trigger.event))
+        return
+    for person in people:
+        match trigger:
+            case EventTrigger(event=kind) if reason := event_types.listen_problem(person, kind):
+                yield Problem(f"{place}.event", reason)
+            case WebhookTrigger(endpoint=slug) if not _may_read(person, WebhookEndpoint.objects.filter(slug=slug)):
+                reason = text(
+                    "There is no webhook endpoint %(name)s whose payloads %(person)s can view.",
+                    name=repr(slug),
+                    person=str(person),
+                )
+                yield Problem(f"{place}.endpoint", reason)
+            case RunTrigger(workflow=slug) if not _may_read(person, Workflow.objects.filter(slug=slug)):
+                reason = text(
+                    "There is no workflow %(name)s whose payloads %(person)s can view.",
+                    name=repr(slug),
+                    person=str(person),
+                )
+                yield Problem(f"{place}.workflow", reason)
+            case ModelTrigger(model=label) if not _may_view(person, label):
+                reason = text("There is no model %(name)s that %(person)s can view.", name=label, person=str(person))
+                yield Problem(f"{place}.model", reason)
+
+
+def _may_view(person: Person, label: str) -> bool:
+    """Whether there is such a model, and Django lets the person view it. A draft may name what is none."""
+    try:
+        return person.has_perm(view_permission(label))
+    except (LookupError, ValueError):
+        return False
+
+
+def _may_read(person: Person, queryset: QuerySet[Any]) -> bool:
+    return permitted(person, "view_payload", queryset).exists()
