@@ -14,10 +14,10 @@ from automate_core.models import ExecutionRun, Wait
 from automate_core.operations.notifications.texts import page_url
 from automate_core.replies.run_urls import run_url
 from automate_core.runs.outputs import find_run_output
-from automate_core.runs.pending_starts import PendingStart, find_pending_start
+from automate_core.runs.pending_starts import PendingStart, find_run_or_start
 from automate_core.states import FINAL_RUN_STATES, RunStatus, WaitStatus
 from automate_governance import payload_views
-from automate_governance.permissions import can, permitted
+from automate_governance.permissions import can
 from automate_governance.redaction.redactor import redact
 from automate_governance.texts import error_message, translated
 from automate_plugins import text
@@ -97,15 +97,12 @@ def find_run(caller: Caller, run_id: uuid.UUID) -> RunResult | None:
     The output is part of it if the caller may view payloads, which is recorded as on the screens.
     """
     runs = ExecutionRun.objects.select_related("workflow", "version")
-    run = permitted(caller.owner, "view", runs).filter(pk=run_id).first()
-    if run is not None:
-        return describe_run(caller, run)
-    pending = find_pending_start(run_id)
-    if pending is None or not can(caller.owner, "view", pending.workflow):
-        return None
-    if pending.is_rejected and (run := runs.filter(pk=run_id).first()):
-        return describe_run(caller, run)
-    return _describe_pending(pending)
+    match find_run_or_start(caller.owner, run_id, runs):
+        case ExecutionRun() as run:
+            return describe_run(caller, run)
+        case PendingStart() as pending:
+            return _describe_pending(pending)
+    return None
 
 
 def describe_run(caller: Caller, run: ExecutionRun) -> RunResult:

@@ -11,12 +11,11 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from automate_core import artifacts
-from automate_core.definition.step_paths import key_of
-from automate_core.models import Event, ExecutionRun, StepRun
+from automate_core.models import Event, ExecutionRun
 from automate_core.replies.run_urls import run_url
+from automate_core.runs.outputs import read_outputs
 from automate_core.runs.pending_starts import is_waiting_for_worker
-from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
+from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_core.triggers.manual import START_SOURCES
 from automate_plugins import text
 
@@ -156,19 +155,3 @@ def _error(document: dict[str, Any] | None) -> RunError | None:
         return None
     names = ("code", "message", "step")
     return RunError(**{name: str(document.get(name) or "") for name in names})
-
-
-def read_outputs(run: ExecutionRun) -> dict[str, Any]:
-    """The outputs by key: of the last attempt, also of one that failed and was given a default output.
-
-    Without steps in loops. Raises `artifacts.ArtifactError`.
-    """
-    ended = [StepStatus.SUCCEEDED, StepStatus.SKIPPED, StepStatus.FAILED]
-    steps = StepRun.objects.filter(run=run, status__in=ended, output__isnull=False).exclude(path__contains="[")
-    rows = steps.order_by("attempt").values_list("path", "output", "output_file")
-    latest = {path: (output, file) for path, output, file in rows}
-    return {
-        key_of(path): artifacts.read_value(file) if file else output
-        for path, (output, file) in latest.items()
-        if file or output is not None
-    }

@@ -1,4 +1,4 @@
-"""What a run gave: the body of its reply, or the output of its last step."""
+"""What a run gave: the body of its reply, the output of its last step, and the outputs of all steps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from automate_core import artifacts
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse
+from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, StepRun
 from automate_core.states import RunStatus, StepStatus
 
@@ -33,6 +34,22 @@ def find_run_output(run: ExecutionRun) -> Any:
         return None
     well = [StepStatus.SUCCEEDED, StepStatus.SKIPPED]
     return _read_output(StepRun.objects.filter(run=run, path=steps[-1].key, status__in=well).order_by("-attempt"))
+
+
+def read_outputs(run: ExecutionRun) -> dict[str, Any]:
+    """The outputs by key: of the last attempt, also of one that failed and was given a default output.
+
+    Without steps in loops. Raises `artifacts.ArtifactError`.
+    """
+    ended = [StepStatus.SUCCEEDED, StepStatus.SKIPPED, StepStatus.FAILED]
+    steps = StepRun.objects.filter(run=run, status__in=ended, output__isnull=False).exclude(path__contains="[")
+    rows = steps.order_by("attempt").values_list("path", "output", "output_file")
+    latest = {path: (output, file) for path, output, file in rows}
+    return {
+        key_of(path): artifacts.read_value(file) if file else output
+        for path, (output, file) in latest.items()
+        if file or output is not None
+    }
 
 
 def _read_output(steps: QuerySet[StepRun]) -> Any:

@@ -6,9 +6,12 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass
 
-from automate_core.models import Event, OutboxJob, Workflow
+from django.db.models import QuerySet
+
+from automate_core.models import Event, ExecutionRun, OutboxJob, Workflow
 from automate_core.states import JobStatus
 from automate_core.triggers.manual import START_SOURCES
+from automate_governance.permissions import Person, can, permitted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +26,21 @@ class PendingStart:
     is_rejected: bool
 
 
-def find_pending_start(event_id: uuid.UUID) -> PendingStart | None:
+def find_run_or_start(
+    person: Person, run_id: uuid.UUID, runs: QuerySet[ExecutionRun]
+) -> ExecutionRun | PendingStart | None:
+    """The run of `runs` with that id, or its start while it has none. None when `person` may view neither."""
+    found = permitted(person, "view", runs).filter(pk=run_id)
+    if (run := found.first()) is not None:
+        return run
+    pending = _find_pending_start(run_id)
+    if pending is None or not can(person, "view", pending.workflow):
+        return None
+    # a worker may have taken it meanwhile
+    return (found.all().first() if pending.is_rejected else None) or pending
+
+
+def _find_pending_start(event_id: uuid.UUID) -> PendingStart | None:
     """The start with that id that has no run yet; None for any other id. Checks no permission."""
     event = Event.objects.filter(pk=event_id).defer("payload", "headers").first()
     if event is None or not event.source.startswith(START_SOURCES):

@@ -25,8 +25,8 @@ from automate_core.models import ExecutionRun
 from automate_core.queries.run_filters import MOST_CHOSEN, ORIGINS, PERIODS, REASONS, RunFilters, parse_run_filters
 from automate_core.queries.run_search import LAST, RunSearch
 from automate_core.queries.run_subjects import subject_of_run
-from automate_core.runs.description import read_outputs
-from automate_core.runs.pending_starts import PendingStart, find_pending_start
+from automate_core.runs.outputs import read_outputs
+from automate_core.runs.pending_starts import PendingStart, find_run_or_start
 from automate_core.states import RunStatus
 from automate_core.triggers.manual import start_workflow
 from automate_governance import payload_views
@@ -182,14 +182,10 @@ def read_run_outputs(request: TokenRequest, run_id: uuid.UUID) -> dict[str, Any]
 
 def find_run(request: TokenRequest, run_id: uuid.UUID) -> ExecutionRun | PendingStart:
     """The run, or the start that no worker has taken yet, when the token may view it. Raises Http404."""
-    run = _find_taken_run(request, run_id)
-    if run is not None:
-        return run
-    pending = find_pending_start(run_id)
-    if pending is None or not can(request.user, "view", pending.workflow):
+    found = find_run_or_start(request.user, run_id, _rows())
+    if found is None:
         raise Http404
-    # A worker may have taken it meanwhile
-    return (_find_taken_run(request, run_id) if pending.is_rejected else None) or pending
+    return found
 
 
 def get_run(request: TokenRequest, run_id: uuid.UUID) -> ExecutionRun:
@@ -204,10 +200,6 @@ def check_payload(request: TokenRequest, run: ExecutionRun) -> None:
     """Raise NotPermittedError when the token may not view the run's payload."""
     if not can(request.user, "view_payload", run):
         raise NotPermittedError(text("You need the View payloads permission to see this."))
-
-
-def _find_taken_run(request: TokenRequest, run_id: uuid.UUID) -> ExecutionRun | None:
-    return permitted(request.user, "view", _rows()).filter(pk=run_id).first()
 
 
 def _rows() -> QuerySet[ExecutionRun]:
