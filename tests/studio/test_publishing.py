@@ -460,6 +460,6 @@ def test_the_review_of_a_large_draft(sign_in, owner, endpoint, django_assert_max
     for number in range(3):
         editor.do("rename", key=f"set_{number}", name=f"Set {number}")
     door.review()
-    with at_most(200), django_assert_max_num_queries(32):  # both texts are written for it
+    with at_most(500), django_assert_max_num_queries(32):  # both texts are written for it
         answer = door.review()
     assert len(changes(answer)) == 3 and len(answer.content) < 66_000
