@@ -33,6 +33,12 @@ steps:
     arms: [{key: big, name: Big, when: {'>': [{var: event.payload.count}, 5]}}]
 """
 
+HOLD_REQUESTS = """() => {
+  const held = new Promise((resolve) => { window.release = resolve; });
+  const send = window.fetch;
+  window.fetch = async (...request) => { await held; return send(...request); };
+}"""
+
 
 @pytest.fixture
 def made(workflow):
@@ -76,8 +82,13 @@ def test_what_was_emptied_takes_a_new_value(opened, faults):
     stored("values", "count", None)
     page.keyboard.type("{{ event.payload.number }}")
     stored("values", "count", "{{ event.payload.number }}")
+    page.evaluate(HOLD_REQUESTS)
+    page.keyboard.type(" ")  # still to be stored when the switch is asked for
     switch.get_by_role("button", name="Value").click()
     count.fill("12")
+    page.evaluate("release()")
+    expect(switch.get_by_role("button", name="Value")).to_have_attribute("aria-pressed", "true")
+    expect(count).to_have_value("12")
     stored("values", "count", 12)
     flag = page.get_by_role("textbox", name="flag", exact=True)
     flag.click()

@@ -5,6 +5,7 @@ import { choose, flush, selected } from "./commands.js";
 const inspector = document.getElementById("inspector");
 
 const EXPRESSION = /\{\{|\{%/;
+const isLiteral = (text) => Boolean(text) && !EXPRESSION.test(text);
 const isRows = (part) => Boolean(part.querySelector(".da-rowset"));
 const controlIn = (part) => part.querySelector("input:not([type=hidden]), select, textarea");
 
@@ -30,12 +31,14 @@ export const switchTo = async (button) => {
   const field = button.closest(".da-field");
   const control = field.querySelector(".da-control");
   const template = field.querySelector(":scope > template[data-other]");
-  const text = textIn(control);
-  const isLiteral = text && !EXPRESSION.test(text);
-  if (!isLiteral || isRows(template.content)) await flush(); // the other control does not post what was typed in this one
-  if (isPressed() || !field.isConnected) return;
-  if (isLiteral && isRows(template.content)) { choose(selected, { focus: true, field: controlIn(control).id }); return; } // drawn as it was read
-  if (isLiteral || (button.dataset.mode === "value" && !isRows(template.content))) put(template.content, isLiteral ? text : "");
+  let text = null;
+  while (text !== textIn(control)) { // what is typed meanwhile goes along too
+    text = textIn(control);
+    if (!isLiteral(text) || isRows(template.content)) await flush(); // the other control does not post what was typed in this one
+    if (isPressed() || !field.isConnected) return;
+  }
+  if (isLiteral(text) && isRows(template.content)) { choose(selected, { focus: true, field: controlIn(control).id }); return; } // drawn as it was read
+  if (isLiteral(text) || (button.dataset.mode === "value" && !isRows(template.content))) put(template.content, isLiteral(text) ? text : "");
   const shown = [...control.childNodes];
   control.replaceChildren(template.content);
   template.content.replaceChildren(...shown);
