@@ -95,10 +95,12 @@ def format_elapsed(start: dt.datetime | None, end: dt.datetime | None) -> str:
 
 
 def format_ago(moment: dt.datetime | None, now: dt.datetime) -> str:
-    """`8 s ago` up to a day, then the date."""
+    """`just now`, `8 s ago` up to a day, then the date."""
     if moment is None:
         return _("Never")
     seconds = max(0, int((now - moment).total_seconds()))
+    if seconds == 0:
+        return _("just now")
     if seconds < 60:
         return _("%(number)s s ago") % {"number": seconds}
     if seconds < 3600:
