@@ -27,6 +27,7 @@ pytest_plugins = [
     "automate_testing.fixtures",
     "tests.support.sink",
     "tests.support.processes",
+    "tests.support.migrated",
     "tests.support.emptying",
     "tests.e2e.places",
     "tests.support.wheel",

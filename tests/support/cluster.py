@@ -42,6 +42,11 @@ def _start() -> tuple[Cluster | None, str]:
 _cluster, _data = _start()
 
 
+def is_our_cluster() -> bool:
+    """Whether the tests of this process have a cluster of their own."""
+    return _cluster is not None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind."""
