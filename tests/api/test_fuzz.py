@@ -18,7 +18,7 @@ from tests.support.api_operations import OPERATIONS, World
 pytestmark = pytest.mark.django_db
 
 _PARTS = {"method", "url", "headers", "params", "data", "json", "cookies"}
-EXAMPLES = 12
+EXAMPLES = 6
 MANY_EXAMPLES = 100
 
 

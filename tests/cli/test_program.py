@@ -46,6 +46,7 @@ def test_it_starts_in_a_moment():
     assert best < 0.3
 
 
+@pytest.mark.extended
 @pytest.mark.process
 def test_the_wheel_has_the_program(wheel_python, tmp_path):
     program = wheel_python.parent / "automate"

@@ -122,6 +122,7 @@ def test_runs_are_followed_to_their_ends(signed_in, workflow, owner, site):
     assert "Out of tea" in cli("runs", "show", run["id"]).out
 
 
+@pytest.mark.extended
 def test_a_run_is_followed_over_a_restart_of_the_server(signed_in, workflow, owner, serve, home):
     workflow(TWO.replace("duration: 1", "duration: 20"))
     port = free_port()

@@ -72,6 +72,7 @@ def _elsewhere(name):
             cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@pytest.mark.extended
 def test_a_backup_of_leased_jobs_is_restored_and_its_runs_go_on(
     workflow, deliver, drain, sink, environment, manage, settings, tmp_path, monkeypatch, capsys
 ):

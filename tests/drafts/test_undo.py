@@ -102,6 +102,7 @@ def test_typing_that_pauses_is_two_edits(editor, monkeypatch):
     assert DraftCommand.objects.count() == 2
 
 
+@pytest.mark.extended
 def test_old_edits_are_forgotten(editor, monkeypatch):
     monkeypatch.setattr(history, "MAX_EDITS", 20)
     for number in range(45):

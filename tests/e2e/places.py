@@ -15,6 +15,7 @@ from automate_core.models import ExecutionRun, Wait, WaitAssignee, Workflow
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_llm.models import LLMBudget
+from tests.support.browser import watch
 from tests.support.editors import Editor
 from tests.support.matrix import representatives
 from tests.support.workflows import TRIAGE
@@ -149,6 +150,7 @@ def places(workflow, deliver, drain, admin, endpoint):
 @pytest.fixture
 def root(page: Page, site: str, admin):
     """A page of the superuser, who sees everything; the form to sign in is a page like others."""
+    watch(page)
     page.goto(f"{site}/admin/")
     return page
 

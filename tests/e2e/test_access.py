@@ -32,7 +32,7 @@ def _open(page: Page, name: str) -> None:
 
 
 @EXTENTS
-def test_no_page_keeps_anybody_out(places, root, site, extent):
+def test_no_page_keeps_anybody_out(places, root, site, faults, extent):
     page, found = root, {}
 
     def look(name):
@@ -42,6 +42,8 @@ def test_no_page_keeps_anybody_out(places, root, site, extent):
         seen = violations(page)
         darken(page)
         seen += [f"dark: {each}" for each in violations(page, ["color-contrast"])]
+        seen += [] if name == "nowhere" else faults(page)  # of which the browser says that it is not there
+        page.faults.clear()
         page.set_viewport_size({"width": 720, "height": 450})
         if page.evaluate(_WIDER) > 0:
             seen.append("scrolls sideways at 200 %")

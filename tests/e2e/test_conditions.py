@@ -100,6 +100,7 @@ def test_a_value_is_saved_while_the_cursor_stays_in_it(opened, faults):
     assert [fault for fault in faults(page) if "ERR_ABORTED" not in fault] == []
 
 
+@pytest.mark.extended
 def test_what_is_typed_while_an_answer_comes_stays(opened, faults):
     page = opened
     bug = page.locator("#condition-route-bug")

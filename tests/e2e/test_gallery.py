@@ -40,6 +40,7 @@ def test_from_the_first_page_to_a_draft_by_the_keyboard(owner, signed_in, site, 
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_a_file_with_faults_shows_them_and_can_be_mended(signed_in, site, faults, shot, tmp_path):
     file = tmp_path / "flow.yaml"
     file.write_text("name: Flow\nslug: flow\nsteps:\n  - {key: note, action: data.lag, inputs: {message: hi}}\n")

@@ -37,6 +37,7 @@ def environment(environment, tmp_path):
     return {**environment, "PYTHONPATH": str(tmp_path)}
 
 
+@pytest.mark.extended
 def test_any_action_is_called_with_json_inputs(signed_in, site, workflow, deliver, faults, shot):
     made = workflow(ORDERS, publish=False)
     deliver({"number": 7})

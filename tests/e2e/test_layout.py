@@ -150,6 +150,7 @@ steps: [{key: values, action: data.set, inputs: {text: 'About {{ run.id }}', a_n
 """
 
 
+@pytest.mark.extended
 def test_panels_of_the_builder_keep_their_fields_inside(workflow, root, site, admin, shot):
     made, page, found = workflow(VALUES), root, {}
     sign_in_as_root(page)

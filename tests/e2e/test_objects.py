@@ -75,6 +75,7 @@ def opened(page, site, path):
     return page
 
 
+@pytest.mark.extended
 def test_every_page_is_well_and_every_control_can_be_hit(things, signed_in, site, faults, shot):
     page = signed_in
     pages = {

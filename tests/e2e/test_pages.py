@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
-from tests.e2e.places import APPROVAL, EXTENTS
+from tests.e2e.places import APPROVAL
 from tests.support.workflows import LONG_NAMES
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,10 +55,10 @@ def pages(workflow, deliver, drain, owner, endpoint):
     }
 
 
-@EXTENTS
-def test_every_page_is_well(pages, signed_in, site, faults, shot, extent):
+@pytest.mark.extended
+def test_every_page_is_well(pages, signed_in, site, faults, shot):
     page = signed_in
-    sizes = [(1440, 900), (390, 844), *([(1024, 768)] if extent == "every" else [])]
+    sizes = [(1440, 900), (1024, 768), (390, 844)]
     for (width, height), (name, path) in itertools.product(sizes, pages.items()):
         page.set_viewport_size({"width": width, "height": height})
         page.goto(site + path)

@@ -207,6 +207,7 @@ def test_what_cannot_be_stored_yet_stays(opened, faults):
     assert [fault for fault in faults(page) if "422" not in fault] == []
 
 
+@pytest.mark.extended
 def test_settings_are_edited_again_and_again(opened, faults):
     page = opened("~workflow")
     for number in range(3):

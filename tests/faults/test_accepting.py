@@ -85,6 +85,7 @@ def test_kill_9_between_insert_and_commit(mill, evidence, secret, slow_commit):
     assert Event.objects.count() == OutboxJob.objects.count() == 1
 
 
+@pytest.mark.extended
 def test_a_read_only_database(mill, evidence, secret, database_setting):
     """F12: 503, nothing half-stored, and all is well once it can be written again."""
     _, address = mill.web()
@@ -97,6 +98,7 @@ def test_a_read_only_database(mill, evidence, secret, database_setting):
     assert sorted(Event.objects.values_list("delivery_key", flat=True)) == ["before", "during-0"]
 
 
+@pytest.mark.extended
 def test_a_full_disk_behind_the_second_insert(mill, evidence, secret):
     """F12: the event was inserted, its job cannot be: neither is there, and the answer is 503."""
     run_sql(
@@ -115,6 +117,7 @@ def test_a_full_disk_behind_the_second_insert(mill, evidence, secret):
     assert sender.post("0")[0] == 202
 
 
+@pytest.mark.extended
 def test_two_hundred_at_once_while_the_table_is_locked(mill, evidence, secret):
     """F30: each is answered, 202 or 503, within the time-outs; none hangs, and the next are accepted at once."""
     _, address = mill.web()

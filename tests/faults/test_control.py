@@ -143,6 +143,7 @@ def test_a_run_is_cancelled_in_each_state(in_state, mill, deliver, sink, owner):
     assert len(sink.calls) == 4
 
 
+@pytest.mark.extended
 def test_cancelling_races_with_all_that_goes_on(in_state, mill, deliver, sink, owner):
     """F26: at any moment; who was told that a run is cancelled sees no further step of it."""
     chance, began, ended, deciding = random.Random(11), {}, set(), []
@@ -223,6 +224,7 @@ def given_up():
     return OutboxJob.objects.filter(status="dead").first()
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("wakes", representatives(["during", "after"]))
 def test_a_dead_job_is_replayed_while_its_zombie_lives(workflow, mill, deliver, sink, owner, wakes):
     """F27: the zombie wakes while the new run goes on, with its write in hand, or when all is over."""

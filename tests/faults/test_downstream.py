@@ -75,6 +75,7 @@ def wild():
         server.shutdown()
 
 
+@pytest.mark.extended
 def test_no_bad_answer_outlasts_its_step(workflow, mill, deliver, wild):
     """Each ends as an error in the step's own time, long before the answer would, and says what it was."""
     for name in ("silent", "drip", "endless", "reset", "garbage"):
@@ -118,6 +119,7 @@ def test_errors_that_pass_are_tried_again_in_their_time(workflow, mill, deliver,
     assert Wait.objects.filter(kind="retry", status="resolved").count() == 4
 
 
+@pytest.mark.extended
 def test_an_answer_of_fifty_megabytes_costs_no_memory(workflow, mill, deliver, wild):
     """F31: it is refused at its limit, and the worker is back at its size."""
     workflow(CALL.format(name="endless", url=f"http://{wild}", attempts=1, base=1).replace("timeout: 1", "timeout: 20"))

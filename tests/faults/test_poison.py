@@ -32,6 +32,7 @@ def runs(status):
     return ExecutionRun.objects.filter(status=status).count()
 
 
+@pytest.mark.extended
 def test_a_version_that_can_no_longer_be_read_fails_its_runs(workflow, mill, deliver):
     """F18: two workflows match, so that the runs are queued first; then one of the versions is damaged."""
     workflow(SET.format("good"))

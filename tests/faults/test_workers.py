@@ -78,6 +78,7 @@ def test_kill_9_at_every_turn(two_calls, mill, deliver, sink, fault):
     assert (job.status, job.token, job.crashes) == ("completed", claims, 0)
 
 
+@pytest.mark.extended
 def test_a_zombie_writes_nothing(two_calls, mill, deliver, sink):
     """F7: frozen with an effect in hand, woken when another has finished the run."""
     zombie, second = mill.worker(AUTOMATE_FAULTS="effect.done(first)=stop"), mill.standby()
@@ -156,6 +157,7 @@ def test_connections_that_are_cut_at_every_turn(two_calls, mill, deliver, sink):
     assert OutboxJob.objects.get().token == 1
 
 
+@pytest.mark.extended
 def test_a_connection_that_is_cut_while_the_result_is_written(two_calls, mill, deliver, sink, slow_commit):
     """F10: whether that commit took place or not, the run goes on, and each step is recorded once."""
     slow_commit("automate_core_steprun", "NEW.status = 'succeeded' AND NEW.path = 'first'")

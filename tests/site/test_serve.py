@@ -242,6 +242,7 @@ def test_a_command_without_a_database_says_how_to_get_one(own):
     assert "Start the site with `make run`" in _refused(command, own)
 
 
+@pytest.mark.extended
 def test_the_state_folder_is_outside_where_the_checkout_cannot_be_reached(own, tmp_path):
     """Root's server runs as somebody else, who cannot enter a folder that only root may enter."""
     if os.geteuid() != 0:

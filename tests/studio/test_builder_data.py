@@ -434,6 +434,7 @@ def test_a_hostile_sample_is_text(builder, made):
         assert "alert" not in row["data-insert"] or compile_template(row["data-insert"]).paths
 
 
+@pytest.mark.extended
 def test_a_large_draft_with_a_large_sample(owner, sign_in, django_assert_max_num_queries):
     """220 steps and a payload of 200 kB: one tenth of a second, and a bounded number of questions."""
     made = workflows.save_definition(parse(large_workflow()), owner=owner)

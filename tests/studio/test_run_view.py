@@ -233,6 +233,7 @@ def _steps_read(client, url):
         return cursor.execute(read).fetchone()[0] - before
 
 
+@pytest.mark.extended
 def test_a_loop_of_thousands_costs_what_thirty_do(looped, sign_in, owner):
     client, costs = sign_in(owner), {}
     client.get(_url(looped), {"step": "after"})

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 STOP = re.compile(r"<(?:a|button|input|select|textarea|summary)\b[^>]*>")
 
 
+@pytest.mark.extended
 def test_every_page_begins_with_a_link_to_its_content(places, sign_in, admin):
     client = sign_in(admin)
     for name, address in places.items():

@@ -165,6 +165,7 @@ def test_a_filter_asks_for_the_list_alone_and_says_its_address(mine, owner):
     )
 
 
+@pytest.mark.extended
 def test_two_hundred_workflows_with_a_hundred_thousand_runs_cost_what_ten_do(mine, owner, monkeypatch):
     asked = []
 

@@ -134,6 +134,7 @@ def test_a_large_output_is_a_file_that_later_steps_look_into(
     assert not ExecutionRun.objects.exists() and len(files()) == 1, young
 
 
+@pytest.mark.extended
 def test_a_worker_that_is_killed_leaves_a_file_and_the_next_goes_on(
     publish, deliver, answering, files, tmp_path, worker_process, settings
 ):

@@ -362,6 +362,7 @@ def test_when_none_is_free_in_time_it_may_be_tried_again(monkeypatch):
     assert own.workers == []
 
 
+@pytest.mark.extended
 def test_nothing_is_left_open(fresh):
     SUM.render({"event": {"n": 1}})
     before = len(os.listdir("/dev/fd"))

@@ -81,6 +81,7 @@ def ago(**span):
     return dt.datetime.now(dt.UTC) - dt.timedelta(**span)
 
 
+@pytest.mark.extended
 def test_several_workers_tell_once_of_the_first_failure(flow, owner, admin, deliver, worker_process):
     """Three processes, thirty runs that fail at once, a real mail server: the owner and the others get one mail each."""
     server = MailServer()

@@ -232,6 +232,7 @@ WHERE run.id <> step.run_id;
 """
 
 
+@pytest.mark.extended
 def test_four_at_once_beside_a_worker_and_one_that_is_interrupted(
     workflow, deliver, drain, later, watched, manage, environment, working
 ):

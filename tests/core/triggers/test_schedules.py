@@ -158,6 +158,7 @@ def clock():
     shift_clock(0)
 
 
+@pytest.mark.extended
 @pytest.mark.django_db(transaction=True)
 def test_three_schedulers_fire_each_slot_once(workflow, clock):
     workflow(TICKING.format(times="cron: '* * * * *', missed: all", n=1))  # however slow the machine is

@@ -82,6 +82,7 @@ def test_sigterm_finishes_what_runs_and_exits_well(effect, deliver, sink, worker
     assert [path for path, _, _ in sink.calls] == ["/first", "/second"]
 
 
+@pytest.mark.extended
 def test_a_long_effect_is_handed_back_when_the_grace_time_ends(effect, deliver, sink, worker_process):
     gate = threading.Event()
     sink.answer = lambda number, path: (gate.wait(120), (200, {"ok": True}, {}))[1]
@@ -111,6 +112,7 @@ def test_a_worker_outlives_the_loss_of_its_connections(effect, deliver, sink, wo
         wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 2)
 
 
+@pytest.mark.extended
 def test_drain_ends_when_nothing_is_ready(effect, deliver, sink, worker_process):
     for _ in range(5):
         deliver()
@@ -172,6 +174,7 @@ def test_a_job_that_crashes_its_process_dies_alone(workflow, deliver, sink, work
     assert [path for path, _, _ in sink.calls].count("/poison") == 4
 
 
+@pytest.mark.extended
 def test_sigterm_ends_the_quarantine_process_without_a_crash(workflow, deliver, sink, worker_process):
     gate = threading.Event()
     sink.answer = lambda number, path: (gate.wait(120), (200, {}, {}))[1]
@@ -189,6 +192,7 @@ def test_sigterm_ends_the_quarantine_process_without_a_crash(workflow, deliver, 
     assert (job.status, job.crashes, job.attempts, job.suspect) == ("ready", 0, 0, True)
 
 
+@pytest.mark.extended
 def test_a_second_signal_hands_back_at_once(effect, deliver, sink, worker_process):
     gate = threading.Event()
     sink.answer = lambda number, path: (gate.wait(120), (200, {}, {}))[1]
