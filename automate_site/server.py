@@ -10,11 +10,10 @@ from types import FrameType
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from automate_api.v1.run_watch import hub as stream_hub
 from automate_core.conf import setting
+from automate_core.queries.run_watch import hub as run_hub
 from automate_core.replies.reply_hub import hub as reply_hub
 from automate_core.worker.managed import managed
-from automate_studio.runs.page.live_hub import hub as page_hub
 
 HOST = "127.0.0.1"
 SHUTDOWN_SECONDS = 3
@@ -64,8 +63,7 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle a signal, in the main thread. The second one does not wait for running steps."""
-        page_hub.close()
-        stream_hub.close()
+        run_hub.close()
         reply_hub.end_waits()
         if self.should_exit:
             managed.shutdown_now()

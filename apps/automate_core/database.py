@@ -7,11 +7,13 @@ judged by; a test shifts it by setting `automate.clock_shift` to an interval.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from django.db import connection as django_connection
+from django.db import transaction
 from django.db.models import DateTimeField, Func
 from psycopg.rows import namedtuple_row
 
@@ -77,6 +79,15 @@ def run(
     with psycopg.Cursor(connection, row_factory=namedtuple_row) as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def read_only_snapshot() -> Iterator[None]:
+    """Queries of Django's connection inside see the database as it is at one moment."""
+    with transaction.atomic():
+        with django_connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
 
 
 #: Classes of SQLSTATE that pass: lost connection, operator shutdown, rollback, too many clients.

@@ -12,9 +12,9 @@ import pytest
 from django.db import connection
 
 from automate_api.tokens.issuing import revoke_token
-from automate_api.v1 import run_watch
 from automate_api.v1.resources import run_stream
 from automate_core.models import ExecutionRun
+from automate_core.queries import run_watch
 from tests.support.processes import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
@@ -147,7 +147,7 @@ def test_an_idle_stream_holds_no_connection(api, owner, workflow, deliver, drain
         ]
         for each in streams:
             assert await anext(each) == "retry: 1000\n\n"
-        assert run_watch.hub.has_enough(token.pk)
+        assert run_watch.hub.has_enough(token)
         beats = await asyncio.gather(*(anext(each) for each in streams))
         assert set(beats) == {": alive\n\n"}
         # A session that was closed is in the list for a moment
@@ -156,7 +156,7 @@ def test_an_idle_stream_holds_no_connection(api, owner, workflow, deliver, drain
             await each.aclose()
 
     asyncio.run(follow())
-    assert not run_watch.hub.has_enough(token.pk)
+    assert not run_watch.hub.has_enough(token)
 
 
 def _sessions():

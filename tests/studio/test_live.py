@@ -17,6 +17,7 @@ from django.utils import timezone, translation
 from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_core.models import ExecutionRun
+from automate_core.queries import run_watch
 from automate_governance.people import locale
 from automate_studio.runs.page import live_hub, patches
 from tests.support.processes import wait_for
@@ -41,6 +42,17 @@ def stream(site, run, user, after=0):
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
     path = reverse("studio:run_stream", args=[run.pk])
     connection.request("GET", f"{path}?after={after}", headers={"Cookie": cookies} if cookies else {})
+    try:
+        yield connection.getresponse()
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def api_stream(site, run, token):
+    """The answer to a request for a run's stream in the API."""
+    connection = http.client.HTTPConnection(site.removeprefix("http://"), timeout=60)
+    connection.request("GET", f"/api/v1/runs/{run.pk}/stream", headers={"Authorization": f"Bearer {token}"})
     try:
         yield connection.getresponse()
     finally:
@@ -188,14 +200,16 @@ def test_a_stream_ends_once_the_permission_is_gone(workflow, colleague, monkeypa
     assert any(b"event: patch" in part for part in heard)
 
 
-def test_many_viewers_cost_one_reader(held, site, owner, colleague):
-    """Ten streams of one run: the process holds one connection for reading, not ten. Nobody has more than so many."""
+def test_many_viewers_cost_one_reader(held, site, owner, colleague, api):
+    """Ten pages and a stream of the API hold one connection for reading. Nobody has more than so many."""
     from django.db import connection
 
     run, gate = held
     with contextlib.ExitStack() as stack:
         for _ in range(10):
             assert stack.enter_context(stream(site, run, owner)).status == 200
+        followed = stack.enter_context(api_stream(site, run, api(owner).plain))
+        assert followed.status == 200 and followed.readline().startswith(b"retry")
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE query LIKE %s AND pid <> pg_backend_pid()",
@@ -204,7 +218,7 @@ def test_many_viewers_cost_one_reader(held, site, owner, colleague):
             assert cursor.fetchone()[0] == 1
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
             assert cursor.fetchone()[0] < 12
-        for _ in range(live_hub.MOST_OF_ONE - 10):
+        for _ in range(run_watch.MOST_OF_ONE - 10):
             assert stack.enter_context(stream(site, run, owner)).status == 200
         wait_for(lambda: stack.enter_context(stream(site, run, owner)).status == 429)
         assign_perm("view_workflow", colleague, run.workflow)

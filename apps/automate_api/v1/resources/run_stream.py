@@ -27,17 +27,15 @@ from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.run_steps import attempts_of, describe_attempt, record_view
 from automate_api.v1.resources.runs import describe_pending, describe_run, find_run
-from automate_api.v1.run_watch import hub
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, RunLog
+from automate_core.queries.run_watch import HEARTBEAT_SECONDS, STREAM_SECONDS, hub
 from automate_core.runs.pending_starts import PendingStart
 from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.permissions import can
 
 router = Router()
 
-HEARTBEAT_SECONDS = 12.0
-STREAM_SECONDS = 600.0
 LAST_EVENT_ID = "Last-Event-ID"
 MOST_SEQ = 2**31 - 1
 MOST_LINES = 500  #: of the log, in one part
@@ -80,7 +78,7 @@ async def stream_run(request: TokenRequest, run_id: uuid.UUID) -> HttpResponseBa
         return HttpResponse(status=204)
     if not is_stream:
         return _respond(HttpResponse, f"{_RETRY}{changes.events}")
-    if hub.has_enough(request.auth.pk):
+    if hub.has_enough(request.auth):
         raise ProblemError(429, _("This token has too many open streams. Close some of them."))
     return _respond(StreamingHttpResponse, _stream(request, run_id, after, changes))
 
@@ -105,7 +103,7 @@ async def _stream(request: TokenRequest, run_id: uuid.UUID, after: int, changes:
     """The events after a sequence. Holds no database connection between two changes."""
     loop = asyncio.get_running_loop()
     until = loop.time() + STREAM_SECONDS
-    with hub.watch(run_id, request.auth.pk) as watch:
+    with hub.watch(run_id, request.auth) as watch:
         yield _RETRY
         while changes is not None:
             if changes.events:

@@ -1,4 +1,4 @@
-"""Watched runs: one reader per process polls the sequences of all runs that streams follow."""
+"""Watched runs: one reader per process polls the sequences of all runs that pages and streams follow."""
 
 from __future__ import annotations
 
@@ -6,27 +6,30 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
 from automate_core import database
-from automate_core.queries.run_sequences import read_sequences
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.2
-MOST_OF_ONE = 24  #: streams of one token
+POLL_SECONDS = 0.2  #: so that a page gets at most five patches a second
+HEARTBEAT_SECONDS = 12.0
+STREAM_SECONDS = 600.0
+MOST_OF_ONE = 24  #: streams of one person or token; a browser opens four at the most
+
+_SEQUENCES = "SELECT id, seq FROM automate_core_executionrun WHERE id = ANY(%(runs)s)"
 
 
 @dataclass(eq=False)
-class Watch:
-    """One stream. `seq` is the latest sequence of its run, -1 before it is known."""
+class RunWatch:
+    """One stream. `seq` is the latest sequence of its run, -1 before it is known; `woken` is set when it changes."""
 
     run_id: uuid.UUID
-    token_id: int
+    holder: Hashable
     seq: int = -1
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -43,16 +46,16 @@ class RunWatchHub:
     """All streams of a process: one query per poll, on one connection, whatever their number."""
 
     def __init__(self) -> None:
-        self._watches: set[Watch] = set()
+        self._watches: set[RunWatch] = set()
         self._poller: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.is_closing = False
 
     @contextlib.contextmanager
-    def watch(self, run_id: uuid.UUID, token_id: int) -> Iterator[Watch]:
-        """Watch a run in this block, in a coroutine."""
+    def watch(self, run_id: uuid.UUID, holder: Hashable) -> Iterator[RunWatch]:
+        """Watch a run in this block, in a coroutine. The streams of one `holder`, a person or a token, are limited."""
         self._loop = asyncio.get_running_loop()
-        watch = Watch(run_id, token_id)
+        watch = RunWatch(run_id, holder)
         self._watches.add(watch)
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll())
@@ -61,9 +64,9 @@ class RunWatchHub:
         finally:
             self._watches.discard(watch)
 
-    def has_enough(self, token_id: int) -> bool:
-        """Whether a token has reached the limit of streams."""
-        return sum(watch.token_id == token_id for watch in self._watches) >= MOST_OF_ONE
+    def has_enough(self, holder: Hashable) -> bool:
+        """Whether a person or a token has reached the limit of streams."""
+        return sum(watch.holder == holder for watch in self._watches) >= MOST_OF_ONE
 
     def close(self) -> None:
         """End every stream now. Callable from a signal handler or another thread."""
@@ -77,20 +80,22 @@ class RunWatchHub:
             watch.woken.set()
 
     async def _poll(self) -> None:
-        """Poll while there are streams; retry while the database is away."""
+        """Poll while there are streams; retry while the database is unavailable."""
         reader: psycopg.Connection[Any] | None = None
+        loop = asyncio.get_running_loop()
         try:
             while self._watches and not self.is_closing:
+                began = loop.time()
                 try:
                     if reader is None or reader.closed:
                         reader = await asyncio.to_thread(database.connect, {})
                     runs = {watch.run_id for watch in self._watches}
-                    self._hand_out(await asyncio.to_thread(read_sequences, reader, runs))
-                except psycopg.Error as error:
-                    log.warning("the runs of streams are read again: %s", str(error).strip())
+                    self._hand_out(await asyncio.to_thread(_read_sequences, reader, runs))
+                except Exception as error:  # noqa: BLE001 - whatever it is, the streams go on
+                    log.warning("the sequences of runs are read again: %s", str(error).strip())
                     if reader is not None:
                         reader.close()
-                await asyncio.sleep(POLL_SECONDS)
+                await asyncio.sleep(max(POLL_SECONDS, loop.time() - began))  # at most half of the time is for reading
         finally:
             if reader is not None:
                 reader.close()
@@ -100,6 +105,11 @@ class RunWatchHub:
             if sequences.get(watch.run_id, -1) > watch.seq:
                 watch.seq = sequences[watch.run_id]
                 watch.woken.set()
+
+
+def _read_sequences(reader: psycopg.Connection[Any], runs: set[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """Raises psycopg.Error."""
+    return {row.id: row.seq for row in database.run(reader, _SEQUENCES, {"runs": list(runs)})}
 
 
 hub = RunWatchHub()
