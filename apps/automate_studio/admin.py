@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from automate_connectors.models import Connection
 from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
+from automate_core.navigation.http import parse_number
 from automate_governance.admin import AuditEntryAdmin, GovernedAdmin
 from automate_governance.admin_site import admin_site
 from automate_governance.models import AuditEntry, StoredSecret
@@ -33,7 +34,6 @@ from automate_studio.ui.audit.history import object_history
 from automate_studio.ui.htmx import as_htmx_request
 from automate_studio.ui.links import change_url
 from automate_studio.ui.overview_address import is_overview_first_page, overview_url
-from automate_studio.ui.request_params import parse_number
 from automate_studio.webhooks.admin import StudioWebhookEndpointAdmin
 from automate_studio.workflows import actions, views
 

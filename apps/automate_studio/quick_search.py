@@ -26,6 +26,7 @@ from automate_connectors.models import Connection
 from automate_core.events import access
 from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
+from automate_core.navigation.http import clean_text, parse_number
 from automate_core.queries.event_search import lookup_events
 from automate_core.queries.run_search import run_id_range
 from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
@@ -34,7 +35,6 @@ from automate_governance.permissions import User, permitted
 from automate_studio.shell import palette_commands
 from automate_studio.ui.formatting import format_dated, short_id, state_word
 from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import clean_text, parse_number
 from automate_studio.view_models.event_sources import describe_source
 
 EACH = 6  #: of a kind that are offered

@@ -10,15 +10,12 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from automate_api.models import ApiToken, ServiceAccount
-from automate_api.screens.access import SeeOther, current_person
-from automate_api.screens.list_page import build_list_page, list_parameters
 from automate_api.screens.token_list import token_page
 from automate_api.tokens.service_accounts import (
     AccountError,
@@ -30,7 +27,9 @@ from automate_api.tokens.service_accounts import (
     may_manage,
     service_accounts,
 )
-from automate_core.navigation.admin_pages import render_page
+from automate_core.navigation.admin_pages import question_response, render_page
+from automate_core.navigation.http import HttpResponseSeeOther, current_person
+from automate_core.navigation.lists import build_list_page, list_query, page_slice
 from automate_governance.admin_site import reverse
 from automate_governance.people import names
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
@@ -52,11 +51,12 @@ class AccountForm(forms.Form):
 def account_list(request: HttpRequest) -> HttpResponse:
     """Service accounts with their groups and numbers of valid tokens."""
     _administrator(request)
-    kept = list_parameters(request.GET)
+    kept = list_query(request.GET, {})
     found = _with_tokens(service_accounts()).prefetch_related("user__groups")
-    if search := kept["q"]:
+    if search := kept.search:
         found = found.filter(Q(**{f"user__{names.username_field()}__icontains": search}) | Q(purpose__icontains=search))
-    page = build_list_page(found, kept)
+    total = found.count()
+    page = build_list_page(kept, list(found[page_slice(kept, total)]), {"": total}, tabs={}, filters=[])
     return render_page(request, "automate_api/accounts/list.html", _("Service accounts"), found=page)
 
 
@@ -77,7 +77,7 @@ def account_new(request: HttpRequest) -> HttpResponse:
             form.add_error("name", translated(str(error)))
         else:
             messages.success(request, _("Service account created. Create a token for it."))
-            return SeeOther(_account_url(account))
+            return HttpResponseSeeOther(_account_url(account))
     status = 422 if form.errors else 200
     shown = {"form": form, "groups": _group_choices(groups, {group.pk for group in chosen})}
     return render_page(request, "automate_api/accounts/new.html", _("New service account"), status=status, **shown)
@@ -95,7 +95,7 @@ def account_page(request: HttpRequest, pk: str) -> HttpResponse:
         except NotPermittedError as error:
             raise PermissionDenied from error
         messages.success(request, _("Groups saved."))
-        return SeeOther(request.path)
+        return HttpResponseSeeOther(request.path)
     present = {group.pk: group for group in user.groups.order_by("name")}
     known = {group.pk for group in groups}
     return render_page(
@@ -119,16 +119,13 @@ def account_active(request: HttpRequest, pk: str) -> HttpResponse:
     if not may_manage(by, user):
         raise PermissionDenied
     if request.method != "POST":
-        template = "automate_api/accounts/deactivate.html"
-        shown: dict[str, Any] = {"user_of_account": user, "back": _account_url(user)}
-        if "HX-Request" in request.headers:
-            return TemplateResponse(request, f"{template}#question", shown)
-        return render_page(request, template, user.get_username(), **shown)
+        template, back = "automate_api/accounts/deactivate.html", _account_url(user)
+        return question_response(request, template, user.get_username(), user_of_account=user, back=back)
     active = request.POST.get("do") == "activate"
     change_active(user, active, by=by)
     said = _("%(account)s is active again.") if active else _("%(account)s was deactivated. Its tokens are refused.")
     messages.success(request, said % {"account": user.get_username()})
-    return SeeOther(_account_url(user))
+    return HttpResponseSeeOther(_account_url(user))
 
 
 def _administrator(request: HttpRequest) -> Person:

@@ -7,20 +7,28 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
-from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from automate_api.models import ApiToken
-from automate_api.screens.list_page import Choice, ListPage, Tab, build_list_page, list_parameters, list_url
 from automate_api.screens.scope_words import in_order, scope_words
 from automate_api.tokens.service_accounts import manageable_accounts
 from automate_core.models import Workflow
+from automate_core.navigation.lists import (
+    ListPage,
+    ListQuery,
+    Query,
+    build_list_page,
+    list_query,
+    owner_condition,
+    owner_filter,
+    page_slice,
+)
 from automate_governance.people import names
 from automate_governance.permissions import Person, permitted
+from automate_plugins import text
 
-MOST_OWNERS = 200
+TABS = {"": text("Active"), "ended": text("Expired or revoked")}
 SOON = dt.timedelta(days=7)  #: before the expiry, the list warns
 _PREFIX = re.compile(r"dat_([0-9A-Za-z]{1,8})")
 
@@ -41,25 +49,16 @@ class TokenRow:
 
 
 def token_page(
-    tokens: QuerySet[ApiToken], by: Person, query: QueryDict, now: dt.datetime, *, has_owners: bool = False
+    tokens: QuerySet[ApiToken], by: Person, query: Query, now: dt.datetime, *, has_owners: bool = False
 ) -> ListPage:
     """A page of `tokens` as `by` may know of them, with a filter by owner if `has_owners`."""
-    kept = _parameters(query, has_owners)
-    matching = _search(tokens, kept["q"], has_owners)
-    if owner := kept.get("owner"):
-        matching = matching.filter(**{f"owner__{names.username_field()}": owner})
+    kept = _list_query(query, has_owners)
+    matching = _search(tokens, kept.search, has_owners).filter(**owner_condition(kept))
     by_tab = {"": matching.filter(_is_valid(now)), "ended": matching.exclude(_is_valid(now))}
-    titles = {"": _("Active"), "ended": _("Expired or revoked")}
-    page = build_list_page(
-        by_tab[kept["show"]].select_related("owner").order_by("-pk"),
-        kept,
-        tabs=[
-            Tab(name=titles[tab], url=list_url(kept, show=tab), active=tab == kept["show"], count=str(found.count()))
-            for tab, found in by_tab.items()
-        ],
-        filters=[_owner_choice(tokens, kept["owner"])] if has_owners else [],
-    )
-    return replace(page, rows=token_rows(page.rows, by, now))
+    counts = {tab: found.count() for tab, found in by_tab.items()}
+    found = by_tab[kept.tab].select_related("owner").order_by("-pk")
+    rows = token_rows(list(found[page_slice(kept, counts[kept.tab])]), by, now)
+    return build_list_page(kept, rows, counts, tabs=TABS, filters=[owner_filter(kept, tokens)] if has_owners else [])
 
 
 def token_rows(tokens: list[ApiToken], by: Person, now: dt.datetime) -> list[TokenRow]:
@@ -104,12 +103,11 @@ def _is_valid(now: dt.datetime) -> Q:
     return Q(revoked_at=None, expires_at__gt=now)
 
 
-def _parameters(query: QueryDict, has_owners: bool) -> dict[str, str]:
-    kept = list_parameters(query, "show", *(["owner"] if has_owners else []))
-    if kept["show"] != "ended":
-        kept["show"] = ""
-    if pasted := _PREFIX.match(kept["q"]):
-        kept["q"] = pasted[0]  # a whole token was pasted: no page or link repeats its secret
+def _list_query(query: Query, has_owners: bool) -> ListQuery:
+    kept = list_query(query, TABS, *(["owner"] if has_owners else []))
+    if pasted := _PREFIX.match(kept.search):
+        # A whole token was pasted: no page or link repeats its secret
+        return replace(kept, values={**kept.values, "q": pasted[0]})
     return kept
 
 
@@ -120,12 +118,3 @@ def _search(tokens: QuerySet[ApiToken], text: str, has_owners: bool) -> QuerySet
     if has_owners:
         found |= Q(**{f"owner__{names.username_field()}__icontains": text})
     return tokens.filter(found)
-
-
-def _owner_choice(tokens: QuerySet[ApiToken], chosen: str) -> Choice:
-    """Filter by owner: people who have a token."""
-    field_name = names.username_field()
-    people = get_user_model()._default_manager.filter(pk__in=tokens.order_by().values("owner"))
-    owners = list(people.order_by(field_name).values_list(field_name, flat=True)[:MOST_OWNERS])
-    options = [(name, name) for name in dict.fromkeys([*owners, *([chosen] if chosen else [])])]
-    return Choice(name="owner", label=_("Owner"), value=chosen, options=options)

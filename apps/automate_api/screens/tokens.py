@@ -17,15 +17,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from automate_api.models import ApiToken
-from automate_api.screens.access import SeeOther, current_person, is_for_list
-from automate_api.screens.list_page import ListPage
 from automate_api.screens.rotation_form import RotationForm
 from automate_api.screens.token_form import TokenForm, build_workflow_choice, find_chosen, selectable_workflows
 from automate_api.screens.token_list import token_page
 from automate_api.tokens import issuing
 from automate_api.tokens.scopes import UnknownScopeError
 from automate_api.tokens.service_accounts import find_account, is_service_account, may_manage
-from automate_core.navigation.admin_pages import render_page
+from automate_core.navigation.admin_pages import list_response, question_response, render_page
+from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
@@ -40,7 +39,9 @@ def token_list(request: HttpRequest) -> HttpResponse:
     by = current_person(request)
     mine = ApiToken.objects.filter(owner=by)
     found = token_page(mine, by, request.GET, timezone.now())
-    return _list_response(request, _("API tokens"), reverse("api_screens:token_list"), found, is_all=False)
+    may_administer = can(by, "administer", SITE)
+    url = reverse("api_screens:token_list")
+    return list_response(request, LIST, _("API tokens"), url, found, is_all=False, may_administer=may_administer)
 
 
 @require_safe
@@ -50,7 +51,8 @@ def all_tokens(request: HttpRequest) -> HttpResponse:
     if not can(by, "administer", SITE):
         raise PermissionDenied
     found = token_page(ApiToken.objects.all(), by, request.GET, timezone.now(), has_owners=True)
-    return _list_response(request, _("All API tokens"), reverse("api_screens:all_tokens"), found, is_all=True)
+    url = reverse("api_screens:all_tokens")
+    return list_response(request, LIST, _("All API tokens"), url, found, is_all=True)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -87,7 +89,7 @@ def token_workflows(request: HttpRequest) -> HttpResponse:
     """Workflows to choose, by name, for htmx: those chosen so far stay."""
     by = current_person(request)
     selectable = selectable_workflows(_owner(request, by), by)
-    search = request.GET.get("find", "").replace("\0", "").strip()[:100]
+    search = clean_text(request.GET.get("find"))
     choice = build_workflow_choice(selectable, find_chosen(selectable, request.GET.getlist("workflows")), search)
     return TemplateResponse(request, "automate_api/tokens/workflow_choice.html", {"choice": choice})
 
@@ -127,27 +129,21 @@ def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
     except NotPermittedError as error:
         raise PermissionDenied from error
     messages.success(request, _("Token %(name)s revoked.") % {"name": token.name})
-    return SeeOther(_back(token.owner, by))
-
-
-def _list_response(request: HttpRequest, title: str, url: str, found: ListPage, *, is_all: bool) -> HttpResponse:
-    """The list as a page, or its changed part for htmx."""
-    shown: dict[str, Any] = {"found": found, "url": url, "is_all": is_all}
-    if is_for_list(request):
-        response = TemplateResponse(request, f"{LIST}#answer", shown)
-        response["HX-Push-Url"] = f"{url}{found.query}"
-        return response
-    may_administer = can(request.user, "administer", SITE)
-    return render_page(request, LIST, title, may_administer=may_administer, **shown)
+    return HttpResponseSeeOther(_back(token.owner, by))
 
 
 def _question(request: HttpRequest, name: str, token: ApiToken, by: Person, **more: Any) -> HttpResponse:
-    """A question about a token as a page, or as a dialog's content for htmx."""
-    template, status = f"automate_api/tokens/{name}.html", 422 if request.method == "POST" else 200
-    shown: dict[str, Any] = {"token": token, "back": _back(token.owner, by), "is_mine": token.owner_id == by.pk, **more}
-    if "HX-Request" in request.headers:
-        return TemplateResponse(request, f"{template}#question", shown, status=status)
-    return render_page(request, template, token.name, status=status, **shown)
+    """A question about a token."""
+    return question_response(
+        request,
+        f"automate_api/tokens/{name}.html",
+        token.name,
+        status=422 if request.method == "POST" else 200,
+        token=token,
+        back=_back(token.owner, by),
+        is_mine=token.owner_id == by.pk,
+        **more,
+    )
 
 
 def _shown_once(request: HttpRequest, token: ApiToken, plain: str, title: str) -> HttpResponse:

@@ -1,1 +1,1 @@
-"""Pages and commands that apps add to the admin's sidebar, user menu, command palette and help."""
+"""What the pages of all apps share: the registry of their entries, the frame of a page, the pages of a list."""

@@ -1,4 +1,4 @@
-"""Pages inside the frame of the admin that Automate's pages belong to."""
+"""Pages inside the frame of the admin that Automate's pages belong to, and their parts for htmx."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
+from automate_core.navigation.lists import ListPage
 from automate_governance.admin_site import admin_site
 
 type View = Callable[..., HttpResponseBase]
@@ -23,6 +24,26 @@ def render_page(
     request.current_app = site.name
     shown = {**site.each_context(request), "title": title, **context}
     return TemplateResponse(request, template, shown, status=status)
+
+
+def list_response(
+    request: HttpRequest, template: str, title: str, url: str, found: ListPage, **more: Any
+) -> HttpResponse:
+    """The list as a page, or its changed part for htmx."""
+    shown = {"found": found, "url": url, **more}
+    if request.headers.get("HX-Target") != "list":
+        return render_page(request, template, title, **shown)
+    headers = {"HX-Push-Url": f"{url}{found.query}"}
+    return TemplateResponse(request, f"{template}#answer", shown, headers=headers)
+
+
+def question_response(
+    request: HttpRequest, template: str, title: str, /, *, status: int = 200, **context: Any
+) -> TemplateResponse:
+    """A question before an action, as a page, or as a dialog's content for htmx."""
+    if "HX-Request" in request.headers:
+        return TemplateResponse(request, template, {"is_dialog": True, **context}, status=status)
+    return render_page(request, template, title, status=status, **context)
 
 
 def within_admin(view: View) -> View:

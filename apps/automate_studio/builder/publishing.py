@@ -22,6 +22,7 @@ from automate_core.authoring.publishing.review import DRAFT
 from automate_core.authoring.workflows import Seen
 from automate_core.definition.document import DefinitionError
 from automate_core.models import Workflow, WorkflowVersion
+from automate_core.navigation.http import HttpResponseSeeOther, current_person, parse_number
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio.builder.panel.problem_messages import problem_lines
@@ -30,8 +31,6 @@ from automate_studio.ui.describe import describe_condition
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import current_person, parse_number
-from automate_studio.ui.responses import HttpResponseSeeOther
 
 MOST = 50  #: versions on a page
 LONGEST_MESSAGE = 1_000

@@ -21,6 +21,7 @@ from automate_core.authoring.drafts.errors import ConflictError, EditError, Refu
 from automate_core.authoring.drafts.fields import OF_STEP
 from automate_core.authoring.drafts.values import KIND_LABELS, Draft, TriggerNode
 from automate_core.models import Workflow
+from automate_core.navigation.http import clean_text, current_person, parse_number
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, User, permitted
@@ -49,7 +50,7 @@ from automate_studio.builder.triggers.waiting import capture_event, poll_event
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.json.editor import parse_json
-from automate_studio.ui.request_params import clean_text, current_person, get_editable_workflow, parse_number
+from automate_studio.ui.request_params import get_editable_workflow
 from automate_studio.view_models.endpoint_info import build_endpoint_info as webhook_shown
 from automate_studio.view_models.step_tree import START, DraftMarks, ProblemMark, StepCard, StepTree, draft_tree
 

@@ -15,15 +15,12 @@ from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_core.models import Wait
-from automate_governance.permissions import User, permitted
-from automate_governance.texts import translated
-from automate_plugins import text
-from automate_plugins.registry import PluginNotFoundError
-from automate_studio.ui.formatting import format_ago
-from automate_studio.ui.lists import FilterChoice, Query
-from automate_studio.ui.objects import listing
-from automate_studio.ui.objects.listing import (
+from automate_core.navigation.lists import (
+    MOST_CHOICES,
+    FilterChoice,
+    ListPage,
     ListQuery,
+    Query,
     build_list_page,
     filter_choice,
     list_query,
@@ -31,6 +28,11 @@ from automate_studio.ui.objects.listing import (
     owner_filter,
     page_slice,
 )
+from automate_governance.permissions import User, permitted
+from automate_governance.texts import translated
+from automate_plugins import text
+from automate_plugins.registry import PluginNotFoundError
+from automate_studio.ui.formatting import format_ago
 from automate_studio.ui.objects.where_used import UsageSummary, where_used
 from automate_studio.view_models.connection_health import adapter_of, health_advice, health_state, health_word
 
@@ -100,7 +102,7 @@ class ConnectionCard:
         return connection_test.can_be_tested(self.connection)
 
 
-def connection_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
+def connection_page(user: User, query: Query, now: dt.datetime) -> ListPage:
     """A page of the connections that `user` may view."""
     kept = list_query(query, TABS, "app", "owner")
     known = permitted(user, "view", Connection.objects.all())
@@ -151,7 +153,7 @@ def _filter_connections(found: QuerySet[Connection], kept: ListQuery) -> QuerySe
 
 
 def _app_filter(kept: ListQuery, known: QuerySet[Connection]) -> FilterChoice:
-    codes = known.order_by("connector").values_list("connector", flat=True).distinct()[: listing.MOST_CHOICES]
+    codes = known.order_by("connector").values_list("connector", flat=True).distinct()[:MOST_CHOICES]
     return filter_choice(
         kept, "app", _("App"), sorted(((code, _connector_name(code)) for code in codes), key=lambda o: o[1])
     )

@@ -22,6 +22,8 @@ from automate_connectors.oauth import sign_in
 from automate_connectors.oauth.providers import OAuthSetup
 from automate_connectors.registry import connectors
 from automate_core.models import Wait
+from automate_core.navigation.admin_pages import list_response
+from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import translated
@@ -29,9 +31,6 @@ from automate_studio.connections.listing import connection_cards, connection_pag
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.links import change_url
-from automate_studio.ui.objects.listing import list_response
-from automate_studio.ui.request_params import clean_text, current_person
-from automate_studio.ui.responses import HttpResponseSeeOther
 from automate_studio.view_models.connection_health import adapter_of, health_advice, health_state, health_word
 
 

@@ -20,6 +20,8 @@ from psycopg.errors import QueryCanceled
 from automate_core.events import access
 from automate_core.events.access import EventAccess
 from automate_core.models import Event, ExecutionRun, OutboxJob
+from automate_core.navigation.http import parse_uuid
+from automate_core.navigation.lists import FilterChoice, Query, Tab, query_string
 from automate_core.queries.event_search import SINCE, SearchError, SearchResult, find_events, has_id_among
 from automate_core.queries.statement_timeout import bounded_queries
 from automate_core.states import JobStatus
@@ -27,8 +29,7 @@ from automate_governance.admin_site import reverse
 from automate_governance.permissions import User
 from automate_governance.texts import translated
 from automate_studio.ui.json.visible import escape_invisible
-from automate_studio.ui.lists import FilterChoice, KeysetPage, Query, Tab, keyset_links, query_string
-from automate_studio.ui.request_params import parse_uuid
+from automate_studio.ui.keyset_pages import KeysetPage, keyset_links
 from automate_studio.view_models.event_sources import EventSource, describe_source
 
 RUNS_SHOWN = 3  #: of one event in the list

@@ -22,6 +22,7 @@ from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.events import access
 from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun
+from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person, parse_number
 from automate_core.outbox import subjects
 from automate_core.queries.event_search import find_events, lookup_events
 from automate_core.runs import replay
@@ -38,14 +39,7 @@ from automate_studio.ui.json.responses import json_file_response, json_rows_resp
 from automate_studio.ui.json.tree import JsonTree
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import (
-    clean_text,
-    current_person,
-    get_editable_workflow,
-    get_workflow_or_404,
-    parse_number,
-)
-from automate_studio.ui.responses import HttpResponseSeeOther
+from automate_studio.ui.request_params import get_editable_workflow, get_workflow_or_404
 from automate_studio.ui.run_rows import build_run_rows
 from automate_studio.ui.samples.choice import choose_sample
 from automate_studio.view_models.event_sources import describe_source

@@ -21,6 +21,8 @@ from automate_core.authoring.library import files, instantiate, needs
 from automate_core.authoring.library.files import CATEGORIES, Template
 from automate_core.authoring.library.needs import Need
 from automate_core.models import WebhookEndpoint, WorkerState, Workflow
+from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
+from automate_core.navigation.lists import Tab
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can, permitted
 from automate_governance.texts import translated
@@ -30,9 +32,7 @@ from automate_studio.ui.forms import answer_widget
 from automate_studio.ui.htmx import as_htmx_request
 from automate_studio.ui.json.responses import json_rows_response
 from automate_studio.ui.json.tree import JsonTree
-from automate_studio.ui.lists import KeysetPage, Tab
-from automate_studio.ui.request_params import clean_text, current_person
-from automate_studio.ui.responses import HttpResponseSeeOther
+from automate_studio.ui.keyset_pages import KeysetPage
 from automate_studio.view_models.step_tree import StepCard, StepTree, draft_tree
 
 _MOST_TILES = 5

@@ -10,6 +10,7 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from automate_core.models import NotificationRule, Workflow
+from automate_core.navigation.lists import ListPage, Query, build_list_page, list_query, page_slice
 from automate_governance.texts import translated
 from automate_llm import budgets
 from automate_llm.models import LLMBudget
@@ -17,9 +18,6 @@ from automate_llm.prices import CURRENCY
 from automate_plugins import text
 from automate_studio.ui.describe import describe_recipients
 from automate_studio.ui.formatting import format_count, format_money
-from automate_studio.ui.lists import Query
-from automate_studio.ui.objects import listing
-from automate_studio.ui.objects.listing import build_list_page, list_query, page_slice
 
 TABS = {"": text("All"), "used": text("Limit reached"), "near": text("Near limit"), "free": text("Within limit")}
 NEAR = 80  #: per cent from which a budget is nearly used
@@ -96,7 +94,7 @@ def budget_rows(found: Iterable[LLMBudget], day: dt.date) -> list[BudgetRow]:
     return sorted(made, key=lambda row: (-row.used, row.name.lower(), row.budget.pk))
 
 
-def budget_page(query: Query) -> listing.ListPage:
+def budget_page(query: Query) -> ListPage:
     """A page of the budgets."""
     kept = list_query(query, TABS)
     every = budget_rows(LLMBudget.objects.all(), budgets.today())

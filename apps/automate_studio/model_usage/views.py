@@ -21,6 +21,7 @@ from unfold.admin import ModelAdmin
 
 from automate_connectors.number_fields import DecimalField, IntegerField, NumberInput
 from automate_core.models import Workflow
+from automate_core.navigation.http import clean_text
 from automate_governance import audit
 from automate_governance.admin_site import admin_site
 from automate_governance.permissions import SITE, can
@@ -28,7 +29,6 @@ from automate_llm import budgets, prices, report
 from automate_llm.models import LLMBudget, LLMUsage
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, format_date
-from automate_studio.ui.request_params import clean_text
 
 DAYS = 30
 

@@ -12,13 +12,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from automate_core.models import Notification, NotificationRule, Workflow
+from automate_core.navigation.http import clean_text, parse_uuid
+from automate_core.navigation.lists import Query, Tab, query_string
 from automate_core.operations.notifications.texts import fact_text, format_duration
 from automate_core.states import NotificationStatus
 from automate_governance.texts import translated
 from automate_studio.ui.describe import describe_recipients
 from automate_studio.ui.json.visible import escape_invisible
-from automate_studio.ui.lists import KeysetPage, Query, Tab, keyset_links, query_string
-from automate_studio.ui.request_params import clean_text, parse_uuid
+from automate_studio.ui.keyset_pages import KeysetPage, keyset_links
 
 ON_A_PAGE = 25
 _Kind, _Channel = NotificationRule.Kind, NotificationRule.Channel

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_core.models import Notification, NotificationRule, Workflow
+from automate_core.navigation.http import HttpResponseSeeOther, current_person, parse_number
 from automate_core.operations.notifications import rules
 from automate_core.operations.notifications.channels import can_mail, no_mail_message
 from automate_core.states import NotificationStatus, TransitionError
@@ -24,8 +25,7 @@ from automate_governance.texts import translated
 from automate_studio.notifications.forms import RuleForm, initial_values
 from automate_studio.notifications.listing import notification_log, rule_rows, site_rule_rows
 from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.request_params import current_person, get_editable_workflow, parse_number
-from automate_studio.ui.responses import HttpResponseSeeOther
+from automate_studio.ui.request_params import get_editable_workflow
 
 
 @require_safe

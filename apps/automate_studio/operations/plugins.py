@@ -16,6 +16,8 @@ from django.views.decorators.http import require_safe
 
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.registry import connectors
+from automate_core.navigation.http import clean_text
+from automate_core.navigation.lists import Tab
 from automate_governance.permissions import SITE, can
 from automate_governance.redaction.redactor import redact
 from automate_governance.secrets.interfaces import SecretsBackend
@@ -26,8 +28,7 @@ from automate_llm.registry import providers
 from automate_plugins import text
 from automate_plugins.registry import Plugin, Registry
 from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.lists import KeysetPage, Tab
-from automate_studio.ui.request_params import clean_text
+from automate_studio.ui.keyset_pages import KeysetPage
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from automate_core import database
 from automate_core.models import FailureGroup, Workflow
+from automate_core.navigation.http import HttpResponseSeeOther, current_person, parse_uuid
+from automate_core.navigation.lists import Tab, query_string
 from automate_core.operations import dead_jobs
 from automate_core.operations.statistics import failures, period_figures
 from automate_core.operations.statistics.period_figures import Counts
@@ -43,11 +45,8 @@ from automate_studio.overview.work import SlowWorkflow, WorkStatus, build_work, 
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, format_count
 from automate_studio.ui.htmx import HtmxRequest
-from automate_studio.ui.lists import Tab, query_string
 from automate_studio.ui.overview_address import TEMPLATE, is_overview_first_page
 from automate_studio.ui.overview_address import overview_url as overview_address
-from automate_studio.ui.request_params import current_person, parse_uuid
-from automate_studio.ui.responses import HttpResponseSeeOther
 
 #: Short name, title, and title of an empty chart.
 _NAMES = {

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from automate_core.models import NotificationRule, Wait
+from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
 from automate_core.operations.offboarding import handover, holdings
 from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
@@ -23,8 +24,6 @@ from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import clean_text, current_person
-from automate_studio.ui.responses import HttpResponseSeeOther
 
 SHOWN = 10  #: objects of a kind
 MOST_PEOPLE = 200  #: that are proposed

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from automate_core.models import ExecutionRun, FailureGroup
+from automate_core.navigation.http import parse_number
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance import payload_views
 from automate_governance.permissions import SITE, can, holds_anywhere
@@ -23,7 +24,7 @@ from automate_studio.runs.page.inspector import StepInspector, build_inspector, 
 from automate_studio.runs.page.page import load_run
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.htmx import HtmxRequest
-from automate_studio.ui.request_params import get_run_or_404, parse_number
+from automate_studio.ui.request_params import get_run_or_404
 from automate_studio.view_models.run_data import RunView
 
 

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from automate_core.navigation.admin_pages import list_response
 from automate_governance.admin import StoredSecretAdmin
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
@@ -17,7 +18,6 @@ from automate_studio.secrets.elsewhere import external_references
 from automate_studio.secrets.listing import secret_page
 from automate_studio.ui.formatting import format_dated
 from automate_studio.ui.objects.admin import ObjectAdmin
-from automate_studio.ui.objects.listing import list_response
 
 
 class StudioSecretAdmin(ObjectAdmin, StoredSecretAdmin):

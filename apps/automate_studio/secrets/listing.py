@@ -9,6 +9,15 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from automate_core.navigation.lists import (
+    ListPage,
+    Query,
+    build_list_page,
+    list_query,
+    owner_condition,
+    owner_filter,
+    page_slice,
+)
 from automate_governance.admin import MISSING, OLD, key_state
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import User, permitted
@@ -16,9 +25,6 @@ from automate_governance.secrets.storing import visible_secrets
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.formatting import format_ago
-from automate_studio.ui.lists import Query
-from automate_studio.ui.objects import listing
-from automate_studio.ui.objects.listing import build_list_page, list_query, owner_condition, owner_filter, page_slice
 from automate_studio.ui.objects.where_used import UsageSummary, where_used
 
 MOST = 2_000  #: secrets that are looked at
@@ -50,7 +56,7 @@ class SecretRow:
         return _("Older key") if self.tab == "used" and self.key == OLD else translated(TABS[self.tab])
 
 
-def secret_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
+def secret_page(user: User, query: Query, now: dt.datetime) -> ListPage:
     """A page of the secrets that `user` may know of."""
     kept = list_query(query, TABS, "owner")
     known = visible_secrets(user)

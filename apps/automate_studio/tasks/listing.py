@@ -11,6 +11,8 @@ from django.utils.translation import gettext as _
 
 from automate_core.definition.step_paths import key_of
 from automate_core.models import Wait
+from automate_core.navigation.http import clean_text
+from automate_core.navigation.lists import Query, Tab, query_string
 from automate_core.queries.approval_tasks import find_tasks, read_key, with_task_columns, write_key
 from automate_core.runs.waits.approvals import outcome_name
 from automate_core.states import WaitStatus
@@ -20,8 +22,7 @@ from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.formatting import format_ago, format_elapsed
 from automate_studio.ui.json.visible import escape_invisible
-from automate_studio.ui.lists import KeysetPage, Query, Tab, keyset_links, query_string
-from automate_studio.ui.request_params import clean_text
+from automate_studio.ui.keyset_pages import KeysetPage, keyset_links
 from automate_studio.view_models.task_counts import may_reassign_tasks, task_count
 
 ON_A_PAGE = 25

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from automate_core.definition import form_validation
 from automate_core.models import Wait
+from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
 from automate_core.operations.offboarding import tasks as leaver_tasks
 from automate_core.runs.waits import approvals
 from automate_core.states import WaitStatus
@@ -33,8 +34,6 @@ from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, format_count
 from automate_studio.ui.forms import form_fields, posted_answers
 from automate_studio.ui.json.visible import escape_invisible
-from automate_studio.ui.request_params import clean_text, current_person
-from automate_studio.ui.responses import HttpResponseSeeOther
 from automate_studio.view_models.task_counts import may_reassign_tasks
 
 LONGEST_FACT = 2_000

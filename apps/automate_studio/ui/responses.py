@@ -8,19 +8,13 @@ from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import connections
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest
 
 from automate_core.authoring import pausing
 from automate_core.runs import control
 from automate_core.triggers import manual
 from automate_governance.permissions import NotPermittedError
 from automate_studio.ui.formatting import as_sentence
-
-
-class HttpResponseSeeOther(HttpResponseRedirect):
-    """303 See Other, after a POST."""
-
-    status_code = 303
 
 
 async def stream_pieces(pieces: Iterator[str]) -> AsyncIterator[str]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from automate_core.navigation.lists import Query, query_string
 from automate_core.queries.run_filters import ORIGINS, PERIODS, REASONS, RERUNS, STATUSES, RunFilters, parse_run_filters
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.formatting import as_sentence, format_duration, format_local
-from automate_studio.ui.lists import Query, query_string
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,17 +11,10 @@ from django.db.models import Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils.translation import gettext as _
 
 from automate_core.models import RefusedDeliveries, WebhookEndpoint
-from automate_core.queries.endpoint_deliveries import MOST_COUNTED, count_accepted, last_accepted_at
-from automate_core.webhooks import endpoints
-from automate_core.webhooks.schemes.registry import SCHEMES
-from automate_governance.permissions import User, permitted
-from automate_governance.texts import translated
-from automate_plugins import text
-from automate_studio.ui.formatting import format_ago, format_count
-from automate_studio.ui.lists import Query
-from automate_studio.ui.objects import listing
-from automate_studio.ui.objects.listing import (
+from automate_core.navigation.lists import (
+    ListPage,
     ListQuery,
+    Query,
     build_list_page,
     filter_choice,
     list_query,
@@ -29,6 +22,13 @@ from automate_studio.ui.objects.listing import (
     owner_filter,
     page_slice,
 )
+from automate_core.queries.endpoint_deliveries import MOST_COUNTED, count_accepted, last_accepted_at
+from automate_core.webhooks import endpoints
+from automate_core.webhooks.schemes.registry import SCHEMES
+from automate_governance.permissions import User, permitted
+from automate_governance.texts import translated
+from automate_plugins import text
+from automate_studio.ui.formatting import format_ago, format_count
 from automate_studio.ui.objects.where_used import UsageSummary, where_used
 
 DAYS = 7  #: of which deliveries are counted
@@ -71,7 +71,7 @@ class WebhookRow:
         return _("No deliveries yet") if self.state_key == "silent" else translated(TABS[self.state_key])
 
 
-def webhook_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
+def webhook_page(user: User, query: Query, now: dt.datetime) -> ListPage:
     """A page of the endpoints that `user` may view."""
     kept = list_query(query, TABS, "scheme", "owner")
     known = permitted(user, "view", WebhookEndpoint.objects.all())

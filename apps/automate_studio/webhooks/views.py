@@ -15,6 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_core.models import WebhookEndpoint
+from automate_core.navigation.admin_pages import list_response
+from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_core.webhooks import endpoints
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
@@ -23,9 +25,6 @@ from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import format_ago
 from automate_studio.ui.links import change_url
-from automate_studio.ui.objects.listing import list_response
-from automate_studio.ui.request_params import current_person
-from automate_studio.ui.responses import HttpResponseSeeOther
 from automate_studio.view_models.endpoint_info import EndpointInfo, build_endpoint_info
 from automate_studio.view_models.rejected_deliveries import REASONS
 from automate_studio.webhooks.listing import DAYS, webhook_page

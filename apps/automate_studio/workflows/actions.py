@@ -17,6 +17,7 @@ from django_htmx.http import push_url
 
 from automate_core.authoring import pausing
 from automate_core.models import Workflow
+from automate_core.navigation.http import HttpResponseSeeOther, current_person, parse_number
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, holds_anywhere, permitted
 from automate_governance.texts import translated
@@ -25,8 +26,7 @@ from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import current_person, get_workflow_or_404, parse_number
-from automate_studio.ui.responses import HttpResponseSeeOther
+from automate_studio.ui.request_params import get_workflow_or_404
 from automate_studio.workflows.listing import ON_A_PAGE, workflow_page
 
 TEMPLATE = "automate_studio/workflows/list.html"

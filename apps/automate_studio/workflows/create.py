@@ -19,13 +19,12 @@ from automate_core.authoring.library import files
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import Definition, DefinitionError, Problem
 from automate_core.models import Workflow
+from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_governance.admin_site import reverse
 from automate_governance.people.locale import person_zone
 from automate_governance.permissions import can
 from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.request_params import current_person
-from automate_studio.ui.responses import HttpResponseSeeOther
 from automate_studio.view_models.step_tree import START
 
 _MOST_FAULTS = 50

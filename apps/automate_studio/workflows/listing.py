@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db.models import Count, Exists, Func, OuterRef, Q, QuerySet, TextField
 from django.utils.translation import gettext as _
 
@@ -18,6 +17,19 @@ from automate_core.authoring import pausing
 from automate_core.authoring.drafts.parsing import parse_trigger
 from automate_core.definition.document import WebhookTrigger
 from automate_core.models import Trigger, Workflow
+from automate_core.navigation.lists import (
+    MOST_CHOICES,
+    FilterChoice,
+    ListPage,
+    ListQuery,
+    Query,
+    build_list_page,
+    filter_choice,
+    list_query,
+    owner_condition,
+    owner_filter,
+    page_slice,
+)
 from automate_core.queries.latest_runs import LATEST, SORT_ORDERS, read_latest_runs, sort_by_latest_runs
 from automate_governance.people.names import username_field
 from automate_governance.permissions import User, permitted
@@ -25,14 +37,10 @@ from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.describe import describe_trigger
 from automate_studio.ui.formatting import format_ago, format_duration, format_percent, state_word
-from automate_studio.ui.lists import FilterChoice, Query, Tab, query_string
-from automate_studio.ui.request_params import clean_text, parse_number
 from automate_studio.view_models.connector_tiles import connector_tiles
 from automate_studio.view_models.step_card import trigger_icon
 
 ON_A_PAGE = 25
-MOST_CHOICES = 200  #: owners or tags to choose from
-
 
 _OWNER = f"owner__{username_field()}"
 _BY_FIELD = {
@@ -58,6 +66,7 @@ _TABS = {
     Workflow.Status.PAUSED.value: text("Paused"),
     Workflow.Status.ARCHIVED.value: text("Archived"),
 }
+_KNOWN = {"trigger": set(_KINDS), "sort": {*_BY_FIELD, *SORT_ORDERS}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,115 +106,63 @@ class SortColumn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkflowPage:
-    """Rows, and URLs of the pages before and after (empty for none).
+class WorkflowPage(ListPage):
+    """A page of the list, with its sortable headings. `archive`: it shows the archived workflows."""
 
-    `query` is the page's own query; `first`, `last` and `total` count matching workflows from 1.
-    """
-
-    rows: list[WorkflowRow]
-    tabs: list[Tab]
-    filters: list[FilterChoice]
     columns: dict[str, SortColumn]
-    search: str
-    filtered: bool
-    query: str
-    hidden: dict[str, str]
-    first: int
-    last: int
-    total: int
-    previous: str = ""
-    following: str = ""
-    archive: bool = False
+    archive: bool
 
 
 def workflow_page(user: User, query: Query, now: dt.datetime) -> WorkflowPage:
     """A page of the workflows that `user` may view. Archived ones are only under their own tab."""
     known = permitted(user, "view", Workflow.objects.all())
-    kept = _list_query(query)
+    kept = list_query(query, _TABS, "owner", "tag", "trigger", "sort", known=_KNOWN, size=ON_A_PAGE)
     found = _filter_workflows(known, kept)
     counts = dict(found.order_by().values_list("status").annotate(Count("pk")))
     counts[""] = sum(count for status, count in counts.items() if status != Workflow.Status.ARCHIVED)
-    tab = kept.get("show", "")
-    found = found.filter(status=tab) if tab else found.exclude(status=Workflow.Status.ARCHIVED)
-    total, pages = counts.get(tab, 0), max(1, -(-counts.get(tab, 0) // ON_A_PAGE))
-    number = min(pages, max(1, parse_number(query.get("page")) or 1))
-    start = (number - 1) * ON_A_PAGE
-    rows = _page_rows(found, kept.get("sort", "name"), start)
+    found = found.filter(status=kept.tab) if kept.tab else found.exclude(status=Workflow.Status.ARCHIVED)
+    rows = _page_rows(found, kept.values.get("sort", "name"), page_slice(kept, counts.get(kept.tab, 0)).start)
+    page = build_list_page(
+        kept, _workflow_rows(rows, user, now), counts, tabs=_TABS, filters=_filter_choices(known, kept)
+    )
     return WorkflowPage(
-        rows=_workflow_rows(rows, user, now),
-        tabs=[
-            Tab(
-                name=translated(name),
-                url=query_string({**kept, "show": key}),
-                active=key == tab,
-                count=f"{counts.get(key, 0):,}",
-            )
-            for key, name in _TABS.items()
-        ],
-        filters=_filter_choices(known, kept),
+        **vars(page),
         columns={name: _sort_column(name, kept) for name in ("name", "success", "p95", "last", "owner")},
-        search=kept.get("q", ""),
-        filtered=bool(kept.keys() - {"sort"}),
-        query=query_string({**kept, "page": str(number) if number > 1 else ""}),
-        hidden={name: kept[name] for name in ("show", "sort") if name in kept},
-        first=start + 1,
-        last=start + len(rows),
-        total=total,
-        previous=query_string({**kept, "page": str(number - 1)}) if number > 1 else "",
-        following=query_string({**kept, "page": str(number + 1)}) if number < pages else "",
-        archive=tab == Workflow.Status.ARCHIVED,
+        archive=kept.tab == Workflow.Status.ARCHIVED,
     )
 
 
 # --- what is asked for ------------------------------------------------------------------------------------------------
 
 
-def _list_query(query: Query) -> dict[str, str]:
-    """Valid parameters of the list, repeated in its links; invalid ones are dropped."""
-    given = {name: clean_text(query.get(name)) for name in ("show", "q", "owner", "tag", "trigger", "sort")}
-    known = {"show": _TABS, "trigger": Trigger.Kind.values, "sort": {**_BY_FIELD, **SORT_ORDERS}}
-    return {name: value for name, value in given.items() if value and value in known.get(name, (value,))}
-
-
-def _filter_workflows(found: QuerySet[Workflow], kept: dict[str, str]) -> QuerySet[Workflow]:
-    if search := kept.get("q"):
+def _filter_workflows(found: QuerySet[Workflow], kept: ListQuery) -> QuerySet[Workflow]:
+    if search := kept.search:
         by_owner = Q(**{f"{_OWNER}__icontains": search})
         found = found.filter(Q(name__icontains=search) | Q(slug__icontains=search) | by_owner)
-    if owner := kept.get("owner"):
-        found = found.filter(**{_OWNER: owner})
-    if tag := kept.get("tag"):
+    found = found.filter(**owner_condition(kept))
+    if tag := kept.values.get("tag"):
         found = found.filter(tags__contains=[tag])
-    if kind := kept.get("trigger"):
+    if kind := kept.values.get("trigger"):
         found = found.filter(Exists(Trigger.objects.filter(workflow=OuterRef("pk"), kind=kind)))
     return found
 
 
-def _filter_choices(known: QuerySet[Workflow], kept: dict[str, str]) -> list[FilterChoice]:
+def _filter_choices(known: QuerySet[Workflow], kept: ListQuery) -> list[FilterChoice]:
     """Only values that a visible workflow has."""
-    people = get_user_model()._default_manager.filter(pk__in=known.order_by().values("owner"))
-    owners = list(people.order_by(username_field()).values_list(username_field(), flat=True)[:MOST_CHOICES])
     each_tag = Func("tags", function="jsonb_array_elements_text", output_field=TextField())
     tags = known.order_by().annotate(each_tag=each_tag).values_list("each_tag", flat=True).distinct()
     return [
-        _filter_choice("trigger", _("Trigger"), kept, [(kind, translated(name)) for kind, name in _KINDS.items()]),
-        _filter_choice("owner", _("Owner"), kept, [(name, name) for name in owners]),
-        _filter_choice("tag", _("Tag"), kept, [(name, name) for name in sorted(tags[:MOST_CHOICES])]),
+        filter_choice(kept, "trigger", _("Trigger"), [(kind, translated(name)) for kind, name in _KINDS.items()]),
+        owner_filter(kept, known),
+        filter_choice(kept, "tag", _("Tag"), [(name, name) for name in sorted(tags[:MOST_CHOICES])]),
     ]
 
 
-def _filter_choice(name: str, label: str, kept: dict[str, str], options: list[tuple[str, str]]) -> FilterChoice:
-    value = kept.get(name, "")
-    if value and value not in dict(options):
-        options = [(value, value), *options]
-    return FilterChoice(name=name, label=label, value=value, options=options)
-
-
-def _sort_column(name: str, kept: dict[str, str]) -> SortColumn:
-    present, first = kept.get("sort", "name"), _FIRST.get(name, name)
+def _sort_column(name: str, kept: ListQuery) -> SortColumn:
+    present, first = kept.values.get("sort", "name"), _FIRST.get(name, name)
     order = "" if present.lstrip("-") != name else "descending" if present.startswith("-") else "ascending"
     turned = name if first.startswith("-") else f"-{name}"
-    return SortColumn(url=query_string({**kept, "sort": turned if present == first else first}), order=order)
+    return SortColumn(url=kept.url(sort=turned if present == first else first), order=order)
 
 
 # --- the rows ---------------------------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from automate_core.models import Event, ExecutionRun, OutboxJob, Workflow
+from automate_core.navigation.http import current_person
 from automate_core.states import FINAL_RUN_STATES
-from automate_studio.ui.request_params import current_person, get_workflow_or_404
+from automate_studio.ui.request_params import get_workflow_or_404
 from automate_studio.ui.run_rows import recent_runs
 
 

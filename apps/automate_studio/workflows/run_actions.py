@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from automate_core.authoring import pausing
 from automate_core.definition import form_validation
+from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_core.triggers import manual
 from automate_governance.permissions import can
 from automate_governance.texts import translated
@@ -17,8 +18,8 @@ from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.forms import form_fields, posted_answers
 from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import current_person, get_workflow_or_404
-from automate_studio.ui.responses import HttpResponseSeeOther, try_action
+from automate_studio.ui.request_params import get_workflow_or_404
+from automate_studio.ui.responses import try_action
 from automate_studio.workflows.actions import DISCARDED, PAUSED, RUN_NOW
 from automate_studio.workflows.manual_payload import example_payload, parse_payload, payload_field
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from automate_connectors.models import Connection
 from automate_core.models import WebhookEndpoint, Workflow
+from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
 from automate_governance import sharing
 from automate_governance.admin_site import admin_site
 from automate_governance.governed import Governed
@@ -21,8 +22,6 @@ from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import clean_text, current_person
-from automate_studio.ui.responses import HttpResponseSeeOther
 
 KINDS: dict[str, type[Governed]] = {"connection": Connection, "webhook": WebhookEndpoint, "workflow": Workflow}
 

@@ -20,8 +20,8 @@ from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
 from automate_api.mcp.oauth.connections import connect_client, is_own_resource
 from automate_api.mcp.oauth.fetcher import asked_by_person
 from automate_api.mcp.oauth.provider import SCOPES, TICKED, issuer, resource
-from automate_api.screens.access import current_person
 from automate_api.screens.scope_words import grouped
+from automate_core.navigation.http import current_person
 from automate_governance.admin_site import admin_site, reverse
 
 WRONG_RESOURCE = "Tokens are for the MCP server alone."

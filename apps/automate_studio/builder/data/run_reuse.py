@@ -17,13 +17,13 @@ from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun
+from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_studio.builder.panel.steps import TEST, path_of_step
 from automate_studio.ui.formatting import as_sentence, short_id
 from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import current_person, get_editable_workflow, get_run_or_404
-from automate_studio.ui.responses import HttpResponseSeeOther
+from automate_studio.ui.request_params import get_editable_workflow, get_run_or_404
 from automate_studio.ui.samples import choice
 from automate_studio.ui.samples.choice import choose_sample
 from automate_studio.ui.samples.samples import readable_triggers, trigger_events, workflow_runs

@@ -17,6 +17,7 @@ from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import StepNode
 from automate_core.definition.scope import scope_at
 from automate_core.expressions.json_path import Path
+from automate_core.navigation.http import clean_text, current_person, parse_number
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -28,7 +29,7 @@ from automate_studio.builder.data.preview import build_preview, with_number_hint
 from automate_studio.builder.data.sample_history import past_samples
 from automate_studio.builder.panel.steps import step_at
 from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.request_params import clean_text, current_person, get_editable_workflow, parse_number
+from automate_studio.ui.request_params import get_editable_workflow
 from automate_studio.ui.samples.choice import choose_sample, sample_options
 from automate_studio.ui.samples.samples import Sample, WithheldSample, sample_for_step
 

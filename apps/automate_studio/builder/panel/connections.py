@@ -18,13 +18,14 @@ from automate_connectors.admin import ConnectionAdmin
 from automate_connectors.models import Connection
 from automate_core.authoring.drafts import rows
 from automate_core.authoring.drafts.values import StepNode
+from automate_core.navigation.http import current_person
 from automate_governance.admin_site import admin_site
 from automate_governance.permissions import permitted
 from automate_studio.builder.panel.steps import step_at
 from automate_studio.ui.objects import form_view
 from automate_studio.ui.objects.admin import ObjectAdmin
 from automate_studio.ui.objects.form_view import build_sections
-from automate_studio.ui.request_params import current_person, get_editable_workflow
+from automate_studio.ui.request_params import get_editable_workflow
 
 
 @sensitive_post_parameters()

@@ -21,6 +21,7 @@ from automate_connectors.registry import find_action
 from automate_core.authoring.drafts import rows
 from automate_core.authoring.drafts.values import Draft, StepNode
 from automate_core.models import Workflow
+from automate_core.navigation.http import current_person
 from automate_governance import sharing
 from automate_governance.people import names as people
 from automate_governance.people.labels import group_label
@@ -30,7 +31,7 @@ from automate_plugins.fields import FieldSpec
 from automate_studio.builder.panel import fields as builder_fields
 from automate_studio.builder.panel.steps import SETTINGS, step_at, step_field_specs
 from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.request_params import current_person, get_editable_workflow
+from automate_studio.ui.request_params import get_editable_workflow
 
 type Options = Iterable[tuple[str, str]]
 

@@ -33,6 +33,7 @@ from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import items_of, key_in, key_of
 from automate_core.engine.test_options import Mode, TestedPart
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
+from automate_core.navigation.http import current_person
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.texts import error_message, translated
 from automate_plugins import text
@@ -48,7 +49,7 @@ from automate_studio.ui.formatting import as_sentence, format_clock, format_dura
 from automate_studio.ui.json.editor import parse_storable
 from automate_studio.ui.json.tree import JsonTree
 from automate_studio.ui.json.visible import escape_invisible
-from automate_studio.ui.request_params import current_person, get_editable_workflow
+from automate_studio.ui.request_params import get_editable_workflow
 from automate_studio.ui.samples.samples import chosen_sample
 from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.run_values import effect_tree, error_details_tree, step_value_trees

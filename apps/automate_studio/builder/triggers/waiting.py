@@ -22,11 +22,11 @@ from automate_core.authoring.publishing.shadow_evaluation import event_filter, w
 from automate_core.authoring.usability import may_read_events
 from automate_core.definition.document import Trigger, WebhookTrigger
 from automate_core.models import Event, RefusedDeliveries
+from automate_core.navigation.http import current_person, parse_number
 from automate_core.triggers.host_events import TEST_HEADER
 from automate_governance.permissions import can
 from automate_studio.builder.panel.conditions import trigger_conditions
 from automate_studio.ui.json.visible import escape_invisible
-from automate_studio.ui.request_params import current_person, parse_number
 from automate_studio.ui.samples.choice import choose_sample
 from automate_studio.ui.samples.samples import walk_paths
 from automate_studio.view_models.rejected_deliveries import explain_rejection

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from automate_core.ids import uuid7
 from automate_core.models import BulkAction, ExecutionRun
+from automate_core.navigation.http import clean_text, current_person, parse_uuid
 from automate_core.operations import bulk
 from automate_core.operations.bulk_selection import (
     BulkSelection,
@@ -26,7 +27,6 @@ from automate_core.queries.run_search import LAST
 from automate_governance.permissions import User, holds_anywhere
 from automate_studio.runs.listing.page import ON_A_PAGE
 from automate_studio.ui.formatting import format_count
-from automate_studio.ui.request_params import clean_text, current_person, parse_uuid
 from automate_studio.ui.run_filters import Filters, parse_filters
 
 MOST_SHOWN = 5  #: refusals that are listed

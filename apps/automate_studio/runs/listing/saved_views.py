@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_core.models import ExecutionRun, Workflow
+from automate_core.navigation.http import clean_text, current_person
+from automate_core.navigation.lists import Tab
 from automate_core.queries.run_filters import TABS
 from automate_governance.permissions import User, holds_anywhere, permitted
 from automate_governance.texts import translated
 from automate_studio.models import SavedView
-from automate_studio.ui.lists import Tab
-from automate_studio.ui.request_params import clean_text, current_person
 from automate_studio.ui.run_filters import Filters, parse_filters
 
 MOST = 50  #: views of one person

@@ -19,6 +19,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from automate_core.ids import uuid7
 from automate_core.models import Event, ExecutionRun, WorkflowVersion
+from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_core.operations.statistics import failures
 from automate_core.runs import control, reruns
 from automate_governance import payload_views
@@ -31,8 +32,6 @@ from automate_studio.ui.formatting import as_sentence, format_count, short_id
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.json.editor import parse_storable
 from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import current_person
-from automate_studio.ui.responses import HttpResponseSeeOther
 from automate_studio.view_models.run_data import RunView
 from automate_studio.view_models.step_tree import START, StepCard
 

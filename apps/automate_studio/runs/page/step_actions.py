@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from automate_core.definition import form_validation
 from automate_core.models import ExecutionRun, Wait
+from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
 from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, can
@@ -26,8 +27,7 @@ from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.forms import posted_answers
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.json.editor import parse_storable
-from automate_studio.ui.request_params import clean_text, current_person, get_run_or_404
-from automate_studio.ui.responses import HttpResponseSeeOther
+from automate_studio.ui.request_params import get_run_or_404
 from automate_studio.view_models.run_data import RunView
 
 type Review = Literal["succeeded", "failed", "again"]

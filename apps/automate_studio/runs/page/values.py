@@ -12,11 +12,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from automate_core import artifacts
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun
+from automate_core.navigation.http import parse_number
 from automate_governance import audit, payload_views
 from automate_governance.permissions import can
 from automate_governance.texts import translated
 from automate_studio.ui.json.responses import json_file_response, json_rows_response
-from automate_studio.ui.request_params import get_run_or_404, parse_number
+from automate_studio.ui.request_params import get_run_or_404
 from automate_studio.view_models.step_tree import START
 
 OF_STEPS = {"input", "output", "details"}

@@ -9,13 +9,13 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
+from automate_core.navigation.http import clean_text
+from automate_core.navigation.lists import FilterChoice, Query
 from automate_core.queries.audit_search import AuditSearch
 from automate_governance.people.origin import Source
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.audit.actions import known_actions
-from automate_studio.ui.lists import FilterChoice, Query
-from automate_studio.ui.request_params import clean_text
 
 NAMES = ("who", "verb", "kind", "about", "source", "since", "until", "q", "trace")
 KINDS = {

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from psycopg.errors import QueryCanceled
 
 from automate_core.models import ExecutionRun
+from automate_core.navigation.http import parse_number
 from automate_core.queries.statement_timeout import bounded_queries
 from automate_governance.governed import Governed
 from automate_governance.models import StoredSecret
@@ -18,7 +19,6 @@ from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.audit import rows
 from automate_studio.ui.audit.filters import AuditFilters
 from automate_studio.ui.audit.rows import empty_page, entry_page
-from automate_studio.ui.request_params import parse_number
 
 
 def object_history(request: HttpRequest, obj: models.Model, title: str, back: str) -> HttpResponse:

@@ -12,6 +12,7 @@ from django.urls import NoReverseMatch
 from django.utils.translation import gettext as _
 
 from automate_core.definition.step_paths import key_of
+from automate_core.navigation.lists import query_string
 from automate_core.queries.step_names import StepNames, find_step_names
 from automate_governance import audit
 from automate_governance.admin_site import reverse
@@ -24,7 +25,7 @@ from automate_plugins.texts import Text
 from automate_studio.ui.audit.actions import action_label
 from automate_studio.ui.audit.filters import KINDS, AuditFilters
 from automate_studio.ui.formatting import permission_word
-from automate_studio.ui.lists import KeysetPage, keyset_links, query_string
+from automate_studio.ui.keyset_pages import KeysetPage, keyset_links
 
 ON_A_PAGE = 50
 #: Names of recorded values; a model's own fields have theirs as well.

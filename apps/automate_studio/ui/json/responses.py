@@ -10,10 +10,10 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from automate_core.expressions.json_path import ABSENT
+from automate_core.navigation.http import parse_number
 from automate_studio.ui.formatting import format_count
 from automate_studio.ui.json import tree
 from automate_studio.ui.json.tree import json_rows, long_text_row, parse_path, search_json, value_at
-from automate_studio.ui.request_params import parse_number
 
 MAX_COPIED = 1_000_000  #: characters that are copied; more is for a download
 

@@ -7,7 +7,6 @@ from typing import Any
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
@@ -138,9 +137,8 @@ class ObjectAdmin:
 
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         """The confirmation as a page, or as a dialog's content for htmx."""
-        response: HttpResponse = super().render_delete_form(request, context)  # type: ignore[misc]
-        if as_htmx_request(request).htmx and isinstance(response, TemplateResponse):
-            response.template_name = f"{DELETE}#question"
+        shown = {**context, "is_dialog": bool(as_htmx_request(request).htmx)}
+        response: HttpResponse = super().render_delete_form(request, shown)  # type: ignore[misc]
         return response
 
     def get_visible(self, request: HttpRequest, pk: int) -> Any:

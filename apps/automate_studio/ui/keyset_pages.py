@@ -1,33 +1,12 @@
-"""Shared parts of lists: tabs, filters, pages and their URLs."""
+"""Pages of lists in the order of a key, without counts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
 
-type Query = Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tab:
-    """A tab above a list; `count` is empty where counting would cost too much."""
-
-    name: str
-    url: str
-    active: bool
-    count: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilterChoice:
-    """A filter: `options` are (value, label)."""
-
-    name: str
-    label: str
-    value: str
-    options: list[tuple[str, str]]
+from automate_core.navigation.lists import Tab, query_string
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +20,6 @@ class KeysetPage:
     previous: str = ""
     following: str = ""
     hidden: dict[str, str] = field(default_factory=dict)
-
-
-def query_string(values: Mapping[str, str]) -> str:
-    """Query of a link, without empty values."""
-    kept = {name: value for name, value in values.items() if value}
-    return f"?{urlencode(kept)}" if kept else "?"
 
 
 def keyset_links[Row](

@@ -1,35 +1,54 @@
-"""Frame of lists: tabs with counts, search, filters, pages, and their fragments for htmx."""
+"""Pages of a list: tabs with counts, search, filters, and links to other pages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.utils import formats
 from django.utils.translation import gettext as _
-from django_htmx.http import push_url
 
+from automate_core.navigation.http import clean_text, parse_number
+from automate_governance.people.names import username_field
 from automate_governance.texts import translated
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.formatting import format_count
-from automate_studio.ui.htmx import as_htmx_request
-from automate_studio.ui.lists import FilterChoice, Query, Tab, query_string
-from automate_studio.ui.request_params import clean_text, parse_number
 
 ON_A_PAGE = 24
 MOST_CHOICES = 200
 
+type Query = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tab:
+    """A tab above a list; `count` is empty where counting would cost too much."""
+
+    name: str
+    url: str
+    active: bool
+    count: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterChoice:
+    """A filter: `options` are (value, label)."""
+
+    name: str
+    label: str
+    value: str
+    options: list[tuple[str, str]]
+
 
 @dataclass(frozen=True, kw_only=True)
 class ListQuery:
-    """Parameters of a list, repeated by its links: `show` is the tab, `q` the search."""
+    """Parameters of a list, repeated by its links: `show` is the tab, `q` the search, `sort` the order."""
 
     values: dict[str, str]
     page: int = 1
+    size: int = ON_A_PAGE
 
     @property
     def tab(self) -> str:
@@ -47,7 +66,7 @@ class ListQuery:
 
 @dataclass(frozen=True, kw_only=True)
 class ListPage:
-    """A page of rows; `first`, `last` and `total` count matching rows from 1."""
+    """A page of rows; `first`, `last` and `total` count matching rows from 1. The search form keeps `hidden`."""
 
     rows: list[Any]
     tabs: list[Tab]
@@ -63,19 +82,34 @@ class ListPage:
     following: str = ""
 
 
-def list_query(query: Query, tabs: Mapping[str, str], *names: str) -> ListQuery:
-    """Parsed parameters: a known tab, a search, and the filters `names`."""
+def query_string(values: Mapping[str, str]) -> str:
+    """Query of a link, without empty values."""
+    kept = {name: value for name, value in values.items() if value}
+    return f"?{urlencode(kept)}" if kept else "?"
+
+
+def list_query(
+    query: Query,
+    tabs: Mapping[str, str],
+    *names: str,
+    known: Mapping[str, Container[str]] | None = None,
+    size: int = ON_A_PAGE,
+) -> ListQuery:
+    """Parsed parameters: a tab, a search, and the filters `names`.
+
+    Tabs that do not exist are dropped, and so are values that are not among the `known` of their filter.
+    """
     given = {name: clean_text(query.get(name)) for name in ("show", "q", *names)}
-    if given["show"] not in tabs:
-        given["show"] = ""
-    values = {name: value for name, value in given.items() if value}
-    return ListQuery(values=values, page=max(1, parse_number(query.get("page")) or 1))
+    allowed: dict[str, Container[str]] = {**(known or {}), "show": tabs}
+    values = {name: value for name, value in given.items() if value and value in allowed.get(name, (value,))}
+    return ListQuery(values=values, page=max(1, parse_number(query.get("page")) or 1), size=size)
 
 
-def page_slice(found: ListQuery, total: int) -> slice:
+def page_slice(asked_for: ListQuery, total: int) -> slice:
     """Slice of the requested page, or of the last one."""
-    start = (min(found.page, max(1, -(-total // ON_A_PAGE))) - 1) * ON_A_PAGE
-    return slice(start, start + ON_A_PAGE)
+    size = asked_for.size
+    start = (min(asked_for.page, max(1, -(-total // size))) - 1) * size
+    return slice(start, start + size)
 
 
 def build_list_page(
@@ -88,8 +122,8 @@ def build_list_page(
 ) -> ListPage:
     """Page of these `rows`; `counts` are the totals by tab."""
     total = counts.get(asked_for.tab, 0)
-    start = page_slice(asked_for, total).start
-    number = start // ON_A_PAGE + 1
+    shown = page_slice(asked_for, total)
+    number = shown.stop // asked_for.size
     return ListPage(
         rows=list(rows),
         tabs=[
@@ -97,20 +131,20 @@ def build_list_page(
                 name=translated(name),
                 url=asked_for.url(show=key),
                 active=key == asked_for.tab,
-                count=format_count(counts.get(key, 0)),
+                count=formats.number_format(counts.get(key, 0), use_l10n=True, force_grouping=True),
             )
             for key, name in tabs.items()
         ],
         filters=[choice for choice in filters if choice.options],
         search=asked_for.search,
-        filtered=bool(asked_for.values),
+        filtered=bool(asked_for.values.keys() - {"sort"}),
         query=asked_for.url(page=str(number) if number > 1 else ""),
-        first=start + 1,
-        last=start + len(rows),
+        first=shown.start + 1,
+        last=shown.start + len(rows),
         total=total,
-        hidden={"show": asked_for.tab} if asked_for.tab else {},
+        hidden={name: asked_for.values[name] for name in ("show", "sort") if name in asked_for.values},
         previous=asked_for.url(page=str(number - 1)) if number > 1 else "",
-        following=asked_for.url(page=str(number + 1)) if start + ON_A_PAGE < total else "",
+        following=asked_for.url(page=str(number + 1)) if shown.stop < total else "",
     )
 
 
@@ -124,24 +158,12 @@ def filter_choice(asked_for: ListQuery, name: str, label: str, options: list[tup
 
 def owner_filter(asked_for: ListQuery, known: QuerySet[Any]) -> FilterChoice:
     """Filter by owner: people who own at least one of `known`."""
-    users = get_user_model()
-    people = users._default_manager.filter(pk__in=known.order_by().values("owner"))
-    names = people.order_by(users.USERNAME_FIELD).values_list(users.USERNAME_FIELD, flat=True)[:MOST_CHOICES]
+    people = get_user_model()._default_manager.filter(pk__in=known.order_by().values("owner"))
+    names = people.order_by(username_field()).values_list(username_field(), flat=True)[:MOST_CHOICES]
     return filter_choice(asked_for, "owner", _("Owner"), [(name, name) for name in names])
 
 
 def owner_condition(asked_for: ListQuery) -> dict[str, str]:
     """Lookup of the filter by owner."""
     name = asked_for.values.get("owner")
-    return {f"owner__{get_user_model().USERNAME_FIELD}": name} if name else {}
-
-
-def list_response(
-    request: HttpRequest, template: str, title: str, url: str, found: ListPage, **more: Any
-) -> HttpResponse:
-    """The list as a page, or its changed part for htmx."""
-    shown = {"found": found, "url": url, **more}
-    if as_htmx_request(request).htmx.target != "list":
-        return render_page(request, template, title, **shown)
-    fragment = TemplateResponse(request, f"{template}#answer", shown)
-    return push_url(fragment, f"{url}{found.query}")
+    return {f"owner__{username_field()}": name} if name else {}
