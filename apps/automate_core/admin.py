@@ -25,7 +25,6 @@ from automate_governance.admin_site import admin_site
 from automate_governance.permissions import NotPermittedError, Person
 from automate_governance.texts import translated
 
-ConfigFields: Any = config_fields.build_form_class(text=forms.TextInput, number=forms.NumberInput, choice=forms.Select)
 _SLUG_HELP = lazy(translated, str)(endpoint_edits.SLUG_RULE)
 
 
@@ -34,7 +33,7 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
-class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
+class WebhookEndpointForm(SecretUsingForm):
     """A webhook: its address, how its deliveries are signed, and the secret, which is chosen, pasted or generated.
 
     `fresh` is a secret that was generated here: show it once. A pasted value is never shown again.
@@ -42,7 +41,7 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
 
     person: Person
 
-    scheme = forms.ChoiceField(label=_("Sender"), choices=[(code, scheme.name) for code, scheme in SCHEMES.items()])
+    scheme = forms.ChoiceField(label=_("Sender"))
     secret = SecretField(PLAIN, label=_("Secret"))
     overlap_hours = IntegerField(
         label=_("Overlap (hours)"),
@@ -107,10 +106,10 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
         scheme = cleaned.get("scheme") or ""
         rules = self._rules(scheme, cleaned)
         reference, value = cleaned.pop("secret", None) or ("", "")
-        if rules is not None and rules.signed and "secret" not in self.errors:
+        if rules is not None and rules.has_secret and "secret" not in self.errors:
             self._take(rules, reference, value)
             reference = f"database:hook-{cleaned.get('slug') or self.instance.slug}" if self.value else reference
-        elif rules is not None and not rules.signed:
+        elif rules is not None and not rules.has_secret:
             reference = ""
         self.instance.secret = cleaned["secret"] = reference or ("database:hook" if "secret" in self.errors else "")
         return cleaned
@@ -124,7 +123,7 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
             return scheme_for(scheme, config)
         except SchemeError as error:
             self.add_error(config_fields.find_error_field(scheme, error), _sentence(str(error)))
-            self.instance.config = {}  # which the model need not tell of as well
+            self.instance.config = dict(SCHEMES[scheme].example_config)  # the model need not tell of it as well
             return None
 
     def _take(self, rules: SignatureScheme, reference: str, value: str) -> None:
@@ -162,8 +161,9 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
 
 
 def form_for(person: Person) -> type[WebhookEndpointForm]:
-    """The form as that person fills it in."""
-    return type("WebhookEndpointForm", (WebhookEndpointForm,), {"person": person})
+    """The form as that person fills it in, with the settings of the installed schemes."""
+    settings = config_fields.build_form_fields(text=forms.TextInput, number=forms.NumberInput, choice=forms.Select)
+    return type("WebhookEndpointForm", (WebhookEndpointForm,), {"person": person, **settings})
 
 
 @admin.register(WebhookEndpoint, site=admin_site())
@@ -176,10 +176,14 @@ class WebhookEndpointAdmin(GovernedAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """An address that was given away stays what it is; nothing overlaps with the first secret."""
         if obj is None:
-            return ("slug", "scheme", *config_fields.CONFIG_FIELDS, "secret", "reply_seconds")
+            return ("slug", "scheme", *config_fields.config_fields(), "secret", "reply_seconds")
         if not self.has_change_permission(request, obj):
             return ("scheme", "reply_seconds", "enabled")
-        return ("scheme", *config_fields.CONFIG_FIELDS, "secret", "overlap_hours", "reply_seconds", "enabled")
+        return ("scheme", *config_fields.config_fields(), "secret", "overlap_hours", "reply_seconds", "enabled")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The form, with the settings of the installed schemes."""
+        return super().get_form(request, obj, change=change, form=form_for(cast(Person, request.user)), **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Through the one function that saves endpoints."""

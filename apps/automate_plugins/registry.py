@@ -7,9 +7,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 
+from automate_plugins.limited_calls import LimitedCalls
 from automate_plugins.texts import text
 
 BUILT_IN = "django-automate"  # our own distribution
+LOAD_SECONDS = 30.0  #: for the import and the making of a plug-in that is not ours
+
+_loads = LimitedCalls(LOAD_SECONDS)
 
 
 class PluginNotFoundError(LookupError):
@@ -20,7 +24,8 @@ class PluginNotFoundError(LookupError):
 class Plugin[T]:
     """One entry point: its class, or why it could not be loaded.
 
-    `replaces` is the target of the built-in plug-in of that name, which is then not used.
+    `replaces` is the target of the built-in plug-in of that name, which is then not used. `disabled` says why a
+    plug-in was not loaded at all: the settings do not allow it.
     """
 
     name: str
@@ -31,14 +36,21 @@ class Plugin[T]:
     instance: T | None = field(default=None, repr=False, compare=False)
     error: str = ""
     replaces: str = ""
+    disabled: str = ""
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is ours."""
+        return self.distribution == BUILT_IN
 
 
 class Registry[T]:
     """The plug-ins of one entry-point group.
 
-    A plug-in that fails to load becomes a row with its error and never an exception, even if it exits. `verify` raises
-    TypeError for an instance with an invalid description. `allowed` narrows the group (None allows all that are
-    installed). A project's plug-in precedes a built-in one of its name.
+    A plug-in that fails to load becomes a row with its error and never an exception, even if it exits or never returns.
+    `make` makes the instance of a class, `verify` raises TypeError for one with an invalid description. `allowed`
+    narrows the group (None allows all that are installed); the others are left out, or listed with the reason
+    `disabled` where there is one. A project's plug-in precedes a built-in one of its name.
     """
 
     def __init__(
@@ -47,20 +59,26 @@ class Registry[T]:
         base: type[T],
         *,
         name_of: Callable[[EntryPoint, type[T]], str] = lambda entry, cls: entry.name,
+        make: Callable[[type[T]], T] = lambda cls: cls(),
         verify: Callable[[T], None] = lambda instance: None,
         allowed: Callable[[], Iterable[str] | None] = lambda: None,
+        disabled: str = "",
     ) -> None:
         self.group = group
         self.base = base
         self._name_of = name_of
+        self._make = make
         self._verify = verify
         self._allowed = allowed
+        self._disabled = disabled
 
     @cached_property
     def plugins(self) -> tuple[Plugin[T], ...]:
         """Every plug-in of the group by name, broken ones included."""
+        installed = list(entry_points(group=self.group))
         allowed = self._allowed()
-        entries = [entry for entry in entry_points(group=self.group) if allowed is None or entry.name in set(allowed)]
+        names = {entry.name for entry in installed} if allowed is None else set(allowed)
+        entries = [entry for entry in installed if entry.name in names]
         seen: dict[str, Plugin[T]] = {}
         broken: list[Plugin[T]] = []
         for entry in sorted(entries, key=lambda entry: (_is_built_in(entry), entry.name, entry.value)):
@@ -79,7 +97,14 @@ class Registry[T]:
                         error=text("Another plug-in already uses this name: %(target)s.", target=other.target),
                     )
                 )
-        return (*sorted(seen.values(), key=lambda plugin: plugin.name), *broken)
+        others = [
+            self._row(entry, entry.name, disabled=self._disabled) for entry in installed if entry.name not in names
+        ]
+        return (
+            *sorted(seen.values(), key=lambda plugin: plugin.name),
+            *broken,
+            *(others if self._disabled else ()),
+        )
 
     @cached_property
     def _usable(self) -> dict[str, T]:
@@ -102,6 +127,10 @@ class Registry[T]:
         """Return the names of all usable plug-ins."""
         return list(self._usable)
 
+    def is_built_in(self, name: str) -> bool:
+        """Whether the usable plug-in of that name is ours; False when there is none."""
+        return any(plugin.name == name and plugin.is_built_in for plugin in self.plugins if plugin.instance is not None)
+
     def refresh(self) -> None:
         """Read the installed entry points again (tests install plug-ins while running)."""
         for name in ("plugins", "_usable"):
@@ -109,18 +138,32 @@ class Registry[T]:
 
     def _load(self, entry: EntryPoint) -> Plugin[T]:
         try:
-            cls = entry.load()
-            if not (isinstance(cls, type) and issubclass(cls, self.base)):
-                raise TypeError(f"{entry.value} must be a subclass of {self.base.__name__}")
-            instance = cls()
-            name = self._name_of(entry, cls)
-            self._verify(instance)
-            return self._row(entry, name, cls=cls, instance=instance)
+            if _is_built_in(entry):
+                return self._loaded(entry)
+            return _loads.run(entry.value, lambda: self._loaded(entry))
         except BaseException as error:  # noqa: BLE001 - a stranger's module may raise or exit; it must not take us down
             return self._row(entry, entry.name, error=_reason(error))
 
+    def _loaded(self, entry: EntryPoint) -> Plugin[T]:
+        cls = entry.load()
+        if not (isinstance(cls, type) and issubclass(cls, self.base)):
+            raise TypeError(f"{entry.value} must be a subclass of {self.base.__name__}")
+        instance = self._make(cls)
+        name = self._name_of(entry, cls)
+        if not isinstance(name, str):
+            raise TypeError(f"the name of {entry.value} must be text")
+        self._verify(instance)
+        return self._row(entry, name, cls=cls, instance=instance)
+
     def _row(
-        self, entry: EntryPoint, name: str, *, cls: type[T] | None = None, instance: T | None = None, error: str = ""
+        self,
+        entry: EntryPoint,
+        name: str,
+        *,
+        cls: type[T] | None = None,
+        instance: T | None = None,
+        error: str = "",
+        disabled: str = "",
     ) -> Plugin[T]:
         dist = entry.dist
         return Plugin(
@@ -131,6 +174,7 @@ class Registry[T]:
             cls=cls,
             instance=instance,
             error=error,
+            disabled=disabled,
         )
 
 

@@ -65,7 +65,12 @@ def make(builder, key="webhook", **fields):
 
 @pytest.mark.parametrize(
     "codes",
-    representatives([(("github", "stripe", "hmac", "unsigned"),), (tuple(SCHEMES),)]),
+    representatives(
+        [
+            (("github", "stripe", "hmac", "unsigned"),),
+            (tuple(code for code, scheme in SCHEMES.items() if scheme.can_sign),),
+        ]
+    ),
     ids=["some", "all"],
 )
 def test_every_sender_is_set_up_in_place_and_its_command_delivers(builder, site, settings, codes):

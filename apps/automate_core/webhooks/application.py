@@ -6,7 +6,7 @@ Deliveries under load share statements: those that arrive while one runs go out 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -94,6 +94,10 @@ class AsgiExchange:
             receiver = await asyncio.to_thread(_find_receiver, self.slug)
             self._receivers.put(self.slug, receiver)
         return receiver
+
+    async def run_blocking[Result](self, act: Callable[[], Result]) -> Result:
+        """In a thread: the loop serves the others meanwhile."""
+        return await asyncio.to_thread(_in_thread, act)
 
     async def ingest(self, events: Sequence[NewEvent]) -> list[IngestResult]:
         return await self._ingestor.ingest(events)
@@ -215,6 +219,13 @@ def _count_fitting(waiting: Sequence[Waiting]) -> int:
 def _find_receiver(slug: str) -> Receiver:
     try:
         return find_receiver(slug)
+    finally:
+        connections.close_all()
+
+
+def _in_thread[Result](act: Callable[[], Result]) -> Result:
+    try:
+        return act()
     finally:
         connections.close_all()
 

@@ -6,6 +6,7 @@ functions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -41,14 +42,14 @@ class Document(NamedTuple):
     text: str
 
 
-def read_document(body: bytes, content_type: str, *, json_field: str = "") -> Document:
+def read_document(body: bytes, content_type: str, *, json_field: str = "", json_types: Sequence[str] = ()) -> Document:
     """The document in `body`: JSON, or a form, which becomes an object of its fields.
 
-    A form whose only field is `json_field` is the JSON in that field. Without a content type it has to be JSON. Raises
-    BodyError: 415 for another content type, 400 for a body that cannot be read.
+    A form whose only field is `json_field` is the JSON in that field. `json_types` are read as JSON, too. Without a
+    content type it has to be JSON. Raises BodyError: 415 for another content type, 400 for a body that cannot be read.
     """
     media_type = _media_type(content_type)
-    if _is_json(media_type):
+    if _is_json(media_type) or media_type in json_types:
         return _read_json(body)
     if media_type not in (FORM, MULTIPART):
         raise _unsupported(media_type, ACCEPTED_TYPES)

@@ -13,6 +13,7 @@ from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
 from automate_core.definition.validators import validates
 from automate_core.models import ExecutionRun
+from automate_core.webhooks.schemes import verification
 from automate_core.webhooks.schemes.registry import SchemeError, SignatureScheme, scheme_for
 from automate_core.webhooks.schemes.signing import Delivery
 from automate_governance.secrets.interfaces import SecretNotFoundError
@@ -39,7 +40,7 @@ class RequiredSignature:
         if problem := self.scheme.secret_problem(secret):
             log.error("a callback cannot be verified with the secret %s: %s", self.secret, problem)
             return False
-        return self.scheme.match([secret], delivery) is not None
+        return verification.is_signed_by(self.scheme, secret, delivery)
 
 
 def find_required_signature(run_id: uuid.UUID, path: str) -> RequiredSignature | None:
@@ -58,7 +59,7 @@ def find_required_signature(run_id: uuid.UUID, path: str) -> RequiredSignature |
 def find_signed_scheme(step: WaitStep) -> SignatureScheme:
     """The scheme of a wait. Raises SchemeError for one that does not fit, or that proves nothing."""
     scheme = scheme_for(step.scheme, step.scheme_config)
-    if not scheme.signed:
+    if not scheme.has_secret:
         raise SchemeError(
             text("%(scheme)s does not verify callbacks. Choose a scheme with a signature.", scheme=scheme.name),
             field="scheme",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from django.http import UnreadablePostError
@@ -34,6 +35,9 @@ class Exchange(Protocol):
     async def find_receiver(self) -> Receiver:
         """The receiver of the slug. Raises SecretUnavailableError."""
 
+    async def run_blocking[Result](self, act: Callable[[], Result]) -> Result:
+        """The result of code that may block, where that stops nothing else."""
+
     async def ingest(self, events: Sequence[NewEvent]) -> Sequence[IngestResult]:
         """Store the events, all or none."""
 
@@ -56,7 +60,8 @@ async def answer_delivery(exchange: Exchange) -> Answer:
             tally.count_rejected(None, "size")
             return TOO_LARGE
         receiver = await exchange.find_receiver()
-        accepted = receiver.receive(delivery, source)
+        receive = functools.partial(receiver.receive, delivery, source)
+        accepted = await exchange.run_blocking(receive) if receiver.may_block else receive()
         if isinstance(accepted, Answer):
             return accepted
         ingested = await exchange.ingest(accepted.events)

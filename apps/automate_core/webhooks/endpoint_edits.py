@@ -158,7 +158,7 @@ def renew_secret(
 
 @sensitive_variables()
 def _secret_for(rules: SignatureScheme, value: str, reference: str, present: str, by: Person) -> EndpointSecret:
-    if not rules.signed:
+    if not rules.has_secret:
         return EndpointSecret()
     return choose_secret(rules, reference="" if value else reference, value=value, present=present, person=by)
 

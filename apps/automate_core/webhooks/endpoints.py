@@ -71,7 +71,7 @@ def save_endpoint(
     if secret is not None:
         _check_secret(rules.secret_problem(secret))
         reference = store_secret(_free_name(endpoint, overlap), secret, actor)
-    if not rules.signed:
+    if not rules.has_secret:
         endpoint.change_secret("", overlap=dt.timedelta(0))
     elif secret is not None or (reference and reference != endpoint.secret):
         endpoint.change_secret(reference, overlap=overlap)
@@ -102,8 +102,8 @@ def rotate_secret(
     endpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
     check_permitted(actor, endpoint)
     rules = scheme_for(endpoint.scheme, endpoint.config)
-    if not rules.signed:
-        raise SchemeError(text("An unsigned webhook endpoint has no secret."), field="scheme")
+    if not rules.has_secret:
+        raise SchemeError(text("This webhook endpoint has no secret."), field="scheme")
     _check_secret(rules.secret_problem(secret))
     reference = store_secret(_free_name(endpoint, OVERLAP), secret, actor)
     endpoint.change_secret(reference, overlap=overlap)

@@ -20,8 +20,15 @@ from automate_core.triggers.host_events import TEST_HEADER
 from automate_core.webhooks import bodies, cloudevents, rates
 from automate_core.webhooks.answers import CONTENT_ENCODED, UNAUTHORIZED, Answer, build_reply_answer, too_many_answer
 from automate_core.webhooks.bodies import BodyError
-from automate_core.webhooks.schemes.registry import GitHubScheme, SchemeError, SignatureScheme, scheme_for
+from automate_core.webhooks.schemes.registry import (
+    GitHubScheme,
+    SchemeError,
+    SignatureScheme,
+    scheme_for,
+    signature_schemes,
+)
 from automate_core.webhooks.schemes.signing import Delivery, Reply
+from automate_core.webhooks.schemes.verification import PLUGIN_CALLS, match_secret
 from automate_core.webhooks.tally import tally
 from automate_governance.redaction.redactor import MIN_STRONG_LENGTH, Redactor
 from automate_governance.secrets.interfaces import SecretNotFoundError
@@ -86,10 +93,22 @@ class Receiver:
     reject_reason: str = ""
     redactor: Redactor = field(default_factory=Redactor)
     reply_seconds: int = 0
+    is_built_in: bool = True
+
+    @property
+    def may_block(self) -> bool:
+        """Whether `receive` may wait for another system, or for code that is not ours."""
+        return self.scheme.may_block or not self.is_built_in
 
     def receive(self, delivery: Delivery, source: rates.Source) -> AcceptedDelivery | Answer:
-        """Verify the raw body, then parse it: the events to accept, or the answer to give. Refusals are counted."""
-        answer = self._verify(delivery, source)
+        """Verify the raw body, then parse it: the events to accept, or the answer to give. Refusals are counted.
+
+        Raises what a scheme that is not built in raises, and CallTimeoutError when it does not return.
+        """
+        if self.is_built_in:
+            answer = self._verify(delivery, source)
+        else:
+            answer = PLUGIN_CALLS.run(self.scheme.code, lambda: self._verify(delivery, source))
         if isinstance(answer, Answer) and answer.status >= 400:
             reason = self.reject_reason or "signature" if answer.status == 401 else _REJECTION_REASONS[answer.status]
             tally.count_rejected(self.endpoint_id, reason)
@@ -100,10 +119,10 @@ class Receiver:
             return CONTENT_ENCODED
         now = time.time()
         secrets = [each for each in self.secrets if each.until is None or now < each.until]
-        matching = self.scheme.match([each.value.reveal() for each in secrets], delivery)
+        matching = match_secret(self.scheme, [each.value.reveal() for each in secrets], delivery)
         if matching is None:
             return too_many_answer(rates.failures.take(source)) or UNAUTHORIZED
-        if self.scheme.signed and self.endpoint_id is not None:
+        if self.scheme.has_secret and self.endpoint_id is not None:
             tally.note_secret_use(self.endpoint_id, secrets[matching].field)
         try:
             return self._read(delivery)
@@ -122,7 +141,10 @@ class Receiver:
             return AcceptedDelivery(batch, is_batch=cloudevents.is_batch(delivery))
         headers = delivery.headers
         document = bodies.read_document(
-            delivery.body, headers.get("content-type", ""), json_field=self.scheme.json_field
+            delivery.body,
+            headers.get("content-type", ""),
+            json_field=self.scheme.json_field,
+            json_types=self.scheme.json_types,
         )
         if challenge := self.scheme.challenge(document.value):
             return Answer(200, reply=challenge)
@@ -181,7 +203,15 @@ def find_receiver(slug: str) -> Receiver:
         return _rejecting_receiver(endpoint.pk, "secret")
     known = Redactor()
     known.learn(*(each.value.reveal() for each in secrets))
-    return Receiver(endpoint.pk, endpoint.source, scheme, secrets, redactor=known, reply_seconds=endpoint.reply_seconds)
+    return Receiver(
+        endpoint.pk,
+        endpoint.source,
+        scheme,
+        secrets,
+        redactor=known,
+        reply_seconds=endpoint.reply_seconds,
+        is_built_in=signature_schemes.is_built_in(scheme.code),
+    )
 
 
 class ReceiverCache:
@@ -216,7 +246,7 @@ def _active_secrets(scheme: SignatureScheme, endpoint: WebhookEndpoint) -> tuple
 
     Raises SecretNotFoundError, SecretUnavailableError, ValueError.
     """
-    if not scheme.signed:
+    if not scheme.has_secret:
         return ()
     if not endpoint.secret:
         raise ValueError("no secret is set")

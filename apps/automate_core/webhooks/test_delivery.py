@@ -35,10 +35,10 @@ def send_test_delivery(
 ) -> DeliveryResult:
     """Sign `body` with the endpoint's secret and post it, as JSON unless `headers` name another content type. Audited.
 
-    Raises EgressError, SecretNotFoundError.
+    Raises EgressError, SecretNotFoundError, and SchemeError where only the sender can sign.
     """
     scheme = scheme_for(endpoint.scheme, endpoint.config)
-    secret = resolve(endpoint.secret).reveal() if scheme.signed else ""
+    secret = resolve(endpoint.secret).reveal() if scheme.has_secret else ""
     given = {"Content-Type": "application/json"} | {
         "Content-Type" if name.lower() == "content-type" else name: value for name, value in (headers or {}).items()
     }

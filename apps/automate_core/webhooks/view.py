@@ -5,7 +5,7 @@ Under ASGI `automate_core.asgi` answers the same paths before Django's handler, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
@@ -50,6 +50,9 @@ class RequestExchange:
 
     async def find_receiver(self) -> Receiver:
         return find_receiver(self.slug)
+
+    async def run_blocking[Result](self, act: Callable[[], Result]) -> Result:
+        return act()
 
     async def ingest(self, events: Sequence[NewEvent]) -> Sequence[IngestResult]:
         return EventIngestor().ingest(*events)

@@ -14,12 +14,15 @@ from automate_studio.ui.fields import FormFieldView
 from automate_studio.ui.objects import form_view
 from automate_studio.ui.objects.form_view import build_sections
 
-SIGNED = tuple(code for code, scheme in SCHEMES.items() if scheme.signed)
-CONDITIONS: form_view.Conditions = {
-    **config_fields.visibility_rules(),
-    "secret": (("scheme", SIGNED),),
-    "overlap_hours": (("scheme", SIGNED),),
-}
+
+def form_conditions() -> form_view.Conditions:
+    """The schemes for which each field is shown."""
+    with_secret = tuple(code for code, scheme in SCHEMES.items() if scheme.has_secret)
+    return {
+        **config_fields.visibility_rules(),
+        "secret": (("scheme", with_secret),),
+        "overlap_hours": (("scheme", with_secret),),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +37,8 @@ class SchemeNote:
 
 def webhook_fields(form: WebhookEndpointForm) -> list[FormFieldView]:
     """Fields of a new webhook endpoint."""
-    names = ("scheme", "slug", "secret", *config_fields.CONFIG_FIELDS, "reply_seconds")
-    [section] = build_sections(form, [("", names)], conditions=CONDITIONS)
+    names = ("scheme", "slug", "secret", *config_fields.config_fields(), "reply_seconds")
+    [section] = build_sections(form, [("", names)], conditions=form_conditions())
     return section.fields
 
 

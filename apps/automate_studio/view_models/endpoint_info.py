@@ -53,7 +53,7 @@ def build_endpoint_info(slug: str, user: User, event_type: str, *, secret: str =
         may_read=can(user, "view_payload", endpoint),
         example=curl_command(scheme, url, event_type=event_type, secret=secret),
         reply_seconds=endpoint.reply_seconds,
-        secret=secret if scheme.signed else "",
+        secret=secret if scheme.has_secret else "",
         about={"pk": endpoint.pk} if can(user, "view", endpoint) else {},
     )
 

@@ -11,8 +11,9 @@ from automate_core.admin import WebhookEndpointAdmin
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.texts import translated
 from automate_plugins import text
+from automate_studio.ui.objects import form_view
 from automate_studio.ui.objects.admin import ObjectAdmin
-from automate_studio.ui.webhook_form import CONDITIONS, scheme_notes
+from automate_studio.ui.webhook_form import form_conditions, scheme_notes
 from automate_studio.webhooks import views
 from automate_studio.webhooks.views import endpoint_saved, endpoint_summary
 
@@ -25,7 +26,6 @@ class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
     share_kind = "webhook"
     above = "automate_studio/webhooks/summary.html"
     beside = "automate_studio/webhooks/form_aside.html"
-    conditions = CONDITIONS
     left_behind = text(
         "Its events stay until retention deletes them. Only people who may view all webhooks can see them."
     )
@@ -45,6 +45,10 @@ class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
             "reply_seconds": (_("Wait for reply (seconds)"), str(obj.reply_seconds)),
             "enabled": (_("Accepts deliveries"), _("Yes") if obj.enabled else _("No")),
         }
+
+    def get_conditions(self, form: Any) -> form_view.Conditions:
+        """The schemes for which each field is shown."""
+        return form_conditions()
 
     def form_context(self, form: Any) -> dict[str, Any]:
         """Notes of the schemes."""

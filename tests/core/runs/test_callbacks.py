@@ -237,7 +237,7 @@ steps:
     items: '{{ [1] }}'
     steps: [{kind: wait, key: answer, callback: true, timeout: 1h, scheme: %s, secret: 'database:vendor'}]
 """
-SIGNING = [code for code, scheme in SCHEMES.items() if scheme.signed]
+SIGNING = [code for code, scheme in SCHEMES.items() if scheme.has_secret and scheme.can_sign]
 
 
 def _stored(owner, value):

@@ -86,7 +86,7 @@ TYPES = {
 NAMED = {"delivery_header": "X-Id", "event_header": "X-Event"}
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", [code for code, scheme in SCHEMES.items() if scheme.can_sign])
 def test_a_delivery_of_every_scheme_counts_once(post, scheme):
     config = NAMED if scheme in {"hmac", "bearer", "basic", "unsigned"} else None
     event = {"github": "issues", "shopify": "orders/create"}.get(scheme, "paid")
@@ -101,7 +101,7 @@ def test_a_delivery_of_every_scheme_counts_once(post, scheme):
     assert SECRET not in kept and "signature" not in kept and "authorization" not in kept
 
 
-@pytest.mark.parametrize("scheme", [code for code, scheme in SCHEMES.items() if scheme.signed])
+@pytest.mark.parametrize("scheme", [code for code, each in SCHEMES.items() if each.signed and each.can_sign])
 def test_a_forged_delivery_of_every_scheme_is_the_same_401(door, listen, scheme):
     listen(scheme)
     body = json.dumps(PAYLOADS.get(scheme, {})).encode()

@@ -31,7 +31,12 @@ CONFIGS = {
     "bearer": [{}, {"header": "X-Token", "prefix": ""}],
     "twilio": [{}, {"public_url": "https://hooks.example.com:8443"}],
 }
-SIGNED = [(code, config) for code, scheme in SCHEMES.items() if scheme.signed for config in CONFIGS.get(code, [{}])]
+SIGNED = [
+    (code, config)
+    for code, scheme in SCHEMES.items()
+    if scheme.signed and scheme.can_sign
+    for config in CONFIGS.get(code, [{}])
+]
 _PROOFS = ("signature", "sig", "token", "authorization", "hmac")
 
 

@@ -12,6 +12,7 @@ from automate_core.management import lookups
 from automate_core.models import ExecutionRun
 from automate_core.runs.tail import StillRunningError, describe_run, follow_delivery
 from automate_core.states import RunStatus
+from automate_core.webhooks.schemes.registry import SchemeError
 from automate_core.webhooks.test_delivery import DeliveryResult, send_test_delivery
 from automate_egress import EgressConnectionError, EgressError
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
@@ -53,7 +54,7 @@ class Command(BaseCommand):
             raise CommandError(f"{options['file']}: {error.strerror}", returncode=2) from error
         except EgressConnectionError as error:
             raise CommandError(f"{error}. Is the site running?", returncode=2) from error
-        except (EgressError, SecretNotFoundError, SecretUnavailableError) as error:
+        except (EgressError, SchemeError, SecretNotFoundError, SecretUnavailableError) as error:
             raise CommandError(str(error), returncode=2) from error
 
     def _wait(self, event_id: uuid.UUID, seconds: float) -> None:

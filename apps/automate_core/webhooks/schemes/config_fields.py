@@ -15,23 +15,29 @@ from automate_plugins.fields import FieldKind, FieldSpec
 
 _shown = lazy(translated, str)
 
-#: Name of the form's field: (its spec, the codes of the schemes that have it).
-CONFIG_FIELDS: dict[str, tuple[FieldSpec, tuple[str, ...]]] = {}
-for _code, _scheme in SCHEMES.items():
-    for _spec in _scheme.config_fields:
-        _same = next((name for name, (spec, _) in CONFIG_FIELDS.items() if spec is _spec), "")
-        _codes = CONFIG_FIELDS[_same][1] if _same else ()
-        CONFIG_FIELDS[_same or f"{_code}_{_spec.name}"] = (_spec, (*_codes, _code))
+
+def config_fields() -> dict[str, tuple[FieldSpec, tuple[str, ...]]]:
+    """The settings of all schemes by the name of their form field: (its spec, the codes of the schemes that have it).
+
+    A field that several schemes share is one.
+    """
+    found: dict[str, tuple[FieldSpec, tuple[str, ...]]] = {}
+    for code, scheme in SCHEMES.items():
+        for spec in scheme.config_fields:
+            same = next((name for name, (other, _) in found.items() if other is spec), "")
+            codes = found[same][1] if same else ()
+            found[same or f"{code}_{spec.name}"] = (spec, (*codes, code))
+    return found
 
 
 def visibility_rules() -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:
     """The values of `scheme` for which each field is visible: (name, values) pairs."""
-    return {name: (("scheme", codes),) for name, (_, codes) in CONFIG_FIELDS.items()}
+    return {name: (("scheme", codes),) for name, (_, codes) in config_fields().items()}
 
 
 def scheme_fields(code: str) -> Iterator[tuple[str, FieldSpec]]:
     """The fields of a scheme."""
-    return ((name, spec) for name, (spec, codes) in CONFIG_FIELDS.items() if code in codes)
+    return ((name, spec) for name, (spec, codes) in config_fields().items() if code in codes)
 
 
 def initial_values(code: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,8 +63,8 @@ def _value(spec: FieldSpec, given: Any) -> Any:
     return int(given or 0) if spec.kind is FieldKind.INTEGER else given or ""
 
 
-def build_form_class(*, text: Any, number: Any, choice: Any) -> type[forms.Form]:
-    """A form class of all these fields, with these widgets."""
+def build_form_fields(*, text: Any, number: Any, choice: Any) -> dict[str, forms.Field]:
+    """Form fields of all settings by name, with these widgets."""
 
     def made(spec: FieldSpec) -> forms.Field:
         options: dict[str, Any] = {
@@ -73,4 +79,4 @@ def build_form_class(*, text: Any, number: Any, choice: Any) -> type[forms.Form]
             return IntegerField(min_value=0, max_value=366 * 86_400, widget=number, **options)
         return forms.CharField(max_length=200, strip=spec.name != "prefix", widget=text, **options)
 
-    return type("ConfigFields", (forms.Form,), {name: made(spec) for name, (spec, _) in CONFIG_FIELDS.items()})
+    return {name: made(spec) for name, (spec, _) in config_fields().items()}

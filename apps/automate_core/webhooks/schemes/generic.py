@@ -261,6 +261,7 @@ class UnsignedScheme(ConfiguredScheme[Naming]):
     name = text("Unsigned")
     proof = "none"
     signed = False
+    has_secret = False
     rules_type = Naming
     config_fields = _NAMING
 

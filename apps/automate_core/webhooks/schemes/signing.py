@@ -58,9 +58,11 @@ class Reply:
 
 
 class SignatureScheme(ABC):
-    """The rules of one sender. `config` is the endpoint's own configuration, checked when the scheme is made.
+    """The rules of one sender, found in the group `django_automate.signature_schemes`.
 
-    `proof`, `key` and `kind` describe for people where the proof, the delivery's key and its type are.
+    Its class is called with the endpoint's own configuration, which it checks: SchemeError for one that does not fit.
+    `proof`, `key` and `kind` describe for people where the proof, the delivery's key and its type are. Instances are
+    shared by threads. A scheme `may_block` when verification waits for another system; it then runs in a thread.
     """
 
     code: ClassVar[str]
@@ -69,6 +71,11 @@ class SignatureScheme(ABC):
     key: ClassVar[str]
     kind: ClassVar[str]
     signed: ClassVar[bool] = True
+    has_secret: ClassVar[bool] = True  #: whether an endpoint has a secret, or public key, that verification needs
+    can_sign: ClassVar[bool] = True  #: whether `sign` makes deliveries: not where the sender alone has the key
+    may_block: ClassVar[bool] = False
+    example_config: ClassVar[Mapping[str, Any]] = {}  #: a configuration that fits, where the empty one does not
+    json_types: ClassVar[tuple[str, ...]] = ()  #: content types besides JSON's own under which it sends JSON
     takes_cloudevents: ClassVar[bool] = False
     proves_body_alone: ClassVar[bool] = True  #: so that a CloudEvent in headers could be anybody's
     json_field: ClassVar[str] = ""  #: a form with this field alone is the JSON in it
@@ -102,7 +109,8 @@ class SignatureScheme(ABC):
 
     def match(self, secrets: Sequence[str], delivery: Delivery) -> int | None:
         """The index of the secret that the delivery is signed with, or None. Never raises."""
-        offered = [each.encode("utf-8", "replace") for each in self.offered(delivery.headers)[:MOST_OFFERED]]
+        proofs = self.offered(delivery.headers)[:MOST_OFFERED]
+        offered = [each.encode("utf-8", "replace") for each in proofs if each]
         found = None
         for index, secret in enumerate(secrets):
             matches = False
@@ -134,7 +142,10 @@ class SignatureScheme(ABC):
     def sign(
         self, secret: str, body: bytes, *, event_type: str, delivery: str, url: str = "", content_type: str = ""
     ) -> dict[str, str]:
-        """The headers with which the sender would deliver `body` to `url`. Used to send, and to test."""
+        """The headers with which the sender would deliver `body` to `url`. Used to send, and to test.
+
+        Raises SchemeError where only the sender can sign.
+        """
 
     # --- what it says -------------------------------------------------------------------------------------------------
 
@@ -157,6 +168,46 @@ class SignatureScheme(ABC):
     def reply(self, payload: Any) -> Reply | None:
         """The body that the sender expects once its event is accepted, in place of 202."""
         return None
+
+
+class PublicKeyScheme(SignatureScheme):
+    """A scheme whose sender signs with a private key, so that nothing here can sign a delivery.
+
+    `is_signed` decides by a public key, which takes the place of the secret.
+    """
+
+    can_sign: ClassVar[bool] = False
+
+    @abstractmethod
+    def is_signed(self, key: str, delivery: Delivery) -> bool:
+        """Whether the private key of this public key signed the delivery. Never raises."""
+
+    def offered(self, headers: Headers) -> Sequence[str]:
+        """None: a signature is verified, not compared."""
+        return []
+
+    def expected(self, secret: str, delivery: Delivery) -> Sequence[str]:
+        """None: a signature is verified, not compared."""
+        return []
+
+    def match(self, secrets: Sequence[str], delivery: Delivery) -> int | None:
+        """The index of the key that the delivery is signed with, or None. Never raises."""
+        found = None
+        for index, key in enumerate(secrets):
+            found = index if self.is_signed(key, delivery) and found is None else found
+        return found if self.is_timely(delivery) else None
+
+    def sign(
+        self, secret: str, body: bytes, *, event_type: str, delivery: str, url: str = "", content_type: str = ""
+    ) -> dict[str, str]:
+        """Raises SchemeError: the private key is the sender's."""
+        raise SchemeError(
+            text("Only %(sender)s can sign its deliveries. Send a test from there.", sender=self.name), field="scheme"
+        )
+
+    def new_secret(self) -> str:
+        """Raises SchemeError: the key is the sender's."""
+        raise SchemeError(text("Paste the public key of the sender."), field="secret")
 
 
 def token_problem(secret: str) -> str | None:

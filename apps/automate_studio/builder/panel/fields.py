@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from automate_core.definition.reply_rules import CONTENT_TYPES
@@ -81,7 +82,7 @@ _ON_TIMEOUT = FieldGroup(
     whole=lambda parts: [] if parts.get("then") == "steps" else MISSING,
 )
 
-_SIGNED = tuple((code, scheme.name) for code, scheme in SCHEMES.items() if scheme.signed)
+_NO_SIGNATURE = ("", text("None: the URL is enough"))
 STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
     "action": (
         FieldSpec(name="save_as", label=text("Save output as variable"), help=text("Later steps use it as vars.NAME.")),
@@ -128,7 +129,7 @@ STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
             label=text("Callback signature"),
             kind=_K.CHOICE,
             default="",
-            choices=(("", text("None: the URL is enough")), *_SIGNED),
+            choices=(_NO_SIGNATURE,),
             help=text("The callback must also carry a valid signature."),
         ),
         FieldSpec(
@@ -341,3 +342,14 @@ SETTINGS_FIELDS = (
     ),
     FieldSpec(name="run_as", label=text("Runs as"), required=True, options="run_as", help=text("A username.")),
 )
+
+
+def step_fields(kind: str) -> tuple[FieldSpec, ...]:
+    """The fields of a kind of step. A wait offers the installed signature schemes that have a secret."""
+    if kind != "wait":
+        return STEP_FIELDS[kind]
+    schemes = tuple((code, scheme.name) for code, scheme in SCHEMES.items() if scheme.has_secret)
+    return tuple(
+        replace(spec, choices=(_NO_SIGNATURE, *schemes)) if spec.name == "scheme" else spec
+        for spec in STEP_FIELDS[kind]
+    )

@@ -55,7 +55,7 @@ def step_field_specs(
             yield from generic_field_specs(node)
         else:
             yield _input_specs(node, drawn or {}), node.inputs, "inputs."
-    yield builder_fields.STEP_FIELDS[node.kind], node.settings, ""
+    yield builder_fields.step_fields(node.kind), node.settings, ""
     if node.kind == "action":
         yield builder_fields.POLICY_FIELDS, node.policy, ""
     yield (builder_fields.NOTES,), base, ""
