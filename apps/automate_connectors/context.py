@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, overload
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypedDict, overload
 
 from automate_egress import HttpResponse, Network
+from automate_plugins.files import FileValue
 
 
 class Http(Protocol):
@@ -21,8 +22,35 @@ class Http(Protocol):
         json: Any = None,
         data: bytes | str | Mapping[str, Any] | Iterable[bytes] | None = None,
         follow_redirects: bool = True,
+        into: IO[bytes] | None = None,
+        max_bytes: int | None = None,
     ) -> HttpResponse:
-        """Send one request and read its answer, whatever its status. Raises EgressError."""
+        """Send one request and read its answer, whatever its status. Raises EgressError.
+
+        The body of a good answer (below 400) is written to `into`, where it is given; `max_bytes` bounds that.
+        """
+
+
+class Files(Protocol):
+    """Files that pass between steps: `automate_core.files` in a run, `automate_testing.fakes.MemoryFiles` in tests.
+
+    `max_bytes` is the size of the largest file.
+    """
+
+    @property
+    def max_bytes(self) -> int: ...
+
+    def open(self, value: Any, /) -> BinaryIO:
+        """Return the content of a file, to be closed. `value` is an input of the kind `FieldKind.FILE`.
+
+        Raises ConnectorError, also for a file that the run has no right to.
+        """
+
+    def create(self, name: str, content: bytes | IO[bytes] | Iterable[bytes], content_type: str = "") -> FileValue:
+        """Store a file and return its value, for the output. The type is checked against the content.
+
+        Raises ConnectorError, such as `file_too_large`.
+        """
 
 
 class Log(Protocol):
@@ -50,7 +78,7 @@ class StepIds(TypedDict, total=False):
 class Context(dict[str, Any]):
     """A dict whose keys are known to type checkers.
 
-    `describe` gets none of `http`, `network` and `user`, and an action with `Effect.PURE` only `run`, `step`,
+    `describe` gets none of `http`, `network`, `files` and `user`, and an action with `Effect.PURE` only `run`, `step`,
     `idempotency_key`, `log` and `cancelled`.
     """
 
@@ -62,6 +90,8 @@ class Context(dict[str, Any]):
         def __getitem__(self, key: Literal["http"], /) -> Http: ...
         @overload
         def __getitem__(self, key: Literal["network"], /) -> Network: ...
+        @overload
+        def __getitem__(self, key: Literal["files"], /) -> Files: ...
         @overload
         def __getitem__(self, key: Literal["idempotency_key"], /) -> str: ...
         @overload

@@ -14,11 +14,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 import msgspec
 from django.conf import settings
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import Storage, storages
 
 from automate_connectors.adapters.base import ConnectorError
@@ -69,6 +69,23 @@ def put(document: bytes) -> tuple[bytes, str | None]:
         _away_until = time.monotonic() + AWAY_SECONDS
         return document, None
     return preview(document), stored
+
+
+def put_file(content: IO[bytes]) -> str:
+    """Keep a file of any content; returns its name. Raises ArtifactError (`files_not_kept`, `document_away`)."""
+    where = storage()
+    if where is None:
+        message = text("Files between steps need a storage. Add AUTOMATE_DOCUMENTS_STORAGE to STORAGES.")
+        raise ArtifactError(message, code="files_not_kept")
+    name = f"{FOLDER}/{dt.datetime.now(dt.UTC):%Y/%m/%d}/{secrets.token_hex(24)}.bin"
+    try:
+        return where.save(name, File(content))
+    except Exception as error:
+        raise ArtifactError(
+            text("The file cannot be stored right now (%(error)s).", error=type(error).__name__),
+            code="document_away",
+            retryable=True,
+        ) from error
 
 
 def preview(document: bytes) -> bytes:

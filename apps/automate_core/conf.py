@@ -25,6 +25,8 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_PRUNE_HOURS": 6.0,  # how often workers let go of what is too old; 0 leaves it to `automate_prune`
     "AUTOMATE_DOCUMENTS_STORAGE": "automate",  # the alias in STORAGES of files of large documents; without it, none
     "AUTOMATE_DOCUMENT_BYTES": 256_000,  # inputs and outputs of steps above this are files, with a preview in the row
+    "AUTOMATE_FILE_BYTES": 25_000_000,  # the largest file that passes between steps
+    "AUTOMATE_FILE_TYPES": None,  # content types of these files, such as "application/pdf" and "image/*"; None for all
     "AUTOMATE_REFUSED_DAYS": 30,  # how long counts of refused deliveries are kept; 0 for ever
     "AUTOMATE_NOTIFICATION_DAYS": 90,  # how long the log of notifications is kept; 0 for ever
     "AUTOMATE_LLM_USAGE_DAYS": 800,  # how long the ledger of model calls is kept, 62 or more; 0 for ever

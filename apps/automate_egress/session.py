@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import requests  # noqa: TID251 - this package is the way out that everything else goes through
@@ -87,6 +87,14 @@ class HttpResponse:
             raise EgressInvalidAnswerError(message) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """Where the body of a good answer goes, and its largest size; None: into the response."""
+
+    into: IO[bytes] | None
+    max_bytes: int
+
+
 class HttpSession:
     """One caller's way out.
 
@@ -125,9 +133,13 @@ class HttpSession:
         json: Any = None,
         data: bytes | str | Mapping[str, Any] | Iterable[bytes] | None = None,
         follow_redirects: bool = True,
+        into: IO[bytes] | None = None,
+        max_bytes: int | None = None,
     ) -> HttpResponse:
         """Send one request and read its answer, whatever its status. `data` may be an iterator: it is streamed.
 
+        With `into`, the body of an answer below 400 is written there, up to `max_bytes`, and that of the response is
+        empty.
         Raises EgressBlockedError, EgressTimeoutError, EgressConnectionError or EgressResponseTooLargeError.
         """
         try:
@@ -139,6 +151,7 @@ class HttpSession:
                 json=json,
                 data=data,
                 allow_redirects=follow_redirects,
+                body=_Body(into, max_bytes if into is not None and max_bytes else self._max_body_bytes),
             )
         except EgressError:
             raise
@@ -168,7 +181,7 @@ class HttpSession:
                 )
         return EgressConnectionError(text("The connection to %(place)s failed.", place=host))
 
-    def _exchange(self, method: str, url: str, **options: Any) -> HttpResponse:
+    def _exchange(self, method: str, url: str, *, body: _Body, **options: Any) -> HttpResponse:
         if _AMBIGUOUS.search(url):
             raise ValueError(text("A URL cannot contain %(characters)s.", characters="\\, U+0000-U+001F, U+007F"))
         if urlsplit(url).port == 0:  # requests would take the scheme's own
@@ -189,27 +202,32 @@ class HttpSession:
             return HttpResponse(
                 status=response.status_code,
                 headers=CaseInsensitiveDict(response.headers),
-                body=self._read(response, url),
+                body=self._read(response, url, body),
                 url=response.url,
             )
         finally:
             response.close()
 
-    def _read(self, response: requests.Response, url: str) -> bytes:
+    def _read(self, response: requests.Response, url: str, body: _Body) -> bytes:
+        into = body.into if response.status_code < 400 else None
+        most = body.max_bytes if into is not None else self._max_body_bytes
         chunks: list[bytes] = []
         size = 0
         try:
             while chunk := response.raw.read(_CHUNK, decode_content=True):
                 size += len(chunk)
-                if size > self._max_body_bytes:
+                if size > most:
                     raise EgressResponseTooLargeError(
                         text(
                             "The response from %(host)s is larger than %(count)s bytes.",
                             host=_host(url),
-                            count=self._max_body_bytes,
+                            count=most,
                         )
                     )
-                chunks.append(chunk)
+                if into is None:
+                    chunks.append(chunk)
+                else:
+                    into.write(chunk)
             return b"".join(chunks)
         finally:
             chunks.clear()  # an error's traceback holds this frame for as long as anyone holds the error

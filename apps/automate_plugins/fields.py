@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from automate_plugins.files import is_file
 from automate_plugins.texts import text
 
 
@@ -28,12 +29,15 @@ class FieldKind(enum.StrEnum):
     CODE = "code"
     DATE = "date"
     DATETIME = "datetime"
+    FILE = "file"
     SECRET = "secret"  # noqa: S105 - the kind of a field that holds a secret reference, never a value
 
     def accepts(self, value: Any) -> bool:
         """True when `value` has the JSON type of this kind."""
         if self is FieldKind.JSON:
             return True
+        if self is FieldKind.FILE:
+            return is_file(value)
         if self in {FieldKind.NUMBER, FieldKind.INTEGER} and isinstance(value, bool):
             return False
         return isinstance(value, _PYTHON_TYPES.get(self, str))
@@ -130,6 +134,7 @@ _TYPE_MESSAGES = {
     FieldKind.BOOLEAN: text("%(name)s must be true or false (got %(type)s)."),
     FieldKind.LIST: text("%(name)s must be a list (got %(type)s)."),
     FieldKind.MAPPING: text("%(name)s must be a mapping (got %(type)s)."),
+    FieldKind.FILE: text("%(name)s must be a file (got %(type)s)."),
     FieldKind.DATE: text("%(name)s must be a date (got %(type)s)."),
     FieldKind.DATETIME: text("%(name)s must be a date and time (got %(type)s)."),
 }

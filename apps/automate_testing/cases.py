@@ -21,7 +21,19 @@ from automate_egress import HttpResponse
 from automate_testing.fakes import answer
 
 ANYTHING = object()  #: an output that is not compared
-_KEYS = {"about", "action", "params", "connection", "request", "requests", "answer", "answers", "output", "run"}
+_KEYS = {
+    "about",
+    "action",
+    "params",
+    "connection",
+    "request",
+    "requests",
+    "answer",
+    "answers",
+    "output",
+    "run",
+    "files",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +42,8 @@ class Case:
 
     `request` holds what the first request must have been, `requests` what each must have been, `output` what comes out.
     `answers`, where there are any, come in their order, one a request, in place of `answer`. `run` is False for a call
-    over `context["network"]`, whose server is not there: how it fails is checked, and its output is not.
+    over `context["network"]`, whose server is not there: how it fails is checked, and its output is not. `files` are
+    the contents of files that the params name, by their reference; a JSON file gives them as text.
     """
 
     action: str
@@ -43,6 +56,7 @@ class Case:
     requests: tuple[Mapping[str, Any], ...] = ()
     output: Any = ANYTHING
     run: bool = True
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def script(self) -> tuple[HttpResponse, ...]:
@@ -63,9 +77,10 @@ def _case(path: Path) -> Case:
         given = json.loads(path.read_text(encoding="utf-8"))
         if unknown := given.keys() - _KEYS:
             raise ValueError(f"there is no {', '.join(sorted(unknown))} in a case")
+        files = {name: content.encode() for name, content in given.pop("files", {}).items()}
         answers = tuple(map(_answer, given.pop("answers", ())))
         given["requests"] = tuple(given.pop("requests", ()))
-        return Case(answer=_answer(given.pop("answer", {})), answers=answers, **given)
+        return Case(answer=_answer(given.pop("answer", {})), answers=answers, files=files, **given)
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from io import BytesIO
+from typing import IO, Any, BinaryIO
 
+from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.context import Context
 from automate_egress import EgressConnectionError, HttpResponse, Network
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
 from automate_llm.providers.base import LLMProvider
+from automate_plugins.files import FILE_KEY, FileValue, file_value, is_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,8 @@ class ScriptedHttp:
         json: Any = None,
         data: Any = None,
         follow_redirects: bool = True,
+        into: IO[bytes] | None = None,
+        max_bytes: int | None = None,
     ) -> HttpResponse:
         """Return the next response. Has the signature of `automate_egress.HttpSession.request`."""
         self.requests.append(
@@ -62,6 +68,9 @@ class ScriptedHttp:
         given = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(given, Exception):
             raise given
+        if into is not None and given.status < 400:
+            into.write(given.body)
+            given = replace(given, body=b"")
         return given if given.url else replace(given, url=url)
 
 
@@ -89,6 +98,48 @@ class ScriptedNetwork(Network):
         """Raises the error."""
         self.connections.append((host, port))
         raise self._error
+
+
+#: A file that every `MemoryFiles` has, as the value of an input.
+SAMPLE_FILE = file_value("sample", name="sample.txt", content_type="text/plain", size=6)
+
+
+class MemoryFiles:
+    """A `context["files"]` that keeps its files in memory, in `contents`, by reference; `SAMPLE_FILE` is one of them.
+
+    `opened` are the references of files that were opened.
+    """
+
+    max_bytes = 25_000_000
+
+    def __init__(self, contents: Mapping[str, bytes] | None = None) -> None:
+        self.contents: dict[str, bytes] = {"sample": b"sample", **(contents or {})}
+        self.opened: set[str] = set()
+        self._streams: list[BinaryIO] = []
+
+    @property
+    def unclosed(self) -> int:
+        """The number of files that were opened and not closed."""
+        return sum(not stream.closed for stream in self._streams)
+
+    def create(self, name: str, content: bytes | IO[bytes] | Iterable[bytes], content_type: str = "") -> FileValue:
+        """Store a file and return its value."""
+        if isinstance(content, bytes | bytearray):
+            data = bytes(content)
+        else:
+            data = content.read() if hasattr(content, "read") else b"".join(content)
+        reference = f"file-{len(self.contents)}"
+        self.contents[reference] = data
+        given = content_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return file_value(reference, name=name, content_type=given, size=len(data))
+
+    def open(self, value: Any, /) -> BinaryIO:
+        """Return the content. Raises ConnectorError."""
+        if not is_file(value) or value[FILE_KEY] not in self.contents:
+            raise ConnectorError("there is no such file", code="file_missing")
+        self.opened.add(value[FILE_KEY])
+        self._streams.append(BytesIO(self.contents[value[FILE_KEY]]))
+        return self._streams[-1]
 
 
 class FakeSecrets(SecretsBackend):
@@ -135,6 +186,7 @@ def context(http: ScriptedHttp | None = None, connection: dict[str, Any] | None 
         "connection": connection or {},
         "http": http or ScriptedHttp(),
         "network": ScriptedNetwork(),
+        "files": MemoryFiles(),
         "idempotency_key": "key-of-this-step",
         "deadline": time.monotonic() + 30,
         "cancelled": lambda: False,

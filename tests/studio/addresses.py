@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
+from automate_core.files.store import FileOwner, find_file, store_file
 from automate_core.models import FailureGroup, Notification, NotificationRule
 
 
@@ -36,6 +37,11 @@ def _objects(run, owner):
     }
 
 
+def _file_of(run):
+    owner = FileOwner(trace_id=run.trace_id, workflow_id=run.workflow_id)
+    return find_file(store_file(b"%PDF-1.7", name="a.pdf", owner=owner))
+
+
 def addresses(run, owner, endpoint, approval, bulk_action, view):
     objects = _objects(run, owner)
     download = reverse("studio:run_download", args=[run.pk, "first"])
@@ -55,6 +61,7 @@ def addresses(run, owner, endpoint, approval, bulk_action, view):
         "run review": ("post", reverse("studio:run_review", args=[run.pk, "first"])),
         "run decide": ("post", reverse("studio:run_decide", args=[run.pk, "first"])),
         "run download": ("post", download),
+        "file download": ("get", reverse("studio:file_download", args=[_file_of(run).reference])),
         "connection": ("get", reverse("admin:automate_connectors_connection_change", args=[objects["connection"].pk])),
         "connection delete": (
             "get",
@@ -217,6 +224,7 @@ MATRIX = {
     "run review": (422, 403, 404, 302),
     "run decide": (409, 403, 404, 302),
     "run download": (200, 404, 404, 302),
+    "file download": (200, 404, 404, 302),
     "connection": (200, 404, 404, 302),
     "connection delete": (200, 404, 404, 302),
     "connection history": (200, 404, 404, 302),

@@ -106,10 +106,10 @@ class ConnectorAdapter(ABC):
         """Execute the side effect and return its JSON-like output.
 
         `context` holds `connection` (the configuration, secrets resolved to plain values), `http` (the guarded
-        session, bound to the connection's allowed hosts), `network` (the same for other protocols),
-        `idempotency_key` (the same on every attempt), `deadline` (seconds on `time.monotonic()`), `cancelled()`,
-        `log(message, level="info")`, `run` (ids), `step` (`path` and `attempt`) and `user` (the run-as user). Nothing
-        of it is stored.
+        session, bound to the connection's allowed hosts), `network` (the same for other protocols), `files` (files
+        that pass between steps), `idempotency_key` (the same on every attempt), `deadline` (seconds on
+        `time.monotonic()`), `cancelled()`, `log(message, level="info")`, `run` (ids), `step` (`path` and `attempt`) and
+        `user` (the run-as user). Nothing of it is stored.
 
         Must raise ConnectorError on failure; errors of `http` and `network` may pass as they are.
         """

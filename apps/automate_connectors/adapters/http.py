@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.context import Files
+from automate_connectors.files.contents import Download, read_file
 from automate_connectors.paging import MAX_ITEMS, MAX_PAGES, NextPage, Paging, read_paging
 from automate_connectors.web import ANSWERED_BY, File, decode_base64, http_error, invalid_input
 from automate_egress import HttpResponse
@@ -17,6 +19,7 @@ from automate_egress.forms import Part, multipart
 from automate_egress.policy import ascii_host
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.files import is_file
 from automate_plugins.texts import joined
 
 _METHODS = tuple((method, method) for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
@@ -33,7 +36,8 @@ _ANSWERS = (
     ("auto", text("Automatic (by content type)")),
     ("json", "JSON"),
     ("text", text("Text")),
-    ("binary", text("File")),
+    ("file", text("File")),
+    ("binary", text("File as base64")),
     ("none", text("Ignore")),
 )
 _PAGINATION = (
@@ -42,7 +46,7 @@ _PAGINATION = (
     ("cursor", text("Cursor")),
     ("page", text("Page number")),
 )
-_BODIES = ("json", "form", "files", "body", "binary")
+_BODIES = ("json", "form", "files", "body", "file", "binary")
 _STATUS = re.compile(r"[1-5](\d\d|xx)")
 _TEXTUAL = re.compile(r"text/|application/(.*\+)?(json|xml|javascript|yaml|x-www-form-urlencoded|graphql)")
 _FORM = "application/x-www-form-urlencoded"
@@ -65,9 +69,10 @@ _REQUEST = (
         name="files",
         label=text("Files"),
         kind=FieldKind.LIST,
-        help=text("Each item: name, filename, content_type, and base64 or text"),
+        help=text("Each item: a file of an earlier step, or name and file"),
     ),
     FieldSpec(name="body", label=text("Text body"), kind=FieldKind.LONG_TEXT),
+    FieldSpec(name="file", label=text("File body"), kind=FieldKind.FILE, help=text("Sends the file as the whole body")),
     FieldSpec(name="binary", label=text("Binary body"), kind=FieldKind.LONG_TEXT, help=text("Base64-encoded")),
     FieldSpec(name="answer", label=text("Response format"), kind=FieldKind.CHOICE, choices=_ANSWERS, default="auto"),
     FieldSpec(
@@ -201,6 +206,11 @@ class HttpConnector(ConnectorAdapter):
         pages = read_paging(params)
         if pages is not None:
             return _all_pages(call, pages, params, context)
+        if params.get("answer") == "file":
+            with Download(context["files"]) as download:
+                response = call.send(call.url, call.query, into=download.spool, max_bytes=download.max_bytes)
+                file = download.store(response)
+            return {"status": response.status, "headers": _plain(response.headers), "body": file}
         response = call.send(call.url, call.query)
         return {"status": response.status, "headers": _plain(response.headers), "body": _answer(response, params)}
 
@@ -256,14 +266,17 @@ class _Call:
         self._headers = {name: value for name, value in self._headers.items() if name.lower() not in _lower(headers)}
         self._headers |= headers
 
-    def send(self, url: str, query: Mapping[str, Any]) -> HttpResponse:
-        """The answer, when its status is one that succeeds. Raises ConnectorError, EgressError."""
+    def send(self, url: str, query: Mapping[str, Any], **more: Any) -> HttpResponse:
+        """The answer, when its status is one that succeeds; `more` are options of `Http.request`.
+
+        Raises ConnectorError, EgressError.
+        """
         shown = url.partition("?")[0]
         self._context["log"](f"{self.method} {shown}")
         inside = {name for name, _ in parse_qsl(urlsplit(url).query)}
         secret = {name: value for name, value in self._secret_query.items() if name not in inside}
         response: HttpResponse = self._context["http"].request(
-            self.method, url, headers=dict(self._headers), params={**query, **secret} or None, **self._options
+            self.method, url, headers=dict(self._headers), params={**query, **secret} or None, **self._options, **more
         )
         if not self._succeeds(response.status):
             error = http_error(
@@ -313,12 +326,15 @@ class _Call:
             case "form":
                 self._data(urlencode(_texts(params["form"]), doseq=True).encode(), _FORM)
             case "files":
-                parts = _parts(params.get("form") or {}, params["files"])
+                parts = _parts(params.get("form") or {}, params["files"], self._context.get("files"))
                 body, kind = multipart(parts, seed=self._context["idempotency_key"])
                 self._headers = {k: v for k, v in self._headers.items() if k.lower() != "content-type"}
                 self._data(body, kind)
             case "body":
                 self._data(params["body"].encode(), "text/plain; charset=utf-8")
+            case "file":
+                sent = read_file(params["file"], "file", self._context.get("files"))
+                self._data(sent.content, sent.content_type)
             case "binary":
                 self._data(decode_base64(params["binary"], "binary"), "application/octet-stream")
 
@@ -414,15 +430,16 @@ def _credentials(connection: Mapping[str, Any]) -> tuple[dict[str, str], dict[st
     return {}, {}
 
 
-def _parts(form: Mapping[str, Any], files: list[Any]) -> list[Part]:
+def _parts(form: Mapping[str, Any], files: list[Any], store: Files | None) -> list[Part]:
     parts = [
         Part(name=name, content=one.encode())
         for name, value in _texts(form).items()
         for one in (value if isinstance(value, list) else [value])
     ]
     for index, value in enumerate(files):
-        file = File.read(value, f"files[{index}]")
-        name = str(value.get("name") or "file")
+        place = f"files[{index}]"
+        file = read_file(value, place, store)
+        name = "file" if is_file(value) else str(value.get("name") or "file")
         parts.append(Part(name=name, content=file.content, filename=file.filename, content_type=file.content_type))
     return parts
 

@@ -98,6 +98,8 @@ RULES: dict[str, Rule] = {
     "AUTOMATE_PRUNE_HOURS": _number(0),
     "AUTOMATE_DOCUMENTS_STORAGE": _TEXT,
     "AUTOMATE_DOCUMENT_BYTES": _number(1, whole=True),
+    "AUTOMATE_FILE_BYTES": _number(1, whole=True),
+    "AUTOMATE_FILE_TYPES": _NAMES_OR_ALL,
     "AUTOMATE_REFUSED_DAYS": _days(1),
     "AUTOMATE_NOTIFICATION_DAYS": _days(1),
     "AUTOMATE_LLM_USAGE_DAYS": _days(62),

@@ -11,6 +11,7 @@ from automate_core.models.events import (
     WebhookEndpointUserPermission,
     WorkerState,
 )
+from automate_core.models.files import StoredFile
 from automate_core.models.notifications import Notification, NotificationRule, Occurrence
 from automate_core.models.retention import Pruning, SitePolicy
 from automate_core.models.runs import (
@@ -77,6 +78,7 @@ __all__ = [
     "Step",
     "StepRun",
     "StepSample",
+    "StoredFile",
     "Trigger",
     "Wait",
     "WaitAssignee",

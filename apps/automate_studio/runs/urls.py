@@ -7,7 +7,7 @@ from django.urls import path
 from automate_studio.runs.actions import run_cancel, run_pin
 from automate_studio.runs.listing import bulk, export
 from automate_studio.runs.listing.saved_views import change_view, delete_view, save_view
-from automate_studio.runs.page import rerun, step_actions, stream, values
+from automate_studio.runs.page import files, rerun, step_actions, stream, values
 from automate_studio.runs.views import run_approvals, run_step
 from automate_studio.ui.view_access import staff
 
@@ -20,6 +20,7 @@ urlpatterns = [
     staff("runs/<uuid:run_id>/rerun/", rerun.run_rerun, "run_rerun"),
     staff("runs/<uuid:run_id>/value/<path:path>/", values.run_value, "run_value"),
     staff("runs/<uuid:run_id>/download/<path:path>/", values.run_download, "run_download"),
+    staff("files/<str:reference>/", files.file_download, "file_download"),
     staff("runs/<uuid:run_id>/retry/<path:path>/", step_actions.run_step_retry, "run_step_retry"),
     staff("runs/<uuid:run_id>/skip/<path:path>/", step_actions.run_skip, "run_skip"),
     staff("runs/<uuid:run_id>/review/<path:path>/", step_actions.run_review, "run_review"),

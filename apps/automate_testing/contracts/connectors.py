@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from automate_testing.contracts.files import ConnectorFiles
 from automate_testing.contracts.isolation import ConnectorIsolation
 from automate_testing.contracts.outages import ConnectorOutages
 from automate_testing.contracts.results import ConnectorResults
@@ -11,6 +12,12 @@ from automate_testing.contracts.structure import ConnectorStructure
 
 
 class ConnectorContractTest(
-    ConnectorStructure, ConnectorResults, ConnectorIsolation, ConnectorOutages, ConnectorSecrecy, ConnectorSetupMethods
+    ConnectorStructure,
+    ConnectorResults,
+    ConnectorFiles,
+    ConnectorIsolation,
+    ConnectorOutages,
+    ConnectorSecrecy,
+    ConnectorSetupMethods,
 ):
     """What every connector keeps. `cases` are optional; values of secret fields in them are replaced by a canary."""

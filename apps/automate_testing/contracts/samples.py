@@ -13,6 +13,7 @@ from automate_governance.redaction.token_patterns import is_secret_name
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_testing.cases import Case
 from automate_testing.contracts.traces import CANARY
+from automate_testing.fakes import SAMPLE_FILE
 
 NAME = re.compile(r"^[a-z][a-z0-9_-]{0,49}$")
 _HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]|[0-9a-fA-F:]+")
@@ -29,6 +30,7 @@ _SAMPLES: dict[FieldKind, Any] = {
     FieldKind.URL: "https://api.example.com/items",
     FieldKind.DATE: "2026-01-31",
     FieldKind.DATETIME: "2026-01-31T12:00:00Z",
+    FieldKind.FILE: SAMPLE_FILE,
     FieldKind.SECRET: CANARY,
 }
 _STRANGE: dict[FieldKind, tuple[Any, ...]] = {

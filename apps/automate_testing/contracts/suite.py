@@ -18,7 +18,7 @@ from automate_testing.cases import Case
 from automate_testing.contracts.calls import Call, make_instance, observe
 from automate_testing.contracts.samples import made_up_cases, made_up_config, secret_names
 from automate_testing.contracts.traces import CANARY
-from automate_testing.fakes import ScriptedHttp, ScriptedNetwork, context
+from automate_testing.fakes import MemoryFiles, ScriptedHttp, ScriptedNetwork, context
 
 type Script = tuple[HttpResponse | Exception, ...]
 
@@ -88,6 +88,7 @@ class ConnectorSuite:
         http = ScriptedHttp(script or case.script)
         given = self.make_context(http, copy.deepcopy(case.connection))
         given.update(more)
+        given["files"] = MemoryFiles(case.files)
         action, params = adapter.action(case.action), copy.deepcopy(case.params)
         call = self.observe(lambda: invoke(adapter, action, params, given), str(case))
         return Attempt(case=case, call=call, http=http, context=given)

@@ -217,7 +217,7 @@ def value(view: str, name: str, made: dict[str, Any]) -> Any:
         "pk": pk, "run_id": made["run"].pk, "action_id": made["action"].pk, "rule_id": made["rule"].pk,
         "event_id": Event.objects.get(source__endswith="github").pk, "wait_id": made["wait"].pk, "kind": "workflow",
         "notification_id": made["sent"].pk if made["sent"] else uuid.uuid4(), "number": 1, "key": "hook",
-        "path": "values", "slug": slug, "language": "de", "name": "images/run.png" if view == "help_image" else "audit",
+        "path": "values", "reference": "0" * 48, "slug": slug, "language": "de", "name": "images/run.png" if view == "help_image" else "audit",
     }[name]  # fmt: skip
 
 

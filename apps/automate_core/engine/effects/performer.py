@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
+from collections.abc import Callable
 
 from django.db import DatabaseError, connections
 from django.utils.functional import SimpleLazyObject
@@ -33,6 +34,7 @@ from automate_core.expressions.json_logic import RuleError
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating.pool import RenderUnavailableError
 from automate_core.faultpoints import reach
+from automate_core.files.store import FileAccess, FileOwner
 from automate_core.triggers.host_events import run_origin
 from automate_governance.permissions import Person
 from automate_governance.redaction.redactor import redactor_context
@@ -106,6 +108,12 @@ def _keep_as_file(outcome: EffectOutcome, walk: Walk) -> None:
         outcome.output, outcome.output_file = artifacts.put(walk.redact(outcome.output))
 
 
+def _file_access(call: EffectCall, node: ActionNode, run_as: Callable[[], Person]) -> FileAccess:
+    """The files of a call; a transactional one keeps its database connection."""
+    owner = FileOwner(trace_id=call.walk.run.trace_id, workflow_id=call.walk.run.workflow_id)
+    return FileAccess(owner, run_as, (lambda: None) if node.transactional else connections.close_all)
+
+
 def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) -> None:
     step, walk = call.effect.step, call.walk
 
@@ -124,6 +132,7 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
     context = {
         "connection": used.config if used else {},
         **outbound_clients(bound_hosts=hosts, deadline=deadline, cancelled=lambda: walk.cancelled),
+        "files": _file_access(call, node, run_as),
         "idempotency_key": idempotency_key(walk.run.id, step.path),
         "deadline": deadline,
         "cancelled": lambda: walk.cancelled,

@@ -224,6 +224,7 @@ def _prune_files(batch: Batch) -> None:
     named = {row.name for row in database.run(None, statements.FILES_NAMED, {"names": names})}
     unnamed = [name for name in names if name not in named]
     if not batch.dry:
+        database.run(None, statements.DELETE_STORED_FILES, {"names": unnamed})
         artifacts.remove(unnamed)
     batch.counts["files"] += len(unnamed)
     batch.position = names[-1] if len(names) == batch.limit else None

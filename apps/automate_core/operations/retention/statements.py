@@ -138,9 +138,15 @@ LOCK_JOBS = " FOR UPDATE OF job SKIP LOCKED"
 
 DELETE_JOBS = "DELETE FROM automate_core_outboxjob WHERE id = ANY(%(jobs)s)"
 
-#: Those of `names` that a step's record names.
+#: Those of `names` that a step's record names, or a file that passes between steps while data of its trace is there.
 FILES_NAMED = """
-SELECT name FROM unnest(%(names)s::text[]) AS name
-WHERE EXISTS (SELECT FROM automate_core_steprun step WHERE step.output_file = name)
-    OR EXISTS (SELECT FROM automate_core_steprun step WHERE step.input_file = name)
+SELECT listed AS name FROM unnest(%(names)s::text[]) AS listed_files (listed)
+WHERE EXISTS (SELECT FROM automate_core_steprun step WHERE step.output_file = listed)
+    OR EXISTS (SELECT FROM automate_core_steprun step WHERE step.input_file = listed)
+    OR EXISTS (SELECT FROM automate_core_storedfile stored WHERE stored.file = listed AND (
+        EXISTS (SELECT FROM automate_core_executionrun run WHERE run.trace_id = stored.trace_id)
+        OR EXISTS (SELECT FROM automate_core_event event
+            WHERE event.trace_id = stored.trace_id AND event.emptied_at IS NULL)))
 """
+
+DELETE_STORED_FILES = "DELETE FROM automate_core_storedfile WHERE file = ANY(%(names)s)"

@@ -32,6 +32,7 @@ NUMBER = TypeOnly("123", text("a number"))
 YES_NO = TypeOnly("t/f", text("true or false"))
 LIST = TypeOnly("[ ]", text("a list"))
 MAPPING = TypeOnly("{ }", text("a mapping"))
+FILE = TypeOnly("{ }", text("a file"))
 ANYTHING = TypeOnly("", text("any value"))
 _KINDS = {
     FieldKind.NUMBER: NUMBER,
@@ -40,6 +41,7 @@ _KINDS = {
     FieldKind.LIST: LIST,
     FieldKind.MAPPING: MAPPING,
     FieldKind.JSON: ANYTHING,
+    FieldKind.FILE: FILE,
 }
 _MODEL_FIELDS = {"Integer": NUMBER, "Float": NUMBER, "AutoField": NUMBER, "Boolean": YES_NO}
 _EVENT = {"headers": MAPPING, "type": TEXT, "source": TEXT, "id": TEXT, "time": TEXT}
@@ -129,7 +131,7 @@ def _action_output(node: StepNode) -> Any:
 def has_declared(shape: Any, path: Path) -> bool:
     """Whether a shape has that path or may have it: a value of any type may hold anything."""
     for part in path:
-        if shape in (ANYTHING, MAPPING, LIST):
+        if shape in (ANYTHING, MAPPING, LIST, FILE):
             return True
         if not isinstance(shape, dict) or part not in shape:
             return False

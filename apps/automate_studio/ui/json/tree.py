@@ -7,6 +7,7 @@ tuples of names and indexes.
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,7 +16,9 @@ from typing import Any, Literal
 from django.utils.translation import gettext as _
 
 from automate_core.expressions.json_path import ABSENT, Path, part_of
-from automate_studio.ui.formatting import format_count
+from automate_governance.admin_site import reverse
+from automate_plugins.files import FILE_KEY, is_file
+from automate_studio.ui.formatting import format_bytes, format_count
 from automate_studio.ui.json.expressions import path_expression, size_text
 from automate_studio.ui.json.visible import escape_invisible
 
@@ -28,6 +31,8 @@ MAX_DEPTH = 500  #: of a path that somebody asks for
 MAX_HITS = 100
 MAX_SEARCHED = 200_000  #: values that one search looks at
 MAX_QUERY = 200
+
+_REFERENCE = re.compile("[0-9a-f]{48}")
 
 type Kind = Literal["leaf", "open", "close", "more"]
 type Children = list[tuple[str | int, Any]]
@@ -43,11 +48,21 @@ class HighlightedText:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FileLink:
+    """A file that a value stands for, with the URL of its download."""
+
+    name: str
+    size: str
+    content_type: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class JsonRow:
     """One line. `open` begins a container until its `close`; `more` stands for entries from `start` on.
 
     `part` is the name or index in its container as JSON; `at` is the whole path where it is not inside its
-    containers.
+    containers. `file` is the file that the value stands for.
     """
 
     kind: Kind
@@ -64,6 +79,7 @@ class JsonRow:
     count: str = ""
     is_filled: bool = True
     start: int = 0
+    file: FileLink | None = None
 
     @property
     def closing(self) -> str:
@@ -200,6 +216,18 @@ def _opening_row(part: str | int | None, node: Any, level: int) -> JsonRow:
         kind="open",
         braces="{" if isinstance(node, dict) else "[",
         count=size_text(node),
+        file=_file_link(node),
+    )
+
+
+def _file_link(value: Any) -> FileLink | None:
+    if not is_file(value) or not _REFERENCE.fullmatch(value[FILE_KEY]):
+        return None
+    return FileLink(
+        name=escape_invisible(value["name"][:MAX_QUERY]),
+        size=format_bytes(value["size"]),
+        content_type=escape_invisible(value["type"][:MAX_QUERY]),
+        url=reverse("studio:file_download", args=[value[FILE_KEY]]),
     )
 
 

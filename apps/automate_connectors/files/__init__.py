@@ -1,0 +1,1 @@
+"""Files in the inputs and outputs of connectors."""

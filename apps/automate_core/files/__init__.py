@@ -1,0 +1,1 @@
+"""Files that pass between steps: stored as artifacts, referred to by values."""
