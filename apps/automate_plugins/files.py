@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, TypeGuard
+from typing import Any, Final, TypedDict, TypeGuard
 
-FILE_KEY = "$file"  #: the member with the reference, by which a mapping is known as a file
+FILE_KEY: Final = "$file"  #: the member with the reference, by which a mapping is known as a file
 
 #: `$file` is the reference, `type` the content type, `size` a number of bytes.
 FileValue = TypedDict("FileValue", {"$file": str, "name": str, "type": str, "size": int})

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from automate_core.files.store import FileOwner, find_file, store_file
-from automate_core.models import FailureGroup, Notification, NotificationRule
+from automate_core.models import FailureGroup, Notification, NotificationRule, StoredFile
 
 
 def run_urls(run):
@@ -38,8 +37,10 @@ def _objects(run, owner):
 
 
 def _file_of(run):
-    owner = FileOwner(trace_id=run.trace_id, workflow_id=run.workflow_id)
-    return find_file(store_file(b"%PDF-1.7", name="a.pdf", owner=owner))
+    """A file whose content is gone: nothing is opened."""
+    return StoredFile.objects.create(
+        trace_id=run.trace_id, name="a.pdf", content_type="application/pdf", size=8, file="-"
+    )
 
 
 def addresses(run, owner, endpoint, approval, bulk_action, view):
@@ -224,7 +225,7 @@ MATRIX = {
     "run review": (422, 403, 404, 302),
     "run decide": (409, 403, 404, 302),
     "run download": (200, 404, 404, 302),
-    "file download": (200, 404, 404, 302),
+    "file download": (410, 404, 404, 302),
     "connection": (200, 404, 404, 302),
     "connection delete": (200, 404, 404, 302),
     "connection history": (200, 404, 404, 302),

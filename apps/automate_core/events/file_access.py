@@ -14,8 +14,9 @@ def find_permitted_owner(user: User, stored: StoredFile) -> ExecutionRun | Event
     runs = ExecutionRun.objects.filter(trace_id=stored.trace_id)
     if (run := permitted(user, "view_payload", runs).order_by("id").first()) is not None:
         return run
-    workflows = Workflow.objects.filter(pk=stored.workflow_id)
-    if stored.workflow_id and (workflow := permitted(user, "view_payload", workflows).first()) is not None:
-        return workflow
+    if stored.workflow_id is not None:
+        workflows = Workflow.objects.filter(pk=stored.workflow_id)
+        if (workflow := permitted(user, "view_payload", workflows).first()) is not None:
+            return workflow
     events = Event.objects.filter(trace_id=stored.trace_id).order_by("id")[:MOST_EVENTS]
     return next((event for event in events if may_access_event(user, "view_payload", event)), None)
