@@ -178,6 +178,7 @@ def _arguments(converters):
         "key": "webhook",
         "number": 1,
         "language": "de",
+        "reference": "0" * 48,
     }
     samples["slug"] = "expense-approval"
     samples["name"] = "audit"
