@@ -12,6 +12,7 @@ import ast
 import io
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,7 @@ def messages() -> Iterator[Message]:
         yield from _extracted(path, "javascript", path.read_bytes(), domain="djangojs")
     for path in sorted((ROOT / "apps" / "automate_core" / "automate_templates").glob("*.yaml")):
         yield from _workflow_template_messages(path)
+    yield from _oauth_provider_messages(ROOT / "apps" / "automate_connectors" / "oauth" / "providers.toml")
     yield from _unfold_messages()
     for text in _UNLIKE_DJANGO:
         yield Message("automate_studio", "django", "scripts/messages.py:1", text)
@@ -141,6 +143,14 @@ def _workflow_template_messages(path: Path) -> Iterator[Message]:
 
     for text in texts(YAML(typ="safe").load(path.read_text(encoding="utf-8"))):
         yield Message("automate_core", "django", f"{path.relative_to(ROOT)}:1", text)
+
+
+def _oauth_provider_messages(path: Path) -> Iterator[Message]:
+    """Labels and help of the parts of providers' addresses, which the form of a connection shows."""
+    for row in tomllib.loads(path.read_text(encoding="utf-8")).values():
+        for parameter in row.get("parameters", {}).values():
+            for text in filter(None, (parameter["label"], parameter.get("help"))):
+                yield Message("automate_connectors", "django", f"{path.relative_to(ROOT)}:1", text)
 
 
 def _unfold_messages() -> Iterator[Message]:

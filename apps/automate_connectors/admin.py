@@ -18,8 +18,9 @@ from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.forms import PLAIN, JsonField, LinesField, SecretField, build_form_field
 from automate_connectors.models import Connection, token_name
 from automate_connectors.oauth import tokens
+from automate_connectors.oauth.form_fields import OAUTH_SECRETS, OAUTH_TEXTS, is_asked, read_parameters, sign_in_fields
 from automate_connectors.oauth.grant_binding import issuer_hash, terms_hash
-from automate_connectors.oauth.providers import GENERIC, GRANTS, PROVIDERS
+from automate_connectors.oauth.setup import parameter_field
 from automate_connectors.registry import connectors
 from automate_governance import audit
 from automate_governance.admin import GovernedAdmin, SecretUsingForm
@@ -33,7 +34,6 @@ from automate_plugins.registry import PluginNotFoundError
 from automate_plugins.texts import marked, relabelled
 
 SETTING_PREFIX = "config_"  #: of the names of fields of a connector's settings
-_OAUTH = ("provider", "grant", "client_id", "client_secret", "scopes", "authorize_url", "token_url")
 
 
 class ConnectionForm(SecretUsingForm):
@@ -61,7 +61,10 @@ class ConnectionForm(SecretUsingForm):
         self.initial.update(
             {f"{SETTING_PREFIX}{name}": value for name, value in self._stored(self.instance.config).items()}
         )
-        self.initial.update({f"oauth_{name}": value for name, value in self._stored(self.instance.oauth).items()})
+        oauth = self._stored(self.instance.oauth)
+        self.initial.update({f"oauth_{name}": value for name, value in oauth.items()})
+        parameters = self._stored(oauth.get("parameters")).items()
+        self.initial.update({parameter_field(str(oauth.get("provider")), name): value for name, value in parameters})
         if "config" in self.fields:
             self.initial["config"] = self.instance.config
         if self.adapter is not None and not self.initial.get("connector"):
@@ -122,11 +125,11 @@ class ConnectionForm(SecretUsingForm):
     def _oauth(self) -> dict[str, Any]:
         if not self.cleaned_data.get("oauth_provider"):
             return {}
-        given = {name: self.cleaned_data.get(f"oauth_{name}") or "" for name in _OAUTH}
-        given["client_secret"] = self._secret("oauth_client_secret", "client-secret") or ""
-        if given["provider"] != GENERIC:
-            given["authorize_url"] = given["token_url"] = ""
-        return {name: value for name, value in given.items() if value}
+        given: dict[str, Any] = {name: str(self.cleaned_data.get(f"oauth_{name}") or "") for name in OAUTH_TEXTS}
+        for name in OAUTH_SECRETS:
+            given[name] = self._secret(f"oauth_{name}", name) if is_asked(f"oauth_{name}", given) else ""
+        given["parameters"] = read_parameters(given["provider"], self.cleaned_data)
+        return {name: value for name, value in given.items() if value and is_asked(f"oauth_{name}", given)}
 
     def _secret(self, name: str, what: str) -> str | None:
         """Return the reference of a field: to a chosen secret, or to one that is stored with this form."""
@@ -200,42 +203,9 @@ def build_connection_form(adapter: ConnectorAdapter | None) -> type[ConnectionFo
     else:
         fields |= {f"{SETTING_PREFIX}{spec.name}": build_form_field(spec, PLAIN) for spec in adapter.config_fields}
     if adapter is not None and any(spec.kind is FieldKind.SECRET for spec in adapter.config_fields):
-        fields |= _sign_in_fields(adapter)
+        spec = next(spec for spec in adapter.config_fields if spec.name == token_name(adapter))
+        fields |= sign_in_fields(spec.label or spec.name)
     return type("ConnectionForm", (ConnectionForm,), fields)
-
-
-def _sign_in_fields(adapter: ConnectorAdapter) -> dict[str, forms.Field]:
-    stands_in = next(spec for spec in adapter.config_fields if spec.name == token_name(adapter))
-    providers = [
-        ("", gettext("No, use the secrets above")),
-        *((code, translated(p.name)) for code, p in PROVIDERS.items()),
-    ]
-    plain: dict[str, Any] = {"required": False, "widget": forms.TextInput()}
-    return {
-        "oauth_provider": forms.ChoiceField(
-            label=gettext("OAuth 2 sign-in"),
-            choices=providers,
-            required=False,
-            widget=forms.Select(),
-            help_text=gettext("The access token replaces “%(field)s” above.")
-            % {"field": translated(stands_in.label or stands_in.name)},
-        ),
-        "oauth_grant": forms.ChoiceField(
-            label=gettext("Sign in as"),
-            choices=[(code, translated(name)) for code, name in GRANTS.items()],
-            required=False,
-            widget=forms.Select(),
-        ),
-        "oauth_client_id": forms.CharField(
-            label=gettext("Client ID"), help_text=gettext("Issued by the provider."), **plain
-        ),
-        "oauth_client_secret": SecretField(PLAIN, label=gettext("Client secret")),
-        "oauth_scopes": forms.CharField(
-            label=gettext("Scopes"), help_text=gettext("Leave empty for the provider's default."), **plain
-        ),
-        "oauth_authorize_url": forms.CharField(label=gettext("Authorization URL"), **plain),
-        "oauth_token_url": forms.CharField(label=gettext("Token URL"), **plain),
-    }
 
 
 @admin.register(Connection, site=admin_site())

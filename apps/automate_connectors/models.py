@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
-from automate_connectors.oauth.providers import OAuthSetup, parse_oauth_setup
+from automate_connectors.oauth.setup import OAuthSetup, parse_oauth_setup
 from automate_connectors.registry import connectors
 from automate_egress.policy import ascii_host
 from automate_governance.governed import Governed, verbs
@@ -34,7 +34,7 @@ class Connection(Governed):
     """Where and as whom a connector works. Steps name it by its slug.
 
     `allowed_hosts` are the host names its credentials may be sent to; empty means the hosts of URLs in its
-    configuration. `oauth` is its sign-in, if it has one (`oauth.providers.OAuthSetup`): the access token then replaces
+    configuration. `oauth` is its sign-in, if it has one (`oauth.setup.OAuthSetup`): the access token then replaces
     the connector's secret.
 
     Only `health` writes its state. `health_rev` grows with every change of `health`; `last_used_at` is written at most
@@ -128,7 +128,7 @@ class Connection(Governed):
             raise ValidationError({"config": message % {"name": plain}})
         if not isinstance(self.allowed_hosts, list) or not all(map(_is_host, self.allowed_hosts)):
             raise ValidationError({"allowed_hosts": _("Enter host names, such as api.example.com.")})
-        if (self.references() or self.oauth) and not self.hosts():
+        if (self.references() or self.oauth) and not (self.hosts() or self._names_hosts_later()):
             raise ValidationError({"allowed_hosts": _("Enter the hosts that may receive its secrets.")})
         try:
             adapter.validate_config(config)
@@ -141,18 +141,19 @@ class Connection(Governed):
         setup = self.sign_in
         if setup is None:
             return
-        if setup.client_secret and not is_secret_reference(setup.client_secret):
-            raise ValidationError(
-                {"oauth_client_secret": _("Enter a reference to a secret, such as database:client-secret.")}
-            )
+        for name, reference in setup.secrets.items():
+            if not is_secret_reference(reference):
+                raise ValidationError(
+                    {f"oauth_{name}": _("Enter a reference to a secret, such as database:client-secret.")}
+                )
         if found := dict(setup.problems()):
             raise ValidationError({name: translated(reason) for name, reason in found.items()})
 
     def references(self) -> dict[str, list[str]]:
         """Return its secret references by name: a person who changes their destination must be allowed to use them."""
         found = {name: [value] for name, value in self.config.items() if is_secret_reference(value)}
-        if self.sign_in and self.sign_in.client_secret:
-            found["oauth_client_secret"] = [self.sign_in.client_secret]
+        if setup := self.sign_in:
+            found |= {f"oauth_{name}": [reference] for name, reference in setup.secrets.items()}
         token = self._token()
         if token is not None and (kept := [f"database:{each}" for each in (token.access, token.refresh) if each]):
             found["oauth_token"] = kept
@@ -182,14 +183,39 @@ class Connection(Governed):
         return restored(self.health_text, self.health_note)
 
     def with_token(self, config: dict[str, Any], token: str) -> dict[str, Any]:
-        """Return the configuration with the access token where its connector looks for it."""
-        return {**config, "access_token": token, self.token_name: token}
+        """Return the configuration with the access token where its connector looks for it.
+
+        `oauth` are the values that the provider's row keeps, such as the address of the account.
+        """
+        return {**config, "access_token": token, self.token_name: token, "oauth": self.kept_values()}
+
+    def kept_values(self) -> dict[str, str]:
+        """Return the values that its provider gave with the tokens. No query where the provider's row keeps none."""
+        setup = self.sign_in
+        if setup is None or not (setup.row.keep or setup.row.callback):
+            return {}
+        token = self._token()
+        return dict(token.kept) if token else {}
 
     def hosts(self) -> list[str]:
         """Return the host names that its credentials may be sent to."""
         urls = [value for value in self.config.values() if isinstance(value, str) and "://" in value]
         known = list(self.allowed_hosts) or [host for url in urls if (host := urlsplit(url).hostname)]
-        return known or list(self.sign_in.hosts if self.sign_in else ()) or self._own_hosts()
+        return known or self._provider_hosts() or self._own_hosts()
+
+    def _provider_hosts(self) -> list[str]:
+        """Return the hosts that its provider's row knows, or that the provider named with the tokens."""
+        setup = self.sign_in
+        if setup is None:
+            return []
+        addresses = [name for name, rule in setup.row.keep.items() if rule.domains]
+        kept = self.kept_values() if addresses else {}
+        named = [host for name in addresses if (host := urlsplit(kept.get(name, "")).hostname)]
+        return [*setup.hosts, *named]
+
+    def _names_hosts_later(self) -> bool:
+        """Whether its provider names the hosts with the tokens."""
+        return self.sign_in is not None and any(rule.domains for rule in self.sign_in.row.keep.values())
 
     def _own_hosts(self) -> list[str]:
         """Return the hosts that the connector itself knows."""
@@ -254,6 +280,10 @@ class OAuthToken(models.Model):
     Tokens from a sign-in are secrets of the person who signed in. They are valid for `terms` alone
     (`grant_binding.terms_hash`). `expires_at` None: the provider did not say. `account` is the person who signed in.
     This row is locked before the connection's.
+
+    `kept` are the values that the provider's row keeps. `refresh_ends_at` is the end of the refresh token, which moves
+    with each renewal if it `refresh_rolls`; `credential_ends_at` that of the application's certificate.
+    `renewal_begun_at` is set until a renewal has an answer, `retry_at` after one that failed and may be repeated then.
     """
 
     governed_by = "connection"
@@ -265,6 +295,12 @@ class OAuthToken(models.Model):
     renewed_at = models.DateTimeField(null=True)
     account = models.CharField(max_length=150, blank=True)
     terms = models.CharField(max_length=64, blank=True)
+    kept = models.JSONField(default=dict)
+    refresh_ends_at = models.DateTimeField(null=True)
+    refresh_rolls = models.BooleanField(null=True)
+    credential_ends_at = models.DateTimeField(null=True)
+    renewal_begun_at = models.DateTimeField(null=True)
+    retry_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = _("access token")

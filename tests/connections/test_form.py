@@ -156,7 +156,11 @@ def test_a_sign_in_stands_in_for_the_secret(probe, sign_in, owner):
         ({"oauth_provider": "generic", "oauth_token_url": "http://idp.example/token"}, "oauth_token_url"),
         ({"oauth_provider": "generic", "oauth_authorize_url": "javascript:alert(1)"}, "oauth_authorize_url"),
         ({"oauth_provider": "generic", "oauth_authorize_url": "https://u:p@idp.example/"}, "oauth_authorize_url"),
-        ({"oauth_grant": "client_credentials", "oauth_client_secret_value": ""}, "oauth_client_secret"),
+        ({"oauth_grant": "client_credentials"}, "oauth_grant"),
+        (
+            {"oauth_provider": "linear", "oauth_grant": "client_credentials", "oauth_client_secret_value": ""},
+            "oauth_client_secret",
+        ),
         ({"oauth_provider": "nowhere"}, "oauth_provider"),
     ],
 )

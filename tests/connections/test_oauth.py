@@ -119,7 +119,8 @@ def test_what_the_provider_refuses_is_said(oauth, provider, sign_in, owner):
     connection, client = oauth(), sign_in(owner)
     back = provider.consent(sign_in_address(start_sign_in(client, connection)))
     client.get(OAUTH_CALLBACK, {"state": back["state"], "error": "access_denied"})
-    assert "the provider rejected the sign-in (access_denied" in list_of_connections(client) and provider.asked == []
+    said = "rejected the sign-in (access_denied). Access was declined"
+    assert said in list_of_connections(client) and provider.asked == []
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,7 @@ def answering(monkeypatch, body):
 @pytest.mark.parametrize(
     ("said", "lifetime"),
     [
-        ("1e400", YEARS), ("-1e400", 0), ("NaN", None), ("1" + "0" * 18, YEARS), ("9" * 400, None), ("-5", 0),
+        ("1e400", YEARS), ("-1e400", None), ("NaN", None), ("1" + "0" * 18, YEARS), ("9" * 400, None), ("-5", None),
         ('"3600"', 3600), ('"soon"', None), ("[[]]", None), ("{}", None), ("null", None), ("3600.5", 3600),
         ('"12345678901234"', YEARS),
     ],

@@ -217,6 +217,7 @@ OTHERS = [
     ("automate_connectors.E011", {"AUTOMATE_EGRESS_ALLOW": ["nowhere"]}),
     ("automate_connectors.E012", {"AUTOMATE_EGRESS_PORTS": ["https"]}),
     ("automate_connectors.E013", {"AUTOMATE_EGRESS_PROXY": "proxy.internal"}),
+    ("automate_connectors.E014", {"AUTOMATE_OAUTH_PROVIDERS": "/nowhere/providers.toml"}),
     ("automate_governance.E002", {"AUTOMATE_SECRETS_KEYS": ["c2hvcnQ="]}),
     ("automate_governance.E003", {"AUTOMATE_SECRETS_KEYS": []}),
     ("automate_governance.E004", {"AUTOMATE_VAULT": "http://vault.internal"}),

@@ -48,4 +48,5 @@ def list_of_connections(client):
 
 
 def expire_token(connection, seconds=60):
-    OAuthToken.objects.filter(connection=connection).update(expires_at=Now() + dt.timedelta(seconds=seconds))
+    ends_at, begun_at = Now() + dt.timedelta(seconds=seconds), Now() - dt.timedelta(hours=1)
+    OAuthToken.objects.filter(connection=connection).update(expires_at=ends_at, renewed_at=begun_at)

@@ -8,6 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 from django.conf import settings
 from django.db import transaction
@@ -19,7 +22,8 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection, SignInAttempt
 from automate_connectors.oauth import exchange, tokens
 from automate_connectors.oauth.grant_binding import terms_hash
-from automate_connectors.oauth.providers import OAuthSetup
+from automate_connectors.oauth.setup import OAuthSetup
+from automate_connectors.oauth.token_answers import MOST_KEPT, Tokens
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_plugins import text
@@ -46,22 +50,33 @@ def begin_sign_in(connection: Connection, by: Person, *, session: str, back: str
     SignInAttempt.objects.create(
         state=_hash(state), session=_hash(session), connection=connection, user=by, terms=terms_hash(connection)
     )
-    verifier = _verifier(state)
-    return exchange.authorize_url(setup, state=state, verifier=verifier, redirect_uri=redirect_uri(back))
+    try:
+        return exchange.authorize_url(setup, state=state, verifier=_verifier(state), redirect_uri=redirect_uri(back))
+    except ConnectorError as error:
+        raise SignInError(joined([f"{connection}:", error.message])) from error
 
 
-def finish_sign_in(state: str, code: str, by: Person, *, session: str, back: str, refused: str = "") -> Connection:
+def finish_sign_in(
+    state: str,
+    code: str,
+    by: Person,
+    *,
+    session: str,
+    back: str,
+    refused: str = "",
+    query: Mapping[str, str] = MappingProxyType({}),
+) -> Connection:
     """Store the tokens for `code`, and resolve waits. Raises SignInError; the state is consumed either way.
+
+    `query` is that of the address with which the person came back: the provider's row may keep values of it.
 
     The code is sent to its own provider alone, and the tokens are valid for the terms the person saw at the beginning.
     """
     attempt = _consume_attempt(state, by, session)
     connection = attempt.connection
     if refused:
-        message = text(
-            "%(name)s: the provider rejected the sign-in (%(reason)s).", name=str(connection), reason=refused[:200]
-        )
-        raise SignInError(message)
+        setup = connection.sign_in
+        raise SignInError(joined([f"{connection}:", exchange.refusal(setup, refused)]) if setup else refused)
     setup = _setup(connection, by)
     _check_terms(connection, attempt)
     try:
@@ -69,12 +84,19 @@ def finish_sign_in(state: str, code: str, by: Person, *, session: str, back: str
         with transaction.atomic():
             tokens.lock_token(connection)
             _check_terms(Connection.objects.filter(pk=connection.pk).first(), attempt)
-            tokens.store_tokens(connection, given, by=by)
+            tokens.store_tokens(connection, _with_query(setup, given, query), by=by)
             health.record_sign_in(connection)
             audit.record(by, "connection.signed_in", connection, changes={"provider": setup.name})
     except ConnectorError as error:
         raise SignInError(joined([f"{connection}:", error.message])) from error
     return connection
+
+
+def _with_query(setup: OAuthSetup, given: Tokens, query: Mapping[str, str]) -> Tokens:
+    """Return the tokens with the values that the provider's row keeps of the address."""
+    values = {name: query[name] for name in setup.row.callback if query.get(name)}
+    kept = {name: value for name, value in values.items() if value.isprintable() and len(value) <= MOST_KEPT}
+    return replace(given, kept={**given.kept, **kept})
 
 
 @transaction.atomic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -77,6 +78,7 @@ RULES: dict[str, Rule] = {
     "AUTOMATE_VAULT": Rule("a dict, or None", lambda value: value is None or isinstance(value, Mapping)),
     "AUTOMATE_SECRETS_BACKENDS": _NAMES_OR_ALL,
     "AUTOMATE_CONNECTORS": _NAMES_OR_ALL,
+    "AUTOMATE_OAUTH_PROVIDERS": Rule("the path of a TOML file", lambda value: isinstance(value, str | Path)),
     "AUTOMATE_LLM_PROVIDERS": _NAMES_OR_ALL,
     "AUTOMATE_LLM_PRICES": _MAPPING,
     "AUTOMATE_TRUSTED_PROXIES": _NETWORKS,

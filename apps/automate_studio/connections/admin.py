@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from automate_connectors.admin import SETTING_PREFIX, ConnectionAdmin
-from automate_connectors.oauth.providers import GENERIC, GRANTS, PROVIDERS
+from automate_connectors.oauth.form_fields import sign_in_conditions
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.connections import views
@@ -16,9 +16,6 @@ from automate_studio.connections.views import build_panel, choose_connector
 from automate_studio.ui.objects.admin import ObjectAdmin
 from automate_studio.ui.objects.form_view import Conditions
 from automate_studio.view_models.connection_health import adapter_of
-
-_SIGNS_IN = ("oauth_provider", tuple(PROVIDERS))
-_GENERIC = ("oauth_provider", (GENERIC,))
 
 
 class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
@@ -29,11 +26,6 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
     above = "automate_studio/connections/health.html"
     beside = "automate_studio/connections/form_aside.html"
     folded = (text("Sign-in"), text("Allowed hosts"))
-    conditions = {
-        **{f"oauth_{name}": (_SIGNS_IN,) for name in ("grant", "client_id", "client_secret", "scopes")},
-        "oauth_authorize_url": (_GENERIC, ("oauth_grant", tuple(set(GRANTS) - {"client_credentials"}))),
-        "oauth_token_url": (_GENERIC,),
-    }
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
         return views.connection_list(request)
@@ -59,7 +51,7 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
             for spec in settings
             if spec.when
         }
-        return {**self.conditions, **own}
+        return {**sign_in_conditions(), **own}
 
     def add_title(self, form: Any) -> str:
         """Title with the name of the connector."""

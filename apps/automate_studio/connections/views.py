@@ -19,7 +19,7 @@ from automate_connectors import connection_test as trial
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth import sign_in
-from automate_connectors.oauth.providers import OAuthSetup
+from automate_connectors.oauth.setup import OAuthSetup
 from automate_connectors.registry import connectors
 from automate_core.models import Wait
 from automate_core.navigation.admin_pages import list_response
@@ -173,7 +173,8 @@ def oauth_start(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def oauth_callback(request: HttpRequest) -> HttpResponse:
     """Redirect target of the provider, with a code or a refusal."""
-    given = {name: request.GET.get(name, "").replace("\0", "")[:4_000] for name in ("state", "code", "error")}
+    query = {name: value.replace("\0", "")[:4_000] for name, value in request.GET.dict().items()}
+    given = {name: query.get(name, "") for name in ("state", "code", "error")}
     try:
         connection = sign_in.finish_sign_in(
             given["state"],
@@ -182,6 +183,7 @@ def oauth_callback(request: HttpRequest) -> HttpResponse:
             session=_session_key(request),
             back=_callback_url(),
             refused=given["error"] or ("" if given["code"] else "nothing"),
+            query=query,
         )
     except NotPermittedError as error:
         raise PermissionDenied from error

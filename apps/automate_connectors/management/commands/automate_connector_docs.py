@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_connectors import docs
 from automate_connectors.adapters.base import ConnectorAdapter
+from automate_connectors.oauth.catalogue import own_providers
 from automate_connectors.registry import connectors
 from automate_plugins.registry import PluginNotFoundError
 
@@ -65,6 +66,8 @@ def _pages(codes: list[str], folder: Path, fixtures: Path) -> Iterator[tuple[Pat
         yield path, docs.connector_page(adapter, docs.load_examples(fixtures / adapter.code), _existing(path))
     if not codes:
         yield folder / "README.md", docs.index_page(adapters, _existing(folder / "README.md"))
+        page = folder / "oauth-providers.md"
+        yield page, docs.providers_page(own_providers(), _existing(page))
 
 
 def _existing(path: Path) -> str:
