@@ -35,7 +35,7 @@ steps: [{key: say, action: data.log, inputs: {message: Hello}}]
 
 @contextlib.contextmanager
 def _stream(site, run_id, client, last=None):
-    talk = http.client.HTTPConnection(site.removeprefix("http://"), timeout=60)
+    talk = http.client.HTTPConnection(site.removeprefix("http://"), timeout=300)
     headers = {"Authorization": f"Bearer {client.plain}", **({"Last-Event-ID": str(last)} if last is not None else {})}
     talk.request("GET", f"/api/v1/runs/{run_id}/stream", headers=headers)
     try:

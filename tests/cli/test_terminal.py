@@ -56,7 +56,7 @@ class Terminal:
         while self._read():
             pass
         os.close(self._own)
-        return self.process.wait(60)
+        return self.process.wait(180)
 
     def _read(self):
         if not select.select([self._own], [], [], 60)[0]:

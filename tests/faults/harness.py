@@ -78,7 +78,7 @@ class Process:
     def kill(self) -> None:
         """SIGKILL, and wait for the end."""
         self.popen.kill()
-        self.popen.wait(60)
+        self.popen.wait(180)
 
     def wait(self, seconds: float = 90) -> int:
         """Its exit code, once it has ended."""

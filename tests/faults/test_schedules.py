@@ -35,7 +35,7 @@ def test_schedulers_die_and_freeze_while_a_slot_is_fired(workflow, mill, drain, 
     """
     doomed = mill.worker(AUTOMATE_FAULTS="schedules.fired=kill@3")
     workflow(TICKING)
-    assert doomed.wait(60) == -signal.SIGKILL
+    assert doomed.wait(180) == -signal.SIGKILL
     frozen = mill.worker(AUTOMATE_FAULTS="schedules.fired=stop@2")
     wait_for(lambda: mill.reached("schedules.fired", 2) and frozen.is_stopped)
     before = slots()

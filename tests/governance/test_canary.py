@@ -141,10 +141,10 @@ def logged(command, environment, path):
         finally:
             started.terminate()
             try:
-                started.wait(60)
+                started.wait(180)
             except subprocess.TimeoutExpired:
                 started.kill()
-                started.wait(60)
+                started.wait(180)
 
 
 class Browser:
@@ -168,7 +168,7 @@ class Browser:
 
     def _open(self, name: str, request: urllib.request.Request, limit: int = -1) -> str:
         try:
-            answer = self._opener.open(request, timeout=60)
+            answer = self._opener.open(request, timeout=300)
         except urllib.error.HTTPError as error:
             answer = error
         with answer:
@@ -202,7 +202,7 @@ def deliver(address: str, payload: Any, *, secret: str, path: str = "/hooks/leak
     headers = GitHubScheme({}).sign(secret, body, event_type="canary", delivery=str(uuid.uuid4()))
     request = urllib.request.Request(address + path, body, {"Content-Type": "application/json", **headers})
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:
@@ -384,6 +384,6 @@ def test_without_redaction_the_same_look_finds_them(echo, admin, workflow, deliv
 
 
 def _answers(url: str) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=60) as answer:
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=300) as answer:
         return answer.status == 200
     return False

@@ -154,7 +154,7 @@ def test_a_rotation_that_was_killed_goes_on(many, settings, environment, manage)
         with process([*manage, "automate_rotate_keys"], keys) as killed:
             assert killed.stdout.readline().startswith("re-encrypted 100 of 900")
             killed.send_signal(signal.SIGKILL)
-            killed.wait(60)
+            killed.wait(180)
     settings.AUTOMATE_SECRETS_KEYS = [new, old]
     wait_for(lambda: _under(keyring().active) >= 100)
     done = _under(keyring().active)

@@ -110,7 +110,7 @@ class Host:
 def answer(address: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, str] | None:
     """Status and text of an answer; None while nobody is there."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(address, body, headers or {}), timeout=60) as found:
+        with urllib.request.urlopen(urllib.request.Request(address, body, headers or {}), timeout=300) as found:
             return found.status, found.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.host.host import answer, host, printed
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(1_800)]  # a whole project, on a busy machine too
 
 ROOT_LOGIN = {"username": "root@example.com", "password": "a password of tests"}
 

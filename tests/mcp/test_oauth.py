@@ -339,7 +339,7 @@ def test_the_official_client_finds_its_way_from_the_url_alone(sign_in, owner, ap
         transport = httpx2.ASGITransport(site.application)
         url = "http://127.0.0.1:8000/mcp"
         async with (
-            httpx2.AsyncClient(transport=transport, auth=provider, timeout=60) as http,
+            httpx2.AsyncClient(transport=transport, auth=provider, timeout=300) as http,
             McpClient(streamable_http_client(url, http_client=http), mode=MODERN) as client,
         ):
             return await client.call_tool("note", {})

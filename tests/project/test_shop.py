@@ -10,6 +10,7 @@ from tests.support.wheel import SHOP, run
 
 
 @pytest.mark.process
+@pytest.mark.timeout(1_800)  # a whole project, on a busy machine too
 def test_the_shop_works_on_the_wheel(wheel_python):
     where = run(wheel_python, "-c", "import automate_core; print(automate_core.__file__)", cwd=SHOP).stdout
     assert where.startswith(str(wheel_python.parent.parent)), "the wheel, not the checkout"

@@ -78,7 +78,7 @@ def test_a_site_from_its_first_start_to_a_lost_key(own, tmp_path):
         _the_database_gets_no_secret_of_the_site(own)
         _one_site_a_folder_which_its_commands_find(own)
         site.kill()
-        site.wait(60)
+        site.wait(180)
     assert _cluster(own).is_running(), "nobody could stop it, and the next start takes it over"
 
     with process(SERVE, own) as site:
@@ -94,7 +94,7 @@ def test_a_site_from_its_first_start_to_a_lost_key(own, tmp_path):
             done.stdout + done.stderr
         )
         assert "route/note_delivery" in done.stdout
-        stream = http.client.HTTPConnection("127.0.0.1", int(own["PORT"]), timeout=20)
+        stream = http.client.HTTPConnection("127.0.0.1", int(own["PORT"]), timeout=300)
         cookie = _sign_in(address)
         stream.request(
             "GET",
@@ -105,7 +105,7 @@ def test_a_site_from_its_first_start_to_a_lost_key(own, tmp_path):
         )
         assert stream.getresponse().status == 200
         site.send_signal(signal.SIGTERM)
-        assert site.wait(60) == 0, "a page that is open holds nobody up"
+        assert site.wait(180) == 0, "a page that is open holds nobody up"
         stream.close()
     assert not _cluster(own).is_running()
 
@@ -127,7 +127,7 @@ def _one_site_a_folder_which_its_commands_find(own):
     said = _refused(SERVE, elsewhere)
     assert f"is already running at http://127.0.0.1:{own['PORT']}/" in said and "AUTOMATE_DATA" in said
     del elsewhere["PORT"]
-    done = subprocess.run(DEMO, env=elsewhere, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    done = subprocess.run(DEMO, env=elsewhere, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert (done.returncode, "starting it" in done.stdout) == (0, False), done.stdout + done.stderr
     assert f"http://127.0.0.1:{own['PORT']}/admin/" in done.stdout
 
@@ -147,7 +147,7 @@ def _sign_in(address):
 @pytest.mark.extended
 def test_demo_starts_a_site_when_there_is_none(own):
     del own["AUTOMATE_ADMIN_PASSWORD"]
-    done = subprocess.run(DEMO, env=own, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    done = subprocess.run(DEMO, env=own, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The site is not running: starting it" in done.stdout and "route/open_incident" in done.stdout
     assert re.search(r"Sign in as admin with the password \S{16} \(shown only once\)", done.stdout)
@@ -156,7 +156,7 @@ def test_demo_starts_a_site_when_there_is_none(own):
 
 def _refused(command, environment):
     """The one line with which a command ends, exit code 2."""
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, timeout=300)
     lines = done.stderr.strip().splitlines()
     assert (done.returncode, len(lines)) == (2, 1), done.stdout + done.stderr
     return lines[0]

@@ -38,7 +38,7 @@ def stream(site, run, user, after=0):
     client = Client()
     if user is not None:
         client.force_login(user)
-    connection = http.client.HTTPConnection(site.removeprefix("http://"), timeout=60)
+    connection = http.client.HTTPConnection(site.removeprefix("http://"), timeout=300)
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
     path = reverse("studio:run_stream", args=[run.pk])
     connection.request("GET", f"{path}?after={after}", headers={"Cookie": cookies} if cookies else {})

@@ -102,7 +102,7 @@ def test_every_sender_is_set_up_in_place_and_its_command_delivers(builder, site,
             assert "Unsigned: anyone with the URL" in html and "shown only once" not in html
         command = command_of(html).replace("'put the secret here'", SECRET)
         assert ("put the secret here" in html) == (code in GIVEN) == (SECRET in command), "what is pasted is not shown"
-        ran = subprocess.run(["bash", "-c", f"{command} -sS"], capture_output=True, text=True, timeout=60)
+        ran = subprocess.run(["bash", "-c", f"{command} -sS"], capture_output=True, text=True, timeout=300)
         event = Event.objects.filter(source=f"webhook:from-{code}").first()
         assert event is not None, (code, command, ran.stdout, ran.stderr)
         assert event.type in {"it's $new", "message.delivered", ""}, code

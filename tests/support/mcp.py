@@ -90,7 +90,7 @@ class Site:
         headers = {"Authorization": f"Bearer {plain}"} if plain else {}
         transport = httpx2.ASGITransport(self.application)
         async with (
-            httpx2.AsyncClient(transport=transport, headers=headers, timeout=60) as http,
+            httpx2.AsyncClient(transport=transport, headers=headers, timeout=300) as http,
             Client(streamable_http_client(f"http://{host}/mcp/", http_client=http), mode=mode, **options) as client,
         ):
             yield client
@@ -98,7 +98,7 @@ class Site:
     def http(self, plain: str = "", **headers: str) -> httpx2.AsyncClient:
         headers |= {"Authorization": f"Bearer {plain}"} if plain else {}
         transport = httpx2.ASGITransport(self.application)
-        return httpx2.AsyncClient(transport=transport, base_url="http://testserver", headers=headers, timeout=60)
+        return httpx2.AsyncClient(transport=transport, base_url="http://testserver", headers=headers, timeout=300)
 
 
 @contextlib.asynccontextmanager

@@ -51,10 +51,10 @@ def process(command: list[str], environment: dict[str, str]) -> Iterator[subproc
     finally:
         started.terminate()
         try:
-            started.wait(30)
+            started.wait(180)
         except subprocess.TimeoutExpired:
             started.kill()
-            started.wait(30)
+            started.wait(180)
         for stream in (started.stdout, started.stderr):
             if stream is not None:
                 stream.close()

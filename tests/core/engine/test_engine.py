@@ -91,7 +91,7 @@ def test_retries_end(workflow, deliver, drain, sink):
 
 
 def test_effects_of_different_runs_overlap(workflow, deliver, drain, sink):
-    together = threading.Barrier(4, timeout=60)
+    together = threading.Barrier(4, timeout=300)
     sink.answer = lambda number, path: (together.wait(), (200, {"ok": True}, {}))[1]
     workflow(call(sink))
     for _ in range(4):

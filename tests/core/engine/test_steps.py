@@ -44,7 +44,7 @@ def test_disabled_steps_are_passed_over(publish, run):
 
 
 def test_parallel_calls_overlap(publish, run, sink):
-    together = threading.Barrier(4, timeout=60)
+    together = threading.Barrier(4, timeout=300)
     sink.answer = lambda number, path: (together.wait(), (200, {"at": path}, {}))[1]
     arms = "".join(
         f"\n      - {{key: a{n}, steps: [{{key: call{n}, action: http.request, inputs: {{url: '{sink.url}/{n}'}}}}]}}"

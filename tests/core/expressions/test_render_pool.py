@@ -133,7 +133,7 @@ def test_code_that_broke_out_reaches_nothing():
         [sys.executable, "-I", "-S", "-c", ESCAPED, *pool._folders()],
         env={},
         capture_output=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     found = json.loads(done.stdout)
@@ -288,7 +288,7 @@ if sys.argv[1] == "kill":
 
 @pytest.mark.parametrize("how", ["kill", "exit"])
 def test_it_ends_with_the_process_that_started_it(how):
-    done = subprocess.run([sys.executable, "-c", OWNER, how], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", OWNER, how], capture_output=True, text=True, timeout=300, check=False)
     wait_for(lambda: not alive(int(done.stdout)))
 
 
@@ -315,7 +315,7 @@ def test_a_forked_process_has_its_own():
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.stdout == "fine\n", done.stderr

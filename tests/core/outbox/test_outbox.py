@@ -174,7 +174,7 @@ def test_fifty_posts_of_one_delivery_make_one_event(endpoint, site):
     barrier = threading.Barrier(50)
 
     def post():
-        client = http.client.HTTPConnection(site.removeprefix("http://"), timeout=30)
+        client = http.client.HTTPConnection(site.removeprefix("http://"), timeout=300)
         client.connect()
         barrier.wait()
         client.request("POST", "/hooks/github/", body, {"Content-Type": "application/json", **headers})

@@ -243,7 +243,7 @@ def test_an_orphaned_quarantine_process_ends_without_a_database(environment, man
     nowhere = {**environment, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
     started = 'exec 2>/dev/null; "$@" "$$" >/dev/null & echo $!; sleep 3'
     command = ["sh", "-c", started, "sh", *manage, "automate_worker", "--skip-checks", "--quarantine", "lost"]
-    orphan = int(subprocess.run(command, env=nowhere, capture_output=True, text=True, timeout=90).stdout)
+    orphan = int(subprocess.run(command, env=nowhere, capture_output=True, text=True, timeout=300).stdout)
     wait_for(lambda: not _runs(orphan))
 
 
