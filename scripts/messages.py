@@ -106,6 +106,8 @@ def messages() -> Iterator[Message]:
     for path in sorted((ROOT / "apps" / "automate_core" / "automate_templates").glob("*.yaml")):
         yield from _workflow_template_messages(path)
     yield from _oauth_provider_messages(ROOT / "apps" / "automate_connectors" / "oauth" / "providers.toml")
+    for path in sorted((ROOT / "apps" / "automate_connectors" / "services").glob("*/connector.yaml")):
+        yield from _connector_messages(path)
     yield from _unfold_messages()
     for text in _UNLIKE_DJANGO:
         yield Message("automate_studio", "django", "scripts/messages.py:1", text)
@@ -151,6 +153,14 @@ def _oauth_provider_messages(path: Path) -> Iterator[Message]:
         for parameter in row.get("parameters", {}).values():
             for text in filter(None, (parameter["label"], parameter.get("help"))):
                 yield Message("automate_connectors", "django", f"{path.relative_to(ROOT)}:1", text)
+
+
+def _connector_messages(path: Path) -> Iterator[Message]:
+    from automate_connectors.declared.document_texts import texts
+    from automate_connectors.declared.loading import load_document
+
+    for text in texts(load_document(path)):
+        yield Message("automate_connectors", "django", f"{path.relative_to(ROOT)}:1", text)
 
 
 def _unfold_messages() -> Iterator[Message]:

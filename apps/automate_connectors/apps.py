@@ -18,6 +18,7 @@ class AutomateConnectorsConfig(app_config.AutomateAppConfig):
     def ready(self) -> None:
         from automate_connectors import model_allowlist, references
         from automate_connectors.oauth.catalogue import check_providers
+        from automate_connectors.declared.loading import check_folder
         from automate_connectors.outbound import check_settings
         from automate_governance import reference_registry
         from automate_governance.models import StoredSecret
@@ -26,6 +27,7 @@ class AutomateConnectorsConfig(app_config.AutomateAppConfig):
         register(_connectors_load, "automate")
         register(check_settings, "automate")
         register(check_providers, "automate")
+        register(check_folder, "automate")
         register(model_allowlist.check_allowlist, "automate")
         register(model_allowlist.check_sensitive_models, "automate")
         _declare_roles(self)

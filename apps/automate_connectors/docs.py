@@ -105,9 +105,11 @@ def _kept_values(row: Provider) -> str:
 def _sections(adapter: ConnectorAdapter, examples: Mapping[str, Example]) -> Iterator[str]:
     if adapter.config_fields:
         yield "## Connection\n\n" + _fields(adapter.config_fields)
-    yield "## Actions"
-    for action in adapter.actions:
-        yield from _action(adapter, action, examples.get(action.name))
+    for group in dict.fromkeys(action.group for action in adapter.actions):
+        yield f"## Actions: {group}" if group else "## Actions"
+        for action in adapter.actions:
+            if action.group == group:
+                yield from _action(adapter, action, examples.get(action.name))
 
 
 def _action(adapter: ConnectorAdapter, action: Action, example: Example | None) -> Iterator[str]:

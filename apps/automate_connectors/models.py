@@ -128,12 +128,12 @@ class Connection(Governed):
             raise ValidationError({"config": message % {"name": plain}})
         if not isinstance(self.allowed_hosts, list) or not all(map(_is_host, self.allowed_hosts)):
             raise ValidationError({"allowed_hosts": _("Enter host names, such as api.example.com.")})
-        if (self.references() or self.oauth) and not (self.hosts() or self._names_hosts_later()):
-            raise ValidationError({"allowed_hosts": _("Enter the hosts that may receive its secrets.")})
         try:
             adapter.validate_config(config)
         except (ConnectorError, ValueError) as error:
             raise ValidationError({"config": translated(str(error))}) from error
+        if (self.references() or self.oauth) and not (self.hosts() or self._names_hosts_later()):
+            raise ValidationError({"allowed_hosts": _("Enter the hosts that may receive its secrets.")})
 
     def _check_sign_in(self) -> None:
         if not isinstance(self.oauth, dict):
@@ -201,7 +201,7 @@ class Connection(Governed):
         """Return the host names that its credentials may be sent to."""
         urls = [value for value in self.config.values() if isinstance(value, str) and "://" in value]
         known = list(self.allowed_hosts) or [host for url in urls if (host := urlsplit(url).hostname)]
-        return known or self._provider_hosts() or self._own_hosts()
+        return known or self._own_hosts() or self._provider_hosts()
 
     def _provider_hosts(self) -> list[str]:
         """Return the hosts that its provider's row knows, or that the provider named with the tokens."""

@@ -1,19 +1,22 @@
-"""Pages of an API's answer: by Link header, by cursor or by page number. Decides which page is next; sends nothing."""
+"""Pages of an API's answer: which is next, by Link header, cursor, page number or offset, and reading them all."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.web import invalid_input
+from automate_connectors.web import invalid_input, read_json
 from automate_egress import HttpResponse
 from automate_plugins import text
 
 MAX_PAGES = 100
 MAX_ITEMS = 10_000
+MAX_PAGES_BYTES = 5_000_000
 _LINK = re.compile(r"<([^<>]*)>([^<]*)")
 _RELATION = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))', re.IGNORECASE)
 
@@ -29,18 +32,32 @@ class NextPage:
 
 @dataclass(frozen=True, kw_only=True)
 class Paging:
-    """How an API announces further pages. `items` and `cursor` are dotted paths into the JSON answer."""
+    """How an API announces further pages. `items`, `cursor` and `more` are dotted paths into the JSON answer.
+
+    `kind` is link, cursor, page or offset. `last_item` names the member of the last item that is the next cursor.
+    Where `more` leads to nothing, or to false, there is no further page. `size` is the number of items that a page was
+    asked for: one with fewer is the last.
+    """
 
     kind: str
     items: str = ""
     cursor: str = ""
     cursor_parameter: str = "cursor"
     page_parameter: str = "page"
+    offset_parameter: str = "offset"
     first_page: int = 1
+    last_item: str = ""
+    more: str = ""
+    size: int = 0
 
     def start(self) -> dict[str, Any]:
-        """Return the query parameters of the first page."""
-        return {self.page_parameter: self.first_page} if self.kind == "page" else {}
+        """Return the parameters of the first page."""
+        match self.kind:
+            case "page":
+                return {self.page_parameter: self.first_page}
+            case "offset":
+                return {self.offset_parameter: 0}
+        return {}
 
     def page(self, document: Any) -> list[Any]:
         """Return the items of one page. Raises ConnectorError when there is no list."""
@@ -52,15 +69,30 @@ class Paging:
             raise ConnectorError(message, code="invalid_answer")
         return found
 
-    def after(self, response: HttpResponse, document: Any, *, url: str, number: int) -> NextPage | None:
-        """Return the page after page `number` (from 0), which came from `url`; None after the last one."""
+    def after(self, response: HttpResponse, document: Any, *, url: str, number: int, count: int = 0) -> NextPage | None:
+        """Return the page after page `number` (from 0), which came from `url`; None after the last one.
+
+        `count` is the number of items so far.
+        """
         if self.kind == "link":
             target = next_link(response.headers.get("link", ""))
             return NextPage(url=_same_origin(url, target)) if target else None
-        if self.kind == "page":
-            more = bool(self.page(document))
-            return NextPage(parameter=self.page_parameter, value=self.first_page + number + 1) if more else None
+        if self.more and not value_at(document, self.more):
+            return None
+        if self.kind in {"page", "offset"}:
+            items = self.page(document)
+            if not items or len(items) < self.size:
+                return None
+            if self.kind == "offset":
+                return NextPage(parameter=self.offset_parameter, value=count)
+            return NextPage(parameter=self.page_parameter, value=self.first_page + number + 1)
+        return self._after_cursor(document, url)
+
+    def _after_cursor(self, document: Any, url: str) -> NextPage | None:
         cursor = value_at(document, self.cursor)
+        if self.last_item:
+            items = self.page(document)
+            cursor = value_at(items[-1], self.last_item) if items else None
         if cursor is None or cursor is False or cursor == "":
             return None
         if isinstance(cursor, str) and (cursor.startswith("/") or "://" in cursor):
@@ -69,6 +101,59 @@ class Paging:
             message = text("The cursor at %(path)s is neither text nor a number.", path=self.cursor)
             raise ConnectorError(message, code="invalid_answer")
         return NextPage(parameter=self.cursor_parameter, value=cursor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PagesRead:
+    """The items of all pages that were read, and the last answer. `complete`: there are no others."""
+
+    items: list[Any]
+    pages: int
+    complete: bool
+    response: HttpResponse
+
+
+def read_pages(
+    paging: Paging,
+    send: Callable[[str, Mapping[str, Any] | None], HttpResponse],
+    *,
+    url: str,
+    max_pages: int,
+    max_items: int,
+    cancelled: Callable[[], bool],
+) -> PagesRead:
+    """Read pages until the last one or a limit.
+
+    `send(url, changes)` sends one request: `changes` are parameters by name, None for a URL that is complete. Raises
+    ConnectorError, and what `send` raises.
+    """
+    changes: Mapping[str, Any] | None = paging.start()
+    items: list[Any] = []
+    seen: set[tuple[str, str]] = set()
+    size = number = 0
+    while True:
+        if cancelled():
+            raise ConnectorError(text("Cancelled between two pages."), code="cancelled")
+        place = (url, json.dumps(changes, sort_keys=True))
+        if place in seen:
+            message = text("The pages repeat. Check the path to the cursor and the cursor parameter.")
+            raise ConnectorError(message, code="invalid_answer")
+        seen.add(place)
+        response = send(url, changes)
+        size += len(response.body)
+        if size > MAX_PAGES_BYTES:
+            raise ConnectorError(
+                text("The pages are larger than %(size)s MB. Request fewer pages.", size=MAX_PAGES_BYTES // 1_000_000),
+                code="output_too_large",
+            )
+        document = read_json(response)
+        items += paging.page(document)
+        step = paging.after(response, document, url=url, number=number, count=len(items))
+        number += 1
+        if step is None or number >= max_pages or len(items) >= max_items:
+            complete = step is None and len(items) <= max_items
+            return PagesRead(items=items[:max_items], pages=number, complete=complete, response=response)
+        url, changes = (step.url, None) if step.url else (url, {**(changes or {}), step.parameter: step.value})
 
 
 def read_paging(params: dict[str, Any]) -> Paging | None:

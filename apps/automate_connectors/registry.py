@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter
+from automate_connectors.declared.loading import connector_files, connector_of
 from automate_plugins import text
 from automate_plugins.fields import FieldSpec
 from automate_plugins.registry import PluginNotFoundError, Registry
@@ -29,6 +30,8 @@ connectors: Registry[ConnectorAdapter] = Registry(
     name_of=lambda entry, cls: cls.code,
     verify=_verify,
     allowed=lambda: getattr(settings, "AUTOMATE_CONNECTORS", None),
+    more=connector_files,
+    adapt=connector_of,
 )
 
 

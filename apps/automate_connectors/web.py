@@ -85,6 +85,14 @@ def _parsed(response: HttpResponse) -> Any:
         return None
 
 
+def read_json(response: HttpResponse) -> Any:
+    """Return the JSON value of a response. Raises ConnectorError that shows what came in its place."""
+    try:
+        return response.json()
+    except (ValueError, RecursionError) as error:
+        raise http_error(text("The response is not JSON."), response, code="invalid_answer", retryable=False) from error
+
+
 @dataclass(frozen=True, kw_only=True)
 class File:
     """A file in step inputs and outputs: `{"filename", "content_type", "base64"}`, or `text` instead of `base64`."""

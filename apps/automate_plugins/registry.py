@@ -1,11 +1,12 @@
-"""Registry: plug-ins of one kind, found by entry point. Built-in ones load the same way as others."""
+"""Registry: plug-ins of one kind, found by entry point or in files. Built-in ones load the same way as others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, entry_points
+from typing import Any, Protocol
 
 from automate_plugins.limited_calls import LimitedCalls
 from automate_plugins.texts import text
@@ -18,6 +19,29 @@ _loads = LimitedCalls(LOAD_SECONDS)
 
 class PluginNotFoundError(LookupError):
     """No usable plug-in has that name; the message lists the names there are."""
+
+
+class PluginError(Exception):
+    """Why a plug-in cannot be used, in a message that is shown as it is."""
+
+
+class Source(Protocol):
+    """Where a plug-in comes from: an entry point, or what has the same members."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the group."""
+
+    @property
+    def value(self) -> str:
+        """The object or file that it names, for people."""
+
+    @property
+    def dist(self) -> Distribution | None:
+        """The distribution that brings it; None for a project's own file."""
+
+    def load(self) -> Any:
+        """Return the class, or what `adapt` of the registry makes one of. May raise anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +74,8 @@ class Registry[T]:
     A plug-in that fails to load becomes a row with its error and never an exception, even if it exits or never returns.
     `make` makes the instance of a class, `verify` raises TypeError for one with an invalid description. `allowed`
     narrows the group (None allows all that are installed); the others are left out, or listed with the reason
-    `disabled` where there is one. A project's plug-in precedes a built-in one of its name.
+    `disabled` where there is one. A project's plug-in precedes a built-in one of its name. `more` are sources beside
+    the entry points, and `adapt` makes the class of what a source loads.
     """
 
     def __init__(
@@ -58,11 +83,13 @@ class Registry[T]:
         group: str,
         base: type[T],
         *,
-        name_of: Callable[[EntryPoint, type[T]], str] = lambda entry, cls: entry.name,
+        name_of: Callable[[Source, type[T]], str] = lambda entry, cls: entry.name,
         make: Callable[[type[T]], T] = lambda cls: cls(),
         verify: Callable[[T], None] = lambda instance: None,
         allowed: Callable[[], Iterable[str] | None] = lambda: None,
         disabled: str = "",
+        more: Callable[[], Iterable[Source]] = tuple,
+        adapt: Callable[[Any], Any] = lambda loaded: loaded,
     ) -> None:
         self.group = group
         self.base = base
@@ -71,11 +98,13 @@ class Registry[T]:
         self._verify = verify
         self._allowed = allowed
         self._disabled = disabled
+        self._more = more
+        self._adapt = adapt
 
     @cached_property
     def plugins(self) -> tuple[Plugin[T], ...]:
         """Every plug-in of the group by name, broken ones included."""
-        installed = list(entry_points(group=self.group))
+        installed: list[Source] = [*entry_points(group=self.group), *self._more()]
         allowed = self._allowed()
         names = {entry.name for entry in installed} if allowed is None else set(allowed)
         entries = [entry for entry in installed if entry.name in names]
@@ -136,7 +165,7 @@ class Registry[T]:
         for name in ("plugins", "_usable"):
             self.__dict__.pop(name, None)
 
-    def _load(self, entry: EntryPoint) -> Plugin[T]:
+    def _load(self, entry: Source) -> Plugin[T]:
         try:
             if _is_built_in(entry):
                 return self._loaded(entry)
@@ -144,8 +173,8 @@ class Registry[T]:
         except BaseException as error:  # noqa: BLE001 - a stranger's module may raise or exit; it must not take us down
             return self._row(entry, entry.name, error=_reason(error))
 
-    def _loaded(self, entry: EntryPoint) -> Plugin[T]:
-        cls = entry.load()
+    def _loaded(self, entry: Source) -> Plugin[T]:
+        cls = self._adapt(entry.load())
         if not (isinstance(cls, type) and issubclass(cls, self.base)):
             raise TypeError(f"{entry.value} must be a subclass of {self.base.__name__}")
         instance = self._make(cls)
@@ -157,7 +186,7 @@ class Registry[T]:
 
     def _row(
         self,
-        entry: EntryPoint,
+        entry: Source,
         name: str,
         *,
         cls: type[T] | None = None,
@@ -178,12 +207,14 @@ class Registry[T]:
         )
 
 
-def _is_built_in(entry: EntryPoint) -> bool:
+def _is_built_in(entry: Source) -> bool:
     return entry.dist is not None and entry.dist.name == BUILT_IN
 
 
 def _reason(error: BaseException) -> str:
     """Return the error as text, even if its own text raises."""
+    if isinstance(error, PluginError):
+        return str(error)
     try:
         reason = f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - a stranger's error may not even have a text

@@ -7,6 +7,7 @@ A file is one case, and the first one of each action is its example in the docs:
      "answer": {"status": 201, "headers": {}, "body": {"id": 7}}, "output": {"id": 7}}
 
 A call that makes several requests, such as one a page, has `answers` and `requests` in place of `answer` and `request`.
+`source` says where the shape of the answer is from, and when it was looked up.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _KEYS = {
     "output",
     "run",
     "files",
+    "source",
 }
 
 
@@ -57,6 +59,7 @@ class Case:
     output: Any = ANYTHING
     run: bool = True
     files: Mapping[str, bytes] = field(default_factory=dict)
+    source: str = ""
 
     @property
     def script(self) -> tuple[HttpResponse, ...]:

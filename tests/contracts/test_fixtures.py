@@ -5,10 +5,12 @@ A new one needs no test of its own here: it is found by its entry point, and its
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from automate_connectors.declared.adapter import DeclaredConnector
 from automate_connectors.management.commands.automate_connector_docs import built_in
 from automate_connectors.registry import connectors
 from automate_testing.cases import load_cases
@@ -34,6 +36,17 @@ ANSWERS = {
 }
 
 
+def setup_answers(code):
+    """What a declared service answers to its check and for the options of its fields, from a file."""
+    path = FOLDER / code / "setup" / "answers.json"
+    given = json.loads(path.read_text()) if path.exists() else {}
+    made = {
+        name: tuple(answer(each.get("status", 200), each.get("body")) for each in answers)
+        for name, answers in given.items()
+    }
+    return made.pop("check", ()), made
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("code", built_in())
 class TestEveryBuiltIn(ConnectorContractTest):
@@ -53,11 +66,14 @@ class TestEveryBuiltIn(ConnectorContractTest):
     @pytest.fixture
     def adapter(self, code, request, settings):
         self.cases = load_cases(FOLDER / code)
-        self.check_answers, self.options_answers = ANSWERS.get(code, ((), {}))
+        self.check_answers, self.options_answers = ANSWERS.get(code) or setup_answers(code)
         if code == "models":
             settings.AUTOMATE_MODELS = MODELS
             self.user = request.getfixturevalue("admin")
-        return connectors.get(code)
+        adapter = connectors.get(code)
+        if isinstance(adapter, DeclaredConnector):
+            self.keyless_actions = adapter.keyless_actions
+        return adapter
 
     def make_context(self, http, connection):
         if self.user is not None:  # each call finds the account that the fixtures speak of

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from automate_connectors.adapters.base import ConnectorAdapter
+from automate_connectors.declared.loading import SERVICES
 from automate_connectors.registry import connectors
 from automate_governance.secrets.resolver import backends, resolve
 from automate_plugins.registry import PluginNotFoundError, Registry
@@ -84,9 +85,10 @@ def test_it_is_found_by_a_process_of_its_own():
         "print(*sorted(connectors.names()), *sorted(backends.names()))"
     )
     environment = {**os.environ, "PYTHONPATH": str(PLUGIN_FOLDER), "DJANGO_SETTINGS_MODULE": "automate_site.settings"}
+    services = [path.parent.name for path in SERVICES.glob("*/connector.yaml")]
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stdout.split() == [
-        *("acme", "data", "email", "github", "http", "llm", "models", "slack", "sql"),
+        *sorted(["acme", "data", "email", "github", "http", "llm", "models", "slack", "sql", *services]),
         *("acmevault", "database", "env", "vault"),
     ], done.stderr
 

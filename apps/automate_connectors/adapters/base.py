@@ -64,7 +64,8 @@ class Action:
 
     `moves_money`: authors are warned where nothing says what to do when it fails.
     `outputs` are what its output holds, by name and kind: the builder offers them before the action has ever run.
-    Of the inputs that `needs_one_of` names, at least one has to be filled in.
+    Of the inputs that `needs_one_of` names, at least one has to be filled in. `group` is the heading under which docs
+    list it.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Action:
     moves_money: bool = False
     outputs: tuple[FieldSpec, ...] = ()
     needs_one_of: tuple[str, ...] = ()
+    group: str = ""
 
 
 class OptionsError(ConnectorError):

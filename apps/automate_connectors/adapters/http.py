@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
 from automate_connectors.context import Files
 from automate_connectors.files.contents import Download, read_file
-from automate_connectors.paging import MAX_ITEMS, MAX_PAGES, NextPage, Paging, read_paging
-from automate_connectors.web import ANSWERED_BY, File, decode_base64, http_error, invalid_input
+from automate_connectors.paging import MAX_ITEMS, MAX_PAGES, Paging, read_pages, read_paging
+from automate_connectors.web import ANSWERED_BY, File, decode_base64, http_error, invalid_input, read_json
 from automate_egress import HttpResponse
 from automate_egress.forms import Part, multipart
 from automate_egress.policy import ascii_host
@@ -358,42 +358,23 @@ def _body_text(body: bytes) -> str:
 
 
 def _all_pages(call: _Call, pages: Paging, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
-    most, most_items = _between("max_pages", params, MAX_PAGES), _between("max_items", params, MAX_ITEMS)
-    url, query = call.url, {**call.query, **_texts(pages.start())}
-    items: list[Any] = []
-    seen: set[tuple[str, str]] = set()
-    size = number = 0
-    step: NextPage | None = NextPage(url=url)
-    while step is not None and number < most and len(items) < most_items:
-        if context["cancelled"]():
-            raise ConnectorError(text("Cancelled between two pages."), code="cancelled")
-        place = (url, json.dumps(query, sort_keys=True))
-        if place in seen:
-            raise ConnectorError(
-                text("The pages repeat. Check the path to the cursor and the cursor parameter."),
-                code="invalid_answer",
-            )
-        seen.add(place)
-        response = call.send(url, query)
-        size += len(response.body)
-        if size > 5_000_000:
-            raise ConnectorError(
-                text("The pages are larger than %(size)s MB. Request fewer pages.", size=5), code="output_too_large"
-            )
-        document = _json(response)
-        items += pages.page(document)
-        step = pages.after(response, document, url=url, number=number)
-        number += 1
-        if step is not None and step.url:
-            url, query = step.url, {}
-        elif step is not None:
-            query = {**query, step.parameter: _text(step.value)}
+    def send(url: str, changes: Mapping[str, Any] | None) -> HttpResponse:
+        return call.send(url, {} if changes is None else {**call.query, **_texts(changes)})
+
+    found = read_pages(
+        pages,
+        send,
+        url=call.url,
+        max_pages=_between("max_pages", params, MAX_PAGES),
+        max_items=_between("max_items", params, MAX_ITEMS),
+        cancelled=context["cancelled"],
+    )
     return {
-        "status": response.status,
-        "headers": _plain(response.headers),
-        "body": items[:most_items],
-        "pages": number,
-        "complete": step is None and len(items) <= most_items,
+        "status": found.response.status,
+        "headers": _plain(found.response.headers),
+        "body": found.items,
+        "pages": found.pages,
+        "complete": found.complete,
     }
 
 
@@ -479,7 +460,7 @@ def _answer(response: HttpResponse, params: Mapping[str, Any]) -> Any:
     kind = params.get("answer", "auto")
     content_type = response.headers.get("content-type", "").lower()
     if kind == "json":
-        return _json(response)
+        return read_json(response)
     if kind == "none":
         return None
     if kind == "binary" or (kind == "auto" and response.body and not _is_text(content_type, response.body)):
@@ -503,13 +484,6 @@ def _is_text(content_type: str, body: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _json(response: HttpResponse) -> Any:
-    try:
-        return response.json()
-    except (ValueError, RecursionError) as error:
-        raise http_error(text("The response is not JSON."), response, code="invalid_answer", retryable=False) from error
 
 
 def _plain(headers: Mapping[str, str]) -> dict[str, str]:

@@ -60,6 +60,7 @@ _NETWORKS = Rule("a list of addresses, networks such as 10.0.0.0/8, and 'unix'",
 _NAMES = Rule("a list of texts", _are_names)
 _NAMES_OR_ALL = Rule("a list of names, or None for all", lambda value: value is None or _are_names(value))
 _TEXT = Rule("a text", lambda value: isinstance(value, str))
+_FOLDER = Rule("a path, or None", lambda value: value is None or isinstance(value, str | Path))
 _MAPPING = Rule("a dict", lambda value: isinstance(value, Mapping))
 _FLAG = Rule("True or False", lambda value: isinstance(value, bool))
 _KEYS = Rule("a list of keys", lambda value: isinstance(value, str) or _are_names(value))
@@ -79,6 +80,7 @@ RULES: dict[str, Rule] = {
     "AUTOMATE_SECRETS_BACKENDS": _NAMES_OR_ALL,
     "AUTOMATE_CONNECTORS": _NAMES_OR_ALL,
     "AUTOMATE_OAUTH_PROVIDERS": Rule("the path of a TOML file", lambda value: isinstance(value, str | Path)),
+    "AUTOMATE_CONNECTORS_DIR": _FOLDER,
     "AUTOMATE_LLM_PROVIDERS": _NAMES_OR_ALL,
     "AUTOMATE_LLM_PRICES": _MAPPING,
     "AUTOMATE_TRUSTED_PROXIES": _NETWORKS,

@@ -1,0 +1,271 @@
+"""The one adapter that runs every declared connector, over the guarded session."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
+
+from automate_connectors.adapters.base import Action, ConnectorAdapter, unknown_action
+from automate_connectors.context import Context
+from automate_connectors.declared import answers, specs
+from automate_connectors.declared.document import ActionPart, Document, EffectKind, Method, Pages
+from automate_connectors.declared.placing import put
+from automate_connectors.declared.requests import (
+    HIDDEN,
+    Request,
+    body_options,
+    build_request,
+    credentials,
+    describe_request,
+    effect_of,
+    method_of,
+    takes_key,
+)
+from automate_connectors.declared.templates import base_address, host_of
+from automate_connectors.files.contents import Download
+from automate_connectors.paging import MAX_ITEMS, MAX_PAGES, Paging, read_pages, value_at
+from automate_connectors.web import invalid_input
+from automate_egress import HttpResponse
+from automate_plugins import text
+from automate_plugins.fields import FieldKind
+from automate_plugins.texts import marked
+
+_MAX_OPTIONS = 1_000
+
+
+class DeclaredConnector(ConnectorAdapter):
+    """A connector made from a document. Each document has a subclass, made by `declare`."""
+
+    document: ClassVar[Document]
+    keyless_actions: ClassVar[tuple[str, ...]] = ()  #: actions that POST without an idempotency key
+
+    def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
+        """Send the request, or one a page, and return the result; of pages `items`, `count` and `complete`."""
+        return _Call(self, self._part(action), params, context).output()
+
+    def describe(self, action: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        """The request: method, host, path, query and body, without what says who calls; of pages, the first."""
+        part = self._part(action)
+        hidden = {spec.name: HIDDEN for spec in self.config_fields if spec.kind is FieldKind.SECRET}
+        made = build_request(self.document, part, _sent(part, params), {**self._settings(context), **hidden})
+        where = urlsplit(made.url)
+        request = f"{made.method} {where.scheme}://{where.netloc}{where.path}"
+        label = marked(part.label or part.name)
+        summary = text("%(action)s: %(request)s", action=label, request=request)
+        return {"summary": summary, **describe_request(part, made)}
+
+    def validate_config(self, config: dict[str, Any]) -> None:
+        """Check the addresses that the settings make. Raises ConnectorError."""
+        settings = {**self._defaults(), **config}
+        for template in specs.base_urls(self.document):
+            base_address(template, settings)
+
+    def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """The hosts of its base URLs."""
+        settings = {**self._defaults(), **config}
+        found = (host_of(template, settings) for template in specs.base_urls(self.document))
+        return tuple(dict.fromkeys(filter(None, found)))
+
+    def options(self, name: str, params: dict[str, Any], context: Context) -> list[tuple[str, str]]:
+        """The list that another action gives, as (value, label)."""
+        rule = self.document.options[name]
+        part = self.document.action(rule.action)
+        wanted = {spec.name: rule.params.get(spec.name, spec.name) for spec in part.fields}
+        given = {inner: params[outer] for inner, outer in wanted.items() if params.get(outer) not in (None, "")}
+        for spec in part.fields:
+            is_open = "{{" in str(given.get(spec.name, ""))
+            if is_open or (spec.required and spec.name not in given and spec.default is None):
+                raise invalid_input(text("Fill in %(name)s first.", name=wanted[spec.name]))
+        given = {**{spec.name: spec.default for spec in part.fields if spec.default is not None}, **given}
+        if part.pages is not None:
+            given["limit"] = _MAX_OPTIONS
+        output = _Call(self, part, given, context).output()
+        items = value_at(output, rule.items or ("items" if part.pages else ""))
+        found = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+        pairs = [(value_at(item, rule.value), value_at(item, rule.label)) for item in found]
+        return [(str(value), str(label or value)) for value, label in pairs if value is not None][:_MAX_OPTIONS]
+
+    def check_connection(self, context: Context) -> str:
+        """Call the action of the check, and say which account it found."""
+        rule = self.document.check
+        if rule is None:
+            raise NotImplementedError
+        output = _Call(self, self.document.action(rule.action), dict(rule.params), context).output()
+        account = next((str(found) for path in rule.account if (found := value_at(output, path))), "")
+        if not account:
+            return text("Signed in to %(name)s.", name=self.document.name)
+        return text("Signed in to %(name)s as %(user)s.", name=self.document.name, user=account)
+
+    @property
+    def can_check(self) -> bool:
+        """Whether the document has a check."""
+        return self.document.check is not None
+
+    def _part(self, name: str) -> ActionPart:
+        try:
+            part = self.document.action(name)
+        except LookupError:
+            raise unknown_action(self.code, name) from None
+        if part.hidden:
+            raise unknown_action(self.code, name)
+        return part
+
+    def _defaults(self) -> dict[str, Any]:
+        return {spec.name: spec.default for spec in self.config_fields if spec.default is not None}
+
+    def _settings(self, context: Context) -> dict[str, Any]:
+        given = context.get("connection") or {}
+        return {**self._defaults(), **{name: value for name, value in given.items() if value not in (None, "")}}
+
+
+def declare(document: Document) -> type[DeclaredConnector]:
+    """Return the connector class of a checked document."""
+    keyless = tuple(
+        part.name
+        for part in document.actions
+        if method_of(part) is Method.POST and not takes_key(document, part) and not part.hidden
+    )
+    members = {
+        "__doc__": document.description,
+        "__module__": __name__,
+        "document": document,
+        "code": document.code,
+        "name": document.name,
+        "description": document.description,
+        "icon": document.icon,
+        "hue": document.hue,
+        "config_fields": specs.config_fields(document),
+        "actions": tuple(_action(part) for part in document.actions if not part.hidden),
+        "keyless_actions": keyless,
+    }
+    name = "".join(word.capitalize() for word in re.split(r"[_-]", document.code))
+    return type(f"{name}Connector", (DeclaredConnector,), members)
+
+
+def _action(part: ActionPart) -> Action:
+    return Action(
+        name=part.name,
+        label=part.label,
+        description=part.description,
+        group=part.group,
+        fields=specs.action_fields(part),
+        moves_money=effect_of(part) is EffectKind.MOVES_MONEY,
+        outputs=specs.outputs(part),
+        needs_one_of=tuple(part.needs_one_of),
+    )
+
+
+def _sent(part: ActionPart, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs without the number of items, which `pages` sends in its own way."""
+    return {name: value for name, value in params.items() if part.pages is None or name != specs.LIMIT}
+
+
+class _Call:
+    """One call of an action, made ready: everything but the page."""
+
+    def __init__(
+        self, connector: DeclaredConnector, part: ActionPart, params: Mapping[str, Any], context: Context
+    ) -> None:
+        self._document, self._part, self._context = connector.document, part, context
+        self._limit = _limit(part, params)
+        settings = connector._settings(context)
+        self._made = build_request(self._document, part, _sent(part, params), settings, context.get("files"))
+        self._auth_headers, self._auth_query = credentials(self._document, settings)
+        secret = [spec.name for spec in connector.config_fields if spec.kind is FieldKind.SECRET]
+        self._secrets = [str(settings[name]) for name in (*secret, "access_token") if settings.get(name)]
+
+    def output(self) -> Any:
+        """Send the request or the requests, and return the output. Raises ConnectorError, EgressError."""
+        rule = self._part.pages
+        if self._part.answer == "file":
+            with Download(self._context["files"]) as download:
+                response = self._send(self._made.url, {}, into=download.spool, max_bytes=download.max_bytes)
+                return {"file": download.store(response)}
+        if rule is None:
+            return answers.result_of(self._part, self._document.name, self._send(self._made.url, {}))
+        size = min(rule.size.most, self._limit) if rule.size else 0
+        found = read_pages(
+            _paging(rule, size),
+            lambda url, changes: self._send(url, changes),
+            url=self._made.url,
+            max_pages=MAX_PAGES,
+            max_items=self._limit,
+            cancelled=self._context["cancelled"],
+        )
+        if self._part.sample is not None:
+            for item in found.items:
+                answers.expect_kind(item, self._part, self._document.name, found.response)
+        return {"items": found.items, "count": len(found.items), "complete": found.complete}
+
+    def _send(self, url: str, changes: Mapping[str, Any] | None, **into: Any) -> HttpResponse:
+        """The good answer to one request; `changes` None for a URL that is complete, `into` for its body."""
+        made, rule = self._made, self._part.pages
+        if rule is not None and rule.size is not None and changes is not None:
+            changes = {rule.size.parameter: min(rule.size.most, self._limit), **changes}
+        query = [] if changes is None else list(made.query)
+        body = made.body
+        if changes and rule is not None and rule.where == "body":
+            body = copy.deepcopy(body or {})
+            for place, value in changes.items():
+                put(body, place, value)
+        elif changes:
+            query += [(name, str(value)) for name, value in changes.items()]
+        sent = Request(method=made.method, url=url, body=body, files=made.files)
+        options, headers = body_options(self._part, sent, self._context["idempotency_key"])
+        headers = {**made.headers, **headers}
+        if takes_key(self._document, self._part):
+            headers[self._document.idempotency] = self._context["idempotency_key"]
+        inside = {name for name, _ in parse_qsl(urlsplit(url).query)}
+        query += [(name, value) for name, value in self._auth_query if name not in inside]
+        self._context["log"](f"{self._document.name} {made.shown}")
+        response = self._context["http"].request(
+            made.method,
+            url,
+            headers={**headers, **self._auth_headers},
+            params=_grouped(query) or None,
+            follow_redirects=made.method == Method.GET,
+            **options,
+            **into,
+        )
+        answers.check(self._document, made.shown, response, self._secrets)
+        return response
+
+
+def _paging(rule: Pages, size: int) -> Paging:
+    name = rule.parameter
+    return Paging(
+        kind=rule.kind,
+        items=rule.items,
+        cursor=rule.cursor,
+        cursor_parameter=name,
+        page_parameter=name,
+        offset_parameter=name,
+        first_page=rule.first,
+        last_item=rule.last_item,
+        more=rule.more,
+        size=size,
+    )
+
+
+def _limit(part: ActionPart, params: Mapping[str, Any]) -> int:
+    if part.pages is None:
+        return 0
+    limit = params.get(specs.LIMIT)
+    limit = part.pages.limit if limit is None else limit
+    if not 1 <= limit <= MAX_ITEMS:
+        raise invalid_input(text("%(name)s must be between 1 and %(maximum)s.", name=specs.LIMIT, maximum=MAX_ITEMS))
+    return int(limit)
+
+
+def _grouped(query: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return the query by name: a text, or several."""
+    found: dict[str, Any] = {}
+    for name, value in query:
+        if name not in found:
+            found[name] = value
+        else:
+            found[name] = [*(found[name] if isinstance(found[name], list) else [found[name]]), value]
+    return found

@@ -1,0 +1,208 @@
+"""What a document must keep beyond its types: names that exist, places that fit, credentials that are secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from automate_connectors.declared import specs
+from automate_connectors.declared.document import (
+    ActionPart,
+    AuthKind,
+    BodyKind,
+    Column,
+    Document,
+    EffectKind,
+    Method,
+    Pages,
+    PagesKind,
+    Where,
+)
+from automate_connectors.declared.documents import Place
+from automate_connectors.declared.parsing import Fault, shown_place
+from automate_connectors.declared.placing import MAX_INDEX
+from automate_connectors.declared.requests import effect_of, where_of
+from automate_connectors.declared.templates import base_faults, names_in
+from automate_connectors.paging import MAX_ITEMS
+from automate_plugins import text
+from automate_plugins.checks import NAME
+from automate_plugins.fields import FieldKind
+from automate_plugins.texts import joined, marked
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_INDEX = re.compile(r"(?:^|\.)(\d+)(?=\.|$)")
+
+
+def faults(document: Document) -> Iterator[Fault]:
+    """Yield what is wrong, the place in each reason."""
+    for place, reason in _faults(document):
+        yield Fault(place, joined([shown_place(place), marked(reason)], ": "))
+
+
+type Found = tuple[Place, str]
+
+
+def _faults(document: Document) -> Iterator[Found]:
+    if not NAME.fullmatch(document.code):
+        yield ("code",), text("Use lower-case letters, digits, _ and -, beginning with a letter.")
+    if not 0 <= document.hue <= 360:
+        yield ("hue",), text("The hue is a number from 0 to 360.")
+    yield from ((("base_url",), reason) for reason in base_faults(document.base_url))
+    yield from _settings(document)
+    yield from _auth(document)
+    yield from _headers(document.headers, ("headers",))
+    if document.idempotency and not _HEADER.fullmatch(document.idempotency):
+        yield ("idempotency",), text("%(value)s is not a header name.", value=repr(document.idempotency))
+    if not any(not action.hidden for action in document.actions):
+        yield ("actions",), text("A connector has at least one action.")
+    yield from _twice([action.name for action in document.actions], ("actions",))
+    for index, action in enumerate(document.actions):
+        for place, reason in _action(document, action):
+            yield ("actions", index, *place), reason
+    yield from _check(document)
+    for name, rule in document.options.items():
+        yield from _reader(document, rule.action, ("options", name))
+
+
+def _settings(document: Document) -> Iterator[Found]:
+    names = [setting.name for setting in document.connection]
+    yield from _columns(document.connection, ("connection",), secrets=True)
+    settings = {setting.name: setting for setting in document.connection}
+    for index, setting in enumerate(document.connection):
+        if setting.when is not None and (len(setting.when) != 1 or next(iter(setting.when)) not in names[:index]):
+            yield ("connection", index, "when"), text("Name one setting that stands before this one.")
+    for number, url in enumerate(specs.base_urls(document)):
+        for name in names_in(url):
+            if name not in settings:
+                yield ("base_url",), text("There is no setting %(name)s.", name=repr(name))
+            elif settings[name].kind is FieldKind.SECRET:
+                yield ("base_url",), text("The secret %(name)s cannot be a part of the base URL.", name=name)
+            elif url.startswith(f"{{{name}}}") and settings[name].kind is not FieldKind.URL:
+                yield ("base_url",), text("%(name)s must be of the kind url.", name=name)
+        if number:
+            yield from ((("actions",), reason) for reason in base_faults(url))
+
+
+def _auth(document: Document) -> Iterator[Found]:
+    auth = document.auth
+    known = {spec.name: spec for spec in specs.config_fields(document)}
+    if auth.type in {AuthKind.HEADER, AuthKind.QUERY} and not auth.name:
+        yield ("auth",), text("Name the header or the query parameter in name.")
+    if auth.type is AuthKind.HEADER and auth.name and not _HEADER.fullmatch(auth.name):
+        yield ("auth", "name"), text("%(value)s is not a header name.", value=repr(auth.name))
+    if auth.type is AuthKind.NONE:
+        return
+    parts = ("username", "password") if auth.type is AuthKind.BASIC else ("token",)
+    templates = {part: getattr(auth, part) for part in parts}
+    for part, template in templates.items():
+        for name in names_in(template):
+            if name not in known:
+                yield ("auth",), text("%(part)s names no setting: %(name)s.", part=part, name=name)
+    used = {name for template in templates.values() for name in names_in(template)}
+    if not any(known[name].kind is FieldKind.SECRET for name in used & known.keys()):
+        yield ("auth",), text("One of the settings must be of the kind secret.")
+
+
+def _headers(headers: dict[str, str], place: Place) -> Iterator[Found]:
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(name):
+            yield (*place, name), text("%(value)s is not a header name.", value=repr(name))
+        if not value.isprintable():
+            yield (*place, name), text("A header is one line.")
+
+
+def _action(document: Document, action: ActionPart) -> Iterator[Found]:
+    if not NAME.fullmatch(action.name):
+        yield ("name",), text("Use lower-case letters, digits, _ and -, beginning with a letter.")
+    if not action.label and not action.hidden:
+        yield (), text("The name %(name)s is missing.", name="label")
+    if not action.path.startswith("/") and action.path:
+        yield ("path",), text("A path begins with /.")
+    if "?" in action.path or "#" in action.path:
+        yield ("path",), text("A path has no ? and no #. Write the query into constants.query.")
+    yield from _columns(action.fields, ("fields",), secrets=False)
+    yield from _headers(action.constants.headers, ("constants", "headers"))
+    yield from _places(document, action)
+    fields = {field.name for field in action.fields}
+    for name in action.needs_one_of:
+        if name not in fields:
+            yield ("needs_one_of",), text("There is no field %(name)s.", name=repr(name))
+    if action.pages is not None:
+        yield from (((("pages",), reason)) for reason in _pages(action, action.pages))
+        if specs.LIMIT in fields:
+            yield ("fields",), text("The field %(name)s comes with pages. Leave it out.", name=specs.LIMIT)
+
+
+def _places(document: Document, action: ActionPart) -> Iterator[Found]:
+    settings = {setting.name for setting in document.connection}
+    in_path = set(names_in(action.path))
+    by_name = {field.name: field for field in action.fields}
+    for name in in_path:
+        if name not in by_name and name not in settings:
+            yield ("path",), text("There is neither a field nor a setting %(name)s.", name=repr(name))
+        elif name in by_name and not by_name[name].required and by_name[name].default is None:
+            yield ("path",), text("The field %(name)s stands in the path: it must be required.", name=name)
+    for index, field in enumerate(action.fields):
+        place, where = ("fields", index), where_of(action, field)
+        if where is Where.PATH and field.name not in in_path:
+            yield (*place, "in"), text("The path has no {%(name)s}.", name=field.name)
+        if where is Where.HEADER and not _HEADER.fullmatch(field.at or field.name):
+            yield (*place, "at"), text("%(value)s is not a header name.", value=repr(field.at or field.name))
+        if where is Where.FILE and action.body not in {BodyKind.FILE, BodyKind.MULTIPART}:
+            yield (*place, "in"), text("A file needs a body that is multipart or file.")
+        if where is Where.FILE and field.kind not in {FieldKind.FILE, FieldKind.LIST}:
+            yield (*place, "kind"), text("A file is of the kind file, several are a list.")
+        if field.options and field.options not in document.options:
+            yield (*place, "options"), text("There is no %(name)s in options.", name=repr(field.options))
+        if any(int(number) > MAX_INDEX for number in _INDEX.findall(field.at or "")):
+            yield (*place, "at"), text("A position in a list is at most %(maximum)s.", maximum=MAX_INDEX)
+
+
+def _pages(action: ActionPart, pages: Pages) -> Iterator[str]:
+    if pages.kind is PagesKind.CURSOR and bool(pages.cursor) == bool(pages.last_item):
+        yield text("A cursor is at cursor or in last_item: write one of them.")
+    if pages.kind is not PagesKind.LINK and not pages.parameter:
+        yield text("The name %(name)s is missing.", name="parameter")
+    if pages.where == "body" and action.method is not Method.POST:
+        yield text("Only a POST has its page in the body.")
+    if action.answer != "json" or effect_of(action) is not EffectKind.READ:
+        yield text("Only an action that reads JSON has pages: write effect: read.")
+    if not 1 <= pages.limit <= MAX_ITEMS or (pages.size is not None and pages.size.most < 1):
+        yield text("%(name)s must be between 1 and %(maximum)s.", name="limit", maximum=MAX_ITEMS)
+
+
+def _check(document: Document) -> Iterator[Found]:
+    if document.check is not None:
+        yield from _reader(document, document.check.action, ("check",))
+
+
+def _reader(document: Document, name: str, place: Place) -> Iterator[Found]:
+    """Yield why an action cannot be called to see something."""
+    try:
+        action = document.action(name)
+    except LookupError:
+        yield (*place, "action"), text("There is no action %(name)s.", name=repr(name))
+        return
+    if effect_of(action) is not EffectKind.READ or action.method in {Method.PUT, Method.PATCH, Method.DELETE}:
+        yield (*place, "action"), text("The action %(name)s changes something: it must be one that reads.", name=name)
+
+
+def _columns(columns: Sequence[Column], place: Place, *, secrets: bool) -> Iterator[Found]:
+    yield from _twice([column.name for column in columns], place)
+    for index, column in enumerate(columns):
+        where = (*place, index)
+        if not column.name.isidentifier():
+            yield (*where, "name"), text("%(value)s is not a name.", value=repr(column.name))
+        if column.kind is FieldKind.SECRET and not secrets:
+            yield (*where, "kind"), text("A secret is a setting of the connection. Write sensitive: true.")
+        if column.kind is FieldKind.CHOICE and not column.choices:
+            yield (*where, "choices"), text("A choice has choices.")
+        spec = specs.column(column)
+        if column.default is not None and (problem := spec.problem(column.default)):
+            yield (*where, "default"), problem
+
+
+def _twice(names: list[str], place: Place) -> Iterator[Found]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield (*place, index, "name"), text("The name %(name)s occurs twice.", name=repr(name))

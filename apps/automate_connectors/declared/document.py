@@ -1,0 +1,264 @@
+"""The format of `connector.yaml`, version 1: a connector as data. docs/declared-connectors.md describes each name."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Literal
+
+import msgspec
+
+from automate_plugins.fields import FieldKind
+
+FORMAT = 1
+
+
+class Method(enum.StrEnum):
+    """HTTP methods of actions."""
+
+    GET = "GET"
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+
+
+class Where(enum.StrEnum):
+    """The part of a request that carries a field's value."""
+
+    PATH = "path"
+    QUERY = "query"
+    HEADER = "header"
+    BODY = "body"
+    FILE = "file"
+
+
+class BodyKind(enum.StrEnum):
+    """How a body is written."""
+
+    JSON = "json"
+    FORM = "form"  #: application/x-www-form-urlencoded, nested names in brackets
+    MULTIPART = "multipart"
+    MERGE_PATCH = "merge_patch"  #: RFC 7396: null removes a value
+    FILE = "file"  #: the content of the one file
+
+
+class Arrays(enum.StrEnum):
+    """How a list is written in a query or a form."""
+
+    REPEAT = "repeat"  #: a=1&a=2
+    COMMA = "comma"  #: a=1,2
+    BRACKETS = "brackets"  #: a[]=1&a[]=2
+    INDEX = "index"  #: a[0]=1&a[1]=2
+
+
+class AuthKind(enum.StrEnum):
+    """How a request says who calls."""
+
+    NONE = "none"
+    BEARER = "bearer"
+    HEADER = "header"
+    QUERY = "query"
+    BASIC = "basic"
+    OAUTH = "oauth"
+
+
+class EffectKind(enum.StrEnum):
+    """What an action does at the service."""
+
+    READ = "read"
+    WRITE = "write"
+    MOVES_MONEY = "moves_money"
+
+
+class PagesKind(enum.StrEnum):
+    """How a service announces further pages."""
+
+    CURSOR = "cursor"
+    PAGE = "page"
+    OFFSET = "offset"
+    LINK = "link"
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of the document: unknown names are faults."""
+
+
+class Column(Part, frozen=True, kw_only=True):
+    """A field as FieldSpec describes it, without the place in a request."""
+
+    name: str
+    label: str = ""
+    kind: FieldKind = FieldKind.TEXT
+    required: bool = False
+    default: Any = None
+    help: str = ""
+    choices: dict[str, str] | list[str] = []
+    language: str = ""
+
+
+class Setting(Column, frozen=True, kw_only=True):
+    """A setting of a connection."""
+
+    when: dict[str, str | list[str]] | None = None  #: one earlier choice, and the values of it that ask for this one
+
+
+class Field(Column, frozen=True, kw_only=True):
+    """An input of an action. `at` is a dotted place in the body, or the name in the query, header or form."""
+
+    where: Where | None = msgspec.field(default=None, name="in")
+    at: str | None = None
+    arrays: Arrays | None = None
+    sensitive: bool = False
+    literal: bool = False
+    shown: bool = False
+    options: str = ""
+    columns: list[Column] = []
+
+
+class Auth(Part, frozen=True, kw_only=True):
+    """Who calls. `token`, `username` and `password` are templates of settings, such as `Bot {token}`."""
+
+    type: AuthKind = AuthKind.NONE
+    name: str = ""  #: of the header or the query parameter
+    token: str = "{token}"  # noqa: S105 - a template
+    username: str = "{username}"
+    password: str = "{password}"  # noqa: S105 - a template
+    provider: str = ""  #: of the OAuth catalogue
+    scopes: str = ""
+
+
+class Errors(Part, frozen=True, kw_only=True):
+    """Where a failed answer says why. Paths are dotted; the first that leads to a value counts."""
+
+    message: list[str] = []
+    code: list[str] = []
+    success: str = ""  #: an answer is good only when this is true
+    failure: str = ""  #: an answer has failed when there is something
+    reconnect: list[str] = []  #: codes that mean: these credentials are not accepted any more
+    retry: list[str] = []  #: codes that mean: the same call may succeed later
+    advice: dict[str, str] = {}  #: what to do, by code or by HTTP status
+
+
+class RateLimit(Part, frozen=True, kw_only=True):
+    """How a service says that it was called too often. Retry-After is always read."""
+
+    statuses: tuple[int, ...] = (429,)
+    remaining: str = ""  #: a header that is 0 where a 403 is a limit
+    reset: str = ""  #: a header with the time of the end of the limit
+    reset_in: Literal["epoch", "seconds", "milliseconds"] = "epoch"
+    wait_at: str = ""  #: dotted place of the seconds in the answer
+    wait: float | None = None  #: seconds where nothing names any
+
+
+class PageSize(Part, frozen=True, kw_only=True):
+    """The parameter for the length of a page, and the largest that the service takes."""
+
+    parameter: str
+    most: int
+
+
+class Pages(Part, frozen=True, kw_only=True):
+    """Further pages of a list."""
+
+    kind: PagesKind
+    items: str = ""  #: dotted place of the list
+    cursor: str = ""  #: dotted place of the next cursor in the answer
+    last_item: str = ""  #: the cursor is this member of the last item
+    more: str = ""  #: dotted place of what says that there are further pages
+    parameter: str = ""  #: that carries the cursor, page number or offset
+    where: Literal["query", "body"] = msgspec.field(default="query", name="in")
+    first: int = 1
+    size: PageSize | None = None
+    limit: int = 100  #: items that are asked for where a step names no number
+
+
+class Constants(Part, frozen=True, kw_only=True):
+    """Parts of a request that are always the same."""
+
+    query: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    body: dict[str, Any] = {}
+
+
+class Output(Part, frozen=True, kw_only=True):
+    """One value of an output."""
+
+    name: str
+    kind: FieldKind = FieldKind.TEXT
+
+
+class ActionPart(Part, frozen=True, kw_only=True):
+    """An action: one request, or one a page. `operation` takes what is missing from the OpenAPI document."""
+
+    name: str
+    label: str = ""
+    description: str = ""
+    group: str = ""
+    hidden: bool = False  #: only for `check` and `options`
+    operation: str = ""
+    method: Method | None = None
+    path: str = ""
+    base_url: str = ""
+    effect: EffectKind | None = None
+    body: BodyKind = BodyKind.JSON
+    json_part: str = ""  #: of a multipart body: the part that holds all other fields as JSON
+    arrays: Arrays | None = None
+    fields: list[Field] = []
+    without: list[str] = []  #: fields of the operation that are left out
+    constants: Constants = Constants()
+    needs_one_of: list[str] = []
+    pages: Pages | None = None
+    idempotent: bool | None = None  #: False: takes no idempotency key
+    answer: Literal["json", "text", "file", "none"] = "json"
+    result: str = ""  #: dotted place of the output in the answer
+    outputs: list[Output] | None = None
+    sample: Any = None
+
+
+class Options(Part, frozen=True, kw_only=True):
+    """Where a field's options come from: the list that another action gives."""
+
+    action: str
+    items: str = ""  #: dotted place of the list in the action's output
+    value: str = "id"
+    label: str = "name"
+    params: dict[str, str] = {}  #: inputs of that action from inputs of the step
+
+
+class Check(Part, frozen=True, kw_only=True):
+    """The call that tests a connection, and where its output names the account."""
+
+    action: str
+    account: list[str] = []
+    params: dict[str, Any] = {}
+
+
+class Document(Part, frozen=True, kw_only=True):
+    """A connector."""
+
+    format: int
+    code: str
+    name: str
+    description: str
+    base_url: str
+    icon: str = "power"
+    hue: int = 250
+    documentation: str = ""
+    openapi: str = ""
+    connection: list[Setting] = []
+    auth: Auth = Auth()
+    headers: dict[str, str] = {}
+    query: dict[str, str] = {}
+    errors: Errors = Errors()
+    rate_limit: RateLimit = RateLimit()
+    idempotency: str = ""  #: header of the idempotency key
+    check: Check | None = None
+    options: dict[str, Options] = {}
+    actions: list[ActionPart]
+
+    def action(self, name: str) -> ActionPart:
+        """Return the action of that name, hidden ones too. Raises LookupError."""
+        for action in self.actions:
+            if action.name == name:
+                return action
+        raise LookupError(name)

@@ -1,0 +1,119 @@
+"""Declared connectors of files: those that this package brings, a project's own, and those of plug-in packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+
+from automate_connectors.declared.adapter import DeclaredConnector, declare
+from automate_connectors.declared.checks import faults
+from automate_connectors.declared.document import Document
+from automate_connectors.declared.documents import DocumentError, line_of, read_document, read_file
+from automate_connectors.declared.parsing import Fault, FaultyDocumentError, parse
+from automate_plugins import text
+from automate_plugins.registry import BUILT_IN, PluginError, Source
+from automate_plugins.texts import joined, marked
+
+FILE = "connector.yaml"
+SERVICES = Path(__file__).resolve().parent.parent / "services"
+_MOST_FAULTS = 5
+
+
+class ConnectorFileError(PluginError):
+    """A `connector.yaml` that cannot be used: the message names the file, the lines and the faults."""
+
+
+def load_document(path: Path) -> Document:
+    """Read and check a `connector.yaml`. Raises ConnectorFileError."""
+    source = b""
+    try:
+        source = read_file(path)
+        document = parse(read_document(source))
+        found = list(faults(document))
+        if found:
+            raise FaultyDocumentError(found)
+    except DocumentError as error:
+        raise ConnectorFileError(_located(path, error.line, error.reason)) from error
+    except FaultyDocumentError as error:
+        raise ConnectorFileError(_message(path, source, error.faults)) from error
+    return document
+
+
+def load_connector(path: Path, *, code: str = "") -> type[DeclaredConnector]:
+    """Return the connector of a `connector.yaml`. Raises ConnectorFileError; also for another code than `code`."""
+    document = load_document(path)
+    if code and document.code != code:
+        reason = text("The code must be %(code)s, as the folder is named.", code=code)
+        raise ConnectorFileError(_message(path, read_file(path), [Fault(("code",), reason)]))
+    return declare(document)
+
+
+def connector_of(loaded: Any) -> Any:
+    """Return the connector of what an entry point names: a Path of a `connector.yaml`, or the class itself."""
+    return load_connector(loaded) if isinstance(loaded, Path) else loaded
+
+
+@dataclass(frozen=True)
+class ConnectorFile:
+    """A folder with a `connector.yaml`, as a source of the registry."""
+
+    path: Path
+    dist: Distribution | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the folder, which is the connector's code."""
+        return self.path.parent.name
+
+    @property
+    def value(self) -> str:
+        """The file, for people."""
+        return str(self.path) if self.dist is None else f"{self.path.parent.parent.name}/{self.name}/{FILE}"
+
+    def load(self) -> type[DeclaredConnector]:
+        """Return the connector. Raises ConnectorFileError."""
+        return load_connector(self.path, code=self.name)
+
+
+def connector_files() -> Iterable[Source]:
+    """Return the files that this package brings, and those of the folder in AUTOMATE_CONNECTORS_DIR."""
+    try:
+        own: Distribution | None = distribution(BUILT_IN)
+    except PackageNotFoundError:
+        own = None
+    yield from (ConnectorFile(path, own) for path in sorted(SERVICES.glob(f"*/{FILE}")))
+    folder = getattr(settings, "AUTOMATE_CONNECTORS_DIR", None)
+    if folder:
+        yield from (ConnectorFile(path) for path in sorted(Path(folder).glob(f"*/{FILE}")))
+
+
+def check_folder(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E015: the folder of a project's own connectors does not exist."""
+    folder = getattr(settings, "AUTOMATE_CONNECTORS_DIR", None)
+    if not folder or (isinstance(folder, str | Path) and Path(folder).is_dir()):
+        return []
+    return [
+        Error(
+            f"AUTOMATE_CONNECTORS_DIR must name a folder (got {str(folder)!r}).",
+            hint=f"It holds a folder for each connector, with a {FILE}. See docs/declared-connectors.md.",
+            id="automate_connectors.E015",
+        )
+    ]
+
+
+def _message(path: Path, source: bytes, found: list[Fault]) -> str:
+    shown = [_located(path, line_of(source, fault.place), fault.reason) for fault in found[:_MOST_FAULTS]]
+    return joined(shown)
+
+
+def _located(path: Path, line: int | None, reason: str) -> str:
+    place = f"{path.parent.name}/{path.name}"
+    if line is None:
+        return text("%(file)s: %(reason)s", file=place, reason=marked(reason))
+    return text("%(file)s, line %(line)s: %(reason)s", file=place, line=str(line), reason=marked(reason))

@@ -1,0 +1,59 @@
+"""Where values stand in a request: dotted places in a body, and names of lists and mappings in queries and forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from automate_connectors.declared.document import Arrays
+from automate_connectors.declared.templates import as_text
+from automate_connectors.web import invalid_input
+from automate_plugins import text
+
+MAX_INDEX = 99  #: of a list in a dotted place
+
+
+def put(body: dict[str, Any], place: str, value: Any) -> None:
+    """Set `value` at a dotted place: numbers are positions in lists, and "" is the body itself, which it joins.
+
+    Raises ConnectorError where something else stands already.
+    """
+    if not place:
+        if not isinstance(value, dict):
+            raise invalid_input(text("The body must be a mapping."))
+        body.update(value)
+        return
+    parts = place.split(".")
+    node: Any = body
+    for part, following in zip(parts, [*parts[1:], ""], strict=True):
+        inner: Any = [] if following.isdecimal() else {}
+        if isinstance(node, list):
+            position = int(part)
+            node.extend([None] * (position + 1 - len(node)))
+            node[position] = value if not following else inner if node[position] is None else node[position]
+            node = node[position]
+        elif isinstance(node, dict):
+            node[part] = value if not following else node.get(part, inner)
+            node = node[part]
+        else:
+            raise invalid_input(text("Two inputs cannot stand at %(place)s.", place=place))
+
+
+def pairs(name: str, value: Any, arrays: Arrays) -> Iterator[tuple[str, str]]:
+    """Yield the (name, text) pairs that write a value in a query or a form; null is left out.
+
+    A mapping is written as `name[key]` (deepObject of OpenAPI).
+    """
+    if value is None:
+        return
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from pairs(f"{name}[{key}]" if name else str(key), inner, arrays)
+    elif not isinstance(value, list):
+        yield name, as_text(value)
+    elif arrays is Arrays.COMMA:
+        yield name, ",".join(map(as_text, value))
+    else:
+        for index, inner in enumerate(value):
+            ending = {Arrays.INDEX: f"[{index}]", Arrays.BRACKETS: "[]"}.get(arrays, "")
+            yield from pairs(f"{name}{ending}", inner, arrays)

@@ -1,0 +1,129 @@
+"""The connector contract's own descriptions, made from a document: settings, inputs and outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from automate_connectors.declared.document import ActionPart, AuthKind, Column, Document, Field, Setting
+from automate_connectors.paging import MAX_ITEMS
+from automate_plugins import text
+from automate_plugins.fields import FieldKind, FieldSpec
+
+LIMIT = "limit"  #: the input of every action with pages
+_KINDS: tuple[tuple[type, FieldKind], ...] = (
+    (bool, FieldKind.BOOLEAN),
+    (int, FieldKind.INTEGER),
+    (float, FieldKind.NUMBER),
+    (str, FieldKind.TEXT),
+    (list, FieldKind.LIST),
+    (dict, FieldKind.MAPPING),
+)
+
+
+def base_urls(document: Document) -> list[str]:
+    """Return the base URLs of the document and of its actions."""
+    return list(dict.fromkeys([document.base_url, *filter(None, (each.base_url for each in document.actions))]))
+
+
+def config_fields(document: Document) -> tuple[FieldSpec, ...]:
+    """Return the settings of a connection: those of the document, a token for OAuth, and the API URL."""
+    found = [_setting(setting) for setting in document.connection]
+    names = {spec.name for spec in found}
+    if document.auth.type is AuthKind.OAUTH and "token" not in names:
+        found.append(
+            FieldSpec(
+                name="token",
+                label=text("Access token"),
+                kind=FieldKind.SECRET,
+                help=text("Leave empty to sign in instead."),
+            )
+        )
+    if "base_url" not in names:
+        found.append(
+            FieldSpec(
+                name="base_url",
+                label=text("API URL"),
+                kind=FieldKind.URL,
+                help=text("Leave empty to use the address of the service."),
+            )
+        )
+    return tuple(found)
+
+
+def action_fields(action: ActionPart) -> tuple[FieldSpec, ...]:
+    """Return the inputs of an action; with pages, the number of items too."""
+    found = [_field(spec) for spec in action.fields]
+    if action.pages is not None:
+        found.append(
+            FieldSpec(
+                name=LIMIT,
+                label=text("Maximum items"),
+                kind=FieldKind.INTEGER,
+                default=action.pages.limit,
+                help=text("Up to %(count)s", count=MAX_ITEMS),
+            )
+        )
+    return tuple(found)
+
+
+def outputs(action: ActionPart) -> tuple[FieldSpec, ...]:
+    """Return the values of an output: those that are written, or those of the sample."""
+    if action.pages is not None:
+        return (
+            FieldSpec(name="items", kind=FieldKind.LIST),
+            FieldSpec(name="count", kind=FieldKind.INTEGER),
+            FieldSpec(name="complete", kind=FieldKind.BOOLEAN),
+        )
+    if action.outputs is not None:
+        return tuple(FieldSpec(name=each.name, kind=each.kind) for each in action.outputs)
+    match action.answer:
+        case "none":
+            return (FieldSpec(name="status", kind=FieldKind.INTEGER),)
+        case "text":
+            return (FieldSpec(name="text"),)
+        case "file":
+            return (FieldSpec(name="file", kind=FieldKind.FILE),)
+    members = action.sample if isinstance(action.sample, dict) else {}
+    return tuple(FieldSpec(name=name, kind=_kind(value)) for name, value in members.items() if name.isidentifier())
+
+
+def _kind(value: Any) -> FieldKind:
+    return next((kind for type_, kind in _KINDS if isinstance(value, type_)), FieldKind.JSON)
+
+
+def column(part: Column) -> FieldSpec:
+    """Return a field without its place in a request."""
+    return FieldSpec(**_common(part))
+
+
+def _common(part: Column) -> dict[str, Any]:
+    choices = part.choices
+    return {
+        "name": part.name,
+        "label": part.label,
+        "kind": part.kind,
+        "required": part.required,
+        "default": part.default,
+        "help": part.help,
+        "choices": tuple(choices.items() if isinstance(choices, dict) else ((each, each) for each in choices)),
+        "language": part.language,
+    }
+
+
+def _setting(setting: Setting) -> FieldSpec:
+    when = None
+    if setting.when:
+        [(name, values)] = setting.when.items()
+        when = (name, (values,) if isinstance(values, str) else tuple(values))
+    return FieldSpec(**_common(setting), when=when)
+
+
+def _field(field: Field) -> FieldSpec:
+    return FieldSpec(
+        **_common(field),
+        sensitive=field.sensitive,
+        literal=field.literal,
+        shown=field.shown,
+        options=field.options,
+        columns=tuple(column(each) for each in field.columns),
+    )

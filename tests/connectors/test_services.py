@@ -1,0 +1,81 @@
+"""Each shipped service against a local server: its fixtures say what is asked and what is answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from automate_connectors.declared.loading import SERVICES
+from automate_connectors.declared.templates import base_address
+from automate_connectors.registry import connectors
+from automate_testing.cases import ANYTHING, load_cases
+
+FIXTURES = Path(__file__).parent.parent / "contracts" / "fixtures"
+CODES = sorted(path.parent.name for path in SERVICES.glob("*/connector.yaml"))
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_action_sends_what_its_fixture_names(server, call, code):
+    adapter = connectors.get(code)
+    for case in load_cases(FIXTURES / code):
+        base = urlsplit(base_address(adapter.document.base_url, {**adapter._defaults(), **case.connection}))
+        connection = {**case.connection, "base_url": f"{server.url}{base.path}"}
+        script, server.asked[:] = list(case.script), []
+
+        def answer(asked, script=script):
+            given = script[len(server.asked) - 1]
+            return given.status, given.body, {"Content-Type": given.headers["content-type"], **_plain(given.headers)}
+
+        server.answer = answer
+        output = call(adapter, case.action, case.params, connection)
+        assert case.output in (ANYTHING, output), case
+        wanted = case.requests or (case.request,)
+        assert len(server.asked) == len(wanted), case
+        for asked, expected in zip(server.asked, wanted, strict=True):
+            assert asked.method == expected["method"], case
+            assert asked.path == urlsplit(expected["url"]).path, case
+            assert asked.query == _lists(expected.get("params")), case
+            assert _body(asked) == _expected_body(expected), case
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_fixture_names_its_source_and_date(code):
+    unnamed = [str(case) for case in load_cases(FIXTURES / code) if not _has_date(case.source)]
+    assert not unnamed
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_action_has_a_fixture_and_a_sample(code):
+    adapter, tried = connectors.get(code), {case.action for case in load_cases(FIXTURES / code)}
+    assert [action.name for action in adapter.actions if action.name not in tried] == []
+    parts = [part for part in adapter.document.actions if not part.hidden]
+    assert [part.name for part in parts if part.sample is None and part.answer == "json"] == []
+
+
+def _has_date(source):
+    return any(word.strip("., ")[:4].isdigit() and word.count("-") == 2 for word in source.split())
+
+
+def _plain(headers):
+    return {name: value for name, value in headers.items() if name != "content-type"}
+
+
+def _lists(params):
+    return {name: value if isinstance(value, list) else [value] for name, value in (params or {}).items()}
+
+
+def _body(asked):
+    if not asked.body:
+        return None
+    kind = asked.headers.get("content-type", "")
+    if kind.startswith("application/x-www-form-urlencoded"):
+        return parse_qsl(asked.body.decode(), keep_blank_values=True)
+    return asked.json if "json" in kind else None  # files are compared in test_declared.py
+
+
+def _expected_body(expected):
+    if "data" in expected:
+        return parse_qsl(expected["data"], keep_blank_values=True)
+    return expected.get("json")
