@@ -187,7 +187,11 @@ def test_files_and_their_description_are_parts(server, call, connection):
 
 
 def test_a_file_is_sent_and_kept(server, connection):
-    server.answer = lambda asked: (200, b"%PDF-", {"Content-Type": "application/pdf", "Content-Disposition": "attachment; filename=a.pdf"})
+    server.answer = lambda asked: (
+        200,
+        b"%PDF-",
+        {"Content-Type": "application/pdf", "Content-Disposition": "attachment; filename=a.pdf"},
+    )
     given = {**real_context(connection), "files": MemoryFiles()}
     output = shop.execute("put_file", {"file": SAMPLE_FILE}, given)
     assert (server.asked[0].body, server.asked[0].method) == (b"sample", "PUT")
@@ -428,7 +432,7 @@ def test_a_project_has_connectors_of_its_own_and_sees_its_faults(own_folder, sig
     stranger.user_permissions.add(Permission.objects.get(codename="administer_site"))
     page = Page(sign_in(stranger).get(reverse("studio:plugin_list"), {"show": "broken"}))
     assert (
-        "broken/connector.yaml, line 86: actions[5]: The format has no name 'paht' here. Did you mean path?"
+        "broken/connector.yaml, line 86: actions[6]: The format has no name 'paht' here. Did you mean path?"
         in page.text
     )
     connection = Connection(name="Shop", slug="shop", connector="shop", owner=owner)
