@@ -154,7 +154,7 @@ class Connection(Governed):
         found = {name: [value] for name, value in self.config.items() if is_secret_reference(value)}
         if setup := self.sign_in:
             found |= {f"oauth_{name}": [reference] for name, reference in setup.secrets.items()}
-        token = self._token()
+        token = self.loaded_token()
         if token is not None and (kept := [f"database:{each}" for each in (token.access, token.refresh) if each]):
             found["oauth_token"] = kept
         return found
@@ -165,7 +165,7 @@ class Connection(Governed):
             return [each for listed in self.references().values() for each in listed]
         return [value for value in self.config.values() if is_secret_reference(value)]
 
-    def _token(self) -> OAuthToken | None:
+    def loaded_token(self) -> OAuthToken | None:
         """Return its tokens, without a query where they were loaded with it."""
         if "token" in self._state.fields_cache:
             token: OAuthToken | None = self._state.fields_cache["token"]
@@ -194,7 +194,7 @@ class Connection(Governed):
         setup = self.sign_in
         if setup is None or not (setup.row.keep or setup.row.callback):
             return {}
-        token = self._token()
+        token = self.loaded_token()
         return dict(token.kept) if token else {}
 
     def hosts(self) -> list[str]:

@@ -57,7 +57,7 @@ def exchange_code(setup: OAuthSetup, code: str, *, verifier: str, redirect_uri: 
     def fetch(call: _Call) -> Any:
         return call.client().fetch_token(call.endpoint, grant_type="authorization_code", **params)
 
-    return _request(setup, lambda: setup.token_endpoint, fetch, of=error_codes.CODE)
+    return _request(setup, lambda: setup.token_endpoint, fetch, is_code=True)
 
 
 def refresh_tokens(setup: OAuthSetup, refresh: str) -> Tokens:
@@ -83,8 +83,7 @@ def request_app_tokens(setup: OAuthSetup) -> Tokens:
         JWT_BEARER: _fetch_by_assertion,
         GITHUB_APP: _fetch_for_installation,
     }
-    of = error_codes.ASSERTION if setup.grant in KEY_GRANTS else ""
-    return _request(setup, lambda: setup.token_endpoint, grants[setup.grant], of=of)
+    return _request(setup, lambda: setup.token_endpoint, grants[setup.grant])
 
 
 def authorize_url(setup: OAuthSetup, *, state: str, verifier: str, redirect_uri: str) -> str:
@@ -240,7 +239,7 @@ def _request(
     *,
     refresh: str = "",
     token_path: str = "",
-    of: str = "",
+    is_code: bool = False,
 ) -> Tokens:
     try:
         call = _Call(setup, _checked(endpoint), token_path)
@@ -253,7 +252,7 @@ def _request(
             call.offset = skew  # what was signed may have been too early or too late for the other side
             return call.tokens(fetch(call), refresh)
     except RefusedError as error:
-        raise _refused(setup, error, of) from None
+        raise _refused(setup, error, is_code=is_code) from None
     except SecretNotFoundError as error:
         raise ConnectorError(str(error), code="secret_not_found") from error
     except SecretUnavailableError as error:
@@ -283,15 +282,22 @@ def _checked(endpoint: Callable[[], str]) -> str:
 
 def refusal(setup: OAuthSetup, code: str) -> str:
     """Return the message for an error code with which a person came back from the provider."""
-    return _refused(setup, RefusedError(code), error_codes.CODE).message
+    return _refused(setup, RefusedError(code), is_code=True).message
 
 
-def _refused(setup: OAuthSetup, error: RefusedError, of: str) -> ConnectorError:
+def _refused(setup: OAuthSetup, error: RefusedError, *, is_code: bool) -> ConnectorError:
     code, description = redact_text(error.code)[:100], redact_text(error.description)[:300]
     standard = setup.row.errors.get(error.code, error.code)
     details = {"error": code, "description": description} if description else {"error": code}
     if standard in error_codes.TRANSIENT_CODES:
         message = error_codes.unavailable_message(setup.name, code)
         return ConnectorError(message, code=UNAVAILABLE, retryable=True, details=details)
-    message = error_codes.refusal_message(setup.name, code, standard=standard, description=description, of=of)
+    message = error_codes.refusal_message(
+        setup.name,
+        code,
+        standard=standard,
+        by="code" if is_code else "person" if setup.needs_person else "application",
+        description=description,
+        signed=setup.grant in KEY_GRANTS,
+    )
     return ConnectorError(message, code=NEEDS_RECONNECT, details=details)

@@ -111,7 +111,7 @@ def connection_page(user: User, query: Query, now: dt.datetime) -> ListPage:
     counts[""] = sum(counts.values())
     if kept.tab:
         found = found.filter(standing=kept.tab)
-    rows = found.annotate(rank=_RANK).select_related("owner").order_by("rank", "name", "pk")
+    rows = found.annotate(rank=_RANK).select_related("owner", "token").order_by("rank", "name", "pk")
     shown = list(rows[page_slice(kept, counts.get(kept.tab, 0))])
     filters = [_app_filter(kept, known), owner_filter(kept, known)]
     return build_list_page(kept, connection_cards(user, shown, now), counts, tabs=TABS, filters=filters)

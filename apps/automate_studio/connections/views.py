@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
@@ -18,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from automate_connectors import connection_test as trial
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.models import Connection, OAuthToken
-from automate_connectors.oauth import sign_in
+from automate_connectors.oauth import expiry, sign_in
 from automate_connectors.oauth.setup import OAuthSetup
 from automate_connectors.registry import connectors
 from automate_core.models import Wait
@@ -64,6 +65,19 @@ class ConnectionPanel:
     def word(self) -> str:
         """Health in words."""
         return health_word(self.connection)
+
+    @property
+    def expiring(self) -> list[str]:
+        """What expires within a week, or has, and what to do."""
+        found = expiry.expiring_credentials(self.connection, timezone.now())
+        return [
+            translated(each.message(date_format(timezone.localtime(each.ends_at), "DATE_FORMAT"))) for each in found
+        ]
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """Values that the provider gave with the tokens."""
+        return self.connection.kept_values()
 
     @property
     def advice(self) -> str:

@@ -11,6 +11,7 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Concat
 
 from automate_connectors.models import Connection
+from automate_connectors.oauth import expiry
 from automate_core import database
 from automate_core.definition.document import ActionStep
 from automate_core.definition.published import published_definition
@@ -113,13 +114,14 @@ def _find_dead_jobs(rule: NotificationRule, now: dt.datetime) -> Iterator[Incide
 
 
 def _find_failing_connections(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
-    """Connections that fail since some time; of a workflow, those of its published steps."""
-    health = Connection.Health
-    failing = Connection.objects.filter(health__in=[health.FAILING, health.RECONNECT]).select_related("owner")
+    """Connections that fail since some time, or will soon; of a workflow, those of its published steps."""
+    health, watched = Connection.Health, Connection.objects.all()
     if rule.workflow is not None:
         definition = published_definition(rule.workflow)
         steps = walk(definition.steps) if definition else ()
-        failing = failing.filter(slug__in={step.connection for _, step in steps if isinstance(step, ActionStep)})
+        watched = watched.filter(slug__in={step.connection for _, step in steps if isinstance(step, ActionStep)})
+    yield from _find_expiring_credentials(rule, watched, now)
+    failing = watched.filter(health__in=[health.FAILING, health.RECONNECT]).select_related("owner")
     for connection in failing.order_by("pk")[:MOST_FOUND]:
         since = connection.health_since or now
         text = texts.connection_failed(connection.name, reconnect=connection.health == health.RECONNECT)
@@ -130,6 +132,26 @@ def _find_failing_connections(rule: NotificationRule, now: dt.datetime) -> Itera
             workflow=rule.workflow,
             owner=rule.workflow.owner if rule.workflow else connection.owner,
         )
+
+
+def _find_expiring_credentials(
+    rule: NotificationRule, watched: QuerySet[Connection], now: dt.datetime
+) -> Iterator[Incident]:
+    """Credentials that end within a week: each is reported once for each day on which it would end."""
+    for connection in expiry.with_expiring_credentials(watched, now).order_by("pk")[:MOST_FOUND]:
+        for credential in expiry.expiring_credentials(connection, now):
+            ends_at = credential.ends_at
+            if ends_at <= now:
+                continue
+            said = credential.message(f"{ends_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC")
+            view = "admin:automate_connectors_connection_change"
+            yield Incident(
+                key=f"expiring:{connection.pk}:{credential.kind}:{ends_at:%Y-%m-%d}",
+                fact=texts.build_fact(said, now, view, connection.pk, times={"ends": ends_at}),
+                at=now,
+                workflow=rule.workflow,
+                owner=rule.workflow.owner if rule.workflow else connection.owner,
+            )
 
 
 def _unrecorded[M: (Wait, OutboxJob)](rows: QuerySet[M], rule: NotificationRule, prefix: str) -> QuerySet[M]:
