@@ -28,7 +28,7 @@ from automate_core.events.event_types import SOURCE
 from automate_core.models import Event, Wait, Workflow
 from automate_core.operations.health import health
 from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
-from automate_core.runs import description, tail
+from automate_core.runs import description, lookup, tail
 from automate_core.runs.description import RunDescription, RunError, RunNotFoundError
 from automate_core.runs.waits import approvals
 from automate_core.runs.waits.approvals import NotOpenError, OutcomeError
@@ -254,7 +254,7 @@ def _find_approval(identifier: uuid.UUID | str, step: str) -> Wait:
     found = description.find_run(identifier)
     if found is None:
         raise RunNotFoundError(text("There is no run %(run)s.", run=str(identifier)))
-    by_trace = found.pk != description.read_identifier(identifier)[1]
+    by_trace = found.pk != lookup.read_identifier(identifier)[1]
     waits = Wait.objects.filter(kind=Wait.Kind.APPROVAL)
     waits = waits.filter(run__trace_id=found.trace_id) if by_trace else waits.filter(run=found)
     named = [wait for wait in waits.select_related("run").order_by("id") if step in {wait.path, key_of(wait.path)}]

@@ -175,8 +175,8 @@ def test_a_start_that_no_worker_has_taken_has_no_steps(api, owner, workflow):
     started = client.post("workflows/greet/runs").json()
     for path in ("steps", "logs"):
         assert _ids(client.get(f"{started['url']}/{path}")) == []
-    answer = client.post(f"{started['url']}/cancel")
-    assert answer.status_code == 409
+    assert client.get(started["url"]).json()["waits"] == []
+    assert client.post(f"{started['url']}/pin").status_code == 409
 
 
 def test_a_run_is_cancelled_once(api, owner, workflow, deliver, drain):

@@ -67,6 +67,17 @@ def test_a_run_is_started_and_shown(signed_in, workflow, owner):
     assert refused.code == 2 and "inputs.who: who is required." in refused.err
 
 
+def test_a_run_is_cancelled_before_it_has_started(signed_in, workflow, owner):
+    workflow(GREET)
+    cli = signed_in(owner)
+    run = cli("runs", "start", "greet", "--input", "who=Ada", "--json").json()["id"]
+    assert cli("runs", "cancel", run, "--reason", "Too late", "--json").json()["status"] == "cancelled"
+    shown = cli("runs", "show", run)
+    assert "Cancelled by owner: Too late" in shown.out
+    again = cli("runs", "cancel", run)
+    assert again.code == 1 and "already ended" in again.err
+
+
 NOTED = """
 name: Noted
 slug: noted

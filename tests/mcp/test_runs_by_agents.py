@@ -209,7 +209,7 @@ def test_a_client_without_tasks_gets_the_page_where_a_person_decides(
 def decide(person):
     """Approve, on a connection of this thread."""
     try:
-        approvals.decide_approval(Wait.objects.get(), by=person, outcome="approved")
+        approvals.decide_approval(Wait.objects.get(kind="approval"), by=person, outcome="approved")
     finally:
         connection.close()
 
@@ -403,3 +403,60 @@ def test_what_a_workflow_replies_is_its_output(api, workflow, owner, on_site, wo
             return await client.call_tool("greet", {"who": "Ada"})
 
     assert on_site(use).structured_content["output"] == {"said": "Ada"}
+
+
+ASK = """
+name: Ask
+slug: ask
+triggers: [{kind: manual}]
+steps: [{kind: approval, key: ask, name: Spend it?, assignees: [colleague], timeout: 3d}]
+"""
+CALLS = """
+name: Calls
+slug: calls
+agents: {}
+triggers: [{kind: manual}]
+steps: [{kind: workflow, key: sub, workflow: ask}]
+"""
+
+
+def test_the_approval_of_a_sub_run_is_input_of_the_task(api, workflow, owner, colleague, on_site, worker):
+    workflow(ASK)
+    workflow(CALLS)
+    plain = api(owner).plain
+
+    async def use(site):
+        async with site.client(plain, extensions=[Tasks()], elicitation_callback=open_page) as client:
+            task = await client.session.call_tool("calls", {}, allow_claimed=True)
+            asked = await task_after(client, task.task_id, "working")
+            read = await client.call_tool("get_run", {"run": task.task_id})
+            await asyncio.to_thread(decide, colleague)
+            return asked, read, await task_after(client, task.task_id, "input_required", "working")
+
+    asked, read, ended = on_site(use)
+    wait = Wait.objects.get(kind="approval")
+    url = f"http://127.0.0.1:8000/admin/automate/approvals/{wait.pk}/"
+    assert (asked.status, asked.input_requests[str(wait.pk)]["params"]["url"]) == ("input_required", url)
+    assert "Spend it?" in asked.input_requests[str(wait.pk)]["params"]["message"]
+    assert read.structured_content["approvals"] == [{"title": "Spend it?", "url": url}]
+    assert read.structured_content["workflow"] == "calls" and ended.status == "completed"
+
+
+def test_a_start_is_cancelled_before_a_worker_takes_it(api, workflow, owner, on_site, settings):
+    settings.AUTOMATE_MCP_WAIT_SECONDS = 0.5
+    workflow(GREET)
+    made = api(owner)
+
+    async def use(site):
+        async with site.client(made.plain) as client:
+            queued = await client.call_tool("greet", {"who": "Ada"})
+            run = queued.structured_content["run"]
+            return queued, [await client.call_tool("cancel_run", {"run": run, "reason": "No"}) for _ in range(2)]
+
+    queued, (cancelled, again) = on_site(use)
+    assert queued.structured_content["status"] == "queued"
+    assert (cancelled.is_error, cancelled.structured_content["status"]) == (False, "cancelled")
+    assert again.is_error and "already ended" in again.content[0].text
+    run = ExecutionRun.objects.get()
+    assert (run.status, run.origin, run.error["message"]) == ("cancelled", "mcp", "Cancelled by owner: No")
+    assert AuditEntry.objects.get(verb="run.cancelled").credential == str(made.token)

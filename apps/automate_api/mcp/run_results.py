@@ -13,9 +13,10 @@ from automate_core import artifacts
 from automate_core.models import ExecutionRun, Wait
 from automate_core.operations.notifications.texts import page_url
 from automate_core.replies.run_urls import run_url
+from automate_core.runs.lookup import REJECTED, PendingStart, find_run_or_start
 from automate_core.runs.outputs import find_run_output
-from automate_core.runs.pending_starts import PendingStart, find_run_or_start
-from automate_core.states import FINAL_RUN_STATES, RunStatus, WaitStatus
+from automate_core.runs.waits.open_waits import find_open_waits
+from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance import payload_views
 from automate_governance.permissions import can
 from automate_governance.redaction.redactor import redact
@@ -34,7 +35,7 @@ RUN_SCHEMA: dict[str, Any] = {
         "error": {"type": "object", "properties": {"code": {"type": "string"}, "message": {"type": "string"}}},
         "approvals": {
             "type": "array",
-            "description": "Decisions that the run waits for. Only a person can make them, on the page.",
+            "description": "Decisions that the run or its sub-runs wait for. Only a person makes them, on the page.",
             "items": {"type": "object", "properties": {"title": {"type": "string"}, "url": {"type": "string"}}},
         },
     },
@@ -96,8 +97,7 @@ def find_run(caller: Caller, run_id: uuid.UUID) -> RunResult | None:
 
     The output is part of it if the caller may view payloads, which is recorded as on the screens.
     """
-    runs = ExecutionRun.objects.select_related("workflow", "version")
-    match find_run_or_start(caller.owner, run_id, runs):
+    match find_run_row(caller, run_id):
         case ExecutionRun() as run:
             return describe_run(caller, run)
         case PendingStart() as pending:
@@ -105,10 +105,15 @@ def find_run(caller: Caller, run_id: uuid.UUID) -> RunResult | None:
     return None
 
 
+def find_run_row(caller: Caller, run_id: uuid.UUID) -> ExecutionRun | PendingStart | None:
+    """The row of a run, or the start of one, that the caller may view; None for any other id."""
+    return find_run_or_start(caller.owner, run_id, ExecutionRun.objects.select_related("workflow", "version"))
+
+
 def describe_run(caller: Caller, run: ExecutionRun) -> RunResult:
     """A run with its output, as far as the caller may see it."""
     may_see = can(caller.owner, "view_payload", run)
-    approvals = _open_approvals(run, may_see=may_see)
+    approvals = _open_approvals(caller, run)
     if approvals and run.status == RunStatus.RUNNING:  # it began to wait after it was read
         run.refresh_from_db(fields=["status"])
     content: dict[str, Any] = _identity(run.pk, run.workflow.slug, run.status, run_url(run.pk))
@@ -143,15 +148,15 @@ def _output_of(run: ExecutionRun) -> dict[str, Any]:
 
 def _describe_pending(pending: PendingStart) -> RunResult:
     status = RunStatus.FAILED if pending.is_rejected else RunStatus.QUEUED
-    content = _identity(pending.id, pending.workflow.slug, status, run_url(pending.id))
+    event = pending.event
+    content = _identity(event.pk, pending.workflow, status, run_url(event.pk))
     if pending.is_rejected:
-        reason = translated(text("The start was processed, but it created no run."))
-        content["error"] = {"code": "not_started", "message": reason}
+        content["error"] = {"code": "not_started", "message": translated(REJECTED)}
     return RunResult(
-        id=pending.id,
+        id=event.pk,
         status=status,
-        created_at=pending.received_at,
-        updated_at=pending.received_at,
+        created_at=event.received_at,
+        updated_at=event.received_at,
         content=content,
     )
 
@@ -166,15 +171,9 @@ def _identity(run_id: uuid.UUID, slug: str, status: str, url: str) -> dict[str, 
     return {"run": str(run_id), "workflow": slug, "status": str(status), "url": url}
 
 
-def _open_approvals(run: ExecutionRun, *, may_see: bool) -> list[Approval]:
-    if run.status in FINAL_RUN_STATES:
-        return []
-    waits = Wait.objects.filter(run=run, kind=Wait.Kind.APPROVAL, status=WaitStatus.OPEN).order_by("id")
+def _open_approvals(caller: Caller, run: ExecutionRun) -> list[Approval]:
+    """The decisions that hold up a run: its own approvals and those of its sub-runs."""
     return [
-        Approval(
-            id=wait.pk,
-            title=str((wait.data or {}).get("name") or "") if may_see else "",
-            url=page_url("studio:approval_page", wait.pk),
-        )
-        for wait in waits
+        Approval(id=found.wait.pk, title=found.title, url=page_url("studio:approval_page", found.wait.pk))
+        for found in find_open_waits(run, caller.owner, {Wait.Kind.APPROVAL})
     ]

@@ -296,7 +296,7 @@ def create_run(run: ExecutionRun) -> ExecutionRun:
     definition = _definition(run.version)
     run.priority, run.created_at, run.seq = definition.priority, AutomateNow(), 1
     run.save(force_insert=True)
-    _note_terms(run, definition)
+    store_search_terms(run, definition)
     is_paused = Workflow.objects.filter(pk=run.workflow_id, status=Workflow.Status.PAUSED).exists()
     if is_paused:
         run.status = RunStatus.WAITING
@@ -307,7 +307,7 @@ def create_run(run: ExecutionRun) -> ExecutionRun:
     return run
 
 
-def _note_terms(run: ExecutionRun, definition: Definition) -> None:
+def store_search_terms(run: ExecutionRun, definition: Definition) -> None:
     """Store the search terms of a new run: from its event, or those of the earlier run when it has no event."""
     if run.event is not None:
         found = search_terms.find_search_terms(definition, event_scope(run.event))

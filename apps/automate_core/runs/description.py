@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,13 +12,10 @@ from django.db.models import QuerySet
 
 from automate_core.models import Event, ExecutionRun
 from automate_core.replies.run_urls import run_url
+from automate_core.runs import lookup
 from automate_core.runs.outputs import read_outputs
-from automate_core.runs.pending_starts import is_waiting_for_worker
 from automate_core.states import FINAL_RUN_STATES, RunStatus
-from automate_core.triggers.manual import START_SOURCES
 from automate_plugins import text
-
-_TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class RunNotFoundError(LookupError):
@@ -71,7 +67,7 @@ def describe_run(identifier: uuid.UUID | str) -> RunDescription:
     run = find_run(identifier)
     if run is not None:
         return _describe(run)
-    if (event := _find_event(identifier)) is not None:
+    if (event := lookup.find_event(identifier)) is not None:
         return describe_event_run(event)
     raise RunNotFoundError(text("There is no run %(run)s.", run=str(identifier)))
 
@@ -81,53 +77,25 @@ def describe_event_run(event: Event) -> RunDescription:
 
     Of several runs, it is the first.
     """
-    is_pending = is_waiting_for_worker(event)
-    runs = _runs().filter(event=event, cause=ExecutionRun.Cause.TRIGGER)
-    if (run := runs.order_by("id").first()) is not None:
-        return _describe(run)
-    if not is_pending:
+    found = lookup.find_started(event, _runs())
+    if isinstance(found, ExecutionRun):
+        return _describe(found)
+    if found.is_rejected:
         raise RunNotFoundError(text("The event %(event)s started no run, or its run was deleted.", event=str(event.pk)))
-    is_start = event.source.startswith(START_SOURCES)
     return RunDescription(
-        id=event.pk if is_start else None,
+        id=found.run_id,
         trace_id=event.trace_id,
-        workflow=event.source.partition(":")[2] if is_start else "",
+        workflow=found.workflow,
         version=None,
         status=RunStatus.QUEUED,
         created_at=event.received_at.astimezone(dt.UTC),
-        url=run_url(event.pk) if is_start else "",
+        url=run_url(found.run_id) if found.run_id else "",
     )
 
 
 def find_run(identifier: uuid.UUID | str) -> ExecutionRun | None:
-    """The run with that id, or the first one with that trace id; None when there is none."""
-    trace_id, run_id = read_identifier(identifier)
-    if trace_id:
-        runs = _runs().filter(trace_id=trace_id).exclude(cause=ExecutionRun.Cause.TEST)
-        if (run := runs.order_by("id").first()) is not None:
-            return run
-    return _runs().filter(pk=run_id).first() if run_id else None
-
-
-def read_identifier(identifier: uuid.UUID | str) -> tuple[str, uuid.UUID | None]:
-    """(the trace id, the run id) that a value may be: 32 digits without hyphens may be either."""
-    if isinstance(identifier, uuid.UUID):
-        return "", identifier
-    written = identifier.strip().lower()
-    try:
-        run_id = uuid.UUID(written)
-    except ValueError:
-        return "", None
-    return (written if _TRACE_ID.fullmatch(written) else ""), run_id
-
-
-def _find_event(identifier: uuid.UUID | str) -> Event | None:
-    """The event with that trace id, or the start that gives its run that id."""
-    trace_id, run_id = read_identifier(identifier)
-    if trace_id and (event := Event.objects.filter(trace_id=trace_id).order_by("id").first()) is not None:
-        return event
-    event = Event.objects.filter(pk=run_id).first() if run_id else None
-    return event if event is not None and event.source.startswith(START_SOURCES) else None
+    """The run with that id, or the first one with that trace id, with its workflow and version; None for any other."""
+    return lookup.find_run(identifier, _runs())
 
 
 def _runs() -> QuerySet[ExecutionRun]:

@@ -108,7 +108,15 @@ def show(run: str, steps: bool, outputs: bool) -> None:
     data = _outputs(client, run) if outputs else {}
     if call.as_json:
         return print_json({**found, **data, **({"steps": listed} if steps else {})})
+    waits = found.pop("waits", [])
     print_object(found)
+    if waits:
+        click.echo()
+        columns = [
+            named("kind", "Waits for", cut=False), named("workflow"), named("step"), named("title"),
+            time_column("due_at", "Due"), named("page", cut=False),
+        ]  # fmt: skip
+        print_table(waits, columns, empty="No waits.")
     if listed:
         click.echo()
         columns = [

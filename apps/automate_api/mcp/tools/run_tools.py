@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from automate_api.mcp.callers import Caller
-from automate_api.mcp.run_results import RunResult, find_run
+from automate_api.mcp.run_results import RunResult, find_run, find_run_row
 from automate_api.mcp.tools.tool import (
     Arguments,
     Hints,
@@ -28,7 +28,7 @@ from automate_api.mcp.tools.workflow_tools import (
 from automate_api.v1.idempotency import MOST_KEY_LENGTH
 from automate_core.models import ExecutionRun
 from automate_core.replies.run_urls import run_url
-from automate_core.runs import control
+from automate_core.runs.start_cancellation import cancel_run_or_start
 from automate_core.states import RunStatus
 from automate_governance.permissions import permitted
 from automate_governance.texts import translated
@@ -51,8 +51,12 @@ def get_run_result(caller: Caller, run_id: uuid.UUID) -> RunResult:
     """The run. Raises ToolError, as for one that does not exist."""
     found = find_run(caller, run_id)
     if found is None:
-        raise ToolError(translated(text("There is no run %(run)s.", run=str(run_id))))
+        raise _no_run(run_id)
     return found
+
+
+def _no_run(run_id: uuid.UUID) -> ToolError:
+    return ToolError(translated(text("There is no run %(run)s.", run=str(run_id))))
 
 
 def _get_run(caller: Caller, arguments: Arguments) -> ToolResult:
@@ -94,13 +98,11 @@ def _cancel_run(caller: Caller, arguments: Arguments) -> ToolResult:
 
 
 def cancel_run(caller: Caller, run_id: uuid.UUID, reason: str = "") -> None:
-    """Cancel a run that the caller may view. Raises ToolError, ControlError, NotPermittedError."""
-    runs = permitted(caller.owner, "view", ExecutionRun.objects.select_related("workflow"))
-    run = runs.filter(pk=run_id).first()
-    if run is None:
-        get_run_result(caller, run_id)
-        raise ToolError(translated(text("The run has not started yet. Try again in a moment.")))
-    control.cancel(run, by=caller.owner, reason=reason)
+    """Cancel a run or start that the caller may view. Raises ToolError, ControlError, NotPermittedError."""
+    found = find_run_row(caller, run_id)
+    if found is None:
+        raise _no_run(run_id)
+    cancel_run_or_start(found, by=caller.owner, reason=reason)
 
 
 def _search_workflows(caller: Caller, arguments: Arguments) -> ToolResult:
@@ -180,7 +182,7 @@ TOOLS = (
     Tool(
         name="cancel_run",
         title="Cancel a run",
-        description="Cancel a run and its sub-runs. Steps in progress still finish.",
+        description="Cancel a run and its sub-runs, also before it has started. Steps in progress still finish.",
         properties={"run": _RUN, "reason": {"type": "string", "maxLength": 500, "default": ""}},
         required=("run",),
         scopes=("workflow:view", "workflow:run"),

@@ -19,7 +19,8 @@ from automate_core.models import Wait
 from automate_core.operations.retention import pinning
 from automate_core.operations.statistics import failures
 from automate_core.runs import control
-from automate_core.runs.pending_starts import PendingStart
+from automate_core.runs.lookup import PendingStart
+from automate_core.runs.start_cancellation import cancel_run_or_start
 from automate_core.runs.waits import approvals
 from automate_core.states import WaitStatus
 from automate_governance.permissions import NotPermittedError, can
@@ -58,8 +59,8 @@ class ReviewStep(WaitingStep):
 
 @router.post("/runs/{uuid:run_id}/cancel", response=Run)
 def cancel_run(request: TokenRequest, run_id: uuid.UUID, body: CancelRun) -> dict[str, Any]:
-    """Cancel a run and its sub-runs."""
-    control.cancel(get_run(request, run_id), by=request.user, reason=body.reason.strip())
+    """Cancel a run and its sub-runs, also before a worker has taken it."""
+    cancel_run_or_start(find_run(request, run_id), by=request.user, reason=body.reason.strip())
     return _described(request, run_id)
 
 

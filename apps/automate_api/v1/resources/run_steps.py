@@ -17,7 +17,7 @@ from automate_api.v1.resources.runs import RunError, check_payload, find_run, ge
 from automate_core import artifacts
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun
-from automate_core.runs.pending_starts import PendingStart
+from automate_core.runs.lookup import PendingStart
 from automate_core.states import StepStatus
 from automate_governance import payload_views
 from automate_governance.permissions import can

@@ -30,7 +30,7 @@ from automate_api.v1.resources.runs import describe_pending, describe_run, find_
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, RunLog
 from automate_core.queries.run_watch import HEARTBEAT_SECONDS, STREAM_SECONDS, hub
-from automate_core.runs.pending_starts import PendingStart
+from automate_core.runs.lookup import PendingStart
 from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.permissions import can
 

@@ -21,12 +21,14 @@ from automate_api.v1.pages import Page, PageQuery, read_uuid_cursor, write_curso
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.replies import WaitSeconds
 from automate_api.v1.resources.workflows import get_workflow
-from automate_core.models import ExecutionRun
+from automate_core.models import ExecutionRun, Wait
+from automate_core.operations.notifications.texts import page_url
 from automate_core.queries.run_filters import MOST_CHOSEN, ORIGINS, PERIODS, REASONS, RunFilters, parse_run_filters
 from automate_core.queries.run_search import LAST, RunSearch
 from automate_core.queries.run_subjects import subject_of_run
+from automate_core.runs.lookup import PendingStart, find_run_or_start
 from automate_core.runs.outputs import read_outputs
-from automate_core.runs.pending_starts import PendingStart, find_run_or_start
+from automate_core.runs.waits.open_waits import OpenWait, find_open_waits
 from automate_core.states import RunStatus
 from automate_core.triggers.manual import start_workflow
 from automate_governance import payload_views
@@ -80,6 +82,25 @@ class Run(Schema):
     is_pinned: bool = Field(False, description="Whether retention keeps it.")
     error: RunError | None = None
     url: str
+
+
+class RunWait(Schema):
+    """Something that a run waits for, itself or through its sub-runs."""
+
+    kind: Wait.Kind
+    run: uuid.UUID | None = Field(
+        description="The run that waits: this one or a sub-run; null for a sub-run that the token may not view."
+    )
+    workflow: str | None = Field(description="Slug of the workflow of that run.")
+    step: str | None = Field(description="Path of the step that waits; empty for the run as a whole.")
+    title: str = Field(description="Of an approval; empty without the permission to view payloads.")
+    created_at: dt.datetime
+    due_at: dt.datetime | None
+    page: str | None = Field(description="The page where people decide an approval.")
+
+
+class RunWithWaits(Run):
+    waits: list[RunWait] = Field([], description="What the run waits for, also through its sub-runs; at most 100.")
 
 
 class RunOutputs(Schema):
@@ -157,13 +178,14 @@ def list_runs(request: TokenRequest, query: Query[RunListQuery]) -> dict[str, An
     return {"items": describe_runs(request, ids), "next": write_cursor(following) if following else None}
 
 
-@router.get("/runs/{uuid:run_id}", response=Run)
+@router.get("/runs/{uuid:run_id}", response=RunWithWaits)
 def read_run(request: TokenRequest, run_id: uuid.UUID) -> dict[str, Any]:
-    """Read one run."""
+    """Read one run, and what it waits for."""
     found = find_run(request, run_id)
     if isinstance(found, PendingStart):
         return describe_pending(found)
-    return describe_run(found, may_view_payload=can(request.user, "view_payload", found))
+    described = describe_run(found, may_view_payload=can(request.user, "view_payload", found))
+    return described | {"waits": [_describe_wait(each) for each in find_open_waits(found, request.user)]}
 
 
 @router.get("/runs/{uuid:run_id}/outputs", response=RunOutputs)
@@ -248,18 +270,34 @@ def describe_run(run: ExecutionRun, *, may_view_payload: bool) -> dict[str, Any]
     }
 
 
+def _describe_wait(found: OpenWait) -> dict[str, Any]:
+    wait = found.wait
+    is_approval = wait.kind == Wait.Kind.APPROVAL
+    return {
+        "kind": wait.kind,
+        "run": wait.run_id if found.may_view else None,
+        "workflow": wait.run.workflow.slug if found.may_view else None,
+        "step": wait.path if found.may_view else None,
+        "title": found.title if is_approval else "",
+        "created_at": wait.created_at,
+        "due_at": wait.due_at,
+        "page": page_url("studio:approval_page", wait.pk) if is_approval else None,
+    }
+
+
 def describe_pending(pending: PendingStart) -> dict[str, Any]:
     """A manual start that no worker has taken, as a run."""
+    event = pending.event
     return {
-        "id": pending.id,
-        "workflow": pending.workflow.slug,
+        "id": event.pk,
+        "workflow": pending.workflow,
         "version": None,
         "status": RunStatus.FAILED if pending.is_rejected else RunStatus.QUEUED,
         "cause": ExecutionRun.Cause.TRIGGER,
         "origin": pending.origin,
-        "trace_id": pending.trace_id,
-        "event": pending.id,
-        "created_at": pending.received_at,
+        "trace_id": event.trace_id,
+        "event": event.pk,
+        "created_at": event.received_at,
         "error": {"code": "not_started", "message": None} if pending.is_rejected else None,
-        "url": run_path(pending.id),
+        "url": run_path(event.pk),
     }
