@@ -14,10 +14,13 @@ class AutomateApiConfig(app_config.AutomateAppConfig):
         from automate_api import checks, pruning
         from automate_api.mcp.oauth import expiry
         from automate_api.screens import navigation
+        from automate_api.tokens import use
         from automate_core.worker.maintenance_tasks import MaintenanceTask, register_task
+        from automate_governance.people import token_limits
 
         register(checks.check_libraries, "automate")
         register(checks.check_oauth, "automate")
         register_task(MaintenanceTask("idempotent answers", pruning.DUE, pruning.prune_answers, pause=60))
+        token_limits.register_tokens(use.is_valid_token)
         expiry.register_expiry()
         navigation.register_pages()

@@ -42,11 +42,15 @@ class NotPermittedError(Exception):
 
 @dataclass(slots=True)
 class _Narrowing:
-    """What a token leaves of a person's permissions. `missing` is the scope that the latest check did not find."""
+    """What a token leaves of a person's permissions. `missing` is the scope that the latest check did not find.
+
+    `token` is the key of the token, by which it is found again.
+    """
 
     person: Any
     scopes: frozenset[str]
     workflows: frozenset[int] | None
+    token: str = ""
     missing: str = ""
 
     def has(self, scope: str) -> bool:
@@ -65,17 +69,35 @@ _narrowing: ContextVar[_Narrowing | None] = ContextVar("automate_narrowing", def
 
 
 @contextlib.contextmanager
-def narrowed_to(person: Person, scopes: Iterable[str], workflow_ids: Iterable[int] | None = None) -> Iterator[None]:
+def narrowed_to(
+    person: Person, scopes: Iterable[str], workflow_ids: Iterable[int] | None = None, *, token: str = ""
+) -> Iterator[None]:
     """Limit what `person` may do to scopes such as `workflow:run`, and to those workflows, in this block and context.
 
     It limits superusers as well, and nobody else: rules about other people, such as a run-as user, stay as they are.
+    `token` is the key of the token: what a worker does later is limited by it, too (`people.token_limits`).
     """
     limited = None if workflow_ids is None else frozenset(workflow_ids)
-    token = _narrowing.set(_Narrowing(person.pk, frozenset(scopes), limited))
+    before = _narrowing.set(_Narrowing(person.pk, frozenset(scopes), limited, token))
     try:
         yield
     finally:
-        _narrowing.reset(token)
+        _narrowing.reset(before)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The scopes that a person is limited to, their workflows or None for all, and the key of the token."""
+
+    scopes: frozenset[str]
+    workflows: frozenset[int] | None
+    token: str
+
+
+def current_limits(user: User) -> Limits | None:
+    """Return what `user` is limited to at the moment, or None."""
+    found = _narrowing_of(user)
+    return Limits(scopes=found.scopes, workflows=found.workflows, token=found.token) if found else None
 
 
 def narrowed_person() -> Any:

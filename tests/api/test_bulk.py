@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
+from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
+from automate_api.tokens.issuing import revoke_token
+from automate_api.tokens.use import narrowed
 from automate_core.models import ExecutionRun
 from automate_core.operations import bulk
+from automate_governance.models import AuditEntry
+from automate_governance.people.origin import request_credential
 from tests.support.runs import published_workflows, run_of_age
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -94,3 +101,49 @@ def test_only_own_runs_and_actions(api, owner, colleague, stranger, failed):
     assert (refused.status_code, refused.json()["missing_scope"]) == (403, "workflow:run")
     assert viewer.post(f"{made['url']}/stop").json()["missing_scope"] == "workflow:run"
     assert api(owner, "connection:view").get("bulk-actions").status_code == 403
+
+
+def test_a_worker_stays_within_the_token(api, owner, failed):
+    """What the selection let through is checked again, by the scopes and workflows of the token."""
+    [other] = published_workflows(owner, "Other")
+    theirs = run_of_age(other, 50, status="waiting")
+    limited = api(owner, "workflow:view", "workflow:run", workflows=[failed[0].workflow])
+    viewing = api(owner, "workflow:view")
+    runs = [failed[3].pk, theirs.pk]
+    for client, done, refused in ((viewing, 0, 2), (limited, 1, 1)):
+        with narrowed(client.token), request_credential(str(client.token)):
+            action = bulk.create_bulk_action("cancel", runs, {"reason": ""}, by=owner)
+        _work()
+        action.refresh_from_db()
+        assert (action.status, action.done, action.refused) == ("done", done, refused)
+    theirs.refresh_from_db()
+    assert theirs.status == "waiting"
+    entry = AuditEntry.objects.get(verb="run.cancelled")
+    assert (entry.actor, entry.credential) == ("owner", str(limited.token))
+    unlimited = bulk.create_bulk_action("cancel", [theirs.pk], {"reason": ""}, by=owner)
+    _work()
+    unlimited.refresh_from_db()
+    assert unlimited.done == 1, "people without a token are not limited"
+
+
+def _revoke(token):
+    revoke_token(token, by=token.owner)
+
+
+def _expire(token):
+    token.expires_at = timezone.now() - dt.timedelta(seconds=1)
+    token.save(update_fields=["expires_at"])
+
+
+@pytest.mark.parametrize("end", [_revoke, _expire])
+def test_a_token_that_has_ended_stops_its_actions(api, owner, failed, end):
+    client = api(owner)
+    made = client.post("bulk-actions", {"action": "rerun", "filters": {"status": ["failed"]}}).json()
+    end(client.token)
+    _work()
+    stopped = api(owner).get(made["url"]).json()
+    assert (stopped["status"], stopped["done"], stopped["refused"]) == ("stopped", 0, 3)
+    reason = f"The token {client.token} was revoked or has expired."
+    assert {each["reason"] for each in stopped["refusals"]} == {reason}
+    assert not ExecutionRun.objects.filter(cause="retry").exists()
+    assert AuditEntry.objects.get(verb="runs.bulk_stopped").changes["reason"] == reason

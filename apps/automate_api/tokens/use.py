@@ -42,7 +42,13 @@ def narrowed(token: ApiToken) -> AbstractContextManager[None]:
 
     A generator that streams a response runs after the block of its request: it needs a block of its own.
     """
-    return narrowed_to(token.owner, token.scopes, token.workflows)
+    return narrowed_to(token.owner, token.scopes, token.workflows, token=token.prefix)
+
+
+def is_valid_token(prefix: str) -> bool:
+    """Whether a token with that prefix is valid, and its owner active: what a worker does for it later may go on."""
+    token = ApiToken.objects.select_related("owner").filter(prefix=prefix).first()
+    return token is not None and token.is_valid and token.owner.is_active
 
 
 def _matches(token: ApiToken, digest: str) -> bool:

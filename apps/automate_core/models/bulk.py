@@ -18,7 +18,8 @@ class BulkAction(models.Model):
 
     `options` are those of `control.rerun` or `control.cancel`. `done` and `refused` count the items processed so far;
     each is checked and audited on its own, as `person`. `request` identifies the request, so that repeating it creates
-    only one action.
+    only one action. `limits` are those of the API token that requested it (`people.token_limits`), which count when a
+    worker performs it; None without a token.
     """
 
     Status = states.BulkStatus
@@ -33,6 +34,7 @@ class BulkAction(models.Model):
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     verb = models.CharField(max_length=8, choices=Verb)
     options = models.JSONField(default=dict)
+    limits = models.JSONField(null=True, editable=False)
     status = models.CharField(max_length=8, choices=Status, default=Status.OPEN)
     total = models.PositiveIntegerField()
     done = models.PositiveIntegerField(default=0)

@@ -53,6 +53,7 @@ class ExecutionRun(models.Model):
         MODEL = "model", _("Model change")  #: a change of one of the host's models
         MANUAL = "manual", _("Manual")  #: a person
         EVENT = "app", _("Event from code")  #: the host's code
+        API = "api", _("Event from the API")  #: a program or a person, in the name of the host's code
         RUN = "run", _("End of a run")  #: the end of another workflow's run
         CALL = "call", _("Sub-run")  #: a step of another workflow's run
         MCP = "mcp", _("AI agent")  #: an agent, for a person

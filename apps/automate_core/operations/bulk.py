@@ -1,6 +1,7 @@
 """Bulk actions: re-running or cancelling many runs, which a worker does a few at a time.
 
-Each run is processed by itself, with the person's permissions at that moment, and with an audit entry of its own.
+Each run is processed by itself, with the person's permissions at that moment, and with an audit entry of its own. An
+action that an API token requested stays within the limits of the token, and stops when that is not valid any more.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import OperationalError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from automate_core.database import AutomateNow
@@ -21,6 +23,7 @@ from automate_core.operations.statistics import failures
 from automate_core.runs import control
 from automate_core.states import BULK_EDGES, BulkStatus, move
 from automate_governance import audit
+from automate_governance.people import token_limits
 from automate_governance.permissions import NotPermittedError, Person
 from automate_governance.texts import kept_text
 from automate_plugins import text
@@ -46,13 +49,15 @@ def create_bulk_action(
 ) -> BulkAction:
     """Have a worker do `verb` to these runs, oldest first. `options` are those of `control.rerun` or `cancel`.
 
-    A repeated `request` of that person gives the action that it created. Raises ValueError for none or too many.
+    A repeated `request` of that person gives the action that it created. The worker acts within the limits that the
+    person has now, by an API token. Raises ValueError for none or too many.
     """
     if not 1 <= len(runs) <= MOST:
         raise ValueError(text("Choose 1 to %(limit)s runs, not %(count)s.", limit=MOST, count=len(runs)))
     BulkAction.objects.filter(ended_at__lt=timezone.now() - KEPT).delete()
     ordered = sorted(set(runs))
-    values = {"verb": verb, "options": dict(options), "total": len(ordered)}
+    limits = token_limits.remember_limits(by)
+    values = {"verb": verb, "options": dict(options), "total": len(ordered), "limits": limits}
     action, is_new = BulkAction.objects.get_or_create(person=by, request=request or uuid7(), defaults=values)
     if not is_new:
         return action
@@ -89,24 +94,44 @@ def run_next_batch() -> float | None:
         action = free.filter(status=BulkStatus.OPEN).order_by("id").first()
         if action is None:
             return None
-        items = list(action.items.filter(number__gte=action.done + action.refused).order_by("number")[:BATCH])
-        runs = ExecutionRun.objects.select_related("workflow__published", "version", "event")
-        found = runs.in_bulk([item.run for item in items])
-        for item in items:
-            _run_item(action, item, found.get(item.run))
-            item.refusal_text = kept_text(item.refusal, item.refusal)
-        BulkItem.objects.bulk_update(items, ["result", "refusal", "refusal_text"])
-        refused = sum(bool(item.refusal) for item in items)
-        action.done, action.refused = action.done + len(items) - refused, action.refused + refused
-        if len(items) < BATCH:
-            action.status = move(BULK_EDGES, action.status, BulkStatus.DONE)
-            action.ended_at = AutomateNow()
-            if action.verb == BulkAction.Verb.RETRY:
-                failures.resolve_retried(
-                    action.items.exclude(result=None).values_list("run", flat=True), by=action.person
-                )
-        action.save(update_fields=["done", "refused", "status", "ended_at"])
+        try:
+            with token_limits.limited_as(action.person, action.limits):
+                _run_batch(action)
+        except token_limits.TokenEndedError as ended:
+            _stop_without_token(action, str(ended))
     return 0.0
+
+
+def _run_batch(action: BulkAction) -> None:
+    """Process the next runs of a locked action."""
+    items = list(_remaining(action).order_by("number")[:BATCH])
+    runs = ExecutionRun.objects.select_related("workflow__published", "version", "event")
+    found = runs.in_bulk([item.run for item in items])
+    for item in items:
+        _run_item(action, item, found.get(item.run))
+        item.refusal_text = kept_text(item.refusal, item.refusal)
+    BulkItem.objects.bulk_update(items, ["result", "refusal", "refusal_text"])
+    refused = sum(bool(item.refusal) for item in items)
+    action.done, action.refused = action.done + len(items) - refused, action.refused + refused
+    if len(items) < BATCH:
+        action.status = move(BULK_EDGES, action.status, BulkStatus.DONE)
+        action.ended_at = AutomateNow()
+        if action.verb == BulkAction.Verb.RETRY:
+            failures.resolve_retried(action.items.exclude(result=None).values_list("run", flat=True), by=action.person)
+    action.save(update_fields=["done", "refused", "status", "ended_at"])
+
+
+def _remaining(action: BulkAction) -> QuerySet[BulkItem]:
+    return action.items.filter(number__gte=action.done + action.refused)
+
+
+def _stop_without_token(action: BulkAction, reason: str) -> None:
+    """Refuse the remaining runs of an action whose token is not valid any more. Audited."""
+    action.refused += _remaining(action).update(refusal=reason, refusal_text=kept_text(reason, reason))
+    action.status = move(BULK_EDGES, action.status, BulkStatus.STOPPED)
+    action.ended_at = AutomateNow()
+    action.save(update_fields=["refused", "status", "ended_at"])
+    audit.record(action.person, "runs.bulk_stopped", action, changes={"reason": reason})
 
 
 def _run_item(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> None:

@@ -54,7 +54,13 @@ def current_origin() -> Origin:
     if request is not None:
         return Origin(source=_request_source(request), address=remote_address(request), credential=_credential.get())
     source = _process[-1] if _process else _program_source()
-    return Origin(source=source, system_user=_system_user() if source == Source.COMMAND else "")
+    system_user = _system_user() if source == Source.COMMAND else ""
+    return Origin(source=source, credential=_credential.get(), system_user=system_user)
+
+
+def current_credential() -> str:
+    """Return the name of the API token that the current action is done with, or ""."""
+    return _credential.get()
 
 
 def current_person() -> Any:
@@ -80,7 +86,7 @@ def request_origin(request: HttpRequest) -> Iterator[None]:
 
 @contextlib.contextmanager
 def request_credential(name: str) -> Iterator[None]:
-    """Name the API token that the current request was made with, in the block."""
+    """Name the API token that the current request, or what a worker does for one, was made with, in the block."""
     token = _credential.set(name)
     try:
         yield
