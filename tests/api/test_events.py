@@ -9,6 +9,7 @@ from guardian.shortcuts import assign_perm
 
 from automate_core.models import Event, ExecutionRun
 from automate_governance.models import AuditEntry
+from tests.support.event_pages import INBOX, EventPage
 from tests.support.events import came_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,12 +41,14 @@ def test_a_sent_event_starts_what_the_sender_may_run(api, owner, colleague, orde
     client = api(owner)
     sent = _send(client, key="one")
     assert sent.status_code == 201, sent.content
-    assert (sent.json()["source"], sent.json()["type"]) == ("app", "order.paid")
+    assert (sent.json()["source"], sent.json()["type"]) == ("api", "order.paid")
     assert _send(client, key="one").json() == sent.json()
     drain()
     run = orders.runs.get()
-    assert (sent.json()["runs"], run.status, run.origin) == ([str(run.pk)], "succeeded", "app")
-    assert AuditEntry.objects.get(verb="event.sent").changes["type"] == "order.paid"
+    assert (sent.json()["runs"], run.status, run.origin) == ([str(run.pk)], "succeeded", "api")
+    entry = AuditEntry.objects.get(verb="event.sent")
+    assert (entry.changes["type"], entry.changes["sender"]) == ("order.paid", str(client.token))
+    assert client.token.prefix in entry.changes["sender"] and client.token.prefix in entry.credential
     assert _send(client, total=5).json()["runs"] == [], "the filter of the trigger decides"
     assert _send(api(colleague)).json()["runs"] == [], "they may not run it"
     assert _send(api(owner, "event:send", "workflow:run", workflows=[])).json()["runs"] == []
@@ -186,3 +189,32 @@ def test_a_token_reaches_no_more_events_than_its_scopes_and_workflows(api, admin
     assert shown("workflow:view", workflows=[orders]) == {str(manual.pk)}
     assert api(admin, "site:audit").get(f"events/{of_host.pk}").status_code == 404
     assert api(admin, "workflow:view").get(f"events/{of_code.pk}").json()["payload"] is None
+
+
+def test_sent_events_and_those_of_code_are_told_apart(api, owner, admin, orders, drain, sign_in):
+    """Both start the same workflows, and the lists show which is which; events from before keep their source."""
+    client = api(owner)
+    old = Event.objects.create(source="app", type="order.paid", payload={"total": 5}, trace_id="1" * 32)
+    sent = _send(client).json()
+    drain()
+    for source, wanted in (("api", [sent["id"]]), ("app", [str(old.pk)])):
+        assert [each["id"] for each in client.get("events", {"source": source}).json()["items"]] == wanted
+    assert [each["id"] for each in client.get("runs", {"origin": "api"}).json()["items"]] == sent["runs"]
+    [match] = client.get(f"events/{sent['id']}/match").json()["triggers"]
+    assert (match["workflow"], match["outcome"]) == ("orders", "started")
+    again = client.post(f"events/{sent['id']}/replay")
+    assert (again.status_code, again.json()["source"]) == (201, "api"), again.content
+    assert api(admin, "workflow:view").get(f"events/{sent['id']}").status_code == 200
+    page = EventPage(sign_in(owner).get(INBOX))
+    assert page.events == [again.json()["id"], sent["id"], str(old.pk)]
+    assert "Event from the API" in page.text and "Event from code" in page.text
+    assert EventPage(sign_in(owner).get(INBOX, {"source": "api"})).events == page.events[:2]
+
+
+def test_sent_events_are_samples_of_the_trigger(api, owner, orders):
+    from automate_core.authoring.test_runs.samples import newest_event
+    from automate_core.authoring.workflows import load_definition
+
+    sent = _send(api(owner)).json()
+    found = newest_event(orders, load_definition(orders), owner)
+    assert found is not None and str(found.pk) == sent["id"]

@@ -20,7 +20,7 @@ from automate_core.authoring.publishing import shadow_evaluation
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse
 from automate_core.engine.steps.waits import MAX_DEPTH
-from automate_core.events import access, run_rights
+from automate_core.events import access, event_types, run_rights
 from automate_core.events.matching import RuleEngine
 from automate_core.events.scope import event_scope
 from automate_core.expressions.json_logic import Explanation, RuleError
@@ -112,7 +112,7 @@ def explain_match(event: Event, *, by: Person, workflow: Workflow | None = None)
 
 def _triggers(event: Event, workflows: QuerySet[Workflow]) -> QuerySet[ActiveTrigger]:
     """Triggers of the event's source, those of its type first, without call triggers of other sources."""
-    found = ActiveTrigger.objects.filter(source=event.source, workflow__in=workflows)
+    found = ActiveTrigger.objects.filter(source=event_types.trigger_source(event.source), workflow__in=workflows)
     if not event.source.startswith("call:"):
         found = found.exclude(kind="call")
     is_near = Case(When(event_type__in=[event.type, ""], then=Value(0)), default=Value(1))
@@ -308,7 +308,7 @@ def _would_match(document: Any, workflow: Workflow, event: Event) -> bool:
     except DefinitionError:
         return False
     return any(
-        shadow_evaluation.trigger_source(part, workflow) == event.source
+        shadow_evaluation.trigger_source(part, workflow) == event_types.trigger_source(event.source)
         and shadow_evaluation.would_match(part, workflow, event)
         for part in parts
     )
@@ -367,7 +367,7 @@ _SOURCE_FIELDS = {"webhook": "endpoint", "run": "workflow", "model": "model"}
 def _explain_unpublished(event: Event, workflows: QuerySet[Workflow]) -> Iterator[TriggerExplanation]:
     """Workflows that would listen to this source if they were published. Names in settings are compared as texts."""
     kind, _, name = event.source.partition(":")
-    if event.source == "app":
+    if event.source in event_types.SOURCES:
         kind, setting, name = "event", "event", event.type
     elif kind in _SOURCE_FIELDS:
         setting = _SOURCE_FIELDS[kind]

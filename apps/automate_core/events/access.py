@@ -3,14 +3,14 @@
 An event of an endpoint follows that endpoint, by its key; when the endpoint is deleted, people who may access any
 endpoint, and operators of the site for viewing without the payload. An event of a workflow (a manual start, that of an
 agent, a schedule, a call, or the end of a run) follows that workflow, and one of a model that model. One of the host's
-code is visible to operators and to people with workflows who may listen to its type. Besides, everybody who may view a
-run may view the event that started it.
+code, or sent in its name, is visible to operators and to people with workflows who may listen to its type. Besides,
+everybody who may view a run may view the event that started it.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -127,18 +127,19 @@ def find_event_access(user: User, verb: str, event: Event | None = None) -> Even
     is_limited = narrowed_workflows(user) is not None  # to some workflows, and their own events
     operates = verb == "view" and not is_limited and can(user, "operate", SITE)
     listens = not is_limited and has_scope(user, f"workflow:{verb}")
-    listened = set((listening.filter(source=event.source) if event else listening).values_list("source", "event_type"))
+    listening = listening.filter(source=event_types.trigger_source(event.source)) if event else listening
+    listened = set(listening.values_list("source", "event_type"))
     has_types = listens and holds_anywhere(user, verb, Workflow)
     types = frozenset(event_types.permitted_types(user)) if has_types else frozenset()
     if operates or types:
-        known[event_types.SOURCE] = None if operates else types
+        known |= dict.fromkeys(event_types.SOURCES, None if operates else types)
     for entry in watched_models():
         if operates or (listens and user.has_perm(view_permission(entry.label))):
             known[entry.source] = None
     endpoints = _accessible_endpoints(
         user, verb, event, with_deleted=operates or holds_for_any(user, verb, WebhookEndpoint)
     )
-    partly = frozenset(origin for origin, _ in listened) - known.keys()
+    partly = _event_sources(origin for origin, _ in listened) - known.keys()
     partly_endpoints = of_endpoints.endpoints_of_sources(partly)
     return EventAccess(
         everything=user.is_active and user.is_superuser and not is_narrowed(user),
@@ -148,6 +149,12 @@ def find_event_access(user: User, verb: str, event: Event | None = None) -> Even
         partly_endpoints={key: partly_endpoints[key] for key in partly_endpoints.keys() - endpoints.keys()},
         workflows=workflows,
     )
+
+
+def _event_sources(trigger_sources: Iterable[str]) -> frozenset[str]:
+    """The sources of the events that triggers of these sources take."""
+    found = frozenset(trigger_sources)
+    return found | frozenset(event_types.SOURCES) if event_types.SOURCE in found else found
 
 
 def _workflow_sources(workflows: QuerySet[Workflow], event: Event | None) -> dict[str, frozenset[str] | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db.models import Q
 
 from automate_core import database
+from automate_core.events import event_types
 from automate_core.models import WebhookEndpoint
 
 _PREFIX = "webhook:"
@@ -25,7 +26,10 @@ WHERE NOT EXISTS (SELECT FROM automate_core_webhookendpoint endpoint WHERE endpo
 
 
 def source_condition(source: str) -> Q:
-    """The condition of the ORM for events of a source; for `webhook:SLUG`, of the endpoint that has the slug now."""
+    """The condition of the ORM for events that a trigger's source takes: for `webhook:SLUG`, those of the endpoint that
+    has the slug now, and for the host's code, those that are sent in its name, too."""
+    if source == event_types.SOURCE:
+        return Q(source__in=event_types.SOURCES, endpoint_id=0)
     if not source.startswith(_PREFIX):
         return Q(source=source, endpoint_id=0)
     present = WebhookEndpoint.objects.filter(slug=source.removeprefix(_PREFIX)).values_list("pk", flat=True).first()

@@ -15,8 +15,15 @@ from automate_governance.permissions import User
 from automate_plugins import text
 
 SOURCE = "app"  #: of the events that the host's code emits
+SENT_SOURCE = "api"  #: of those that people and programs send in its name
+SOURCES = (SOURCE, SENT_SOURCE)
 PUBLIC = "public"  #: in place of a permission: whoever builds workflows may listen
 SETTING = "AUTOMATE_EVENT_TYPES"
+
+
+def trigger_source(source: str) -> str:
+    """The source by which triggers name events of that source: those that are sent count as the code's own."""
+    return SOURCE if source == SENT_SOURCE else source
 
 
 def is_declared(event_type: str) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 import psycopg
 
 from automate_core import database
+from automate_core.events.event_types import trigger_source
 from automate_core.events.run_rights import RunAsRights
 from automate_core.expressions.json_logic import Explanation, Rule, RuleError, read_rule
 from automate_core.triggers import host_events
@@ -121,7 +122,7 @@ class RuleEngine:
         return {key: [row for row in rows if row.id not in refused] for key, rows in candidates.items()}
 
     def _candidates(self, scopes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
-        sources = {scope["event"]["source"] for scope in scopes}
+        sources = {trigger_source(scope["event"]["source"]) for scope in scopes}
         types = {scope["event"]["type"] for scope in scopes} | {""}
         found: dict[tuple[str, str], list[Any]] = {}
         values = {"sources": list(sources), "types": list(types)}
@@ -147,7 +148,7 @@ def _event_candidates(
     scope: Mapping[str, Any], candidates: dict[tuple[str, str], list[Any]], endpoint: int | None = None
 ) -> list[Any]:
     """The candidates with the event's source and type, and with its endpoint where they have one."""
-    source, kind = scope["event"]["source"], scope["event"]["type"]
+    source, kind = trigger_source(scope["event"]["source"]), scope["event"]["type"]
     is_test = host_events.TEST_HEADER in scope["event"].get("headers", ())
     rows = [
         *candidates.get((source, kind), []),

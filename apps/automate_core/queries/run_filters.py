@@ -61,6 +61,7 @@ ORIGINS = {
     ExecutionRun.Origin.MODEL.value: text("Model change"),
     ExecutionRun.Origin.MANUAL.value: text("Manual"),
     ExecutionRun.Origin.EVENT.value: text("Event from code"),
+    ExecutionRun.Origin.API.value: text("Event from the API"),
     ExecutionRun.Origin.RUN.value: text("Workflow ended"),
     ExecutionRun.Origin.CALL.value: text("Sub-run"),
     ExecutionRun.Origin.MCP.value: text("AI agent"),

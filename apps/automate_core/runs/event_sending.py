@@ -33,10 +33,10 @@ class EventTypeError(ValueError):
 
 @transaction.atomic
 def send_event(event_type: str, payload: Mapping[str, Any], *, by: Person, sender: str) -> ReplayResult:
-    """Store an event of the host's code, and start the workflows that listen to it and that `by` may run. Audited.
+    """Store an event with the source `api`, and start the workflows that listen to its type and that `by` may run.
 
-    `sender` names the token. Raises NotPermittedError, EventTypeError for a type that the settings do not list, and
-    TypeError for a payload that JSON cannot hold.
+    Audited. `sender` names the token. Raises NotPermittedError, EventTypeError for a type that the settings do not
+    list, and TypeError for a payload that JSON cannot hold.
     """
     if not has_scope(by, SCOPE) or not holds_anywhere(by, "run", Workflow):
         raise NotPermittedError(text("You need the Run permission for a workflow to send events."))
@@ -44,7 +44,7 @@ def send_event(event_type: str, payload: Mapping[str, Any], *, by: Person, sende
         raise EventTypeError(event_types.listen_problem(by, event_type))
     document = msgspec.json.decode(as_json(payload))
     event = Event.objects.create(
-        source=event_types.SOURCE,
+        source=event_types.SENT_SOURCE,
         type=event_type,
         payload=document,
         headers={SENT_BY: by.get_username()},
@@ -54,6 +54,6 @@ def send_event(event_type: str, payload: Mapping[str, Any], *, by: Person, sende
     )
     event.refresh_from_db(fields=["received_at"])
     runs = start_matching(event, by)
-    changes = {"type": event_type, "token": sender, "runs": len(runs)}
+    changes = {"type": event_type, "sender": sender, "runs": len(runs)}
     audit.record(by, "event.sent", event, changes=changes, trace_id=event.trace_id)
     return ReplayResult(event, runs)

@@ -17,6 +17,7 @@ KINDS = {
     "run": (text("Workflow ended"), "account_tree"),
     "model": (text("Model change"), "database"),
     "app": (text("Event from code"), "code"),
+    "api": (text("Event from the API"), "api"),
     "retry": (text("Edited for a re-run"), "refresh"),
     "test": (text("Draft test"), "play_arrow"),
 }

@@ -84,6 +84,7 @@ _VALUE_NAMES = {
     "scope": text("scope"),
     "secret": text("secret"),
     "secrets": text("secrets"),
+    "sender": text("sender"),
     "since": text("since"),
     "slug": text("slug"),
     "start": text("start"),
