@@ -22,7 +22,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_core import checks
         from automate_core.authoring import references
         from automate_core.events import event_types
-        from automate_core.models import WebhookEndpoint, Workflow
+        from automate_core.models import NotificationRule, WebhookEndpoint, Workflow
         from automate_core.runs.waits import reconnection
         from automate_core.triggers import model_registry, model_signals
         from automate_governance import reference_registry
@@ -35,6 +35,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         reference_registry.register_referrers(Workflow, references.callers_of_workflows)
         reference_registry.register_referrers(Connection, references.rules_of_connections)
         reference_registry.register_referrers(StoredSecret, references.rules_of_secrets)
+        reference_registry.register_visibility(NotificationRule, references.visible_rules)
         health.recovered.connect(reconnection.resume_waiting_steps)
         checks.register_all()
         register(model_registry.check_model_triggers, "automate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 from django import forms
@@ -12,7 +13,7 @@ from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.admin import ModelAdmin
@@ -22,7 +23,7 @@ from automate_governance.admin_site import admin_site
 from automate_governance.governed import Governed
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, Person, User, can, holds_anywhere, permitted
-from automate_governance.reference_registry import describe_referrers
+from automate_governance.reference_registry import describe_visible_referrers
 from automate_governance.secrets.keyring import keyring
 from automate_governance.secrets.storing import create_secret, replace_secret, visible_secrets
 from automate_governance.secrets.use import find_forbidden_references
@@ -99,13 +100,9 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
         return audit.differences(before, after, without=self.unaudited_fields)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Protect objects that others refer to, and list the referrers."""
+        """Protect objects that others refer to, and list the referrers that the person may view."""
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        in_use = [
-            gettext("%(object)s is used by %(user)s") % {"object": obj, "user": use}
-            for obj in objs
-            for use in describe_referrers(obj)
-        ]
+        in_use = [line for obj in objs for line in _in_use_lines(obj, request.user)]
         return deleted, counts, lacking, [*protected, *in_use]
 
     def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
@@ -124,6 +121,19 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         raise Http404
+
+
+def _in_use_lines(obj: models.Model, person: User) -> Iterator[str]:
+    lines, hidden = describe_visible_referrers(obj, person)
+    for line in lines:
+        yield gettext("%(object)s is used by %(user)s") % {"object": obj, "user": line}
+    if hidden:
+        words = ngettext(
+            "%(object)s is used by %(count)s object that you cannot view",
+            "%(object)s is used by %(count)s objects that you cannot view",
+            hidden,
+        )
+        yield words % {"object": obj, "count": hidden}
 
 
 class WriteOnlyTextarea(forms.Textarea):

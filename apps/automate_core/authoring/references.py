@@ -5,7 +5,7 @@ Each finder takes many objects at once and costs a fixed number of queries.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from django.db.models import Q
 from django.db.models.fields.json import KT
@@ -15,6 +15,7 @@ from automate_connectors.models import Connection
 from automate_core import database
 from automate_core.models import ActiveTrigger, NotificationRule, Step, WebhookEndpoint, Workflow
 from automate_governance.models import StoredSecret
+from automate_governance.permissions import SITE, User, can, permitted
 
 _PUBLISHED_STEPS = """
 SELECT DISTINCT workflow.id AS workflow, step ->> 'connection' AS slug
@@ -113,6 +114,14 @@ def rules_of_secrets(secrets: Sequence[StoredSecret]) -> Iterator[tuple[int, Not
     by_reference = {secret.reference: secret.pk for secret in secrets}
     for rule in _rules(channel="webhook", secret__in=by_reference):
         yield by_reference[rule.secret], rule
+
+
+def visible_rules(person: User, rules: Collection[NotificationRule]) -> Iterator[NotificationRule]:
+    """Those of the rules that a person may view: one is as visible as its workflow, or for administrators alone."""
+    watched = Workflow.objects.filter(pk__in={rule.workflow_id for rule in rules if rule.workflow_id})
+    visible = set(permitted(person, "view", watched).values_list("pk", flat=True))
+    administers = can(person, "administer", SITE)
+    yield from (rule for rule in rules if (rule.workflow_id in visible if rule.workflow_id else administers))
 
 
 def _rules(**which: object) -> Iterator[NotificationRule]:

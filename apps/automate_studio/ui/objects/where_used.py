@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext as _
 
 from automate_core.models import NotificationRule, Workflow
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import SITE, User, can, permitted
-from automate_governance.reference_registry import Use, find_referrers_of_each
+from automate_governance.permissions import User
+from automate_governance.reference_registry import find_referrers_of_each, find_visible_referrers
 from automate_studio.ui.links import change_url
 
 
@@ -48,10 +48,10 @@ class UsageSummary:
 def where_used(user: User, objs: Iterable[models.Model]) -> dict[Any, UsageSummary]:
     """Usage by key of objects of one model, in a fixed number of queries."""
     found = {
-        key: sorted(filter(_is_object, uses), key=lambda use: not isinstance(use, Workflow))
+        key: sorted(uses, key=lambda use: not isinstance(use, Workflow))
         for key, uses in find_referrers_of_each(objs).items()
     }
-    seen = set(_visible_uses(user, {use for uses in found.values() for use in uses}))
+    seen = find_visible_referrers(user, (use for uses in found.values() for use in uses))
     return {
         key: UsageSummary(
             links=[link_to(use) for use in uses if use in seen],
@@ -67,27 +67,6 @@ def where_used(user: User, objs: Iterable[models.Model]) -> dict[Any, UsageSumma
 
 def _count_text(model: type[models.Model], count: int) -> str:
     return f"{count} {model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural}"
-
-
-def _is_object(use: Use) -> TypeGuard[models.Model]:
-    return isinstance(use, models.Model)
-
-
-def _visible_uses(user: User, uses: set[models.Model]) -> Iterator[models.Model]:
-    """Users that the person may view. A notification rule is as visible as its workflow, or for administrators only."""
-    rules = {use for use in uses if isinstance(use, NotificationRule)}
-    by_model: dict[type[models.Model], set[Any]] = {}
-    for use in uses - rules:
-        by_model.setdefault(type(use), set()).add(use.pk)
-    if watched := {rule.workflow_id for rule in rules if rule.workflow_id}:
-        by_model.setdefault(Workflow, set()).update(watched)
-    may = {
-        model: set(permitted(user, "view", model._default_manager.filter(pk__in=keys)).values_list("pk", flat=True))
-        for model, keys in by_model.items()
-    }
-    administers = bool(rules) and can(user, "administer", SITE)
-    yield from (use for use in uses - rules if use.pk in may[type(use)])
-    yield from (rule for rule in rules if (rule.workflow_id in may[Workflow] if rule.workflow_id else administers))
 
 
 def link_to(use: models.Model) -> UsageLink:
