@@ -10,7 +10,9 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from tests.support.api_operations import OPERATIONS, World
+from automate_core.models import WebhookEndpoint, Workflow
+from automate_governance.models import StoredSecret
+from tests.support.api_operations import MANUAL, OPERATIONS, World
 
 pytestmark = pytest.mark.django_db
 
@@ -96,3 +98,35 @@ def test_a_superuser_is_limited_to_the_scopes_of_the_token(api, workflow, owner,
             world = World(owner, colleague, workflow, spare.token)
             got = row.send(api(admin, "site:audit"), world).status_code
             assert got in {row.unscoped, 403, 404} or row.unscoped == 200, (name, got)
+
+
+def test_nothing_is_created_that_the_answer_could_not_show(api, owner):
+    cases = {
+        "workflows": ({"yaml": MANUAL}, ["workflow:add"], "workflow:view"),
+        "templates/website-check/workflows": ({}, ["workflow:add"], "workflow:view"),
+        "webhooks": (
+            {"slug": "made", "scheme": "hmac"},
+            ["webhookendpoint:add", "storedsecret:add", "storedsecret:use"],
+            "webhookendpoint:view",
+        ),
+    }
+    for path, (body, scopes, missing) in cases.items():
+        refused = api(owner, *scopes).post(path, body)
+        assert (refused.status_code, refused.json().get("missing_scope")) == (403, missing), path
+        assert api(owner, *scopes, missing).post(path, body).status_code == 201, path
+    assert Workflow.objects.count() == 2 and WebhookEndpoint.objects.count() == 1
+    assert StoredSecret.objects.count() == 1
+
+
+def test_every_creation_is_checked_before_or_needs_no_permission_to_view():
+    """Each POST of the table that makes something new needs the scope to view it, or shows no more than it was sent."""
+    unread = {"create_secret", "issue_token", "send_event"}
+    missing = [
+        name
+        for name, row in OPERATIONS.items()
+        if row.method == "POST"
+        and row.ok == 201
+        and name not in unread
+        and not any(scope.endswith(":view") for scope in row.scopes)
+    ]
+    assert missing == []

@@ -397,7 +397,9 @@ OPERATIONS: dict[str, Operation] = {
         removed=403,
         unscoped=403,
     ),
-    "create_workflow_from_template": _new("templates/{template_slug}/workflows", {}, "workflow:add"),
+    "create_workflow_from_template": _new(
+        "templates/{template_slug}/workflows", {}, "workflow:view", "workflow:add", viewer=403
+    ),
     # runs
     "start_run": Operation(
         method="POST",

@@ -56,6 +56,14 @@ def cut_page[R](rows: Sequence[R], page: PageQuery, *, key: str = "pk") -> tuple
     return shown, write_cursor(getattr(shown[-1], key)) if len(rows) > page.limit else None
 
 
+def check_may_view(user: User, model: type[Model]) -> None:
+    """Raise NotPermittedError when `user` may view no `model`: call it before one is created that the answer shows."""
+    if not holds_anywhere(user, "view", model):
+        raise NotPermittedError(
+            text("You need the View permission for what you create: the answer shows it. Nothing was created.")
+        )
+
+
 def permitted_rows[M: Model](user: User, verb: str, queryset: QuerySet[M]) -> QuerySet[M]:
     """The rows that `user` may do `verb` on. Raises NotPermittedError when that can be none at all."""
     if not holds_anywhere(user, verb, queryset.model):

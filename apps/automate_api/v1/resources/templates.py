@@ -10,7 +10,7 @@ from ninja import Field, Query, Router, Schema, Status
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
-from automate_api.v1.pages import Page, PageQuery, cut_page, read_cursor
+from automate_api.v1.pages import Page, PageQuery, check_may_view, cut_page, read_cursor
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.workflows import WorkflowSummary, workflow_rows
 from automate_core.authoring.library import files, instantiate, needs
@@ -126,6 +126,7 @@ def read_template(request: TokenRequest, slug: str) -> dict[str, Any]:
 @router.post("/templates/{slug}/workflows", response={201: WorkflowOfTemplate})
 def create_workflow_from_template(request: TokenRequest, slug: str, body: TemplateUse) -> Status[dict[str, Any]]:
     """Create a workflow with a draft out of a template, under the next free slug."""
+    check_may_view(request.user, Workflow)
     template = _get_template(request, slug)
     choices = instantiate.Choices(
         connections=body.connections,

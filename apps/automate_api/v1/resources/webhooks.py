@@ -13,7 +13,7 @@ from ninja import Field, Query, Router, Schema, Status
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import unrepeatable
-from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
+from automate_api.v1.pages import Page, PageQuery, check_may_view, permitted_rows, read_page
 from automate_core.models import WebhookEndpoint
 from automate_core.models.events import LONGEST_REPLY_SECONDS
 from automate_core.webhooks import endpoint_edits, endpoints
@@ -130,6 +130,7 @@ def read_webhook(request: TokenRequest, slug: str) -> dict[str, Any]:
 @unrepeatable
 def create_webhook(request: TokenRequest, response: HttpResponse, body: NewWebhook) -> Status[dict[str, Any]]:
     """Create a webhook endpoint. It accepts deliveries at once; published workflows decide what they start."""
+    check_may_view(request.user, WebhookEndpoint)
     saved = endpoint_edits.create_endpoint(
         body.slug,
         scheme=body.scheme,

@@ -14,7 +14,7 @@ from ninja import Field, Query, Router, Schema, Status
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.definitions import WorkflowText
 from automate_api.v1.front_door import TokenRequest
-from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
+from automate_api.v1.pages import Page, PageQuery, check_may_view, permitted_rows, read_page
 from automate_api.v1.problems import ProblemError
 from automate_core.authoring import pausing, workflows
 from automate_core.models import Workflow
@@ -82,6 +82,7 @@ def read_workflow(request: TokenRequest, slug: str) -> Workflow:
 @router.post("/workflows", response={201: WorkflowSummary})
 def create_workflow(request: TokenRequest, body: WorkflowText) -> Status[Workflow]:
     """Create a workflow with a draft out of a definition. It starts nothing until it is published."""
+    check_may_view(request.user, Workflow)
     definition = body.definition()
     if Workflow.objects.filter(slug=definition.slug).exists():
         raise _taken(definition.slug)
