@@ -16,6 +16,7 @@ from automate_core.authoring.drafts import history, insertion, parsing, rows
 from automate_core.authoring.drafts.changes import Change, find_changes
 from automate_core.authoring.drafts.errors import ConflictError, OtherChange, RefusedError
 from automate_core.authoring.drafts.values import GAP, OWN_FIELDS, Draft, draft_document
+from automate_core.authoring.run_as import may_choose
 from automate_core.definition import validation
 from automate_core.definition.document import (
     Definition,
@@ -229,16 +230,16 @@ def refusal(workflow: Workflow, author: Person, run_as: Person | None = None) ->
 
     Without `run_as` it is the person that the draft names.
     """
-    run_as = run_as or workflow.run_as
+    acting = run_as or workflow.run_as
     if not can(author, "publish", workflow):
         return text(
             "%(person)s needs the Publish permission for the workflow %(slug)s.",
             person=author.get_username(),
             slug=workflow.slug,
         )
-    if run_as.pk != author.pk and not author.is_superuser:
+    if not may_choose(author, acting.pk):
         return text(
-            "The workflow runs as %(run_as)s. Only %(run_as)s or a superuser can publish it.", run_as=str(run_as)
+            "The workflow runs as %(run_as)s. Only %(run_as)s or a superuser can publish it.", run_as=str(acting)
         )
     return ""
 

@@ -14,6 +14,7 @@ from django.db import transaction
 
 from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
+from automate_core.authoring import run_as
 from automate_core.authoring.drafts import (
     changes,
     edits,
@@ -33,12 +34,9 @@ from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.drafts.values import Draft
 from automate_core.models import DraftCommand, WebhookEndpoint, Workflow
 from automate_governance import audit
-from automate_governance.people import names as people
 from automate_governance.permissions import NotPermittedError, Person, can, permitted
 from automate_plugins import text
 from automate_plugins.texts import marked
-
-RUN_AS_REASON = text("A workflow can only run as you, unless a superuser chooses another user.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,9 +264,9 @@ def _run_as(asked: dict[str, Any], by: Person) -> Any:
     name = asked.get("run_as")
     if name is None:
         return by.pk
-    found = people.active_people([str(name)]).first() if by.is_superuser or name == by.get_username() else None
+    found = run_as.find_choosable(by, str(name))
     if found is None:
-        raise RefusedError(RUN_AS_REASON, "run_as")
+        raise RefusedError(run_as.REASON, "run_as")
     return found.pk
 
 
@@ -283,8 +281,9 @@ def _run_as_difference(before: Draft, after: Draft) -> dict[str, Any]:
 
 def _store(workflow: Workflow, before: Draft, after: Draft, found: list[changes.Change], by: Person) -> Draft:
     """Write the changes under the workflow's next revision, and give the draft with the revisions it now has."""
-    if after.settings.run_as not in {before.settings.run_as, by.pk} and not by.is_superuser:
-        raise NotPermittedError(RUN_AS_REASON)
+    chosen = after.settings.run_as
+    if chosen != before.settings.run_as and not run_as.may_choose(by, chosen):
+        raise NotPermittedError(run_as.REASON)
     workflow.rev += 1
     rows.write_changes(workflow, before, after, found, workflow.rev)
     for change in found:

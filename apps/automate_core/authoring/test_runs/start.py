@@ -13,6 +13,7 @@ from django.db import transaction
 from automate_core.authoring import workflows
 from automate_core.authoring.drafts import parsing, problems, rows
 from automate_core.authoring.drafts.problems import DraftProblem
+from automate_core.authoring.run_as import may_choose
 from automate_core.authoring.test_runs import decisions, samples, workflow_part
 from automate_core.authoring.test_runs.decisions import Decision, DecisionError
 from automate_core.authoring.test_runs.workflow_part import WorkflowPart
@@ -79,7 +80,7 @@ def refusal(workflow: Workflow, by: Person, mode: Mode) -> str:
     for verb in ("change", "view_payload", *(("run",) if mode == "real" else ())):
         if not can(by, verb, workflow):
             return _missing_permission(verb, by, workflow)
-    if mode != "preview" and workflow.run_as_id != by.pk and not by.is_superuser:
+    if mode != "preview" and not may_choose(by, workflow.run_as_id):
         run_as = str(workflow.run_as)
         return text("The workflow runs as %(run_as)s. Only %(run_as)s or a superuser can test it.", run_as=run_as)
     return workflows.refusal(workflow, by) if mode == "real" else ""

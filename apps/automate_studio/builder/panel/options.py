@@ -20,6 +20,7 @@ from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts import rows
 from automate_core.authoring.drafts.values import Draft, StepNode
+from automate_core.authoring.run_as import may_choose
 from automate_core.models import Workflow
 from automate_core.navigation.http import current_person
 from automate_governance import sharing
@@ -96,8 +97,13 @@ def _connector_options(node: StepNode, spec: FieldSpec, person: Person) -> Field
 
 def _people_options(workflow: Workflow, person: Person) -> Options:
     """Active people that the person may know of, by user name."""
+    return [_person_option(each) for each in _known_people(workflow, person)]
+
+
+def _known_people(workflow: Workflow, person: Person) -> Iterable[Person]:
     names = {person.get_username(), *sharing.suggest_grantees(person, workflow)}
-    return [_person_option(each) for each in people.active_people(names).order_by(people.username_field())]
+    known: Iterable[Person] = people.active_people(names).order_by(people.username_field())
+    return known
 
 
 def _person_option(person: Any) -> tuple[str, str]:
@@ -111,8 +117,8 @@ def _group_options(workflow: Workflow, person: Person) -> Options:
 
 
 def _run_as_options(workflow: Workflow, person: Person) -> Options:
-    """The person; superusers may choose anyone."""
-    return _people_options(workflow, person) if person.is_superuser else [_person_option(person)]
+    """Those of the people that the person may choose: superusers anyone, others themselves."""
+    return [_person_option(each) for each in _known_people(workflow, person) if may_choose(person, each.pk)]
 
 
 def _workflow_options(workflow: Workflow, person: Person) -> Options:
