@@ -13,7 +13,7 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_HOOK_BODY_BYTES": 1_000_000,  # largest webhook body
     "AUTOMATE_HOOK_RATE": 60_000,  # deliveries a minute from one address to one endpoint; 0 for no limit
     "AUTOMATE_HOOK_FAILURE_RATE": 60,  # of these, such whose signature fails; 0 for no limit
-    "AUTOMATE_REPLY_THREADS": 4,  # of a WSGI process that may wait for replies at once; 0 for none
+    "AUTOMATE_REPLY_THREADS": 4,  # of a process that may wait for replies at once; 0 for none
     "AUTOMATE_API_RATE": 600,  # requests a minute with one API token, in each process; 0 for no limit
     "AUTOMATE_MCP_OAUTH": False,  # whether people connect AI agents by OAuth, beside API tokens
     "AUTOMATE_MCP_TOOLS": 50,  # workflows in an AI agent's list of tools; it searches for further ones

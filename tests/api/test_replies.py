@@ -80,21 +80,50 @@ def test_the_limit_is_kept_and_checked(api, workflow, owner):
     assert client.post("workflows/nothing/runs?wait=5", {"inputs": {}}).status_code == 404
 
 
+async def _post_by_asgi(client, wait):
+    """(status, document) of a start that waits, by the site's ASGI application."""
+    body = json.dumps({"inputs": {"n": 7}}).encode()
+    headers = [(b"authorization", f"Bearer {client.plain}".encode()), (b"content-type", b"application/json"),
+               (b"host", b"testserver"), (b"content-length", str(len(body)).encode())]  # fmt: skip
+    scope = {"type": "http", "method": "POST", "path": "/api/v1/workflows/asked/runs",
+             "query_string": f"wait={wait}".encode(), "headers": headers, "client": ("127.0.0.1", 1),
+             "server": ("testserver", 80), "scheme": "http", "http_version": "1.1", "asgi": {"version": "3.0"}}  # fmt: skip
+    sent = ApplicationCommunicator(get_asgi_application(), scope)
+    await sent.send_input({"type": "http.request", "body": body})
+    start, content = await sent.receive_output(60), await sent.receive_output(60)
+    await sent.wait(30)
+    return start["status"], json.loads(content["body"])
+
+
 def test_it_waits_under_asgi_as_well(api, workflow, owner, working):
     workflow(ASKED)
-    client = api(owner)
+    assert asyncio.run(_post_by_asgi(api(owner), 20)) == (201, {"n": 7})
 
-    async def post():
-        body = json.dumps({"inputs": {"n": 7}}).encode()
-        headers = [(b"authorization", f"Bearer {client.plain}".encode()), (b"content-type", b"application/json"),
-                   (b"host", b"testserver"), (b"content-length", str(len(body)).encode())]  # fmt: skip
-        scope = {"type": "http", "method": "POST", "path": "/api/v1/workflows/asked/runs", "query_string": b"wait=20",
-                 "headers": headers, "client": ("127.0.0.1", 1), "server": ("testserver", 80), "scheme": "http",
-                 "http_version": "1.1", "asgi": {"version": "3.0"}}  # fmt: skip
-        sent = ApplicationCommunicator(get_asgi_application(), scope)
-        await sent.send_input({"type": "http.request", "body": body})
-        start, content = await sent.receive_output(30), await sent.receive_output(30)
-        await sent.wait(30)
-        return start["status"], json.loads(content["body"])
 
-    assert asyncio.run(post()) == (201, {"n": 7})
+def test_only_some_starts_wait_under_asgi(api, workflow, owner, settings):
+    """Django's middleware holds a thread of each: the others are answered before any worker is there."""
+    settings.AUTOMATE_REPLY_THREADS = 1
+    workflow(ASKED)
+    client, worker = api(owner), Worker(name="late", concurrency=4)
+    thread = threading.Thread(target=worker.run)
+
+    async def post_three():
+        waiting = {asyncio.create_task(_post_by_asgi(client, 30)) for _ in range(3)}
+        answers = []
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            answers += [task.result() for task in done]
+            if len(waiting) == 1 and not thread.is_alive():
+                thread.start()
+        return answers
+
+    try:
+        answers = asyncio.run(post_three())
+    finally:
+        worker.stop()
+        thread.join(60)
+    assert [(status, document.get("status")) for status, document in answers] == [
+        (202, "queued"),
+        (202, "queued"),
+        (201, None),
+    ]

@@ -1,7 +1,8 @@
 """Starts that wait for the reply of their run: `POST /api/v1/workflows/SLUG/runs?wait=SECONDS`.
 
 The wait comes after the answer of the start: outside of its transaction, of its idempotency key and of the token's
-permissions. So a repeated start waits again, for the same run, and gets the same reply.
+permissions. So a repeated start waits again, for the same run, and gets the same reply. A wait holds a thread of the
+request, under ASGI by Django's synchronous middleware: as many wait at once as AUTOMATE_REPLY_THREADS says.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pydantic import Field
 
 from automate_api.v1.front_door import View
 from automate_core.models.events import LONGEST_REPLY_SECONDS
-from automate_core.replies.waiting import ReplyOutcome, wait_for_reply_async, wait_in_thread
+from automate_core.replies.waiting import ReplyOutcome, wait_in_thread, wait_in_thread_async
 from automate_core.webhooks.answers import Answer, build_reply_answer
 from automate_core.webhooks.view import build_response
 
@@ -51,7 +52,7 @@ def with_reply(view: View) -> View:
         outcome: ReplyOutcome | None
         if isinstance(request, ASGIRequest):
             await sync_to_async(_close_connections)()
-            outcome = await wait_for_reply_async(body["id"], int(seconds))
+            outcome = await wait_in_thread_async(body["id"], int(seconds))
         else:
             outcome = await sync_to_async(wait_in_thread)(body["id"], int(seconds))
         return started if outcome is None else _build_response(started, body, outcome)

@@ -4,7 +4,8 @@
     outcome = wait_for_reply(ingested.event_id, seconds=10)
 
 A wait costs nothing but its caller's own thread, or none with `wait_for_reply_async`: the hub of the process holds the
-one database connection. `wait_in_thread` is for views that a WSGI server calls, whose threads are few.
+one database connection. `wait_in_thread` is for views that a WSGI server calls, whose threads are few, and
+`wait_in_thread_async` for asynchronous views of Django, whose middleware holds a thread of each request.
 """
 
 from __future__ import annotations
@@ -120,6 +121,19 @@ def wait_in_thread(event_id: str | uuid.UUID, seconds: float) -> ReplyOutcome | 
         return None
     try:
         return wait_for_reply(event_id, seconds)
+    finally:
+        _threads.give_back()
+
+
+async def wait_in_thread_async(event_id: str | uuid.UUID, seconds: float) -> ReplyOutcome | None:
+    """`wait_for_reply_async` for an asynchronous view of Django: a synchronous middleware holds a thread meanwhile.
+
+    None at once when AUTOMATE_REPLY_THREADS wait already, as in `wait_in_thread`.
+    """
+    if not _threads.take():
+        return None
+    try:
+        return await wait_for_reply_async(event_id, seconds)
     finally:
         _threads.give_back()
 
