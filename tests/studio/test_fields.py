@@ -54,6 +54,17 @@ def test_each_kind_has_its_control(builder):
     assert http.all(role="tab", aria_controls="step-errors") and "Waits are randomised" in http.text
 
 
+def test_a_file_is_the_one_of_an_earlier_step(builder):
+    page = builder.panel("ask")
+    assert page.ids["field-inputs-file"]["data-takes-expression"], "nothing is typed but where it comes from"
+    assert builder.save("ask", **{"inputs.file": "{{ event.payload.photo }}"}).status_code == 200
+    assert inputs("ask")["file"] == "{{ event.payload.photo }}"
+    shown = builder.client.get(builder.url("builder_step", "ask")).content.decode()
+    assert "{{ event.payload.photo }}" in shown.partition("field-inputs-file")[2]
+    builder.save("ask", **{"inputs.file": "photo.png"})
+    assert "File body must be a file" in builder.panel("ask").text
+
+
 @pytest.mark.parametrize(
     ("path", "fields", "name", "value"),
     [

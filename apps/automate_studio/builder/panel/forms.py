@@ -244,6 +244,9 @@ def build_field_view(
     )
     if isinstance(spec, FreeInput) and spec.kind is _K.JSON and is_lone_expression(value):
         return replace(found, widget="expression", text=value, alternative=replace(found, widget="typed"))
+    if spec.kind is _K.FILE:  # an earlier step's: there is nothing to type
+        text = "" if value is MISSING or value is None else value if isinstance(value, str) else write_text(value)
+        return replace(found, widget="expression", text=text)
     if found.takes_expression and is_expression(spec, value):
         drawn = replace(found, widget="expression", text=value)
         return replace(drawn, alternative=_literal_view(found, spec.default))
