@@ -165,7 +165,10 @@ def test_another_secret_in_the_admin_begins_an_overlap(endpoint, owner, sign_in,
     assert deliver(secret=SECRET).status_code == deliver(secret=NEW).status_code == 202
     tally.flush()
     shown = _words(sign_in(owner).get(page))
-    assert re.search(r"database:another last used (\d+ s ago|just now) database:hook-github last used (\d+ s ago|just now), expires", shown)
+    assert re.search(
+        r"database:another last used (\d+ s ago|just now) database:hook-github last used (\d+ s ago|just now), expires",
+        shown,
+    )
 
 
 def test_saving_in_the_admin_without_another_secret_keeps_both(endpoint, owner, sign_in):
