@@ -38,6 +38,7 @@ _PLAIN = {
     _K.CODE: "code",
     _K.DATE: "date",
     _K.DATETIME: "datetime",
+    _K.FILE: "text",
     _K.SECRET: "secret",
 }
 _LONE_EXPRESSION = re.compile(r"\s*\{\{(?:(?!\}\})[^\n])*\}\}\s*")
@@ -259,7 +260,7 @@ def build_field_view(
 
 def is_expression(spec: FieldSpec, value: Any) -> bool:
     """Whether the value is an expression instead of the field's own type."""
-    is_written = spec.kind in _TEXTS | {_K.JSON} and not spec.options and not spec.columns
+    is_written = spec.kind in _TEXTS | {_K.JSON, _K.FILE} and not spec.options and not spec.columns
     return isinstance(value, str) and "{" in value and not is_written
 
 
