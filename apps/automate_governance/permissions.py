@@ -42,7 +42,7 @@ class NotPermittedError(Exception):
 
 @dataclass(slots=True)
 class _Narrowing:
-    """What a token leaves of a person's permissions. `missing` is the scope that the latest check did not find.
+    """The permissions that a token leaves to a person. `missing` is the scope that the latest check did not find.
 
     `token` is the key of the token, by which it is found again.
     """

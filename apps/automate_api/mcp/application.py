@@ -99,7 +99,7 @@ class McpApplication:
 
 
 def _challenge() -> str:
-    """What a client without a valid token has to do, with the place of the OAuth metadata (RFC 9728)."""
+    """The challenge to a client without a valid token, with the URL of the OAuth metadata (RFC 9728)."""
     challenge = 'Bearer realm="django-automate", error="invalid_token"'
     if not setting("AUTOMATE_MCP_OAUTH"):
         return challenge

@@ -34,5 +34,5 @@ def caller_of(ctx: Context) -> Caller:
 
 
 def client_key(meta: Mapping[str, Any] | None) -> Any:
-    """What a client sent as its idempotency key, unchecked; None without one."""
+    """The idempotency key that a client sent, unchecked; None without one."""
     return (meta or {}).get(IDEMPOTENCY_KEY)

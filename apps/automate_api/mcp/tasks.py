@@ -1,7 +1,7 @@
 """The extension `io.modelcontextprotocol/tasks` (revision 2026-07-28): a run as a task of the client.
 
 The id of the task is that of the run. An approval is `input_required`: the client opens the page of the approval for a
-person, and only what a person decides there counts. What a client sends by `tasks/update` decides nothing.
+person, and only a person's decision there counts. `tasks/update` of a client decides nothing.
 """
 
 from __future__ import annotations

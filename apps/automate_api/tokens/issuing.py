@@ -135,7 +135,7 @@ def _check_person(owner: Person, by: Person | None, *, scope: str) -> None:
 
 
 def _check_within(by: Person | None, scopes: Iterable[str], workflows: Iterable[int] | None) -> None:
-    """What a token issues can do no more than itself: nothing is gained by it."""
+    """A token that another token issues can do no more than that one."""
     if by is None or narrowed_person() != by.pk:
         return
     limit = narrowed_workflows(by)

@@ -57,6 +57,6 @@ def invalid_definition(problems: Iterable[Problem]) -> ProblemError:
 
 
 def problem_text(problem: Problem) -> str:
-    """What is wrong, with the line of the file where it is known."""
+    """A problem of the definition, with the line of the file where it is known."""
     reason = translated(problem.reason)
     return reason if problem.line is None else _("Line %(line)s: %(reason)s") % {"line": problem.line, "reason": reason}

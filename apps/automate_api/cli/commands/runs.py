@@ -206,7 +206,7 @@ def _watch(client: Client, run: str, timeout: float | None, *, quiet: bool) -> i
 
 
 def _outputs(client: Client, run: str) -> dict[str, Any]:
-    """`outputs` of a run by its steps; nothing for whoever may not view payloads."""
+    """`outputs` of a run by its steps; nothing for people who may not view payloads."""
     try:
         return {"outputs": client.get(path_of("runs", run, "outputs"))["outputs"]}
     except RejectedError as error:

@@ -50,7 +50,7 @@ class UnknownToolError(LookupError):
 
 @dataclass(frozen=True, kw_only=True)
 class ToolResult:
-    """What a call gives: one JSON object. With `is_error`, `message` says what went wrong.
+    """The result of a call: one JSON object. With `is_error`, `message` says what went wrong.
 
     `audited` are facts of the call for the audit trail, without payloads.
     """
@@ -81,7 +81,7 @@ class Pending:
 
 @dataclass(frozen=True, kw_only=True)
 class Hints:
-    """What a call does to the world, for the client: hints, which it cannot check."""
+    """Effects of a call on other systems, as hints for the client, which cannot check them."""
 
     read_only: bool = False
     destructive: bool = False

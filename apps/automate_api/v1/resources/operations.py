@@ -77,7 +77,7 @@ class DeadJob(Schema):
 
 
 class RequeuedJob(Schema):
-    """What a dead job's work became: a new job, or a re-run."""
+    """The outcome of requeuing a dead job: a new job, or a re-run."""
 
     job: uuid.UUID | None = None
     run: uuid.UUID | None = None

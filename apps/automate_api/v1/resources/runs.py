@@ -41,7 +41,7 @@ router = Router()
 
 
 class StartRun(RequestSchema):
-    """What a run starts with."""
+    """The inputs of a new run."""
 
     inputs: dict[str, Any] = Field(
         default_factory=dict, description="Values of the manual trigger's fields.", examples=[{"order": "4711"}]

@@ -82,7 +82,7 @@ class NewWebhook(_SecretOptions):
 
 
 class WebhookChange(_SecretOptions):
-    """What to change. What is left out stays."""
+    """A change of a webhook. Fields that are left out stay as they are."""
 
     scheme: str | None = Field(None, max_length=50)
     config: dict[str, Any] | None = None
