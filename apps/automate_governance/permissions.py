@@ -74,7 +74,7 @@ def narrowed_to(
 ) -> Iterator[None]:
     """Limit what `person` may do to scopes such as `workflow:run`, and to those workflows, in this block and context.
 
-    It limits superusers as well, and nobody else: rules about other people, such as a run-as user, stay as they are.
+    It limits superusers as well. Rules about other people, such as a run-as user, stay as they are.
     `token` is the key of the token: what a worker does later is limited by it, too (`people.token_limits`).
     """
     limited = None if workflow_ids is None else frozenset(workflow_ids)
