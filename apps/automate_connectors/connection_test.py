@@ -82,8 +82,10 @@ def run_unsaved_connection_test(connection: Connection, given: Mapping[str, str]
     """
     if connection.oauth or not can_be_tested(connection):
         message = text("Not tested. This connector has no test.")
-        if connection.oauth:
-            message = text("Not tested. Save the connection, then sign in.")
+        if setup := connection.sign_in:
+            message = text("Not tested. Save the connection, then test it.")
+            if setup.needs_person:
+                message = text("Not tested. Save the connection, then sign in.")
         return ConnectionTestResult(code="not_tested", message=message)
     with redactor_context():
         learn_entered(*given.values())

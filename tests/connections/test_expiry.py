@@ -71,6 +71,10 @@ def test_a_client_secret_warns_a_week_before_its_date(oauth, notes, sign_in, own
     assert said.startswith("The client secret of The API expires on") and "replace it in the connection" in said
     assert notes() == [said], "once"
     assert "The client secret of The API expires on" in page_of(sign_in(owner), connection)
+    connection.oauth["secret_expires"] = "2020-02-29"
+    connection.save()
+    assert notes() == [said], "what is over is seen by its failures"
+    assert "The client secret of The API expired on Feb. 29, 2020." in page_of(sign_in(owner), connection)
 
 
 def test_a_date_ends_no_sign_in(signed_in, provider):

@@ -249,6 +249,25 @@ def test_a_token_that_is_never_let_in_fails_the_step(oauth, provider, publish, r
     assert connection.health == "failing" and provider.asked == ["client_credentials"] * 2
 
 
+def test_a_step_says_what_the_provider_rejected_and_what_to_do(oauth, provider, publish, run, drain):
+    """First away, then rejecting the client: never the provider's own text, and nothing is lost in between."""
+    connection = oauth(grant="client_credentials")
+    publish(API)
+    provider.status = 502
+    failed = run()
+    assert (failed.status, failed.error["code"]) == ("failed", "oauth_unavailable")
+    assert "127.0.0.1 did not return a token: HTTP 502" in failed.error["message"]
+    provider.status, provider.refusal = None, {"error": "invalid_client", "error_description": "RFC 6749 5.2"}
+    OAuthToken.objects.update(retry_at=None)
+    assert run().status == "waiting"
+    connection.refresh_from_db()
+    assert connection.health == "reconnect" and "RFC" not in connection.health_note
+    assert "rejected the sign-in (invalid_client)" in connection.health_note
+    assert "Check them in the connection. Then test the connection." in connection.health_note
+    error = StepRun.objects.latest("pk").error or {}
+    assert "RFC" not in error.get("message", "")
+
+
 @pytest.mark.process
 @pytest.mark.extended
 def test_worker_processes_renew_once_between_them(oauth, provider, publish, deliver, worker_process, sign_in, owner):

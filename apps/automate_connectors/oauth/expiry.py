@@ -19,6 +19,30 @@ WARN_BEFORE = dt.timedelta(days=7)
 SIGN_IN, SECRET, CERTIFICATE = "sign_in", "secret", "certificate"
 
 
+_EXPIRES = {
+    SIGN_IN: text("The sign-in of %(name)s expires on %(ends)s. Reconnect the connection before then."),
+    SECRET: text(
+        "The client secret of %(name)s expires on %(ends)s. Create another one at the provider and replace it in the"
+        " connection."
+    ),
+    CERTIFICATE: text(
+        "The certificate of %(name)s expires on %(ends)s. Upload another one at the provider and replace it in the"
+        " connection."
+    ),
+}
+_EXPIRED = {
+    SIGN_IN: text("The sign-in of %(name)s expired on %(ends)s. Reconnect the connection."),
+    SECRET: text(
+        "The client secret of %(name)s expired on %(ends)s. Create another one at the provider and replace it in the"
+        " connection."
+    ),
+    CERTIFICATE: text(
+        "The certificate of %(name)s expired on %(ends)s. Upload another one at the provider and replace it in the"
+        " connection."
+    ),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExpiringCredential:
     """A credential of a connection that ends within a week, or has ended."""
@@ -27,23 +51,9 @@ class ExpiringCredential:
     connection: str
     ends_at: dt.datetime
 
-    def message(self, ends: str) -> str:
+    def message(self, ends: str, now: dt.datetime) -> str:
         """Return what to do; `ends` is the end as people read it."""
-        values = {"name": self.connection, "ends": ends}
-        match self.kind:
-            case "secret":
-                return text(
-                    "The client secret of %(name)s expires on %(ends)s. Create another one at the provider and replace"
-                    " it in the connection.",
-                    **values,
-                )
-            case "certificate":
-                return text(
-                    "The certificate of %(name)s expires on %(ends)s. Upload another one at the provider and replace it"
-                    " in the connection.",
-                    **values,
-                )
-        return text("The sign-in of %(name)s expires on %(ends)s. Reconnect the connection before then.", **values)
+        return text((_EXPIRED if self.ends_at <= now else _EXPIRES)[self.kind], name=self.connection, ends=ends)
 
 
 def expiring_credentials(connection: Connection, now: dt.datetime) -> Iterator[ExpiringCredential]:

@@ -189,9 +189,9 @@ class OAuthSetup:
 
     @property
     def secret_ends_at(self) -> dt.datetime | None:
-        """The end of the day on which its client secret expires, as a person entered it."""
+        """Noon of the day on which its client secret expires: that day in nearly all time zones."""
         day = _date(self.secret_expires)
-        return None if day is None else dt.datetime.combine(day, dt.time.max, dt.UTC)
+        return None if day is None else dt.datetime.combine(day, dt.time(12), dt.UTC)
 
 
 _TEXTS = frozenset(OAuthSetup.__dataclass_fields__) - {"parameters"}

@@ -119,6 +119,7 @@ def end_sign_in_if_moved(before: Connection, after: Connection, by: Person) -> b
 
     Tokens end with their issuer. After other changes they stay if they belong to `by`.
     """
+    OAuthToken.objects.filter(connection=after).update(retry_at=None)  # other settings may work at once
     token = OAuthToken.objects.select_related("access", "refresh").filter(connection=after).first()
     if token is None or token.access is None:
         return False

@@ -69,9 +69,10 @@ class ConnectionPanel:
     @property
     def expiring(self) -> list[str]:
         """What expires within a week, or has, and what to do."""
-        found = expiry.expiring_credentials(self.connection, timezone.now())
+        now = timezone.now()
         return [
-            translated(each.message(date_format(timezone.localtime(each.ends_at), "DATE_FORMAT"))) for each in found
+            translated(each.message(date_format(timezone.localtime(each.ends_at), "DATE_FORMAT"), now))
+            for each in expiry.expiring_credentials(self.connection, now)
         ]
 
     @property

@@ -143,7 +143,7 @@ def _find_expiring_credentials(
             ends_at = credential.ends_at
             if ends_at <= now:
                 continue
-            said = credential.message(f"{ends_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC")
+            said = credential.message(f"{ends_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC", now)
             view = "admin:automate_connectors_connection_change"
             yield Incident(
                 key=f"expiring:{connection.pk}:{credential.kind}:{ends_at:%Y-%m-%d}",
