@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -53,13 +54,18 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _state_of_sources() -> str:
-    """A name for what decides how the database looks: migrations, and whatever of the apps they call."""
+    """A name for what decides how the database looks: the migrations, and the modules of ours that they import."""
     from django.apps import apps
 
-    state = hashlib.sha256(str(binaries()).encode())
-    for folder in (ROOT / "apps", *(Path(config.path) / "migrations" for config in apps.get_app_configs())):
-        for source in sorted(folder.rglob("*.py")):
-            state.update(str(source).encode() + source.read_bytes())
+    state, imported = hashlib.sha256(str(binaries()).encode()), set()
+    for config in apps.get_app_configs():
+        for source in sorted((Path(config.path) / "migrations").glob("*.py")):
+            text = source.read_bytes()
+            state.update(str(source).encode() + text)
+            imported.update(re.findall(rb"^\s*(?:from|import) (automate_[\w.]+)", text, re.MULTILINE))
+    for name in sorted(imported):
+        found = importlib.util.find_spec(name.decode())
+        state.update(Path(found.origin).read_bytes() if found and found.origin else b"")
     return state.hexdigest()[:32]
 
 
