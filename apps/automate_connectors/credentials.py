@@ -31,7 +31,7 @@ class OpenConnection:
     config: dict[str, Any]
     hosts: list[str]
 
-    def perform(self, act: Callable[[], bytes]) -> bytes:
+    def perform[T](self, act: Callable[[], T]) -> T:
         """Return the result of `act`, and record the connection's health. Raises ConnectorError.
 
         An access token that was rejected before its time is renewed once, and `act` called again.
@@ -47,7 +47,7 @@ class OpenConnection:
         self._report(health.record_success)
         return output
 
-    def _with_new_token(self, act: Callable[[], bytes]) -> bytes:
+    def _with_new_token[T](self, act: Callable[[], T]) -> T:
         try:
             return act()
         except ConnectorError as error:

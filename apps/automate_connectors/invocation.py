@@ -12,7 +12,7 @@ from automate_connectors.context import Context
 from automate_egress import EgressError
 from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_plugins import text
-from automate_plugins.fields import problems
+from automate_plugins.fields import FieldSpec, problems
 from automate_plugins.texts import Text, joined, plain
 
 MAX_OUTPUT_BYTES = 5_000_000
@@ -20,16 +20,16 @@ MAX_OUTPUT_BYTES = 5_000_000
 
 def invoke(adapter: ConnectorAdapter, action: Action, params: dict[str, Any], context: dict[str, Any]) -> bytes:
     """Run `action` and return its output as a JSON document. Raises ConnectorError only."""
-    params = _check_params(action, params)
-    return encode_output(_translate_errors(lambda: adapter.execute(action.name, params, Context(context))))
+    params = check_params(action.fields, params)
+    return encode_output(translate_errors(lambda: adapter.execute(action.name, params, Context(context))))
 
 
 def describe_call(
     adapter: ConnectorAdapter, action: Action, params: dict[str, Any], context: dict[str, Any]
 ) -> dict[str, Any]:
     """Return what `action` would do, as a mapping of JSON values with a `summary`. Raises ConnectorError only."""
-    params = _check_params(action, params)
-    found = _translate_errors(lambda: adapter.describe(action.name, params, Context(context)))
+    params = check_params(action.fields, params)
+    found = translate_errors(lambda: adapter.describe(action.name, params, Context(context)))
     described: dict[str, Any] = msgspec.json.decode(encode_output(found))
     if not isinstance(described, dict):
         message = text("The connector %(connector)s must describe a call as a mapping.", connector=adapter.code)
@@ -41,7 +41,7 @@ def describe_call(
 
 def check_connection(adapter: ConnectorAdapter, context: dict[str, Any]) -> str:
     """Test the connection in `context` and return a message for people. Raises ConnectorError only."""
-    return str(_translate_errors(lambda: adapter.check_connection(Context(context))))
+    return str(translate_errors(lambda: adapter.check_connection(Context(context))))
 
 
 def list_options(
@@ -49,13 +49,14 @@ def list_options(
 ) -> list[tuple[str, str]]:
     """Return a field's options as (value, label). Raises ConnectorError only."""
     given = Context(context)
-    found = _translate_errors(
+    found = translate_errors(
         lambda: [(str(value), str(label)) for value, label in adapter.options(name, params, given)]
     )
     return list(found)
 
 
-def _translate_errors(call: Callable[[], Any]) -> Any:
+def translate_errors[T](call: Callable[[], T]) -> T:
+    """Call a plug-in. Raises ConnectorError only, whatever it raises."""
     try:
         return call()
     except ConnectorError:
@@ -85,17 +86,16 @@ def encode_output(output: Any) -> bytes:
     return document.replace(b"\\u0000", b"\\ufffd") if b"\\u0000" in document else document
 
 
-def _check_params(action: Action, params: dict[str, Any]) -> dict[str, Any]:
-    """Return the params with their defaults. Raises ConnectorError for invalid ones."""
-    params = _with_defaults(action, params)
-    if action.fields is not None and (found := problems(action.fields, params)):
+def check_params(fields: tuple[FieldSpec, ...] | None, params: dict[str, Any]) -> dict[str, Any]:
+    """Return the params with their defaults. Raises ConnectorError for invalid ones; `fields` None takes any."""
+    params = _with_defaults(fields or (), params)
+    if fields is not None and (found := problems(fields, params)):
         raise ConnectorError(joined(found), code="invalid_input")
     return params
 
 
-def _with_defaults(action: Action, params: dict[str, Any]) -> dict[str, Any]:
+def _with_defaults(fields: tuple[FieldSpec, ...], params: dict[str, Any]) -> dict[str, Any]:
     """Return the params coerced to their fields' types, with the defaults of those that are missing."""
-    fields = action.fields or ()
     defaults = {field.name: field.default for field in fields if field.default is not None}
     given = {name: value for name, value in params.items() if value is not None or name not in defaults}
     return {

@@ -6,6 +6,7 @@ from django.conf import settings
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter
 from automate_connectors.declared.loading import connector_files, connector_of
+from automate_connectors.adapters.polls import Poll
 from automate_plugins import text
 from automate_plugins.fields import FieldSpec
 from automate_plugins.registry import PluginNotFoundError, Registry
@@ -18,7 +19,7 @@ def _verify(adapter: ConnectorAdapter) -> None:
     for attribute, kind in _ATTRIBUTES.items():
         if not isinstance(getattr(adapter, attribute, None), kind):
             raise TypeError(f"{attribute} must be {'text' if kind is str else 'a number'}")
-    for attribute, kind in {"actions": Action, "config_fields": FieldSpec}.items():
+    for attribute, kind in {"actions": Action, "polls": Poll, "config_fields": FieldSpec}.items():
         members = getattr(adapter, attribute)
         if not isinstance(members, tuple | list) or not all(isinstance(each, kind) for each in members):
             raise TypeError(f"{attribute} must be a tuple of {kind.__name__}")
@@ -40,8 +41,36 @@ def find_action(reference: str) -> tuple[ConnectorAdapter, Action]:
     code, separator, name = reference.partition(".")
     if not (code and separator and name):
         raise LookupError(text("%(value)s must have the form connector.action.", value=repr(reference)))
+    adapter = _installed(code)
+    return adapter, adapter.action(name)
+
+
+def find_poll(reference: str) -> tuple[ConnectorAdapter, Poll]:
+    """Return the adapter and poll of `connector.poll`. Raises LookupError with the existing names."""
+    code, separator, name = reference.partition(".")
+    if not (code and separator and name):
+        raise LookupError(text("%(value)s must have the form connector.poll.", value=repr(reference)))
+    adapter = _installed(code)
+    for poll in adapter.polls:
+        if poll.name == name:
+            return adapter, poll
+    known = ", ".join(poll.name for poll in adapter.polls)
+    if not known:
+        raise LookupError(text("The connector %(connector)s has no polls.", connector=code))
+    raise LookupError(
+        text(
+            "The connector %(connector)s has no poll %(name)s. It has: %(known)s.",
+            connector=code,
+            name=repr(name),
+            known=known,
+        )
+    )
+
+
+def _installed(code: str) -> ConnectorAdapter:
+    """Return the connector of that code. Raises LookupError with the installed ones."""
     try:
-        adapter = connectors.get(code)
+        return connectors.get(code)
     except PluginNotFoundError:
         raise LookupError(
             text(
@@ -50,4 +79,3 @@ def find_action(reference: str) -> tuple[ConnectorAdapter, Action]:
                 known=", ".join(connectors.names()),
             )
         ) from None
-    return adapter, adapter.action(name)

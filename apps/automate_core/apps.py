@@ -24,7 +24,12 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_core.events import event_types
         from automate_core.models import NotificationRule, WebhookEndpoint, Workflow
         from automate_core.runs.waits import reconnection
-        from automate_core.triggers import model_registry, model_signals
+        from automate_core.triggers import (
+            model_registry,
+            model_signals,
+            poll_rules,  # noqa: F401 - it registers its checks
+            polling,
+        )
         from automate_governance import reference_registry
         from automate_governance.models import StoredSecret
 
@@ -37,6 +42,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         reference_registry.register_referrers(StoredSecret, references.rules_of_secrets)
         reference_registry.register_visibility(NotificationRule, references.visible_rules)
         health.recovered.connect(reconnection.resume_waiting_steps)
+        health.recovered.connect(polling.poll_again)
         checks.register_all()
         register(model_registry.check_model_triggers, "automate")
         register(event_types.check_event_types, "automate")

@@ -8,6 +8,7 @@ A file is one case, and the first one of each action is its example in the docs:
 
 A call that makes several requests, such as one a page, has `answers` and `requests` in place of `answer` and `request`.
 `source` says where the shape of the answer is from, and when it was looked up.
+An answer that is no JSON has its `text` in place of `body`.
 """
 
 from __future__ import annotations
@@ -89,4 +90,5 @@ def _case(path: Path) -> Case:
 
 
 def _answer(given: Mapping[str, Any]) -> HttpResponse:
-    return answer(given.get("status", 200), given.get("body"), given.get("headers"))
+    body = given["text"].encode() if "text" in given else given.get("body")
+    return answer(given.get("status", 200), body, given.get("headers"))

@@ -8,6 +8,8 @@ import pytest
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.github import GitHubConnector
+from automate_testing.contracts import PollContractTest, PollSource
+from automate_testing.fakes import ScriptedHttp, answer, context
 from tests.connectors.conftest import real_context
 from tests.support.github import ISSUE
 
@@ -166,3 +168,73 @@ def test_a_connection_is_tested_by_asking_who_it_is(server, connection):
     with pytest.raises(ConnectorError) as caught:
         github.check_connection(real_context(connection))
     assert caught.value.code == "needs_reconnect"
+
+
+# --- polls ------------------------------------------------------------------------------------------------------------
+
+
+class Issues(PollSource):
+    """A repository's issues, a hundred a page, with a pull request between any two."""
+
+    params = {"repository": "o/r"}
+    connection = {"token": "any"}
+
+    def __init__(self):
+        self.issues = []
+
+    def add(self, number, at):
+        made = {**ISSUE, "title": f"Issue {number}", "created_at": f"{at:%Y-%m-%dT%H:%M:%SZ}", "user": {"login": "ann"}}
+        self.issues += [
+            {**made, "id": 2 * number, "number": 2 * number},
+            {**made, "id": 2 * number + 1, "number": 2 * number + 1, "pull_request": {"url": "any"}},
+        ]
+
+    def context(self):
+        return context(_Repository(self), dict(self.connection))
+
+
+class _Repository(ScriptedHttp):
+    def __init__(self, source):
+        super().__init__()
+        self.source = source
+
+    def request(self, method, url, *, params=None, **more):
+        assert (method, url) == ("GET", "https://api.github.com/repos/o/r/issues")
+        assert (params["sort"], params["direction"], params["state"]) == ("created", "desc", "all")
+        found = sorted(self.source.issues, key=lambda issue: (issue["created_at"], issue["id"]), reverse=True)
+        start = (params["page"] - 1) * params["per_page"]
+        return answer(200, found[start : start + params["per_page"]])
+
+
+class PullRequests(Issues):
+    """The same, with pull requests."""
+
+    params = {"repository": "o/r", "pull_requests": True}
+
+    def add(self, number, at):
+        super().add(number, at)
+        del self.issues[-2]
+
+
+class TestGitHubPolls(PollContractTest):
+    adapter_cls = GitHubConnector
+    poll_sources = {"new_issue": Issues}
+
+
+class TestGitHubPollsOfPullRequests(PollContractTest):
+    adapter_cls = GitHubConnector
+    poll_sources = {"new_issue": PullRequests}
+
+
+def test_a_new_issue_says_what_it_is(server, connection):
+    server.answer = lambda asked: (
+        200,
+        [{**ISSUE, "id": 9, "created_at": "2026-01-31T12:00:00Z", "user": {"login": "ann"}, "body": None}],
+        {},
+    )
+    [item] = github.poll("new_issue", REPOSITORY, None, real_context(connection)).items
+    assert item.id == "9" and item.time.isoformat() == "2026-01-31T12:00:00+00:00"
+    assert item.data == {
+        **SHOWN, "body": "", "author": "ann", "created_at": "2026-01-31T12:00:00Z", "repository": "o/r",
+        "is_pull_request": False,
+    }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import os
 import re
 import socket
@@ -16,11 +17,14 @@ from django.db import connection as own_connection
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.sql import SqlConnector
+from automate_connectors.context import Context
 from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.engine import program
 from automate_core.expressions.json_path import TemplateError
 from automate_site.embedded_postgres import temporary_cluster
+from automate_testing.contracts import PollContractTest, PollSource
+from automate_testing.contracts.calls import make_instance
 from tests.connectors.conftest import real_context
 from tests.support.certificates import Authority
 from tests.support.relay import Relay
@@ -401,3 +405,80 @@ steps:
 """)
     with pytest.raises(TemplateError, match="cannot contain expressions"):
         program.compile_program(read)
+
+
+# --- polls ------------------------------------------------------------------------------------------------------------
+
+
+class Rows(PollSource):
+    """A table whose rows are inserted and changed by others; `column` is the one that grows."""
+
+    is_guarded = False
+    column = "changed_at"
+
+    def __init__(self, url, connection):
+        self.params = {"table": "public.polled", "column": self.column, "key": "id"}
+        self.connection = connection
+        self.url = url
+        with psycopg.connect(url, autocommit=True) as superuser:
+            superuser.execute("DROP TABLE IF EXISTS polled")
+            superuser.execute('CREATE TABLE polled (id int, "changed_at" timestamptz, "odd %s name" text)')
+            superuser.execute("GRANT SELECT ON polled TO reader")
+        self.superuser = psycopg.connect(url, autocommit=True)
+
+    def add(self, number, at):
+        self.superuser.execute("INSERT INTO polled VALUES (%s, %s, 'x')", [number, at])
+
+    def context(self):
+        return Context(real_context(dict(self.connection)))
+
+
+class RowsByNumber(Rows):
+    """Found by a number, in which none is late by more than the overlap."""
+
+    column = "id"
+
+
+class TestSqlPolls(PollContractTest):
+    adapter_cls = SqlConnector
+    source = Rows
+
+    @pytest.fixture
+    def adapter(self, elsewhere, connection):
+        made = []
+
+        def make():
+            made.append(self.source(elsewhere.url, connection()))
+            return made[-1]
+
+        self.poll_sources = {"new_row": make}
+        yield make_instance(self.adapter_cls)
+        for source in made:
+            source.superuser.close()
+
+
+class TestSqlPollsByNumber(TestSqlPolls):
+    source = RowsByNumber
+
+
+def test_a_changed_row_comes_again_and_bad_names_are_refused(elsewhere, connection):
+    source = Rows(elsewhere.url, connection())
+    source.add(7, dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC))
+    first = database.poll("new_row", source.params, None, source.context())
+    source.superuser.execute("UPDATE polled SET changed_at = '2026-01-31 12:00:30+00' WHERE id = 7")
+    [changed] = database.poll("new_row", source.params, first.cursor, source.context()).items
+    assert [item.id for item in first.items] != [changed.id] and changed.data["id"] == 7
+    assert changed.data == {"id": 7, "changed_at": "2026-01-31T12:00:30+00:00", "odd %s name": "x"}
+    faults = {
+        "no.such.table": "invalid_input",
+        "": "invalid_input",
+        "nope": "sql_error",
+        'a"; DROP TABLE x; --': "sql_error",
+    }
+    found = {}
+    for table in faults:
+        with pytest.raises(ConnectorError) as caught:
+            database.poll("new_row", {**source.params, "table": table}, None, source.context())
+        found[table] = caught.value.code
+    assert found == faults
+    source.superuser.close()

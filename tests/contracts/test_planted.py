@@ -9,14 +9,24 @@ from dataclasses import replace
 import pytest
 
 from automate_plugins.fields import FieldSpec
-from automate_testing.contracts import ConnectorContractTest, LLMProviderContractTest, SecretsBackendContractTest
+from automate_testing.contracts import (
+    ConnectorContractTest,
+    LLMProviderContractTest,
+    PollContractTest,
+    SecretsBackendContractTest,
+)
 from automate_testing.contracts.calls import make_instance
-from tests.contracts.planted import connectors, providers, secrets
+from tests.contracts.planted import connectors, polls, providers, secrets
 
 
 class Connectors(ConnectorContractTest):
     adapter_cls = connectors.Good
     cases = connectors.CASES
+
+
+class Polls(PollContractTest):
+    adapter_cls = connectors.Good
+    poll_sources = {"new_order": polls.Orders}
 
 
 class Providers(LLMProviderContractTest):
@@ -32,9 +42,9 @@ class Secrets(SecretsBackendContractTest):
         secrets.SAFE[key] = value
 
 
-SUITES = {Connectors: connectors.FAULTS, Providers: providers.FAULTS, Secrets: secrets.FAULTS}
+SUITES = {Connectors: connectors.FAULTS, Polls: polls.FAULTS, Providers: providers.FAULTS, Secrets: secrets.FAULTS}
 PLANTED = [pytest.param(suite, fault, id=f"{suite.__name__}-{fault}") for suite in SUITES for fault in SUITES[suite]]
-CLASSES = {Connectors: "adapter_cls", Providers: "provider_cls", Secrets: "backend_cls"}
+CLASSES = {Connectors: "adapter_cls", Polls: "adapter_cls", Providers: "provider_cls", Secrets: "backend_cls"}
 #: What no connector can get wrong: the platform refuses such calls itself.
 PLATFORM = {"test_contract_missing_input"}
 

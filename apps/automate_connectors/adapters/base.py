@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from automate_connectors.adapters.polls import Poll, PollResult
 from automate_connectors.context import Context
 from automate_plugins import text
 from automate_plugins.fields import FieldSpec
@@ -79,6 +80,12 @@ class Action:
     group: str = ""
 
 
+def unknown_poll(connector: str, name: str) -> ConnectorError:
+    """Return the error for a poll that a connector does not have."""
+    message = text("The connector %(connector)s has no poll %(name)s.", connector=connector, name=repr(name))
+    return ConnectorError(message, code="unknown_poll")
+
+
 class OptionsError(ConnectorError):
     """Why a field's options cannot be listed, with others to offer `instead`, which the message names."""
 
@@ -90,9 +97,9 @@ class OptionsError(ConnectorError):
 class ConnectorAdapter(ABC):
     """A connector. Made without arguments, shared by threads, found in the group `django_automate.connectors`.
 
-    `actions` and `config_fields` are optional data: an adapter without actions accepts any action with free-form
-    params, one without config fields any configuration. `icon` is the name of a Material Symbol; `hue` (0 to 360)
-    tints its tile.
+    `actions`, `polls` and `config_fields` are optional data: an adapter without actions accepts any action with
+    free-form params, one without config fields any configuration. `icon` is the name of a Material Symbol; `hue` (0 to
+    360) tints its tile.
     """
 
     code: str
@@ -101,6 +108,7 @@ class ConnectorAdapter(ABC):
     icon: str = "power"
     hue: int = 250
     actions: tuple[Action, ...] = ()
+    polls: tuple[Poll, ...] = ()
     config_fields: tuple[FieldSpec, ...] = ()
 
     @abstractmethod
@@ -149,6 +157,19 @@ class ConnectorAdapter(ABC):
         `params` are the inputs filled in so far, with expressions and gaps; `context` is as in `execute`, and its
         `user` is the person who edits the step. Without a connection, `connection` is empty. Must not change anything.
         Raise ConnectorError.
+        """
+        raise NotImplementedError
+
+    def poll(self, name: str, params: dict[str, Any], cursor: Any, context: Context) -> PollResult:
+        """Optional: ask once for the items of one of `polls` that came after `cursor`, the oldest first.
+
+        `cursor` is what the call before returned. Without one (None), return the newest items that are there, and a
+        cursor behind all of them: these start nothing. The same cursor gives the same items again, until there are new
+        ones. Items may come again, so begin before the cursor where others may still appear there: of the same second,
+        or of a transaction that ends later. What comes again belongs to the result without a cursor, too.
+
+        `context` is as in `execute`, without an attempt of a step. Must change nothing. Raise ConnectorError; what asks
+        to wait says so by `retry_after`.
         """
         raise NotImplementedError
 

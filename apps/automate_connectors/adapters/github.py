@@ -10,7 +10,16 @@ import re
 import time
 from typing import Any
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect, unknown_action
+from automate_connectors.adapters.base import (
+    Action,
+    ConnectorAdapter,
+    ConnectorError,
+    Effect,
+    unknown_action,
+    unknown_poll,
+)
+from automate_connectors.adapters.github_polls import NEW_ISSUE, find_new_issues
+from automate_connectors.adapters.polls import PollResult
 from automate_connectors.web import http_error, invalid_input, json_list, json_object, quote_segment
 from automate_egress import HttpResponse
 from automate_governance.redaction.redactor import redact_and_truncate
@@ -160,6 +169,8 @@ class GitHubConnector(ConnectorAdapter):
         ),
     )
 
+    polls = (NEW_ISSUE,)
+
     def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
         """GitHub, unless another address is configured."""
         return ("api.github.com",)
@@ -182,6 +193,15 @@ class GitHubConnector(ConnectorAdapter):
             case "dispatch_workflow":
                 return {"workflow": params["workflow"], "ref": (body or {})["ref"]}
         return {"event_type": params["event_type"]}
+
+    def poll(self, name: str, params: dict[str, Any], cursor: Any, context: dict[str, Any]) -> PollResult:
+        """New issues: those of the fields of `create_issue`, with `body`, `author` and `created_at`."""
+        if name != NEW_ISSUE.name:
+            raise unknown_poll(self.code, name)
+        call, path = _Call(context), f"{_path(params['repository'])}/issues"
+        return find_new_issues(
+            lambda query: json_list("GitHub", call("GET", path, query=query)), _summary, params, cursor
+        )
 
     def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
         """The request of the REST API, and its body."""

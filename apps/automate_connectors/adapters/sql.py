@@ -21,7 +21,16 @@ from django.db import connections
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect, unknown_action
+from automate_connectors.adapters.base import (
+    Action,
+    ConnectorAdapter,
+    ConnectorError,
+    Effect,
+    unknown_action,
+    unknown_poll,
+)
+from automate_connectors.adapters.polls import PollResult
+from automate_connectors.adapters.sql_polls import NEW_ROW, find_rows
 from automate_connectors.web import invalid_input
 from automate_egress import EgressError
 from automate_egress.postgres import PostgresServer, postgres
@@ -127,6 +136,8 @@ class SqlConnector(ConnectorAdapter):
         ),
     )
 
+    polls = (NEW_ROW,)
+
     def validate_config(self, config: dict[str, Any]) -> None:
         """Check the limits. Raises ValueError."""
         if not 1 <= (config.get("statement_seconds") or 5) <= 60:
@@ -145,6 +156,16 @@ class SqlConnector(ConnectorAdapter):
         with _session(context, writes=action == "execute") as connection:
             context["log"](f"SQL {action}")
             return act(connection, params["sql"], _bound(params.get("parameters")), most)
+
+    def poll(self, name: str, params: dict[str, Any], cursor: Any, context: dict[str, Any]) -> PollResult:
+        """New or changed rows, in the order of the increasing column; each row is the data of its item."""
+        if name != NEW_ROW.name:
+            raise unknown_poll(self.code, name)
+        with _session(context, writes=False) as connection:
+            context["log"](f"SQL {name}")
+            return find_rows(
+                lambda statement, values, most: _query(connection, statement, values or None, most), params, cursor
+            )
 
     def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
         """The statement with its parameters, and where it would run. One that may not run there is refused."""

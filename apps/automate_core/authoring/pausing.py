@@ -19,6 +19,7 @@ from automate_core.runs import concurrency
 from automate_core.runs.cancellation import cancel_run
 from automate_core.runs.waits import resolution
 from automate_core.states import WaitStatus
+from automate_core.triggers import polling
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
 from automate_plugins import text
@@ -57,6 +58,7 @@ def resume(workflow: Workflow, by: Person, backlog: Literal["run", "discard"] = 
         _check(Workflow.objects.get(pk=workflow.pk), by, "resumed", {Workflow.Status.PAUSED})
         _discard(workflow)
     resumed = _move(workflow, by, "resumed", {Workflow.Status.PAUSED}, Workflow.Status.ACTIVE, backlog=backlog)
+    polling.resume_polls(resumed)
     release(resumed)
     return resumed
 

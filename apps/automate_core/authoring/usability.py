@@ -13,6 +13,7 @@ from automate_core.definition.document import (
     Definition,
     EventTrigger,
     ModelTrigger,
+    PollTrigger,
     Problem,
     RunTrigger,
     WaitStep,
@@ -79,9 +80,16 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
     found += _uncallable(definition, people)
     for index, trigger in enumerate(definition.triggers):
         found += unreadable(trigger, f"triggers[{index}]", people)
+    polls = [
+        (f"triggers[{index}]", trigger)
+        for index, trigger in enumerate(definition.triggers)
+        if isinstance(trigger, PollTrigger) and trigger.connection
+    ]
     named = {step.connection for _, step in walk(definition.steps) if isinstance(step, ActionStep) and step.connection}
+    named |= {trigger.connection for _, trigger in polls}
     connections = Connection.objects.filter(slug__in=named)
     usable = [set(permitted(person, "use", connections).values_list("slug", flat=True)) for person in people]
+    found += _unusable_polls(polls, usable, people)
     for place, step in walk(definition.steps):
         if isinstance(step, WaitStep) and step.secret:
             refused = [
@@ -93,14 +101,34 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
         if not isinstance(step, ActionStep) or not step.connection:
             continue
         if not all(step.connection in slugs for slugs in usable):
-            reason = text(
-                "There is no connection %(name)s that %(people)s can use. Create it, choose another one, or ask"
-                " its owner to share it.",
-                name=repr(step.connection),
-                people=", ".join(map(str, people)),
-            )
-            found.append(Problem(f"{place}.connection", reason))
+            found.append(_unusable_connection(step.connection, place, people))
     return found
+
+
+def _unusable_connection(slug: str, place: str, people: list[Person]) -> Problem:
+    reason = text(
+        "There is no connection %(name)s that %(people)s can use. Create it, choose another one, or ask"
+        " its owner to share it.",
+        name=repr(slug),
+        people=", ".join(map(str, people)),
+    )
+    return Problem(f"{place}.connection", reason)
+
+
+def _unusable_polls(
+    polls: list[tuple[str, PollTrigger]], usable: list[set[str]], people: list[Person]
+) -> Iterator[Problem]:
+    """Connections of polls that these people may not use, or that are of another connector. One query at most."""
+    if not polls:
+        return
+    slugs = {trigger.connection for _, trigger in polls}
+    connectors = dict(Connection.objects.filter(slug__in=slugs).values_list("slug", "connector"))
+    for place, trigger in polls:
+        if not all(trigger.connection in slugs for slugs in usable):
+            yield _unusable_connection(trigger.connection, place, people)
+        elif connectors.get(trigger.connection) != trigger.poll.partition(".")[0]:
+            reason = text("The connection %(name)s is one of another connector.", name=trigger.connection)
+            yield Problem(f"{place}.connection", reason)
 
 
 def may_read_events(trigger: TriggerPart, person: Person) -> bool:

@@ -363,7 +363,26 @@ class RunTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="run"):
         return f"run:{self.workflow}", "" if self.on == "ended" else self.on
 
 
-type Trigger = WebhookTrigger | ScheduleTrigger | ModelTrigger | ManualTrigger | EventTrigger | RunTrigger
+class PollTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="poll"):
+    """New items of `poll`, such as `rss.new_item`, which is asked for `every` so many seconds or `15m`.
+
+    `inputs` hold no expressions: nothing is there yet that they could name.
+    """
+
+    key: Key = "poll"
+    poll: Annotated[str, Meta(min_length=1, max_length=200)]
+    connection: Annotated[str, Meta(max_length=100)] = ""
+    inputs: dict[str, Any] = msgspec.field(default_factory=dict)
+    every: Duration = "15m"
+    filter: Any = None
+
+    @property
+    def matches(self) -> tuple[str, str]:
+        """(source, type) of the events it takes; an empty source is the workflow's own, `kind:slug`."""
+        return "", self.key
+
+
+type Trigger = WebhookTrigger | ScheduleTrigger | ModelTrigger | ManualTrigger | EventTrigger | RunTrigger | PollTrigger
 
 
 class Concurrency(_Part, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from automate_core.models.events import (
 )
 from automate_core.models.files import StoredFile
 from automate_core.models.notifications import Notification, NotificationRule, Occurrence
+from automate_core.models.polls import PollState
 from automate_core.models.retention import Pruning, SitePolicy
 from automate_core.models.runs import (
     ExecutionRun,
@@ -64,6 +65,7 @@ __all__ = [
     "NotificationRule",
     "Occurrence",
     "OutboxJob",
+    "PollState",
     "Pruning",
     "QueueLevel",
     "RefusedDeliveries",

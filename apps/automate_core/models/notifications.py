@@ -23,8 +23,9 @@ DEFAULT_WINDOW = dt.timedelta(minutes=15)
 class NotificationRule(models.Model):
     """Which incidents are sent to whom: of one workflow, or of all when `workflow` is NULL.
 
-    `failures` and `span` are the thresholds of its kind. A recipient gets at most one message per `window`, and none
-    between `quiet_from` and `quiet_until` in `timezone`: incidents meanwhile are collected into the next message.
+    `failures` and `span` are the thresholds of its kind; of polls, `failures` are intervals. A recipient gets at most
+    one message per `window`, and none between `quiet_from` and `quiet_until` in `timezone`: incidents meanwhile are
+    collected into the next message.
     `author` is the last person who changed the rule; connections are used with their permissions. Owners of the
     workflows in `muted_for` are left out. A deleted rule can be restored for a day.
     """
@@ -38,6 +39,7 @@ class NotificationRule(models.Model):
         WAITING = "waiting", _("A run waits too long")
         DEAD_JOB = "dead_job", _("A job failed permanently")
         CONNECTION = "connection", _("A connection stops working")
+        NOT_POLLED = "not_polled", _("A poll has no success")
 
     class Channel(models.TextChoices):
         """The channel of its messages."""
@@ -47,7 +49,7 @@ class NotificationRule(models.Model):
         WEBHOOK = "webhook", _("Webhook")
 
     #: Kinds that are found by looking now and then; the others by each run that fails.
-    LOOKING = frozenset({Kind.NOT_RUN, Kind.WAITING, Kind.DEAD_JOB, Kind.CONNECTION})
+    LOOKING = frozenset({Kind.NOT_RUN, Kind.WAITING, Kind.DEAD_JOB, Kind.CONNECTION, Kind.NOT_POLLED})
 
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, null=True, related_name="notification_rules")
     kind = models.CharField(max_length=13, choices=Kind)

@@ -57,6 +57,7 @@ class ExecutionRun(models.Model):
         RUN = "run", _("End of a run")  #: the end of another workflow's run
         CALL = "call", _("Sub-run")  #: a step of another workflow's run
         MCP = "mcp", _("AI agent")  #: an agent, for a person
+        POLL = "poll", _("Poll")  #: something new at a service that is asked again and again
 
     governed_by = "workflow"
 

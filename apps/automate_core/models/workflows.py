@@ -95,6 +95,7 @@ class Trigger(models.Model):
         MANUAL = "manual", _("Manual")  #: a person
         EVENT = "event", _("Event from code")  #: the host's code
         RUN = "run", _("End of a run")  #: the end of another workflow's run
+        POLL = "poll", _("Poll")  #: something new at a service that is asked again and again
 
     governed_by = "workflow"
 

@@ -65,6 +65,7 @@ ORIGINS = {
     ExecutionRun.Origin.RUN.value: text("Workflow ended"),
     ExecutionRun.Origin.CALL.value: text("Sub-run"),
     ExecutionRun.Origin.MCP.value: text("AI agent"),
+    ExecutionRun.Origin.POLL.value: text("Poll"),
 }
 
 RERUNS = {"none": text("Not yet"), "any": text("Already done")}

@@ -61,17 +61,18 @@ NOTIFICATION_TASKS: tuple[MaintenanceTask, ...] = (
 class MaintenanceThread:
     """The thread that does maintenance tasks, on a connection of its own; it survives the database going away.
 
-    By default it does `MAINTENANCE_TASKS` and those that other apps have registered.
+    By default it does `MAINTENANCE_TASKS`, those that other apps have registered, and `more`.
     """
 
     def __init__(
         self,
         tasks: tuple[MaintenanceTask, ...] | None = None,
         *,
+        more: tuple[MaintenanceTask, ...] = (),
         name: str = "automate-maintenance",
         tick: float = TICK_SECONDS,
     ) -> None:
-        self._tasks = (*MAINTENANCE_TASKS, *registered_tasks()) if tasks is None else tasks
+        self._tasks = (*MAINTENANCE_TASKS, *registered_tasks(), *more) if tasks is None else tasks
         self._name, self._tick = name, tick
         self._run_at: dict[str, float] = {}
         self._paused_until: dict[str, float] = {}

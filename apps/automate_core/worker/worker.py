@@ -30,6 +30,7 @@ from automate_core.outbox import notify
 from automate_core.outbox.store import ClaimedJob, OutboxStore
 from automate_core.worker.heartbeat import Heartbeat
 from automate_core.worker.maintenance import NOTIFICATION_TASKS, MaintenanceThread
+from automate_core.worker.polls import PollThreads
 from automate_core.worker.quarantine import QuarantineProcess
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,8 @@ class Worker:
         slots = None if self.is_isolated else self.concurrency
         self._heartbeat = Heartbeat(lambda: self._engine.held, name=self.name, slots=slots)
         self._effect_pool = EffectPool(self.concurrency, self._inbox.put, self._heartbeat.leases_hold)
-        self._maintenance = MaintenanceThread()
+        self._polls = PollThreads(setting("AUTOMATE_POLL_THREADS"), self._on_polled)
+        self._maintenance = MaintenanceThread(more=(self._polls.task,))
         self._notifications = MaintenanceThread(
             NOTIFICATION_TASKS, name="automate-notifications", tick=NOTIFICATION_SECONDS
         )
@@ -121,6 +123,7 @@ class Worker:
             self._ended.set()
             self._effect_pool.stop()
             self._maintenance.stop()
+            self._polls.stop(self.grace_seconds)
             self._notifications.stop(self.grace_seconds)  # what a mail server holds up is sent by another worker
             self._heartbeat.stop()
             self._disconnect()
@@ -156,7 +159,13 @@ class Worker:
     def _finished(self) -> bool:
         if self._stopping.is_set():
             return True
-        if not self._drain or self.is_busy or self._claim_at <= time.monotonic() or not self._inbox.empty():
+        if (
+            not self._drain
+            or self.is_busy
+            or self._polls.is_busy
+            or self._claim_at <= time.monotonic()
+            or not self._inbox.empty()
+        ):
             return False
         if self._is_drained or self.is_isolated:
             return True
@@ -318,6 +327,14 @@ class Worker:
 
     def _on_quarantine_ended(self) -> None:
         self._maintain_at = 0.0
+        self.wake()
+
+    # --- polls --------------------------------------------------------------------------------------------------------
+
+    def _on_polled(self) -> None:
+        """Look for the next poll, and for the jobs of what was found. Called from the threads that poll."""
+        self._is_drained = False
+        self._maintenance.wake()
         self.wake()
 
     # --- the thread beside it -----------------------------------------------------------------------------------------

@@ -79,6 +79,14 @@ class RuleForm(forms.Form):
         initial=3,
         help_text=_("Per workflow."),
     )
+    intervals = IntegerField(
+        label=_("Number of intervals"),
+        required=False,
+        min_value=2,
+        max_value=1_000,
+        initial=3,
+        help_text=_("Of the poll, since its last success."),
+    )
     span = SpanField(label=_SPAN_LABEL, required=False, help_text=_("For example 15m, 2h or 3d."))
     channel = forms.ChoiceField(label=_("Channel"), choices=_Channel.choices)
     to_owner = forms.BooleanField(label=_("The owner of the workflow"), required=False)
@@ -133,8 +141,12 @@ class RuleForm(forms.Form):
     def values(self) -> RuleValues:
         """Values of a valid form."""
         given = dict(self.cleaned_data)
+        intervals = given.pop("intervals", None)
+        if given["kind"] == _Kind.NOT_POLLED:
+            given["failures"] = intervals
         kind, channel = given["kind"], given["channel"]
         measured = {_Kind.FAILURES: {"failures", "span"}, _Kind.NOT_RUN: {"span"}, _Kind.WAITING: {"span"}}
+        measured[_Kind.NOT_POLLED] = {"failures"}
         sent = {
             _Channel.EMAIL: {"to_owner", "people", "addresses"},
             _Channel.SLACK: {"connection", "room"},
@@ -159,6 +171,7 @@ def initial_values(rule: NotificationRule | None, timezone: str) -> dict[str, An
         return {"is_on": True, "to_owner": True, "window": dt.timedelta(minutes=15), "timezone": timezone}
     names = ("kind", "channel", "failures", "span", "to_owner", "addresses", "connection", "room", "url", "window")
     shown = {name: getattr(rule, name) for name in (*names, "quiet_from", "quiet_until", "timezone", "is_on")}
+    shown["intervals"] = rule.failures
     return {**shown, "people": [person.get_username() for person in rule.people.all()]}
 
 

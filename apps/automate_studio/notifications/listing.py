@@ -117,6 +117,12 @@ def rule_trigger_text(rule: NotificationRule) -> str:
                 else _("A workflow has not run for %(span)s")
             )
             return said % {"span": span}
+        case _Kind.NOT_POLLED:
+            count = rule.failures or 0
+            said = ngettext(
+                "A poll has no success for %(count)s interval", "A poll has no success for %(count)s intervals", count
+            )
+            return said % {"count": count}
         case _Kind.WAITING:
             return _("A run waits for people for more than %(span)s") % {"span": span}
     return rule.get_kind_display()

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 
+from automate_connectors.registry import find_poll
 from automate_core.definition.document import (
     TIMEOUT,
     ApprovalStep,
@@ -14,6 +15,7 @@ from automate_core.definition.document import (
     EventTrigger,
     ManualTrigger,
     ModelTrigger,
+    PollTrigger,
     RunTrigger,
     ScheduleTrigger,
     Step,
@@ -103,8 +105,20 @@ def describe_trigger(part: Trigger) -> tuple[str, str]:
             return _("Manual"), ", ".join(field.label or field.name for field in part.inputs) or _("no inputs")
         case EventTrigger():
             return _("Event"), part.event
+        case PollTrigger():
+            return poll_name(part.poll), describe_schedule("", part.every)
         case RunTrigger():
             return _("Workflow ended"), f"{part.workflow}, {state_word(part.on).lower()}"
+
+
+def poll_name(reference: str) -> str:
+    """A poll by its connector: `RSS: New item`; one that is not installed, by its reference."""
+    try:
+        adapter, poll = find_poll(reference)
+    except LookupError:
+        return reference or _("Poll")
+    names = {"connector": translated(adapter.name), "action": translated(poll.label or poll.name)}
+    return _("%(connector)s: %(action)s") % names
 
 
 def describe_schedule(cron: str, every: Any) -> str:

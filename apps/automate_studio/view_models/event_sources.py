@@ -11,6 +11,7 @@ from automate_studio.ui.formatting import short_id
 KINDS = {
     "webhook": (text("Webhook"), "webhook"),
     "schedule": (text("Schedule"), "schedule"),
+    "poll": (text("Poll"), "sync"),
     "manual": (text("Manual"), "person"),
     "mcp": (text("AI agent"), "smart_toy"),
     "call": (text("Sub-run call"), "account_tree"),

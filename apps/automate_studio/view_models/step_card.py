@@ -45,6 +45,7 @@ _TRIGGER_ICONS = {
     "manual": "touch_app",
     "event": "bolt",
     "run": "account_tree",
+    "poll": "sync",
 }
 
 

@@ -58,6 +58,7 @@ _KINDS = {
     Trigger.Kind.MANUAL.value: text("Manual"),
     Trigger.Kind.EVENT.value: text("Event from code"),
     Trigger.Kind.RUN.value: text("Another workflow"),
+    Trigger.Kind.POLL.value: text("Poll"),
 }
 _TABS = {
     "": text("All"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from automate_testing.cases import Case, load_cases
 from automate_testing.contracts.connectors import ConnectorContractTest
+from automate_testing.contracts.polls import PollContractTest, PollSource
 from automate_testing.contracts.providers import LLMProviderContractTest
 from automate_testing.contracts.secrets import SecretsBackendContractTest
 from automate_testing.contracts.traces import CANARY
@@ -21,6 +22,8 @@ __all__ = [
     "Case",
     "ConnectorContractTest",
     "LLMProviderContractTest",
+    "PollContractTest",
+    "PollSource",
     "SecretsBackendContractTest",
     "load_cases",
 ]

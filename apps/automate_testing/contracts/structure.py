@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.adapters.polls import LEAST_SECONDS
 from automate_connectors.invocation import invoke
 from automate_plugins.fields import FieldKind, FieldSpec, problems
 from automate_testing.contracts.calls import make_instance
@@ -61,6 +63,24 @@ class ConnectorStructure(ConnectorSuite):
                     " connection alone; move it to `config_fields`, or say sensitive=True"
                 )
         check_fields(adapter.config_fields)
+
+    def test_contract_polls(self, adapter: ConnectorAdapter) -> None:
+        """Polls have names of their own, fields of plain values, an interval and a sample of what they find."""
+        names = [poll.name for poll in adapter.polls]
+        assert len(set(names)) == len(names), "two polls share a name"
+        overrides = type(adapter).poll is not ConnectorAdapter.poll
+        assert overrides or not names, "it describes polls, and has no method `poll`"
+        for poll in adapter.polls:
+            assert NAME.match(poll.name), f"{poll.name!r} is not a name"
+            check_fields(poll.fields)
+            secret = [spec.name for spec in poll.fields if spec.kind is FieldKind.SECRET]
+            assert not secret, f"the field {', '.join(secret)} of {poll.name} is of FieldKind.SECRET"
+            assert isinstance(poll.least_seconds, int) and poll.least_seconds >= LEAST_SECONDS, (
+                f"{poll.name} is repeated after {LEAST_SECONDS} seconds at the earliest"
+            )
+            assert poll.sample and json.loads(json.dumps(dict(poll.sample))) == dict(poll.sample), (
+                f"the sample of {poll.name} is the data of an item, made of JSON"
+            )
 
     def test_contract_every_action(self, adapter: ConnectorAdapter) -> None:
         """Each declared action is called by a case, or named in `untried_actions`."""

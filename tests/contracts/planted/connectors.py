@@ -17,11 +17,13 @@ import time
 import urllib.request
 import uuid
 import warnings
+from datetime import datetime, timedelta
 
 import psycopg
 import requests
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.adapters.polls import Poll, PollItem, PollResult
 from automate_egress import EgressBlockedError, EgressCancelledError, EgressError, EgressTimeoutError
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_testing.contracts import Case
@@ -79,6 +81,8 @@ class Good(ConnectorAdapter):
             name="total", effect=Effect.PURE, fields=(FieldSpec(name="numbers", kind=FieldKind.LIST, required=True),)
         ),
     )
+
+    polls = (Poll(name="new_order", sample={"number": 7}),)
 
     def validate_config(self, config):
         if str(config.get("base_url", "")).startswith("http:"):
@@ -150,6 +154,33 @@ class Good(ConnectorAdapter):
 
     def own_hosts(self, config):
         return ("erp.example.com",)
+
+    def poll(self, name, params, cursor, context):
+        known = dict(cursor) if cursor else {"since": self.newest(context), "page": 1, "newest": ""}
+        found = self.orders(context, since=self.edge(known["since"]), page=known["page"])
+        items = [self.item(order) for order in found["orders"]]
+        return PollResult(items=items, cursor=self.next_cursor(known, found), more=found["more"])
+
+    def newest(self, context):
+        return max((order["at"] for order in self.orders(context, order="newest")["orders"]), default="")
+
+    def edge(self, since):
+        return (datetime.fromisoformat(since) - timedelta(seconds=5)).isoformat() if since else ""
+
+    def orders(self, context, **query):
+        found = self.read(self.send(context, "GET", "/orders", params=query))
+        if "orders" not in found:
+            raise ConnectorError("the answer has no orders", code="invalid_answer")
+        return found
+
+    def item(self, order):
+        return PollItem(id=str(order["number"]), time=datetime.fromisoformat(order["at"]), data=order)
+
+    def next_cursor(self, known, found):
+        newest = max([known["newest"], *(order["at"] for order in found["orders"])])
+        if found["more"]:
+            return {**known, "page": known["page"] + 1, "newest": newest}
+        return {"since": newest or known["since"], "page": 1, "newest": ""}
 
 
 # --- going around the guarded session ---------------------------------------------------------------------------------
@@ -1150,3 +1181,16 @@ class DescriptionHasNoSummary(Good):
 class DescriptionNeedsTheToken(Good):
     def describe(self, action, params, context):
         return {"summary": f"with {context['connection']['token'][:2]}..."}
+
+
+# --- polls, as they are described -------------------------------------------------------------------------------------
+
+
+@planted("polls", says="the sample of new_order")
+class PollWithoutSample(Good):
+    polls = (Poll(name="new_order"),)
+
+
+@planted("polls", says="has no method")
+class PollsWithoutMethod(Good):
+    poll = ConnectorAdapter.poll

@@ -12,8 +12,9 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
+from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.models import Connection
-from automate_connectors.registry import find_action
+from automate_connectors.registry import find_action, find_poll
 from automate_core.authoring import run_as
 from automate_core.authoring.drafts import (
     changes,
@@ -212,7 +213,7 @@ def _apply_edit(draft: Draft, request: requests.Request, by: Person, workflow: W
     allowed = AllowedNames(
         connections=lambda slugs: _slugs(permitted(by, "use", Connection.objects.filter(slug__in=slugs))),
         endpoints=lambda slugs: _slugs(permitted(by, "view_payload", WebhookEndpoint.objects.filter(slug__in=slugs))),
-        only_connection=lambda action: _only_connection(action, {by, workflow.run_as}),
+        only_connection=lambda reference: _only_connection(reference, {by, workflow.run_as}),
     )
     make, may_name = _EDITS[type(request)]
     done: EditResult = make(draft, request, allowed) if may_name else make(draft, request)
@@ -242,17 +243,26 @@ _EDITS: dict[type[Any], tuple[Callable[..., EditResult], bool]] = {
 }
 
 
-def _only_connection(action: str, people: set[Person]) -> str:
-    """The connection that all of them may use, where there is one alone and the action takes one."""
-    try:
-        adapter, _ = find_action(action)
-    except LookupError:
+def _only_connection(reference: str, people: set[Person]) -> str:
+    """The connection that all of them may use, where there is one alone and the action or poll takes one."""
+    adapter = _find_adapter(reference)
+    if adapter is None:
         return ""
     if not adapter.takes_connection:
         return ""
     usable = [_slugs(permitted(who, "use", Connection.objects.filter(connector=adapter.code))) for who in people]
     found = set.intersection(*usable)
     return found.pop() if len(found) == 1 else ""
+
+
+def _find_adapter(reference: str) -> ConnectorAdapter | None:
+    """The connector of an action or a poll."""
+    for find in (find_action, find_poll):
+        try:
+            return find(reference)[0]
+        except LookupError:
+            continue
+    return None
 
 
 def _slugs(found: Any) -> set[str]:

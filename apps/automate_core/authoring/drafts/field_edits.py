@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts import insertion, requests
+from automate_core.authoring.drafts import insertion, polls, requests
 from automate_core.authoring.drafts.edits import AllowedNames, EditResult, find_step
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.parsing import TRIGGERS
@@ -273,8 +273,11 @@ def _name(named_slot: dict[str, Any]) -> str:
 
 def add_trigger(draft: Draft, request: requests.AddTrigger, allowed: AllowedNames) -> EditResult:
     """Add a trigger."""
+    config = request.config
+    if request.kind == "poll":
+        config = {**polls.initial_config(config, allowed), **config}
     made = insertion.build_trigger(
-        {**request.config, "kind": request.kind, "key": "new"}, insertion.free_key(request.kind, draft.triggers)
+        {**config, "kind": request.kind, "key": "new"}, insertion.free_key(request.kind, draft.triggers)
     )
     _may_listen(made, None, allowed)
     last = max((trigger.position for trigger in draft.triggers.values()), default=0)
@@ -321,7 +324,9 @@ def find_trigger(draft: Draft, key: str) -> TriggerNode:
 
 
 def _may_listen(made: TriggerNode, present: TriggerNode | None, allowed: AllowedNames) -> None:
-    """Refuse a webhook endpoint whose deliveries the person may not read."""
+    """Refuse a webhook endpoint whose deliveries the person may not read, and a connection that they may not use."""
+    if made.kind == "poll":
+        polls.check_connection(made, present, allowed)
     slug = made.config.get("endpoint")
     if made.kind != "webhook" or not slug or slug == UNCHOSEN:
         return

@@ -42,6 +42,7 @@ TRIGGER_LABELS = {
     "manual": text("Manual"),
     "event": text("Event"),
     "run": text("Workflow ended"),
+    "poll": text("Poll"),
 }
 _SLOTS = {"for_each": ("steps",), "repeat": ("steps",), "try": ("steps", "on_error", "always")}
 

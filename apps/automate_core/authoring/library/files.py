@@ -13,7 +13,7 @@ from django.apps import AppConfig, apps
 from django.utils.translation import get_language, gettext, override
 from msgspec import Meta, Struct, field
 
-from automate_connectors.registry import find_action
+from automate_connectors.registry import find_action, find_poll
 from automate_core.authoring.library.template_texts import map_texts
 from automate_core.definition import yaml_files
 from automate_core.definition.document import (
@@ -21,6 +21,7 @@ from automate_core.definition.document import (
     Definition,
     DefinitionError,
     ModelTrigger,
+    PollTrigger,
     Problem,
     RunTrigger,
     WebhookTrigger,
@@ -121,13 +122,11 @@ class Template:
 
     @property
     def connectors(self) -> dict[str, str]:
-        """The connector of each connection that its steps name."""
-        steps = (step for _, step in walk(self.definition.steps))
-        return {
-            step.connection: step.action.partition(".")[0]
-            for step in steps
-            if isinstance(step, ActionStep) and step.connection
-        }
+        """The connector of each connection that its steps and polls name."""
+        steps = [step for _, step in walk(self.definition.steps) if isinstance(step, ActionStep)]
+        polls = [trigger for trigger in self.definition.triggers if isinstance(trigger, PollTrigger)]
+        used = [(step.connection, step.action) for step in steps] + [(each.connection, each.poll) for each in polls]
+        return {connection: reference.partition(".")[0] for connection, reference in used if connection}
 
 
 class TemplateFileError(ValueError):
@@ -283,8 +282,14 @@ def reload_templates() -> None:
 
 
 def missing_actions(template: Template) -> list[str]:
-    """The actions of a template that no installed connector has."""
+    """The actions and polls of a template that no installed connector has."""
     missing = []
+    for trigger in template.definition.triggers:
+        if isinstance(trigger, PollTrigger):
+            try:
+                find_poll(trigger.poll)
+            except LookupError:
+                missing.append(trigger.poll)
     for _, step in walk(template.definition.steps):
         if isinstance(step, ActionStep):
             try:

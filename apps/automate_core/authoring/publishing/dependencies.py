@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 
 from automate_connectors.models import Connection
-from automate_core.definition.document import ActionStep, Definition, ModelTrigger, WorkflowStep
+from automate_core.definition.document import ActionStep, Definition, ModelTrigger, PollTrigger, WorkflowStep
 from automate_core.definition.slots import walk
 from automate_egress.policy import ascii_host
 from automate_governance.permissions import User, permitted
@@ -42,7 +43,8 @@ def find_dependencies(definition: Definition, user: User) -> Dependencies:
     for trigger in definition.triggers:
         if isinstance(trigger, ModelTrigger):
             _add_use(found.models, trigger.model, _("trigger"))
-    named = {step.connection for step in actions if step.connection}
+    polls = [trigger for trigger in definition.triggers if isinstance(trigger, PollTrigger)]
+    named = {each.connection for each in (*actions, *polls) if each.connection}
     known = {each.slug: each for each in permitted(user, "view", Connection.objects.filter(slug__in=named))}
     for slug in sorted(named):
         connection = known.get(slug)
@@ -52,8 +54,11 @@ def find_dependencies(definition: Definition, user: User) -> Dependencies:
     for step in actions:
         if step.action.startswith("models.") and step.inputs.get("model"):
             _add_use(found.models, str(step.inputs["model"]), step.action.removeprefix("models."))
-        for host in _hosts(step):
+        for host in _hosts(step.inputs):
             _add_use(found.hosts, host, step.name or step.key)
+    for trigger in polls:
+        for host in _hosts(trigger.inputs):
+            _add_use(found.hosts, host, _("trigger"))
     return found
 
 
@@ -63,9 +68,9 @@ def _add_use(names: dict[str, list[str]], name: str, what: str) -> None:
         present.append(what)
 
 
-def _hosts(step: ActionStep) -> Iterator[str]:
-    """The hosts of addresses among its inputs."""
-    for name, value in step.inputs.items():
+def _hosts(inputs: Mapping[str, Any]) -> Iterator[str]:
+    """The hosts of addresses among the inputs of a step or a poll."""
+    for name, value in inputs.items():
         if not isinstance(value, str) or not (value.startswith(("http://", "https://")) or name == "url"):
             continue
         if value.startswith("/"):

@@ -9,9 +9,17 @@ from typing import Any
 
 from django.db.models import F, Func, IntegerField, QuerySet
 
+from automate_connectors.registry import find_poll
 from automate_core.authoring.test_runs import decisions
 from automate_core.authoring.usability import may_read_events
-from automate_core.definition.document import Definition, ManualTrigger, ModelTrigger, ScheduleTrigger, Trigger
+from automate_core.definition.document import (
+    Definition,
+    ManualTrigger,
+    ModelTrigger,
+    PollTrigger,
+    ScheduleTrigger,
+    Trigger,
+)
 from automate_core.definition.step_paths import key_of
 from automate_core.events.endpoints import source_condition
 from automate_core.models import Event, ExecutionRun, StepRun, StepSample, Workflow
@@ -62,12 +70,23 @@ def example_event(definition: Definition) -> tuple[str, Any]:
             return trigger.key, {field.name: decisions.example_answer(field) for field in trigger.inputs}
         case ScheduleTrigger():
             return trigger.key, {"scheduled_for": now, "key": trigger.key}
+        case PollTrigger():
+            return trigger.key, poll_sample(trigger)
         case ModelTrigger():
             kind = trigger.on[0] if trigger.on else "updated"
             names = dict.fromkeys(trigger.fields, "example")
             states = {"before": names, "after": names, "changed": list(names)}
             return kind, {"model": trigger.model.lower(), "pk": 1, "operation": kind, **states}
     return (trigger.matches[1] if trigger else ""), {}
+
+
+def poll_sample(trigger: PollTrigger) -> dict[str, Any]:
+    """The data of an item that a poll might find, as its connector describes it."""
+    try:
+        _, poll = find_poll(trigger.poll)
+    except LookupError:
+        return {}
+    return dict(poll.sample)
 
 
 # --- outputs ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""Detectors that run now and then: workflows that do not run, long waits, dead jobs, failing connections."""
+"""Detectors that run now and then: workflows that do not run, long waits, dead jobs, failing connections and
+polls."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from django.db.models.functions import Cast, Concat
 from automate_connectors.models import Connection
 from automate_connectors.oauth import expiry
 from automate_core import database
-from automate_core.definition.document import ActionStep
+from automate_core.definition.document import ActionStep, PollTrigger
 from automate_core.definition.published import published_definition
 from automate_core.definition.slots import walk
 from automate_core.definition.step_names import step_name_in
@@ -21,10 +22,12 @@ from automate_core.models import ExecutionRun, NotificationRule, Occurrence, Out
 from automate_core.operations.notifications import messages, texts
 from automate_core.operations.notifications.messages import Incident
 from automate_core.states import JobStatus, WaitStatus
+from automate_core.triggers import polling
 
 RULES_AT_ONCE = 10
 MOST_FOUND = 200  #: by one rule at one look
 INTERVAL = dt.timedelta(seconds=15)
+DEFAULT_INTERVALS = 3  #: of a poll, where the rule says none
 EXTERNAL_WAITS = [
     Wait.Kind.APPROVAL,
     Wait.Kind.CALLBACK,
@@ -114,12 +117,17 @@ def _find_dead_jobs(rule: NotificationRule, now: dt.datetime) -> Iterator[Incide
 
 
 def _find_failing_connections(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
-    """Connections that fail since some time, or will soon; of a workflow, those of its published steps."""
+    """Connections that fail since some time, or will soon; of a workflow, those of its published steps and
+    polls.
+    """
     health, watched = Connection.Health, Connection.objects.all()
     if rule.workflow is not None:
         definition = published_definition(rule.workflow)
         steps = walk(definition.steps) if definition else ()
-        watched = watched.filter(slug__in={step.connection for _, step in steps if isinstance(step, ActionStep)})
+        slugs = {step.connection for _, step in steps if isinstance(step, ActionStep)}
+        triggers = definition.triggers if definition else []
+        slugs |= {trigger.connection for trigger in triggers if isinstance(trigger, PollTrigger)}
+        watched = watched.filter(slug__in=slugs)
     yield from _find_expiring_credentials(rule, watched, now)
     failing = watched.filter(health__in=[health.FAILING, health.RECONNECT]).select_related("owner")
     for connection in failing.order_by("pk")[:MOST_FOUND]:
@@ -154,6 +162,23 @@ def _find_expiring_credentials(
             )
 
 
+def _find_unpolled(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
+    """Polls of active workflows without a success for so many intervals, since then."""
+    late = polling.overdue_polls(rule.failures or DEFAULT_INTERVALS).select_related("workflow__owner")
+    if rule.workflow_id is not None:
+        late = late.filter(workflow=rule.workflow_id)
+    for state in late.defer("cursor", "seen", "inputs").order_by("pk")[:MOST_FOUND]:
+        said = texts.poll_overdue(state.workflow.name, state.poll, state.due_since, state.error_code)
+        view = "admin:automate_core_workflow_change"
+        yield Incident(
+            key=f"poll:{state.pk}:{state.due_since.isoformat()}",
+            fact=texts.build_fact(said, now, view, state.workflow_id, times={"since": state.due_since}),
+            at=now,
+            workflow=state.workflow,
+            owner=state.workflow.owner,
+        )
+
+
 def _unrecorded[M: (Wait, OutboxJob)](rows: QuerySet[M], rule: NotificationRule, prefix: str) -> QuerySet[M]:
     """Rows that the rule has not recorded yet."""
     key = Concat(Value(prefix), Cast(OuterRef("pk"), TextField()))
@@ -165,4 +190,5 @@ _DETECTORS: dict[_Kind, Callable[[NotificationRule, dt.datetime], Iterator[Incid
     _Kind.WAITING: _find_long_waits,
     _Kind.DEAD_JOB: _find_dead_jobs,
     _Kind.CONNECTION: _find_failing_connections,
+    _Kind.NOT_POLLED: _find_unpolled,
 }

@@ -53,7 +53,10 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class RuleValues:
-    """The values of a rule. `people` are user names; an empty `secret` keeps the present one, or generates one."""
+    """The values of a rule; of polls, `failures` are intervals.
+
+    `people` are user names; an empty `secret` keeps the present one, or generates one.
+    """
 
     kind: str
     channel: str
@@ -291,6 +294,8 @@ def _find_problems(
 def _threshold_problems(kind: str, values: RuleValues) -> Iterator[tuple[str, str]]:
     if kind == _Kind.FAILURES and not (values.failures and 2 <= values.failures <= 1_000):
         yield "failures", _("Enter a number from 2 to 1,000.")
+    if kind == _Kind.NOT_POLLED and not (values.failures and 2 <= values.failures <= 1_000):
+        yield "intervals", _("Enter a number from 2 to 1,000.")
     longest = 30 * _DAY if kind == _Kind.FAILURES else 366 * _DAY
     needs_span = kind in {_Kind.FAILURES, _Kind.NOT_RUN, _Kind.WAITING}
     if needs_span and not (values.span and _MINUTE <= values.span <= longest):

@@ -135,6 +135,15 @@ def connection_failed(name: str, *, reconnect: bool) -> str:
     return text("The connection %(name)s is failing.", name=name)
 
 
+def poll_overdue(workflow: str, poll: str, since: dt.datetime, code: str) -> str:
+    """A poll without success, with the code of its last error. Its `since` is one of the fact's `times`."""
+    moment = f"{since.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+    values = {"workflow": workflow, "poll": poll, "since": moment}
+    if code:
+        return text("The poll %(poll)s of %(workflow)s has failed since %(since)s (%(code)s).", code=code, **values)
+    return text("The poll %(poll)s of %(workflow)s was not made since %(since)s.", **values)
+
+
 def format_duration(span: dt.timedelta) -> str:
     """`15 min`, `2 h 30 min`, `3 days`, as a text to translate."""
     rest, parts = int(span.total_seconds()), list[str]()

@@ -11,7 +11,15 @@ from typing import Any
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
-from automate_core.definition.document import ManualTrigger, ModelTrigger, RunTrigger, ScheduleTrigger, Trigger
+from automate_core.authoring.test_runs.samples import poll_sample
+from automate_core.definition.document import (
+    ManualTrigger,
+    ModelTrigger,
+    PollTrigger,
+    RunTrigger,
+    ScheduleTrigger,
+    Trigger,
+)
 from automate_core.definition.scope import ERROR_NAMES, EVENT_NAMES
 from automate_core.expressions.json_path import Path
 from automate_core.triggers.model_registry import watched_models
@@ -69,6 +77,8 @@ def _payload_shape(trigger: Trigger) -> dict[str, Any]:
             return {field.name: _form_type(field.kind) for field in inputs}
         case ScheduleTrigger():
             return {"scheduled_for": TEXT, "key": TEXT}
+        case PollTrigger():
+            return {name: _sample_type(value) for name, value in poll_sample(trigger).items()}
         case RunTrigger():
             return {"run": TEXT, "workflow": TEXT, "status": TEXT, "error": MAPPING}
         case ModelTrigger(model=label):
@@ -79,6 +89,11 @@ def _payload_shape(trigger: Trigger) -> dict[str, Any]:
                     "changed": MAPPING}  # fmt: skip
         case _:
             return {}
+
+
+def _sample_type(value: Any) -> TypeOnly:
+    """The type of a value in a sample, where null may be anything."""
+    return type_of_value(value) if value is not None else ANYTHING
 
 
 def _form_type(kind: str) -> TypeOnly:

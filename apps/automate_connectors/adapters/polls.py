@@ -1,0 +1,58 @@
+"""Polls: what a trigger asks a connector again and again, and the items that it finds.
+
+A connector remembers nothing between two calls: its cursor does, which it returns and is given again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from automate_plugins.fields import FieldSpec
+
+MAX_ITEMS = 500  #: of one result; what is left is announced by `more`
+LEAST_SECONDS = 10  #: no poll may be repeated sooner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Poll:
+    """One thing that a connector can be polled for. Each new item becomes an event.
+
+    `fields` are its inputs, which hold no expressions. It is repeated after `least_seconds` at the earliest. `sample`
+    is the data of an item, which the builder offers before any was found.
+    """
+
+    name: str
+    label: str = ""
+    description: str = ""
+    fields: tuple[FieldSpec, ...] = ()
+    least_seconds: int = 60
+    sample: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PollItem:
+    """Something that was found.
+
+    Two items with one `id` are the same, and start a workflow once: an id of something that may start it again after a
+    change has to say which state it is. `time` is when it was made or changed, with a time zone; None where the service
+    does not say. `data` is JSON-like, and becomes the payload of the event.
+    """
+
+    id: str
+    time: dt.datetime | None
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PollResult:
+    """The items of one call, the oldest first and at most MAX_ITEMS, and where the next call goes on.
+
+    `cursor` is JSON-like and not None. `more` says that the next call, with this cursor, has further items at once.
+    """
+
+    items: Sequence[PollItem]
+    cursor: Any
+    more: bool = False

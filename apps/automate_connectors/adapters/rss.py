@@ -1,0 +1,295 @@
+"""RSS connector: the items of public RSS and Atom feeds.
+
+Sources: https://www.rssboard.org/rss-specification (RSS 2.0), https://web.resource.org/rss/1.0/spec (RSS 1.0) and RFC
+4287 (Atom). A feed is asked for with the ETag and the date of its last answer (RFC 9110, section 13), and answers 304
+while it is unchanged.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urljoin
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import iterparse
+
+from automate_connectors.adapters.base import (
+    Action,
+    ConnectorAdapter,
+    ConnectorError,
+    Effect,
+    unknown_action,
+    unknown_poll,
+)
+from automate_connectors.adapters.polls import MAX_ITEMS, Poll, PollItem, PollResult
+from automate_connectors.web import http_error, invalid_input
+from automate_egress import HttpResponse
+from automate_plugins import text
+from automate_plugins.fields import FieldKind, FieldSpec
+
+MOST_READ = 100
+_DEPTH = 100  #: of the elements of a feed
+_ACCEPT = "application/atom+xml, application/rss+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1"
+_URL = FieldSpec(
+    name="url",
+    label=text("Feed URL"),
+    kind=FieldKind.URL,
+    required=True,
+    help=text("For example https://example.com/feed.xml"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feed:
+    """A feed: `items` in the order in which it lists them, each with its `id`."""
+
+    title: str
+    url: str
+    items: list[dict[str, Any]]
+
+
+class RssConnector(ConnectorAdapter):
+    """Reads feeds that need no sign-in."""
+
+    code = "rss"
+    name = "RSS"
+    description = text("Read RSS and Atom feeds")
+    icon = "rss_feed"
+    hue = 30
+    actions = (
+        Action(
+            name="read_feed",
+            label=text("Read feed"),
+            description=text("Get the items of a feed, in its order"),
+            effect=Effect.EFFECTFUL,
+            fields=(
+                _URL,
+                FieldSpec(
+                    name="limit",
+                    label=text("Maximum items"),
+                    kind=FieldKind.INTEGER,
+                    default=20,
+                    help=text("Up to %(count)s", count=MOST_READ),
+                ),
+            ),
+            outputs=(
+                FieldSpec(name="title", kind=FieldKind.TEXT),
+                FieldSpec(name="url", kind=FieldKind.TEXT),
+                FieldSpec(name="items", kind=FieldKind.LIST),
+            ),
+        ),
+    )
+    polls = (
+        Poll(
+            name="new_item",
+            label=text("New item"),
+            description=text("Start for each new item of a feed"),
+            fields=(_URL,),
+            least_seconds=60,
+            sample={
+                "id": "https://example.com/news/7",
+                "title": "Version 7 is here",
+                "url": "https://example.com/news/7",
+                "published": "2026-01-31T12:00:00+00:00",
+                "author": "Ada",
+                "summary": "What is new in version 7.",
+                "content": "",
+                "categories": ["releases"],
+                "files": [{"url": "https://example.com/news/7.mp3", "type": "audio/mpeg"}],
+                "feed": "Example news",
+            },
+        ),
+    )
+
+    def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
+        """Read the feed: `title`, `url` and `items`."""
+        if action != "read_feed":
+            raise unknown_action(self.code, action)
+        most = params.get("limit") or 20
+        if not 1 <= most <= MOST_READ:
+            raise invalid_input(text("%(name)s must be between 1 and %(maximum)s.", name="limit", maximum=MOST_READ))
+        feed = read_feed(_answer(params["url"], context, {}))
+        return {"title": feed.title, "url": feed.url, "items": feed.items[:most]}
+
+    def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+        """The request."""
+        return {"summary": f"GET {params['url']}", "method": "GET", "url": params["url"]}
+
+    def poll(self, name: str, params: dict[str, Any], cursor: Any, context: dict[str, Any]) -> PollResult:
+        """All items of the feed, which come again with each change of it; none while it is unchanged.
+
+        The cursor is what the feed's server says of its state: `etag` and `modified`.
+        """
+        if name != "new_item":
+            raise unknown_poll(self.code, name)
+        known = cursor or {}
+        headers = {"If-None-Match": known.get("etag"), "If-Modified-Since": known.get("modified")}
+        response = _answer(params["url"], context, {name: value for name, value in headers.items() if value})
+        if response.status == 304:
+            return PollResult(items=(), cursor=known)
+        found = [_item(data) for data in read_feed(response).items[:MAX_ITEMS]]
+        items = list(reversed(found))
+        if all(item.time for item in items):
+            items.sort(key=lambda item: item.time or dt.datetime.min)
+        state = {"etag": response.headers.get("etag", ""), "modified": response.headers.get("last-modified", "")}
+        return PollResult(items=items, cursor=state)
+
+
+def _answer(url: str, context: dict[str, Any], headers: dict[str, str]) -> HttpResponse:
+    """The answer of a feed's server. Raises ConnectorError."""
+    context["log"](f"GET {url}")
+    response: HttpResponse = context["http"].request("GET", url, headers={"Accept": _ACCEPT, **headers})
+    if response.status == 304 and headers:
+        return response
+    if not 200 <= response.status < 300:
+        message = text("The feed answered with HTTP %(status)s. Check its URL.", status=response.status)
+        raise http_error(message, response)
+    return response
+
+
+def _item(data: dict[str, Any]) -> PollItem:
+    time = dt.datetime.fromisoformat(data["published"]) if data["published"] else None
+    return PollItem(id=data["id"], time=time, data=data)
+
+
+# --- the document -----------------------------------------------------------------------------------------------------
+
+
+def read_feed(response: HttpResponse) -> Feed:
+    """Read a response as RSS 2.0, RSS 1.0 or Atom. Raises ConnectorError (`not_a_feed`) for anything else."""
+    root = _parse(response)
+    top = root if _name(root) == "feed" else _child(root, "channel")
+    if top is None or _name(root) not in {"rss", "RDF", "feed"}:
+        raise _no_feed(response)
+    title = _text(top, "title")
+    read = _read_entry if _name(root) == "feed" else _read_item
+    entries = (each for each in root.iter() if _name(each) in {"item", "entry"})
+    items = [{**read(entry, response.url), "feed": title} for entry in entries]
+    link = _link(top) if _name(root) == "feed" else _text(top, "link")
+    return Feed(title=title, url=_absolute(response.url, link), items=items)
+
+
+def _parse(response: HttpResponse) -> Element:
+    """The root of the document; entities, external or not, and deep nesting are refused."""
+    root: Element | None = None
+    depth = 0
+    try:
+        for event, element in iterparse(io.BytesIO(response.body), events=("start", "end")):
+            depth += 1 if event == "start" else -1
+            root = element if root is None else root
+            if depth > _DEPTH:
+                raise _no_feed(response)
+    except DefusedXmlException as error:
+        message = text("The feed declares XML entities, which are not read.")
+        raise ConnectorError(message, code="not_a_feed") from error
+    except (ParseError, ValueError, LookupError) as error:
+        raise _no_feed(response) from error
+    if root is None:
+        raise _no_feed(response)
+    return root
+
+
+def _no_feed(response: HttpResponse) -> ConnectorError:
+    message = text("This is not an RSS or Atom feed. Enter the URL of the feed itself.")
+    return http_error(message, response, code="not_a_feed", retryable=False)
+
+
+def _read_item(item: Element, base: str) -> dict[str, Any]:
+    """An item of RSS."""
+    link = _text(item, "link") or _text(item, "guid")
+    return _made(
+        base=base,
+        identifier=_text(item, "guid") or _text(item, "link"),
+        title=_text(item, "title"),
+        link=link if "://" in link or link.startswith("/") else "",
+        published=_date(_text(item, "pubDate") or _text(item, "date")),
+        author=_text(item, "creator") or _text(item, "author"),
+        summary=_text(item, "description"),
+        content=_text(item, "encoded"),
+        categories=[each for each in map(_own_text, _children(item, "category")) if each],
+        files=[(each.get("url", ""), each.get("type", "")) for each in _children(item, "enclosure")],
+    )
+
+
+def _read_entry(entry: Element, base: str) -> dict[str, Any]:
+    """An entry of Atom."""
+    author = _child(entry, "author")
+    links = list(_children(entry, "link"))
+    return _made(
+        base=base,
+        identifier=_text(entry, "id") or _link(entry),
+        title=_text(entry, "title"),
+        link=_link(entry),
+        published=_date(_text(entry, "published") or _text(entry, "updated")),
+        author=_text(author, "name") if author is not None else "",
+        summary=_text(entry, "summary"),
+        content=_text(entry, "content"),
+        categories=[each.get("term", "") for each in _children(entry, "category") if each.get("term")],
+        files=[(each.get("href", ""), each.get("type", "")) for each in links if each.get("rel") == "enclosure"],
+    )
+
+
+def _made(
+    *, base: str, identifier: str, title: str, link: str, published: str, files: list[tuple[str, str]], **more: Any
+) -> dict[str, Any]:
+    written = "\n".join([title, link, more["summary"], more["content"]])
+    return {
+        "id": identifier or f"sha256:{hashlib.sha256(written.encode()).hexdigest()}",
+        "title": title,
+        "url": _absolute(base, link),
+        "published": published,
+        **more,
+        "files": [{"url": _absolute(base, url), "type": kind} for url, kind in files if url],
+    }
+
+
+def _date(written: str) -> str:
+    """A date as ISO 8601 in UTC; empty for one that cannot be read."""
+    for read in (parsedate_to_datetime, dt.datetime.fromisoformat):
+        try:
+            found = read(written)
+            return (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).astimezone(dt.UTC).isoformat()
+        except (ValueError, TypeError, OverflowError):
+            continue
+    return ""
+
+
+def _absolute(base: str, link: str) -> str:
+    try:
+        return urljoin(base, link) if link else ""
+    except ValueError:
+        return link
+
+
+def _link(entry: Element) -> str:
+    """The page of an Atom feed or entry."""
+    links = {each.get("rel", "alternate"): each.get("href", "") for each in reversed(list(_children(entry, "link")))}
+    return links.get("alternate", "")
+
+
+def _name(element: Element) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def _children(parent: Element, name: str) -> Iterator[Element]:
+    return (each for each in parent if _name(each) == name)
+
+
+def _child(parent: Element, name: str) -> Element | None:
+    return next(_children(parent, name), None)
+
+
+def _text(parent: Element, name: str) -> str:
+    """The text of the first child of that name that has one."""
+    return next((found for each in _children(parent, name) if (found := _own_text(each))), "")
+
+
+def _own_text(element: Element) -> str:
+    return "".join(element.itertext()).strip()

@@ -1,0 +1,35 @@
+"""Poll triggers in drafts: what a new one begins with, and the connection that a person may choose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from automate_connectors.registry import find_poll
+from automate_core.authoring.drafts.edits import AllowedNames
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.authoring.drafts.values import UNCHOSEN, TriggerNode
+from automate_plugins import text
+
+DEFAULT_SECONDS = 900
+
+
+def initial_config(config: dict[str, Any], allowed: AllowedNames) -> dict[str, Any]:
+    """The fields of a new trigger of `config["poll"]`: the only connection there is, and its interval."""
+    reference = str(config.get("poll", ""))
+    try:
+        _, poll = find_poll(reference)
+    except LookupError:
+        return {}
+    connection = allowed.only_connection(reference)
+    every = {"every": poll.least_seconds} if poll.least_seconds > DEFAULT_SECONDS else {}
+    return {**({"connection": connection} if connection else {}), **every}
+
+
+def check_connection(made: TriggerNode, present: TriggerNode | None, allowed: AllowedNames) -> None:
+    """Refuse another connection than before that the person may not use. Raises RefusedError."""
+    slug = made.config.get("connection")
+    if not slug or slug == UNCHOSEN or (present is not None and present.config.get("connection") == slug):
+        return
+    if not isinstance(slug, str) or not allowed.connections({slug}):
+        reason = text("There is no connection %(name)s that you can use. Choose another one.", name=repr(slug))
+        raise RefusedError(reason, "connection")

@@ -1,0 +1,322 @@
+"""Polls: new items of services that are asked again and again become events of published workflows.
+
+A worker leases the polls that are due, asks outside of any transaction, and writes the events of what is new together
+with the cursor. A worker that dies in between leaves both as they were: the next one asks with the same cursor. What
+comes again is known by its id, among the ids that were seen last and by the event's delivery key.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import logging
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from django.db import DatabaseError, connections, models, transaction
+from django.db.models import F
+
+from automate_connectors import credentials
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.context import Context
+from automate_connectors.models import Connection
+from automate_connectors.outbound import outbound_clients
+from automate_connectors.polling.calls import Found, FoundItem, call_poll
+from automate_connectors.registry import find_poll
+from automate_core.conf import setting
+from automate_core.database import AutomateNow, now
+from automate_core.definition.document import Definition, PollTrigger
+from automate_core.expressions.durations import parse_duration
+from automate_core.faultpoints import reach
+from automate_core.models import PollState, Workflow
+from automate_core.outbox.ingest import EventIngestor, NewEvent
+from automate_governance.permissions import Person
+from automate_governance.redaction.redactor import Redactor, redact_text, redactor_context
+from automate_governance.texts import kept_text
+from automate_plugins import text
+
+log = logging.getLogger(__name__)
+
+#: SQL: whether a poll of an active workflow is due. One that is leased is due when the lease is over.
+DUE = """EXISTS (
+    SELECT FROM automate_core_pollstate poll JOIN automate_core_workflow workflow ON workflow.id = poll.workflow_id
+    WHERE poll.next_at <= automate_now() AND workflow.status = 'active')"""
+
+GRACE_SECONDS = 30.0  #: that a lease lasts longer than the call may take
+SEEN_IDS = 2_000  #: that are remembered, beside all of the last result
+SPREAD = 0.1  #: of the interval, by which polls are put apart
+LONGEST_BACKOFF = 3_600.0  #: seconds, unless the interval is longer
+LONGEST_WAIT = 86_400.0  #: seconds that a service may ask to wait
+ITEM_ID, ITEM_TIME = "item-id", "item-time"  #: headers of an event
+LOST = ConnectorError(
+    text("The worker ended, or the poll took too long. It is asked again."), code="poll_lost", retryable=True
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """A poll that this process may ask, with all that it needs. `token` is the number of the lease."""
+
+    pk: int
+    token: int
+    slug: str
+    run_as: Person
+    state: PollState
+
+
+# --- publishing -------------------------------------------------------------------------------------------------------
+
+
+def activate_polls(workflow: Workflow, definition: Definition) -> None:
+    """Replace a workflow's polls by those of a published version; one that asks the same keeps its cursor.
+
+    A new one is due at once, for its baseline, and so is one that failed.
+    """
+    wanted = {trigger.key: trigger for trigger in definition.triggers if isinstance(trigger, PollTrigger)}
+    workflow.polls.exclude(key__in=wanted).delete()
+    present = {state.key: state for state in workflow.polls.select_for_update()} if wanted else {}
+    at = now()
+    for key, trigger in wanted.items():
+        digest, seconds = poll_digest(trigger), parse_duration(trigger.every)
+        state = present.get(key)
+        if state is None or state.digest != digest:
+            fresh = PollState(pk=state.pk if state else None, workflow=workflow, key=key, digest=digest, next_at=at)
+            fresh.token = state.token + 1 if state else 0  # what is asked now for the one before is not written
+            state = fresh
+        elif state.failures and state.lease_until is None:
+            state.next_at = at
+        elif state.lease_until is None:
+            state.next_at = min(state.next_at, at + dt.timedelta(seconds=seconds))
+        state.poll, state.connection, state.inputs = trigger.poll, trigger.connection, trigger.inputs
+        state.seconds, state.due_since = seconds, at
+        state.save()
+
+
+def poll_digest(trigger: PollTrigger) -> str:
+    """A hash of what is asked: the poll, its connection and its inputs."""
+    asked = msgspec.json.encode([trigger.poll, trigger.connection, trigger.inputs], order="sorted")
+    return hashlib.sha256(asked).hexdigest()
+
+
+def resume_polls(workflow: Workflow) -> None:
+    """Count from now on how long the polls of a resumed workflow had no success. They go on where they were."""
+    workflow.polls.update(due_since=AutomateNow())
+
+
+def poll_again(sender: Any, connection: Connection, **_: Any) -> None:
+    """Make failed polls of a connection due that works again. A receiver of `health.recovered`."""
+    failed = PollState.objects.filter(connection=connection.slug, failures__gt=0, lease_until=None)
+    failed.update(next_at=AutomateNow())
+
+
+# --- leases -----------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def lease_due(most: int) -> list[Lease]:
+    """Lease polls that are due, at most so many, the longest due first.
+
+    A lease that ran out counts as a failure: its worker died, or the call did not return. After the second one in
+    succession the poll has to wait, so that one which ends its worker does so seldom.
+    """
+    due = list(
+        PollState.objects.select_related("workflow__published__run_as")
+        .defer("workflow__published__definition")
+        .filter(next_at__lte=AutomateNow(), workflow__status=Workflow.Status.ACTIVE, workflow__published__isnull=False)
+        .order_by("next_at")
+        .select_for_update(of=("self",), skip_locked=True, no_key=True)[:most]
+    )
+    if not due:
+        return []
+    at, leased = now(), []
+    for state in due:
+        is_lost = state.lease_until is not None
+        state.token += 1
+        if is_lost:
+            _fail(state, LOST, at)
+        if state.failures <= 1 or not is_lost:
+            state.lease_until = state.next_at = at + dt.timedelta(seconds=_timeout() + GRACE_SECONDS)
+            leased.append(state)
+    PollState.objects.bulk_update(due, [*_LEASED, *_FAILED])
+    return [
+        Lease(pk=state.pk, token=state.token, slug=state.workflow.slug, run_as=version.run_as, state=state)
+        for state in leased
+        if (version := state.workflow.published) is not None
+    ]
+
+
+_LEASED = ("token", "lease_until", "next_at")
+_FAILED = ("failures", "error", "error_code", "error_text", "polled_at")
+
+
+def _timeout() -> float:
+    return float(setting("AUTOMATE_STEP_TIMEOUT_SECONDS"))
+
+
+def seconds_to_next() -> float | None:
+    """Seconds until a poll of an active workflow is due; None when there is none."""
+    active = PollState.objects.filter(workflow__status=Workflow.Status.ACTIVE)
+    next_at = active.aggregate(seconds=models.Min("next_at") - AutomateNow())["seconds"]
+    return None if next_at is None else max(next_at.total_seconds(), 0.0)
+
+
+# --- one poll ---------------------------------------------------------------------------------------------------------
+
+
+def run_poll(lease: Lease) -> bool:
+    """Ask, and write what came of it. Whether there is more to ask at once. Never raises.
+
+    No transaction and no connection to the database is open while the service is asked.
+    """
+    try:
+        with redactor_context() as redactor:
+            try:
+                found = _ask(lease)
+                reach("poll.asked", lease.state.key)
+                has_more = _store(lease, found, redactor)
+                reach("poll.committed", lease.state.key)
+                return has_more
+            except ConnectorError as error:
+                message = redact_text(error.message)
+                log.info("workflow %s: the poll %s failed: %s", lease.slug, lease.state.key, message)
+                _store_failure(lease, error)
+    except DatabaseError as error:  # the lease runs out, and it is asked again
+        log.warning("workflow %s: the poll %s is not written: %s", lease.slug, lease.state.key, str(error).strip())
+    except Exception as error:  # a thread that dies would leave nobody to poll
+        log.exception("workflow %s: the poll %s could not be asked", lease.slug, lease.state.key)
+        _store_failure(lease, ConnectorError(f"{type(error).__name__}: {error}", code="internal_error"))
+    finally:
+        connections.close_all()
+    return False
+
+
+def _ask(lease: Lease) -> Found:
+    """One call, by the rules of a step's. Raises ConnectorError."""
+    state = lease.state
+    if not lease.run_as.is_active:
+        message = text("The run-as user %(user)s is not active.", user=lease.run_as.get_username())
+        raise ConnectorError(message, code="run_as_inactive")
+    try:
+        adapter, poll = find_poll(state.poll)
+    except LookupError as error:
+        raise ConnectorError(str(error), code="connector_not_found") from error
+    deadline = time.monotonic() + _timeout()
+    used = credentials.open_connection(state.connection, lambda: lease.run_as, lease.slug) if state.connection else None
+    if used is not None and used.connection.connector != adapter.code:
+        message = text("The connection %(name)s is one of another connector.", name=state.connection)
+        raise ConnectorError(message, code="connection_not_usable")
+    context = Context(
+        {
+            "connection": used.config if used else {},
+            **outbound_clients(bound_hosts=used.hosts if used else None, deadline=deadline),
+            "idempotency_key": f"poll-{lease.pk}-{lease.token}",
+            "deadline": deadline,
+            "cancelled": lambda: False,
+            "log": lambda message, level="info": log.debug("poll %s: %s", lease.pk, redact_text(str(message))),
+            "run": {"workflow": lease.slug},
+            "step": {},
+            "user": lease.run_as,
+        }
+    )
+    connections.close_all()  # none is held while the service is asked
+
+    def call() -> Found:
+        return call_poll(adapter, poll, dict(state.inputs), state.cursor, context)
+
+    return used.perform(call) if used else call()
+
+
+@transaction.atomic
+def _store(lease: Lease, found: Found, redactor: Redactor) -> bool:
+    """Write the events and the cursor, both or neither; nothing when the lease is another's. Whether there is more."""
+    state = _locked(lease)
+    if state is None:
+        return False
+    hashes = {item.id: _hash(item.id) for item in found.items}
+    seen = set(state.seen)
+    fresh = [item for item in found.items if hashes[item.id] not in seen]
+    at = now()
+    if fresh and state.has_baseline:
+        EventIngestor().ingest(*(_event(lease, item, redactor) for item in fresh))
+        state.found_at = at
+    reach("poll.ingested", state.key)
+    newest = [*reversed(hashes.values()), *state.seen]
+    state.seen = list(dict.fromkeys(newest))[: max(SEEN_IDS, len(found.items))]
+    state.cursor, state.has_baseline = found.cursor, state.has_baseline or not found.more
+    state.failures, state.error, state.error_code, state.error_text = 0, "", "", None
+    state.polled_at = state.succeeded_at = state.due_since = at
+    state.lease_until = None
+    state.next_at = at if found.more else at + dt.timedelta(seconds=_spread(state.seconds))
+    state.save()
+    return found.more
+
+
+def _event(lease: Lease, item: FoundItem, redactor: Redactor) -> NewEvent:
+    state = lease.state
+    headers = {ITEM_ID: item.id, **({ITEM_TIME: item.time.isoformat()} if item.time else {})}
+    return NewEvent(
+        source=f"poll:{lease.slug}",
+        type=state.key,
+        payload=redactor.document(item.data.decode()),
+        # An id is one of the poll's: another feed, or another trigger of the workflow, may have the same
+        delivery_key=f"{state.key} {state.digest[:16]} {item.id}",
+        headers=headers,
+    )
+
+
+@transaction.atomic
+def _store_failure(lease: Lease, error: ConnectorError) -> None:
+    """Write a failure, unless the lease is another's. The next call waits the longer, the more have failed."""
+    state = _locked(lease)
+    if state is not None:
+        _fail(state, error, now())
+        state.lease_until = None
+        state.save()
+
+
+def _locked(lease: Lease) -> PollState | None:
+    return PollState.objects.select_for_update(no_key=True).filter(pk=lease.pk, token=lease.token).first()
+
+
+def _fail(state: PollState, error: ConnectorError, at: dt.datetime) -> None:
+    """Count a failure; `next_at` becomes the time of the next attempt."""
+    message = redact_text(error.message.replace("\0", "\ufffd"))[:500]
+    state.failures += 1
+    state.error, state.error_code, state.error_text = message, error.code[:100], kept_text(error.message, message)
+    state.polled_at = at
+    state.lease_until = None
+    wait = max(backoff_seconds(state.seconds, state.failures), min(error.retry_after or 0.0, LONGEST_WAIT))
+    state.next_at = at + dt.timedelta(seconds=_spread(wait))
+
+
+def backoff_seconds(interval: float, failures: int) -> float:
+    """Seconds to wait after so many failures in succession: the interval, then twice as long each time."""
+    return max(interval, min(interval * 2.0 ** min(failures - 1, 20), LONGEST_BACKOFF))
+
+
+def _spread(seconds: float) -> float:
+    """Up to a tenth longer: polls that were published, or resumed, together do not stay together."""
+    return seconds * (1 + SPREAD * random.random())  # noqa: S311 - no secret
+
+
+def _hash(identifier: str) -> str:
+    return hashlib.sha256(identifier.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+# --- health -----------------------------------------------------------------------------------------------------------
+
+
+def overdue_polls(intervals: float) -> models.QuerySet[PollState]:
+    """Polls of active workflows that had no success for more than so many intervals."""
+    edge = AutomateNow() - _span(intervals)
+    return PollState.objects.filter(workflow__status=Workflow.Status.ACTIVE, due_since__lt=edge)
+
+
+def _span(intervals: float) -> models.ExpressionWrapper:
+    seconds = models.Func(
+        F("seconds") * intervals, function="make_interval", template="%(function)s(secs => %(expressions)s)"
+    )
+    return models.ExpressionWrapper(seconds, output_field=models.DurationField())
