@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter
-from automate_connectors.declared.loading import connector_files, connector_of
 from automate_connectors.adapters.polls import Poll
+from automate_connectors.declared.loading import connector_files, connector_of
 from automate_plugins import text
 from automate_plugins.fields import FieldSpec
 from automate_plugins.registry import PluginNotFoundError, Registry

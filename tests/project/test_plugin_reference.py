@@ -14,7 +14,12 @@ import automate_connectors.context
 import automate_llm.providers.options
 from automate_egress import HttpResponse, HttpSession
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_testing.contracts import ConnectorContractTest, LLMProviderContractTest, SecretsBackendContractTest
+from automate_testing.contracts import (
+    ConnectorContractTest,
+    LLMProviderContractTest,
+    PollContractTest,
+    SecretsBackendContractTest,
+)
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs" / "plugin-reference.md").read_text(encoding="utf-8")
@@ -60,6 +65,7 @@ def test_it_names_every_member_of_a_field():
     ("title", "suite"),
     [
         ("Connectors", ConnectorContractTest),
+        ("Polls", PollContractTest),
         ("Providers", LLMProviderContractTest),
         ("Secrets backends", SecretsBackendContractTest),
     ],

@@ -21,6 +21,7 @@ EDITOR = {
     "version publish": 403,
     "builder sample choose": 403,
     "builder trigger event": 403,
+    "builder trigger poll": 403,
     "builder trigger caught": 403,
 }
 

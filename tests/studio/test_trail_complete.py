@@ -78,7 +78,7 @@ LEAVES = {
 CHANGES_NOTHING = {
     "search", "preferences", "connections", "webhooks", "secrets", "audit list", "model budgets", "sign-in",
     "run sample", "run test", "event sample", "builder sample", "builder sample choose", "builder trigger event",
-    "builder trigger caught", "builder test keep",  # the sample that one builds with
+    "builder trigger caught", "builder trigger poll", "builder test keep",  # the sample that one builds with
     "builder here", "builder options",  # who is looking; what a field offers
     "connection add", "connection try", "connection try, a change",  # a choice; tests of what is not saved, which are told
     "connection sign-in",  # leads to the provider; coming back is the entry

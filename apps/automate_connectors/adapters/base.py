@@ -168,8 +168,8 @@ class ConnectorAdapter(ABC):
         ones. Items may come again, so begin before the cursor where others may still appear there: of the same second,
         or of a transaction that ends later. What comes again belongs to the result without a cursor, too.
 
-        `context` is as in `execute`, without an attempt of a step. Must change nothing. Raise ConnectorError; what asks
-        to wait says so by `retry_after`.
+        `context` is as in `execute`, without files and without an attempt of a step. Must change nothing. Raise
+        ConnectorError; what asks to wait says so by `retry_after`.
         """
         raise NotImplementedError
 

@@ -174,7 +174,7 @@ def run_poll(lease: Lease) -> bool:
     try:
         with redactor_context() as redactor:
             try:
-                found = _ask(lease)
+                found = _call_service(lease)
                 reach("poll.asked", lease.state.key)
                 has_more = _store(lease, found, redactor)
                 reach("poll.committed", lease.state.key)
@@ -193,7 +193,7 @@ def run_poll(lease: Lease) -> bool:
     return False
 
 
-def _ask(lease: Lease) -> Found:
+def _call_service(lease: Lease) -> Found:
     """One call, by the rules of a step's. Raises ConnectorError."""
     state = lease.state
     if not lease.run_as.is_active:
@@ -315,8 +315,10 @@ def overdue_polls(intervals: float) -> models.QuerySet[PollState]:
     return PollState.objects.filter(workflow__status=Workflow.Status.ACTIVE, due_since__lt=edge)
 
 
-def _span(intervals: float) -> models.ExpressionWrapper:
-    seconds = models.Func(
-        F("seconds") * intervals, function="make_interval", template="%(function)s(secs => %(expressions)s)"
+def _span(intervals: float) -> models.Func:
+    return models.Func(
+        F("seconds") * intervals,
+        function="make_interval",
+        template="%(function)s(secs => %(expressions)s)",
+        output_field=models.DurationField(),
     )
-    return models.ExpressionWrapper(seconds, output_field=models.DurationField())

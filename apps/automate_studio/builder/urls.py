@@ -21,6 +21,7 @@ from automate_studio.builder.publishing import (
     version_list,
 )
 from automate_studio.builder.tests.views import change_kept, test_run
+from automate_studio.builder.triggers.poll_preview import test_poll
 from automate_studio.builder.views import (
     builder_page,
     copy_step,
@@ -43,6 +44,7 @@ _page = [
     staff("options/<path:path>/", step_options, "builder_options"),
     staff("connection/<path:path>/", step_connection, "builder_connection"),
     staff("trigger/<slug:key>/endpoint/", views.trigger_endpoint, "builder_trigger_endpoint"),
+    staff("trigger/<slug:key>/poll/", test_poll, "builder_trigger_poll"),
     staff("trigger/<slug:key>/event/", views.trigger_event, "builder_trigger_event"),
     staff("step/<path:path>/", step_panel, "builder_step"),
     staff("data/<path:path>/", data.picker_tree, "builder_data"),

@@ -45,6 +45,7 @@ from automate_studio.builder.panel.steps import (
 )
 from automate_studio.builder.tests.views import test_badges
 from automate_studio.builder.triggers.endpoints import InvalidEndpointError, create_endpoint, endpoint_form
+from automate_studio.builder.triggers.poll_form import poll_offers
 from automate_studio.builder.triggers.trigger_form import changed_config
 from automate_studio.builder.triggers.waiting import capture_event, poll_event
 from automate_studio.ui.admin_page import render_page
@@ -384,7 +385,8 @@ def _builder_context(request: HttpRequest, state: DraftState, panel: Panel | Non
         "errors": levels["error"],
         "missing": levels["missing"],
         "warnings": levels["warning"],
-        "triggers": TRIGGERS,
+        "triggers": {kind: name for kind, name in TRIGGERS.items() if kind != "poll"},
+        "polls": poll_offers() if selected == START else [],
         "containers": _CONTAINERS,
         "remarks": [as_sentence(remark) for remark in state.done.remarks],
     }

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext as _
 
-from automate_core.definition.document import Definition, ModelTrigger, ScheduleTrigger, Trigger, WebhookTrigger
-from automate_core.models import WebhookEndpoint
+from automate_core.definition.document import (
+    Definition,
+    ModelTrigger,
+    PollTrigger,
+    ScheduleTrigger,
+    Trigger,
+    WebhookTrigger,
+)
+from automate_core.models import PollState, WebhookEndpoint, Workflow
 from automate_core.triggers import schedules
 from automate_core.triggers.model_registry import watched_models
 from automate_core.webhooks import endpoints
@@ -16,24 +23,36 @@ from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.permissions import User, permitted
 from automate_studio.ui.describe import describe_trigger
 from automate_studio.ui.formatting import format_dated
+from automate_studio.view_models.poll_status import PollStatus, poll_status
 
 
 @dataclass(frozen=True, kw_only=True)
 class TriggerRow:
-    """A trigger with its URL; `unsigned` is a warning."""
+    """A trigger with its URL; `unsigned` is a warning. `status` is that of a published poll."""
 
     text: str
     url: str
     scheme: str = ""
     unsigned: bool = False
+    status: PollStatus | None = None
 
 
-def trigger_rows(definition: Definition, user: User) -> list[TriggerRow]:
+def trigger_rows(definition: Definition, workflow: Workflow, user: User) -> list[TriggerRow]:
     """Triggers of a workflow; of an endpoint that `user` may not view, only its name."""
+    polls = _polls(definition, workflow)
     listened = [part.endpoint for part in definition.triggers if isinstance(part, WebhookTrigger)]
     endpoints_seen = permitted(user, "view", WebhookEndpoint.objects.filter(slug__in=listened))
     known = {endpoint.slug: endpoint for endpoint in endpoints_seen}
-    return [_trigger_row(part, known, definition.timezone) for part in definition.triggers]
+    rows = [_trigger_row(part, known, definition.timezone) for part in definition.triggers]
+    return [replace(row, status=polls.get(part.key)) for part, row in zip(definition.triggers, rows, strict=True)]
+
+
+def _polls(definition: Definition, workflow: Workflow) -> dict[str, PollStatus]:
+    """The states of its published polls, by key. One query where it has polls."""
+    if not any(isinstance(part, PollTrigger) for part in definition.triggers):
+        return {}
+    states = PollState.objects.filter(workflow=workflow).defer("cursor", "seen", "inputs")
+    return {state.key: poll_status(state, workflow.status) for state in states}
 
 
 def _trigger_row(part: Trigger, known: Mapping[str, WebhookEndpoint], timezone: str) -> TriggerRow:

@@ -39,7 +39,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         stops=run_rights.stop_reasons(workflow),
         started=manual_start_from_query(request.GET.get("started"), workflow),
         tree=draft_tree(definition),
-        triggers=trigger_rows(definition, request.user),
+        triggers=trigger_rows(definition, workflow, request.user),
         recent=run_rows.recent_runs(workflow, request.user, timezone.now()),
         may_change=can(request.user, "change", workflow),
         audits=can(request.user, "audit", SITE),

@@ -76,11 +76,13 @@ class PollContractTest:
         for poller in self._pollers(adapter):
             assert not poller.start(), f"{poller.name}: nothing is there, and items are found"
             poller.add(1)
-            assert poller.numbers_of(poller.ask()) == 1, f"{poller.name}: the first item of an empty source is lost"
+            assert poller.numbers_of(poller.find_new()) == 1, (
+                f"{poller.name}: the first item of an empty source is lost"
+            )
         for poller in self._pollers(adapter):
             poller.add(3)
             assert poller.start(), f"{poller.name}: without a cursor, the newest items are returned for a preview"
-            again = poller.ask()
+            again = poller.find_new()
             assert not again, (
                 f"{poller.name}: {len(again)} items that were there before the first call come as new ones: return"
                 " without a cursor what the next call returns again"
@@ -120,7 +122,7 @@ class PollContractTest:
             found: list[FoundItem] = []
             for count in (1, 3, 0, 2):
                 poller.add(count)
-                found += poller.ask()
+                found += poller.find_new()
             assert len(found) == 6, f"{poller.name}: 6 items were made, and {len(found)} were found as new ones"
             assert len({item.data for item in found}) == 6, f"{poller.name}: different items have the same data"
             times = [item.time for item in found if item.time is not None]
@@ -132,13 +134,13 @@ class PollContractTest:
             poller.add(1)
             poller.start()
             poller.add(MANY)
-            found = poller.ask()
+            found = poller.find_new()
             assert len(found) == MANY, f"{poller.name}: {MANY} items were made, and {len(found)} were found"
         for poller in self._pollers(adapter):
             poller.add(MANY)
             poller.start()
             poller.add(1)
-            found = poller.ask()
+            found = poller.find_new()
             assert len(found) == 1, f"{poller.name}: one item was made, and {len(found)} were found as new ones"
 
     def test_contract_poll_clock(self, adapter: ConnectorAdapter) -> None:
@@ -148,7 +150,7 @@ class PollContractTest:
             poller.start()
             for _ in range(3):
                 poller.add(1, ticks=0)
-                found = poller.ask()
+                found = poller.find_new()
                 assert len(found) == 1, (
                     f"{poller.name}: an item with the same time as the one before is lost: begin at the time of the"
                     " cursor, not after it"
@@ -162,9 +164,9 @@ class PollContractTest:
             poller.add(2)
             poller.start()
             poller.add(2)
-            poller.ask()
+            poller.find_new()
             poller.add(1, at=poller.now - poller.source.late)
-            found = poller.ask()
+            found = poller.find_new()
             assert found, (
                 f"{poller.name}: an item that is listed {poller.source.late.total_seconds():g} s late is lost: begin"
                 " before the cursor, for what comes again is known by its id"
@@ -222,9 +224,9 @@ class _Poller:
 
     def start(self) -> list[FoundItem]:
         """Make the first calls, which start nothing."""
-        return self.ask()
+        return self.find_new()
 
-    def ask(self) -> list[FoundItem]:
+    def find_new(self) -> list[FoundItem]:
         """The items that were not seen before."""
         found: list[FoundItem] = []
         for _ in range(MOST_PAGES):

@@ -152,7 +152,7 @@ def test_faults_of_the_kinds_have_a_place_and_a_reason(part, said):
         ("{kind: run, workflow: w}", "triggers[0].workflow: A workflow cannot be started by the end of its own runs."),
         (
             "{kind: carrier_pigeon}",
-            "is not a kind of trigger. Use one of: webhook, schedule, model, manual, event, run.",
+            "is not a kind of trigger. Use one of: webhook, schedule, model, manual, event, run, poll.",
         ),
     ],
 )

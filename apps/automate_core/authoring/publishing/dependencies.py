@@ -44,7 +44,8 @@ def find_dependencies(definition: Definition, user: User) -> Dependencies:
         if isinstance(trigger, ModelTrigger):
             _add_use(found.models, trigger.model, _("trigger"))
     polls = [trigger for trigger in definition.triggers if isinstance(trigger, PollTrigger)]
-    named = {each.connection for each in (*actions, *polls) if each.connection}
+    named = {step.connection for step in actions if step.connection}
+    named |= {trigger.connection for trigger in polls if trigger.connection}
     known = {each.slug: each for each in permitted(user, "view", Connection.objects.filter(slug__in=named))}
     for slug in sorted(named):
         connection = known.get(slug)

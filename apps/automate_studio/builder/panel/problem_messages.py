@@ -19,6 +19,7 @@ from automate_studio.builder.panel.fields import SETTINGS_FIELDS
 from automate_studio.builder.panel.forms import concerns_field, find_field, with_label
 from automate_studio.builder.panel.setup import trigger_field_id
 from automate_studio.builder.panel.steps import path_of_step, step_field_specs
+from automate_studio.builder.triggers.poll_form import input_specs
 from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.view_models.step_tree import START
@@ -134,10 +135,16 @@ def _locate_in_step(node: StepNode, name: str) -> tuple[str, str]:
     return "", ""
 
 
+def _poll_labels(node: TriggerNode) -> dict[str, str]:
+    """What the inputs of a poll are called, by field name."""
+    specs = input_specs(node) if node.kind == "poll" else ()
+    return {f"inputs.{spec.name}": spec.label or spec.name for spec in specs}
+
+
 def _locate_in_trigger(node: TriggerNode, name: str) -> tuple[str, str]:
     """(label, element id) in a trigger's form."""
     if concerns_field(name, "filter"):
         return _("Only when"), condition_dom_id(node.key, node.key)
-    known = setup.LABELS[node.kind]
+    known = {**setup.LABELS[node.kind], **_poll_labels(node)}
     found = next((field for field in known if concerns_field(name, field)), "")
     return (translated(known[found]), trigger_field_id(node, found)) if found else ("", f"trigger-{node.key}")

@@ -20,6 +20,7 @@ TRIGGERS = {
     "manual": text("Manual"),
     "event": text("Event from code"),
     "run": text("Another workflow ends"),
+    "poll": text("Poll"),
 }
 #: What the fields of each kind are called.
 LABELS: dict[str, dict[str, str]] = {
@@ -44,6 +45,7 @@ LABELS: dict[str, dict[str, str]] = {
     "manual": {"inputs": text("Inputs")},
     "event": {"event": text("Event")},
     "run": {"workflow": text("Workflow"), "on": text("Outcome of its run")},
+    "poll": {"poll": text("Poll"), "connection": text("Connection"), "every": text("Interval")},
 }
 
 
@@ -71,7 +73,7 @@ class TriggerFormView:
         return any(concerns_field(name, field) for field in (*self.fields, "filter"))
 
 
-_BESIDE = {"webhook", "schedule", "event"}
+_BESIDE = {"webhook", "schedule", "event", "poll"}
 
 
 def build_trigger_form(node: TriggerNode, *fields: FieldView, **extra: Any) -> TriggerFormView:
@@ -81,7 +83,8 @@ def build_trigger_form(node: TriggerNode, *fields: FieldView, **extra: Any) -> T
 
 def trigger_field_id(node: TriggerNode, name: str) -> str:
     """Element id of a control; rows of a form have fields of their own."""
-    return f"field-{node.key}-{name}" if node.kind == "manual" else f"t-{node.key}-{name}"
+    has_rows = node.kind == "manual" or name.startswith("inputs.")
+    return f"{'field' if has_rows else 't'}-{node.key}-{name.replace('.', '-')}"
 
 
 def build_trigger_field(

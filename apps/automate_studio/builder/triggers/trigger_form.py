@@ -34,6 +34,7 @@ from automate_studio.builder.panel.setup import (
     build_trigger_form,
 )
 from automate_studio.builder.triggers.endpoints import endpoint_form
+from automate_studio.builder.triggers.poll_form import build_poll_form, changed_poll
 from automate_studio.builder.triggers.schedule import PlanError, next_times, posted_plan
 from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.formatting import as_sentence
@@ -64,7 +65,7 @@ def build_setup(
 
 def _message_of_field(messages: Mapping[str, FieldMessage], name: str, field: FieldView) -> FieldMessage | None:
     found = message_at(messages, name)
-    return replace(found, text=with_label(found.text, name, field.label)) if found else None
+    return replace(found, text=with_label(found.text, field.spec.name, field.label)) if found else None
 
 
 def _selected(present: str) -> str:
@@ -354,6 +355,7 @@ _DRAW: dict[str, Callable[[DraftState, TriggerNode, User], TriggerFormView]] = {
     "manual": _manual_form,
     "event": _event_form,
     "run": _run_form,
+    "poll": build_poll_form,
 }
 _READ: dict[str, Callable[[TriggerNode, QueryDict], dict[str, Any]]] = {
     "webhook": _posted_texts,
@@ -364,10 +366,16 @@ _READ: dict[str, Callable[[TriggerNode, QueryDict], dict[str, Any]]] = {
 }
 
 
+_OWN_CHANGES: dict[str, Callable[[TriggerNode, QueryDict], tuple[dict[str, Any], list[str], dict[str, str]]]] = {
+    "manual": _changed_manual,
+    "poll": changed_poll,
+}
+
+
 def changed_config(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any], list[str], dict[str, str]]:
     """(set values, emptied fields, invalid fields) of a posted form: only those that differ."""
-    if node.kind == "manual":
-        return _changed_manual(node, post)
+    if node.kind in _OWN_CHANGES:
+        return _OWN_CHANGES[node.kind](node, post)
     try:
         wanted = _READ[node.kind](node, post)
     except PlanError as error:

@@ -8,7 +8,7 @@ import automate_core.models.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("automate_core", "0017_translated_reasons"),
+        ("automate_core", "0019_api_sources_and_token_limits"),
     ]
 
     operations = [
@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
                     ("model", "Model change"),
                     ("manual", "Manual"),
                     ("app", "Event from code"),
+                    ("api", "Event from the API"),
                     ("run", "End of a run"),
                     ("call", "Sub-run"),
                     ("mcp", "AI agent"),
