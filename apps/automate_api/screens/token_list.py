@@ -21,10 +21,10 @@ from automate_core.navigation.lists import (
     build_list_page,
     list_query,
     owner_condition,
+    owner_contains,
     owner_filter,
     page_slice,
 )
-from automate_governance.people import names
 from automate_governance.permissions import Person, permitted
 from automate_plugins import text
 
@@ -116,5 +116,5 @@ def _search(tokens: QuerySet[ApiToken], text: str, has_owners: bool) -> QuerySet
         return tokens
     found = Q(name__icontains=text) | Q(prefix__startswith=text.removeprefix(START))
     if has_owners:
-        found |= Q(**{f"owner__{names.username_field()}__icontains": text})
+        found |= owner_contains(text)
     return tokens.filter(found)

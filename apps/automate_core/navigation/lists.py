@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import formats
 from django.utils.translation import gettext as _
 
@@ -167,3 +167,8 @@ def owner_condition(asked_for: ListQuery) -> dict[str, str]:
     """Lookup of the filter by owner."""
     name = asked_for.values.get("owner")
     return {f"owner__{username_field()}": name} if name else {}
+
+
+def owner_contains(search: str) -> Q:
+    """Objects whose owner's username contains this text."""
+    return Q(**{f"owner__{username_field()}__icontains": search})

@@ -15,7 +15,7 @@ from automate_studio.connections import views
 from automate_studio.connections.views import build_panel, choose_connector
 from automate_studio.ui.objects.admin import ObjectAdmin
 from automate_studio.ui.objects.form_view import Conditions
-from automate_studio.view_models.connection_health import adapter_of
+from automate_studio.view_models.connection_health import ConnectionHealth
 
 
 class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
@@ -36,7 +36,7 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
 
     def readonly_facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
         """Connector and slug, which cannot be changed."""
-        adapter = adapter_of(obj)
+        adapter = ConnectionHealth(connection=obj).adapter
         return {
             "slug": (_("Short name"), obj.slug),
             "connector": (_("App"), translated(adapter.name) if adapter else obj.connector),

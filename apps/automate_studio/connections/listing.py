@@ -6,12 +6,10 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.contrib.auth import get_user_model
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 from django.utils.translation import gettext as _
 
 from automate_connectors import connection_test
-from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_core.models import Wait
@@ -25,6 +23,7 @@ from automate_core.navigation.lists import (
     filter_choice,
     list_query,
     owner_condition,
+    owner_contains,
     owner_filter,
     page_slice,
 )
@@ -34,7 +33,7 @@ from automate_plugins import text
 from automate_plugins.registry import PluginNotFoundError
 from automate_studio.ui.formatting import format_ago
 from automate_studio.ui.objects.where_used import UsageSummary, where_used
-from automate_studio.view_models.connection_health import adapter_of, health_advice, health_state, health_word
+from automate_studio.view_models.connection_health import ConnectionHealth
 
 TABS = {"": text("All"), "failing": text("Failing"), "untested": text("Not tested"), "healthy": text("Healthy")}
 _Health = Connection.Health
@@ -53,10 +52,9 @@ _RANK = Case(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConnectionCard:
+class ConnectionCard(ConnectionHealth):
     """A connection in the list, with the person's permissions."""
 
-    connection: Connection
     used: UsageSummary
     waiting: int
     may_test: bool
@@ -65,31 +63,6 @@ class ConnectionCard:
     may_delete: bool
     last_used: str
     since: str
-
-    @property
-    def adapter(self) -> ConnectorAdapter | None:
-        """Its connector, if installed."""
-        return adapter_of(self.connection)
-
-    @property
-    def state(self) -> str:
-        """State whose glyph and colour are shown."""
-        return health_state(self.connection)
-
-    @property
-    def word(self) -> str:
-        """Health in words."""
-        return health_word(self.connection)
-
-    @property
-    def fails(self) -> bool:
-        """Whether it needs attention."""
-        return self.state == "failed"
-
-    @property
-    def advice(self) -> str:
-        """What to do while it fails."""
-        return health_advice(self.connection)
 
     @property
     def where(self) -> str:
@@ -144,9 +117,8 @@ def connection_cards(user: User, shown: Sequence[Connection], now: dt.datetime) 
 
 def _filter_connections(found: QuerySet[Connection], kept: ListQuery) -> QuerySet[Connection]:
     if search := kept.search:
-        by_owner = Q(**{f"owner__{get_user_model().USERNAME_FIELD}__icontains": search})
         named = Q(name__icontains=search) | Q(slug__icontains=search) | Q(connector__icontains=search)
-        found = found.filter(named | by_owner)
+        found = found.filter(named | owner_contains(search))
     if app := kept.values.get("app"):
         found = found.filter(connector=app)
     return found.filter(**owner_condition(kept))

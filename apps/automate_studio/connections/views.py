@@ -17,7 +17,6 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_connectors import connection_test as trial
-from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth import expiry, sign_in
 from automate_connectors.oauth.setup import OAuthSetup
@@ -32,14 +31,13 @@ from automate_studio.connections.listing import connection_cards, connection_pag
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.links import change_url
-from automate_studio.view_models.connection_health import adapter_of, health_advice, health_state, health_word
+from automate_studio.view_models.connection_health import ConnectionHealth
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConnectionPanel:
+class ConnectionPanel(ConnectionHealth):
     """A connection as its page shows it to one person."""
 
-    connection: Connection
     may_test: bool
     may_change: bool
     can_try: bool
@@ -47,24 +45,9 @@ class ConnectionPanel:
     token: OAuthToken | None
 
     @property
-    def adapter(self) -> ConnectorAdapter | None:
-        """Its connector, if installed."""
-        return adapter_of(self.connection)
-
-    @property
     def setup(self) -> OAuthSetup | None:
         """Its OAuth setup."""
         return self.connection.sign_in
-
-    @property
-    def state(self) -> str:
-        """State whose glyph and colour are shown."""
-        return health_state(self.connection)
-
-    @property
-    def word(self) -> str:
-        """Health in words."""
-        return health_word(self.connection)
 
     @property
     def expiring(self) -> list[str]:
@@ -79,11 +62,6 @@ class ConnectionPanel:
     def kept(self) -> dict[str, str]:
         """Values that the provider gave with the tokens."""
         return self.connection.kept_values()
-
-    @property
-    def advice(self) -> str:
-        """What to do while it fails."""
-        return health_advice(self.connection) if self.state == "failed" else ""
 
 
 def build_panel(request: HttpRequest, connection: Connection) -> ConnectionPanel:

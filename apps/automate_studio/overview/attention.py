@@ -30,7 +30,7 @@ from automate_studio.ui.formatting import format_ago, format_count, format_durat
 from automate_studio.ui.links import change_url
 from automate_studio.ui.overview_address import overview_url
 from automate_studio.ui.versions import version_definitions
-from automate_studio.view_models.connection_health import health_word
+from automate_studio.view_models.connection_health import ConnectionHealth
 from automate_studio.view_models.task_counts import may_reassign_tasks
 
 SHOWN = 4
@@ -301,7 +301,7 @@ def _connection_items(user: User, now: dt.datetime) -> Iterator[AttentionItem]:
             name=connection.name,
             url=change_url(connection),
             state="failed",
-            count=health_word(connection),
+            count=ConnectionHealth(connection=connection).word,
             detail=translated(connection.health_message) or _("Connection"),
             since=format_ago(connection.health_since, now) if connection.health_since else "",
             since_at=connection.health_since,

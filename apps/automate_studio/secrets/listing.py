@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -15,6 +14,7 @@ from automate_core.navigation.lists import (
     build_list_page,
     list_query,
     owner_condition,
+    owner_contains,
     owner_filter,
     page_slice,
 )
@@ -62,8 +62,7 @@ def secret_page(user: User, query: Query, now: dt.datetime) -> ListPage:
     known = visible_secrets(user)
     found = known.filter(**owner_condition(kept))
     if search := kept.search:
-        by_owner = Q(**{f"owner__{get_user_model().USERNAME_FIELD}__icontains": search})
-        found = found.filter(Q(name__icontains=search) | by_owner)
+        found = found.filter(Q(name__icontains=search) | owner_contains(search))
     shown = list(found.select_related("owner").defer(*_NOT_NEEDED).order_by("name")[:MOST])
     used = where_used(user, shown)
     every = sorted((_secret_row(each, used[each.pk], now) for each in shown), key=lambda row: list(TABS).index(row.tab))

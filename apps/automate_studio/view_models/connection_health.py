@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.utils.translation import gettext as _
 
 from automate_connectors.adapters.base import ConnectorAdapter
@@ -14,39 +16,50 @@ _STATES = {"unknown": "pending", "working": "succeeded", "failing": "failed", "r
 _WORDS = {"unknown": text("Not tested yet"), "working": text("Healthy"), "failing": text("Failing")}
 
 
-def adapter_of(connection: Connection) -> ConnectorAdapter | None:
-    """Connector of a connection, if installed."""
-    try:
-        return connection.adapter
-    except PluginNotFoundError:
-        return None
+@dataclass(frozen=True, kw_only=True)
+class ConnectionHealth:
+    """A connection with its health."""
 
+    connection: Connection
 
-def health_state(connection: Connection) -> str:
-    """State whose glyph and colour are shown."""
-    return "pending" if _is_unproven(connection) else _STATES[connection.health]
+    @property
+    def adapter(self) -> ConnectorAdapter | None:
+        """Its connector, if installed."""
+        try:
+            return self.connection.adapter
+        except PluginNotFoundError:
+            return None
 
+    @property
+    def state(self) -> str:
+        """State whose glyph and colour are shown."""
+        return "pending" if self._is_unproven else _STATES[self.connection.health]
 
-def health_word(connection: Connection) -> str:
-    if _is_unproven(connection):
-        return translated(_WORDS["unknown"])
-    return translated(_WORDS.get(connection.health, "")) or _("Reconnect")
+    @property
+    def word(self) -> str:
+        """Health in words."""
+        if self._is_unproven:
+            return translated(_WORDS["unknown"])
+        return translated(_WORDS.get(self.connection.health, "")) or _("Reconnect")
 
+    @property
+    def fails(self) -> bool:
+        """Whether it needs attention."""
+        return self.state == "failed"
 
-def health_advice(connection: Connection) -> str:
-    """What to do while the connection fails."""
-    if adapter_of(connection) is None:
-        return _("The connector is not installed. Install the plug-in, or use another connection in the workflows.")
-    if _signs_in(connection):
-        return _("Reconnect the connection, then re-run the failed runs.")
-    return _("Check the secret and the URL, test the connection, then re-run the failed runs.")
+    @property
+    def advice(self) -> str:
+        """What to do while it fails; empty while it does not."""
+        if not self.fails:
+            return ""
+        if self.adapter is None:
+            return _("The connector is not installed. Install the plug-in, or use another connection in the workflows.")
+        if self.connection.sign_in and self.connection.sign_in.needs_person:
+            return _("Reconnect the connection, then re-run the failed runs.")
+        return _("Check the secret and the URL, test the connection, then re-run the failed runs.")
 
-
-def _is_unproven(connection: Connection) -> bool:
-    """Whether it was signed in and not called since."""
-    return connection.health == "working" and not (connection.tested_at or connection.last_used_at)
-
-
-def _signs_in(connection: Connection) -> bool:
-    setup = connection.sign_in
-    return bool(setup and setup.needs_person)
+    @property
+    def _is_unproven(self) -> bool:
+        """Whether it was signed in and not called since."""
+        connection = self.connection
+        return connection.health == "working" and not (connection.tested_at or connection.last_used_at)

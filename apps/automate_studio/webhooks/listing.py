@@ -6,7 +6,6 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db.models import Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils.translation import gettext as _
 
@@ -19,6 +18,7 @@ from automate_core.navigation.lists import (
     filter_choice,
     list_query,
     owner_condition,
+    owner_contains,
     owner_filter,
     page_slice,
 )
@@ -122,8 +122,7 @@ def webhook_rows(user: User, keys: list[int], states: dict[int, str], now: dt.da
 
 def _filter_endpoints(found: QuerySet[WebhookEndpoint], kept: ListQuery) -> QuerySet[WebhookEndpoint]:
     if search := kept.search:
-        by_owner = Q(**{f"owner__{get_user_model().USERNAME_FIELD}__icontains": search})
-        found = found.filter(Q(slug__icontains=search) | by_owner)
+        found = found.filter(Q(slug__icontains=search) | owner_contains(search))
     if scheme := kept.values.get("scheme"):
         found = found.filter(scheme=scheme)
     return found.filter(**owner_condition(kept))

@@ -27,6 +27,7 @@ from automate_core.navigation.lists import (
     filter_choice,
     list_query,
     owner_condition,
+    owner_contains,
     owner_filter,
     page_slice,
 )
@@ -138,8 +139,7 @@ def workflow_page(user: User, query: Query, now: dt.datetime) -> WorkflowPage:
 
 def _filter_workflows(found: QuerySet[Workflow], kept: ListQuery) -> QuerySet[Workflow]:
     if search := kept.search:
-        by_owner = Q(**{f"{_OWNER}__icontains": search})
-        found = found.filter(Q(name__icontains=search) | Q(slug__icontains=search) | by_owner)
+        found = found.filter(Q(name__icontains=search) | Q(slug__icontains=search) | owner_contains(search))
     found = found.filter(**owner_condition(kept))
     if tag := kept.values.get("tag"):
         found = found.filter(tags__contains=[tag])
