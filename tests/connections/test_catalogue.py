@@ -221,6 +221,8 @@ def test_a_row_decides_how_tokens_are_requested(row, provider, sign_in, owner):
     assert get_access_token(connection) in provider.access and provider.forms[-1]["again"] == "yes"
     connection = Connection.objects.get(pk=connection.pk)
     assert connection.hosts() == ["127.0.0.1"] and connection.kept_values() == kept
+    connection.config = {"auth": "oauth2"}
+    assert connection.hosts() == ["127.0.0.1", "eu.example.com"], "without an address of its own, the account's"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -162,6 +162,16 @@ def test_a_sign_in_stands_in_for_the_secret(probe, sign_in, owner):
             "oauth_client_secret",
         ),
         ({"oauth_provider": "nowhere"}, "oauth_provider"),
+        ({"oauth_secret_expires": "soon"}, "oauth_secret_expires"),
+        ({"oauth_provider": "shopify", "oauth_parameter_shopify_shop": "a.b"}, "oauth_parameter_shopify_shop"),
+        (
+            {
+                "oauth_provider": "google",
+                "oauth_grant": "jwt_bearer",
+                "oauth_private_key_choice": "database:not-mine",
+            },
+            "oauth_private_key",
+        ),
     ],
 )
 def test_a_sign_in_is_checked(probe, sign_in, owner, given, field):

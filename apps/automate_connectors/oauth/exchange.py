@@ -42,7 +42,7 @@ CALL_SECONDS = 10.0  # the row of the token is locked meanwhile
 NEEDS_RECONNECT = "needs_reconnect"
 UNAVAILABLE = "oauth_unavailable"
 CLOCK_TOLERANCE = 30.0  # seconds by which clocks may differ before a refused assertion is made by the other one
-_REPEAT_AFTER = 0.5  # seconds
+REPEAT_AFTER = 0.5  # seconds
 _LONGEST_WAIT = 2.0
 _NOT_PROCESSED = frozenset({429, 503})  # by their meaning: repeating them uses no refresh token twice
 _GITHUB_HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
@@ -203,7 +203,7 @@ class _Call:
 
     def _repeatable(self, url: str, headers: Mapping[str, str], body: str) -> HttpResponse | None:
         """Return the response to a first attempt; None, after a pause, when there should be a second one."""
-        pause = _REPEAT_AFTER
+        pause = REPEAT_AFTER
         try:
             response = self._http.request("POST", url, headers=headers, data=body, follow_redirects=False)
             pause = max(pause, response.retry_after or 0.0)
