@@ -79,7 +79,7 @@ class Context(dict[str, Any]):
     """A dict whose keys are known to type checkers.
 
     `describe` gets none of `http`, `network`, `files` and `user`, and an action with `Effect.PURE` only `run`, `step`,
-    `idempotency_key`, `log` and `cancelled`.
+    `idempotency_key`, `log`, `cancelled` and `version`.
     """
 
     if TYPE_CHECKING:
@@ -106,4 +106,6 @@ class Context(dict[str, Any]):
         def __getitem__(self, key: Literal["step"], /) -> StepIds: ...
         @overload
         def __getitem__(self, key: Literal["user"], /) -> Any: ...
+        @overload
+        def __getitem__(self, key: Literal["version"], /) -> int: ...
         def __getitem__(self, key: str, /) -> Any: ...

@@ -21,7 +21,7 @@ MAX_OUTPUT_BYTES = 5_000_000
 def invoke(adapter: ConnectorAdapter, action: Action, params: dict[str, Any], context: dict[str, Any]) -> bytes:
     """Run `action` and return its output as a JSON document. Raises ConnectorError only."""
     params = check_params(action.fields, params)
-    return encode_output(translate_errors(lambda: adapter.execute(action.name, params, Context(context))))
+    return encode_output(translate_errors(lambda: adapter.execute(action.name, params, _context(action, context))))
 
 
 def describe_call(
@@ -29,7 +29,7 @@ def describe_call(
 ) -> dict[str, Any]:
     """Return what `action` would do, as a mapping of JSON values with a `summary`. Raises ConnectorError only."""
     params = check_params(action.fields, params)
-    found = translate_errors(lambda: adapter.describe(action.name, params, Context(context)))
+    found = translate_errors(lambda: adapter.describe(action.name, params, _context(action, context)))
     described: dict[str, Any] = msgspec.json.decode(encode_output(found))
     if not isinstance(described, dict):
         message = text("The connector %(connector)s must describe a call as a mapping.", connector=adapter.code)
@@ -53,6 +53,10 @@ def list_options(
         lambda: [(str(value), str(label)) for value, label in adapter.options(name, params, given)]
     )
     return list(found)
+
+
+def _context(action: Action, context: dict[str, Any]) -> Context:
+    return Context({**context, "version": action.version})
 
 
 def translate_errors[T](call: Callable[[], T]) -> T:

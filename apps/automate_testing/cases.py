@@ -24,6 +24,7 @@ from automate_testing.fakes import answer
 
 ANYTHING = object()  #: an output that is not compared
 _KEYS = {
+    "version",
     "about",
     "action",
     "params",
@@ -46,7 +47,8 @@ class Case:
     `request` holds what the first request must have been, `requests` what each must have been, `output` what comes out.
     `answers`, where there are any, come in their order, one a request, in place of `answer`. `run` is False for a call
     over `context["network"]`, whose server is not there: how it fails is checked, and its output is not. `files` are
-    the contents of files that the params name, by their reference; a JSON file gives them as text.
+    the contents of files that the params name, by their reference; a JSON file gives them as text. `version` is that of
+    the params, where the action has newer ones.
     """
 
     action: str
@@ -59,6 +61,7 @@ class Case:
     requests: tuple[Mapping[str, Any], ...] = ()
     output: Any = ANYTHING
     run: bool = True
+    version: int = 0
     files: Mapping[str, bytes] = field(default_factory=dict)
     source: str = ""
 

@@ -195,6 +195,7 @@ def context(http: ScriptedHttp | None = None, connection: dict[str, Any] | None 
         "run": {"id": "00000000-0000-7000-8000-000000000000", "trace_id": "0" * 31 + "1", "workflow": "test"},
         "step": {"path": "step", "attempt": 1},
         "user": None,
+        "version": 1,
         **other,
     }
     return Context(made)

@@ -5,10 +5,11 @@ The shipped connectors beside this file are written against it, and load by the 
 
 from __future__ import annotations
 
+import copy
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from automate_connectors.adapters.polls import Poll, PollResult
@@ -59,6 +60,10 @@ class Effect(enum.StrEnum):
     EFFECTFUL = "effectful"  #: reaches outside; recorded before and after, repeated at most after a crash
 
 
+class ActionVersionError(ValueError):
+    """A version of an action that is not known, or that cannot be migrated."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Action:
     """One thing a connector does. `fields` None means that any inputs are taken.
@@ -67,6 +72,10 @@ class Action:
     `outputs` are what its output holds, by name and kind: the builder offers them before the action has ever run.
     Of the inputs that `needs_one_of` names, at least one has to be filled in. `group` is the heading under which docs
     list it.
+
+    A `version` is added when older inputs no longer fit, or mean something else: `migrations[n]` returns the inputs of
+    version n, expressions included, as those of n + 1. Published workflows keep the version they were published with,
+    which `execute` finds in `context["version"]`.
     """
 
     name: str
@@ -77,7 +86,64 @@ class Action:
     moves_money: bool = False
     outputs: tuple[FieldSpec, ...] = ()
     needs_one_of: tuple[str, ...] = ()
+    version: int = 1
+    migrations: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = field(default_factory=dict, compare=False)
     group: str = ""
+
+    def at_version(self, version: int) -> Action:
+        """The action as a step of that version calls it: of an older one, any inputs are taken, as they are.
+
+        Raises ActionVersionError for a version that is newer than the connector's.
+        """
+        if version == self.version:
+            return self
+        self._check_version(version)
+        return replace(self, version=version, fields=None, needs_one_of=())
+
+    def migrate(self, inputs: dict[str, Any], version: int) -> dict[str, Any]:
+        """Return the inputs of a step of that version as those of the present one; a copy where anything is changed.
+
+        Raises ActionVersionError.
+        """
+        self._check_version(version)
+        for number in range(version, self.version):
+            inputs = self._migrated(copy.deepcopy(inputs), number)
+        return inputs
+
+    def _check_version(self, version: int) -> None:
+        if not 1 <= version <= self.version:
+            raise ActionVersionError(
+                text(
+                    "The action %(action)s has the versions 1 to %(known)s. Version %(version)s needs a newer package.",
+                    action=self.name,
+                    known=str(self.version),
+                    version=str(version),
+                )
+            )
+
+    def _migrated(self, inputs: dict[str, Any], version: int) -> dict[str, Any]:
+        if version not in self.migrations:
+            raise ActionVersionError(
+                text(
+                    "The action %(action)s cannot be migrated from version %(version)s.",
+                    action=self.name,
+                    version=str(version),
+                )
+            )
+        try:
+            found = self.migrations[version](inputs)
+            if not isinstance(found, dict):
+                raise TypeError(f"it returns {type(found).__name__}, not a dict")
+        except Exception as error:
+            raise ActionVersionError(
+                text(
+                    "The migration of %(action)s from version %(version)s failed: %(reason)s",
+                    action=self.name,
+                    version=str(version),
+                    reason=f"{type(error).__name__}: {error}",
+                )
+            ) from error
+        return found
 
 
 def unknown_poll(connector: str, name: str) -> ConnectorError:

@@ -59,6 +59,7 @@ _LABELS = {
     "timezone": text("time zone"),
     "until": text("until"),
     "vars": text("variables"),
+    "version": text("version of the action"),
     "wait": text("wait for the end"),
     "workflow": text("workflow"),
 }

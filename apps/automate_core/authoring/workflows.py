@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from automate_core.authoring import usability
-from automate_core.authoring.drafts import history, insertion, parsing, rows
+from automate_core.authoring.drafts import action_versions, history, insertion, parsing, rows
 from automate_core.authoring.drafts.changes import Change, find_changes
 from automate_core.authoring.drafts.errors import ConflictError, OtherChange, RefusedError
 from automate_core.authoring.drafts.values import GAP, OWN_FIELDS, Draft, draft_document
@@ -164,13 +164,16 @@ class Seen:
 def publish(workflow: Workflow, *, author: Person, message: str = "", seen: Seen | None = None) -> WorkflowVersion:
     """Freeze the draft into a version and match events against it from now on. One that is published already stays.
 
-    Raises DefinitionError with every fault, NotPermittedError, and ConflictError when it is not what was `seen` any
-    more. Runs in progress stay on their version.
+    Steps of older versions of their actions are migrated in the draft. Runs in progress stay on their version. Raises
+    DefinitionError with every fault, NotPermittedError, and ConflictError when it is not what was `seen` any more.
     """
     workflow = _to_publish(workflow, author, seen)
     if seen is not None and seen.rev != workflow.rev:
         raise ConflictError(workflow.rev, history.edits_since(workflow, seen.rev))
-    definition, found = _read_to_publish(workflow, author)
+    draft = rows.load_draft(workflow)
+    if action_versions.migrate_draft(workflow, draft, by=author):
+        draft = rows.load_draft(workflow)
+    definition, found = _read_to_publish(workflow, author, draft)
     if found:
         raise DefinitionError(found)
     return publish_version(workflow, definition, author, workflow.run_as, message, rev=workflow.rev)
@@ -265,13 +268,13 @@ def _to_publish(workflow: Workflow, author: Person, seen: Seen | None, run_as: P
 
 def publishing_problems(workflow: Workflow, author: Person) -> list[Problem]:
     """Everything that keeps the draft from being published by `author`, apart from that person's permissions."""
-    return _read_to_publish(workflow, author)[1]
+    return _read_to_publish(workflow, author, rows.load_draft(workflow))[1]
 
 
-def _read_to_publish(workflow: Workflow, author: Person) -> tuple[Definition, list[Problem]]:
+def _read_to_publish(workflow: Workflow, author: Person, draft: Draft) -> tuple[Definition, list[Problem]]:
     """The draft, and everything that keeps `author` from publishing it."""
-    draft = parsing.parse_draft(rows.load_draft(workflow))
-    return draft.definition, draft.with_faults(_unpublishable(draft.definition, author, workflow.run_as))
+    parsed = parsing.parse_draft(draft)
+    return parsed.definition, parsed.with_faults(_unpublishable(parsed.definition, author, workflow.run_as))
 
 
 def _unpublishable(definition: Definition, author: Person, run_as: Person) -> list[Problem]:

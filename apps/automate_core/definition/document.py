@@ -93,10 +93,12 @@ class _Step(_Part, frozen=True, kw_only=True):
 class ActionStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="action"):
     """Call `connector.action` with rendered inputs; `save_as` also keeps the output as `vars.NAME`.
 
-    `at_most_once`: an attempt whose outcome is in doubt waits for a person instead of being repeated.
+    `version` is that of the action whose inputs these are. `at_most_once`: an attempt whose outcome is in doubt waits
+    for a person instead of being repeated.
     """
 
     action: Name
+    version: Annotated[int, Meta(ge=1, le=10_000)] = 1
     connection: ConnectionSlug = ""
     inputs: dict[str, Any] = msgspec.field(default_factory=dict)
     save_as: Key | Literal[""] = ""

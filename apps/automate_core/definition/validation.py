@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from cronsim import CronSim, CronSimError
 
-from automate_connectors.adapters.base import Action
+from automate_connectors.adapters.base import Action, ActionVersionError
 from automate_connectors.registry import find_action
 from automate_core.definition import reply_rules
 from automate_core.definition.document import (
@@ -407,17 +407,21 @@ def _in_action(step: ActionStep, place: str, here: _Here) -> Iterator[Problem]:
         yield from _in_template(step.on_error.value, f"{place}.on_error.value", here.inside(step, "on_error"))
     try:
         _, action = find_action(step.action)
+        inputs = action.migrate(step.inputs, step.version)
     except LookupError as error:
         yield Problem(f"{place}.action", str(error))
         return
+    except ActionVersionError as error:
+        yield Problem(f"{place}.version", str(error))
+        return
     if action.fields is not None:
-        yield from _in_fields(step.inputs, {field.name: field for field in action.fields}, f"{place}.inputs")
-        yield from _in_choice(step.inputs, action, f"{place}.inputs")
-    for name, reason in literal_input_problems(action, step.inputs):
+        yield from _in_fields(inputs, {field.name: field for field in action.fields}, f"{place}.inputs")
+        yield from _in_choice(inputs, action, f"{place}.inputs")
+    for name, reason in literal_input_problems(action, inputs):
         yield Problem(f"{place}.inputs.{name}", reason)
-    for name in plain_secrets(action, step.inputs):
+    for name in plain_secrets(action, inputs):
         yield Problem(f"{place}.inputs.{name}", text("This is a secret in plain text. Store it in a connection."))
-    for name, value in step.inputs.items():
+    for name, value in inputs.items():
         yield from _in_template(value, f"{place}.inputs.{name}", here)
 
 

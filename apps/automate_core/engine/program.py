@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.adapters.base import Action, ActionVersionError, ConnectorAdapter, ConnectorError, Effect
 from automate_connectors.invocation import invoke
 from automate_connectors.registry import find_action
 from automate_core.conf import setting
@@ -404,8 +404,9 @@ def _action(step: ActionStep) -> ActionNode:
     action: Action | None = None
     missing = ""
     try:
-        adapter, action = find_action(step.action)
-    except LookupError as error:
+        adapter, found = find_action(step.action)
+        action = found.at_version(step.version)
+    except (LookupError, ActionVersionError) as error:
         missing = str(error)
     policy, on_error = step.retry or Retry(), step.on_error
     for name, reason in literal_input_problems(action, step.inputs) if action else ():

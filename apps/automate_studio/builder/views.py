@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_connectors.models import Connection
-from automate_core.authoring.drafts import clipboard, commands, requests, rows
+from automate_core.authoring.drafts import action_versions, clipboard, commands, requests, rows
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import ConflictError, EditError, RefusedError
 from automate_core.authoring.drafts.fields import OF_STEP
@@ -25,6 +26,7 @@ from automate_core.navigation.http import clean_text, current_person, parse_numb
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, User, permitted
+from automate_governance.texts import translated
 from automate_studio.builder.offers import palette_groups
 from automate_studio.builder.panel import generic_action, steps
 from automate_studio.builder.panel.conditions import condition_command
@@ -63,6 +65,10 @@ _JSON = {"when", "config", "inputs", "set", "unset"}
 def builder_page(request: HttpRequest, pk: int) -> HttpResponse:
     """The whole builder, with the step that `?step=` names in the panel."""
     state = commands.load_state(get_editable_workflow(request, pk))
+    if action_versions.migrate_steps(state.draft.copy()):
+        state = commands.migrate_actions(pk, by=current_person(request))
+        if state.done.words:
+            messages.info(request, translated(state.done.words))
     path = request.GET.get("step", "")
     panel = panel_at(state, path, request.user) if path else None
     context = _builder_context(request, state, panel)

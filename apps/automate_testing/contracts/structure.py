@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.adapters.base import Action, ActionVersionError, ConnectorAdapter, ConnectorError, Effect
 from automate_connectors.adapters.polls import LEAST_SECONDS
 from automate_connectors.invocation import invoke
 from automate_plugins.fields import FieldKind, FieldSpec, problems
+from automate_testing.cases import Case
 from automate_testing.contracts.calls import make_instance
 from automate_testing.contracts.samples import (
     NAME,
@@ -81,6 +82,30 @@ class ConnectorStructure(ConnectorSuite):
             assert poll.sample and json.loads(json.dumps(dict(poll.sample))) == dict(poll.sample), (
                 f"the sample of {poll.name} is the data of an item, made of JSON"
             )
+
+    def test_contract_versions(self, adapter: ConnectorAdapter) -> None:
+        """Each older version of an action has a case, whose params its migrations turn into good ones."""
+        for action in adapter.actions:
+            assert type(action.version) is int and action.version >= 1, f"the version of {action.name} is from 1"
+            older = set(range(1, action.version))
+            assert set(action.migrations) == older, (
+                f"{action.name} has version {action.version}: declare a migration from each of {sorted(older)}"
+            )
+            for version in sorted(older):
+                cases = [case for case in self.cases if (case.action, case.version) == (action.name, version)]
+                assert cases, f"declare a case of {action.name} with version={version}, to check its migration"
+                for case in cases:
+                    self._check_migration(action, case)
+
+    def _check_migration(self, action: Action, case: Case) -> None:
+        given = copy.deepcopy(case.params)
+        try:
+            migrated, again = (action.migrate(copy.deepcopy(given), case.version) for _ in range(2))
+        except ActionVersionError as error:
+            raise AssertionError(f"{case}: {error}") from error
+        assert migrated == again, f"{case}: two migrations of the same params differ"
+        found = problems(action.fields, migrated) if action.fields is not None else []
+        assert not found, f"{case}: the migrated params do not fit version {action.version}: {'; '.join(found)}"
 
     def test_contract_every_action(self, adapter: ConnectorAdapter) -> None:
         """Each declared action is called by a case, or named in `untried_actions`."""

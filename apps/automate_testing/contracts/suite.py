@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.adapters.base import Action, ActionVersionError, ConnectorAdapter, ConnectorError, Effect
 from automate_connectors.context import Context
 from automate_connectors.invocation import invoke
 from automate_egress import HttpResponse
@@ -89,7 +89,7 @@ class ConnectorSuite:
         given = self.make_context(http, copy.deepcopy(case.connection))
         given.update(more)
         given["files"] = MemoryFiles(case.files)
-        action, params = adapter.action(case.action), copy.deepcopy(case.params)
+        action, params = self.action(adapter, case), copy.deepcopy(case.params)
         call = self.observe(lambda: invoke(adapter, action, params, given), str(case))
         return Attempt(case=case, call=call, http=http, context=given)
 
@@ -136,10 +136,11 @@ class ConnectorSuite:
                     yield replace(attempt, failed_at=position, failure=failure)
 
     def action(self, adapter: ConnectorAdapter, case: Case) -> Action:
-        """The action of a case. Fails when the connector has none of that name."""
+        """The action of a case, at its version. Fails when the connector has none of that name."""
         try:
-            return adapter.action(case.action)
-        except LookupError as error:
+            action = adapter.action(case.action)
+            return action.at_version(case.version) if case.version else action
+        except (LookupError, ActionVersionError) as error:
             raise AssertionError(str(error)) from None
 
     def connection(self, adapter: ConnectorAdapter) -> dict[str, Any]:

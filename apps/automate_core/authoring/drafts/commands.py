@@ -17,6 +17,7 @@ from automate_connectors.models import Connection
 from automate_connectors.registry import find_action, find_poll
 from automate_core.authoring import run_as
 from automate_core.authoring.drafts import (
+    action_versions,
     changes,
     edits,
     field_edits,
@@ -102,6 +103,14 @@ def run_command(workflow_id: int, request: requests.Request, *, by: Person) -> D
     if is_new or acting:
         audit.record(by, "workflow.edited", workflow, changes={"what": marked(done.words), **acting})
     return replace(_build_state(workflow, after, UndoStack(command, None), done, changed=True), merged=merged)
+
+
+@transaction.atomic
+def migrate_actions(workflow_id: int, *, by: Person) -> DraftState:
+    """Bring all steps to the present versions of their actions, as one edit. Its words are empty without any change."""
+    workflow = _lock_workflow(workflow_id, by)
+    words = action_versions.migrate_draft(workflow, rows.load_draft(workflow), by=by)
+    return replace(load_state(workflow), done=EditResult(words), changed=bool(words))
 
 
 @transaction.atomic

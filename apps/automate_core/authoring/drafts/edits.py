@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts import clipboard, insertion, requests, step_location
+from automate_core.authoring.drafts import action_versions, clipboard, insertion, requests, step_location
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import GAP, KIND_LABELS, UNCHOSEN, Draft, StepNode, step_document
 from automate_core.definition.document import MAX_NESTING, MAX_STEPS
@@ -85,12 +85,20 @@ def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> Edit
     document = {"kind": request.kind, "key": "new", "name": name, **insertion.initial_settings(request.kind)}
     if request.action:
         document |= {"action": request.action, "inputs": insertion.checked_value("inputs", request.inputs)}
-        document |= {"connection": allowed.only_connection(request.action)}
+        document |= {"connection": allowed.only_connection(request.action), **_present_version(request.action)}
     elif request.inputs:
         raise RefusedError(text("Only action steps have inputs."), "inputs")
     made = insertion.build_node(document, insertion.free_key(wish, draft.steps))
     draft.place_at(made, place, request.index)
     return EditResult(text("Added %(step)s", step=made.label), made.key)
+
+
+def _present_version(reference: str) -> dict[str, Any]:
+    """The version of an action for a new step; nothing for the first one, and for an action that is not installed."""
+    try:
+        return action_versions.version_settings({}, find_action(reference)[1])
+    except LookupError:
+        return {}
 
 
 def _initial_name(request: requests.Add) -> str:

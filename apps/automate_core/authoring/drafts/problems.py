@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from automate_connectors.adapters.base import ActionVersionError
 from automate_connectors.registry import find_action
 from automate_core.authoring import usability
 from automate_core.authoring.drafts import lint
@@ -101,15 +102,24 @@ def _unreachable(steps: list[Step], path: str) -> Iterator[Problem]:
 def _about_action(step: ActionStep, place: str) -> Iterator[Problem]:
     try:
         adapter, action = find_action(step.action)
-    except LookupError:
+        inputs = action.migrate(step.inputs, step.version)
+    except (LookupError, ActionVersionError):
         return  # an error already
+    if step.version != action.version:
+        reason = text(
+            "This step uses version %(old)s of its action. It becomes version %(new)s when the builder is opened or the"
+            " workflow is published.",
+            old=str(step.version),
+            new=str(action.version),
+        )
+        yield Problem(f"{place}.version", reason)
     defaults = {field.name: field.default for field in adapter.config_fields}
     needed = (field for field in adapter.config_fields if field.required and field.default is None)
     if not step.connection and any(field.is_asked(defaults) for field in needed):
         reason = text("%(connector)s requires a connection.", connector=marked(adapter.name))
         yield Problem(f"{place}.connection", reason, missing=True)
-    reported = set(plain_secrets(action, step.inputs))
-    for name, value in step.inputs.items():
+    reported = set(plain_secrets(action, inputs))
+    for name, value in inputs.items():
         plain = isinstance(value, str) and len(value) >= 8 and "{" not in value
         if plain and name not in reported and _SECRET_NAME.search(name):
             yield Problem(f"{place}.inputs.{name}", text("This looks like a secret. Store it in a connection."))
