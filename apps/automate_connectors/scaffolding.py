@@ -33,6 +33,9 @@ KINDS = {
     "connector": Kind("django_automate.connectors", "connector", "Connector"),
     "secrets": Kind("django_automate.secrets.backends", "secrets", "SecretsBackend"),
     "llm": Kind("django_automate.llm.providers", "llm", "Provider"),
+    "signature_scheme": Kind("django_automate.signature_schemes", "scheme", "Scheme"),
+    "notification_channel": Kind("django_automate.notification_channels", "channel", "Channel"),
+    "expression_filter": Kind("django_automate.expression_filters", "filter", "Filter"),
 }
 
 

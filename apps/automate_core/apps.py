@@ -22,6 +22,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_core import checks
         from automate_core.authoring import references
         from automate_core.events import event_types
+        from automate_core.expressions import plugin_filters
         from automate_core.models import NotificationRule, WebhookEndpoint, Workflow
         from automate_core.runs.waits import reconnection
         from automate_core.triggers import (
@@ -44,6 +45,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         health.recovered.connect(reconnection.resume_waiting_steps)
         health.recovered.connect(polling.poll_again)
         checks.register_all()
+        plugin_filters.install()
         register(model_registry.check_model_triggers, "automate")
         register(event_types.check_event_types, "automate")
         register(_templates_can_be_read, "automate")

@@ -11,12 +11,16 @@ import pytest
 from automate_plugins.fields import FieldSpec
 from automate_testing.contracts import (
     ConnectorContractTest,
+    ExpressionFilterContractTest,
+    FilterCase,
     LLMProviderContractTest,
+    NotificationChannelContractTest,
     PollContractTest,
     SecretsBackendContractTest,
+    SignatureSchemeContractTest,
 )
 from automate_testing.contracts.calls import make_instance
-from tests.contracts.planted import connectors, polls, providers, secrets
+from tests.contracts.planted import channels, connectors, filters, polls, providers, schemes, secrets
 
 
 class Connectors(ConnectorContractTest):
@@ -42,9 +46,39 @@ class Secrets(SecretsBackendContractTest):
         secrets.SAFE[key] = value
 
 
-SUITES = {Connectors: connectors.FAULTS, Polls: polls.FAULTS, Providers: providers.FAULTS, Secrets: secrets.FAULTS}
+class Schemes(SignatureSchemeContractTest):
+    scheme_cls = schemes.GoodScheme
+
+
+class Channels(NotificationChannelContractTest):
+    channel_cls = channels.GoodChannel
+    config = channels.CONFIG
+
+
+class Filters(ExpressionFilterContractTest):
+    filter_cls = filters.GoodFilter
+    cases = (FilterCase("ab", "abab", (2,)),)
+
+
+SUITES = {
+    Connectors: connectors.FAULTS,
+    Polls: polls.FAULTS,
+    Providers: providers.FAULTS,
+    Secrets: secrets.FAULTS,
+    Schemes: schemes.FAULTS,
+    Channels: channels.FAULTS,
+    Filters: filters.FAULTS,
+}
 PLANTED = [pytest.param(suite, fault, id=f"{suite.__name__}-{fault}") for suite in SUITES for fault in SUITES[suite]]
-CLASSES = {Connectors: "adapter_cls", Polls: "adapter_cls", Providers: "provider_cls", Secrets: "backend_cls"}
+CLASSES = {
+    Connectors: "adapter_cls",
+    Polls: "adapter_cls",
+    Providers: "provider_cls",
+    Secrets: "backend_cls",
+    Schemes: "scheme_cls",
+    Channels: "channel_cls",
+    Filters: "filter_cls",
+}
 #: What no connector can get wrong: the platform refuses such calls itself.
 PLATFORM = {"test_contract_missing_input"}
 
@@ -57,11 +91,15 @@ def run(suite, case):
     """One case, as pytest runs it. A skipped one tells nothing."""
     secrets.SAFE.clear()
     attribute = next(attribute for base, attribute in CLASSES.items() if isinstance(suite, base))
-    plugin = make_instance(getattr(suite, attribute))
+    plugin = suite.make_scheme() if isinstance(suite, Schemes) else make_instance(getattr(suite, attribute))
+    workers = [suite.start_worker()] if "worker" in inspect.signature(getattr(suite, case)).parameters else []
     try:
-        getattr(suite, case)(plugin)
+        getattr(suite, case)(plugin, *workers)
     except pytest.skip.Exception as skipped:
         pytest.fail(f"{case} was skipped: {skipped}")
+    finally:
+        for worker in workers:
+            worker.end()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,16 @@ from tests.support.plugins import python_outside
 
 @pytest.mark.process
 @pytest.mark.parametrize(
-    ("kind", "passed"), [("connector", 14), ("secrets", 5), ("llm", 9)], ids=["connector", "secrets", "llm"]
+    ("kind", "passed"),
+    [
+        ("connector", 14),
+        ("secrets", 5),
+        ("llm", 9),
+        ("signature_scheme", 9),
+        ("notification_channel", 11),
+        ("expression_filter", 7),
+    ],
+    ids=["connector", "secrets", "llm", "signature_scheme", "notification_channel", "expression_filter"],
 )
 def test_a_new_package_passes_its_own_tests(tmp_path, kind, passed):
     folder = tmp_path / "new"

@@ -11,7 +11,9 @@ from automate_connectors.models import Connection
 from automate_core.ids import uuid7
 from automate_core.models import BulkAction, BulkItem, Notification
 from automate_core.operations import bulk
-from automate_core.operations.notifications import channels, sender
+from automate_core.operations.notifications import sender
+from automate_core.operations.notifications.channels import delivery
+from automate_core.operations.notifications.channels.contract import NotDeliveredError
 from automate_governance.models import Preferences
 from automate_governance.redaction.redactor import learn, redactor_context
 from automate_governance.texts import translated
@@ -42,9 +44,9 @@ def in_german(message):
 
 def test_the_reason_of_an_unsent_message_keeps_its_values(monkeypatch):
     def refuse(notification):
-        raise channels.NotDeliveredError(text(RESPONDED, target="hooks.example", status=503), again=False)
+        raise NotDeliveredError(text(RESPONDED, target="hooks.example", status=503), again=False)
 
-    monkeypatch.setattr(channels, "deliver", refuse)
+    monkeypatch.setattr(delivery, "deliver", refuse)
     monkeypatch.setattr(sender, "_drop_reason", lambda notification: "")
     sent = Notification.objects.create(kind="test", channel="webhook", target="hooks.example", send_at=timezone.now())
     with translation.override("de"):

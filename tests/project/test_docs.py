@@ -98,12 +98,10 @@ def test_the_six_hops_are_the_six_hops():
 
 
 def test_entry_point_groups_are_ours():
-    from automate_connectors.registry import connectors
-    from automate_governance.secrets.resolver import backends
-    from automate_llm.registry import providers
+    from automate_core.operations.plugin_list import KINDS
 
     groups = {match for _, match in _all(r'project\.entry-points\."([^"]+)"')}
-    assert groups == {connectors.group, backends.group, providers.group}
+    assert groups == {kind.registry.group for kind in KINDS}
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,12 @@ from automate_egress import HttpResponse, HttpSession
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_testing.contracts import (
     ConnectorContractTest,
+    ExpressionFilterContractTest,
     LLMProviderContractTest,
+    NotificationChannelContractTest,
     PollContractTest,
     SecretsBackendContractTest,
+    SignatureSchemeContractTest,
 )
 from tests.conftest import ROOT
 
@@ -68,6 +71,9 @@ def test_it_names_every_member_of_a_field():
         ("Polls", PollContractTest),
         ("Providers", LLMProviderContractTest),
         ("Secrets backends", SecretsBackendContractTest),
+        ("Signature schemes", SignatureSchemeContractTest),
+        ("Notification channels", NotificationChannelContractTest),
+        ("Expression filters", ExpressionFilterContractTest),
     ],
 )
 def test_it_lists_the_cases_of_the_suites(title, suite):

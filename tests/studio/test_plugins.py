@@ -11,7 +11,6 @@ from django.urls import reverse
 
 from automate_connectors.registry import connectors
 from automate_governance.redaction.redactor import MASK
-from automate_llm.registry import providers
 from automate_plugins.registry import Plugin
 from tests.support.pages import Page
 
@@ -96,10 +95,10 @@ def test_it_is_searched_and_filtered(sign_in, administrator, query, shown, hidde
 
 
 def test_with_nothing_installed_it_says_how_to_begin(sign_in, administrator, installed):
-    from automate_governance.secrets.resolver import backends
+    from automate_core.operations.plugin_list import KINDS
 
-    for registry in (connectors, backends, providers):
-        installed(registry)
+    for kind in KINDS:
+        installed(kind.registry)
     page = Page(sign_in(administrator).get(reverse("studio:plugin_list")))
     assert "No plug-ins installed" in page.text and "manage.py automate_startplugin NAME" in page.text
 

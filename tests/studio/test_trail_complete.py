@@ -228,6 +228,7 @@ COMMANDS_WITHOUT = {
     "automate_generate_key": "prints",
     "automate_connector_docs": "writes docs",
     "automate_startplugin": "writes a folder",
+    "automate_plugins": "prints",
     "automate_openapi": "writes docs",
     "automate_worker": "does what people asked for, each with its entry",
     "automate_restore": "needs an empty database; tests/core/test_backup.py looks for its entry",

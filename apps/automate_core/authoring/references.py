@@ -113,8 +113,10 @@ def rules_of_connections(connections: Sequence[Connection]) -> Iterator[tuple[in
 
 
 def rules_of_secrets(secrets: Sequence[StoredSecret]) -> Iterator[tuple[int, NotificationRule]]:
-    """(key of the secret, rule) for each notification rule whose webhooks it signs."""
+    """(key of the secret, rule) for each notification rule whose webhooks it signs, or whose channel needs it."""
     by_reference = {secret.reference: secret.pk for secret in secrets}
+    for rule in _rules(~Q(config={})):
+        yield from ((by_reference[each], rule) for each in _texts(rule.config) if each in by_reference)
     for rule in _rules(channel="webhook", secret__in=by_reference):
         yield by_reference[rule.secret], rule
 
@@ -127,5 +129,9 @@ def visible_rules(person: User, rules: Collection[NotificationRule]) -> Iterator
     yield from (rule for rule in rules if (rule.workflow_id in visible if rule.workflow_id else administers))
 
 
-def _rules(**which: object) -> Iterator[NotificationRule]:
-    yield from NotificationRule.objects.filter(removed_at=None, **which).select_related("workflow")
+def _texts(config: dict[str, object]) -> Iterator[str]:
+    return (value for value in config.values() if isinstance(value, str))
+
+
+def _rules(*conditions: Q, **which: object) -> Iterator[NotificationRule]:
+    yield from NotificationRule.objects.filter(*conditions, removed_at=None, **which).select_related("workflow")

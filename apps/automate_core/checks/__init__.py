@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from django.core.checks import Tags, register
 
-from automate_core.checks import databases, features, installation, people, requests, serving, setting_names, urls
+from automate_core.checks import (
+    databases,
+    features,
+    installation,
+    people,
+    plugins,
+    requests,
+    serving,
+    setting_names,
+    urls,
+)
 from automate_core.checks import setting_values as values
 
 _CHECKS = (
@@ -22,6 +32,7 @@ _CHECKS = (
     installation.check_static_files,
     people.check_backends,
     people.check_user_model,
+    plugins.check_plugins,
     requests.check_middleware,
     requests.check_order,
     requests.check_content_policy,

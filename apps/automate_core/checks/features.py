@@ -18,7 +18,7 @@ _SHARED_BY_NONE = ("dummy.DummyCache", "locmem.LocMemCache")
 
 def check_mail(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """W070, W071, at `check --deploy`: no mail can be sent, or as a sender that Django made up."""
-    from automate_core.operations.notifications.channels import can_mail
+    from automate_core.operations.notifications.channels.mail import can_mail
 
     if settings.DEBUG:
         return []

@@ -82,6 +82,7 @@ RULES: dict[str, Rule] = {
     "AUTOMATE_OAUTH_PROVIDERS": Rule("the path of a TOML file", lambda value: isinstance(value, str | Path)),
     "AUTOMATE_CONNECTORS_DIR": _FOLDER,
     "AUTOMATE_LLM_PROVIDERS": _NAMES_OR_ALL,
+    "AUTOMATE_EXPRESSION_FILTERS": _NAMES,
     "AUTOMATE_LLM_PRICES": _MAPPING,
     "AUTOMATE_TRUSTED_PROXIES": _NETWORKS,
     "AUTOMATE_SIGN_IN_TRIES": _number(1, whole=True),

@@ -6,7 +6,7 @@ import datetime as dt
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -42,7 +42,7 @@ class NotificationRule(models.Model):
         NOT_POLLED = "not_polled", _("A poll has no success")
 
     class Channel(models.TextChoices):
-        """The channel of its messages."""
+        """The built-in channels; those of plug-ins have codes of their own."""
 
         EMAIL = "email", _("Email")
         SLACK = "slack", "Slack"
@@ -55,7 +55,7 @@ class NotificationRule(models.Model):
     kind = models.CharField(max_length=13, choices=Kind)
     failures = models.PositiveSmallIntegerField(null=True)
     span = models.DurationField(null=True)
-    channel = models.CharField(max_length=7, choices=Channel)
+    channel = models.CharField(max_length=50, choices=Channel)
     to_owner = models.BooleanField(default=False)
     people = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")
     addresses = models.JSONField(default=list)
@@ -63,6 +63,7 @@ class NotificationRule(models.Model):
     room = models.CharField(max_length=100, blank=True)  # Slack's channel
     url = models.CharField(max_length=500, blank=True)
     secret = models.CharField(max_length=200, blank=True)  # a reference: what webhooks are signed with
+    config = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))  # of a plug-in's channel
     window = models.DurationField(default=DEFAULT_WINDOW)
     quiet_from = models.TimeField(null=True)
     quiet_until = models.TimeField(null=True)
@@ -127,7 +128,7 @@ class Notification(models.Model):
     wait = models.ForeignKey(
         Wait, on_delete=models.CASCADE, null=True, related_name="notifications", db_constraint=False
     )
-    channel = models.CharField(max_length=7, choices=Channel)
+    channel = models.CharField(max_length=50, choices=Channel)
     target = models.CharField(max_length=320)
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False

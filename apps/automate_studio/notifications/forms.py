@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterator
 from typing import Any, cast
 from zoneinfo import available_timezones
 
@@ -17,12 +18,18 @@ from automate_connectors.models import Connection
 from automate_connectors.number_fields import IntegerField
 from automate_core.expressions.durations import parse_duration
 from automate_core.models import NotificationRule
-from automate_core.operations.notifications.rules import RuleValues
+from automate_core.operations.notifications.channels.contract import ChannelPlugin
+from automate_core.operations.notifications.channels.registry import channels
+from automate_core.operations.notifications.rule_values import RuleValues
 from automate_core.operations.notifications.texts import format_duration
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, permitted
+from automate_governance.texts import translated
+from automate_plugins.fields import FieldKind, FieldSpec
+from automate_studio.ui.fields import FormFieldView, build_form_field
 
 _Kind, _Channel = NotificationRule.Kind, NotificationRule.Channel
+_SEPARATOR = "__"  #: between the code of a channel and the name of its setting
 _SEPARATORS = re.compile(r"[\s,;]+")
 
 _SPAN_LABEL = lazy(format_html, str)(
@@ -88,7 +95,7 @@ class RuleForm(forms.Form):
         help_text=_("Of the poll, since its last success."),
     )
     span = SpanField(label=_SPAN_LABEL, required=False, help_text=_("For example 15m, 2h or 3d."))
-    channel = forms.ChoiceField(label=_("Channel"), choices=_Channel.choices)
+    channel = forms.ChoiceField(label=_("Channel"))
     to_owner = forms.BooleanField(label=_("The owner of the workflow"), required=False)
     people = NamesField(
         label=_("People"), required=False, max_length=2_000, help_text=_("Usernames, separated by commas.")
@@ -134,6 +141,10 @@ class RuleForm(forms.Form):
             keep = [("", gettext("%(name)s (current)") % {"name": present.partition(":")[2]})]
         self._choose("connection", [("", gettext("Choose")), *connections])
         self._choose("secret", [*keep, *usable])
+        self._choose("channel", [(code, translated(each.name)) for code, each in installed_channels().items()])
+        config = rule.config if rule else {}
+        for name, spec in config_fields():
+            self.fields[name] = _build_config_field(spec, config.get(spec.name), usable)
         if rule is not None and rule.built_in:
             for name in ("kind", "channel"):
                 self.fields[name].disabled = True
@@ -145,24 +156,74 @@ class RuleForm(forms.Form):
         if given["kind"] == _Kind.NOT_POLLED:
             given["failures"] = intervals
         kind, channel = given["kind"], given["channel"]
+        own = _own_prefix(channel)
         measured = {_Kind.FAILURES: {"failures", "span"}, _Kind.NOT_RUN: {"span"}, _Kind.WAITING: {"span"}}
         measured[_Kind.NOT_POLLED] = {"failures"}
-        sent = {
-            _Channel.EMAIL: {"to_owner", "people", "addresses"},
-            _Channel.SLACK: {"connection", "room"},
-            _Channel.WEBHOOK: {"url", "secret"},
-        }
         wanted = {"kind", "channel", "window", "quiet_from", "quiet_until", "timezone", "is_on"}
-        wanted |= measured.get(kind, set()) | sent[channel]
-        return RuleValues(**{name: value for name, value in given.items() if name in wanted})
+        wanted |= measured.get(kind, set()) | installed_channels()[channel].rule_fields
+        config = {name.removeprefix(own): value for name, value in given.items() if name.startswith(own)}
+        return RuleValues(
+            **{name: value for name, value in given.items() if name in wanted},
+            config={name: value for name, value in config.items() if value not in (None, "")},
+        )
 
     def refuse(self, errors: dict[str, str]) -> None:
         """Show errors at the fields."""
+        own = _own_prefix(self.cleaned_data.get("channel", ""))
         for name, text in errors.items():
-            self.add_error(name if name in self.fields else None, text)
+            self.add_error(next((each for each in (f"{own}{name}", name) if each in self.fields), None), text)
+
+    def config_views(self) -> list[FormFieldView]:
+        """The settings of the channels of plug-ins, each shown while its channel is chosen."""
+        chosen = str(self["channel"].value() or "")
+        codes = {name: name.partition(_SEPARATOR)[0] for name, _spec in config_fields()}
+        return [
+            build_form_field(self[name], condition=f"channel={code}", absent=code != chosen)
+            for name, code in codes.items()
+        ]
 
     def _choose(self, name: str, choices: list[tuple[str, str]]) -> None:
         cast(forms.ChoiceField, self.fields[name]).choices = choices
+
+
+def installed_channels() -> dict[str, ChannelPlugin]:
+    """The usable channels by code: the built-in ones first."""
+    names = channels.names()
+    built_in = [code for code in _Channel.values if code in names]
+    return {code: channels.get(code) for code in (*built_in, *(code for code in names if code not in built_in))}
+
+
+def config_fields() -> Iterator[tuple[str, FieldSpec]]:
+    """The settings of channels, by the name of their form field."""
+    for code, channel in installed_channels().items():
+        for spec in channel.config_fields:
+            yield f"{_own_prefix(code)}{spec.name}", spec
+
+
+def _own_prefix(code: str) -> str:
+    return f"{code}{_SEPARATOR}"
+
+
+def _build_config_field(spec: FieldSpec, present: Any, secrets: list[tuple[str, str]]) -> forms.Field:
+    options: dict[str, Any] = {
+        "label": translated(spec.label or spec.name),
+        "required": False,  # the channel says what is missing
+        "help_text": translated(spec.help),
+        "initial": spec.default if present is None else present,
+    }
+    match spec.kind:
+        case FieldKind.SECRET:
+            known = {reference for reference, _name in secrets}
+            kept = [(present, present.partition(":")[2])] if present and present not in known else []
+            return forms.ChoiceField(choices=[("", gettext("Choose")), *kept, *secrets], **options)
+        case FieldKind.CHOICE:
+            choices = [(value, translated(label)) for value, label in spec.choices]
+            return forms.ChoiceField(choices=[("", gettext("Choose")), *choices], **options)
+        case FieldKind.INTEGER:
+            return IntegerField(**options)
+        case FieldKind.LONG_TEXT:
+            return forms.CharField(max_length=4_000, widget=forms.Textarea({"rows": 4}), **options)
+    return forms.CharField(max_length=500, **options)
 
 
 def initial_values(rule: NotificationRule | None, timezone: str) -> dict[str, Any]:

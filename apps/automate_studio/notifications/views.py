@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from automate_core.models import Notification, NotificationRule, Workflow
 from automate_core.navigation.http import HttpResponseSeeOther, current_person, parse_number
 from automate_core.operations.notifications import rules
-from automate_core.operations.notifications.channels import can_mail, no_mail_message
+from automate_core.operations.notifications.channels.mail import can_mail, no_mail_message
 from automate_core.states import NotificationStatus, TransitionError
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once

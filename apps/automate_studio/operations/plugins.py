@@ -15,25 +15,28 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from automate_connectors.adapters.base import ConnectorAdapter
-from automate_connectors.registry import connectors
+from automate_core.expressions.templating.filters.plugin import ExpressionFilter
 from automate_core.navigation.http import clean_text
 from automate_core.navigation.lists import Tab
+from automate_core.operations.notifications.channels.contract import ChannelPlugin
+from automate_core.operations.plugin_list import KINDS, PluginKind
+from automate_core.webhooks.schemes.signing import SignatureScheme
 from automate_governance.permissions import SITE, can
 from automate_governance.redaction.redactor import redact
 from automate_governance.secrets.interfaces import SecretsBackend
-from automate_governance.secrets.resolver import backends
 from automate_governance.texts import translated
 from automate_llm.providers.base import LLMProvider
-from automate_llm.registry import providers
-from automate_plugins import text
-from automate_plugins.registry import Plugin, Registry
+from automate_plugins.registry import Plugin
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.keyset_pages import KeysetPage
 
 
 @dataclass(frozen=True, kw_only=True)
 class PluginRow:
-    """A plug-in in the list. `error` is empty for a working one; `replaces` names a built-in one."""
+    """A plug-in in the list. `error` is empty for a working one; `replaces` names a built-in one.
+
+    `disabled` says that the settings do not allow it.
+    """
 
     name: str
     title: str
@@ -46,15 +49,10 @@ class PluginRow:
     offers: str
     error: str
     replaces: str
+    disabled: str
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """A registry, its name, and a function for title, icon, hue and contents of a plug-in."""
-
-    name: str
-    registry: Registry[Any]
-    look: Callable[[str, Any], tuple[str, str, int, str]]
+type _Look = Callable[[str, Any], tuple[str, str, int, str]]  #: title, icon, hue and contents of a plug-in
 
 
 def _connector_look(name: str, adapter: ConnectorAdapter) -> tuple[str, str, int, str]:
@@ -71,25 +69,45 @@ def _provider_look(name: str, provider: LLMProvider) -> tuple[str, str, int, str
     return translated(provider.name) or name, "auto_awesome", 300, _description(provider) or _("Language models")
 
 
-def _description(plugin: SecretsBackend | LLMProvider) -> str:
+def _scheme_look(name: str, scheme: SignatureScheme) -> tuple[str, str, int, str]:
+    proof = _("Deliveries verified by %(proof)s.") % {"proof": translated(scheme.proof).replace("`", "")}
+    return translated(scheme.name), "webhook", 200, proof if scheme.signed else _("Deliveries without a signature.")
+
+
+def _channel_look(name: str, channel: ChannelPlugin) -> tuple[str, str, int, str]:
+    return translated(channel.name), channel.icon, 150, _description(channel)
+
+
+def _filter_look(name: str, offered: ExpressionFilter) -> tuple[str, str, int, str]:
+    return name, "filter_alt", 40, f"{_description(offered)} {offered.example}".strip()
+
+
+def _description(plugin: Any) -> str:
     """What the plug-in says of itself in the active language, else the first line of its docstring."""
-    if plugin.description:
+    if getattr(plugin, "description", ""):
         return translated(plugin.description)
     doc = type(plugin).__doc__
     return inspect.cleandoc(doc).partition("\n")[0].replace("`", "") if doc else ""
 
 
-KINDS = {
-    "connectors": _Kind(text("Connector"), connectors, _connector_look),
-    "secrets": _Kind(text("Secrets backend"), backends, _backend_look),
-    "models": _Kind(text("Language model"), providers, _provider_look),
+_LOOKS: dict[str, _Look] = {
+    "connector": _connector_look,
+    "secrets_backend": _backend_look,
+    "llm_provider": _provider_look,
+    "signature_scheme": _scheme_look,
+    "notification_channel": _channel_look,
+    "expression_filter": _filter_look,
 }
+#: Tabs by their name in the URL: the kind that each shows, and its title.
 _TABS = {
-    "": gettext_lazy("All"),
-    "connectors": gettext_lazy("Connectors"),
-    "secrets": gettext_lazy("Secrets backends"),
-    "models": gettext_lazy("Language models"),
-    "broken": gettext_lazy("Not loaded"),
+    "": ("", gettext_lazy("All")),
+    "connectors": ("connector", gettext_lazy("Connectors")),
+    "secrets": ("secrets_backend", gettext_lazy("Secrets backends")),
+    "models": ("llm_provider", gettext_lazy("Language models")),
+    "schemes": ("signature_scheme", gettext_lazy("Signature schemes")),
+    "channels": ("notification_channel", gettext_lazy("Notification channels")),
+    "filters": ("expression_filter", gettext_lazy("Expression filters")),
+    "broken": ("", gettext_lazy("Not loaded")),
 }
 
 
@@ -113,7 +131,7 @@ def find_plugins(query: Mapping[str, Any]) -> KeysetPage:
         rows=sorted(rows, key=lambda row: (not row.error, not row.replaces, row.kind, row.title.lower())),
         tabs=[
             Tab(name=str(name), url=f"?{urlencode({**kept, **({'show': key} if key else {})})}", active=key == tab)
-            for key, name in _TABS.items()
+            for key, (_kind, name) in _TABS.items()
         ],
         search=search,
         filtered=bool(search or tab),
@@ -122,19 +140,19 @@ def find_plugins(query: Mapping[str, Any]) -> KeysetPage:
 
 
 def _plugin_rows() -> Iterator[PluginRow]:
-    for kind in KINDS.values():
+    for kind in KINDS:
         for plugin in kind.registry.plugins:
             yield _plugin_row(kind, plugin)
 
 
-def _plugin_row(kind: _Kind, plugin: Plugin[Any]) -> PluginRow:
-    title, icon, hue, offers = plugin.name, "extension_off", 26, ""
+def _plugin_row(kind: PluginKind, plugin: Plugin[Any]) -> PluginRow:
+    title, icon, hue, offers = plugin.name, "extension_off", 26, translated(plugin.disabled)
     if plugin.instance is not None:
-        title, icon, hue, offers = kind.look(plugin.name, plugin.instance)
+        title, icon, hue, offers = _LOOKS[kind.code](plugin.name, plugin.instance)
     return PluginRow(
         name=plugin.name,
         title=title,
-        kind=translated(kind.name),
+        kind=translated(kind.label),
         icon=icon,
         hue=hue,
         package=plugin.distribution,
@@ -143,11 +161,15 @@ def _plugin_row(kind: _Kind, plugin: Plugin[Any]) -> PluginRow:
         offers=offers,
         error=redact(translated(plugin.error)),
         replaces=plugin.replaces,
+        disabled=translated(plugin.disabled),
     )
 
 
 def _is_in(row: PluginRow, tab: str) -> bool:
-    return bool(row.error) if tab == "broken" else not tab or row.kind == translated(KINDS[tab].name)
+    if tab == "broken":
+        return bool(row.error)
+    labels = {kind.code: translated(kind.label) for kind in KINDS}
+    return not tab or row.kind == labels[_TABS[tab][0]]
 
 
 def _search_text(row: PluginRow) -> str:

@@ -26,6 +26,8 @@ from automate_core.definition.document import (
 from automate_core.definition.scope import RunCondition
 from automate_core.definition.step_names import title_of_key
 from automate_core.models import NotificationRule
+from automate_core.operations.notifications.channels.plugin import PluginChannel
+from automate_core.operations.notifications.channels.registry import find_channel
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.formatting import format_round_duration, state_word
@@ -161,7 +163,17 @@ def describe_recipients(rule: NotificationRule) -> list[str]:
             ]
         case NotificationRule.Channel.WEBHOOK:
             return [_("Webhook %(host)s") % {"host": urlsplit(rule.url).netloc}]
+    if rule.channel != NotificationRule.Channel.EMAIL:
+        return _plugin_recipients(rule)
     return [*([_("the owner")] if rule.to_owner else []), *map(str, rule.people.all()), *rule.addresses]
+
+
+def _plugin_recipients(rule: NotificationRule) -> list[str]:
+    channel = find_channel(rule.channel)
+    if not isinstance(channel, PluginChannel):
+        return [_("the channel %(channel)s, which is not installed") % {"channel": rule.channel}]
+    name, place = translated(channel.plugin.name), ", ".join(channel.places(rule))
+    return [name if place == channel.plugin.name else _("%(channel)s: %(place)s") % {"channel": name, "place": place}]
 
 
 def describe_run_condition(condition: RunCondition | None) -> str:

@@ -11,9 +11,12 @@ are skipped, and say so. `cases` may be JSON files: `cases = load_cases("tests/f
 from __future__ import annotations
 
 from automate_testing.cases import Case, load_cases
+from automate_testing.contracts.channels import NotificationChannelContractTest
 from automate_testing.contracts.connectors import ConnectorContractTest
+from automate_testing.contracts.filters import ExpressionFilterContractTest, FilterCase
 from automate_testing.contracts.polls import PollContractTest, PollSource
 from automate_testing.contracts.providers import LLMProviderContractTest
+from automate_testing.contracts.schemes import SignatureSchemeContractTest
 from automate_testing.contracts.secrets import SecretsBackendContractTest
 from automate_testing.contracts.traces import CANARY
 
@@ -21,9 +24,13 @@ __all__ = [
     "CANARY",
     "Case",
     "ConnectorContractTest",
+    "ExpressionFilterContractTest",
+    "FilterCase",
     "LLMProviderContractTest",
+    "NotificationChannelContractTest",
     "PollContractTest",
     "PollSource",
     "SecretsBackendContractTest",
+    "SignatureSchemeContractTest",
     "load_cases",
 ]

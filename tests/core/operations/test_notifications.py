@@ -415,11 +415,11 @@ def test_the_log_is_kept_for_so_many_days(flow, owner, happen, notify, settings)
 def test_without_a_mail_server_messages_name_the_setting_and_the_sites_variable(monkeypatch):
     """A host project has no variables of the site's: its messages name the setting alone."""
     from automate_core import conf
-    from automate_core.operations.notifications import channels
+    from automate_core.operations.notifications.channels import mail
 
-    assert "MAILERS (AUTOMATE_SMTP)" in channels.no_mail_message()
+    assert "MAILERS (AUTOMATE_SMTP)" in mail.no_mail_message()
     monkeypatch.setattr(conf, "variables", {})
-    assert channels.no_mail_message().endswith("in MAILERS.")
+    assert mail.no_mail_message().endswith("in MAILERS.")
 
 
 def test_a_fact_is_read_in_the_language_and_time_zone_of_its_reader():

@@ -15,6 +15,7 @@ from jinja2 import nodes  # noqa: TID251
 
 from automate_core.expressions.json_path import Path, TemplateError
 from automate_core.expressions.templating.filters import FILTERS
+from automate_core.expressions.templating.filters.plugin import PLUGIN_FILTERS, find_filter
 from automate_core.expressions.templating.functions import FUNCTIONS
 from automate_core.expressions.templating.limits import LIGHT_STEPS, MAX_BITS, MAX_DEPTH, MAX_LOOPS, MAX_NODES
 from automate_plugins import text
@@ -167,7 +168,7 @@ def is_light(tree: nodes.Template) -> bool:
     for node in _all(tree):
         if not isinstance(node, _LIGHT):
             return False
-        if isinstance(node, nodes.Filter) and not FILTERS[node.name].is_cheap:
+        if isinstance(node, nodes.Filter) and not is_cheap(node.name):
             return False
         called = node.node if isinstance(node, nodes.Call) else None
         if isinstance(called, nodes.Name) and not FUNCTIONS[called.name].is_cheap:
@@ -176,6 +177,11 @@ def is_light(tree: nodes.Template) -> bool:
             return False  # the same look-up many times over, in one value
         steps += isinstance(node, _COUNTED)
     return steps <= LIGHT_STEPS
+
+
+def is_cheap(name: str) -> bool:
+    """Whether a filter may run in the calling process; those of plug-ins never do."""
+    return name in FILTERS and FILTERS[name].is_cheap
 
 
 def _all(tree: nodes.Node) -> Iterator[nodes.Node]:
@@ -235,11 +241,12 @@ def _check_node(node: nodes.Node) -> None:
 
 
 def _check_filter(node: nodes.Filter) -> None:
-    if node.name not in FILTERS or node.node is None:
-        _refuse(node, _unknown_filter(node.name))
+    offered = find_filter(node.name)
+    if offered is None or node.node is None:
+        _refuse(node, PLUGIN_FILTERS.refusal(node.name) or _unknown_filter(node.name))
     if node.dyn_args or node.dyn_kwargs:
         _refuse(node, text("%(what)s does not support * and ** arguments.", what=node.name))
-    _check_arguments(node, node.name, FILTERS[node.name].signature, None)
+    _check_arguments(node, node.name, offered.signature, None)
 
 
 def _check_arguments(node: nodes.Filter | nodes.Call, name: str, taken: Signature, *before: None) -> None:
@@ -259,9 +266,9 @@ def _check_number(node: nodes.Const) -> None:
 
 def _unknown_filter(name: str) -> str:
     shown = repr(name[:100])
-    if near := _near(name, FILTERS):
+    if near := _near(name, (*FILTERS, *PLUGIN_FILTERS.find())):
         return text("There is no filter %(missing)s. Did you mean %(names)s?", missing=shown, names=near)
-    names = ", ".join(sorted(FILTERS))
+    names = ", ".join(sorted((*FILTERS, *PLUGIN_FILTERS.find())))
     return text("There is no filter %(missing)s. Available: %(names)s.", missing=shown, names=names)
 
 

@@ -16,12 +16,14 @@ import subprocess  # noqa: TID251 - our own render workers, without a network
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
 import msgspec
 
 from automate_core.expressions.json_path import ABSENT, Path, Scope, TemplateError, look_up, part_of
+from automate_core.expressions.templating.filters.plugin import PLUGIN_FILTERS
 from automate_core.expressions.templating.limits import MAX_SECONDS
 from automate_core.expressions.templating.render_protocol import HEADER, MAX_ANSWER, Answer, Ready, frame
 from automate_core.expressions.templating.values import advised
@@ -30,6 +32,8 @@ from automate_plugins.texts import restored
 
 log = logging.getLogger(__name__)
 
+type FilterTarget = tuple[str, str]  # name and module:Class
+
 MAX_REASON = 1_000  #: characters of a worker's reason
 
 WORKERS = 2
@@ -37,7 +41,7 @@ START_SECONDS = 30.0
 WAIT_SECONDS = 20.0  #: for a worker to be free
 RETIRE_SECONDS = 60.0  #: of renderings, after which a worker is replaced
 _BOOT = (
-    "import sys; sys.path += sys.argv[1:]; from automate_core.expressions.templating.render_worker import main; main()"
+    "import sys; sys.path += sys.argv[2:]; from automate_core.expressions.templating.render_worker import main; main()"
 )
 _NEEDED = ("automate_core", "automate_plugins", "jinja2", "markupsafe", "msgspec", "babel", "re2", "tzdata")
 
@@ -53,15 +57,32 @@ def _folders() -> list[str]:
     return list(dict.fromkeys(str(FilePath(spec.origin).parents[1]) for spec in found if spec and spec.origin))
 
 
-class RenderProcess:
-    """A render worker. Not thread-safe. Raises RenderUnavailableError when it cannot be started."""
+def _plugin_folders(targets: Sequence[FilterTarget]) -> list[str]:
+    """Return the folders of the packages that hold filters of plug-ins."""
+    packages = dict.fromkeys(target.partition(":")[0].partition(".")[0] for _, target in targets)
+    found = [importlib.util.find_spec(name) for name in packages]
+    # of a module, the folder that it is in; of a package, the folder around it
+    origins = [
+        FilePath(spec.origin).parents[1 if spec.submodule_search_locations else 0]
+        for spec in found
+        if spec and spec.origin
+    ]
+    return list(dict.fromkeys(map(str, origins)))
 
-    def __init__(self) -> None:
+
+class RenderProcess:
+    """A render worker. Not thread-safe. Raises RenderUnavailableError when it cannot be started.
+
+    `filters` are the filters of plug-ins that it loads.
+    """
+
+    def __init__(self, filters: Sequence[FilterTarget] = ()) -> None:
         self.spent = 0.0  #: seconds of renderings
+        folders = [*_folders(), *_plugin_folders(filters)]
         try:
             # What runs is this interpreter and this package: no shell, nothing from outside.
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-I", "-S", "-c", _BOOT, *_folders()],
+                [sys.executable, "-I", "-S", "-c", _BOOT, msgspec.json.encode(list(filters)).decode(), *folders],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -174,6 +195,7 @@ class RenderPool:
         self._idle: list[RenderProcess] = []
         self._all: set[RenderProcess] = set()
         self._starting = 0
+        self._without_plugins = False
 
     @property
     def workers(self) -> list[RenderProcess]:
@@ -192,8 +214,9 @@ class RenderPool:
             self._give_back(worker, is_well=is_well)
 
     def close(self) -> None:
-        """End all workers. The next rendering starts new ones."""
+        """End all workers. The next rendering starts new ones, with the filters of plug-ins that are allowed then."""
         with self._free:
+            self._without_plugins = False
             workers, self._idle, self._all = self._all, [], set()
         for worker in workers:
             worker.end()
@@ -217,7 +240,7 @@ class RenderPool:
     def _start(self) -> RenderProcess:
         worker: RenderProcess | None = None
         try:
-            worker = RenderProcess()
+            worker = self._make_worker()
         finally:
             with self._free:
                 self._starting -= 1
@@ -226,6 +249,18 @@ class RenderPool:
                 self._free.notify()
         log.info("render worker %d gave up %s", worker.pid, ", ".join(worker.given_up))
         return worker
+
+    def _make_worker(self) -> RenderProcess:
+        """Return a new worker: one without the filters of plug-ins where none starts with them."""
+        filters = [] if self._without_plugins else PLUGIN_FILTERS.targets()
+        try:
+            return RenderProcess(filters)
+        except RenderUnavailableError:
+            if not filters:
+                raise
+            log.exception("no render worker starts with the filters of plug-ins: %s", filters)
+            self._without_plugins = True
+            return RenderProcess()
 
     def _give_back(self, worker: RenderProcess, *, is_well: bool) -> None:
         with self._free:

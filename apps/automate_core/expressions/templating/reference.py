@@ -14,11 +14,13 @@ from inspect import Parameter, Signature
 from itertools import groupby
 from typing import Any
 
-from automate_core.expressions.json_path import as_text
+from automate_core.expressions.json_path import TemplateError, as_text
 from automate_core.expressions.templating import budget, compile_template, limits
 from automate_core.expressions.templating.filters import FILTERS, Filter, encoding, lists, numbers, patterns, times
 from automate_core.expressions.templating.filters import text as texts
 from automate_core.expressions.templating.filters.numbers import LOCALES
+from automate_core.expressions.templating.filters.plugin import ABOUT as ABOUT_PLUGINS
+from automate_core.expressions.templating.filters.plugin import PLUGIN_FILTERS
 from automate_core.expressions.templating.filters.times import MAX_FORMAT
 from automate_core.expressions.templating.functions import FUNCTIONS, Function
 from automate_core.expressions.templating.grammar import LOOP_FIELDS, METHODS, TESTS
@@ -67,6 +69,9 @@ Available names: `event` (payload, type, source, headers, id, time), `steps.<key
 
 Write the value before the filter, not in its brackets: `{{ event.payload.title | truncate(80) }}`.
 Functions and filters with * are evaluated by a [render worker](#where-expressions-are-evaluated).
+
+[Plug-ins](plugins.md) can add filters. The setting `AUTOMATE_EXPRESSION_FILTERS` lists those that can be used, and the
+*Functions* dialog of the builder describes them.
 """
 
 _TAIL = """\
@@ -200,17 +205,37 @@ def entries() -> tuple[Entry, ...]:
     )
 
 
+def plugin_entries() -> tuple[Entry, ...]:
+    """Return the allowed filters of plug-ins. A render worker evaluates their examples, which may have no result."""
+    return tuple(
+        _entry(each, each.about, _parameters(each.signature, skip=1))
+        for _, each in sorted(PLUGIN_FILTERS.find().items())
+    )
+
+
 def _entry(offered: Filter | Function, about: str, parameters: str) -> Entry:
     brackets = f"({parameters})" if parameters or isinstance(offered, Function) else ""
     return Entry(
         name=offered.name,
         heading=f"{offered.name}{brackets}",
         about=about,
-        words=" ".join((inspect.getdoc(offered.code) or "").split()),
+        words=" ".join(_words(offered).split()),
         example=offered.example,
-        result=_result(offered.example),
+        result=_result(offered.example) if about != ABOUT_PLUGINS else _result_of_worker(offered.example),
         is_cheap=offered.is_cheap,
     )
+
+
+def _words(offered: Filter | Function) -> str:
+    return (offered.words if isinstance(offered, Filter) else "") or inspect.getdoc(offered.code) or ""
+
+
+@functools.lru_cache(256)
+def _result_of_worker(example: str) -> str:
+    try:
+        return as_text(compile_template(example).render({"event": {"payload": {}}}))
+    except TemplateError:
+        return ""
 
 
 def _result(example: str) -> str:

@@ -10,17 +10,20 @@ from __future__ import annotations
 import functools
 import math
 import os
+import pkgutil
 import resource
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import msgspec
 
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating import Template, budget, compile_template, compile_value
-from automate_core.expressions.templating.filters import FILTERS, numbers, times
+from automate_core.expressions.templating.filters import FILTERS, Filter, numbers, plugin, times
 from automate_core.expressions.templating.render_protocol import HEADER, MAX_DOCUMENT, Answer, Ready, frame
 from automate_core.expressions.templating.sandbox import MissingNameError
 from automate_plugins import text
@@ -32,13 +35,15 @@ ALL_CPU_SECONDS = 600  #: of all renderings; the pool replaces the worker long b
 CACHED = 256
 NOBODY = 65_534
 OUT_OF_MEMORY = 3  #: exit status
+LOAD_SECONDS, ALL_LOAD_SECONDS = 3.0, 12.0  #: for one filter of a plug-in, and for all: the pool waits longer
 
 
 def main() -> None:
-    """Answer the requests on standard input until it is closed."""
-    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    """Answer the requests on standard input until it is closed. The first argument lists the plug-ins' filters."""
+    requests, answers = _take_pipes()
     try:
         warm_up()
+        load_filters(msgspec.json.decode(sys.argv[1], type=list[tuple[str, str]]))
         ready = Ready(drop_privileges())
     except Exception as error:  # noqa: BLE001 - sent to the parent process, which reports it
         ready = Ready([], f"{type(error).__name__}: {error}")
@@ -49,6 +54,60 @@ def main() -> None:
         _allow_cpu()
         answers.write(frame(answer(template, scope)))
         answers.flush()
+
+
+def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Take standard input and output away from everything else: what a plug-in prints would be read as an answer."""
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer  # which sys.__stdin__ and sys.__stdout__ keep open
+    sys.stdin = sys.stdout = None
+    return requests, answers
+
+
+def load_filters(targets: Sequence[tuple[str, str]]) -> None:
+    """Load filters of plug-ins. One that cannot be loaded in time fails where it is used, with the reason."""
+    found: dict[str, Filter] = {}
+    until = time.monotonic() + ALL_LOAD_SECONDS
+    for name, target in targets:
+        try:
+            described, code = _within(
+                min(LOAD_SECONDS, until - time.monotonic()), functools.partial(_load, name, target)
+            )
+        except BaseException as error:  # noqa: BLE001 - a stranger's module may raise or exit
+            reason = f"{type(error).__name__}: {error}"[:300]
+            described, code = Filter(name, plugin.broken(name, reason), plugin.ABOUT, "", is_cheap=False), None
+        found[name] = described if code is None else replace(described, code=code)
+    plugin.PLUGIN_FILTERS.find = lambda: found
+
+
+def _load(name: str, target: str) -> tuple[Filter, Callable[..., Any]]:
+    offered = pkgutil.resolve_name(target)()
+    described, code = plugin.describe(name, offered), plugin.applied(name, offered)
+    try:
+        plugin.PLUGIN_FILTERS.find = lambda: {name: replace(described, code=code)}
+        budget.start_budget()
+        compile_template(described.example).evaluate({"event": {"payload": {}}})  # which imports what it needs
+    except TemplateError:
+        pass  # the example of a plug-in may fail; its contract suite says so
+    return described, code
+
+
+class _TooSlowError(BaseException):
+    """The time is over. No `except Exception` of a plug-in catches it."""
+
+
+def _within[Result](seconds: float, act: Callable[[], Result]) -> Result:
+    """Return what `act` returns. Raises _TooSlowError after the time, by an alarm that repeats."""
+
+    def ring(number: int, frame: Any) -> None:
+        raise _TooSlowError("it takes too long")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01), 0.2)
+    try:
+        return act()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def warm_up() -> None:

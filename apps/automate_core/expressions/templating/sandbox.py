@@ -33,6 +33,7 @@ from automate_core.expressions.json_path import (
 from automate_core.expressions.templating import budget
 from automate_core.expressions.templating.filters import FILTERS, Filter
 from automate_core.expressions.templating.filters.numbers import finite
+from automate_core.expressions.templating.filters.plugin import PLUGIN_FILTERS
 from automate_core.expressions.templating.functions import FUNCTIONS
 from automate_core.expressions.templating.grammar import LOOP_FIELDS, METHODS, TESTS, Lookup, lookups, syntax_problem
 from automate_core.expressions.templating.limits import MAX_BITS, MAX_STRIPPED
@@ -63,6 +64,7 @@ class MissingNameError(TemplateError):
         self.advice = advice
 
 
+_TOLERANT = "_maybe_"  #: before the name of a filter that lets a missing value pass
 _A_CALL = marked(text("A call"))
 _TAKE_MISSING = [each.code for each in FUNCTIONS.values() if each.takes_missing]
 
@@ -191,6 +193,25 @@ def _guarded(offered: Filter) -> Callable[..., Any]:
     return run
 
 
+class _Filters(dict[str, Callable[..., Any]]):
+    """The guarded built-in filters, and those of plug-ins when a template names them first."""
+
+    def __missing__(self, name: str) -> Callable[..., Any]:
+        plain_name = name.removeprefix(_TOLERANT)
+        offered = PLUGIN_FILTERS.get(plain_name)
+        if offered is None:
+            raise KeyError(name)
+        code = _guarded(offered)
+        return _tolerant(code) if plain_name != name else code
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The filter; Jinja asks for filters by this method, too."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+
 def _tolerant(code: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a filter for an argument of `first`: a missing value is returned unchanged."""
 
@@ -222,9 +243,10 @@ def _sandbox() -> Sandbox:
         undefined=Missing, optimized=False, finalize=_finalize, autoescape=False, loader=None, cache_size=0
     )
     sandbox.globals = {each.name: each.code for each in FUNCTIONS.values()}
-    sandbox.filters = {offered.name: _guarded(offered) for offered in FILTERS.values()}
-    sandbox.filters |= {f"_maybe_{name}": _tolerant(sandbox.filters[name]) for name in FILTERS.keys() - {"default"}}
-    sandbox.filters |= {"_each": _each, "_concat": _concat, "_item": _checked_item}
+    filters = _Filters({offered.name: _guarded(offered) for offered in FILTERS.values()})
+    filters |= {f"{_TOLERANT}{name}": _tolerant(filters[name]) for name in FILTERS.keys() - {"default"}}
+    filters |= {"_each": _each, "_concat": _concat, "_item": _checked_item}
+    sandbox.filters = filters
     about_names = {"defined", "undefined"}
     tests: dict[str, Any] = sandbox.tests
     sandbox.tests = {name: tests[name] if name in about_names else _present(name, tests[name]) for name in TESTS}
@@ -274,8 +296,8 @@ class _Guards(NodeTransformer):
 def _allow_missing(node: nodes.Expr | None) -> None:
     """Let the filters of an argument pass a missing value through."""
     while isinstance(node, nodes.Filter):
-        if f"_maybe_{node.name}" in ENVIRONMENT.filters:
-            node.name = f"_maybe_{node.name}"
+        if node.name != "default":
+            node.name = f"{_TOLERANT}{node.name}"
         node = node.node
 
 

@@ -20,7 +20,7 @@ from automate_core.definition.slots import walk
 from automate_core.definition.step_names import step_name_in
 from automate_core.models import ExecutionRun, NotificationRule, Occurrence, OutboxJob, Wait, Workflow
 from automate_core.operations.notifications import messages, texts
-from automate_core.operations.notifications.messages import Incident
+from automate_core.operations.notifications.rule_values import Incident
 from automate_core.states import JobStatus, WaitStatus
 from automate_core.triggers import polling
 

@@ -14,7 +14,7 @@ from automate_core import database
 from automate_core.definition.step_names import step_name_in
 from automate_core.models import ExecutionRun, NotificationRule
 from automate_core.operations.notifications import messages, texts
-from automate_core.operations.notifications.messages import Incident
+from automate_core.operations.notifications.rule_values import Incident
 from automate_core.states import RunStatus
 
 BATCH = 200

@@ -7,39 +7,18 @@ to one target.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
 from automate_core import database
-from automate_core.models import Notification, NotificationRule, Occurrence, Workflow
+from automate_core.models import Notification, NotificationRule, Occurrence
+from automate_core.operations.notifications.channels.registry import find_channel
 from automate_core.operations.notifications.quiet_hours import after_quiet_hours
-from automate_core.operations.notifications.texts import MOST_FACTS, Fact
+from automate_core.operations.notifications.rule_values import Incident, Target
+from automate_core.operations.notifications.texts import MOST_FACTS
 from automate_core.states import NotificationStatus
-from automate_governance.people.names import email_of
-from automate_governance.permissions import SITE, Person, can
 
 GATHER = dt.timedelta(seconds=5)  #: how long the first message waits for what happens at the same time
-
-
-@dataclass(frozen=True, kw_only=True)
-class Incident:
-    """An incident that a rule reports once: `key` identifies it. `owner` is the person responsible."""
-
-    key: str
-    fact: Fact
-    at: dt.datetime
-    workflow: Workflow | None = None
-    owner: Person | None = None
-
-
-@dataclass(frozen=True)
-class Target:
-    """A target of messages: an address, and its person if it has one."""
-
-    name: str
-    person: Person | None = None
 
 
 def record_incidents(rule: NotificationRule, incidents: Iterable[Incident]) -> int:
@@ -60,32 +39,10 @@ def record_incidents(rule: NotificationRule, incidents: Iterable[Incident]) -> i
     return len(new)
 
 
-def incident_targets(rule: NotificationRule, incident: Incident) -> Iterator[Target]:
-    """The targets of an incident by a rule's channel."""
-    match rule.channel:
-        case NotificationRule.Channel.EMAIL:
-            yield from dict.fromkeys(_addresses(rule, incident))
-        case NotificationRule.Channel.SLACK:
-            yield Target(f"{rule.connection} {rule.room}")
-        case NotificationRule.Channel.WEBHOOK:
-            yield Target(urlsplit(rule.url).netloc)
-
-
-def may_be_notified(person: Person, workflow: Workflow | None) -> bool:
-    """Whether a rule may notify a person of a workflow: checked when they are named, and again for each message."""
-    return can(person, "administer", SITE) if workflow is None else can(person, "view", workflow)
-
-
-def _addresses(rule: NotificationRule, incident: Incident) -> Iterator[Target]:
-    people = [person for person in rule.people.all() if person.is_active and may_be_notified(person, rule.workflow)]
-    if rule.to_owner and incident.owner is not None and incident.owner.is_active:
-        muted = incident.workflow is not None and rule.muted_for.filter(pk=incident.workflow.pk).exists()
-        people += [] if muted else [incident.owner]
-    seen: set[str] = set()
-    for target in (*(Target(email_of(person), person) for person in people), *map(Target, rule.addresses)):
-        if target.name and target.name.lower() not in seen:
-            seen.add(target.name.lower())
-            yield target
+def incident_targets(rule: NotificationRule, incident: Incident) -> Iterable[Target]:
+    """The targets of an incident by a rule's channel; none when the channel is not installed any more."""
+    channel = find_channel(rule.channel)
+    return channel.targets(rule, incident) if channel is not None else ()
 
 
 def _add_to_message(rule: NotificationRule, target: Target, incidents: list[Incident]) -> None:

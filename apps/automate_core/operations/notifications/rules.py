@@ -7,38 +7,29 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from automate_connectors.models import Connection
 from automate_core import database
 from automate_core.models import Notification, NotificationRule, Workflow
-from automate_core.models.notifications import DEFAULT_WINDOW
 from automate_core.operations.notifications import messages, sender, texts
-from automate_core.operations.notifications.messages import Incident
+from automate_core.operations.notifications.channels.registry import find_channel
+from automate_core.operations.notifications.rule_values import Incident, RuleValues
 from automate_core.states import NOTIFICATION_EDGES, NotificationStatus, move
 from automate_core.webhooks.endpoints import store_secret
 from automate_core.webhooks.schemes.registry import scheme_for
 from automate_governance import audit
 from automate_governance.people import names as people
-from automate_governance.people.names import email_of
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
-from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
-from automate_governance.secrets.resolver import resolve
-from automate_governance.secrets.use import find_forbidden_references
-from automate_governance.texts import translated
 from automate_plugins import text
 
 MOST_RULES = 50  #: of one workflow, or of all together
-MOST_ADDRESSES = 20
 MOST_TESTED = 5  #: places that one test sends to
+_COPIED = ["failures", "span", "connection", "room", "url", "config", "window", "quiet_from", "quiet_until", "timezone"]
 _MINUTE, _DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
 _Kind, _Channel = NotificationRule.Kind, NotificationRule.Channel
 
@@ -49,31 +40,6 @@ class RuleError(ValueError):
     def __init__(self, errors: dict[str, str]) -> None:
         super().__init__(" ".join(errors.values()))
         self.errors = errors
-
-
-@dataclass(frozen=True, kw_only=True)
-class RuleValues:
-    """The values of a rule; of polls, `failures` are intervals.
-
-    `people` are user names; an empty `secret` keeps the present one, or generates one.
-    """
-
-    kind: str
-    channel: str
-    failures: int | None = None
-    span: dt.timedelta | None = None
-    to_owner: bool = False
-    people: list[str] = field(default_factory=list)
-    addresses: list[str] = field(default_factory=list)
-    connection: str = ""
-    room: str = ""
-    url: str = ""
-    secret: str = ""
-    window: dt.timedelta = DEFAULT_WINDOW
-    quiet_from: dt.time | None = None
-    quiet_until: dt.time | None = None
-    timezone: str = "UTC"
-    is_on: bool = True
 
 
 def may_manage(person: Person, workflow: Workflow | None) -> bool:
@@ -100,7 +66,7 @@ def save_rule(
         raise RuleError(errors)
     if not rule.built_in:
         rule.kind, rule.channel = values.kind, values.channel
-    for name in ("failures", "span", "connection", "room", "url", "window", "quiet_from", "quiet_until", "timezone"):
+    for name in _COPIED:
         setattr(rule, name, getattr(values, name))
     rule.to_owner, rule.addresses, rule.is_on, rule.author = values.to_owner, values.addresses, values.is_on, by
     made = _set_secret(rule, values, by)
@@ -108,7 +74,7 @@ def save_rule(
     rule.save()
     rule.people.set(people)
     verb = "notification.rule_created" if created else "notification.rule_changed"
-    audit.record(by, verb, rule, changes=_audit_values(rule, people))
+    audit.record(by, verb, rule, changes=_audit_values(rule))
     return rule, made
 
 
@@ -253,14 +219,13 @@ def _find_people(names: Iterable[str]) -> Iterator[Any]:
     yield from people.active_people(names)
 
 
-def _audit_values(rule: NotificationRule, people: Iterable[Any]) -> dict[str, Any]:
+def _audit_values(rule: NotificationRule) -> dict[str, Any]:
     """The values for the audit trail: of a webhook's URL, which may hold a token, the host alone."""
-    to = [person.get_username() for person in people] + rule.addresses
-    place = {"email": [*to, *(["the owner"] if rule.to_owner else [])], "slack": [rule.connection, rule.room]}
+    channel = find_channel(rule.channel)
     return {
         "kind": rule.kind,
         "channel": rule.channel,
-        "to": place.get(rule.channel, [urlsplit(rule.url).netloc]),
+        "to": channel.places(rule) if channel is not None else [],
         "workflow": rule.workflow.slug if rule.workflow else "",
         "is_on": rule.is_on,
     }
@@ -274,13 +239,11 @@ def _find_problems(
 ) -> Iterator[tuple[str, str]]:
     kind, channel = (rule.kind, rule.channel) if rule.built_in else (values.kind, values.channel)
     yield from _threshold_problems(kind, values)
-    match channel:
-        case _Channel.EMAIL:
-            yield from _mail_problems(rule, values, people)
-        case _Channel.SLACK:
-            yield from _slack_problems(values, by)
-        case _Channel.WEBHOOK:
-            yield from _webhook_problems(values, by)
+    sends = find_channel(channel)
+    if sends is None:
+        yield "channel", _("The channel %(channel)s is not installed.") % {"channel": channel}
+    else:
+        yield from sends.problems(rule, values, people, by)
     if not _MINUTE <= values.window <= _DAY:
         yield "window", _("Enter a time from 1 minute to 24 hours.")
     if (values.quiet_from is None) != (values.quiet_until is None):
@@ -300,57 +263,3 @@ def _threshold_problems(kind: str, values: RuleValues) -> Iterator[tuple[str, st
     needs_span = kind in {_Kind.FAILURES, _Kind.NOT_RUN, _Kind.WAITING}
     if needs_span and not (values.span and _MINUTE <= values.span <= longest):
         yield "span", _("Enter a time such as 15m, 2h or 3d, at most %(count)s days.") % {"count": longest.days}
-
-
-def _mail_problems(rule: NotificationRule, values: RuleValues, people: list[Any]) -> Iterator[tuple[str, str]]:
-    found = {person.get_username(): person for person in people}
-    for name in values.people:
-        person = found.get(name)
-        if person is None:
-            yield "people", _("No active account named %(name)s.") % {"name": name}
-        elif not email_of(person):
-            yield "people", _("%(name)s has no email address.") % {"name": name}
-        elif not messages.may_be_notified(person, rule.workflow):
-            if rule.workflow:
-                said = _("%(name)s cannot view this workflow. Share it with them first.")
-            else:
-                said = _("%(name)s cannot view all workflows.")
-            yield "people", said % {"name": name}
-    for address in values.addresses:
-        try:
-            validate_email(address)
-        except ValidationError:
-            yield "addresses", _("%(address)s is not an email address.") % {"address": address}
-    if len(values.addresses) + len(values.people) > MOST_ADDRESSES:
-        yield "addresses", _("Enter at most %(count)s people and addresses.") % {"count": MOST_ADDRESSES}
-    if not (values.to_owner or values.people or values.addresses):
-        yield "people", _("Choose at least one recipient: the owner, people or addresses.")
-
-
-def _slack_problems(values: RuleValues, by: Person) -> Iterator[tuple[str, str]]:
-    connection = Connection.objects.filter(slug=values.connection, connector="slack").first()
-    if connection is None or not can(by, "use", connection):
-        yield "connection", _("Choose a Slack connection.")
-    if not values.room:
-        yield "room", _("Enter a channel, such as #alerts.")
-
-
-def _webhook_problems(values: RuleValues, by: Person) -> Iterator[tuple[str, str]]:
-    try:
-        parts = urlsplit(values.url)
-        fits = parts.scheme in {"https", "http"} and bool(parts.hostname) and "@" not in parts.netloc
-        parts.port  # noqa: B018 # raises for a port that is none
-    except ValueError:
-        fits = False
-    if not fits or len(values.url) > 500 or any(char.isspace() for char in values.url):
-        yield "url", _("Enter a URL such as https://example.com/hooks/automate.")
-    if not values.secret:
-        return
-    if found := next(find_forbidden_references(by, {"secret": [values.secret]}), None):
-        yield found
-        return
-    try:
-        if problem := scheme_for("standard", {}).secret_problem(resolve(values.secret).reveal()):
-            yield "secret", translated(problem)
-    except (SecretNotFoundError, SecretUnavailableError) as error:
-        yield "secret", str(error)

@@ -14,7 +14,9 @@ from django.db.models import F, Q
 
 from automate_core import database
 from automate_core.models import Notification
-from automate_core.operations.notifications import approval_mail, channels
+from automate_core.operations.notifications import approval_mail
+from automate_core.operations.notifications.channels import delivery
+from automate_core.operations.notifications.channels.contract import NotDeliveredError
 from automate_core.states import NOTIFICATION_EDGES, NotificationStatus, move
 from automate_governance.texts import kept_text
 from automate_plugins import text
@@ -45,8 +47,8 @@ def attempt_delivery(notification: Notification) -> None:
         _settle(notification, NotificationStatus.DROPPED, **_reason(reason))
         return
     try:
-        channels.deliver(notification)
-    except channels.NotDeliveredError as error:
+        delivery.deliver(notification)
+    except NotDeliveredError as error:
         log.warning("notification %s: %s", notification.pk, error)
         _postpone(notification, str(error), again=error.again)
     except Exception as error:  # one message holds up no other

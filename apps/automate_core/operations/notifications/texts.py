@@ -16,6 +16,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from automate_core.models import Notification
 from automate_governance.admin_site import reverse
 from automate_governance.texts import translated
 from automate_plugins import ntext, text
@@ -184,3 +185,13 @@ def plain_text(facts: list[Fact], count: int, why: str) -> str:
 def more_text(number: int) -> list[str]:
     """The sentence about facts that are left out, if there are any."""
     return [ngettext("And %(count)s more.", "And %(count)s more.", number) % {"count": number}] if number > 0 else []
+
+
+def notification_reason(notification: Notification) -> str:
+    """The sentence that says why a person gets a message, in the active language."""
+    if notification.wait_id is not None:
+        return _("You received this email because you can decide this approval.")
+    if notification.kind == Notification.TEST or notification.rule is None:
+        return _("This is a test of a notification rule. Nothing has happened.")
+    rule = notification.rule.get_kind_display()
+    return _("You received this email because of the notification rule “%(rule)s”.") % {"rule": rule}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,39 +10,14 @@ from django.utils.translation import gettext as _
 
 from automate_core.models.events import WebhookEndpoint, endpoint_checks
 from automate_core.webhooks.schemes.presets import GitHubScheme
-from automate_core.webhooks.schemes.signing import SchemeError, SignatureScheme
+from automate_core.webhooks.schemes.signing import SchemeError, SignatureScheme, verify_scheme
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.registry import PluginNotFoundError, Registry
 
 __all__ = ["SCHEMES", "GitHubScheme", "SchemeError", "SignatureScheme", "scheme_for", "signature_schemes"]
 
-MOST_CODE = 50  #: characters, as the column of an endpoint's scheme
-_CODE = re.compile(r"[a-z][a-z0-9_-]*")
-_TEXTS = ("code", "name", "proof", "key", "kind", "shown_by", "json_field")
-_SWITCHES = ("signed", "has_secret", "can_sign", "may_block", "takes_cloudevents", "proves_body_alone")
-_KINDS = (FieldKind.TEXT, FieldKind.CHOICE, FieldKind.INTEGER)  #: of fields that an endpoint's form can show
 _LAST = ("hmac", "bearer", "basic", "unsigned")  #: behind the senders that are known by name
-
-
-def _verify(scheme: SignatureScheme) -> None:
-    """Raise TypeError for a scheme that the forms and the receivers cannot use."""
-    for attributes, kind, article in ((_TEXTS, str, "text"), (_SWITCHES, bool, "True or False")):
-        for name in attributes:
-            if not isinstance(getattr(scheme, name, None), kind):
-                raise TypeError(f"{name} must be {article}")
-    if not _CODE.fullmatch(scheme.code) or len(scheme.code) > MOST_CODE:
-        raise TypeError(f"code must be lower-case letters, digits, _ and -, at most {MOST_CODE}")
-    for name in ("safe_headers", "json_types"):
-        values = getattr(scheme, name)
-        if not isinstance(values, tuple | list) or not all(isinstance(each, str) for each in values):
-            raise TypeError(f"{name} must be a tuple of texts")
-    fields = scheme.config_fields
-    if not isinstance(fields, tuple | list) or not all(isinstance(each, FieldSpec) for each in fields):
-        raise TypeError("config_fields must be a tuple of FieldSpec")
-    if found := [field.name for field in fields if field.kind not in _KINDS]:
-        raise TypeError(f"config_fields may be of the kinds TEXT, CHOICE and INTEGER, not {', '.join(found)}")
 
 
 signature_schemes: Registry[SignatureScheme] = Registry(
@@ -51,7 +25,7 @@ signature_schemes: Registry[SignatureScheme] = Registry(
     SignatureScheme,  # type: ignore[type-abstract]
     name_of=lambda entry, cls: cls.code,
     make=lambda cls: cls(dict(cls.example_config)),
-    verify=_verify,
+    verify=verify_scheme,
 )
 
 

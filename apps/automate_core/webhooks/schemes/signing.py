@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 import time
 from abc import ABC, abstractmethod
@@ -17,12 +18,17 @@ from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qs
 
 from automate_plugins import text
-from automate_plugins.fields import FieldSpec
+from automate_plugins.fields import FieldKind, FieldSpec
 
 TOLERANCE_SECONDS = 300
 SHORTEST_SECRET = 16
 MOST_OFFERED = 20  # signatures in one delivery that are looked at
 
+MOST_CODE = 50  #: characters, as the column of an endpoint's scheme
+_CODE = re.compile(r"[a-z][a-z0-9_-]*")
+_TEXTS = ("code", "name", "proof", "key", "kind", "shown_by", "json_field")
+_SWITCHES = ("signed", "has_secret", "can_sign", "may_block", "takes_cloudevents", "proves_body_alone")
+_KINDS = (FieldKind.TEXT, FieldKind.CHOICE, FieldKind.INTEGER)  #: of fields that an endpoint's form can show
 FORM = "application/x-www-form-urlencoded"
 
 type Headers = Mapping[str, str]  # names in lower case
@@ -208,6 +214,25 @@ class PublicKeyScheme(SignatureScheme):
     def new_secret(self) -> str:
         """Raises SchemeError: the key is the sender's."""
         raise SchemeError(text("Paste the public key of the sender."), field="secret")
+
+
+def verify_scheme(scheme: SignatureScheme) -> None:
+    """Raise TypeError for a scheme that the forms and the receivers cannot use."""
+    for attributes, kind, article in ((_TEXTS, str, "text"), (_SWITCHES, bool, "True or False")):
+        for name in attributes:
+            if not isinstance(getattr(scheme, name, None), kind):
+                raise TypeError(f"{name} must be {article}")
+    if not _CODE.fullmatch(scheme.code) or len(scheme.code) > MOST_CODE:
+        raise TypeError(f"code must be lower-case letters, digits, _ and -, at most {MOST_CODE}")
+    for name in ("safe_headers", "json_types"):
+        values = getattr(scheme, name)
+        if not isinstance(values, tuple | list) or not all(isinstance(each, str) for each in values):
+            raise TypeError(f"{name} must be a tuple of texts")
+    fields = scheme.config_fields
+    if not isinstance(fields, tuple | list) or not all(isinstance(each, FieldSpec) for each in fields):
+        raise TypeError("config_fields must be a tuple of FieldSpec")
+    if found := [field.name for field in fields if field.kind not in _KINDS]:
+        raise TypeError(f"config_fields may be of the kinds TEXT, CHOICE and INTEGER, not {', '.join(found)}")
 
 
 def token_problem(secret: str) -> str | None:

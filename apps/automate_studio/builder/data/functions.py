@@ -39,9 +39,9 @@ class FunctionEntry:
 
 @require_safe
 def function_list(request: HttpRequest, pk: int) -> HttpResponse:
-    """All functions and filters, the same for every workflow and person."""
+    """All functions and filters, those of plug-ins last: the same for every workflow and person."""
     get_editable_workflow(request, pk)
-    offers = [_function_entry(entry) for entry in reference.entries()]
+    offers = [_function_entry(entry) for entry in (*reference.entries(), *reference.plugin_entries())]
     found = groupby(offers, key=lambda offer: offer.entry.about)
     groups = [(translated(about), list(some)) for about, some in found]
     return TemplateResponse(request, "automate_studio/builder/functions.html", {"groups": groups})

@@ -12,18 +12,23 @@ type Code = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A filter. `is_cheap`: linear in the size of its input, so it may run in the calling process."""
+    """A filter. `is_cheap`: linear in the size of its input, so it may run in the calling process.
+
+    `taken` and `words` stand for the signature and the docstring of code that is elsewhere.
+    """
 
     name: str
     code: Code
     about: str
     example: str
     is_cheap: bool
+    taken: Signature | None = None
+    words: str = ""
 
     @property
     def signature(self) -> Signature:
         """Signature of its code; the first parameter is the filtered value."""
-        return signature(self.code)
+        return self.taken or signature(self.code)
 
 
 FILTERS: dict[str, Filter] = {}

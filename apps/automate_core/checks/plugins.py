@@ -1,0 +1,25 @@
+"""Checks of the plug-ins that this app finds: signature schemes, notification channels and expression filters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Warning
+
+from automate_core.expressions.plugin_filters import expression_filters
+from automate_core.operations.notifications.channels.registry import channels
+from automate_core.webhooks.schemes.registry import signature_schemes
+from automate_plugins.checks import warnings
+from automate_plugins.registry import Registry
+
+_REGISTRIES: tuple[Registry[Any], ...] = (signature_schemes, channels, expression_filters)
+_IDS = {"W001": "automate_core.W004", "W002": "automate_core.W005", "W009": "automate_core.W009"}
+
+
+def check_plugins(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """W004: a plug-in could not be loaded. W005: it replaces a built-in one. W009: its name cannot be used."""
+    return [
+        Warning(message, hint=hint, id=_IDS[number])
+        for registry in _REGISTRIES
+        for number, message, hint in warnings(registry)
+    ]
