@@ -332,8 +332,9 @@ _ENGLISH = re.compile(
     r"|/(checks|scaffolding|docs|settings|conf|startup|asgi|wsgi|environment|command_line|embedded_postgres|server"
     r"|site_lock|generate_key|outbound|model_allowlist|model_registry|roles|governed|event_types|keyring|policy)\.py$"
     r"|automate_llm/(actions|prompts|apps)\.py$"  # instructions for language models
+    r"|declared/folder\.py$"
     r"|core/webhooks/(answers|bodies|cloudevents)\.py$|waits/callbacks\.py$|automate_site/views\.py$"  # for programs
-    r"|json/editor\.py$|templating/(grammar|reference)\.py$|definition/parsing\.py$"  # patterns of libraries' texts
+    r"|json/editor\.py$|templating/(grammar|reference)\.py$|(definition|declared)/parsing\.py$"  # of libraries' texts
 )
 #: Literals that are no texts: headers, and names of permissions, which the database holds.
 _NO_TEXT = re.compile(

@@ -17,7 +17,7 @@ class AutomateConnectorsConfig(app_config.AutomateAppConfig):
 
     def ready(self) -> None:
         from automate_connectors import model_allowlist, references
-        from automate_connectors.declared.loading import check_folder
+        from automate_connectors.declared.folder import check_folder
         from automate_connectors.oauth.catalogue import check_providers
         from automate_connectors.outbound import check_settings
         from automate_governance import reference_registry

@@ -320,7 +320,7 @@ def test_bad_values_send_nothing(action, params, changes):
     assert caught.value.code == "invalid_input" and http.requests == []
 
 
-def test_the_address_is_made_of_the_settings_and_checked_when_they_are_saved(owner):
+def test_the_address_is_made_of_the_settings_and_checked_when_they_are_saved():
     assert shop.own_hosts({"region": "us"}) == ("us.api.shop.example",)
     assert shop.own_hosts({"region": "us/"}) == ()
     for config in ({"region": "evil.example/x"}, {"region": ""}, {"region": "eu", "base_url": "https://a@b.example"}):

@@ -40,6 +40,8 @@ def result_of(action: ActionPart, name: str, response: HttpResponse) -> Any:
     """Return the result of a good answer that is no file. Raises ConnectorError for an answer of another shape."""
     match action.answer:
         case "none":
+            if response.body and response.headers.get("content-type", "").startswith("text/html"):
+                read_json(response)  # a page of a proxy or a sign-in: nothing was done
             return {"status": response.status}
         case "text":
             return {"text": response.text}

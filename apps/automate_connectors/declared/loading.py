@@ -8,19 +8,17 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-from django.core.checks import CheckMessage, Error
-
 from automate_connectors.declared.adapter import DeclaredConnector, declare
 from automate_connectors.declared.checks import faults
 from automate_connectors.declared.document import Document
 from automate_connectors.declared.documents import DocumentError, line_of, read_document, read_file
+from automate_connectors.declared.folder import FILE, own_folder
+from automate_connectors.declared.openapi.overlay import expand
 from automate_connectors.declared.parsing import Fault, FaultyDocumentError, parse
 from automate_plugins import text
 from automate_plugins.registry import BUILT_IN, PluginError, Source
 from automate_plugins.texts import joined, marked
 
-FILE = "connector.yaml"
 SERVICES = Path(__file__).resolve().parent.parent / "services"
 _MOST_FAULTS = 5
 
@@ -34,7 +32,7 @@ def load_document(path: Path) -> Document:
     source = b""
     try:
         source = read_file(path)
-        document = parse(read_document(source))
+        document = parse(expand(read_document(source), path.parent))
         found = list(faults(document))
         if found:
             raise FaultyDocumentError(found)
@@ -88,23 +86,9 @@ def connector_files() -> Iterable[Source]:
     except PackageNotFoundError:
         own = None
     yield from (ConnectorFile(path, own) for path in sorted(SERVICES.glob(f"*/{FILE}")))
-    folder = getattr(settings, "AUTOMATE_CONNECTORS_DIR", None)
-    if folder:
-        yield from (ConnectorFile(path) for path in sorted(Path(folder).glob(f"*/{FILE}")))
-
-
-def check_folder(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """E015: the folder of a project's own connectors does not exist."""
-    folder = getattr(settings, "AUTOMATE_CONNECTORS_DIR", None)
-    if not folder or (isinstance(folder, str | Path) and Path(folder).is_dir()):
-        return []
-    return [
-        Error(
-            f"AUTOMATE_CONNECTORS_DIR must name a folder (got {str(folder)!r}).",
-            hint=f"It holds a folder for each connector, with a {FILE}. See docs/declared-connectors.md.",
-            id="automate_connectors.E015",
-        )
-    ]
+    folder = own_folder()
+    if folder is not None:
+        yield from (ConnectorFile(path) for path in sorted(folder.glob(f"*/{FILE}")))
 
 
 def _message(path: Path, source: bytes, found: list[Fault]) -> str:

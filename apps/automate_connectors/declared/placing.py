@@ -14,7 +14,9 @@ MAX_INDEX = 99  #: of a list in a dotted place
 
 
 def put(body: dict[str, Any], place: str, value: Any) -> None:
-    """Set `value` at a dotted place: numbers are positions in lists, and "" is the body itself, which it joins.
+    """Set `value` at a dotted place: numbers are positions in lists, and "" is the body itself.
+
+    A mapping joins the one that stands there already.
 
     Raises ConnectorError where something else stands already.
     """
@@ -33,6 +35,10 @@ def put(body: dict[str, Any], place: str, value: Any) -> None:
             node[position] = value if not following else inner if node[position] is None else node[position]
             node = node[position]
         elif isinstance(node, dict):
+            known = node.get(part)
+            if not following and isinstance(known, dict) and isinstance(value, dict):
+                known.update(value)
+                return
             node[part] = value if not following else node.get(part, inner)
             node = node[part]
         else:

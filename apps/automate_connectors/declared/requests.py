@@ -45,7 +45,7 @@ class Request:
     shown: str = ""  #: method and path for people, without secrets
     query: list[tuple[str, str]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
-    body: dict[str, Any] | None = None
+    body: Any = None  #: a mapping, unless one input is the whole body
     files: list[tuple[str, File]] = field(default_factory=list)
 
 
@@ -120,8 +120,10 @@ def _place(made: Request, action: ActionPart, spec: Field, value: Any, store: Fi
                 (name.replace("{index}", str(index)), read_file(each, f"{spec.name}[{index}]", store))
                 for index, each in enumerate(listed)
             ]
+        case Where.BODY if not name and not isinstance(value, dict) and not made.body:
+            made.body = copy.deepcopy(value)
         case Where.BODY:
-            made.body = made.body if made.body is not None else {}
+            made.body = made.body if isinstance(made.body, dict) else {}
             put(made.body, name, copy.deepcopy(value))
 
 

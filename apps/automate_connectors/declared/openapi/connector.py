@@ -1,0 +1,100 @@
+"""A whole `connector.yaml` from an OpenAPI document: its address, who calls, and the chosen operations."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from automate_connectors.declared.document import FORMAT
+from automate_connectors.declared.documents import DocumentError
+from automate_connectors.declared.openapi.actions import action_of, find_operation, identifier, label_of
+from automate_connectors.declared.openapi.reader import Api, Server
+from automate_connectors.declared.openapi.schemas import plain
+from automate_connectors.declared.templates import base_faults
+from automate_plugins import text
+
+_VARIABLE = re.compile(r"\{([^{}]*)\}")
+_TOKEN = {"name": "token", "label": "Token", "kind": "secret", "required": True}
+
+
+def connector_of(api: Api, operations: Iterable[str], *, code: str = "", base_url: str = "") -> dict[str, Any]:
+    """Return the document of a connector with these operations. Raises DocumentError."""
+    title = plain(api.info.title, 60) or "API"
+    settings: list[dict[str, Any]] = []
+    address = base_url.rstrip("/") or _address(api.servers, settings)
+    if found := next(base_faults(address), ""):
+        raise DocumentError(found)
+    auth, credentials = _auth(api)
+    actions: list[dict[str, Any]] = []
+    for name in operations:
+        taken = [action["name"] for action in actions]
+        actions.append(action_of(api, find_operation(api, name), taken=taken))
+    return {
+        "format": FORMAT,
+        "code": code or identifier(title),
+        "name": title,
+        "description": plain(api.info.description, 80).rstrip(".") or title,
+        "base_url": address,
+        "connection": [*settings, *credentials],
+        "auth": auth,
+        "errors": {"message": ["error.message", "message", "error", "detail"]},
+        "actions": actions,
+    }
+
+
+def write(document: Mapping[str, Any], source: str) -> str:
+    """Return the text of a `connector.yaml`. `source` is the name of the OpenAPI document."""
+    yaml, out = YAML(), io.StringIO()
+    yaml.width = 110
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.dump({name: value for name, value in document.items() if value not in ([], {}, "")}, out)
+    head = f"# Made from {source}. Check names, effects and pages: docs/declared-connectors.md.\n"
+    return head + out.getvalue()
+
+
+def _address(servers: list[Server], settings: list[dict[str, Any]]) -> str:
+    """Return the first address that is public, its variables as settings or with their defaults."""
+    for server in servers:
+        address, wanted = server.url.rstrip("/"), list[dict[str, Any]]()
+        for name in _VARIABLE.findall(address):
+            variable = server.variables.get(name, {})
+            setting = identifier(name)
+            template = address.replace(f"{{{name}}}", f"{{{setting}}}")
+            default = str(variable.get("default") or "")
+            if not any(base_faults(template)) and not variable.get("enum"):
+                address = template
+                field = {"name": setting, "label": label_of(name), "required": True}
+                wanted.append(field | ({"help": help_} if (help_ := plain(variable.get("description"))) else {}))
+            else:
+                address = address.replace(f"{{{name}}}", default)
+        if not any(base_faults(address)):
+            settings += wanted
+            return address
+    raise DocumentError(
+        text("The document names no public https server. Give its address with %(option)s.", option="--base-url")
+    )
+
+
+def _auth(api: Api) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the authentication of the first scheme that is supported, and its settings."""
+    schemes = {name: api.mapping(each) for name, each in api.schemes.items()}
+    named = [name for requirement in api.security for name in requirement]
+    for name in [*(each for each in named if each in schemes), *schemes]:
+        scheme = schemes[name]
+        match scheme.get("type"), str(scheme.get("scheme", "")).lower(), scheme.get("in"):
+            case "http", "bearer", _:
+                return {"type": "bearer"}, [_TOKEN]
+            case "http", "basic", _:
+                user = {"name": "username", "label": text("User name"), "required": True}
+                return {"type": "basic"}, [user, {**_TOKEN, "name": "password", "label": "Password"}]
+            case "apiKey", _, ("header" | "query") as place if isinstance(scheme.get("name"), str):
+                if str(scheme["name"]).lower() == "authorization":
+                    return {"type": "header", "name": "Authorization"}, [{**_TOKEN, "label": "Authorization"}]
+                return {"type": place, "name": scheme["name"]}, [{**_TOKEN, "label": "API key"}]
+            case (("oauth2" | "openIdConnect"), _, _):
+                return {"type": "oauth"}, []
+    return {"type": "none"}, []
