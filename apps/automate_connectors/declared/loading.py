@@ -13,7 +13,7 @@ from automate_connectors.declared.checks import faults
 from automate_connectors.declared.document import Document
 from automate_connectors.declared.documents import DocumentError, line_of, read_document, read_file
 from automate_connectors.declared.folder import FILE, own_folder
-from automate_connectors.declared.openapi.overlay import expand
+from automate_connectors.declared.openapi.operations import expand
 from automate_connectors.declared.parsing import Fault, FaultyDocumentError, parse
 from automate_plugins import text
 from automate_plugins.registry import BUILT_IN, PluginError, Source
