@@ -17,6 +17,7 @@ urlpatterns = [
     path("healthz/", views.health),
     path("api/v1/", include("automate_api.urls")),
     path("hooks/", include("automate_core.urls")),
+    path("forms/", include("automate_studio.forms.urls")),
     path("admin/automate/", include("automate_studio.urls")),
     path("admin/automate/", include("automate_api.screens.urls")),
     path("admin/", admin.site.urls),

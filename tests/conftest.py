@@ -98,6 +98,8 @@ def _settings(settings: Any) -> None:
     settings.AUTOMATE_EVENT_TYPES = dict.fromkeys(["go", "unused", "order.paid"], "public")
     rates.deliveries.clear()
     rates.failures.clear()
+    rates.answers.clear()
+    rates.all_answers.clear()
     rate_limits.limiter.clear()
     tally.clear()
     settings.ALLOWED_HOSTS = ["*"]

@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("automate_studio.runs.urls")),
     path("", include("automate_studio.events.urls")),
     path("", include("automate_studio.tasks.urls")),
+    path("", include("automate_studio.forms.preview")),
     path("", include("automate_studio.connections.urls")),
     path("", include("automate_studio.webhooks.urls")),
     path("", include("automate_studio.notifications.urls")),

@@ -137,6 +137,7 @@ def addresses(run, owner, endpoint, approval, bulk_action, view):
         ),
         "builder trigger event": ("get", reverse("studio:builder_trigger_event", args=[run.workflow_id, "webhook"])),
         "builder trigger poll": ("post", reverse("studio:builder_trigger_poll", args=[run.workflow_id, "webhook"])),
+        "form preview": ("get", reverse("studio:form_preview", args=[run.workflow_id, "webhook"])),
         "builder data": ("get", reverse("studio:builder_data", args=[run.workflow_id, "first"])),
         "builder preview": ("post", reverse("studio:builder_preview", args=[run.workflow_id, "first"])),
         "builder sample": ("get", reverse("studio:builder_sample", args=[run.workflow_id])),
@@ -309,6 +310,7 @@ MATRIX = {
     "builder sample choose": (422, 403, 404, 302),
     "builder trigger caught": (404, 403, 404, 302),
     "workflow started": (404, 404, 404, 302),
+    "form preview": (404, 404, 404, 302),  # of a workflow without a form
     "events": (200, 200, 200, 302),
     "event": (200, 200, 404, 302),
     "event replay": (303, 403, 404, 302),

@@ -25,6 +25,7 @@ from automate_core.definition.published import published_definition
 from automate_core.definition.slots import walk
 from automate_core.events import event_types
 from automate_core.models import WebhookEndpoint, Workflow
+from automate_core.triggers import forms
 from automate_core.triggers.model_registry import view_permission
 from automate_governance.permissions import Person, permitted
 from automate_governance.secrets import use
@@ -78,6 +79,7 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
     """Problems of names that do not exist on the site or that these people may not use."""
     found = [] if definition.steps else [Problem("steps", text("Add at least one step."), missing=True)]
     found += _uncallable(definition, people)
+    found += forms.site_problems(definition)
     for index, trigger in enumerate(definition.triggers):
         found += unreadable(trigger, f"triggers[{index}]", people)
     polls = [

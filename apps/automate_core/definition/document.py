@@ -165,11 +165,14 @@ type Duration = float | str
 
 
 class WaitStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="wait"):
-    """Wait for a `duration`, `until` a time, or for a `callback`, a POST to `callbacks.KEY` before `timeout`.
+    """Wait for a `duration`, `until` a time, or until `timeout` for a form or a `callback`, a POST to `callbacks.KEY`.
 
     Durations are seconds, or texts such as `2h 30m`. The output of a callback is `{outcome, payload}`; `on_timeout`
     runs when none came, and without it the step fails. With a `scheme` of webhooks, and a `secret` by its reference, a
     callback has to be signed as well.
+
+    With fields in `form`, the step is a page of a hosted form, with a `title` and an `introduction`. It is `shown_to`
+    the person whose answer started the run, or only at `callbacks.KEY`. Its output is `{outcome, form}`.
     """
 
     duration: Duration | None = None
@@ -178,19 +181,35 @@ class WaitStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="wait"):
     scheme: str = ""
     scheme_config: dict[str, Any] = msgspec.field(default_factory=dict)
     secret: str = ""
+    form: list[FormField] = msgspec.field(default_factory=list)
+    title: Name = ""
+    introduction: str = ""
+    shown_to: Literal["submitter", "link"] = "submitter"
     timeout: Duration | None = None
     on_timeout: list[Step] | None = None
 
 
 class FormField(_Part, frozen=True, kw_only=True):
-    """One field of a form that a person fills in."""
+    """One field of a form that a person fills in; the HOSTED_KINDS are fields of hosted forms alone.
+
+    `minimum` and `maximum` limit the value of a number, the characters of a text, the number of chosen `choices`, and
+    as `maximum` the megabytes of a file. A file's type is one of `accept`: `.pdf`, `image/*`; an empty list is any.
+    """
 
     name: Key
     label: Name = ""
-    kind: Literal["text", "long_text", "number", "boolean", "choice", "date"] = "text"
+    kind: Literal["text", "long_text", "number", "boolean", "choice", "date", "choices", "email", "file", "consent"] = (
+        "text"
+    )
     choices: list[str] = msgspec.field(default_factory=list)
     required: bool = False
     help: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    accept: list[str] = msgspec.field(default_factory=list)
+
+
+HOSTED_KINDS = frozenset({"choices", "email", "file", "consent"})
 
 
 class ApprovalStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="approval"):
@@ -338,6 +357,35 @@ class ManualTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="man
         return "", self.key
 
 
+class FormTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="form"):
+    """Answers to a hosted form, at `/forms/<slug>/`, whose fields are `inputs`.
+
+    `access` is `public`, with a secret `link`, or for people who have `signed_in`. A new `link_number` makes a new
+    secret link, and the old one invalid. After an answer the person sees `confirmation`, or is sent to `redirect`, an
+    address on an allowed host. Pages of `origins` may embed the form. It is closed from `closes_at`, in the workflow's
+    time zone, and after `maximum_answers`.
+    """
+
+    key: Key = "form"
+    slug: Slug
+    title: Name = ""
+    introduction: str = ""
+    inputs: list[FormField] = msgspec.field(default_factory=list)
+    access: Literal["public", "link", "signed_in"] = "public"
+    link_number: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    confirmation: str = ""
+    redirect: Annotated[str, Meta(max_length=2_000)] = ""
+    origins: Annotated[list[str], Meta(max_length=50)] = msgspec.field(default_factory=list)
+    closes_at: str = ""
+    maximum_answers: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
+    filter: Any = None
+
+    @property
+    def matches(self) -> tuple[str, str]:
+        """(source, type) of the events it takes; an empty source is the workflow's own, `kind:slug`."""
+        return "", self.key
+
+
 class EventTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="event"):
     """Events from the host's code: `emit("order.paid", {...})`."""
 
@@ -384,7 +432,16 @@ class PollTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="poll"
         return "", self.key
 
 
-type Trigger = WebhookTrigger | ScheduleTrigger | ModelTrigger | ManualTrigger | EventTrigger | RunTrigger | PollTrigger
+type Trigger = (
+    WebhookTrigger
+    | ScheduleTrigger
+    | ModelTrigger
+    | ManualTrigger
+    | EventTrigger
+    | RunTrigger
+    | PollTrigger
+    | FormTrigger
+)
 
 
 class Concurrency(_Part, frozen=True, kw_only=True):

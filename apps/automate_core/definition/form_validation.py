@@ -1,9 +1,10 @@
-"""Answers to a form, checked against its fields: the inputs of manual starts, and what approvers fill in."""
+"""Answers to a form, checked against its fields: manual starts, hosted forms, and what approvers fill in."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,8 +29,9 @@ def check_answers(
     """The answers, one for each field, in its type. Raises AnswersError.
 
     `fields` are documents of FormField. Texts, as browsers send them, are read as the number, boolean or date that the
-    field wants. Without an answer, a field that is not required is null, or false if it is a boolean; unless the
-    answers have to be `complete`, none is required.
+    field wants. Without an answer, a field that is not required is null, false if it is a boolean or a consent, or an
+    empty list if several choices are possible; unless the answers have to be `complete`, none is required. A file's
+    answer is its value (`artifact_values`), which is taken as it is.
     """
     form = msgspec.convert(fields, list[FormField])
     known = [field.name for field in form]
@@ -54,23 +56,92 @@ def _unknown_field(name: str, known: Sequence[str]) -> str:
 def _read(field: FormField, answer: Any, *, required: bool) -> Any:
     """Raises ValueError with a sentence."""
     name = field.name
-    if answer is None or (isinstance(answer, str) and not answer.strip()):
+    if answer is None or answer == [] or (isinstance(answer, str) and not answer.strip()):
         if required:
             raise ValueError(text("%(name)s is required.", name=name))
-        return False if field.kind == "boolean" else None
+        return _EMPTY.get(field.kind)
     match field.kind:
         case "number":
-            return _number(answer, name)
+            return _within_limits(field, _number(answer, name))
         case "boolean":
             return _boolean(answer, name)
+        case "consent":
+            return _consent(_boolean(answer, name), name, required=required)
         case "date":
             return _date(answer, name)
+        case "choices":
+            return _choices(field, answer)
+        case "file":
+            return _file(answer, name)
     if not isinstance(answer, str) or "\x00" in answer:
         raise ValueError(text("%(name)s must be text.", name=name))
+    if field.kind == "email":
+        return _email(answer.strip(), name)
     if field.kind == "choice" and answer not in field.choices:
         raise ValueError(text("%(name)s must be one of: %(choices)s.", name=name, choices=", ".join(field.choices)))
     if field.kind == "text" and len(answer.splitlines()) > 1:
         raise ValueError(text("%(name)s must be a single line.", name=name))
+    if field.kind in {"text", "long_text"}:
+        _check_length(field, answer)
+    return answer
+
+
+#: The answers of fields that were left empty; null of other kinds.
+_EMPTY: dict[str, Any] = {"boolean": False, "consent": False, "choices": []}
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)+")
+
+
+def _within_limits(field: FormField, number: float) -> float:
+    values = {"name": field.name, "minimum": _plain(field.minimum), "maximum": _plain(field.maximum)}
+    if field.minimum is not None and number < field.minimum:
+        raise ValueError(text("%(name)s must be at least %(minimum)s.", **values))
+    if field.maximum is not None and number > field.maximum:
+        raise ValueError(text("%(name)s must be at most %(maximum)s.", **values))
+    return number
+
+
+def _check_length(field: FormField, answer: str) -> None:
+    values = {"name": field.name, "minimum": _plain(field.minimum), "maximum": _plain(field.maximum)}
+    length = len(answer.replace("\r\n", "\n"))
+    if field.minimum is not None and length < field.minimum:
+        raise ValueError(text("%(name)s is too short: use at least %(minimum)s characters.", **values))
+    if field.maximum is not None and length > field.maximum:
+        raise ValueError(text("%(name)s is too long: use at most %(maximum)s characters.", **values))
+
+
+def _plain(limit: float | None) -> str:
+    return "" if limit is None else f"{limit:.12g}"
+
+
+def _choices(field: FormField, answer: Any) -> list[str]:
+    name = field.name
+    chosen = [answer] if isinstance(answer, str) else answer
+    if not isinstance(chosen, list) or any(each not in field.choices for each in chosen):
+        raise ValueError(text("%(name)s must be one of: %(choices)s.", name=name, choices=", ".join(field.choices)))
+    found = [each for each in field.choices if each in chosen]
+    values = {"name": name, "minimum": _plain(field.minimum), "maximum": _plain(field.maximum)}
+    if field.minimum is not None and len(found) < field.minimum:
+        raise ValueError(text("%(name)s: choose at least %(minimum)s.", **values))
+    if field.maximum is not None and len(found) > field.maximum:
+        raise ValueError(text("%(name)s: choose at most %(maximum)s.", **values))
+    return found
+
+
+def _consent(given: bool, name: str, *, required: bool) -> bool:
+    if required and not given:
+        raise ValueError(text("%(name)s is required.", name=name))
+    return given
+
+
+def _email(answer: str, name: str) -> str:
+    if len(answer) > 254 or not _EMAIL.fullmatch(answer):
+        raise ValueError(text("%(name)s must be an email address such as anna@example.com.", name=name))
+    return answer
+
+
+def _file(answer: Any, name: str) -> Any:
+    if not isinstance(answer, Mapping):
+        raise ValueError(text("%(name)s must be a file.", name=name))
     return answer
 
 

@@ -36,9 +36,9 @@ def describe_missing_name(path: Path, scope: NameScope) -> str:
         )
     if first == "callbacks" and second not in scope.callbacks:
         if not scope.callbacks:
-            return text("%(path)s: no step waits for a callback.", path=shown)
+            return text("%(path)s: no step waits for a callback or a form.", path=shown)
         return text(
-            "%(path)s: the step %(missing)s does not wait for a callback. Steps that do: %(names)s.",
+            "%(path)s: the step %(missing)s does not wait for a callback or a form. Steps that do: %(names)s.",
             path=shown,
             missing=missing,
             names=", ".join(sorted(scope.callbacks)),

@@ -104,7 +104,7 @@ def root_scope(definition: Definition) -> NameScope:
     """The scope at the first step of a definition."""
     steps = [step for _, step in walk(definition.steps)]
     saved = {step.save_as for step in steps if isinstance(step, ActionStep) and step.save_as}
-    callbacks = {step.key for step in steps if isinstance(step, WaitStep) and step.callback}
+    callbacks = {step.key for step in steps if isinstance(step, WaitStep) and (step.callback or step.form)}
     return NameScope(frozenset(definition.vars) | saved, frozenset(callbacks))
 
 

@@ -15,7 +15,7 @@ from cronsim import CronSim, CronSimError
 
 from automate_connectors.adapters.base import Action, ActionVersionError
 from automate_connectors.registry import find_action
-from automate_core.definition import reply_rules
+from automate_core.definition import form_rules, reply_rules
 from automate_core.definition.document import (
     MAX_NESTING,
     MAX_SEARCH_TERMS,
@@ -27,7 +27,7 @@ from automate_core.definition.document import (
     BranchStep,
     Definition,
     ForEachStep,
-    FormField,
+    FormTrigger,
     ManualTrigger,
     NamedSlot,
     ParallelStep,
@@ -138,7 +138,9 @@ def _about_the_whole(definition: Definition, here: _Here) -> Iterator[Problem]:
             case ScheduleTrigger():
                 yield from _schedule(trigger, place)
             case ManualTrigger():
-                yield from _form(trigger.inputs, f"{place}.inputs")
+                yield from form_rules.field_problems(trigger.inputs, f"{place}.inputs")
+            case FormTrigger():
+                yield from form_rules.form_problems(trigger, place)
             case RunTrigger() if trigger.workflow == definition.slug:
                 yield Problem(f"{place}.workflow", text("A workflow cannot be started by the end of its own runs."))
 
@@ -237,21 +239,6 @@ def _in_duration(value: Any, place: str, *, least: float = 0) -> Iterator[Proble
         yield Problem(place, str(error))
 
 
-def _form(fields: list[FormField], place: str) -> Iterator[Problem]:
-    names: set[str] = set()
-    for index, field in enumerate(fields):
-        if field.name in names:
-            yield Problem(
-                f"{place}[{index}].name",
-                text("The name %(field)s is already used by another field.", field=repr(field.name)),
-            )
-        names.add(field.name)
-        if field.kind == "choice" and not field.choices:
-            yield Problem(f"{place}[{index}].choices", text("Add at least one choice."))
-        elif field.choices and field.kind != "choice":
-            yield Problem(f"{place}[{index}].choices", text("Only fields of the kind choice can have choices."))
-
-
 def _in_order(steps: list[Step], place: str, here: _Here) -> Iterator[Problem]:
     """The faults of a list of steps."""
     if here.scope.depth > MAX_NESTING:
@@ -320,9 +307,11 @@ def _in_slot_keys(named_slots: Iterable[Route | NamedSlot], place: str, reserved
 
 
 def _in_wait(step: WaitStep, place: str, here: _Here) -> Iterator[Problem]:
-    if (step.duration is not None) + (step.until is not None) + step.callback != 1:
-        is_open = step.duration is None and step.until is None and not step.callback
-        yield Problem(place, text("Choose one: a duration, a time (until) or a callback."), missing=is_open)
+    kinds = [step.duration is not None, step.until is not None, step.callback, bool(step.form)]
+    if sum(kinds) != 1:
+        reason = text("Choose one: a duration, a time (until), a callback or a form.")
+        yield Problem(place, reason, missing=not any(kinds))
+    yield from _form_page(step, place, here)
     for name in ("duration", "timeout"):
         if (value := getattr(step, name)) is not None:
             yield from _in_duration(value, f"{place}.{name}")
@@ -337,11 +326,22 @@ def _in_wait(step: WaitStep, place: str, here: _Here) -> Iterator[Problem]:
                     f"{place}.until",
                     text("%(value)s is not a date and time such as 2026-12-24T18:00.", value=repr(step.until)),
                 )
-    if step.callback and step.timeout is None:
-        yield Problem(f"{place}.timeout", text("A wait for a callback needs a timeout."))
-    if not step.callback and (step.timeout is not None or step.on_timeout is not None):
-        yield Problem(f"{place}.timeout", text("Only a wait for a callback can have a timeout."))
+    has_deadline = step.callback or bool(step.form)
+    if has_deadline and step.timeout is None:
+        reason = text("A wait for a callback or a form needs a timeout.")
+        yield Problem(f"{place}.timeout", reason, missing=bool(step.form))
+    if not has_deadline and (step.timeout is not None or step.on_timeout is not None):
+        yield Problem(f"{place}.timeout", text("Only a wait for a callback or a form can have a timeout."))
     yield from _signature(step, place)
+
+
+def _form_page(step: WaitStep, place: str, here: _Here) -> Iterator[Problem]:
+    """The faults of a step that is a page of a hosted form."""
+    yield from form_rules.field_problems(step.form, f"{place}.form", hosted=True)
+    for name in ("title", "introduction"):
+        if not step.form and getattr(step, name):
+            yield Problem(f"{place}.{name}", text("Only a wait for a form can have a title and an introduction."))
+        yield from _in_template(getattr(step, name), f"{place}.{name}", here)
 
 
 def _signature(step: WaitStep, place: str) -> Iterator[Problem]:
@@ -365,7 +365,7 @@ def _in_approval(step: ApprovalStep, place: str, here: _Here) -> Iterator[Proble
     if not step.outcomes:
         yield Problem(f"{place}.outcomes", text("Add at least one outcome."))
     yield from _in_slot_keys(step.outcomes, f"{place}.outcomes", TIMEOUT)
-    yield from _form(step.form, f"{place}.form")
+    yield from form_rules.field_problems(step.form, f"{place}.form")
     for name in ("timeout", "remind_after"):
         if (value := getattr(step, name)) is not None:
             yield from _in_duration(value, f"{place}.{name}")

@@ -113,10 +113,10 @@ class ParallelNode:
 
 @dataclass(frozen=True, slots=True)
 class LoopBody:
-    """The steps of a loop, and the (key, path) of each callback that they wait for in an iteration."""
+    """The steps of a loop, and the (key, path, kind) of each callback or form that they wait for in an iteration."""
 
     nodes: Nodes
-    callbacks: tuple[tuple[str, str], ...]
+    callbacks: tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +141,34 @@ class RepeatNode:
 
 
 @dataclass(frozen=True, slots=True)
+class FormPage:
+    """A page of a hosted form: `texts` gives its title and introduction, `fields` are documents of FormField."""
+
+    texts: Template
+    fields: list[Any]
+    shown_to: str
+
+
+@dataclass(frozen=True, slots=True)
 class WaitNode:
-    """Wait for a time or a callback. `span` is a duration, or a callback's timeout."""
+    """Wait for a time, a callback or the answer to a form. `span` is a duration, or the timeout of an answer."""
 
     key: str
     span: Template | None
     until: Template | None
     callback: bool
     on_timeout: Nodes | None
+    form: FormPage | None = None
+
+    @property
+    def kind(self) -> str:
+        """The `Wait.Kind`."""
+        return "form" if self.form else "callback" if self.callback else "timer"
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether it ends by an answer, or by its timeout."""
+        return self.callback or self.form is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,11 +346,11 @@ def _body(steps: list[Step]) -> LoopBody:
     return LoopBody(_nodes(steps), tuple(_callbacks(steps, "")))
 
 
-def _callbacks(steps: list[Step], prefix: str) -> Iterator[tuple[str, str]]:
-    """(key, path) of each wait for a callback that is not inside a further loop."""
+def _callbacks(steps: list[Step], prefix: str) -> Iterator[tuple[str, str, str]]:
+    """(key, path, kind) of each wait for a callback or a form that is not inside a further loop."""
     for step in steps:
-        if isinstance(step, WaitStep) and step.callback:
-            yield step.key, f"{prefix}{step.key}"
+        if isinstance(step, WaitStep) and (step.callback or step.form):
+            yield step.key, f"{prefix}{step.key}", "form" if step.form else "callback"
         if not isinstance(step, ForEachStep | RepeatStep):
             for slot in slots(step):
                 yield from _callbacks(slot.steps, f"{prefix}{step.key}/")
@@ -359,14 +379,7 @@ def _node(step: Step) -> Node:
         case RepeatStep():
             return RepeatNode(step.key, read_rule(step.until), step.maximum, _body(step.steps))
         case WaitStep():
-            span = step.timeout if step.callback else step.duration
-            return WaitNode(
-                step.key,
-                None if span is None else compile_value(span),
-                None if step.until is None else compile_value(step.until),
-                step.callback,
-                _optional(step.on_timeout),
-            )
+            return _wait(step)
         case ApprovalStep():
             return _approval(step)
         case WorkflowStep():
@@ -379,6 +392,19 @@ def _node(step: Step) -> Node:
         case ReplyStep():
             parts = compile_value({"status": step.status, "headers": step.headers, "body": step.body})
             return ReplyNode(step.key, step.content_type, parts, step.body is not None)
+
+
+def _wait(step: WaitStep) -> WaitNode:
+    span = step.timeout if step.callback or step.form else step.duration
+    texts = compile_value({"title": step.title, "introduction": step.introduction})
+    return WaitNode(
+        step.key,
+        None if span is None else compile_value(span),
+        None if step.until is None else compile_value(step.until),
+        step.callback,
+        _optional(step.on_timeout),
+        FormPage(texts, msgspec.to_builtins(step.form), step.shown_to) if step.form else None,
+    )
 
 
 _APPROVAL_INPUTS = ("assignees", "groups", "excluded", "message", "context")  #: what is rendered when an approval opens

@@ -60,7 +60,7 @@ from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating import NotAtOnceError, Template
 from automate_core.outbox.store import ClaimedJob
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
-from automate_core.webhooks.callback_urls import callback_url
+from automate_core.webhooks.callback_urls import callback_url, form_page_url
 from automate_plugins import text
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,7 @@ _sandbox_lock = threading.Lock()  # branches of a parallel step may ask for the 
 MAX_STEPS_PER_SLICE = 500
 SECONDS_PER_SLICE = 0.05
 MAX_CHECKPOINT_BYTES = 8_000_000
+_ADDRESSES = {"callback": callback_url, "form": form_page_url}  #: of what a wait is answered by
 
 
 class Walk:
@@ -254,8 +255,8 @@ class Walk:
         return step.status == StepStatus.SKIPPED
 
     def callbacks(self, body: LoopBody, prefix: str) -> dict[str, str]:
-        """The URLs that resolve the body's waits for a callback, by step key."""
-        return {key: callback_url(self.run.id, f"{prefix}{path}") for key, path in body.callbacks}
+        """The URLs that resolve the body's waits for a callback or a form, by step key."""
+        return {key: _ADDRESSES[kind](self.run.id, f"{prefix}{path}") for key, path, kind in body.callbacks}
 
     def wait_until_resolved(self, path: str) -> StepGenerator:
         """Returns the resolved wait at `path`: known from the journal, or when it comes."""

@@ -12,6 +12,7 @@ from automate_core.models.events import (
     WorkerState,
 )
 from automate_core.models.files import StoredFile
+from automate_core.models.forms import HostedForm
 from automate_core.models.notifications import Notification, NotificationRule, Occurrence
 from automate_core.models.polls import PollState
 from automate_core.models.retention import Pruning, SitePolicy
@@ -61,6 +62,7 @@ __all__ = [
     "FailureCount",
     "FailureGroup",
     "ForeseenEffect",
+    "HostedForm",
     "Notification",
     "NotificationRule",
     "Occurrence",

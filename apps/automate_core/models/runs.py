@@ -58,6 +58,7 @@ class ExecutionRun(models.Model):
         CALL = "call", _("Sub-run")  #: a step of another workflow's run
         MCP = "mcp", _("AI agent")  #: an agent, for a person
         POLL = "poll", _("Poll")  #: something new at a service that is asked again and again
+        FORM = "form", _("Form")  #: an answer to a hosted form
 
     governed_by = "workflow"
 
@@ -310,6 +311,7 @@ class Wait(models.Model):
         RETRY = "retry", _("Retry")  #: the delay before a step's next attempt
         TIMER = "timer", _("Timer")  #: a time
         CALLBACK = "callback", _("Callback")  #: a POST to its single-use URL
+        FORM = "form", _("Form")  #: a person's answer to a page of a hosted form
         APPROVAL = "approval", _("Approval")  #: a person's decision
         CHILD = "child", _("Sub-run")  #: the end of a sub-run
         SLOT = "slot", _("Concurrency slot")  #: a concurrency slot of the workflow

@@ -210,7 +210,7 @@ WITH due_waits AS MATERIALIZED (
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), closed_waits AS (
     UPDATE automate_core_wait wait SET resolved_at = automate_now(),
-        status = CASE WHEN kind IN ('callback', 'approval') THEN 'expired' ELSE 'resolved' END
+        status = CASE WHEN kind IN ('callback', 'form', 'approval') THEN 'expired' ELSE 'resolved' END
     FROM due_waits JOIN locked_runs ON locked_runs.id = due_waits.run_id
     WHERE wait.id = due_waits.id AND wait.status = 'open'
     RETURNING wait.run_id

@@ -48,6 +48,7 @@ REASONS = {
     Wait.Kind.APPROVAL.value: text("An approval"),
     Wait.Kind.TIMER.value: text("A time"),
     Wait.Kind.CALLBACK.value: text("A callback"),
+    Wait.Kind.FORM.value: text("The answer to a form"),
     Wait.Kind.RETRY.value: text("The next attempt"),
     Wait.Kind.CHILD.value: text("A sub-run"),
     Wait.Kind.SLOT.value: text("A concurrency slot"),
@@ -66,6 +67,7 @@ ORIGINS = {
     ExecutionRun.Origin.CALL.value: text("Sub-run"),
     ExecutionRun.Origin.MCP.value: text("AI agent"),
     ExecutionRun.Origin.POLL.value: text("Poll"),
+    ExecutionRun.Origin.FORM.value: text("Form"),
 }
 
 RERUNS = {"none": text("Not yet"), "any": text("Already done")}

@@ -1,4 +1,4 @@
-"""Signed single-use URLs that a wait step is resolved by."""
+"""Signed single-use URLs that a wait step is resolved by: of callbacks, and of pages of hosted forms."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import uuid
 
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
+from django.urls import NoReverseMatch
 
 from automate_governance.admin_site import reverse
 
 SALT = "automate.callback"
+PAGE_SALT = "automate.form_page"
 
 
 def callback_url(run_id: uuid.UUID | str, path: str) -> str:
@@ -20,8 +22,26 @@ def callback_url(run_id: uuid.UUID | str, path: str) -> str:
 
 def read_callback_token(token: str) -> tuple[uuid.UUID, str] | None:
     """The run and the path that a token was signed for; None when the signature is not ours."""
+    return _read_token(token, SALT)
+
+
+def form_page_url(run_id: uuid.UUID | str, path: str) -> str:
+    """The URL of the page of a hosted form for which a run waits at `path`; empty when the project serves no forms."""
+    token = Signer(salt=PAGE_SALT).sign_object([str(run_id), path])
     try:
-        run_id, path = Signer(salt=SALT).unsign_object(token)
+        return f"{settings.AUTOMATE_SITE_URL}{reverse('automate_forms:page', args=[token])}"
+    except NoReverseMatch:
+        return ""
+
+
+def read_page_token(token: str) -> tuple[uuid.UUID, str] | None:
+    """The run and the path that the token of a page was signed for; None when the signature is not ours."""
+    return _read_token(token, PAGE_SALT)
+
+
+def _read_token(token: str, salt: str) -> tuple[uuid.UUID, str] | None:
+    try:
+        run_id, path = Signer(salt=salt).unsign_object(token)
     except BadSignature:
         return None
     return uuid.UUID(run_id), path

@@ -1,7 +1,7 @@
-"""Rate limits of deliveries by endpoint and address, in this process's memory.
+"""Rate limits of deliveries and of answers to hosted forms by endpoint and address, in this process's memory.
 
-Two limits: a wide one on all deliveries, and a tight one on those whose signature fails. A verified delivery is never
-rejected for another's failures, so that a forger behind the same proxy locks no sender out.
+Of deliveries there are two limits: a wide one on all, and a tight one on those whose signature fails. A verified
+delivery is never rejected for another's failures, so that a forger behind the same proxy locks no sender out.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ class RateLimiter:
 
 deliveries = RateLimiter("AUTOMATE_HOOK_RATE")
 failures = RateLimiter("AUTOMATE_HOOK_FAILURE_RATE")
+answers = RateLimiter("AUTOMATE_FORM_RATE")  #: to one form from one address
+all_answers = RateLimiter("AUTOMATE_FORM_TOTAL_RATE")  #: to one form, `source(slug, "")`
 
 
 def source(slug: str, address: str) -> Source:

@@ -13,6 +13,7 @@ from automate_core.definition.document import (
     ApprovalStep,
     BranchStep,
     EventTrigger,
+    FormTrigger,
     ManualTrigger,
     ModelTrigger,
     PollTrigger,
@@ -105,6 +106,8 @@ def describe_trigger(part: Trigger) -> tuple[str, str]:
             return _("Model change"), f"{part.model} {changes}"
         case ManualTrigger():
             return _("Manual"), ", ".join(field.label or field.name for field in part.inputs) or _("no inputs")
+        case FormTrigger():
+            return _("Form"), f"/forms/{part.slug}/"
         case EventTrigger():
             return _("Event"), part.event
         case PollTrigger():

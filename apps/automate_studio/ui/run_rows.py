@@ -34,6 +34,7 @@ _WAIT_REASONS = {
     Wait.Kind.APPROVAL.value: text("Waiting for an approval"),
     Wait.Kind.TIMER.value: text("Waiting for a time"),
     Wait.Kind.CALLBACK.value: text("Waiting for a callback"),
+    Wait.Kind.FORM.value: text("Waiting for the answer to a form"),
     Wait.Kind.RETRY.value: text("Waiting for the next attempt"),
     Wait.Kind.CHILD.value: text("Waiting for a sub-run"),
     Wait.Kind.SLOT.value: text("Waiting for a concurrency slot"),

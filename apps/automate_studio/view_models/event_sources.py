@@ -13,6 +13,7 @@ KINDS = {
     "schedule": (text("Schedule"), "schedule"),
     "poll": (text("Poll"), "sync"),
     "manual": (text("Manual"), "person"),
+    "form": (text("Form"), "list_alt"),
     "mcp": (text("AI agent"), "smart_toy"),
     "call": (text("Sub-run call"), "account_tree"),
     "run": (text("Workflow ended"), "account_tree"),

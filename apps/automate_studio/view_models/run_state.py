@@ -88,6 +88,8 @@ def describe_wait(wait: WaitInfo) -> str:
             words = _("Waiting until %(time)s")
         case "callback":
             words = _("Waiting for a callback, due %(time)s") if wait.due else _("Waiting for a callback")
+        case "form":
+            words = _("Waiting for a form, due %(time)s") if wait.due else _("Waiting for a form")
         case "approval" if wait.assignees:
             words = _("Waiting for %(people)s, due %(time)s") if wait.due else _("Waiting for %(people)s")
         case "approval":

@@ -46,6 +46,7 @@ _TRIGGER_ICONS = {
     "event": "bolt",
     "run": "account_tree",
     "poll": "sync",
+    "form": "list_alt",
 }
 
 
@@ -82,6 +83,8 @@ def card_style(step: Step) -> CardStyle:
             words = ngettext("Repeat, at most %(count)s time", "Repeat, at most %(count)s times", step.maximum)
             return CardStyle(words % {"count": format_count(step.maximum)}, *_ICONS[type(step)])
         case WaitStep():
+            if step.form:
+                return CardStyle(_("Form page"), "list_alt", "tint-logic")
             return CardStyle(_("Wait for a callback") if step.callback else _("Wait"), *_ICONS[type(step)])
         case WorkflowStep():
             return CardStyle(_("Workflow %(name)s") % {"name": step.workflow}, *_ICONS[type(step)])

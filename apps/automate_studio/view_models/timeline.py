@@ -269,7 +269,7 @@ class _RowBuilder:
 
     def _bars(self, card: StepCard, recorded: StepHistory) -> Iterator[TimelineBar]:
         waits = [wait for wait in recorded.waits if wait.kind != "retry"]
-        parked = any(wait.kind in {"timer", "callback", "approval", "child"} for wait in waits)
+        parked = any(wait.kind in {"timer", "callback", "form", "approval", "child"} for wait in waits)
         for attempt, following in zip(recorded.attempts, [*recorded.attempts[1:], None], strict=False):
             if not parked:
                 yield self._bar(attempt.started_at, attempt.finished_at, _bar_kind(card, attempt), attempt.status)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from automate_core.definition.document import (
     Definition,
+    FormTrigger,
     ModelTrigger,
     PollTrigger,
     ScheduleTrigger,
@@ -16,7 +17,7 @@ from automate_core.definition.document import (
     WebhookTrigger,
 )
 from automate_core.models import PollState, WebhookEndpoint, Workflow
-from automate_core.triggers import schedules
+from automate_core.triggers import forms, schedules
 from automate_core.triggers.model_registry import watched_models
 from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes.registry import SCHEMES
@@ -77,6 +78,8 @@ def _trigger_row(part: Trigger, known: Mapping[str, WebhookEndpoint], timezone: 
                 url=_("Next: %(times)s") % {"times": ", ".join(fires)},
                 scheme=part.timezone or timezone,
             )
+        case FormTrigger() if part.access != "link":
+            return TriggerRow(text=kind, url=forms.form_url(part.slug) or which)
         case ModelTrigger():
             modes = [entry.mode for entry in watched_models() if entry.label == part.model.lower()]
             return TriggerRow(text=kind, url=which, scheme=_watched_by(modes))

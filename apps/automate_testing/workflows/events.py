@@ -11,7 +11,7 @@ from automate_core.authoring.test_runs import samples
 from automate_core.authoring.workflows import trigger_columns
 from automate_core.database import AutomateNow
 from automate_core.definition import form_validation
-from automate_core.definition.document import Definition, ManualTrigger, Trigger
+from automate_core.definition.document import Definition, FormTrigger, ManualTrigger, Trigger
 from automate_core.definition.parsing import parse
 from automate_core.events.matching import Candidate, RuleEngine
 from automate_core.events.scope import event_scope
@@ -31,7 +31,7 @@ def store_event(
     definition = parse(workflow.published.definition if workflow.published else {})
     chosen = _find_trigger(definition, trigger)
     payload = inputs if inputs is not None else {}
-    if isinstance(chosen, ManualTrigger):
+    if isinstance(chosen, ManualTrigger | FormTrigger):
         payload = form_validation.check_answers(msgspec.to_builtins(chosen.inputs), payload)
     source, kind = samples.trigger_source(chosen, workflow) if chosen else (f"manual:{workflow.slug}", "")
     document = msgspec.json.decode(host_events.as_json(payload))

@@ -35,6 +35,7 @@ from automate_core.runs import concurrency, control
 from automate_core.runs.waits import sub_run_outcomes
 from automate_core.runs.waits.approvals import decide_approval
 from automate_core.runs.waits.callbacks import receive_callback
+from automate_core.runs.waits.form_pages import answer_page
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.triggers import host_events
 from automate_governance.permissions import Person
@@ -132,12 +133,12 @@ class WorkflowSession:
     def decide(self, step: str, outcome: str, *, by: Person, form: Mapping[str, Any]) -> None:
         """Decide an open approval of the run, or of one that it started."""
         with self._moved_clock():
-            decide_approval(self._open_wait(Wait.Kind.APPROVAL, step), by=by, outcome=outcome, form=dict(form))
+            decide_approval(self._open_wait([Wait.Kind.APPROVAL], step), by=by, outcome=outcome, form=dict(form))
 
     def answer_callback(self, step: str, payload: Any) -> None:
-        """Answer an open wait for a callback."""
+        """Answer an open wait for a callback, or a page of a form."""
         with self._moved_clock():
-            self._take_callback(self._open_wait(Wait.Kind.CALLBACK, step), payload)
+            self._take_callback(self._open_wait([Wait.Kind.CALLBACK, Wait.Kind.FORM], step), payload)
 
     def pass_time(self, by: dt.timedelta) -> None:
         """Move the clock. Raises MoveTimeError."""
@@ -201,7 +202,7 @@ class WorkflowSession:
             case ApprovalNode() if node.key in self._answers:
                 self._used.add(node.key)
                 node = self._decided(node, self._answers[node.key])
-            case WaitNode() if node.callback and node.key in self._callbacks:
+            case WaitNode() if node.is_answered and node.key in self._callbacks:
                 self._used.add(node.key)
         return with_children(node, self._changed)
 
@@ -235,20 +236,20 @@ class WorkflowSession:
         waits = Wait.objects.filter(run__trace_id=self._trace_id, status=WaitStatus.OPEN)
         return waits.exclude(run__status__in=FINAL_RUN_STATES).order_by("id")
 
-    def _open_wait(self, kind: Wait.Kind, step: str) -> Wait:
-        """The open wait of a step. Raises AssertionError."""
+    def _open_wait(self, kinds: list[Wait.Kind], step: str) -> Wait:
+        """The open wait of a step, of one of these kinds. Raises AssertionError."""
         there = list(self._open_waits())
-        found = [wait for wait in there if wait.kind == kind and step in {wait.path, key_of(wait.path)}]
+        found = [wait for wait in there if wait.kind in kinds and step in {wait.path, key_of(wait.path)}]
         if len(found) != 1:
             waits = ", ".join(f"{wait.kind} {wait.path}" for wait in there) or "nothing"
-            raise AssertionError(f"The run waits for {len(found)} {kind}s at {step!r}. It waits for: {waits}.")
+            raise AssertionError(f"The run waits for {len(found)} {kinds[0]}s at {step!r}. It waits for: {waits}.")
         return found[0]
 
     def _answer_waits(self) -> bool:
         """Answer one open wait that the test has an answer for: whether there was one."""
-        for wait in self._open_waits().filter(kind__in=[Wait.Kind.APPROVAL, Wait.Kind.CALLBACK]):
+        for wait in self._open_waits().filter(kind__in=[Wait.Kind.APPROVAL, Wait.Kind.CALLBACK, Wait.Kind.FORM]):
             key = key_of(wait.path)
-            if wait.kind == Wait.Kind.CALLBACK and key in self._callbacks:
+            if wait.kind != Wait.Kind.APPROVAL and key in self._callbacks:
                 self._take_callback(wait, self._callbacks[key])
                 return True
             answer = self._answers.get(key) if wait.kind == Wait.Kind.APPROVAL else None
@@ -262,6 +263,9 @@ class WorkflowSession:
         return False
 
     def _take_callback(self, wait: Wait, payload: Any) -> None:
+        if wait.kind == Wait.Kind.FORM:
+            answer_page(wait.pk, payload)
+            return
         answer = receive_callback(wait.run_id, wait.path, msgspec.json.decode(host_events.as_json(payload)))
         if answer.status >= 400:
             raise AssertionError(f"The callback at {wait.path!r} was rejected: {answer.body['error']}")

@@ -106,8 +106,8 @@ def test_every_kind_goes_through_file_draft_and_file(owner):
 @pytest.mark.parametrize(
     ("part", "said"),
     [
-        ("{kind: wait, key: a}", "steps[0]: Choose one: a duration, a time (until) or a callback."),
-        ("{kind: wait, key: a, callback: true}", "steps[0].timeout: A wait for a callback needs a timeout."),
+        ("{kind: wait, key: a}", "steps[0]: Choose one: a duration, a time (until), a callback or a form."),
+        ("{kind: wait, key: a, callback: true}", "steps[0].timeout: A wait for a callback or a form needs a timeout."),
         ("{kind: wait, key: a, duration: soon}", "steps[0].duration: 'soon' is not a duration."),
         ("{kind: wait, key: a, until: tomorrow}", "steps[0].until: 'tomorrow' is not a date and time such as"),
         (
@@ -128,7 +128,10 @@ def test_every_kind_goes_through_file_draft_and_file(owner):
         ("{key: a, action: data.set, inputs: {x: '{{ vars.no }}'}}", "vars.no: the workflow has no variables."),
         ("{key: a, action: data.set, inputs: {x: '{{ item }}'}}", "there is no 'item' here"),
         ("{key: a, action: data.set, inputs: {x: '{{ error.code }}'}}", "there is no 'error' here"),
-        ("{key: a, action: data.set, inputs: {x: '{{ callbacks.b }}'}}", "callbacks.b: no step waits for a callback."),
+        (
+            "{key: a, action: data.set, inputs: {x: '{{ callbacks.b }}'}}",
+            "callbacks.b: no step waits for a callback or a form.",
+        ),
         (
             "{kind: parallel, key: a, arms: [{key: x}, {key: x}]}",
             "steps[0].arms[1].key: The key 'x' is already used by another route.",
@@ -152,7 +155,7 @@ def test_faults_of_the_kinds_have_a_place_and_a_reason(part, said):
         ("{kind: run, workflow: w}", "triggers[0].workflow: A workflow cannot be started by the end of its own runs."),
         (
             "{kind: carrier_pigeon}",
-            "is not a kind of trigger. Use one of: webhook, schedule, model, manual, event, run, poll.",
+            "is not a kind of trigger. Use one of: webhook, schedule, model, manual, event, run, poll, form.",
         ),
     ],
 )

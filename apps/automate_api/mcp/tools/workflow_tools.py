@@ -142,7 +142,7 @@ def find_hints(definition: Definition) -> Hints:
                 read_only, destructive, open_world = False, True, True
             case ApprovalStep():  # each run asks people again
                 read_only = False
-            case WaitStep(callback=True):
+            case WaitStep() if step.callback or step.form:
                 open_world = True
     return Hints(read_only=read_only, destructive=destructive, idempotent=read_only, open_world=open_world)
 

@@ -5,6 +5,7 @@ A value may be one that keeps the draft from being published; it has to be one t
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -273,7 +274,7 @@ def _name(named_slot: dict[str, Any]) -> str:
 
 def add_trigger(draft: Draft, request: requests.AddTrigger, allowed: AllowedNames) -> EditResult:
     """Add a trigger."""
-    config = request.config
+    config = {**_first_config(draft, request.kind), **request.config}
     if request.kind == "poll":
         config = {**polls.initial_config(config, allowed), **config}
     made = insertion.build_trigger(
@@ -283,6 +284,15 @@ def add_trigger(draft: Draft, request: requests.AddTrigger, allowed: AllowedName
     last = max((trigger.position for trigger in draft.triggers.values()), default=0)
     draft.triggers[made.key] = replace(made, position=last + GAP)
     return EditResult(text("Added the %(trigger)s", trigger=made.label))
+
+
+def _first_config(draft: Draft, kind: str) -> dict[str, Any]:
+    """What a new trigger has: a form the workflow's slug as its address."""
+    if kind != "form":
+        return {}
+    taken = {trigger.config.get("slug") for trigger in draft.triggers.values()}
+    numbered = (f"{draft.slug[:90]}-{number}" for number in itertools.count(2))
+    return {"slug": next(slug for slug in itertools.chain([draft.slug], numbered) if slug not in taken)}
 
 
 def edit_trigger(draft: Draft, request: requests.EditTrigger, allowed: AllowedNames) -> EditResult:

@@ -43,6 +43,7 @@ TRIGGER_LABELS = {
     "event": text("Event"),
     "run": text("Workflow ended"),
     "poll": text("Poll"),
+    "form": text("Form"),
 }
 _SLOTS = {"for_each": ("steps",), "repeat": ("steps",), "try": ("steps", "on_error", "always")}
 

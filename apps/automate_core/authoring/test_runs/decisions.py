@@ -1,4 +1,4 @@
-"""The outcomes of approvals in a test: the choices, the defaults, and the outputs."""
+"""The outcomes of approvals and pages of forms in a test: the choices, the defaults, and the outputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 
 from automate_core import database
 from automate_core.definition import form_validation
-from automate_core.definition.document import ApprovalStep, FormField, Step
+from automate_core.definition.document import ApprovalStep, FormField, Step, WaitStep
 from automate_core.definition.form_validation import AnswersError
 from automate_core.definition.slots import walk
 from automate_governance.permissions import Person
@@ -49,15 +49,30 @@ def default_output(step: ApprovalStep, *, by: Person) -> dict[str, Any]:
     return _output(step, Decision(outcome=step.outcomes[0].key), by) if step.outcomes else {"outcome": ""}
 
 
+def example_pages(steps: list[Step]) -> dict[str, dict[str, Any]]:
+    """Outputs of the pages of forms among the steps and in them, with an example of each answer, by key."""
+    return {
+        step.key: {"outcome": "submitted", "form": {asked.name: example_answer(asked) for asked in step.form}}
+        for _, step in walk(steps)
+        if isinstance(step, WaitStep) and step.form and not step.disabled
+    }
+
+
 def example_answer(asked: FormField) -> Any:
     """An answer that the field accepts."""
     match asked.kind:
         case "number":
             return 1
-        case "boolean":
+        case "boolean" | "consent":
             return True
         case "choice":
             return asked.choices[0] if asked.choices else None
+        case "choices":
+            return asked.choices[:1]
+        case "email":
+            return "anna@example.com"
+        case "file":
+            return None
         case "date":
             return dt.date.today().isoformat()
     return "example"

@@ -14,6 +14,7 @@ from automate_core.authoring.test_runs import decisions
 from automate_core.authoring.usability import may_read_events
 from automate_core.definition.document import (
     Definition,
+    FormTrigger,
     ManualTrigger,
     ModelTrigger,
     PollTrigger,
@@ -66,7 +67,7 @@ def example_event(definition: Definition) -> tuple[str, Any]:
     trigger = definition.triggers[0] if definition.triggers else None
     now = dt.datetime.now(dt.UTC).replace(microsecond=0).isoformat()
     match trigger:
-        case ManualTrigger():
+        case ManualTrigger() | FormTrigger():
             return trigger.key, {field.name: decisions.example_answer(field) for field in trigger.inputs}
         case ScheduleTrigger():
             return trigger.key, {"scheduled_for": now, "key": trigger.key}

@@ -19,7 +19,7 @@ from automate_core.authoring.test_runs.decisions import Decision, DecisionError
 from automate_core.authoring.test_runs.workflow_part import WorkflowPart
 from automate_core.database import AutomateNow
 from automate_core.definition import form_validation
-from automate_core.definition.document import Definition, DefinitionError, ManualTrigger
+from automate_core.definition.document import Definition, DefinitionError, FormTrigger, ManualTrigger
 from automate_core.definition.form_validation import AnswersError
 from automate_core.definition.parsing import parse, to_document
 from automate_core.engine.test_options import Mode, TestedPart, TestOptions
@@ -229,7 +229,7 @@ def _output_terms(
         chosen = decisions.decided_outputs(part.steps, request.decisions, by=by)
         if request.mode != "real":
             presets = {each.key: decisions.default_output(each, by=by) for each in decisions.find_approvals(part.steps)}
-            stubs = presets | stubs
+            stubs = presets | decisions.example_pages(part.steps) | stubs
     except DecisionError as error:
         raise NotTestableError(str(error)) from error
     data: dict[str, Any] = redact({"given": given, "mocks": there, "stubs": stubs, "decisions": chosen})
@@ -258,9 +258,9 @@ def _event(workflow: Workflow, definition: Definition, request: Request, by: Per
 
 
 def _answered(definition: Definition, payload: Any) -> Any:
-    """A payload for the form of a manual trigger with all its fields, as a start has it; another one as it is."""
+    """A payload for a form of the first trigger with all its fields, as a start has it; another one as it is."""
     trigger = definition.triggers[0] if definition.triggers else None
-    if not isinstance(trigger, ManualTrigger) or not isinstance(payload, Mapping):
+    if not isinstance(trigger, ManualTrigger | FormTrigger) or not isinstance(payload, Mapping):
         return payload
     try:
         return form_validation.check_answers(msgspec.to_builtins(trigger.inputs), payload, complete=False)

@@ -25,26 +25,29 @@ MAX_DEPTH = 10
 
 
 def wait(walk: StepContext, node: WaitNode, path: str, scope: Scope) -> StepGenerator:
-    """Wait for a duration, a time or a callback."""
+    """Wait for a duration, a time, a callback or the answer to a form."""
     step, entered = yield from walk.enter(path, node.key)
     with walk.container(step, node, scope):
         if entered:
             due_in, due_at = yield from _due(walk, node, step, scope)
+            data = None
+            if node.form is not None:
+                texts = yield from walk.render_or_fail(node.form.texts, scope, node.key, step)
+                data = {**texts, "form": node.form.fields, "shown_to": node.form.shown_to}
             step.wait()
             walk.mark_changed(step)
-            kind = Wait.Kind.CALLBACK if node.callback else Wait.Kind.TIMER
             if path not in walk.known_waits:  # a callback may come before the run gets here
-                walk.waits.append(WaitRecord(path, kind, due_in, due_at=due_at))
+                walk.waits.append(WaitRecord(path, node.kind, due_in, due_at=due_at, data=data))
         if step.status == StepStatus.WAITING:
             answer = yield from walk.wait_until_resolved(path)
             if walk.apply_skip(step, answer):
                 return
-            if node.callback:
+            if node.is_answered:
                 step.output = encode_output(answer.outcome or {"outcome": "timeout"})
                 walk.cancelled_waits.append(path)  # a wait that was opened although the answer was there
             step.resume()
             walk.mark_changed(step)
-        if node.callback and not walk.apply_skip(step):
+        if node.is_answered and not walk.apply_skip(step):
             yield from _after_timeout(walk, node, node.on_timeout, step, scope.nested(f"{path}/"))
 
 

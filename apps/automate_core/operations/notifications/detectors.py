@@ -31,6 +31,7 @@ DEFAULT_INTERVALS = 3  #: of a poll, where the rule says none
 EXTERNAL_WAITS = [
     Wait.Kind.APPROVAL,
     Wait.Kind.CALLBACK,
+    Wait.Kind.FORM,
     Wait.Kind.RECONNECT,
     Wait.Kind.REVIEW,
 ]  #: waits for others to act

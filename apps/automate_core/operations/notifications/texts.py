@@ -111,6 +111,11 @@ def long_wait(workflow: str, kind: str, step: str, span: dt.timedelta) -> str:
                 "%(workflow)s has been waiting for a callback at %(step)s for more than %(span)s.",
                 **values,
             )
+        case "form":
+            return text(
+                "%(workflow)s has been waiting for the answer to a form at %(step)s for more than %(span)s.",
+                **values,
+            )
         case "reconnect":
             return text(
                 "%(workflow)s has been waiting for a reconnected connection at %(step)s for more than %(span)s.",

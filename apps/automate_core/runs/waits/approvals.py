@@ -27,6 +27,7 @@ SKIPPABLE = frozenset(
         Wait.Kind.RETRY,
         Wait.Kind.TIMER,
         Wait.Kind.CALLBACK,
+        Wait.Kind.FORM,
         Wait.Kind.CHILD,
         Wait.Kind.RECONNECT,
         Wait.Kind.REVIEW,

@@ -13,6 +13,7 @@ from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
 from automate_core.authoring.test_runs.samples import poll_sample
 from automate_core.definition.document import (
+    FormTrigger,
     ManualTrigger,
     ModelTrigger,
     PollTrigger,
@@ -73,7 +74,7 @@ def declared_scope(state: DraftState) -> dict[str, Any]:
 
 def _payload_shape(trigger: Trigger) -> dict[str, Any]:
     match trigger:
-        case ManualTrigger(inputs=inputs):
+        case ManualTrigger(inputs=inputs) | FormTrigger(inputs=inputs):
             return {field.name: _form_type(field.kind) for field in inputs}
         case ScheduleTrigger():
             return {"scheduled_for": TEXT, "key": TEXT}
@@ -97,7 +98,10 @@ def _sample_type(value: Any) -> TypeOnly:
 
 
 def _form_type(kind: str) -> TypeOnly:
-    return {"number": NUMBER, "boolean": YES_NO}.get(kind, TEXT)
+    return _FORM_TYPES.get(kind, TEXT)
+
+
+_FORM_TYPES = {"number": NUMBER, "boolean": YES_NO, "consent": YES_NO, "choices": LIST, "file": FILE}
 
 
 def _column_type(kind: str) -> TypeOnly:
@@ -110,10 +114,9 @@ def declared_output(node: StepNode) -> Any:
         case "action":
             return _action_output(node)
         case "approval":
-            form = {
-                str(field.get("name", "")): _form_type(str(field.get("kind", ""))) for field in _approval_fields(node)
-            }
-            return {"outcome": TEXT, "by": TEXT, "at": TEXT, "form": form or MAPPING}
+            return {"outcome": TEXT, "by": TEXT, "at": TEXT, "form": _answer_types(node) or MAPPING}
+        case "wait" if node.settings.get("form"):
+            return {"outcome": TEXT, "form": _answer_types(node) or MAPPING}
         case "wait" if node.settings.get("callback"):
             return {"outcome": TEXT, "payload": ANYTHING}
         case "workflow":
@@ -128,9 +131,11 @@ def declared_output(node: StepNode) -> Any:
             return ANYTHING
 
 
-def _approval_fields(node: StepNode) -> list[dict[str, Any]]:
+def _answer_types(node: StepNode) -> dict[str, Any]:
+    """The types of the answers to the form of an approval or a page, by name."""
     form = node.settings.get("form")
-    return [field for field in form if isinstance(field, dict)] if isinstance(form, list) else []
+    fields = [field for field in form if isinstance(field, dict)] if isinstance(form, list) else []
+    return {str(field.get("name", "")): _form_type(str(field.get("kind", ""))) for field in fields}
 
 
 def _action_output(node: StepNode) -> Any:

@@ -150,7 +150,7 @@ def _name_groups(state: DraftState, scope: NameScope) -> Iterator[tuple[str, str
     yield _("Variables"), "tune", [("vars", name) for name in dict.fromkeys([*definition.vars, *saved])]
     event: list[Path] = [("event", name) for name in ("headers", "type", "source", "id", "time")]
     index: list[Path] = [("index",)] if scope.loops else []
-    waits = [step.key for step in steps if getattr(step, "callback", False)]
+    waits = [step.key for step in steps if getattr(step, "callback", False) or getattr(step, "form", None)]
     run: list[Path] = [("run", "id"), ("run", "trace_id"), ("run", "workflow")]
     yield _("Event details"), "info", event
     yield _("This run"), "play_arrow", [*index, *run, *(("callbacks", key) for key in waits)]

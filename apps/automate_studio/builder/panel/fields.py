@@ -40,6 +40,28 @@ FORM_COLUMNS = (
     FieldSpec(name="required", label=text("Required"), kind=_K.BOOLEAN, default=False),
     FieldSpec(name="help", label=text("Help text")),
 )  #: the fields of a form that people fill in, edited as rows
+HOSTED_FORM_COLUMNS = (
+    *(
+        replace(
+            column,
+            choices=(
+                *column.choices,
+                ("choices", text("Several choices")),
+                ("email", text("Email")),
+                ("file", text("File")),
+                ("consent", text("Consent")),
+            ),
+        )
+        if column.name == "kind"
+        else column
+        for column in FORM_COLUMNS
+    ),
+    FieldSpec(name="minimum", label=text("Minimum"), kind=_K.NUMBER, help=text("Value, characters or choices.")),
+    FieldSpec(
+        name="maximum", label=text("Maximum"), kind=_K.NUMBER, help=text("Value, characters, choices or megabytes.")
+    ),
+    FieldSpec(name="accept", label=text("File types"), kind=_K.LIST, help=text("For example .pdf, image/*.")),
+)  #: the fields of a hosted form
 
 
 def _failure_fields(value: Any) -> dict[str, Any]:
@@ -123,6 +145,26 @@ STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
             shown=True,
         ),
         FieldSpec(name="callback", label=text("For a callback"), kind=_K.BOOLEAN, default=False, shown=True),
+        FieldSpec(
+            name="form",
+            label=text("For a form"),
+            kind=_K.LIST,
+            columns=HOSTED_FORM_COLUMNS,
+            help=text("A page of fields for a person. The answers become the output."),
+            shown=True,
+        ),
+        FieldSpec(name="title", label=text("Title of the page")),
+        FieldSpec(name="introduction", label=text("Introduction of the page"), kind=_K.LONG_TEXT),
+        FieldSpec(
+            name="shown_to",
+            label=text("Page is shown to"),
+            kind=_K.CHOICE,
+            default="submitter",
+            choices=(
+                ("submitter", text("The person who answered the form")),
+                ("link", text("Only people with its link, callbacks.KEY")),
+            ),
+        ),
         FieldSpec(name="timeout", label=text("Timeout"), help=_SPAN),
         FieldSpec(
             name="scheme",

@@ -28,7 +28,7 @@ from automate_studio.view_models.step_tree import START
 _ELSEWHERE = {
     ("schedule", ""): ("repeats", text("Choose when the workflow starts")),
     ("schedule", "every"): ("number", ""),
-    ("wait", ""): ("duration", text("Choose one: for a duration, until a date and time, or for a callback")),
+    ("wait", ""): ("duration", text("Choose one: for a duration, until a date and time, for a callback or for a form")),
 }
 
 

@@ -21,6 +21,7 @@ TRIGGERS = {
     "event": text("Event from code"),
     "run": text("Another workflow ends"),
     "poll": text("Poll"),
+    "form": text("Form"),
 }
 #: What the fields of each kind are called.
 LABELS: dict[str, dict[str, str]] = {
@@ -46,6 +47,7 @@ LABELS: dict[str, dict[str, str]] = {
     "event": {"event": text("Event")},
     "run": {"workflow": text("Workflow"), "on": text("Outcome of its run")},
     "poll": {"poll": text("Poll"), "connection": text("Connection"), "every": text("Interval")},
+    "form": {},  # its fields are described in `triggers.form_fields`
 }
 
 
@@ -73,7 +75,8 @@ class TriggerFormView:
         return any(concerns_field(name, field) for field in (*self.fields, "filter"))
 
 
-_BESIDE = {"webhook", "schedule", "event", "poll"}
+_BESIDE = {"webhook", "schedule", "event", "poll", "form"}
+_ROWS = {"manual", "form"}  #: kinds whose form has rows
 
 
 def build_trigger_form(node: TriggerNode, *fields: FieldView, **extra: Any) -> TriggerFormView:
@@ -83,7 +86,7 @@ def build_trigger_form(node: TriggerNode, *fields: FieldView, **extra: Any) -> T
 
 def trigger_field_id(node: TriggerNode, name: str) -> str:
     """Element id of a control; rows of a form have fields of their own."""
-    has_rows = node.kind == "manual" or name.startswith("inputs.")
+    has_rows = node.kind in _ROWS or name.startswith("inputs.")
     return f"{'field' if has_rows else 't'}-{node.key}-{name.replace('.', '-')}"
 
 

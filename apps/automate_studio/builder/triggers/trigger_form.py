@@ -23,16 +23,9 @@ from automate_core.triggers.model_registry import WatchedModel, view_permission,
 from automate_governance.permissions import Person, User, permitted
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio.builder.panel.fields import FORM_COLUMNS
-from automate_studio.builder.panel.forms import MISSING, FieldView, build_field_view, message_at, with_label
-from automate_studio.builder.panel.parsing import changed_fields
-from automate_studio.builder.panel.setup import (
-    LABELS,
-    TriggerFormView,
-    build_trigger_field,
-    build_trigger_form,
-)
+from automate_studio.builder.panel.forms import FieldView, message_at, with_label
+from automate_studio.builder.panel.setup import TriggerFormView, build_trigger_field, build_trigger_form
+from automate_studio.builder.triggers import form_fields
 from automate_studio.builder.triggers.endpoints import endpoint_form
 from automate_studio.builder.triggers.poll_form import build_poll_form, changed_poll
 from automate_studio.builder.triggers.schedule import PlanError, next_times, posted_plan
@@ -280,30 +273,6 @@ def _posted_model(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
     return wanted
 
 
-# --- manual -----------------------------------------------------------------------------------------------------------
-
-_INPUTS = FieldSpec(
-    name="inputs",
-    label=LABELS["manual"]["inputs"],
-    kind=FieldKind.LIST,
-    columns=FORM_COLUMNS,
-    help=text("Asked when someone runs the workflow. The answers become the payload."),
-)
-
-
-def _manual_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:
-    rows = build_field_view(_INPUTS, f"{node.key}.inputs", node.config.get("inputs", MISSING))
-    return build_trigger_form(node, rows)
-
-
-def _changed_manual(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any], list[str], dict[str, str]]:
-    prefix = f"{node.key}."
-    found, unset, errors = changed_fields([_INPUTS], node.config, post, prefix)
-    rows = {name.removeprefix(prefix): value for name, value in found.items()}
-    messages = {name.removeprefix(prefix): error for name, error in errors.items()}
-    return rows, [name.removeprefix(prefix) for name in unset], messages
-
-
 # --- the others -------------------------------------------------------------------------------------------------------
 
 
@@ -352,7 +321,8 @@ _DRAW: dict[str, Callable[[DraftState, TriggerNode, User], TriggerFormView]] = {
     "webhook": _webhook_form,
     "schedule": _schedule_form,
     "model": _model_form,
-    "manual": _manual_form,
+    "manual": form_fields.rows_form,
+    "form": form_fields.rows_form,
     "event": _event_form,
     "run": _run_form,
     "poll": build_poll_form,
@@ -367,7 +337,8 @@ _READ: dict[str, Callable[[TriggerNode, QueryDict], dict[str, Any]]] = {
 
 
 _OWN_CHANGES: dict[str, Callable[[TriggerNode, QueryDict], tuple[dict[str, Any], list[str], dict[str, str]]]] = {
-    "manual": _changed_manual,
+    "manual": form_fields.changed_rows,
+    "form": form_fields.changed_rows,
     "poll": changed_poll,
 }
 

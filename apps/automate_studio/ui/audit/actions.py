@@ -33,6 +33,7 @@ _LABELS = {
     "failures.resolved": text("Failure group resolved"),
     "failures.retried": text("Failed runs re-run"),
     "failures.unmuted": text("Failure group unmuted"),
+    "form_answered": text("Form answered"),
     "found_again": text("Readable again"),
     "groups_changed": text("Groups changed"),
     "handed_over": text("Handed over"),

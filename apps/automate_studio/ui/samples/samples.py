@@ -17,7 +17,15 @@ from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
 from automate_core.authoring.test_runs import samples as tests
 from automate_core.authoring.usability import may_read_events
-from automate_core.definition.document import ActionStep, Definition, ForEachStep, ManualTrigger, Trigger, WaitStep
+from automate_core.definition.document import (
+    ActionStep,
+    Definition,
+    ForEachStep,
+    FormTrigger,
+    ManualTrigger,
+    Trigger,
+    WaitStep,
+)
 from automate_core.definition.scope import EVENT_NAMES, NameScope, scope_at, scope_at_condition
 from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
@@ -153,7 +161,9 @@ def _render_or_none(value: Any, scope: Mapping[str, Any]) -> Any:
 def _add_run(sample: Sample, definition: Definition, run: ExecutionRun | None, steps: Mapping[str, Any]) -> Sample:
     ids = {"id": str(run.pk) if run else "", "trace_id": run.trace_id if run else "", "workflow": definition.slug}
     variables = {**definition.vars, **((run.vars or {}) if run else {}), **_saved_variables(definition, steps)}
-    waits = [step.key for _, step in walk(definition.steps) if isinstance(step, WaitStep) and step.callback]
+    waits = [
+        step.key for _, step in walk(definition.steps) if isinstance(step, WaitStep) and (step.callback or step.form)
+    ]
     callbacks = dict.fromkeys(waits, "https://example.com/the-address-to-call")
     scope = {**sample.scope, "steps": steps, "vars": variables, "run": ids, "callbacks": callbacks}
     return replace(
@@ -251,7 +261,7 @@ def known_paths(state: DraftState, node: StepNode | None) -> list[str]:
     asked = [
         each
         for trigger in state.parsed.definition.triggers
-        if isinstance(trigger, ManualTrigger)
+        if isinstance(trigger, ManualTrigger | FormTrigger)
         for each in trigger.inputs
     ]
     names += dict.fromkeys(f"event.payload.{each.name}" for each in asked)

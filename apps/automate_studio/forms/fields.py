@@ -1,0 +1,141 @@
+"""Fields of a hosted form for ui/field.html, and the answers that a browser posts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+
+from automate_governance.texts import translated
+from automate_plugins.files import FileValue
+from automate_plugins.texts import relabelled
+from automate_studio.ui.fields import Control, FieldMessage, FormFieldView
+from automate_studio.ui.formatting import format_bytes
+from automate_studio.ui.forms import answer_widget, field_label
+
+type Documents = Iterable[Mapping[str, Any]]
+
+PREFIX = "form-"
+KEPT = "-kept"  #: ends the name of what refers to a file that was sent before
+_CHECKS = frozenset({"boolean", "consent"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One box of a field with several choices."""
+
+    id: str
+    value: str
+    chosen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerField(FormFieldView):
+    """A field of a hosted form. `kept` is a file that was sent before, with an answer that was not complete."""
+
+    options: list[Option] = field(default_factory=list)
+    kept: FileValue | None = None
+
+    @property
+    def template(self) -> str:
+        """Template of its control."""
+        if self.kind == "file":
+            return "automate_studio/forms/file.html"
+        return "automate_studio/forms/choices.html" if self.options else super().template
+
+    @property
+    def label_for(self) -> str:
+        """Id of the control that the label names; empty for several boxes."""
+        return "" if self.options else self.id
+
+    @property
+    def kept_name(self) -> str:
+        """Name of the hidden field that refers to a file which was sent before."""
+        return f"{self.id}{KEPT}"
+
+    @property
+    def kept_reference(self) -> str:
+        """Reference of that file."""
+        return self.kept["$file"] if self.kept else ""
+
+    @property
+    def kept_size(self) -> str:
+        """Size of that file in words."""
+        return format_bytes(self.kept["size"]) if self.kept else ""
+
+
+def posted_texts(post: QueryDict, form: Documents) -> dict[str, Any]:
+    """What was entered into a form, by field; without files."""
+    found: dict[str, Any] = {}
+    for document in form:
+        name = document["name"]
+        if document.get("kind") == "choices":
+            found[name] = post.getlist(f"{PREFIX}{name}")
+        elif document.get("kind") != "file" and (value := post.get(f"{PREFIX}{name}")) is not None:
+            found[name] = value
+    return found
+
+
+def build_answer_fields(
+    form: Documents, values: Mapping[str, Any], errors: Mapping[str, str], kept: Mapping[str, FileValue]
+) -> list[AnswerField]:
+    """The fields of a form with what was entered, errors and files that were sent before, all by name."""
+    return [_build_field(document, values, errors, kept.get(document["name"])) for document in form]
+
+
+def _build_field(
+    document: Mapping[str, Any], values: Mapping[str, Any], errors: Mapping[str, str], kept: FileValue | None
+) -> AnswerField:
+    name, kind, label = document["name"], document.get("kind", "text"), field_label(document)
+    id_, value, is_required = f"{PREFIX}{name}", values.get(name, ""), bool(document.get("required"))
+    error = translated(relabelled(errors[name], name=label)) if name in errors else ""
+    attrs: dict[str, Any] = {
+        "id": id_,
+        "required": is_required and kept is None,
+        **({"aria-describedby": f"{id_}-why"} if document.get("help") or error else {}),
+        **({"aria-invalid": "true"} if error else {}),
+        **_limits(document),
+    }
+    options = [
+        Option(id=f"{id_}-{number}", value=each, chosen=each in value)
+        for number, each in enumerate(document["choices"] if kind == "choices" else (), 1)
+    ]
+    control = Control(
+        html=_widget(document, kind, attrs).render(id_, value, {}), style="tall" if kind == "long_text" else ""
+    )
+    return AnswerField(
+        name=name,
+        label=label,
+        kind="check" if kind in _CHECKS else "file" if kind == "file" else "text",
+        id=id_,
+        controls=[control],
+        help=document.get("help", ""),
+        message=FieldMessage(error) if error else None,
+        mark="" if is_required or kind == "boolean" else _("optional"),
+        options=options,
+        kept=kept,
+    )
+
+
+def _widget(document: Mapping[str, Any], kind: str, attrs: dict[str, Any]) -> forms.Widget:
+    match kind:
+        case "consent":
+            return answer_widget("boolean", (), attrs)
+        case "email":
+            return forms.EmailInput({"autocomplete": "email", **attrs})
+        case "file":
+            return forms.FileInput({"accept": ",".join(document.get("accept", [])) or None, **attrs})
+    choices = [("", _("Choose")), *((each, each) for each in document.get("choices", []))]
+    return answer_widget(kind, choices, attrs)
+
+
+def _limits(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Limits that a browser checks itself: the length of texts."""
+    if document.get("kind", "text") not in {"text", "long_text"}:
+        return {}
+    limits = {"minlength": document.get("minimum"), "maxlength": document.get("maximum")}
+    return {name: int(limit) for name, limit in limits.items() if limit is not None}

@@ -1,0 +1,316 @@
+"""Hosted forms: people answer them on public pages, and their answers start workflows."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.signing import Signer
+
+from automate_core.authoring import pausing, workflows
+from automate_core.models import Event, ExecutionRun, HostedForm, StoredFile, Wait
+from automate_core.webhooks.callback_urls import form_page_url
+from automate_governance.models import AuditEntry
+from tests.support.people import make_person
+from tests.support.walks import settle
+
+CLAIM = """
+name: Claim
+slug: claim
+triggers:
+  - kind: form
+    slug: claim-form
+    title: Report a claim
+    introduction: "Tell us <b>what</b> happened."
+    confirmation: We will write to you.
+    ACCESS
+    inputs:
+      - {name: name, required: true, maximum: 40}
+      - {name: mail, kind: email, required: true}
+      - {name: amount, kind: number, minimum: 1, maximum: 5000}
+      - {name: parts, kind: choices, choices: [door, roof, wheel], maximum: 2}
+      - {name: level, kind: choice, choices: [low, high]}
+      - {name: since, kind: date}
+      - {name: photo, label: Photo, kind: file, accept: [.png, image/jpeg], maximum: 1}
+      - {name: terms, label: I agree, kind: consent, required: true}
+steps:
+  - {key: note, action: data.set, inputs: {who: '{{ event.payload.name }}'}}
+"""
+PAGES = """
+  - key: more
+    kind: wait
+    title: 'More about {{ event.payload.name }}'
+    introduction: One more question.
+    form: [{name: reason, label: Reason, required: true}, {name: proof, label: Proof, kind: file}]
+    timeout: 2d
+  - {key: keep, action: data.set, inputs: {reason: '{{ steps.more.output.form.reason }}'}}
+"""
+GOOD = {"form-name": "Anna", "form-mail": "anna@example.com", "form-terms": "on"}
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
+
+
+@pytest.fixture(autouse=True)
+def _site(settings, tmp_path):
+    settings.AUTOMATE_FORM_SECONDS = 0
+    storage = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}}
+    settings.STORAGES = {**settings.STORAGES, "automate": storage}
+
+
+def claim(access: str = "", pages: str = "") -> str:
+    return CLAIM.replace("ACCESS", access) + pages
+
+
+def token_of(answer) -> str:
+    return re.search(r'name="token" value="([^"]+)"', answer.content.decode())[1]
+
+
+def send(client, answers, path="/forms/claim-form/", token=""):
+    token = token or token_of(client.get(path))
+    return client.post(path, {**answers, "token": token})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_is_an_event_with_typed_values(workflow, sign_in, drain):
+    made, client = workflow(claim()), sign_in()
+    page = client.get("/forms/claim-form/")
+    assert page.status_code == 200 and "&lt;b&gt;what" in page.content.decode() and not page.cookies
+    photo = SimpleUploadedFile("door.png", PNG, "image/png")
+    answers = {**GOOD, "form-amount": "12.5", "form-parts": ["roof", "door"], "form-photo": photo}
+    answer = send(client, answers)
+    assert answer.status_code == 303
+    event = Event.objects.get()
+    stored = StoredFile.objects.get()
+    assert (event.source, event.type, event.headers) == ("form:claim", "form", {})
+    assert (stored.trace_id, stored.workflow_id) == (event.trace_id, made.pk)
+    assert event.payload == {
+        "name": "Anna", "mail": "anna@example.com", "amount": 12.5, "parts": ["door", "roof"], "level": None,
+        "since": None, "terms": True,
+        "photo": {"$file": stored.reference, "name": "door.png", "type": "image/png", "size": len(PNG)},
+    }  # fmt: skip
+    assert "We will write to you." in client.get(answer["Location"]).content.decode()
+    settle(drain)
+    run = ExecutionRun.objects.get(workflow=made)
+    assert (run.origin, run.status) == ("form", "succeeded")
+    entry = AuditEntry.objects.get(verb="workflow.form_answered")
+    assert (entry.actor, entry.trace_id) == ("nobody", event.trace_id)
+    assert HostedForm.objects.get().answers == 1
+
+
+@pytest.mark.django_db
+def test_two_answers_of_one_page_are_one_event(workflow, sign_in):
+    workflow(claim())
+    client = sign_in()
+    token = token_of(client.get("/forms/claim-form/"))
+    first = send(client, GOOD, token=token)
+    again = send(client, {**GOOD, "form-name": "Bert", "form-terms": ""}, token=token)
+    assert (first.status_code, again.status_code) == (303, 303)
+    assert Event.objects.get().payload["name"] == "Anna" and HostedForm.objects.get().answers == 1
+
+
+@pytest.mark.django_db
+def test_errors_stand_at_their_fields_and_nothing_is_lost(workflow, sign_in):
+    workflow(claim())
+    client = sign_in()
+    wrong = {
+        "form-name": "Anna", "form-mail": "anna", "form-amount": "9000", "form-parts": ["door", "roof", "wheel"],
+        "form-level": "odd", "form-since": "24.12.2026", "form-photo": SimpleUploadedFile("door.png", PNG, "image/png"),
+    }  # fmt: skip
+    answer = send(client, wrong)
+    html = answer.content.decode()
+    assert answer.status_code == 422 and not Event.objects.exists()
+    errors = dict(re.findall(r'id="form-(\w+)-why"[^>]*>(?:\s*<[^>]*>)*\s*([^<]+?)\s*<', html))
+    assert errors == {
+        "mail": "Mail must be an email address such as anna@example.com.",
+        "amount": "Amount must be at most 5000.",
+        "parts": "Parts: choose at most 2.",
+        "level": "Level must be one of: low, high.",
+        "since": "Since must be a date such as 2026-12-24.",
+        "terms": "I agree is required.",
+    }
+    assert 'value="Anna"' in html and 'value="9000"' in html and html.count("checked") == 3
+    kept = re.search(r'name="(form-photo-kept)" value="(\w+)"', html)
+    good = {**GOOD, kept[1]: kept[2]}
+    assert send(client, good, token=token_of(answer)).status_code == 303
+    assert Event.objects.get().payload["photo"]["$file"] == kept[2] == StoredFile.objects.get().reference
+    assert send(client, good).status_code == 303, "of another page: the file is not taken along"
+    assert Event.objects.latest("id").payload["photo"] is None
+
+
+@pytest.mark.django_db
+def test_files_are_limited_and_checked(workflow, sign_in, settings):
+    workflow(claim())
+    client = sign_in()
+    settings.AUTOMATE_FORM_FILE_BYTES = 1_500_000
+    files = {
+        "is too large: at most 1 MB": ("big.png", PNG + b"0" * 1_000_000, "image/png"),
+        "together at most 1.5 MB": ("huge.png", PNG + b"0" * 1_600_000, "image/png"),
+        "one of these types: .png, image/jpeg": ("run.exe", b"MZ", "application/octet-stream"),
+        "but its content is text/html": ("page.png", b"<html><script>", "image/png"),
+        "is empty": ("none.png", b"", "image/png"),
+    }
+    missed = []
+    for words, (name, content, kind) in files.items():
+        answer = send(client, {**GOOD, "form-photo": SimpleUploadedFile(name, content, kind)})
+        html = answer.content.decode()
+        if answer.status_code != 422 or words not in html or 'value="Anna"' not in html:
+            missed.append(words)
+    assert not missed and not Event.objects.exists() and not StoredFile.objects.exists()
+
+
+@pytest.mark.django_db
+def test_programs_are_kept_off(workflow, sign_in, settings):
+    workflow(claim())
+    client = sign_in()
+    assert send(client, {**GOOD, "website": "https://spam.example"}).status_code == 200, "a program believes it"
+    settings.AUTOMATE_FORM_SECONDS = 600
+    assert "That was very quick" in send(client, GOOD).content.decode()
+    settings.AUTOMATE_FORM_SECONDS = 0
+    assert "open for too long" in send(client, GOOD, token="forged").content.decode()
+    settings.AUTOMATE_FORM_RATE = 1
+    from automate_core.webhooks import rates
+
+    rates.answers.clear()
+    assert send(client, {}).status_code == 422
+    refused = send(client, GOOD)
+    assert refused.status_code == 429 and "Too many answers" in refused.content.decode()
+    assert 'value="Anna"' in refused.content.decode() and not Event.objects.exists()
+
+
+@pytest.mark.django_db
+def test_who_may_answer(workflow, sign_in, owner, stranger):
+    made = workflow(claim("access: link"))
+    client = sign_in()
+    key = Signer(salt="automate.form_link").signature(f"{made.pk}:claim-form:1")
+    assert client.get("/forms/claim-form/").status_code == 404
+    assert client.get(f"/forms/claim-form/{key[:-1]}x/").status_code == 404
+    assert send(client, GOOD, f"/forms/claim-form/{key}/").status_code == 303
+    workflow(claim("access: link\n    link_number: 2"))
+    assert client.get(f"/forms/claim-form/{key}/").status_code == 404, "the old link"
+
+    workflow(claim("access: signed_in"))
+    assert client.get("/forms/claim-form/")["Location"].endswith("/sign-in/?next=/forms/claim-form/")
+    person = make_person("visitor", staff=False)
+    theirs = sign_in(person)
+    token = token_of(theirs.get("/forms/claim-form/"))
+    assert send(client, GOOD, token=token).status_code == 422
+    assert send(sign_in(stranger), GOOD, token=token).status_code == 422, "a page of somebody else"
+    answer = send(theirs, GOOD, token=token)
+    assert Event.objects.latest("id").headers == {"automate-started-by": "visitor"}
+    assert AuditEntry.objects.filter(verb="workflow.form_answered").latest("id").actor == "visitor"
+    assert theirs.get(answer["Location"]).status_code == 200
+    assert sign_in(stranger).get(answer["Location"]).status_code == 404
+    assert "/sign-in/" in client.get(answer["Location"])["Location"]
+
+
+@pytest.mark.django_db
+def test_a_form_is_closed_while_its_workflow_is_paused_and_after_its_end(workflow, sign_in, owner):
+    made, client = workflow(claim("maximum_answers: 1")), sign_in()
+    token = token_of(client.get("/forms/claim-form/"))
+    pausing.pause(made, by=owner)
+    assert client.get("/forms/claim-form/").status_code == 410
+    assert send(client, GOOD, token=token).status_code == 410
+    pausing.resume(made, by=owner)
+    assert send(client, GOOD, token=token).status_code == 303
+    assert "all the answers" in client.get("/forms/claim-form/").content.decode()
+    workflow(claim("closes_at: '2020-01-01T00:00'"))
+    assert "time for answers is over" in client.get("/forms/claim-form/").content.decode()
+    assert Event.objects.count() == 1 and client.get("/forms/unknown/").status_code == 404
+
+
+@pytest.mark.django_db
+def test_sites_that_a_form_lists_may_embed_it(workflow, sign_in, settings):
+    client = sign_in()
+    workflow(claim())
+    page = client.get("/forms/claim-form/")
+    assert "frame-ancestors 'none'" in page["Content-Security-Policy"] and page["X-Frame-Options"] == "DENY"
+    settings.AUTOMATE_FORM_REDIRECT_HOSTS = ["www.example.com"]
+    workflow(claim("origins: ['https://www.example.com']\n    redirect: https://www.example.com/thanks"))
+    page = client.get("/forms/claim-form/")
+    policy = page["Content-Security-Policy"]
+    assert "frame-ancestors 'self' https://www.example.com" in policy and "X-Frame-Options" not in page
+    assert "form-action 'self' https://www.example.com" in policy
+    assert send(client, GOOD)["Location"] == "https://www.example.com/thanks"
+    settings.AUTOMATE_FORM_REDIRECT_HOSTS = []
+    assert send(client, GOOD)["Location"].startswith("/forms/answer/"), "no longer allowed"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_further_pages_are_shown_to_the_same_person(workflow, sign_in, drain):
+    made, client = workflow(claim(pages=PAGES)), sign_in()
+    address = send(client, GOOD)["Location"]
+    waiting = client.get(address).content.decode()
+    assert "as soon as it is ready" in waiting and 'hx-trigger="load delay:2s"' in waiting
+    settle(drain)
+    html = client.get(address).content.decode()
+    assert "More about Anna" in html and "One more question." in html
+    page = re.search(r'name="page" value="([^"]+)"', html)[1]
+    assert client.post(address, {"page": page}).status_code == 422
+    proof = SimpleUploadedFile("proof.txt", b"Proof", "text/plain")
+    assert client.post(address, {"page": page, "form-reason": "storm", "form-proof": proof}).status_code == 303
+    assert client.post(address, {"page": page, "form-reason": "flood"}).status_code == 303, "a second submit"
+    settle(drain)
+    assert "We will write to you." in client.get(address).content.decode()
+    run = made.runs.get()
+    output = run.steps.get(path="more").output
+    assert (run.status, output["outcome"], output["form"]["reason"]) == ("succeeded", "submitted", "storm")
+    assert output["form"]["proof"]["name"] == "proof.txt"
+    assert StoredFile.objects.get().trace_id == run.trace_id
+    assert AuditEntry.objects.filter(verb="run.form_answered").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_for_others_is_found_by_its_link_alone(workflow, sign_in, drain):
+    pages = PAGES.replace("timeout: 2d", "timeout: 2d\n    shown_to: link")
+    made, client = workflow(claim(pages=pages)), sign_in()
+    address = send(client, GOOD)["Location"]
+    settle(drain)
+    assert "We will write to you." in client.get(address).content.decode(), "the page is not theirs"
+    run = made.runs.get()
+    link = urlsplit(form_page_url(run.pk, "more")).path
+    page = client.get(link)
+    assert "More about Anna" in page.content.decode()
+    wait = Wait.objects.get(run=run)
+    answer = client.post(link, {"page": str(wait.pk), "form-reason": "storm"})
+    assert answer.status_code == 200 and "Thank you" in answer.content.decode()
+    assert client.get(link).status_code == 410 and client.get(f"{link[:-2]}x/").status_code == 404
+    settle(drain)
+    assert run.steps.get(path="keep").output == {"reason": "storm"}
+
+
+@pytest.mark.django_db
+def test_a_preview_shows_the_draft(workflow, sign_in, owner, stranger):
+    made = workflow(claim(), publish=False)
+    path = f"/admin/automate/workflows/{made.pk}/forms/form/preview/"
+    assert "Report a claim" in sign_in(owner).get(path).content.decode()
+    assert sign_in(stranger).get(path).status_code == 404
+    assert sign_in().get("/forms/claim-form/").status_code == 404
+
+
+@pytest.mark.django_db
+def test_the_builder_makes_a_form(workflow, sign_in, owner):
+    made = workflow("name: Empty\nslug: empty\nsteps: [{key: note, action: data.set, inputs: {a: 1}}]", publish=False)
+    client, base = sign_in(owner), f"/admin/automate/workflows/{made.pk}/builder/"
+    made.refresh_from_db()
+    added = client.post(f"{base}do/", {"do": "add_trigger", "kind": "form", "rev": made.structure_rev})
+    assert added.status_code == 200, added.content
+    assert made.triggers.get().config == {"slug": "empty"}
+    panel = client.get(f"{base}step/~trigger/").content.decode()
+    assert "http" in panel and "/forms/empty/" in panel and "Preview" in panel
+    values = {
+        "trigger": "form", "rev": made.triggers.get().rev, "form.title": "Order", "form.inputs::rows": "1",
+        "form.inputs::name": ["item"], "form.inputs::label": ["Item"], "form.inputs::kind": ["file"],
+        "form.inputs::choices": [""], "form.inputs::required": ["true"], "form.inputs::help": [""],
+        "form.inputs::minimum": [""], "form.inputs::maximum": ["5"], "form.inputs::accept": [".pdf, .png"],
+        "form.origins::rows": "1", "form.origins::item": ["https://www.example.com"],
+    }  # fmt: skip
+    saved = client.post(f"{base}step/~trigger/", values)
+    assert saved.status_code == 200
+    assert "&lt;iframe" in saved.content.decode()
+    assert made.triggers.get().config == {
+        "slug": "empty", "title": "Order", "origins": ["https://www.example.com"],
+        "inputs": [{"name": "item", "label": "Item", "kind": "file", "required": True, "maximum": 5, "accept": [".pdf", ".png"]}],
+    }  # fmt: skip
+    workflows.publish(made, author=owner)
+    assert 'name="form-item"' in client.get("/forms/empty/").content.decode()
