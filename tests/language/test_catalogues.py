@@ -22,6 +22,17 @@ NOT_FOR_PEOPLE = {
     "templates/automate_studio/builder/fields/secret.html": {"database:name"},
     "templates/automate_studio/builder/fields/schema_cell.html": {"{&quot;type&quot;: &quot;object&quot;}"},
     "templates/automate_studio/builder/triggers/schedule.html": {"daily weekdays weekly monthly"},  # CSS classes
+    "apps/automate_connectors/adapters/github_polls.py": {"Crash on save", "It crashes when I save."},  # a sample
+    "apps/automate_connectors/adapters/rss.py": {"Version 7 is here", "What is new in version 7.", "Example news"},
+    "apps/automate_connectors/declared/parsing.py": {  # what the parser says, to be said again in other words
+        "Object contains unknown field `(?P<name>.*)`",
+        "Object missing required field `(?P<name>.*)`",
+        "Invalid enum value (?P<value>.*)",
+    },
+    "apps/automate_connectors/declared/loading.py": {  # a system check
+        "It holds a folder for each connector, with a x. See docs/declared-connectors.md."
+    },
+    "apps/automate_core/webhooks/schemes/sns.py": {"Amazon SNS"},  # a name
 }
 #: They speak English: the command line, the description of the API, and the tools of language models.
 ENGLISH = ("apps/automate_api/cli/", "apps/automate_api/mcp/", "apps/automate_api/v1/openapi.py")

@@ -190,7 +190,7 @@ class LLMProviderContractTest:
             wait = error.retry_after
             _may_be_retried(error, "HTTP 429")
             assert wait is None or 3_000 <= wait <= 3_601, (
-                f"the date in Retry-After is an hour ahead, and the error's retry_after is {wait}; hand on"
+                f"the date in Retry-After is an hour ahead, and the error's retry_after is {wait}; pass on"
                 " retry_after=response.retry_after"
             )
 

@@ -17,6 +17,7 @@ import time
 import urllib.request
 import uuid
 import warnings
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import psycopg
@@ -27,7 +28,7 @@ from automate_connectors.adapters.polls import Poll, PollItem, PollResult
 from automate_egress import EgressBlockedError, EgressCancelledError, EgressError, EgressTimeoutError
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_testing.contracts import Case
-from automate_testing.fakes import answer
+from automate_testing.fakes import SAMPLE_FILE, answer
 from tests.contracts.planted import Fault, planter
 
 FAULTS: list[Fault] = []
@@ -52,6 +53,8 @@ CASES = (
         output={"items": [1, 2]},
     ),
     Case(action="total", params={"numbers": [1, 2]}, output={"total": 3}),
+    Case(action="total", version=1, params={"values": [1, 2]}, output={"total": 3}),
+    Case(action="copy", params={"file": SAMPLE_FILE}),
 )
 #: The pages again, with nothing said of requests and output.
 UNNAMED = Case(action="list", connection=CONNECTION, answers=CASES[1].answers)
@@ -78,7 +81,17 @@ class Good(ConnectorAdapter):
         ),
         Action(name="list", fields=(), outputs=(FieldSpec(name="items", kind=FieldKind.LIST),)),
         Action(
-            name="total", effect=Effect.PURE, fields=(FieldSpec(name="numbers", kind=FieldKind.LIST, required=True),)
+            name="total",
+            effect=Effect.PURE,
+            fields=(FieldSpec(name="numbers", kind=FieldKind.LIST, required=True),),
+            version=2,
+            migrations={1: lambda inputs: {"numbers": inputs["values"]}},
+        ),
+        Action(
+            name="copy",
+            effect=Effect.PURE,
+            fields=(FieldSpec(name="file", kind=FieldKind.FILE, required=True),),
+            outputs=(FieldSpec(name="copy", kind=FieldKind.FILE),),
         ),
     )
 
@@ -89,7 +102,8 @@ class Good(ConnectorAdapter):
             raise ValueError("base_url must begin with https://")
 
     def execute(self, action, params, context):
-        return {"create": self.create, "list": self.list, "total": self.total}[action](params, context)
+        actions = {"create": self.create, "list": self.list, "total": self.total, "copy": self.copy}
+        return actions[action](params, context)
 
     def create(self, params, context):
         body = {"item": params["item"], "lines": params["lines"]}
@@ -115,7 +129,11 @@ class Good(ConnectorAdapter):
         return {"items": items}
 
     def total(self, params, context):
-        return {"total": sum(params["numbers"])}
+        return {"total": sum(params["values" if context["version"] == 1 else "numbers"])}
+
+    def copy(self, params, context):
+        with context["files"].open(params["file"]) as file:
+            return {"copy": context["files"].create("copy.txt", file, "text/plain")}
 
     def send(self, context, method, path, **body):
         context["log"](f"{method} {path}")
@@ -709,7 +727,7 @@ class RateLimitIsFinal(Good):
         return error
 
 
-@planted("rate_limit", says="retry_after is None; hand on")
+@planted("rate_limit", says="retry_after is None; pass on")
 class RetryAfterIsIgnored(Good):
     def refusal(self, response, context):
         error = super().refusal(response, context)
@@ -934,6 +952,46 @@ class TokenInTheDetails(Good):
         error = super().refusal(response, context)
         error.details["headers"] = self.headers(context)
         return error
+
+
+# --- files and versions -------------------------------------------------------------------------------------------------
+
+
+@planted("files", says="leaves files open")
+class LeavesAFileOpen(Good):
+    def copy(self, params, context):
+        return {"copy": context["files"].create("copy.txt", context["files"].open(params["file"]).read())}
+
+
+@planted("files", says="is not read")
+class ReadsNoFile(Good):
+    def copy(self, params, context):
+        return {"copy": context["files"].create("copy.txt", b"any")}
+
+
+@planted("files", says="is not a file that")
+class MakesUpAFile(Good):
+    def copy(self, params, context):
+        return {"copy": {**super().copy(params, context)["copy"], "$file": "made-up"}}
+
+
+@planted("versions", says="declare a migration from each of")
+class NoMigrationOfAnOlderVersion(Good):
+    actions = (*Good.actions[:2], replace(Good.actions[2], migrations={}), Good.actions[3])
+
+
+@planted("versions", says="do not fit version 2")
+class MigrationMissesAnInput(Good):
+    actions = (*Good.actions[:2], replace(Good.actions[2], migrations={1: dict}), Good.actions[3])
+
+
+@planted("versions", says="The migration of total")
+class MigrationFails(Good):
+    actions = (
+        *Good.actions[:2],
+        replace(Good.actions[2], migrations={1: lambda inputs: inputs["old"]}),
+        Good.actions[3],
+    )
 
 
 # --- what it says of itself -------------------------------------------------------------------------------------------

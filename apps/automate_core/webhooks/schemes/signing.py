@@ -218,7 +218,7 @@ class PublicKeyScheme(SignatureScheme):
 
 def verify_scheme(scheme: SignatureScheme) -> None:
     """Raise TypeError for a scheme that the forms and the receivers cannot use."""
-    for attributes, kind, article in ((_TEXTS, str, "text"), (_SWITCHES, bool, "True or False")):
+    for attributes, kind, article in ((_TEXTS, str, "text"), (_SWITCHES, bool, "boolean")):
         for name in attributes:
             if not isinstance(getattr(scheme, name, None), kind):
                 raise TypeError(f"{name} must be {article}")
