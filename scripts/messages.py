@@ -148,8 +148,10 @@ def _workflow_template_messages(path: Path) -> Iterator[Message]:
 
 
 def _oauth_provider_messages(path: Path) -> Iterator[Message]:
-    """Labels and help of the parts of providers' addresses, which the form of a connection shows."""
+    """What the form of a connection shows of providers: labels and help of parts of addresses, names with words."""
     for row in tomllib.loads(path.read_text(encoding="utf-8")).values():
+        if "(" in row["name"]:
+            yield Message("automate_connectors", "django", f"{path.relative_to(ROOT)}:1", row["name"])
         for parameter in row.get("parameters", {}).values():
             for text in filter(None, (parameter["label"], parameter.get("help"))):
                 yield Message("automate_connectors", "django", f"{path.relative_to(ROOT)}:1", text)
