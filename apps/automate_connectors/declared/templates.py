@@ -1,7 +1,7 @@
 """Templates of a document: `{name}` stands for a setting of the connection or an input of the action.
 
 A name in a host may fill one label of it alone, and one in a path one segment; `{+name}` in a path keeps slashes
-(RFC 6570, section 3.2.3). So nobody who fills in a value chooses another host.
+(RFC 6570, section 3.2.3). So no value can choose another host.
 """
 
 from __future__ import annotations

@@ -260,7 +260,7 @@ def _record_failure(
 def _store_again(connection: Connection, given: Tokens, used: StoredSecret | None) -> None:
     """Store tokens by another database connection, after the one that held the lock was lost. Raises OperationalError.
 
-    Not if the row has moved on meanwhile: somebody signed in, or changed the connection.
+    Not if the row has moved on meanwhile: a person signed in, or changed the connection.
     """
     for attempt in range(1, STORE_ATTEMPTS + 1):
         database.close()

@@ -1,4 +1,4 @@
-"""What a poll finds now, for a person who sets it up: one call that changes nothing and starts nothing."""
+"""Items that a poll finds now, for a person who sets it up: one call that changes nothing and starts nothing."""
 
 from __future__ import annotations
 

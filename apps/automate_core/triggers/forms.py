@@ -216,7 +216,7 @@ def has_link_key(form: OpenForm, key: str) -> bool:
 
 
 def issue_token(subject: str, person: User) -> str:
-    """A signed token for one answer to the form or page `subject`, by `person` if somebody has signed in.
+    """A signed token for one answer to the form or page `subject`, by `person` if one has signed in.
 
     It takes the place of a CSRF cookie, which browsers do not send in a frame of another site.
     """

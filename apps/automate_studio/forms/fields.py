@@ -69,7 +69,7 @@ class AnswerField(FormFieldView):
 
 
 def posted_texts(post: QueryDict, form: Documents) -> dict[str, Any]:
-    """What was entered into a form, by field; without files."""
+    """Values that were entered into a form, by field; without files."""
     found: dict[str, Any] = {}
     for document in form:
         name = document["name"]

@@ -19,7 +19,7 @@ HONEYPOT = "website"  #: a field that people do not see, and programs fill in
 
 @dataclass(frozen=True, kw_only=True)
 class FormContent:
-    """What a form asks: title, introduction and documents of FormField."""
+    """The content of a form: title, introduction and documents of FormField."""
 
     title: str
     introduction: str
@@ -28,7 +28,7 @@ class FormContent:
 
 @dataclass(kw_only=True)
 class Answer:
-    """What was sent for a form. Problems with its files are known before the others."""
+    """The values that were sent for a form. Problems with its files are known before the others."""
 
     values: dict[str, Any] = field(default_factory=dict)
     files: dict[str, FileValue] = field(default_factory=dict)
@@ -45,12 +45,12 @@ class Answer:
 
 
 def read_texts(request: HttpRequest, form: Documents) -> Answer:
-    """What was typed, without files."""
+    """The texts that were typed, without files."""
     return Answer(values=posted_texts(request.POST, form))
 
 
 def read_answer(request: HttpRequest, form: Documents, quota: QuotaHandler, owner: FileOwner) -> Answer:
-    """What was sent. Its files are stored for `owner`, as far as the `quota` let them pass."""
+    """The values that were sent. Their files are stored for `owner`, as far as the `quota` let them pass."""
     answer = read_texts(request, form)
     answer.files, answer.errors = store_uploads(request, form, quota.dropped, owner)
     return answer

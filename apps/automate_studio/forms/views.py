@@ -183,7 +183,7 @@ class AnswerView(View):
 
 @_public
 class PageView(View):
-    """`/forms/page/<token>/`: a page of a workflow whose link was sent to somebody."""
+    """`/forms/page/<token>/`: a page of a workflow whose link was sent to a person."""
 
     http_method_names = _METHODS
 

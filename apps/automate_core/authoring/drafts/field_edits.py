@@ -287,7 +287,7 @@ def add_trigger(draft: Draft, request: requests.AddTrigger, allowed: AllowedName
 
 
 def _first_config(draft: Draft, kind: str) -> dict[str, Any]:
-    """What a new trigger has: a form the workflow's slug as its address."""
+    """Values of a new trigger: a form has the workflow's slug as its address."""
     if kind != "form":
         return {}
     taken = {trigger.config.get("slug") for trigger in draft.triggers.values()}

@@ -30,7 +30,7 @@ class PageOverError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """What a person who answered a form is shown behind it.
+    """The state that a person is shown after answering a form.
 
     `page` is the open wait of the next page; `waits` says whether there may be one later.
     """
@@ -42,7 +42,7 @@ class Visit:
 
 
 def visit_token(slug: str, event_id: str, person: User | None) -> str:
-    """The signed token in the address behind a form, for `person` alone if somebody has signed in."""
+    """The signed token in the address behind a form, for `person` alone if one has signed in."""
     values = {"f": slug, "e": event_id, "u": str(person.pk or "") if person else ""}
     return signing.dumps(values, salt=_VISIT_SALT)
 

@@ -1,4 +1,4 @@
-"""What a poll of a draft finds now: items to look at and to use as the sample. No event is created."""
+"""Items that a poll of a draft finds now: to look at and to use as the sample. No event is created."""
 
 from __future__ import annotations
 

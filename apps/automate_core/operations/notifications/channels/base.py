@@ -28,7 +28,7 @@ class Channel(ChannelPlugin):
     def problems(
         self, rule: NotificationRule, values: RuleValues, people: list[Any], by: Person
     ) -> Iterator[tuple[str, str]]:
-        """What is wrong with the values of a rule, as (field, sentence in the active language).
+        """Problems with the values of a rule, as (field, sentence in the active language).
 
         `people` are the active people that the values name, `by` is the person who saves the rule.
         """

@@ -142,7 +142,7 @@ def _find_place(channel: NotificationChannel, rule: NotificationRule) -> str:
 
 
 def _find_problems(channel: NotificationChannel, values: RuleValues, by: Person) -> Iterator[tuple[str, str]]:
-    """What is wrong with the values of a rule, as (field, sentence)."""
+    """Problems with the values of a rule, as (field, sentence)."""
     config, found = values.config, False
     for spec in channel.config_fields:
         if problem := spec.problem_in(config) or _secret_problem(spec.kind, config.get(spec.name)):
