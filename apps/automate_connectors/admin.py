@@ -17,6 +17,7 @@ from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.forms import PLAIN, JsonField, LinesField, SecretField, build_form_field
 from automate_connectors.models import Connection, token_name
+from automate_connectors.number_fields import IntegerField
 from automate_connectors.oauth import tokens
 from automate_connectors.oauth.form_fields import OAUTH_SECRETS, OAUTH_TEXTS, is_asked, read_parameters, sign_in_fields
 from automate_connectors.oauth.grant_binding import issuer_hash, terms_hash
@@ -48,9 +49,25 @@ class ConnectionForm(SecretUsingForm):
         help_text=_("Hosts that may receive its secrets, one per line. Leave empty for the hosts of the URLs above."),
     )
 
+    limit_requests = IntegerField(
+        required=False,
+        min_value=1,
+        label=_("Calls in an interval"),
+        help_text=_(
+            "Further steps wait, without occupying a worker. Leave empty for the limit of the app, if it has one."
+        ),
+    )
+    limit_seconds = IntegerField(required=False, min_value=1, label=_("Interval in seconds"))
+    limit_concurrent = IntegerField(
+        required=False,
+        min_value=1,
+        label=_("Calls at once"),
+        help_text=_("How many steps of all workflows may call the app at the same time."),
+    )
+
     class Meta:
         model = Connection
-        fields = ("name", "slug", "connector", "allowed_hosts")
+        fields = ("name", "slug", "connector", "allowed_hosts", "limit_requests", "limit_seconds", "limit_concurrent")
         widgets = {"connector": forms.HiddenInput(), "slug": forms.TextInput(attrs={"data-slug-of": "name"})}
         labels = {"name": _("Name"), "slug": _("Short name")}
         help_texts = {"slug": _("Steps refer to the connection by this name. It cannot be changed later.")}
@@ -236,6 +253,7 @@ class ConnectionAdmin(GovernedAdmin):
         sign_in = [name for name in names if name.startswith("oauth_")]
         groups = [(None, ["name", "slug", "connector"]), (text("Settings"), settings), (text("Sign-in"), sign_in)]
         groups.append((text("Allowed hosts"), ["allowed_hosts"]))
+        groups.append((text("Rate limit"), ["limit_requests", "limit_seconds", "limit_concurrent"]))
         return [(title, {"fields": fields}) for title, fields in groups if fields]
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:

@@ -66,9 +66,15 @@ class OpenConnection:
             log.warning("the health of the connection %s was not written: %s", self.connection.slug, error)
 
 
-def open_connection(slug: str, run_as: Callable[[], Person], workflow: str) -> OpenConnection:
+def open_connection(
+    slug: str,
+    run_as: Callable[[], Person],
+    workflow: str,
+    admit: Callable[[Connection], None] = lambda connection: None,
+) -> OpenConnection:
     """Resolve a connection for the run-as user, who must be permitted to use it. Raises ConnectorError.
 
+    `admit` may refuse the call before a secret is read, by its own ConnectorError (`limits.calls.CallSlot.acquire`).
     A connection that needs a person is not tried (`needs_reconnect`). The use is audited, with the slug of `workflow`.
     """
     connection = permitted(run_as(), "use", Connection.objects.filter(slug=slug)).first()
@@ -84,6 +90,7 @@ def open_connection(slug: str, run_as: Callable[[], Person], workflow: str) -> O
     if connection.health == Connection.Health.RECONNECT:
         message = text("Reconnect the connection %(connection)s, then re-run.", connection=slug)
         raise ConnectorError(message, code=health.NEEDS_RECONNECT)
+    admit(connection)
     try:
         config = resolve_config(connection)
     except SecretNotFoundError as error:

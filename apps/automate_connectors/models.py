@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
@@ -35,7 +36,8 @@ class Connection(Governed):
 
     `allowed_hosts` are the host names its credentials may be sent to; empty means the hosts of URLs in its
     configuration. `oauth` is its sign-in, if it has one (`oauth.setup.OAuthSetup`): the access token then replaces
-    the connector's secret.
+    the connector's secret. At most `limit_requests` calls start in any `limit_seconds`, and `limit_concurrent` run at
+    once; empty values leave that to the connector (`limits`).
 
     Only `health` writes its state. `health_rev` grows with every change of `health`; `last_used_at` is written at most
     every five minutes.
@@ -55,6 +57,15 @@ class Connection(Governed):
     config = models.JSONField(default=dict, blank=True)
     oauth = models.JSONField(default=dict, blank=True)
     allowed_hosts = models.JSONField(default=list, blank=True)
+    limit_requests = models.PositiveIntegerField(
+        _("calls"), null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100_000)]
+    )
+    limit_seconds = models.PositiveIntegerField(
+        _("in seconds"), null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(86_400)]
+    )
+    limit_concurrent = models.PositiveIntegerField(
+        _("calls at once"), null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(1_000)]
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     health = models.CharField(max_length=9, choices=Health, default=Health.UNKNOWN, editable=False)
@@ -126,6 +137,9 @@ class Connection(Governed):
         if plain := next(_plain_secrets(config), None):
             message = _("%(name)s looks like a secret. Store it as a secret and enter its reference at the top level.")
             raise ValidationError({"config": message % {"name": plain}})
+        if (self.limit_requests is None) is not (self.limit_seconds is None):
+            missing = "limit_seconds" if self.limit_seconds is None else "limit_requests"
+            raise ValidationError({missing: _("Enter both the number of calls and the seconds, or neither.")})
         if not isinstance(self.allowed_hosts, list) or not all(map(_is_host, self.allowed_hosts)):
             raise ValidationError({"allowed_hosts": _("Enter host names, such as api.example.com.")})
         try:
@@ -330,3 +344,37 @@ class SignInAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"sign-in of {self.user_id}"
+
+
+class ConnectionCall(models.Model):
+    """A call of a connection with limits: it waits, is admitted, starts and ends (`limits.calls`).
+
+    `run` and `path` name its step. A call that has not ended by `lease_until` counts as ended: its worker crashed. Rows
+    are deleted when they do not count any more.
+    """
+
+    governed_by = "connection"
+
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    run = models.UUIDField()
+    path = models.CharField(max_length=2000)
+    workflow = models.CharField(max_length=100)
+    requested_at = models.DateTimeField()
+    admitted_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("call of a limited connection")
+        verbose_name_plural = _("calls of limited connections")
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["connection", "finished_at"], name="calls_of_connection"),
+            models.Index(fields=["run"], condition=models.Q(finished_at__isnull=True), name="open_calls_of_run"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.path} of {self.run}"

@@ -18,13 +18,14 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
 
     def ready(self) -> None:
         from automate_connectors import health
+        from automate_connectors.limits import calls
         from automate_connectors.models import Connection
         from automate_core import checks
         from automate_core.authoring import references
         from automate_core.events import event_types
         from automate_core.expressions import plugin_filters
         from automate_core.models import NotificationRule, WebhookEndpoint, Workflow
-        from automate_core.runs.waits import reconnection
+        from automate_core.runs.waits import rate_limits, reconnection
         from automate_core.triggers import (
             model_registry,
             model_signals,
@@ -44,6 +45,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         reference_registry.register_visibility(NotificationRule, references.visible_rules)
         health.recovered.connect(reconnection.resume_waiting_steps)
         health.recovered.connect(polling.poll_again)
+        calls.admitted.connect(rate_limits.resume_admitted_steps)
         checks.register_all()
         plugin_filters.install()
         register(model_registry.check_model_triggers, "automate")

@@ -160,6 +160,18 @@ class OptionsError(ConnectorError):
         self.instead = list(instead)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RateLimit:
+    """What a service takes: at most `requests` calls in any `seconds`, and `concurrent` at once. None: no such limit.
+
+    It applies to each connection that does not set its own.
+    """
+
+    requests: int | None = None
+    seconds: int = 60
+    concurrent: int | None = None
+
+
 class ConnectorAdapter(ABC):
     """A connector. Made without arguments, shared by threads, found in the group `django_automate.connectors`.
 
@@ -176,6 +188,7 @@ class ConnectorAdapter(ABC):
     actions: tuple[Action, ...] = ()
     polls: tuple[Poll, ...] = ()
     config_fields: tuple[FieldSpec, ...] = ()
+    rate_limit: RateLimit | None = None
 
     @abstractmethod
     def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:

@@ -317,6 +317,7 @@ class Wait(models.Model):
         SLOT = "slot", _("Concurrency slot")  #: a concurrency slot of the workflow
         PAUSED = "paused", _("Paused")  #: the workflow is paused
         RECONNECT = "reconnect", _("Reconnect")  #: a connection that a person has to repair
+        LIMIT = "limit", _("Rate limit")  #: the rate limit of a connection
         REVIEW = "review", _("Review")  #: a person's review of an attempt in doubt
 
     governed_by = "run__workflow"

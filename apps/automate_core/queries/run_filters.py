@@ -54,6 +54,7 @@ REASONS = {
     Wait.Kind.SLOT.value: text("A concurrency slot"),
     Wait.Kind.PAUSED.value: text("A paused workflow"),
     Wait.Kind.RECONNECT.value: text("A connection to reconnect"),
+    Wait.Kind.LIMIT.value: text("A connection's rate limit"),
     Wait.Kind.REVIEW.value: text("A review"),
 }
 ORIGINS = {

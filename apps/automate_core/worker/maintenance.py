@@ -12,6 +12,7 @@ import time
 
 from django.db import Error, connection
 
+from automate_connectors.limits import calls
 from automate_core.authoring import pausing
 from automate_core.operations import bulk
 from automate_core.operations.notifications import approval_mail, detectors, failures, sender
@@ -36,6 +37,7 @@ MAINTENANCE_TASKS: tuple[MaintenanceTask, ...] = (
     MaintenanceTask("slots", concurrency.DUE, concurrency.admit_all),
     MaintenanceTask("paused", pausing.DUE, pausing.release),
     MaintenanceTask("reconnected", reconnection.DUE, reconnection.resolve_missed_waits),
+    MaintenanceTask("rate limits", calls.DUE, calls.admit_all),
     MaintenanceTask("bulk actions", bulk.DUE, bulk.run_next_batch),
     MaintenanceTask("statistics", rollup.DUE, rollup.count_ended_runs),
     MaintenanceTask("levels", levels.DUE, levels.record_levels),

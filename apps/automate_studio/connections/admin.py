@@ -25,7 +25,7 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
     share_kind = "connection"
     above = "automate_studio/connections/health.html"
     beside = "automate_studio/connections/form_aside.html"
-    folded = (text("Sign-in"), text("Allowed hosts"))
+    folded = (text("Sign-in"), text("Allowed hosts"), text("Rate limit"))
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
         return views.connection_list(request)

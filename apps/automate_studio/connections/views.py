@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_connectors import connection_test as trial
+from automate_connectors.limits.calls import LimitUsage, find_usage
 from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth import expiry, sign_in
 from automate_connectors.oauth.setup import OAuthSetup
@@ -42,6 +43,7 @@ class ConnectionPanel(ConnectionHealth):
     may_change: bool
     can_try: bool
     waiting: int
+    usage: LimitUsage | None
     token: OAuthToken | None
 
     @property
@@ -76,6 +78,7 @@ def build_panel(request: HttpRequest, connection: Connection) -> ConnectionPanel
         waiting=Wait.objects.filter(
             kind=Wait.Kind.RECONNECT, status=Wait.Status.OPEN, data__connection=connection.slug
         ).count(),
+        usage=find_usage(connection),
         token=OAuthToken.objects.filter(connection=connection).first(),
     )
 

@@ -40,6 +40,7 @@ _WAIT_REASONS = {
     Wait.Kind.SLOT.value: text("Waiting for a concurrency slot"),
     Wait.Kind.PAUSED.value: text("Workflow paused"),
     Wait.Kind.RECONNECT.value: text("Waiting for a connection to be reconnected"),
+    Wait.Kind.LIMIT.value: text("Waiting for the rate limit of a connection"),
     Wait.Kind.REVIEW.value: text("Outcome unknown, waiting for a review"),
 }
 

@@ -98,6 +98,8 @@ def describe_wait(wait: WaitInfo) -> str:
             words = _("Waiting for the workflow %(name)s")
         case "reconnect":
             words = _("Waiting for the connection %(name)s")
+        case "limit":
+            words = _("Waits for the rate limit of %(name)s")
         case "review":
             words = _("Outcome unknown, waiting for a review")
         case "slot":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
+import uuid
 from collections.abc import Callable
 
 from django.db import DatabaseError, connections
@@ -13,6 +14,7 @@ from django.utils.functional import SimpleLazyObject
 from automate_connectors import credentials
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output, invoke
+from automate_connectors.limits.calls import WAITS_FOR_LIMIT, CallSlot
 from automate_connectors.outbound import outbound_clients
 from automate_core import artifacts
 from automate_core.engine import assignees, event_filters
@@ -96,7 +98,7 @@ def _perform_guarded(call: EffectCall) -> EffectOutcome:
         outcome.error = ConnectorError(f"{type(error).__name__}: {error}", code="internal_error")
     finally:
         connections.close_all()
-    if outcome.error is not None:
+    if outcome.error is not None and outcome.error.code != WAITS_FOR_LIMIT:
         step = call.effect.step
         outcome.logs.append(LogRecord(step.path, step.attempt, "error", outcome.error.message))
     return outcome
@@ -115,6 +117,12 @@ def _file_access(call: EffectCall, node: ActionNode, run_as: Callable[[], Person
 
 
 def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) -> None:
+    run_id, path = uuid.UUID(call.walk.run.id), call.effect.step.path
+    with CallSlot(run_id, path, call.walk.program.workflow, node.timeout) as slot:
+        _call_with_slot(call, node, outcome, slot)
+
+
+def _call_with_slot(call: EffectCall, node: ActionNode, outcome: EffectOutcome, slot: CallSlot) -> None:
     step, walk = call.effect.step, call.walk
 
     def write(message: str, level: str = "info") -> None:
@@ -127,7 +135,9 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
     if node.adapter is None or node.action is None:  # the walk never yields such an effect
         raise ConnectorError(node.missing, code="connector_not_found")
     deadline = time.monotonic() + node.timeout
-    used = credentials.open_connection(node.connection, run_as, walk.program.workflow) if node.connection else None
+    used = None
+    if node.connection:
+        used = credentials.open_connection(node.connection, run_as, walk.program.workflow, slot.acquire)
     hosts = used.hosts if used else None
     context = {
         "connection": used.config if used else {},

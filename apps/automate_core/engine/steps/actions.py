@@ -9,6 +9,7 @@ import msgspec
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.health import NEEDS_RECONNECT
 from automate_connectors.invocation import encode_output
+from automate_connectors.limits.calls import WAITS_FOR_LIMIT
 from automate_core import artifacts
 from automate_core.engine.outcomes import (
     StepFailedError,
@@ -63,7 +64,7 @@ def _attempts(walk: StepContext, node: ActionNode, path: str, scope: Scope) -> S
     if step is not None and step.status == StepStatus.WAITING:
         walk.resume_step(step)
         answer = walk.known_waits.get(path)
-        continues_attempt = answer is not None and answer.kind == Wait.Kind.RECONNECT
+        continues_attempt = answer is not None and answer.kind in {Wait.Kind.RECONNECT, Wait.Kind.LIMIT}
         yield from _wait_for_connection(walk, node, step) if continues_attempt else _ask_for_review(walk, node, step)
     elif step is not None and step.status == StepStatus.RUNNING:
         if node.at_most_once:
@@ -120,9 +121,9 @@ def _attempt(walk: StepContext, node: ActionNode, step: StepRecord, scope: Scope
         walk.fail(step, plugin_error_document(error))
         return
     outcome = yield Effect(step, node, params)
-    while node.connection and outcome.error is not None and outcome.error.code == NEEDS_RECONNECT:
+    while node.connection and outcome.error is not None and outcome.error.code in {NEEDS_RECONNECT, WAITS_FOR_LIMIT}:
         walk.logs.extend(outcome.logs)
-        yield from _wait_for_connection(walk, node, step)
+        yield from _wait_for_connection(walk, node, step, outcome.error)
         if step.done:
             return
         outcome = yield Effect(step, node, params)
@@ -145,13 +146,18 @@ def _compute_pure(walk: StepContext, node: ActionNode, step: StepRecord, params:
         walk.logs.extend(logs)
 
 
-def _wait_for_connection(walk: StepContext, node: ActionNode, step: StepRecord) -> StepGenerator:
-    """Wait until the connection works again. The attempt had no effect yet, and goes on."""
+def _wait_for_connection(
+    walk: StepContext, node: ActionNode, step: StepRecord, error: ConnectorError | None = None
+) -> StepGenerator:
+    """Wait until the connection works again, or its rate limit has room. The attempt had no effect yet, and goes on."""
     if step.status != StepStatus.WAITING:
         walk.known_waits.pop(step.path, None)  # the end of an earlier wait
         step.wait()
         walk.mark_changed(step)
-        walk.waits.append(WaitRecord(step.path, Wait.Kind.RECONNECT, data={"connection": node.connection}))
+        kind, due = Wait.Kind.RECONNECT, None
+        if error is not None and error.code == WAITS_FOR_LIMIT:
+            kind, due = Wait.Kind.LIMIT, error.retry_after
+        walk.waits.append(WaitRecord(step.path, kind, due, data={"connection": node.connection}))
     answer = yield from walk.wait_until_resolved(step.path)
     if not walk.apply_skip(step, answer):
         step.resume()

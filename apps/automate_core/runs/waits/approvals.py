@@ -30,6 +30,7 @@ SKIPPABLE = frozenset(
         Wait.Kind.FORM,
         Wait.Kind.CHILD,
         Wait.Kind.RECONNECT,
+        Wait.Kind.LIMIT,
         Wait.Kind.REVIEW,
     }
 )

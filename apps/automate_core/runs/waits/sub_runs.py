@@ -1,4 +1,4 @@
-"""Sub-runs are cancelled when their parent waits for them no longer."""
+"""Sub-runs that nobody waits for any more are cancelled."""
 
 from __future__ import annotations
 

@@ -1,0 +1,51 @@
+"""Waits for the rate limit of a connection: a step continues when its call is admitted, or when it looks again."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import msgspec
+from django.db import transaction
+
+from automate_connectors.limits.calls import AdmittedCall, finish_calls
+from automate_core import database
+from automate_core.outbox import notify
+from automate_core.outbox.lifecycle import ADVANCE_JOBS
+
+# Runs are locked in the order of their ids, as by `reconnection`.
+_RESUME = f"""
+WITH admitted_calls AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(calls)s::json) AS c(run uuid, path text)
+), resolvable_waits AS MATERIALIZED (
+    SELECT wait.id, wait.run_id FROM automate_core_wait wait
+    JOIN admitted_calls ON admitted_calls.run = wait.run_id AND admitted_calls.path = wait.path
+    WHERE wait.status = 'open' AND wait.kind = 'limit'
+), locked_runs AS MATERIALIZED (
+    SELECT id, seq FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM resolvable_waits)
+    ORDER BY id FOR NO KEY UPDATE
+), resolved_waits AS (
+    UPDATE automate_core_wait wait
+    SET status = 'resolved', resolved_at = automate_now(), seq = locked_runs.seq + 1,
+        outcome = jsonb_build_object('outcome', 'admitted')
+    FROM resolvable_waits resolvable JOIN locked_runs ON locked_runs.id = resolvable.run_id
+    WHERE wait.id = resolvable.id AND wait.status = 'open'
+    RETURNING wait.run_id
+), woken_runs AS (
+    UPDATE automate_core_executionrun run SET wakes = run.wakes + 1, seq = run.seq + 1
+    WHERE run.id IN (SELECT run_id FROM resolved_waits)
+    RETURNING run.id, run.event_id, run.workflow_id, run.priority
+), advance_jobs AS ({ADVANCE_JOBS})
+SELECT admitted_calls.run, admitted_calls.path FROM admitted_calls
+WHERE NOT EXISTS (SELECT FROM automate_core_executionrun run
+    WHERE run.id = admitted_calls.run AND run.status IN ('queued', 'running', 'waiting'))
+"""  # noqa: S608 - one of our own texts inside another
+
+
+def resume_admitted_steps(sender: Any, calls: list[AdmittedCall], **_: Any) -> None:
+    """Resolve the waits of admitted calls; calls of ended runs give their slots back. Receives `calls.admitted`."""
+    rows = [{"run": call.run, "path": call.path} for call in calls]
+    with transaction.atomic():
+        ended = database.run(None, _RESUME, {"calls": msgspec.json.encode(rows).decode()})
+    notify.after_commit()
+    finish_calls([AdmittedCall(uuid.UUID(str(row.run)), row.path) for row in ended])
