@@ -13,6 +13,7 @@ An answer that is no JSON has its `text` in place of `body`.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,8 +48,8 @@ class Case:
     `request` holds what the first request must have been, `requests` what each must have been, `output` what comes out.
     `answers`, where there are any, come in their order, one a request, in place of `answer`. `run` is False for a call
     over `context["network"]`, whose server is not there: how it fails is checked, and its output is not. `files` are
-    the contents of files that the params name, by their reference; a JSON file gives them as text. `version` is that of
-    the params, where the action has newer ones.
+    the contents of files that the params name, by their reference; a JSON file gives them as text or
+    `{"base64": …}`. `version` is that of the params, where the action has newer ones.
     """
 
     action: str
@@ -84,12 +85,16 @@ def _case(path: Path) -> Case:
         given = json.loads(path.read_text(encoding="utf-8"))
         if unknown := given.keys() - _KEYS:
             raise ValueError(f"there is no {', '.join(sorted(unknown))} in a case")
-        files = {name: content.encode() for name, content in given.pop("files", {}).items()}
+        files = {name: _content(content) for name, content in given.pop("files", {}).items()}
         answers = tuple(map(_answer, given.pop("answers", ())))
         given["requests"] = tuple(given.pop("requests", ()))
         return Case(answer=_answer(given.pop("answer", {})), answers=answers, files=files, **given)
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _content(given: str | Mapping[str, str]) -> bytes:
+    return given.encode() if isinstance(given, str) else base64.b64decode(given["base64"])
 
 
 def _answer(given: Mapping[str, Any]) -> HttpResponse:

@@ -107,7 +107,7 @@ SAMPLE_FILE = file_value("sample", name="sample.txt", content_type="text/plain",
 class MemoryFiles:
     """A `context["files"]` that keeps its files in memory, in `contents`, by reference; `SAMPLE_FILE` is one of them.
 
-    `opened` are the references of files that were opened.
+    `opened` are the references of files that were opened, `created` those of files that were stored.
     """
 
     max_bytes = 25_000_000
@@ -115,6 +115,7 @@ class MemoryFiles:
     def __init__(self, contents: Mapping[str, bytes] | None = None) -> None:
         self.contents: dict[str, bytes] = {"sample": b"sample", **(contents or {})}
         self.opened: set[str] = set()
+        self.created: list[str] = []
         self._streams: list[BinaryIO] = []
 
     @property
@@ -128,7 +129,8 @@ class MemoryFiles:
             data = bytes(content)
         else:
             data = content.read() if hasattr(content, "read") else b"".join(content)
-        reference = f"file-{len(self.contents)}"
+        reference = f"file-{len(self.created) + 1}"
+        self.created.append(reference)
         self.contents[reference] = data
         given = content_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
         return file_value(reference, name=name, content_type=given, size=len(data))

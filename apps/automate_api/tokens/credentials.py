@@ -13,8 +13,7 @@ import zlib
 from dataclasses import dataclass
 from hmac import compare_digest
 
-from automate_api.models import START
-
+START = "dat_"
 _PREFIX_LENGTH, _SECRET_LENGTH, _CHECKSUM_LENGTH = 8, 43, 6
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _TOKEN = re.compile(

@@ -26,7 +26,7 @@ _MOST_DEPTH = 100
 
 
 class RequestSchema(Schema):
-    """A request body. Unknown fields are refused, so that a misspelt one is not lost."""
+    """What a request sends: fields that it does not have are refused, so that no misspelt one is lost."""
 
     model_config = ConfigDict(extra="forbid")
 

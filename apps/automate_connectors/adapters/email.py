@@ -14,6 +14,8 @@ from django.core.validators import validate_email
 from django.utils.html import strip_tags
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.context import Files
+from automate_connectors.files.contents import read_file
 from automate_connectors.web import File, invalid_input, normalized_filename
 from automate_egress import EgressError, MailError
 from automate_egress.mail import MailServer, check_mail, send_mail
@@ -105,7 +107,7 @@ class EmailConnector(ConnectorAdapter):
                     name="attachments",
                     label=text("Attachments"),
                     kind=FieldKind.LIST,
-                    help=text("Each item: filename, content_type, and base64 or text"),
+                    help=text("Each item: a file of an earlier step, or filename and text"),
                 ),
             ),
         ),
@@ -126,7 +128,7 @@ class EmailConnector(ConnectorAdapter):
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Send the message; the output names the recipients, and those that the server refused."""
         connection = context.get("connection") or {}
-        message = _message(params, connection, context["idempotency_key"])
+        message = _message(params, connection, context)
         count = len(message.recipients())
         context["log"](ntext("Sending to %(count)s recipient.", "Sending to %(count)s recipients.", count))
         refused: dict[str, str] = {}
@@ -146,7 +148,7 @@ class EmailConnector(ConnectorAdapter):
 
     def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
         """The message: who gets it from whom, its subject and its text."""
-        message = _message(params, context.get("connection") or {}, context["idempotency_key"])
+        message = _message(params, context.get("connection") or {}, context)
         described = {
             "summary": text("Email to %(to)s: %(subject)s", to=", ".join(message.to), subject=message.subject),
             "from": message.from_email or settings.DEFAULT_FROM_EMAIL,
@@ -175,7 +177,8 @@ class EmailConnector(ConnectorAdapter):
         return text("Connected to %(name)s.", name=server.host)
 
 
-def _message(params: dict[str, Any], connection: dict[str, Any], key: str) -> EmailMultiAlternatives:
+def _message(params: dict[str, Any], connection: dict[str, Any], context: dict[str, Any]) -> EmailMultiAlternatives:
+    key = context["idempotency_key"]
     names = ("to", "cc", "bcc", "reply_to")
     to, cc, bcc, reply_to = (_addresses(params.get(name), name) for name in names)
     if not to or len(to) + len(cc) + len(bcc) > MAX_RECIPIENTS or len(reply_to) > MAX_RECIPIENTS:
@@ -198,7 +201,7 @@ def _message(params: dict[str, Any], connection: dict[str, Any], key: str) -> Em
     )
     if html:
         message.attach_alternative(html, "text/html")
-    for file in _files(params.get("attachments") or []):
+    for file in _files(params.get("attachments") or [], context.get("files")):
         message.attach(file.filename, file.content, file.content_type.partition(";")[0])
     return message
 
@@ -247,10 +250,10 @@ def _one_line(line: str, name: str) -> str:
     return line
 
 
-def _files(values: list[Any]) -> list[File]:
+def _files(values: list[Any], store: Files | None) -> list[File]:
     if len(values) > MAX_ATTACHMENTS:
         raise invalid_input(text("A message can have up to %(count)s attachments.", count=MAX_ATTACHMENTS))
-    files = [File.read(value, f"attachments[{index}]") for index, value in enumerate(values)]
+    files = [read_file(value, f"attachments[{index}]", store) for index, value in enumerate(values)]
     if sum(len(file.content) for file in files) > MAX_ATTACHED_BYTES:
         size = MAX_ATTACHED_BYTES // 1_000_000
         raise invalid_input(text("The attachments are larger than %(size)s MB in total.", size=size))

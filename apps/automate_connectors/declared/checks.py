@@ -1,4 +1,4 @@
-"""Rules of a document beyond its types: names that exist, places that fit, credentials that are secret."""
+"""What a document must keep beyond its types: names that exist, places that fit, credentials that are secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects that a workflow names and people may not use: connections, secrets, workflows, and events of triggers."""
+"""What a workflow names and people may not use: connections, secrets, workflows, and the events of its triggers."""
 
 from __future__ import annotations
 

@@ -55,6 +55,12 @@ class Attempt:
         return error
 
     @property
+    def used_files(self) -> bool:
+        """Whether it read or wrote a file."""
+        files = self.context.get("files")
+        return isinstance(files, MemoryFiles) and bool(files.opened or files.created)
+
+    @property
     def reached_out(self) -> bool:
         """Whether it used the ways out that it was handed."""
         network = self.context.get("network")
@@ -115,7 +121,8 @@ class ConnectorSuite:
             attempt = self.attempt(adapter, case)
             if declared:
                 assert attempt.call.error is None, f"{case} fails on its own answer: {attempt.call.error}"
-                assert attempt.reached_out, f"{case} makes no request by context['http']"
+                is_used = attempt.reached_out or attempt.used_files
+                assert is_used, f"{case} makes no request by context['http'], and uses no context['files']"
             if attempt.http.requests:
                 found.append(case)
         if not found and not declared:

@@ -60,7 +60,7 @@ class MockSet:
 
     @property
     def names(self) -> set[str]:
-        """The names of the mocks."""
+        """What is mocked."""
         return set(self._mocks)
 
     def mocked(self, node: ActionNode) -> ActionNode | None:

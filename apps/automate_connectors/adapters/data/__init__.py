@@ -1,6 +1,7 @@
-"""Data connector: transforms values inside a run. Pure, with nothing to configure.
+"""Data connector: transforms values inside a run, and reads and writes files. Nothing to configure.
 
-Its actions run in the engine's own thread, so each is limited: in rows, characters, depth and result.
+Its actions on values are pure and run in the engine's own thread, so each is limited: in rows, characters, depth and
+result. Those on files run in the threads of effects.
 """
 
 from __future__ import annotations
@@ -8,22 +9,27 @@ from __future__ import annotations
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorAdapter, unknown_action
-from automate_connectors.adapters.data import dates, formats, lists, texts, values
+from automate_connectors.adapters.data import dates, documents, formats, lists, pdf_text, texts, values, workbooks
 from automate_plugins import text
 
 
 class DataConnector(ConnectorAdapter):
-    """Values, lists, texts, dates, and CSV, JSON and XML. `log` writes a line to the run."""
+    """Values, lists, texts, dates, CSV, JSON and XML, also as files; Excel and PDF. `log` writes a line to the run."""
 
     code = "data"
     name = text("Data")
-    description = text("Set, filter, sort and convert values, and write to the log")
+    description = text("Set, filter, sort and convert values, read and write files, and write to the log")
     icon = "database"
     hue = 225
-    actions = tuple(each.action for group in (values, lists, formats, dates, texts) for each in group.PURE_ACTIONS)
+    actions = (
+        *(each.action for group in (values, lists, formats, dates, texts) for each in group.PURE_ACTIONS),
+        *(each.action for group in (documents, workbooks, pdf_text) for each in group.FILE_ACTIONS),
+    )
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Run the action of that name."""
+        if (file_action := _FILE_ACTIONS.get(action)) is not None:
+            return file_action.run(params, context["files"])
         pure_action = _PURE_ACTIONS.get(action)
         if pure_action is None:
             raise unknown_action(self.code, action)
@@ -35,3 +41,4 @@ class DataConnector(ConnectorAdapter):
 _PURE_ACTIONS = {
     each.action.name: each for group in (values, lists, formats, dates, texts) for each in group.PURE_ACTIONS
 }
+_FILE_ACTIONS = {each.action.name: each for group in (documents, workbooks, pdf_text) for each in group.FILE_ACTIONS}

@@ -44,10 +44,15 @@ _DELIMITERS = (
 
 
 def _parse_csv(params: dict[str, Any]) -> dict[str, Any]:
-    document = text_of(params).removeprefix("\ufeff")
+    return read_csv(text_of(params), delimiter=params["delimiter"], header=params["header"])
+
+
+def read_csv(document: str, *, delimiter: str, header: bool) -> dict[str, Any]:
+    """Return the rows of a CSV document: mappings by the names in its header, or lists. Raises ConnectorError."""
+    document = document.removeprefix("\ufeff")
     rows: list[list[str]] = []
     try:
-        for row in csv.reader(io.StringIO(document, newline=""), delimiter=params["delimiter"], strict=True):
+        for row in csv.reader(io.StringIO(document, newline=""), delimiter=delimiter, strict=True):
             if len(row) > MAX_COLUMNS:
                 raise invalid_input(
                     text(
@@ -65,7 +70,7 @@ def _parse_csv(params: dict[str, Any]) -> dict[str, Any]:
         raise invalid_input(
             text("Invalid CSV in row %(row)s: %(reason)s", row=len(rows) + 1, reason=str(error))
         ) from error
-    if not params["header"]:
+    if not header:
         return list_output(rows[:MAX_ITEMS])
     names = rows.pop(0) if rows else []
     if twice := {name for name in names if names.count(name) > 1}:
@@ -85,7 +90,8 @@ def _parse_csv(params: dict[str, Any]) -> dict[str, Any]:
     return list_output(dict(zip(names, [*row, *[""] * (len(names) - len(row))], strict=True)) for row in rows)
 
 
-def _write_csv(params: dict[str, Any]) -> dict[str, Any]:
+def write_csv(params: dict[str, Any]) -> dict[str, Any]:
+    """Return `items` as CSV, by the inputs of the action `write_csv`. Raises ConnectorError."""
     rows = rows_of(params)
     columns = names_of(params, "columns", MAX_COLUMNS) or list(dict.fromkeys(name for row in rows for name in row))
     if len(columns) > MAX_COLUMNS:
@@ -118,15 +124,21 @@ def _cell(value: Any, guarded: bool) -> Any:
 
 
 def _parse_json(params: dict[str, Any]) -> dict[str, Any]:
+    return read_json(text_of(params))
+
+
+def read_json(document: str) -> dict[str, Any]:
+    """Return the value of a JSON document. Raises ConnectorError."""
     try:
-        value = msgspec.json.decode(text_of(params).encode())
+        value = msgspec.json.decode(document.encode())
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise invalid_input(text("Invalid JSON: %(reason)s", reason=str(error))) from error
     check_size(value)
     return {"value": value}
 
 
-def _write_json(params: dict[str, Any]) -> dict[str, Any]:
+def write_json(params: dict[str, Any]) -> dict[str, Any]:
+    """Return `value` as JSON, by the inputs of the action `write_json`. Raises ConnectorError."""
     check_size(params["value"])
     try:
         document = msgspec.json.encode(params["value"])
@@ -257,17 +269,28 @@ def _short_enough(content: str) -> str:
     return content
 
 
-_DELIMITER = FieldSpec(
+DELIMITER = FieldSpec(
     name="delimiter", label=text("Delimiter"), kind=FieldKind.CHOICE, choices=_DELIMITERS, default=","
 )
-_HEADER = FieldSpec(
+HEADER = FieldSpec(
     name="header",
     label=text("Header row"),
     kind=FieldKind.BOOLEAN,
     default=True,
     help=text("The first row contains the names"),
 )
-_VALUE = FieldSpec(name="value", label=text("Value"), kind=FieldKind.JSON, required=True)
+VALUE = FieldSpec(name="value", label=text("Value"), kind=FieldKind.JSON, required=True)
+COLUMNS = FieldSpec(
+    name="columns", label=text("Columns"), kind=FieldKind.LIST, help=text("Default: all fields of the rows")
+)
+GUARD_FORMULAS = FieldSpec(
+    name="guard_formulas",
+    label=text("Escape formulas"),
+    kind=FieldKind.BOOLEAN,
+    default=True,
+    help=text("Adds ' before text that a spreadsheet would run as a formula"),
+)
+INDENT = FieldSpec(name="indent", label=text("Indent"), kind=FieldKind.BOOLEAN, default=False)
 
 PURE_ACTIONS = (
     pure_action(
@@ -276,36 +299,28 @@ PURE_ACTIONS = (
         text("Read CSV"),
         text("Convert CSV to rows. All values are text."),
         TEXT,
-        _DELIMITER,
-        _HEADER,
+        DELIMITER,
+        HEADER,
     ),
     pure_action(
-        _write_csv,
+        write_csv,
         "write_csv",
         text("Write CSV"),
         text("Convert rows to CSV"),
         ITEMS,
-        FieldSpec(
-            name="columns", label=text("Columns"), kind=FieldKind.LIST, help=text("Default: all fields of the rows")
-        ),
-        _DELIMITER,
-        _HEADER,
-        FieldSpec(
-            name="guard_formulas",
-            label=text("Escape formulas"),
-            kind=FieldKind.BOOLEAN,
-            default=True,
-            help=text("Adds ' before text that a spreadsheet would run as a formula"),
-        ),
+        COLUMNS,
+        DELIMITER,
+        HEADER,
+        GUARD_FORMULAS,
     ),
     pure_action(_parse_json, "parse_json", text("Read JSON"), text("Convert JSON text to a value"), TEXT),
     pure_action(
-        _write_json,
+        write_json,
         "write_json",
         text("Write JSON"),
         text("Convert a value to JSON text"),
-        _VALUE,
-        FieldSpec(name="indent", label=text("Indent"), kind=FieldKind.BOOLEAN, default=False),
+        VALUE,
+        INDENT,
     ),
     pure_action(
         _parse_xml,

@@ -26,6 +26,7 @@ from automate_core.expressions.json_path import Path
 from automate_core.triggers.model_registry import watched_models
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_studio.ui.json.expressions import A_FILE
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ NUMBER = TypeOnly("123", text("a number"))
 YES_NO = TypeOnly("t/f", text("true or false"))
 LIST = TypeOnly("[ ]", text("a list"))
 MAPPING = TypeOnly("{ }", text("a mapping"))
-FILE = TypeOnly("{ }", text("a file"))
+FILE = TypeOnly("{ }", A_FILE)
 ANYTHING = TypeOnly("", text("any value"))
 _KINDS = {
     FieldKind.NUMBER: NUMBER,

@@ -105,7 +105,7 @@ class FieldView:
 
     @property
     def label(self) -> str:
-        """Its label; that of a field that people added is its name."""
+        """What it is called; one that people added, by its name."""
         if self.extra:
             return self.spec.name
         return translated(self.spec.label) or self.spec.name.replace("_", " ").capitalize()
@@ -133,7 +133,7 @@ class FieldView:
 
     @property
     def kind(self) -> str:
-        """Whether its label is beside it."""
+        """Whether its label stands beside it."""
         return "check" if self.widget == "check" and not self.takes_expression else "text"
 
     @property
@@ -260,7 +260,7 @@ def build_field_view(
 
 def is_expression(spec: FieldSpec, value: Any) -> bool:
     """Whether the value is an expression instead of the field's own type."""
-    is_written = spec.kind in _TEXTS | {_K.JSON, _K.FILE} and not spec.options and not spec.columns
+    is_written = spec.kind in _TEXTS | {_K.JSON} and not spec.options and not spec.columns
     return isinstance(value, str) and "{" in value and not is_written
 
 

@@ -12,11 +12,13 @@ from django.utils.translation import ngettext
 from automate_core.expressions.json_path import Path
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.ui.formatting import format_count
+from automate_plugins.files import is_file
+from automate_studio.ui.formatting import format_bytes, format_count
 from automate_studio.ui.json.visible import escape_invisible
 
 MAX_SHOWN = 60
 MAX_TAIL = 24  #: characters of a path's end that always stay readable
+A_FILE = text("a file")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TYPES: dict[type, tuple[str, str]] = {
     str: ("abc", text("text")),
@@ -58,6 +60,8 @@ def type_glyph(value: Any) -> str:
 
 def type_words(value: Any) -> str:
     """A value's type in words."""
+    if is_file(value):
+        return translated(A_FILE)
     return translated(_TYPES.get(type(value), ("", text("another type")))[1])
 
 
@@ -72,7 +76,9 @@ def size_text(value: list[Any] | dict[str, Any]) -> str:
 
 
 def one_line(value: Any, most: int = MAX_SHOWN) -> str:
-    """A value in one line, truncated; lists and mappings as their size."""
+    """A value in one line, truncated; lists and mappings as their size, a file as its name and size."""
+    if is_file(value):
+        return f"{escape_invisible(value['name'][:most])} ({format_bytes(value['size'])})"
     if isinstance(value, list | dict):
         return size_text(value)
     text = value if isinstance(value, str) else _("empty") if value is None else json.dumps(value)
