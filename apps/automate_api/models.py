@@ -10,6 +10,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+START = "dat_"  #: of the text of every token
+
 
 class ApiToken(models.Model):
     """A token of a person or a service account. Its text is shown once; the SHA-256 of its secret is stored.
@@ -48,7 +50,12 @@ class ApiToken(models.Model):
         indexes = [models.Index(fields=["owner", "-id"], name="tokens_of_owner")]
 
     def __str__(self) -> str:
-        return f"{self.name} dat_{self.prefix}"
+        return f"{self.name} {self.public_start}"
+
+    @property
+    def public_start(self) -> str:
+        """The beginning of its text, which may be shown."""
+        return f"{START}{self.prefix}"
 
     @property
     def is_valid(self) -> bool:

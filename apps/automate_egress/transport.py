@@ -16,6 +16,7 @@ from ssrfguard.requests import SafeAdapter
 from automate_egress.errors import EgressBlockedError
 from automate_egress.policy import Rules, ascii_host, internal_policy, public_policy
 from automate_egress.sockets import timed_lookup, timed_pools
+from automate_egress.tls import PUBLIC_AUTHORITIES
 from automate_plugins import text
 
 _HARMLESS_HEADERS = frozenset(
@@ -36,6 +37,7 @@ class Transport(requests.Session):
         super().__init__()
         self.remaining: Callable[[], float] = float
         self.trust_env = False  # no proxy, netrc or certificate bundle from the environment
+        self.verify = PUBLIC_AUTHORITIES
         self.headers["User-Agent"] = "django-automate"
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._public = public_policy(ports=rules.ports)

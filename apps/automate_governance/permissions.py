@@ -42,7 +42,7 @@ class NotPermittedError(Exception):
 
 @dataclass(slots=True)
 class _Narrowing:
-    """What a token leaves of a person's permissions. `missing` is the scope that the latest check did not find.
+    """The permissions that a token leaves to a person. `missing` is the scope that the latest check did not find.
 
     `token` is the key of the token, by which it is found again.
     """
@@ -74,7 +74,7 @@ def narrowed_to(
 ) -> Iterator[None]:
     """Limit what `person` may do to scopes such as `workflow:run`, and to those workflows, in this block and context.
 
-    It limits superusers as well, and nobody else: rules about other people, such as a run-as user, stay as they are.
+    It limits superusers as well. Rules about other people, such as a run-as user, stay as they are.
     `token` is the key of the token: what a worker does later is limited by it, too (`people.token_limits`).
     """
     limited = None if workflow_ids is None else frozenset(workflow_ids)

@@ -25,7 +25,10 @@ from automate_api.checks import check_oauth
 from automate_api.mcp.oauth.fetcher import AskedByPerson, GuardedFetcher, asked_by_person
 from automate_api.models import ApiToken
 from automate_api.tokens.issuing import revoke_token
+from automate_egress import transport
 from automate_governance.models import AuditEntry
+from tests.support.certificates import Authority
+from tests.support.https_server import public_server
 from tests.support.mcp import MODERN
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,6 +39,14 @@ RESOURCE = "http://127.0.0.1:8000/mcp"
 VERIFIER = "v" * 50
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
 SCOPES = "workflow:view workflow:run workflow:change"
+DOCUMENT = {
+    "client_id": CLIENT,
+    "client_name": "Published agent",
+    "redirect_uris": ["http://127.0.0.1/callback"],
+    "grant_types": ["authorization_code", "refresh_token"],
+    "response_types": ["code"],
+    "token_endpoint_auth_method": "none",
+}
 NOTE = """
 name: Note
 slug: note
@@ -256,6 +267,45 @@ def test_no_document_is_fetched_from_inside(settings, client_id):
     settings.AUTOMATE_EGRESS_ALLOW = ["127.0.0.1:443", "localhost:443", "10.0.0.1:5432"]
     with pytest.raises(CIMDError):
         GuardedFetcher().fetch(client_id)
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch, settings):
+    """The server of a client's documents, with a certificate for its name. The site reaches it by its proxy."""
+    authority, bundle = Authority(), tmp_path / "authorities.pem"
+    bundle.write_text(authority.pem)
+    monkeypatch.setattr(transport, "PUBLIC_AUTHORITIES", str(bundle))
+    with public_server(*authority.files(tmp_path, "agent.example.com"), {"/client.json": (200, {}, DOCUMENT)}) as made:
+        settings.AUTOMATE_EGRESS_PROXY = made.proxy
+        yield made
+
+
+def test_the_document_of_a_new_client_is_fetched_once(published, sign_in, owner):
+    browser = sign_in(owner)
+    page = browser.get("/oauth/mcp/authorize/", asked())
+    assert (page.status_code, "Connect Published agent" in page.content.decode()) == (200, True)
+    _answer, found = consent(browser, "workflow:view")
+    tokens = exchange(grant_type="authorization_code", code=found["code"][0]).json()
+    assert (tokens["scope"], ApiToken.objects.get().name) == ("workflow:view", "Published agent")
+    assert published.asked == ["CONNECT agent.example.com:443", "GET /client.json"]
+
+
+def test_a_document_that_proves_nothing_makes_no_client(published, sign_in, owner):
+    at = "https://agent.example.com"
+    published.answers = {
+        "/of-another.json": (200, {}, DOCUMENT),
+        "/moved.json": (302, {"Location": "/client.json"}, {}),
+        "/page.json": (200, {"Content-Type": "text/html"}, DOCUMENT | {"client_id": f"{at}/page.json"}),
+        "/long.json": (200, {}, DOCUMENT | {"client_id": f"{at}/long.json", "more": "x" * 20_000}),
+        "/other-name.json": (200, {}, DOCUMENT | {"client_id": "https://other.example.com/other-name.json"}),
+    }
+    browser = sign_in(owner)
+    for path in published.answers:
+        client_id = f"https://other.example.com{path}" if path == "/other-name.json" else f"{at}{path}"
+        assert browser.get("/oauth/mcp/authorize/", asked(client_id=client_id)).status_code == 400, path
+    assert not get_application_model().objects.exists()
+    read = [each for each in published.asked if each.startswith("GET")]
+    assert read == [f"GET {path}" for path in published.answers if path != "/other-name.json"]
 
 
 def test_strangers_have_nothing_fetched():

@@ -93,7 +93,7 @@ class Credentials:
         return {"default": default, "servers": servers if isinstance(servers, dict) else {}}
 
     def _write(self, content: dict[str, Any]) -> None:
-        """Another process sees the old file or the new one, and nobody else either."""
+        """Other processes see the old file or the new one, and other users cannot read either."""
         draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}")
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

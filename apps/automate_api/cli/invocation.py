@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 from automate_api.cli.client import Client
 from automate_api.cli.credentials import Credentials, Token
 from automate_api.cli.errors import NotAllowedError
+from automate_api.cli.output import Column, print_json, print_note, print_table
 from automate_api.cli.servers import server_address
 
 SERVER, TOKEN = "AUTOMATE_SERVER", "AUTOMATE_TOKEN"
@@ -44,6 +46,20 @@ class Invocation:
         if token is None:
             raise NotAllowedError(f"You are not signed in to {server}. Run: automate login {server}")
         return Client(server, token, insecure=self.insecure, **options)
+
+    def report(self, document: Any, line: str) -> None:
+        """Print what was done: a line for people, or the answer of the API for programs."""
+        if self.as_json:
+            print_json(document)
+        else:
+            print_note(line)
+
+    def print_list(self, items: list[dict[str, Any]], columns: Sequence[Column], *, empty: str) -> None:
+        """Print objects as a table, or as JSON for programs; `empty` is said of none."""
+        if self.as_json:
+            print_json(items)
+        else:
+            print_table(items, columns, empty=empty)
 
 
 def invocation() -> Invocation:

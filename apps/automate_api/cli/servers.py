@@ -55,7 +55,7 @@ def path_of(*parts: str) -> str:
 
 
 def object_of(path: str) -> str:
-    """What a path of `path_of` is about, such as `workflow new-customer`; empty for a list."""
+    """The object that a path of `path_of` names, such as `workflow new-customer`; empty for a list."""
     kind, _, rest = path.strip("/").partition("/")
     name = unquote(rest.partition("/")[0])
     return f"{kind.removesuffix('s')} {name}" if name else ""

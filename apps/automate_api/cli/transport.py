@@ -68,12 +68,9 @@ class Transport:
         GET is sent again after a failure that may pass, and so is POST: all its attempts have one Idempotency-Key,
         `key` or a new one. Raises RejectedError, UnreachableError.
         """
-        own = {"Accept": "application/json", **(headers or {})}
+        own, data = _encoded(headers or {}, body)
         if method == "POST":
             own["Idempotency-Key"] = key or str(uuid.uuid4())
-        if body is not None and "Content-Type" not in own:
-            own["Content-Type"], body = "application/json", json.dumps(body)
-        data = body.encode() if isinstance(body, str) else body
         for attempt in range(1, self._attempts + 1):
             final = attempt == self._attempts
             try:
@@ -84,7 +81,7 @@ class Transport:
             except requests.RequestException as error:
                 if final or method not in {"GET", "POST"} or not _may_pass(error):
                     raise UnreachableError(f"{self.server} cannot be reached: {_reason(error)}") from None
-                _wait(attempt)
+                time.sleep(_backoff(attempt))
                 continue
             wait = _asked_to_wait(answer, attempt)
             if wait is None or final or wait > LONGEST_WAIT:
@@ -146,6 +143,14 @@ def json_of(answer: requests.Response, server: str) -> Any:
         raise _not_the_api(server) from None
 
 
+def _encoded(headers: Mapping[str, str], body: Any) -> tuple[dict[str, str], bytes | None]:
+    """The headers of a request, and its body as it is sent."""
+    own = {"Accept": "application/json", **headers}
+    if body is not None and "Content-Type" not in own:
+        own["Content-Type"], body = "application/json", json.dumps(body)
+    return own, body.encode() if isinstance(body, str) else body
+
+
 def _problem(answer: requests.Response) -> str:
     """One line of a problem (RFC 9457), or of an answer that is none."""
     try:
@@ -158,8 +163,8 @@ def _problem(answer: requests.Response) -> str:
     if answer.status_code in _MAY_PASS and (seconds := answer.headers.get("Retry-After", "")).isdecimal():
         text = f"{text} Retry after {seconds} seconds."
     errors = problem.get("errors")
-    told = [_field_error(each) for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
-    return " ".join([text, "; ".join(each for each in told if each)]).rstrip()
+    fields = [_field_error(each) for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
+    return " ".join([text, "; ".join(filter(None, fields))]).rstrip()
 
 
 def _field_error(error: Mapping[str, Any]) -> str:
@@ -177,10 +182,6 @@ def _asked_to_wait(answer: requests.Response, attempt: int) -> float | None:
     if answer.status_code in _MAY_PASS or (answer.status_code == 409 and asked):
         return max(float(asked) if asked.isdecimal() else 0.0, _backoff(attempt))
     return None
-
-
-def _wait(attempt: int) -> None:
-    time.sleep(_backoff(attempt))
 
 
 def _backoff(attempt: int) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from automate_api.models import ApiToken
 
-CALLER = "automate.caller"
 MAX_BODY_BYTES = 4 * 1024 * 1024
 START_SECONDS = 60.0
 
@@ -64,7 +62,7 @@ class McpApplication:
             await self._serving
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        from automate_api.mcp.callers import Caller, call_in_thread
+        from automate_api.mcp.callers import CALLER, Caller, call_in_thread
 
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if scope["method"] != "POST":
@@ -99,7 +97,7 @@ class McpApplication:
 
 
 def _challenge() -> str:
-    """What a client without a valid token has to do, with the place of the OAuth metadata (RFC 9728)."""
+    """The challenge to a client without a valid token, with the URL of the OAuth metadata (RFC 9728)."""
     challenge = 'Bearer realm="django-automate", error="invalid_token"'
     if not setting("AUTOMATE_MCP_OAUTH"):
         return challenge
@@ -150,12 +148,8 @@ def _is_own_origin(origin: str) -> bool:
 async def _refuse(send: Send, status: int, message: str, *headers: tuple[str, str]) -> None:
     """Answer with an error of JSON-RPC, as clients read it."""
     error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": message}}
-    await _send(send, status, json.dumps(error).encode(), headers)
-
-
-async def _send(send: Send, status: int, body: bytes, headers: Iterable[tuple[str, str]]) -> None:
-    told = [("content-type", "application/json"), ("cache-control", "no-store"), *headers]
-    told.append(("content-length", str(len(body))))
-    encoded: Any = [(name.encode(), value.encode("latin-1")) for name, value in told]
+    body = json.dumps(error).encode()
+    every = [("content-type", "application/json"), ("cache-control", "no-store"), ("content-length", str(len(body)))]
+    encoded: Any = [(name.encode(), value.encode("latin-1")) for name, value in (*every, *headers)]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})

@@ -20,6 +20,7 @@ from automate_governance.people.origin import Source, request_credential, reques
 from automate_governance.permissions import Person
 from automate_governance.redaction.redactor import redactor_context
 
+CALLER = "automate.caller"  #: name of the caller in the ASGI scope of a request
 THREADS = 8  #: at most so many database connections of the server in a process
 
 _threads = ThreadPoolExecutor(THREADS, "automate-mcp")

@@ -8,12 +8,11 @@ from typing import Any
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 
-from automate_api.mcp.callers import Caller
+from automate_api.mcp.callers import CALLER, Caller
 from automate_api.mcp.tools.tool import ToolResult
 
 type Context = ServerRequestContext[Any, Any]
 
-CALLER = "automate.caller"  #: name of the caller in the ASGI scope of a request
 IDEMPOTENCY_KEY = "django-automate/idempotencyKey"  #: name of a client's key in `_meta`; the protocol has none
 
 
@@ -34,5 +33,5 @@ def caller_of(ctx: Context) -> Caller:
 
 
 def client_key(meta: Mapping[str, Any] | None) -> Any:
-    """What a client sent as its idempotency key, unchecked; None without one."""
+    """The idempotency key that a client sent, unchecked; None without one."""
     return (meta or {}).get(IDEMPOTENCY_KEY)

@@ -16,7 +16,7 @@ from automate_api.mcp import tasks
 from automate_api.mcp.callers import Caller, call_as
 from automate_api.mcp.protocol import Context, as_call_result, caller_of, client_key
 from automate_api.mcp.tools.catalogue import call_tool, list_tools, read_pending
-from automate_api.mcp.tools.tool import Hints, Pending, Tool, ToolResult, UnknownToolError
+from automate_api.mcp.tools.tool import Pending, Tool, ToolResult, UnknownToolError
 from automate_api.mcp.tools.workflow_tools import WorkflowTool
 from automate_core.conf import setting
 
@@ -48,37 +48,24 @@ def build_server() -> Server[Any]:
 
 async def _list_tools(ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
     fixed, workflows = await call_as(caller_of(ctx), list_tools, caller_of(ctx))
-    return types.ListToolsResult(tools=[*map(_workflow_tool, workflows), *map(_fixed_tool, fixed)])
+    return types.ListToolsResult(tools=[*map(_describe_tool, workflows), *map(_describe_tool, fixed)])
 
 
-def _fixed_tool(tool: Tool) -> types.Tool:
+def _describe_tool(tool: Tool | WorkflowTool) -> types.Tool:
+    hints = tool.hints
     return types.Tool(
         name=tool.name,
         title=tool.title,
         description=tool.description,
         input_schema=tool.input_schema,
-        annotations=_annotations(tool.title, tool.hints),
-    )
-
-
-def _workflow_tool(tool: WorkflowTool) -> types.Tool:
-    return types.Tool(
-        name=tool.name,
-        title=tool.title,
-        description=tool.description,
-        input_schema=tool.input_schema,
-        output_schema=tool.output_schema,
-        annotations=_annotations(tool.title, tool.hints),
-    )
-
-
-def _annotations(title: str, hints: Hints) -> types.ToolAnnotations:
-    return types.ToolAnnotations(
-        title=title,
-        read_only_hint=hints.read_only,
-        destructive_hint=hints.destructive,
-        idempotent_hint=hints.idempotent,
-        open_world_hint=hints.open_world,
+        output_schema=tool.output_schema if isinstance(tool, WorkflowTool) else None,
+        annotations=types.ToolAnnotations(
+            title=tool.title,
+            read_only_hint=hints.read_only,
+            destructive_hint=hints.destructive,
+            idempotent_hint=hints.idempotent,
+            open_world_hint=hints.open_world,
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """The extension `io.modelcontextprotocol/tasks` (revision 2026-07-28): a run as a task of the client.
 
 The id of the task is that of the run. An approval is `input_required`: the client opens the page of the approval for a
-person, and only what a person decides there counts. What a client sends by `tasks/update` decides nothing.
+person, and only a person's decision there counts. `tasks/update` of a client decides nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from automate_api.mcp.callers import Caller, call_as
 from automate_api.mcp.protocol import Context, as_call_result, caller_of
 from automate_api.mcp.run_results import RunResult, find_run
 from automate_api.mcp.tools.run_tools import cancel_run
-from automate_api.mcp.tools.tool import REFUSALS, ToolError, refusal_message
+from automate_api.mcp.tools.tool import REFUSALS, ToolError
 from automate_core.models import Event
 from automate_core.states import RunStatus
 from automate_core.triggers.manual import AGENTS
@@ -96,7 +96,7 @@ def _cancel(caller: Caller, run_id: uuid.UUID) -> str:
     except ToolError as error:
         return str(error)
     except REFUSALS as error:
-        return refusal_message(error)
+        return translated(str(error))
     return ""
 
 

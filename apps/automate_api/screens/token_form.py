@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from automate_api.screens.rotation_form import EXPIRIES
 from automate_api.screens.scope_words import ScopeGroup, grouped, in_order, scope_words
 from automate_api.tokens.held_scopes import held_scopes
 from automate_api.tokens.issuing import DEFAULT_DAYS, MOST_DAYS
@@ -21,12 +22,6 @@ from automate_governance.permissions import Person, permitted
 OFFERED = 30  #: workflows that a search shows
 MOST_WORKFLOWS = 500  #: that a token can be limited to
 CUSTOM = "custom"
-EXPIRIES = (
-    ("30", _("30 days")),
-    (str(DEFAULT_DAYS), _("90 days")),
-    ("365", _("1 year")),
-    (CUSTOM, _("Custom")),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +47,9 @@ class TokenForm(forms.Form):
         label=_("Workflows"), choices=[("", _("All workflows")), ("some", _("Only these workflows"))], required=False
     )
     workflows = forms.TypedMultipleChoiceField(required=False, coerce=int)
-    expiry = forms.ChoiceField(label=_("Expires after"), choices=EXPIRIES, initial=str(DEFAULT_DAYS))
+    expiry = forms.ChoiceField(
+        label=_("Expires after"), choices=[*EXPIRIES, (CUSTOM, _("Custom"))], initial=str(DEFAULT_DAYS)
+    )
     days = IntegerField(label=_("Days"), min_value=1, max_value=MOST_DAYS, required=False)
 
     def __init__(self, *args: Any, owner: Person, by: Person, **options: Any) -> None:

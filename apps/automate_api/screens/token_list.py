@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from automate_api.models import ApiToken
+from automate_api.models import START, ApiToken
 from automate_api.screens.scope_words import in_order, scope_words
 from automate_api.tokens.service_accounts import manageable_accounts
 from automate_core.models import Workflow
@@ -30,7 +30,7 @@ from automate_plugins import text
 
 TABS = {"": text("Active"), "ended": text("Expired or revoked")}
 SOON = dt.timedelta(days=7)  #: before the expiry, the list warns
-_PREFIX = re.compile(r"dat_([0-9A-Za-z]{1,8})")
+_PREFIX = re.compile(rf"{START}[0-9A-Za-z]{{1,8}}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +114,7 @@ def _list_query(query: Query, has_owners: bool) -> ListQuery:
 def _search(tokens: QuerySet[ApiToken], text: str, has_owners: bool) -> QuerySet[ApiToken]:
     if not text:
         return tokens
-    found = Q(name__icontains=text) | Q(prefix__startswith=text.removeprefix("dat_"))
+    found = Q(name__icontains=text) | Q(prefix__startswith=text.removeprefix(START))
     if has_owners:
         found |= owner_contains(text)
     return tokens.filter(found)

@@ -1,4 +1,4 @@
-"""Views of tokens: one's own, and all of them for administrators."""
+"""Views of tokens: those of the person, and all of them for administrators."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LIST = "automate_api/tokens/list.html"
 
 @require_safe
 def token_list(request: HttpRequest) -> HttpResponse:
-    """One's own tokens."""
+    """The tokens of the person."""
     by = current_person(request)
     mine = ApiToken.objects.filter(owner=by)
     found = token_page(mine, by, request.GET, timezone.now())
@@ -58,7 +58,7 @@ def all_tokens(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def token_new(request: HttpRequest) -> HttpResponse:
-    """The form of a token of one's own, or of a service account; a POST shows the new token, once."""
+    """The form of a token of the person, or of a service account; a POST shows the new token, once."""
     by = current_person(request)
     owner = _owner(request, by)
     form = TokenForm(request.POST if request.method == "POST" else None, owner=owner, by=by)
@@ -176,7 +176,7 @@ def _owner(request: HttpRequest, by: Person) -> Person:
 
 
 def _get_token(by: Person, pk: int) -> ApiToken:
-    """One's own token, or any for administrators. Raises Http404."""
+    """A token of the person, or any for administrators. Raises Http404."""
     token = get_object_or_404(ApiToken.objects.select_related("owner"), pk=pk)
     if token.owner_id != by.pk and not can(by, "administer", SITE):
         raise Http404

@@ -13,7 +13,8 @@ import zlib
 from dataclasses import dataclass
 from hmac import compare_digest
 
-START = "dat_"
+from automate_api.models import START
+
 _PREFIX_LENGTH, _SECRET_LENGTH, _CHECKSUM_LENGTH = 8, 43, 6
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _TOKEN = re.compile(

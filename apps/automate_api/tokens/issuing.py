@@ -57,8 +57,7 @@ def create_token(
         raise TokenError(text("The user %(user)s is not active.", user=owner.get_username()))
     if not (name := name.strip()) or len(name) > 100 or "\0" in name:
         raise TokenError(text("Enter a name with at most 100 characters."))
-    if not 1 <= days <= MOST_DAYS:
-        raise TokenError(text("A token is valid for 1 to %(days)s days.", days=MOST_DAYS))
+    _check_days(days)
     checked, limit = check_scopes(scopes), None if workflows is None else sorted({each.pk for each in workflows})
     _check_within(by, checked, limit)
     expires_at = timezone.now() + dt.timedelta(days=days)
@@ -90,8 +89,7 @@ def rotate_token(
     _check_within(by, token.scopes, token.workflows)
     if not dt.timedelta(0) <= overlap <= MOST_OVERLAP:
         raise TokenError(text("The overlap is 0 to %(days)s days.", days=MOST_OVERLAP.days))
-    if not 1 <= days <= MOST_DAYS:
-        raise TokenError(text("A token is valid for 1 to %(days)s days.", days=MOST_DAYS))
+    _check_days(days)
     locked = ApiToken.objects.select_for_update(of=("self",)).get(pk=token.pk)
     if locked.revoked_at is not None:
         raise TokenError(text("The token %(token)s is revoked. Create a new one.", token=str(locked)))
@@ -134,8 +132,13 @@ def _check_person(owner: Person, by: Person | None, *, scope: str) -> None:
         raise NotPermittedError(text("Only its owner and superusers can manage this token."))
 
 
+def _check_days(days: int) -> None:
+    if not 1 <= days <= MOST_DAYS:
+        raise TokenError(text("A token is valid for 1 to %(days)s days.", days=MOST_DAYS))
+
+
 def _check_within(by: Person | None, scopes: Iterable[str], workflows: Iterable[int] | None) -> None:
-    """What a token issues can do no more than itself: nothing is gained by it."""
+    """A token that another token issues can do no more than that one."""
     if by is None or narrowed_person() != by.pk:
         return
     limit = narrowed_workflows(by)

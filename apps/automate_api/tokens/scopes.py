@@ -1,7 +1,7 @@
 """The scopes of tokens: a kind and a verb, in the words of `automate_governance.permissions.can`.
 
 `workflow:run` is the verb `run` on the model `workflow`; verbs on the site have the kind `site`. Scopes of what no
-permission covers, such as decisions about one's own approvals, are registered by `EXTRA_SCOPES`.
+permission covers, such as decisions about the person's approvals, are registered by `EXTRA_SCOPES`.
 """
 
 from __future__ import annotations

@@ -19,9 +19,10 @@ from automate_api.v1.resources import (
     audit,
     bulk,
     connections,
+    dead_jobs,
     drafts,
     events,
-    operations,
+    failure_groups,
     run_actions,
     run_steps,
     run_stream,
@@ -72,7 +73,8 @@ def build_api() -> AutomateAPI:
     api.add_router("", secrets.router, tags=["Secrets"])
     for router in (runs.router, run_steps.router, run_actions.router, run_stream.router, bulk.router):
         api.add_router("", router, tags=["Runs"])
-    api.add_router("", operations.router, tags=["Failures"])
+    api.add_router("", failure_groups.router, tags=["Failures"])
+    api.add_router("", dead_jobs.router, tags=["Failures"])
     api.add_router("", events.router, tags=["Events"])
     api.add_router("", approvals.router, tags=["Approvals"])
     api.add_router("", usage.router, tags=["Figures"])

@@ -26,7 +26,7 @@ _MOST_DEPTH = 100
 
 
 class RequestSchema(Schema):
-    """What a request sends: fields that it does not have are refused, so that no misspelt one is lost."""
+    """A request body. Unknown fields are refused, so that a misspelt one is not lost."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from ninja import Field
 
 from automate_api.v1.bodies import RequestSchema
-from automate_api.v1.problems import ProblemError
+from automate_api.v1.problems import ProblemError, problem_text
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import Definition, DefinitionError, Problem
 from automate_core.definition.parsing import parse
@@ -25,14 +25,10 @@ class WorkflowText(RequestSchema):
     )
 
     def definition(self) -> Definition:
-        """The valid definition. Raises ProblemError."""
-        try:
-            found = self.read()
-            problems = validation.find_problems(found)
-        except DefinitionError as error:
-            raise invalid_definition(error.problems) from error
-        if problems:
-            raise invalid_definition(self.located(problems))
+        """The valid definition. Raises DefinitionError, and ProblemError for what is not YAML."""
+        found = self.read()
+        if problems := validation.find_problems(found):
+            raise DefinitionError(self.located(problems))
         return found
 
     def read(self) -> Definition:
@@ -51,12 +47,6 @@ class WorkflowText(RequestSchema):
         return problems if self.yaml is None else yaml_files.with_lines(self.yaml, problems)
 
 
-def invalid_definition(problems: Iterable[Problem]) -> ProblemError:
-    """The answer to a definition with errors."""
-    return ProblemError(422, _("The definition is not valid."), [(each.path, problem_text(each)) for each in problems])
-
-
-def problem_text(problem: Problem) -> str:
-    """What is wrong, with the line of the file where it is known."""
-    reason = translated(problem.reason)
-    return reason if problem.line is None else _("Line %(line)s: %(reason)s") % {"line": problem.line, "reason": reason}
+def describe_problems(problems: Iterable[Problem]) -> list[dict[str, str]]:
+    """Problems of a definition, as `DraftProblem` shows them."""
+    return [{"path": each.path, "message": problem_text(each)} for each in problems]

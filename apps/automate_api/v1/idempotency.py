@@ -16,15 +16,16 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import OperationalError, connection, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
-from automate_api.models import ApiToken, IdempotentAnswer
+from automate_api.models import IdempotentAnswer
 from automate_api.pruning import KEPT
 from automate_api.v1 import problems
+from automate_api.v1.front_door import TokenRequest
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -62,7 +63,7 @@ def idempotent(run: Run) -> Run:
     keeps_body = not getattr(operation.view_func, _UNREPEATABLE, False)
 
     @wraps(run)
-    def answer(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+    def answer(request: TokenRequest, **kwargs: Any) -> HttpResponseBase:
         key = _key_of(request)
         if not isinstance(key, str):
             return key or run(request, **kwargs)
@@ -72,7 +73,7 @@ def idempotent(run: Run) -> Run:
         return _answer_in_transaction(request, key, lambda: run(request, **kwargs), keeps_body)
 
     @wraps(run)
-    async def answer_async(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+    async def answer_async(request: TokenRequest, **kwargs: Any) -> HttpResponseBase:
         key = _key_of(request)
         if not isinstance(key, str):
             return key or await run(request, **kwargs)
@@ -84,7 +85,7 @@ def idempotent(run: Run) -> Run:
     return answer_async if operation.is_async else answer
 
 
-def _key_of(request: HttpRequest) -> str | HttpResponse | None:
+def _key_of(request: TokenRequest) -> str | HttpResponse | None:
     """The key of a POST request, the answer to a bad one, or None for a request without."""
     key = request.headers.get(HEADER)
     if request.method != "POST" or key is None:
@@ -94,7 +95,7 @@ def _key_of(request: HttpRequest) -> str | HttpResponse | None:
 
 
 def _answer_in_transaction(
-    request: HttpRequest, key: str, run: Callable[[], HttpResponseBase], keeps_body: bool
+    request: TokenRequest, key: str, run: Callable[[], HttpResponseBase], keeps_body: bool
 ) -> HttpResponseBase:
     try:
         with transaction.atomic():
@@ -112,9 +113,9 @@ def _answer_in_transaction(
         return _in_flight()
 
 
-def _insert(request: HttpRequest, key: str) -> tuple[IdempotentAnswer, bool]:
+def _insert(request: TokenRequest, key: str) -> tuple[IdempotentAnswer, bool]:
     """(the row of the key, whether this request made it). Waits for a concurrent transaction with the same key."""
-    token, fingerprint = _token(request), _fingerprint(request)
+    token, fingerprint = request.auth, _fingerprint(request)
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('lock_timeout'), set_config('lock_timeout', %s, true)", [_MOST_WAIT])
         before = cursor.fetchone()[0]
@@ -132,7 +133,7 @@ def _insert(request: HttpRequest, key: str) -> tuple[IdempotentAnswer, bool]:
     return row, made is not None
 
 
-def _begin(request: HttpRequest, key: str) -> IdempotentAnswer | HttpResponse:
+def _begin(request: TokenRequest, key: str) -> IdempotentAnswer | HttpResponse:
     with transaction.atomic():
         row, is_new = _insert(request, key)
     return row if is_new else _replay(row, request)
@@ -150,7 +151,7 @@ def _end[R: HttpResponseBase](row: IdempotentAnswer, response: R, keeps_body: bo
     return response
 
 
-def _replay(row: IdempotentAnswer, request: HttpRequest) -> HttpResponse:
+def _replay(row: IdempotentAnswer, request: TokenRequest) -> HttpResponse:
     if row.fingerprint != _fingerprint(request):
         return problems.problem(422, _("This Idempotency-Key was used for another request. Use a new key."))
     if row.status is None:
@@ -170,12 +171,7 @@ def _in_flight() -> HttpResponse:
     return response
 
 
-def _token(request: HttpRequest) -> ApiToken:
-    token: ApiToken = request.auth  # type: ignore[attr-defined]
-    return token
-
-
-def _fingerprint(request: HttpRequest) -> str:
+def _fingerprint(request: TokenRequest) -> str:
     """Keyed, so that what a body says cannot be guessed from it."""
     start = f"{request.method} {request.get_full_path()}\n".encode()
     return salted_hmac("automate_api.idempotency", start + request.body, algorithm="sha256").hexdigest()

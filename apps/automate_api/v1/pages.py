@@ -8,15 +8,19 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import OperationalError
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 from ninja import Field, Schema
+from psycopg.errors import QueryCanceled
 
 from automate_api.v1.problems import ProblemError
+from automate_core.queries.statement_timeout import bounded_queries
 from automate_governance.permissions import NotPermittedError, User, holds_anywhere, permitted
 from automate_plugins import text
 
@@ -66,9 +70,31 @@ def check_may_view(user: User, model: type[Model]) -> None:
 
 def permitted_rows[M: Model](user: User, verb: str, queryset: QuerySet[M]) -> QuerySet[M]:
     """The rows that `user` may do `verb` on. Raises NotPermittedError when that can be none at all."""
-    if not holds_anywhere(user, verb, queryset.model):
-        raise NotPermittedError(text("You are not permitted to view this list."))
+    check_list(user, verb, queryset.model)
     return permitted(user, verb, queryset)
+
+
+def check_list(user: User, verb: str, model: type[Model]) -> None:
+    """Raise NotPermittedError when there can be no object of `model` that `user` may do `verb` on."""
+    if not holds_anywhere(user, verb, model):
+        raise NotPermittedError(text("You are not permitted to view this list."))
+
+
+def filter_given[M: Model](queryset: QuerySet[M], **values: Any) -> QuerySet[M]:
+    """The rows with these values; None asks for any."""
+    return queryset.filter(**{name: value for name, value in values.items() if value is not None})
+
+
+@contextmanager
+def bounded_search() -> Iterator[None]:
+    """Limit the time of a search. Raises ProblemError."""
+    try:
+        with bounded_queries():
+            yield
+    except (OperationalError, QueryCanceled) as late:
+        if not isinstance(late, QueryCanceled) and not isinstance(late.__cause__, QueryCanceled):
+            raise
+        raise ProblemError(422, _("The search took too long. Add a filter, for example a period.")) from late
 
 
 def write_cursor(key: Any) -> str:

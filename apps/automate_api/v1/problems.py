@@ -21,6 +21,7 @@ from django.core.exceptions import (
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from ninja import errors as ninja_errors
 
 from automate_api.tokens.issuing import TokenError
@@ -30,7 +31,7 @@ from automate_core.artifacts import ArtifactError
 from automate_core.authoring.drafts.errors import ConflictError
 from automate_core.authoring.library.instantiate import MissingActionsError, SettingError
 from automate_core.authoring.pausing import WorkflowStateError
-from automate_core.definition.document import DefinitionError
+from automate_core.definition.document import DefinitionError, Problem
 from automate_core.definition.form_validation import AnswersError
 from automate_core.queries.event_search import SearchError
 from automate_core.runs.control import ControlError
@@ -78,6 +79,16 @@ _CORE_ERRORS: dict[type[Exception], int] = {
 }
 
 
+#: Errors of reading a request, the narrower ones first, and what is said of them.
+_READ_ERRORS: dict[type[Exception], tuple[int, Any]] = {
+    RequestDataTooBig: (413, gettext_lazy("The request is too large.")),
+    SuspiciousOperation: (400, gettext_lazy("The request cannot be read.")),
+    BadRequest: (400, gettext_lazy("The request cannot be read.")),
+    UnreadablePostError: (400, gettext_lazy("The request cannot be read.")),
+    DataError: (422, gettext_lazy("A value of the request is out of range.")),  # a number or a text no column takes
+}
+
+
 def problem(status: int, detail: str, errors: FieldErrors = (), **members: Any) -> HttpResponse:
     """A problem document. Its type is `about:blank`: the status says what kind it is."""
     document: dict[str, Any] = {
@@ -101,6 +112,12 @@ def problem_of(request: HttpRequest, error: Exception) -> HttpResponse:
     return problem(500, _("The server could not answer this request. The error is logged."))
 
 
+def problem_text(problem: Problem) -> str:
+    """A problem of a definition, with the line of the file where it is known."""
+    reason = translated(problem.reason)
+    return reason if problem.line is None else _("Line %(line)s: %(reason)s") % {"line": problem.line, "reason": reason}
+
+
 def unauthorized() -> HttpResponse:
     """The one answer for a missing, unknown, expired or revoked token."""
     response = problem(401, _("Send a valid API token: Authorization: Bearer dat_…"))
@@ -121,6 +138,11 @@ def method_not_allowed(response: HttpResponse) -> HttpResponse:
 
 
 def _known_problem(error: Exception) -> HttpResponse | None:
+    return _request_problem(error) or _core_problem(error)
+
+
+def _request_problem(error: Exception) -> HttpResponse | None:
+    """The answer to an error of the API itself, of Django Ninja, or of reading the request."""
     match error:
         case ProblemError():
             return problem(error.status, error.detail, error.errors)
@@ -140,6 +162,14 @@ def _known_problem(error: Exception) -> HttpResponse | None:
             return not_found()
         case NotPermittedError() | PermissionDenied():
             return _not_permitted(error)
+    for kind, (status, detail) in _READ_ERRORS.items():
+        if isinstance(error, kind):
+            return problem(status, str(detail))
+    return None
+
+
+def _core_problem(error: Exception) -> HttpResponse | None:
+    match error:
         case ArtifactError():
             return problem(503 if error.retryable else 410, translated(error.message))
         case SchemeError():
@@ -150,19 +180,13 @@ def _known_problem(error: Exception) -> HttpResponse | None:
             errors = [(f"settings.{name}", message) for name, message in error.errors.items()]
             return problem(422, _("The request is not valid."), errors)
         case AnswersError():
-            return problem(422, _("The inputs are not valid."), _named_answers(error))
+            errors = [(f"inputs.{name}", translated(message)) for name, message in error.errors.items()]
+            return problem(422, _("The inputs are not valid."), errors)
         case DefinitionError():
-            return problem(
-                422, _("The definition is not valid."), [(p.path, translated(p.reason)) for p in error.problems]
-            )
+            errors = [(each.path, problem_text(each)) for each in error.problems]
+            return problem(422, _("The definition is not valid."), errors)
         case ValidationError():
             return problem(422, _("The request is not valid."), _model_errors(error))
-        case RequestDataTooBig():
-            return problem(413, _("The request is too large."))
-        case SuspiciousOperation() | BadRequest() | UnreadablePostError():
-            return problem(400, _("The request cannot be read."))
-        case DataError():  # a number or a text that no column takes
-            return problem(422, _("A value of the request is out of range."))
     for kind, status in _CORE_ERRORS.items():
         if isinstance(error, kind):
             return problem(status, translated(str(error)))
@@ -182,10 +206,6 @@ def _field_error(found: dict[str, Any]) -> tuple[str, str]:
     skipped = 2 if path[:1] == ["body"] or (path[:1] == ["query"] and len(path) > 2) else 1
     message = _("There is no such field.") if found.get("type") == "extra_forbidden" else str(found.get("msg", ""))
     return ".".join(path[skipped:] or path[-1:]), message
-
-
-def _named_answers(error: AnswersError) -> FieldErrors:
-    return [(f"inputs.{name}", translated(message)) for name, message in error.errors.items()]
 
 
 def _model_errors(error: ValidationError) -> FieldErrors:

@@ -1,4 +1,4 @@
-"""What a document must keep beyond its types: names that exist, places that fit, credentials that are secret."""
+"""Rules of a document beyond its types: names that exist, places that fit, credentials that are secret."""
 
 from __future__ import annotations
 

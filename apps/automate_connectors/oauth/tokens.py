@@ -5,8 +5,8 @@ valid. So a provider that replaces refresh tokens never sees the same one twice.
 uses them. If the database connection is lost meanwhile, they are stored by another one; only the death of the process
 between the provider's answer and the commit loses them. `renewal_begun_at` tells the next process of that.
 
-A failure that passes never ends a sign-in: the present token serves while it is valid, and for a moment nobody asks
-again, so that many waiting steps do not repeat the same failure.
+A failure that passes never ends a sign-in: the present token serves while it is valid, and for a moment no process
+asks again, so that many waiting steps do not repeat the same failure.
 
 A token is valid for its terms (`terms_hash`): a connection that was changed since, or loaded before the change, does
 not get it.
@@ -167,7 +167,7 @@ def _whether(condition: Q) -> Case:
 
 
 def _renew_access_token(connection: Connection, rejected: str) -> str:
-    """Return the access token after at most one renewal, whoever makes it."""
+    """Return the access token after at most one renewal, by any process."""
     setup = connection.sign_in
     if setup is None:
         message = text("%(name)s does not use a sign-in.", name=str(connection))
@@ -220,7 +220,7 @@ def _renew_under_lock(connection: Connection, setup: OAuthSetup, rejected: str) 
 def _present(token: OAuthToken, connection: Connection, rejected: str) -> str | None:
     """Return the access token of a locked row if it needs no renewal; None otherwise.
 
-    Raises ConnectorError (`oauth_unavailable`) while nobody is to ask the provider.
+    Raises ConnectorError (`oauth_unavailable`) while no process may ask the provider.
     """
     access = _valid_access(token, connection)
     if access is not None and not token.is_due and (present := _reveal(access)) != rejected:  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What a workflow names and people may not use: connections, secrets, workflows, and the events of its triggers."""
+"""Objects that a workflow names and people may not use: connections, secrets, workflows, and events of triggers."""
 
 from __future__ import annotations
 

@@ -247,13 +247,13 @@ def clean_error(error: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
 def _kept_text(
     message: Any, redacted: str, redactor: Redactor, kept: dict[str, Any] | None = None
 ) -> dict[str, Any] | None:
-    """What a redacted message is translated from; None where only the whole message shows a secret."""
+    """The source of a redacted message's translation; None where only the whole message shows a secret."""
     kept = _redact_text(kept or stored(message), redactor)
     return kept if kept is not None and restored(kept) == redacted else None
 
 
 def _redact_text(kept: dict[str, Any] | None, redactor: Redactor) -> dict[str, Any] | None:
-    """What is kept of a message for its translation, with redacted values."""
+    """The source of a message's translation, with redacted values."""
     if kept is None:
         return None
     values = {

@@ -1,6 +1,6 @@
 """Storing and opening files that pass between steps.
 
-A value refers to a file by 192 random bits, and whoever opens it also needs a right to it: data of one run, or a
+A value refers to a file by 192 random bits. To open the file, a right to it is needed as well: data of one run, or a
 payload that a sender made up, does not open the files of others (`FileAccess`).
 """
 
@@ -27,7 +27,7 @@ _PIECE = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileOwner:
-    """What a file belongs to: the trace of an event and its runs, and the workflow that has it."""
+    """The owner of a file: the trace of an event and its runs, and the workflow that has it."""
 
     trace_id: str
     workflow_id: int | None = None

@@ -108,7 +108,7 @@ def register(
 
 
 def sections() -> list[tuple[Section, list[Page]]]:
-    """Sections with the pages that the project has, whoever may open them."""
+    """Sections with the pages that the project has, for all people."""
     found = sorted(_pages.values(), key=lambda page: page.position)
     return [(section, [page for page in found if page.section is section and page.is_available]) for section in Section]
 

@@ -89,13 +89,13 @@ class Watch:
             self.resolve()
 
     def resolve(self) -> None:
-        """Wake the caller with the last known state, unless it is gone."""
+        """Wake the caller with the last known state, unless it has left."""
         with contextlib.suppress(InvalidStateError):
             self.settled.set_result(self.state)
 
 
 class ReplyHub:
-    """All waits of a process. Its thread runs while somebody waits, and a minute longer."""
+    """All waits of a process. Its thread runs while there are callers, and a minute longer."""
 
     def __init__(self) -> None:
         self._watches: set[Watch] = set()
@@ -158,7 +158,7 @@ class ReplyHub:
                 self._pause(wake_fd)
 
     def _stops_idle(self) -> bool:
-        """Whether nobody waits. The thread is over then, and the next caller starts another."""
+        """Whether there are no callers. The thread is over then, and the next caller starts another."""
         with self._lock:
             if self._watches:
                 return False
@@ -166,7 +166,7 @@ class ReplyHub:
             return True
 
     def _serve(self, connection: psycopg.Connection[Any], wake_fd: int) -> None:
-        """Look at events until nobody has waited for a minute."""
+        """Look at events until there was no caller for a minute."""
         notified: set[str] = set()
         with self._lock:
             for watch in self._watches:  # a notice may have been missed

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CallerReply:
-    """What a reply step answered. `content_type` is one of `reply_rules.CONTENT_TYPES`."""
+    """The reply of a reply step. `content_type` is one of `reply_rules.CONTENT_TYPES`."""
 
     status: int
     content_type: str
@@ -42,7 +42,7 @@ class CallerReply:
 
 @dataclass(frozen=True, slots=True)
 class ReplyOutcome:
-    """What a wait for a reply came to.
+    """The outcome of a wait for a reply.
 
     `reply` is None when none came: in time, or at all (`is_over`), because every run of the event has ended or none was
     started. `run_id` and `status` are of the run that replied, else of the first that the event started; both are empty

@@ -33,7 +33,7 @@ class RunError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDescription:
-    """What a run was at one moment.
+    """A run at one moment.
 
     A start is `queued` until a worker takes it; the run of any other event has no `id`, `workflow` and `url` until
     then. Times are in UTC. `outputs` holds the recorded outputs of the steps by key, with secrets masked: without steps

@@ -1,7 +1,7 @@
 """Events that people and programs send, in the name of the host's code, to the workflows that they may run.
 
 A sent event is matched at once, by the code that matches events. It starts a workflow only when the sender may run it:
-whoever sends an event starts no more than by hand.
+by an event, a person starts no more workflows than manually.
 """
 
 from __future__ import annotations

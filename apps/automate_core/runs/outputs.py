@@ -1,4 +1,4 @@
-"""What a run gave: the body of its reply, the output of its last step, and the outputs of all steps."""
+"""Results of a run: the body of its reply, the output of its last step, and the outputs of all steps."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def error_details_tree(run: ExecutionRun) -> JsonTree | None:
 
 
 def effect_tree(run: ExecutionRun, step: StepRun, index: int, details: Any) -> JsonTree:
-    """What a call would have sent: one of the effects that a dry run held back."""
+    """The request that a call would have sent: one of the effects that a dry run held back."""
     return run_value_tree(run, step.path, step.attempt, f"effect-{index}", details)
 
 

@@ -54,7 +54,7 @@ class ConnectorOutages(ConnectorSuite):
             _may_be_retried(attempt)
             assert attempt.error.retry_after == 7, (
                 f"{attempt.case}: the service asked for 7 seconds in Retry-After, and the error's retry_after is"
-                f" {attempt.error.retry_after!r}; hand on retry_after=response.retry_after"
+                f" {attempt.error.retry_after!r}; pass on retry_after=response.retry_after"
             )
 
     def test_contract_retry_after_date(self, adapter: ConnectorAdapter) -> None:
@@ -65,7 +65,7 @@ class ConnectorOutages(ConnectorSuite):
             _may_be_retried(attempt)
             assert wait is None or 3_000 <= wait <= 3_601, (
                 f"{attempt.case}: the date in Retry-After is an hour ahead, and the error's retry_after is {wait};"
-                " hand on retry_after=response.retry_after"
+                " pass on retry_after=response.retry_after"
             )
 
     def test_contract_server_error(self, adapter: ConnectorAdapter) -> None:

@@ -180,7 +180,7 @@ class LLMProviderContractTest:
             _may_be_retried(error, "HTTP 429")
             assert error.retry_after == 3, (
                 f"the service asked for 3 seconds in Retry-After, and the error's retry_after is {error.retry_after!r};"
-                " hand on retry_after=response.retry_after"
+                " pass on retry_after=response.retry_after"
             )
 
     def test_contract_retry_after_date(self, provider: LLMProvider) -> None:

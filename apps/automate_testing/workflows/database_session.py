@@ -1,4 +1,4 @@
-"""What a test's connection keeps and what it gets back: the database's clock, its timeouts and its transaction."""
+"""Settings of a test's connection that are restored after it: the database's clock, timeouts and transaction."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class MockSet:
 
     @property
     def names(self) -> set[str]:
-        """What is mocked."""
+        """The names of the mocks."""
         return set(self._mocks)
 
     def mocked(self, node: ActionNode) -> ActionNode | None:

@@ -1,4 +1,4 @@
-"""What a run in a test came to: its steps by key, their attempts, and failures that say what happened."""
+"""The result of a run in a test: its steps by key, their attempts, and failures that say what happened."""
 
 from __future__ import annotations
 

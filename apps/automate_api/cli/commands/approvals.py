@@ -8,7 +8,7 @@ import click
 
 from automate_api.cli.inputs import read_inputs
 from automate_api.cli.invocation import ApiGroup, invocation
-from automate_api.cli.output import named, print_json, print_note, print_table, time_column
+from automate_api.cli.output import named, time_column
 from automate_api.cli.servers import path_of
 
 
@@ -23,14 +23,11 @@ def list_approvals(limit: int) -> None:
     """List the approvals that wait for you."""
     call = invocation()
     found = call.client().items("/approvals", limit=limit)
-    if call.as_json:
-        return print_json(found)
     columns = [
         named("id", cut=False), named("workflow"), named("message"), named("outcomes"),
         time_column("due_at", "Deadline"),
     ]  # fmt: skip
-    print_table(found, columns, empty="No approvals wait for you.")
-    return None
+    call.print_list(found, columns, empty="No approvals wait for you.")
 
 
 @approvals.command
@@ -45,7 +42,4 @@ def decide(approval: str, outcome: str, pairs: tuple[str, ...], file: str | None
     call = invocation()
     body: dict[str, Any] = {"outcome": outcome, "form": read_inputs(pairs, file, "--answer")}
     decided = call.client().post(path_of("approvals", approval, "decide"), body)
-    if call.as_json:
-        print_json(decided)
-    else:
-        print_note(f"{approval}: {outcome}")
+    call.report(decided, f"{approval}: {outcome}")

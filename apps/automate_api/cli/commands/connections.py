@@ -6,7 +6,7 @@ import click
 
 from automate_api.cli.commands.completion import complete_connections
 from automate_api.cli.invocation import ApiGroup, invocation
-from automate_api.cli.output import named, print_json, print_note, print_table, time_column
+from automate_api.cli.output import named, time_column
 from automate_api.cli.servers import path_of
 
 
@@ -21,8 +21,6 @@ def list_connections(limit: int) -> None:
     """List the connections that you may view."""
     call = invocation()
     found = call.client().items("/connections", limit=limit)
-    if call.as_json:
-        return print_json(found)
     columns = [
         named("slug", cut=False),
         named("name"),
@@ -30,8 +28,7 @@ def list_connections(limit: int) -> None:
         named("health", coloured=True, cut=False),
         time_column("tested_at", "Tested"),
     ]
-    print_table(found, columns, empty="No connections.")
-    return None
+    call.print_list(found, columns, empty="No connections.")
 
 
 @connections.command
@@ -41,8 +38,5 @@ def test(context: click.Context, slug: str) -> None:
     """Make one real call that changes nothing. The exit code is 1 if it fails."""
     call = invocation()
     result = call.client().post(path_of("connections", slug, "test"))
-    if call.as_json:
-        print_json(result)
-    else:
-        print_note(f"{slug}: {'works' if result['works'] else 'failed'}. {result['message']}")
+    call.report(result, f"{slug}: {'works' if result['works'] else 'failed'}. {result['message']}")
     context.exit(0 if result["works"] else 1)

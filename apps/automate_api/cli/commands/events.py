@@ -6,7 +6,6 @@ import click
 
 from automate_api.cli.inputs import read_inputs
 from automate_api.cli.invocation import ApiGroup, invocation
-from automate_api.cli.output import print_json, print_note
 from automate_api.cli.servers import path_of
 
 
@@ -27,10 +26,7 @@ def send(event_type: str, pairs: tuple[str, ...], file: str | None, key: str | N
     call = invocation()
     body = {"type": event_type, "payload": read_inputs(pairs, file, "--data")}
     sent = call.client().post("/events", body, key=key)
-    if call.as_json:
-        print_json(sent)
-    else:
-        print_note(f"{sent['id']}  {event_type}")
+    call.report(sent, f"{sent['id']}  {event_type}")
 
 
 @events.command
@@ -39,7 +35,4 @@ def replay(event: str) -> None:
     """Process an event again: its payload becomes a new event."""
     call = invocation()
     made = call.client().post(path_of("events", event, "replay"))
-    if call.as_json:
-        print_json(made)
-    else:
-        print_note(str(made["id"]))
+    call.report(made, str(made["id"]))

@@ -20,7 +20,6 @@ from automate_api.cli.output import (
     named,
     print_json,
     print_json_line,
-    print_note,
     print_object,
     print_table,
     status_text,
@@ -56,12 +55,7 @@ def start(
     body: dict[str, Any] = {"inputs": read_inputs(pairs, file), **({"trigger": trigger} if trigger else {})}
     client = call.client()
     started = client.post(path_of("workflows", slug, "runs"), body, key=key)
-    if waits:
-        context.exit(_watch_started(client, started, timeout))
-    if call.as_json:
-        print_json(started)
-    else:
-        print_note(str(started["id"]))
+    _report_started(context, client, started, waits=waits, timeout=timeout)
 
 
 @runs.command("list")
@@ -85,14 +79,11 @@ def list_runs(
     others = read_filters(filters)
     client = call.client()
     found = client.items("/runs", limit=limit, **others, workflow=workflow, status=status, search=search, since=since)
-    if call.as_json:
-        return print_json(found)
     columns = [
         named("id", cut=False), named("workflow"), named("status", coloured=True, cut=False),
         time_column("created_at", "Created"), named("subject"),
     ]  # fmt: skip
-    print_table(found, columns, empty="No runs.")
-    return None
+    call.print_list(found, columns, empty="No runs.")
 
 
 @runs.command
@@ -148,10 +139,7 @@ def cancel(run: str, reason: str | None) -> None:
     """Cancel a run."""
     call = invocation()
     found = call.client().post(path_of("runs", run, "cancel"), {"reason": reason or ""})
-    if call.as_json:
-        print_json(found)
-    else:
-        print_note(f"{run}: {found['status']}")
+    call.report(found, f"{run}: {found['status']}")
 
 
 @runs.command
@@ -167,20 +155,20 @@ def rerun(context: click.Context, run: str, step: str | None, newest: bool, wait
     client = call.client()
     body = {"from_step": step, "version": "newest" if newest else "original"}
     started = client.post(path_of("runs", run, "rerun"), body)
-    if waits:
-        context.exit(_watch_started(client, started, timeout))
-    if call.as_json:
-        print_json(started)
-    else:
-        print_note(str(started["id"]))
+    _report_started(context, client, started, waits=waits, timeout=timeout)
 
 
-def _watch_started(client: Client, started: dict[str, Any], timeout: float | None) -> int:
-    """Follow a new run, whose ID is known from the first line on."""
-    as_json = invocation().as_json
-    if not as_json:
+def _report_started(
+    context: click.Context, client: Client, started: dict[str, Any], *, waits: bool, timeout: float | None
+) -> None:
+    """Print the ID of a new run; or follow the run, whose ID is known from the first line on, and exit."""
+    call = invocation()
+    if not waits:
+        call.report(started, str(started["id"]))
+        return
+    if not call.as_json:
         _print_line("", started["id"], started["status"], "")
-    return _watch(client, started["id"], timeout, quiet=as_json)
+    context.exit(_watch(client, started["id"], timeout, quiet=call.as_json))
 
 
 def _watch(client: Client, run: str, timeout: float | None, *, quiet: bool) -> int:
@@ -206,7 +194,7 @@ def _watch(client: Client, run: str, timeout: float | None, *, quiet: bool) -> i
 
 
 def _outputs(client: Client, run: str) -> dict[str, Any]:
-    """`outputs` of a run by its steps; nothing for whoever may not view payloads."""
+    """`outputs` of a run by its steps; nothing for people who may not view payloads."""
     try:
         return {"outputs": client.get(path_of("runs", run, "outputs"))["outputs"]}
     except RejectedError as error:

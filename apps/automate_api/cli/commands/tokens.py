@@ -9,7 +9,7 @@ import click
 from automate_api.cli.commands.completion import complete_workflows
 from automate_api.cli.credentials import Token
 from automate_api.cli.invocation import ApiGroup, invocation
-from automate_api.cli.output import local_time, named, print_json, print_note, print_table, print_warning, time_column
+from automate_api.cli.output import local_time, named, print_json, print_note, print_warning, time_column
 from automate_api.cli.servers import path_of
 
 MOST_DAYS = 90  #: that a token can give to another one, or to itself
@@ -25,15 +25,12 @@ def list_tokens() -> None:
     """List your tokens, without their secret parts."""
     call = invocation()
     found = call.client().items("/tokens")
-    if call.as_json:
-        return print_json(found)
     columns = [
         named("id", cut=False), named("name"), named("prefix", cut=False), named("scopes"),
         time_column("expires_at", "Expires"), time_column("last_used_at", "Last used"),
         time_column("revoked_at", "Revoked"),
     ]  # fmt: skip
-    print_table(found, columns, empty="No tokens.")
-    return None
+    call.print_list(found, columns, empty="No tokens.")
 
 
 @tokens.command
@@ -89,10 +86,7 @@ def revoke(token: int) -> None:
     """Revoke a token at once."""
     call = invocation()
     found = call.client().post(path_of("tokens", str(token), "revoke"))
-    if call.as_json:
-        print_json(found)
-    else:
-        print_note(f"{found['name']} is revoked.")
+    call.report(found, f"{found['name']} is revoked.")
 
 
 def _print_once(made: Any) -> None:

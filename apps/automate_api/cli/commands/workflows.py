@@ -20,7 +20,6 @@ from automate_api.cli.output import (
     print_json,
     print_note,
     print_object,
-    print_table,
     time_column,
 )
 from automate_api.cli.servers import path_of
@@ -49,8 +48,6 @@ def list_workflows(status: str | None, limit: int) -> None:
     """List the workflows that you may view."""
     call = invocation()
     found = call.client().items("/workflows", limit=limit, status=status)
-    if call.as_json:
-        return print_json(found)
     columns = [
         named("slug", cut=False),
         named("name"),
@@ -58,8 +55,7 @@ def list_workflows(status: str | None, limit: int) -> None:
         named("version", cut=False),
         time_column("updated_at", "Updated"),
     ]
-    print_table(found, columns, empty="No workflows.")
-    return None
+    call.print_list(found, columns, empty="No workflows.")
 
 
 @workflows.command
@@ -249,10 +245,7 @@ def publish(slug: str, rev: int | None, message: str | None) -> None:
     """Publish the draft of a workflow."""
     call = invocation()
     made = _publish(call.client(), slug, rev, message)
-    if call.as_json:
-        print_json(made)
-    else:
-        print_note(f"{slug}: version {made['version']} is published")
+    call.report(made, f"{slug}: version {made['version']} is published")
 
 
 def _publish(client: Client, slug: str, rev: int | None, message: str | None) -> Any:

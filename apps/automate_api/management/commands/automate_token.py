@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_api.models import ApiToken
+from automate_api.models import START, ApiToken
 from automate_api.tokens import issuing, scopes, service_accounts
 from automate_core.expressions import durations
 from automate_core.management import lookups
@@ -124,7 +124,7 @@ def _find_group(name: str) -> Group:
 
 def _find_token(username: str, prefix: str) -> ApiToken:
     token = ApiToken.objects.filter(
-        owner=lookups.find_person(username), prefix=prefix.removeprefix("dat_").partition("_")[0][:8]
+        owner=lookups.find_person(username), prefix=prefix.removeprefix(START).partition("_")[0][:8]
     ).first()
     if token is None:
         raise CommandError(f"{username} has no token {prefix[:12]!r}.", returncode=2)

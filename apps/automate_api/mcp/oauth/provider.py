@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+WRONG_RESOURCE = "Tokens are for the MCP server alone."
 RESOURCE_PATH = "mcp"  #: of the MCP server, the only resource that tokens are for
 ISSUER_PATH = "oauth/mcp"
 ACCESS_SECONDS = 3_600

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from oauth2_provider.oauth2_validators import OAuth2Validator
 
 from automate_api.mcp.oauth.connections import find_connection, is_own_resource
+from automate_api.mcp.oauth.provider import WRONG_RESOURCE
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -55,4 +56,4 @@ class AgentValidator(OAuth2Validator):  # type: ignore[misc]  # untyped upstream
         if not is_own_resource(request.resource):
             from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
 
-            raise CustomOAuth2Error(error="invalid_target", description="Tokens are for the MCP server alone.")
+            raise CustomOAuth2Error(error="invalid_target", description=WRONG_RESOURCE)

@@ -19,12 +19,11 @@ from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
 
 from automate_api.mcp.oauth.connections import connect_client, is_own_resource
 from automate_api.mcp.oauth.fetcher import asked_by_person
-from automate_api.mcp.oauth.provider import SCOPES, TICKED, issuer, resource
+from automate_api.mcp.oauth.provider import SCOPES, TICKED, WRONG_RESOURCE, issuer, resource
 from automate_api.screens.scope_words import grouped
 from automate_core.navigation.http import current_person
 from automate_governance.admin_site import admin_site, reverse
 
-WRONG_RESOURCE = "Tokens are for the MCP server alone."
 WITHOUT_PKCE = "A code challenge with the method S256 is required."
 
 
@@ -84,19 +83,13 @@ class ConsentView(AuthorizationView):  # type: ignore[misc]  # untyped upstream
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The page; a request for another resource, or without PKCE, is refused before anything is asked."""
-        if not is_own_resource(request.GET.getlist("resource")):
-            return self._refused("invalid_target", WRONG_RESOURCE)
-        if not _has_pkce(request.GET.dict()):
-            return self._refused("invalid_request", WITHOUT_PKCE)
-        answer: HttpResponseBase = super().get(request, *args, **kwargs)
-        return answer
+        answer: HttpResponseBase | None = self._refusal(request.GET.getlist("resource"), request.GET.dict())
+        return answer or super().get(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponseBase:
         """Connect the client with the chosen permissions before the code is issued."""
-        if not is_own_resource((form.cleaned_data.get("resource") or "").split()):
-            return self._refused("invalid_target", WRONG_RESOURCE)
-        if not _has_pkce(form.cleaned_data):
-            return self._refused("invalid_request", WITHOUT_PKCE)
+        if refusal := self._refusal((form.cleaned_data.get("resource") or "").split(), form.cleaned_data):
+            return refusal
         asked = form.cleaned_data["scope"].split()
         chosen = [scope for scope in asked if scope in self.request.POST.getlist("scopes") and scope in SCOPES]
         allow = bool(form.cleaned_data.get("allow")) and bool(chosen)
@@ -127,6 +120,12 @@ class ConsentView(AuthorizationView):  # type: ignore[misc]  # untyped upstream
             "client_host": urlsplit(client_id).hostname or client_id,
             "returns_to": urlsplit(context.get("redirect_uri") or "").netloc,
         }
+
+    def _refusal(self, resources: list[str], given: Mapping[str, Any]) -> HttpResponseBase | None:
+        """The answer to a request for another resource, or without PKCE."""
+        if not is_own_resource(resources):
+            return self._refused("invalid_target", WRONG_RESOURCE)
+        return None if _has_pkce(given) else self._refused("invalid_request", WITHOUT_PKCE)
 
     def _refused(self, code: str, description: str) -> HttpResponseBase:
         """A page instead of a redirect: the client is not known well enough to lead anybody there."""

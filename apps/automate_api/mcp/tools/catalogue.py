@@ -18,7 +18,6 @@ from automate_api.mcp.tools.tool import (
     UnknownToolError,
     check_arguments,
     read_key,
-    refusal_message,
 )
 from automate_api.mcp.tools.workflow_tools import WorkflowTool, find_workflow_tool, list_workflow_tools, start_tool
 from automate_governance import audit
@@ -62,7 +61,7 @@ def call_tool(caller: Caller, name: str, arguments: Any, *, key: Any = None) -> 
     except ToolError as error:
         found = ToolResult(content={}, message=str(error), is_error=True)
     except REFUSALS as error:
-        found = ToolResult(content={}, message=refusal_message(error), is_error=True)
+        found = ToolResult(content={}, message=translated(str(error)), is_error=True)
     except Exception:
         log.exception("the tool %s failed", name[:100])
         message = translated(text("The call failed on the server. Its log has the details."))

@@ -10,8 +10,18 @@ import msgspec
 from automate_api.mcp.callers import Caller
 from automate_api.mcp.run_results import describe_run
 from automate_api.mcp.tools.draft_tools import SCOPES, describe_problems
-from automate_api.mcp.tools.run_tools import read_run_id
-from automate_api.mcp.tools.tool import Arguments, Hints, Pending, Tool, ToolError, ToolResult, get_workflow
+from automate_api.mcp.tools.tool import (
+    RUN,
+    WORKFLOW,
+    Arguments,
+    Hints,
+    Pending,
+    Tool,
+    ToolResult,
+    get_run,
+    get_workflow,
+    read_run_id,
+)
 from automate_core import artifacts
 from automate_core.authoring.test_runs import start
 from automate_core.authoring.test_runs.start import NotTestableError, Request
@@ -19,10 +29,9 @@ from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun
 from automate_core.states import FINAL_RUN_STATES, StepStatus
 from automate_governance import payload_views
-from automate_governance.permissions import can, permitted
+from automate_governance.permissions import can
 from automate_governance.redaction.redactor import redact
 from automate_governance.texts import error_message, translated
-from automate_plugins import text
 
 MOST_STEPS = 200
 MOST_ATTEMPTS = 5
@@ -41,10 +50,7 @@ def _dry_run(caller: Caller, arguments: Arguments) -> ToolResult | Pending:
 
 
 def _read_dry_run(caller: Caller, run_id: uuid.UUID) -> tuple[ToolResult, bool]:
-    runs = ExecutionRun.objects.select_related("workflow", "version")
-    run = permitted(caller.owner, "view_payload", runs).filter(pk=run_id).first()
-    if run is None:
-        raise ToolError(translated(text("There is no run %(run)s.", run=str(run_id))))
+    run = get_run(caller, run_id, "view_payload")
     result = describe_run(caller, run)
     effects = {
         (path, attempt): foreseen
@@ -60,11 +66,7 @@ def _read_dry_run(caller: Caller, run_id: uuid.UUID) -> tuple[ToolResult, bool]:
 
 
 def _explain_run(caller: Caller, arguments: Arguments) -> ToolResult:
-    run_id = read_run_id(arguments)
-    runs = ExecutionRun.objects.select_related("workflow", "version")
-    run = permitted(caller.owner, "view", runs).filter(pk=run_id).first()
-    if run is None:
-        raise ToolError(translated(text("There is no run %(run)s.", run=str(run_id))))
+    run = get_run(caller, read_run_id(arguments))
     content = describe_run(caller, run).content | {"has_ended": run.status in FINAL_RUN_STATES}
     if (failed := _failed_step(run)) is not None:
         may_see = can(caller.owner, "view_payload", run)
@@ -124,7 +126,7 @@ TOOLS = (
             "changes are rolled back. Without a payload, it uses the newest event."
         ),
         properties={
-            "workflow": {"type": "string", "description": "Slug of the workflow.", "maxLength": 100},
+            "workflow": WORKFLOW,
             "payload": {"description": "Payload of the event to test with."},
         },
         required=("workflow",),
@@ -136,7 +138,7 @@ TOOLS = (
         name="explain_run",
         title="Explain a run",
         description="Explain why a run failed: its error, the attempts of the failed step, its input and its log.",
-        properties={"run": {"type": "string", "description": "Id of the run.", "minLength": 32, "maxLength": 36}},
+        properties={"run": RUN},
         required=("run",),
         scopes=("workflow:view",),
         answer=_explain_run,

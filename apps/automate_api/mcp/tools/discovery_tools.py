@@ -42,8 +42,8 @@ def _actions() -> Iterator[tuple[ConnectorAdapter, Action]]:
 
 
 def _words_of(adapter: ConnectorAdapter, action: Action) -> str:
-    told = (adapter.name, adapter.description, action.label, action.description)
-    return " ".join([adapter.code, action.name, *map(translated, told)])
+    texts = (adapter.name, adapter.description, action.label, action.description)
+    return " ".join([adapter.code, action.name, *map(translated, texts)])
 
 
 def _matches(query: str, words: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from automate_api.mcp.callers import Caller
-from automate_api.mcp.tools.tool import Arguments, Hints, Tool, ToolResult, get_workflow
+from automate_api.mcp.tools.tool import WORKFLOW, Arguments, Hints, Tool, ToolResult, get_workflow
 from automate_core.authoring.drafts import commands, problems, requests
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import ConflictError
@@ -19,7 +19,6 @@ from automate_governance.redaction.redactor import redact
 from automate_governance.texts import translated
 
 SCOPES = ("workflow:view", "workflow:change")
-_WORKFLOW = {"type": "string", "description": "Slug of the workflow.", "maxLength": 100}
 _UNDO, _REDO = "undo", "redo"
 
 
@@ -135,7 +134,7 @@ TOOLS = (
         name="read_draft",
         title="Read a draft",
         description="Read the draft of a workflow: its document, its problems, and the revisions for change_draft.",
-        properties={"workflow": _WORKFLOW},
+        properties={"workflow": WORKFLOW},
         required=("workflow",),
         scopes=SCOPES,
         answer=_read_draft,
@@ -145,7 +144,7 @@ TOOLS = (
         title="Change a draft",
         description=_DESCRIPTION,
         properties={
-            "workflow": _WORKFLOW,
+            "workflow": WORKFLOW,
             "command": {
                 "type": "object",
                 "properties": {
@@ -164,7 +163,7 @@ TOOLS = (
         name="validate_draft",
         title="Validate a draft",
         description="List what keeps a draft from being published, and warnings.",
-        properties={"workflow": _WORKFLOW},
+        properties={"workflow": WORKFLOW},
         required=("workflow",),
         scopes=SCOPES,
         answer=_validate_draft,

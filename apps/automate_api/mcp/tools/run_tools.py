@@ -8,6 +8,8 @@ from typing import Any
 from automate_api.mcp.callers import Caller
 from automate_api.mcp.run_results import RunResult, find_run, find_run_row
 from automate_api.mcp.tools.tool import (
+    RUN,
+    WORKFLOW,
     Arguments,
     Hints,
     Pending,
@@ -17,6 +19,8 @@ from automate_api.mcp.tools.tool import (
     UnknownToolError,
     get_workflow,
     read_key,
+    read_run_id,
+    unknown_run,
 )
 from automate_api.mcp.tools.workflow_tools import (
     SCOPES,
@@ -34,29 +38,15 @@ from automate_governance.permissions import permitted
 from automate_governance.texts import translated
 from automate_plugins import text
 
-_RUN = {"type": "string", "description": "Id of the run.", "minLength": 32, "maxLength": 36}
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
-_WORKFLOW = {"type": "string", "description": "Slug of the workflow.", "maxLength": 100}
-
-
-def read_run_id(arguments: Arguments) -> uuid.UUID:
-    """The argument `run`. Raises ToolError."""
-    try:
-        return uuid.UUID(arguments["run"])
-    except ValueError:
-        raise ToolError(translated(text("%(run)s is not the id of a run.", run=repr(arguments["run"])))) from None
 
 
 def get_run_result(caller: Caller, run_id: uuid.UUID) -> RunResult:
     """The run. Raises ToolError, as for one that does not exist."""
     found = find_run(caller, run_id)
     if found is None:
-        raise _no_run(run_id)
+        raise unknown_run(run_id)
     return found
-
-
-def _no_run(run_id: uuid.UUID) -> ToolError:
-    return ToolError(translated(text("There is no run %(run)s.", run=str(run_id))))
 
 
 def _get_run(caller: Caller, arguments: Arguments) -> ToolResult:
@@ -101,7 +91,7 @@ def cancel_run(caller: Caller, run_id: uuid.UUID, reason: str = "") -> None:
     """Cancel a run or start that the caller may view. Raises ToolError, ControlError, NotPermittedError."""
     found = find_run_row(caller, run_id)
     if found is None:
-        raise _no_run(run_id)
+        raise unknown_run(run_id)
     cancel_run_or_start(found, by=caller.owner, reason=reason)
 
 
@@ -146,7 +136,7 @@ GATEWAY = (
             "With the same idempotency_key, a repeated call finds the run that the first one started."
         ),
         properties={
-            "workflow": _WORKFLOW,
+            "workflow": WORKFLOW,
             "inputs": {"type": "object", "default": {}},
             "idempotency_key": {"type": "string", "minLength": 1, "maxLength": MOST_KEY_LENGTH},
         },
@@ -161,7 +151,7 @@ TOOLS = (
         name="get_run",
         title="Get a run",
         description="Read the status of a run, its output once it has succeeded, and what it waits for.",
-        properties={"run": _RUN},
+        properties={"run": RUN},
         required=("run",),
         scopes=("workflow:view",),
         answer=_get_run,
@@ -171,7 +161,7 @@ TOOLS = (
         title="List runs",
         description="List runs, newest first. Pass `next` of the answer as `cursor` for older ones.",
         properties={
-            "workflow": _WORKFLOW,
+            "workflow": WORKFLOW,
             "status": {"enum": [*RunStatus.values]},
             "limit": _LIMIT,
             "cursor": {"type": "string", "maxLength": 36},
@@ -183,7 +173,7 @@ TOOLS = (
         name="cancel_run",
         title="Cancel a run",
         description="Cancel a run and its sub-runs, also before it has started. Steps in progress still finish.",
-        properties={"run": _RUN, "reason": {"type": "string", "maxLength": 500, "default": ""}},
+        properties={"run": RUN, "reason": {"type": "string", "maxLength": 500, "default": ""}},
         required=("run",),
         scopes=("workflow:view", "workflow:run"),
         hints=Hints(destructive=True, idempotent=True),

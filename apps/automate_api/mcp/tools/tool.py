@@ -17,7 +17,7 @@ from automate_core.authoring.drafts.errors import EditError
 from automate_core.authoring.test_runs.start import NotTestableError
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.form_validation import AnswersError
-from automate_core.models import Workflow
+from automate_core.models import ExecutionRun, Workflow
 from automate_core.runs.control import ControlError
 from automate_core.triggers.manual import NotStartableError
 from automate_governance.permissions import NotPermittedError, permitted
@@ -27,6 +27,9 @@ from automate_plugins import text
 type Arguments = Mapping[str, Any]
 type Answer = Callable[[Caller, Arguments], "ToolResult | Pending"]
 
+#: Arguments that several tools have.
+WORKFLOW = {"type": "string", "description": "Slug of the workflow.", "maxLength": 100}
+RUN = {"type": "string", "description": "Id of the run.", "minLength": 32, "maxLength": 36}
 MAX_RESULT = 100_000  #: characters of JSON
 #: Errors of the core whose message is for the caller.
 REFUSALS = (
@@ -50,7 +53,7 @@ class UnknownToolError(LookupError):
 
 @dataclass(frozen=True, kw_only=True)
 class ToolResult:
-    """What a call gives: one JSON object. With `is_error`, `message` says what went wrong.
+    """The result of a call: one JSON object. With `is_error`, `message` says what went wrong.
 
     `audited` are facts of the call for the audit trail, without payloads.
     """
@@ -81,7 +84,7 @@ class Pending:
 
 @dataclass(frozen=True, kw_only=True)
 class Hints:
-    """What a call does to the world, for the client: hints, which it cannot check."""
+    """Effects of a call on other systems, as hints for the client, which cannot check them."""
 
     read_only: bool = False
     destructive: bool = False
@@ -156,6 +159,23 @@ def get_workflow(caller: Caller, slug: str) -> Workflow:
     return found
 
 
-def refusal_message(error: Exception) -> str:
-    """The message of one of the REFUSALS, in the active language."""
-    return translated(str(error))
+def read_run_id(arguments: Arguments) -> uuid.UUID:
+    """The argument `run`. Raises ToolError."""
+    try:
+        return uuid.UUID(arguments["run"])
+    except ValueError:
+        raise ToolError(translated(text("%(run)s is not the id of a run.", run=repr(arguments["run"])))) from None
+
+
+def get_run(caller: Caller, run_id: uuid.UUID, verb: str = "view") -> ExecutionRun:
+    """The run that the caller may do `verb` on. Raises ToolError, as for one that does not exist."""
+    runs = ExecutionRun.objects.select_related("workflow", "version")
+    found = permitted(caller.owner, verb, runs).filter(pk=run_id).first()
+    if found is None:
+        raise unknown_run(run_id)
+    return found
+
+
+def unknown_run(run_id: uuid.UUID) -> ToolError:
+    """The error for a run that does not exist, or that the caller may not know of."""
+    return ToolError(translated(text("There is no run %(run)s.", run=str(run_id))))

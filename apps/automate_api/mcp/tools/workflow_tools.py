@@ -124,7 +124,7 @@ def _field_schema(field: FormField) -> dict[str, Any]:
 
 
 def find_hints(definition: Definition) -> Hints:
-    """The effects of a workflow's steps as hints. What is not known counts as the worst."""
+    """The effects of a workflow's steps as hints. Unknown effects count as destructive."""
     read_only, destructive, open_world = True, False, False
     for _, step in walk(definition.steps):
         if step.disabled:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.db import OperationalError
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
-from psycopg.errors import QueryCanceled
 
 from automate_api.v1.front_door import TokenRequest
-from automate_api.v1.pages import Page, PageQuery, read_page
+from automate_api.v1.pages import Page, PageQuery, bounded_search, read_page
 from automate_api.v1.problems import ProblemError
 from automate_core.queries.audit_search import AuditSearch
-from automate_core.queries.statement_timeout import bounded_queries
 from automate_governance import audit
 from automate_governance.models import AuditEntry as Entry
 from automate_governance.people.origin import Source
@@ -81,13 +78,8 @@ class AuditQuery(PageQuery):
 def list_audit_entries(request: TokenRequest, query: Query[AuditQuery]) -> dict[str, Any]:
     """List audit entries, newest first."""
     _check_audits(request)
-    try:
-        with bounded_queries():
-            found, following = read_page(query.entries().defer("canonical"), query)
-    except OperationalError as late:
-        if not isinstance(late.__cause__, QueryCanceled):
-            raise
-        raise ProblemError(422, _("The search took too long. Add a filter, for example a period.")) from late
+    with bounded_search():
+        found, following = read_page(query.entries().defer("canonical"), query)
     return {"items": found, "next": following}
 
 

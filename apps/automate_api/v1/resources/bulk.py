@@ -14,7 +14,7 @@ from ninja import Field, Query, Router, Schema, Status
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
-from automate_api.v1.pages import Page, PageQuery, read_page
+from automate_api.v1.pages import Page, PageQuery, check_list, read_page
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.runs import RunFilterQuery
 from automate_core.models import BulkAction, ExecutionRun
@@ -94,7 +94,7 @@ class BulkActionWithRefusals(BulkActionState):
 @router.post("/bulk-actions", response={200: BulkCount, 202: BulkActionWithRefusals})
 def create_bulk_action(request: TokenRequest, body: CreateBulkAction) -> Status[Any]:
     """Re-run or cancel many runs; with `dry_run`, count them."""
-    _check_may_view(request)
+    check_list(request.user, "view", ExecutionRun)
     selection = _select(request, body)
     if not selection.found:
         raise Http404
@@ -117,7 +117,7 @@ def create_bulk_action(request: TokenRequest, body: CreateBulkAction) -> Status[
 @router.get("/bulk-actions", response=Page[BulkActionState])
 def list_bulk_actions(request: TokenRequest, page: Query[PageQuery]) -> dict[str, Any]:
     """List your bulk actions of the last 30 days, newest first."""
-    _check_may_view(request)
+    check_list(request.user, "view", ExecutionRun)
     found, following = read_page(_own_actions(request), page)
     return {"items": [_describe(action) for action in found], "next": following}
 
@@ -138,11 +138,6 @@ def stop_bulk_action(request: TokenRequest, action_id: uuid.UUID) -> dict[str, A
         raise ProblemError(409, _("This bulk action has already ended."))
     action.refresh_from_db()
     return _describe_with_refusals(request, action)
-
-
-def _check_may_view(request: TokenRequest) -> None:
-    if not holds_anywhere(request.user, "view", ExecutionRun):
-        raise NotPermittedError(text("You are not permitted to view this list."))
 
 
 def _select(request: TokenRequest, body: CreateBulkAction) -> BulkSelection:

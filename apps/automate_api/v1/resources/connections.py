@@ -11,7 +11,7 @@ from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import outside_effect
-from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
+from automate_api.v1.pages import Page, PageQuery, filter_given, permitted_rows, read_page
 from automate_connectors.connection_test import ConnectionTestResult, run_connection_test
 from automate_connectors.models import Connection
 from automate_governance.permissions import permitted
@@ -58,9 +58,8 @@ class ConnectionTest(Schema):
 @router.get("/connections", response=Page[ConnectionSummary])
 def list_connections(request: TokenRequest, filters: Query[ConnectionFilters]) -> dict[str, Any]:
     """List the connections that the token may view, in the order of their creation."""
-    chosen = {"connector": filters.connector, "health": filters.health}
     rows = permitted_rows(request.user, "view", _rows())
-    rows = rows.filter(**{name: value for name, value in chosen.items() if value is not None})
+    rows = filter_given(rows, connector=filters.connector, health=filters.health)
     found, following = read_page(rows, filters, order="pk")
     return {"items": found, "next": following}
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from ninja import Field, Header, Query, Router, Schema
 
 from automate_api.v1.bodies import RequestSchema
-from automate_api.v1.definitions import WorkflowText, problem_text
+from automate_api.v1.definitions import WorkflowText, describe_problems
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.workflows import WorkflowSummary, get_workflow, workflow_rows
@@ -149,5 +149,5 @@ def _described(workflow: Workflow) -> dict[str, Any]:
         "slug": workflow.slug,
         "rev": workflow.rev,
         "document": draft_document(draft),
-        "problems": [{"path": each.path, "message": problem_text(each)} for each in problems],
+        "problems": describe_problems(problems),
     }

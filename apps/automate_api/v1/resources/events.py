@@ -9,18 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from django.db import DataError, OperationalError
+from django.db import DataError
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
-from psycopg.errors import QueryCanceled
 from pydantic import ConfigDict
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
-from automate_api.v1.pages import Page, PageQuery, read_uuid_cursor, write_cursor
+from automate_api.v1.pages import Page, PageQuery, bounded_search, read_uuid_cursor, write_cursor
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.workflows import get_workflow
 from automate_core.authoring.match_explanation import MatchOutcome, TriggerExplanation, explain_match
@@ -28,7 +27,6 @@ from automate_core.events import access
 from automate_core.expressions.json_logic import Explanation
 from automate_core.models import Event
 from automate_core.queries.event_search import SINCE, find_events
-from automate_core.queries.statement_timeout import bounded_queries
 from automate_core.runs import event_sending, replay
 from automate_governance import payload_views
 from automate_governance.admin_site import reverse
@@ -199,15 +197,11 @@ def _get_event(request: TokenRequest, event_id: uuid.UUID) -> Event:
 def _bounded() -> Iterator[None]:
     """Limit the time of the search. Raises ProblemError."""
     try:
-        with bounded_queries():
+        with bounded_search():
             yield
     except DataError as error:
         message = _("This text contains characters that no payload can contain, such as NUL.")
         raise ProblemError(422, message, [("payload", message)]) from error
-    except (OperationalError, QueryCanceled) as late:
-        if not isinstance(late, QueryCanceled) and not isinstance(late.__cause__, QueryCanceled):
-            raise
-        raise ProblemError(422, _("The search took too long. Add a filter, for example a period.")) from late
 
 
 def _described(request: TokenRequest, event: Event) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -12,7 +11,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
-from automate_api.v1.pages import Page, PageQuery, read_page
+from automate_api.v1.pages import Page, PageQuery, filter_given, read_page
 from automate_api.v1.resources.runs import RunError, check_payload, find_run, get_run
 from automate_core import artifacts
 from automate_core.definition.step_paths import key_of
@@ -78,10 +77,10 @@ def list_run_steps(request: TokenRequest, run_id: uuid.UUID, query: Query[StepQu
     run = find_run(request, run_id)
     if isinstance(run, PendingStart):
         return {"items": [], "next": None}
-    wanted = {"path": query.path, "status": query.status}
-    rows = attempts_of(run).filter(**{name: value for name, value in wanted.items() if value is not None})
+    rows = filter_given(attempts_of(run), path=query.path, status=query.status)
     found, following = read_page(rows, query, order="pk")
-    return {"items": describe_attempts(found, may_read=can(request.user, "view_payload", run)), "next": following}
+    may_read = can(request.user, "view_payload", run)
+    return {"items": [describe_attempt(attempt, may_read=may_read) for attempt in found], "next": following}
 
 
 @router.get("/runs/{uuid:run_id}/steps/{uuid:attempt_id}", response=AttemptWithData)
@@ -109,8 +108,7 @@ def list_run_logs(request: TokenRequest, run_id: uuid.UUID, query: Query[LogQuer
         return {"items": [], "next": None}
     check_payload(request, run)
     record_view(request, run, query.path or "")
-    wanted = {"path": query.path, "attempt": query.attempt}
-    rows = RunLog.objects.filter(run=run, **{name: value for name, value in wanted.items() if value is not None})
+    rows = filter_given(RunLog.objects.filter(run=run), path=query.path, attempt=query.attempt)
     found, following = read_page(rows, query, order="pk")
     return {"items": found, "next": following}
 
@@ -118,11 +116,6 @@ def list_run_logs(request: TokenRequest, run_id: uuid.UUID, query: Query[LogQuer
 def attempts_of(run: ExecutionRun) -> QuerySet[StepRun]:
     """The attempts of a run without their data."""
     return StepRun.objects.filter(run=run).only("path", "attempt", "status", "started_at", "finished_at", "error")
-
-
-def describe_attempts(attempts: Iterable[StepRun], *, may_read: bool) -> list[dict[str, Any]]:
-    """Attempts as `Attempt` shows them."""
-    return [describe_attempt(attempt, may_read=may_read) for attempt in attempts]
 
 
 def describe_attempt(attempt: StepRun, *, may_read: bool) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pydantic import ConfigDict
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import HEADER
-from automate_api.v1.pages import Page, PageQuery, read_uuid_cursor, write_cursor
+from automate_api.v1.pages import Page, PageQuery, check_list, read_uuid_cursor, write_cursor
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.replies import WaitSeconds
 from automate_api.v1.resources.workflows import get_workflow
@@ -33,7 +33,7 @@ from automate_core.states import RunStatus
 from automate_core.triggers.manual import start_workflow
 from automate_governance import payload_views
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import NotPermittedError, can, holds_anywhere, permitted
+from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import error_message
 from automate_plugins import text
 
@@ -41,7 +41,7 @@ router = Router()
 
 
 class StartRun(RequestSchema):
-    """What a run starts with."""
+    """The inputs of a new run."""
 
     inputs: dict[str, Any] = Field(
         default_factory=dict, description="Values of the manual trigger's fields.", examples=[{"order": "4711"}]
@@ -169,8 +169,7 @@ def list_runs(request: TokenRequest, query: Query[RunListQuery]) -> dict[str, An
     Filters without an index search a limited number of runs: a page may have fewer rows than its limit, or none, and
     still be followed by another.
     """
-    if not holds_anywhere(request.user, "view", ExecutionRun):
-        raise NotPermittedError(text("You are not permitted to view this list."))
+    check_list(request.user, "view", ExecutionRun)
     search = RunSearch(request.user, query.filters(), timezone.now())
     found = search.older_than(query.key(), query.limit + 1)
     ids = found.ids[: query.limit]

@@ -41,15 +41,15 @@ class TemplateChoice(Schema):
 
 
 class TemplateNeed(Schema):
-    """What a template needs before its workflow can be published, and what of it the token may use."""
+    """A need of a template before its workflow can be published, with the choices that the token may use."""
 
     kind: Literal["connection", "endpoint", "model", "group", "action"]
     name: str = Field(description="The template's own name for it.")
     title: str
-    use: str = Field(description="What it is for.")
+    use: str = Field(description="Purpose of the object.")
     choices: list[TemplateChoice]
-    chosen: str = Field(description="What is taken unless you choose; empty for nothing.")
-    missing: str = Field(description="What is missing; empty when the need is met.")
+    chosen: str = Field(description="The object that is used unless you choose another; empty for none.")
+    missing: str = Field(description="The missing object or permission; empty when the need is met.")
 
 
 class TemplateSetting(Schema):
@@ -74,7 +74,7 @@ class TemplateFilters(PageQuery):
 
 
 class TemplateUse(RequestSchema):
-    """What stands for the names of the template. What is left out is chosen as `chosen` of its needs says."""
+    """Objects in place of the template's names. For a name that is left out, `chosen` of its need is used."""
 
     connections: dict[str, str] = Field(default_factory=dict, description="Slugs by the template's names.")
     endpoints: dict[str, str] = Field(default_factory=dict, description="Slugs of webhooks by the template's names.")
@@ -85,7 +85,7 @@ class WorkflowOfTemplate(Schema):
     """A new workflow out of a template."""
 
     workflow: WorkflowSummary
-    to_set_up: list[str] = Field(description="What it needs before it can be published.")
+    to_set_up: list[str] = Field(description="Needs before the workflow can be published.")
 
 
 @router.get("/templates", response=Page[TemplateSummary])

@@ -132,7 +132,7 @@ def revoke_one_token(request: TokenRequest, token_id: int) -> dict[str, Any]:
 def describe_token(token: ApiToken) -> dict[str, Any]:
     """A token as `Token` shows it."""
     known = {name: getattr(token, name) for name in Token.model_fields}
-    return known | {"prefix": f"dat_{token.prefix}"}
+    return known | {"prefix": token.public_start}
 
 
 def _workflows(request: TokenRequest, slugs: list[str] | None) -> list[Workflow] | None:

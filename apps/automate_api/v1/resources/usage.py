@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.pages import check_list
 from automate_api.v1.problems import ProblemError
 from automate_core import database
 from automate_core.models import ExecutionRun, Workflow
@@ -17,7 +18,7 @@ from automate_core.operations.statistics.buckets import percentile
 from automate_core.operations.statistics.period_figures import Counts
 from automate_core.operations.statistics.periods import BARS, find_period
 from automate_core.outbox import status as queue_status
-from automate_governance.permissions import SITE, NotPermittedError, can, holds_anywhere
+from automate_governance.permissions import SITE, NotPermittedError, can
 from automate_governance.texts import translated
 from automate_llm import budgets, prices, report
 from automate_llm.models import LLMUsage
@@ -134,8 +135,7 @@ def read_model_usage(request: TokenRequest, query: Query[UsageQuery]) -> dict[st
 @router.get("/statistics", response=Statistics)
 def read_statistics(request: TokenRequest, query: Query[StatisticsQuery]) -> dict[str, Any]:
     """Read the figures of the overview, of the workflows that the token may view."""
-    if not holds_anywhere(request.user, "view", ExecutionRun):
-        raise NotPermittedError(text("You are not permitted to view this list."))
+    check_list(request.user, "view", ExecutionRun)
     period = find_period(query.period, database.now())
     workflows = period_figures.visible_workflows(request.user)
     counts, before = period_figures.read_counts(period, workflows)

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.bodies import RequestSchema
-from automate_api.v1.definitions import WorkflowText, problem_text
+from automate_api.v1.definitions import WorkflowText, describe_problems
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, read_page
 from automate_api.v1.resources.drafts import DraftProblem
@@ -83,7 +83,7 @@ def validate_draft(request: TokenRequest, slug: str, body: ValidatedText) -> dic
         found, written = _read(WorkflowText(document=body.document, yaml=body.yaml), workflow)
     return {
         "is_valid": not found,
-        "problems": [{"path": each.path, "message": problem_text(each)} for each in found],
+        "problems": describe_problems(found),
         "yaml": written,
     }
 

@@ -13,7 +13,7 @@ from ninja import Field, Query, Router, Schema, Status
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import unrepeatable
-from automate_api.v1.pages import Page, PageQuery, check_may_view, permitted_rows, read_page
+from automate_api.v1.pages import Page, PageQuery, check_may_view, filter_given, permitted_rows, read_page
 from automate_core.models import WebhookEndpoint
 from automate_core.models.events import LONGEST_REPLY_SECONDS
 from automate_core.webhooks import endpoint_edits, endpoints
@@ -82,7 +82,7 @@ class NewWebhook(_SecretOptions):
 
 
 class WebhookChange(_SecretOptions):
-    """What to change. What is left out stays."""
+    """A change of a webhook. Fields that are left out stay as they are."""
 
     scheme: str | None = Field(None, max_length=50)
     config: dict[str, Any] | None = None
@@ -111,9 +111,8 @@ class SecretRotation(RequestSchema):
 @router.get("/webhooks", response=Page[WebhookSummary])
 def list_webhooks(request: TokenRequest, filters: Query[WebhookFilters]) -> dict[str, Any]:
     """List the webhook endpoints that the token may view, in the order of their creation."""
-    chosen = {"scheme": filters.scheme, "enabled": filters.enabled}
     rows = permitted_rows(request.user, "view", _rows())
-    rows = rows.filter(**{name: value for name, value in chosen.items() if value is not None})
+    rows = filter_given(rows, scheme=filters.scheme, enabled=filters.enabled)
     found, following = read_page(rows, filters, order="pk")
     return {"items": [_summary(each) for each in found], "next": following}
 

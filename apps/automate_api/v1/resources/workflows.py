@@ -14,7 +14,7 @@ from ninja import Field, Query, Router, Schema, Status
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.definitions import WorkflowText
 from automate_api.v1.front_door import TokenRequest
-from automate_api.v1.pages import Page, PageQuery, check_may_view, permitted_rows, read_page
+from automate_api.v1.pages import Page, PageQuery, check_may_view, filter_given, permitted_rows, read_page
 from automate_api.v1.problems import ProblemError
 from automate_core.authoring import pausing, workflows
 from automate_core.models import Workflow
@@ -66,9 +66,7 @@ def workflow_rows() -> QuerySet[Workflow]:
 @router.get("/workflows", response=Page[WorkflowSummary])
 def list_workflows(request: TokenRequest, filters: Query[WorkflowFilters]) -> dict[str, Any]:
     """List the workflows that the token may view, in the order of their creation."""
-    rows = permitted_rows(request.user, "view", workflow_rows())
-    if filters.status:
-        rows = rows.filter(status=filters.status)
+    rows = filter_given(permitted_rows(request.user, "view", workflow_rows()), status=filters.status)
     found, following = read_page(rows, filters, order="pk")
     return {"items": found, "next": following}
 

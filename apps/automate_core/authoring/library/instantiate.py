@@ -44,7 +44,7 @@ class Created:
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What stands for the names of a template: connections and webhook endpoints by slug, and values of its settings.
+    """Objects in place of a template's names: connections and webhook endpoints by slug, and values of its settings.
 
     What is left out is chosen as `Need.chosen` does; an empty slug chooses nothing.
     """

@@ -1,7 +1,7 @@
 """Texts of messages: names, states, times and codes; never a payload, an output or an error text.
 
 A fact keeps its sentence in English and beside it what translates that, so that each recipient reads it in their own
-language and time zone: whoever shows one calls `fact_text` there.
+language and time zone: code that shows one calls `fact_text` there.
 """
 
 from __future__ import annotations

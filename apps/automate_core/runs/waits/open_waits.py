@@ -1,4 +1,4 @@
-"""What a run waits for: its own open waits, and those of the sub-runs that it called."""
+"""Waits of a run: its own open waits, and those of the sub-runs that it called."""
 
 from __future__ import annotations
 

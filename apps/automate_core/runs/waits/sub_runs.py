@@ -1,4 +1,4 @@
-"""Sub-runs that nobody waits for any more are cancelled."""
+"""Sub-runs are cancelled when their parent waits for them no longer."""
 
 from __future__ import annotations
 

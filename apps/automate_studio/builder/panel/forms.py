@@ -105,7 +105,7 @@ class FieldView:
 
     @property
     def label(self) -> str:
-        """What it is called; one that people added, by its name."""
+        """Its label; that of a field that people added is its name."""
         if self.extra:
             return self.spec.name
         return translated(self.spec.label) or self.spec.name.replace("_", " ").capitalize()
@@ -133,7 +133,7 @@ class FieldView:
 
     @property
     def kind(self) -> str:
-        """Whether its label stands beside it."""
+        """Whether its label is beside it."""
         return "check" if self.widget == "check" and not self.takes_expression else "text"
 
     @property

@@ -130,7 +130,7 @@ class StepInspector:
 
     @property
     def dialog_errors(self) -> dict[str, str]:
-        """What is wrong with the input of a dialog, by the dialog."""
+        """Problems with the input of dialogs, by dialog."""
         return {self.dialog: self.problem}
 
     @property
@@ -334,7 +334,7 @@ def _audit_lines(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[Aud
 
 
 def _action_text(verb: str, changes: Mapping[str, str]) -> str:
-    """What a person did, in the active language."""
+    """A person's action, in the active language."""
     known = _AUDIT_VERBS.get(verb)
     if known is None:
         return action_label(verb)

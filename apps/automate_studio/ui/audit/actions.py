@@ -1,4 +1,4 @@
-"""Labels of audit codes. Entries keep their codes; the object's kind stands beside the label."""
+"""Labels of audit codes. Entries keep their codes; the object's kind is shown beside the label."""
 
 from __future__ import annotations
 
