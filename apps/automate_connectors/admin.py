@@ -86,6 +86,8 @@ class ConnectionForm(SecretUsingForm):
             self.initial["config"] = self.instance.config
         if self.adapter is not None and not self.initial.get("connector"):
             self.initial["connector"] = self.adapter.code
+        if self.adapter is not None and not self.instance.pk:
+            self.initial.setdefault("oauth_provider", self.adapter.oauth_provider)
         for name, field in self.fields.items():
             if isinstance(field, SecretField):
                 field.offer(self.person, self.initial.get(name) or "", str(field.label))

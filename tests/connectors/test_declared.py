@@ -444,6 +444,45 @@ def test_a_project_has_connectors_of_its_own_and_sees_its_faults(own_folder, sig
         connection.full_clean()
 
 
+SIGNED_IN = """\
+format: 1
+code: signed
+name: Signed
+description: Signs in
+base_url: "{instance_url}/v1"
+connection: [{name: instance_url, label: Address, kind: url}]
+auth: {type: oauth, provider: salesforce}
+actions: [{name: get, label: Get, path: /get, sample: {}}]
+"""
+
+
+@pytest.mark.django_db
+def test_a_connector_that_signs_in(tmp_path, settings, refreshed, sign_in, owner):
+    (tmp_path / "signed").mkdir()
+    (tmp_path / "signed" / "connector.yaml").write_text(SIGNED_IN)
+    settings.AUTOMATE_CONNECTORS_DIR = tmp_path
+    signed = connectors.get("signed")
+    page = sign_in(owner).get(reverse("admin:automate_connectors_connection_add"), {"connector": "signed"})
+    assert '<option value="salesforce" selected>' in page.content.decode()
+    signed.validate_config({})
+    http = ScriptedHttp()
+    kept = {"token": TOKEN, "oauth": {"instance_url": "https://acme.my.salesforce.com", "token": "other"}}
+    assert signed.execute("get", {}, context(http, kept)) == {}
+    [sent] = http.requests
+    assert (sent.url, sent.headers["Authorization"]) == ("https://acme.my.salesforce.com/v1/get", f"Bearer {TOKEN}")
+    with pytest.raises(ConnectorError, match="not signed in") as caught:
+        signed.execute("get", {}, context(http, {"instance_url": "https://acme.my.salesforce.com"}))
+    assert caught.value.code == "needs_reconnect"
+    for wrong, said in (
+        (", provider: salesforce", "Name the OAuth provider"),
+        ("salesforce", "no OAuth provider 'nobody'"),
+    ):
+        path = tmp_path / "signed" / "connector.yaml"
+        path.write_text(SIGNED_IN.replace(wrong, "nobody" if wrong == "salesforce" else ""))
+        with pytest.raises(ConnectorFileError, match=said):
+            load_connector(path)
+
+
 def test_the_folder_is_checked(settings, tmp_path):
     for value, ids in (
         (tmp_path, []),

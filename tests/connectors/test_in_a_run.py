@@ -64,6 +64,29 @@ def test_a_limit_is_waited_for(run, connect, server):
     assert StepRun.objects.filter(run=waiting, path="issue").latest("id").error["code"] == "rate_limited"
 
 
+def test_a_declared_service_is_called_again_after_its_limit(run, connect, server):
+    """The limit names no time to wait; the repeated request carries the same key."""
+    limited = (429, {"error": {"message": "Too many requests"}}, {"Retry-After": "0"})
+    good = (
+        200,
+        {"id": "re_1", "object": "refund", "amount": 5, "currency": "eur", "status": "succeeded", "created": 1},
+        {},
+    )
+    server.answer = lambda asked: limited if len(server.asked) == 1 else good
+    connect("stripe", token="env:THEIRS", base_url=f"{server.url}/v1")
+    done = run("""
+  - key: refund
+    action: stripe.refund
+    connection: my-stripe
+    inputs: {payment_intent: pi_1, amount: 5}
+    retry: {attempts: 3, base: 0}
+""")
+    assert done.status == "succeeded" and output(done, "refund")["id"] == "re_1"
+    first, second = server.asked
+    assert first.body == second.body == b"payment_intent=pi_1&amount=5"
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"] != ""
+
+
 def test_a_mail_is_sent_by_a_run_over_the_connections_server(run, connect, settings):
     mail = MailServer()
     settings.AUTOMATE_EGRESS_ALLOW = [f"127.0.0.1:{mail.port}"]

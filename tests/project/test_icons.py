@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from automate_connectors.registry import connectors
 from tests.conftest import ROOT
 from tests.support.icons import ICONS
 
@@ -17,6 +18,10 @@ def test_every_name_is_one_of_the_fonts():
     used = {name for names in (_in_templates(), _in_scripts(), _in_python()) for name in names}
     assert used - ICONS == set()
     assert {"check_circle", "add", "data_object", "stop_circle", "touch_app"} <= used
+
+
+def test_declared_connectors_have_icons_of_the_font():
+    assert {adapter.icon for adapter in map(connectors.get, connectors.names())} - ICONS == set()
 
 
 def test_every_icon_is_written_in_one_way():

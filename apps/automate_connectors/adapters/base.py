@@ -177,7 +177,7 @@ class ConnectorAdapter(ABC):
 
     `actions`, `polls` and `config_fields` are optional data: an adapter without actions accepts any action with
     free-form params, one without config fields any configuration. `icon` is the name of a Material Symbol; `hue` (0 to
-    360) tints its tile.
+    360) tints its tile. `oauth_provider` is the provider that the form of a new connection offers for the sign-in.
     """
 
     code: str
@@ -185,6 +185,7 @@ class ConnectorAdapter(ABC):
     description: str = ""
     icon: str = "power"
     hue: int = 250
+    oauth_provider: str = ""
     actions: tuple[Action, ...] = ()
     polls: tuple[Poll, ...] = ()
     config_fields: tuple[FieldSpec, ...] = ()

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from automate_connectors.adapters.base import Action, ConnectorAdapter, unknown_action
 from automate_connectors.context import Context
 from automate_connectors.declared import answers, specs
-from automate_connectors.declared.document import ActionPart, Document, EffectKind, Method, Pages
+from automate_connectors.declared.document import ActionPart, AuthKind, Document, EffectKind, Method, Pages
 from automate_connectors.declared.placing import put
 from automate_connectors.declared.requests import (
     HIDDEN,
@@ -24,7 +24,7 @@ from automate_connectors.declared.requests import (
     method_of,
     takes_key,
 )
-from automate_connectors.declared.templates import base_address, host_of
+from automate_connectors.declared.templates import base_address, host_of, names_in
 from automate_connectors.files.contents import Download
 from automate_connectors.paging import MAX_ITEMS, MAX_PAGES, Paging, read_pages, value_at
 from automate_connectors.web import invalid_input
@@ -58,10 +58,15 @@ class DeclaredConnector(ConnectorAdapter):
         return {"summary": summary, **describe_request(part, made)}
 
     def validate_config(self, config: dict[str, Any]) -> None:
-        """Check the addresses that the settings make. Raises ConnectorError."""
+        """Check the addresses that the settings make. Raises ConnectorError.
+
+        One that needs a setting which may be left empty is checked when the provider of the sign-in has named it.
+        """
         settings = {**self._defaults(), **config}
+        later = {spec.name for spec in self.config_fields if not spec.required and not settings.get(spec.name)}
         for template in specs.base_urls(self.document):
-            base_address(template, settings)
+            if settings.get("base_url") or not later & set(names_in(template)):
+                base_address(template, settings)
 
     def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
         """The hosts of its base URLs."""
@@ -117,8 +122,13 @@ class DeclaredConnector(ConnectorAdapter):
         return {spec.name: spec.default for spec in self.config_fields if spec.default is not None}
 
     def _settings(self, context: Context) -> dict[str, Any]:
+        """The connection's settings; where one is empty, what the provider of its sign-in named, or the default."""
         given = context.get("connection") or {}
-        return {**self._defaults(), **{name: value for name, value in given.items() if value not in (None, "")}}
+        kept = given.get("oauth")
+        known = {spec.name for spec in self.config_fields if spec.kind is not FieldKind.SECRET}
+        named = {name: value for name, value in kept.items() if name in known} if isinstance(kept, dict) else {}
+        filled = {name: value for name, value in given.items() if value not in (None, "")}
+        return {**self._defaults(), **named, **filled}
 
 
 def declare(document: Document) -> type[DeclaredConnector]:
@@ -137,6 +147,7 @@ def declare(document: Document) -> type[DeclaredConnector]:
         "description": document.description,
         "icon": document.icon,
         "hue": document.hue,
+        "oauth_provider": document.auth.provider if document.auth.type is AuthKind.OAUTH else "",
         "config_fields": specs.config_fields(document),
         "actions": tuple(_action(part) for part in document.actions if not part.hidden),
         "keyless_actions": keyless,

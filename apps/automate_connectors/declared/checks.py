@@ -23,6 +23,7 @@ from automate_connectors.declared.parsing import Fault, shown_place
 from automate_connectors.declared.placing import MAX_INDEX
 from automate_connectors.declared.requests import effect_of, where_of
 from automate_connectors.declared.templates import base_faults, names_in
+from automate_connectors.oauth.catalogue import providers
 from automate_connectors.paging import MAX_ITEMS
 from automate_plugins import text
 from automate_plugins.checks import NAME
@@ -90,6 +91,10 @@ def _auth(document: Document) -> Iterator[Found]:
         yield ("auth",), text("Name the header or the query parameter in name.")
     if auth.type is AuthKind.HEADER and auth.name and not _HEADER.fullmatch(auth.name):
         yield ("auth", "name"), text("%(value)s is not a header name.", value=repr(auth.name))
+    if auth.provider and auth.provider not in providers():
+        yield ("auth", "provider"), text("There is no OAuth provider %(name)s.", name=repr(auth.provider))
+    if auth.type is AuthKind.OAUTH and not auth.provider:
+        yield ("auth",), text("Name the OAuth provider in provider.")
     if auth.type is AuthKind.NONE:
         return
     parts = ("username", "password") if auth.type is AuthKind.BASIC else ("token",)

@@ -124,7 +124,6 @@ class Auth(Part, frozen=True, kw_only=True):
     username: str = "{username}"
     password: str = "{password}"  # noqa: S105 - a template
     provider: str = ""  #: of the OAuth catalogue
-    scopes: str = ""
 
 
 class Errors(Part, frozen=True, kw_only=True):

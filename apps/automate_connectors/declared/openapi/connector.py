@@ -96,5 +96,5 @@ def _auth(api: Api) -> tuple[dict[str, Any], list[dict[str, Any]]]:
                     return {"type": "header", "name": "Authorization"}, [{**_TOKEN, "label": "Authorization"}]
                 return {"type": place, "name": scheme["name"]}, [{**_TOKEN, "label": "API key"}]
             case (("oauth2" | "openIdConnect"), _, _):
-                return {"type": "oauth"}, []
+                return {"type": "bearer"}, [_TOKEN]  # with a sign-in, its access token
     return {"type": "none"}, []
