@@ -21,6 +21,7 @@ from automate_core.webhooks.schemes.registry import SchemeError, scheme_for
 from automate_core.webhooks.schemes.signing import Delivery
 from automate_egress import EgressConnectionError
 from automate_testing.fakes import ScriptedHttp, answer
+from tests.core.webhooks.doors import DOORS
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:orders"
 HOST = "https://sns.us-east-1.amazonaws.com"
@@ -207,19 +208,23 @@ def test_a_certificate_that_cannot_be_used_proves_nothing_and_is_not_asked_for_a
     sns.certificates.clear()
 
 
+@pytest.mark.parametrize("door", DOORS)
 @pytest.mark.django_db(transaction=True)
-def test_a_subscription_is_confirmed_at_aws_alone_and_messages_count_once(owner, aws):
+def test_a_subscription_is_confirmed_at_aws_alone_and_messages_count_once(owner, aws, door):
+    def send(delivery):
+        return door("/hooks/topic/", delivery.body, delivery.headers)
+
     made, _ = endpoints.save_endpoint("topic", scheme="sns", config={"topic_arn": TOPIC}, secret=None, actor=owner)
     assert made.secret == ""
-    confirmed = send("topic", message("SubscriptionConfirmation", **SUBSCRIPTION))
-    assert (confirmed.status_code, Event.objects.exists()) == (200, False)
+    confirmed = send(message("SubscriptionConfirmation", **SUBSCRIPTION))
+    assert (confirmed.status, Event.objects.exists()) == (200, False)
     address = urlsplit(aws.requests[-1].url)
     assert (address.scheme, address.netloc) == ("https", "sns.us-east-1.amazonaws.com")
     assert parse_qs(address.query) == {"Action": ["ConfirmSubscription"], "TopicArn": [TOPIC], "Token": ["t-1"]}
     forged = message("SubscriptionConfirmation", after={"Token": "t-2"}, **SUBSCRIPTION)
-    assert send("topic", forged).status_code == 401 and len(aws.requests) == 2
-    first, again = send("topic", message()), send("topic", message())
-    assert (first.status_code, first.json()) == (202, again.json())
+    assert send(forged).status == 401 and len(aws.requests) == 2
+    first, again = send(message()), send(message())
+    assert (first.status, first.json()) == (202, again.json())
     event = Event.objects.get()
     assert (event.type, event.payload["Message"]) == ("Notification", '{"order": 7}')
 
