@@ -38,6 +38,7 @@ _HELP = {
     "admin:automate_core_workflow": "drafts",
     "studio:workflow_notification": "notifications",
     "studio:workflow": "drafts",
+    "studio:trigger": "triggers",
     "admin:automate_core_executionrun": "runs",
     "studio:run_list": "run-history",
     "studio:run": "runs",
@@ -110,6 +111,7 @@ def _automate_pages() -> list[Page]:
     return [
         _page(section, 10, _("Overview"), "bar_chart", overview_view_name, _may_view(Workflow)),
         _list_page(section, 20, _("Workflows"), "account_tree", Workflow, _may_view(Workflow)),
+        _page(section, 25, _("Triggers"), "bolt", "studio:trigger_list", _may_view(Workflow)),
         _page(section, 30, _("Templates"), "dashboard_customize", "studio:template_list", _may_create),
         _list_page(section, 40, _("Runs"), "history", ExecutionRun, _may_view(ExecutionRun)),
         _list_page(section, 50, _("Events"), "inbox", Event, may_list_events),

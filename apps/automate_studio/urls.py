@@ -13,6 +13,7 @@ app_name = "studio"
 urlpatterns = [
     path("", include("automate_studio.overview.urls")),
     path("", include("automate_studio.workflows.urls")),
+    path("", include("automate_studio.triggers.urls")),
     path("", include("automate_studio.builder.urls")),
     path("", include("automate_studio.library.urls")),
     path("", include("automate_studio.runs.urls")),

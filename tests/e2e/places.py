@@ -103,6 +103,7 @@ def places(workflow, deliver, drain, admin, endpoint):
         "check": f"/admin/automate/workflows/{made.pk}/check/?event={made.runs.get(status='failed').event_id}",
         "approvals": "/admin/automate/approvals/",
         "approval": f"/admin/automate/approvals/{asked.pk}/",
+        "triggers": "/admin/automate/triggers/",
         "notifications": "/admin/automate/notifications/",
         "notifications of a workflow": f"/admin/automate/workflows/{made.pk}/notifications/",
         "notification rule": f"/admin/automate/workflows/{made.pk}/notifications/new/",

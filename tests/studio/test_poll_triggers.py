@@ -91,6 +91,18 @@ def test_a_poll_with_a_connection_begins_with_the_only_one_and_takes_no_other(bu
     assert config(builder) == {"poll": "rss.new_item", "inputs": {}}, "the connection is not one of the new poll's"
 
 
+def test_choices_of_a_field_come_from_the_connector(builder, owner, sink):
+    sink.answer = lambda number, path: (200, [{"full_name": "octocat/hello-world"}], {})
+    config = {"token": "env:PATH", "base_url": sink.url}
+    Connection.objects.create(name="Mine", slug="mine", connector="github", config=config, owner=owner)
+    add(builder, "github.new_issue")
+    url = builder.url("builder_options", "~trigger")
+    answer = builder.client.post(url, {"field": "poll.inputs.repository"})
+    assert "octocat/hello-world" in Page(answer).text
+    for field in ("poll.inputs.nope", "nope.inputs.repository", "poll.inputs.pull_requests", "inputs.repository", ""):
+        assert builder.client.post(url, {"field": field}).status_code == 404, field
+
+
 def test_a_stranger_tries_nobodys_poll(builder, sign_in, stranger, feed):
     add(builder, "rss.new_item")
     url = builder.url("builder_trigger_poll", "poll")

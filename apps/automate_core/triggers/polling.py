@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from django.db import DatabaseError, connections, models, transaction
+import psycopg
+from django.db import DatabaseError, DataError, connections, models, transaction
 from django.db.models import F
 
 from automate_connectors import credentials
@@ -43,7 +44,7 @@ log = logging.getLogger(__name__)
 #: SQL: whether a poll of an active workflow is due. One that is leased is due when the lease is over.
 DUE = """EXISTS (
     SELECT FROM automate_core_pollstate poll JOIN automate_core_workflow workflow ON workflow.id = poll.workflow_id
-    WHERE poll.next_at <= automate_now() AND workflow.status = 'active')"""
+    WHERE poll.next_at <= automate_now() AND workflow.status = 'active' AND workflow.published_id IS NOT NULL)"""
 
 GRACE_SECONDS = 30.0  #: that a lease lasts longer than the call may take
 SEEN_IDS = 2_000  #: that are remembered, beside all of the last result
@@ -51,6 +52,7 @@ SPREAD = 0.1  #: of the interval, by which polls are put apart
 LONGEST_BACKOFF = 3_600.0  #: seconds, unless the interval is longer
 LONGEST_WAIT = 86_400.0  #: seconds that a service may ask to wait
 ITEM_ID, ITEM_TIME = "item-id", "item-time"  #: headers of an event
+LONGEST_KEY = 200  #: characters of a delivery key
 LOST = ConnectorError(
     text("The worker ended, or the poll took too long. It is asked again."), code="poll_lost", retryable=True
 )
@@ -158,7 +160,7 @@ def _timeout() -> float:
 
 def seconds_to_next() -> float | None:
     """Seconds until a poll of an active workflow is due; None when there is none."""
-    active = PollState.objects.filter(workflow__status=Workflow.Status.ACTIVE)
+    active = PollState.objects.filter(workflow__status=Workflow.Status.ACTIVE, workflow__published__isnull=False)
     next_at = active.aggregate(seconds=models.Min("next_at") - AutomateNow())["seconds"]
     return None if next_at is None else max(next_at.total_seconds(), 0.0)
 
@@ -183,7 +185,10 @@ def run_poll(lease: Lease) -> bool:
                 message = redact_text(error.message)
                 log.info("workflow %s: the poll %s failed: %s", lease.slug, lease.state.key, message)
                 _store_failure(lease, error)
-    except DatabaseError as error:  # the lease runs out, and it is asked again
+    except (DataError, psycopg.DataError) as error:
+        reason = text("The items cannot be stored: %(reason)s", reason=str(error).strip())
+        _store_failure(lease, ConnectorError(reason, code="not_storable"))
+    except (DatabaseError, psycopg.Error) as error:  # the lease runs out, and it is asked again
         log.warning("workflow %s: the poll %s is not written: %s", lease.slug, lease.state.key, str(error).strip())
     except Exception as error:  # a thread that dies would leave nobody to poll
         log.exception("workflow %s: the poll %s could not be asked", lease.slug, lease.state.key)
@@ -261,10 +266,18 @@ def _event(lease: Lease, item: FoundItem, redactor: Redactor) -> NewEvent:
         source=f"poll:{lease.slug}",
         type=state.key,
         payload=redactor.document(item.data.decode()),
-        # An id is one of the poll's: another feed, or another trigger of the workflow, may have the same
-        delivery_key=f"{state.key} {state.digest[:16]} {item.id}",
+        delivery_key=_delivery_key(state, item),
         headers=headers,
     )
+
+
+def _delivery_key(state: PollState, item: FoundItem) -> str:
+    """The item's id, of this poll: another feed, or another trigger of the workflow, may have the same ids."""
+    prefix = f"{state.key} {state.digest[:16]}"
+    whole = f"{prefix} {item.id}"
+    if len(whole) <= LONGEST_KEY:
+        return whole
+    return f"{prefix} sha256:{hashlib.sha256(item.id.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 @transaction.atomic

@@ -21,6 +21,9 @@ from automate_core.worker.maintenance_tasks import MaintenanceTask
 log = logging.getLogger(__name__)
 
 
+LOCKED_SECONDS = 1.0  #: until it looks again for what is due and was locked by another worker
+
+
 class PollThreads:
     """`count` threads, none when it is 0. `wake` is called when a poll has ended."""
 
@@ -60,7 +63,10 @@ class PollThreads:
             thread = threading.Thread(target=self._poll, name=f"automate-poll-{len(self._threads)}", daemon=True)
             self._threads.append(thread)
             thread.start()
-        return polling.seconds_to_next() if len(leases) < free else None
+        if len(leases) == free:
+            return None
+        seconds = polling.seconds_to_next()
+        return seconds if leases or seconds is None else max(seconds, LOCKED_SECONDS)
 
     def stop(self, timeout: float) -> None:
         """Start no further poll, and return once those under way have ended, or after `timeout` seconds.

@@ -217,6 +217,18 @@ def test_another_question_begins_with_a_baseline(workflow, news, feed, poll):
     assert not PollState.objects.exists(), "a poll goes with its trigger"
 
 
+def test_ids_of_any_length_and_script_are_stored(workflow, feed, poll):
+    feed.items = ["1"]
+    workflow(NEWS.format(url=feed.url, every="5m").replace("key: item", f"key: {'k' * 64}"))
+    poll()
+    feed.items += ["x" * 199, "https://example.com/" + "y" * 3_000, "\u00e9\u4e2d" * 90, "z"]
+    poll()
+    poll()
+    found = Event.objects.order_by("id")
+    assert [event.payload["id"] for event in found] == feed.items[1:]
+    assert max(len(event.delivery_key) for event in found) <= 200
+
+
 FAULTS = {
     "poll: nope.new": ("poll", "is not installed"),
     "poll: rss.nope": ("poll", "It has: new_item"),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_connectors import field_options
-from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.field_options import FieldOptions
 from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
@@ -31,8 +31,10 @@ from automate_governance.texts import translated
 from automate_plugins.fields import FieldSpec
 from automate_studio.builder.panel import fields as builder_fields
 from automate_studio.builder.panel.steps import SETTINGS, step_at, step_field_specs
+from automate_studio.builder.triggers.poll_form import find_trigger_poll, input_specs
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.request_params import get_editable_workflow
+from automate_studio.view_models.step_tree import START
 
 type Options = Iterable[tuple[str, str]]
 
@@ -42,15 +44,17 @@ def step_options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Options of the requested field, or why there are none, with a retry."""
     workflow, person = get_editable_workflow(request, pk), current_person(request)
     draft = rows.load_draft(workflow)
-    spec = _option_spec(draft, path, request.POST.get("field", ""), person)
-    node = step_at(draft, path)
-    found = FieldOptions([])
-    problem = ""
+    found, problem = FieldOptions([]), ""
     try:
-        if request.POST["field"].startswith("inputs.") and node is not None:
-            found = _connector_options(node, spec, person)
+        if path == START:
+            found = _poll_options(draft, request.POST.get("field", ""), person)
         else:
-            found = FieldOptions(list(_OWN[spec.options](workflow, person)))
+            spec = _option_spec(draft, path, request.POST.get("field", ""), person)
+            node = step_at(draft, path)
+            if node is not None and request.POST["field"].startswith("inputs."):
+                found = _step_options(node, spec, person)
+            else:
+                found = FieldOptions(list(_OWN[spec.options](workflow, person)))
     except NotPermittedError as error:
         raise PermissionDenied from error
     except ConnectorError as error:
@@ -77,19 +81,38 @@ def _option_spec(draft: Draft, path: str, field: str, person: Person) -> FieldSp
     return found
 
 
-def _connector_options(node: StepNode, spec: FieldSpec, person: Person) -> FieldOptions:
+def _step_options(node: StepNode, spec: FieldSpec, person: Person) -> FieldOptions:
     """Options from the step's connector. Raises ConnectorError and NotPermittedError."""
     try:
         adapter, _action = find_action(node.action)
     except LookupError as error:
         raise ConnectorError(str(error), code="not_installed") from error
+    return _connector_options(adapter, node.connection, spec, node.inputs, person)
+
+
+def _poll_options(draft: Draft, field: str, person: Person) -> FieldOptions:
+    """Options of `KEY.inputs.NAME` from the connector of a poll. Raises as `_step_options`, and Http404."""
+    key, _separator, name = field.partition(".inputs.")
+    trigger = draft.triggers.get(key)
+    adapter, _poll = find_trigger_poll(trigger) if trigger else (None, None)
+    spec = next((spec for spec in input_specs(trigger) if spec.name == name), None) if trigger else None
+    if trigger is None or adapter is None or spec is None or not spec.options:
+        raise Http404
+    inputs = dict(trigger.config.get("inputs") or {})
+    return _connector_options(adapter, str(trigger.config.get("connection", "")), spec, inputs, person)
+
+
+def _connector_options(
+    adapter: ConnectorAdapter, slug: str, spec: FieldSpec, inputs: dict[str, Any], person: Person
+) -> FieldOptions:
+    """Options by a connection that the person may use. Raises ConnectorError and NotPermittedError."""
     connection = None
     if adapter.takes_connection:
         usable = permitted(person, "use", Connection.objects.filter(connector=adapter.code))
-        connection = usable.filter(slug=node.connection).first()
+        connection = usable.filter(slug=slug).first()
         if connection is None:
             raise ConnectorError(_("First choose a connection that you can use."), code="no_connection")
-    return field_options.list_field_options(adapter, connection, spec.options, node.inputs, person)
+    return field_options.list_field_options(adapter, connection, spec.options, inputs, person)
 
 
 # --- what the site itself knows ---------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def find_trigger_poll(node: TriggerNode) -> tuple[ConnectorAdapter, Poll] | tupl
 def input_specs(node: TriggerNode) -> tuple[FieldSpec, ...]:
     """The fields of its poll, which take no expressions."""
     _, poll = find_trigger_poll(node)
-    return tuple(replace(spec, literal=True, options="") for spec in poll.fields) if poll else ()
+    return tuple(replace(spec, literal=True) for spec in poll.fields) if poll else ()
 
 
 def build_poll_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:

@@ -1,0 +1,145 @@
+"""Triggers of all published workflows that a person may view: last and next start, and what is wrong."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from automate_core.authoring.drafts.parsing import parse_trigger
+from automate_core.events import run_rights
+from automate_core.models import ActiveTrigger, ExecutionRun, PollState, Schedule, Trigger, Workflow
+from automate_core.navigation.lists import (
+    ListPage,
+    ListQuery,
+    Query,
+    build_list_page,
+    filter_choice,
+    list_query,
+    page_slice,
+)
+from automate_core.queries.trigger_starts import last_starts
+from automate_governance.permissions import User, permitted
+from automate_governance.texts import translated
+from automate_plugins import text
+from automate_studio.ui.describe import describe_trigger
+from automate_studio.ui.formatting import as_sentence
+from automate_studio.view_models.poll_status import poll_status
+from automate_studio.view_models.step_card import trigger_icon
+
+TABS = {"": text("All"), "failing": text("Failing polls"), "paused": text("Paused")}
+_KINDS = {
+    Trigger.Kind.WEBHOOK.value: text("Webhook"),
+    Trigger.Kind.SCHEDULE.value: text("Schedule"),
+    Trigger.Kind.POLL.value: text("Poll"),
+    Trigger.Kind.MODEL.value: text("Model change"),
+    Trigger.Kind.MANUAL.value: text("Manual"),
+    Trigger.Kind.EVENT.value: text("Event from code"),
+    Trigger.Kind.RUN.value: text("Another workflow"),
+}
+_ORIGINS = {Trigger.Kind.EVENT.value: ExecutionRun.Origin.EVENT.value}  #: where they have another name
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerRow:
+    """A trigger in the list. `last_at` is the last start of its kind, `trouble` a sentence; empty without any."""
+
+    workflow: Workflow
+    name: str
+    detail: str
+    icon: str
+    last_at: dt.datetime | None
+    next_at: dt.datetime | None
+    trouble: str
+
+    @property
+    def state(self) -> str:
+        """State whose glyph and colour are shown."""
+        if self.trouble:
+            return "failed"
+        return "waiting" if self.workflow.status == Workflow.Status.PAUSED else "succeeded"
+
+    @property
+    def word(self) -> str:
+        """State in words."""
+        if self.trouble:
+            return _("Trouble")
+        return _("Paused") if self.workflow.status == Workflow.Status.PAUSED else _("Active")
+
+
+def trigger_page(user: User, query: Query) -> ListPage:
+    """A page of the triggers, by workflow."""
+    kept = list_query(query, TABS, "kind", known={"kind": _KINDS})
+    found = _filtered(_published(user), kept)
+    by_tab = {"": found, "failing": found.filter(_is_failing()), "paused": found.filter(workflow__status="paused")}
+    counts = {tab: rows.count() for tab, rows in by_tab.items()}
+    shown = by_tab[kept.tab].select_related("workflow").order_by("workflow__name", "workflow", "pk")
+    rows = _rows(list(shown[page_slice(kept, counts[kept.tab])]))
+    kinds = [(kind, translated(label)) for kind, label in _KINDS.items()]
+    return build_list_page(kept, rows, counts, tabs=TABS, filters=[filter_choice(kept, "kind", _("Type"), kinds)])
+
+
+def _published(user: User) -> QuerySet[ActiveTrigger]:
+    """Declared triggers of workflows that run, without the entries for manual starts, calls and agents."""
+    running = Workflow.objects.filter(status__in=[Workflow.Status.ACTIVE, Workflow.Status.PAUSED])
+    found = ActiveTrigger.objects.filter(workflow__in=permitted(user, "view", running), kind__in=_KINDS)
+    return found.exclude(kind=Trigger.Kind.MANUAL, event_type="").exclude(source__startswith="mcp:")
+
+
+def _filtered(found: QuerySet[ActiveTrigger], kept: ListQuery) -> QuerySet[ActiveTrigger]:
+    if kind := kept.values.get("kind"):
+        found = found.filter(kind=kind)
+    if search := kept.search:
+        named = Q(workflow__name__icontains=search) | Q(workflow__slug__icontains=search)
+        found = found.filter(named | Q(source__icontains=search) | Q(event_type__icontains=search))
+    return found
+
+
+def _is_failing() -> Q:
+    states = PollState.objects.filter(workflow=OuterRef("workflow"), key=OuterRef("key"), failures__gt=0)
+    return Q(Exists(states), kind=Trigger.Kind.POLL)
+
+
+def _rows(found: list[ActiveTrigger]) -> list[TriggerRow]:
+    """The rows, in a fixed number of queries."""
+    workflows = {trigger.workflow_id for trigger in found}
+    starts = last_starts(workflows)
+    schedules = _by_trigger(Schedule.objects.filter(workflow__in=workflows))
+    polls = _by_trigger(PollState.objects.filter(workflow__in=workflows).defer("cursor", "seen", "inputs"))
+    refusals = run_rights.trigger_refusals([trigger.pk for trigger in found]) if found else {}
+    return [_row(trigger, starts, schedules, polls, refusals.get(trigger.pk, "")) for trigger in found]
+
+
+def _by_trigger[M: (Schedule, PollState)](found: Iterable[M]) -> dict[tuple[int, str], M]:
+    return {(each.workflow_id, each.key): each for each in found}
+
+
+def _row(
+    trigger: ActiveTrigger,
+    starts: dict[tuple[int, str], dt.datetime],
+    schedules: dict[tuple[int, str], Schedule],
+    polls: dict[tuple[int, str], PollState],
+    refusal: str,
+) -> TriggerRow:
+    part = parse_trigger({"kind": trigger.kind, "key": trigger.key, **trigger.config})
+    name, detail = describe_trigger(part)
+    at = trigger.workflow_id, trigger.key
+    last_at = starts.get((trigger.workflow_id, _ORIGINS.get(trigger.kind, trigger.kind)))
+    next_at, trouble = None, as_sentence(translated(refusal)) if refusal else ""
+    if trigger.kind == Trigger.Kind.SCHEDULE and at in schedules:
+        next_at = schedules[at].next_at
+    elif trigger.kind == Trigger.Kind.POLL and at in polls:
+        status = poll_status(polls[at], trigger.workflow.status)
+        last_at, next_at, trouble = status.found_at, status.next_at, trouble or status.trouble
+    return TriggerRow(
+        workflow=trigger.workflow,
+        name=name,
+        detail=detail,
+        icon=trigger_icon(part),
+        last_at=last_at,
+        next_at=next_at,
+        trouble=trouble,
+    )
