@@ -91,9 +91,10 @@ def test_a_poll_with_a_connection_begins_with_the_only_one_and_takes_no_other(bu
     assert config(builder) == {"poll": "rss.new_item", "inputs": {}}, "the connection is not one of the new poll's"
 
 
-def test_choices_of_a_field_come_from_the_connector(builder, owner, sink):
+def test_choices_of_a_field_come_from_the_connector(builder, owner, sink, monkeypatch):
+    monkeypatch.setenv("AUTOMATE_SECRET_HUB", "ghp_of_a_test")
     sink.answer = lambda number, path: (200, [{"full_name": "octocat/hello-world"}], {})
-    config = {"token": "env:PATH", "base_url": sink.url}
+    config = {"token": "env:HUB", "base_url": sink.url}
     Connection.objects.create(name="Mine", slug="mine", connector="github", config=config, owner=owner)
     add(builder, "github.new_issue")
     url = builder.url("builder_options", "~trigger")
