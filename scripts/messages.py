@@ -363,9 +363,7 @@ def in_python(path: Path) -> Iterator[tuple[int, str]]:
             ast.unparse(node.func) in KEYWORDS or _DEVELOPERS.match(ast.unparse(node.func))
         ):
             skipped.update(id(each) for argument in node.args for each in ast.walk(argument))
-        elif isinstance(node, ast.keyword) and node.arg == "description" and _SCHEMAS.search(str(path)):
-            skipped.update(id(each) for each in ast.walk(node.value))
-        elif isinstance(node, ast.keyword) and node.arg == "sample":  # data as a service sends it
+        elif (isinstance(node, ast.keyword) and node.arg == "description" and _SCHEMAS.search(str(path))) or (isinstance(node, ast.keyword) and node.arg == "sample"):
             skipped.update(id(each) for each in ast.walk(node.value))
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):

@@ -35,6 +35,7 @@ _KINDS = {
     Trigger.Kind.WEBHOOK.value: text("Webhook"),
     Trigger.Kind.SCHEDULE.value: text("Schedule"),
     Trigger.Kind.POLL.value: text("Poll"),
+    Trigger.Kind.FORM.value: text("Form"),
     Trigger.Kind.MODEL.value: text("Model change"),
     Trigger.Kind.MANUAL.value: text("Manual"),
     Trigger.Kind.EVENT.value: text("Event from code"),
