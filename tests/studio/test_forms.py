@@ -314,3 +314,6 @@ def test_the_builder_makes_a_form(workflow, sign_in, owner):
     }  # fmt: skip
     workflows.publish(made, author=owner)
     assert 'name="form-item"' in client.get("/forms/empty/").content.decode()
+    proof = SimpleUploadedFile("proof.png", PNG, "image/png")
+    assert send(sign_in(), {"form-item": proof}, "/forms/empty/").status_code == 303
+    assert "proof.png" in client.get(f"{base}data/note/", {"open": '["event", "payload", "item"]'}).content.decode()

@@ -104,6 +104,28 @@ def test_a_callback_is_answered_later(run_workflow, owner):
     assert result.answer_callback("answer", {"n": 1}).assert_succeeded().outputs["last"] == {"got": {"n": 1}}
 
 
+FORM = """
+name: Claim
+slug: claim
+triggers: [{kind: form, slug: claim, inputs: [{name: name, required: true}]}]
+steps:
+  - {key: more, kind: wait, form: [{name: reason, required: true}], timeout: 2d}
+  - {key: last, action: data.set, inputs: {reason: '{{ steps.more.output.form.reason }}'}}
+"""
+
+
+def test_a_page_of_a_form_is_answered(run_workflow, owner):
+    answered = {"more": {"reason": "storm"}}
+    result = run_workflow(FORM, {"name": "Anna"}, run_as=owner, callbacks=answered).assert_succeeded()
+    assert result.outputs["last"] == {"reason": "storm"}
+    waiting = run_workflow(FORM.replace("claim", "claims"), {"name": "Anna"}, run_as=owner).assert_waiting()
+    with pytest.raises(AnswersError, match="reason is required"):
+        waiting.answer_callback("more", {})
+    assert waiting.answer_callback("more", {"reason": "flood"}).assert_succeeded().outputs["last"] == {
+        "reason": "flood"
+    }
+
+
 def test_waits_can_be_kept(run_workflow, owner):
     result = run_workflow(WAITS, run_as=owner, skip_waits=False).assert_waiting()
     assert result.waiting_for == ["timer pause"]
