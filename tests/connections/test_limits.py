@@ -15,8 +15,11 @@ from automate_connectors.adapters.base import ConnectorError, RateLimit
 from automate_connectors.adapters.http import HttpConnector
 from automate_connectors.limits import calls
 from automate_connectors.limits.calls import CallSlot, find_usage
+from automate_connectors.limits.limit import Limit, limit_of
 from automate_connectors.models import Connection, ConnectionCall
 from automate_core.models import ExecutionRun, Wait
+from automate_governance.models import AuditEntry
+from tests.support.connections import CONNECTION_ADD, connection_form, form_errors
 from tests.support.processes import process, wait_for
 from tests.support.walks import settle
 
@@ -168,3 +171,20 @@ def test_limits_come_from_the_connection_or_its_connector(limited, monkeypatch, 
     with pytest.raises(ValidationError) as caught:
         connection.full_clean()
     assert "limit_seconds" in caught.value.message_dict
+
+
+def test_limits_are_set_in_the_form_and_audited(probe, sign_in, owner):
+    client = sign_in(owner)
+    client.post(reverse(CONNECTION_ADD), connection_form())
+    connection = Connection.objects.get()
+    page = reverse("admin:automate_connectors_connection_change", args=[connection.pk])
+    answer = client.post(page, connection_form(limit_requests="5"))
+    assert form_errors(answer) == {"limit_seconds": ["Enter both the number of calls and the seconds, or neither."]}
+    limits = {"limit_requests": "5", "limit_seconds": "60", "limit_concurrent": "2"}
+    answer = client.post(page, connection_form(**limits))
+    assert answer.status_code == 302, form_errors(answer)
+    connection.refresh_from_db()
+    assert limit_of(connection) == Limit(5, 60, 2)
+    changes = AuditEntry.objects.filter(verb="connection.changed").latest("pk").changes
+    assert changes["limit_requests"] == {"from": None, "to": 5}
+    assert "Rate limit: 0 of 5 calls in 60 s used." in client.get(page).content.decode()
