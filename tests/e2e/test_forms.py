@@ -38,6 +38,8 @@ def test_a_form_from_the_builder_to_its_run(workflow, signed_in, browser, site, 
         trigger.get_by_label("Name").last.fill(name)
         trigger.get_by_label("Label").last.fill(label)
         trigger.locator("[data-cell=kind] select").last.select_option(kind)
+    expect(trigger.get_by_label("File types", exact=True).filter(visible=True)).to_have_count(1)  # of the photo alone
+    expect(trigger.get_by_label("Choices", exact=True).filter(visible=True)).to_have_count(0)
     wait_for(
         lambda: [each.get("kind", "text") for each in made.triggers.get().config.get("inputs", [])] == ["text", "file"]
     )

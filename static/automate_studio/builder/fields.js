@@ -139,14 +139,22 @@ inspector.addEventListener("focusin", (event) => {
 
 // --- what stands only with a choice, and what is wrong ----------------------------------------------------------------
 
-const CONDITIONS = [["on_error.value", "on_error.then", "value"], ["inputs::choices", "inputs::kind", "choice"], ["form::choices", "form::kind", "choice"]];
+const LIMITED = ["text", "long_text", "number", "email", "choices"];
+const CONDITIONS = [
+  ["[name='on_error.value']", "[name='on_error.then']", ["value"]],
+  // the columns of a form's fields
+  ["[name$='::choices']", "[name$='::kind']", ["choice", "choices"]],
+  ["[name$='::minimum']", "[name$='::kind']", LIMITED],
+  ["[name$='::maximum']", "[name$='::kind']", [...LIMITED, "file"]],
+  ["[name$='::accept']", "[name$='::kind']", ["file"]],
+];
 
 const conditional = () => {
-  for (const [name, by, value] of CONDITIONS) {
-    for (const control of inspector.querySelectorAll(`[name="${name}"]`)) {
+  for (const [controls, by, values] of CONDITIONS) {
+    for (const control of inspector.querySelectorAll(controls)) {
       const around = control.closest(".da-cell") ?? control.closest(".da-field");
-      const chooser = (control.closest("[data-row]") ?? inspector).querySelector(`[name="${by}"]`);
-      around.hidden = chooser?.value !== value;
+      const chooser = (control.closest("[data-row]") ?? inspector).querySelector(by);
+      around.hidden = !values.includes(chooser?.value);
     }
   }
 };
