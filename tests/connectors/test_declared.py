@@ -399,10 +399,15 @@ def test_hostile_documents_end_with_a_reason():
         ('{"a":' * 100_000, "levels deep"),
         ("x: " + "[" * (MAX_DEPTH + 1) + "*a", "levels deep"),
         ("\x00", "Invalid YAML"),
+        ("a: " + "9" * 9_000, "Invalid YAML"),
+        ("a: !!binary aGk=", "Invalid YAML"),
+        ("a: !!timestamp 2026-01-01", "Invalid YAML"),
         ("a: b" * 400_000, "larger than"),
     ):
         with pytest.raises(DocumentError, match=said):
             read_document(source.encode())
+    values = read_document(b"{a: no, b: 2026-01-01, c: 010, d: 1.5, e: ~, f: true, 404: x}")
+    assert values == {"a": "no", "b": "2026-01-01", "c": 10, "d": 1.5, "e": None, "f": True, "404": "x"}
     with pytest.raises(DocumentError, match="UTF-8"):
         read_document(b"name: \xff\xfe\xfa")
 

@@ -36,6 +36,11 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     """The core schema of YAML 1.2: `no` and `on` are texts, and so are dates; keys are texts, each of them once."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}
+    yaml_constructors = {  # of JSON's types alone
+        tag: make
+        for tag, make in yaml.SafeLoader.yaml_constructors.items()
+        if tag is None or str(tag).rpartition(":")[2] in {"null", "bool", "float", "str", "seq"}
+    }
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
         """Return the mapping. Raises DocumentError."""
@@ -130,6 +135,10 @@ def _read_yaml(source: str) -> Any:
         raise DocumentError(text("Invalid YAML: %(reason)s", reason=reason)) from error
     except RecursionError:
         raise _too_deep(None) from None
+    except DocumentError:
+        raise
+    except ValueError as error:  # a number of thousands of digits
+        raise DocumentError(text("Invalid YAML: %(reason)s", reason=str(error))) from error
 
 
 def _check_events(source: str) -> None:
