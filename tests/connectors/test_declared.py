@@ -12,11 +12,11 @@ from django.contrib.auth.models import Permission
 from django.core.checks import run_checks
 from django.urls import reverse
 
-from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.base import ConnectorError, RateLimit
 from automate_connectors.declared.adapter import declare
 from automate_connectors.declared.documents import MAX_DEPTH, DocumentError, read_document
 from automate_connectors.declared.loading import ConnectorFileError, load_connector
-from automate_connectors.declared.parsing import parse
+from automate_connectors.declared.parsing import FaultyDocumentError, parse
 from automate_connectors.invocation import describe_call
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
@@ -43,7 +43,7 @@ errors:
   reconnect: [token_revoked]
   retry: [lock_timeout]
   advice: {sold_out: Order another article.}
-rate_limit: {remaining: x-left, reset: x-reset, reset_in: seconds, wait_at: retry_in, wait: 9}
+rate_limit: {requests: 7, seconds: 10, concurrent: 2, remaining: x-left, reset: x-reset, reset_in: seconds, wait_at: retry_in, wait: 9}
 idempotency: Idempotency-Key
 check: {action: list_items, account: [items.0.name]}
 options:
@@ -274,6 +274,15 @@ def test_what_goes_wrong_is_said_and_the_next_call_works(server, call, connectio
     assert (error.code, error.retryable, error.retry_after) == (code, retryable, wait), error
     assert said in error.message and TOKEN not in f"{error.message} {error.details}"
     assert call(shop, "pay", {"item": "7", "amount": 1}, connection) == {"id": 1}
+
+
+def test_a_limit_of_calls_is_the_connector_s():
+    assert shop.rate_limit == RateLimit(requests=7, seconds=10, concurrent=2)
+    source = CONNECTOR.replace("requests: 7, seconds: 10, concurrent: 2, ", "")
+    assert made(source).rate_limit is None
+    with pytest.raises(FaultyDocumentError) as caught:
+        made(CONNECTOR.replace("requests: 7", "requests: 0"))
+    assert ">= 1" in str(caught.value)
 
 
 def test_a_slow_service_ends_with_the_time_of_the_step(server, connection):

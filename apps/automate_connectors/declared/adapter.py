@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, unknown_action
+from automate_connectors.adapters.base import Action, ConnectorAdapter, RateLimit, unknown_action
 from automate_connectors.context import Context
 from automate_connectors.declared import answers, specs
 from automate_connectors.declared.document import ActionPart, AuthKind, Document, EffectKind, Method, Pages
@@ -151,9 +151,17 @@ def declare(document: Document) -> type[DeclaredConnector]:
         "config_fields": specs.config_fields(document),
         "actions": tuple(_action(part) for part in document.actions if not part.hidden),
         "keyless_actions": keyless,
+        "rate_limit": _rate_limit(document),
     }
     name = "".join(word.capitalize() for word in re.split(r"[_-]", document.code))
     return type(f"{name}Connector", (DeclaredConnector,), members)
+
+
+def _rate_limit(document: Document) -> RateLimit | None:
+    rule = document.rate_limit
+    if rule.requests is None and rule.concurrent is None:
+        return None
+    return RateLimit(requests=rule.requests, seconds=rule.seconds, concurrent=rule.concurrent)
 
 
 def _action(part: ActionPart) -> Action:

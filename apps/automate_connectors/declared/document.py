@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -139,8 +139,14 @@ class Errors(Part, frozen=True, kw_only=True):
 
 
 class RateLimit(Part, frozen=True, kw_only=True):
-    """How a service says that it was called too often. Retry-After is always read."""
+    """How often a service may be called, and how it says that it was called too often. Retry-After is always read.
 
+    At most `requests` calls in any `seconds`, and `concurrent` at once, on each connection that sets no limit itself.
+    """
+
+    requests: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 60
+    concurrent: Annotated[int, msgspec.Meta(ge=1, le=1_000)] | None = None
     statuses: tuple[int, ...] = (429,)
     remaining: str = ""  #: a header that is 0 where a 403 is a limit
     reset: str = ""  #: a header with the time of the end of the limit
