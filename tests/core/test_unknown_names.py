@@ -13,6 +13,17 @@ ID = "0199c0de-0000-7000-8000-000000000000"
 # By command and argument: a call in which that argument names what there is not.
 CALLS = {
     ("automate_connector_docs", "CODE"): ["nothing", "--check"],
+    ("automate_connector_from_openapi", "--operation"): ["docs/openapi.json", "--operation", "nothing"],
+    ("automate_connector_from_openapi", "--output"): [
+        "docs/openapi.json",
+        "--operation",
+        "list_workflows",
+        "--base-url",
+        "https://automate.example.com",
+        "--output",
+        "/no/such/file",
+    ],
+    ("automate_connector_from_openapi", "FILE"): ["/no/such/file"],
     ("automate_dead", "--after"): ["--after", "nothing"],
     ("automate_dead", "--as"): ["--as", "nothing"],
     ("automate_dead", "--requeue"): ["--requeue", ID],

@@ -13,6 +13,7 @@ from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_core.engine.retry import RetryPolicy
 from automate_core.models import ExecutionRun, OutboxJob, RunLog, StepRun, Wait, WebhookEndpoint, WorkflowVersion
+from automate_plugins.fields import FieldKind
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -223,7 +224,12 @@ def test_retry_after_is_a_floor():
 
 
 def test_pure_is_what_the_data_connector_says():
-    assert {action.effect for action in connectors.get("data").actions} == {Effect.PURE}
+    has_files = {
+        action.name: any(spec.kind is FieldKind.FILE for spec in (*(action.fields or ()), *action.outputs))
+        for action in connectors.get("data").actions
+    }
+    effects = {action.name: action.effect is Effect.EFFECTFUL for action in connectors.get("data").actions}
+    assert effects == has_files, "files are read and written where effects are"
 
 
 def test_a_filter_that_can_no_longer_be_read_starts_nothing_and_harms_no_other(workflow, deliver, drain):
