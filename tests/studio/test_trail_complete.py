@@ -227,6 +227,7 @@ COMMANDS_WITHOUT = {
     "automate_verify_audit": "reads",
     "automate_generate_key": "prints",
     "automate_connector_docs": "writes docs",
+    "automate_connector_from_openapi": "writes a file",
     "automate_startplugin": "writes a folder",
     "automate_plugins": "prints",
     "automate_openapi": "writes docs",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,10 +63,11 @@ def named(filename: str, ending: str) -> str:
     return filename if filename.lower().endswith(ending) else f"{filename}{ending}"
 
 
-def load_library(name: str, extra: str) -> Any:
-    """Return an optional library. Raises ConnectorError (`extra_missing`) where it is not installed."""
+@contextmanager
+def from_extra(extra: str) -> Iterator[None]:
+    """Import an optional library in the block. Raises ConnectorError (`extra_missing`) where it is not installed."""
     try:
-        return importlib.import_module(name)
+        yield
     except ImportError as error:
         message = text("This action needs the extra %(extra)s: pip install 'django-automate[%(extra)s]'.", extra=extra)
         raise ConnectorError(message, code="extra_missing") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from automate_connectors.adapters.data.file_action import FILE, file_action, load_library
+from automate_connectors.adapters.data.file_action import FILE, file_action, from_extra
 from automate_connectors.adapters.data.pure_action import MAX_TEXT, invalid_input
 from automate_connectors.context import Files
 from automate_plugins import text
@@ -14,8 +14,9 @@ MAX_PAGES = 500
 
 
 def _read_pdf(params: dict[str, Any], files: Files) -> dict[str, Any]:
-    pypdf = load_library("pypdf", "pdf")
-    errors = load_library("pypdf.errors", "pdf")
+    with from_extra("pdf"):
+        import pypdf
+        from pypdf import errors
     pages: list[str] = []
     with files.open(params["file"]) as file:
         try:

@@ -16,7 +16,7 @@ from automate_connectors.adapters.data.file_action import (
     ROWS,
     WRITTEN,
     file_action,
-    load_library,
+    from_extra,
     named,
 )
 from automate_connectors.adapters.data.formats import COLUMNS, HEADER, MAX_COLUMNS
@@ -38,7 +38,8 @@ _MAX_CELL = 32_767  # https://support.microsoft.com: Excel specifications and li
 
 
 def _read_excel(params: dict[str, Any], files: Files) -> dict[str, Any]:
-    openpyxl = load_library("openpyxl", "excel")
+    with from_extra("excel"):
+        import openpyxl
     with files.open(params["file"]) as file:
         _check_archive(file)
         try:
@@ -122,8 +123,9 @@ def _name(value: Any, number: int) -> str:
 
 
 def _write_excel(params: dict[str, Any], files: Files) -> dict[str, Any]:
-    openpyxl = load_library("openpyxl", "excel")
-    cells = load_library("openpyxl.cell", "excel")
+    with from_extra("excel"):
+        import openpyxl
+        from openpyxl import cell as cells
     rows = rows_of(params)
     columns = names_of(params, "columns", MAX_COLUMNS) or list(dict.fromkeys(name for row in rows for name in row))
     if len(columns) > MAX_COLUMNS:
