@@ -170,12 +170,19 @@ def read_paging(params: dict[str, Any]) -> Paging | None:
 
 
 def value_at(document: Any, path: str) -> Any:
-    """Return the value at a dotted path, None where there is none; the whole document at ""."""
-    for name in path.split(".") if path else ():
+    """Return the value at a dotted path, None where there is none; the whole document at "".
+
+    A name with dots is found where it ends the path, such as `@odata.nextLink`.
+    """
+    while path:
         if isinstance(document, dict):
+            if path in document:
+                return document[path]
+            name, _, path = path.partition(".")
             document = document.get(name)
-        elif isinstance(document, list) and name.isdecimal() and int(name) < len(document):
-            document = document[int(name)]
+        elif isinstance(document, list):
+            name, _, path = path.partition(".")
+            document = document[int(name)] if name.isdecimal() and int(name) < len(document) else None
         else:
             return None
     return document

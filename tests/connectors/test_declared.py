@@ -65,7 +65,7 @@ actions:
       - {name: name, required: true, at: item.names.0.text}
       - {name: price, kind: number, at: item.price}
       - {name: more, kind: mapping, at: ""}
-      - {name: trace, in: header, at: X-Trace}
+      - {name: trace, in: header, at: X-Trace, template: "t:{value}"}
     constants: {body: {item: {type: thing}}, query: {source: automate}}
     sample: {id: 1}
   - name: pay
@@ -172,6 +172,7 @@ def test_each_kind_of_body(server, call, connection, action):
     assert asked.headers["idempotency-key"] == "key-of-this-step"
     kinds = {"pay": "application/x-www-form-urlencoded", "change": "application/merge-patch+json"}
     assert asked.headers["content-type"] == kinds.get(action, "application/json")
+    assert asked.headers.get("x-trace") == ("t:t" if action == "create_item" else None)
 
 
 def test_files_and_their_description_are_parts(server, call, connection):
@@ -374,6 +375,8 @@ MISSES = (
     ("required: true, options: items", "required: true, options: them", 50, "no 'them' in options"),
     ("cursor: next, parameter", "parameter", 89, "write one of them"),
     ("code: shop", "code: other", 2, "The code must be shop"),
+    ('template: "t:{value}"', "template: t", 40, "A template holds {value}"),
+    ("kind: mapping, at: \"\"", "kind: mapping, at: \"\", each: a", 39, "Only a list in the body"),
     ("default: eu", "default: 1", 7, "must be text"),
     ("name: Shop", "name: [", 5, "Invalid YAML"),
     ("name: Shop", "name: Shop\nname: Again", 4, "The key name occurs twice"),

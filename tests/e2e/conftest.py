@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import sign_in_at
@@ -85,9 +83,4 @@ def shot() -> Callable[[Page, str], None]:
         return lambda page, name: None
     folder = Path(SHOTS)
     folder.mkdir(parents=True, exist_ok=True)
-
-    def take(page: Page, name: str) -> None:
-        with suppress(PlaywrightError):  # a starved browser takes no pictures, which says nothing of the page
-            page.screenshot(path=folder / f"{name}.png")
-
-    return take
+    return lambda page, name: page.screenshot(path=folder / f"{name}.png") and None

@@ -21,7 +21,7 @@ from automate_connectors.declared.document import (
 from automate_connectors.declared.documents import Place
 from automate_connectors.declared.parsing import Fault, shown_place
 from automate_connectors.declared.placing import MAX_INDEX
-from automate_connectors.declared.requests import effect_of, where_of
+from automate_connectors.declared.requests import VALUE, effect_of, where_of
 from automate_connectors.declared.templates import base_faults, names_in
 from automate_connectors.oauth.catalogue import providers
 from automate_connectors.paging import MAX_ITEMS
@@ -157,6 +157,10 @@ def _places(document: Document, action: ActionPart) -> Iterator[Found]:
             yield (*place, "in"), text("A file needs a body that is multipart or file.")
         if where is Where.FILE and field.kind not in {FieldKind.FILE, FieldKind.LIST}:
             yield (*place, "kind"), text("A file is of the kind file, several are a list.")
+        if field.template and (VALUE not in field.template or where in {Where.PATH, Where.FILE}):
+            yield (*place, "template"), text("A template holds {value}, and is not for a path or a file.")
+        if field.each and (field.kind is not FieldKind.LIST or where is not Where.BODY):
+            yield (*place, "each"), text("Only a list in the body has a place for each item.")
         if field.options and field.options not in document.options:
             yield (*place, "options"), text("There is no %(name)s in options.", name=repr(field.options))
         if any(int(number) > MAX_INDEX for number in _INDEX.findall(field.at or "")):

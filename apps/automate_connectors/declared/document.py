@@ -108,6 +108,8 @@ class Field(Column, frozen=True, kw_only=True):
     where: Where | None = msgspec.field(default=None, name="in")
     at: str | None = None
     arrays: Arrays | None = None
+    template: str = ""  #: the text that is sent: `{value}` stands for the input
+    each: str = ""  #: dotted place of each item of a list, in a mapping of its own
     sensitive: bool = False
     literal: bool = False
     shown: bool = False

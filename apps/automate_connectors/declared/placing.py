@@ -45,6 +45,13 @@ def put(body: dict[str, Any], place: str, value: Any) -> None:
             raise invalid_input(text("Two inputs cannot stand at %(place)s.", place=place))
 
 
+def nested(place: str, value: Any) -> dict[str, Any]:
+    """Return a mapping that has `value` at a dotted place. Raises ConnectorError."""
+    made: dict[str, Any] = {}
+    put(made, place, value)
+    return made
+
+
 def pairs(name: str, value: Any, arrays: Arrays) -> Iterator[tuple[str, str]]:
     """Yield the (name, text) pairs that write a value in a query or a form; null is left out.
 

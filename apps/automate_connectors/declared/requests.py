@@ -24,7 +24,7 @@ from automate_connectors.declared.document import (
     Method,
     Where,
 )
-from automate_connectors.declared.placing import pairs, put
+from automate_connectors.declared.placing import nested, pairs, put
 from automate_connectors.declared.templates import as_text, base_address, fill, fill_path, names_in
 from automate_connectors.files.contents import read_file
 from automate_connectors.web import File, invalid_input
@@ -32,6 +32,7 @@ from automate_egress.forms import Part, multipart
 from automate_plugins import text
 from automate_plugins.fields import FieldKind
 
+VALUE = "{value}"  #: stands for the input in the template of a field
 HIDDEN = "hidden"  #: stands for a secret in a path that people see
 _FORM = "application/x-www-form-urlencoded"
 
@@ -109,6 +110,10 @@ def build_request(
 
 def _place(made: Request, action: ActionPart, spec: Field, value: Any, store: Files | None) -> None:
     name = spec.name if spec.at is None else spec.at
+    if spec.each and isinstance(value, list):
+        value = [nested(spec.each, item) for item in value]
+    if spec.template:
+        value = spec.template.replace(VALUE, as_text(value))
     match where_of(action, spec):
         case Where.QUERY:
             made.query += pairs(name, value, spec.arrays or action.arrays or Arrays.REPEAT)
