@@ -88,6 +88,7 @@ class ConnectionForm(SecretUsingForm):
             self.initial["connector"] = self.adapter.code
         if self.adapter is not None and not self.instance.pk:
             self.initial.setdefault("oauth_provider", self.adapter.oauth_provider)
+            self.initial.setdefault("oauth_scopes", self.adapter.oauth_scopes)
         for name, field in self.fields.items():
             if isinstance(field, SecretField):
                 field.offer(self.person, self.initial.get(name) or "", str(field.label))

@@ -36,7 +36,7 @@ class Paging:
 
     `kind` is link, cursor, page or offset. `last_item` names the member of the last item that is the next cursor.
     Where `more` leads to nothing, or to false, there is no further page. `size` is the number of items that a page was
-    asked for: one with fewer is the last.
+    asked for: one with fewer is the last. `may_lack` is for APIs that leave out a list without items.
     """
 
     kind: str
@@ -49,6 +49,7 @@ class Paging:
     last_item: str = ""
     more: str = ""
     size: int = 0
+    may_lack: bool = False
 
     def start(self) -> dict[str, Any]:
         """Return the parameters of the first page."""
@@ -62,6 +63,8 @@ class Paging:
     def page(self, document: Any) -> list[Any]:
         """Return the items of one page. Raises ConnectorError when there is no list."""
         found = value_at(document, self.items)
+        if found is None and self.may_lack and isinstance(document, dict):
+            return []
         if not isinstance(found, list):
             message = text("The response is not a list. Set the path to the items.")
             if self.items:

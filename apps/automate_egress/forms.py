@@ -1,4 +1,4 @@
-"""Request bodies with files: multipart/form-data (RFC 7578)."""
+"""Request bodies with files: multipart/form-data (RFC 7578) and multipart/related (RFC 2387)."""
 
 from __future__ import annotations
 
@@ -27,4 +27,17 @@ def multipart(parts: Iterable[Part], *, seed: str) -> tuple[bytes, str]:
         field = RequestField(name=part.name, data=part.content, filename=part.filename or None)
         field.make_multipart(content_type=part.content_type or None)
         fields.append(field)
-    return encode_multipart_formdata(fields, boundary=hashlib.sha256(seed.encode()).hexdigest()[:40])
+    return encode_multipart_formdata(fields, boundary=_boundary(seed))
+
+
+def related(parts: Iterable[tuple[str, bytes]], *, seed: str) -> tuple[bytes, str]:
+    """Return a body of (content type, content) parts, and its Content-Type. The boundary comes from the `seed`."""
+    boundary = _boundary(seed)
+    lines = [
+        b"--%s\r\nContent-Type: %s\r\n\r\n%s\r\n" % (boundary.encode(), kind.encode(), body) for kind, body in parts
+    ]
+    return b"".join([*lines, b"--%s--\r\n" % boundary.encode()]), f"multipart/related; boundary={boundary}"
+
+
+def _boundary(seed: str) -> str:
+    return hashlib.sha256(seed.encode()).hexdigest()[:40]

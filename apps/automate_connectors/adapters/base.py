@@ -177,7 +177,8 @@ class ConnectorAdapter(ABC):
 
     `actions`, `polls` and `config_fields` are optional data: an adapter without actions accepts any action with
     free-form params, one without config fields any configuration. `icon` is the name of a Material Symbol; `hue` (0 to
-    360) tints its tile. `oauth_provider` is the provider that the form of a new connection offers for the sign-in.
+    360) tints its tile. `oauth_provider` and `oauth_scopes` are the provider and the scopes that the form of a new
+    connection offers for the sign-in.
     """
 
     code: str
@@ -186,6 +187,7 @@ class ConnectorAdapter(ABC):
     icon: str = "power"
     hue: int = 250
     oauth_provider: str = ""
+    oauth_scopes: str = ""
     actions: tuple[Action, ...] = ()
     polls: tuple[Poll, ...] = ()
     config_fields: tuple[FieldSpec, ...] = ()

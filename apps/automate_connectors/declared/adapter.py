@@ -148,6 +148,7 @@ def declare(document: Document) -> type[DeclaredConnector]:
         "icon": document.icon,
         "hue": document.hue,
         "oauth_provider": document.auth.provider if document.auth.type is AuthKind.OAUTH else "",
+        "oauth_scopes": document.auth.scopes,
         "config_fields": specs.config_fields(document),
         "actions": tuple(_action(part) for part in document.actions if not part.hidden),
         "keyless_actions": keyless,
@@ -265,6 +266,7 @@ def _paging(rule: Pages, size: int) -> Paging:
         first_page=rule.first,
         last_item=rule.last_item,
         more=rule.more,
+        may_lack=rule.may_lack,
         size=size,
     )
 

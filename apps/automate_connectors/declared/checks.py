@@ -31,6 +31,7 @@ from automate_plugins.fields import FieldKind
 from automate_plugins.texts import joined, marked
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_WITH_FILES = frozenset({BodyKind.FILE, BodyKind.MULTIPART, BodyKind.RELATED})
 _INDEX = re.compile(r"(?:^|\.)(\d+)(?=\.|$)")
 
 
@@ -153,8 +154,10 @@ def _places(document: Document, action: ActionPart) -> Iterator[Found]:
             yield (*place, "in"), text("The path has no {%(name)s}.", name=field.name)
         if where is Where.HEADER and not _HEADER.fullmatch(field.at or field.name):
             yield (*place, "at"), text("%(value)s is not a header name.", value=repr(field.at or field.name))
-        if where is Where.FILE and action.body not in {BodyKind.FILE, BodyKind.MULTIPART}:
-            yield (*place, "in"), text("A file needs a body that is multipart or file.")
+        if where is Where.FILE and action.body not in _WITH_FILES:
+            yield (*place, "in"), text("A file needs a body that is multipart, related or file.")
+        if where is Where.MESSAGE and not action.message_at:
+            yield (*place, "in"), text("The name %(name)s is missing.", name="message_at")
         if where is Where.FILE and field.kind not in {FieldKind.FILE, FieldKind.LIST}:
             yield (*place, "kind"), text("A file is of the kind file, several are a list.")
         if field.template and (VALUE not in field.template or where in {Where.PATH, Where.FILE}):

@@ -30,6 +30,7 @@ class Where(enum.StrEnum):
     HEADER = "header"
     BODY = "body"
     FILE = "file"
+    MESSAGE = "message"  #: an email message within the body
 
 
 class BodyKind(enum.StrEnum):
@@ -38,6 +39,7 @@ class BodyKind(enum.StrEnum):
     JSON = "json"
     FORM = "form"  #: application/x-www-form-urlencoded, nested names in brackets
     MULTIPART = "multipart"
+    RELATED = "related"  #: multipart/related: the inputs as JSON, then the content of the one file
     MERGE_PATCH = "merge_patch"  #: RFC 7396: null removes a value
     FILE = "file"  #: the content of the one file
 
@@ -126,6 +128,7 @@ class Auth(Part, frozen=True, kw_only=True):
     username: str = "{username}"
     password: str = "{password}"  # noqa: S105 - a template
     provider: str = ""  #: of the OAuth catalogue
+    scopes: str = ""  #: that all actions need together, with spaces between them
 
 
 class Errors(Part, frozen=True, kw_only=True):
@@ -169,6 +172,7 @@ class Pages(Part, frozen=True, kw_only=True):
 
     kind: PagesKind
     items: str = ""  #: dotted place of the list
+    may_lack: bool = False  #: a list without items is left out of the answer
     cursor: str = ""  #: dotted place of the next cursor in the answer
     last_item: str = ""  #: the cursor is this member of the last item
     more: str = ""  #: dotted place of what says that there are further pages
@@ -209,6 +213,7 @@ class ActionPart(Part, frozen=True, kw_only=True):
     effect: EffectKind | None = None
     body: BodyKind = BodyKind.JSON
     json_part: str = ""  #: of a multipart body: the part that holds all other fields as JSON
+    message_at: str = ""  #: of a JSON body: the place of the email message that the fields in `message` make
     arrays: Arrays | None = None
     fields: list[Field] = []
     without: list[str] = []  #: fields of the operation that are left out

@@ -24,11 +24,12 @@ from automate_connectors.declared.document import (
     Method,
     Where,
 )
+from automate_connectors.declared.messages import Message
 from automate_connectors.declared.placing import nested, pairs, put
 from automate_connectors.declared.templates import as_text, base_address, fill, fill_path, names_in
 from automate_connectors.files.contents import read_file
 from automate_connectors.web import File, invalid_input
-from automate_egress.forms import Part, multipart
+from automate_egress.forms import Part, multipart, related
 from automate_plugins import text
 from automate_plugins.fields import FieldKind
 
@@ -48,6 +49,7 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None  #: a mapping, unless one input is the whole body
     files: list[tuple[str, File]] = field(default_factory=list)
+    message: Message = field(default_factory=Message)
 
 
 def method_of(action: ActionPart) -> Method:
@@ -102,6 +104,9 @@ def build_request(
     for spec in action.fields:
         if spec.name in given:
             _place(made, action, spec, given[spec.name], store)
+    if action.message_at:
+        made.body = made.body if isinstance(made.body, dict) else {}
+        put(made.body, action.message_at, made.message.encoded())
     has_body = any(where_of(action, spec) is Where.BODY for spec in action.fields)
     if made.body is None and has_body and made.method not in {Method.GET, Method.DELETE}:
         made.body = {}
@@ -119,6 +124,8 @@ def _place(made: Request, action: ActionPart, spec: Field, value: Any, store: Fi
             made.query += pairs(name, value, spec.arrays or action.arrays or Arrays.REPEAT)
         case Where.HEADER:
             made.headers[name] = _header(spec.name, as_text(value))
+        case Where.MESSAGE:
+            made.message.add(name, value, store)
         case Where.FILE:
             listed = value if isinstance(value, list) else [value]
             made.files += [
@@ -148,6 +155,13 @@ def body_options(action: ActionPart, made: Request, seed: str) -> tuple[dict[str
             return {"data": file.content}, {"Content-Type": file.content_type}
         case BodyKind.MULTIPART:
             body, kind = multipart(_parts(action, made), seed=seed)
+            return {"data": body}, {"Content-Type": kind}
+        case BodyKind.RELATED:
+            if len(made.files) != 1:
+                raise invalid_input(text("The request needs exactly one file."))
+            file, described = made.files[0][1], msgspec.json.encode(made.body or {})
+            parts = [("application/json; charset=UTF-8", described), (file.content_type, file.content)]
+            body, kind = related(parts, seed=seed)
             return {"data": body}, {"Content-Type": kind}
         case _ if made.body is None:
             return {}, {}
@@ -208,6 +222,9 @@ def describe_request(action: ActionPart, made: Request) -> dict[str, Any]:
     }
     if made.body is not None:
         described["body"] = made.body
+    if action.message_at:
+        described["body"] = copy.deepcopy(made.body)
+        put(described["body"], action.message_at, made.message.described())
     if made.files:
         described["files"] = [
             {"filename": file.filename, "content_type": file.content_type, "size": len(file.content)}
