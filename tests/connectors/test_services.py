@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
@@ -32,13 +33,15 @@ def test_each_action_sends_what_its_fixture_names(server, call, code):
 
         server.answer = answer
         output = call(adapter, case.action, case.params, connection)
-        assert case.output in (ANYTHING, output), case
+        as_given = json.loads(json.dumps(output).replace(server.url, own.decode()))
+        assert case.output in (ANYTHING, as_given), case
         wanted = case.requests or (case.request,)
         assert len(server.asked) == len(wanted), case
         for asked, expected in zip(server.asked, wanted, strict=True):
             assert asked.method == expected["method"], case
-            assert asked.path == urlsplit(expected["url"]).path, case
-            assert asked.query == _lists(expected.get("params")), case
+            where = urlsplit(expected["url"])
+            assert asked.path == where.path, case
+            assert asked.query == (parse_qs(where.query) or _lists(expected.get("params"))), case
             assert _body(asked) == _expected_body(expected), case
 
 
