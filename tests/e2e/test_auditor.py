@@ -78,7 +78,7 @@ def test_six_questions_of_an_auditor(paid, stranger, page, site, faults, shot):
     page.goto(f"{site}{reverse('admin:automate_core_executionrun_change', args=[paid.pk])}")
     page.get_by_role("button", name="More actions").click()
     page.get_by_role("menuitem", name="View history").click()
-    lines("colleague", "approval.decided", "approved", "1850")
+    lines("colleague", "approval.decided", "Approve", "1850")
     lines("owner", "run.payload_viewed")
 
     page.goto(f"{site}{reverse('admin:automate_governance_storedsecret_changelist')}")

@@ -29,7 +29,7 @@ CONTENT = {
         Ended Late Later by finance employee ada manager currency category travel Trade fair in Lyon payments USD
         POST edited automate core dev env Ctrl Enter Shift Ask database workflow published Added Hook cdef example com Write refuse careful risky caught both
         Nightly import of the stock warehouse Imports Old
-        Builders Operators Auditors Connection admins data log set http request email models webhook succeeded failed
+        Builders Operators Auditors Connection admins data log set http request email models webhook succeeded failed revoked api apitoken
         """
     )
 }

@@ -143,10 +143,10 @@ const LIMITED = ["text", "long_text", "number", "email", "choices"];
 const CONDITIONS = [
   ["[name='on_error.value']", "[name='on_error.then']", ["value"]],
   // the columns of a form's fields
-  ["[name$='::choices']", "[name$='::kind']", ["choice", "choices"]],
-  ["[name$='::minimum']", "[name$='::kind']", LIMITED],
-  ["[name$='::maximum']", "[name$='::kind']", [...LIMITED, "file"]],
-  ["[name$='::accept']", "[name$='::kind']", ["file"]],
+  [".da-cell [name$='::choices']", "[name$='::kind']", ["choice", "choices"]],
+  [".da-cell [name$='::minimum']", "[name$='::kind']", LIMITED],
+  [".da-cell [name$='::maximum']", "[name$='::kind']", [...LIMITED, "file"]],
+  [".da-cell [name$='::accept']", "[name$='::kind']", ["file"]],
 ];
 
 const conditional = () => {

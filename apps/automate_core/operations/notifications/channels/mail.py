@@ -33,6 +33,7 @@ class EmailChannel(Channel):
 
     code = "email"
     name = text("Email")
+    description = text("Emails through the mail server of the site")
     icon = "mail"
     rule_fields = frozenset({"to_owner", "people", "addresses"})
 

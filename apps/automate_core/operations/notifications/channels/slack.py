@@ -28,6 +28,7 @@ class SlackChannel(Channel):
 
     code = "slack"
     name = "Slack"
+    description = text("Messages in a Slack channel")
     icon = "forum"
     rule_fields = frozenset({"connection", "room"})
 

@@ -35,6 +35,7 @@ class WebhookChannel(Channel):
 
     code = "webhook"
     name = text("Webhook")
+    description = text("A signed POST request with JSON")
     icon = "webhook"
     rule_fields = frozenset({"url", "secret"})
 
