@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.signing import Signer
+from django.db import connection
 
 from automate_core.authoring import pausing, workflows
 from automate_core.models import Event, ExecutionRun, HostedForm, StoredFile, Wait
@@ -236,13 +237,30 @@ def test_sites_that_a_form_lists_may_embed_it(workflow, sign_in, settings):
     assert send(client, GOOD)["Location"].startswith("/forms/answer/"), "no longer allowed"
 
 
+def after_first(pattern, work):
+    """A wrapper of queries that does the work once, behind the first one that fits."""
+    waiting = [work]
+
+    def run(execute, sql, params, many, context):
+        found = execute(sql, params, many, context)
+        if waiting and re.search(pattern, sql):
+            rows = context["cursor"].fetchall()
+            waiting.pop()()
+            context["cursor"].fetchmany = lambda size: [rows.pop(0) for _ in rows[:size]]
+        return found
+
+    return run
+
+
 @pytest.mark.django_db(transaction=True)
 def test_further_pages_are_shown_to_the_same_person(workflow, sign_in, drain):
     made, client = workflow(claim(pages=PAGES)), sign_in()
     address = send(client, GOOD)["Location"]
     waiting = client.get(address).content.decode()
     assert "as soon as it is ready" in waiting and 'hx-trigger="load delay:2s"' in waiting
-    settle(drain)
+    with connection.execute_wrapper(after_first(r'FROM "automate_core_(outboxjob|executionrun)"', lambda: settle(drain))):
+        between = client.get(address).content.decode()
+    assert "as soon as it is ready" in between or "More about Anna" in between, "a worker started the run meanwhile"
     html = client.get(address).content.decode()
     assert "More about Anna" in html and "One more question." in html
     page = re.search(r'name="page" value="([^"]+)"', html)[1]

@@ -53,12 +53,12 @@ def find_visit(token: str, person: User) -> Visit | None:
     event = Event.objects.filter(pk=found["e"]).first() if found else None
     if found is None or event is None or (found["u"] and found["u"] != str(person.pk or "")):
         return None
+    is_matching = OutboxJob.objects.filter(event=event, status__in=_LIVE_JOBS).exists()  # first: runs come as it ends
     runs = list(ExecutionRun.objects.filter(event=event, cause=ExecutionRun.Cause.TRIGGER))
     pages = Wait.objects.filter(run__in=runs, kind=Wait.Kind.FORM, status=WaitStatus.OPEN, data__shown_to="submitter")
     live = [run for run in runs if run.status not in FINAL_RUN_STATES]
     page = pages.filter(run__in=live).select_related("run__workflow").order_by("id").first()
-    is_matching = not runs and OutboxJob.objects.filter(event=event, status__in=_LIVE_JOBS).exists()
-    return Visit(event=event, slug=found["f"], page=page, waits=bool(live) or is_matching)
+    return Visit(event=event, slug=found["f"], page=page, waits=bool(live) or (is_matching and not runs))
 
 
 def needs_sign_in(token: str, person: User) -> bool:
