@@ -258,7 +258,9 @@ def test_further_pages_are_shown_to_the_same_person(workflow, sign_in, drain):
     address = send(client, GOOD)["Location"]
     waiting = client.get(address).content.decode()
     assert "as soon as it is ready" in waiting and 'hx-trigger="load delay:2s"' in waiting
-    with connection.execute_wrapper(after_first(r'FROM "automate_core_(outboxjob|executionrun)"', lambda: settle(drain))):
+    with connection.execute_wrapper(
+        after_first(r'FROM "automate_core_(outboxjob|executionrun)"', lambda: settle(drain))
+    ):
         between = client.get(address).content.decode()
     assert "as soon as it is ready" in between or "More about Anna" in between, "a worker started the run meanwhile"
     html = client.get(address).content.decode()
