@@ -35,6 +35,7 @@ from automate_plugins.registry import PluginNotFoundError
 from automate_plugins.texts import marked, relabelled
 
 SETTING_PREFIX = "config_"  #: of the names of fields of a connector's settings
+SIGN_IN = text("Sign-in")  #: the section of a form where people let a provider grant access
 
 
 class ConnectionForm(SecretUsingForm):
@@ -240,12 +241,12 @@ class ConnectionAdmin(GovernedAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """Return the form of the connection's connector; for a new one, of the connector in the request."""
-        code = obj.connector if obj else request.POST.get("connector") or request.GET.get("connector") or ""
+        code = obj.connector if obj else _chosen_connector(request)
         kwargs["form"] = build_connection_form(find_adapter(code))
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return name, settings, sign-in and allowed hosts.
+        """Return name, settings, sign-in, allowed hosts and limits. Where people sign in, that comes first.
 
         A person who may use the connection and not change it sees its name and connector alone.
         """
@@ -254,7 +255,11 @@ class ConnectionAdmin(GovernedAdmin):
         names = list(self.get_fields(request, obj))
         settings = [name for name in names if name == "config" or name.startswith(SETTING_PREFIX)]
         sign_in = [name for name in names if name.startswith("oauth_")]
-        groups = [(None, ["name", "slug", "connector"]), (text("Settings"), settings), (text("Sign-in"), sign_in)]
+        adapter = find_adapter(obj.connector if obj else _chosen_connector(request))
+        parts: list[tuple[str | None, list[str]]] = [(text("Settings"), settings), (SIGN_IN, sign_in)]
+        if adapter is not None and adapter.oauth_provider:
+            parts.reverse()  # people sign in; the settings are for what they cannot
+        groups = [(None, ["name", "slug", "connector"]), *parts]
         groups.append((text("Allowed hosts"), ["allowed_hosts"]))
         groups.append((text("Rate limit"), ["limit_requests", "limit_seconds", "limit_concurrent"]))
         return [(title, {"fields": fields}) for title, fields in groups if fields]
@@ -288,6 +293,10 @@ class ConnectionAdmin(GovernedAdmin):
             audit.record(
                 by, "connection.signed_out", after, changes={"because": marked(text("its settings were changed"))}
             )
+
+
+def _chosen_connector(request: HttpRequest) -> str:
+    return request.POST.get("connector") or request.GET.get("connector") or ""
 
 
 def find_adapter(code: str) -> ConnectorAdapter | None:

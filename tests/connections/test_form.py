@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.auth.models import Group
 from django.urls import reverse
@@ -18,6 +20,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_one_chooses_the_connector_first(probe, sign_in, owner):
     page = Page(sign_in(owner).get(reverse(CONNECTION_ADD)))
     assert page.all(href="?connector=probe") and page.all(href="?connector=http")
+
+
+def test_an_app_to_which_people_sign_in_begins_with_that(sign_in, owner):
+    headings = re.compile(r"<(h2|summary)\b[^>]*>(Sign-in|Settings)<")
+    for connector, expected in (
+        ("google_sheets", [("h2", "Sign-in"), ("h2", "Settings")]),
+        ("http", [("h2", "Settings"), ("summary", "Sign-in")]),
+    ):
+        html = sign_in(owner).get(reverse(CONNECTION_ADD), {"connector": connector}).content.decode()
+        assert headings.findall(html) == expected, connector
 
 
 def test_each_field_has_the_widget_of_its_kind(probe, sign_in, owner):

@@ -111,6 +111,7 @@ def places(workflow, deliver, drain, admin, endpoint):
         "connection": f"/admin/automate_connectors/connection/{connection.pk}/change/",
         "connect": "/admin/automate_connectors/connection/add/",
         "connect, http": "/admin/automate_connectors/connection/add/?connector=http",
+        "connect, by sign-in": "/admin/automate_connectors/connection/add/?connector=google_sheets",
         "disconnect": f"/admin/automate_connectors/connection/{connection.pk}/delete/",
         "share": f"/admin/automate/share/connection/{connection.pk}/",
         "webhooks": "/admin/automate_core/webhookendpoint/",

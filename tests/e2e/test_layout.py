@@ -115,7 +115,7 @@ FITTED = {
     "long decided run",
 }
 PRINTED = FITTED | {
-    "overview", "workflows", "runs", "events", "approvals", "approval", "versions", "long builder", "notifications",
+    "overview", "workflows", "runs", "events", "approvals", "approval", "versions", "long builder", "notifications", "triggers",
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from automate_connectors.admin import SETTING_PREFIX, ConnectionAdmin
+from automate_connectors.admin import SETTING_PREFIX, SIGN_IN, ConnectionAdmin
 from automate_connectors.oauth.form_fields import sign_in_conditions
 from automate_governance.texts import translated
 from automate_plugins import text
@@ -25,7 +25,7 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
     share_kind = "connection"
     above = "automate_studio/connections/health.html"
     beside = "automate_studio/connections/form_aside.html"
-    folded = (text("Sign-in"), text("Allowed hosts"), text("Rate limit"))
+    folded = (SIGN_IN, text("Allowed hosts"), text("Rate limit"))
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
         return views.connection_list(request)
@@ -42,6 +42,11 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
             "connector": (_("App"), translated(adapter.name) if adapter else obj.connector),
             "name": (_("Name"), obj.name),
         }
+
+    def get_folded(self, form: Any) -> tuple[str, ...]:
+        """All but what one begins with: the sign-in, where the app has one."""
+        signs_in = form.adapter is not None and form.adapter.oauth_provider
+        return tuple(title for title in self.folded if not (signs_in and title == SIGN_IN))
 
     def get_conditions(self, form: Any) -> Conditions:
         """Those of the sign-in, and of the connector's settings."""

@@ -97,4 +97,4 @@ def _sections(model_admin: ConnectionAdmin, request: HttpRequest, form: Any) -> 
         found.append((str(title or ""), names))
     if not isinstance(model_admin, ObjectAdmin):
         return build_sections(form, found)
-    return build_sections(form, found, conditions=model_admin.get_conditions(form), folded=model_admin.folded)
+    return build_sections(form, found, conditions=model_admin.get_conditions(form), folded=model_admin.get_folded(form))

@@ -48,6 +48,10 @@ class ObjectAdmin:
         """Context of the templates above and beside the form."""
         return {}
 
+    def get_folded(self, form: Any) -> tuple[str, ...]:
+        """The sections of the form that are folded at first."""
+        return self.folded
+
     def get_conditions(self, form: Any) -> form_view.Conditions:
         """What the fields of this form depend on."""
         return self.conditions
@@ -86,7 +90,7 @@ class ObjectAdmin:
             groups,
             conditions=self.get_conditions(form),
             facts=self.readonly_facts(request, obj) if obj else {},
-            folded=self.folded,
+            folded=self.get_folded(form),
             editable=may_save,
         )
         shown = {
