@@ -97,6 +97,16 @@ def test_the_six_hops_are_the_six_hops():
     assert all("`automate_" in row for row in rows)
 
 
+def test_the_readme_counts_connectors_and_providers():
+    from automate_connectors.oauth.catalogue import own_providers
+
+    listed = re.findall(r"^\| \[[^]]+\]\(\w+\.md\) \|", TEXTS["docs/connectors/README.md"], re.MULTILINE)
+    features, comparison = TEXTS["README.md"].split("## Features")[1].split("## Compared")
+    assert f"[{len(listed)} built-in ones]" in features and f"| {len(listed)} built-in connectors" in comparison
+    assert f"[{len(own_providers())} OAuth providers]" in features
+    assert f"- {len(own_providers())} OAuth providers" in TEXTS["CHANGELOG.md"]
+
+
 def test_entry_point_groups_are_ours():
     from automate_core.operations.plugin_list import KINDS
 
