@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -52,7 +53,8 @@ _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('automate connection limi
 _CLEAN = """
 WITH lost AS (
     DELETE FROM automate_connectors_connectioncall
-    WHERE connection_id = %(connection)s AND started_at IS NULL AND lease_until < clock_timestamp()
+    WHERE connection_id = %(connection)s AND finished_at IS NULL AND started_at IS NULL
+        AND lease_until < clock_timestamp()
 ), ended AS (
     UPDATE automate_connectors_connectioncall SET finished_at = lease_until
     WHERE connection_id = %(connection)s AND started_at IS NOT NULL AND finished_at IS NULL
@@ -119,6 +121,19 @@ FROM automate_connectors_connectioncall WHERE connection_id = %(connection)s AND
 
 _FINISH = "UPDATE automate_connectors_connectioncall SET finished_at = clock_timestamp() WHERE id = %(id)s"
 
+_OPEN = "SELECT DISTINCT connection_id FROM automate_connectors_connectioncall WHERE finished_at IS NULL"
+
+_NOT_STARTED = """
+SELECT run, path FROM automate_connectors_connectioncall
+WHERE finished_at IS NULL AND started_at IS NULL AND admitted_at IS NOT NULL
+"""
+
+_DISCARD = """
+DELETE FROM automate_connectors_connectioncall call
+USING unnest(%(runs)s::uuid[], %(paths)s::text[]) AS discarded (run, path)
+WHERE call.run = discarded.run AND call.path = discarded.path AND call.finished_at IS NULL AND call.started_at IS NULL
+"""
+
 #: SQL: whether `admit_all` has work.
 DUE = """EXISTS (SELECT FROM automate_connectors_connectioncall
     WHERE finished_at IS NULL AND (started_at IS NULL OR lease_until < clock_timestamp()))"""
@@ -157,7 +172,7 @@ class CallSlot:
             counts, chosen = _admit(used.pk, limit)
             started = _rows(_START, {"connection": used.pk, "lease": self.seconds + GRACE_SECONDS, **values})
             wait = 0.0 if started else _wait_seconds(used.pk, limit, counts[2] - len(chosen))
-        _send(AdmittedCall(*each) for each in chosen if not (each[0] == self.run and each[1] == self.path))
+        _send(each for each in chosen if each != (self.run, self.path))
         if not started:
             message = text("Waits for the rate limit of %(connection)s.", connection=used.name)
             raise ConnectorError(message, code=WAITS_FOR_LIMIT, retryable=True, retry_after=wait)
@@ -171,17 +186,9 @@ class CallSlot:
         try:
             _execute(_FINISH, {"id": self._id})
             if limit.concurrent:
-                admit_waiting(self._connection, limit)
+                _send(_admit_waiting(self._connection, limit))
         except DatabaseError as error:
             log.warning("the slot of a limited connection was not given back: %s", error)
-
-
-def admit_waiting(connection_id: int, limit: Limit) -> None:
-    """Admit the waiting calls of a connection for which there is room, and wake their steps."""
-    with transaction.atomic():
-        _lock(connection_id, limit)
-        _, chosen = _admit(connection_id, limit)
-    _send(AdmittedCall(*each) for each in chosen)
 
 
 def admit_all() -> float | None:
@@ -189,29 +196,16 @@ def admit_all() -> float | None:
 
     Wakes again the steps whose calls were admitted before they waited.
     """
-    rows = Connection.objects.filter(pk__in=[pk for (pk,) in _rows(_OPEN, {})])
-    for each in rows:
-        limit = limit_of(each)  # one that was removed lets all through
-        admit_waiting(each.pk, limit or Limit(0, 1, 0))
+    for each in Connection.objects.filter(pk__in=[pk for (pk,) in _rows(_OPEN, {})]):
+        _admit_waiting(each.pk, limit_of(each) or Limit(0, 1, 0))  # one that was removed lets all through
     _send(AdmittedCall(*call) for call in _rows(_NOT_STARTED, {}))
     return None
 
 
-_NOT_STARTED = """SELECT run, path FROM automate_connectors_connectioncall
-WHERE started_at IS NULL AND admitted_at IS NOT NULL"""
-
-
-_OPEN = "SELECT DISTINCT connection_id FROM automate_connectors_connectioncall WHERE finished_at IS NULL"
-
-
-def finish_calls(calls: list[AdmittedCall]) -> None:
-    """End the open calls of steps that do not need them any more: their runs have ended."""
-    for run, path in calls:
-        _execute(
-            "DELETE FROM automate_connectors_connectioncall"
-            " WHERE run = %(run)s AND path = %(path)s AND started_at IS NULL",
-            {"run": run, "path": path},
-        )
+def discard_calls(calls: list[AdmittedCall]) -> None:
+    """Remove the calls of ended runs, which have not started and never will."""
+    if calls:
+        _execute(_DISCARD, {"runs": [call.run for call in calls], "paths": [call.path for call in calls]})
 
 
 @dataclass(frozen=True)
@@ -238,13 +232,21 @@ def _lock(connection_id: int, limit: Limit) -> None:
     _execute(_CLEAN, {"connection": connection_id, "seconds": limit.window})
 
 
-def _admit(connection_id: int, limit: Limit) -> tuple[tuple[int, int, int], list[Any]]:
-    """((calls in the interval, running, waiting), the admitted (run, path)) of a locked connection."""
+def _admit_waiting(connection_id: int, limit: Limit) -> list[AdmittedCall]:
+    """Admit the waiting calls of a connection for which there is room."""
+    with transaction.atomic():
+        _lock(connection_id, limit)
+        return _admit(connection_id, limit)[1]
+
+
+def _admit(connection_id: int, limit: Limit) -> tuple[tuple[int, int, int], list[AdmittedCall]]:
+    """((calls in the interval, running, waiting), the admitted calls) of a locked connection."""
     [counts] = _rows(_COUNT, {"connection": connection_id, "seconds": limit.window})
     room = limit.room(counts[0], counts[1])
     if not room or not counts[2]:
         return counts, []
-    return counts, _rows(_ADMIT, {"connection": connection_id, "room": room, "start": START_SECONDS})
+    chosen = _rows(_ADMIT, {"connection": connection_id, "room": room, "start": START_SECONDS})
+    return counts, [AdmittedCall(*each) for each in chosen]
 
 
 def _wait_seconds(connection_id: int, limit: Limit, waiting: int) -> float:
@@ -256,7 +258,7 @@ def _wait_seconds(connection_id: int, limit: Limit, waiting: int) -> float:
     return min(LONGEST_WAIT, max(0.02, float(first)) + rounds * limit.seconds)
 
 
-def _send(calls: Any) -> None:
+def _send(calls: Iterable[AdmittedCall]) -> None:
     if listed := list(calls):
         admitted.send(sender=None, calls=listed)
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from django.db import transaction
 
-from automate_connectors.limits.calls import AdmittedCall, finish_calls
+from automate_connectors.limits.calls import AdmittedCall, discard_calls
 from automate_core import database
 from automate_core.outbox import notify
 from automate_core.outbox.lifecycle import ADVANCE_JOBS
@@ -48,4 +48,4 @@ def resume_admitted_steps(sender: Any, calls: list[AdmittedCall], **_: Any) -> N
     with transaction.atomic():
         ended = database.run(None, _RESUME, {"calls": msgspec.json.encode(rows).decode()})
     notify.after_commit()
-    finish_calls([AdmittedCall(uuid.UUID(str(row.run)), row.path) for row in ended])
+    discard_calls([AdmittedCall(uuid.UUID(str(row.run)), row.path) for row in ended])
