@@ -11,7 +11,7 @@ from typing import Any
 from django.db import DatabaseError, connections
 
 from automate_connectors import health
-from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.base import NEEDS_RECONNECT, ConnectorError
 from automate_connectors.models import Connection, is_secret_reference
 from automate_connectors.oauth.tokens import get_access_token
 from automate_governance import payload_views
@@ -89,7 +89,7 @@ def open_connection(
         )
     if connection.health == Connection.Health.RECONNECT:
         message = text("Reconnect the connection %(connection)s, then re-run.", connection=slug)
-        raise ConnectorError(message, code=health.NEEDS_RECONNECT)
+        raise ConnectorError(message, code=NEEDS_RECONNECT)
     admit(connection)
     try:
         config = resolve_config(connection)

@@ -15,13 +15,12 @@ from django.db.models.functions import Now
 from django.dispatch import Signal
 from django.utils import timezone
 
-from automate_connectors.adapters.base import REFUSED, ConnectorError
+from automate_connectors.adapters.base import NEEDS_RECONNECT, REFUSED, ConnectorError
 from automate_connectors.models import Connection
 from automate_connectors.web import ANSWERED_BY
 from automate_governance.redaction.redactor import redact_text
 from automate_governance.texts import kept_text
 
-NEEDS_RECONNECT = "needs_reconnect"
 MIN_SECONDS_BETWEEN_CHANGES = 10
 USED_EVERY = dt.timedelta(minutes=5)
 

@@ -17,8 +17,9 @@ from automate_connectors.context import Context
 from automate_plugins import text
 from automate_plugins.fields import FieldSpec
 
-#: Codes of errors that mean: these credentials are not let in. The last one: only a person can mend it.
-REFUSED = frozenset({"authentication_failed", "http_401", "needs_reconnect"})
+NEEDS_RECONNECT = "needs_reconnect"  #: the code of an error that only a person can mend
+#: Codes of errors that mean: these credentials are not let in.
+REFUSED = frozenset({"authentication_failed", "http_401", NEEDS_RECONNECT})
 
 
 class ConnectorError(Exception):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.base import NEEDS_RECONNECT, ConnectorError
 from automate_connectors.declared.document import ActionPart, Document, RateLimit
 from automate_connectors.paging import value_at
 from automate_connectors.web import RETRYABLE_STATUSES, http_error, read_json
@@ -16,7 +16,6 @@ from automate_governance.redaction.token_patterns import MASK
 from automate_plugins import ntext, text
 from automate_plugins.texts import joined
 
-NEEDS_RECONNECT = "needs_reconnect"
 RATE_LIMITED = "rate_limited"
 _LONGEST_REASON = 500
 _JSON_NAMES = {dict: text("a mapping"), list: text("a list")}

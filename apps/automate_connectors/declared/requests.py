@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.base import NEEDS_RECONNECT, ConnectorError
 from automate_connectors.context import Files
 from automate_connectors.declared.document import (
     ActionPart,
@@ -196,7 +196,7 @@ def credentials(document: Document, settings: Mapping[str, Any]) -> tuple[dict[s
     missing = [name for template in templates for name in names_in(template) if not settings.get(name)]
     if missing:
         if auth.type is AuthKind.OAUTH:
-            raise ConnectorError(text("The connection is not signed in. Reconnect it."), code="needs_reconnect")
+            raise ConnectorError(text("The connection is not signed in. Reconnect it."), code=NEEDS_RECONNECT)
         raise invalid_input(
             text("Select a %(name)s connection that has %(field)s.", name=document.name, field=missing[0])
         )

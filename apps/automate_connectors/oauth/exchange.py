@@ -16,7 +16,7 @@ from authlib.common.urls import add_params_to_qs
 from authlib.oauth2 import OAuth2Client
 from authlib.oauth2.auth import ClientAuth
 
-from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.base import NEEDS_RECONNECT, ConnectorError
 from automate_connectors.oauth import error_codes
 from automate_connectors.oauth.addresses import AddressError, url_problem
 from automate_connectors.oauth.assertions import (
@@ -39,7 +39,6 @@ from automate_plugins import text
 from automate_plugins.texts import joined
 
 CALL_SECONDS = 10.0  # the row of the token is locked meanwhile
-NEEDS_RECONNECT = "needs_reconnect"
 UNAVAILABLE = "oauth_unavailable"
 CLOCK_TOLERANCE = 30.0  # seconds by which clocks may differ before a refused assertion is made by the other one
 REPEAT_AFTER = 0.5  # seconds

@@ -26,7 +26,7 @@ from django.db.models.functions import Least, Now
 from django.utils import timezone
 
 from automate_connectors import health
-from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.base import NEEDS_RECONNECT, ConnectorError
 from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth import exchange
 from automate_connectors.oauth.grant_binding import issuer_hash, terms_hash
@@ -238,7 +238,7 @@ def _record_failure(
     token: OAuthToken, connection: Connection, error: ConnectorError, rejected: str
 ) -> str | ConnectorError:
     """Record a failed renewal; return the present access token if it serves nevertheless, else the error."""
-    if error.code == exchange.NEEDS_RECONNECT:
+    if error.code == NEEDS_RECONNECT:
         if token.was_interrupted and token.refresh:  # type: ignore[attr-defined]
             lost = text("An earlier renewal was interrupted, and its new refresh token may have been lost with it.")
             error = ConnectorError(joined([error.message, lost]), code=error.code, details=error.details)
@@ -300,7 +300,7 @@ def _unchanged(connection: Connection) -> Connection:
 def _check_health_unchanged(connection: Connection, now: Connection) -> None:
     """Raise ConnectorError when the previous lock holder found that a person has to sign in."""
     if now.health == Connection.Health.RECONNECT and now.health_rev != connection.health_rev:
-        raise ConnectorError(now.health_message, code=exchange.NEEDS_RECONNECT)
+        raise ConnectorError(now.health_message, code=NEEDS_RECONNECT)
 
 
 def _request_tokens(setup: OAuthSetup, token: OAuthToken, connection: Connection) -> Tokens:
@@ -312,7 +312,7 @@ def _request_tokens(setup: OAuthSetup, token: OAuthToken, connection: Connection
     message = text("%(name)s: the sign-in has expired. Reconnect the connection.", name=str(connection))
     if not token.access:
         message = text("%(name)s is not signed in. Open the connection and sign in.", name=str(connection))
-    raise ConnectorError(message, code=exchange.NEEDS_RECONNECT)
+    raise ConnectorError(message, code=NEEDS_RECONNECT)
 
 
 def _check_can_store(connection: Connection) -> None:

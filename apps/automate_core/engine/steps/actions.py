@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.health import NEEDS_RECONNECT
+from automate_connectors.adapters.base import NEEDS_RECONNECT, ConnectorError
 from automate_connectors.invocation import encode_output
 from automate_connectors.limits.calls import WAITS_FOR_LIMIT
 from automate_core import artifacts
