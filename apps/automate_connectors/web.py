@@ -1,9 +1,10 @@
-"""Helpers of connectors to web services: errors from responses, files in JSON."""
+"""Helpers of connectors to web services: errors from responses, values in requests, files in JSON."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -53,6 +54,11 @@ def quote_segment(segment: str) -> str:
     if segment in {"", ".", ".."}:
         raise invalid_input(text("%(value)s is not a valid name.", value=repr(segment)))
     return quote(segment, safe="")
+
+
+def as_text(value: Any) -> str:
+    """Return a value as a URL, header or form carries it: a text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def invalid_input(message: str) -> ConnectorError:

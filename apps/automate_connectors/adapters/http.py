@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +12,7 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter, Connecto
 from automate_connectors.context import Files
 from automate_connectors.files.contents import Download, read_file
 from automate_connectors.paging import MAX_ITEMS, MAX_PAGES, Paging, read_pages, read_paging
-from automate_connectors.web import ANSWERED_BY, File, decode_base64, http_error, invalid_input, read_json
+from automate_connectors.web import ANSWERED_BY, File, as_text, decode_base64, http_error, invalid_input, read_json
 from automate_egress import HttpResponse
 from automate_egress.forms import Part, multipart
 from automate_egress.policy import ascii_host
@@ -428,14 +427,10 @@ def _parts(form: Mapping[str, Any], files: list[Any], store: Files | None) -> li
 def _texts(values: Mapping[str, Any] | None) -> dict[str, Any]:
     """Values as a query, a form or headers carry them; what is null is left out, lists stay lists."""
     return {
-        str(name): [_text(one) for one in value] if isinstance(value, list) else _text(value)
+        str(name): [as_text(one) for one in value] if isinstance(value, list) else as_text(value)
         for name, value in (values or {}).items()
         if value is not None
     }
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _lower(names: Mapping[str, Any]) -> set[str]:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from automate_connectors.declared.document import Arrays
-from automate_connectors.declared.templates import as_text
-from automate_connectors.web import invalid_input
+from automate_connectors.web import as_text, invalid_input
 from automate_plugins import text
 
 MAX_INDEX = 99  #: of a list in a dotted place

@@ -26,9 +26,9 @@ from automate_connectors.declared.document import (
 )
 from automate_connectors.declared.messages import Message
 from automate_connectors.declared.placing import nested, pairs, put
-from automate_connectors.declared.templates import as_text, base_address, fill, fill_path, names_in
+from automate_connectors.declared.templates import base_address, fill, fill_path, names_in
 from automate_connectors.files.contents import read_file
-from automate_connectors.web import File, invalid_input
+from automate_connectors.web import File, as_text, invalid_input
 from automate_egress.forms import Part, multipart, related
 from automate_plugins import text
 from automate_plugins.fields import FieldKind

@@ -6,14 +6,13 @@ A name in a host may fill one label of it alone, and one in a path one segment; 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.web import invalid_input, quote_segment
+from automate_connectors.web import as_text, invalid_input, quote_segment
 from automate_egress.policy import ascii_host
 from automate_plugins import text
 
@@ -108,10 +107,3 @@ def _whole(name: str, value: Any) -> str:
     if not is_good or parts.query or parts.fragment:
         raise invalid_input(text("%(name)s must be a URL such as https://api.example.com, without ? and #.", name=name))
     return quote(written.rstrip("/"), safe="/:%[]@!$&'()*+,;=~")
-
-
-def as_text(value: Any) -> str:
-    """Return a value as a URL, header or form carries it."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False)
