@@ -34,17 +34,16 @@ class NextPage:
 class Paging:
     """How an API announces further pages. `items`, `cursor` and `more` are dotted paths into the JSON answer.
 
-    `kind` is link, cursor, page or offset. `last_item` names the member of the last item that is the next cursor.
-    Where `more` leads to nothing, or to false, there is no further page. `size` is the number of items that a page was
-    asked for: one with fewer is the last. `may_lack` is for APIs that leave out a list without items.
+    `kind` is link, cursor, page or offset; `parameter` is that of the request which carries the last three. `last_item`
+    names the member of the last item that is the next cursor. Where `more` leads to nothing, or to false, there is no
+    further page. `size` is the number of items that a page was asked for: one with fewer is the last. `may_lack` is for
+    APIs that leave out a list without items.
     """
 
     kind: str
     items: str = ""
     cursor: str = ""
-    cursor_parameter: str = "cursor"
-    page_parameter: str = "page"
-    offset_parameter: str = "offset"
+    parameter: str = ""
     first_page: int = 1
     last_item: str = ""
     more: str = ""
@@ -55,9 +54,9 @@ class Paging:
         """Return the parameters of the first page."""
         match self.kind:
             case "page":
-                return {self.page_parameter: self.first_page}
+                return {self.parameter: self.first_page}
             case "offset":
-                return {self.offset_parameter: 0}
+                return {self.parameter: 0}
         return {}
 
     def page(self, document: Any) -> list[Any]:
@@ -86,9 +85,9 @@ class Paging:
             items = self.page(document)
             if not items or len(items) < self.size:
                 return None
-            if self.kind == "offset":
-                return NextPage(parameter=self.offset_parameter, value=count)
-            return NextPage(parameter=self.page_parameter, value=self.first_page + number + 1)
+            return NextPage(
+                parameter=self.parameter, value=count if self.kind == "offset" else self.first_page + number + 1
+            )
         return self._after_cursor(document, url)
 
     def _after_cursor(self, document: Any, url: str) -> NextPage | None:
@@ -103,7 +102,7 @@ class Paging:
         if isinstance(cursor, dict | list):
             message = text("The cursor at %(path)s is neither text nor a number.", path=self.cursor)
             raise ConnectorError(message, code="invalid_answer")
-        return NextPage(parameter=self.cursor_parameter, value=cursor)
+        return NextPage(parameter=self.parameter, value=cursor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,8 +167,9 @@ def read_paging(params: dict[str, Any]) -> Paging | None:
         raise invalid_input(text("Set the path to the next cursor, for example meta.next_cursor."))
     if params.get("method", "GET") != "GET":
         raise invalid_input(text("Pagination requires the method GET."))
-    names = ("items", "cursor", "cursor_parameter", "page_parameter", "first_page")
-    return Paging(kind=kind, **{name: params[name] for name in names if params.get(name) is not None})
+    given = {name: params[name] for name in ("items", "cursor", "first_page") if params.get(name) is not None}
+    parameter = params.get(f"{kind}_parameter")
+    return Paging(kind=kind, parameter=kind if parameter is None else parameter, **given)
 
 
 def value_at(document: Any, path: str) -> Any:

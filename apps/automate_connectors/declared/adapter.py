@@ -255,14 +255,11 @@ class _Call:
 
 
 def _paging(rule: Pages, size: int) -> Paging:
-    name = rule.parameter
     return Paging(
         kind=rule.kind,
         items=rule.items,
         cursor=rule.cursor,
-        cursor_parameter=name,
-        page_parameter=name,
-        offset_parameter=name,
+        parameter=rule.parameter,
         first_page=rule.first,
         last_item=rule.last_item,
         more=rule.more,
