@@ -15,6 +15,7 @@ from automate_connectors.adapters.data.file_action import (
     read_text,
 )
 from automate_connectors.adapters.data.pure_action import ITEMS, TEXT
+from automate_connectors.adapters.data.tables import COLUMNS, HEADER
 from automate_connectors.context import Files
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -68,7 +69,7 @@ FILE_ACTIONS = (
         text("Convert a CSV file to rows. All values are text."),
         FILE,
         formats.DELIMITER,
-        formats.HEADER,
+        HEADER,
         _ENCODING,
         outputs=ROWS,
     ),
@@ -79,9 +80,9 @@ FILE_ACTIONS = (
         text("Store rows as a CSV file"),
         FILENAME,
         ITEMS,
-        formats.COLUMNS,
+        COLUMNS,
         formats.DELIMITER,
-        formats.HEADER,
+        HEADER,
         formats.GUARD_FORMULAS,
         outputs=WRITTEN,
     ),

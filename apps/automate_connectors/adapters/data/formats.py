@@ -22,16 +22,15 @@ from automate_connectors.adapters.data.pure_action import (
     check_size,
     invalid_input,
     list_output,
-    names_of,
     pure_action,
     rows_of,
     text_of,
 )
+from automate_connectors.adapters.data.tables import COLUMNS, HEADER, check_header, check_width, columns_of
 from automate_governance.redaction.spreadsheets import inert
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec, json_type
 
-MAX_COLUMNS = 500
 _DELIMITERS = (
     (",", text("Comma")),
     (";", text("Semicolon")),
@@ -53,15 +52,7 @@ def read_csv(document: str, *, delimiter: str, header: bool) -> dict[str, Any]:
     rows: list[list[str]] = []
     try:
         for row in csv.reader(io.StringIO(document, newline=""), delimiter=delimiter, strict=True):
-            if len(row) > MAX_COLUMNS:
-                raise invalid_input(
-                    text(
-                        "Row %(row)s has %(count)s columns. The maximum is %(maximum)s.",
-                        row=len(rows) + 1,
-                        count=len(row),
-                        maximum=MAX_COLUMNS,
-                    )
-                )
+            check_width(len(row), len(rows) + 1)
             if len(rows) > MAX_ITEMS:
                 raise invalid_input(text("The CSV has more than %(count)s rows.", count=MAX_ITEMS))
             if row:
@@ -73,10 +64,7 @@ def read_csv(document: str, *, delimiter: str, header: bool) -> dict[str, Any]:
     if not header:
         return list_output(rows[:MAX_ITEMS])
     names = rows.pop(0) if rows else []
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise invalid_input(
-            text("The header repeats %(names)s. Rename the columns.", names=", ".join(sorted(map(repr, twice))))
-        )
+    check_header(names)
     for number, row in enumerate(rows, 2):
         if len(row) > len(names):
             raise invalid_input(
@@ -93,11 +81,7 @@ def read_csv(document: str, *, delimiter: str, header: bool) -> dict[str, Any]:
 def write_csv(params: dict[str, Any]) -> dict[str, Any]:
     """Return `items` as CSV, by the inputs of the action `write_csv`. Raises ConnectorError."""
     rows = rows_of(params)
-    columns = names_of(params, "columns", MAX_COLUMNS) or list(dict.fromkeys(name for row in rows for name in row))
-    if len(columns) > MAX_COLUMNS:
-        raise invalid_input(
-            text("There are %(count)s columns. The maximum is %(maximum)s.", count=len(columns), maximum=MAX_COLUMNS)
-        )
+    columns = columns_of(params, rows)
     out = io.StringIO()
     writer = csv.writer(out, delimiter=params["delimiter"], lineterminator="\r\n")
     guarded = params["guard_formulas"]
@@ -272,17 +256,7 @@ def _short_enough(content: str) -> str:
 DELIMITER = FieldSpec(
     name="delimiter", label=text("Delimiter"), kind=FieldKind.CHOICE, choices=_DELIMITERS, default=","
 )
-HEADER = FieldSpec(
-    name="header",
-    label=text("Header row"),
-    kind=FieldKind.BOOLEAN,
-    default=True,
-    help=text("The first row contains the names"),
-)
 VALUE = FieldSpec(name="value", label=text("Value"), kind=FieldKind.JSON, required=True)
-COLUMNS = FieldSpec(
-    name="columns", label=text("Columns"), kind=FieldKind.LIST, help=text("Default: all fields of the rows")
-)
 GUARD_FORMULAS = FieldSpec(
     name="guard_formulas",
     label=text("Escape formulas"),

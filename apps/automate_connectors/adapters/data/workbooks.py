@@ -19,15 +19,14 @@ from automate_connectors.adapters.data.file_action import (
     from_extra,
     named,
 )
-from automate_connectors.adapters.data.formats import COLUMNS, HEADER, MAX_COLUMNS
 from automate_connectors.adapters.data.pure_action import (
     ITEMS,
     MAX_ITEMS,
     invalid_input,
     list_output,
-    names_of,
     rows_of,
 )
+from automate_connectors.adapters.data.tables import COLUMNS, HEADER, check_header, check_width, columns_of
 from automate_connectors.context import Files
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -53,10 +52,7 @@ def _read_excel(params: dict[str, Any], files: Files) -> dict[str, Any]:
     if not params["header"]:
         return list_output(rows, sheets=names)
     header = [_name(value, number) for number, value in enumerate(rows[0], 1)] if rows else []
-    if twice := {name for name in header if header.count(name) > 1}:
-        raise invalid_input(
-            text("The header repeats %(names)s. Rename the columns.", names=", ".join(sorted(map(repr, twice))))
-        )
+    check_header(header)
     return list_output((dict(zip(header, row, strict=False)) for row in rows[1:]), sheets=names)
 
 
@@ -97,15 +93,7 @@ def _rows(sheet: Any) -> Iterator[list[Any]]:
         count += 1
         if count > MAX_ITEMS + 1:
             raise invalid_input(text("The sheet has more than %(count)s rows.", count=MAX_ITEMS))
-        if len(values) > MAX_COLUMNS:
-            raise invalid_input(
-                text(
-                    "Row %(row)s has %(count)s columns. The maximum is %(maximum)s.",
-                    row=count,
-                    count=len(values),
-                    maximum=MAX_COLUMNS,
-                )
-            )
+        check_width(len(values), count)
         yield values
 
 
@@ -127,11 +115,7 @@ def _write_excel(params: dict[str, Any], files: Files) -> dict[str, Any]:
         import openpyxl
         from openpyxl import cell as cells
     rows = rows_of(params)
-    columns = names_of(params, "columns", MAX_COLUMNS) or list(dict.fromkeys(name for row in rows for name in row))
-    if len(columns) > MAX_COLUMNS:
-        raise invalid_input(
-            text("There are %(count)s columns. The maximum is %(maximum)s.", count=len(columns), maximum=MAX_COLUMNS)
-        )
+    columns = columns_of(params, rows)
     book = openpyxl.Workbook(write_only=True)
     try:
         sheet = book.create_sheet(params.get("sheet") or "Sheet1")
