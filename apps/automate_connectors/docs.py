@@ -51,13 +51,9 @@ def load_examples(folder: Path) -> dict[str, Example]:
 
 def connector_page(adapter: ConnectorAdapter, examples: Mapping[str, Example], existing: str = "") -> str:
     """Return the page of a connector: `existing` with its generated part replaced, or a new one."""
-    made = f"{BEGIN}\n\n{'\n\n'.join(_sections(adapter, examples))}\n\n{END}\n"
-    if BEGIN in existing and END in existing:
-        before, after = existing.split(BEGIN, 1)[0], existing.split(END, 1)[1].lstrip("\n")
-        return before + made + (f"\n{after}" if after else "")
     aim = f"At the end of this page you will be able to use {adapter.name} in a workflow."
-    head = existing.rstrip("\n") or f"# {adapter.name}\n\n{aim}\n\n{_sentence(adapter.description)}"
-    return f"{head}\n\n{made}"
+    head = f"# {adapter.name}\n\n{aim}\n\n{_sentence(adapter.description)}"
+    return _page("\n\n".join(_sections(adapter, examples)), existing, head)
 
 
 def index_page(adapters: Iterable[ConnectorAdapter], existing: str = "") -> str:
@@ -70,13 +66,11 @@ def index_page(adapters: Iterable[ConnectorAdapter], existing: str = "") -> str:
         )
         for adapter in adapters
     ]
-    made = f"{BEGIN}\n\n{_table(('Connector', 'Actions', 'Purpose'), rows)}\n\n{END}\n"
-    if BEGIN in existing and END in existing:
-        return existing.split(BEGIN, 1)[0] + made + existing.split(END, 1)[1].lstrip("\n")
-    return f"# Connectors\n\nAt the end of this page you will know which connector you need.\n\n{made}"
+    head = "# Connectors\n\nAt the end of this page you will know which connector you need."
+    return _page(_table(("Connector", "Actions", "Purpose"), rows), existing, head)
 
 
-def providers_page(rows: Mapping[str, Provider], existing: str) -> str:
+def providers_page(rows: Mapping[str, Provider], existing: str = "") -> str:
     """Return the page of OAuth providers: `existing` with the table of these rows in its generated part."""
     cells = [
         (
@@ -88,10 +82,16 @@ def providers_page(rows: Mapping[str, Provider], existing: str) -> str:
         )
         for code, row in sorted(rows.items(), key=lambda item: item[1].name.lower())
     ]
-    table = _table(("Provider", "Name", "Grants", "Register", "To know"), cells)
-    made = f"{BEGIN}\n\n{table}\n\n{END}\n"
-    before, _, rest = existing.partition(BEGIN)
-    return before + made + rest.partition(END)[2].removeprefix("\n")
+    return _page(_table(("Provider", "Name", "Grants", "Register", "To know"), cells), existing, "# OAuth providers")
+
+
+def _page(body: str, existing: str, head: str) -> str:
+    """Return `existing` with its generated part replaced; without such a part, `body` after it, or after `head`."""
+    made = f"{BEGIN}\n\n{body}\n\n{END}\n"
+    if BEGIN in existing and END in existing:
+        before, after = existing.split(BEGIN, 1)[0], existing.split(END, 1)[1].lstrip("\n")
+        return before + made + (f"\n{after}" if after else "")
+    return f"{existing.rstrip('\n') or head}\n\n{made}"
 
 
 def _parameter(parameter: Parameter) -> str:
