@@ -12,6 +12,11 @@ from automate_connectors.adapters.base import ConnectorAdapter, unknown_action
 from automate_connectors.adapters.data import dates, documents, formats, lists, pdf_text, texts, values, workbooks
 from automate_plugins import text
 
+_PURE_ACTIONS = {
+    each.action.name: each for group in (values, lists, formats, dates, texts) for each in group.PURE_ACTIONS
+}
+_FILE_ACTIONS = {each.action.name: each for group in (documents, workbooks, pdf_text) for each in group.FILE_ACTIONS}
+
 
 class DataConnector(ConnectorAdapter):
     """Values, lists, texts, dates, CSV, JSON and XML, also as files; Excel and PDF. `log` writes a line to the run."""
@@ -21,10 +26,7 @@ class DataConnector(ConnectorAdapter):
     description = text("Set, filter, sort and convert values, read and write files, and write to the log")
     icon = "database"
     hue = 225
-    actions = (
-        *(each.action for group in (values, lists, formats, dates, texts) for each in group.PURE_ACTIONS),
-        *(each.action for group in (documents, workbooks, pdf_text) for each in group.FILE_ACTIONS),
-    )
+    actions = tuple(each.action for each in (*_PURE_ACTIONS.values(), *_FILE_ACTIONS.values()))
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Run the action of that name."""
@@ -36,9 +38,3 @@ class DataConnector(ConnectorAdapter):
         if action == "log":
             context["log"](params["message"], level=params["level"])
         return pure_action.run(params)
-
-
-_PURE_ACTIONS = {
-    each.action.name: each for group in (values, lists, formats, dates, texts) for each in group.PURE_ACTIONS
-}
-_FILE_ACTIONS = {each.action.name: each for group in (documents, workbooks, pdf_text) for each in group.FILE_ACTIONS}
