@@ -88,9 +88,7 @@ def base_faults(template: str) -> Iterator[str]:
         yield text("A base URL has no user name.")
     host = origin.partition("://")[2]
     fixed = PLACEHOLDER.sub("", host).strip(".-")
-    if names_in(origin) and fixed.count(".") < 1:
-        yield text("The last two names of a host are fixed: {name} stands before them.")
-    if PLACEHOLDER.search(".".join(host.split(".")[-2:])):
+    if (names_in(origin) and "." not in fixed) or PLACEHOLDER.search(".".join(host.split(".")[-2:])):
         yield text("The last two names of a host are fixed: {name} stands before them.")
     if not parts.hostname or "." not in parts.hostname or parts.hostname.replace(".", "").isdigit():
         yield text("A base URL names a public host.")
