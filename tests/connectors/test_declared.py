@@ -14,9 +14,9 @@ from django.urls import reverse
 
 from automate_connectors.adapters.base import ConnectorError, RateLimit
 from automate_connectors.declared.adapter import declare
-from automate_connectors.declared.documents import MAX_DEPTH, DocumentError, read_document
 from automate_connectors.declared.loading import ConnectorFileError, load_connector
 from automate_connectors.declared.parsing import FaultyDocumentError, parse
+from automate_connectors.declared.yaml_files import MAX_DEPTH, DocumentError, read_document
 from automate_connectors.invocation import describe_call
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors

@@ -9,11 +9,11 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from automate_connectors.declared.documents import DocumentError
 from automate_connectors.declared.loading import ConnectorFileError, load_connector
 from automate_connectors.declared.openapi.actions import action_of, find_operation
 from automate_connectors.declared.openapi.connector import connector_of
 from automate_connectors.declared.openapi.reader import Api
+from automate_connectors.declared.yaml_files import DocumentError
 
 ITEM = {"type": "object", "properties": {"id": {"type": "string", "readOnly": True}, "name": {"type": "string"}}}
 DOCUMENT = {

@@ -18,11 +18,11 @@ from automate_connectors.declared.document import (
     PagesKind,
     Where,
 )
-from automate_connectors.declared.documents import Place
 from automate_connectors.declared.parsing import Fault, shown_place
 from automate_connectors.declared.placing import MAX_INDEX
 from automate_connectors.declared.requests import VALUE, effect_of, where_of
 from automate_connectors.declared.templates import base_faults, names_in
+from automate_connectors.declared.yaml_files import Place
 from automate_connectors.oauth.catalogue import providers
 from automate_connectors.paging import MAX_ITEMS
 from automate_plugins import text

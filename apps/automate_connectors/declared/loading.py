@@ -11,10 +11,10 @@ from typing import Any
 from automate_connectors.declared.adapter import DeclaredConnector, declare
 from automate_connectors.declared.checks import faults
 from automate_connectors.declared.document import Document
-from automate_connectors.declared.documents import DocumentError, line_of, read_document, read_file
 from automate_connectors.declared.folder import FILE, own_folder
 from automate_connectors.declared.openapi.operations import expand
 from automate_connectors.declared.parsing import Fault, FaultyDocumentError, parse
+from automate_connectors.declared.yaml_files import DocumentError, line_of, read_document, read_file
 from automate_plugins import text
 from automate_plugins.registry import BUILT_IN, PluginError, Source
 from automate_plugins.texts import joined, marked

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from automate_connectors.declared.document import FORMAT, Document
-from automate_connectors.declared.documents import Place
+from automate_connectors.declared.yaml_files import Place
 from automate_plugins import text
 from automate_plugins.texts import joined, marked
 

@@ -24,7 +24,7 @@ from automate_connectors.declared.document import (
     Method,
     Where,
 )
-from automate_connectors.declared.messages import Message
+from automate_connectors.declared.email_messages import Message
 from automate_connectors.declared.placing import nested, pairs, put
 from automate_connectors.declared.templates import base_address, fill, fill_path, names_in
 from automate_connectors.files.contents import read_file

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl
 
-from automate_connectors.declared.documents import DocumentError
 from automate_connectors.declared.openapi.reader import Api, Operation
 from automate_connectors.declared.openapi.schemas import Property, Schemas, one_line, plain
+from automate_connectors.declared.yaml_files import DocumentError
 from automate_plugins import text
 from automate_plugins.fields import FieldKind
 

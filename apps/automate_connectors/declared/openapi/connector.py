@@ -10,11 +10,11 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from automate_connectors.declared.document import FORMAT
-from automate_connectors.declared.documents import DocumentError
 from automate_connectors.declared.openapi.actions import action_of, find_operation, identifier, label_of
 from automate_connectors.declared.openapi.reader import Api, Server
 from automate_connectors.declared.openapi.schemas import plain
 from automate_connectors.declared.templates import base_faults
+from automate_connectors.declared.yaml_files import DocumentError
 from automate_plugins import text
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from automate_connectors.declared.documents import DocumentError, read_file
 from automate_connectors.declared.openapi.actions import action_of, find_operation
 from automate_connectors.declared.openapi.reader import MAX_BYTES, Api
 from automate_connectors.declared.parsing import Fault, FaultyDocumentError
+from automate_connectors.declared.yaml_files import DocumentError, read_file
 from automate_plugins import text
 from automate_plugins.texts import joined, marked
 

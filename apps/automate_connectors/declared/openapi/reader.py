@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from automate_connectors.declared.documents import DocumentError, read_document
+from automate_connectors.declared.yaml_files import DocumentError, read_document
 from automate_plugins import text
 
 MAX_BYTES = 32_000_000

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from automate_connectors.declared.documents import DocumentError
 from automate_connectors.declared.openapi.reader import Api
+from automate_connectors.declared.yaml_files import DocumentError
 from automate_plugins import text
 from automate_plugins.fields import FieldKind
 

@@ -8,11 +8,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_connectors.declared.checks import faults
-from automate_connectors.declared.documents import DocumentError, read_file
 from automate_connectors.declared.openapi.actions import listing
 from automate_connectors.declared.openapi.connector import connector_of, write
 from automate_connectors.declared.openapi.reader import MAX_BYTES, Api
 from automate_connectors.declared.parsing import FaultyDocumentError, parse
+from automate_connectors.declared.yaml_files import DocumentError, read_file
 
 
 class Command(BaseCommand):
