@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.db.models import Q
+from django.db.models.expressions import RawSQL
 
+from automate_core import database
+from automate_core.models import Event
+from automate_core.queries import event_search, statement_timeout
 from tests.support.api_operations import MANUAL
 
 pytestmark = pytest.mark.django_db
@@ -141,3 +146,18 @@ def test_an_unexpected_error_says_nothing_of_itself(client, monkeypatch, caplog)
     monkeypatch.setattr(workflows, "permitted_rows", fail)
     assert "secret detail" not in str(_problem(client.get("workflows"), 500))
     assert "secret detail" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_search_that_takes_too_long_asks_for_a_filter(api, admin, monkeypatch):
+    client = api(admin)
+    Event.objects.create(source="app", type="order.paid", payload={}, trace_id="1" * 32)
+    asleep = RawSQL("SELECT id FROM automate_core_event, pg_sleep(5)", [])
+    monkeypatch.setattr(event_search, "_payload_contains", lambda text: Q(pk__in=asleep))
+    monkeypatch.setattr(statement_timeout, "SECONDS", 0.3)
+    with database.connect({}) as other, other.transaction():
+        other.execute("LOCK TABLE automate_governance_auditentry IN ACCESS EXCLUSIVE MODE")
+        answers = [client.get("events", {"payload": "x"}), client.get("audit-entries")]
+    for answer in answers:
+        assert _problem(answer, 422)["detail"] == "The search took too long. Add a filter, for example a period."
+    assert client.get("audit-entries").status_code == 200, "the connection is well"

@@ -8,19 +8,15 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import OperationalError
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 from ninja import Field, Schema
-from psycopg.errors import QueryCanceled
 
 from automate_api.v1.problems import ProblemError
-from automate_core.queries.statement_timeout import bounded_queries
 from automate_governance.permissions import NotPermittedError, User, holds_anywhere, permitted
 from automate_plugins import text
 
@@ -83,18 +79,6 @@ def check_list(user: User, verb: str, model: type[Model]) -> None:
 def filter_given[M: Model](queryset: QuerySet[M], **values: Any) -> QuerySet[M]:
     """The rows with these values; None asks for any."""
     return queryset.filter(**{name: value for name, value in values.items() if value is not None})
-
-
-@contextmanager
-def bounded_search() -> Iterator[None]:
-    """Limit the time of a search. Raises ProblemError."""
-    try:
-        with bounded_queries():
-            yield
-    except (OperationalError, QueryCanceled) as late:
-        if not isinstance(late, QueryCanceled) and not isinstance(late.__cause__, QueryCanceled):
-            raise
-        raise ProblemError(422, _("The search took too long. Add a filter, for example a period.")) from late
 
 
 def write_cursor(key: Any) -> str:

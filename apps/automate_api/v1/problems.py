@@ -34,6 +34,7 @@ from automate_core.authoring.pausing import WorkflowStateError
 from automate_core.definition.document import DefinitionError, Problem
 from automate_core.definition.form_validation import AnswersError
 from automate_core.queries.event_search import SearchError
+from automate_core.queries.statement_timeout import QueryTimeoutError
 from automate_core.runs.control import ControlError
 from automate_core.runs.event_sending import EventTypeError
 from automate_core.runs.waits.approvals import HandOverError, NotOpenError, OutcomeError
@@ -76,6 +77,7 @@ _CORE_ERRORS: dict[type[Exception], int] = {
     HandOverError: 422,
     EventTypeError: 422,
     SearchError: 422,
+    QueryTimeoutError: 422,
 }
 
 

@@ -11,11 +11,10 @@ import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from django.db import DataError, OperationalError
+from django.db import DataError
 from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from psycopg.errors import QueryCanceled
 
 from automate_core.events import access
 from automate_core.events.access import EventAccess
@@ -23,7 +22,7 @@ from automate_core.models import Event, ExecutionRun, OutboxJob
 from automate_core.navigation.http import parse_uuid
 from automate_core.navigation.lists import FilterChoice, Query, Tab, query_string
 from automate_core.queries.event_search import SINCE, SearchError, SearchResult, find_events, has_id_among
-from automate_core.queries.statement_timeout import bounded_queries
+from automate_core.queries.statement_timeout import QueryTimeoutError, bounded_queries
 from automate_core.states import JobStatus
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import User
@@ -106,9 +105,7 @@ def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:
         error = str(unreadable)
     except DataError:
         error = _("This text contains characters that no payload can contain, such as NUL.")
-    except (OperationalError, QueryCanceled) as late:
-        if not isinstance(late, QueryCanceled) and not isinstance(late.__cause__, QueryCanceled):
-            raise
+    except QueryTimeoutError:
         stopped = True
     rows = found.rows
     back_to = Event.objects.filter(pk=found.edge).values_list("received_at", flat=True).first() if found.edge else None

@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
-from automate_api.v1.pages import Page, PageQuery, bounded_search, read_page
+from automate_api.v1.pages import Page, PageQuery, read_page
 from automate_api.v1.problems import ProblemError
 from automate_core.queries.audit_search import AuditSearch
+from automate_core.queries.statement_timeout import bounded_queries
 from automate_governance import audit
 from automate_governance.models import AuditEntry as Entry
 from automate_governance.people.origin import Source
@@ -78,7 +79,7 @@ class AuditQuery(PageQuery):
 def list_audit_entries(request: TokenRequest, query: Query[AuditQuery]) -> dict[str, Any]:
     """List audit entries, newest first."""
     _check_audits(request)
-    with bounded_search():
+    with bounded_queries():
         found, following = read_page(query.entries().defer("canonical"), query)
     return {"items": found, "next": following}
 

@@ -19,7 +19,7 @@ from pydantic import ConfigDict
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
-from automate_api.v1.pages import Page, PageQuery, bounded_search, read_uuid_cursor, write_cursor
+from automate_api.v1.pages import Page, PageQuery, read_uuid_cursor, write_cursor
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.workflows import get_workflow
 from automate_core.authoring.match_explanation import MatchOutcome, TriggerExplanation, explain_match
@@ -27,6 +27,7 @@ from automate_core.events import access
 from automate_core.expressions.json_logic import Explanation
 from automate_core.models import Event
 from automate_core.queries.event_search import SINCE, find_events
+from automate_core.queries.statement_timeout import bounded_queries
 from automate_core.runs import event_sending, replay
 from automate_governance import payload_views
 from automate_governance.admin_site import reverse
@@ -195,9 +196,9 @@ def _get_event(request: TokenRequest, event_id: uuid.UUID) -> Event:
 
 @contextmanager
 def _bounded() -> Iterator[None]:
-    """Limit the time of the search. Raises ProblemError."""
+    """Limit the time of the search. Raises ProblemError, QueryTimeoutError."""
     try:
-        with bounded_search():
+        with bounded_queries():
             yield
     except DataError as error:
         message = _("This text contains characters that no payload can contain, such as NUL.")

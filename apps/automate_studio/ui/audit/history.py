@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import OperationalError, models
+from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils.translation import gettext as _
-from psycopg.errors import QueryCanceled
 
 from automate_core.models import ExecutionRun
 from automate_core.navigation.http import parse_number
-from automate_core.queries.statement_timeout import bounded_queries
+from automate_core.queries.statement_timeout import QueryTimeoutError, bounded_queries
 from automate_governance.governed import Governed
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, can
@@ -55,7 +54,5 @@ def find_entries(request: HttpRequest, question: AuditFilters) -> tuple[rows.Ent
                 parse_number(request.GET.get("after")),
                 parse_number(request.GET.get("before")),
             ), False
-    except OperationalError as late:
-        if not isinstance(late.__cause__, QueryCanceled):
-            raise
+    except QueryTimeoutError:
         return empty_page(question), True
