@@ -65,7 +65,7 @@ def find_run_or_start(
 
 def find_started(event: Event, runs: QuerySet[ExecutionRun]) -> ExecutionRun | PendingStart:
     """The first run of `runs` that an event started, or the event itself while there is none."""
-    is_rejected = not _is_waiting_for_worker(event)  # before the run is looked for: a worker may take it meanwhile
+    is_rejected = not is_waiting_for_worker(event.pk)  # before the run is looked for: a worker may take it meanwhile
     run = runs.filter(event=event, cause=ExecutionRun.Cause.TRIGGER).order_by("id").first()
     return run or PendingStart(event=event, is_rejected=is_rejected)
 
@@ -100,6 +100,15 @@ def read_identifier(identifier: uuid.UUID | str) -> tuple[str, uuid.UUID | None]
     return (written if _TRACE_ID.fullmatch(written) else ""), run_id
 
 
+def is_waiting_for_worker(event_id: uuid.UUID) -> bool:
+    """Whether no worker has processed the event yet, so that it may still start runs.
+
+    Ask before you look for its runs: the job ends together with the runs that it makes.
+    """
+    pending = (JobStatus.READY, JobStatus.LEASED)
+    return OutboxJob.objects.filter(event=event_id, kind=OutboxJob.Kind.DISPATCH, status__in=pending).exists()
+
+
 def _find_start(run_id: uuid.UUID) -> Event | None:
     event = Event.objects.filter(pk=run_id).defer("payload", "headers").first()
     return event if event is not None and _is_start(event) else None
@@ -107,9 +116,3 @@ def _find_start(run_id: uuid.UUID) -> Event | None:
 
 def _is_start(event: Event) -> bool:
     return event.source.startswith(START_SOURCES)
-
-
-def _is_waiting_for_worker(event: Event) -> bool:
-    """Whether no worker has processed the event yet, so that it may still start runs."""
-    pending = (JobStatus.READY, JobStatus.LEASED)
-    return OutboxJob.objects.filter(event=event, kind=OutboxJob.Kind.DISPATCH, status__in=pending).exists()

@@ -6,8 +6,9 @@ import time
 import uuid
 from collections.abc import Iterator
 
-from automate_core.models import ExecutionRun, OutboxJob, StepRun
+from automate_core.models import ExecutionRun, StepRun
 from automate_core.replies.run_urls import run_url
+from automate_core.runs.lookup import is_waiting_for_worker
 from automate_core.states import FINAL_RUN_STATES, StepStatus
 from automate_plugins import text
 
@@ -28,9 +29,7 @@ def follow_delivery(event_id: uuid.UUID, *, seconds: float) -> Iterator[StepRun 
     pause = FIRST_PAUSE_SECONDS
     seen: set[object] = set()
     while True:
-        dispatched = not OutboxJob.objects.filter(
-            event=event_id, kind="dispatch", status__in=["ready", "leased"]
-        ).exists()
+        is_pending = is_waiting_for_worker(event_id)
         runs = list(ExecutionRun.objects.filter(event=event_id).select_related("workflow").order_by("id"))
         for step in (
             StepRun.objects.filter(run__in=runs).exclude(status=StepStatus.RUNNING).order_by("started_at", "id")
@@ -42,7 +41,7 @@ def follow_delivery(event_id: uuid.UUID, *, seconds: float) -> Iterator[StepRun 
             if run.status in FINAL_RUN_STATES and run.pk not in seen:
                 seen.add(run.pk)
                 yield run
-        if dispatched and all(run.pk in seen for run in runs):
+        if not is_pending and all(run.pk in seen for run in runs):
             return
         if time.monotonic() > until:
             raise StillRunningError(text("The run is still in progress after %(seconds)s s.", seconds=f"{seconds:g}"))
@@ -58,9 +57,8 @@ def wait_for_end(event_id: uuid.UUID, *, seconds: float) -> None:
     until = time.monotonic() + seconds
     pause = FIRST_PAUSE_SECONDS
     runs = ExecutionRun.objects.filter(event=event_id, cause=ExecutionRun.Cause.TRIGGER).order_by("id")
-    jobs = OutboxJob.objects.filter(event=event_id, kind=OutboxJob.Kind.DISPATCH, status__in=["ready", "leased"])
     while True:
-        is_pending = jobs.exists()
+        is_pending = is_waiting_for_worker(event_id)
         status = runs.values_list("status", flat=True).first()
         left = until - time.monotonic()
         if status in FINAL_RUN_STATES or (status is None and not is_pending) or left <= 0:

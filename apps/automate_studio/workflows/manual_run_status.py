@@ -10,8 +10,9 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from automate_core.models import Event, ExecutionRun, OutboxJob, Workflow
+from automate_core.models import Event, ExecutionRun, Workflow
 from automate_core.navigation.http import current_person
+from automate_core.runs.lookup import is_waiting_for_worker
 from automate_core.states import FINAL_RUN_STATES
 from automate_studio.ui.request_params import get_workflow_or_404
 from automate_studio.ui.run_rows import recent_runs
@@ -37,8 +38,7 @@ def find_manual_start(workflow: Workflow, event_id: uuid.UUID) -> ManualStart | 
     event = Event.objects.filter(pk=event_id, source=f"manual:{workflow.slug}").only("pk").first()
     if event is None:
         return None
-    # The job first: it ends together with the run that it makes, which is there for whoever reads it afterwards.
-    waits = OutboxJob.objects.filter(event=event, status__in=("ready", "leased")).exists()
+    waits = is_waiting_for_worker(event.pk)  # before its run is looked for
     run = ExecutionRun.objects.filter(workflow=workflow, event=event, parent=None).order_by("id").first()
     return ManualStart(
         event=event.pk, run=run, is_taken=not waits, ended=run.status in FINAL_RUN_STATES if run else not waits

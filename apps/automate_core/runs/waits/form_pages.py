@@ -12,16 +12,16 @@ from django.core import signing
 from django.db import transaction
 
 from automate_core.definition import form_validation
-from automate_core.models import Event, ExecutionRun, OutboxJob, Wait
+from automate_core.models import Event, ExecutionRun, Wait
+from automate_core.runs.lookup import is_waiting_for_worker
 from automate_core.runs.waits import resolution
-from automate_core.states import FINAL_RUN_STATES, JobStatus, WaitStatus
+from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.webhooks.callback_urls import read_page_token
 from automate_governance import audit
 from automate_governance.permissions import User
 
 VISIT_SECONDS = 30 * 24 * 3600  #: how long the address behind a form shows further pages
 _VISIT_SALT = "automate.form_visit"
-_LIVE_JOBS = (JobStatus.READY, JobStatus.LEASED)
 
 
 class PageOverError(Exception):
@@ -53,7 +53,7 @@ def find_visit(token: str, person: User) -> Visit | None:
     event = Event.objects.filter(pk=found["e"]).first() if found else None
     if found is None or event is None or (found["u"] and found["u"] != str(person.pk or "")):
         return None
-    is_matching = OutboxJob.objects.filter(event=event, status__in=_LIVE_JOBS).exists()  # first: runs come as it ends
+    is_matching = is_waiting_for_worker(event.pk)  # before its runs are looked for
     runs = list(ExecutionRun.objects.filter(event=event, cause=ExecutionRun.Cause.TRIGGER))
     pages = Wait.objects.filter(run__in=runs, kind=Wait.Kind.FORM, status=WaitStatus.OPEN, data__shown_to="submitter")
     live = [run for run in runs if run.status not in FINAL_RUN_STATES]
