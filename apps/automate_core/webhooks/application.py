@@ -91,7 +91,7 @@ class AsgiExchange:
     async def find_receiver(self) -> Receiver:
         receiver = self._receivers.get(self.slug)
         if receiver is None:
-            receiver = await asyncio.to_thread(_find_receiver, self.slug)
+            receiver = await self.run_blocking(lambda: find_receiver(self.slug))
             self._receivers.put(self.slug, receiver)
         return receiver
 
@@ -214,13 +214,6 @@ def _count_fitting(waiting: Sequence[Waiting]) -> int:
         if events > MOST_IN_ONE_STATEMENT:
             return max(count, 1)
     return len(waiting)
-
-
-def _find_receiver(slug: str) -> Receiver:
-    try:
-        return find_receiver(slug)
-    finally:
-        connections.close_all()
 
 
 def _in_thread[Result](act: Callable[[], Result]) -> Result:
