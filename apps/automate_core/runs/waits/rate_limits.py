@@ -12,30 +12,16 @@ from automate_connectors.limits.calls import AdmittedCall, discard_calls
 from automate_core import database
 from automate_core.outbox import notify
 from automate_core.outbox.lifecycle import ADVANCE_JOBS
+from automate_core.runs.waits.resolution import RESOLVE_WAITS
 
-# Runs are locked in the order of their ids, as by `reconnection`.
 _RESUME = f"""
 WITH admitted_calls AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(calls)s::json) AS c(run uuid, path text)
 ), resolvable_waits AS MATERIALIZED (
-    SELECT wait.id, wait.run_id FROM automate_core_wait wait
+    SELECT wait.id, wait.run_id, jsonb_build_object('outcome', 'admitted') AS outcome FROM automate_core_wait wait
     JOIN admitted_calls ON admitted_calls.run = wait.run_id AND admitted_calls.path = wait.path
     WHERE wait.status = 'open' AND wait.kind = 'limit'
-), locked_runs AS MATERIALIZED (
-    SELECT id, seq FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM resolvable_waits)
-    ORDER BY id FOR NO KEY UPDATE
-), resolved_waits AS (
-    UPDATE automate_core_wait wait
-    SET status = 'resolved', resolved_at = automate_now(), seq = locked_runs.seq + 1,
-        outcome = jsonb_build_object('outcome', 'admitted')
-    FROM resolvable_waits resolvable JOIN locked_runs ON locked_runs.id = resolvable.run_id
-    WHERE wait.id = resolvable.id AND wait.status = 'open'
-    RETURNING wait.run_id
-), woken_runs AS (
-    UPDATE automate_core_executionrun run SET wakes = run.wakes + 1, seq = run.seq + 1
-    WHERE run.id IN (SELECT run_id FROM resolved_waits)
-    RETURNING run.id, run.event_id, run.workflow_id, run.priority
-), advance_jobs AS ({ADVANCE_JOBS})
+), {RESOLVE_WAITS}, advance_jobs AS ({ADVANCE_JOBS})
 SELECT admitted_calls.run, admitted_calls.path FROM admitted_calls
 WHERE NOT EXISTS (SELECT FROM automate_core_executionrun run
     WHERE run.id = admitted_calls.run AND run.status IN ('queued', 'running', 'waiting'))

@@ -14,27 +14,13 @@ from automate_connectors.models import Connection
 from automate_core import database
 from automate_core.outbox import notify
 from automate_core.outbox.lifecycle import ADVANCE_JOBS
+from automate_core.runs.waits.resolution import RESOLVE_WAITS
 
-# Runs are locked in the order of their ids, which is from parent to child: an id is made after its parent's.
 _RESUME = f"""
 WITH resolvable_waits AS MATERIALIZED (
-    SELECT wait.id, wait.run_id FROM automate_core_wait wait
+    SELECT wait.id, wait.run_id, jsonb_build_object('outcome', 'reconnected') AS outcome FROM automate_core_wait wait
     WHERE wait.status = 'open' AND wait.kind = 'reconnect' AND {{which}}
-), locked_runs AS MATERIALIZED (
-    SELECT id, seq FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM resolvable_waits)
-    ORDER BY id FOR NO KEY UPDATE
-), resolved_waits AS (
-    UPDATE automate_core_wait wait
-    SET status = 'resolved', resolved_at = automate_now(), seq = locked_runs.seq + 1,
-        outcome = jsonb_build_object('outcome', 'reconnected')
-    FROM resolvable_waits resolvable JOIN locked_runs ON locked_runs.id = resolvable.run_id
-    WHERE wait.id = resolvable.id AND wait.status = 'open'
-    RETURNING wait.run_id
-), woken_runs AS (
-    UPDATE automate_core_executionrun run SET wakes = run.wakes + 1, seq = run.seq + 1
-    WHERE run.id IN (SELECT run_id FROM resolved_waits)
-    RETURNING run.id, run.event_id, run.workflow_id, run.priority
-), advance_jobs AS ({ADVANCE_JOBS})
+), {RESOLVE_WAITS}, advance_jobs AS ({ADVANCE_JOBS})
 SELECT count(*) AS resumed FROM resolved_waits
 """  # noqa: S608 - one of our own texts inside another
 

@@ -24,6 +24,23 @@ WITH woken_runs AS (
 )
 {ADVANCE_JOBS}"""  # noqa: S608 - one of our own texts inside another
 
+#: Parts of a WITH: the open `resolvable_waits` (id, run_id, outcome) become the `resolved_waits`, and their runs the
+#: `woken_runs`. Runs are locked in the order of their ids, from parent to child: an id is made after its parent's.
+RESOLVE_WAITS = """locked_runs AS MATERIALIZED (
+    SELECT id, seq FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM resolvable_waits)
+    ORDER BY id FOR NO KEY UPDATE
+), resolved_waits AS (
+    UPDATE automate_core_wait wait
+    SET status = 'resolved', outcome = resolvable.outcome, resolved_at = automate_now(), seq = locked_runs.seq + 1
+    FROM resolvable_waits resolvable JOIN locked_runs ON locked_runs.id = resolvable.run_id
+    WHERE wait.id = resolvable.id AND wait.status = 'open'
+    RETURNING wait.run_id
+), woken_runs AS (
+    UPDATE automate_core_executionrun run SET wakes = run.wakes + 1, seq = run.seq + 1
+    WHERE run.id IN (SELECT run_id FROM resolved_waits)
+    RETURNING run.id, run.event_id, run.workflow_id, run.priority
+)"""
+
 
 def lock_run(run_id: uuid.UUID) -> ExecutionRun | None:
     """Lock a run after its parent; None when it was deleted. Call it in a transaction."""

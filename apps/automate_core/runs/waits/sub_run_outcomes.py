@@ -7,6 +7,7 @@ import uuid
 from automate_core import database
 from automate_core.outbox import notify
 from automate_core.outbox.lifecycle import ADVANCE_JOBS
+from automate_core.runs.waits.resolution import RESOLVE_WAITS
 from automate_plugins import text
 
 MOST = 500
@@ -16,7 +17,7 @@ _NOT_PUBLISHED = text("The workflow is not published.")
 
 # A call whose dispatch job is completed without a run found no published workflow.
 _RESOLVE = f"""
-WITH ended_calls AS MATERIALIZED (
+WITH resolvable_waits AS MATERIALIZED (
     SELECT wait.id, wait.run_id, CASE WHEN child.id IS NULL
         THEN jsonb_build_object('status', 'missing', 'error', jsonb_build_object('message',
             CASE job.status WHEN 'dead' THEN '{_NOT_STARTED}' ELSE '{_NOT_PUBLISHED}' END))
@@ -30,20 +31,7 @@ WITH ended_calls AS MATERIALIZED (
             ELSE child.status IN ('succeeded', 'failed', 'cancelled') END
         {{only}}
     ORDER BY wait.id LIMIT {MOST}
-), locked_runs AS MATERIALIZED (
-    SELECT id, seq FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM ended_calls)
-    ORDER BY id FOR NO KEY UPDATE
-), resolved_waits AS (
-    UPDATE automate_core_wait wait
-    SET status = 'resolved', outcome = ended.outcome, resolved_at = automate_now(), seq = locked.seq + 1
-    FROM ended_calls ended JOIN locked_runs locked ON locked.id = ended.run_id
-    WHERE wait.id = ended.id AND wait.status = 'open'
-    RETURNING wait.run_id
-), woken_runs AS (
-    UPDATE automate_core_executionrun run SET wakes = run.wakes + 1, seq = run.seq + 1
-    WHERE run.id IN (SELECT run_id FROM resolved_waits)
-    RETURNING run.id, run.event_id, run.workflow_id, run.priority
-)
+), {RESOLVE_WAITS}
 {ADVANCE_JOBS}
 RETURNING id
 """  # noqa: S608 - one of our own texts inside another
