@@ -396,15 +396,19 @@ def _node(step: Step) -> Node:
 
 def _wait(step: WaitStep) -> WaitNode:
     span = step.timeout if step.callback or step.form else step.duration
-    texts = compile_value({"title": step.title, "introduction": step.introduction})
     return WaitNode(
         step.key,
         None if span is None else compile_value(span),
         None if step.until is None else compile_value(step.until),
         step.callback,
         _optional(step.on_timeout),
-        FormPage(texts, msgspec.to_builtins(step.form), step.shown_to) if step.form else None,
+        _form_page(step) if step.form else None,
     )
+
+
+def _form_page(step: WaitStep) -> FormPage:
+    texts = compile_value({"title": step.title, "introduction": step.introduction})
+    return FormPage(texts, msgspec.to_builtins(step.form), step.shown_to)
 
 
 _APPROVAL_INPUTS = ("assignees", "groups", "excluded", "message", "context")  #: what is rendered when an approval opens
