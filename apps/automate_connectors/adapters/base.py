@@ -262,6 +262,13 @@ class ConnectorAdapter(ABC):
         return bool(self.config_fields) or not self.actions
 
     @property
+    def needs_connection(self) -> bool:
+        """Whether its steps cannot do without a connection: a required setting has no default."""
+        defaults = {field.name: field.default for field in self.config_fields}
+        needed = (field for field in self.config_fields if field.required and field.default is None)
+        return any(field.is_asked(defaults) for field in needed)
+
+    @property
     def can_check(self) -> bool:
         """Whether `check_connection` is there."""
         return type(self).check_connection is not ConnectorAdapter.check_connection

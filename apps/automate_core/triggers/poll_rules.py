@@ -25,9 +25,7 @@ def poll_problems(trigger: PollTrigger, place: str) -> Iterator[Problem]:
     except LookupError as error:
         yield Problem(f"{place}.poll", str(error))
         return
-    defaults = {field.name: field.default for field in adapter.config_fields}
-    needed = (field for field in adapter.config_fields if field.required and field.default is None)
-    if not trigger.connection and any(field.is_asked(defaults) for field in needed):
+    if not trigger.connection and adapter.needs_connection:
         yield Problem(f"{place}.connection", text("Choose a connection."), missing=True)
     elif trigger.connection and not adapter.takes_connection:
         yield Problem(f"{place}.connection", text("The connector %(name)s has no connections.", name=adapter.code))

@@ -113,9 +113,7 @@ def _about_action(step: ActionStep, place: str) -> Iterator[Problem]:
             new=str(action.version),
         )
         yield Problem(f"{place}.version", reason)
-    defaults = {field.name: field.default for field in adapter.config_fields}
-    needed = (field for field in adapter.config_fields if field.required and field.default is None)
-    if not step.connection and any(field.is_asked(defaults) for field in needed):
+    if not step.connection and adapter.needs_connection:
         reason = text("%(connector)s requires a connection.", connector=marked(adapter.name))
         yield Problem(f"{place}.connection", reason, missing=True)
     reported = set(plain_secrets(action, inputs))

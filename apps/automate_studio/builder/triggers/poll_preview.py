@@ -78,7 +78,7 @@ def _find(node: TriggerNode, person: Person) -> list[FoundItem]:
     if node.config.get("connection"):
         usable = permitted(person, "use", Connection.objects.filter(connector=adapter.code))
         connection = usable.filter(slug=node.config["connection"]).first()
-    if connection is None and any(field.required for field in adapter.config_fields):
+    if connection is None and adapter.needs_connection:
         raise ConnectorError(_("First choose a connection that you can use."), code="no_connection")
     return find_now(adapter, poll, connection, dict(node.config.get("inputs") or {}), person)
 
