@@ -108,6 +108,7 @@ def test_searching_filtering_and_the_tabs(mine, owner, colleague):
         ({"owner": "colleague"}, ["Beta"]),
         ({"trigger": "schedule"}, ["Gamma"]),
         ({"trigger": "schedule", "tag": "eu"}, []),
+        ({"trigger": "form"}, []),
         (
             {"trigger": "nonsense", "show": "nonsense", "sort": "nonsense", "page": "-1"},
             ["Alpha", "Beta", "Draft", "Gamma"],

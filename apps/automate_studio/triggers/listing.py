@@ -25,22 +25,12 @@ from automate_core.queries.trigger_starts import last_starts
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.ui.describe import describe_trigger
+from automate_studio.ui.describe import TRIGGER_KINDS, describe_trigger
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.view_models.poll_status import poll_status
 from automate_studio.view_models.step_card import trigger_icon
 
 TABS = {"": text("All"), "failing": text("Failing polls"), "paused": text("Paused")}
-_KINDS = {
-    Trigger.Kind.WEBHOOK.value: text("Webhook"),
-    Trigger.Kind.SCHEDULE.value: text("Schedule"),
-    Trigger.Kind.POLL.value: text("Poll"),
-    Trigger.Kind.FORM.value: text("Form"),
-    Trigger.Kind.MODEL.value: text("Model change"),
-    Trigger.Kind.MANUAL.value: text("Manual"),
-    Trigger.Kind.EVENT.value: text("Event from code"),
-    Trigger.Kind.RUN.value: text("Another workflow"),
-}
 _ORIGINS = {Trigger.Kind.EVENT.value: ExecutionRun.Origin.EVENT.value}  #: where they have another name
 
 
@@ -73,20 +63,20 @@ class TriggerRow:
 
 def trigger_page(user: User, query: Query) -> ListPage:
     """A page of the triggers, by workflow."""
-    kept = list_query(query, TABS, "kind", known={"kind": _KINDS})
+    kept = list_query(query, TABS, "kind", known={"kind": TRIGGER_KINDS})
     found = _filtered(_published(user), kept)
     by_tab = {"": found, "failing": found.filter(_is_failing()), "paused": found.filter(workflow__status="paused")}
     counts = {tab: rows.count() for tab, rows in by_tab.items()}
     shown = by_tab[kept.tab].select_related("workflow").order_by("workflow__name", "workflow", "pk")
     rows = _rows(list(shown[page_slice(kept, counts[kept.tab])]))
-    kinds = [(kind, translated(label)) for kind, label in _KINDS.items()]
+    kinds = [(kind, translated(label)) for kind, label in TRIGGER_KINDS.items()]
     return build_list_page(kept, rows, counts, tabs=TABS, filters=[filter_choice(kept, "kind", _("Type"), kinds)])
 
 
 def _published(user: User) -> QuerySet[ActiveTrigger]:
     """Declared triggers of workflows that run, without the entries for manual starts, calls and agents."""
     running = Workflow.objects.filter(status__in=[Workflow.Status.ACTIVE, Workflow.Status.PAUSED])
-    found = ActiveTrigger.objects.filter(workflow__in=permitted(user, "view", running), kind__in=_KINDS)
+    found = ActiveTrigger.objects.filter(workflow__in=permitted(user, "view", running), kind__in=TRIGGER_KINDS)
     return found.exclude(kind=Trigger.Kind.MANUAL, event_type="").exclude(source__startswith="mcp:")
 
 

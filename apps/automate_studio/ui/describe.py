@@ -60,6 +60,17 @@ _AFTER = {
     "!": text("%(value)s is not set"),
     "empty": text("%(value)s is empty"),
 }
+#: Kinds of triggers by which lists are filtered.
+TRIGGER_KINDS = {
+    "webhook": text("Webhook"),
+    "schedule": text("Schedule"),
+    "poll": text("Poll"),
+    "form": text("Form"),
+    "model": text("Model change"),
+    "manual": text("Manual"),
+    "event": text("Event from code"),
+    "run": text("Another workflow"),
+}
 _CHANGES = {"created": text("created"), "updated": text("updated"), "deleted": text("deleted")}
 
 

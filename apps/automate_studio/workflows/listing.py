@@ -36,7 +36,7 @@ from automate_governance.people.names import username_field
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.ui.describe import describe_trigger
+from automate_studio.ui.describe import TRIGGER_KINDS, describe_trigger
 from automate_studio.ui.formatting import format_ago, format_duration, format_percent, state_word
 from automate_studio.view_models.connector_tiles import connector_tiles
 from automate_studio.view_models.step_card import trigger_icon
@@ -52,15 +52,6 @@ _BY_FIELD = {
 }
 _FIRST = {"last": "-last", "p95": "-p95"}  #: newest and slowest first, before the other way round
 
-_KINDS = {
-    Trigger.Kind.WEBHOOK.value: text("Webhook"),
-    Trigger.Kind.SCHEDULE.value: text("Schedule"),
-    Trigger.Kind.MODEL.value: text("Model change"),
-    Trigger.Kind.MANUAL.value: text("Manual"),
-    Trigger.Kind.EVENT.value: text("Event from code"),
-    Trigger.Kind.RUN.value: text("Another workflow"),
-    Trigger.Kind.POLL.value: text("Poll"),
-}
 _TABS = {
     "": text("All"),
     Workflow.Status.ACTIVE.value: text("Published"),
@@ -68,7 +59,7 @@ _TABS = {
     Workflow.Status.PAUSED.value: text("Paused"),
     Workflow.Status.ARCHIVED.value: text("Archived"),
 }
-_KNOWN = {"trigger": set(_KINDS), "sort": {*_BY_FIELD, *SORT_ORDERS}}
+_KNOWN = {"trigger": TRIGGER_KINDS, "sort": {*_BY_FIELD, *SORT_ORDERS}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,8 +143,9 @@ def _filter_choices(known: QuerySet[Workflow], kept: ListQuery) -> list[FilterCh
     """Only values that a visible workflow has."""
     each_tag = Func("tags", function="jsonb_array_elements_text", output_field=TextField())
     tags = known.order_by().annotate(each_tag=each_tag).values_list("each_tag", flat=True).distinct()
+    kinds = [(kind, translated(name)) for kind, name in TRIGGER_KINDS.items()]
     return [
-        filter_choice(kept, "trigger", _("Trigger"), [(kind, translated(name)) for kind, name in _KINDS.items()]),
+        filter_choice(kept, "trigger", _("Trigger"), kinds),
         owner_filter(kept, known),
         filter_choice(kept, "tag", _("Tag"), [(name, name) for name in sorted(tags[:MOST_CHOICES])]),
     ]
