@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
 from automate_core.authoring import pausing
-from automate_core.models import PollState
+from automate_core.models import ExecutionRun, PollState
+from automate_core.runs.event_sending import send_event
 from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,10 +50,20 @@ def rows(client, **query):
 def test_each_declared_trigger_is_a_row_with_its_starts(listed, owner, sign_in, deliver, drain):
     deliver(event="issues")
     drain()
+    ExecutionRun.objects.update(created_at=timezone.now() - dt.timedelta(minutes=5))
     text = rows(sign_in(owner))
-    for said in ("github, issues", "Every 1 h", "RSS: New item", "Manual", "Workflow ended", "just now"):
+    for said in ("github, issues", "Every 1 h", "RSS: New item", "Manual", "Workflow ended", "5 min ago"):
         assert said.lower() in text.lower(), said
     assert "5" in text
+
+
+def test_a_sent_event_is_a_start_of_its_trigger(workflow, owner, sign_in):
+    workflow(
+        "{name: Paid, slug: paid, triggers: [{kind: event, event: order.paid}], steps: [{key: a, action: data.set}]}"
+    )
+    assert len(send_event("order.paid", {}, by=owner, sender="shop").runs) == 1
+    ExecutionRun.objects.update(created_at=timezone.now() - dt.timedelta(minutes=5))
+    assert "5 min ago" in rows(sign_in(owner))
 
 
 def test_people_see_the_triggers_of_workflows_that_they_may_view(listed, colleague, stranger, sign_in):

@@ -10,8 +10,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from automate_core.authoring.drafts.parsing import parse_trigger
-from automate_core.events import run_rights
-from automate_core.models import ActiveTrigger, ExecutionRun, PollState, Schedule, Trigger, Workflow
+from automate_core.events import event_types, run_rights
+from automate_core.models import ActiveTrigger, PollState, Schedule, Trigger, Workflow
 from automate_core.navigation.lists import (
     ListPage,
     ListQuery,
@@ -31,7 +31,7 @@ from automate_studio.view_models.poll_status import poll_status
 from automate_studio.view_models.step_card import trigger_icon
 
 TABS = {"": text("All"), "failing": text("Failing polls"), "paused": text("Paused")}
-_ORIGINS = {Trigger.Kind.EVENT.value: ExecutionRun.Origin.EVENT.value}  #: where they have another name
+_ORIGINS = {Trigger.Kind.EVENT.value: event_types.SOURCES}  #: of their runs, where these have other names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +118,10 @@ def _row(
     part = parse_trigger({"kind": trigger.kind, "key": trigger.key, **trigger.config})
     name, detail = describe_trigger(part)
     at = trigger.workflow_id, trigger.key
-    last_at = starts.get((trigger.workflow_id, _ORIGINS.get(trigger.kind, trigger.kind)))
-    next_at, trouble = None, as_sentence(translated(refusal)) if refusal else ""
+    origins = _ORIGINS.get(trigger.kind, (trigger.kind,))
+    started = [starts[trigger.workflow_id, origin] for origin in origins if (trigger.workflow_id, origin) in starts]
+    last_at, next_at = max(started, default=None), None
+    trouble = as_sentence(translated(refusal)) if refusal else ""
     if trigger.kind == Trigger.Kind.SCHEDULE and at in schedules:
         next_at = schedules[at].next_at
     elif trigger.kind == Trigger.Kind.POLL and at in polls:
