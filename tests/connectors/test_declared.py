@@ -248,6 +248,49 @@ def test_lists_and_mappings_in_a_query(server, call, connection):
     assert server.asked[0].query == {"tags": ["a,b"], "filter[price][lt]": ["5"], "per": ["2"]}
 
 
+MORE = """\
+  - name: order
+    label: Order
+    method: POST
+    path: /orders
+    idempotent: false
+    key_at: order.key
+    fields: [{name: sku, required: true, at: order.sku}]
+    result: made
+    select: {id: id, buyer: person.name, skus: "lines[].sku", tags: "tags[].name"}
+    sample: {id: 1}
+  - name: orders
+    label: Orders
+    path: /orders
+    pages: {kind: link}
+    select: {number: id}
+    sample: {number: 1}
+"""
+
+
+def test_a_key_in_the_body_names_that_are_left_and_headers_without_a_value(server, call, connection):
+    source = CONNECTOR.replace('X-Version: "2"', 'X-Version: "2", X-Note: "{note}"') + MORE
+    source = source.replace("auth: {", "  - {name: note}\nauth: {", 1)
+    given = {"id": 7, "person": {"name": "Ann", "age": 40}, "lines": [{"sku": "a"}, {"sku": "b"}]}
+    answering(server, (200, {"made": given}))
+    output = call(made(source), "order", {"sku": "a"}, connection)
+    assert output == {"id": 7, "buyer": "Ann", "skus": ["a", "b"], "tags": []}
+    assert server.asked[0].json == {"order": {"sku": "a", "key": "key-of-this-step"}}
+    assert not {"idempotency-key", "x-note"} & server.asked[0].headers.keys()
+    assert "order" not in made(source).keyless_actions
+    answering(server, (200, [given]))
+    assert call(made(source), "orders", {}, {**connection, "note": "n"})["items"] == [{"number": 7}]
+    assert server.asked[-1].headers["x-note"] == "n"
+
+
+def test_failures_are_at_several_places(server, call, connection):
+    several = made(CONNECTOR.replace("failure: problems", "failure: [faults, problems]"))
+    for place in ("faults", "problems"):
+        answering(server, (200, {"id": 1, place: ["x"]}))
+        with pytest.raises(ConnectorError):
+            call(several, "pay", {"item": "7", "amount": 1}, connection)
+
+
 FAULTS = {
     "limit": ((429, {"error": {"message": "slow"}}, {"Retry-After": "7"}), ("rate_limited", True, 7.0), "wait 7 seconds. slow."),
     "limit_of_the_answer": ((429, {"retry_in": 3}), ("rate_limited", True, 3.0), "wait 3 seconds."),

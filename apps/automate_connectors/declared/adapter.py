@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -41,6 +41,7 @@ class DeclaredConnector(ConnectorAdapter):
 
     document: ClassVar[Document]
     keyless_actions: ClassVar[tuple[str, ...]] = ()  #: actions that POST without an idempotency key
+    own_actions: ClassVar[tuple[Action, ...]] = ()  #: those that are written in Python
 
     def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
         """Send the request, or one a page, and return the result; of pages `items`, `count` and `complete`."""
@@ -104,6 +105,10 @@ class DeclaredConnector(ConnectorAdapter):
             return text("Signed in to %(name)s.", name=self.document.name)
         return text("Signed in to %(name)s as %(user)s.", name=self.document.name, user=account)
 
+    def check_answer(self, request: str, response: HttpResponse, secrets: Iterable[str]) -> None:
+        """Raise ConnectorError for an answer that has failed; `request` is shown, `secrets` are masked."""
+        answers.check(self.document, request, response, secrets)
+
     @property
     def can_check(self) -> bool:
         """Whether the document has a check."""
@@ -131,16 +136,20 @@ class DeclaredConnector(ConnectorAdapter):
         return {**self._defaults(), **named, **filled}
 
 
-def declare(document: Document) -> type[DeclaredConnector]:
-    """Return the connector class of a checked document."""
+def declare(document: Document, base: type[DeclaredConnector] = DeclaredConnector) -> type[DeclaredConnector]:
+    """Return the connector class of a checked document.
+
+    `base` has what no document can say: further actions (`own_actions`), which its `execute` and `describe` take, and
+    other methods of the contract.
+    """
     keyless = tuple(
         part.name
         for part in document.actions
-        if method_of(part) is Method.POST and not takes_key(document, part) and not part.hidden
+        if method_of(part) is Method.POST and not (takes_key(document, part) or part.key_at) and not part.hidden
     )
     members = {
         "__doc__": document.description,
-        "__module__": __name__,
+        "__module__": base.__module__,
         "document": document,
         "code": document.code,
         "name": document.name,
@@ -150,12 +159,12 @@ def declare(document: Document) -> type[DeclaredConnector]:
         "oauth_provider": document.auth.provider if document.auth.type is AuthKind.OAUTH else "",
         "oauth_scopes": document.auth.scopes,
         "config_fields": specs.config_fields(document),
-        "actions": tuple(_action(part) for part in document.actions if not part.hidden),
-        "keyless_actions": keyless,
+        "actions": (*base.own_actions, *(_action(part) for part in document.actions if not part.hidden)),
+        "keyless_actions": (*base.keyless_actions, *keyless),
         "rate_limit": _rate_limit(document),
     }
     name = "".join(word.capitalize() for word in re.split(r"[_-]", document.code))
-    return type(f"{name}Connector", (DeclaredConnector,), members)
+    return type(f"{name}Connector", (base,), members)
 
 
 def _rate_limit(document: Document) -> RateLimit | None:
@@ -189,10 +198,13 @@ class _Call:
     def __init__(
         self, connector: DeclaredConnector, part: ActionPart, params: Mapping[str, Any], context: Context
     ) -> None:
-        self._document, self._part, self._context = connector.document, part, context
+        self._connector, self._document, self._part, self._context = connector, connector.document, part, context
         self._limit = _limit(part, params)
         settings = connector._settings(context)
         self._made = build_request(self._document, part, _sent(part, params), settings, context.get("files"))
+        if part.key_at:
+            self._made.body = self._made.body or {}
+            put(self._made.body, part.key_at, context["idempotency_key"])
         self._auth_headers, self._auth_query = credentials(self._document, settings)
         secret = [spec.name for spec in connector.config_fields if spec.kind is FieldKind.SECRET]
         self._secrets = [str(settings[name]) for name in (*secret, "access_token") if settings.get(name)]
@@ -215,10 +227,10 @@ class _Call:
             max_items=self._limit,
             cancelled=self._context["cancelled"],
         )
+        items, name = found.items, self._document.name
         if self._part.sample is not None:
-            for item in found.items:
-                answers.expect_kind(item, self._part, self._document.name, found.response)
-        return {"items": found.items, "count": len(found.items), "complete": found.complete}
+            items = [answers.output_of(item, self._part, name, found.response) for item in items]
+        return {"items": items, "count": len(items), "complete": found.complete}
 
     def _send(self, url: str, changes: Mapping[str, Any] | None, **into: Any) -> HttpResponse:
         """The good answer to one request; `changes` None for a URL that is complete, `into` for its body."""
@@ -250,7 +262,7 @@ class _Call:
             **options,
             **into,
         )
-        answers.check(self._document, made.shown, response, self._secrets)
+        self._connector.check_answer(made.shown, response, self._secrets)
         return response
 
 

@@ -44,11 +44,33 @@ def result_of(action: ActionPart, name: str, response: HttpResponse) -> Any:
             return {"status": response.status}
         case "text":
             return {"text": response.text}
-    found = value_at(read_json(response), action.result)
-    return expect_kind(found, action, name, response)
+    return output_of(value_at(read_json(response), action.result), action, name, response)
 
 
-def expect_kind(found: Any, action: ActionPart, name: str, response: HttpResponse) -> Any:
+def output_of(found: Any, action: ActionPart, name: str, response: HttpResponse) -> Any:
+    """Return the output for a result, of pages for one item. Raises ConnectorError for one unlike the sample."""
+    checked = _expect_kind(found, action, name, response)
+    if not action.select:
+        return checked
+    if isinstance(checked, list):
+        return [_selected(each, action.select) for each in checked]
+    return _selected(checked, action.select)
+
+
+def _selected(found: Any, select: Mapping[str, str]) -> dict[str, Any]:
+    return {name: _at(found, path) for name, path in select.items()}
+
+
+def _at(found: Any, path: str) -> Any:
+    """Return the value at a path; `labels[].name` are the names of all labels."""
+    place, is_list, rest = path.partition("[].")
+    value = value_at(found, place)
+    if not is_list:
+        return value
+    return [value_at(each, rest) for each in value] if isinstance(value, list) else []
+
+
+def _expect_kind(found: Any, action: ActionPart, name: str, response: HttpResponse) -> Any:
     """Return a result that is a mapping or a list as the sample is. Raises ConnectorError for any other."""
     wanted = list if isinstance(action.sample, list) else dict
     if action.sample is not None and not isinstance(action.sample, dict | list):
@@ -61,12 +83,13 @@ def expect_kind(found: Any, action: ActionPart, name: str, response: HttpRespons
 
 def _has_failed(document: Document, response: HttpResponse) -> bool:
     errors = document.errors
-    if not (errors.success or errors.failure):
+    failures = [errors.failure] if isinstance(errors.failure, str) else errors.failure
+    if not (errors.success or any(failures)):
         return False
     found = _json_of(response)
     if errors.success and value_at(found, errors.success) is not True:
         return isinstance(found, dict)
-    return bool(errors.failure and value_at(found, errors.failure))
+    return any(path and value_at(found, path) for path in failures)
 
 
 def _refusal(document: Document, request: str, response: HttpResponse, secrets: list[str]) -> ConnectorError:

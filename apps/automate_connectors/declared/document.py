@@ -137,7 +137,7 @@ class Errors(Part, frozen=True, kw_only=True):
     message: list[str] = []
     code: list[str] = []
     success: str = ""  #: an answer is good only when this is true
-    failure: str = ""  #: an answer has failed when there is something
+    failure: str | list[str] = ""  #: an answer has failed when there is something at one of these paths
     reconnect: list[str] = []  #: codes that mean: these credentials are not accepted any more
     retry: list[str] = []  #: codes that mean: the same call may succeed later
     advice: dict[str, str] = {}  #: what to do, by code or by HTTP status
@@ -220,9 +220,11 @@ class ActionPart(Part, frozen=True, kw_only=True):
     constants: Constants = Constants()
     needs_one_of: list[str] = []
     pages: Pages | None = None
-    idempotent: bool | None = None  #: False: takes no idempotency key
+    idempotent: bool | None = None  #: False: takes no idempotency key in the header
+    key_at: str = ""  #: dotted place of the idempotency key in the body
     answer: Literal["json", "text", "file", "none"] = "json"
     result: str = ""  #: dotted place of the output in the answer
+    select: dict[str, str] = {}  #: the names that are left of the output, of pages of each item, with their paths
     outputs: list[Output] | None = None
     sample: Any = None
 

@@ -97,7 +97,11 @@ def build_request(
         url=base + fill_path(action.path, values),
         shown=f"{method_of(action).value} {fill_path(action.path, {**values, **hidden}) or '/'}",
         query=[*document.query.items(), *constants.query.items()],
-        headers={name: fill(value, settings) for name, value in {**document.headers, **constants.headers}.items()},
+        headers={
+            name: filled
+            for name, value in {**document.headers, **constants.headers}.items()
+            if (filled := fill(value, settings))
+        },
         body=copy.deepcopy(constants.body) if constants.body else None,
     )
     made.query = [(name, fill(value, settings)) for name, value in made.query]
