@@ -87,11 +87,13 @@ def _no_connection_outlives_the_tests(django_db_setup: None, django_db_blocker: 
 def _settings(settings: Any) -> None:
     """What a test does to an endpoint counts at once; leases are short enough to wait for; nothing is left of others."""
     from automate_api.v1 import rate_limits
+    from automate_connectors.stored.freshness import stored_connectors
     from automate_core.webhooks import rates
     from automate_core.webhooks.tally import tally
     from automate_governance import payload_views
 
     payload_views.clear_recent_entries()
+    stored_connectors.forget()
     settings.AUTOMATE_ENDPOINT_CACHE_SECONDS = 0
     settings.AUTOMATE_HOOK_TALLY_SECONDS = 86_400
     settings.AUTOMATE_PRUNE_HOURS = 0

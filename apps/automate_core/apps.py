@@ -20,6 +20,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_connectors import health
         from automate_connectors.limits import calls
         from automate_connectors.models import Connection
+        from automate_connectors.stored.models import DeclaredConnector
         from automate_core import checks
         from automate_core.authoring import references
         from automate_core.events import event_types
@@ -39,6 +40,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         reference_registry.register_referrers(StoredSecret, references.workflows_of_secrets)
         reference_registry.register_referrers(WebhookEndpoint, references.workflows_of_endpoints)
         reference_registry.register_referrers(Connection, references.workflows_of_connections)
+        reference_registry.register_referrers(DeclaredConnector, references.workflows_of_connectors)
         reference_registry.register_referrers(Workflow, references.callers_of_workflows)
         reference_registry.register_referrers(Connection, references.rules_of_connections)
         reference_registry.register_referrers(StoredSecret, references.rules_of_secrets)

@@ -91,13 +91,18 @@ def delete_unused(obj: Governed, *, by: Person) -> None:
         raise NotPermittedError(
             text("%(person)s needs the Delete permission for %(object)s.", person=by.get_username(), object=str(obj))
         )
-    if reason := _in_use_reason(obj, by):
-        raise InUseError(reason)
+    check_unused(obj, by=by)
     audit.record(by, f"{audit.kind_of(type(obj))}.deleted", obj)
     try:
         obj.delete()
     except (ProtectedError, RestrictedError) as error:
         raise InUseError(text("Other records refer to %(object)s.", object=str(obj))) from error
+
+
+def check_unused(obj: models.Model, *, by: Person) -> None:
+    """Raise InUseError for an object that others refer to."""
+    if reason := _in_use_reason(obj, by):
+        raise InUseError(reason)
 
 
 def _in_use_reason(obj: models.Model, person: Person) -> str:

@@ -13,11 +13,11 @@ NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 
 
 def warnings(registry: Registry[Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield (id, message, hint) for faulty plug-ins.
+    """Yield (id, message, hint) for faulty installed plug-ins. Those that a site stores are its own affair.
 
     W001: one could not be loaded. W002: one replaces a built-in one. W009: its name cannot be written.
     """
-    for plugin in registry.plugins:
+    for plugin in registry.installed:
         if plugin.error:
             yield (
                 "W001",

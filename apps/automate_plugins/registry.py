@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -76,6 +77,9 @@ class Registry[T]:
     narrows the group (None allows all that are installed); the others are left out, or listed with the reason
     `disabled` where there is one. A project's plug-in precedes a built-in one of its name. `more` are sources beside
     the entry points, and `adapt` makes the class of what a source loads.
+
+    A site may also store plug-ins, which change while it runs: `set_stored` replaces them, and `before_first_use` is
+    called once before the first look-up, to do so. `revision` grows with each replacement.
     """
 
     def __init__(
@@ -100,10 +104,19 @@ class Registry[T]:
         self._disabled = disabled
         self._more = more
         self._adapt = adapt
+        self.before_first_use: Callable[[], None] = lambda: None
+        self.revision = 0
+        self._lock, self._first_use = threading.Lock(), threading.Lock()
+        self._stored: dict[Source, Plugin[T]] | None = None
+
+    @property
+    def plugins(self) -> tuple[Plugin[T], ...]:
+        """Every plug-in of the group, broken ones included: those that are installed, then those that are stored."""
+        return (*self.installed, *self._stored_rows().values())
 
     @cached_property
-    def plugins(self) -> tuple[Plugin[T], ...]:
-        """Every plug-in of the group by name, broken ones included."""
+    def installed(self) -> tuple[Plugin[T], ...]:
+        """Every installed plug-in of the group by name, broken ones included."""
         installed: list[Source] = [*entry_points(group=self.group), *self._more()]
         allowed = self._allowed()
         names = {entry.name for entry in installed} if allowed is None else set(allowed)
@@ -119,13 +132,7 @@ class Registry[T]:
             elif plugin.distribution == BUILT_IN:
                 seen[plugin.name] = replace(other, replaces=plugin.target)
             else:
-                broken.append(
-                    self._row(
-                        entry,
-                        plugin.name,
-                        error=text("Another plug-in already uses this name: %(target)s.", target=other.target),
-                    )
-                )
+                broken.append(self._taken(entry, plugin.name, other.target))
         others = [
             self._row(entry, entry.name, disabled=self._disabled) for entry in installed if entry.name not in names
         ]
@@ -137,24 +144,52 @@ class Registry[T]:
 
     @cached_property
     def _usable(self) -> dict[str, T]:
-        return {plugin.name: plugin.instance for plugin in self.plugins if plugin.instance is not None}
+        return {plugin.name: plugin.instance for plugin in self.installed if plugin.instance is not None}
 
     def get(self, name: str) -> T:
         """Return the shared instance called `name`. Raises PluginNotFoundError."""
-        try:
-            return self._usable[name]
-        except KeyError:
+        found = self._usable.get(name) or self._usable_stored().get(name)
+        if found is None:
             raise PluginNotFoundError(
                 text(
                     "The plug-in %(name)s is not installed. Installed: %(known)s.",
                     name=repr(name),
-                    known=", ".join(self._usable) or "-",
+                    known=", ".join(self.names()) or "-",
                 )
-            ) from None
+            )
+        return found
 
     def names(self) -> list[str]:
         """Return the names of all usable plug-ins."""
-        return list(self._usable)
+        return sorted({**self._usable, **self._usable_stored()})
+
+    def set_stored(self, sources: Iterable[Source]) -> None:
+        """Load the plug-ins that the site stores, in place of the earlier ones. Sources are hashable: equal ones stay.
+
+        One with the name of an installed plug-in is broken, whatever became of that.
+        """
+        with self._lock:
+            installed = {plugin.name: plugin.target for plugin in self.installed}
+            allowed, before = self._allowed(), self._stored or {}
+            listed = [each for each in sources if allowed is None or each.name in set(allowed)]
+            self._stored = {
+                each: self._taken(each, each.name, installed[each.name])
+                if each.name in installed
+                else before.get(each) or self._load(each)
+                for each in listed
+            }
+            self.revision += 1
+
+    def _stored_rows(self) -> dict[Source, Plugin[T]]:
+        if self._stored is None:
+            with self._first_use:  # whoever comes meanwhile waits
+                if self._stored is None:
+                    self.before_first_use()
+                    self._stored = self._stored or {}
+        return self._stored
+
+    def _usable_stored(self) -> dict[str, T]:
+        return {each.name: each.instance for each in self._stored_rows().values() if each.instance is not None}
 
     def is_built_in(self, name: str) -> bool:
         """Whether the usable plug-in of that name is ours; False when there is none."""
@@ -162,8 +197,11 @@ class Registry[T]:
 
     def refresh(self) -> None:
         """Read the installed entry points again (tests install plug-ins while running)."""
-        for name in ("plugins", "_usable"):
+        for name in ("installed", "_usable"):
             self.__dict__.pop(name, None)
+
+    def _taken(self, entry: Source, name: str, target: str) -> Plugin[T]:
+        return self._row(entry, name, error=text("Another plug-in already uses this name: %(target)s.", target=target))
 
     def _load(self, entry: Source) -> Plugin[T]:
         try:

@@ -28,7 +28,7 @@ def installed(monkeypatch):
     """Registries that hold what a test says."""
 
     def put(registry, *plugins):
-        monkeypatch.setitem(registry.__dict__, "plugins", plugins)
+        monkeypatch.setitem(registry.__dict__, "installed", plugins)
 
     return put
 

@@ -16,6 +16,7 @@ from django.utils import translation
 
 from automate_api.models import ApiToken
 from automate_api.tokens.use import narrowed
+from automate_connectors.stored.freshness import stored_connectors
 from automate_governance.people.origin import Source, request_credential, request_origin
 from automate_governance.permissions import Person
 from automate_governance.redaction.redactor import redactor_context
@@ -49,6 +50,7 @@ async def call_in_thread[**P, R](function: Callable[P, R], *args: P.args, **kwar
 
     def call() -> R:
         try:
+            stored_connectors.refresh_if_due()
             return function(*args, **kwargs)
         finally:
             connections.close_all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -13,6 +13,7 @@ from automate_connectors.declared.checks import faults
 from automate_connectors.declared.document import Document
 from automate_connectors.declared.folder import FILE, own_folder
 from automate_connectors.declared.openapi.operations import expand
+from automate_connectors.declared.openapi.reader import MAX_BYTES
 from automate_connectors.declared.parsing import Fault, FaultyDocumentError, parse
 from automate_connectors.declared.yaml_files import DocumentError, line_of, read_document, read_file
 from automate_plugins import text
@@ -27,15 +28,30 @@ class ConnectorFileError(PluginError):
     """A `connector.yaml` that cannot be used: the message names the file, the lines and the faults."""
 
 
+def build_document(source: bytes, read_beside: Callable[[str], bytes]) -> tuple[Any, Document]:
+    """Return the value of a `connector.yaml`, its operations written out, and the checked document of it.
+
+    `read_beside` reads a file beside it by its name, and raises DocumentError. Raises DocumentError and
+    FaultyDocumentError.
+    """
+    value = expand(read_document(source), read_beside)
+    return value, check_document(value)
+
+
+def check_document(value: Any) -> Document:
+    """Return the document of a value without `operation`s. Raises FaultyDocumentError."""
+    document = parse(value)
+    if found := list(faults(document)):
+        raise FaultyDocumentError(found)
+    return document
+
+
 def load_document(path: Path) -> Document:
     """Read and check a `connector.yaml`. Raises ConnectorFileError."""
     source = b""
     try:
         source = read_file(path)
-        document = parse(expand(read_document(source), path.parent))
-        found = list(faults(document))
-        if found:
-            raise FaultyDocumentError(found)
+        _, document = build_document(source, lambda name: read_file(path.parent / name, max_bytes=MAX_BYTES))
     except DocumentError as error:
         raise ConnectorFileError(_located(path, error.line, error.reason)) from error
     except FaultyDocumentError as error:

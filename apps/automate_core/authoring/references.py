@@ -12,6 +12,7 @@ from django.db.models.fields.json import KT
 from django.utils import timezone
 
 from automate_connectors.models import Connection
+from automate_connectors.stored.models import DeclaredConnector
 from automate_core import database
 from automate_core.models import ActiveTrigger, NotificationRule, Step, Trigger, WebhookEndpoint, Workflow
 from automate_governance.models import StoredSecret
@@ -26,6 +27,17 @@ CROSS JOIN LATERAL jsonb_path_query(
     'strict $.** ? (exists(@.key) && (exists(@.action) || exists(@.poll)) && exists(@.connection))'
 ) AS step
 WHERE step ->> 'connection' = ANY(%(slugs)s)
+"""
+
+_PUBLISHED_CONNECTORS = """
+SELECT DISTINCT workflow.id AS workflow, used.code
+FROM automate_core_workflow workflow
+JOIN automate_core_workflowversion version ON version.id = workflow.published_id
+CROSS JOIN LATERAL jsonb_path_query(
+    version.definition::jsonb, 'strict $.** ? (exists(@.key) && (exists(@.action) || exists(@.poll)))'
+) AS step
+CROSS JOIN LATERAL (SELECT split_part(coalesce(step ->> 'action', step ->> 'poll'), '.', 1) AS code) AS used
+WHERE used.code = ANY(%(codes)s)
 """
 
 _PUBLISHED_SECRETS = """
@@ -47,6 +59,16 @@ CROSS JOIN LATERAL jsonb_path_query(
 ) AS step
 WHERE step ->> 'workflow' = ANY(%(slugs)s)
 """
+
+
+def workflows_of_connectors(found: Sequence[DeclaredConnector]) -> Iterator[tuple[int, Workflow]]:
+    """(key of the connector, workflow) for each published workflow with a step or poll of it."""
+    by_code = {connector.code: connector.pk for connector in found}
+    rows = database.run(None, _PUBLISHED_CONNECTORS, {"codes": list(by_code)})
+    workflows = Workflow.objects.in_bulk({row.workflow for row in rows})
+    for row in rows:
+        if row.workflow in workflows:
+            yield by_code[row.code], workflows[row.workflow]
 
 
 def callers_of_workflows(workflows: Sequence[Workflow]) -> Iterator[tuple[int, Workflow]]:

@@ -86,7 +86,7 @@ class ExecutionEngine:
         self._wake_maintenance = wake_maintenance
         self._adapt = adapt
         self._most_bytes = artifacts.limit()
-        self._program_of = lru_cache(CACHED_PROGRAMS)(self._load)  # a version never changes
+        self._program_of = lru_cache(CACHED_PROGRAMS)(self._load)  # neither a version nor a revision changes
         self._walks: dict[uuid.UUID, Walk] = {}
         self._runnable: dict[uuid.UUID, Walk] = {}
         self._new_jobs: list[ClaimedJob] = []
@@ -268,7 +268,7 @@ class ExecutionEngine:
 
     def _find_program(self, version_id: int) -> Program | None:
         try:
-            return self._program_of(version_id)
+            return self._program_of(version_id, connectors.revision)
         except (DefinitionError, RuleError, TemplateError, LookupError):
             return None
 
@@ -292,7 +292,7 @@ class ExecutionEngine:
     def _program(self, run: RunRecord) -> Program | None:
         """The run's program; when its version can no longer be compiled, None, and the run has failed."""
         try:
-            return self._program_of(run.version_id)
+            return self._program_of(run.version_id, connectors.revision)
         except (DefinitionError, RuleError, TemplateError, LookupError) as error:
             log.warning("run %s: version %s cannot be run: %s", run.id, run.version_id, error)
             if run.status != RunStatus.RUNNING:
@@ -305,7 +305,8 @@ class ExecutionEngine:
             )
             return None
 
-    def _load(self, version_id: int) -> Program:
+    def _load(self, version_id: int, revision: int) -> Program:
+        """Compile a version with the connectors of a revision of the registry."""
         definition, options = self.journal.definition(version_id)
         program = self._adapt(compile_program(parse(definition)))
         return program if options is None else apply_test_options(program, msgspec.convert(options, TestOptions))

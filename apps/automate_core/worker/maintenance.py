@@ -13,6 +13,7 @@ import time
 from django.db import Error, connection
 
 from automate_connectors.limits import calls
+from automate_connectors.stored import freshness
 from automate_core.authoring import pausing
 from automate_core.operations import bulk
 from automate_core.operations.notifications import approval_mail, detectors, failures, sender
@@ -46,6 +47,9 @@ MAINTENANCE_TASKS: tuple[MaintenanceTask, ...] = (
         status.OLD_TRANSACTION,
         status.warn_of_transaction,
         pause=status.AGAIN_SECONDS,
+    ),
+    MaintenanceTask(
+        "stored connectors", freshness.DUE, freshness.stored_connectors.refresh, pause=freshness.CHECK_SECONDS
     ),
     MaintenanceTask("pruning", "true", Pruner(rest=Pruner.LOOK_SECONDS).run_once),  # decides itself when it is due
 )

@@ -48,12 +48,18 @@ def connector_of(api: Api, operations: Iterable[str], *, code: str = "", base_ur
 
 def write(document: Mapping[str, Any], source: str) -> str:
     """Return the text of a `connector.yaml`. `source` is the name of the OpenAPI document."""
-    yaml, out = YAML(), io.StringIO()
-    yaml.width = 110
-    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml, out = new_yaml(), io.StringIO()
     yaml.dump({name: value for name, value in document.items() if value not in ([], {}, "")}, out)
     head = f"# Made from {source}. Check names, effects and pages: docs/declared-connectors.md.\n"
     return head + out.getvalue()
+
+
+def new_yaml() -> YAML:
+    """Return what writes a `connector.yaml`, and keeps the comments of one that it has read."""
+    yaml = YAML()
+    yaml.width = 110
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
 
 
 def _address(servers: list[Server], settings: list[dict[str, Any]]) -> str:
@@ -74,9 +80,7 @@ def _address(servers: list[Server], settings: list[dict[str, Any]]) -> str:
         if not any(base_faults(address)):
             settings += wanted
             return address
-    raise DocumentError(
-        text("The document names no public https server. Give its address with %(option)s.", option="--base-url")
-    )
+    raise DocumentError(text("The document names no public https server. Give the address of the API."))
 
 
 def _auth(api: Api) -> tuple[dict[str, Any], list[dict[str, Any]]]:

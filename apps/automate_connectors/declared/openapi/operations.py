@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from automate_connectors.declared.openapi.actions import action_of, find_operation
-from automate_connectors.declared.openapi.reader import MAX_BYTES, Api
+from automate_connectors.declared.openapi.reader import Api
 from automate_connectors.declared.parsing import Fault, FaultyDocumentError
-from automate_connectors.declared.yaml_files import DocumentError, read_file
+from automate_connectors.declared.yaml_files import DocumentError
 from automate_plugins import text
 from automate_plugins.texts import joined, marked
 
 
-def expand(value: Any, folder: Path) -> Any:
-    """Return the value of a `connector.yaml`, its operations written out. Raises FaultyDocumentError."""
+def expand(value: Any, read_beside: Callable[[str], bytes]) -> Any:
+    """Return the value of a `connector.yaml`, its operations written out. Raises FaultyDocumentError.
+
+    `read_beside` reads the OpenAPI document by its name, and raises DocumentError.
+    """
     actions = value.get("actions") if isinstance(value, dict) else None
     if not isinstance(actions, list) or not any(isinstance(each, dict) and "operation" in each for each in actions):
         return value
-    api = _read(value.get("openapi"), folder)
+    api = _read(value.get("openapi"), read_beside)
     return {**value, "actions": [_expanded(api, each, index) for index, each in enumerate(actions)]}
 
 
-def _read(name: Any, folder: Path) -> Api:
+def _read(name: Any, read_beside: Callable[[str], bytes]) -> Api:
     if not isinstance(name, str) or not name or Path(name).name != name:
         raise FaultyDocumentError([Fault(("openapi",), text("openapi names a file in the folder of the connector."))])
     try:
-        return Api(read_file(folder / name, max_bytes=MAX_BYTES))
+        return Api(read_beside(name))
     except DocumentError as error:
         reason = joined([name, marked(error.reason)], ": ")
         raise FaultyDocumentError([Fault(("openapi",), reason)]) from error

@@ -62,10 +62,13 @@ class Operation:
 
 
 class Api:
-    """A document that has been read. Raises DocumentError for what is no OpenAPI document of version 3.0 or 3.1."""
+    """A document: its text, or the value that was read from it.
 
-    def __init__(self, source: bytes) -> None:
-        value = read_document(source, max_bytes=MAX_BYTES)
+    Raises DocumentError for what is no OpenAPI document of version 3.0 or 3.1.
+    """
+
+    def __init__(self, source: Any) -> None:
+        value = read_document(source, max_bytes=MAX_BYTES) if isinstance(source, bytes) else source
         if isinstance(value, dict) and "swagger" in value:
             raise DocumentError(text("Swagger 2.0 documents are not supported. Convert the document to OpenAPI 3."))
         if not isinstance(value, dict) or "openapi" not in value:
@@ -80,6 +83,13 @@ class Api:
         self.info, self.servers, self.security = whole.info, whole.servers, whole.security
         self._value = value
         self._paths = whole.paths
+
+    def as_json(self) -> bytes:
+        """The whole document as JSON. Raises DocumentError for one that JSON cannot hold."""
+        try:
+            return msgspec.json.encode(self._value)
+        except (ValueError, OverflowError, TypeError) as error:
+            raise DocumentError(text("This is no valid OpenAPI document: %(reason)s", reason=str(error))) from error
 
     @cached_property
     def operations(self) -> dict[str, Operation]:

@@ -1,0 +1,120 @@
+"""Versions of stored connectors: saved from drafts, restored, switched off and deleted. Each change is audited.
+
+These functions know nothing of workflows: `automate_core.authoring.connector_versions` asks first what would break.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from automate_connectors.registry import connectors
+from automate_connectors.stored.building import BuiltConnector, build, check_code, installed_codes
+from automate_connectors.stored.documents import delete_unused_documents
+from automate_connectors.stored.drafts import check_administers
+from automate_connectors.stored.freshness import stored_connectors
+from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft, DeclaredConnectorVersion
+from automate_governance import audit
+from automate_governance.permissions import Person
+from automate_governance.reference_registry import check_unused
+from automate_plugins import text
+
+MAX_NOTE = 200
+
+
+class StaleDraftError(Exception):
+    """Another version was saved since the draft began; the message names it."""
+
+
+def build_draft(draft: DeclaredConnectorDraft) -> BuiltConnector:
+    """Return the connector of a draft. Raises FaultyTextError, also for a code that is taken or has changed."""
+    built = build(draft.text, draft.document.source if draft.document else None)
+    stored = set(DeclaredConnector.objects.values_list("code", flat=True))
+    code = draft.connector.code if draft.connector else ""
+    check_code(built.document, draft.text, code=code, taken=stored | installed_codes(connectors))
+    return built
+
+
+def save_version(draft: DeclaredConnectorDraft, *, by: Person, note: str = "") -> DeclaredConnectorVersion:
+    """Save a draft as the version that runs from now on, and delete it.
+
+    Raises NotPermittedError, FaultyTextError, StaleDraftError.
+    """
+    check_administers(by)
+    built = build_draft(draft)
+    try:
+        with transaction.atomic():
+            connector = draft.connector or DeclaredConnector.objects.create(code=built.document.code)
+            locked = _lock(connector)
+            present = locked.current.number if locked.current else 0
+            if present != draft.base:
+                number = str(present)
+                raise StaleDraftError(text("Version %(number)s was saved since this draft began.", number=number))
+            saved = _add_version(
+                locked, text=draft.text, definition=built.definition, document=draft.document, note=note, by=by
+            )
+            audit.record(
+                by,
+                "connector.changed" if present else "connector.created",
+                locked,
+                changes={"version": saved.number, "note": saved.note},
+            )
+            draft.delete()
+            delete_unused_documents()
+            return saved
+    except IntegrityError as error:  # somebody took the code since it was found free
+        raise StaleDraftError(text("The code %(code)s is already in use.", code=built.document.code)) from error
+
+
+@transaction.atomic
+def restore_version(version: DeclaredConnectorVersion, *, by: Person) -> DeclaredConnectorVersion:
+    """Save an older version again, as the newest. Raises NotPermittedError."""
+    check_administers(by)
+    locked = _lock(version.connector)
+    note = f"v{version.number}: {version.note}".removesuffix(": ")[:MAX_NOTE]
+    saved = _add_version(
+        locked, text=version.text, definition=version.definition, document=version.document, note=note, by=by
+    )
+    audit.record(by, "connector.restored", locked, changes={"version": saved.number, "from": version.number})
+    return saved
+
+
+@transaction.atomic
+def set_enabled(connector: DeclaredConnector, *, on: bool, by: Person) -> None:
+    """Put a connector into the registry, or take it out. Raises NotPermittedError."""
+    check_administers(by)
+    locked = _lock(connector)
+    locked.enabled = on
+    locked.save(update_fields=["enabled"])
+    audit.record(by, "connector.enabled" if on else "connector.disabled", locked)
+    transaction.on_commit(stored_connectors.refresh)
+
+
+@transaction.atomic
+def delete_connector(connector: DeclaredConnector, *, by: Person) -> None:
+    """Delete a connector that no published workflow uses, with its versions. Raises NotPermittedError, InUseError."""
+    check_administers(by)
+    locked = _lock(connector)
+    check_unused(locked, by=by)
+    audit.record(by, "connector.deleted", locked)
+    locked.current = None
+    locked.save(update_fields=["current"])
+    locked.delete()
+    delete_unused_documents()
+    transaction.on_commit(stored_connectors.refresh)
+
+
+def _lock(connector: DeclaredConnector) -> DeclaredConnector:
+    rows = DeclaredConnector.objects.select_related("current").select_for_update(of=("self",))
+    return rows.get(pk=connector.pk)
+
+
+def _add_version(connector: DeclaredConnector, *, note: str, by: Person, **values: Any) -> DeclaredConnectorVersion:
+    newest = connector.versions.first()
+    connector.current = DeclaredConnectorVersion.objects.create(
+        connector=connector, number=newest.number + 1 if newest else 1, note=note[:MAX_NOTE], author=by, **values
+    )
+    connector.save(update_fields=["current"])
+    transaction.on_commit(stored_connectors.refresh)
+    return connector.current

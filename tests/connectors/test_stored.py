@@ -1,0 +1,225 @@
+"""Stored connectors: versions and drafts as rows, their way into the registry, and what a new version breaks."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_started
+from django.db import transaction
+from django.test.client import ClientHandler
+
+from automate_connectors.declared.adapter import declare
+from automate_connectors.declared.yaml_files import DocumentError
+from automate_connectors.models import Connection
+from automate_connectors.registry import connectors
+from automate_connectors.stored import drafts, versions
+from automate_connectors.stored.building import FaultyTextError
+from automate_connectors.stored.freshness import stored_connectors
+from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft, OpenAPIDocument
+from automate_connectors.stored.versions import StaleDraftError
+from automate_core.authoring import connector_versions
+from automate_core.authoring.connector_breaks import use_breaks
+from automate_core.authoring.connector_versions import BreaksWorkflowsError
+from automate_core.models import ExecutionRun
+from automate_core.worker.worker import Worker
+from automate_governance.models import AuditEntry
+from automate_governance.permissions import NotPermittedError
+from automate_governance.reference_registry import InUseError
+from tests.support.stored_connectors import OPENAPI, TEXT, save_connector
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+USE = """
+name: Shopping
+slug: shopping
+triggers: [{endpoint: github}]
+steps:
+  - {key: look, name: Look, action: shop.list_items, connection: my-shop, inputs: {state: new, most: '{{ 1 + 1 }}'}}
+  - {key: make, action: shop.create_item, connection: my-shop, inputs: {name: Anvil}}
+"""
+
+
+@pytest.fixture
+def shop(admin, owner, server, monkeypatch):
+    """The connector with a connection to a real server."""
+    monkeypatch.setenv("AUTOMATE_SECRET_THEIRS", "s3cret-of-theirs")
+    saved = save_connector(TEXT, admin)
+    config = {"token": "env:THEIRS", "base_url": server.url}
+    Connection.objects.create(name="Shop", slug="my-shop", connector="shop", owner=owner, config=config)
+    return saved.connector
+
+
+def paths(server):
+    return [asked.path for asked in server.asked]
+
+
+def test_a_new_version_is_used_by_a_worker_that_has_compiled_the_old_one(shop, admin, server, workflow, deliver):
+    workflow(USE)
+    server.answer = lambda asked: (200, {"id": 1}, {})
+    deliver()
+    worker = Worker(concurrency=2, drain=True, name="test")
+    worker.run()
+    run = ExecutionRun.objects.get()
+    assert (run.status, paths(server)) == ("succeeded", ["/items", "/items"])
+    save_connector(TEXT.replace("path: /items", "path: /v2/items"), admin)
+    program = worker._engine._find_program(run.version_id)
+    assert program.body.nodes[0].adapter.document.actions[0].path == "/v2/items"
+
+
+def test_another_process_sees_a_version_within_seconds(admin, monkeypatch, django_assert_num_queries):
+    with transaction.atomic():
+        save_connector(TEXT, admin)
+        stored_connectors.forget()
+    assert "shop" in connectors.names(), "this process saved it"
+    stored_connectors.forget()
+    request_started.send(sender=ClientHandler)
+    assert "shop" not in connectors.names()
+    monkeypatch.setattr(stored_connectors, "_checked_at", float("-inf"))
+    request_started.send(sender=WSGIHandler)
+    assert connectors.get("shop").name == "Tiny shop"
+    with django_assert_num_queries(0):
+        request_started.send(sender=WSGIHandler)
+    with django_assert_num_queries(1):
+        stored_connectors.refresh()
+    stored_connectors.forget()
+    monkeypatch.setattr(connectors, "_stored", None)  # a command that has just begun
+    assert "shop" in connectors.names()
+    connector_versions.disable(DeclaredConnector.objects.get(), by=admin)
+    assert "shop" not in connectors.names()
+
+
+def test_codes_of_others_are_not_taken_over(admin, settings, monkeypatch):
+    faults = {
+        TEXT.replace("code: shop", "code: stripe"): (3, "already used"),
+        TEXT.replace("code: shop", "code: http"): (3, "already used"),
+        TEXT.replace("path: /items", "paht: /items"): (13, "no name 'paht'"),
+        TEXT.replace("https://api", "http://localhost#"): (6, "A base URL"),
+        TEXT.replace("name: Tiny shop", "name: [\0]"): (None, "control characters"),
+    }
+    for text, (line, said) in faults.items():
+        with pytest.raises(FaultyTextError, match=said) as caught:
+            versions.build_draft(DeclaredConnectorDraft(text=text))
+        assert caught.value.faults[0].line == line, text
+    saved = save_connector(TEXT, admin)
+    with pytest.raises(FaultyTextError, match="already used by another"):
+        versions.build_draft(DeclaredConnectorDraft(text=TEXT))
+    with pytest.raises(FaultyTextError, match="cannot change"):
+        draft = DeclaredConnectorDraft(text=TEXT.replace("code: shop", "code: two"), connector=saved.connector)
+        versions.build_draft(draft)
+    DeclaredConnector.objects.update(code="stripe")  # as after an update of Automate that brings one
+    stored_connectors.forget()
+    stored_connectors.refresh()
+    assert connectors.is_built_in("stripe")
+    assert [p.error for p in connectors.plugins if p.name == "stripe" and p.error]
+    settings.AUTOMATE_CONNECTORS = ["http"]
+    DeclaredConnector.objects.update(code="shop")
+    stored_connectors.forget()
+    stored_connectors.refresh()
+    assert "shop" not in connectors.names(), "the setting limits stored connectors, too"
+
+
+def test_a_draft_keeps_its_comments_and_is_refused_when_it_is_stale(admin, stranger):
+    saved = save_connector(TEXT, admin)
+    assert (saved.number, saved.connector.current_id) == (1, saved.pk)
+    old = drafts.edit_connector(saved.connector, by=admin)
+    drafts.edit(old, lambda value: value["actions"][0].update(label="Items"), by=admin)
+    assert "# all of them" in old.text and "label: Items" in old.text
+    other = DeclaredConnectorDraft.objects.create(connector=saved.connector, author=stranger, text=TEXT, base=1)
+    connector_versions.save_draft(old, by=admin, note="Shorter")
+    with pytest.raises(StaleDraftError, match="Version 2 was saved"):
+        connector_versions.save_draft(other, by=admin)
+    with pytest.raises(NotPermittedError):
+        versions.save_version(other, by=stranger)
+    restored = connector_versions.restore_version(saved, by=admin)
+    assert (restored.number, restored.note, restored.text) == (3, "v1", TEXT)
+    verbs = list(AuditEntry.objects.filter(verb__startswith="connector.").order_by("at").values_list("verb", flat=True))
+    assert verbs == ["connector.created", "connector.changed", "connector.restored"]
+
+
+def test_what_breaks_is_named_before_it_does(shop, admin, workflow):
+    workflow(USE)
+    wider = TEXT.replace("{name: price", "{name: size, required: true, kind: integer}, {name: price")
+    with pytest.raises(BreaksWorkflowsError, match="1 published workflow breaks") as caught:
+        save_connector(wider.replace("name: list_items", "name: items"), admin)
+    found = [(each.workflow.slug, each.step, str(each.reason)) for each in caught.value.breaks]
+    assert found == [
+        ("shopping", "Look", "The action list_items is removed."),
+        ("shopping", "make", "The field size is now required."),
+    ]
+    assert connectors.get("shop").action("list_items")
+    with pytest.raises(BreaksWorkflowsError):
+        connector_versions.disable(shop, by=admin)
+    with pytest.raises(InUseError, match="workflow Shopping"):
+        versions.delete_connector(shop, by=admin)
+    saved = save_connector(wider, admin, accept_breaks=True)
+    assert saved.number == 2 and DeclaredConnectorDraft.objects.count() == 0
+
+
+def test_an_unused_connector_is_deleted_with_its_document(admin):
+    draft = drafts.begin_draft(json.dumps(OPENAPI).encode(), by=admin)
+    assert drafts.add_operations(draft, ["listItems", "DELETE /orders/{order}"], by=admin) == 2
+    assert drafts.add_operations(draft, ["listItems"], by=admin) == 0
+    saved = connector_versions.save_draft(draft, by=admin)
+    adapter = connectors.get("depot")
+    assert [action.name for action in adapter.actions] == ["list_items", "delete_orders_order"]
+    assert adapter.document.auth.name == "X-Key" and "script" not in adapter.description
+    again = drafts.edit_connector(saved.connector, by=admin)
+    without = copy.deepcopy(OPENAPI)
+    del without["paths"]["/items"]
+    drafts.replace_document(again, json.dumps(without).encode(), by=admin)
+    with pytest.raises(FaultyTextError, match="There is no operation 'listItems'"):
+        connector_versions.draft_breaks(again)
+    assert OpenAPIDocument.objects.count() == 2
+    versions.delete_connector(saved.connector, by=admin)
+    assert not OpenAPIDocument.objects.exists() and "depot" not in connectors.names()
+
+
+HOSTILE = {
+    "local servers": ({**OPENAPI, "servers": [{"url": "http://127.0.0.1"}]}, "no public https server"),
+    "no operations": (b"openapi: 3.0.0\npaths: 7\n", "no valid OpenAPI"),
+    "aliases": (b"openapi: 3.0.0\na: &a [1]\nb: [*a, *a]\n", "Aliases"),
+    "deep": (b"format: " + b"[" * 5_000, "levels deep|YAML"),
+    "large yaml": (b"# " + b"x" * 6_000_000, "Convert it to JSON"),
+    "large text": (b"format: 1\nname: " + b"x" * 1_000_001, "larger than 1 MB"),
+    "nothing": (b"", "no OpenAPI document"),
+    "two keys": (b"format: 1\nformat: 1\n", "occurs twice"),
+}  # fmt: skip
+
+
+def test_hostile_texts_end_with_a_reason_and_leave_nothing(admin):
+    for name, (source, said) in HOSTILE.items():
+        given = source if isinstance(source, bytes) else json.dumps(source).encode()
+        with pytest.raises(DocumentError, match=said):
+            drafts.begin_draft(given, by=admin)
+        assert not DeclaredConnectorDraft.objects.exists(), name
+
+
+def test_only_what_a_step_uses_can_break(admin):
+    def list_items(text):
+        return declare(versions.build_draft(DeclaredConnectorDraft(text=text)).document)().action("list_items")
+
+    before = list_items(TEXT)
+    cases = [
+        ({"state": "new"}, ("[new, old]", "[old, new]"), []),
+        ({"state": "new"}, ("[new, old]", "[old]"), ["The field state does not take its value any more."]),
+        ({"state": "{{ 1 }}"}, ("[new, old]", "[old]"), []),
+        ({"most": 3}, ("kind: integer", "kind: text"), []),
+        ({"most": "{{ 3 }}"}, ("kind: integer", "kind: list"), ["The field most changes from integer to list."]),
+        ({"most": 3}, ("kind: integer", "kind: list"), ["The field most changes from integer to list."]),
+        ({}, ("kind: integer", "kind: list"), []),
+        ({}, ("kind: integer", "kind: integer, required: true"), ["The field most is now required."]),
+        ({}, ("kind: integer", "kind: integer, required: true, default: 3"), []),
+        ({"most": 1}, ("name: most", "name: least"), ["The field most is removed."]),
+        ({"state": "new"}, ("name: most", "name: least"), []),
+        ({"unknown": 1}, ("name: most", "name: least"), []),
+    ]
+    misses = [
+        (inputs, change, found)
+        for inputs, change, wanted in cases
+        if (found := [str(each) for each in use_breaks("x", inputs, before, list_items(TEXT.replace(*change)))])
+        != wanted
+    ]
+    assert misses == []
