@@ -192,6 +192,10 @@ class Connection(Governed):
             return token
         return OAuthToken.objects.select_related("access", "refresh").filter(connection=self.pk).first()
 
+    def forget_token(self) -> None:
+        """Let `loaded_token` read the tokens again: they change."""
+        self._state.fields_cache.pop("token", None)
+
     @property
     def token_name(self) -> str:
         """The connector's setting that holds the access token of a sign-in."""

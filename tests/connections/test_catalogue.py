@@ -6,8 +6,11 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.credentials import resolve_config
 from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth import exchange
 from automate_connectors.oauth.catalogue import CatalogueError, own_providers, providers, read_providers
@@ -220,7 +223,13 @@ def test_a_row_decides_how_tokens_are_requested(row, provider, sign_in, owner):
     expire_token(connection)
     assert get_access_token(connection) in provider.access and provider.forms[-1]["again"] == "yes"
     connection = Connection.objects.get(pk=connection.pk)
-    assert connection.hosts() == ["127.0.0.1"] and connection.kept_values() == kept
+    with CaptureQueriesContext(database) as asked:
+        assert resolve_config(connection)["oauth"] == kept and len(connection.secrets_in_use()) == 3
+        assert connection.hosts() == ["127.0.0.1"] and connection.kept_values() == kept
+    assert sum("automate_connectors_oauthtoken" in query["sql"] for query in asked) == 1, "a call reads its tokens once"
+    provider.extra = {"team": {"id": "T2"}}
+    expire_token(connection)
+    assert get_access_token(connection) in provider.access and connection.kept_values() == {**kept, "team": "T2"}
     connection.config = {"auth": "oauth2"}
     assert connection.hosts() == ["127.0.0.1", "eu.example.com"], "without an address of its own, the account's"
 

@@ -53,13 +53,17 @@ STORE_ATTEMPTS = 3
 def get_access_token(connection: Connection, *, rejected: str = "") -> str:
     """Return an access token that is valid for a while; not `rejected`, which the API did not accept.
 
+    The row that was read for it stays with the connection (`loaded_token`), until a renewal.
+
     Raises ConnectorError (`needs_reconnect`; `oauth_unavailable`, retryable), SecretNotFoundError and
     SecretUnavailableError.
     """
     token = _tokens().filter(connection=connection).first()
     access = _valid_access(token, connection)
-    if access is not None and not rejected and not token.is_due:  # type: ignore[union-attr]
+    if token is not None and access is not None and not rejected and not token.is_due:  # type: ignore[attr-defined]
+        token.connection = connection
         return _reveal(access)
+    connection.forget_token()
     return _renew_access_token(connection, rejected)
 
 
