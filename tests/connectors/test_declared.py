@@ -393,6 +393,16 @@ def test_a_description_shows_the_request_without_secrets():
     assert http.requests == [] and shop.action("pay").moves_money and not shop.action("change").moves_money
 
 
+def test_what_a_sign_in_gives_is_a_bearer_token_where_the_document_says_so():
+    signs_in = made(CONNECTOR.replace("{type: bearer}", "{type: header, name: X-Key, provider: gitlab, bearer: true}"))
+    http = ScriptedHttp()
+    for settings in ({"token": TOKEN}, {"token": TOKEN, "access_token": TOKEN, "oauth": {}}):
+        signs_in.execute("pay", {"item": "7", "amount": 1}, context(http, {"region": "eu", **settings}))
+    by_key, signed_in = (request.headers for request in http.requests)
+    assert (by_key["X-Key"], signed_in["Authorization"]) == (TOKEN, f"Bearer {TOKEN}")
+    assert "Authorization" not in by_key and "X-Key" not in signed_in
+
+
 def test_options_and_the_check_come_from_actions(server, connection):
     answering(server, (200, {"data": [{"id": 5, "name": "Anvil"}, {"id": 6}]}))
     assert shop.options("items", {}, real_context(connection)) == [("5", "Anvil"), ("6", "6")]
@@ -412,6 +422,7 @@ MISSES = (
     ("https://{region}.api.shop.example/v1", "https://{region}/v1", 5, "last two names"),
     ("https://{region}.api.shop.example/v1", "https://localhost/v1", 5, "public host"),
     ("{type: bearer}", "{type: header, token: '{region}', name: X}", 9, "kind secret"),
+    ("{type: bearer}", "{type: bearer, provider: gitlab, bearer: true}", 9, "bearer is for the types"),
     ("name: create_item", "name: list_items", 32, "occurs twice"),
     ("{action: list_items, account", "{action: pay, account", 20, "changes something"),
     ("items: {action: list_items}", "items: {action: nothing}", 22, "There is no action 'nothing'"),

@@ -32,6 +32,7 @@ from automate_plugins.texts import joined, marked
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _WITH_FILES = frozenset({BodyKind.FILE, BodyKind.MULTIPART, BodyKind.RELATED})
+_NOT_BEARER = frozenset({AuthKind.BASIC, AuthKind.HEADER, AuthKind.QUERY})
 _INDEX = re.compile(r"(?:^|\.)(\d+)(?=\.|$)")
 
 
@@ -94,6 +95,8 @@ def _auth(document: Document) -> Iterator[Found]:
         yield ("auth", "name"), text("%(value)s is not a header name.", value=repr(auth.name))
     if auth.provider and auth.provider not in providers():
         yield ("auth", "provider"), text("There is no OAuth provider %(name)s.", name=repr(auth.provider))
+    if auth.bearer and (auth.type not in _NOT_BEARER or not auth.provider):
+        yield ("auth", "bearer"), text("bearer is for the types basic, header and query, with a provider.")
     if auth.type is AuthKind.OAUTH and not auth.provider:
         yield ("auth",), text("Name the OAuth provider in provider.")
     if auth.type is AuthKind.NONE:

@@ -129,6 +129,7 @@ class Auth(Part, frozen=True, kw_only=True):
     password: str = "{password}"  # noqa: S105 - a template
     provider: str = ""  #: of the OAuth catalogue
     scopes: str = ""  #: that all actions need together, with spaces between them
+    bearer: bool = False  #: what a sign-in gives is sent as a bearer token, unlike the credentials of `type`
 
 
 class Errors(Part, frozen=True, kw_only=True):

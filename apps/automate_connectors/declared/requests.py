@@ -196,6 +196,8 @@ def credentials(document: Document, settings: Mapping[str, Any]) -> tuple[dict[s
     auth = document.auth
     if auth.type is AuthKind.NONE:
         return {}, []
+    if auth.bearer and "oauth" in settings:
+        return {"Authorization": f"Bearer {_header('token', settings['access_token'])}"}, []
     templates = [auth.username, auth.password] if auth.type is AuthKind.BASIC else [auth.token]
     missing = [name for template in templates for name in names_in(template) if not settings.get(name)]
     if missing:
