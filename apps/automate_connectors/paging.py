@@ -123,8 +123,9 @@ def read_pages(
     max_pages: int,
     max_items: int,
     cancelled: Callable[[], bool],
+    is_enough: Callable[[list[Any]], bool] = lambda items: False,
 ) -> PagesRead:
-    """Read pages until the last one or a limit.
+    """Read pages until the last one or a limit, or until the items so far are enough.
 
     `send(url, changes)` sends one request: `changes` are parameters by name, None for a URL that is complete. Raises
     ConnectorError, and what `send` raises.
@@ -152,7 +153,7 @@ def read_pages(
         items += paging.page(document)
         step = paging.after(response, document, url=url, number=number, count=len(items))
         number += 1
-        if step is None or number >= max_pages or len(items) >= max_items:
+        if step is None or number >= max_pages or len(items) >= max_items or is_enough(items):
             complete = step is None and len(items) <= max_items
             return PagesRead(items=items[:max_items], pages=number, complete=complete, response=response)
         url, changes = (step.url, None) if step.url else (url, {**(changes or {}), step.parameter: step.value})

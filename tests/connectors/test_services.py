@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -10,8 +11,10 @@ import pytest
 
 from automate_connectors.declared.loading import SERVICES
 from automate_connectors.declared.templates import base_address
+from automate_connectors.polling.calls import call_poll
 from automate_connectors.registry import connectors
 from automate_testing.cases import ANYTHING, load_cases
+from tests.connectors.conftest import real_context
 
 FIXTURES = Path(__file__).parent.parent / "contracts" / "fixtures"
 CODES = sorted(path.parent.name for path in SERVICES.glob("*/connector.yaml"))
@@ -43,6 +46,30 @@ def test_each_action_sends_what_its_fixture_names(server, call, code):
             assert asked.path == where.path, case
             assert asked.query == (parse_qs(where.query) or _lists(expected.get("params"))), case
             assert _body(asked) == _expected_body(expected), case
+
+
+@pytest.mark.parametrize("code", sorted({path.parent.parent.name for path in FIXTURES.glob("*/polls/*.json")}))
+def test_each_poll_sends_and_finds_what_its_fixture_names(server, code):
+    adapter = connectors.get(code)
+    for path in sorted((FIXTURES / code / "polls").glob("*.json")):
+        case, server.asked[:] = json.loads(path.read_text()), []
+        base = urlsplit(base_address(adapter.document.base_url, {**adapter._defaults(), **case["connection"]}))
+        connection = {**case["connection"], "base_url": f"{server.url}{base.path}"}
+        server.answer = lambda asked, case=case: (200, case["answers"][len(server.asked) - 1]["body"], {})
+        poll = next(each for each in adapter.polls if each.name == case["poll"])
+        found = call_poll(adapter, poll, case["params"], None, real_context(connection)).items
+        given = [
+            {"id": item.id, "time": item.time and item.time.isoformat(), "data": json.loads(item.data)}
+            for item in found
+        ]
+        assert given == case["items"], path
+        assert _has_date(case["source"]), path
+        for asked, expected in zip(server.asked, case["requests"], strict=True):
+            assert (asked.method, asked.path) == (expected["method"], urlsplit(expected["url"]).path), path
+            wanted = sorted(_lists(expected.get("params")).items())
+            assert [name for name, _ in wanted] == sorted(asked.query), path
+            assert all(fnmatchcase(asked.query[name][0], str(value[0])) for name, value in wanted), (path, asked.query)
+            assert _body(asked) == _expected_body(expected), path
 
 
 @pytest.mark.parametrize("code", CODES)

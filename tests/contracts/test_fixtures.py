@@ -14,7 +14,8 @@ from automate_connectors.declared.adapter import DeclaredConnector
 from automate_connectors.management.commands.automate_connector_docs import built_in
 from automate_connectors.registry import connectors
 from automate_testing.cases import load_cases
-from automate_testing.contracts import ConnectorContractTest
+from automate_testing.contracts import ConnectorContractTest, PollContractTest
+from automate_testing.contracts.declared_polls import load_poll_sources
 from automate_testing.fakes import answer, context
 
 FOLDER = Path(__file__).parent / "fixtures"
@@ -80,6 +81,21 @@ class TestEveryBuiltIn(ConnectorContractTest):
             account = {"username": "ada", "email": "ada@example.com", "is_active": False}
             type(self.user).objects.update_or_create(pk=4711, defaults=account)
         return context(http, connection, user=self.user)
+
+
+@pytest.mark.parametrize("code", [code for code in built_in() if (FOLDER / code / "polls").is_dir()])
+class TestEveryDeclaredPoll(PollContractTest):
+    @pytest.fixture
+    def adapter(self, code):
+        adapter = connectors.get(code)
+        self.poll_sources = load_poll_sources(type(adapter), FOLDER / code / "polls")
+        return adapter
+
+
+def test_every_declared_poll_is_tried():
+    declared = [connectors.get(code) for code in built_in()]
+    polling = {each.code for each in declared if isinstance(each, DeclaredConnector) and each.polls}
+    assert polling == {path.parent.name for path in FOLDER.glob("*/polls")}
 
 
 @pytest.mark.parametrize("code", built_in())

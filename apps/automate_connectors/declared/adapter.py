@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, RateLimit, unknown_action
+from automate_connectors.adapters.base import Action, ConnectorAdapter, RateLimit, unknown_action, unknown_poll
+from automate_connectors.adapters.polls import PollResult
 from automate_connectors.context import Context
 from automate_connectors.declared import answers, specs
 from automate_connectors.declared.document import ActionPart, AuthKind, Document, EffectKind, Method, Pages
 from automate_connectors.declared.placing import put
+from automate_connectors.declared.polls import find_items
 from automate_connectors.declared.requests import (
     HIDDEN,
     Request,
@@ -26,7 +29,7 @@ from automate_connectors.declared.requests import (
 )
 from automate_connectors.declared.templates import base_address, host_of, names_in
 from automate_connectors.files.contents import Download
-from automate_connectors.paging import MAX_ITEMS, MAX_PAGES, Paging, read_pages, value_at
+from automate_connectors.paging import MAX_ITEMS, MAX_PAGES, PagesRead, Paging, read_pages, value_at
 from automate_connectors.web import invalid_input
 from automate_egress import HttpResponse
 from automate_plugins import text
@@ -94,6 +97,18 @@ class DeclaredConnector(ConnectorAdapter):
         pairs = [(value_at(item, rule.value), value_at(item, rule.label)) for item in found]
         return [(str(value), str(label or value)) for value, label in pairs if value is not None][:_MAX_OPTIONS]
 
+    def poll(self, name: str, params: dict[str, Any], cursor: Any, context: Context) -> PollResult:
+        """The items of the poll's list that were not in it before."""
+        try:
+            rule = self.document.poll(name)
+        except LookupError:
+            raise unknown_poll(self.code, name) from None
+
+        def call(action: str, given: dict[str, Any]) -> _Call:
+            return _Call(self, self.document.action(action), given, context)
+
+        return find_items(self.document, rule, params, cursor, call)
+
     def check_connection(self, context: Context) -> str:
         """Call the action of the check, and say which account it found."""
         rule = self.document.check
@@ -160,6 +175,7 @@ def declare(document: Document, base: type[DeclaredConnector] = DeclaredConnecto
         "oauth_scopes": document.auth.scopes,
         "config_fields": specs.config_fields(document),
         "actions": (*base.own_actions, *(_action(part) for part in document.actions if not part.hidden)),
+        "polls": tuple(specs.poll(document, part) for part in document.polls),
         "keyless_actions": (*base.keyless_actions, *keyless),
         "rate_limit": _rate_limit(document),
     }
@@ -218,19 +234,41 @@ class _Call:
                 return {"file": download.store(response)}
         if rule is None:
             return answers.result_of(self._part, self._document.name, self._send(self._made.url, {}))
-        size = min(rule.size.most, self._limit) if rule.size else 0
-        found = read_pages(
-            _paging(rule, size),
-            lambda url, changes: self._send(url, changes),
-            url=self._made.url,
-            max_pages=MAX_PAGES,
-            max_items=self._limit,
-            cancelled=self._context["cancelled"],
-        )
+        found = self._read_pages(rule, self._limit)
         items, name = found.items, self._document.name
         if self._part.sample is not None:
             items = [answers.output_of(item, self._part, name, found.response) for item in items]
         return {"items": items, "count": len(items), "complete": found.complete}
+
+    def read_list(self, place: str, is_enough: Callable[[list[Any]], bool]) -> PagesRead:
+        """Read the list of all pages, until it is enough; without pages, that at `place` of the output.
+
+        Raises ConnectorError, EgressError.
+        """
+        if self._part.pages is not None:
+
+            def is_last(items: list[Any]) -> bool:
+                return is_enough([answers.selected(item, self._part) for item in items])
+
+            found = self._read_pages(self._part.pages, MAX_ITEMS, is_last)
+            return replace(found, items=[answers.selected(item, self._part) for item in found.items])
+        response = self._send(self._made.url, {})
+        found = value_at(answers.result_of(self._part, self._document.name, response), place)
+        return PagesRead(items=found, pages=1, complete=True, response=response)
+
+    def _read_pages(
+        self, rule: Pages, most: int, is_enough: Callable[[list[Any]], bool] = lambda _: False
+    ) -> PagesRead:
+        size = min(rule.size.most, self._limit) if rule.size else 0
+        return read_pages(
+            _paging(rule, size),
+            lambda url, changes: self._send(url, changes),
+            url=self._made.url,
+            max_pages=MAX_PAGES,
+            max_items=most,
+            cancelled=self._context["cancelled"],
+            is_enough=is_enough,
+        )
 
     def _send(self, url: str, changes: Mapping[str, Any] | None, **into: Any) -> HttpResponse:
         """The good answer to one request; `changes` None for a URL that is complete, `into` for its body."""

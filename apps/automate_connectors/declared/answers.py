@@ -50,15 +50,14 @@ def result_of(action: ActionPart, name: str, response: HttpResponse) -> Any:
 def output_of(found: Any, action: ActionPart, name: str, response: HttpResponse) -> Any:
     """Return the output for a result, of pages for one item. Raises ConnectorError for one unlike the sample."""
     checked = _expect_kind(found, action, name, response)
+    return [selected(each, action) for each in checked] if isinstance(checked, list) else selected(checked, action)
+
+
+def selected(found: Any, action: ActionPart) -> Any:
+    """Return what `select` keeps of a result; without it, the result."""
     if not action.select:
-        return checked
-    if isinstance(checked, list):
-        return [_selected(each, action.select) for each in checked]
-    return _selected(checked, action.select)
-
-
-def _selected(found: Any, select: Mapping[str, str]) -> dict[str, Any]:
-    return {name: _at(found, path) for name, path in select.items()}
+        return found
+    return {name: _at(found, path) for name, path in action.select.items()}
 
 
 def _at(found: Any, path: str) -> Any:

@@ -10,16 +10,20 @@ from automate_connectors.declared.document import (
     ActionPart,
     AuthKind,
     BodyKind,
+    Clock,
     Column,
     Document,
     EffectKind,
     Method,
+    Order,
     Pages,
     PagesKind,
+    PollPart,
     Where,
 )
 from automate_connectors.declared.parsing import Fault, shown_place
 from automate_connectors.declared.placing import MAX_INDEX
+from automate_connectors.declared.polls import SINCE
 from automate_connectors.declared.requests import VALUE, effect_of, where_of
 from automate_connectors.declared.templates import base_faults, names_in
 from automate_connectors.declared.yaml_files import Place
@@ -65,6 +69,10 @@ def _faults(document: Document) -> Iterator[Found]:
     yield from _check(document)
     for name, rule in document.options.items():
         yield from _reader(document, rule.action, ("options", name))
+    yield from _twice([poll.name for poll in document.polls], ("polls",))
+    for index, poll in enumerate(document.polls):
+        for place, reason in _poll(document, poll):
+            yield ("polls", index, *place), reason
 
 
 def _settings(document: Document) -> Iterator[Found]:
@@ -189,6 +197,81 @@ def _pages(action: ActionPart, pages: Pages) -> Iterator[str]:
 def _check(document: Document) -> Iterator[Found]:
     if document.check is not None:
         yield from _reader(document, document.check.action, ("check",))
+
+
+def _poll(document: Document, poll: PollPart) -> Iterator[Found]:
+    if not NAME.fullmatch(poll.name):
+        yield ("name",), text("Use lower-case letters, digits, _ and -, beginning with a letter.")
+    if not poll.label:
+        yield (), text("The name %(name)s is missing.", name="label")
+    missing = list(_reader(document, poll.action, ()))
+    if poll.details is not None:
+        missing += _reader(document, poll.details.action, ("details",))
+    yield from missing
+    if not missing:
+        yield from _poll_inputs(document, poll)
+        yield from _poll_reading(document, poll)
+
+
+def _poll_inputs(document: Document, poll: PollPart) -> Iterator[Found]:
+    """Yield what is wrong with the inputs of the actions, and with those that a person fills in."""
+    action = document.action(poll.action)
+    sent = {field.name: field for field in action.fields}
+    own = [each for each in poll.fields if isinstance(each, Column)]
+    known = [each if isinstance(each, str) else each.name for each in poll.fields]
+    given = {*poll.params, *known}
+    for index, each in enumerate(poll.fields):
+        if isinstance(each, str) and each not in sent:
+            yield ("fields", index), text("There is no field %(name)s.", name=repr(each))
+    yield from _columns(own, ("fields",), secrets=False)
+    yield from _twice(known, ("fields",))
+    for name in poll.params.keys() - sent.keys():
+        yield ("params", name), text("There is no field %(name)s.", name=repr(name))
+    if poll.since is not None:
+        given.add(poll.since.input)
+        if poll.since.input not in sent:
+            yield ("since", "input"), text("There is no field %(name)s.", name=repr(poll.since.input))
+        if f"{{{SINCE}}}" not in poll.since.template:
+            yield ("since", "template"), text("The template has no {%(name)s}.", name=SINCE)
+    for name, field in sent.items():
+        if field.required and field.default is None and name not in given:
+            yield ("action",), text("The action needs %(name)s: write it into fields or params.", name=name)
+    if poll.details is not None:
+        inputs = {field.name for field in document.action(poll.details.action).fields}
+        for name in poll.details.params.keys() - inputs:
+            yield ("details", "params", name), text("There is no field %(name)s.", name=repr(name))
+    used = [("id", name) for name in names_in("".join(poll.id))]
+    used += [(place, name) for place in ("time", "version") for name in names_in(getattr(poll, place))]
+    used += [("since", name) for name in names_in(poll.since.template if poll.since else "") if name != SINCE]
+    for place, name in used:
+        if name not in known:
+            yield (place,), text("There is no field %(name)s.", name=repr(name))
+
+
+def _poll_reading(document: Document, poll: PollPart) -> Iterator[Found]:
+    """Yield what is wrong with how the list is read."""
+    action = document.action(poll.action)
+    if action.answer != "json":
+        yield ("action",), text("The action gives no JSON.")
+    if action.pages is not None and poll.items:
+        yield ("items",), text("The list of an action with pages is known. Leave items out.")
+    if action.pages is None and not poll.items and not isinstance(action.sample, list):
+        yield (), text("The name %(name)s is missing.", name="items")
+    if not specs.poll_sample(document, poll):
+        yield (), text("The name %(name)s is missing.", name="sample")
+    if poll.since is not None and not poll.time:
+        yield ("since",), text("The name %(name)s is missing.", name="time")
+    if poll.time and poll.order is Order.OLDEST and poll.since is None:
+        yield ("order",), text("A list that does not begin with the newest item needs since, or no time.")
+    by_clock = poll.since is not None and poll.since.first is not None
+    if by_clock and poll.time_in is Clock.NUMBER:
+        yield ("since", "first"), text("A list by numbers cannot be asked by a clock.")
+    if poll.since is not None and poll.since.first is not None and poll.since.first < poll.overlap:
+        yield ("since", "first"), text("The first call asks no less far back than the overlap.")
+    if poll.details is not None and poll.time and not by_clock:
+        yield ("details",), text("The list has no times: since needs first.")
+    if poll.since is not None and poll.since.template != f"{{{SINCE}}}" and not by_clock:
+        yield ("since",), text("The name %(name)s is missing.", name="first")
 
 
 def _reader(document: Document, name: str, place: Place) -> Iterator[Found]:

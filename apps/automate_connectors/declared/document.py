@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from automate_connectors.adapters.polls import LEAST_SECONDS
 from automate_plugins.fields import FieldKind
 
 FORMAT = 1
@@ -79,6 +80,22 @@ class PagesKind(enum.StrEnum):
     PAGE = "page"
     OFFSET = "offset"
     LINK = "link"
+
+
+class Order(enum.StrEnum):
+    """How a list is sorted."""
+
+    NEWEST = "newest"  #: the newest item first
+    OLDEST = "oldest"
+
+
+class Clock(enum.StrEnum):
+    """How a service writes the place of an item in time, or among numbers that only grow."""
+
+    ISO = "iso"  #: ISO 8601; without a zone it is UTC
+    SECONDS = "seconds"  #: since 1970
+    MILLISECONDS = "milliseconds"
+    NUMBER = "number"  #: no time
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -206,7 +223,7 @@ class ActionPart(Part, frozen=True, kw_only=True):
     label: str = ""
     description: str = ""
     group: str = ""
-    hidden: bool = False  #: only for `check` and `options`
+    hidden: bool = False  #: only for `check`, `options` and `polls`
     operation: str = ""
     method: Method | None = None
     path: str = ""
@@ -248,6 +265,52 @@ class Check(Part, frozen=True, kw_only=True):
     params: dict[str, Any] = {}
 
 
+class Since(Part, frozen=True, kw_only=True):
+    """The input of an action that asks only for what came after a time. All times are in seconds."""
+
+    input: str
+    template: str = "{since}"  #: of its value, also with other inputs of the poll
+    form: Clock | None = msgspec.field(default=None, name="as")  #: where it is not that of the items
+    first: Annotated[int, msgspec.Meta(ge=1)] | None = None  #: how far back the first call asks
+    most: Annotated[int, msgspec.Meta(ge=1)] | None = None  #: how far back the service can be asked
+
+
+class Details(Part, frozen=True, kw_only=True):
+    """The call that reads each new item: inputs of the action from paths in the item."""
+
+    action: str
+    params: dict[str, str]
+
+
+class PollPart(Part, frozen=True, kw_only=True):
+    """A poll: the list that an action gives is read again and again. Paths lead into an item, `{input}` fills them.
+
+    With `time`, only what is newer than before is read, and `overlap` seconds (or numbers) more. Without it, the whole
+    list is.
+    """
+
+    name: str
+    label: str = ""
+    description: str = ""
+    action: str
+    fields: list[str | Column] = []  #: inputs of the action by name, and others in full
+    params: dict[str, Any] = {}  #: inputs of the action that are always the same
+    items: str = ""  #: dotted place of the list in the output of an action without pages
+    may_lack: bool = False  #: a list without items is left out of the output
+    rows: bool = False  #: the items are lists, the first of them the names of the columns
+    id: str | list[str] = "id"  #: the first path whose inputs are filled in
+    version: str = ""  #: an item with another value here starts again
+    time: str = ""
+    time_in: Clock = Clock.ISO
+    order: Order = Order.NEWEST
+    overlap: Annotated[int, msgspec.Meta(ge=0)] = 120
+    since: Since | None = None
+    details: Details | None = None
+    pairs: str = ""  #: a list of `name` and `value`, which becomes a mapping under the last name of this path
+    least_seconds: Annotated[int, msgspec.Meta(ge=LEAST_SECONDS)] = 60
+    sample: dict[str, Any] = {}  #: where it is not that of the action
+
+
 class Document(Part, frozen=True, kw_only=True):
     """A connector."""
 
@@ -270,10 +333,18 @@ class Document(Part, frozen=True, kw_only=True):
     check: Check | None = None
     options: dict[str, Options] = {}
     actions: list[ActionPart]
+    polls: list[PollPart] = []
 
     def action(self, name: str) -> ActionPart:
         """Return the action of that name, hidden ones too. Raises LookupError."""
         for action in self.actions:
             if action.name == name:
                 return action
+        raise LookupError(name)
+
+    def poll(self, name: str) -> PollPart:
+        """Return the poll of that name. Raises LookupError."""
+        for poll in self.polls:
+            if poll.name == name:
+                return poll
         raise LookupError(name)

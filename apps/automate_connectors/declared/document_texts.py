@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from automate_connectors.declared import specs
 from automate_connectors.declared.document import Column, Document, Field
 
 
@@ -20,6 +21,9 @@ def _texts(document: Document) -> Iterator[str]:
         if not action.hidden:
             yield from (action.label, action.description, action.group)
             yield from _of_columns(action.fields)
+    for poll in document.polls:
+        yield from (poll.label, poll.description)
+        yield from _of_columns(specs.poll_fields(document, poll))
 
 
 def _of_columns(columns: Iterable[Column]) -> Iterator[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from automate_connectors.declared.document import ActionPart, AuthKind, Column, Document, Field, Setting
+from automate_connectors.adapters.polls import Poll
+from automate_connectors.declared.document import ActionPart, AuthKind, Column, Document, Field, PollPart, Setting
 from automate_connectors.paging import MAX_ITEMS
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -85,6 +86,32 @@ def outputs(action: ActionPart) -> tuple[FieldSpec, ...]:
             return (FieldSpec(name="file", kind=FieldKind.FILE),)
     members = action.sample if isinstance(action.sample, dict) else {}
     return tuple(FieldSpec(name=name, kind=_kind(value)) for name, value in members.items() if name.isidentifier())
+
+
+def poll(document: Document, part: PollPart) -> Poll:
+    """Return a poll of the contract: its inputs are those of the action that it names, and its own."""
+    return Poll(
+        name=part.name,
+        label=part.label,
+        description=part.description,
+        fields=tuple(_field(each) if isinstance(each, Field) else column(each) for each in poll_fields(document, part)),
+        least_seconds=part.least_seconds,
+        sample=poll_sample(document, part),
+    )
+
+
+def poll_fields(document: Document, part: PollPart) -> list[Column]:
+    """Return the inputs of a poll. Raises LookupError for one that its action does not have."""
+    sent = {field.name: field for field in document.action(part.action).fields}
+    return [sent[each] if isinstance(each, str) else each for each in part.fields]
+
+
+def poll_sample(document: Document, part: PollPart) -> dict[str, Any]:
+    """Return the data of an item: the poll's own sample, or that of the action which gives it; {} without one."""
+    sample = part.sample or document.action(part.details.action if part.details else part.action).sample
+    if isinstance(sample, list) and sample:
+        sample = sample[0]
+    return sample if isinstance(sample, dict) else {}
 
 
 def _kind(value: Any) -> FieldKind:

@@ -17,7 +17,9 @@ from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import to_document
 from automate_core.models import Event, ExecutionRun, PollState, Workflow
 from automate_core.triggers import polling
+from automate_core.worker.polls import PollThreads
 from tests.support.feeds import Feed
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -116,6 +118,35 @@ def test_three_workers_poll_once(news, feed, poll):
     assert polling.lease_due(5) == [] and polling.seconds_to_next() > 30
     polling.run_poll(lease)
     assert items() == ["3"]
+
+
+def test_a_worker_makes_no_more_polls_at_once_than_it_has_threads(workflow, feed):
+    for number in range(5):
+        workflow(NEWS.format(url=feed.url, every="5m").replace("slug: news", f"slug: news-{number}"))
+    asking, release, polled = [], threading.Event(), threading.Semaphore(0)
+
+    def answer(number):
+        asking.append(number)
+        release.wait(60)
+        return 200, {}
+
+    feed.answer = answer
+    before = {thread.ident for thread in threading.enumerate()}
+    polls = PollThreads(2, polled.release)
+    try:
+        assert polls.start_due() is None and polls.start_due() is None, "it waits for a free thread"
+        wait_for(lambda: len(asking) == 2)
+        assert PollState.objects.filter(lease_until=None).count() == 3
+        release.set()
+        for _ in range(5):
+            assert polled.acquire(timeout=60)
+            polls.start_due()
+        started = [thread for thread in threading.enumerate() if thread.ident not in before]
+        assert sum(thread.name.startswith("automate-poll-") for thread in started) == 2
+        assert not PollState.objects.filter(has_baseline=False).exists(), "each has its turn"
+    finally:
+        release.set()
+        polls.stop(60)
 
 
 def test_what_comes_after_its_lease_is_not_written(news, feed, poll):
