@@ -106,7 +106,7 @@ def messages() -> Iterator[Message]:
     for path in sorted((ROOT / "apps" / "automate_core" / "automate_templates").glob("*.yaml")):
         yield from _workflow_template_messages(path)
     yield from _oauth_provider_messages(ROOT / "apps" / "automate_connectors" / "oauth" / "providers.toml")
-    for path in sorted((ROOT / "apps" / "automate_connectors" / "services").glob("*/connector.yaml")):
+    for path in sorted((ROOT / "apps" / "automate_connectors").glob("*/*/connector.yaml")):
         yield from _connector_messages(path)
     yield from _unfold_messages()
     for text in _UNLIKE_DJANGO:

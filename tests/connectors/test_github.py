@@ -8,6 +8,7 @@ import pytest
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.github import GitHubConnector
+from automate_connectors.invocation import describe_call
 from automate_testing.contracts import PollContractTest, PollSource
 from automate_testing.fakes import ScriptedHttp, answer, context
 from tests.connectors.conftest import real_context
@@ -168,6 +169,39 @@ def test_a_connection_is_tested_by_asking_who_it_is(server, connection):
     with pytest.raises(ConnectorError) as caught:
         github.check_connection(real_context(connection))
     assert caught.value.code == "needs_reconnect"
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+FILE = {**REPOSITORY, "path": "docs/read me.md", "message": "Say hello", "content": "# Hello\n"}
+BLOB = "7c258a9869f33c1e1e1f74fbb32f07c86cb5a75b"  # of another content
+SAME_BLOB = "fec56017dc1b1ac87ad6e54e3cb3a20bb8dcc5ab"  # what `git hash-object` says
+
+
+def test_a_file_is_changed_by_the_sha_of_the_one_that_is_there(server, call, connection):
+    server.answer = lambda asked: (200, {"sha": BLOB} if asked.method == "GET" else {"commit": {"sha": "c1"}}, {})
+    output = call(github, "put_file", {**FILE, "branch": "save"}, connection)
+    assert output == {"path": "docs/read me.md", "commit": "c1", "changed": True}
+    asked, sent = server.asked
+    assert (asked.path, asked.query) == ("/api/v3/repos/o/r/contents/docs/read%20me.md", {"ref": ["save"]})
+    assert sent.json == {"message": "Say hello", "branch": "save", "content": "IyBIZWxsbwo=", "sha": BLOB}
+
+
+def test_a_file_with_the_same_content_gets_no_commit(server, call, connection):
+    server.answer = lambda asked: (200, {"sha": SAME_BLOB}, {})
+    assert call(github, "put_file", FILE, connection) == {"path": FILE["path"], "commit": None, "changed": False}
+    assert [asked.method for asked in server.asked] == ["GET"]
+
+
+def test_declared_actions_share_the_rules_of_the_others(server, call, connection):
+    with pytest.raises(ConnectorError) as caught:
+        call(github, "get_issue", {"repository": "o/r/../x", "number": 7}, connection)
+    assert "octocat/hello-world" in caught.value.message and not server.asked
+    server.answer = lambda asked: (403, {"message": "You have exceeded a secondary rate limit"}, {})
+    with pytest.raises(ConnectorError) as caught:
+        call(github, "get_issue", {**REPOSITORY, "number": 7}, connection)
+    assert (caught.value.code, caught.value.retryable, caught.value.retry_after) == ("rate_limited", True, 60)
+    assert describe_call(github, github.action("get_issue"), {**REPOSITORY, "number": 7}, context())["method"] == "GET"
 
 
 # --- polls ------------------------------------------------------------------------------------------------------------

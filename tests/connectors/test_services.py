@@ -1,4 +1,4 @@
-"""Each shipped service against a local server: its fixtures say what is asked and what is answered."""
+"""Each shipped service that is a document, or partly, against a local server: its fixtures say what is asked and what is answered."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from automate_testing.cases import ANYTHING, load_cases
 from tests.connectors.conftest import real_context
 
 FIXTURES = Path(__file__).parent.parent / "contracts" / "fixtures"
-CODES = sorted(path.parent.name for path in SERVICES.glob("*/connector.yaml"))
+CODES = sorted(path.parent.name for path in SERVICES.parent.glob("*/*/connector.yaml"))
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -27,16 +27,18 @@ def test_each_action_sends_what_its_fixture_names(server, call, code):
         base = urlsplit(base_address(adapter.document.base_url, {**adapter._defaults(), **case.connection}))
         connection = {**case.connection, "base_url": f"{server.url}{base.path}"}
         script, server.asked[:] = list(case.script), []
-        own = f"{base.scheme}://{base.netloc}".encode()  # in the addresses of next pages
+        own = f"{base.scheme}://{base.netloc}"
+        addresses = {own, *(f"https://{host}" for host in adapter.own_hosts(case.connection))}
 
-        def answer(asked, script=script, own=own):
+        def answer(asked, script=script, addresses=addresses):
             given = script[len(server.asked) - 1]
-            body = b"" if given.status == 204 else given.body.replace(own, server.url.encode())
-            return given.status, body, {"Content-Type": given.headers["content-type"], **_plain(given.headers)}
+            body = b"" if given.status == 204 else _led_to(server, addresses, given.body.decode()).encode()
+            more = {name: _led_to(server, addresses, value) for name, value in _plain(given.headers).items()}
+            return given.status, body, {"Content-Type": given.headers["content-type"], **more}
 
         server.answer = answer
         output = call(adapter, case.action, case.params, connection)
-        as_given = json.loads(json.dumps(output).replace(server.url, own.decode()))
+        as_given = json.loads(json.dumps(output).replace(server.url, own))
         assert case.output in (ANYTHING, as_given), case
         wanted = case.requests or (case.request,)
         assert len(server.asked) == len(wanted), case
@@ -90,12 +92,19 @@ def _has_date(source):
     return any(word.strip("., ")[:4].isdigit() and word.count("-") == 2 for word in source.split())
 
 
+def _led_to(server, addresses, text):
+    """The text with the service's addresses, such as those of next pages, as the server's."""
+    for address in addresses:
+        text = text.replace(address, server.url)
+    return text
+
+
 def _plain(headers):
     return {name: value for name, value in headers.items() if name != "content-type"}
 
 
 def _lists(params):
-    return {name: value if isinstance(value, list) else [value] for name, value in (params or {}).items()}
+    return {name: value if isinstance(value, list) else [str(value)] for name, value in (params or {}).items()}
 
 
 def _body(asked):

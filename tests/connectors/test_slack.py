@@ -6,6 +6,7 @@ import pytest
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.slack import SlackConnector
+from automate_testing.fakes import SAMPLE_FILE, MemoryFiles
 from tests.connectors.conftest import real_context
 
 slack = SlackConnector()
@@ -104,3 +105,24 @@ def test_a_connection_is_tested_by_asking_who_it_is(server, connection):
     server.answer = lambda asked: (200, {"ok": True, "team": "Shop", "user": "bot"}, {})
     assert slack.check_connection(real_context(connection)) == "Signed in to Shop as bot."
     assert server.asked[0].path == "/api/auth.test"
+
+
+def test_declared_actions_share_the_refusals_of_the_others(server, call, connection):
+    server.answer = lambda asked: (200, {"ok": False, "error": "missing_scope", "needed": "channels:manage"}, {})
+    with pytest.raises(ConnectorError, match=r"scope channels:manage") as caught:
+        call(slack, "create_channel", {"name": "order-17"}, connection)
+    assert caught.value.code == "slack_missing_scope"
+    server.answer = lambda asked: (200, {"ok": False, "error": "token_revoked"}, {})
+    with pytest.raises(ConnectorError) as caught:
+        call(slack, "list_channels", {}, connection)
+    assert caught.value.code == "needs_reconnect"
+
+
+def test_an_upload_whose_content_is_refused_is_not_shown(server, connection):
+    place = {"ok": True, "upload_url": f"{server.url}/upload", "file_id": "F1"}
+    server.answer = lambda asked: (200, place, {}) if asked.path.startswith("/api/") else (503, b"busy", {})
+    with pytest.raises(ConnectorError, match="HTTP 503") as caught:
+        given = {**real_context(connection), "files": MemoryFiles()}
+        slack.execute("upload_file", {"file": SAMPLE_FILE, "channel": "C1"}, given)
+    assert caught.value.retryable and server.asked[1].body == b"sample" and len(server.asked) == 2
+    assert "authorization" not in server.asked[1].headers

@@ -25,14 +25,6 @@ MODELS = {
 }
 #: What the services answer when a connection is tried, and when choices are asked for.
 ANSWERS = {
-    "slack": (
-        (answer(200, {"ok": True, "team": "Acme", "user": "bot"}),),
-        {"channels": (answer(200, {"ok": True, "channels": [{"id": "C1", "name": "general"}]}),)},
-    ),
-    "github": (
-        (answer(200, {"resources": {}}), answer(200, {"login": "octocat"})),
-        {"repositories": (answer(200, [{"full_name": "octocat/hello-world"}]),)},
-    ),
     "llm": ((answer(200, {"data": [{"id": "a-model"}]}),), {}),
 }
 
@@ -52,17 +44,6 @@ def setup_answers(code):
 @pytest.mark.parametrize("code", built_in())
 class TestEveryBuiltIn(ConnectorContractTest):
     user = None
-    # Neither GitHub's nor Slack's API takes an idempotency key.
-    keyless_actions = (
-        "create_issue",
-        "add_comment",
-        "add_labels",
-        "dispatch_workflow",
-        "dispatch_event",
-        "post_message",
-        "reply",
-        "update_message",
-    )
 
     @pytest.fixture
     def adapter(self, code, request, settings):

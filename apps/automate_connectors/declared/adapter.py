@@ -126,8 +126,8 @@ class DeclaredConnector(ConnectorAdapter):
 
     @property
     def can_check(self) -> bool:
-        """Whether the document has a check."""
-        return self.document.check is not None
+        """Whether the document has a check, or a subclass has one in Python."""
+        return self.document.check is not None or type(self).check_connection is not DeclaredConnector.check_connection
 
     def _part(self, name: str) -> ActionPart:
         try:

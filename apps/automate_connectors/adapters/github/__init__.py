@@ -1,38 +1,27 @@
-"""GitHub connector: issues, comments, labels and workflow dispatches, by the REST API.
+"""GitHub connector: issues, pull requests, releases, files and workflows, by the REST API.
 
-Source: https://docs.github.com/en/rest - errors carry `message` and, for 422, `errors`. The time to wait is in
-Retry-After or, when x-ratelimit-remaining is 0, in x-ratelimit-reset (seconds since the epoch).
+Most actions are data, in `connector.yaml`. Those in Python came before it, and published workflows know their outputs.
 """
 
 from __future__ import annotations
 
-import re
-import time
+from collections.abc import Iterable
 from typing import Any
 
-from automate_connectors.adapters.base import (
-    Action,
-    ConnectorAdapter,
-    ConnectorError,
-    Effect,
-    unknown_action,
-    unknown_poll,
-)
-from automate_connectors.adapters.github_polls import NEW_ISSUE, find_new_issues
+from automate_connectors.adapters.base import Action, ConnectorError, unknown_action, unknown_poll
+from automate_connectors.adapters.github import files
+from automate_connectors.adapters.github.polls import NEW_ISSUE, find_new_issues
+from automate_connectors.adapters.github.rest import DOCUMENT, Call, check_answer, repository_path
 from automate_connectors.adapters.polls import PollResult
-from automate_connectors.web import http_error, invalid_input, json_list, json_object, quote_segment
+from automate_connectors.context import Context
+from automate_connectors.declared.adapter import DeclaredConnector, declare
+from automate_connectors.web import invalid_input, json_list, json_object, quote_segment
 from automate_egress import HttpResponse
-from automate_governance.redaction.redactor import redact_and_truncate
-from automate_plugins import ntext, text
+from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_plugins.texts import joined
 
-_API = "https://api.github.com"
-_VERSION = "2022-11-28"
-_MOST_PAGES = 3
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _STATES = (("open", text("Open")), ("closed", text("Closed")))
-_SECONDARY_WAIT = 60.0  # "wait at least one minute" where a secondary limit names no time
+_ISSUES, _WORKFLOWS = text("Issues"), text("Workflows")
 
 _WHERE = FieldSpec(
     name="repository",
@@ -54,31 +43,15 @@ _ASSIGNEES = FieldSpec(
 )
 
 
-def _action(name: str, label: str, description: str, *fields: FieldSpec) -> Action:
-    return Action(name=name, label=label, description=description, effect=Effect.EFFECTFUL, fields=fields)
+def _action(name: str, label: str, description: str, *fields: FieldSpec, group: str = _ISSUES) -> Action:
+    return Action(name=name, label=label, description=description, group=group, fields=fields)
 
 
-class GitHubConnector(ConnectorAdapter):
-    """Each action is one call of the REST API."""
+class _GitHub(DeclaredConnector):
+    """What no document can say of GitHub: outputs made of answers, files by their content, polls and refusals."""
 
-    code = "github"
-    name = "GitHub"
-    description = text("Work with issues and start workflows")
-    icon = "code"
-    hue = 270
-    config_fields = (
-        FieldSpec(
-            name="token",
-            label=text("Token"),
-            kind=FieldKind.SECRET,
-            required=True,
-            help=text(
-                "Fine-grained token. Permissions: Issues (read and write); Actions or Contents (write) for dispatches."
-            ),
-        ),
-        FieldSpec(name="base_url", label=text("API URL"), kind=FieldKind.URL, default=_API),
-    )
-    actions = (
+    keyless_actions = ("create_issue", "add_comment", "add_labels", "dispatch_workflow", "dispatch_event")
+    own_actions = (
         _action(
             "create_issue",
             text("Create issue"),
@@ -158,6 +131,7 @@ class GitHubConnector(ConnectorAdapter):
             ),
             FieldSpec(name="ref", label=text("Branch or tag"), default="main", options="branches"),
             FieldSpec(name="inputs", label=text("Inputs"), kind=FieldKind.MAPPING),
+            group=_WORKFLOWS,
         ),
         _action(
             "dispatch_event",
@@ -166,22 +140,25 @@ class GitHubConnector(ConnectorAdapter):
             _WHERE,
             FieldSpec(name="event_type", label=text("Event type"), required=True),
             FieldSpec(name="payload", label=text("Payload"), kind=FieldKind.MAPPING),
+            group=_WORKFLOWS,
         ),
+        *files.ACTIONS,
     )
 
     polls = (NEW_ISSUE,)
 
-    def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
-        """GitHub, unless another address is configured."""
-        return ("api.github.com",)
-
-    def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
+    def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
         """Make the call. Issues give `number`, `title`, `state`, `url`, `labels` and `assignees`."""
-        call = _Call(context)
+        if params.get("repository"):
+            repository_path(params["repository"])
+        if action in files.NAMES:
+            return files.change_file(action, params, Call(context))
         if action == "search_issues":
-            return _search(call, params)
+            return _search(Call(context), params)
+        if action not in _OWN:
+            return super().execute(action, params, context)
         method, path, body = _request(action, params)
-        response = call(method, path, body, missing_is_fine=action == "remove_label")
+        response = Call(context)(method, path, body, missing="Label" if action == "remove_label" else None)
         match action:
             case "create_issue" | "update_issue":
                 return _issue(response)
@@ -194,46 +171,44 @@ class GitHubConnector(ConnectorAdapter):
                 return {"workflow": params["workflow"], "ref": (body or {})["ref"]}
         return {"event_type": params["event_type"]}
 
-    def poll(self, name: str, params: dict[str, Any], cursor: Any, context: dict[str, Any]) -> PollResult:
+    def poll(self, name: str, params: dict[str, Any], cursor: Any, context: Context) -> PollResult:
         """New issues: those of the fields of `create_issue`, with `body`, `author` and `created_at`."""
         if name != NEW_ISSUE.name:
             raise unknown_poll(self.code, name)
-        call, path = _Call(context), f"{_path(params['repository'])}/issues"
+        call, path = Call(context), f"{repository_path(params['repository'])}/issues"
         return find_new_issues(
             lambda query: json_list("GitHub", call("GET", path, query=query)), _summary, params, cursor
         )
 
-    def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+    def describe(self, action: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """The request of the REST API, and its body."""
+        if action in files.NAMES:
+            return files.describe_change(action, params)
         if action == "search_issues":
             query = _search_query(params)
             return {"summary": f"GET /search/issues?q={query['q']}", "method": "GET", "query": query}
+        if action not in _OWN:
+            return super().describe(action, params, context)
         method, path, body = _request(action, params)
         return {"summary": f"{method} {path}", "method": method, "path": path, "body": body}
 
-    def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
-        """`repositories` of the token, newest first; a repository's `labels`, `assignees`, `branches`, `workflows`.
-
-        Up to three hundred of each.
-        """
-        call = _Call(context)
+    def options(self, name: str, params: dict[str, Any], context: Context) -> list[tuple[str, str]]:
+        """`repositories` of the token, newest first; of a repository its `labels`, `branches`, `workflows` and more."""
         if name == "repositories":
-            found = _pages(call, "/user/repos", sort="pushed")
-            return [(each["full_name"], each["full_name"]) for each in found if "full_name" in each]
+            return super().options(name, params, context)
         repository = params.get("repository")
         if not isinstance(repository, str) or "{" in repository or not repository:
             raise invalid_input(text("Select a repository first."))
-        where = _path(repository)
-        if name == "workflows":
-            listed = json_object("GitHub", call("GET", f"{where}/actions/workflows", query={"per_page": 100}))
-            paths = [(each.get("path", "").rpartition("/")[2], each) for each in listed.get("workflows") or []]
-            return [(file, f"{each.get('name', file)} ({file})") for file, each in paths if file]
-        key = {"labels": "name", "branches": "name", "assignees": "login"}[name]
-        return [(each[key], each[key]) for each in _pages(call, f"{where}/{name}") if key in each]
+        where = repository_path(repository)
+        if name != "workflows":
+            return super().options(name, params, context)
+        listed = json_object("GitHub", Call(context)("GET", f"{where}/actions/workflows", query={"per_page": 100}))
+        paths = [(each.get("path", "").rpartition("/")[2], each) for each in listed.get("workflows") or []]
+        return [(file, f"{each.get('name', file)} ({file})") for file, each in paths if file]
 
-    def check_connection(self, context: dict[str, Any]) -> str:
+    def check_connection(self, context: Context) -> str:
         """Ask for the limits, which costs none of them, and for the name of the token's owner."""
-        call = _Call(context)
+        call = Call(context)
         call("GET", "/rate_limit")
         try:
             user = json_object("GitHub", call("GET", "/user")).get("login")
@@ -243,134 +218,18 @@ class GitHubConnector(ConnectorAdapter):
                 raise
             return text("Signed in as an app.")
 
-
-class _Call:
-    """One call of the API, with the connection's token."""
-
-    def __init__(self, context: dict[str, Any]) -> None:
-        self._context = context
-        connection = context["connection"]
-        self._base = (connection.get("base_url") or _API).rstrip("/")
-        self._token = connection.get("token") or connection.get("access_token")
-        if not self._token:
-            raise invalid_input(text("Select a GitHub connection that has a token."))
-
-    def __call__(
-        self,
-        method: str,
-        path: str,
-        body: dict[str, Any] | None = None,
-        *,
-        query: dict[str, Any] | None = None,
-        missing_is_fine: bool = False,
-    ) -> HttpResponse:
-        self._context["log"](f"GitHub {method} {path}")
-        response: HttpResponse = self._context["http"].request(
-            method,
-            self._base + path,
-            headers={
-                "Authorization": f"Bearer {self._token}",
-                "Accept": "application/vnd.github+json",
-                "X-GitHub-Api-Version": _VERSION,
-            },
-            params=query,
-            json=body,
-        )
-        if response.status < 400 or (missing_is_fine and response.status == 404 and "Label" in response.text):
-            return response
-        raise _refusal_error(f"{method} {path}", response)
+    def check_answer(self, request: str, response: HttpResponse, secrets: Iterable[str]) -> None:
+        """Raise ConnectorError for a refusal."""
+        check_answer(request, response)
 
 
-def _refusal_error(what: str, response: HttpResponse) -> ConnectorError:
-    message = _reason(response)
-    limited = response.headers.get("x-ratelimit-remaining") == "0" or "rate limit" in message.lower()
-    if response.status == 429 or (response.status == 403 and limited):
-        wait = _wait(response)
-        return http_error(
-            joined(
-                [
-                    ntext(
-                        "GitHub asks to wait %(count)s second.", "GitHub asks to wait %(count)s seconds.", round(wait)
-                    ),
-                    message,
-                ]
-            ),
-            response,
-            code="rate_limited",
-            retryable=True,
-            wait=wait,
-        )
-    advice = {
-        401: text("Reconnect the connection or replace its token."),
-        403: text("The token lacks a permission for this repository."),
-        404: text("Check the repository, the number and the token's permissions."),
-        410: text("Issues are turned off in this repository."),
-        422: text("GitHub rejected these values."),
-    }.get(response.status, "")
-    code = "needs_reconnect" if response.status == 401 else ""
-    refusal = text("GitHub rejected %(request)s with HTTP %(status)s.", request=what, status=response.status)
-    if message:
-        refusal = text(
-            "GitHub rejected %(request)s with HTTP %(status)s: %(message)s",
-            request=what,
-            status=response.status,
-            message=message,
-        )
-    return http_error(joined([refusal, advice]), response, code=code)
-
-
-def _reason(response: HttpResponse) -> str:
-    """GitHub's message, with what it says of single fields."""
-    try:
-        found = response.json()
-    except (ValueError, RecursionError):
-        return ""
-    if not isinstance(found, dict):
-        return ""
-    errors = found.get("errors") if isinstance(found.get("errors"), list) else []
-    fields = [
-        str(one.get("message") or f"{one.get('field')} is {one.get('code')}") if isinstance(one, dict) else str(one)
-        for one in errors or []
-    ]
-    reasons = [str(found["message"])] if found.get("message") else []
-    given = "; ".join([*reasons, *fields])
-    return redact_and_truncate(given, 500).rstrip(".") + "." if given else ""
-
-
-def _wait(response: HttpResponse) -> float:
-    """Seconds to wait, as the headers tell it."""
-    if response.retry_after is not None:
-        return response.retry_after
-    reset = response.headers.get("x-ratelimit-reset", "")
-    if response.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
-        return max(1.0, float(reset) - time.time())
-    return _SECONDARY_WAIT
-
-
-def _path(repository: str) -> str:
-    if not _REPOSITORY.fullmatch(repository) or {".", ".."} & set(repository.split("/")):
-        raise invalid_input(
-            text(
-                "%(value)s is not a repository. Use owner/name, for example octocat/hello-world.",
-                value=repr(repository[:100]),
-            )
-        )
-    return f"/repos/{repository}"
-
-
-def _pages(call: _Call, path: str, **query: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for page in range(1, _MOST_PAGES + 1):
-        items = call("GET", path, query={**query, "per_page": 100, "page": page}).json()
-        found += [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-        if not isinstance(items, list) or len(items) < 100:
-            break
-    return found
+GitHubConnector = declare(DOCUMENT, _GitHub)
+_OWN = frozenset(action.name for action in _GitHub.own_actions)
 
 
 def _request(action: str, params: dict[str, Any]) -> tuple[str, str, dict[str, Any] | None]:
     """(method, path, body) of an action on one repository. Raises ConnectorError."""
-    where = _path(params["repository"])
+    where = repository_path(params["repository"])
     issue = f"{where}/issues/{params.get('number')}"
     match action:
         case "create_issue":
@@ -402,12 +261,12 @@ def _search_query(params: dict[str, Any]) -> dict[str, Any]:
         raise invalid_input(text("%(name)s must be between 1 and %(maximum)s.", name="limit", maximum=100))
     query = params["query"]
     if params.get("repository"):
-        _path(params["repository"])
+        repository_path(params["repository"])
         query = f"{query} repo:{params['repository']}"
     return {"q": query, "per_page": limit}
 
 
-def _search(call: _Call, params: dict[str, Any]) -> dict[str, Any]:
+def _search(call: Call, params: dict[str, Any]) -> dict[str, Any]:
     found = json_object("GitHub", call("GET", "/search/issues", query=_search_query(params)))
     items = [_summary(item) for item in found.get("items") or []]
     return {"total": found.get("total_count", len(items)), "items": items}
