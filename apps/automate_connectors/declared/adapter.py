@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, RateLimit, unknown_action, unknown_poll
-from automate_connectors.adapters.polls import PollResult
+from automate_connectors.adapters.polls import Poll, PollResult
 from automate_connectors.context import Context
 from automate_connectors.declared import answers, specs
 from automate_connectors.declared.document import ActionPart, AuthKind, Document, EffectKind, Method, Pages
@@ -45,6 +45,7 @@ class DeclaredConnector(ConnectorAdapter):
     document: ClassVar[Document]
     keyless_actions: ClassVar[tuple[str, ...]] = ()  #: actions that POST without an idempotency key
     own_actions: ClassVar[tuple[Action, ...]] = ()  #: those that are written in Python
+    own_polls: ClassVar[tuple[Poll, ...]] = ()  #: likewise
 
     def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
         """Send the request, or one a page, and return the result; of pages `items`, `count` and `complete`."""
@@ -154,7 +155,7 @@ class DeclaredConnector(ConnectorAdapter):
 def declare(document: Document, base: type[DeclaredConnector] = DeclaredConnector) -> type[DeclaredConnector]:
     """Return the connector class of a checked document.
 
-    `base` has what no document can say: further actions (`own_actions`), which its `execute` and `describe` take, and
+    `base` has what no document can say: actions and polls of its own, which its `execute`, `describe` and `poll` take, and
     other methods of the contract.
     """
     keyless = tuple(
@@ -175,7 +176,7 @@ def declare(document: Document, base: type[DeclaredConnector] = DeclaredConnecto
         "oauth_scopes": document.auth.scopes,
         "config_fields": specs.config_fields(document),
         "actions": (*base.own_actions, *(_action(part) for part in document.actions if not part.hidden)),
-        "polls": tuple(specs.poll(document, part) for part in document.polls),
+        "polls": (*base.own_polls, *(specs.poll(document, part) for part in document.polls)),
         "keyless_actions": (*base.keyless_actions, *keyless),
         "rate_limit": _rate_limit(document),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from automate_connectors.adapters.base import Action, ConnectorError, unknown_action, unknown_poll
+from automate_connectors.adapters.base import Action, ConnectorError, unknown_action
 from automate_connectors.adapters.github import files
 from automate_connectors.adapters.github.polls import NEW_ISSUE, find_new_issues
 from automate_connectors.adapters.github.rest import DOCUMENT, Call, check_answer, repository_path
@@ -145,7 +145,7 @@ class _GitHub(DeclaredConnector):
         *files.ACTIONS,
     )
 
-    polls = (NEW_ISSUE,)
+    own_polls = (NEW_ISSUE,)
 
     def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
         """Make the call. Issues give `number`, `title`, `state`, `url`, `labels` and `assignees`."""
@@ -174,7 +174,7 @@ class _GitHub(DeclaredConnector):
     def poll(self, name: str, params: dict[str, Any], cursor: Any, context: Context) -> PollResult:
         """New issues: those of the fields of `create_issue`, with `body`, `author` and `created_at`."""
         if name != NEW_ISSUE.name:
-            raise unknown_poll(self.code, name)
+            return super().poll(name, params, cursor, context)
         call, path = Call(context), f"{repository_path(params['repository'])}/issues"
         return find_new_issues(
             lambda query: json_list("GitHub", call("GET", path, query=query)), _summary, params, cursor
