@@ -155,8 +155,8 @@ class DeclaredConnector(ConnectorAdapter):
 def declare(document: Document, base: type[DeclaredConnector] = DeclaredConnector) -> type[DeclaredConnector]:
     """Return the connector class of a checked document.
 
-    `base` has what no document can say: actions and polls of its own, which its `execute`, `describe` and `poll` take, and
-    other methods of the contract.
+    `base` has what no document can say: actions and polls of its own, which its `execute`, `describe` and `poll` take,
+    and other methods of the contract.
     """
     keyless = tuple(
         part.name
