@@ -13,7 +13,7 @@ import psycopg
 
 from automate_site.embedded_postgres import binaries
 from bench.load import BODY
-from bench.measure import clear, figure, percentile, rss_mb, wait_until_finished, wait_until_idle
+from bench.measure import WARM, clear, figure, percentile, rss_mb, wait_until_finished, wait_until_idle, warm_up
 from bench.stage import Stage
 
 ACCEPT_SECONDS = 5
@@ -28,6 +28,7 @@ def accepts(on: Stage, runs: int) -> Iterator[dict[str, object]]:
         values = []
         for _ in range(runs):
             with on.web():
+                warm_up(on)
                 result = on.load("pure", connections=connections, seconds=ACCEPT_SECONDS)
                 values.append(result["statuses"]["202"] / result["seconds"])
             clear(on)
@@ -39,9 +40,11 @@ def completed(on: Stage, runs: int, slug: str, count: int) -> list[float]:
     values = []
     for _ in range(runs):
         with on.web(), on.worker():
+            warm_up(on, slug)
+            wait_until_idle(on)
             started = time.time()
             on.load(slug, connections=16, count=count)
-            last = wait_until_finished(on, count)
+            last = wait_until_finished(on, count + WARM)
             values.append(count / (last - started))
         clear(on)
     return values
@@ -64,7 +67,7 @@ def after_start(on: Stage, runs: int) -> Iterator[dict[str, object]]:
     for _ in range(runs):
         with on.web():
             with on.worker():
-                on.load("pure", connections=1, count=60)  # the web process is warm, the worker is not
+                warm_up(on)  # the web process is warm, the worker is not
                 wait_until_idle(on)
             with on.ready_worker():
                 longest.append(max(paced_ms(on, FIRST_SECONDS)))
@@ -74,7 +77,7 @@ def after_start(on: Stage, runs: int) -> Iterator[dict[str, object]]:
 
 def finish_ms(on: Stage) -> list[float]:
     """Of each delivery, web and worker being there."""
-    on.load("pure", connections=1, count=60)  # warm
+    warm_up(on)
     return paced_ms(on, PACED_SECONDS)
 
 

@@ -8,7 +8,17 @@ from collections.abc import Iterator
 
 import psycopg
 
-from bench.measure import clear, ends_of_runs, figure, forget_peak, peak_rss_mb, rss_mb, wait_until_finished
+from bench.measure import (
+    WARM,
+    clear,
+    ends_of_runs,
+    figure,
+    forget_peak,
+    peak_rss_mb,
+    rss_mb,
+    wait_until_finished,
+    warm_up,
+)
 from bench.stage import Stage
 
 NOOP_RUNS = 5_000
@@ -74,14 +84,14 @@ def _spent(on: Stage, count: int, seconds: float) -> list[float]:
     _execute(on, "CHECKPOINT")
     before = _counters(on)
     with on.web(), on.worker():
-        on.load("pure", connections=1, count=60)  # warm; it also writes the pages that are whole in the WAL once
+        warm_up(on)  # it also writes the pages that are whole in the WAL once
         if count:
             on.load("pure", rate=COST_RATE, seconds=seconds)
         else:
             time.sleep(seconds)
         time.sleep(1.5)
     after = _counters(on)
-    wait_until_finished(on, count + 60)
+    wait_until_finished(on, count + WARM)
     return [now - then for now, then in zip(after, before, strict=True)]
 
 

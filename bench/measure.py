@@ -15,6 +15,8 @@ import psycopg
 
 from bench.stage import Stage
 
+WARM = 60  #: deliveries
+
 
 def figure(name: str, unit: str, values: list[float]) -> dict[str, object]:
     median, least, most = statistics.median(values), min(values), max(values)
@@ -26,6 +28,11 @@ def figure(name: str, unit: str, values: list[float]) -> dict[str, object]:
 
 def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def warm_up(on: Stage, slug: str = "pure") -> None:
+    """Send what makes new processes import and prepare what they need: how long a start takes is another figure."""
+    on.load(slug, connections=1, count=WARM)
 
 
 def wait_until_idle(on: Stage, seconds: float = 120) -> None:

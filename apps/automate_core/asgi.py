@@ -192,6 +192,7 @@ async def _lifespan(webhooks: WebhookApplication, mounted: list[Mount], receive:
         if message["type"] == "lifespan.startup":
             try:
                 await asyncio.to_thread(startup.prepare_process)
+                await asyncio.to_thread(webhooks.prepare)
                 for mount in mounted:
                     await mount.start()
             except ImproperlyConfigured as error:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import clear_url_caches, resolvers
 
 from automate_core.asgi import automate
 
@@ -120,6 +121,12 @@ def test_the_limit_of_a_request_counts_for_a_mount(settings):
     settings.AUTOMATE_REQUEST_BYTES = 100
     application = automate(get_asgi_application(), mounts={"/mcp/": Echo()})
     assert answer(application, "/mcp/", body=b"x" * 101)[0] == 413
+
+
+def test_no_delivery_waits_for_the_url_configuration():
+    clear_url_caches()
+    live(automate(get_asgi_application()))
+    assert resolvers._get_cached_resolver.cache_info().currsize, "a start resolves the URLs, not the first delivery"
 
 
 def test_lifespans_are_entered_and_left():

@@ -6,6 +6,7 @@ Deliveries under load share statements: those that arrive while one runs go out 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
@@ -24,8 +25,11 @@ from automate_core.webhooks.answers import METHOD_NOT_ALLOWED, Answer
 from automate_core.webhooks.asgi_types import Receive, Scope, Send
 from automate_core.webhooks.deliveries import answer_delivery
 from automate_core.webhooks.receivers import Receiver, ReceiverCache, find_receiver
+from automate_core.webhooks.schemes.registry import signature_schemes
 from automate_core.webhooks.schemes.signing import Delivery
 from automate_governance.admin_site import reverse
+
+log = logging.getLogger(__name__)
 
 MOST_IN_ONE_STATEMENT = 200
 POOL_SIZE = 4
@@ -48,6 +52,10 @@ class WebhookApplication:
         if not self._prefix:
             self._prefix = reverse("automate:webhook", args=["x"]).removesuffix("x/")
         return self._prefix
+
+    def prepare(self) -> None:
+        """Import what the first delivery would wait for: the URL configuration, and the signature schemes."""
+        log.debug("deliveries to %s, schemes %s", self.prefix, ", ".join(signature_schemes.names()))
 
     def serves(self, path: str) -> bool:
         """Whether it is an endpoint's path. Django serves what lies deeper, such as a callback URL."""
