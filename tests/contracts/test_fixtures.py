@@ -26,6 +26,10 @@ MODELS = {
 #: What the services answer when a connection is tried, and when choices are asked for.
 ANSWERS = {
     "llm": ((answer(200, {"data": [{"id": "a-model"}]}),), {}),
+    "s3": (
+        (answer(200, b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"),),
+        {"buckets": (answer(200, b"<ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>"),)},
+    ),
 }
 
 

@@ -1,0 +1,114 @@
+"""S3 connector: objects of Amazon S3 and of services with the same interface, such as MinIO, R2 and Backblaze B2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from automate_connectors.adapters.base import ConnectorAdapter, unknown_action, unknown_poll
+from automate_connectors.adapters.polls import PollResult
+from automate_connectors.adapters.s3.actions import S3_ACTIONS, bucket_names
+from automate_connectors.adapters.s3.client import DEFAULT_REGION, S3Client, is_region
+from automate_connectors.adapters.s3.polls import NEW_OBJECT, find_new_objects, page_query
+from automate_connectors.context import Context
+from automate_connectors.web import invalid_input
+from automate_plugins import ntext, text
+from automate_plugins.fields import FieldKind, FieldSpec
+
+_ACTIONS = {each.action.name: each for each in S3_ACTIONS}
+
+
+class S3Connector(ConnectorAdapter):
+    """Uploads, downloads and lists objects. Each request is signed with the access key of the connection."""
+
+    code = "s3"
+    name = "S3"
+    description = text("Store, find and download files in S3 buckets: Amazon, MinIO, R2, Backblaze")
+    icon = "cloud_upload"
+    hue = 30
+    config_fields = (
+        FieldSpec(name="access_key_id", label=text("Access key ID"), required=True),
+        FieldSpec(name="secret_access_key", label=text("Secret access key"), kind=FieldKind.SECRET, required=True),
+        FieldSpec(
+            name="region",
+            label=text("Region"),
+            default=DEFAULT_REGION,
+            help=text("For example eu-central-1; auto for Cloudflare R2"),
+        ),
+        FieldSpec(
+            name="base_url",
+            label=text("Endpoint URL"),
+            kind=FieldKind.URL,
+            help=text("Leave empty for Amazon S3. The address of another service, without the name of a bucket."),
+        ),
+        FieldSpec(
+            name="bucket", label=text("Bucket"), help=text("Used by steps that name none, and for the connection test")
+        ),
+        FieldSpec(
+            name="session_token",
+            label=text("Session token"),
+            kind=FieldKind.SECRET,
+            help=text("For temporary credentials"),
+        ),
+    )
+    actions = tuple(each.action for each in S3_ACTIONS)
+    polls = (NEW_OBJECT,)
+
+    def validate_config(self, config: dict[str, Any]) -> None:
+        """Check the region. Raises ValueError."""
+        if config.get("region") and not is_region(config["region"]):
+            raise ValueError(text("A region has lower-case letters, digits and hyphens, such as eu-central-1."))
+
+    def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """Amazon's endpoint of the region."""
+        region = config.get("region") or DEFAULT_REGION
+        return (f"s3.{region}.amazonaws.com",) if is_region(region) else ()
+
+    def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
+        """Perform the action."""
+        found = _ACTIONS.get(action)
+        if found is None:
+            raise unknown_action(self.code, action)
+        client = S3Client(context["connection"], context)
+        bucket = "" if found.action.name == "list_buckets" else _bucket(params, context["connection"])
+        return found.run(client, bucket, params, context)
+
+    def describe(self, action: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        """The action with its bucket and key."""
+        connection = context.get("connection") or {}
+        bucket = "" if action == "list_buckets" else _bucket(params, connection)
+        place = S3Client(connection, context).url(bucket, params.get("key") or "")
+        label = self.action(action).label
+        return {"summary": text("%(action)s: %(place)s", action=label, place=place), "action": action, **params}
+
+    def poll(self, name: str, params: dict[str, Any], cursor: Any, context: Context) -> PollResult:
+        """New and changed objects below the prefix; each is the data of its item."""
+        if name != NEW_OBJECT.name:
+            raise unknown_poll(self.code, name)
+        client, bucket = S3Client(context["connection"], context), _bucket(params, context["connection"])
+        prefix = params.get("prefix") or ""
+        return find_new_objects(
+            lambda after: client.list_page(bucket, **page_query(prefix, after)), params.get("ending") or "", cursor
+        )
+
+    def options(self, name: str, params: dict[str, Any], context: Context) -> list[tuple[str, str]]:
+        """`buckets`: those that the access key may list."""
+        found = bucket_names(S3Client(context["connection"], context))
+        return [(each["name"], each["name"]) for each in found][:1_000]
+
+    def check_connection(self, context: Context) -> str:
+        """List one object of the connection's bucket, or else the buckets."""
+        connection = context["connection"]
+        client = S3Client(connection, context)
+        if bucket := connection.get("bucket"):
+            client.list_page(bucket, max_keys="1")
+            return text("The bucket %(name)s can be read.", name=bucket)
+        count = len(bucket_names(client))
+        return ntext("The access key sees %(count)s bucket.", "The access key sees %(count)s buckets.", count)
+
+
+def _bucket(params: dict[str, Any], connection: dict[str, Any]) -> str:
+    """Return the bucket of a step. Raises ConnectorError when neither it nor the connection names one."""
+    bucket: str = params.get("bucket") or connection.get("bucket") or ""
+    if not bucket:
+        raise invalid_input(text("Enter a bucket, here or in the connection."))
+    return bucket

@@ -1,0 +1,319 @@
+"""The actions of the S3 connector, described beside the functions that perform them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from automate_connectors.adapters.base import Action, Effect
+from automate_connectors.adapters.s3.client import S3Client, modified_at, read_xml
+from automate_connectors.adapters.s3.signing import encoded
+from automate_connectors.context import Context
+from automate_connectors.files.contents import Download, read_file
+from automate_connectors.web import as_text, invalid_input
+from automate_egress import HttpResponse
+from automate_plugins import text
+from automate_plugins.fields import FieldKind, FieldSpec
+
+MAX_OBJECTS = 10_000
+MAX_LINK_SECONDS = 604_800  # seven days, the most that signature version 4 allows
+_UNKNOWN_TYPES = frozenset({"binary/octet-stream", "application/octet-stream"})  # S3's own for an upload without one
+_HEADER_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,1000}", re.ASCII)
+_META = "x-amz-meta-"
+
+BUCKET = FieldSpec(
+    name="bucket", label=text("Bucket"), options="buckets", help=text("Default: the bucket of the connection")
+)
+_KEY = FieldSpec(name="key", label=text("Key"), required=True, help=text("For example invoices/2026-01.pdf"))
+_OBJECT = (
+    FieldSpec(name="bucket"),
+    FieldSpec(name="key"),
+    FieldSpec(name="size", kind=FieldKind.INTEGER),
+    FieldSpec(name="type"),
+    FieldSpec(name="etag"),
+    FieldSpec(name="modified"),
+    FieldSpec(name="metadata", kind=FieldKind.MAPPING),
+)
+
+
+@dataclass(frozen=True)
+class S3Action:
+    """An action, and the function that performs it on a bucket. It raises ConnectorError, EgressError."""
+
+    action: Action
+    run: Callable[[S3Client, str, dict[str, Any], Context], dict[str, Any]]
+
+
+def _list_buckets(client: S3Client, bucket: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
+    return {"buckets": bucket_names(client)}
+
+
+def bucket_names(client: S3Client) -> list[dict[str, str]]:
+    """Return the buckets of the account, each with its `name` and the time when it was `created`."""
+    root = read_xml(client.send("GET"), "ListAllMyBucketsResult")
+    return [
+        {
+            "name": each.findtext("{*}Name") or "",
+            "created": modified_at(each.findtext("{*}CreationDate") or ""),
+        }
+        for each in root.findall("{*}Buckets/{*}Bucket")
+    ]
+
+
+def _list_objects(client: S3Client, bucket: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
+    most = _between("max_objects", params.get("max_objects") or 1_000, MAX_OBJECTS)
+    delimiter = "" if params.get("recursive") else "/"
+    objects: list[dict[str, Any]] = []
+    folders: list[str] = []
+    more = False
+    for page in client.list_pages(bucket, most, prefix=params.get("prefix") or "", delimiter=delimiter):
+        objects += page.objects
+        folders += page.folders
+        more = page.more
+    return {"objects": objects, "folders": folders, "complete": not more}
+
+
+def _get_object(client: S3Client, bucket: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
+    query = {"versionId": params["version"]} if params.get("version") else None
+    with Download(context["files"]) as download:
+        response = client.send(
+            "GET", bucket, params["key"], query=query, into=download.spool, max_bytes=download.max_bytes
+        )
+        if response.headers.get("content-type") in _UNKNOWN_TYPES:
+            response = replace(response, headers={**response.headers, "content-type": ""})
+        file = download.store(response)
+    return {"file": file, **_details(response, bucket, params["key"]), "size": file["size"], "type": file["type"]}
+
+
+def _put_object(client: S3Client, bucket: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
+    if (params.get("file") is None) is (params.get("text") is None):
+        raise invalid_input(text("Enter either a file or a text."))
+    content, content_type = (params.get("text") or "").encode(), "text/plain; charset=utf-8"
+    if params.get("file") is not None:
+        file = read_file(params["file"], "file", context["files"])
+        content, content_type = file.content, file.content_type
+    headers = {"Content-Type": params.get("content_type") or content_type}
+    for name, value in (params.get("metadata") or {}).items():
+        headers[f"{_META}{name.lower()}"] = as_text(value)
+    _check_headers(headers)
+    response = client.send("PUT", bucket, params["key"], headers=headers, body=content)
+    return {
+        "bucket": bucket,
+        "key": params["key"],
+        "size": len(content),
+        "etag": response.headers.get("etag", "").strip('"'),
+        "version": response.headers.get("x-amz-version-id", ""),
+    }
+
+
+def _copy_object(client: S3Client, bucket: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
+    target = params.get("to_bucket") or bucket
+    client.url(bucket, params["key"])  # checks both
+    headers = {"x-amz-copy-source": f"/{encoded(bucket)}/{encoded(params['key'])}"}
+    root = read_xml(client.send("PUT", target, params["to_key"], headers=headers), "CopyObjectResult")
+    return {
+        "bucket": target,
+        "key": params["to_key"],
+        "etag": (root.findtext("{*}ETag") or "").strip('"'),
+        "modified": modified_at(root.findtext("{*}LastModified") or ""),
+    }
+
+
+def _delete_object(client: S3Client, bucket: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
+    query = {"versionId": params["version"]} if params.get("version") else None
+    client.send("DELETE", bucket, params["key"], query=query)
+    return {"bucket": bucket, "key": params["key"]}
+
+
+def _head_object(client: S3Client, bucket: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
+    return _details(client.send("HEAD", bucket, params["key"]), bucket, params["key"])
+
+
+def _create_link(client: S3Client, bucket: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
+    seconds = _between("seconds", params.get("seconds") or 3_600, MAX_LINK_SECONDS)
+    method = params.get("method") or "GET"
+    query = {}
+    if method == "GET":
+        client.send("HEAD", bucket, params["key"])  # a link to nothing is an error here, not for whom it is sent to
+        if name := (params.get("filename") or "").replace('"', ""):
+            query["response-content-disposition"] = f'attachment; filename="{name}"'
+    return {
+        "url": client.presign(method, bucket, params["key"], query, seconds),
+        "method": method,
+        "seconds": seconds,
+    }
+
+
+def _details(response: HttpResponse, bucket: str, key: str) -> dict[str, Any]:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    size = headers.get("content-length", "")
+    return {
+        "bucket": bucket,
+        "key": key,
+        "size": int(size) if size.isdecimal() else 0,
+        "type": headers.get("content-type", ""),
+        "etag": headers.get("etag", "").strip('"'),
+        "modified": _header_date(headers.get("last-modified", "")),
+        "metadata": {name.removeprefix(_META): value for name, value in headers.items() if name.startswith(_META)},
+        "version": headers.get("x-amz-version-id", ""),
+    }
+
+
+def _header_date(written: str) -> str:
+    try:
+        return parsedate_to_datetime(written).isoformat()
+    except (ValueError, TypeError):
+        return ""
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise invalid_input(
+                text("%(name)s: names have letters, digits, - and _, values plain ASCII text.", name=name[:100])
+            )
+
+
+def _between(name: str, value: int, most: int) -> int:
+    if not 1 <= value <= most:
+        raise invalid_input(text("%(name)s must be between 1 and %(maximum)s.", name=name, maximum=most))
+    return value
+
+
+def _action(
+    run: Callable[[S3Client, str, dict[str, Any], Context], dict[str, Any]],
+    name: str,
+    label: str,
+    description: str,
+    *fields: FieldSpec,
+    outputs: tuple[FieldSpec, ...],
+    needs_one_of: tuple[str, ...] = (),
+) -> S3Action:
+    made = Action(
+        name=name,
+        label=label,
+        description=description,
+        effect=Effect.EFFECTFUL,
+        fields=fields,
+        outputs=outputs,
+        needs_one_of=needs_one_of,
+    )
+    return S3Action(made, run)
+
+
+_VERSION = FieldSpec(name="version", label=text("Version ID"), help=text("Default: the newest version"))
+
+S3_ACTIONS = (
+    _action(
+        _put_object,
+        "put_object",
+        text("Upload object"),
+        text("Store a file or a text in a bucket, in place of an object with the same key"),
+        BUCKET,
+        _KEY,
+        FieldSpec(name="file", label=text("File"), kind=FieldKind.FILE, shown=True),
+        FieldSpec(name="text", label=text("Text"), kind=FieldKind.LONG_TEXT, shown=True),
+        FieldSpec(name="content_type", label=text("Content type"), help=text("Default: that of the file")),
+        FieldSpec(name="metadata", label=text("Metadata"), kind=FieldKind.MAPPING, help=text("Texts by name")),
+        outputs=(*_OBJECT[:3], FieldSpec(name="etag"), FieldSpec(name="version")),
+        needs_one_of=("file", "text"),
+    ),
+    _action(
+        _get_object,
+        "get_object",
+        text("Download object"),
+        text("Get an object as a file, for the steps that follow"),
+        BUCKET,
+        _KEY,
+        _VERSION,
+        outputs=(FieldSpec(name="file", kind=FieldKind.FILE), *_OBJECT),
+    ),
+    _action(
+        _list_objects,
+        "list_objects",
+        text("List objects"),
+        text("Find the objects and folders below a prefix"),
+        BUCKET,
+        FieldSpec(name="prefix", label=text("Prefix"), shown=True, help=text("For example invoices/")),
+        FieldSpec(name="recursive", label=text("Include subfolders"), kind=FieldKind.BOOLEAN, default=False),
+        FieldSpec(
+            name="max_objects",
+            label=text("Maximum objects"),
+            kind=FieldKind.INTEGER,
+            default=1_000,
+            help=text("Up to %(count)s", count=MAX_OBJECTS),
+        ),
+        outputs=(
+            FieldSpec(name="objects", kind=FieldKind.LIST),
+            FieldSpec(name="folders", kind=FieldKind.LIST),
+            FieldSpec(name="complete", kind=FieldKind.BOOLEAN),
+        ),
+    ),
+    _action(
+        _head_object,
+        "head_object",
+        text("Get object details"),
+        text("Get the size, type, time and metadata of an object without its content"),
+        BUCKET,
+        _KEY,
+        outputs=_OBJECT,
+    ),
+    _action(
+        _copy_object,
+        "copy_object",
+        text("Copy object"),
+        text("Copy an object to another key or bucket"),
+        BUCKET,
+        _KEY,
+        FieldSpec(name="to_key", label=text("New key"), required=True),
+        FieldSpec(
+            name="to_bucket", label=text("Target bucket"), options="buckets", help=text("Default: the same bucket")
+        ),
+        outputs=(*_OBJECT[:2], FieldSpec(name="etag"), FieldSpec(name="modified")),
+    ),
+    _action(
+        _delete_object,
+        "delete_object",
+        text("Delete object"),
+        text("Delete an object. A key that does not exist is no error."),
+        BUCKET,
+        _KEY,
+        _VERSION,
+        outputs=_OBJECT[:2],
+    ),
+    _action(
+        _create_link,
+        "create_link",
+        text("Create link"),
+        text("Make a link with which anyone can download or upload one object for a time"),
+        BUCKET,
+        _KEY,
+        FieldSpec(
+            name="method",
+            label=text("Purpose"),
+            kind=FieldKind.CHOICE,
+            choices=(("GET", text("Download")), ("PUT", text("Upload"))),
+            default="GET",
+        ),
+        FieldSpec(
+            name="seconds",
+            label=text("Valid for (seconds)"),
+            kind=FieldKind.INTEGER,
+            default=3_600,
+            help=text("Up to %(count)s", count=MAX_LINK_SECONDS),
+        ),
+        FieldSpec(name="filename", label=text("File name"), help=text("Under which a browser saves the download")),
+        outputs=(FieldSpec(name="url"), FieldSpec(name="method"), FieldSpec(name="seconds", kind=FieldKind.INTEGER)),
+    ),
+    _action(
+        _list_buckets,
+        "list_buckets",
+        text("List buckets"),
+        text("Get the buckets that the access key may list"),
+        outputs=(FieldSpec(name="buckets", kind=FieldKind.LIST),),
+    ),
+)
