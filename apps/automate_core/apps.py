@@ -28,6 +28,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_core.models import NotificationRule, WebhookEndpoint, Workflow
         from automate_core.runs.waits import rate_limits, reconnection
         from automate_core.triggers import (
+            mail_signal,
             model_registry,
             model_signals,
             poll_rules,  # noqa: F401 - it registers its checks
@@ -55,6 +56,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         register(_templates_can_be_read, "automate")
         register(model_registry.check_sensitive_models, "automate")
         model_signals.connect_model_signals()
+        mail_signal.connect_mail_signal()
         _declare_roles(self)
         post_migrate.connect(_install_captures, sender=self)
         post_migrate.connect(_seed_rules, sender=self)

@@ -46,6 +46,10 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_FORM_SECONDS": 2.0,  # how long a person takes at least to fill in a form; what is faster is a program
     "AUTOMATE_FORM_FILE_BYTES": 10_000_000,  # all files of one answer together
     "AUTOMATE_FORM_REDIRECT_HOSTS": (),  # hosts that a form may send people to after their answer
+    "AUTOMATE_MAIL_DOMAIN": "",  # the domain of inbound addresses; without it, no workflow receives mail
+    "AUTOMATE_MAIL_BYTES": 25_000_000,  # the largest message
+    "AUTOMATE_MAIL_RATE": 60,  # messages an hour from one sender to one workflow; 0 for no limit
+    "AUTOMATE_MAIL_TRUSTED_HOSTS": (),  # mail servers whose checks of senders count, by the names that they write
     "AUTOMATE_PG_BIN": "",  # folder of pg_dump and pg_restore; else PATH
     "AUTOMATE_KEY_FILES": {},  # files that a restore may write keys to: name of the setting to path
     "AUTOMATE_STEP_TIMEOUT_SECONDS": 30.0,  # a step's time unless it says otherwise

@@ -24,6 +24,7 @@ NOT_FOR_PEOPLE = {
     "templates/automate_studio/builder/triggers/schedule.html": {"daily weekdays weekly monthly"},  # CSS classes
     "apps/automate_connectors/adapters/github/polls.py": {"Crash on save", "It crashes when I save."},  # a sample
     "apps/automate_connectors/adapters/rss.py": {"Version 7 is here", "What is new in version 7.", "Example news"},
+    "apps/automate_connectors/mail/message.py": {"Ada Byron", "Order 1024", "Please send two anvils."},
     "apps/automate_connectors/declared/parsing.py": {  # what the parser says, to be said again in other words
         "Object contains unknown field `(?P<name>.*)`",
         "Object missing required field `(?P<name>.*)`",

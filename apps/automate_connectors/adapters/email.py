@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.policy
-import hashlib
 import re
 from typing import Any
 
@@ -16,6 +15,7 @@ from django.utils.html import strip_tags
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
 from automate_connectors.context import Files
 from automate_connectors.files.contents import read_file
+from automate_connectors.mail.message_ids import make_message_id
 from automate_connectors.web import File, invalid_input, normalized_filename
 from automate_egress import EgressError, MailError
 from automate_egress.mail import MailServer, check_mail, send_mail
@@ -197,7 +197,7 @@ def _message(params: dict[str, Any], connection: dict[str, Any], context: dict[s
         cc=cc,
         bcc=bcc,
         reply_to=reply_to,
-        headers={"X-Idempotency-Key": key, "Message-ID": _message_id(key)},
+        headers={"X-Idempotency-Key": key, "Message-ID": make_message_id(key)},
     )
     if html:
         message.attach_alternative(html, "text/html")
@@ -263,12 +263,6 @@ def _files(values: list[Any], store: Files | None) -> list[File]:
                 text("%(name)s is a program. Mail servers reject such attachments.", name=file.filename)
             )
     return files
-
-
-def _message_id(key: str) -> str:
-    """The same on every attempt, so that a receiver can tell a repeated message."""
-    domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("> ") or "localhost"
-    return f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{domain}>"
 
 
 def _server(connection: dict[str, Any]) -> MailServer:

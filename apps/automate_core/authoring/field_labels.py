@@ -8,6 +8,7 @@ from automate_plugins.texts import marked
 _LABELS = {
     "access": text("access"),
     "action": text("action"),
+    "address_number": text("number of the address"),
     "agents": text("available to AI agents"),
     "assignees": text("approvers"),
     "at_most_once": text("no retry when the outcome is unknown"),

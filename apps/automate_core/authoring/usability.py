@@ -25,7 +25,7 @@ from automate_core.definition.published import published_definition
 from automate_core.definition.slots import walk
 from automate_core.events import event_types
 from automate_core.models import WebhookEndpoint, Workflow
-from automate_core.triggers import forms
+from automate_core.triggers import forms, mail
 from automate_core.triggers.model_registry import view_permission
 from automate_governance.permissions import Person, permitted
 from automate_governance.secrets import use
@@ -80,6 +80,7 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
     found = [] if definition.steps else [Problem("steps", text("Add at least one step."), missing=True)]
     found += _uncallable(definition, people)
     found += forms.site_problems(definition)
+    found += mail.site_problems(definition)
     for index, trigger in enumerate(definition.triggers):
         found += unreadable(trigger, f"triggers[{index}]", people)
     polls = [

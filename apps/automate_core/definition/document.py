@@ -386,6 +386,29 @@ class FormTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="form"
         return "", self.key
 
 
+class MailTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="mail"):
+    """Messages to an address of the workflow's own; a new `address_number` makes a new address.
+
+    `senders` are the addresses, and domains such as `@example.com`, whose messages start it; an empty list is any. With
+    `require_dmarc`, a server that the site trusts must have confirmed the sender's domain. Messages of programs and
+    mailing lists start it only with `accept_automatic`.
+    """
+
+    key: Key = "mail"
+    address_number: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    senders: Annotated[list[Annotated[str, Meta(max_length=320)]], Meta(max_length=200)] = msgspec.field(
+        default_factory=list
+    )
+    require_dmarc: bool = False
+    accept_automatic: bool = False
+    filter: Any = None
+
+    @property
+    def matches(self) -> tuple[str, str]:
+        """(source, type) of the events it takes; an empty source is the workflow's own, `kind:slug`."""
+        return "", self.key
+
+
 class EventTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="event"):
     """Events from the host's code: `emit("order.paid", {...})`."""
 
@@ -441,6 +464,7 @@ type Trigger = (
     | RunTrigger
     | PollTrigger
     | FormTrigger
+    | MailTrigger
 )
 
 

@@ -13,6 +13,7 @@ from automate_core.models.events import (
 )
 from automate_core.models.files import StoredFile
 from automate_core.models.forms import HostedForm
+from automate_core.models.mail import InboundAddress
 from automate_core.models.notifications import Notification, NotificationRule, Occurrence
 from automate_core.models.polls import PollState
 from automate_core.models.retention import Pruning, SitePolicy
@@ -63,6 +64,7 @@ __all__ = [
     "FailureGroup",
     "ForeseenEffect",
     "HostedForm",
+    "InboundAddress",
     "Notification",
     "NotificationRule",
     "Occurrence",

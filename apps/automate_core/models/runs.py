@@ -59,6 +59,7 @@ class ExecutionRun(models.Model):
         MCP = "mcp", _("AI agent")  #: an agent, for a person
         POLL = "poll", _("Poll")  #: something new at a service that is asked again and again
         FORM = "form", _("Form")  #: an answer to a hosted form
+        MAIL = "mail", _("Email")  #: a message to an address of the workflow
 
     governed_by = "workflow"
 

@@ -97,6 +97,7 @@ class Trigger(models.Model):
         RUN = "run", _("End of a run")  #: the end of another workflow's run
         POLL = "poll", _("Poll")  #: something new at a service that is asked again and again
         FORM = "form", _("Form")  #: an answer to a hosted form
+        MAIL = "mail", _("Email")  #: a message to an address of the workflow
 
     governed_by = "workflow"
 

@@ -14,6 +14,7 @@ from automate_core.definition.document import (
     BranchStep,
     EventTrigger,
     FormTrigger,
+    MailTrigger,
     ManualTrigger,
     ModelTrigger,
     PollTrigger,
@@ -66,6 +67,7 @@ TRIGGER_KINDS = {
     "schedule": text("Schedule"),
     "poll": text("Poll"),
     "form": text("Form"),
+    "mail": text("Email"),
     "model": text("Model change"),
     "manual": text("Manual"),
     "event": text("Event from code"),
@@ -119,6 +121,8 @@ def describe_trigger(part: Trigger) -> tuple[str, str]:
             return _("Manual"), ", ".join(field.label or field.name for field in part.inputs) or _("no inputs")
         case FormTrigger():
             return _("Form"), f"/forms/{part.slug}/"
+        case MailTrigger():
+            return _("Email"), ", ".join(part.senders) or _("any sender")
         case EventTrigger():
             return _("Event"), part.event
         case PollTrigger():

@@ -14,6 +14,7 @@ KINDS = {
     "poll": (text("Poll"), "sync"),
     "manual": (text("Manual"), "person"),
     "form": (text("Form"), "list_alt"),
+    "mail": (text("Email"), "mail"),
     "mcp": (text("AI agent"), "smart_toy"),
     "call": (text("Sub-run call"), "account_tree"),
     "run": (text("Workflow ended"), "account_tree"),

@@ -47,6 +47,7 @@ _TRIGGER_ICONS = {
     "run": "account_tree",
     "poll": "sync",
     "form": "list_alt",
+    "mail": "mail",
 }
 
 

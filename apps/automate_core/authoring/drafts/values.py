@@ -44,6 +44,7 @@ TRIGGER_LABELS = {
     "run": text("Workflow ended"),
     "poll": text("Poll"),
     "form": text("Form"),
+    "mail": text("Email"),
 }
 _SLOTS = {"for_each": ("steps",), "repeat": ("steps",), "try": ("steps", "on_error", "always")}
 

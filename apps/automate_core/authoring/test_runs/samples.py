@@ -9,12 +9,14 @@ from typing import Any
 
 from django.db.models import F, Func, IntegerField, QuerySet
 
+from automate_connectors.mail.message import SAMPLE
 from automate_connectors.registry import find_poll
 from automate_core.authoring.test_runs import decisions
 from automate_core.authoring.usability import may_read_events
 from automate_core.definition.document import (
     Definition,
     FormTrigger,
+    MailTrigger,
     ManualTrigger,
     ModelTrigger,
     PollTrigger,
@@ -73,6 +75,8 @@ def example_event(definition: Definition) -> tuple[str, Any]:
             return trigger.key, {"scheduled_for": now, "key": trigger.key}
         case PollTrigger():
             return trigger.key, poll_sample(trigger)
+        case MailTrigger():
+            return trigger.key, SAMPLE
         case ModelTrigger():
             kind = trigger.on[0] if trigger.on else "updated"
             names = dict.fromkeys(trigger.fields, "example")

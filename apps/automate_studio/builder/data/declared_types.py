@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from automate_connectors.mail.message import SAMPLE
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
 from automate_core.authoring.test_runs.samples import poll_sample
 from automate_core.definition.document import (
     FormTrigger,
+    MailTrigger,
     ManualTrigger,
     ModelTrigger,
     PollTrigger,
@@ -81,6 +83,8 @@ def _payload_shape(trigger: Trigger) -> dict[str, Any]:
             return {"scheduled_for": TEXT, "key": TEXT}
         case PollTrigger():
             return {name: _sample_type(value) for name, value in poll_sample(trigger).items()}
+        case MailTrigger():
+            return {name: _sample_type(value) for name, value in SAMPLE.items()}
         case RunTrigger():
             return {"run": TEXT, "workflow": TEXT, "status": TEXT, "error": MAPPING}
         case ModelTrigger(model=label):

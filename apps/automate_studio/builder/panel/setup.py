@@ -22,6 +22,7 @@ TRIGGERS = {
     "run": text("Another workflow ends"),
     "poll": text("Poll"),
     "form": text("Form"),
+    "mail": text("Email"),
 }
 #: What the fields of each kind are called.
 LABELS: dict[str, dict[str, str]] = {
@@ -48,6 +49,7 @@ LABELS: dict[str, dict[str, str]] = {
     "run": {"workflow": text("Workflow"), "on": text("Outcome of its run")},
     "poll": {"poll": text("Poll"), "connection": text("Connection"), "every": text("Interval")},
     "form": {},  # its fields are described in `triggers.form_fields`
+    "mail": {},
 }
 
 
@@ -75,8 +77,8 @@ class TriggerFormView:
         return any(concerns_field(name, field) for field in (*self.fields, "filter"))
 
 
-_BESIDE = {"webhook", "schedule", "event", "poll", "form"}
-_ROWS = {"manual", "form"}  #: kinds whose form has rows
+_BESIDE = {"webhook", "schedule", "event", "poll", "form", "mail"}
+_ROWS = {"manual", "form", "mail"}  #: kinds whose form has rows
 
 
 def build_trigger_form(node: TriggerNode, *fields: FieldView, **extra: Any) -> TriggerFormView:

@@ -1,7 +1,8 @@
-"""Forms of triggers that ask people: the fields of a manual start, and the hosted form with its address."""
+"""Forms of triggers with plain fields: a manual start, a hosted form with its URL, and mail with its address."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from automate_studio.builder.panel.fields import FORM_COLUMNS, HOSTED_FORM_COLUM
 from automate_studio.builder.panel.forms import MISSING, build_field_view
 from automate_studio.builder.panel.parsing import changed_fields
 from automate_studio.builder.panel.setup import LABELS, TriggerFormView, build_trigger_form
+from automate_studio.builder.triggers.mail_form import MAIL_FIELDS, mail_info
 
 _K = FieldKind
 
@@ -94,6 +96,7 @@ SPECS: dict[str, tuple[FieldSpec, ...]] = {
         ),
         FieldSpec(name="maximum_answers", label=text("Maximum answers"), kind=_K.INTEGER),
     ),
+    "mail": MAIL_FIELDS,
 }
 
 
@@ -113,7 +116,7 @@ def rows_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormVi
         build_field_view(spec, f"{node.key}.{spec.name}", node.config.get(spec.name, MISSING))
         for spec in SPECS[node.kind]
     ]
-    extra = {"info": form_info(state.workflow, node)} if node.kind == "form" else {}
+    extra = {"info": _INFO[node.kind](state.workflow, node)} if node.kind in _INFO else {}
     return build_trigger_form(node, *views, **extra)
 
 
@@ -146,3 +149,6 @@ def form_info(workflow: Workflow, node: TriggerNode) -> HostedFormInfo | None:
         is_open=found is not None and not forms.closed_reason(found) and found.trigger.access == trigger.access,
         answers=row.answers if row else 0,
     )
+
+
+_INFO: dict[str, Callable[[Workflow, TriggerNode], Any]] = {"form": form_info, "mail": mail_info}

@@ -323,6 +323,7 @@ _DRAW: dict[str, Callable[[DraftState, TriggerNode, User], TriggerFormView]] = {
     "model": _model_form,
     "manual": form_fields.rows_form,
     "form": form_fields.rows_form,
+    "mail": form_fields.rows_form,
     "event": _event_form,
     "run": _run_form,
     "poll": build_poll_form,
@@ -339,6 +340,7 @@ _READ: dict[str, Callable[[TriggerNode, QueryDict], dict[str, Any]]] = {
 _OWN_CHANGES: dict[str, Callable[[TriggerNode, QueryDict], tuple[dict[str, Any], list[str], dict[str, str]]]] = {
     "manual": form_fields.changed_rows,
     "form": form_fields.changed_rows,
+    "mail": form_fields.changed_rows,
     "poll": changed_poll,
 }
 

@@ -1,0 +1,37 @@
+"""Inbound mail of django-anymail: its signal gives the messages that an email service delivers by its webhooks."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.apps import apps
+
+from automate_connectors.mail.reading import MessageError
+from automate_core.triggers.mail import UnknownAddressError, receive_message
+
+log = logging.getLogger(__name__)
+
+
+def connect_mail_signal() -> None:
+    """Receive its messages where the project has the app `anymail`."""
+    if apps.is_installed("anymail"):
+        from anymail.signals import inbound
+
+        inbound.connect(receive_inbound, dispatch_uid="automate_core.mail")
+
+
+def receive_inbound(sender: Any, event: Any, **_: Any) -> None:
+    """Store the message of an `AnymailInboundEvent` for each of its recipients that is an address of ours.
+
+    What can be tried again is raised, so that the service delivers the message again.
+    """
+    message = event.message
+    known = [message.envelope_recipient] if message.envelope_recipient else [each.addr_spec for each in message.to]
+    for recipient in known:
+        try:
+            receive_message(recipient, message.as_bytes(), envelope_sender=message.envelope_sender)
+        except UnknownAddressError as error:
+            log.info("%s", error)
+        except MessageError as error:
+            log.warning("a message was not read: %s", error)
