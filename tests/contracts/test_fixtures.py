@@ -79,7 +79,7 @@ class TestEveryDeclaredPoll(PollContractTest):
 
 def test_every_declared_poll_is_tried():
     declared = [connectors.get(code) for code in built_in()]
-    polling = {each.code for each in declared if isinstance(each, DeclaredConnector) and each.polls}
+    polling = {each.code for each in declared if isinstance(each, DeclaredConnector) and each.document.polls}
     assert polling == {path.parent.name for path in FOLDER.glob("*/polls")}
 
 

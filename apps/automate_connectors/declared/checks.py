@@ -14,6 +14,7 @@ from automate_connectors.declared.document import (
     Column,
     Document,
     EffectKind,
+    Field,
     Method,
     Order,
     Pages,
@@ -217,12 +218,14 @@ def _poll_inputs(document: Document, poll: PollPart) -> Iterator[Found]:
     """Yield what is wrong with the inputs of the actions, and with those that a person fills in."""
     action = document.action(poll.action)
     sent = {field.name: field for field in action.fields}
-    own = [each for each in poll.fields if isinstance(each, Column)]
+    own = [each for each in poll.fields if isinstance(each, Field)]
     known = [each if isinstance(each, str) else each.name for each in poll.fields]
     given = {*poll.params, *known}
     for index, each in enumerate(poll.fields):
         if isinstance(each, str) and each not in sent:
             yield ("fields", index), text("There is no field %(name)s.", name=repr(each))
+        if isinstance(each, Field) and each.options and each.options not in document.options:
+            yield ("fields", index, "options"), text("There is no %(name)s in options.", name=repr(each.options))
     yield from _columns(own, ("fields",), secrets=False)
     yield from _twice(known, ("fields",))
     for name in poll.params.keys() - sent.keys():

@@ -293,7 +293,7 @@ class PollPart(Part, frozen=True, kw_only=True):
     label: str = ""
     description: str = ""
     action: str
-    fields: list[str | Column] = []  #: inputs of the action by name, and others in full
+    fields: list[str | Field] = []  #: inputs of the action by name, and others in full
     params: dict[str, Any] = {}  #: inputs of the action that are always the same
     items: str = ""  #: dotted place of the list in the output of an action without pages
     may_lack: bool = False  #: a list without items is left out of the output

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ RESULT_ITEMS = 200  #: of one result
 DETAILED_ITEMS = 20  #: of one result whose items are read one by one
 _PAGE_ITEMS = 100  #: that are asked for where the newest come first
 _HASH_BYTES, _HASH_LETTERS = 6, 8
+_MILLISECONDS = re.compile(r"/Date\((-?\d+)[^)]*\)/")  #: as the JSON of older .NET services has them
 _SECOND = 1_000_000  #: positions in time are in microseconds since 1970
 
 
@@ -249,7 +251,7 @@ def _position(rule: PollPart, item: Any) -> int | None:
             case Clock.SECONDS:
                 return int(float(value) * _SECOND)
             case Clock.MILLISECONDS:
-                return int(value) * 1_000
+                return int(_MILLISECONDS.sub(r"\1", str(value))) * 1_000
         found = dt.datetime.fromisoformat(value)
         found = found if found.tzinfo else found.replace(tzinfo=dt.UTC)
         return (found - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)

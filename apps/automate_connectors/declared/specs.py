@@ -94,13 +94,13 @@ def poll(document: Document, part: PollPart) -> Poll:
         name=part.name,
         label=part.label,
         description=part.description,
-        fields=tuple(_field(each) if isinstance(each, Field) else column(each) for each in poll_fields(document, part)),
+        fields=tuple(map(_field, poll_fields(document, part))),
         least_seconds=part.least_seconds,
         sample=poll_sample(document, part),
     )
 
 
-def poll_fields(document: Document, part: PollPart) -> list[Column]:
+def poll_fields(document: Document, part: PollPart) -> list[Field]:
     """Return the inputs of a poll. Raises LookupError for one that its action does not have."""
     sent = {field.name: field for field in document.action(part.action).fields}
     return [sent[each] if isinstance(each, str) else each for each in part.fields]
