@@ -13,7 +13,7 @@ from guardian.models.models import BaseObjectPermission
 from automate_governance.redaction.token_patterns import is_secret_name
 
 _PERMISSION_MODELS: tuple[type[models.Model], ...] = (Group, Permission, BaseObjectPermission)
-_PRIVILEGE_FIELDS = frozenset({"is_superuser", "is_staff"})
+_PRIVILEGE_FIELDS = frozenset({"is_superuser", "is_staff", "groups", "user_permissions"})
 
 
 def exposure_risk(model: type[models.Model], read: Collection[str], write: Collection[str] = ()) -> str:

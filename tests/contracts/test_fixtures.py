@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import Group
 
 from automate_connectors.declared.adapter import DeclaredConnector
 from automate_connectors.management.commands.automate_connector_docs import built_in
@@ -20,7 +21,12 @@ from automate_testing.fakes import answer, context
 
 FOLDER = Path(__file__).parent / "fixtures"
 MODELS = {
-    "auth.User": {"read": ["username", "email", "is_active"], "write": ["is_active", "email"], "delete": True},
+    "auth.User": {
+        "read": ["username", "email", "is_active", "groups"],
+        "write": ["is_active", "email", "groups"],
+        "search": ["username", "email"],
+        "delete": True,
+    },
     "auth.Group": {"read": ["name"], "write": ["name"]},
 }
 #: What the services answer when a connection is tried, and when choices are asked for.
@@ -64,7 +70,8 @@ class TestEveryBuiltIn(ConnectorContractTest):
     def make_context(self, http, connection):
         if self.user is not None:  # each call finds the account that the fixtures speak of
             account = {"username": "ada", "email": "ada@example.com", "is_active": False}
-            type(self.user).objects.update_or_create(pk=4711, defaults=account)
+            ada, _ = type(self.user).objects.update_or_create(pk=4711, defaults=account)
+            ada.groups.add(Group.objects.get_or_create(pk=4711, name="Editors")[0])
         return context(http, connection, user=self.user)
 
 

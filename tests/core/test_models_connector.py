@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -19,11 +18,10 @@ from hypothesis import strategies as st
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.models import ModelsConnector
-from automate_connectors.invocation import invoke
 from automate_core.models import Event, ExecutionRun, StepRun
 from automate_core.triggers import model_capture, model_signals
-from automate_testing.fakes import context
 from tests.faults.conftest import plain_connection
+from tests.support.model_calls import call, grant, refused
 
 MODELS = {
     "auth.User": {
@@ -42,22 +40,6 @@ MODELS = {
 @pytest.fixture(autouse=True)
 def _exposed(settings):
     settings.AUTOMATE_MODELS = MODELS
-
-
-def call(action, user, **params):
-    adapter = ModelsConnector()
-    return json.loads(invoke(adapter, adapter.action(action), params, context(user=user)))
-
-
-def refused(action, user, **params):
-    with pytest.raises(ConnectorError) as caught:
-        call(action, user, **params)
-    return caught.value
-
-
-def grant(user, *codenames):
-    user.user_permissions.add(*Permission.objects.filter(codename__in=codenames))
-    return User.objects.get(pk=user.pk)  # without what was remembered of its permissions
 
 
 @pytest.fixture
@@ -467,10 +449,14 @@ def test_whatever_comes_in_rows_or_a_reason_come_out(people, admin, action, wher
         ({"auth.Nobody": {}}, "the model 'auth.Nobody' does not exist"),
         ({5: {}}, "the model 5 does not exist"),
         ({"auth.User": {"read": ["nope"]}}, "auth.User has no field 'nope'"),
-        ({"auth.User": {"read": ["groups"]}}, "groups of auth.User is not a column"),
         ({"auth.User": {"read": ["groups__name"]}}, "has no field"),
         ({"auth.User": {"read": "__all__"}}, "must be lists of names"),
-        ({"auth.User": {"reed": []}}, "with only read, write and delete"),
+        ({"auth.User": {"reed": []}}, "with only read, write, delete and search"),
+        ({"auth.User": {"read": ["auth_token"]}}, "has no field"),
+        (
+            {"auth.User": {"write": ["logentry"]}},
+            "logentry of auth.User cannot be written; list the column of admin.LogEntry",
+        ),
         ({"automate_governance.StoredSecret": {"read": ["name"]}}, "belongs to Django Automate"),
         ([], "must be a mapping"),
     ],
@@ -481,6 +467,17 @@ def test_a_setting_that_makes_no_sense_is_told_by_the_check(settings, entries, r
     [error] = [found for found in run_checks() if found.id == "automate_connectors.E001"]
     assert reason in error.msg and error.hint
     assert refused("find", admin, model="auth.User").code == "not_exposed"
+
+
+def test_names_that_lead_nowhere_are_told_by_the_check(settings):
+    user = {"read": ["groups"], "write": ["groups"], "search": ["is_active", "logentry__object_repr", 1]}
+    settings.AUTOMATE_MODELS = {"auth.User": user}
+    told = " ".join(found.msg for found in run_checks() if found.id == "automate_connectors.E001")
+    assert "groups of auth.User leads to auth.Group, which is not listed" in told
+    assert [name for name in user["search"] if f"{name!r} of auth.User cannot be searched" not in told] == []
+    assert [found.id for found in run_checks() if "grant privileges (groups)" in found.msg] == [
+        "automate_connectors.W003"
+    ]
 
 
 def test_the_setting_of_these_tests_makes_sense():

@@ -19,6 +19,7 @@ slug: groups
 triggers: [{endpoint: github}]
 steps:
   - {key: make, action: models.create, inputs: {model: auth.Group, values: {name: '{{ event.payload.name }}'}}}
+  - {key: many, action: models.create_many, inputs: {model: auth.Group, rows: [{name: North}, {name: South}]}}
   - {key: after, action: data.set, inputs: {pk: '{{ steps.make.output.pk }}'}}
 """
 KILLS = {
@@ -26,6 +27,8 @@ KILLS = {
     "transactional.acted(make)=kill": 0,  # written, and not recorded
     "transactional.recorded(make)=kill": 0,  # recorded, and not committed
     "effect.done(make)=kill": 1,  # committed, and nobody was told
+    "transactional.recorded(many)=kill": 0,
+    "effect.done(many)=kill": 2,
 }
 
 
@@ -43,9 +46,11 @@ def test_a_row_is_made_once_wherever_its_worker_dies(host, workflow, deliver, fa
     doomed, next_one = host.worker(AUTOMATE_FAULTS=fault), host.standby()
     deliver({"name": "Buyers"})
     assert doomed.wait() == -signal.SIGKILL
-    assert Group.objects.filter(name="Buyers").count() == KILLS[fault]
+    written = ["Buyers"] if "(make)" in fault else ["North", "South"]
+    assert Group.objects.filter(name__in=written).count() == KILLS[fault]
     next_one.signal(signal.SIGCONT)
     wait_for(lambda: ExecutionRun.objects.filter(status__in=["succeeded", "failed"]).exists())
     run, group = ExecutionRun.objects.get(), Group.objects.get(name="Buyers")
     made = StepRun.objects.get(run=run, path="make", status="succeeded")
     assert (run.status, made.output) == ("succeeded", {"pk": group.pk, "name": "Buyers"})
+    assert Group.objects.filter(name__in=["North", "South"]).count() == 2

@@ -94,6 +94,6 @@ AUTOMATE_EVENT_TYPES = {"stock.counted": "shop.view_shipment"}
 
 # What workflows may read and write by themselves, as the person they run as.
 AUTOMATE_MODELS = {
-    "shop.Order": {"read": ["number", "customer", "status", "total"], "write": ["notes"]},
+    "shop.Order": {"read": ["number", "customer", "status", "total", "shipments"], "write": ["notes"]},
     "shop.Shipment": {"read": ["order", "carrier", "status"]},
 }

@@ -12,15 +12,36 @@ from django.db.models.deletion import ProtectedError, RestrictedError
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.model_allowlist import AllowedModel
 from automate_plugins import text
+from automate_plugins.texts import joined
+
+MAX_LISTED_ROWS = 100  #: invalid rows in the details of an error
+_SHOWN_ROWS = 5
+
+type Wrong = dict[str, list[str]]
 
 
-def invalid_row(wrong: dict[str, list[str]]) -> ConnectorError:
+def invalid_row(wrong: Wrong) -> ConnectorError:
     """Return the error for a row that failed validation, by field."""
-    reasons_by_field = [
+    return ConnectorError(_reasons(wrong), code="invalid_input", details={"fields": wrong})
+
+
+def invalid_rows(wrong: dict[int, Wrong]) -> ConnectorError:
+    """Return the error for the rows that failed validation, by their index and field."""
+    rows = [{"index": index, "fields": fields} for index, fields in wrong.items()]
+    shown = [
+        text("Row %(number)s: %(reason)s", number=index + 1, reason=_reasons(fields))
+        for index, fields in list(wrong.items())[:_SHOWN_ROWS]
+    ]
+    if len(wrong) > _SHOWN_ROWS:
+        shown.append(text("%(count)s rows are invalid.", count=len(wrong)))
+    return ConnectorError(joined(shown), code="invalid_input", details={"rows": rows[:MAX_LISTED_ROWS]})
+
+
+def _reasons(wrong: Wrong) -> str:
+    return "; ".join(
         " ".join(reasons) if name == NON_FIELD_ERRORS else f"{name}: {' '.join(reasons)}"
         for name, reasons in wrong.items()
-    ]
-    return ConnectorError("; ".join(reasons_by_field), code="invalid_input", details={"fields": wrong})
+    )
 
 
 _TIMED_OUT = {

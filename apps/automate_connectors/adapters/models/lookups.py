@@ -47,9 +47,30 @@ _ORDERED = (
 _STRUCTURED = {"ArrayField", "BinaryField", "HStoreField", "JSONField"}
 
 
+def is_text(field: Field) -> bool:
+    """Return whether a field holds text."""
+    return isinstance(field, _TEXTS)
+
+
+def is_ordered(field: Field) -> bool:
+    """Return whether values of a field can be smaller or larger than others."""
+    return isinstance(field, _ORDERED) and not _is_structured(field)
+
+
+def contains_word(field: Field, word: str) -> Q:
+    """Return the filter for a text that contains the word in whatever case. Raises ConnectorError."""
+    if "\0" in word:
+        raise ConnectorError(text("Text cannot contain the NUL character."), code="invalid_input")
+    return Q((f"{field.attname}__icontains", word))
+
+
+def _is_structured(field: Field) -> bool:
+    return field.get_internal_type() in _STRUCTURED or field.__class__.__name__ in _STRUCTURED
+
+
 def _operators_for(field: Field) -> tuple[str, ...]:
     """Return the operators that a field of this kind supports."""
-    if field.get_internal_type() in _STRUCTURED or field.__class__.__name__ in _STRUCTURED:
+    if _is_structured(field):
         return ("empty",)
     found: tuple[str, ...] = ("==", "!=", "in", "not_in", "empty")
     if isinstance(field, _ORDERED):
