@@ -51,6 +51,7 @@ _HELP = {
     "admin:automate_core_webhookendpoint": "webhooks",
     "admin:automate_connectors": "connections",
     "studio:connection": "connections",
+    "studio:connector": "declared-connectors",
     "studio:share": "connections",
     "admin:automate_governance_storedsecret": "secrets",
     "admin:automate_governance_auditentry": "audit",
@@ -144,6 +145,7 @@ def _administration_pages() -> list[Page]:
     return [
         _list_page(section, 10, _("Users"), "person", get_user_model(), _may_view_accounts),
         _list_page(section, 20, _("Groups"), "group", Group, _may_view_accounts),
+        _page(section, 25, _("Connectors"), "api", "studio:connector_list", _administers),
         _page(section, 30, _("Plug-ins"), "extension", "studio:plugin_list", _administers),
     ]
 

@@ -21,6 +21,7 @@ urlpatterns = [
     path("", include("automate_studio.tasks.urls")),
     path("", include("automate_studio.forms.preview")),
     path("", include("automate_studio.connections.urls")),
+    path("", include("automate_studio.connectors.urls")),
     path("", include("automate_studio.webhooks.urls")),
     path("", include("automate_studio.notifications.urls")),
     path("", include("automate_studio.model_usage.urls")),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from django.contrib.auth import get_user_model
 from django.urls import reverse
 
+from automate_connectors.stored.models import DeclaredConnectorDraft
 from automate_core.models import FailureGroup, Notification, NotificationRule, StoredFile
+from tests.support.stored_connectors import TEXT, save_connector
 
 
 def run_urls(run):
@@ -41,6 +44,29 @@ def _file_of(run):
     return StoredFile.objects.create(
         trace_id=run.trace_id, name="a.pdf", content_type="application/pdf", size=8, file="-"
     )
+
+
+def _connector_addresses(owner):
+    """Of a connector and a draft of it."""
+    version = save_connector(TEXT, get_user_model().objects.create_superuser("maker"))
+    draft = DeclaredConnectorDraft.objects.create(connector=version.connector, author=owner, text=TEXT, base=1)
+    of = {"edit": "post", "enable": "post", "disable": "get", "export": "post", "delete": "get"}
+    found = {
+        f"connector {name}": (method, reverse(f"studio:connector_{name}", args=["shop"])) for name, method in of.items()
+    }
+    return {
+        **found,
+        "connector": ("get", reverse("studio:connector", args=["shop"])),
+        "connector list": ("get", reverse("studio:connector_list")),
+        "connector new": ("get", reverse("studio:connector_new")),
+        "connector version": ("get", reverse("studio:connector_version", args=["shop", 1])),
+        "connector draft": ("get", reverse("studio:connector_draft", args=[draft.pk])),
+        "connector operations": ("get", reverse("studio:connector_operations", args=[draft.pk])),
+        "connector review": ("get", reverse("studio:connector_review", args=[draft.pk])),
+        "connector action": ("get", reverse("studio:connector_action", args=[draft.pk, 0])),
+        "connector preview": ("get", reverse("studio:connector_preview", args=[draft.pk, 0])),
+        "connector call": ("post", reverse("studio:connector_call", args=[draft.pk, 0])),
+    }
 
 
 def addresses(run, owner, endpoint, approval, bulk_action, view):
@@ -185,6 +211,7 @@ def addresses(run, owner, endpoint, approval, bulk_action, view):
         "model budgets": ("get", reverse("admin:automate_llm_llmbudget_changelist")),
         "workflow history": ("get", reverse("admin:automate_core_workflow_history", args=[run.workflow_id])),
         "plug-ins": ("get", reverse("studio:plugin_list")),
+        **_connector_addresses(owner),
         "preferences": ("get", reverse("studio:preferences")),
         "hand over": ("get", reverse("studio:hand_over", args=[owner.pk])),
         "retention": ("get", reverse("studio:retention")),
@@ -342,6 +369,21 @@ MATRIX = {
     "workflow notification rule new": (200, 403, 404, 302),
     "workflow notification mute": (303, 403, 404, 302),
     "plug-ins": (403, 403, 403, 302),
+    "connector list": (404, 404, 404, 302),
+    "connector new": (404, 404, 404, 302),
+    "connector": (404, 404, 404, 302),
+    "connector edit": (404, 404, 404, 302),
+    "connector enable": (404, 404, 404, 302),
+    "connector disable": (404, 404, 404, 302),
+    "connector export": (404, 404, 404, 302),
+    "connector delete": (404, 404, 404, 302),
+    "connector version": (404, 404, 404, 302),
+    "connector draft": (404, 404, 404, 302),
+    "connector operations": (404, 404, 404, 302),
+    "connector review": (404, 404, 404, 302),
+    "connector action": (404, 404, 404, 302),
+    "connector preview": (404, 404, 404, 302),
+    "connector call": (404, 404, 404, 302),
     "hand over": (403, 403, 403, 302),
     "retention": (403, 403, 403, 302),
     "run history": (200, 404, 404, 302),

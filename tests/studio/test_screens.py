@@ -177,6 +177,8 @@ def _arguments(converters):
         "kind": "workflow",
         "key": "webhook",
         "number": 1,
+        "index": 0,
+        "code": "shop",
         "language": "de",
         "reference": "0" * 48,
     }

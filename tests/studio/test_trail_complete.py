@@ -33,6 +33,11 @@ LEAVES = {
     ),
     "connection delete": ({"post": "yes"}, "connection.deleted"),
     "connection test": ({}, "connection.tested"),
+    "connector enable": ({}, "connector.enabled"),
+    "connector disable": ({}, "connector.disabled"),
+    "connector export": ({}, "connector.exported"),
+    "connector delete": ({}, "connector.deleted"),
+    "connector version": ({}, "connector.restored"),
     "secret add": ({"name": "fresh", "value": "a-value-of-this-test"}, "secret.created"),
     "secret": ({"value": "another-value-of-this-test"}, "secret.changed"),
     "webhook add": ({"slug": "fresh", "scheme": "github"}, "webhook.created"),
@@ -82,6 +87,7 @@ CHANGES_NOTHING = {
     "builder here", "builder options",  # who is looking; what a field offers
     "connection add", "connection try", "connection try, a change",  # a choice; tests of what is not saved, which are told
     "connection sign-in",  # leads to the provider; coming back is the entry
+    "connector new", "connector edit",  # drafts of one's own
     "view save, nothing said", "view change", "view delete",  # how lists are filtered
 }  # fmt: skip
 
@@ -105,6 +111,8 @@ ELSEWHERE = {
     "review publish": "workflow.published",
     "version publish": "workflow.published",
     "version restore": "workflow.restored",
+    "connector review": "connector.created",
+    "connector call": "connection.called",
     "builder do": "workflow.edited",
     "builder step": "workflow.edited",
     "builder step save": "workflow.edited",

@@ -118,7 +118,10 @@ def edit(draft: DeclaredConnectorDraft, change: Callable[[Any], None], *, by: Pe
     kept = yaml.load(draft.text)  # the checked text again, with its comments
     if kept.get("actions") is None:
         kept["actions"] = []
-    change(kept)
+    try:
+        change(kept)
+    except (AttributeError, IndexError, KeyError, TypeError) as error:  # the text may have any shape
+        raise DocumentError(text("A form cannot change this text. Edit it as YAML.")) from error
     yaml.dump(kept, out)
     change_text(draft, out.getvalue(), by=by)
 

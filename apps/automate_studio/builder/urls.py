@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 
 from automate_studio.builder import views
+from automate_studio.builder.connector_preview import connector_preview
 from automate_studio.builder.data import views as data
 from automate_studio.builder.data.functions import function_list
 from automate_studio.builder.data.run_reuse import run_as_sample, test_on_run
@@ -55,6 +56,7 @@ _page = [
 ]
 
 urlpatterns = [
+    staff("connectors/drafts/<int:pk>/actions/<int:index>/preview/", connector_preview, "connector_preview"),
     path("workflows/<int:pk>/builder/", include(_page)),
     staff("runs/<uuid:run_id>/sample/", run_as_sample, "run_sample"),
     staff("runs/<uuid:run_id>/test/", test_on_run, "run_test"),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import messages
@@ -25,23 +23,11 @@ from automate_governance.people.locale import person_zone
 from automate_governance.permissions import can
 from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
+from automate_studio.view_models.faulty_lines import faulty_lines
 from automate_studio.view_models.step_tree import START
 
 _MOST_FAULTS = 50
-_AROUND = 2  #: lines shown before and after one with a fault
-_LONGEST_LINE = 300
 _LONGEST_AGAIN = 200_000  #: characters of a file that are shown again for correction
-_LINE_BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
-
-
-@dataclass
-class FileLine:
-    """A line near an error; `gap` when lines before it are left out."""
-
-    number: int
-    text: str
-    gap: bool = False
-    faults: list[str] = field(default_factory=list)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -116,7 +102,7 @@ def _invalid_response(request: HttpRequest, text: str, problems: list[Problem]) 
         problems=len(problems),
         left_out=len(problems) - len(shown),
         elsewhere=[_problem_text(problem) for problem in shown if not problem.line],
-        lines=list(_faulty_lines(text, [problem for problem in shown if problem.line])),
+        lines=faulty_lines(text, [(problem.line, _problem_text(problem)) for problem in shown if problem.line]),
         text=text if len(text) <= _LONGEST_AGAIN else "",
     )
 
@@ -124,20 +110,6 @@ def _invalid_response(request: HttpRequest, text: str, problems: list[Problem]) 
 def _problem_text(problem: Problem) -> str:
     where = f"{problem.path}: " if problem.path else ""
     return f"{where}{translated(problem.reason)}"
-
-
-def _faulty_lines(text: str, problems: Iterable[Problem]) -> Iterator[FileLine]:
-    """Lines with errors and their neighbours."""
-    said: dict[int, list[str]] = {}
-    for problem in problems:
-        said.setdefault(problem.line or 0, []).append(_problem_text(problem))
-    written = _LINE_BREAK.split(text)
-    near = {number + step for number in said for step in range(-_AROUND, _AROUND + 1)}
-    last = 0
-    for number in sorted(near & set(range(1, len(written) + 1)) | said.keys()):
-        shown = written[number - 1][:_LONGEST_LINE] if number <= len(written) else ""
-        yield FileLine(number, shown, gap=number > last + 1, faults=said.get(number, []))
-        last = number
 
 
 def _render_page(request: HttpRequest, **context: Any) -> HttpResponse:

@@ -22,7 +22,8 @@ from django.test import Client, RequestFactory  # noqa: E402
 from django.urls import NoReverseMatch, URLPattern, get_resolver  # noqa: E402
 
 from automate_connectors.models import Connection  # noqa: E402
-from automate_core.authoring import workflows  # noqa: E402
+from automate_connectors.stored import drafts  # noqa: E402
+from automate_core.authoring import connector_versions, workflows  # noqa: E402
 from automate_core.definition import yaml_files  # noqa: E402
 from automate_core.models import (  # noqa: E402
     BulkAction,
@@ -66,6 +67,16 @@ name: Fail
 slug: fail
 triggers: [{key: hand, kind: manual}]
 steps: [{key: end, kind: stop, outcome: failed, message: It went wrong}]
+"""
+
+
+SHOP = """
+format: 1
+code: shop
+name: Shop
+description: Sell things
+base_url: https://api.shop.example
+actions: [{name: list_items, label: List items, path: /items, sample: {}}]
 """
 
 
@@ -113,12 +124,19 @@ def make() -> dict[str, Any]:
     action = BulkAction.objects.create(person=root, verb="retry", total=0)
     rule = NotificationRule.objects.filter(built_in=True).get()
     sent = Notification.objects.order_by("pk").first()
+    draft = make_connector(root)
     token, account = make_token(root, ada) if apps.is_installed("automate_api") else (None, None)
     return {
         "root": root, "ada": ada, "endpoint": endpoint, "connection": connection, "run": run, "view": view,
         "token": token, "account": account, "workflow": asking, "action": action, "rule": rule, "sent": sent,
-        "wait": Wait.objects.get(kind="approval"),
+        "wait": Wait.objects.get(kind="approval"), "draft": draft,
     }  # fmt: skip
+
+
+def make_connector(root: Any) -> Any:
+    """A connector of the site, and a draft of its next version."""
+    saved = connector_versions.save_draft(drafts.begin_draft(SHOP.encode(), by=root), by=root)
+    return drafts.edit_connector(saved.connector, by=root)
 
 
 def make_token(root: Any, ada: Any) -> tuple[Any, Any]:
@@ -207,6 +225,10 @@ def value(view: str, name: str, made: dict[str, Any]) -> Any:
     pk = {
         "connection_test": made["connection"].pk, "oauth_start": made["connection"].pk,
         "view_change": made["view"].pk, "view_delete": made["view"].pk,
+        **dict.fromkeys(
+            [f"connector_{name}" for name in ("draft", "operations", "review", "action", "preview", "call")],
+            made["draft"].pk,
+        ),
         "failures_rerun": FailureGroup.objects.values_list("pk", flat=True).first() or 1,
         "failures_mark": FailureGroup.objects.values_list("pk", flat=True).first() or 1,
         **({"token_rotate": made["token"].pk, "token_revoke": made["token"].pk, "account": made["account"].pk,
@@ -216,7 +238,7 @@ def value(view: str, name: str, made: dict[str, Any]) -> Any:
     return {
         "pk": pk, "run_id": made["run"].pk, "action_id": made["action"].pk, "rule_id": made["rule"].pk,
         "event_id": Event.objects.get(source__endswith="github").pk, "wait_id": made["wait"].pk, "kind": "workflow",
-        "notification_id": made["sent"].pk if made["sent"] else uuid.uuid4(), "number": 1, "key": "hook",
+        "notification_id": made["sent"].pk if made["sent"] else uuid.uuid4(), "number": 1, "key": "hook", "code": "shop", "index": 0,
         "path": "values", "reference": "0" * 48, "slug": slug, "language": "de", "name": "images/run.png" if view == "help_image" else "audit",
     }[name]  # fmt: skip
 

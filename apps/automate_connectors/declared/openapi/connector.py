@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from automate_connectors.declared.document import FORMAT
+from automate_connectors.declared.document import FORMAT, AuthKind
 from automate_connectors.declared.openapi.actions import action_of, find_operation, identifier, label_of
 from automate_connectors.declared.openapi.reader import Api, Server
 from automate_connectors.declared.openapi.schemas import plain
@@ -21,13 +21,17 @@ _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _TOKEN = {"name": "token", "label": "Token", "kind": "secret", "required": True}
 
 
+class AddressError(DocumentError):
+    """The address of the API cannot be used, or a document names none that can."""
+
+
 def connector_of(api: Api, operations: Iterable[str], *, code: str = "", base_url: str = "") -> dict[str, Any]:
     """Return the document of a connector with these operations. Raises DocumentError."""
     title = plain(api.info.title, 60) or "API"
     settings: list[dict[str, Any]] = []
     address = base_url.rstrip("/") or _address(api.servers, settings)
     if found := next(base_faults(address), ""):
-        raise DocumentError(found)
+        raise AddressError(found)
     auth, credentials = _auth(api)
     actions: list[dict[str, Any]] = []
     for name in operations:
@@ -80,7 +84,15 @@ def _address(servers: list[Server], settings: list[dict[str, Any]]) -> str:
         if not any(base_faults(address)):
             settings += wanted
             return address
-    raise DocumentError(text("The document names no public https server. Give the address of the API."))
+    raise AddressError(text("The document names no public https server. Give the address of the API."))
+
+
+def credential_settings(kind: AuthKind) -> list[dict[str, Any]]:
+    """Return the settings of a connection that this kind of sign-in reads."""
+    if kind is AuthKind.BASIC:
+        user = {"name": "username", "label": text("User name"), "required": True}
+        return [user, {**_TOKEN, "name": "password", "label": "Password"}]
+    return [] if kind in {AuthKind.NONE, AuthKind.OAUTH} else [dict(_TOKEN)]
 
 
 def _auth(api: Api) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -93,8 +105,7 @@ def _auth(api: Api) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             case "http", "bearer", _:
                 return {"type": "bearer"}, [_TOKEN]
             case "http", "basic", _:
-                user = {"name": "username", "label": text("User name"), "required": True}
-                return {"type": "basic"}, [user, {**_TOKEN, "name": "password", "label": "Password"}]
+                return {"type": "basic"}, credential_settings(AuthKind.BASIC)
             case "apiKey", _, ("header" | "query") as place if isinstance(scheme.get("name"), str):
                 if str(scheme["name"]).lower() == "authorization":
                     return {"type": "header", "name": "Authorization"}, [{**_TOKEN, "label": "Authorization"}]

@@ -37,12 +37,23 @@ def _read(name: Any, read_beside: Callable[[str], bytes]) -> Api:
 
 
 def _expanded(api: Api, action: Any, index: int) -> Any:
-    if not isinstance(action, dict) or not isinstance(action.get("operation"), str):
+    if not isinstance(action, dict):
         return action
     try:
-        made = action_of(api, find_operation(api, action["operation"]))
+        return expand_action(api, action)
     except DocumentError as error:
         raise FaultyDocumentError([Fault(("actions", index, "operation"), error.reason)]) from error
+    except FaultyDocumentError as error:
+        raise FaultyDocumentError(
+            [Fault(("actions", index, *each.place), each.reason) for each in error.faults]
+        ) from error
+
+
+def expand_action(api: Api, action: dict[str, Any]) -> dict[str, Any]:
+    """Return an action with its operation written out, if it names one. Raises DocumentError, FaultyDocumentError."""
+    if not isinstance(action.get("operation"), str):
+        return action
+    made = action_of(api, find_operation(api, action["operation"]))
     overlay = {name: each for name, each in action.items() if name not in {"fields", "without"}}
     without, written = action.get("without", []), action.get("fields", [])
     if not isinstance(without, list) or not isinstance(written, list):
@@ -50,7 +61,7 @@ def _expanded(api: Api, action: Any, index: int) -> Any:
     fields = {field["name"]: field for field in made.get("fields", [])}
     if unknown := [name for name in without if name not in fields]:
         reason = text("The operation has no field %(name)s.", name=repr(unknown[0]))
-        raise FaultyDocumentError([Fault(("actions", index, "without"), reason)])
+        raise FaultyDocumentError([Fault(("without",), reason)])
     for field in written:
         name = field.get("name") if isinstance(field, dict) else None
         fields[name] = {**fields.get(name, {}), **field} if isinstance(name, str) else field

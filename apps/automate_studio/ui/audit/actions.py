@@ -21,6 +21,7 @@ _LABELS = {
     "connection.released": text("Resumed after a failed test"),
     "connection.signed_in": text("Signed in to the service"),
     "connection.signed_out": text("Signed out of the service"),
+    "called": text("Call tested"),
     "connector.restored": text("Version restored"),
     "created": text("Created"),
     "decided": text("Decided"),

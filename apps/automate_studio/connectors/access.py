@@ -1,0 +1,28 @@
+"""Connectors and drafts of a request: for everyone who does not administer the site, these pages do not exist."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+
+from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft
+from automate_governance.permissions import SITE, can
+
+
+def check_administers(request: HttpRequest) -> None:
+    """Raise Http404 for people who do not administer the site."""
+    if not can(request.user, "administer", SITE):
+        raise Http404
+
+
+def get_connector(request: HttpRequest, code: str) -> DeclaredConnector:
+    """The connector. Raises Http404."""
+    check_administers(request)
+    return get_object_or_404(DeclaredConnector.objects.select_related("current__document"), code=code)
+
+
+def get_draft(request: HttpRequest, pk: int) -> DeclaredConnectorDraft:
+    """A draft of this person. Raises Http404."""
+    check_administers(request)
+    drafts = DeclaredConnectorDraft.objects.select_related("connector__current", "document")
+    return get_object_or_404(drafts, pk=pk, author=request.user.pk)

@@ -1,0 +1,125 @@
+"""The choice of operations: those of the draft's OpenAPI document, by page, search and tag."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods
+
+from automate_connectors.declared.openapi.reader import Operation
+from automate_connectors.declared.openapi.schemas import plain
+from automate_connectors.declared.yaml_files import DocumentError
+from automate_connectors.stored import drafts
+from automate_connectors.stored.edits import read_value
+from automate_connectors.stored.models import DeclaredConnectorDraft
+from automate_core.navigation.admin_pages import list_response
+from automate_core.navigation.http import HttpResponseSeeOther, current_person
+from automate_core.navigation.lists import (
+    MOST_CHOICES,
+    ListPage,
+    Query,
+    build_list_page,
+    filter_choice,
+    list_query,
+    page_slice,
+)
+from automate_governance.admin_site import reverse
+from automate_plugins import text
+from automate_studio.connectors.access import get_draft
+from automate_studio.connectors.listing import draft_name
+from automate_studio.connectors.new import line_and_reason
+
+ON_A_PAGE = 50
+TABS = {"": text("All"), "chosen": text("Chosen")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationRow:
+    """An operation in the list."""
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    tags: str
+    chosen: bool
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def connector_operations(request: HttpRequest, pk: int) -> HttpResponse:
+    """The operations; a POST adds the ticked ones to the draft."""
+    draft = get_draft(request, pk)
+    if draft.document is None:
+        raise Http404
+    if request.method == "POST":
+        return _add(request, draft)
+    url = reverse("studio:connector_operations", args=[pk])
+    found = operation_page(draft, request.GET)
+    title = _("Operations of %(document)s") % {"document": draft.document}
+    template = "automate_studio/connectors/operations.html"
+    chosen = len(_chosen(draft))
+    return list_response(request, template, title, url, found, draft=draft, name=draft_name(draft), chosen=chosen)
+
+
+def _add(request: HttpRequest, draft: DeclaredConnectorDraft) -> HttpResponse:
+    wanted = [name.replace("\0", "") for name in request.POST.getlist("operation")][:ON_A_PAGE]
+    try:
+        added = drafts.add_operations(draft, wanted, by=current_person(request))
+    except DocumentError as error:
+        messages.error(request, line_and_reason(error))
+    else:
+        said = ngettext("%(count)s operation added.", "%(count)s operations added.", added) % {"count": added}
+        messages.success(request, said) if added else messages.error(request, _("Choose an operation first."))
+    if "more" in request.POST:
+        return HttpResponseSeeOther(
+            f"{reverse('studio:connector_operations', args=[draft.pk])}?{request.GET.urlencode()}"
+        )
+    return HttpResponseSeeOther(reverse("studio:connector_draft", args=[draft.pk]))
+
+
+def operation_page(draft: DeclaredConnectorDraft, query: Query) -> ListPage:
+    """A page of the operations, in the order of the document."""
+    api = drafts.read_api(draft)
+    chosen = _chosen(draft)
+    kept = list_query(query, TABS, "tag", size=ON_A_PAGE)
+    found = api.search(kept.search)
+    tag = kept.values.get("tag")
+    found = {name: each for name, each in found.items() if not tag or tag in _tags(each)}
+    by_tab = {"": list(found), "chosen": [name for name in found if name in chosen]}
+    counts = {tab: len(names) for tab, names in by_tab.items()}
+    names = by_tab[kept.tab][page_slice(kept, counts[kept.tab])]
+    filters = [filter_choice(kept, "tag", _("Group"), [(each, each) for each in _all_tags(api.operations)])]
+    rows = [_row(name, found[name], name in chosen) for name in names]
+    return build_list_page(kept, rows, counts, tabs=TABS, filters=filters)
+
+
+def _row(name: str, operation: Operation, chosen: bool) -> OperationRow:
+    return OperationRow(
+        id=name,
+        method=operation.method,
+        path=operation.path,
+        summary=plain(operation.summary, 120),
+        tags=", ".join(_tags(operation)),
+        chosen=chosen,
+    )
+
+
+def _tags(operation: Operation) -> list[str]:
+    tags = operation.source.get("tags")
+    return [each[:100] for each in tags if isinstance(each, str)] if isinstance(tags, list) else []
+
+
+def _all_tags(operations: Mapping[str, Operation]) -> list[str]:
+    found = dict.fromkeys(tag for each in operations.values() for tag in _tags(each))
+    return sorted(found)[:MOST_CHOICES]
+
+
+def _chosen(draft: DeclaredConnectorDraft) -> set[str]:
+    actions = read_value(draft).get("actions")
+    listed = actions if isinstance(actions, list) else []
+    return {str(each.get("operation")) for each in listed if isinstance(each, dict) and each.get("operation")}

@@ -1,0 +1,28 @@
+"""URLs of declared connectors and their drafts."""
+
+from __future__ import annotations
+
+from automate_studio.connectors import page
+from automate_studio.connectors.actions import connector_action, connector_call
+from automate_studio.connectors.draft_page import connector_draft
+from automate_studio.connectors.new import connector_new
+from automate_studio.connectors.operations import connector_operations
+from automate_studio.connectors.review import connector_review
+from automate_studio.ui.view_access import staff
+
+urlpatterns = [
+    staff("connectors/", page.connector_list, "connector_list"),
+    staff("connectors/new/", connector_new, "connector_new"),
+    staff("connectors/drafts/<int:pk>/", connector_draft, "connector_draft"),
+    staff("connectors/drafts/<int:pk>/operations/", connector_operations, "connector_operations"),
+    staff("connectors/drafts/<int:pk>/actions/<int:index>/", connector_action, "connector_action"),
+    staff("connectors/drafts/<int:pk>/actions/<int:index>/test/", connector_call, "connector_call"),
+    staff("connectors/drafts/<int:pk>/review/", connector_review, "connector_review"),
+    staff("connectors/of/<slug:code>/", page.connector_page, "connector"),
+    staff("connectors/of/<slug:code>/edit/", page.connector_edit, "connector_edit"),
+    staff("connectors/of/<slug:code>/enable/", page.connector_enable, "connector_enable"),
+    staff("connectors/of/<slug:code>/disable/", page.connector_disable, "connector_disable"),
+    staff("connectors/of/<slug:code>/export/", page.connector_export, "connector_export"),
+    staff("connectors/of/<slug:code>/delete/", page.connector_delete, "connector_delete"),
+    staff("connectors/of/<slug:code>/versions/<int:number>/", page.connector_version, "connector_version"),
+]

@@ -1,0 +1,220 @@
+"""Declared connectors in the browser: from a document to a version, its review, its history, and who may do it."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+
+from automate_connectors.declared.loading import load_connector
+from automate_connectors.models import Connection
+from automate_connectors.registry import connectors
+from automate_connectors.stored import drafts
+from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft
+from automate_governance.models import AuditEntry
+from tests.support.pages import HOSTILE, Page
+from tests.support.people import make_person
+from tests.support.stored_connectors import OPENAPI, TEXT, save_connector
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+USE = """
+name: Shopping
+slug: shopping
+steps: [{key: look, name: Look, action: shop.list_items, connection: my-shop, inputs: {state: new}}]
+"""
+
+
+@pytest.fixture
+def administrator(db):
+    person = make_person("administrator", "Builders")
+    person.user_permissions.add(Permission.objects.get(codename="administer_site"))
+    return person
+
+
+@pytest.fixture
+def client(sign_in, administrator):
+    return sign_in(administrator)
+
+
+def url(name, *args):
+    return reverse(f"studio:{name}", args=args)
+
+
+def draft():
+    return DeclaredConnectorDraft.objects.latest("pk")
+
+
+def form_of(page):
+    """What the inputs of a page hold, as a browser posts them."""
+    return {
+        a["name"]: a.get("value", "on")
+        for tag, a in page.tags
+        if tag == "input" and "name" in a and (a.get("type") != "checkbox" or "checked" in a)
+    }
+
+
+def test_from_a_pasted_document_to_a_version_and_its_export(client, tmp_path):
+    assert "No connectors of your own yet" in Page(client.get(url("connector_list"))).text
+    answer = client.post(url("connector_new"), {"text": json.dumps(OPENAPI)})
+    operations = url("connector_operations", draft().pk)
+    assert answer.url == operations
+    page = Page(client.get(operations))
+    assert "3 of 3" in page.text and not page.all(name="operation", checked="")
+    assert "Cancel an order" not in Page(client.get(operations, {"q": "items", "tag": "Items"})).text
+    answer = client.post(operations, {"operation": ["listItems", "createItem"]})
+    assert answer.url == url("connector_draft", draft().pk)
+    page = Page(client.get(answer.url))
+    assert "Fix" not in page.text and "depot" in page.ids["id_code"]["value"]
+
+    action = url("connector_action", draft().pk, 1)
+    preview = client.get(url("connector_preview", draft().pk, 1))
+    assert {"field-inputs-name", "field-inputs-price"} <= Page(preview).ids.keys()
+    given = form_of(Page(client.get(action))) | {
+        "label": "Add an item", "description": "Into the depot", "group": "Items", "effect": "moves_money",
+        "label-name": "Item name",
+    }  # fmt: skip
+    del given["shown-price"]
+    assert client.post(action, given).url == url("connector_draft", draft().pk)
+    assert "without:\n      - price" in draft().text and "label: Item name" in draft().text
+    given = form_of(Page(client.get(url("connector_action", draft().pk, 0)))) | {"checks": "on", "effect": "read"}
+    client.post(url("connector_action", draft().pk, 0), given)
+    about = form_of(Page(client.get(url("connector_draft", draft().pk))))
+    client.post(url("connector_draft", draft().pk), about | {"do": "about", "name": "My depot", "auth": "bearer"})
+
+    review = url("connector_review", draft().pk)
+    assert "Save anyway" not in Page(client.get(review)).text
+    assert client.post(review, {"note": "First"}).url == url("connector", "depot")
+    adapter = connectors.get("depot")
+    assert (adapter.name, adapter.can_check, adapter.document.auth.type) == ("My depot", True, "bearer")
+    create = adapter.action("create_item")
+    assert create.moves_money and [(each.name, each.label) for each in create.fields] == [("name", "Item name")]
+    page = Page(client.get(url("connector", "depot")))
+    assert "First" in page.text and "Add an item" in page.text
+    assert AuditEntry.objects.filter(verb="connector.created", actor="administrator").exists()
+
+    exported = client.post(url("connector_export", "depot"))
+    zipfile.ZipFile(io.BytesIO(exported.content)).extractall(tmp_path)
+    assert load_connector(tmp_path / "depot" / "connector.yaml", code="depot").actions == adapter.actions
+
+
+def test_faults_stand_at_their_field_or_line(client):
+    new = url("connector_new")
+    wrong = {
+        "": ({}, "id_file-why", "Give one document"),
+        "two": ({"text": "a", "url": "https://a.example"}, "id_file-why", "Give one document"),
+        "alias": ({"text": "openapi: 3.0.0\na: &a [1]\nb: *a"}, "id_text-why", "Line 3: Aliases"),
+        "local": ({"url": "http://127.0.0.1/openapi.json"}, "id_url-why", "127.0.0.1"),
+        "server": ({"text": json.dumps({**OPENAPI, "servers": []})}, "id_base_url-why", "no public https server"),
+        "address": (
+            {"text": json.dumps(OPENAPI), "base_url": "http://localhost"}, "id_base_url-why", "begins with https",
+        ),
+        "long": ({"text": "x" * 1_000_001}, "id_text-why", "at most 1000000"),
+    }  # fmt: skip
+    misses = []
+    for name, (given, at, said) in wrong.items():
+        answer = client.post(new, given)
+        page = Page(answer)
+        if answer.status_code != 422 or page.ids.get(at, {}).get("role") != "alert" or said not in page.text:
+            misses.append((name, answer.status_code, page.text[-700:]))
+    assert misses == []
+    hostile = TEXT.replace("List items", json.dumps(HOSTILE)).replace("path: /items", "paht: /items")
+    client.post(new, {"text": hostile})
+    page = Page(client.get(url("connector_draft", draft().pk)))
+    assert "Fix 1 error" in page.text and "Line 13:" in page.text and "window.hacked=1" not in str(page.all(src="x"))
+    client.post(url("connector_draft", draft().pk), {"do": "text", "text": hostile.replace("paht", "path")})
+    assert client.post(url("connector_review", draft().pk)).status_code == 303
+    for name in ("connector", "connector_list"):
+        shown = client.get(url(name, *(["shop"] if name == "connector" else []))).content.decode()
+        assert "<script>window" not in shown
+
+
+def test_a_version_that_breaks_a_workflow_is_saved_only_when_that_is_accepted(client, administrator, owner, workflow):
+    first = save_connector(TEXT, administrator)
+    Connection.objects.create(
+        name="Shop", slug="my-shop", connector="shop", owner=owner, config={"token": "database:token"}
+    )
+    workflow(USE)
+    edited = client.post(url("connector_edit", "shop")).url
+    client.post(edited, {"do": "text", "text": TEXT.replace("list_items", "all_items")})
+    review = edited + "review/"
+    page = Page(client.get(review))
+    assert "Save anyway" in page.text and "1 more that you cannot view" in page.text and "Shopping" not in page.text
+    answer = client.post(review, {"note": "Renamed"})
+    assert answer.status_code == 409 and "1 published workflow breaks." in Page(answer).text
+    assert client.post(review, {"accept": "yes", "note": "Renamed"}).status_code == 303
+    version = url("connector_version", "shop", 1)
+    assert "Restore" in Page(client.get(version)).text
+    assert client.post(version).status_code == 303
+    assert DeclaredConnector.objects.get().current.number == 3 and connectors.get("shop").action("list_items")
+    administrator.user_permissions.add(Permission.objects.get(codename="view_any_workflow"))
+    page = Page(client.get(url("connector_disable", "shop")))
+    assert "Shopping" in page.text and "Look: The action list_items is removed." in page.text
+    assert client.post(url("connector_disable", "shop")).status_code == 409
+    page = Page(client.get(url("connector_delete", "shop")))
+    assert "in use and cannot be deleted" in page.text and "Shopping" in page.text
+    client.post(url("connector_delete", "shop"))
+    assert DeclaredConnector.objects.filter(pk=first.connector_id).exists()
+    assert client.post(url("connector_disable", "shop"), {"accept": "yes"}).status_code == 303
+    assert "shop" not in connectors.names()
+    assert "Disabled" in Page(client.get(url("connector_list"))).text
+    client.post(url("connector_enable", "shop"))
+    assert "shop" in connectors.names()
+
+
+def test_a_call_is_tested_and_asked_for_where_it_changes_something(
+    client, administrator, server, monkeypatch, stranger
+):
+    monkeypatch.setenv("AUTOMATE_SECRET_THEIRS", "s3cret-of-theirs")
+    save_connector(TEXT, administrator)
+    edited = client.post(url("connector_edit", "shop")).url
+    assert "add a connection for it" in Page(client.get(f"{edited}actions/0/")).text
+    config = {"token": "env:THEIRS", "base_url": server.url}
+    mine = Connection.objects.create(name="Shop", slug="my-shop", connector="shop", owner=administrator, config=config)
+    theirs = Connection.objects.create(name="X", slug="x", connector="shop", owner=stranger, config=config)
+    server.answer = lambda asked: (200, {"id": 1, "echo": "s3cret-of-theirs"}, {})
+    page = Page(client.post(f"{edited}actions/0/test/", {"call-connection": mine.pk, "call-input_state": "new"}))
+    assert "Test passed." in page.text and "s3cret" not in page.text and "***" in page.text
+    create, given = f"{edited}actions/1/test/", {"call-connection": mine.pk, "call-input_name": "Anvil"}
+    assert "Name" in Page(client.post(create, {"call-connection": mine.pk})).text
+    page = Page(client.post(create, given))
+    assert "Changes data: Create item" in page.text and len(server.asked) == 1
+    client.post(create, given | {"confirmed": "yes"})
+    assert server.asked[1].json == {"name": "Anvil"}
+    refused = client.post(create, given | {"call-connection": theirs.pk, "confirmed": "yes"})
+    assert refused.status_code == 422 and len(server.asked) == 2
+    assert AuditEntry.objects.filter(verb="connection.called", object="Shop").count() == 2
+
+
+def test_a_document_of_many_operations_is_searched_and_paged(client, administrator):
+    paths = {f"/p{number}": {"get": {"operationId": f"get{number}", "responses": {}}} for number in range(10_000)}
+    made = drafts.begin_draft(json.dumps({**OPENAPI, "paths": paths}).encode(), by=administrator)
+    operations = url("connector_operations", made.pk)
+    page = Page(client.get(operations))
+    assert len(page.all(name="operation")) == 50 and "1 to 50 of 10000" in page.text.replace(",", "")
+    found = Page(client.get(operations, {"q": "get9999"}))
+    assert [each["value"] for each in found.all(name="operation")] == ["get9999"]
+
+
+def test_only_administrators_know_of_it(sign_in, administrator, client, owner):
+    save_connector(TEXT, administrator)
+    edited = client.post(url("connector_edit", "shop")).url
+    of = url("connector", "shop")
+    pages = [url("connector_list"), url("connector_new"), edited, edited + "review/", edited + "actions/0/"]
+    pages += [edited + "actions/0/preview/", of, of + "disable/", of + "delete/", of + "versions/1/"]
+    assert [page for page in pages if client.get(page).status_code != 200] == []
+    for person in (owner, make_person("auditor", "Auditors")):
+        other = sign_in(person)
+        posts = [*pages, of + "edit/", of + "enable/", of + "export/", edited + "actions/0/test/"]
+        assert {(other.get(page).status_code, other.post(page).status_code) for page in pages[:-3]} <= {
+            (404, 404),
+            (404, 405),
+        }
+        assert [page for page in posts if other.post(page).status_code not in {404, 405}] == []
+    administrator_two = make_person("second", "Builders")
+    administrator_two.user_permissions.add(Permission.objects.get(codename="administer_site"))
+    assert sign_in(administrator_two).get(edited).status_code == 404, "a draft is its author's"
