@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, Effect
 from automate_connectors.adapters.polls import Poll
+from automate_connectors.adapters.webhooks import Webhook
 from automate_connectors.oauth.addresses import Parameter
 from automate_connectors.oauth.catalogue import Provider
 from automate_plugins.fields import FieldSpec
@@ -115,6 +116,21 @@ def _sections(adapter: ConnectorAdapter, examples: Mapping[str, Example]) -> Ite
         yield "## Polls"
     for poll in adapter.polls:
         yield from _poll(adapter, poll)
+    if adapter.webhooks:
+        yield "## Webhooks"
+    for webhook in adapter.webhooks:
+        yield from _webhook(adapter, webhook)
+
+
+def _webhook(adapter: ConnectorAdapter, webhook: Webhook) -> Iterator[str]:
+    yield f"### Webhook `{adapter.code}.{webhook.name}`"
+    yield f"{webhook.label or webhook.name}. {_sentence(webhook.description)}".strip()
+    if webhook.fields:
+        yield _fields(webhook.fields)
+    if len(webhook.events) > 1 or webhook.other_events:
+        listed = ", ".join(f"`{kind}`" for kind in webhook.event_types)
+        yield f"Event types: {listed or 'those of the service'}{', and others' if webhook.other_events else ''}."
+    yield f"Payload of an event:\n\n```json\n{_output(dict(webhook.sample))}\n```"
 
 
 def _poll(adapter: ConnectorAdapter, poll: Poll) -> Iterator[str]:

@@ -6,6 +6,7 @@ from django.conf import settings
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter
 from automate_connectors.adapters.polls import Poll
+from automate_connectors.adapters.webhooks import Webhook
 from automate_connectors.declared.loading import connector_files, connector_of
 from automate_plugins import text
 from automate_plugins.fields import FieldSpec
@@ -13,13 +14,15 @@ from automate_plugins.registry import PluginNotFoundError, Registry
 
 _ATTRIBUTES = {"code": str, "name": str, "description": str, "icon": str, "hue": int}
 
+_MEMBERS = {"actions": Action, "polls": Poll, "webhooks": Webhook, "config_fields": FieldSpec}
+
 
 def _verify(adapter: ConnectorAdapter) -> None:
     """Raise TypeError for a connector that screens and docs cannot show."""
     for attribute, kind in _ATTRIBUTES.items():
         if not isinstance(getattr(adapter, attribute, None), kind):
             raise TypeError(f"{attribute} must be {'text' if kind is str else 'a number'}")
-    for attribute, kind in {"actions": Action, "polls": Poll, "config_fields": FieldSpec}.items():
+    for attribute, kind in _MEMBERS.items():
         members = getattr(adapter, attribute)
         if not isinstance(members, tuple | list) or not all(isinstance(each, kind) for each in members):
             raise TypeError(f"{attribute} must be a tuple of {kind.__name__}")
@@ -60,6 +63,28 @@ def find_poll(reference: str) -> tuple[ConnectorAdapter, Poll]:
     raise LookupError(
         text(
             "The connector %(connector)s has no poll %(name)s. It has: %(known)s.",
+            connector=code,
+            name=repr(name),
+            known=known,
+        )
+    )
+
+
+def find_webhook(reference: str) -> tuple[ConnectorAdapter, Webhook]:
+    """Return the adapter and webhook of `connector.webhook`. Raises LookupError with the existing names."""
+    code, separator, name = reference.partition(".")
+    if not (code and separator and name):
+        raise LookupError(text("%(value)s must have the form connector.webhook.", value=repr(reference)))
+    adapter = _installed(code)
+    for webhook in adapter.webhooks:
+        if webhook.name == name:
+            return adapter, webhook
+    known = ", ".join(webhook.name for webhook in adapter.webhooks)
+    if not known:
+        raise LookupError(text("The connector %(connector)s has no webhooks.", connector=code))
+    raise LookupError(
+        text(
+            "The connector %(connector)s has no webhook %(name)s. It has: %(known)s.",
             connector=code,
             name=repr(name),
             known=known,

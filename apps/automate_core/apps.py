@@ -6,7 +6,7 @@ from django.apps import AppConfig
 from django.apps.registry import Apps
 from django.core.checks import CheckMessage, Warning, register
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_delete
 from django.utils.translation import gettext_lazy as _
 
 from automate_governance import app_config
@@ -34,6 +34,10 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
             poll_rules,  # noqa: F401 - it registers its checks
             polling,
         )
+        from automate_core.webhooks.registration import (
+            activation,
+            rules,  # noqa: F401 - it registers its checks
+        )
         from automate_governance import reference_registry
         from automate_governance.models import StoredSecret
 
@@ -48,6 +52,8 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         reference_registry.register_visibility(NotificationRule, references.visible_rules)
         health.recovered.connect(reconnection.resume_waiting_steps)
         health.recovered.connect(polling.poll_again)
+        health.recovered.connect(activation.try_again)
+        pre_delete.connect(activation.leave_all, sender=Workflow)
         calls.admitted.connect(rate_limits.resume_admitted_steps)
         checks.register_all()
         plugin_filters.install()

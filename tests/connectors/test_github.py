@@ -9,7 +9,7 @@ import pytest
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.github import GitHubConnector
 from automate_connectors.invocation import describe_call
-from automate_testing.contracts import PollContractTest, PollSource
+from automate_testing.contracts import PollContractTest, PollSource, Registered, WebhookContractTest, WebhookService
 from automate_testing.fakes import ScriptedHttp, answer, context
 from tests.connectors.conftest import real_context
 from tests.support.github import ISSUE
@@ -272,3 +272,52 @@ def test_a_new_issue_says_what_it_is(server, connection):
         **SHOWN, "body": "", "author": "ann", "created_at": "2026-01-31T12:00:00Z", "repository": "o/r",
         "is_pull_request": False,
     }  # fmt: skip
+
+
+# --- webhooks ---------------------------------------------------------------------------------------------------------
+
+
+class RepositoryHooks(WebhookService):
+    """The hooks of a repository."""
+
+    params = {"repository": "o/r"}
+    connection = {"token": "any"}
+
+    def __init__(self):
+        self.hooks = []
+
+    def registered(self):
+        return [Registered(hook["config"]["url"], hook["config"]["secret"]) for hook in self.hooks]
+
+    def forget(self):
+        self.hooks = []
+
+    def context(self):
+        return context(_Hooks(self), dict(self.connection))
+
+
+class _Hooks(ScriptedHttp):
+    def __init__(self, service):
+        super().__init__()
+        self.service = service
+
+    def request(self, method, url, *, json=None, **more):
+        base, _, number = url.partition("/hooks")
+        assert base == "https://api.github.com/repos/o/r"
+        match method:
+            case "GET":
+                return answer(200, self.service.hooks)
+            case "POST":
+                assert json["name"] == "web" and json["active"] and json["events"]
+                assert (json["config"]["content_type"], json["config"]["insecure_ssl"]) == ("json", "0")
+                self.service.hooks.append({**json, "id": 101 + len(self.service.hooks)})
+                return answer(201, self.service.hooks[-1])
+        kept = [hook for hook in self.service.hooks if f"/{hook['id']}" != number]
+        was, self.service.hooks = self.service.hooks, kept
+        return answer(204, b"") if len(kept) < len(was) else answer(404, {"message": "Not Found"})
+
+
+class TestGitHubWebhooks(WebhookContractTest):
+    adapter_cls = GitHubConnector
+    webhook_services = {"push": RepositoryHooks}
+    untried_webhooks = ("issue", "issue_comment", "pull_request", "release", "repository")  # the same calls

@@ -18,9 +18,10 @@ from automate_testing.contracts import (
     PollContractTest,
     SecretsBackendContractTest,
     SignatureSchemeContractTest,
+    WebhookContractTest,
 )
 from automate_testing.contracts.calls import make_instance
-from tests.contracts.planted import channels, connectors, filters, polls, providers, schemes, secrets
+from tests.contracts.planted import channels, connectors, filters, polls, providers, schemes, secrets, webhooks
 
 
 class Connectors(ConnectorContractTest):
@@ -31,6 +32,11 @@ class Connectors(ConnectorContractTest):
 class Polls(PollContractTest):
     adapter_cls = connectors.Good
     poll_sources = {"new_order": polls.Orders}
+
+
+class Webhooks(WebhookContractTest):
+    adapter_cls = connectors.Good
+    webhook_services = {"order": webhooks.Hooks}
 
 
 class Providers(LLMProviderContractTest):
@@ -63,6 +69,7 @@ class Filters(ExpressionFilterContractTest):
 SUITES = {
     Connectors: connectors.FAULTS,
     Polls: polls.FAULTS,
+    Webhooks: webhooks.FAULTS,
     Providers: providers.FAULTS,
     Secrets: secrets.FAULTS,
     Schemes: schemes.FAULTS,
@@ -73,6 +80,7 @@ PLANTED = [pytest.param(suite, fault, id=f"{suite.__name__}-{fault}") for suite 
 CLASSES = {
     Connectors: "adapter_cls",
     Polls: "adapter_cls",
+    Webhooks: "adapter_cls",
     Providers: "provider_cls",
     Secrets: "backend_cls",
     Schemes: "scheme_cls",

@@ -22,6 +22,7 @@ from automate_testing.contracts import (
     PollContractTest,
     SecretsBackendContractTest,
     SignatureSchemeContractTest,
+    WebhookContractTest,
 )
 from tests.conftest import ROOT
 
@@ -69,6 +70,7 @@ def test_it_names_every_member_of_a_field():
     [
         ("Connectors", ConnectorContractTest),
         ("Polls", PollContractTest),
+        ("Webhooks", WebhookContractTest),
         ("Providers", LLMProviderContractTest),
         ("Secrets backends", SecretsBackendContractTest),
         ("Signature schemes", SignatureSchemeContractTest),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from automate_connectors.adapters.polls import Poll, PollResult
+from automate_connectors.adapters.webhooks import Registration, Webhook
 from automate_connectors.context import Context
 from automate_plugins import text
 from automate_plugins.fields import FieldSpec
@@ -153,6 +154,12 @@ def unknown_poll(connector: str, name: str) -> ConnectorError:
     return ConnectorError(message, code="unknown_poll")
 
 
+def unknown_webhook(connector: str, name: str) -> ConnectorError:
+    """Return the error for a webhook that a connector does not have."""
+    message = text("The connector %(connector)s has no webhook %(name)s.", connector=connector, name=repr(name))
+    return ConnectorError(message, code="unknown_webhook")
+
+
 class OptionsError(ConnectorError):
     """Why a field's options cannot be listed, with others to offer `instead`, which the message names."""
 
@@ -176,10 +183,10 @@ class RateLimit:
 class ConnectorAdapter(ABC):
     """A connector. Made without arguments, shared by threads, found in the group `django_automate.connectors`.
 
-    `actions`, `polls` and `config_fields` are optional data: an adapter without actions accepts any action with
-    free-form params, one without config fields any configuration. `icon` is the name of a Material Symbol; `hue` (0 to
-    360) tints its tile. `oauth_provider` and `oauth_scopes` are the provider and the scopes that the form of a new
-    connection offers for the sign-in.
+    `actions`, `polls`, `webhooks` and `config_fields` are optional data: an adapter without actions accepts any action
+    with free-form params, one without config fields any configuration. `icon` is the name of a Material Symbol; `hue`
+    (0 to 360) tints its tile. `oauth_provider` and `oauth_scopes` are the provider and the scopes that the form of a
+    new connection offers for the sign-in.
     """
 
     code: str
@@ -191,6 +198,7 @@ class ConnectorAdapter(ABC):
     oauth_scopes: str = ""
     actions: tuple[Action, ...] = ()
     polls: tuple[Poll, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
     config_fields: tuple[FieldSpec, ...] = ()
     rate_limit: RateLimit | None = None
 
@@ -255,6 +263,50 @@ class ConnectorAdapter(ABC):
         ConnectorError; what asks to wait says so by `retry_after`.
         """
         raise NotImplementedError
+
+    def register_webhook(
+        self, name: str, params: dict[str, Any], url: str, secret: str, context: Context
+    ) -> Registration:
+        """Optional: have the service send to `url` what one of `webhooks` names. Only called after `find_webhook`.
+
+        `params` are the inputs, and `events`, the event types; `secret` proves the deliveries, by the webhook's
+        scheme. The service may send a test before this returns. `context` is as in `poll`; its `idempotency_key` is
+        the same until the registration is stored. Raise ConnectorError.
+        """
+        raise NotImplementedError
+
+    def find_webhook(self, name: str, params: dict[str, Any], url: str, context: Context) -> Registration | None:
+        """Optional: the registration with this `url` that the service has, or None.
+
+        It is asked for before each registration, so that a worker that died behind one leaves no second, and once a
+        day, so that one that was deleted there is made again. Leave it out where the service cannot tell. Must change
+        nothing. Raise ConnectorError.
+        """
+        raise NotImplementedError
+
+    def renew_webhook(
+        self, name: str, params: dict[str, Any], registration: Registration, url: str, secret: str, context: Context
+    ) -> Registration:
+        """Optional: extend a registration before it expires. Without it, another is made, and this one removed.
+
+        The registration is as it was returned, without its secret. Raise ConnectorError.
+        """
+        renewed = self.register_webhook(name, params, url, secret, context)
+        if renewed.id != registration.id:
+            self.remove_webhook(name, params, registration, context)
+        return renewed
+
+    def remove_webhook(self, name: str, params: dict[str, Any], registration: Registration, context: Context) -> None:
+        """Optional: have the service send no more. One that is not there any more is removed: no error.
+
+        The registration is as it was returned, without its secret. Raise ConnectorError.
+        """
+        raise NotImplementedError
+
+    @property
+    def can_find_webhooks(self) -> bool:
+        """Whether `find_webhook` is there."""
+        return type(self).find_webhook is not ConnectorAdapter.find_webhook
 
     @property
     def takes_connection(self) -> bool:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, RateLimit, unknown_action, unknown_poll
 from automate_connectors.adapters.polls import Poll, PollResult
+from automate_connectors.adapters.webhooks import Webhook
 from automate_connectors.context import Context
 from automate_connectors.declared import answers, specs
 from automate_connectors.declared.document import ActionPart, AuthKind, Document, EffectKind, Method, Pages
@@ -46,6 +47,7 @@ class DeclaredConnector(ConnectorAdapter):
     keyless_actions: ClassVar[tuple[str, ...]] = ()  #: actions that POST without an idempotency key
     own_actions: ClassVar[tuple[Action, ...]] = ()  #: those that are written in Python
     own_polls: ClassVar[tuple[Poll, ...]] = ()  #: likewise
+    own_webhooks: ClassVar[tuple[Webhook, ...]] = ()  #: likewise
 
     def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
         """Send the request, or one a page, and return the result; of pages `items`, `count` and `complete`."""
@@ -155,8 +157,8 @@ class DeclaredConnector(ConnectorAdapter):
 def declare(document: Document, base: type[DeclaredConnector] = DeclaredConnector) -> type[DeclaredConnector]:
     """Return the connector class of a checked document.
 
-    `base` has what no document can say: actions and polls of its own, which its `execute`, `describe` and `poll` take,
-    and other methods of the contract.
+    `base` has what no document can say: actions, polls and webhooks of its own, which its own methods take, and other
+    methods of the contract.
     """
     keyless = tuple(
         part.name
@@ -177,6 +179,7 @@ def declare(document: Document, base: type[DeclaredConnector] = DeclaredConnecto
         "config_fields": specs.config_fields(document),
         "actions": (*base.own_actions, *(_action(part) for part in document.actions if not part.hidden)),
         "polls": (*base.own_polls, *(specs.poll(document, part) for part in document.polls)),
+        "webhooks": base.own_webhooks,
         "keyless_actions": (*base.keyless_actions, *keyless),
         "rate_limit": _rate_limit(document),
     }

@@ -73,6 +73,7 @@ _LABELS = {
     "until": text("until"),
     "vars": text("variables"),
     "version": text("version of the action"),
+    "webhook": text("webhook"),
     "wait": text("wait for the end"),
     "workflow": text("workflow"),
 }

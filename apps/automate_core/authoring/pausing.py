@@ -20,6 +20,7 @@ from automate_core.runs.cancellation import cancel_run
 from automate_core.runs.waits import resolution
 from automate_core.states import WaitStatus
 from automate_core.triggers import polling
+from automate_core.webhooks.registration.activation import activate_webhooks
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
 from automate_plugins import text
@@ -163,5 +164,6 @@ def _move(
     _check(workflow, by, verb, usual)
     workflow.status = status
     workflow.save(update_fields=["status", "updated_at"])
+    activate_webhooks(workflow)
     audit.record(by, f"workflow.{verb}", workflow, changes=changes)
     return workflow

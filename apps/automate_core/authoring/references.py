@@ -24,7 +24,7 @@ FROM automate_core_workflow workflow
 JOIN automate_core_workflowversion version ON version.id = workflow.published_id
 CROSS JOIN LATERAL jsonb_path_query(
     version.definition::jsonb,
-    'strict $.** ? (exists(@.key) && (exists(@.action) || exists(@.poll)) && exists(@.connection))'
+    'strict $.** ? (exists(@.key) && (exists(@.action) || exists(@.poll) || exists(@.webhook)) && exists(@.connection))'
 ) AS step
 WHERE step ->> 'connection' = ANY(%(slugs)s)
 """
@@ -99,12 +99,13 @@ def workflows_of_endpoints(endpoints: Sequence[WebhookEndpoint]) -> Iterator[tup
 
 
 def workflows_of_connections(connections: Sequence[Connection]) -> Iterator[tuple[int, Workflow]]:
-    """(key of the connection, workflow) for each workflow with a step or poll of it, in the draft or published."""
+    """(key of the connection, workflow) for each workflow with a step or trigger of it, in the draft or published."""
     by_slug = {connection.slug: connection.pk for connection in connections}
     drafts = Step.objects.filter(connection__in=by_slug).values_list("workflow", "connection")
     pairs = set(drafts.order_by().distinct())
-    polls = Trigger.objects.filter(kind=Trigger.Kind.POLL).annotate(slug=KT("config__connection"))
-    pairs |= set(polls.filter(slug__in=by_slug).order_by().values_list("workflow", "slug"))
+    by_connector = Trigger.objects.filter(kind__in=[Trigger.Kind.POLL, Trigger.Kind.SERVICE])
+    by_connector = by_connector.annotate(slug=KT("config__connection"))
+    pairs |= set(by_connector.filter(slug__in=by_slug).order_by().values_list("workflow", "slug"))
     published = database.run(None, _PUBLISHED_STEPS, {"slugs": list(by_slug)})
     pairs |= {(row.workflow, row.slug) for row in published}
     workflows = Workflow.objects.in_bulk({workflow for workflow, _ in pairs})

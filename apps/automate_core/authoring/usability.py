@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from automate_connectors.models import Connection
 from automate_core.definition.document import (
+    CONNECTOR_TRIGGERS,
     ActionStep,
     Definition,
     EventTrigger,
@@ -16,6 +17,7 @@ from automate_core.definition.document import (
     PollTrigger,
     Problem,
     RunTrigger,
+    ServiceTrigger,
     WaitStep,
     WebhookTrigger,
     WorkflowStep,
@@ -83,16 +85,16 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
     found += mail.site_problems(definition)
     for index, trigger in enumerate(definition.triggers):
         found += unreadable(trigger, f"triggers[{index}]", people)
-    polls = [
+    by_connector = [
         (f"triggers[{index}]", trigger)
         for index, trigger in enumerate(definition.triggers)
-        if isinstance(trigger, PollTrigger) and trigger.connection
+        if isinstance(trigger, CONNECTOR_TRIGGERS) and trigger.connection
     ]
     named = {step.connection for _, step in walk(definition.steps) if isinstance(step, ActionStep) and step.connection}
-    named |= {trigger.connection for _, trigger in polls}
+    named |= {trigger.connection for _, trigger in by_connector}
     connections = Connection.objects.filter(slug__in=named)
     usable = [set(permitted(person, "use", connections).values_list("slug", flat=True)) for person in people]
-    found += _unusable_polls(polls, usable, people)
+    found += _unusable_triggers(by_connector, usable, people)
     for place, step in walk(definition.steps):
         if isinstance(step, WaitStep) and step.secret:
             refused = [
@@ -118,18 +120,18 @@ def _unusable_connection(slug: str, place: str, people: list[Person]) -> Problem
     return Problem(f"{place}.connection", reason)
 
 
-def _unusable_polls(
-    polls: list[tuple[str, PollTrigger]], usable: list[set[str]], people: list[Person]
+def _unusable_triggers(
+    by_connector: list[tuple[str, PollTrigger | ServiceTrigger]], usable: list[set[str]], people: list[Person]
 ) -> Iterator[Problem]:
-    """Connections of polls that these people may not use, or that are of another connector. One query at most."""
-    if not polls:
+    """Connections of triggers that these people may not use, or that are of another connector. One query at most."""
+    if not by_connector:
         return
-    slugs = {trigger.connection for _, trigger in polls}
+    slugs = {trigger.connection for _, trigger in by_connector}
     connectors = dict(Connection.objects.filter(slug__in=slugs).values_list("slug", "connector"))
-    for place, trigger in polls:
+    for place, trigger in by_connector:
         if not all(trigger.connection in slugs for slugs in usable):
             yield _unusable_connection(trigger.connection, place, people)
-        elif connectors.get(trigger.connection) != trigger.poll.partition(".")[0]:
+        elif connectors.get(trigger.connection) != trigger.reference.partition(".")[0]:
             reason = text("The connection %(name)s is one of another connector.", name=trigger.connection)
             yield Problem(f"{place}.connection", reason)
 

@@ -28,6 +28,7 @@ from automate_core.definition.parsing import parse, to_document
 from automate_core.models import ActiveTrigger, Workflow, WorkflowVersion
 from automate_core.triggers import forms, mail, polling, schedules
 from automate_core.triggers.manual import AGENTS, agent_trigger
+from automate_core.webhooks.registration.activation import activate_webhooks
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.reference_registry import InUseError, delete_unused
@@ -338,6 +339,7 @@ def _activate(workflow: Workflow, version: WorkflowVersion, definition: Definiti
             )
     schedules.activate_schedules(workflow, definition)
     polling.activate_polls(workflow, definition)
+    activate_webhooks(workflow, definition)
     forms.activate_forms(workflow, definition)
     mail.activate_addresses(workflow, definition)
 

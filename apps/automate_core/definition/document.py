@@ -450,6 +450,38 @@ class PollTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="poll"
     filter: Any = None
 
     @property
+    def reference(self) -> str:
+        """`connector.name` of what it asks for."""
+        return self.poll
+
+    @property
+    def matches(self) -> tuple[str, str]:
+        """(source, type) of the events it takes; an empty source is the workflow's own, `kind:slug`."""
+        return "", self.key
+
+
+class ServiceTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="service"):
+    """Deliveries of a service at which `webhook`, such as `github.push`, is registered while the workflow is active.
+
+    `events` are the event types that it sends, an empty list all that the webhook lists. `inputs` hold no expressions:
+    nothing is there yet that they could name.
+    """
+
+    key: Key = "service"
+    webhook: Annotated[str, Meta(min_length=1, max_length=200)]
+    connection: Annotated[str, Meta(max_length=100)] = ""
+    inputs: dict[str, Any] = msgspec.field(default_factory=dict)
+    events: Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=100)] = msgspec.field(
+        default_factory=list
+    )
+    filter: Any = None
+
+    @property
+    def reference(self) -> str:
+        """`connector.name` of what it asks for."""
+        return self.webhook
+
+    @property
     def matches(self) -> tuple[str, str]:
         """(source, type) of the events it takes; an empty source is the workflow's own, `kind:slug`."""
         return "", self.key
@@ -463,9 +495,14 @@ type Trigger = (
     | EventTrigger
     | RunTrigger
     | PollTrigger
+    | ServiceTrigger
     | FormTrigger
     | MailTrigger
 )
+
+
+#: Triggers whose events a connector brings: by `reference`, with a `connection` and `inputs`.
+CONNECTOR_TRIGGERS = (PollTrigger, ServiceTrigger)
 
 
 class Concurrency(_Part, frozen=True, kw_only=True):

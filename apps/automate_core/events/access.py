@@ -2,9 +2,10 @@
 
 An event of an endpoint follows that endpoint, by its key; when the endpoint is deleted, people who may access any
 endpoint, and operators of the site for viewing without the payload. An event of a workflow (a manual start, that of an
-agent, an answer to a form, a message, a schedule, a poll, a call, or the end of a run) follows that workflow, and one
-of a model that model. One of the host's code, or sent in its name, is visible to operators and to people with workflows
-who may listen to its type. Besides, everybody who may view a run may view the event that started it.
+agent, an answer to a form, a message, a schedule, a poll, a service webhook, a call, or the end of a run) follows that
+workflow, and one of a model that model. One of the host's code, or sent in its name, is visible to operators and to
+people with workflows who may listen to its type. Besides, everybody who may view a run may view the event that started
+it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from automate_governance.permissions import (
 )
 
 #: What the sources of a workflow's own events begin with.
-WORKFLOW_KINDS = ("manual", "mcp", "schedule", "poll", "call", "run", "form", "mail")
+WORKFLOW_KINDS = ("manual", "mcp", "schedule", "poll", "service", "call", "run", "form", "mail")
 COPY_KINDS = ("retry", "test")  #: and those of events that were made for one run, and matched against nothing
 
 

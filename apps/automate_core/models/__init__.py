@@ -27,6 +27,7 @@ from automate_core.models.runs import (
     Wait,
     WaitAssignee,
 )
+from automate_core.models.service_webhooks import ServiceWebhook
 from automate_core.models.statistics import (
     EndedRun,
     FailedRun,
@@ -79,6 +80,7 @@ __all__ = [
     "RunTime",
     "Schedule",
     "SearchTerm",
+    "ServiceWebhook",
     "SitePolicy",
     "Span",
     "Step",

@@ -39,7 +39,7 @@ class NotificationRule(models.Model):
         WAITING = "waiting", _("A run waits too long")
         DEAD_JOB = "dead_job", _("A job failed permanently")
         CONNECTION = "connection", _("A connection stops working")
-        NOT_POLLED = "not_polled", _("A poll has no success")
+        NOT_POLLED = "not_polled", _("A poll or a service webhook fails")
 
     class Channel(models.TextChoices):
         """The built-in channels; those of plug-ins have codes of their own."""

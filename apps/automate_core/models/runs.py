@@ -58,6 +58,7 @@ class ExecutionRun(models.Model):
         CALL = "call", _("Sub-run")  #: a step of another workflow's run
         MCP = "mcp", _("AI agent")  #: an agent, for a person
         POLL = "poll", _("Poll")  #: something new at a service that is asked again and again
+        SERVICE = "service", _("Service webhook")  #: a delivery of a service at which a webhook is registered
         FORM = "form", _("Form")  #: an answer to a hosted form
         MAIL = "mail", _("Email")  #: a message to an address of the workflow
 

@@ -96,6 +96,7 @@ class Trigger(models.Model):
         EVENT = "event", _("Event from code")  #: the host's code
         RUN = "run", _("End of a run")  #: the end of another workflow's run
         POLL = "poll", _("Poll")  #: something new at a service that is asked again and again
+        SERVICE = "service", _("Service webhook")  #: a delivery of a service at which a webhook is registered
         FORM = "form", _("Form")  #: an answer to a hosted form
         MAIL = "mail", _("Email")  #: a message to an address of the workflow
 

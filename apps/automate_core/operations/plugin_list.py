@@ -51,7 +51,7 @@ def _plugin_values(kind: str, plugin: Plugin[Any]) -> dict[str, Any]:
         "code": plugin.name,
         "name": _text_of(plugin.instance, "name") or plugin.name,
         "actions": _names(plugin.instance, "actions"),
-        "triggers": _names(plugin.instance, "polls"),
+        "triggers": [*_names(plugin.instance, "polls"), *_names(plugin.instance, "webhooks")],
         "package": plugin.distribution,
         "version": plugin.version,
     }

@@ -68,6 +68,7 @@ ORIGINS = {
     ExecutionRun.Origin.CALL.value: text("Sub-run"),
     ExecutionRun.Origin.MCP.value: text("AI agent"),
     ExecutionRun.Origin.POLL.value: text("Poll"),
+    ExecutionRun.Origin.SERVICE.value: text("Service webhook"),
     ExecutionRun.Origin.FORM.value: text("Form"),
 }
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import logging
-import random
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,23 +18,27 @@ import psycopg
 from django.db import DatabaseError, DataError, connections, models, transaction
 from django.db.models import F
 
-from automate_connectors import credentials
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.context import Context
 from automate_connectors.models import Connection
-from automate_connectors.outbound import outbound_clients
 from automate_connectors.polling.calls import Found, FoundItem, call_poll
 from automate_connectors.registry import find_poll
-from automate_core.conf import setting
 from automate_core.database import AutomateNow, now
 from automate_core.definition.document import Definition, PollTrigger
 from automate_core.expressions.durations import parse_duration
 from automate_core.faultpoints import reach
 from automate_core.models import PollState, Workflow
 from automate_core.outbox.ingest import EventIngestor, NewEvent
+from automate_core.triggers.connector_calls import (
+    FAILED,
+    LEASED,
+    count_failure,
+    count_success,
+    open_call,
+    spread,
+    take_lease,
+)
 from automate_governance.permissions import Person
 from automate_governance.redaction.redactor import Redactor, redact_text, redactor_context
-from automate_governance.texts import kept_text
 from automate_plugins import text
 
 log = logging.getLogger(__name__)
@@ -46,11 +48,7 @@ DUE = """EXISTS (
     SELECT FROM automate_core_pollstate poll JOIN automate_core_workflow workflow ON workflow.id = poll.workflow_id
     WHERE poll.next_at <= automate_now() AND workflow.status = 'active' AND workflow.published_id IS NOT NULL)"""
 
-GRACE_SECONDS = 30.0  #: that a lease lasts longer than the call may take
 SEEN_IDS = 2_000  #: that are remembered, beside all of the last result
-SPREAD = 0.1  #: of the interval, by which polls are put apart
-LONGEST_BACKOFF = 3_600.0  #: seconds, unless the interval is longer
-LONGEST_WAIT = 86_400.0  #: seconds that a service may ask to wait
 ITEM_ID, ITEM_TIME = "item-id", "item-time"  #: headers of an event
 LONGEST_KEY = 200  #: characters of a delivery key
 LOST = ConnectorError(
@@ -135,27 +133,15 @@ def lease_due(most: int) -> list[Lease]:
         return []
     at, leased = now(), []
     for state in due:
-        is_lost = state.lease_until is not None
-        state.token += 1
-        if is_lost:
-            _fail(state, LOST, at)
-        if state.failures <= 1 or not is_lost:
-            state.lease_until = state.next_at = at + dt.timedelta(seconds=_timeout() + GRACE_SECONDS)
+        state.polled_at = at if state.lease_until is not None else state.polled_at
+        if take_lease(state, LOST, at, state.seconds):
             leased.append(state)
-    PollState.objects.bulk_update(due, [*_LEASED, *_FAILED])
+    PollState.objects.bulk_update(due, [*LEASED, *FAILED, "polled_at"])
     return [
         Lease(pk=state.pk, token=state.token, slug=state.workflow.slug, run_as=version.run_as, state=state)
         for state in leased
         if (version := state.workflow.published) is not None
     ]
-
-
-_LEASED = ("token", "lease_until", "next_at")
-_FAILED = ("failures", "error", "error_code", "error_text", "polled_at")
-
-
-def _timeout() -> float:
-    return float(setting("AUTOMATE_STEP_TIMEOUT_SECONDS"))
 
 
 def seconds_to_next() -> float | None:
@@ -201,37 +187,13 @@ def run_poll(lease: Lease) -> bool:
 def _call_service(lease: Lease) -> Found:
     """One call, by the rules of a step's. Raises ConnectorError."""
     state = lease.state
-    if not lease.run_as.is_active:
-        message = text("The run-as user %(user)s is not active.", user=lease.run_as.get_username())
-        raise ConnectorError(message, code="run_as_inactive")
     try:
         adapter, poll = find_poll(state.poll)
     except LookupError as error:
         raise ConnectorError(str(error), code="connector_not_found") from error
-    deadline = time.monotonic() + _timeout()
-    used = credentials.open_connection(state.connection, lambda: lease.run_as, lease.slug) if state.connection else None
-    if used is not None and used.connection.connector != adapter.code:
-        message = text("The connection %(name)s is one of another connector.", name=state.connection)
-        raise ConnectorError(message, code="connection_not_usable")
-    context = Context(
-        {
-            "connection": used.config if used else {},
-            **outbound_clients(bound_hosts=used.hosts if used else None, deadline=deadline),
-            "idempotency_key": f"poll-{lease.pk}-{lease.token}",
-            "deadline": deadline,
-            "cancelled": lambda: False,
-            "log": lambda message, level="info": log.debug("poll %s: %s", lease.pk, redact_text(str(message))),
-            "run": {"workflow": lease.slug},
-            "step": {},
-            "user": lease.run_as,
-        }
-    )
-    connections.close_all()  # none is held while the service is asked
-
-    def call() -> Found:
-        return call_poll(adapter, poll, dict(state.inputs), state.cursor, context)
-
-    return used.perform(call) if used else call()
+    key = f"poll-{lease.pk}-{lease.token}"
+    call = open_call(adapter, state.connection, run_as=lease.run_as, workflow=lease.slug, key=key)
+    return call.perform(lambda: call_poll(adapter, poll, dict(state.inputs), state.cursor, call.context))
 
 
 @transaction.atomic
@@ -251,10 +213,9 @@ def _store(lease: Lease, found: Found, redactor: Redactor) -> bool:
     newest = [*reversed(hashes.values()), *state.seen]
     state.seen = list(dict.fromkeys(newest))[: max(SEEN_IDS, len(found.items))]
     state.cursor, state.has_baseline = found.cursor, state.has_baseline or not found.more
-    state.failures, state.error, state.error_code, state.error_text = 0, "", "", None
+    count_success(state)
     state.polled_at = state.succeeded_at = state.due_since = at
-    state.lease_until = None
-    state.next_at = at if found.more else at + dt.timedelta(seconds=_spread(state.seconds))
+    state.next_at = at if found.more else at + dt.timedelta(seconds=spread(state.seconds))
     state.save()
     return found.more
 
@@ -285,34 +246,13 @@ def _store_failure(lease: Lease, error: ConnectorError) -> None:
     """Write a failure, unless the lease is another's. The next call waits the longer, the more have failed."""
     state = _locked(lease)
     if state is not None:
-        _fail(state, error, now())
-        state.lease_until = None
+        state.polled_at = now()
+        count_failure(state, error, state.polled_at, state.seconds)
         state.save()
 
 
 def _locked(lease: Lease) -> PollState | None:
     return PollState.objects.select_for_update(no_key=True).filter(pk=lease.pk, token=lease.token).first()
-
-
-def _fail(state: PollState, error: ConnectorError, at: dt.datetime) -> None:
-    """Count a failure; `next_at` becomes the time of the next attempt."""
-    message = redact_text(error.message.replace("\0", "\ufffd"))[:500]
-    state.failures += 1
-    state.error, state.error_code, state.error_text = message, error.code[:100], kept_text(error.message, message)
-    state.polled_at = at
-    state.lease_until = None
-    wait = max(backoff_seconds(state.seconds, state.failures), min(error.retry_after or 0.0, LONGEST_WAIT))
-    state.next_at = at + dt.timedelta(seconds=_spread(wait))
-
-
-def backoff_seconds(interval: float, failures: int) -> float:
-    """Seconds to wait after so many failures in succession: the interval, then twice as long each time."""
-    return max(interval, min(interval * 2.0 ** min(failures - 1, 20), LONGEST_BACKOFF))
-
-
-def _spread(seconds: float) -> float:
-    """Up to a tenth longer: polls that were published, or resumed, together do not stay together."""
-    return seconds * (1 + SPREAD * random.random())  # noqa: S311 - no secret
 
 
 def _hash(identifier: str) -> str:

@@ -31,7 +31,12 @@ class NameTakenError(SchemeError):
 
 def endpoint_url(endpoint: WebhookEndpoint) -> str:
     """The URL for the sender."""
-    return str(settings.AUTOMATE_SITE_URL) + reverse("automate:webhook", args=[endpoint.slug])
+    return hook_url(endpoint.slug)
+
+
+def hook_url(slug: str) -> str:
+    """The URL for deliveries at `/hooks/<slug>/`."""
+    return str(settings.AUTOMATE_SITE_URL) + reverse("automate:webhook", args=[slug])
 
 
 @transaction.atomic

@@ -7,13 +7,14 @@ import logging
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from typing import NamedTuple
 
+from automate_connectors.registry import find_webhook
 from automate_core.conf import setting
 from automate_core.ids import trace_id_from
-from automate_core.models import WebhookEndpoint
+from automate_core.models import ServiceWebhook, WebhookEndpoint
 from automate_core.outbox.ingest import IngestResult, NewEvent
 from automate_core.replies.waiting import ReplyOutcome
 from automate_core.triggers.host_events import TEST_HEADER
@@ -37,6 +38,7 @@ from automate_governance.secrets.resolver import SecretValue, resolve
 log = logging.getLogger(__name__)
 
 _SLUG = re.compile(r"[A-Za-z0-9_-]{1,100}")
+EVENT_TYPE = "event-type"  #: header of an event of a service's webhook: the type that the service gives it
 _GENERAL_HEADERS = ("content-type", "user-agent", "traceparent", "x-request-id")
 
 
@@ -80,6 +82,27 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceTarget:
+    """The trigger of a workflow for which the sender has a webhook: other event types than its `types` start nothing.
+
+    Without types, all do. The type of its events is the key of the trigger, and the sender's is in a header.
+    """
+
+    key: str
+    types: frozenset[str]
+
+    def takes(self, kind: str) -> bool:
+        """Whether an event of this type is one of the trigger's."""
+        return not self.types or kind in self.types
+
+    def place(self, event: NewEvent) -> NewEvent:
+        """The event as one of the trigger's."""
+        delivery_key = _stored_key(f"{self.key} {event.delivery_key}") if event.delivery_key else None
+        headers = {**event.headers, EVENT_TYPE: event.type} if event.type else event.headers
+        return replace(event, type=self.key, delivery_key=delivery_key, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
 class Receiver:
     """An endpoint made ready to verify: its scheme, and its secrets, which no event of its holds.
 
@@ -94,6 +117,7 @@ class Receiver:
     redactor: Redactor = field(default_factory=Redactor)
     reply_seconds: int = 0
     is_built_in: bool = True
+    trigger: ServiceTarget | None = None
 
     @property
     def may_block(self) -> bool:
@@ -138,7 +162,7 @@ class Receiver:
         ):
             trace_id = trace_id_from(delivery.headers.get("traceparent", ""))
             batch = [self._cloud_event(event, delivery, trace_id) for event in events]
-            return AcceptedDelivery(batch, is_batch=cloudevents.is_batch(delivery))
+            return self._placed(AcceptedDelivery(batch, is_batch=cloudevents.is_batch(delivery)))
         headers = delivery.headers
         document = bodies.read_document(
             delivery.body,
@@ -157,7 +181,15 @@ class Receiver:
             headers=self._stored_headers(delivery),
             trace_id=trace_id_from(headers.get("traceparent", "")),
         )
-        return AcceptedDelivery([event], self.scheme.reply(document.value))
+        return self._placed(AcceptedDelivery([event], self.scheme.reply(document.value)))
+
+    def _placed(self, accepted: AcceptedDelivery) -> AcceptedDelivery | Answer:
+        """The delivery with events of its trigger, if it comes for one; an answer to one that the trigger ignores."""
+        target = self.trigger
+        if target is None:
+            return accepted
+        events = [target.place(event) for event in accepted.events if target.takes(event.type)]
+        return accepted._replace(events=events) if events else Answer(200, {"ignored": True}, reply=accepted.reply)
 
     def _cloud_event(self, event: cloudevents.CloudEvent, delivery: Delivery, trace_id: str) -> NewEvent:
         return NewEvent(
@@ -192,7 +224,7 @@ def find_receiver(slug: str) -> Receiver:
     """
     endpoint = WebhookEndpoint.objects.filter(slug=slug).first() if _SLUG.fullmatch(slug) else None
     if endpoint is None:
-        return _rejecting_receiver(None, "unknown")
+        return _service_receiver(slug) or _rejecting_receiver(None, "unknown")
     if not endpoint.enabled:
         return _rejecting_receiver(endpoint.pk, "disabled")
     try:
@@ -211,6 +243,34 @@ def find_receiver(slug: str) -> Receiver:
         redactor=known,
         reply_seconds=endpoint.reply_seconds,
         is_built_in=signature_schemes.is_built_in(scheme.code),
+    )
+
+
+def _service_receiver(slug: str) -> Receiver | None:
+    """The receiver of a webhook at a service; None for one that is not there, or is being removed."""
+    found = ServiceWebhook.objects.exclude(state=ServiceWebhook.State.REMOVING).select_related("workflow", "secret")
+    webhook = found.filter(slug=slug, workflow__isnull=False).first() if _SLUG.fullmatch(slug) else None
+    if webhook is None or webhook.workflow is None:
+        return None
+    try:
+        _, described = find_webhook(webhook.webhook)
+        scheme = scheme_for(described.scheme, described.scheme_config)
+        secrets = [Secret("secret", _resolve_secret(scheme, webhook.secret.reference))] if webhook.secret else []
+    except (LookupError, SchemeError, SecretNotFoundError, ValueError) as error:
+        log.error("the service webhook %s cannot verify deliveries: %s", slug, error)
+        return None
+    if scheme.has_secret and not secrets:
+        return None  # the service makes it, and has not yet
+    known = Redactor()
+    known.learn(*(each.value.reveal() for each in secrets))
+    return Receiver(
+        None,
+        f"service:{webhook.workflow.slug}",
+        scheme,
+        tuple(secrets),
+        redactor=known,
+        is_built_in=signature_schemes.is_built_in(scheme.code),
+        trigger=ServiceTarget(webhook.key, frozenset(webhook.events) or frozenset(described.event_types)),
     )
 
 

@@ -29,12 +29,13 @@ from automate_core.faultpoints import reach
 from automate_core.outbox import notify
 from automate_core.outbox.store import ClaimedJob, OutboxStore
 from automate_core.worker.heartbeat import Heartbeat
+from automate_core.worker.lease_threads import POLLS, WEBHOOKS, LeaseThreads
 from automate_core.worker.maintenance import NOTIFICATION_TASKS, MaintenanceThread
-from automate_core.worker.polls import PollThreads
 from automate_core.worker.quarantine import QuarantineProcess
 
 log = logging.getLogger(__name__)
 
+MOST_REGISTERING = 2  #: threads that register webhooks at services
 FIRST_POLL_SECONDS = 0.5
 LAST_POLL_SECONDS = 2.0
 POLL_RUNS_SECONDS = 1.0
@@ -61,8 +62,12 @@ class Worker:
         slots = None if self.is_isolated else self.concurrency
         self._heartbeat = Heartbeat(lambda: self._engine.held, name=self.name, slots=slots)
         self._effect_pool = EffectPool(self.concurrency, self._inbox.put, self._heartbeat.leases_hold)
-        self._polls = PollThreads(setting("AUTOMATE_POLL_THREADS"), self._on_polled)
-        self._maintenance = MaintenanceThread(more=(self._polls.task,))
+        threads = setting("AUTOMATE_POLL_THREADS")
+        self._callers = [
+            LeaseThreads(POLLS, threads, self._on_called),
+            LeaseThreads(WEBHOOKS, min(threads, MOST_REGISTERING), self._on_called),
+        ]
+        self._maintenance = MaintenanceThread(more=tuple(caller.task for caller in self._callers))
         self._notifications = MaintenanceThread(
             NOTIFICATION_TASKS, name="automate-notifications", tick=NOTIFICATION_SECONDS
         )
@@ -123,7 +128,8 @@ class Worker:
             self._ended.set()
             self._effect_pool.stop()
             self._maintenance.stop()
-            self._polls.stop(self.grace_seconds)
+            for caller in self._callers:
+                caller.stop(self.grace_seconds)
             self._notifications.stop(self.grace_seconds)  # what a mail server holds up is sent by another worker
             self._heartbeat.stop()
             self._disconnect()
@@ -162,7 +168,7 @@ class Worker:
         if (
             not self._drain
             or self.is_busy
-            or self._polls.is_busy
+            or any(caller.is_busy for caller in self._callers)
             or self._claim_at <= time.monotonic()
             or not self._inbox.empty()
         ):
@@ -329,10 +335,10 @@ class Worker:
         self._maintain_at = 0.0
         self.wake()
 
-    # --- polls --------------------------------------------------------------------------------------------------------
+    # --- calls for triggers -------------------------------------------------------------------------------------------
 
-    def _on_polled(self) -> None:
-        """Look for the next poll, and for the jobs of what was found. Called from the threads that poll."""
+    def _on_called(self) -> None:
+        """Look for the next call, and for the jobs of what was found. Called from the threads that call services."""
         self._is_drained = False
         self._maintenance.wake()
         self.wake()

@@ -27,7 +27,7 @@ from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio.builder.panel.problem_messages import problem_lines
 from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.describe import describe_condition
+from automate_studio.ui.describe import describe_condition, webhook_name
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.links import change_url
@@ -113,6 +113,8 @@ def _show_review(
         rows=_difference_rows(found.comparison.found) if found.comparison else [],
         lines=_visible_lines(found.comparison.lines) if found.comparison else [],
         problems=problem_lines(found.draft, found.problems),
+        registered=[webhook_name(reference) for reference in found.registered],
+        removed=[webhook_name(reference) for reference in found.removed],
         refusal=as_sentence(found.refusal) if found.refusal else "",
         may_change=can(request.user, "change", workflow),
         message=request.POST.get("message", ""),

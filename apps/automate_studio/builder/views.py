@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from automate_connectors.models import Connection
 from automate_core.authoring.drafts import action_versions, clipboard, commands, requests, rows
 from automate_core.authoring.drafts.commands import DraftState
+from automate_core.authoring.drafts.connector_triggers import CONNECTOR_KINDS
 from automate_core.authoring.drafts.errors import ConflictError, EditError, RefusedError
 from automate_core.authoring.drafts.fields import OF_STEP
 from automate_core.authoring.drafts.values import KIND_LABELS, Draft, TriggerNode
@@ -46,8 +47,8 @@ from automate_studio.builder.panel.steps import (
     step_field_specs,
 )
 from automate_studio.builder.tests.views import test_badges
+from automate_studio.builder.triggers.connector_form import trigger_offers
 from automate_studio.builder.triggers.endpoints import InvalidEndpointError, create_endpoint, endpoint_form
-from automate_studio.builder.triggers.poll_form import poll_offers
 from automate_studio.builder.triggers.trigger_form import changed_config
 from automate_studio.builder.triggers.waiting import capture_event, poll_event
 from automate_studio.ui.admin_page import render_page
@@ -391,8 +392,9 @@ def _builder_context(request: HttpRequest, state: DraftState, panel: Panel | Non
         "errors": levels["error"],
         "missing": levels["missing"],
         "warnings": levels["warning"],
-        "triggers": {kind: name for kind, name in TRIGGERS.items() if kind != "poll"},
-        "polls": poll_offers() if selected == START else [],
+        "triggers": {kind: name for kind, name in TRIGGERS.items() if kind not in CONNECTOR_KINDS},
+        "polls": trigger_offers("poll") if selected == START else [],
+        "services": trigger_offers("service") if selected == START else [],
         "containers": _CONTAINERS,
         "remarks": [as_sentence(remark) for remark in state.done.remarks],
     }

@@ -120,7 +120,9 @@ def rule_trigger_text(rule: NotificationRule) -> str:
         case _Kind.NOT_POLLED:
             count = rule.failures or 0
             said = ngettext(
-                "A poll has no success for %(count)s interval", "A poll has no success for %(count)s intervals", count
+                "A poll has no success for %(count)s interval, or a service webhook fails %(count)s time",
+                "A poll has no success for %(count)s intervals, or a service webhook fails %(count)s times",
+                count,
             )
             return said % {"count": count}
         case _Kind.WAITING:

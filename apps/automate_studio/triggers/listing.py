@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from automate_core.authoring.drafts.parsing import parse_trigger
 from automate_core.events import event_types, run_rights
-from automate_core.models import ActiveTrigger, PollState, Schedule, Trigger, Workflow
+from automate_core.models import ActiveTrigger, PollState, Schedule, ServiceWebhook, Trigger, Workflow
 from automate_core.navigation.lists import (
     ListPage,
     ListQuery,
@@ -27,10 +27,10 @@ from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.describe import TRIGGER_KINDS, describe_trigger
 from automate_studio.ui.formatting import as_sentence
-from automate_studio.view_models.poll_status import poll_status
+from automate_studio.view_models.connector_status import poll_status, webhook_status
 from automate_studio.view_models.step_card import trigger_icon
 
-TABS = {"": text("All"), "failing": text("Failing polls"), "paused": text("Paused")}
+TABS = {"": text("All"), "failing": text("Failing"), "paused": text("Paused")}
 _ORIGINS = {Trigger.Kind.EVENT.value: event_types.SOURCES}  #: of their runs, where these have other names
 
 
@@ -90,8 +90,10 @@ def _filtered(found: QuerySet[ActiveTrigger], kept: ListQuery) -> QuerySet[Activ
 
 
 def _is_failing() -> Q:
-    states = PollState.objects.filter(workflow=OuterRef("workflow"), key=OuterRef("key"), failures__gt=0)
-    return Q(Exists(states), kind=Trigger.Kind.POLL)
+    failed = {"workflow": OuterRef("workflow"), "key": OuterRef("key"), "failures__gt": 0}
+    polls = Q(Exists(PollState.objects.filter(**failed)), kind=Trigger.Kind.POLL)
+    webhooks = ServiceWebhook.objects.filter(**failed).exclude(state=ServiceWebhook.State.REMOVING)
+    return polls | Q(Exists(webhooks), kind=Trigger.Kind.SERVICE)
 
 
 def _rows(found: list[ActiveTrigger]) -> list[TriggerRow]:
@@ -100,12 +102,14 @@ def _rows(found: list[ActiveTrigger]) -> list[TriggerRow]:
     starts = last_starts(workflows)
     schedules = _by_trigger(Schedule.objects.filter(workflow__in=workflows))
     polls = _by_trigger(PollState.objects.filter(workflow__in=workflows).defer("cursor", "seen", "inputs"))
+    webhooks = ServiceWebhook.objects.filter(workflow__in=workflows).exclude(state=ServiceWebhook.State.REMOVING)
+    services = _by_trigger(webhooks.defer("data", "inputs"))
     refusals = run_rights.trigger_refusals([trigger.pk for trigger in found]) if found else {}
-    return [_row(trigger, starts, schedules, polls, refusals.get(trigger.pk, "")) for trigger in found]
+    return [_row(trigger, starts, schedules, polls, services, refusals.get(trigger.pk, "")) for trigger in found]
 
 
-def _by_trigger[M: (Schedule, PollState)](found: Iterable[M]) -> dict[tuple[int, str], M]:
-    return {(each.workflow_id, each.key): each for each in found}
+def _by_trigger[M: (Schedule, PollState, ServiceWebhook)](found: Iterable[M]) -> dict[tuple[int, str], M]:
+    return {(each.workflow_id or 0, each.key): each for each in found}
 
 
 def _row(
@@ -113,6 +117,7 @@ def _row(
     starts: dict[tuple[int, str], dt.datetime],
     schedules: dict[tuple[int, str], Schedule],
     polls: dict[tuple[int, str], PollState],
+    services: dict[tuple[int, str], ServiceWebhook],
     refusal: str,
 ) -> TriggerRow:
     part = parse_trigger({"kind": trigger.kind, "key": trigger.key, **trigger.config})
@@ -127,6 +132,8 @@ def _row(
     elif trigger.kind == Trigger.Kind.POLL and at in polls:
         status = poll_status(polls[at], trigger.workflow.status)
         last_at, next_at, trouble = status.found_at, status.next_at, trouble or status.trouble
+    elif trigger.kind == Trigger.Kind.SERVICE and at in services:
+        trouble = trouble or webhook_status(services[at]).trouble
     return TriggerRow(
         workflow=trigger.workflow,
         name=name,

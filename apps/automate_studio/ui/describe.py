@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 
-from automate_connectors.registry import find_poll
+from automate_connectors.registry import find_poll, find_webhook
 from automate_core.definition.document import (
     TIMEOUT,
     ApprovalStep,
@@ -20,6 +20,7 @@ from automate_core.definition.document import (
     PollTrigger,
     RunTrigger,
     ScheduleTrigger,
+    ServiceTrigger,
     Step,
     Trigger,
     TryStep,
@@ -66,6 +67,7 @@ TRIGGER_KINDS = {
     "webhook": text("Webhook"),
     "schedule": text("Schedule"),
     "poll": text("Poll"),
+    "service": text("Service webhook"),
     "form": text("Form"),
     "mail": text("Email"),
     "model": text("Model change"),
@@ -127,6 +129,8 @@ def describe_trigger(part: Trigger) -> tuple[str, str]:
             return _("Event"), part.event
         case PollTrigger():
             return poll_name(part.poll), describe_schedule("", part.every)
+        case ServiceTrigger():
+            return webhook_name(part.webhook), ", ".join(part.events) or _service_detail(part)
         case RunTrigger():
             return _("Workflow ended"), f"{part.workflow}, {state_word(part.on).lower()}"
 
@@ -137,8 +141,25 @@ def poll_name(reference: str) -> str:
         adapter, poll = find_poll(reference)
     except LookupError:
         return reference or _("Poll")
-    names = {"connector": translated(adapter.name), "action": translated(poll.label or poll.name)}
-    return _("%(connector)s: %(action)s") % names
+    return _member_name(adapter.name, poll.label or poll.name)
+
+
+def webhook_name(reference: str) -> str:
+    """A webhook by its connector: `GitHub: Push`; one that is not installed, by its reference."""
+    try:
+        adapter, webhook = find_webhook(reference)
+    except LookupError:
+        return reference or _("Service webhook")
+    return _member_name(adapter.name, webhook.label or webhook.name)
+
+
+def _member_name(connector: str, label: str) -> str:
+    return _("%(connector)s: %(action)s") % {"connector": translated(connector), "action": translated(label)}
+
+
+def _service_detail(part: ServiceTrigger) -> str:
+    """The texts among its inputs: `octocat/hello-world`."""
+    return ", ".join(value for value in part.inputs.values() if isinstance(value, str) and value)
 
 
 def describe_schedule(cron: str, every: Any) -> str:

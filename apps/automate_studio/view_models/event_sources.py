@@ -12,6 +12,7 @@ KINDS = {
     "webhook": (text("Webhook"), "webhook"),
     "schedule": (text("Schedule"), "schedule"),
     "poll": (text("Poll"), "sync"),
+    "service": (text("Service webhook"), "webhook"),
     "manual": (text("Manual"), "person"),
     "form": (text("Form"), "list_alt"),
     "mail": (text("Email"), "mail"),

@@ -46,6 +46,7 @@ _TRIGGER_ICONS = {
     "event": "bolt",
     "run": "account_tree",
     "poll": "sync",
+    "service": "webhook",
     "form": "list_alt",
     "mail": "mail",
 }

@@ -13,10 +13,11 @@ from automate_core.definition.document import (
     ModelTrigger,
     PollTrigger,
     ScheduleTrigger,
+    ServiceTrigger,
     Trigger,
     WebhookTrigger,
 )
-from automate_core.models import PollState, WebhookEndpoint, Workflow
+from automate_core.models import PollState, ServiceWebhook, WebhookEndpoint, Workflow
 from automate_core.triggers import forms, schedules
 from automate_core.triggers.model_registry import watched_models
 from automate_core.webhooks import endpoints
@@ -24,36 +25,44 @@ from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.permissions import User, permitted
 from automate_studio.ui.describe import describe_trigger
 from automate_studio.ui.formatting import format_dated
-from automate_studio.view_models.poll_status import PollStatus, poll_status
+from automate_studio.view_models.connector_status import TriggerStatus, poll_status, webhook_status
 
 
 @dataclass(frozen=True, kw_only=True)
 class TriggerRow:
-    """A trigger with its URL; `unsigned` is a warning. `status` is that of a published poll."""
+    """A trigger with its URL; `unsigned` is a warning. `status` is that of a published poll or webhook."""
 
     text: str
     url: str
     scheme: str = ""
     unsigned: bool = False
-    status: PollStatus | None = None
+    status: TriggerStatus | None = None
 
 
 def trigger_rows(definition: Definition, workflow: Workflow, user: User) -> list[TriggerRow]:
     """Triggers of a workflow; of an endpoint that `user` may not view, only its name."""
-    polls = _polls(definition, workflow)
+    states = {**_polls(definition, workflow), **_services(definition, workflow)}
     listened = [part.endpoint for part in definition.triggers if isinstance(part, WebhookTrigger)]
     endpoints_seen = permitted(user, "view", WebhookEndpoint.objects.filter(slug__in=listened))
     known = {endpoint.slug: endpoint for endpoint in endpoints_seen}
     rows = [_trigger_row(part, known, definition.timezone) for part in definition.triggers]
-    return [replace(row, status=polls.get(part.key)) for part, row in zip(definition.triggers, rows, strict=True)]
+    return [replace(row, status=states.get(part.key)) for part, row in zip(definition.triggers, rows, strict=True)]
 
 
-def _polls(definition: Definition, workflow: Workflow) -> dict[str, PollStatus]:
+def _polls(definition: Definition, workflow: Workflow) -> dict[str, TriggerStatus]:
     """The states of its published polls, by key. One query where it has polls."""
     if not any(isinstance(part, PollTrigger) for part in definition.triggers):
         return {}
     states = PollState.objects.filter(workflow=workflow).defer("cursor", "seen", "inputs")
     return {state.key: poll_status(state, workflow.status) for state in states}
+
+
+def _services(definition: Definition, workflow: Workflow) -> dict[str, TriggerStatus]:
+    """The states of its published webhooks at services, by key. One query where it has such triggers."""
+    if not any(isinstance(part, ServiceTrigger) for part in definition.triggers):
+        return {}
+    webhooks = ServiceWebhook.objects.filter(workflow=workflow).exclude(state=ServiceWebhook.State.REMOVING)
+    return {webhook.key: webhook_status(webhook) for webhook in webhooks}
 
 
 def _trigger_row(part: Trigger, known: Mapping[str, WebhookEndpoint], timezone: str) -> TriggerRow:

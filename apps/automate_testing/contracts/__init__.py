@@ -14,11 +14,12 @@ from automate_testing.cases import Case, load_cases
 from automate_testing.contracts.channels import NotificationChannelContractTest
 from automate_testing.contracts.connectors import ConnectorContractTest
 from automate_testing.contracts.filters import ExpressionFilterContractTest, FilterCase
-from automate_testing.contracts.polls import PollContractTest, PollSource
 from automate_testing.contracts.providers import LLMProviderContractTest
 from automate_testing.contracts.schemes import SignatureSchemeContractTest
 from automate_testing.contracts.secrets import SecretsBackendContractTest
 from automate_testing.contracts.traces import CANARY
+from automate_testing.contracts.triggers.polls import PollContractTest, PollSource
+from automate_testing.contracts.triggers.webhooks import Registered, WebhookContractTest, WebhookService
 
 __all__ = [
     "CANARY",
@@ -30,7 +31,10 @@ __all__ = [
     "NotificationChannelContractTest",
     "PollContractTest",
     "PollSource",
+    "Registered",
     "SecretsBackendContractTest",
     "SignatureSchemeContractTest",
+    "WebhookContractTest",
+    "WebhookService",
     "load_cases",
 ]

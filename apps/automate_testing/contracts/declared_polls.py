@@ -33,7 +33,7 @@ from automate_connectors.declared.requests import where_of
 from automate_connectors.declared.templates import fill, names_in
 from automate_connectors.paging import value_at
 from automate_egress import HttpResponse
-from automate_testing.contracts.polls import NOON, PollSource
+from automate_testing.contracts.triggers.polls import NOON, PollSource
 from automate_testing.fakes import ScriptedHttp, answer, context
 
 _PAGE = 50  #: items of a page where the request asks for no number

@@ -11,7 +11,9 @@ import pytest
 
 from automate_connectors.adapters.base import Action, ActionVersionError, ConnectorAdapter, ConnectorError, Effect
 from automate_connectors.adapters.polls import LEAST_SECONDS
+from automate_connectors.adapters.webhooks import EVENTS
 from automate_connectors.invocation import invoke
+from automate_core.webhooks.schemes.registry import SchemeError, scheme_for
 from automate_plugins.fields import FieldKind, FieldSpec, problems
 from automate_testing.cases import Case
 from automate_testing.contracts.calls import make_instance
@@ -81,6 +83,28 @@ class ConnectorStructure(ConnectorSuite):
             )
             assert poll.sample and json.loads(json.dumps(dict(poll.sample))) == dict(poll.sample), (
                 f"the sample of {poll.name} is the data of an item, made of JSON"
+            )
+
+    def test_contract_webhooks(self, adapter: ConnectorAdapter) -> None:
+        """Webhooks have names of their own, fields of plain values, a signature scheme, a sample, and their methods."""
+        names = [webhook.name for webhook in adapter.webhooks]
+        assert len(set(names)) == len(names), "two webhooks share a name"
+        for method in ("register_webhook", "remove_webhook") if names else ():
+            overrides = getattr(type(adapter), method) is not getattr(ConnectorAdapter, method)
+            assert overrides, f"it describes webhooks, and has no method `{method}`"
+        for webhook in adapter.webhooks:
+            assert NAME.match(webhook.name), f"{webhook.name!r} is not a name"
+            check_fields(webhook.fields)
+            fields = {spec.name: spec.kind for spec in webhook.fields}
+            secret = [name for name, kind in fields.items() if kind is FieldKind.SECRET]
+            assert not secret, f"the field {', '.join(secret)} of {webhook.name} is of FieldKind.SECRET"
+            assert EVENTS not in fields, f"the field {EVENTS} of {webhook.name} has the name of its event types"
+            try:
+                scheme_for(webhook.scheme, webhook.scheme_config)
+            except SchemeError as error:
+                raise AssertionError(f"the signature scheme of {webhook.name}: {error}") from None
+            assert webhook.sample and json.loads(json.dumps(dict(webhook.sample))) == dict(webhook.sample), (
+                f"the sample of {webhook.name} is the payload of a delivery, made of JSON"
             )
 
     def test_contract_versions(self, adapter: ConnectorAdapter) -> None:

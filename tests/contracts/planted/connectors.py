@@ -25,6 +25,7 @@ import requests
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
 from automate_connectors.adapters.polls import Poll, PollItem, PollResult
+from automate_connectors.adapters.webhooks import Registration, Webhook
 from automate_egress import EgressBlockedError, EgressCancelledError, EgressError, EgressTimeoutError
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_testing.contracts import Case
@@ -96,6 +97,15 @@ class Good(ConnectorAdapter):
     )
 
     polls = (Poll(name="new_order", sample={"number": 7}),)
+    webhooks = (
+        Webhook(
+            name="order",
+            events=(("order.paid", "Paid"), ("order.sent", "Sent")),
+            scheme="hmac",
+            scheme_config={"event_field": "type"},
+            sample={"type": "order.paid", "number": 7},
+        ),
+    )
 
     def validate_config(self, config):
         if str(config.get("base_url", "")).startswith("http:"):
@@ -184,6 +194,27 @@ class Good(ConnectorAdapter):
 
     def edge(self, since):
         return (datetime.fromisoformat(since) - timedelta(seconds=5)).isoformat() if since else ""
+
+    def register_webhook(self, name, params, url, secret, context):
+        body = {"url": url, "secret": secret, "events": params["events"]}
+        return self.registration(self.read(self.send(context, "POST", "/hooks", json=body)))
+
+    def registration(self, hook):
+        return Registration(id=str(hook.get("id") or ""), expires=datetime.fromisoformat(hook["ends"]))
+
+    def find_webhook(self, name, params, url, context):
+        hooks = self.read(self.send(context, "GET", "/hooks"))["hooks"]
+        return next((self.registration(hook) for hook in hooks if hook["url"] == url), None)
+
+    def renew_webhook(self, name, params, registration, url, secret, context):
+        return self.registration(self.read(self.send(context, "POST", f"/hooks/{registration.id}/renew")))
+
+    def remove_webhook(self, name, params, registration, context):
+        try:
+            self.send(context, "DELETE", f"/hooks/{registration.id}")
+        except ConnectorError as error:
+            if error.details.get("status") != 404:
+                raise
 
     def orders(self, context, **query):
         found = self.read(self.send(context, "GET", "/orders", params=query))
@@ -1239,6 +1270,29 @@ class DescriptionHasNoSummary(Good):
 class DescriptionNeedsTheToken(Good):
     def describe(self, action, params, context):
         return {"summary": f"with {context['connection']['token'][:2]}..."}
+
+
+# --- webhooks, as they are described ----------------------------------------------------------------------------------
+
+
+@planted("webhooks", says="the sample of order")
+class WebhookWithoutSample(Good):
+    webhooks = (Webhook(name="order", scheme="hmac"),)
+
+
+@planted("webhooks", says="Unknown scheme")
+class WebhookOfAnUnknownScheme(Good):
+    webhooks = (Webhook(name="order", scheme="nope", sample={"number": 7}),)
+
+
+@planted("webhooks", says="no method `remove_webhook`")
+class WebhooksThatStay(Good):
+    remove_webhook = ConnectorAdapter.remove_webhook
+
+
+@planted("webhooks", says="has the name of its event types")
+class WebhookWithAFieldOfEvents(Good):
+    webhooks = (Webhook(name="order", scheme="hmac", sample={"number": 7}, fields=(FieldSpec(name="events"),)),)
 
 
 # --- polls, as they are described -------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import to_document
 from automate_core.models import Event, ExecutionRun, PollState, Workflow
 from automate_core.triggers import polling
-from automate_core.worker.polls import PollThreads
+from automate_core.triggers.connector_calls import backoff_seconds
+from automate_core.worker.lease_threads import POLLS, LeaseThreads
 from tests.support.feeds import Feed
 from tests.support.processes import wait_for
 
@@ -132,7 +133,7 @@ def test_a_worker_makes_no_more_polls_at_once_than_it_has_threads(workflow, feed
 
     feed.answer = answer
     before = {thread.ident for thread in threading.enumerate()}
-    polls = PollThreads(2, polled.release)
+    polls = LeaseThreads(POLLS, 2, polled.release)
     try:
         assert polls.start_due() is None and polls.start_due() is None, "it waits for a free thread"
         wait_for(lambda: len(asking) == 2)
@@ -142,7 +143,7 @@ def test_a_worker_makes_no_more_polls_at_once_than_it_has_threads(workflow, feed
             assert polled.acquire(timeout=60)
             polls.start_due()
         started = [thread for thread in threading.enumerate() if thread.ident not in before]
-        assert sum(thread.name.startswith("automate-poll-") for thread in started) == 2
+        assert sum(thread.name.startswith("automate-polls-") for thread in started) == 2
         assert not PollState.objects.filter(has_baseline=False).exists(), "each has its turn"
     finally:
         release.set()
@@ -194,7 +195,7 @@ def test_failures_are_told_and_wait_longer_and_nothing_is_lost(news, feed, poll)
     feed.answer = lambda number: (200, {})
     state = poll()
     assert items() == ["3"] and (state.failures, state.error) == (0, "")
-    assert polling.backoff_seconds(60, 50) == 3_600 and polling.backoff_seconds(86_400, 3) == 86_400
+    assert backoff_seconds(60, 50) == 3_600 and backoff_seconds(86_400, 3) == 86_400
 
 
 def test_it_is_asked_as_the_run_as_user_with_a_connection_that_this_user_may_use(workflow, owner, stranger, sink, poll):

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from automate_connectors.adapters.base import Action, ConnectorError, unknown_action
+from automate_connectors.adapters.base import Action, ConnectorError, unknown_action, unknown_webhook
 from automate_connectors.adapters.github import files
 from automate_connectors.adapters.github.polls import NEW_ISSUE, find_new_issues
 from automate_connectors.adapters.github.rest import DOCUMENT, Call, check_answer, repository_path
+from automate_connectors.adapters.github.webhooks import WEBHOOKS, find_hook, hook_document
 from automate_connectors.adapters.polls import PollResult
+from automate_connectors.adapters.webhooks import Registration
 from automate_connectors.context import Context
 from automate_connectors.declared.adapter import DeclaredConnector, declare
 from automate_connectors.web import invalid_input, json_list, json_object, quote_segment
@@ -146,6 +148,7 @@ class _GitHub(DeclaredConnector):
     )
 
     own_polls = (NEW_ISSUE,)
+    own_webhooks = WEBHOOKS
 
     def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
         """Make the call. Issues give `number`, `title`, `state`, `url`, `labels` and `assignees`."""
@@ -179,6 +182,28 @@ class _GitHub(DeclaredConnector):
         return find_new_issues(
             lambda query: json_list("GitHub", call("GET", path, query=query)), _summary, params, cursor
         )
+
+    def register_webhook(
+        self, name: str, params: dict[str, Any], url: str, secret: str, context: Context
+    ) -> Registration:
+        """Make a hook of the repository. GitHub sends it a ping at once."""
+        made = Call(context)("POST", self._hooks(name, params), hook_document(params, url, secret))
+        return Registration(id=str(json_object("GitHub", made).get("id") or ""))
+
+    def find_webhook(self, name: str, params: dict[str, Any], url: str, context: Context) -> Registration | None:
+        """The hook of the repository with this URL."""
+        listed = Call(context)("GET", self._hooks(name, params), query={"per_page": 100})
+        return find_hook(json_list("GitHub", listed), url)
+
+    def remove_webhook(self, name: str, params: dict[str, Any], registration: Registration, context: Context) -> None:
+        """Delete the hook."""
+        path = f"{self._hooks(name, params)}/{quote_segment(registration.id)}"
+        Call(context)("DELETE", path, missing="")
+
+    def _hooks(self, name: str, params: dict[str, Any]) -> str:
+        if name not in {webhook.name for webhook in WEBHOOKS}:
+            raise unknown_webhook(self.code, name)
+        return f"{repository_path(params['repository'])}/hooks"
 
     def describe(self, action: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """The request of the REST API, and its body."""

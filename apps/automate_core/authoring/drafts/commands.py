@@ -14,7 +14,7 @@ from django.db import transaction
 
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.models import Connection
-from automate_connectors.registry import find_action, find_poll
+from automate_connectors.registry import find_action, find_poll, find_webhook
 from automate_core.authoring import run_as
 from automate_core.authoring.drafts import (
     action_versions,
@@ -253,7 +253,7 @@ _EDITS: dict[type[Any], tuple[Callable[..., EditResult], bool]] = {
 
 
 def _only_connection(reference: str, people: set[Person]) -> str:
-    """The connection that all of them may use, where there is one alone and the action or poll takes one."""
+    """The connection that all of them may use, where there is one alone and the action or trigger takes one."""
     adapter = _find_adapter(reference)
     if adapter is None:
         return ""
@@ -265,8 +265,8 @@ def _only_connection(reference: str, people: set[Person]) -> str:
 
 
 def _find_adapter(reference: str) -> ConnectorAdapter | None:
-    """The connector of an action or a poll."""
-    for find in (find_action, find_poll):
+    """The connector of an action, a poll or a webhook."""
+    for find in (find_action, find_poll, find_webhook):
         try:
             return find(reference)[0]
         except LookupError:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts import insertion, polls, requests
+from automate_core.authoring.drafts import connector_triggers, insertion, requests
 from automate_core.authoring.drafts.edits import AllowedNames, EditResult, find_step
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.parsing import TRIGGERS
@@ -275,8 +275,8 @@ def _name(named_slot: dict[str, Any]) -> str:
 def add_trigger(draft: Draft, request: requests.AddTrigger, allowed: AllowedNames) -> EditResult:
     """Add a trigger."""
     config = {**_first_config(draft, request.kind), **request.config}
-    if request.kind == "poll":
-        config = {**polls.initial_config(config, allowed), **config}
+    if request.kind in connector_triggers.CONNECTOR_KINDS:
+        config = {**connector_triggers.initial_config(request.kind, config, allowed), **config}
     made = insertion.build_trigger(
         {**config, "kind": request.kind, "key": "new"}, insertion.free_key(request.kind, draft.triggers)
     )
@@ -335,8 +335,8 @@ def find_trigger(draft: Draft, key: str) -> TriggerNode:
 
 def _may_listen(made: TriggerNode, present: TriggerNode | None, allowed: AllowedNames) -> None:
     """Refuse a webhook endpoint whose deliveries the person may not read, and a connection that they may not use."""
-    if made.kind == "poll":
-        polls.check_connection(made, present, allowed)
+    if made.kind in connector_triggers.CONNECTOR_KINDS:
+        connector_triggers.check_connection(made, present, allowed)
     slug = made.config.get("endpoint")
     if made.kind != "webhook" or not slug or slug == UNCHOSEN:
         return

@@ -157,7 +157,7 @@ class EditCondition(_Request, frozen=True, kw_only=True, tag="edit_condition"):
 class AddTrigger(_Request, frozen=True, kw_only=True, tag="add_trigger"):
     """Add a trigger; `config` holds the fields of its kind, and `filter`."""
 
-    kind: Literal["webhook", "schedule", "model", "manual", "event", "run", "poll", "form", "mail"]
+    kind: Literal["webhook", "schedule", "model", "manual", "event", "run", "poll", "service", "form", "mail"]
     config: dict[str, Any] = msgspec.field(default_factory=dict)
 
 

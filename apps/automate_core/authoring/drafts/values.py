@@ -43,6 +43,7 @@ TRIGGER_LABELS = {
     "event": text("Event"),
     "run": text("Workflow ended"),
     "poll": text("Poll"),
+    "service": text("Service webhook"),
     "form": text("Form"),
     "mail": text("Email"),
 }

@@ -13,10 +13,11 @@ from django.apps import AppConfig, apps
 from django.utils.translation import get_language, gettext, override
 from msgspec import Meta, Struct, field
 
-from automate_connectors.registry import find_action, find_poll
+from automate_connectors.registry import find_action, find_poll, find_webhook
 from automate_core.authoring.library.template_texts import map_texts
 from automate_core.definition import yaml_files
 from automate_core.definition.document import (
+    CONNECTOR_TRIGGERS,
     ActionStep,
     Definition,
     DefinitionError,
@@ -122,10 +123,11 @@ class Template:
 
     @property
     def connectors(self) -> dict[str, str]:
-        """The connector of each connection that its steps and polls name."""
+        """The connector of each connection that its steps and triggers name."""
         steps = [step for _, step in walk(self.definition.steps) if isinstance(step, ActionStep)]
-        polls = [trigger for trigger in self.definition.triggers if isinstance(trigger, PollTrigger)]
-        used = [(step.connection, step.action) for step in steps] + [(each.connection, each.poll) for each in polls]
+        by_connector = [trigger for trigger in self.definition.triggers if isinstance(trigger, CONNECTOR_TRIGGERS)]
+        used = [(step.connection, step.action) for step in steps]
+        used += [(trigger.connection, trigger.reference) for trigger in by_connector]
         return {connection: reference.partition(".")[0] for connection, reference in used if connection}
 
 
@@ -282,14 +284,14 @@ def reload_templates() -> None:
 
 
 def missing_actions(template: Template) -> list[str]:
-    """The actions and polls of a template that no installed connector has."""
+    """The actions, polls and webhooks of a template that no installed connector has."""
     missing = []
     for trigger in template.definition.triggers:
-        if isinstance(trigger, PollTrigger):
+        if isinstance(trigger, CONNECTOR_TRIGGERS):
             try:
-                find_poll(trigger.poll)
+                (find_poll if isinstance(trigger, PollTrigger) else find_webhook)(trigger.reference)
             except LookupError:
-                missing.append(trigger.poll)
+                missing.append(trigger.reference)
     for _, step in walk(template.definition.steps):
         if isinstance(step, ActionStep):
             try:

@@ -161,9 +161,9 @@ def _renamed(node: Any, connections: Mapping[str, str], endpoints: Mapping[str, 
         return [_renamed(item, connections, endpoints) for item in node]
     if not isinstance(node, dict):
         return node
-    kept = {"inputs", "vars", "payload"} if node.get("kind") in {"action", "workflow", "poll"} else {"vars"}
+    kept = {"inputs", "vars", "payload"} if node.get("kind") in {"action", "workflow", "poll", "service"} else {"vars"}
     found = {name: value if name in kept else _renamed(value, connections, endpoints) for name, value in node.items()}
-    if node.get("kind") in {"action", "poll"} and node.get("connection") in connections:
+    if node.get("kind") in {"action", "poll", "service"} and node.get("connection") in connections:
         found["connection"] = connections[node["connection"]]
     if node.get("kind") == "webhook" and node.get("endpoint") in endpoints:
         found["endpoint"] = endpoints[node["endpoint"]]

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.utils.translation import gettext as _
 
 from automate_connectors.models import Connection
-from automate_core.definition.document import ActionStep, Definition, ModelTrigger, PollTrigger, WorkflowStep
+from automate_core.definition.document import CONNECTOR_TRIGGERS, ActionStep, Definition, ModelTrigger, WorkflowStep
 from automate_core.definition.slots import walk
 from automate_egress.policy import ascii_host
 from automate_governance.permissions import User, permitted
@@ -43,9 +43,9 @@ def find_dependencies(definition: Definition, user: User) -> Dependencies:
     for trigger in definition.triggers:
         if isinstance(trigger, ModelTrigger):
             _add_use(found.models, trigger.model, _("trigger"))
-    polls = [trigger for trigger in definition.triggers if isinstance(trigger, PollTrigger)]
+    by_connector = [trigger for trigger in definition.triggers if isinstance(trigger, CONNECTOR_TRIGGERS)]
     named = {step.connection for step in actions if step.connection}
-    named |= {trigger.connection for trigger in polls if trigger.connection}
+    named |= {trigger.connection for trigger in by_connector if trigger.connection}
     known = {each.slug: each for each in permitted(user, "view", Connection.objects.filter(slug__in=named))}
     for slug in sorted(named):
         connection = known.get(slug)
@@ -57,7 +57,7 @@ def find_dependencies(definition: Definition, user: User) -> Dependencies:
             _add_use(found.models, str(step.inputs["model"]), step.action.removeprefix("models."))
         for host in _hosts(step.inputs):
             _add_use(found.hosts, host, step.name or step.key)
-    for trigger in polls:
+    for trigger in by_connector:
         for host in _hosts(trigger.inputs):
             _add_use(found.hosts, host, _("trigger"))
     return found
@@ -70,7 +70,7 @@ def _add_use(names: dict[str, list[str]], name: str, what: str) -> None:
 
 
 def _hosts(inputs: Mapping[str, Any]) -> Iterator[str]:
-    """The hosts of addresses among the inputs of a step or a poll."""
+    """The hosts of addresses among the inputs of a step or a trigger."""
     for name, value in inputs.items():
         if not isinstance(value, str) or not (value.startswith(("http://", "https://")) or name == "url"):
             continue

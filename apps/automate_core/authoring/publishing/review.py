@@ -23,6 +23,7 @@ from automate_core.definition.document import Definition
 from automate_core.definition.parsing import parse
 from automate_core.models import ExecutionRun, Workflow, WorkflowVersion
 from automate_core.states import RunStatus
+from automate_core.webhooks.registration.activation import find_changes
 from automate_governance.permissions import Person
 
 DRAFT = "draft"
@@ -41,7 +42,8 @@ class Review:
     """A draft before it is published. `refusal` says why this person may not publish it, empty when they may.
 
     `comparison` is None for the first version. `authors` made what differs. `unfinished_runs` counts the
-    published version's runs by state; they end on that version. `shadow` is None when the person may not see payloads.
+    published version's runs by state; they end on that version. `registered` and `removed` are the webhooks at services
+    that publishing changes. `shadow` is None when the person may not see payloads.
     """
 
     workflow: Workflow
@@ -54,6 +56,8 @@ class Review:
     shadow: ShadowEvaluation | None
     unfinished_runs: Mapping[str, int]
     next_number: int
+    registered: list[str]
+    removed: list[str]
     refusal: str
     seen: Seen
 
@@ -80,6 +84,7 @@ def build_review(workflow: Workflow, *, by: Person) -> Review:
     published = workflow.published
     authors = history.authors_since(workflow, workflow.published_rev if published else 0)
     refusal = workflows.refusal(workflow, by)
+    registered, removed = find_changes(workflow, parsed.definition)
     return Review(
         workflow=workflow,
         draft=draft,
@@ -96,6 +101,8 @@ def build_review(workflow: Workflow, *, by: Person) -> Review:
         shadow=shadow_evaluation.evaluate_draft(workflow, parsed.definition, by=by),
         unfinished_runs=count_unfinished_runs(workflow),
         next_number=(workflow.versions.aggregate(last=Max("number"))["last"] or 0) + 1,
+        registered=registered,
+        removed=removed,
         refusal=refusal,
         seen=Seen(workflow.rev, published.number if published else 0),
     )

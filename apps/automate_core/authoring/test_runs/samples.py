@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import F, Func, IntegerField, QuerySet
 
 from automate_connectors.mail.message import SAMPLE
-from automate_connectors.registry import find_poll
+from automate_connectors.registry import find_poll, find_webhook
 from automate_core.authoring.test_runs import decisions
 from automate_core.authoring.usability import may_read_events
 from automate_core.definition.document import (
@@ -21,6 +21,7 @@ from automate_core.definition.document import (
     ModelTrigger,
     PollTrigger,
     ScheduleTrigger,
+    ServiceTrigger,
     Trigger,
 )
 from automate_core.definition.step_paths import key_of
@@ -73,8 +74,8 @@ def example_event(definition: Definition) -> tuple[str, Any]:
             return trigger.key, {field.name: decisions.example_answer(field) for field in trigger.inputs}
         case ScheduleTrigger():
             return trigger.key, {"scheduled_for": now, "key": trigger.key}
-        case PollTrigger():
-            return trigger.key, poll_sample(trigger)
+        case PollTrigger() | ServiceTrigger():
+            return trigger.key, connector_sample(trigger)
         case MailTrigger():
             return trigger.key, SAMPLE
         case ModelTrigger():
@@ -85,13 +86,14 @@ def example_event(definition: Definition) -> tuple[str, Any]:
     return (trigger.matches[1] if trigger else ""), {}
 
 
-def poll_sample(trigger: PollTrigger) -> dict[str, Any]:
-    """The data of an item that a poll might find, as its connector describes it."""
+def connector_sample(trigger: PollTrigger | ServiceTrigger) -> dict[str, Any]:
+    """The payload of an event that a trigger might bring, as its connector describes it."""
+    find = find_poll if isinstance(trigger, PollTrigger) else find_webhook
     try:
-        _, poll = find_poll(trigger.poll)
+        _, described = find(trigger.reference)
     except LookupError:
         return {}
-    return dict(poll.sample)
+    return dict(described.sample)
 
 
 # --- outputs ----------------------------------------------------------------------------------------------------------

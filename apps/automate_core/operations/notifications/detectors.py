@@ -14,7 +14,7 @@ from django.db.models.functions import Cast, Concat
 from automate_connectors.models import Connection
 from automate_connectors.oauth import expiry
 from automate_core import database
-from automate_core.definition.document import ActionStep, PollTrigger
+from automate_core.definition.document import CONNECTOR_TRIGGERS, ActionStep
 from automate_core.definition.published import published_definition
 from automate_core.definition.slots import walk
 from automate_core.definition.step_names import step_name_in
@@ -23,6 +23,7 @@ from automate_core.operations.notifications import messages, texts
 from automate_core.operations.notifications.rule_values import Incident
 from automate_core.states import JobStatus, WaitStatus
 from automate_core.triggers import polling
+from automate_core.webhooks.registration import upkeep
 
 RULES_AT_ONCE = 10
 MOST_FOUND = 200  #: by one rule at one look
@@ -127,7 +128,7 @@ def _find_failing_connections(rule: NotificationRule, now: dt.datetime) -> Itera
         steps = walk(definition.steps) if definition else ()
         slugs = {step.connection for _, step in steps if isinstance(step, ActionStep)}
         triggers = definition.triggers if definition else []
-        slugs |= {trigger.connection for trigger in triggers if isinstance(trigger, PollTrigger)}
+        slugs |= {trigger.connection for trigger in triggers if isinstance(trigger, CONNECTOR_TRIGGERS)}
         watched = watched.filter(slug__in=slugs)
     yield from _find_expiring_credentials(rule, watched, now)
     failing = watched.filter(health__in=[health.FAILING, health.RECONNECT]).select_related("owner")
@@ -164,7 +165,8 @@ def _find_expiring_credentials(
 
 
 def _find_unpolled(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
-    """Polls of active workflows without a success for so many intervals, since then."""
+    """Polls of active workflows without a success for so many intervals, and service webhooks that failed so often."""
+    yield from _find_failing_webhooks(rule, now)
     late = polling.overdue_polls(rule.failures or DEFAULT_INTERVALS).select_related("workflow__owner")
     if rule.workflow_id is not None:
         late = late.filter(workflow=rule.workflow_id)
@@ -177,6 +179,25 @@ def _find_unpolled(rule: NotificationRule, now: dt.datetime) -> Iterator[Inciden
             at=now,
             workflow=state.workflow,
             owner=state.workflow.owner,
+        )
+
+
+def _find_failing_webhooks(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
+    failing = upkeep.failing_webhooks(rule.failures or DEFAULT_INTERVALS).select_related("workflow__owner")
+    if rule.workflow_id is not None:
+        failing = failing.filter(workflow=rule.workflow_id)
+    for webhook in failing.defer("data", "inputs").order_by("pk")[:MOST_FOUND]:
+        workflow, since = webhook.workflow, webhook.due_since
+        if workflow is None:
+            continue
+        said = texts.webhook_failing(workflow.name, webhook.webhook, since, webhook.error_code)
+        view = "admin:automate_core_workflow_change"
+        yield Incident(
+            key=f"webhook:{webhook.pk}:{since.isoformat()}",
+            fact=texts.build_fact(said, now, view, workflow.pk, times={"since": since}),
+            at=now,
+            workflow=workflow,
+            owner=workflow.owner,
         )
 
 

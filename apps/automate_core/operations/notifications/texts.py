@@ -150,6 +150,17 @@ def poll_overdue(workflow: str, poll: str, since: dt.datetime, code: str) -> str
     return text("The poll %(poll)s of %(workflow)s was not made since %(since)s.", **values)
 
 
+def webhook_failing(workflow: str, webhook: str, since: dt.datetime, code: str) -> str:
+    """A webhook that cannot be registered at its service. Its `since` is one of the fact's `times`."""
+    return text(
+        "The webhook %(webhook)s of %(workflow)s has failed at its service since %(since)s (%(code)s).",
+        webhook=webhook,
+        workflow=workflow,
+        since=f"{since.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC",
+        code=code,
+    )
+
+
 def format_duration(span: dt.timedelta) -> str:
     """`15 min`, `2 h 30 min`, `3 days`, as a text to translate."""
     rest, parts = int(span.total_seconds()), list[str]()

@@ -12,7 +12,7 @@ from automate_connectors.mail.message import SAMPLE
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
-from automate_core.authoring.test_runs.samples import poll_sample
+from automate_core.authoring.test_runs.samples import connector_sample
 from automate_core.definition.document import (
     FormTrigger,
     MailTrigger,
@@ -21,6 +21,7 @@ from automate_core.definition.document import (
     PollTrigger,
     RunTrigger,
     ScheduleTrigger,
+    ServiceTrigger,
     Trigger,
 )
 from automate_core.definition.scope import ERROR_NAMES, EVENT_NAMES
@@ -81,8 +82,8 @@ def _payload_shape(trigger: Trigger) -> dict[str, Any]:
             return {field.name: _form_type(field.kind) for field in inputs}
         case ScheduleTrigger():
             return {"scheduled_for": TEXT, "key": TEXT}
-        case PollTrigger():
-            return {name: _sample_type(value) for name, value in poll_sample(trigger).items()}
+        case PollTrigger() | ServiceTrigger():
+            return {name: _sample_type(value) for name, value in connector_sample(trigger).items()}
         case MailTrigger():
             return {name: _sample_type(value) for name, value in SAMPLE.items()}
         case RunTrigger():

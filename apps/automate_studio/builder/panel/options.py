@@ -19,6 +19,7 @@ from automate_connectors.field_options import FieldOptions
 from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts import rows
+from automate_core.authoring.drafts.connector_triggers import CONNECTOR_KINDS
 from automate_core.authoring.drafts.values import Draft, StepNode
 from automate_core.authoring.run_as import may_choose
 from automate_core.models import Workflow
@@ -31,7 +32,7 @@ from automate_governance.texts import translated
 from automate_plugins.fields import FieldSpec
 from automate_studio.builder.panel import fields as builder_fields
 from automate_studio.builder.panel.steps import SETTINGS, step_at, step_field_specs
-from automate_studio.builder.triggers.poll_form import find_trigger_poll, input_specs
+from automate_studio.builder.triggers.connector_form import find_described, input_specs
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.request_params import get_editable_workflow
 from automate_studio.view_models.step_tree import START
@@ -47,7 +48,7 @@ def step_options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     found, problem = FieldOptions([]), ""
     try:
         if path == START:
-            found = _poll_options(draft, request.POST.get("field", ""), person)
+            found = _trigger_options(draft, request.POST.get("field", ""), person)
         else:
             spec = _option_spec(draft, path, request.POST.get("field", ""), person)
             node = step_at(draft, path)
@@ -90,11 +91,11 @@ def _step_options(node: StepNode, spec: FieldSpec, person: Person) -> FieldOptio
     return _connector_options(adapter, node.connection, spec, node.inputs, person)
 
 
-def _poll_options(draft: Draft, field: str, person: Person) -> FieldOptions:
-    """Options of `KEY.inputs.NAME` from the connector of a poll. Raises as `_step_options`, and Http404."""
+def _trigger_options(draft: Draft, field: str, person: Person) -> FieldOptions:
+    """Options of `KEY.inputs.NAME` from the connector of a trigger. Raises as `_step_options`, and Http404."""
     key, _separator, name = field.partition(".inputs.")
     trigger = draft.triggers.get(key)
-    adapter, _poll = find_trigger_poll(trigger) if trigger else (None, None)
+    adapter, _described = find_described(trigger) if trigger and trigger.kind in CONNECTOR_KINDS else (None, None)
     spec = next((spec for spec in input_specs(trigger) if spec.name == name), None) if trigger else None
     if trigger is None or adapter is None or spec is None or not spec.options:
         raise Http404

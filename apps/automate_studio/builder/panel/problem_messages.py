@@ -8,6 +8,7 @@ from typing import Literal
 
 from django.utils.translation import gettext as _
 
+from automate_core.authoring.drafts.connector_triggers import CONNECTOR_KINDS
 from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
@@ -19,7 +20,7 @@ from automate_studio.builder.panel.fields import SETTINGS_FIELDS
 from automate_studio.builder.panel.forms import concerns_field, find_field, with_label
 from automate_studio.builder.panel.setup import trigger_field_id
 from automate_studio.builder.panel.steps import path_of_step, step_field_specs
-from automate_studio.builder.triggers.poll_form import input_specs
+from automate_studio.builder.triggers.connector_form import input_specs
 from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.view_models.step_tree import START
@@ -135,9 +136,9 @@ def _locate_in_step(node: StepNode, name: str) -> tuple[str, str]:
     return "", ""
 
 
-def _poll_labels(node: TriggerNode) -> dict[str, str]:
-    """What the inputs of a poll are called, by field name."""
-    specs = input_specs(node) if node.kind == "poll" else ()
+def _input_labels(node: TriggerNode) -> dict[str, str]:
+    """What the inputs of a poll or a webhook are called, by field name."""
+    specs = input_specs(node) if node.kind in CONNECTOR_KINDS else ()
     return {f"inputs.{spec.name}": spec.label or spec.name for spec in specs}
 
 
@@ -145,6 +146,6 @@ def _locate_in_trigger(node: TriggerNode, name: str) -> tuple[str, str]:
     """(label, element id) in a trigger's form."""
     if concerns_field(name, "filter"):
         return _("Only when"), condition_dom_id(node.key, node.key)
-    known = {**setup.LABELS[node.kind], **_poll_labels(node)}
+    known = {**setup.LABELS[node.kind], **_input_labels(node)}
     found = next((field for field in known if concerns_field(name, field)), "")
     return (translated(known[found]), trigger_field_id(node, found)) if found else ("", f"trigger-{node.key}")

@@ -21,6 +21,7 @@ TRIGGERS = {
     "event": text("Event from code"),
     "run": text("Another workflow ends"),
     "poll": text("Poll"),
+    "service": text("Service webhook"),
     "form": text("Form"),
     "mail": text("Email"),
 }
@@ -48,6 +49,12 @@ LABELS: dict[str, dict[str, str]] = {
     "event": {"event": text("Event")},
     "run": {"workflow": text("Workflow"), "on": text("Outcome of its run")},
     "poll": {"poll": text("Poll"), "connection": text("Connection"), "every": text("Interval")},
+    "service": {
+        "webhook": text("Webhook"),
+        "connection": text("Connection"),
+        "events": text("Event types"),
+        "other_events": text("Other event types"),
+    },
     "form": {},  # its fields are described in `triggers.form_fields`
     "mail": {},
 }
@@ -77,7 +84,7 @@ class TriggerFormView:
         return any(concerns_field(name, field) for field in (*self.fields, "filter"))
 
 
-_BESIDE = {"webhook", "schedule", "event", "poll", "form", "mail"}
+_BESIDE = {"webhook", "schedule", "event", "poll", "service", "form", "mail"}
 _ROWS = {"manual", "form", "mail"}  #: kinds whose form has rows
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.polls import Poll
 from automate_connectors.models import Connection
 from automate_connectors.polling.calls import FoundItem
 from automate_connectors.polling.preview import find_now
@@ -22,7 +23,7 @@ from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import TriggerNode
 from automate_core.navigation.http import current_person
 from automate_governance.permissions import NotPermittedError, Person, permitted
-from automate_studio.builder.triggers.poll_form import find_trigger_poll
+from automate_studio.builder.triggers.connector_form import find_described
 from automate_studio.builder.triggers.waiting import get_trigger_or_404
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.json.editor import write_text
@@ -71,8 +72,8 @@ def test_poll(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 
 def _find(node: TriggerNode, person: Person) -> list[FoundItem]:
     """Raises ConnectorError and NotPermittedError."""
-    adapter, poll = find_trigger_poll(node)
-    if adapter is None or poll is None:
+    adapter, poll = find_described(node)
+    if adapter is None or not isinstance(poll, Poll):
         raise ConnectorError(_("Choose a poll first."), code="no_poll")
     connection = None
     if node.config.get("connection"):

@@ -26,8 +26,8 @@ from automate_plugins import text
 from automate_studio.builder.panel.forms import FieldView, message_at, with_label
 from automate_studio.builder.panel.setup import TriggerFormView, build_trigger_field, build_trigger_form
 from automate_studio.builder.triggers import form_fields
+from automate_studio.builder.triggers.connector_form import build_connector_form, changed_connector
 from automate_studio.builder.triggers.endpoints import endpoint_form
-from automate_studio.builder.triggers.poll_form import build_poll_form, changed_poll
 from automate_studio.builder.triggers.schedule import PlanError, next_times, posted_plan
 from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.formatting import as_sentence
@@ -326,7 +326,8 @@ _DRAW: dict[str, Callable[[DraftState, TriggerNode, User], TriggerFormView]] = {
     "mail": form_fields.rows_form,
     "event": _event_form,
     "run": _run_form,
-    "poll": build_poll_form,
+    "poll": build_connector_form,
+    "service": build_connector_form,
 }
 _READ: dict[str, Callable[[TriggerNode, QueryDict], dict[str, Any]]] = {
     "webhook": _posted_texts,
@@ -341,7 +342,8 @@ _OWN_CHANGES: dict[str, Callable[[TriggerNode, QueryDict], tuple[dict[str, Any],
     "manual": form_fields.changed_rows,
     "form": form_fields.changed_rows,
     "mail": form_fields.changed_rows,
-    "poll": changed_poll,
+    "poll": changed_connector,
+    "service": changed_connector,
 }
 
 

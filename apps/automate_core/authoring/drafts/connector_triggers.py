@@ -1,27 +1,32 @@
-"""Poll triggers in drafts: what a new one begins with, and the connection that a person may choose."""
+"""Polls and service webhooks in drafts: what a new one begins with, and the connection that a person may choose."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from automate_connectors.registry import find_poll
+from automate_connectors.registry import find_poll, find_webhook
 from automate_core.authoring.drafts.edits import AllowedNames
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import UNCHOSEN, TriggerNode
 from automate_plugins import text
 
+CONNECTOR_KINDS = {"poll": "poll", "service": "webhook"}  #: the field of each kind that names what its connector brings
 DEFAULT_SECONDS = 900
 
 
-def initial_config(config: dict[str, Any], allowed: AllowedNames) -> dict[str, Any]:
-    """The fields of a new trigger of `config["poll"]`: the only connection there is, and its interval."""
-    reference = str(config.get("poll", ""))
+def initial_config(kind: str, config: dict[str, Any], allowed: AllowedNames) -> dict[str, Any]:
+    """The fields of a new trigger: the only connection there is, and of a poll its interval."""
+    reference = str(config.get(CONNECTOR_KINDS[kind], ""))
+    every: dict[str, Any] = {}
     try:
-        _, poll = find_poll(reference)
+        if kind == "poll":
+            _, poll = find_poll(reference)
+            every = {"every": poll.least_seconds} if poll.least_seconds > DEFAULT_SECONDS else {}
+        else:
+            find_webhook(reference)
     except LookupError:
         return {}
     connection = allowed.only_connection(reference)
-    every = {"every": poll.least_seconds} if poll.least_seconds > DEFAULT_SECONDS else {}
     return {**({"connection": connection} if connection else {}), **every}
 
 

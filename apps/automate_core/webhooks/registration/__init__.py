@@ -1,0 +1,1 @@
+"""Webhooks at services: registered for published workflows, renewed, removed, and their deliveries."""

@@ -1,0 +1,1 @@
+"""Contracts of what starts workflows: polls and webhooks of connectors."""
