@@ -278,6 +278,10 @@ def test_a_key_in_the_body_names_that_are_left_and_headers_without_a_value(serve
     assert server.asked[0].json == {"order": {"sku": "a", "key": "key-of-this-step"}}
     assert not {"idempotency-key", "x-note"} & server.asked[0].headers.keys()
     assert "order" not in made(source).keyless_actions
+    in_query = made(CONNECTOR.replace("idempotency: Idempotency-Key", "idempotency: requestid\nidempotency_in: query"))
+    answering(server, (200, {"id": 1}))
+    call(in_query, "pay", {"item": "7", "amount": 1}, connection)
+    assert server.asked[-1].query == {"requestid": ["key-of-this-step"]}
     answering(server, (200, [given]))
     assert call(made(source), "orders", {}, {**connection, "note": "n"})["items"] == [{"number": 7}]
     assert server.asked[-1].headers["x-note"] == "n"

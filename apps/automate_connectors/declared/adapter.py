@@ -291,7 +291,11 @@ class _Call:
         options, headers = body_options(self._part, sent, self._context["idempotency_key"])
         headers = {**made.headers, **headers}
         if takes_key(self._document, self._part):
-            headers[self._document.idempotency] = self._context["idempotency_key"]
+            key = (self._document.idempotency, self._context["idempotency_key"])
+            if self._document.idempotency_in == "query":
+                query.append(key)
+            else:
+                headers.update([key])
         inside = {name for name, _ in parse_qsl(urlsplit(url).query)}
         query += [(name, value) for name, value in self._auth_query if name not in inside]
         self._context["log"](f"{self._document.name} {made.shown}")

@@ -59,7 +59,7 @@ def _faults(document: Document) -> Iterator[Found]:
     yield from _settings(document)
     yield from _auth(document)
     yield from _headers(document.headers, ("headers",))
-    if document.idempotency and not _HEADER.fullmatch(document.idempotency):
+    if document.idempotency and document.idempotency_in == "header" and not _HEADER.fullmatch(document.idempotency):
         yield ("idempotency",), text("%(value)s is not a header name.", value=repr(document.idempotency))
     if not any(not action.hidden for action in document.actions):
         yield ("actions",), text("A connector has at least one action.")

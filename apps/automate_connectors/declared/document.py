@@ -238,7 +238,7 @@ class ActionPart(Part, frozen=True, kw_only=True):
     constants: Constants = Constants()
     needs_one_of: list[str] = []
     pages: Pages | None = None
-    idempotent: bool | None = None  #: False: takes no idempotency key in the header
+    idempotent: bool | None = None  #: False: takes no idempotency key by `idempotency`
     key_at: str = ""  #: dotted place of the idempotency key in the body
     answer: Literal["json", "text", "file", "none"] = "json"
     result: str = ""  #: dotted place of the output in the answer
@@ -329,7 +329,8 @@ class Document(Part, frozen=True, kw_only=True):
     query: dict[str, str] = {}
     errors: Errors = Errors()
     rate_limit: RateLimit = RateLimit()
-    idempotency: str = ""  #: header of the idempotency key
+    idempotency: str = ""  #: header, or parameter, of the idempotency key
+    idempotency_in: Literal["header", "query"] = "header"
     check: Check | None = None
     options: dict[str, Options] = {}
     actions: list[ActionPart]
