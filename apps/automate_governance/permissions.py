@@ -11,15 +11,19 @@ the permissions that Django reads once a request.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth.models import AnonymousUser, Permission
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser, Group, Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import OuterRef, QuerySet
+from django.db.models.expressions import Expression, F, Value
 from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
 from automate_governance.governed import Governed
@@ -160,7 +164,7 @@ def permitted[M: models.Model](user: User, verb: str, queryset: QuerySet[M]) -> 
             queryset = queryset.filter(**{f"{path or 'pk'}__in": narrowing.workflows})
     if user.is_superuser:
         return queryset
-    return _filter_permitted(queryset, verb, user, user)
+    return queryset.filter(_is_permitted(queryset.model, verb, user.pk))
 
 
 def permitted_to_outer[M: models.Model](person: str, verb: str, subquery: QuerySet[M]) -> QuerySet[M]:
@@ -168,24 +172,13 @@ def permitted_to_outer[M: models.Model](person: str, verb: str, subquery: QueryS
 
     The outer query checks whether that user is active or a superuser.
     """
-    return _filter_permitted(subquery, verb, OuterRef(person), OuterRef(OuterRef(person)))
+    return subquery.filter(_is_permitted(subquery.model, verb, OuterRef(person)))
 
 
-def _filter_permitted[M: models.Model](queryset: QuerySet[M], verb: str, user: Any, inner: Any) -> QuerySet[M]:
-    """The rule; `inner` is `user` as subqueries of `queryset` name it."""
-    path, model = _governing(queryset.model)
-    prefix = f"{path}__" if path else ""
-    codename = _codename(verb, model)
-    granted: dict[str, Any] = {
-        "permission__codename": codename,
-        "content_object": OuterRef(f"{prefix}pk"),
-    }
-    to_user = grants_on(get_user_obj_perms_model, model).filter(user=inner, **granted)
-    to_group = grants_on(get_group_obj_perms_model, model).filter(group__user=inner, **granted)
-    reach = Q(**{f"{prefix}owner": user}) | Q(Exists(to_user)) | Q(Exists(to_group))
-    holds = _holds(inner, model, codename)
-    holds_any = _holds(inner, model, _codename(f"{verb}_any", model))
-    return queryset.filter(holds_any | (holds & reach))
+def _is_permitted(model: type[models.Model], verb: str, user: Any) -> _IsPermitted:
+    path, governing = _governing(model)
+    any_codename, codename = _codename(f"{verb}_any", governing), _codename(verb, governing)
+    return _IsPermitted(governing, path, any_codename=any_codename, codename=codename, user=user)
 
 
 def holds_anywhere(user: User, verb: str, model: type[models.Model]) -> bool:
@@ -211,22 +204,6 @@ def holds_for_any(user: User, verb: str, model: type[models.Model]) -> bool:
     return user.is_superuser or user.has_perm(f"{governing._meta.app_label}.{_codename(f'{verb}_any', governing)}")
 
 
-def grants_on(grant_model: Any, model: type[models.Model]) -> QuerySet[Any]:
-    """Return guardian's rows of grants on `model` to users or to groups."""
-    grants: QuerySet[Any] = grant_model(model).objects.all()
-    return grants
-
-
-def _holds(user: Any, model: type[models.Model], codename: str) -> Q:
-    """Return a filter; users and groups are separate subqueries, so that neither reads all members of a group."""
-    permissions = Permission.objects.filter(
-        codename=codename,
-        content_type__app_label=model._meta.app_label,
-        content_type__model=model._meta.model_name,
-    )
-    return Q(Exists(permissions.filter(user=user))) | Q(Exists(permissions.filter(group__user=user)))
-
-
 def _codename(verb: str, model: type[models.Model]) -> str:
     return f"{verb}_{'site' if model is SITE else model._meta.model_name}"
 
@@ -241,3 +218,95 @@ def _governing(model: type[models.Model]) -> tuple[str, type[models.Model]]:
     if not issubclass(governing, Governed):
         raise TypeError(f"{model._meta.label} has neither an owner nor a `governed_by`")
     return path, governing
+
+
+# The rule as one condition in SQL. Put together from querysets, each use would take 3 ms to build and to compile, more
+# than most views need for everything else. Users and groups are separate subqueries, so that neither reads all members
+# of a group.
+_HOLDS = """(EXISTS (SELECT 1 FROM {permissions} AS rule_permission
+        JOIN {types} AS rule_type ON rule_type.id = rule_permission.content_type_id
+        JOIN {held_by_users} AS rule_held ON rule_held.{held_by_user} = rule_permission.id
+        WHERE rule_permission.codename = <CODENAME> AND rule_type.app_label = <app> AND rule_type.model = <model>
+        AND rule_held.{holding_user} = <user>)
+    OR EXISTS (SELECT 1 FROM {permissions} AS rule_permission
+        JOIN {types} AS rule_type ON rule_type.id = rule_permission.content_type_id
+        JOIN {held_by_groups} AS rule_held ON rule_held.{held_by_group} = rule_permission.id
+        JOIN {members} AS rule_member ON rule_member.{member_of} = rule_held.{holding_group}
+        WHERE rule_permission.codename = <CODENAME> AND rule_type.app_label = <app> AND rule_type.model = <model>
+        AND rule_member.{member} = <user>))"""
+_REACHES = """(<owner> = <user>
+    OR EXISTS (SELECT 1 FROM {user_grants} AS rule_grant
+        JOIN {permissions} AS rule_permission ON rule_permission.id = rule_grant.permission_id
+        WHERE rule_grant.content_object_id = <pk> AND rule_permission.codename = <codename>
+        AND rule_grant.user_id = <user>)
+    OR EXISTS (SELECT 1 FROM {group_grants} AS rule_grant
+        JOIN {members} AS rule_member ON rule_member.{member_of} = rule_grant.group_id
+        JOIN {permissions} AS rule_permission ON rule_permission.id = rule_grant.permission_id
+        WHERE rule_grant.content_object_id = <pk> AND rule_permission.codename = <codename>
+        AND rule_member.{member} = <user>))"""
+_RULE = f"({_HOLDS.replace('CODENAME', 'any_codename')} OR ({_HOLDS.replace('CODENAME', 'codename')} AND {_REACHES}))"
+_PLACES = re.compile(r"<(\w+)>")
+
+
+class _IsPermitted(Expression):
+    """Whether a user holds `any_codename`, or holds `codename` and reaches the object, as its owner or by a grant.
+
+    `path` leads from the model of the query to `model`, the governing one; it is "" where they are the same. `user` is
+    a primary key, or an OuterRef to one. The condition does not ask whether the user is active or a superuser.
+    """
+
+    conditional = True
+
+    def __init__(self, model: type[models.Model], path: str, *, any_codename: str, codename: str, user: Any) -> None:
+        super().__init__(output_field=models.BooleanField())
+        prefix = f"{path}__" if path else ""
+        key = user if isinstance(user, OuterRef) else Value(user, output_field=get_user_model()._meta.pk)
+        self._sources: dict[str, Any] = {"user": key, "owner": F(f"{prefix}owner"), "pk": F(f"{prefix}pk")}
+        self._names = {"any_codename": any_codename, "codename": codename}
+        self._names |= {"app": model._meta.app_label, "model": str(model._meta.model_name)}
+        self._parts = _split_rule(model)
+
+    def get_source_expressions(self) -> list[Any]:
+        """The user, and the owner and primary key of the object."""
+        return list(self._sources.values())
+
+    def set_source_expressions(self, exprs: Sequence[Any]) -> None:
+        """Replace them, by resolved ones for example."""
+        self._sources = dict(zip(self._sources, exprs, strict=True))
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        """The rule with its values in their places."""
+        values = {name: compiler.compile(each) for name, each in self._sources.items()}
+        values |= {name: ("%s", (each,)) for name, each in self._names.items()}
+        texts, names = self._parts
+        sql, params = [texts[0]], list[Any]()
+        for name, text in zip(names, texts[1:], strict=True):
+            place, own = values[name]
+            sql += [place, text]
+            params += own
+        return "".join(sql), tuple(params)
+
+
+@cache
+def _split_rule(model: Any) -> tuple[list[str], list[str]]:
+    """The texts between the places of the rule for objects of `model`, and the names of these places."""
+    user: Any = get_user_model()
+    of_users, groups = user._meta.get_field("user_permissions"), user._meta.get_field("groups")
+    of_groups: Any = Group._meta.get_field("permissions")
+    rule = _RULE.format(
+        permissions=Permission._meta.db_table,
+        types=ContentType._meta.db_table,
+        held_by_users=of_users.m2m_db_table(),
+        held_by_user=of_users.m2m_reverse_name(),
+        holding_user=of_users.m2m_column_name(),
+        held_by_groups=of_groups.m2m_db_table(),
+        held_by_group=of_groups.m2m_reverse_name(),
+        holding_group=of_groups.m2m_column_name(),
+        members=groups.m2m_db_table(),
+        member=groups.m2m_column_name(),
+        member_of=groups.m2m_reverse_name(),
+        user_grants=get_user_obj_perms_model(model)._meta.db_table,
+        group_grants=get_group_obj_perms_model(model)._meta.db_table,
+    )
+    parts = _PLACES.split(rule)
+    return parts[::2], parts[1::2]

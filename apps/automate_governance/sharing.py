@@ -18,7 +18,7 @@ from automate_governance import audit
 from automate_governance.governed import Governed
 from automate_governance.people import names as people
 from automate_governance.people.labels import find_group, group_label
-from automate_governance.permissions import NotPermittedError, Person, can, grants_on, permitted
+from automate_governance.permissions import NotPermittedError, Person, can, permitted
 
 MAX_PEOPLE = 200
 
@@ -287,8 +287,8 @@ def _permissions(model: type[Governed]) -> QuerySet[Permission]:
 
 def _grant_rows(obj: Governed) -> tuple[tuple[int, QuerySet[Any], str], tuple[int, QuerySet[Any], str]]:
     """Return (rank, rows, attribute) of the grants to people and to groups."""
-    people = grants_on(get_user_obj_perms_model, type(obj)).filter(content_object=obj)
-    groups = grants_on(get_group_obj_perms_model, type(obj)).filter(content_object=obj)
+    people = _grants_on(get_user_obj_perms_model, type(obj)).filter(content_object=obj)
+    groups = _grants_on(get_group_obj_perms_model, type(obj)).filter(content_object=obj)
     return (0, people, "user"), (1, groups, "group")
 
 
@@ -327,3 +327,9 @@ def _verb(codename: str, model: type[Governed]) -> str:
 
 def _named(verbs: list[str]) -> dict[str, str]:
     return {"permissions": ", ".join(verb.replace("_", " ") for verb in verbs)}
+
+
+def _grants_on(grant_model: Any, model: type[Governed]) -> QuerySet[Any]:
+    """Return guardian's rows of grants on `model` to users or to groups."""
+    grants: QuerySet[Any] = grant_model(model).objects.all()
+    return grants
