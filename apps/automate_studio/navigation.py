@@ -101,7 +101,10 @@ def register_pages() -> None:
     """Register the studio's own pages, commands, links and help."""
     registry.register(
         pages=[*_automate_pages(), *_connect_pages(), *_operate_pages(), *_administration_pages()],
-        commands=[Link(title=_("New workflow"), view="studio:workflow_new", icon="add", may_open=_may_create)],
+        commands=[
+            Link(title=_("New workflow"), view="studio:workflow_new", icon="add", may_open=_may_create),
+            Link(title=_("New connector"), view="studio:connector_new", icon="add", may_open=_administers),
+        ],
         account_links=[Link(title=_("Preferences"), view="studio:preferences", icon="person", may_open=_always)],
         help_topics=_HELP,
     )

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automate_connectors.declared.document import AuthKind, EffectKind
-from automate_connectors.declared.openapi.actions import action_of, find_operation
 from automate_connectors.declared.openapi.connector import credential_settings
 from automate_connectors.declared.openapi.operations import expand_action
 from automate_connectors.declared.openapi.reader import Api
@@ -24,7 +23,7 @@ TEXTS = ("code", "name", "description", "icon", "base_url")  #: of a connector t
 
 
 @dataclass(frozen=True, kw_only=True)
-class FieldView:
+class ActionField:
     """A field of an action as a form shows it. One that is not `shown` is left out of the action."""
 
     name: str
@@ -49,7 +48,7 @@ class ActionView:
     effect: str = EffectKind.READ
     hidden: bool = False
     checks: bool = False
-    fields: list[FieldView] = field(default_factory=list)
+    fields: list[ActionField] = field(default_factory=list)
     fault: str = ""  #: why its operation cannot be read
 
 
@@ -80,11 +79,11 @@ def _action_view(api: Api | None, written: dict[str, Any], checked: Any) -> Acti
         fault = str(error)
     texts = {name: str(made.get(name) or "") for name in ("name", "label", "description", "group", "path", "operation")}
     method = str(made.get("method") or "GET")
-    fields = [_field_view(each) for each in _listed(made.get("fields")) if isinstance(each, dict)]
+    fields = [_action_field(each) for each in _listed(made.get("fields")) if isinstance(each, dict)]
     left_out = _listed(written.get("without"))
     if api and left_out and not fault:
         every = expand_action(api, {**written, "without": []})
-        fields = [_field_view(each, shown=each.get("name") not in left_out) for each in every["fields"]]
+        fields = [_action_field(each, shown=each.get("name") not in left_out) for each in every["fields"]]
     return ActionView(
         **texts,
         method=method,
@@ -96,8 +95,8 @@ def _action_view(api: Api | None, written: dict[str, Any], checked: Any) -> Acti
     )
 
 
-def _field_view(each: dict[str, Any], *, shown: bool = True) -> FieldView:
-    return FieldView(
+def _action_field(each: dict[str, Any], *, shown: bool = True) -> ActionField:
+    return ActionField(
         name=str(each.get("name") or ""),
         label=str(each.get("label") or ""),
         help=str(each.get("help") or ""),
@@ -142,7 +141,6 @@ def _change_auth(value: Any, given: Mapping[str, str]) -> None:
 def edit_action(draft: DeclaredConnectorDraft, index: int, given: ActionView, *, by: Person) -> None:
     """Write an action of the text as a form shows it. Raises NotPermittedError, DocumentError."""
     before = action_views(draft)[index]
-    made = _operation(draft, before.operation)
 
     def change(value: Any) -> None:
         action = value["actions"][index]
@@ -151,7 +149,7 @@ def edit_action(draft: DeclaredConnectorDraft, index: int, given: ActionView, *,
                 action[name] = getattr(given, name)
         if given.hidden is not before.hidden:
             action["hidden"] = given.hidden
-        _change_fields(action, before.fields, given.fields, from_operation=made is not None)
+        _change_fields(action, before.fields, given.fields, from_operation=bool(before.operation and draft.document))
         _change_check(value, before, given)
         for rule in (value.get("options") or {}).values():
             if rule.get("action") == before.name:
@@ -160,14 +158,9 @@ def edit_action(draft: DeclaredConnectorDraft, index: int, given: ActionView, *,
     edit(draft, change, by=by)
 
 
-def _operation(draft: DeclaredConnectorDraft, name: str) -> dict[str, Any] | None:
-    if not name or draft.document is None:
-        return None
-    api = read_api(draft)
-    return action_of(api, find_operation(api, name))
-
-
-def _change_fields(action: Any, before: list[FieldView], given: Iterable[FieldView], *, from_operation: bool) -> None:
+def _change_fields(
+    action: Any, before: list[ActionField], given: Iterable[ActionField], *, from_operation: bool
+) -> None:
     known = {each.name: each for each in before}
     hidden = [each.name for each in given if each.name in known and not each.shown]
     listed = action.get("fields")

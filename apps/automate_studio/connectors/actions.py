@@ -95,7 +95,7 @@ def _initial(action: ActionView) -> dict[str, Any]:
     return {name: getattr(action, name) for name in ActionForm.base_fields}
 
 
-def _posted_fields(request: HttpRequest, action: ActionView) -> list[edits.FieldView]:
+def _posted_fields(request: HttpRequest, action: ActionView) -> list[edits.ActionField]:
     post = request.POST
     return [
         replace(

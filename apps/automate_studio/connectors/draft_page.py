@@ -25,6 +25,8 @@ from automate_studio.connectors.access import get_draft
 from automate_studio.connectors.listing import draft_name
 from automate_studio.connectors.new import line_and_reason
 from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.fields import FormFieldView
+from automate_studio.ui.objects.form_view import build_sections
 from automate_studio.view_models.faulty_lines import FileLine, faulty_lines
 
 _AUTH = {
@@ -125,6 +127,15 @@ def _about_form(draft: DeclaredConnectorDraft) -> AboutForm:
     return AboutForm(initial={**found, "auth_name": auth.get("name"), "auth_provider": auth.get("provider")})
 
 
+def _about_fields(form: AboutForm) -> list[FormFieldView]:
+    needed = {
+        "auth_name": (("auth", (AuthKind.HEADER.value, AuthKind.QUERY.value)),),
+        "auth_provider": (("auth", (AuthKind.OAUTH.value,)),),
+    }
+    [section] = build_sections(form, [("", form.fields)], conditions=needed)
+    return section.fields
+
+
 def _render(request: HttpRequest, draft: DeclaredConnectorDraft, form: AboutForm) -> HttpResponse:
     faults = find_faults(draft)
     if draft.connector:
@@ -140,6 +151,7 @@ def _render(request: HttpRequest, draft: DeclaredConnectorDraft, form: AboutForm
         status=422 if form.errors else 200,
         draft=draft,
         form=form,
+        fields=_about_fields(form),
         actions=actions,
         faults=len(faults),
         elsewhere=[translated(each.reason) for each in faults if not each.line],

@@ -132,21 +132,21 @@ def connector_version(request: HttpRequest, code: str, number: int) -> HttpRespo
     return _confirm_change(request, connector, title, _RESTORE, breaks, restore, **shown)
 
 
-_DISABLE = ("automate_studio/connectors/disable.html", gettext_lazy("Disable"))
-_RESTORE = ("automate_studio/connectors/version.html", gettext_lazy("Restore"))
+_DISABLE = ("automate_studio/connectors/disable.html", gettext_lazy("Disable"), gettext_lazy("Disable anyway"))
+_RESTORE = ("automate_studio/connectors/version.html", gettext_lazy("Restore"), gettext_lazy("Restore anyway"))
 
 
 def _confirm_change(
     request: HttpRequest,
     connector: DeclaredConnector,
     title: str,
-    question: tuple[str, Any],
+    question: tuple[str, Any, Any],
     breaks: list[ConnectorBreak],
     act: Callable[[bool], str],
     **shown: Any,
 ) -> HttpResponse:
     """The question with what breaks; a POST acts, and where something breaks only with `accept`."""
-    template, button = question
+    template, button, anyway = question
     refused = ""
     if request.method == "POST":
         try:
@@ -156,7 +156,7 @@ def _confirm_change(
             refused = translated(str(error))
         except NotPermittedError as error:
             raise PermissionDenied from error
-    context = {"connector": connector, "button": button, "refused": refused, **shown}
+    context = {"connector": connector, "button": button, "anyway": anyway, "refused": refused, **shown}
     context |= {"back": reverse("studio:connector", args=[connector.code]), **break_context(request.user, breaks)}
     return render_page(request, template, title, status=409 if refused else 200, **context)
 
