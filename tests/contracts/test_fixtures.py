@@ -15,8 +15,9 @@ from automate_connectors.declared.adapter import DeclaredConnector
 from automate_connectors.management.commands.automate_connector_docs import built_in
 from automate_connectors.registry import connectors
 from automate_testing.cases import load_cases
-from automate_testing.contracts import ConnectorContractTest, PollContractTest
+from automate_testing.contracts import ConnectorContractTest, PollContractTest, WebhookContractTest
 from automate_testing.contracts.declared_polls import load_poll_sources
+from automate_testing.contracts.triggers.declared_webhooks import load_webhook_services
 from automate_testing.fakes import answer, context
 
 FOLDER = Path(__file__).parent / "fixtures"
@@ -82,6 +83,21 @@ class TestEveryDeclaredPoll(PollContractTest):
         adapter = connectors.get(code)
         self.poll_sources = load_poll_sources(type(adapter), FOLDER / code / "polls")
         return adapter
+
+
+@pytest.mark.parametrize("code", [code for code in built_in() if (FOLDER / code / "webhooks").is_dir()])
+class TestEveryDeclaredWebhook(WebhookContractTest):
+    @pytest.fixture
+    def adapter(self, code):
+        adapter = connectors.get(code)
+        self.webhook_services = load_webhook_services(type(adapter), FOLDER / code / "webhooks")
+        return adapter
+
+
+def test_every_declared_webhook_is_tried():
+    declared = [connectors.get(code) for code in built_in()]
+    sending = {each.code for each in declared if isinstance(each, DeclaredConnector) and each.document.webhooks}
+    assert sending == {path.parent.name for path in FOLDER.glob("*/webhooks")}
 
 
 def test_every_declared_poll_is_tried():

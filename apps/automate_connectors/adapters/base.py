@@ -271,7 +271,7 @@ class ConnectorAdapter(ABC):
 
         `params` are the inputs, and `events`, the event types; `secret` proves the deliveries, by the webhook's
         scheme. The service may send a test before this returns. `context` is as in `poll`; its `idempotency_key` is
-        the same until the registration is stored. Raise ConnectorError.
+        the same until the registration is stored, unless `find_webhook` is there. Raise ConnectorError.
         """
         raise NotImplementedError
 

@@ -9,12 +9,19 @@ from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, RateLimit, unknown_action, unknown_poll
+from automate_connectors.adapters.base import (
+    Action,
+    ConnectorAdapter,
+    RateLimit,
+    unknown_action,
+    unknown_poll,
+    unknown_webhook,
+)
 from automate_connectors.adapters.polls import Poll, PollResult
-from automate_connectors.adapters.webhooks import Webhook
+from automate_connectors.adapters.webhooks import Registration, Webhook
 from automate_connectors.context import Context
-from automate_connectors.declared import answers, specs
-from automate_connectors.declared.document import ActionPart, AuthKind, Document, EffectKind, Method, Pages
+from automate_connectors.declared import answers, specs, webhooks
+from automate_connectors.declared.document import ActionPart, AuthKind, Document, EffectKind, Method, Pages, WebhookPart
 from automate_connectors.declared.placing import put
 from automate_connectors.declared.polls import find_items
 from automate_connectors.declared.requests import (
@@ -107,10 +114,21 @@ class DeclaredConnector(ConnectorAdapter):
         except LookupError:
             raise unknown_poll(self.code, name) from None
 
-        def call(action: str, given: dict[str, Any]) -> _Call:
-            return _Call(self, self.document.action(action), given, context)
+        return find_items(self.document, rule, params, cursor, self._caller(context))
 
-        return find_items(self.document, rule, params, cursor, call)
+    def register_webhook(
+        self, name: str, params: dict[str, Any], url: str, secret: str, context: Context
+    ) -> Registration:
+        """Call the action of the webhook that registers."""
+        return webhooks.register(self.document, self._webhook(name), params, url, secret, self._caller(context))
+
+    def find_webhook(self, name: str, params: dict[str, Any], url: str, context: Context) -> Registration | None:
+        """The registration with the URL, in the list that the webhook names."""
+        return webhooks.find(self.document, self._webhook(name), params, url, self._caller(context))
+
+    def remove_webhook(self, name: str, params: dict[str, Any], registration: Registration, context: Context) -> None:
+        """Call the action of the webhook that removes."""
+        webhooks.remove(self.document, self._webhook(name), params, registration, self._caller(context))
 
     def check_connection(self, context: Context) -> str:
         """Call the action of the check, and say which account it found."""
@@ -131,6 +149,16 @@ class DeclaredConnector(ConnectorAdapter):
     def can_check(self) -> bool:
         """Whether the document has a check, or a subclass has one in Python."""
         return self.document.check is not None or type(self).check_connection is not DeclaredConnector.check_connection
+
+    def _caller(self, context: Context) -> Callable[[str, dict[str, Any]], _Call]:
+        """Make calls of actions, hidden ones too."""
+        return lambda action, given: _Call(self, self.document.action(action), given, context)
+
+    def _webhook(self, name: str) -> WebhookPart:
+        try:
+            return self.document.webhook(name)
+        except LookupError:
+            raise unknown_webhook(self.code, name) from None
 
     def _part(self, name: str) -> ActionPart:
         try:
@@ -179,7 +207,7 @@ def declare(document: Document, base: type[DeclaredConnector] = DeclaredConnecto
         "config_fields": specs.config_fields(document),
         "actions": (*base.own_actions, *(_action(part) for part in document.actions if not part.hidden)),
         "polls": (*base.own_polls, *(specs.poll(document, part) for part in document.polls)),
-        "webhooks": base.own_webhooks,
+        "webhooks": (*base.own_webhooks, *(specs.webhook(document, part) for part in document.webhooks)),
         "keyless_actions": (*base.keyless_actions, *keyless),
         "rate_limit": _rate_limit(document),
     }

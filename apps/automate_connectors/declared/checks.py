@@ -20,6 +20,8 @@ from automate_connectors.declared.document import (
     Pages,
     PagesKind,
     PollPart,
+    WebhookCall,
+    WebhookPart,
     Where,
 )
 from automate_connectors.declared.parsing import Fault, shown_place
@@ -27,6 +29,7 @@ from automate_connectors.declared.placing import MAX_INDEX
 from automate_connectors.declared.polls import SINCE
 from automate_connectors.declared.requests import VALUE, effect_of, where_of
 from automate_connectors.declared.templates import base_faults, names_in
+from automate_connectors.declared.webhooks import NAMES as WEBHOOK_NAMES
 from automate_connectors.declared.yaml_files import Place
 from automate_connectors.oauth.catalogue import providers
 from automate_connectors.paging import MAX_ITEMS
@@ -74,6 +77,10 @@ def _faults(document: Document) -> Iterator[Found]:
     for index, poll in enumerate(document.polls):
         for place, reason in _poll(document, poll):
             yield ("polls", index, *place), reason
+    yield from _twice([webhook.name for webhook in document.webhooks], ("webhooks",))
+    for index, webhook in enumerate(document.webhooks):
+        for place, reason in _webhook(document, webhook):
+            yield ("webhooks", index, *place), reason
 
 
 def _settings(document: Document) -> Iterator[Found]:
@@ -275,6 +282,52 @@ def _poll_reading(document: Document, poll: PollPart) -> Iterator[Found]:
         yield ("details",), text("The list has no times: since needs first.")
     if poll.since is not None and poll.since.template != f"{{{SINCE}}}" and not by_clock:
         yield ("since",), text("The name %(name)s is missing.", name="first")
+
+
+def _webhook(document: Document, webhook: WebhookPart) -> Iterator[Found]:
+    if not NAME.fullmatch(webhook.name):
+        yield ("name",), text("Use lower-case letters, digits, _ and -, beginning with a letter.")
+    if not webhook.label:
+        yield (), text("The name %(name)s is missing.", name="label")
+    if not webhook.sample:
+        yield (), text("The name %(name)s is missing.", name="sample")
+    calls = {"register": webhook.register, "list": webhook.listing, "remove": webhook.remove}
+    actions = {action.name: action for action in document.actions}
+    for place, call in calls.items():
+        if call.action not in actions:
+            yield (place, "action"), text("There is no action %(name)s.", name=repr(call.action))
+    if any(call.action not in actions for call in calls.values()):
+        return
+    yield from _reader(document, webhook.listing.action, ("list",))
+    sent = {field.name for field in actions[webhook.register.action].fields}
+    known = [each if isinstance(each, str) else each.name for each in webhook.fields]
+    for index, each in enumerate(webhook.fields):
+        if isinstance(each, str) and each not in sent:
+            yield ("fields", index), text("There is no field %(name)s.", name=repr(each))
+        if isinstance(each, Field) and each.options and each.options not in document.options:
+            yield ("fields", index, "options"), text("There is no %(name)s in options.", name=repr(each.options))
+    yield from _columns([each for each in webhook.fields if isinstance(each, Field)], ("fields",), secrets=False)
+    yield from _twice(known, ("fields",))
+    for name in {*known} & WEBHOOK_NAMES:
+        yield ("fields",), text("%(name)s is a name of the platform. Choose another one.", name=repr(name))
+    for place, call in calls.items():
+        yield from _webhook_call(actions[call.action], call, known, place)
+
+
+def _webhook_call(action: ActionPart, call: WebhookCall, known: list[str], place: str) -> Iterator[Found]:
+    """Yield what is wrong with the inputs of one call about a registration."""
+    fields = {field.name: field for field in action.fields}
+    filled = WEBHOOK_NAMES - ({"secret", "events"} if place != "register" else {"id"})
+    for name, value in call.params.items():
+        if name not in fields:
+            yield (place, "params", name), text("There is no field %(name)s.", name=repr(name))
+        for used in names_in(value) if isinstance(value, str) else ():
+            if used not in {*known, *filled}:
+                yield (place, "params", name), text("There is no field %(name)s.", name=repr(used))
+    given = {*call.params, *(name for name in known if name in fields)}
+    for name, field in fields.items():
+        if field.required and field.default is None and name not in given:
+            yield (place, "action"), text("The action needs %(name)s: write it into fields or params.", name=name)
 
 
 def _reader(document: Document, name: str, place: Place) -> Iterator[Found]:

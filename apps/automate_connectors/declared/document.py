@@ -223,7 +223,7 @@ class ActionPart(Part, frozen=True, kw_only=True):
     label: str = ""
     description: str = ""
     group: str = ""
-    hidden: bool = False  #: only for `check`, `options` and `polls`
+    hidden: bool = False  #: only for `check`, `options`, `polls` and `webhooks`
     operation: str = ""
     method: Method | None = None
     path: str = ""
@@ -311,6 +311,41 @@ class PollPart(Part, frozen=True, kw_only=True):
     sample: dict[str, Any] = {}  #: where it is not that of the action
 
 
+class WebhookCall(Part, frozen=True, kw_only=True):
+    """A call about a registration. In `params`, `{url}`, `{secret}`, `{events}`, `{id}` and inputs are filled in."""
+
+    action: str
+    params: dict[str, Any] = {}
+
+
+class WebhookList(WebhookCall, frozen=True, kw_only=True):
+    """The call that lists registrations; or the one there is, where the output is no list."""
+
+    items: str = ""  #: dotted place of the list in the output of an action without pages
+    url: str = "url"  #: path of the URL in an item
+
+
+class WebhookPart(Part, frozen=True, kw_only=True):
+    """A webhook: a registration at the service, and how its deliveries are signed. Paths lead into a registration."""
+
+    name: str
+    label: str = ""
+    description: str = ""
+    fields: list[str | Field] = []  #: inputs of the action that registers by name, and others in full
+    scheme: str
+    scheme_config: dict[str, Any] = {}
+    events: dict[str, str] = {}  #: labels by event type
+    other_events: bool = False
+    register: WebhookCall
+    listing: WebhookList = msgspec.field(name="list")
+    remove: WebhookCall
+    id: str = "id"  #: empty: the service has one registration, which its URL names
+    expires: str = ""
+    expires_in: Clock = Clock.ISO
+    secret: str = ""  #: path of the secret, where the service makes it
+    sample: dict[str, Any]
+
+
 class Document(Part, frozen=True, kw_only=True):
     """A connector."""
 
@@ -335,12 +370,20 @@ class Document(Part, frozen=True, kw_only=True):
     options: dict[str, Options] = {}
     actions: list[ActionPart]
     polls: list[PollPart] = []
+    webhooks: list[WebhookPart] = []
 
     def action(self, name: str) -> ActionPart:
         """Return the action of that name, hidden ones too. Raises LookupError."""
         for action in self.actions:
             if action.name == name:
                 return action
+        raise LookupError(name)
+
+    def webhook(self, name: str) -> WebhookPart:
+        """Return the webhook of that name. Raises LookupError."""
+        for webhook in self.webhooks:
+            if webhook.name == name:
+                return webhook
         raise LookupError(name)
 
     def poll(self, name: str) -> PollPart:

@@ -24,6 +24,9 @@ def _texts(document: Document) -> Iterator[str]:
     for poll in document.polls:
         yield from (poll.label, poll.description)
         yield from _of_columns(specs.poll_fields(document, poll))
+    for webhook in document.webhooks:
+        yield from (webhook.label, webhook.description, *webhook.events.values())
+        yield from _of_columns(specs.webhook_fields(document, webhook))
 
 
 def _of_columns(columns: Iterable[Column]) -> Iterator[str]:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from automate_connectors.adapters.polls import Poll
-from automate_connectors.declared.document import ActionPart, AuthKind, Column, Document, Field, PollPart, Setting
+from automate_connectors.adapters.webhooks import Webhook
+from automate_connectors.declared.document import (
+    ActionPart,
+    AuthKind,
+    Column,
+    Document,
+    Field,
+    PollPart,
+    Setting,
+    WebhookPart,
+)
 from automate_connectors.paging import MAX_ITEMS
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -112,6 +122,28 @@ def poll_sample(document: Document, part: PollPart) -> dict[str, Any]:
     if isinstance(sample, list) and sample:
         sample = sample[0]
     return sample if isinstance(sample, dict) else {}
+
+
+def webhook(document: Document, part: WebhookPart) -> Webhook:
+    """Return a webhook of the contract: its inputs are those of the action that registers it, and its own."""
+    return Webhook(
+        name=part.name,
+        label=part.label,
+        description=part.description,
+        fields=tuple(map(_field, webhook_fields(document, part))),
+        scheme=part.scheme,
+        scheme_config=part.scheme_config,
+        events=tuple(part.events.items()),
+        other_events=part.other_events,
+        makes_secret=bool(part.secret),
+        sample=part.sample,
+    )
+
+
+def webhook_fields(document: Document, part: WebhookPart) -> list[Field]:
+    """Return the inputs of a webhook. Raises LookupError for one that its action does not have."""
+    sent = {field.name: field for field in document.action(part.register.action).fields}
+    return [sent[each] if isinstance(each, str) else each for each in part.fields]
 
 
 def _kind(value: Any) -> FieldKind:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from urllib.parse import parse_qsl
 
 import pytest
 from django.test import Client
@@ -18,6 +19,7 @@ from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import to_document
 from automate_core.models import Event, ExecutionRun, ServiceWebhook, Workflow
 from automate_core.webhooks.registration import upkeep
+from automate_core.webhooks.schemes.presets import StripeScheme
 from automate_core.webhooks.schemes.registry import GitHubScheme
 from automate_governance.models import StoredSecret
 from tests.support.github import Hooks
@@ -203,6 +205,55 @@ def test_the_run_as_user_registers_with_a_connection_that_this_user_may_use(work
     owner.is_active = False
     owner.save()
     assert work().error_code == "run_as_inactive"
+
+
+class StripeHooks(Hooks):
+    """Stripe's endpoints, which have secrets of Stripe's own, shown once."""
+
+    def call(self, method, path, body):
+        if method == "POST":
+            asked = dict(parse_qsl(body.decode()))
+            number = f"we_{next(self._numbers)}"
+            self.hooks.append({"id": number, "url": asked["url"], "asked": asked})
+            return 200, {**self.hooks[-1], "secret": f"whsec_of_{number}_0123456789"}
+        if method == "GET":
+            return 200, {"data": self.hooks, "has_more": False}
+        self.hooks = [hook for hook in self.hooks if not path.endswith(hook["id"])]
+        return 200, {"deleted": True}
+
+
+def test_a_secret_of_the_service_is_kept_and_one_that_was_lost_is_made_anew(workflow, github, work, settings, owner):
+    stripe = StripeHooks()
+    settings.AUTOMATE_EGRESS_ALLOW = [stripe.host]
+    config = {"token": "env:HUB", "base_url": stripe.url}
+    Connection.objects.create(name="Pay", slug="pay", connector="stripe", config=config, owner=owner)
+    workflow(
+        PUSHES.replace("github.push, connection: hub, inputs: {repository: o/r}", "stripe.event, connection: pay")
+        .replace("connection: pay", "connection: pay, events: [invoice.paid, price.created]")
+        .replace("event.payload.ref", "event.payload.data.object.id")
+    )
+    try:
+        [lease] = upkeep.lease_due(1)
+        upkeep._call_service(lease)  # it dies here, and with it the secret
+        [first] = stripe.hooks
+        ServiceWebhook.objects.update(next_at=now())
+        webhook = work()
+        [hook] = stripe.hooks
+        assert hook["id"] != first["id"] and webhook.registration_id == hook["id"], "the first one is removed"
+        assert hook["asked"]["enabled_events[1]"] == "price.created" and "token" not in str(webhook.data)
+        ServiceWebhook.objects.update(next_at=now())
+        assert work().registration_id == hook["id"], "a daily look changes nothing"
+        body = json.dumps({"id": "evt_1", "type": "invoice.paid", "data": {"object": {"id": "in_1"}}}).encode()
+        secret = f"whsec_of_{hook['id']}_0123456789"
+        path = "/hooks/" + hook["url"].rpartition("/hooks/")[2]
+        for key, status in ((secret, 202), (secret.replace(hook["id"], first["id"]), 401)):
+            headers = StripeScheme({}).sign(key, body, event_type="", delivery="")
+            answer = Client().post(path, body, content_type="application/json", headers=headers)
+            assert answer.status_code == status
+        work()
+        assert ExecutionRun.objects.get().steps.get().output == {"ref": "in_1"}
+    finally:
+        stripe.close()
 
 
 def test_renewal_comes_before_the_end():

@@ -135,9 +135,9 @@ def _call_service(lease: Lease) -> Registration | None:
         raise ConnectorError(str(error), code="connector_not_found") from error
     at = now()
     secret = webhook.secret.reveal() if webhook.secret else ""
-    # The same until a registration is stored, and then another one
+    # The same until a registration is stored; where one that was made before is found, each attempt is a new request
     since = int(webhook.registered_at.timestamp()) if webhook.registered_at else 0
-    key = f"webhook-{webhook.slug}-{since}"
+    key = f"webhook-{webhook.slug}-{lease.token if adapter.can_find_webhooks else since}"
     call = open_call(adapter, webhook.connection, run_as=lease.run_as, workflow=lease.slug, key=key)
     calls = WebhookCalls(
         adapter=adapter,
