@@ -236,7 +236,7 @@ def _identifier(value: Any) -> str:
         return value or ""
     if isinstance(value, int | float):
         return as_text(value)
-    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()[:32]
+    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()[:16]
 
 
 def _position(rule: PollPart, item: Any) -> int | None:

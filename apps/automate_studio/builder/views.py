@@ -393,8 +393,8 @@ def _builder_context(request: HttpRequest, state: DraftState, panel: Panel | Non
         "missing": levels["missing"],
         "warnings": levels["warning"],
         "triggers": {kind: name for kind, name in TRIGGERS.items() if kind not in CONNECTOR_KINDS},
-        "polls": trigger_offers("poll") if selected == START else [],
-        "services": trigger_offers("service") if selected == START else [],
+        "polls": trigger_offers("poll", request.user) if selected == START else [],
+        "services": trigger_offers("service", request.user) if selected == START else [],
         "containers": _CONTAINERS,
         "remarks": [as_sentence(remark) for remark in state.done.remarks],
     }

@@ -39,17 +39,22 @@ _MEMBERS = {"poll": "polls", "service": "webhooks"}  #: of a connector, by the k
 
 @dataclass(frozen=True, kw_only=True)
 class TriggerOffer:
-    """A poll or webhook in the chooser of triggers; `request` are the fields of the command that adds it, as JSON."""
+    """A poll or webhook in the chooser of triggers; `request` are the fields of the command that adds it, as JSON.
+
+    `is_ready`: it needs no connection, or the person has one.
+    """
 
     name: str
     description: str
     icon: str
     hue: int
     request: str
+    is_ready: bool
 
 
-def trigger_offers(kind: str) -> list[TriggerOffer]:
-    """The polls or the webhooks of the installed connectors."""
+def trigger_offers(kind: str, user: User) -> list[TriggerOffer]:
+    """The polls or the webhooks of the installed connectors. One query."""
+    connected = set(permitted(user, "use", Connection.objects.all()).values_list("connector", flat=True))
     return [
         TriggerOffer(
             name=_name_of(kind, reference),
@@ -59,6 +64,7 @@ def trigger_offers(kind: str) -> list[TriggerOffer]:
             request=json.dumps(
                 {"do": "add_trigger", "kind": kind, "config": json.dumps({CONNECTOR_KINDS[kind]: reference})}
             ),
+            is_ready=not adapter.needs_connection or adapter.code in connected,
         )
         for reference, adapter, described in _described(kind)
     ]
