@@ -1,0 +1,183 @@
+"""Mail boxes by IMAP: the server's address is checked as any other, TLS is verified, and the conversation is limited.
+
+Sources: RFC 3501 (IMAP4rev1), RFC 8314 (TLS from the start), Google's description of XOAUTH2.
+"""
+
+from __future__ import annotations
+
+import imaplib  # noqa: TID251 - over sockets that the guard opens
+import ssl  # noqa: TID251 - its errors, and typing
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from automate_egress.answers import timed_file
+from automate_egress.errors import (
+    EgressBlockedError,
+    EgressConnectionError,
+    EgressResponseTooLargeError,
+    MailError,
+    truncate_words,
+    untrusted_error,
+)
+from automate_egress.network import Network
+from automate_egress.sockets import CONNECT_SECONDS
+from automate_egress.tls import verifying_context
+from automate_plugins import text
+
+IMAP_PORTS = frozenset({143, 993})
+MAX_BYTES = 60_000_000  #: that come back on one connection
+_MAX_LINE = 1_000_000
+_SHOWN_REPLY = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImapServer:
+    """A mail server. `security` is `tls` (from the start), `starttls` or `none` (internal hosts alone).
+
+    With an `access_token`, the sign-in is by XOAUTH2 and not by the password. `authorities` are certificates in PEM
+    that replace the public authorities'.
+    """
+
+    host: str
+    port: int
+    username: str
+    security: str = "tls"
+    password: str = ""
+    access_token: str = ""
+    authorities: str = ""
+
+    @property
+    def place(self) -> str:
+        """The host and port, for messages."""
+        return f"{self.host}:{self.port}"
+
+
+@contextmanager
+def imap(network: Network, server: ImapServer, *, most_bytes: int = MAX_BYTES) -> Iterator[imaplib.IMAP4]:
+    """Sign in for the block. The client's methods raise what this does.
+
+    Raises MailError when the server refuses something (`authentication_failed`, `mail_failed`),
+    EgressResponseTooLargeError after `most_bytes`, and the errors of Network.
+    """
+    if server.security == "none" and not network.is_internal(server.host, server.port):
+        raise EgressBlockedError(
+            text(
+                "%(place)s requires TLS. An administrator can allow internal hosts in AUTOMATE_EGRESS_ALLOW.",
+                place=server.place,
+            )
+        )
+    client: _Imap | None = None
+    try:
+        client = _Imap(network, server, most_bytes)
+        _sign_in(client, server)
+        yield client
+        client.logout()
+    except imaplib.IMAP4.abort as error:
+        raise EgressConnectionError(text("The connection to %(place)s failed.", place=server.place)) from error
+    except imaplib.IMAP4.error as error:
+        raise _refusal(server, error) from error
+    except ssl.SSLCertVerificationError as error:
+        raise untrusted_error(server.place, error.verify_message) from error
+    except OSError as error:  # TLS failures and time-outs are OSErrors
+        network.remaining()  # over: that is the error
+        raise EgressConnectionError(text("The connection to %(place)s failed.", place=server.place)) from error
+    finally:
+        if client is not None:
+            with suppress(OSError):
+                client.shutdown()
+
+
+def _sign_in(client: _Imap, server: ImapServer) -> None:
+    try:
+        if server.access_token:
+            answers = iter([f"user={server.username}\1auth=Bearer {server.access_token}\1\1".encode()])
+            client.authenticate("XOAUTH2", lambda _: next(answers, b""))  # an empty one ends a refusal
+        elif server.password.isascii() and server.username.isascii():
+            client.login(server.username, server.password)
+        else:
+            client.authenticate("PLAIN", lambda _: f"\0{server.username}\0{server.password}".encode())
+        client.renew_capabilities()
+    except imaplib.IMAP4.abort:
+        raise
+    except imaplib.IMAP4.error as error:
+        refused = _refusal(server, error)
+        refused.code = "authentication_failed"
+        raise refused from error
+
+
+def _refusal(server: ImapServer, error: Exception) -> MailError:
+    reply = error.args[0] if error.args else ""
+    said = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
+    shown = truncate_words(" ".join(said.split()), _SHOWN_REPLY)
+    return MailError(text("%(place)s rejected the request: %(reply)s", place=server.place, reply=shown))
+
+
+class _Imap(imaplib.IMAP4):
+    """imaplib over a checked socket, with one deadline and one limit for the conversation."""
+
+    def __init__(self, network: Network, server: ImapServer, most_bytes: int) -> None:
+        self._network, self._server, self._left = network, server, most_bytes
+        super().__init__(server.host, server.port)
+        try:
+            if server.security == "starttls":
+                self._encrypt()
+        except BaseException:
+            self.shutdown()
+            raise
+
+    def open(self, host: str = "", port: int = 0, timeout: float | None = None) -> None:
+        self.host, self.port = host, port
+        self.sock = self._network.connect(host, port, ports=IMAP_PORTS)
+        try:
+            if self._server.security == "tls":
+                self._wrap()
+            self._input = timed_file(self.sock, self._network.remaining)
+        except BaseException:
+            self.sock.close()
+            raise
+
+    def _wrap(self) -> None:
+        self.sock.settimeout(min(CONNECT_SECONDS, self._network.remaining()))
+        context = verifying_context(self._server.authorities)
+        self.sock = context.wrap_socket(self.sock, server_hostname=self._server.host)
+
+    def _encrypt(self) -> None:
+        """STARTTLS; what the server sent beside it in clear text is dropped."""
+        kind, _ = self._simple_command("STARTTLS")  # type: ignore[attr-defined]
+        if kind != "OK":
+            raise self.error("STARTTLS is not supported")
+        self._wrap()
+        self._input = timed_file(self.sock, self._network.remaining)
+        self.renew_capabilities()
+
+    def renew_capabilities(self) -> None:
+        """Ask what the server can do: that changes with TLS and with the sign-in."""
+        self._get_capabilities()  # type: ignore[attr-defined]
+
+    def read(self, size: int) -> bytes:
+        self._count(size)
+        return self._input.read(size)
+
+    def readline(self) -> bytes:
+        line = self._input.readline(_MAX_LINE + 1)
+        self._count(len(line))
+        if len(line) > _MAX_LINE:
+            raise self.error("a line is too long")
+        return line
+
+    def send(self, data: Any) -> None:
+        self.sock.settimeout(self._network.remaining())
+        self.sock.sendall(data)
+
+    def shutdown(self) -> None:
+        self._input.close()
+        self.sock.close()
+
+    def _count(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise EgressResponseTooLargeError(
+                text("%(place)s sent more than is read at once. Select fewer messages.", place=self._server.place)
+            )
