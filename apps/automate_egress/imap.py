@@ -145,7 +145,7 @@ class _Imap(imaplib.IMAP4):
 
     def _encrypt(self) -> None:
         """STARTTLS; what the server sent beside it in clear text is dropped."""
-        kind, _ = self._simple_command("STARTTLS")  # type: ignore[attr-defined]
+        kind, _ = self._simple_command("STARTTLS")
         if kind != "OK":
             raise self.error("STARTTLS is not supported")
         self._wrap()
@@ -154,7 +154,7 @@ class _Imap(imaplib.IMAP4):
 
     def renew_capabilities(self) -> None:
         """Ask what the server can do: that changes with TLS and with the sign-in."""
-        self._get_capabilities()  # type: ignore[attr-defined]
+        self._get_capabilities()
 
     def read(self, size: int) -> bytes:
         self._count(size)

@@ -11,7 +11,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.imap import ImapConnector
 from automate_connectors.context import Context
 from automate_connectors.invocation import check_connection, list_options
-from automate_testing.contracts import Case, ConnectorContractTest, PollContractTest, PollSource
+from automate_testing.contracts import PollContractTest, PollSource
 from tests.connectors.conftest import real_context
 from tests.support.certificates import Authority
 from tests.support.imap import ImapServer
@@ -237,20 +237,3 @@ class TestImapPolls(PollContractTest):
 
         self.poll_sources = {"new_message": make}
         return ImapConnector()
-
-
-GIVEN = {"host": "imap.example.com", "port": 993, "username": "ada", "password": "replaced"}
-
-
-class TestImap(ConnectorContractTest):
-    adapter_cls = ImapConnector
-    cases = tuple(
-        Case(action=action, params=params, connection=GIVEN, run=False)
-        for action, params in {
-            "search_messages": {"sender": "ada"},
-            "get_message": {"uid": 1},
-            "mark_message": {"uid": 1, "as": "read"},
-            "move_message": {"uid": 1, "destination": "Done"},
-            "delete_message": {"uid": 1},
-        }.items()
-    )

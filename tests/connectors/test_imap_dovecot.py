@@ -37,7 +37,9 @@ def test_a_mail_box_of_dovecot(tmp_path, settings, call):
         return [item.id for item in found.items], found.cursor
 
     try:
-        with imaplib.IMAP4_SSL("127.0.0.1", server.port, ssl_context=ssl.create_default_context(cadata=authority.pem)) as client:
+        with imaplib.IMAP4_SSL(
+            "127.0.0.1", server.port, ssl_context=ssl.create_default_context(cadata=authority.pem)
+        ) as client:
             client.login("ada", "right")
             client.create('"Erledigt &ANw-"')
             assert poll(None)[0] == []

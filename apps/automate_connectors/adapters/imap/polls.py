@@ -57,8 +57,8 @@ def find_new_messages(mailbox: Mailbox, params: dict[str, Any], cursor: Any) -> 
         read, _ = _read_page(mailbox, uids[-_BASELINE:], params, state)
         return _result(read, {"day": "", "since": ""}, state, max([state.next_uid - 1, *uids, 0]))
     if cursor["validity"] != state.validity:
-        since = (dt.date.fromisoformat(cursor["day"]) - _OVERLAP).isoformat() if cursor["day"] else ""
-        cursor = {**cursor, "uid": 0, "since": since}
+        again = (dt.date.fromisoformat(cursor["day"]) - _OVERLAP).isoformat() if cursor["day"] else ""
+        cursor = {**cursor, "uid": 0, "since": again}
     since = dt.date.fromisoformat(cursor["since"]) if cursor["since"] else None
     found = _search(mailbox, params, uid=f"{cursor['uid'] + 1}:*", date_gte=since, sent_date_gte=since)
     uids = [uid for uid in found if uid > cursor["uid"]]  # `*` names the last one, also if it has a lower UID
