@@ -132,6 +132,10 @@ def test_a_list_that_begins_with_the_newest_is_read_back_to_the_time_before(shop
     assert polled.find({"orders": [order(52, 40), *older]}) == ["52"], "what is older is not new"
     assert len(polled.requests) == 1 and polled.cursor["since"] == 1_769_863_200_000_000
     assert polled.find({"orders": [{"number": 53}]}) == [], "without a time"
+    later, due = order(55, 41), {"number": 54, "changed": "2999-01-01T00:00:00Z"}
+    answered = {"date": "Sat, 31 Jan 2026 12:40:00 GMT"}
+    assert polled.find({"orders": [due]}, headers=answered) == ["54"]
+    assert polled.find({"orders": [due, later]}, headers=answered) == ["55"], "a date in the future hides nothing"
     with pytest.raises(ConnectorError, match="is not a time"):
         polled.find({"orders": [{"number": 54, "changed": "yesterday"}]})
     with pytest.raises(ConnectorError, match="no list"):

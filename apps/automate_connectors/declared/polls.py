@@ -262,12 +262,15 @@ def _position(rule: PollPart, item: Any) -> int | None:
 def _next_since(rule: PollPart, known: _Known, entries: list[_Entry], read: PagesRead, now: int) -> int | None:
     """The position from which on the next call asks, without the overlap.
 
-    Where the service is asked by a clock, that is the time of its answer, else that of the newest item.
+    Where the service is asked by a clock, that is the time of its answer, else that of the newest item which is not in
+    the future: a date that somebody wrote must not hide what comes before it.
     """
     found = [entry.at for entry in entries if entry.at is not None]
-    is_by_clock = rule.since is not None and rule.since.first is not None
-    if is_by_clock and (rule.order is Order.NEWEST or read.complete):
-        found.append(_answered_at(read.response, now))
+    if rule.time_in is not Clock.NUMBER:
+        answered = _answered_at(read.response, now)
+        is_by_clock = rule.since is not None and rule.since.first is not None
+        is_whole = rule.order is Order.NEWEST or read.complete
+        found = [answered] if is_by_clock and is_whole else [min(at, answered) for at in found]
     return max([*found, *([] if known.since is None else [known.since])], default=None)
 
 
