@@ -428,6 +428,7 @@ MISSES = (
     ("{type: bearer}", "{type: header, token: '{region}', name: X}", 9, "kind secret"),
     ("{type: bearer}", "{type: bearer, provider: gitlab, bearer: true}", 9, "bearer is for the types"),
     ("name: create_item", "name: list_items", 32, "occurs twice"),
+    ("label: List items", "label: List items\n    key_at: key", 26, "takes key_at"),
     ("{action: list_items, account", "{action: pay, account", 20, "changes something"),
     ("items: {action: list_items}", "items: {action: nothing}", 22, "There is no action 'nothing'"),
     ("required: true, options: items", "required: true, options: them", 50, "no 'them' in options"),

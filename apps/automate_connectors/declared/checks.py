@@ -27,7 +27,7 @@ from automate_connectors.declared.document import (
 from automate_connectors.declared.parsing import Fault, shown_place
 from automate_connectors.declared.placing import MAX_INDEX
 from automate_connectors.declared.polls import SINCE
-from automate_connectors.declared.requests import VALUE, effect_of, where_of
+from automate_connectors.declared.requests import VALUE, effect_of, method_of, where_of
 from automate_connectors.declared.templates import base_faults, names_in
 from automate_connectors.declared.webhooks import NAMES as WEBHOOK_NAMES
 from automate_connectors.declared.yaml_files import Place
@@ -145,6 +145,8 @@ def _action(document: Document, action: ActionPart) -> Iterator[Found]:
         yield ("path",), text("A path begins with /.")
     if "?" in action.path or "#" in action.path:
         yield ("path",), text("A path has no ? and no #. Write the query into constants.query.")
+    if action.key_at and (action.body is BodyKind.FILE or method_of(action) in {Method.GET, Method.DELETE}):
+        yield ("key_at",), text("Only a request with inputs in its body takes key_at.")
     yield from _columns(action.fields, ("fields",), secrets=False)
     yield from _headers(action.constants.headers, ("constants", "headers"))
     yield from _places(document, action)

@@ -61,7 +61,7 @@ class Call:
 
 def check_answer(request: str, response: HttpResponse) -> None:
     """Raise ConnectorError for a refusal; `request` is a method and a path."""
-    if response.status >= 400:
+    if response.status >= 300:
         raise _refusal_error(request, response)
 
 
