@@ -8,7 +8,8 @@ EgressError
 ├── EgressTimeoutError           the deadline passed; may be retried
 ├── EgressConnectionError        no connection, or it broke; may be retried
 ├── EgressInvalidAnswerError     the body is not the expected JSON; never retried; also a ValueError
-└── MailError                    the mail server refused; may be retried when it says so (4xx)
+├── MailError                    the mail server refused; may be retried when it says so (4xx)
+└── SftpError                    the file server refused; never retried
 
 Errors do not reveal whether a connection was refused, timed out or has an unknown name: an author of addresses could
 map a network with that.
@@ -94,6 +95,14 @@ class MailError(EgressError):
         self.retryable = 400 <= status < 500
         if status in {530, 534, 535}:
             self.code = "authentication_failed"
+
+
+class SftpError(EgressError):
+    """A file server's refusal. `code` names its kind, such as `not_found` or `authentication_failed`."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def truncate_words(message: str, most: int) -> str:

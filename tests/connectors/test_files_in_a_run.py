@@ -11,12 +11,16 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.s3.signing import Signer
+from automate_connectors.models import Connection
 from automate_core import artifacts
 from automate_core.files.content_types import check_content_type
 from automate_core.files.store import FileOwner, clean_name, store_file
 from automate_core.models import ExecutionRun, StoredFile
 from automate_core.runs import control
 from automate_governance.models import AuditEntry
+from tests.support.s3 import Store
+from tests.support.sftp import FileServer
 from tests.support.walks import output, settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,6 +107,51 @@ def test_a_file_goes_from_step_to_step_and_to_those_who_may_see_it(
     done.event.delete()
     call_command("automate_prune")
     assert not StoredFile.objects.exists() and not (storage / old).exists()
+
+
+STORAGE_STEPS = """
+  - {{key: fetch, action: http.request, inputs: {{url: '{url}/a', answer: file}}}}
+  - {{key: put, action: s3.put_object, connection: store, inputs: {{key: 'in/a b.pdf', file: '{{{{ steps.fetch.output.body }}}}'}}}}
+  - {{key: get, action: s3.get_object, connection: store, inputs: {{key: '{{{{ steps.put.output.key }}}}'}}}}
+  - {{key: link, action: s3.create_link, connection: store, inputs: {{key: '{{{{ steps.put.output.key }}}}'}}}}
+  - {{key: send, action: sftp.upload, connection: files, inputs: {{path: out/, make_folders: true, file: '{{{{ steps.get.output.file }}}}'}}}}
+  - {{key: back, action: sftp.download, connection: files, inputs: {{path: '{{{{ steps.send.output.path }}}}'}}}}
+"""
+
+
+def test_a_file_goes_through_a_bucket_and_a_file_server(
+    run, server, files_server, owner, settings, tmp_path, monkeypatch
+):
+    store = Store(Signer(access_key="AKIAIOSFODNN7EXAMPLE", secret_key="of-the-store", region="us-east-1"))
+    store.put("things", "start", b"")
+    fetched = files_server.answer
+    files_server.answer = lambda asked: fetched(asked) if asked.path == "/a" else store.answer(asked)
+    (tmp_path / "served").mkdir()
+    file_server = FileServer(tmp_path / "served")
+    settings.AUTOMATE_EGRESS_ALLOW = [server.host, f"127.0.0.1:{file_server.port}"]
+    monkeypatch.setenv("AUTOMATE_SECRET_STORE", "of-the-store")
+    monkeypatch.setenv("AUTOMATE_SECRET_FILES", "right")
+    configs = {
+        ("store", "s3"): {
+            "access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": "env:STORE", "base_url": server.url,
+            "bucket": "things",
+        },
+        ("files", "sftp"): {
+            "host": "127.0.0.1", "port": file_server.port, "username": "shop", "password": "env:FILES",
+            "fingerprint": file_server.fingerprint,
+        },
+    }  # fmt: skip
+    for (slug, connector), config in configs.items():
+        connection = Connection(name=slug, slug=slug, connector=connector, config=config, owner=owner)
+        connection.full_clean()
+        connection.save()
+    done = run(STORAGE_STEPS.format(url=server.url))
+    file_server.close()
+    assert done.status == "succeeded", done.error
+    assert store.objects["things", "in/a b.pdf"][0] == PDF == (tmp_path / "served" / "out" / "a b.pdf").read_bytes()
+    back = output(done, "back")["file"]
+    assert (back["name"], back["type"], back["size"]) == ("a b.pdf", "application/pdf", len(PDF))
+    assert "X-Amz-Signature=" in output(done, "link")["url"] and "***" not in output(done, "link")["url"]
 
 
 def test_a_reference_alone_opens_no_file_of_others(run, files_server, owner, stranger):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import asyncssh  # noqa: F401 - looks for libraries of the system when it is imported, by programs
 import pytest
 from django.contrib.auth.models import Group
 

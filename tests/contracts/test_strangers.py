@@ -88,7 +88,24 @@ def test_it_is_found_by_a_process_of_its_own():
     services = [path.parent.name for path in SERVICES.glob("*/connector.yaml")]
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stdout.split() == [
-        *sorted(["acme", "data", "email", "github", "http", "llm", "models", "rss", "s3", "slack", "sql", *services]),
+        *sorted(
+            [
+                "acme",
+                "data",
+                "email",
+                "github",
+                "http",
+                "llm",
+                "models",
+                "mysql",
+                "rss",
+                "s3",
+                "sftp",
+                "slack",
+                "sql",
+                *services,
+            ]
+        ),
         *("acmevault", "database", "env", "vault"),
     ], done.stderr
 

@@ -309,6 +309,11 @@ class ConnectorAdapter(ABC):
         return type(self).find_webhook is not ConnectorAdapter.find_webhook
 
     @property
+    def missing(self) -> str:
+        """What has to be installed before it works, as a sentence for people; "" where all is there."""
+        return ""
+
+    @property
     def takes_connection(self) -> bool:
         """Whether its steps choose a connection: it has settings, or says nothing of itself."""
         return bool(self.config_fields) or not self.actions

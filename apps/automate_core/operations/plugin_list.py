@@ -55,7 +55,8 @@ def _plugin_values(kind: str, plugin: Plugin[Any]) -> dict[str, Any]:
         "package": plugin.distribution,
         "version": plugin.version,
     }
-    reasons = {"error": str(plugin.error), "disabled": str(plugin.disabled)}
+    disabled = str(plugin.disabled) or _text_of(plugin.instance, "missing")
+    reasons = {"error": str(plugin.error), "disabled": disabled}
     return values | {name: reason for name, reason in reasons.items() if reason}
 
 

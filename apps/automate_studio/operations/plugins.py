@@ -57,7 +57,8 @@ type _Look = Callable[[str, Any], tuple[str, str, int, str]]  #: title, icon, hu
 
 def _connector_look(name: str, adapter: ConnectorAdapter) -> tuple[str, str, int, str]:
     actions = ", ".join(translated(action.label) or action.name for action in adapter.actions)
-    return translated(adapter.name), adapter.icon, adapter.hue, actions or _("Any action")
+    offers = f"{translated(adapter.missing)} {actions or _('Any action')}".strip()
+    return translated(adapter.name), adapter.icon, adapter.hue, offers
 
 
 def _backend_look(name: str, backend: SecretsBackend) -> tuple[str, str, int, str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from automate_connectors.adapters.base import Action, ConnectorError, Effect
+from automate_connectors.adapters.base import Action, Effect
 from automate_connectors.adapters.data.pure_action import MAX_TEXT, invalid_input
 from automate_connectors.context import Files
 from automate_plugins import text
@@ -61,13 +60,3 @@ def read_text(value: Any, files: Files, encoding: str = "auto", most: int = MAX_
 def named(filename: str, ending: str) -> str:
     """Return a file name with its ending."""
     return filename if filename.lower().endswith(ending) else f"{filename}{ending}"
-
-
-@contextmanager
-def from_extra(extra: str) -> Iterator[None]:
-    """Import an optional library in the block. Raises ConnectorError (`extra_missing`) where it is not installed."""
-    try:
-        yield
-    except ImportError as error:
-        message = text("This action needs the extra %(extra)s: pip install 'django-automate[%(extra)s]'.", extra=extra)
-        raise ConnectorError(message, code="extra_missing") from error

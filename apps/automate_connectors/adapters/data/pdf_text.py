@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from automate_connectors.adapters.data.file_action import FILE, file_action, from_extra
+from automate_connectors.adapters.data.file_action import FILE, file_action
 from automate_connectors.adapters.data.pure_action import MAX_TEXT, invalid_input
+from automate_connectors.adapters.extras import from_extra
 from automate_connectors.context import Files
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec

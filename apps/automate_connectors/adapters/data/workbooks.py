@@ -16,7 +16,6 @@ from automate_connectors.adapters.data.file_action import (
     ROWS,
     WRITTEN,
     file_action,
-    from_extra,
     named,
 )
 from automate_connectors.adapters.data.pure_action import (
@@ -27,6 +26,7 @@ from automate_connectors.adapters.data.pure_action import (
     rows_of,
 )
 from automate_connectors.adapters.data.tables import COLUMNS, HEADER, check_header, check_width, columns_of
+from automate_connectors.adapters.extras import from_extra
 from automate_connectors.context import Files
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec

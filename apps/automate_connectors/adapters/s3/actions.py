@@ -65,7 +65,7 @@ def bucket_names(client: S3Client) -> list[dict[str, str]]:
 
 
 def _list_objects(client: S3Client, bucket: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
-    most = _between("max_objects", params.get("max_objects") or 1_000, MAX_OBJECTS)
+    most = _between("max_objects", params.get("max_objects", 1_000), MAX_OBJECTS)
     delimiter = "" if params.get("recursive") else "/"
     objects: list[dict[str, Any]] = []
     folders: list[str] = []
@@ -134,7 +134,7 @@ def _head_object(client: S3Client, bucket: str, params: dict[str, Any], context:
 
 
 def _create_link(client: S3Client, bucket: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
-    seconds = _between("seconds", params.get("seconds") or 3_600, MAX_LINK_SECONDS)
+    seconds = _between("seconds", params.get("seconds", 3_600), MAX_LINK_SECONDS)
     method = params.get("method") or "GET"
     query = {}
     if method == "GET":
