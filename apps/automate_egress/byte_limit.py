@@ -16,9 +16,12 @@ _ACCEPT_SECONDS = 15.0
 
 
 class ByteLimitedRelay:
-    """Relays one connection from `port` to `server`, an open socket, until `most` bytes have come back."""
+    """Relays one connection from `port` to `server`, an open socket.
 
-    def __init__(self, server: socket.socket, most: int) -> None:
+    It ends after `seconds`, whatever its client waits for, and when `most` bytes have come back.
+    """
+
+    def __init__(self, server: socket.socket, most: int, seconds: float) -> None:
         server.settimeout(None)
         self.is_exceeded = False
         self._server, self._left = server, most
@@ -27,9 +30,16 @@ class ByteLimitedRelay:
         self._listener.settimeout(_ACCEPT_SECONDS)
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._carry_back, name="automate-counted-back", daemon=True).start()
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self._timer.start()
 
     def close(self) -> None:
         """End both connections."""
+        self._timer.cancel()
+        self._end()
+
+    def _end(self) -> None:
         for each in (self._listener, self._client, self._server):
             if each is not None:
                 with contextlib.suppress(OSError):
@@ -48,7 +58,7 @@ class ByteLimitedRelay:
                 self._left -= len(piece)
                 if self._left < 0:
                     self.is_exceeded = True
-                    self.close()
+                    self._end()
                     return
                 self._client.sendall(piece)
             self._client.shutdown(socket.SHUT_WR)  # what was sent is still read

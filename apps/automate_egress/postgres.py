@@ -7,22 +7,17 @@ tickets, service files); each of these is switched off here. Source: PostgreSQL'
 from __future__ import annotations
 
 import contextlib
-import os
-import socket  # noqa: TID251 - ends a connection whose server has gone silent
 import tempfile
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
-from automate_egress.byte_limit import ADDRESS, ByteLimitedRelay
+from automate_egress.byte_limit import ADDRESS
+from automate_egress.databases import DatabaseServer, relay_to
 from automate_egress.errors import (
-    EgressBlockedError,
     EgressConnectionError,
     EgressError,
-    EgressResponseTooLargeError,
     connection_error,
     truncate_words,
     untrusted_error,
@@ -36,63 +31,26 @@ MAX_BYTES = 32_000_000  #: that come back on one connection: libpq holds a whole
 _MISSING_FILE = "/nonexistent"
 
 
-@dataclass(frozen=True, kw_only=True)
-class PostgresServer:
-    """A database. `tls` is `verify-full`, `require` (encrypted, not verified) or `disable`.
-
-    The last two are for internal hosts alone. `authorities` are PEM certificates that replace the public authorities'.
-    """
-
-    host: str
-    port: int
-    database: str
-    username: str
-    password: str
-    tls: str = "verify-full"
-    authorities: str = ""
-
-
 @contextlib.contextmanager
 def postgres(
-    network: Network, server: PostgresServer, *, most_bytes: int = MAX_BYTES
+    network: Network, server: DatabaseServer, *, most_bytes: int = MAX_BYTES
 ) -> Iterator[psycopg.Connection[Any]]:
     """Open a connection for the block; it is cut off at the deadline or after `most_bytes`.
 
     Raises the errors of Network, EgressConnectionError when the server refuses the sign-in, and later psycopg.Error and
     EgressResponseTooLargeError.
     """
-    place = f"{server.host}:{server.port}"
-    if server.tls != "verify-full" and not network.is_internal(server.host, server.port):
-        raise EgressBlockedError(
-            text(
-                "%(place)s requires verified TLS. An administrator can allow internal hosts in AUTOMATE_EGRESS_ALLOW.",
-                place=place,
-            )
-        )
-    with contextlib.closing(
-        ByteLimitedRelay(network.connect(server.host, server.port, ports=POSTGRES_PORTS), most_bytes)
-    ) as relay:
+    remaining = network.remaining()
+    with relay_to(network, server, ports=POSTGRES_PORTS, most_bytes=most_bytes, seconds=remaining) as relay:
         with _authorities(server) as file:
             connection = _connect(network, server, relay.port, file)
-        deadline_timer = _DeadlineTimer(connection.fileno(), network.remaining())
         try:
             yield connection
-        except Exception as error:
-            if not relay.is_exceeded:
-                raise
-            raise EgressResponseTooLargeError(
-                text(
-                    "The result from %(place)s is larger than %(count)s bytes. Select fewer rows or smaller columns.",
-                    place=place,
-                    count=most_bytes,
-                )
-            ) from error
         finally:
-            deadline_timer.end()
             connection.close()
 
 
-def _connect(network: Network, server: PostgresServer, port: int, authorities: str) -> psycopg.Connection[Any]:
+def _connect(network: Network, server: DatabaseServer, port: int, authorities: str) -> psycopg.Connection[Any]:
     own: dict[str, Any] = {"require_auth": "!gss,!sspi"} if psycopg.pq.version() >= 160_000 else {}
     try:
         return psycopg.connect(  # noqa: TID251 - by a connection to an address that was checked
@@ -119,9 +77,9 @@ def _connect(network: Network, server: PostgresServer, port: int, authorities: s
         raise _translate_connect_error(server, error) from error
 
 
-def _translate_connect_error(server: PostgresServer, error: psycopg.Error) -> EgressError:
+def _translate_connect_error(server: DatabaseServer, error: psycopg.Error) -> EgressError:
     """Return the server's own reason for refusing; failures of the network are not told apart."""
-    place, reported = f"{server.host}:{server.port}", str(error)
+    place, reported = server.place, str(error)
     if "FATAL:" in reported:
         said = truncate_words(reported.rpartition("FATAL:")[2].strip(), 300)
         refused = EgressConnectionError(
@@ -136,7 +94,7 @@ def _translate_connect_error(server: PostgresServer, error: psycopg.Error) -> Eg
 
 
 @contextlib.contextmanager
-def _authorities(server: PostgresServer) -> Iterator[str]:
+def _authorities(server: DatabaseServer) -> Iterator[str]:
     """Yield the path of a file with the trusted certificates; libpq takes no others. Raises EgressBlockedError."""
     if not server.authorities:
         yield PUBLIC_AUTHORITIES
@@ -146,22 +104,3 @@ def _authorities(server: PostgresServer) -> Iterator[str]:
         file.write(server.authorities)
         file.flush()
         yield file.name
-
-
-class _DeadlineTimer:
-    """Ends a connection at its deadline: libpq itself would wait for ever."""
-
-    def __init__(self, descriptor: int, seconds: float) -> None:
-        self._socket = socket.socket(fileno=os.dup(descriptor))
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def end(self) -> None:
-        """Stop the timer."""
-        self._timer.cancel()
-        self._socket.close()
-
-    def _cut(self) -> None:
-        with contextlib.suppress(OSError):  # it was closed at this moment
-            self._socket.shutdown(socket.SHUT_RDWR)
