@@ -77,6 +77,8 @@ def test_files_come_and_go(server, folder, call):
 def test_a_key_signs_in(server, call):
     connection = {**server.connection, "password": "", "private_key": server.private_key, "passphrase": "opens it"}
     assert call(sftp, "list_files", {}, connection)["items"] == []
+    pasted = {**connection, "private_key": server.private_key.replace("\n", "")}
+    assert call(sftp, "list_files", {}, pasted)["items"] == []
     for change in ({"passphrase": "wrong"}, {"passphrase": ""}, {"private_key": "nonsense"}):
         with pytest.raises(ConnectorError, match="OpenSSH or PEM") as caught:
             call(sftp, "list_files", {}, {**connection, **change})

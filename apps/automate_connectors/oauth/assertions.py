@@ -10,9 +10,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-import re
 import secrets
-import textwrap
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.views.decorators.debug import sensitive_variables
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.oauth.pem import pem_blocks
 from automate_governance.redaction.redactor import learn_entered
 from automate_plugins import text
 
@@ -34,7 +33,6 @@ CLIENT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ISSUED_BEFORE = 30  # seconds: a provider whose clock is behind rejects what is issued in its future
 VALID_FOR = 180  # seconds, of any provider's limit the shortest
 MIN_BITS = 2048
-_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def read_signing_key(credential: str) -> SigningKey:
             str(document.get(name) or "") for name in ("private_key", "client_email", "private_key_id")
         )
         learn_entered(pem)
-    blocks = {label: _block(label, body) for label, body in reversed(_BLOCK.findall(pem))}
+    blocks = pem_blocks(pem)
     try:
         key = load_pem_private_key(next(block for label, block in blocks.items() if "PRIVATE KEY" in label), None)
         found = blocks.get("CERTIFICATE")
@@ -109,17 +107,6 @@ def client_assertion(signing: SigningKey, *, client_id: str, audience: str, algo
     """Return the JWT with which a client proves itself (RFC 7523, section 2.2)."""
     claims = {"iss": client_id, "sub": client_id, "aud": audience, "jti": secrets.token_urlsafe(16)}
     return sign_jwt(signing, claims, algorithm=algorithm, offset=offset)
-
-
-def _block(label: str, body: str) -> bytes:
-    """Return a PEM block (RFC 7468) with its line breaks, which are lost where it was pasted into one line.
-
-    Headers of an encrypted key stay as they are.
-    """
-    if ":" in body:
-        return f"-----BEGIN {label}-----{body}-----END {label}-----\n".encode()
-    lines = textwrap.fill("".join(body.split()), 64)
-    return f"-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n".encode()
 
 
 def _key_file(credential: str) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.extras import from_extra
 from automate_connectors.context import Context
+from automate_connectors.oauth.pem import pem_blocks
 from automate_connectors.web import invalid_input
 from automate_plugins import text
 
@@ -45,7 +46,7 @@ def open_session(context: Context) -> Iterator[SftpSession]:
         username=connection["username"],
         fingerprints=read_fingerprints(connection.get("fingerprint") or ""),
         password=connection.get("password") or "",
-        private_key=connection.get("private_key") or "",
+        private_key=_private_key(connection.get("private_key") or ""),
         passphrase=connection.get("passphrase") or "",
     )
     if not server.password and not server.private_key:
@@ -54,6 +55,12 @@ def open_session(context: Context) -> Iterator[SftpSession]:
         )
     with sftp(context["network"], server) as session:
         yield session
+
+
+def _private_key(written: str) -> str:
+    """Return a key with its line breaks; what has none of PEM's blocks, as it is."""
+    found = (block for label, block in pem_blocks(written).items() if "PRIVATE KEY" in label)
+    return next((block.decode() for block in found), written)
 
 
 def path_of(params: Mapping[str, Any], name: str) -> str:
