@@ -34,6 +34,13 @@ class ByteLimitedRelay:
         self._timer.daemon = True
         self._timer.start()
 
+    def connect(self) -> socket.socket:
+        """Return the client's side, for clients that take a socket."""
+        client = socket.socket()
+        client.settimeout(_ACCEPT_SECONDS)
+        client.connect((ADDRESS, self.port))
+        return client
+
     def close(self) -> None:
         """End both connections."""
         self._timer.cancel()

@@ -7,7 +7,6 @@ PyMySQL reads no option file and no environment unless it is told to, and refuse
 from __future__ import annotations
 
 import contextlib
-import socket  # noqa: TID251 - to the relay, whose other side was checked
 import ssl  # noqa: TID251 - its errors, and TLS without verification for internal hosts
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import pymysql  # noqa: TID251 - over a connection to an address that was checked
 from pymysql.connections import Connection  # noqa: TID251
 
-from automate_egress.byte_limit import ADDRESS
+from automate_egress.byte_limit import ByteLimitedRelay
 from automate_egress.databases import DatabaseServer, relay_to
 from automate_egress.errors import EgressConnectionError, EgressError, connection_error, truncate_words, untrusted_error
 from automate_egress.network import Network
@@ -23,7 +22,6 @@ from automate_egress.tls import verifying_context
 from automate_plugins import text
 
 MYSQL_PORTS = frozenset({3306, 3307, 25060})  #: the server's own, and those of usual hosts
-_CONNECT_SECONDS = 5
 _REFUSED = frozenset({1044, 1045, 1698, 1862, 3118})  # access denied, expired password, locked account
 
 
@@ -36,7 +34,7 @@ def mysql(network: Network, server: DatabaseServer, *, most_bytes: int, seconds:
     """
     limits = {"most_bytes": most_bytes, "seconds": min(seconds, network.remaining())}
     with relay_to(network, server, ports=MYSQL_PORTS, **limits) as relay:  # type: ignore[arg-type]
-        connection = _connect(network, server, relay.port)
+        connection = _connect(network, server, relay)
         try:
             yield connection
         finally:
@@ -52,7 +50,7 @@ def stop_reading(connection: Connection[Any]) -> None:
         result.unbuffered_active, result.connection = False, None
 
 
-def _connect(network: Network, server: DatabaseServer, port: int) -> Connection[Any]:
+def _connect(network: Network, server: DatabaseServer, relay: ByteLimitedRelay) -> Connection[Any]:
     try:
         connection: Connection[Any] = pymysql.connect(
             host=server.host,
@@ -67,7 +65,7 @@ def _connect(network: Network, server: DatabaseServer, port: int) -> Connection[
             program_name="django-automate",
             defer_connect=True,
         )
-        connection.connect(socket.create_connection((ADDRESS, port), timeout=_CONNECT_SECONDS))
+        connection.connect(relay.connect())
     except ssl.SSLCertVerificationError as error:
         raise untrusted_error(server.place, error.verify_message) from error
     except (pymysql.Error, OSError) as error:

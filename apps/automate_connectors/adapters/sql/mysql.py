@@ -110,7 +110,7 @@ class MySqlSession:
 
     def begin(self, *, writes: bool, seconds: float) -> None:
         """Set the limits of the session, and begin a transaction. Times of the server are shown in UTC."""
-        [(version,)] = self.ask("SELECT VERSION()")
+        [(version,)] = self.fetch_all("SELECT VERSION()")
         is_mariadb = "MariaDB" in str(version)
         name, unit = ("max_statement_time", 1.0) if is_mariadb else ("max_execution_time", 1000.0)
         limit = max(seconds, 0.001) * unit
@@ -122,9 +122,9 @@ class MySqlSession:
             f"SET SESSION TRANSACTION READ {'WRITE' if writes else 'ONLY'}",
             f"START TRANSACTION READ {'WRITE' if writes else 'ONLY'}",
         ):
-            self.ask(statement)
+            self.fetch_all(statement)
 
-    def ask(self, statement: str) -> list[tuple[Any, ...]]:
+    def fetch_all(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement of ours and return its rows."""
         with self._connection.cursor() as cursor:
             cursor.execute(statement)
@@ -160,7 +160,7 @@ class MySqlSession:
 
     def identity(self) -> tuple[str, str]:
         """The database and the account, as the server names them."""
-        [(name, user)] = self.ask("SELECT DATABASE(), CURRENT_USER()")
+        [(name, user)] = self.fetch_all("SELECT DATABASE(), CURRENT_USER()")
         return str(name), str(user)
 
 
@@ -190,9 +190,9 @@ def _refuse_privileged_account(session: MySqlSession) -> None:
     """Reject an account with privileges beyond data, of its own or of an active role, unless the site allows them."""
     if getattr(settings, "AUTOMATE_SQL_OWN_DATABASE", False):
         return
-    [(user, roles)] = session.ask("SELECT CURRENT_USER(), CURRENT_ROLE()")
+    [(user, roles)] = session.fetch_all("SELECT CURRENT_USER(), CURRENT_ROLE()")
     using = f" FOR CURRENT_USER() USING {roles}" if roles and "@" in str(roles) else ""  # MySQL; MariaDB lists all
-    for grant, *_ in session.ask(f"SHOW GRANTS{using}"):
+    for grant, *_ in session.fetch_all(f"SHOW GRANTS{using}"):
         found = re.match(r"GRANT (.+?) ON \*\.\* TO ", str(grant))
         if found and _PRIVILEGED & {each.strip().upper() for each in found[1].split(",")}:
             raise privileged_role(str(user))
