@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.adapters.data.file_action import from_extra
+from automate_connectors.adapters.extras import from_extra
 from automate_connectors.context import Context
 from automate_connectors.mail.message import Address, Message
 from automate_connectors.mail.reading import MessageError, read_message
