@@ -70,13 +70,13 @@ steps: [{key: end, kind: stop, outcome: failed, message: It went wrong}]
 """
 
 
-SHOP = """
+CRM = """
 format: 1
-code: shop
-name: Shop
-description: Sell things
-base_url: https://api.shop.example
-actions: [{name: list_items, label: List items, path: /items, sample: {}}]
+code: crm
+name: CRM
+description: Keep customers
+base_url: https://api.crm.example
+actions: [{name: list_customers, label: List customers, path: /customers, sample: {}}]
 """
 
 
@@ -135,7 +135,7 @@ def make() -> dict[str, Any]:
 
 def make_connector(root: Any) -> Any:
     """A connector of the site, and a draft of its next version."""
-    saved = connector_versions.save_draft(drafts.begin_draft(SHOP.encode(), by=root), by=root)
+    saved = connector_versions.save_draft(drafts.begin_draft(CRM.encode(), by=root), by=root)
     return drafts.edit_connector(saved.connector, by=root)
 
 
