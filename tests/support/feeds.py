@@ -39,10 +39,15 @@ class Feed:
 
     def document(self) -> bytes:
         """The feed as RSS."""
-        items = "".join(f"<item><guid>{each}</guid><title>Item {each}</title></item>" for each in reversed(self.items))
-        return f"<rss><channel><title>News</title>{items}</channel></rss>".encode()
+        return feed_document(self.items)
 
     def close(self) -> None:
         """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def feed_document(ids: list[str]) -> bytes:
+    """A feed as RSS with items of these ids, the oldest first."""
+    items = "".join(f"<item><guid>{each}</guid><title>Item {each}</title></item>" for each in reversed(ids))
+    return f"<rss><channel><title>News</title>{items}</channel></rss>".encode()

@@ -14,7 +14,7 @@ import pytest
 
 
 class Sink:
-    """`calls` are (path, idempotency key, body) in order, `headers` and `bodies` those of the calls. `answer(number, path)` gives (status, body, headers)."""
+    """`calls` are (path, idempotency key, body) in order, `headers` and `bodies` those of the calls. `answer(number, path)` gives (status, body, headers); a body of bytes is sent as it is."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, Any]] = []
@@ -38,7 +38,7 @@ class Sink:
                 sink.headers.append({name.lower(): value for name, value in self.headers.items()})
                 sink.bodies.append(body)
                 status, answer, headers = sink.answer(len(sink.calls), self.path)
-                content = json.dumps(answer).encode()
+                content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 self.send_response(status)
                 for name, value in {
                     "Content-Type": "application/json",
