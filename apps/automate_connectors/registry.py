@@ -8,6 +8,8 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter
 from automate_connectors.adapters.polls import Poll
 from automate_connectors.adapters.webhooks import Webhook
 from automate_connectors.declared.loading import connector_files, connector_of
+from automate_connectors.triggers.contract import REFERENCE
+from automate_connectors.triggers.registry import find_trigger_adapter, trigger_adapters
 from automate_plugins import text
 from automate_plugins.fields import FieldSpec
 from automate_plugins.registry import PluginNotFoundError, Registry
@@ -22,6 +24,8 @@ def _verify(adapter: ConnectorAdapter) -> None:
     for attribute, kind in _ATTRIBUTES.items():
         if not isinstance(getattr(adapter, attribute, None), kind):
             raise TypeError(f"{attribute} must be {'text' if kind is str else 'a number'}")
+    if adapter.code == REFERENCE:
+        raise TypeError(f"code must not be {REFERENCE!r}, which names the triggers of plug-ins")
     for attribute, kind in _MEMBERS.items():
         members = getattr(adapter, attribute)
         if not isinstance(members, tuple | list) or not all(isinstance(each, kind) for each in members):
@@ -53,7 +57,7 @@ def find_poll(reference: str) -> tuple[ConnectorAdapter, Poll]:
     code, separator, name = reference.partition(".")
     if not (code and separator and name):
         raise LookupError(text("%(value)s must have the form connector.poll.", value=repr(reference)))
-    adapter = _installed(code)
+    adapter = _with_triggers(code, name)
     for poll in adapter.polls:
         if poll.name == name:
             return adapter, poll
@@ -75,7 +79,7 @@ def find_webhook(reference: str) -> tuple[ConnectorAdapter, Webhook]:
     code, separator, name = reference.partition(".")
     if not (code and separator and name):
         raise LookupError(text("%(value)s must have the form connector.webhook.", value=repr(reference)))
-    adapter = _installed(code)
+    adapter = _with_triggers(code, name)
     for webhook in adapter.webhooks:
         if webhook.name == name:
             return adapter, webhook
@@ -90,6 +94,16 @@ def find_webhook(reference: str) -> tuple[ConnectorAdapter, Webhook]:
             known=known,
         )
     )
+
+
+def connectors_with_triggers() -> list[ConnectorAdapter]:
+    """Return the connectors, and the trigger kinds of plug-ins as connectors."""
+    return [*(connectors.get(name) for name in connectors.names()), *trigger_adapters()]
+
+
+def _with_triggers(code: str, name: str) -> ConnectorAdapter:
+    """Return the connector of that code, or the trigger kind of that name. Raises LookupError."""
+    return find_trigger_adapter(name) if code == REFERENCE else _installed(code)
 
 
 def _installed(code: str) -> ConnectorAdapter:

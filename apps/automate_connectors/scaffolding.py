@@ -35,6 +35,7 @@ KINDS = {
     "llm": Kind("django_automate.llm.providers", "llm", "Provider"),
     "signature_scheme": Kind("django_automate.signature_schemes", "scheme", "Scheme"),
     "notification_channel": Kind("django_automate.notification_channels", "channel", "Channel"),
+    "trigger": Kind("django_automate.triggers", "trigger", "Trigger"),
     "expression_filter": Kind("django_automate.expression_filters", "filter", "Filter"),
 }
 

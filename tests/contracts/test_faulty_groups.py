@@ -1,4 +1,4 @@
-"""Faulty signature schemes, notification channels and expression filters: rows with a reason, never a crash."""
+"""Faulty signature schemes, notification channels, triggers and expression filters: rows with a reason, never a crash."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.urls import reverse
 
+from automate_connectors.adapters.polls import PollItem, PollResult
+from automate_connectors.triggers.contract import PollingTrigger
+from automate_connectors.triggers.registry import trigger_kinds
+from automate_core.api import emit
+from automate_core.authoring.workflows import load_definition
+from automate_core.database import now
+from automate_core.definition.validation import find_problems
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.plugin_filters import expression_filters
 from automate_core.expressions.templating import budget, compile_template
 from automate_core.expressions.templating.pool import POOL
-from automate_core.models import Event, Notification, NotificationRule
+from automate_core.models import Event, ExecutionRun, Notification, NotificationRule, PollState, ServiceWebhook
 from automate_core.operations.notifications import rules, sender
 from automate_core.operations.notifications.channels import plugin
 from automate_core.operations.notifications.channels.contract import NotDeliveredError, NotificationChannel
@@ -30,11 +37,14 @@ from automate_plugins import registry as plugin_registry
 from tests.contracts.planted.channels import GoodChannel
 from tests.contracts.planted.filters import GoodFilter
 from tests.contracts.planted.schemes import GoodScheme
+from tests.contracts.planted.triggers import NewOrder, OrderEvent, StockLow
+from tests.support.builder import Builder
 from tests.support.pages import Page
 
 HERE = "tests.contracts.test_faulty_groups"
 SECRET = "s" * 32
 RELEASED = threading.Event()
+KINDS = (NewOrder, OrderEvent, StockLow)
 
 # --- loading ----------------------------------------------------------------------------------------------------------
 
@@ -76,6 +86,24 @@ class WrongChannel(GoodChannel):
     config_fields = ("url",)
 
 
+class AbstractTrigger(NewOrder):
+    poll = PollingTrigger.poll
+
+
+class RaisingTrigger(NewOrder):
+    def __init__(self):
+        raise RuntimeError("not today")
+
+
+class BlockedTrigger(NewOrder):
+    def __init__(self):
+        RELEASED.wait()
+
+
+class WrongTrigger(NewOrder):
+    sample = "any"
+
+
 class AbstractFilter(GoodFilter):
     apply = GoodFilter.__mro__[1].apply
 
@@ -97,6 +125,7 @@ class WrongFilter(GoodFilter):
 GROUPS = {
     "signature_scheme": (signature_schemes, "Scheme", "tests.contracts.planted.schemes:GoodScheme", "erp"),
     "notification_channel": (channels, "Channel", "tests.contracts.planted.channels:GoodChannel", "pager"),
+    "trigger": (trigger_kinds, "Trigger", "tests.contracts.planted.triggers:NewOrder", "new_order"),
     "expression_filter": (expression_filters, "Filter", "tests.contracts.planted.filters:GoodFilter", "good"),
 }
 REASONS = {
@@ -174,6 +203,51 @@ def test_the_list_names_all_groups_and_what_they_offer(capsys):
     assert {*kinds, ("notification_channel", "email")} <= set(found)
     call_command("automate_plugins")
     assert "signature_scheme sns" in capsys.readouterr().out
+
+
+# --- triggers ---------------------------------------------------------------------------------------------------------
+
+POLLED = """
+name: Orders
+slug: orders
+triggers:
+  - {kind: poll, key: poll, poll: trigger.feed, every: 5m}
+  - {kind: service, key: hook, webhook: trigger.order_event}
+  - {kind: event, key: event, event: stock_low}
+steps: [{key: note, action: data.set, inputs: {id: '{{ run.id }}'}}]
+"""
+
+
+class FeedTrigger(PollingTrigger):
+    code = "feed"
+    name = "Feed"
+    sample = {"number": 1}
+    numbers: list[int] = []
+
+    def poll(self, params, cursor, context):
+        items = [PollItem(id=str(number), time=None, data={"number": number}) for number in self.numbers]
+        return PollResult(items=items, cursor=len(items))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_kinds_of_plug_ins_start_workflows(install, workflow, drain, owner, sign_in):
+    kinds = {"feed": f"{HERE}:FeedTrigger", **{each.code: f"{each.__module__}:{each.__name__}" for each in KINDS}}
+    FeedTrigger.numbers = [1]
+    install(trigger=list(kinds.items()))
+    made = workflow(POLLED)
+    assert PollState.objects.get().poll == "trigger.feed"
+    assert ServiceWebhook.objects.get().webhook == "trigger.order_event"
+    drain()
+    FeedTrigger.numbers = [1, 2]
+    PollState.objects.update(next_at=now())
+    drain()
+    emit("stock_low", {"item": "anvil"})
+    drain()
+    assert sorted(ExecutionRun.objects.values_list("origin", flat=True)) == ["app", "poll"]
+    panel = Builder(sign_in(owner), made).panel("~trigger").text
+    assert "Feed" in panel and "Order event" in panel and "New order" in panel
+    install()
+    assert "is not installed" in str(list(find_problems(load_definition(made))))
 
 
 # --- signature schemes ------------------------------------------------------------------------------------------------

@@ -11,17 +11,30 @@ import pytest
 from automate_plugins.fields import FieldSpec
 from automate_testing.contracts import (
     ConnectorContractTest,
+    EmittedTriggerContractTest,
     ExpressionFilterContractTest,
     FilterCase,
     LLMProviderContractTest,
     NotificationChannelContractTest,
     PollContractTest,
+    PollingTriggerContractTest,
+    RegisteringTriggerContractTest,
     SecretsBackendContractTest,
     SignatureSchemeContractTest,
     WebhookContractTest,
 )
 from automate_testing.contracts.calls import make_instance
-from tests.contracts.planted import channels, connectors, filters, polls, providers, schemes, secrets, webhooks
+from tests.contracts.planted import (
+    channels,
+    connectors,
+    filters,
+    polls,
+    providers,
+    schemes,
+    secrets,
+    triggers,
+    webhooks,
+)
 
 
 class Connectors(ConnectorContractTest):
@@ -37,6 +50,20 @@ class Polls(PollContractTest):
 class Webhooks(WebhookContractTest):
     adapter_cls = connectors.Good
     webhook_services = {"order": webhooks.Hooks}
+
+
+class PollingTriggers(PollingTriggerContractTest):
+    trigger_cls = triggers.NewOrder
+    source = polls.Orders
+
+
+class RegisteringTriggers(RegisteringTriggerContractTest):
+    trigger_cls = triggers.OrderEvent
+    service = webhooks.Hooks
+
+
+class EmittedTriggers(EmittedTriggerContractTest):
+    trigger_cls = triggers.StockLow
 
 
 class Providers(LLMProviderContractTest):
@@ -70,6 +97,9 @@ SUITES = {
     Connectors: connectors.FAULTS,
     Polls: polls.FAULTS,
     Webhooks: webhooks.FAULTS,
+    PollingTriggers: triggers.POLLING,
+    RegisteringTriggers: triggers.REGISTERING,
+    EmittedTriggers: triggers.EMITTED,
     Providers: providers.FAULTS,
     Secrets: secrets.FAULTS,
     Schemes: schemes.FAULTS,
@@ -81,6 +111,9 @@ CLASSES = {
     Connectors: "adapter_cls",
     Polls: "adapter_cls",
     Webhooks: "adapter_cls",
+    PollingTriggers: "trigger_cls",
+    RegisteringTriggers: "trigger_cls",
+    EmittedTriggers: "trigger_cls",
     Providers: "provider_cls",
     Secrets: "backend_cls",
     Schemes: "scheme_cls",
@@ -98,8 +131,13 @@ def names(suite):
 def run(suite, case):
     """One case, as pytest runs it. A skipped one tells nothing."""
     secrets.SAFE.clear()
-    attribute = next(attribute for base, attribute in CLASSES.items() if isinstance(suite, base))
-    plugin = suite.make_scheme() if isinstance(suite, Schemes) else make_instance(getattr(suite, attribute))
+    if isinstance(suite, Schemes):
+        plugin = suite.make_scheme()
+    elif isinstance(suite, PollingTriggers | RegisteringTriggers | EmittedTriggers):
+        plugin = suite.make_adapter()
+    else:
+        attribute = next(attribute for base, attribute in CLASSES.items() if isinstance(suite, base))
+        plugin = make_instance(getattr(suite, attribute))
     workers = [suite.start_worker()] if "worker" in inspect.signature(getattr(suite, case)).parameters else []
     try:
         getattr(suite, case)(plugin, *workers)

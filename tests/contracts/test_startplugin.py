@@ -20,9 +20,10 @@ from tests.support.plugins import python_outside
         ("llm", 9),
         ("signature_scheme", 9),
         ("notification_channel", 11),
+        ("trigger", 10),
         ("expression_filter", 7),
     ],
-    ids=["connector", "secrets", "llm", "signature_scheme", "notification_channel", "expression_filter"],
+    ids=["connector", "secrets", "llm", "signature_scheme", "notification_channel", "trigger", "expression_filter"],
 )
 def test_a_new_package_passes_its_own_tests(tmp_path, kind, passed):
     folder = tmp_path / "new"

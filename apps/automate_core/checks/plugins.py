@@ -1,4 +1,4 @@
-"""Checks of the plug-ins that this app finds: signature schemes, notification channels and expression filters."""
+"""Checks of the plug-ins that this app finds: signature schemes, channels, triggers and expression filters."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Warning
 
+from automate_connectors.triggers.registry import trigger_kinds
 from automate_core.expressions.plugin_filters import expression_filters
 from automate_core.operations.notifications.channels.registry import channels
 from automate_core.webhooks.schemes.registry import signature_schemes
 from automate_plugins.checks import warnings
 from automate_plugins.registry import Registry
 
-_REGISTRIES: tuple[Registry[Any], ...] = (signature_schemes, channels, expression_filters)
+_REGISTRIES: tuple[Registry[Any], ...] = (signature_schemes, channels, trigger_kinds, expression_filters)
 _IDS = {"W001": "automate_core.W004", "W002": "automate_core.W005", "W009": "automate_core.W009"}
 
 

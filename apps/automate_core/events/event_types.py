@@ -1,4 +1,6 @@
-"""Event types of the host's code and the permission to listen to each: AUTOMATE_EVENT_TYPES. Others are closed."""
+"""Event types of the host's code and the permission to listen to each: AUTOMATE_EVENT_TYPES, and those of plug-ins.
+
+Others are closed."""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from django.apps import apps
 from django.contrib.auth import get_permission_codename
 from django.core.checks import CheckMessage, Error, Warning
 
+from automate_connectors.triggers.registry import emitted_permissions
 from automate_core.conf import setting
 from automate_governance.permissions import User
 from automate_plugins import text
@@ -27,7 +30,7 @@ def trigger_source(source: str) -> str:
 
 
 def is_declared(event_type: str) -> bool:
-    """Whether the setting lists that type."""
+    """Whether the setting lists that type, or a plug-in has it."""
     return event_type in _permissions_by_type()
 
 
@@ -71,7 +74,7 @@ def check_event_types(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
 def _permissions_by_type() -> Mapping[str, str]:
     found: Mapping[str, str] = setting(SETTING)
-    return found
+    return {**emitted_permissions(), **found}
 
 
 def _find_faults() -> Iterator[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_connectors.registry import connectors
+from automate_connectors.triggers.contract import TriggerKind
+from automate_connectors.triggers.registry import trigger_kinds
 from automate_core.expressions.plugin_filters import expression_filters
 from automate_core.operations.notifications.channels.registry import channels
 from automate_core.webhooks.schemes.registry import signature_schemes
@@ -31,6 +33,7 @@ KINDS: tuple[PluginKind, ...] = (
     PluginKind("llm_provider", text("Language model"), providers),
     PluginKind("signature_scheme", text("Signature scheme"), signature_schemes),
     PluginKind("notification_channel", text("Notification channel"), channels),
+    PluginKind("trigger", text("Trigger"), trigger_kinds),
     PluginKind("expression_filter", text("Expression filter"), expression_filters),
 )
 
@@ -51,13 +54,19 @@ def _plugin_values(kind: str, plugin: Plugin[Any]) -> dict[str, Any]:
         "code": plugin.name,
         "name": _text_of(plugin.instance, "name") or plugin.name,
         "actions": _names(plugin.instance, "actions"),
-        "triggers": [*_names(plugin.instance, "polls"), *_names(plugin.instance, "webhooks")],
+        "triggers": _triggers(plugin.instance),
         "package": plugin.distribution,
         "version": plugin.version,
     }
     disabled = str(plugin.disabled) or _text_of(plugin.instance, "missing")
     reasons = {"error": str(plugin.error), "disabled": disabled}
     return values | {name: reason for name, reason in reasons.items() if reason}
+
+
+def _triggers(instance: Any) -> list[str]:
+    if isinstance(instance, TriggerKind):
+        return [instance.code]
+    return [*_names(instance, "polls"), *_names(instance, "webhooks")]
 
 
 def _text_of(instance: Any, attribute: str) -> str:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from automate_connectors.adapters.base import ConnectorAdapter
+from automate_connectors.triggers.contract import TriggerKind
 from automate_core.expressions.templating.filters.plugin import ExpressionFilter
 from automate_core.navigation.http import clean_text
 from automate_core.navigation.lists import Tab
@@ -79,6 +80,10 @@ def _channel_look(name: str, channel: ChannelPlugin) -> tuple[str, str, int, str
     return translated(channel.name), channel.icon, 150, _description(channel)
 
 
+def _trigger_look(name: str, kind: TriggerKind) -> tuple[str, str, int, str]:
+    return translated(kind.name), kind.icon, kind.hue, _description(kind)
+
+
 def _filter_look(name: str, offered: ExpressionFilter) -> tuple[str, str, int, str]:
     return name, "filter_alt", 40, f"{_description(offered)} {offered.example}".strip()
 
@@ -97,6 +102,7 @@ _LOOKS: dict[str, _Look] = {
     "llm_provider": _provider_look,
     "signature_scheme": _scheme_look,
     "notification_channel": _channel_look,
+    "trigger": _trigger_look,
     "expression_filter": _filter_look,
 }
 #: Tabs by their name in the URL: the kind that each shows, and its title.
@@ -107,6 +113,7 @@ _TABS = {
     "models": ("llm_provider", gettext_lazy("Language models")),
     "schemes": ("signature_scheme", gettext_lazy("Signature schemes")),
     "channels": ("notification_channel", gettext_lazy("Notification channels")),
+    "triggers": ("trigger", gettext_lazy("Triggers")),
     "filters": ("expression_filter", gettext_lazy("Expression filters")),
     "broken": ("", gettext_lazy("Not loaded")),
 }

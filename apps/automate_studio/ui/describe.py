@@ -154,6 +154,8 @@ def webhook_name(reference: str) -> str:
 
 
 def _member_name(connector: str, label: str) -> str:
+    if connector == label:  # a trigger kind of a plug-in
+        return translated(label)
     return _("%(connector)s: %(action)s") % {"connector": translated(connector), "action": translated(label)}
 
 

@@ -18,6 +18,11 @@ from automate_testing.contracts.providers import LLMProviderContractTest
 from automate_testing.contracts.schemes import SignatureSchemeContractTest
 from automate_testing.contracts.secrets import SecretsBackendContractTest
 from automate_testing.contracts.traces import CANARY
+from automate_testing.contracts.triggers.kinds import (
+    EmittedTriggerContractTest,
+    PollingTriggerContractTest,
+    RegisteringTriggerContractTest,
+)
 from automate_testing.contracts.triggers.polls import PollContractTest, PollSource
 from automate_testing.contracts.triggers.webhooks import Registered, WebhookContractTest, WebhookService
 
@@ -25,13 +30,16 @@ __all__ = [
     "CANARY",
     "Case",
     "ConnectorContractTest",
+    "EmittedTriggerContractTest",
     "ExpressionFilterContractTest",
     "FilterCase",
     "LLMProviderContractTest",
     "NotificationChannelContractTest",
     "PollContractTest",
     "PollSource",
+    "PollingTriggerContractTest",
     "Registered",
+    "RegisteringTriggerContractTest",
     "SecretsBackendContractTest",
     "SignatureSchemeContractTest",
     "WebhookContractTest",

@@ -13,7 +13,6 @@ from automate_connectors.adapters.base import Action, ActionVersionError, Connec
 from automate_connectors.adapters.polls import LEAST_SECONDS
 from automate_connectors.adapters.webhooks import EVENTS
 from automate_connectors.invocation import invoke
-from automate_core.webhooks.schemes.registry import SchemeError, scheme_for
 from automate_plugins.fields import FieldKind, FieldSpec, problems
 from automate_testing.cases import Case
 from automate_testing.contracts.calls import make_instance
@@ -27,6 +26,7 @@ from automate_testing.contracts.samples import (
     strange_configs,
 )
 from automate_testing.contracts.suite import ConnectorSuite
+from automate_testing.contracts.triggers.signatures import scheme_problem
 from automate_testing.fakes import context
 
 _REFERENCE = "env:CONTRACT_SECRET"
@@ -99,10 +99,8 @@ class ConnectorStructure(ConnectorSuite):
             secret = [name for name, kind in fields.items() if kind is FieldKind.SECRET]
             assert not secret, f"the field {', '.join(secret)} of {webhook.name} is of FieldKind.SECRET"
             assert EVENTS not in fields, f"the field {EVENTS} of {webhook.name} has the name of its event types"
-            try:
-                scheme_for(webhook.scheme, webhook.scheme_config)
-            except SchemeError as error:
-                raise AssertionError(f"the signature scheme of {webhook.name}: {error}") from None
+            problem = scheme_problem(webhook.scheme, webhook.scheme_config)
+            assert not problem, f"the signature scheme of {webhook.name}: {problem}"
             assert webhook.sample and json.loads(json.dumps(dict(webhook.sample))) == dict(webhook.sample), (
                 f"the sample of {webhook.name} is the payload of a delivery, made of JSON"
             )

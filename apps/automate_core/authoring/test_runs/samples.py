@@ -11,10 +11,12 @@ from django.db.models import F, Func, IntegerField, QuerySet
 
 from automate_connectors.mail.message import SAMPLE
 from automate_connectors.registry import find_poll, find_webhook
+from automate_connectors.triggers.registry import emitted_sample
 from automate_core.authoring.test_runs import decisions
 from automate_core.authoring.usability import may_read_events
 from automate_core.definition.document import (
     Definition,
+    EventTrigger,
     FormTrigger,
     MailTrigger,
     ManualTrigger,
@@ -78,6 +80,8 @@ def example_event(definition: Definition) -> tuple[str, Any]:
             return trigger.key, connector_sample(trigger)
         case MailTrigger():
             return trigger.key, SAMPLE
+        case EventTrigger():
+            return trigger.event, dict(emitted_sample(trigger.event))
         case ModelTrigger():
             kind = trigger.on[0] if trigger.on else "updated"
             names = dict.fromkeys(trigger.fields, "example")

@@ -16,7 +16,7 @@ from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.adapters.polls import Poll
 from automate_connectors.adapters.webhooks import Webhook
 from automate_connectors.models import Connection
-from automate_connectors.registry import connectors, find_poll, find_webhook
+from automate_connectors.registry import connectors_with_triggers, find_poll, find_webhook
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.connector_triggers import CONNECTOR_KINDS
 from automate_core.authoring.drafts.values import UNCHOSEN, TriggerNode
@@ -71,8 +71,7 @@ def trigger_offers(kind: str, user: User) -> list[TriggerOffer]:
 
 
 def _described(kind: str) -> Iterator[tuple[str, ConnectorAdapter, Poll | Webhook]]:
-    for name in connectors.names():
-        adapter = connectors.get(name)
+    for adapter in connectors_with_triggers():
         for described in getattr(adapter, _MEMBERS[kind]):
             yield f"{adapter.code}.{described.name}", adapter, described
 
