@@ -410,6 +410,8 @@ def test_what_a_sign_in_gives_is_a_bearer_token_where_the_document_says_so():
 def test_options_and_the_check_come_from_actions(server, connection):
     answering(server, (200, {"data": [{"id": 5, "name": "Anvil"}, {"id": 6}]}))
     assert shop.options("items", {}, real_context(connection)) == [("5", "Anvil"), ("6", "6")]
+    some = made(CONNECTOR.replace("items: {action: list_items}", "items: {action: list_items, only: name}"))
+    assert some.options("items", {}, real_context(connection)) == [("5", "Anvil")]
     assert shop.check_connection(real_context(connection)) == "Signed in to Shop as Anvil."
 
 
@@ -432,6 +434,7 @@ MISSES = (
     ("{action: list_items, account", "{action: pay, account", 20, "changes something"),
     ("items: {action: list_items}", "items: {action: nothing}", 22, "There is no action 'nothing'"),
     ("required: true, options: items", "required: true, options: them", 50, "no 'them' in options"),
+    ("{name: lines, kind: list}", "{name: lines, kind: list, columns: [{name: item, options: them}]}", 52, "no 'them' in options"),
     ("cursor: next, parameter", "parameter", 89, "write one of them"),
     ("code: shop", "code: other", 2, "The code must be shop"),
     ('template: "t:{value}"', "template: t", 40, "A template holds {value}"),

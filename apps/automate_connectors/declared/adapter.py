@@ -104,6 +104,8 @@ class DeclaredConnector(ConnectorAdapter):
         output = _Call(self, part, given, context).output()
         items = value_at(output, rule.items or ("items" if part.pages else ""))
         found = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+        if rule.only:
+            found = [item for item in found if value_at(item, rule.only)]
         pairs = [(value_at(item, rule.value), value_at(item, rule.label)) for item in found]
         return [(str(value), str(label or value)) for value, label in pairs if value is not None][:_MAX_OPTIONS]
 

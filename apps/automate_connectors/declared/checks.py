@@ -185,8 +185,9 @@ def _places(document: Document, action: ActionPart) -> Iterator[Found]:
             yield (*place, "template"), text("A template holds {value}, and is not for a path or a file.")
         if field.each and (field.kind is not FieldKind.LIST or where is not Where.BODY):
             yield (*place, "each"), text("Only a list in the body has a place for each item.")
-        if field.options and field.options not in document.options:
-            yield (*place, "options"), text("There is no %(name)s in options.", name=repr(field.options))
+        for name in filter(None, (field.options, *(each.options for each in field.columns))):
+            if name not in document.options:
+                yield (*place, "options"), text("There is no %(name)s in options.", name=repr(name))
         if any(int(number) > MAX_INDEX for number in _INDEX.findall(field.at or "")):
             yield (*place, "at"), text("A position in a list is at most %(maximum)s.", maximum=MAX_INDEX)
 

@@ -121,7 +121,13 @@ class Setting(Column, frozen=True, kw_only=True):
     when: dict[str, str | list[str]] | None = None  #: one earlier choice, and the values of it that ask for this one
 
 
-class Field(Column, frozen=True, kw_only=True):
+class ListColumn(Column, frozen=True, kw_only=True):
+    """A field of each item of a list."""
+
+    options: str = ""
+
+
+class Field(ListColumn, frozen=True, kw_only=True):
     """An input of an action. `at` is a dotted place in the body, or the name in the query, header or form."""
 
     where: Where | None = msgspec.field(default=None, name="in")
@@ -132,8 +138,7 @@ class Field(Column, frozen=True, kw_only=True):
     sensitive: bool = False
     literal: bool = False
     shown: bool = False
-    options: str = ""
-    columns: list[Column] = []
+    columns: list[ListColumn] = []
 
 
 class Auth(Part, frozen=True, kw_only=True):
@@ -254,6 +259,7 @@ class Options(Part, frozen=True, kw_only=True):
     items: str = ""  #: dotted place of the list in the action's output
     value: str = "id"
     label: str = "name"
+    only: str = ""  #: dotted place of what is true in the items that are offered
     params: dict[str, str] = {}  #: inputs of that action from inputs of the step
 
 

@@ -12,6 +12,7 @@ from automate_connectors.declared.document import (
     Column,
     Document,
     Field,
+    ListColumn,
     PollPart,
     Setting,
     WebhookPart,
@@ -166,6 +167,7 @@ def _common(part: Column) -> dict[str, Any]:
         "help": part.help,
         "choices": tuple(choices.items() if isinstance(choices, dict) else ((each, each) for each in choices)),
         "language": part.language,
+        "options": part.options if isinstance(part, ListColumn) else "",
     }
 
 
@@ -183,6 +185,5 @@ def _field(field: Field) -> FieldSpec:
         sensitive=field.sensitive,
         literal=field.literal,
         shown=field.shown,
-        options=field.options,
         columns=tuple(column(each) for each in field.columns),
     )
