@@ -6,20 +6,21 @@ import copy
 import json
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_started
 from django.db import transaction
 from django.test.client import ClientHandler
 
 from automate_connectors.declared.adapter import declare
-from automate_connectors.declared.yaml_files import DocumentError
+from automate_connectors.declared.yaml_files import DocumentError, read_document
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_connectors.stored import drafts, versions
 from automate_connectors.stored.building import FaultyTextError
 from automate_connectors.stored.freshness import stored_connectors
 from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft, OpenAPIDocument
-from automate_connectors.stored.versions import StaleDraftError
+from automate_connectors.stored.versions import DestinationError, StaleDraftError
 from automate_core.authoring import connector_versions
 from automate_core.authoring.connector_breaks import use_breaks
 from automate_core.authoring.connector_versions import BreaksWorkflowsError
@@ -28,6 +29,7 @@ from automate_core.worker.worker import Worker
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
 from automate_governance.reference_registry import InUseError
+from tests.support.people import make_person
 from tests.support.stored_connectors import OPENAPI, TEXT, save_connector
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -156,6 +158,28 @@ def test_what_breaks_is_named_before_it_does(shop, admin, workflow):
         versions.delete_connector(shop, by=admin)
     saved = save_connector(wider, admin, accept_breaks=True)
     assert saved.number == 2 and DeclaredConnectorDraft.objects.count() == 0
+
+
+def test_secrets_go_to_no_other_host_by_somebody_who_may_not_use_them(shop, admin):
+    administrator = make_person("administrator", "Builders")
+    administrator.user_permissions.add(Permission.objects.get(codename="administer_site"))
+    saved = save_connector(TEXT.replace("example/v1", "example/v2"), administrator)
+    assert saved.number == 2, "the same host"
+    moved = TEXT.replace("api.shop.example", "evil.example")
+    with pytest.raises(DestinationError, match="1 connection that you may not use would send its secrets there"):
+        save_connector(moved, administrator)
+    versions.delete_connector(shop.connector, by=administrator)
+    with pytest.raises(DestinationError):
+        save_connector(moved, administrator)
+    assert not DeclaredConnector.objects.exists()
+    assert save_connector(moved, admin).number == 1
+
+
+def test_a_text_in_json_is_edited_by_forms(admin):
+    given = json.dumps(read_document(TEXT.encode()), indent="\t")
+    draft = drafts.begin_draft(given.encode(), by=admin)
+    drafts.edit(draft, lambda value: value.update(name="Other"), by=admin)
+    assert versions.build_draft(draft).document.name == "Other" and "name: Other" in draft.text
 
 
 def test_an_unused_connector_is_deleted_with_its_document(admin):

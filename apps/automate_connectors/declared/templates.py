@@ -72,6 +72,12 @@ def host_of(template: str, settings: Mapping[str, Any]) -> str:
         return ""
 
 
+def origin_of(template: str) -> str:
+    """Return scheme and host of a base URL as the document writes them, names in braces included."""
+    match = _BASE.fullmatch(template)
+    return match["origin"].lower() if match else template
+
+
 def base_faults(template: str) -> Iterator[str]:
     """Yield what is wrong with the base URL of a document."""
     match = _BASE.fullmatch(template)

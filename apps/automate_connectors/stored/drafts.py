@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from ruamel.yaml.error import YAMLError
 
 from automate_connectors.declared.openapi.actions import action_of, find_operation
 from automate_connectors.declared.openapi.connector import connector_of, new_yaml, write
@@ -115,7 +116,10 @@ def edit(draft: DeclaredConnectorDraft, change: Callable[[Any], None], *, by: Pe
     if not isinstance(value, dict) or not isinstance(value.get("actions") or [], list):
         raise DocumentError(text("The text must hold a mapping. Edit it as YAML."))
     yaml, out = new_yaml(), io.StringIO()
-    kept = yaml.load(draft.text)  # the checked text again, with its comments
+    try:  # the checked text again, with its comments, which JSON has not
+        kept = value if draft.text.lstrip()[:1] == "{" else yaml.load(draft.text)
+    except YAMLError as error:
+        raise DocumentError(text("A form cannot change this text. Edit it as YAML.")) from error
     if kept.get("actions") is None:
         kept["actions"] = []
     try:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from django.db import IntegrityError, transaction
 
+from automate_connectors.declared.templates import origin_of
+from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_connectors.stored.building import BuiltConnector, build, check_code, installed_codes
 from automate_connectors.stored.documents import delete_unused_documents
@@ -16,15 +19,19 @@ from automate_connectors.stored.drafts import check_administers
 from automate_connectors.stored.freshness import stored_connectors
 from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft, DeclaredConnectorVersion
 from automate_governance import audit
-from automate_governance.permissions import Person
+from automate_governance.permissions import Person, permitted
 from automate_governance.reference_registry import check_unused
-from automate_plugins import text
+from automate_plugins import ntext, text
 
 MAX_NOTE = 200
 
 
 class StaleDraftError(Exception):
     """Another version was saved since the draft began; the message names it."""
+
+
+class DestinationError(Exception):
+    """Secrets of connections that the person may not use would be sent to another host."""
 
 
 def build_draft(draft: DeclaredConnectorDraft) -> BuiltConnector:
@@ -39,7 +46,7 @@ def build_draft(draft: DeclaredConnectorDraft) -> BuiltConnector:
 def save_version(draft: DeclaredConnectorDraft, *, by: Person, note: str = "") -> DeclaredConnectorVersion:
     """Save a draft as the version that runs from now on, and delete it.
 
-    Raises NotPermittedError, FaultyTextError, StaleDraftError.
+    Raises NotPermittedError, FaultyTextError, StaleDraftError, DestinationError.
     """
     check_administers(by)
     built = build_draft(draft)
@@ -69,7 +76,7 @@ def save_version(draft: DeclaredConnectorDraft, *, by: Person, note: str = "") -
 
 @transaction.atomic
 def restore_version(version: DeclaredConnectorVersion, *, by: Person) -> DeclaredConnectorVersion:
-    """Save an older version again, as the newest. Raises NotPermittedError."""
+    """Save an older version again, as the newest. Raises NotPermittedError, DestinationError."""
     check_administers(by)
     locked = _lock(version.connector)
     note = f"v{version.number}: {version.note}".removesuffix(": ")[:MAX_NOTE]
@@ -110,11 +117,44 @@ def _lock(connector: DeclaredConnector) -> DeclaredConnector:
     return rows.get(pk=connector.pk)
 
 
-def _add_version(connector: DeclaredConnector, *, note: str, by: Person, **values: Any) -> DeclaredConnectorVersion:
+def _add_version(
+    connector: DeclaredConnector, *, definition: str, note: str, by: Person, **values: Any
+) -> DeclaredConnectorVersion:
+    _check_destinations(connector, definition, by)
     newest = connector.versions.first()
     connector.current = DeclaredConnectorVersion.objects.create(
-        connector=connector, number=newest.number + 1 if newest else 1, note=note[:MAX_NOTE], author=by, **values
+        connector=connector,
+        definition=definition,
+        number=newest.number + 1 if newest else 1,
+        note=note[:MAX_NOTE],
+        author=by,
+        **values,
     )
     connector.save(update_fields=["current"])
     transaction.on_commit(stored_connectors.refresh)
     return connector.current
+
+
+def _check_destinations(connector: DeclaredConnector, definition: str, by: Person) -> None:
+    """Raise DestinationError where a new host would receive secrets of connections that the person may not use.
+
+    Connections stay when a connector is deleted: the first version of another one with its code has no host before.
+    """
+    before = _origins(connector.current.definition) if connector.current else set()
+    found = Connection.objects.filter(connector=connector.code)
+    if _origins(definition) <= before or not found.exists():
+        return
+    others = found.count() - permitted(by, "use", found).count()
+    if others:
+        message = ntext(
+            "The address changes, and %(count)s connection that you may not use would send its secrets there.",
+            "The address changes, and %(count)s connections that you may not use would send their secrets there.",
+            others,
+        )
+        raise DestinationError(message)
+
+
+def _origins(definition: str) -> set[str]:
+    value = msgspec.json.decode(definition)
+    urls = [value.get("base_url"), *(each.get("base_url") for each in value["actions"])]
+    return {origin_of(url) for url in urls if url}

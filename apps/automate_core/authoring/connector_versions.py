@@ -43,7 +43,7 @@ def save_draft(
 ) -> DeclaredConnectorVersion:
     """Save a draft as the newest version.
 
-    Raises BreaksWorkflowsError, NotPermittedError, FaultyTextError, StaleDraftError.
+    Raises BreaksWorkflowsError, NotPermittedError, FaultyTextError, StaleDraftError, DestinationError.
     """
     _check([] if accept_breaks else draft_breaks(draft))
     return versions.save_version(draft, by=by, note=note)
@@ -52,7 +52,7 @@ def save_draft(
 def restore_version(
     version: DeclaredConnectorVersion, *, by: Person, accept_breaks: bool = False
 ) -> DeclaredConnectorVersion:
-    """Save an older version again, as the newest. Raises BreaksWorkflowsError, NotPermittedError."""
+    """Save an older version again, as the newest. Raises BreaksWorkflowsError, NotPermittedError, DestinationError."""
     _check([] if accept_breaks else version_breaks(version))
     return versions.restore_version(version, by=by)
 

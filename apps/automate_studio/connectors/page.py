@@ -21,6 +21,7 @@ from automate_connectors.registry import connectors
 from automate_connectors.stored import drafts, versions
 from automate_connectors.stored.building import OPENAPI_FILE
 from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorVersion
+from automate_connectors.stored.versions import DestinationError
 from automate_core.authoring import connector_versions
 from automate_core.authoring.connector_breaks import ConnectorBreak
 from automate_core.authoring.connector_versions import BreaksWorkflowsError
@@ -152,7 +153,7 @@ def _confirm_change(
         try:
             messages.success(request, act(request.POST.get("accept") == "yes"))
             return _to_page(connector.code)
-        except BreaksWorkflowsError as error:
+        except (BreaksWorkflowsError, DestinationError) as error:
             refused = translated(str(error))
         except NotPermittedError as error:
             raise PermissionDenied from error

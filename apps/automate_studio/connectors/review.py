@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from automate_connectors.stored.building import FaultyTextError
 from automate_connectors.stored.models import DeclaredConnectorDraft
-from automate_connectors.stored.versions import MAX_NOTE, StaleDraftError
+from automate_connectors.stored.versions import MAX_NOTE, DestinationError, StaleDraftError
 from automate_core.authoring.connector_breaks import ConnectorBreak
 from automate_core.authoring.connector_versions import BreaksWorkflowsError, draft_breaks, save_draft
 from automate_core.authoring.publishing.differences import side_by_side
@@ -35,7 +35,7 @@ def connector_review(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             accept = request.POST.get("accept") == "yes"
             saved = save_draft(draft, by=current_person(request), note=note, accept_breaks=accept)
-        except (BreaksWorkflowsError, StaleDraftError) as error:
+        except (BreaksWorkflowsError, StaleDraftError, DestinationError) as error:
             refused = translated(str(error))
         except FaultyTextError:
             refused = _("Fix the errors first.")
