@@ -168,7 +168,7 @@ def test_secrets_go_to_no_other_host_by_somebody_who_may_not_use_them(shop, admi
     moved = TEXT.replace("api.shop.example", "evil.example")
     with pytest.raises(DestinationError, match="1 connection that you may not use would send its secrets there"):
         save_connector(moved, administrator)
-    versions.delete_connector(shop.connector, by=administrator)
+    versions.delete_connector(shop, by=administrator)
     with pytest.raises(DestinationError):
         save_connector(moved, administrator)
     assert not DeclaredConnector.objects.exists()
