@@ -27,7 +27,7 @@ _FIELDS = (
     FieldSpec(name="path", label=text("Path of the file"), required=True, help=text("For example docs/README.md")),
     FieldSpec(name="message", label=text("Commit message"), required=True),
     FieldSpec(
-        name="branch", label=text("Branch"), help=text("Leave empty for the default branch."), options="branches"
+        name="branch", label=text("To branch"), help=text("Leave empty for the default branch."), options="branches"
     ),
 )
 _OUTPUTS = (
