@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from playwright.sync_api import expect
 
+from automate_connectors.stored.freshness import stored_connectors
 from automate_core.models import ExecutionRun
 from automate_core.triggers import manual
 from tests.support.axe import violations
@@ -75,6 +76,7 @@ def test_a_connector_from_a_document_to_a_run(owner, signed_in, site, sink, work
     page.get_by_label("API URL").fill(sink.url)
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Depot").first).to_be_visible()
+    stored_connectors.refresh()  # in this process, which handles no requests
     made = workflow(USE)
     manual.start_workflow(made, {}, by=owner)
     drain()
