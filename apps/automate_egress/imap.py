@@ -1,4 +1,4 @@
-"""Mail boxes by IMAP: the server's address is checked as any other, TLS is verified, and the conversation is limited.
+"""Mailboxes by IMAP: the server's address is checked as any other, TLS is verified, and the conversation is limited.
 
 Sources: RFC 3501 (IMAP4rev1), RFC 8314 (TLS from the start), Google's description of XOAUTH2.
 """
@@ -28,7 +28,7 @@ from automate_plugins import text
 
 IMAP_PORTS = frozenset({143, 993})
 MAX_BYTES = 60_000_000  #: that come back on one connection
-_MAX_LINE = 1_000_000
+_MAX_LINE = 5_000_000  #: the UIDs of a very large folder
 _SHOWN_REPLY = 300
 
 

@@ -212,7 +212,7 @@ def test_large_and_broken_messages_do_not_stop_the_poll(make_server, connect):
 
 
 class Inbox(PollSource):
-    """A mail box to which messages are delivered."""
+    """A mailbox to which messages are delivered."""
 
     is_guarded = False
 

@@ -1,4 +1,4 @@
-"""A Dovecot of the test's own: one mail box, TLS from the start, on 127.0.0.1."""
+"""A Dovecot of the test's own: one mailbox, TLS from the start, on 127.0.0.1."""
 
 from __future__ import annotations
 

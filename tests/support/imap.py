@@ -1,4 +1,4 @@
-"""A mail server for tests: the part of IMAP4rev1 that clients of mail boxes speak, over folders in memory."""
+"""A mail server for tests: the part of IMAP4rev1 that clients of mailboxes speak, over folders in memory."""
 
 from __future__ import annotations
 

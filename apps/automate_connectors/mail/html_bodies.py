@@ -1,7 +1,7 @@
 """HTML of messages: cleaned for those who show it or send it on, and as a text for those who read it.
 
 The cleaner parses as browsers do, which takes time and memory by the depth of a document and by what it leaves open.
-It is therefore given a document that was written anew: nested properly, and not deeper than mail is.
+It is therefore given a document that was written again: nested properly, and not deeper than mail is.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def read_html(html: str) -> HtmlBody:
 
 
 class _Rewriter(HTMLParser):
-    """Writes a document anew, of the `allowed` elements alone; of deeper ones only the content."""
+    """Writes a document again, of the `allowed` elements alone; of deeper ones only the content."""
 
     def __init__(self, allowed: Collection[str]) -> None:
         super().__init__(convert_charrefs=True)

@@ -86,7 +86,7 @@ class Message:
         """Reasons to think that a program sent it (RFC 3834): answering such a message may begin a loop."""
         found = {
             "auto_submitted": self.auto_submitted not in {"", "no"},
-            "mailing_list": bool(self.list_id or self.headers.get("list-unsubscribe")),
+            "mailing_list": bool(self.list_id),
             "bulk": self.headers.get("precedence", "").strip().lower() in _BULK,
             "bounce": self.headers.get("return-path", "").strip() == "<>"
             or self.sender.address.partition("@")[0].lower() in {"mailer-daemon", "postmaster"},

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 
 from automate_connectors.mail.reading import MessageError
@@ -14,7 +15,7 @@ from automate_core.authoring import workflows
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.models import Event, ExecutionRun, InboundAddress, OutboxJob, StoredFile, Workflow
-from automate_core.triggers import mail
+from automate_core.triggers import mail, mail_signal
 
 ORDERS = """
 name: Orders
@@ -190,24 +191,28 @@ def test_an_address_stays_until_it_is_renewed(workflow, settings):
         workflow(ORDERS.replace("Order", "Other").replace("slug: orders", "slug: others"))
 
 
-def test_messages_of_anymail(workflow):
+def test_messages_of_anymail(workflow, monkeypatch):
     """Its signal is sent as by a project that has the app."""
     from anymail.inbound import AnymailInboundMessage
-    from anymail.signals import AnymailInboundEvent
+    from anymail.signals import AnymailInboundEvent, inbound
 
-    from automate_core.triggers.mail_signal import receive_inbound
+    mail_signal.connect_mail_signal()
+    assert not inbound.has_listeners(), "the project does not have the app"
+    monkeypatch.setattr(apps, "is_installed", lambda name: name == "anymail")
+    mail_signal.connect_mail_signal()
+    mail_signal.connect_mail_signal()
 
     workflow(ORDERS)
     address = InboundAddress.objects.get().address
     given = AnymailInboundMessage.parse_raw_mime_bytes(MESSAGE)
     given.envelope_recipient, given.envelope_sender = address, "ada@example.com"
     event = AnymailInboundEvent(event_type="inbound", message=given)
-    receive_inbound(sender=None, event=event, esp_name="Test")
-    receive_inbound(sender=None, event=event, esp_name="Test")
+    for _ in range(2):
+        inbound.send(sender=None, event=event, esp_name="Test")
     assert [each["name"] for each in Event.objects.get().payload["attachments"]] == ["bill.pdf"]
     given.envelope_recipient = "nobody@in.example.org"
-    receive_inbound(sender=None, event=event, esp_name="Test")
-    assert Event.objects.count() == 1
+    inbound.send(sender=None, event=event, esp_name="Test")
+    assert Event.objects.count() == 1 and inbound.disconnect(dispatch_uid="automate_core.mail")
 
 
 @pytest.mark.process

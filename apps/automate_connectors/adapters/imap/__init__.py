@@ -1,4 +1,4 @@
-"""IMAP connector: reads a mail box, starts workflows for new messages, and files messages away."""
+"""IMAP connector: reads a mailbox, starts workflows for new messages, and files messages away."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _VALIDITY = FieldSpec(
     name="uid_validity",
     label=text("UIDVALIDITY"),
     kind=FieldKind.INTEGER,
-    help=text("The step fails if the server has numbered the folder anew since then."),
+    help=text("The step fails if the server has renumbered the folder since then."),
 )
 #: What an action makes of a message: the flag, and whether it is set.
 _MARKS = {"read": ("\\Seen", True), "unread": ("\\Seen", False), "flagged": ("\\Flagged", True)} | {
@@ -67,7 +67,7 @@ class ImapConnector(ConnectorAdapter):
 
     code = "imap"
     name = "IMAP"
-    description = text("Read and sort the messages of a mail box")
+    description = text("Read and sort the messages of a mailbox")
     icon = "inbox"
     hue = 20
     config_fields = (
@@ -147,7 +147,7 @@ class ImapConnector(ConnectorAdapter):
         Action(
             name="delete_message",
             label=text("Delete message"),
-            description=text("Delete a message for ever"),
+            description=text("Delete a message permanently"),
             fields=(FOLDER, _UID, _VALIDITY),
             outputs=_PLACE,
         ),
@@ -159,7 +159,7 @@ class ImapConnector(ConnectorAdapter):
         return (config["host"],) if isinstance(config.get("host"), str) else ()
 
     def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
-        """Do one thing in a folder of the mail box."""
+        """Do one thing in a folder of the mailbox."""
         if action not in {each.name for each in self.actions}:
             raise unknown_action(self.code, action)
         folder = params.get("folder") or "INBOX"
@@ -216,7 +216,7 @@ class ImapConnector(ConnectorAdapter):
 def _find(mailbox: Mailbox, params: dict[str, Any], state: FolderState) -> Envelope:
     """The message that the params name. Raises ConnectorError."""
     if params.get("uid_validity") and params["uid_validity"] != state.validity:
-        message = text("The server has numbered this folder anew. Search for the message again.")
+        message = text("The server has renumbered this folder. Search for the message again.")
         raise ConnectorError(message, code="uid_validity_changed")
     uid = params["uid"]
     if not 1 <= uid < 2**32:

@@ -1,4 +1,4 @@
-"""A mail box in use: folders, searches and messages by their UIDs, over imap-tools (extra `imap`).
+"""A mailbox in use: folders, searches and messages by their UIDs, over imap-tools (extra `imap`).
 
 No message is marked as read by being read: bodies are fetched by BODY.PEEK.
 """
@@ -49,7 +49,7 @@ class FolderState:
 
 
 class Mailbox:
-    """A mail box whose person has signed in. Its methods raise ConnectorError for what the server refuses."""
+    """A mailbox whose person has signed in. Its methods raise ConnectorError for what the server refuses."""
 
     def __init__(self, client: imaplib.IMAP4) -> None:
         from imap_tools import BaseMailBox
@@ -67,7 +67,7 @@ class Mailbox:
         try:
             self._box.folder.set(_one_line(folder, "folder"), readonly=not writable)
         except MailboxFolderSelectError as error:
-            message = text("There is no folder %(name)s in this mail box.", name=folder)
+            message = text("There is no folder %(name)s in this mailbox.", name=folder)
             raise ConnectorError(message, code="folder_missing") from error
         return FolderState(self._number("UIDVALIDITY"), self._number("UIDNEXT"))
 
@@ -176,7 +176,7 @@ class Mailbox:
 
 @contextmanager
 def open_mailbox(context: Context) -> Iterator[Mailbox]:
-    """Sign in to the mail box of the connection. Raises ConnectorError, and the errors of the egress guard."""
+    """Sign in to the mailbox of the connection. Raises ConnectorError, and the errors of the egress guard."""
     with from_extra("imap"):
         import imap_tools
     try:

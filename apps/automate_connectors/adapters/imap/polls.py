@@ -1,6 +1,6 @@
 """The poll for new messages: by UIDs, which rise and are never used twice while UIDVALIDITY stays (RFC 3501, 2.3.1).
 
-When a server numbers a folder anew, messages are found by their time once, and those that were seen before are known by
+When a server renumbers a folder, messages are found by their time once, and those that were seen before are known by
 their message id.
 """
 
@@ -19,6 +19,7 @@ from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_ON_A_PAGE = 50
 _BASELINE = 10  #: of the newest messages, which the builder shows
+_LOOK_BACK = 500  #: UIDs among which they are looked for
 _PAGE_BYTES = 3_000_000
 _ITEM_BYTES = 1_000_000
 _OVERLAP = dt.timedelta(days=1)  #: RFC 3501 searches by whole days
@@ -48,12 +49,12 @@ NEW_MESSAGE = Poll(
 def find_new_messages(mailbox: Mailbox, params: dict[str, Any], cursor: Any) -> PollResult:
     """One page of the messages after the cursor.
 
-    The cursor holds the `validity`, the last `uid`, the `day` of the newest message, and after the folder was numbered
-    anew the day `since` which messages are looked for again, until all of these were found.
+    The cursor holds the `validity`, the last `uid`, the `day` of the newest message, and after the folder was renumbered
+    the day `since` which messages are looked for again, until all of these were found.
     """
     state = mailbox.select(params.get("folder") or "INBOX")
     if cursor is None:
-        uids = _search(mailbox, params)
+        uids = _search(mailbox, params, uid=f"{max(state.next_uid - _LOOK_BACK, 1)}:*")
         read, _ = _read_page(mailbox, uids[-_BASELINE:], params, state)
         return _result(read, {"day": "", "since": ""}, state, max([state.next_uid - 1, *uids, 0]))
     if cursor["validity"] != state.validity:
