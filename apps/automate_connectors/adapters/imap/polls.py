@@ -49,7 +49,7 @@ NEW_MESSAGE = Poll(
 def find_new_messages(mailbox: Mailbox, params: dict[str, Any], cursor: Any) -> PollResult:
     """One page of the messages after the cursor.
 
-    The cursor holds the `validity`, the last `uid`, the `day` of the newest message, and after the folder was renumbered
+    The cursor holds the `validity`, the last `uid`, the `day` of the newest message, and after a folder was renumbered
     the day `since` which messages are looked for again, until all of these were found.
     """
     state = mailbox.select(params.get("folder") or "INBOX")
