@@ -6,8 +6,11 @@ import logging
 import sys
 from typing import Any
 
+import psycopg
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
+from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.mail.reading import MessageError
 from automate_core.conf import setting
 from automate_core.triggers.mail import REFUSALS, Receipt, UnknownAddressError, receive_message
@@ -41,10 +44,11 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=EX_NOUSER) from error
         except MessageError as error:
             raise CommandError(str(error), returncode=EX_DATAERR) from error
+        except (DatabaseError, psycopg.Error, ConnectorError) as error:
+            raise _not_stored(error) from error
         except Exception as error:  # whatever it is, the message must not be lost: the server keeps it
             log.exception("a message to %s was not stored", options["to"])
-            message = redact_text(f"Not stored: {type(error).__name__}: {error}")
-            raise CommandError(message, returncode=EX_TEMPFAIL) from error
+            raise _not_stored(error) from error
         self._report(receipt)
 
     def _report(self, receipt: Receipt) -> None:
@@ -54,3 +58,9 @@ class Command(BaseCommand):
             self.stdout.write(f"Not started: {REFUSALS[receipt.refusal]}")
         else:
             self.stdout.write(f"{'Known' if receipt.event.duplicate else 'Accepted'}: {receipt.event.trace_id}")
+
+
+def _not_stored(error: Exception) -> CommandError:
+    """The error that has the mail server try again, in one line."""
+    reason = " ".join(redact_text(f"{type(error).__name__}: {error}").split())
+    return CommandError(f"Not stored: {reason[:500]}", returncode=EX_TEMPFAIL)
