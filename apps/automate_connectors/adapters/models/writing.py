@@ -14,10 +14,11 @@ from django.db.models import ForeignKey, QuerySet
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.models import rights
 from automate_connectors.adapters.models.errors import Wrong, invalid_row, invalid_rows
-from automate_connectors.adapters.models.lookups import as_json, to_field_value
+from automate_connectors.adapters.models.lookups import as_json, build_query, to_field_value
 from automate_connectors.adapters.models.references import References, gather_lookups
 from automate_connectors.adapters.models.selection import read_rows, select
 from automate_connectors.adapters.models.table import Table, within
+from automate_connectors.conditions import Condition
 from automate_connectors.model_allowlist import Field
 from automate_plugins import text
 
@@ -185,10 +186,10 @@ class Writer:
                 values.append(to_field_value(column, value))
             except ValidationError:
                 continue  # said of its row
-        which = {f"{column.attname}__in": values}
-        keys = list(self.table.permitted("change").filter(**which).values_list("pk", flat=True)[: MAX_ROWS + 1])
+        which = build_query(column, Condition(key, "in", values))
+        keys = list(self.table.permitted("change").filter(which).values_list("pk", flat=True)[: MAX_ROWS + 1])
         found = defaultdict(list)
-        for row in _lock(self.table.all_rows.filter(pk__in=keys, **which)):
+        for row in _lock(self.table.all_rows.filter(which, pk__in=keys)):
             found[getattr(row, column.attname)].append(row)
         return found
 
