@@ -95,7 +95,7 @@ def set_enabled(connector: DeclaredConnector, *, on: bool, by: Person) -> None:
     locked.enabled = on
     locked.save(update_fields=["enabled"])
     audit.record(by, "connector.enabled" if on else "connector.disabled", locked)
-    transaction.on_commit(stored_connectors.refresh)
+    transaction.on_commit(stored_connectors.refresh, robust=True)
 
 
 @transaction.atomic
@@ -109,7 +109,7 @@ def delete_connector(connector: DeclaredConnector, *, by: Person) -> None:
     locked.save(update_fields=["current"])
     locked.delete()
     delete_unused_documents()
-    transaction.on_commit(stored_connectors.refresh)
+    transaction.on_commit(stored_connectors.refresh, robust=True)
 
 
 def _lock(connector: DeclaredConnector) -> DeclaredConnector:
@@ -131,7 +131,7 @@ def _add_version(
         **values,
     )
     connector.save(update_fields=["current"])
-    transaction.on_commit(stored_connectors.refresh)
+    transaction.on_commit(stored_connectors.refresh, robust=True)
     return connector.current
 
 
