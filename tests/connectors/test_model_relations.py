@@ -325,6 +325,7 @@ def test_fields_of_relations_are_offered_with_their_types(admin, owner):
     assert list(fields)[:4] == ["pk", "user", "object_repr", "action_flag"]
     assert "user__groups__name" not in offered("values", LOG) and "-user__username" in offered("order", LOG)
     assert offered("links", "auth.User") == {"groups": "Groups"}
+    assert list(offered("columns", LOG)) == ["pk", *MODELS[LOG]["read"]]
     assert list(offered("searched", "auth.User")) == ["username", "groups__name"]
     assert offered("writable", LOG)["user__username"] == "User / Username (text)"
     owner = grant(owner, "view_logentry")

@@ -173,7 +173,7 @@ ACTIONS = (
             label=text("Key"),
             default="pk",
             help=text("The field of each mapping that names its row"),
-            options="fields",
+            options="columns",
         ),
     ),
     _action(

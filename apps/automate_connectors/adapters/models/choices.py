@@ -64,6 +64,8 @@ class Offers:
                 return [(each, link.title.capitalize()) for each, link in entry.links.items()]
             case "order":
                 return [each for choice in self._values(entry) for each in _both_ways(*choice)]
+            case "columns":
+                return [_key_choice(), *((at, _label(column)) for at, column in entry.read.items())]
             case "values":
                 return [_key_choice(), *self._values(entry)]
             case "searched":
