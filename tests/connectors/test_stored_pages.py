@@ -198,6 +198,9 @@ def test_a_document_of_many_operations_is_searched_and_paged(client, administrat
     assert len(page.all(name="operation")) == 50 and "1 to 50 of 10000" in page.text.replace(",", "")
     found = Page(client.get(operations, {"q": "get9999"}))
     assert [each["value"] for each in found.all(name="operation")] == ["get9999"]
+    found = Page(client.get(operations, {"q": "get999", "operation": ["get999", "get1"]}))
+    ticked = [each["value"] for each in found.all(name="operation") if "checked" in each]
+    assert ticked == ["get1", "get999"], "a search keeps what is ticked"
 
 
 def test_only_administrators_know_of_it(sign_in, administrator, client, owner):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
@@ -22,7 +22,6 @@ from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_core.navigation.lists import (
     MOST_CHOICES,
     ListPage,
-    Query,
     build_list_page,
     filter_choice,
     list_query,
@@ -48,6 +47,7 @@ class OperationRow:
     summary: str
     tags: str
     chosen: bool
+    ticked: bool
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -60,14 +60,17 @@ def connector_operations(request: HttpRequest, pk: int) -> HttpResponse:
         return _add(request, draft)
     url = reverse("studio:connector_operations", args=[pk])
     found = operation_page(draft, request.GET)
+    shown = {row.id for row in found.rows}
+    elsewhere = [name for name in _ticked(request.GET) if name not in shown]
     title = _("Operations of %(document)s") % {"document": draft.document}
     template = "automate_studio/connectors/operations.html"
     chosen = len(_chosen(draft))
-    return list_response(request, template, title, url, found, draft=draft, name=draft_name(draft), chosen=chosen)
+    more = {"draft": draft, "name": draft_name(draft), "chosen": chosen, "elsewhere": elsewhere}
+    return list_response(request, template, title, url, found, **more)
 
 
 def _add(request: HttpRequest, draft: DeclaredConnectorDraft) -> HttpResponse:
-    wanted = [name.replace("\0", "") for name in request.POST.getlist("operation")][:ON_A_PAGE]
+    wanted = _ticked(request.POST)
     try:
         added = drafts.add_operations(draft, wanted, by=current_person(request))
     except DocumentError as error:
@@ -82,7 +85,7 @@ def _add(request: HttpRequest, draft: DeclaredConnectorDraft) -> HttpResponse:
     return HttpResponseSeeOther(reverse("studio:connector_draft", args=[draft.pk]))
 
 
-def operation_page(draft: DeclaredConnectorDraft, query: Query) -> ListPage:
+def operation_page(draft: DeclaredConnectorDraft, query: QueryDict) -> ListPage:
     """A page of the operations, in the order of the document."""
     api = drafts.read_api(draft)
     chosen = _chosen(draft)
@@ -94,11 +97,12 @@ def operation_page(draft: DeclaredConnectorDraft, query: Query) -> ListPage:
     counts = {tab: len(names) for tab, names in by_tab.items()}
     names = by_tab[kept.tab][page_slice(kept, counts[kept.tab])]
     filters = [filter_choice(kept, "tag", _("Group"), [(each, each) for each in _all_tags(api.operations)])]
-    rows = [_row(name, found[name], name in chosen) for name in names]
+    ticked = _ticked(query)
+    rows = [_row(name, found[name], chosen=name in chosen, ticked=name in ticked) for name in names]
     return build_list_page(kept, rows, counts, tabs=TABS, filters=filters)
 
 
-def _row(name: str, operation: Operation, chosen: bool) -> OperationRow:
+def _row(name: str, operation: Operation, *, chosen: bool, ticked: bool) -> OperationRow:
     return OperationRow(
         id=name,
         method=operation.method,
@@ -106,7 +110,12 @@ def _row(name: str, operation: Operation, chosen: bool) -> OperationRow:
         summary=plain(operation.summary, 120),
         tags=", ".join(_tags(operation)),
         chosen=chosen,
+        ticked=ticked,
     )
+
+
+def _ticked(sent: QueryDict) -> list[str]:
+    return [name.replace("\0", "") for name in sent.getlist("operation")][:ON_A_PAGE]
 
 
 def _tags(operation: Operation) -> list[str]:
