@@ -18,7 +18,7 @@ from automate_testing.contracts.providers import LLMProviderContractTest
 from automate_testing.contracts.schemes import SignatureSchemeContractTest
 from automate_testing.contracts.secrets import SecretsBackendContractTest
 from automate_testing.contracts.traces import CANARY
-from automate_testing.contracts.triggers.kinds import (
+from automate_testing.contracts.triggers.plugins import (
     EmittedTriggerContractTest,
     PollingTriggerContractTest,
     RegisteringTriggerContractTest,
