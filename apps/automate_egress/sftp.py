@@ -256,8 +256,8 @@ def _connected(
             ) from error
         raise EgressUntrustedError(
             text(
-                "%(place)s shows the host key %(fingerprint)s, which is not the one of the connection. Somebody may be"
-                " in between: ask its operator before you change the connection.",
+                "%(place)s shows the host key %(fingerprint)s, which is not the one of the connection. This may be an"
+                " attack: ask its operator before you change the connection.",
                 place=place,
                 fingerprint=client.shown,
             )

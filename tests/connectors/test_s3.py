@@ -110,6 +110,7 @@ REFUSALS = [
     ({}, "put_object", {"key": "x", "text": "t", "content_type": "a\r\nb: c"}, "invalid_input", "ASCII"),
     ({}, "create_link", {"key": "start.txt", "seconds": 604_801}, "invalid_input", "between 1 and 604,800"),
     ({}, "create_link", {"key": "nope"}, "http_404", "no object with this key"),
+    ({"session_token": "t"}, "create_link", {"key": "start.txt"}, "invalid_input", "without a session token"),
     ({}, "list_objects", {"max_objects": 10_001}, "invalid_input", "between 1 and 10,000"),
 ]
 
@@ -181,6 +182,22 @@ def test_a_poll_passes_over_folders_and_other_endings():
         source.store.put("things", key, b"")
     [found] = s3.poll("new_object", source.params, None, source.context()).items
     assert (found.data["key"], found.data["name"]) == ("in/b.pdf", "b.pdf")
+
+
+def test_a_poll_goes_through_all_pages_of_a_long_list():
+    source, found, cursor, calls = Objects(), [], None, 0
+    for number in range(1_200):
+        source.add(number, source.store.now - dt.timedelta(hours=number % 3))
+    for round_number in range(2):
+        more = True
+        while more:
+            result = s3.poll("new_object", source.params, cursor, source.context())
+            found += [(round_number, item.data["key"]) for item in result.items]
+            cursor, more, calls = result.cursor, result.more, calls + 1
+        source.store.put("things", "in/0-late.pdf", b"", source.store.now - dt.timedelta(minutes=59))
+    assert calls == 6 and (1, "in/0-late.pdf") in found and (0, "in/0-late.pdf") not in found
+    assert {key for number, key in found if number} - {"in/0-late.pdf"} <= {key for number, key in found if not number}
+    assert len([key for number, key in found if number]) == 801, "those of the last hour, again"
 
 
 # --- moto's server ----------------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ def test_a_key_signs_in(server, call):
 def test_nobody_signs_in_before_the_host_key_is_known(server, call):
     for name, code, said in (
         ("", "host_key_unknown", "Compare it"),
-        (f"SHA256:{'A' * 43}", "untrusted_certificate", "in between"),
+        (f"SHA256:{'A' * 43}", "untrusted_certificate", "attack"),
     ):
         connection = {**server.connection, "fingerprint": name}
         with pytest.raises(ConnectorError) as caught:

@@ -95,6 +95,7 @@ def test_it_is_found_by_a_process_of_its_own():
                 "email",
                 "github",
                 "http",
+                "imap",
                 "llm",
                 "models",
                 "mysql",

@@ -12,6 +12,7 @@ from automate_connectors.adapters.base import (
     unknown_action,
     unknown_poll,
 )
+from automate_connectors.adapters.extras import missing_extra
 from automate_connectors.adapters.imap.mailbox import Envelope, FolderState, Mailbox, missing, open_mailbox
 from automate_connectors.adapters.imap.polls import (
     FILTERS,
@@ -153,6 +154,11 @@ class ImapConnector(ConnectorAdapter):
         ),
     )
     polls = (NEW_MESSAGE,)
+
+    @property
+    def missing(self) -> str:
+        """The extra, where it is not installed."""
+        return missing_extra("imap", "imap_tools")
 
     def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
         """The mail server."""

@@ -135,6 +135,8 @@ def _head_object(client: S3Client, bucket: str, params: dict[str, Any], context:
 
 def _create_link(client: S3Client, bucket: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
     seconds = _between("seconds", params.get("seconds", 3_600), MAX_LINK_SECONDS)
+    if context["connection"].get("session_token"):  # it would be a part of the link, and is masked in the run
+        raise invalid_input(text("A link needs credentials without a session token."))
     method = params.get("method") or "GET"
     query = {}
     if method == "GET":

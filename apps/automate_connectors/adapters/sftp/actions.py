@@ -198,7 +198,7 @@ SFTP_ACTIONS = (
             label=text("Upload under a temporary name, then rename"),
             kind=FieldKind.BOOLEAN,
             default=True,
-            help=text("Nobody sees half a file. Turn it off for servers that do not allow renaming."),
+            help=text("Other programs never see half a file. Turn it off for servers that do not allow renaming."),
         ),
         outputs=_WRITTEN,
         needs_one_of=("file", "text"),
