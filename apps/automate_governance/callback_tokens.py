@@ -21,9 +21,11 @@ def find_tokens(data: bytes) -> list[tuple[int, int]]:
     return [match.span() for match in _TOKEN.finditer(data)] if _PREFIX in data else []
 
 
-def mask_tokens(data: bytes) -> bytes:
-    """Return `data` with its tokens masked."""
-    return _TOKEN.sub(MASK.encode(), data) if _PREFIX in data else data
+def mask_tokens(data: bytes, shown: bytes = b"") -> bytes:
+    """Return `data` with its tokens masked, except the token `shown`."""
+    if _PREFIX not in data:
+        return data
+    return _TOKEN.sub(lambda match: match[0] if match[0] == shown else MASK.encode(), data)  # type: ignore[no-any-return]
 
 
 def partial_token_start(data: bytes) -> int:

@@ -27,7 +27,7 @@ _BINARY_TYPES = (
 
 
 def show_once(response: HttpResponse, secret: str) -> None:
-    """Exempt one value from redaction in this response, for a person who has just been given it."""
+    """Exempt one value from redaction in this response: a secret that its reader was just given, or may have."""
     response.shown_once = secret.encode()  # type: ignore[attr-defined]
 
 
@@ -81,20 +81,20 @@ def is_markup(data: bytes, at: int) -> bool:
 
 
 def _redact_response(response: HttpResponse, known: Redactor) -> None:
-    content = callback_tokens.mask_tokens(response.content)
+    once: bytes = getattr(response, "shown_once", b"")
+    content = callback_tokens.mask_tokens(response.content, once)
     if not known.is_empty:
-        content = _redact_content(known, content, response)
+        content = _redact_content(known, content, response, once)
     if content != response.content:
         response.content = content
         if "Content-Length" in response.headers:
             response.headers["Content-Length"] = str(len(content))
 
 
-def _redact_content(known: Redactor, content: bytes, response: HttpResponse) -> bytes:
+def _redact_content(known: Redactor, content: bytes, response: HttpResponse, once: bytes) -> bytes:
     charset = response.charset or "utf-8"
     text = content.decode(charset, "surrogateescape")
     is_html = response.headers.get("Content-Type", "").startswith("text/html")
-    once: bytes = getattr(response, "shown_once", b"")
 
     def is_exempt(data: bytes, at: int) -> bool:
         return (bool(once) and data.startswith(once, at)) or (is_html and is_markup(data, at))

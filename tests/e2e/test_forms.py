@@ -40,6 +40,8 @@ def test_a_form_from_the_builder_to_its_run(workflow, signed_in, browser, site, 
         trigger.locator("[data-cell=kind] select").last.select_option(kind)
     expect(trigger.get_by_label("File types", exact=True).filter(visible=True)).to_have_count(1)  # of the photo alone
     expect(trigger.get_by_label("Choices", exact=True).filter(visible=True)).to_have_count(0)
+    trigger.get_by_label("Proof of work").check()
+    wait_for(lambda: made.triggers.get().config.get("proof_of_work"))
     wait_for(
         lambda: [each.get("kind", "text") for each in made.triggers.get().config.get("inputs", [])] == ["text", "file"]
     )
@@ -60,6 +62,9 @@ def test_a_form_from_the_builder_to_its_run(workflow, signed_in, browser, site, 
     phone.get_by_label("Photo").set_input_files(
         {"name": "door.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n" + b"0" * 100}
     )
+    expect(phone.get_by_text("Checked", exact=True)).to_be_visible()  # it began when a field got the focus
+    assert violations(phone) == []
+    shot(phone, "form-phone-proof")
     phone.wait_for_timeout(2_100)  # nobody is quicker
     phone.get_by_role("button", name="Submit").click()
     expect(phone.get_by_role("heading", name="More about Door")).to_be_visible()

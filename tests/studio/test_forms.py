@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
+import sys
+import time
+from html import unescape
 from urllib.parse import urlsplit
 
+import altcha
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.signing import Signer
 from django.db import connection
+from django.urls import reverse
+from guardian.shortcuts import assign_perm
 
 from automate_core.authoring import pausing, workflows
+from automate_core.definition.document import DefinitionError
 from automate_core.models import Event, ExecutionRun, HostedForm, StoredFile, Wait
+from automate_core.triggers import proof_of_work
 from automate_core.webhooks.callback_urls import form_page_url
 from automate_governance.models import AuditEntry
+from automate_studio.forms.kept_files import read_kept
 from tests.support.people import make_person
 from tests.support.walks import settle
 
@@ -65,6 +76,10 @@ def claim(access: str = "", pages: str = "") -> str:
 
 def token_of(answer) -> str:
     return re.search(r'name="token" value="([^"]+)"', answer.content.decode())[1]
+
+
+def kept_in(answer) -> dict[str, str]:
+    return dict(re.findall(r'name="(form-\w+-kept)" value="([^"]+)"', answer.content.decode()))
 
 
 def send(client, answers, path="/forms/claim-form/", token=""):
@@ -131,12 +146,90 @@ def test_errors_stand_at_their_fields_and_nothing_is_lost(workflow, sign_in):
         "terms": "I agree is required.",
     }
     assert 'value="Anna"' in html and 'value="9000"' in html and html.count("checked") == 3
-    kept = re.search(r'name="(form-photo-kept)" value="(\w+)"', html)
-    good = {**GOOD, kept[1]: kept[2]}
-    assert send(client, good, token=token_of(answer)).status_code == 303
-    assert Event.objects.get().payload["photo"]["$file"] == kept[2] == StoredFile.objects.get().reference
+    assert "door.png (48" in html and "Remove this file" in html
+    good, token = {**GOOD, **kept_in(answer)}, token_of(answer)
+    assert send(client, good, token=token).status_code == 303
+    assert Event.objects.get().payload["photo"]["$file"] == StoredFile.objects.get().reference
     assert send(client, good).status_code == 303, "of another page: the file is not taken along"
     assert Event.objects.latest("id").payload["photo"] is None
+
+
+@pytest.mark.django_db
+def test_a_kept_file_can_be_removed_and_stays_within_its_field_its_time_and_the_quota(
+    workflow, sign_in, settings, monkeypatch
+):
+    second = "{name: any, label: Any, kind: file}"
+    workflow(claim().replace("      - {name: terms", f"      - {second}\n      - {{name: terms"))
+    client = sign_in()
+
+    def begin(**files):
+        sent = {f"form-{name}": SimpleUploadedFile(f"{name}.png", PNG, "image/png") for name in files}
+        answer = send(client, {"form-name": "Anna", **sent})
+        return kept_in(answer), token_of(answer)
+
+    def photo_of(changes, token):
+        assert send(client, {**GOOD, **changes}, token=token).status_code == 303
+        return Event.objects.latest("id").payload["photo"]
+
+    kept, token = begin(photo=1)
+    assert photo_of({**kept, "form-photo-removed": "on"}, token) is None
+    kept, token = begin(any=1)
+    assert photo_of({"form-photo-kept": kept["form-any-kept"]}, token) is None, "which would pass by the accepted types"
+    _, token = begin(photo=1)
+    assert photo_of({"form-photo-kept": StoredFile.objects.latest("created_at").pk}, token) is None, "not signed"
+    kept, token = begin(photo=1)
+    settings.AUTOMATE_FORM_FILE_BYTES = 60
+    more = {**GOOD, **kept, "form-any": SimpleUploadedFile("any.png", PNG, "image/png")}
+    assert "together at most" in send(client, more, token=token).content.decode()
+    with monkeypatch.context() as later:
+        later.setattr(time, "time", lambda now=time.time: now() + 90_000)
+        assert read_kept(kept["form-photo-kept"], "form-photo") == ""
+    assert read_kept(kept["form-photo-kept"], "form-photo") != ""
+
+
+@pytest.mark.django_db
+def test_proof_of_work_counts_for_one_page(workflow, sign_in, monkeypatch):
+    workflow(claim("proof_of_work: true"))
+    client = sign_in()
+    page = client.get("/forms/claim-form/")
+    html, token = page.content.decode(), token_of(page)
+    assert "altcha-3.2.2" in html and "Turn on JavaScript" in html
+    assert "Tick “I am not a robot”" in send(client, GOOD, token=token).content.decode()
+    challenge = altcha.Challenge.from_dict(json.loads(unescape(re.search(r'challenge="([^"]+)"', html)[1])))
+    assert 86_000 < challenge.parameters.expires_at - time.time() <= 86_400
+    solution = altcha.solve_challenge(challenge)
+    proof = altcha.Payload(challenge, solution).to_base64()
+    wrong = altcha.Payload(challenge, altcha.Solution(solution.counter + 1, solution.derived_key)).to_base64()
+    challenge.parameters.cost = 1
+    easier = altcha.Payload(challenge, altcha.solve_challenge(challenge)).to_base64()
+    forged = [base64.b64encode(text.encode()).decode() for text in ("[]", "{}", '{"challenge": 1e999}', "[" * 9_000)]
+    odd = [
+        each
+        for each in (wrong, easier, *forged, "é", "\0", proof[:-9], proof + "A" * 10_000)
+        if send(client, {**GOOD, "altcha": each}, token=token).status_code != 422
+    ]
+    assert odd == [] and not Event.objects.exists()
+    other = token_of(client.get("/forms/claim-form/"))
+    assert send(client, {**GOOD, "altcha": proof}, token=other).status_code == 422, "of another page"
+    with monkeypatch.context() as later:
+        later.setattr(time, "time", lambda now=time.time: now() + 90_000)
+        assert not proof_of_work.is_solved(proof, token)
+    assert send(client, {**GOOD, "altcha": proof}, token=token).status_code == 303
+    assert send(client, {**GOOD, "altcha": proof, "form-name": "Bert"}, token=token).status_code == 303
+    assert Event.objects.get().payload["name"] == "Anna", "it counts once"
+
+
+@pytest.mark.django_db
+def test_proof_of_work_is_offered_only_where_it_is_installed(workflow, sign_in, owner, monkeypatch):
+    made, client = workflow(claim("proof_of_work: true")), sign_in(owner)
+    other = workflow(CLAIM.replace("claim", "plain").replace("ACCESS", ""), publish=False)
+    panel = f"/admin/automate/workflows/{other.pk}/builder/step/~trigger/"
+    assert "Proof of work" in client.get(panel).content.decode()
+    monkeypatch.setitem(sys.modules, "altcha", None)  # Python's mark for a module that there is not
+    assert "Proof of work" not in client.get(panel).content.decode()
+    assert client.get("/forms/claim-form/").status_code == 410, "closed rather than open to all"
+    with pytest.raises(DefinitionError, match=r"django-automate\[altcha\]"):
+        workflows.publish(made, author=owner)
 
 
 @pytest.mark.django_db
@@ -281,14 +374,19 @@ def test_further_pages_are_shown_to_the_same_person(workflow, sign_in, drain):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_page_for_others_is_found_by_its_link_alone(workflow, sign_in, drain):
+def test_a_page_for_others_is_found_by_its_link_alone(workflow, sign_in, drain, owner, colleague):
     pages = PAGES.replace("timeout: 2d", "timeout: 2d\n    shown_to: link")
     made, client = workflow(claim(pages=pages)), sign_in()
     address = send(client, GOOD)["Location"]
     settle(drain)
     assert "We will write to you." in client.get(address).content.decode(), "the page is not theirs"
     run = made.runs.get()
-    link = urlsplit(form_page_url(run.pk, "more")).path
+    url = form_page_url(run.pk, "more")
+    link = urlsplit(url).path
+    step = reverse("studio:run_step", args=[run.pk, "more"])
+    assert f'data-copy="{url}"' in sign_in(owner).get(step).content.decode()
+    assign_perm("view_workflow", colleague, made)
+    assert url not in sign_in(colleague).get(step).content.decode(), "who may answer has to be allowed to run it"
     page = client.get(link)
     assert "More about Anna" in page.content.decode()
     wait = Wait.objects.get(run=run)

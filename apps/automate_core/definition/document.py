@@ -363,7 +363,7 @@ class FormTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="form"
     `access` is `public`, with a secret `link`, or for people who have `signed_in`. A new `link_number` makes a new
     secret link, and the old one invalid. After an answer the person sees `confirmation`, or is sent to `redirect`, an
     address on an allowed host. Pages of `origins` may embed the form. It is closed from `closes_at`, in the workflow's
-    time zone, and after `maximum_answers`.
+    time zone, and after `maximum_answers`. With `proof_of_work`, a browser computes a task before its answer counts.
     """
 
     key: Key = "form"
@@ -378,6 +378,7 @@ class FormTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="form"
     origins: Annotated[list[str], Meta(max_length=50)] = msgspec.field(default_factory=list)
     closes_at: str = ""
     maximum_answers: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
+    proof_of_work: bool = False
     filter: Any = None
 
     @property

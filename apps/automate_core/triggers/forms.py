@@ -27,6 +27,7 @@ from automate_core.definition.slots import walk
 from automate_core.ids import new_trace_id
 from automate_core.models import HostedForm, Workflow
 from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
+from automate_core.triggers import proof_of_work
 from automate_core.triggers.host_events import as_json
 from automate_core.triggers.manual import STARTED_BY
 from automate_governance import audit
@@ -99,6 +100,8 @@ def closed_reason(form: OpenForm) -> str:
     version = form.workflow.published
     if form.workflow.status != Workflow.Status.ACTIVE or version is None or not version.run_as.is_active:
         return text("This form is closed at the moment.")
+    if form.trigger.proof_of_work and not proof_of_work.is_installed():
+        return text("This form is closed at the moment.")
     at = closing_time(form.trigger, form.timezone)
     if at is not None and at <= database.now():
         return text("This form is closed: the time for answers is over.")
@@ -157,6 +160,11 @@ def site_problems(definition: Definition) -> Iterator[Problem]:
             reason = text("The address %(slug)s is already used by another form of this workflow.", slug=trigger.slug)
             yield Problem(f"{place}.slug", reason)
         own.add(trigger.slug)
+        if trigger.proof_of_work and not proof_of_work.is_installed():
+            reason = text(
+                "Proof of work needs the extra %(extra)s: pip install 'django-automate[%(extra)s]'.", extra="altcha"
+            )
+            yield Problem(f"{place}.proof_of_work", reason)
         if trigger.slug in taken:
             yield _taken(trigger, place)
         if trigger.slug and not form_url(trigger.slug):

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from automate_governance.texts import translated
 from automate_plugins.files import FileValue
 from automate_plugins.texts import relabelled
+from automate_studio.forms.kept_files import sign_kept
 from automate_studio.ui.fields import Control, FieldMessage, FormFieldView
 from automate_studio.ui.formatting import format_bytes
 from automate_studio.ui.forms import answer_widget, field_label
@@ -21,6 +22,7 @@ type Documents = Iterable[Mapping[str, Any]]
 
 PREFIX = "form-"
 KEPT = "-kept"  #: ends the name of what refers to a file that was sent before
+REMOVED = "-removed"  #: ends the name of the box that leaves that file out
 _CHECKS = frozenset({"boolean", "consent"})
 
 
@@ -59,8 +61,13 @@ class AnswerField(FormFieldView):
 
     @property
     def kept_reference(self) -> str:
-        """Reference of that file."""
-        return self.kept["$file"] if self.kept else ""
+        """Signed reference of that file."""
+        return sign_kept(self.kept, self.id) if self.kept else ""
+
+    @property
+    def removed_name(self) -> str:
+        """Name of the box that leaves that file out."""
+        return f"{self.id}{REMOVED}"
 
     @property
     def kept_size(self) -> str:

@@ -1,4 +1,7 @@
-"""Files that people send with a form: limited while they arrive, then stored as files of the answer's trace."""
+"""Files that people send with a form: limited while they arrive, then stored as files of the answer's trace.
+
+A file that an earlier answer left behind counts towards the quota of the answer that keeps it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_core.conf import setting
@@ -16,7 +19,8 @@ from automate_core.files.store import FileOwner, store_file, value_of
 from automate_core.models import StoredFile
 from automate_plugins import text
 from automate_plugins.files import FileValue
-from automate_studio.forms.fields import KEPT, PREFIX, Documents
+from automate_studio.forms.fields import KEPT, PREFIX, REMOVED, Documents
+from automate_studio.forms.kept_files import read_kept
 
 _MEGABYTE = 1_000_000
 
@@ -57,17 +61,21 @@ def store_uploads(
 ) -> tuple[dict[str, FileValue], dict[str, str]]:
     """(the files of the answer, a sentence for each field whose file is not accepted), by field.
 
-    A file that was sent with an earlier, incomplete answer of the same page is known again.
+    A file that was sent with an earlier, incomplete answer of the same page is known again, unless it was removed.
     """
     files: dict[str, FileValue] = {}
     errors: dict[str, str] = {}
+    left = int(setting("AUTOMATE_FORM_FILE_BYTES"))
     for document in form:
         if document.get("kind") != "file":
             continue
         name = document["name"]
         field = f"{PREFIX}{name}"
         upload = request.FILES.get(field)
-        if field in dropped:
+        kept = None if upload or request.POST.get(f"{field}{REMOVED}") else _find_kept(request.POST, field, owner)
+        size = (upload.size or 0) if isinstance(upload, UploadedFile) else kept["size"] if kept else 0
+        left -= size
+        if field in dropped or (size and left < 0):
             megabytes = f"{setting('AUTOMATE_FORM_FILE_BYTES') / _MEGABYTE:.12g}"
             errors[name] = text("The files are too large: together at most %(size)s MB.", size=megabytes)
         elif isinstance(upload, UploadedFile):
@@ -75,7 +83,7 @@ def store_uploads(
                 files[name] = _store(upload, document, owner)
             except ConnectorError as error:
                 errors[name] = str(error)
-        elif kept := _find_kept(request.POST.get(f"{field}{KEPT}", ""), owner):
+        elif kept:
             files[name] = kept
     return files, errors
 
@@ -102,8 +110,8 @@ def _is_accepted(upload: UploadedFile[bytes], accepted: str) -> bool:
     return fnmatch((upload.content_type or "").lower(), accepted)
 
 
-def _find_kept(reference: str, owner: FileOwner) -> FileValue | None:
-    if not reference or "\0" in reference:
+def _find_kept(post: QueryDict, field: str, owner: FileOwner) -> FileValue | None:
+    if not (reference := read_kept(post.get(f"{field}{KEPT}", ""), field)):
         return None
     stored = StoredFile.objects.filter(pk=reference, trace_id=owner.trace_id).first()
     return value_of(stored) if stored else None

@@ -37,6 +37,7 @@ from automate_studio.forms.pages import (
     read_texts,
     visible_texts,
 )
+from automate_studio.forms.proof import SOLUTION, build_proof, is_proven
 from automate_studio.forms.responses import redirect_address, render_public_page, secured
 from automate_studio.forms.uploads import limit_uploads
 
@@ -99,6 +100,8 @@ class FormView(View):
             key = forms.read_token(request.POST.get("token", ""), slug, request.user)
         except FormTokenError as error:
             return self._again(unread, translated(str(error)))
+        if not is_proven(self.form, request.POST.get(SOLUTION, ""), request.POST["token"]):
+            return self._again(unread, _("Tick “I am not a robot”, wait until it is checked, and submit again."))
         owner = FileOwner(trace_id=key, workflow_id=self.form.workflow.pk)
         answer = read_answer(request, self.form.fields, quota, owner)
         try:
@@ -136,7 +139,8 @@ class FormView(View):
         trigger = self.form.trigger
         title = trigger.title or self.form.workflow.name
         content = FormContent(title=title, introduction=trigger.introduction, fields=self.form.fields)
-        context = form_context(content, answer, notice=notice, token=token)
+        proof = build_proof(self.form, token)
+        context = form_context(content, answer, notice=notice, token=token, proof=proof)
         return render_public_page(self.request, "form", context, trigger=trigger, status=status)
 
     def _closed(self, reason: str) -> HttpResponse:

@@ -20,7 +20,7 @@ from automate_studio.runs.listing.bulk import open_bulk_actions
 from automate_studio.runs.listing.page import run_list_page
 from automate_studio.runs.page import page as run_page
 from automate_studio.runs.page.header import run_lineage
-from automate_studio.runs.page.inspector import StepInspector, build_inspector, pending_approvals
+from automate_studio.runs.page.inspector import StepInspector, build_inspector, pending_approvals, reveal_form_link
 from automate_studio.runs.page.page import load_run
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.htmx import HtmxRequest
@@ -49,7 +49,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     shown = _inspect_step(request, page, path)
     may_run = can(request.user, "run", page.run.workflow)
     kinds = FailureGroup.objects.filter(runs__run=run_id, resolved_at=None)
-    return render_page(
+    response = render_page(
         request,
         "automate_studio/runs/page/page.html",
         _("Run %(id)s") % {"id": page.run},
@@ -66,6 +66,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         stream=isinstance(request, ASGIRequest),
         is_fullwidth="1",
     )
+    return reveal_form_link(response, shown)
 
 
 @require_safe
@@ -75,7 +76,8 @@ def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse
     shown = _inspect_step(request, page, page.step_at(path))
     if shown is None:
         raise Http404
-    return TemplateResponse(request, "automate_studio/runs/page/inspector.html", {"page": page, "inspector": shown})
+    context = {"page": page, "inspector": shown}
+    return reveal_form_link(TemplateResponse(request, "automate_studio/runs/page/inspector.html", context), shown)
 
 
 @require_safe

@@ -14,7 +14,7 @@ from automate_core.authoring.drafts.parsing import parse_trigger
 from automate_core.authoring.drafts.values import TriggerNode
 from automate_core.definition.document import FormTrigger
 from automate_core.models import HostedForm, Workflow
-from automate_core.triggers import forms
+from automate_core.triggers import forms, proof_of_work
 from automate_governance.permissions import User
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -95,6 +95,13 @@ SPECS: dict[str, tuple[FieldSpec, ...]] = {
             help=text("In the workflow's time zone. Leave empty to keep the form open."),
         ),
         FieldSpec(name="maximum_answers", label=text("Maximum answers"), kind=_K.INTEGER),
+        FieldSpec(
+            name="proof_of_work",
+            label=text("Proof of work"),
+            kind=_K.BOOLEAN,
+            default=False,
+            help=text("Browsers compute a task of about a second, which makes floods by programs expensive."),
+        ),
     ),
     "mail": MAIL_FIELDS,
 }
@@ -115,6 +122,7 @@ def rows_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormVi
     views = [
         build_field_view(spec, f"{node.key}.{spec.name}", node.config.get(spec.name, MISSING))
         for spec in SPECS[node.kind]
+        if spec.name != "proof_of_work" or proof_of_work.is_installed() or node.config.get(spec.name)
     ]
     extra = {"info": _INFO[node.kind](state.workflow, node)} if node.kind in _INFO else {}
     return build_trigger_form(node, *views, **extra)

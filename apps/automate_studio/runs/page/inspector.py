@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Q
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from automate_connectors.models import Connection
@@ -17,7 +18,9 @@ from automate_core.definition.step_paths import key_of
 from automate_core.models import Event, ExecutionRun, RunLog, RunReply, StepRun, Wait
 from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES, StepStatus
+from automate_core.webhooks.callback_urls import form_page_url
 from automate_governance import audit
+from automate_governance.middleware import show_once
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import User, can, permitted
 from automate_governance.texts import translated
@@ -63,6 +66,7 @@ class PendingDecision:
     people: list[str] = field(default_factory=list)
     fields: list[FormFieldView] = field(default_factory=list)
     error: str = ""
+    form_url: str = ""  # the page of the form, for people who may run the workflow and view the run's payloads
 
     @property
     def approving(self) -> str:
@@ -225,6 +229,13 @@ def build_inspector(
     )
 
 
+def reveal_form_link(response: HttpResponse, inspector: StepInspector | None) -> HttpResponse:
+    """Let a response show the link of the form that the step waits for. The links of all others stay masked."""
+    if inspector is not None and inspector.decision is not None and (url := inspector.decision.form_url):
+        show_once(response, url.rstrip("/").rpartition("/")[2])
+    return response
+
+
 def _event_inspector(page: RunPage, shared: dict[str, Any]) -> StepInspector | None:
     """The panel of what started the run."""
     event = Event.objects.filter(pk=page.run.event_id).first() if page.run.event_id else None
@@ -288,13 +299,16 @@ def _pending_decision(
     is_approval = wait.kind == Wait.Kind.APPROVAL
     values, errors = given
     is_asked = is_approval and approvals.open_approvals_for(user).filter(pk=wait.pk).exists()
+    may_run = can(user, "run", run.workflow)
+    may_answer = wait.kind == Wait.Kind.FORM and may_run and can(user, "view_payload", run)
     return PendingDecision(
         wait=wait,
-        may_run=can(user, "run", run.workflow),
+        may_run=may_run,
         is_assignee=is_asked,
         people=approvals.shown_assignees(wait) if is_approval else [],
         fields=form_fields((wait.data or {}).get("form", []), values, errors) if is_asked else [],
         error=errors.get("", ""),
+        form_url=form_page_url(run.pk, path) if may_answer else "",
     )
 
 
