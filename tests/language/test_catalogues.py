@@ -30,7 +30,10 @@ NOT_FOR_PEOPLE = {
         "I see it, too.",
     },
     "apps/automate_connectors/adapters/github/webhooks.py": {
-        "Crash on save", "It crashes when I save.", "Save without a crash", "I see it, too."
+        "Crash on save",
+        "It crashes when I save.",
+        "Save without a crash",
+        "I see it, too.",
     },
     "apps/automate_connectors/adapters/rss.py": {"Version 7 is here", "What is new in version 7.", "Example news"},
     "apps/automate_connectors/mail/message.py": {"Ada Byron", "Order 1024", "Please send two anvils."},
