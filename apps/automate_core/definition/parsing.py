@@ -115,17 +115,7 @@ def _problem(message: str) -> Problem:
         name = unknown["name"]
         return Problem(f"{path}.{name}".lstrip("."), _unknown_field(name, path))
     if path.endswith(".kind") and (value := _INVALID_VALUE.fullmatch(match["reason"])):
-        if "triggers" in path:
-            reason = text(
-                "%(value)s is not a kind of trigger. Use one of: %(kinds)s.",
-                value=value["value"],
-                kinds=", ".join(_TRIGGERS),
-            )
-        else:
-            reason = text(
-                "%(value)s is not a kind of step. Use one of: %(kinds)s.", value=value["value"], kinds=", ".join(_STEPS)
-            )
-        return Problem(path, reason)
+        return Problem(path, _unknown_kind(value["value"], path))
     if not path and "got `null`" in match["reason"]:
         return Problem(path, text("The file is empty."))
     return Problem(path, _reason(match["reason"]))
@@ -141,6 +131,8 @@ def _unknown_kind(value: str, path: str) -> str:
 
 def _unknown_field(name: str, path: str) -> str:
     fields = next(fields for pattern, fields in _FIELDS_AT if re.search(pattern, path))
+    if name in fields:
+        return text("%(field)s is a field of other kinds. Remove it, or change the kind.", field=repr(name))
     close = difflib.get_close_matches(name, fields, n=1)
     if close:
         return text(

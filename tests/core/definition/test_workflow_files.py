@@ -247,6 +247,11 @@ FAULTS = {
         "steps[0].retries",
         "There is no field 'retries' here. Did you mean 'retry'?",
     ),
+    "field of another kind": (
+        "steps: [{key: a, kind: approval, title: T, timeout: 1h}]",
+        "steps[0].title",
+        "'title' is a field of other kinds. Remove it, or change the kind.",
+    ),
     "bad key": ("steps: [{key: Not Good, action: data.set}]", "steps[0].key", "lowercase letters"),
     "key twice": (
         "steps: [{key: a, action: data.set}, {key: a, action: data.set}]",
