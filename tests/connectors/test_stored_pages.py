@@ -161,7 +161,9 @@ def test_a_version_that_breaks_a_workflow_is_saved_only_when_that_is_accepted(cl
     assert DeclaredConnector.objects.filter(pk=first.connector_id).exists()
     assert client.post(url("connector_disable", "shop"), {"accept": "yes"}).status_code == 303
     assert "shop" not in connectors.names()
-    assert "Disabled" in Page(client.get(url("connector_list"))).text
+    listed = Page(client.get(url("connector_list")))
+    assert "Disabled" in listed.text
+    assert ("a", url("connector", "shop")) in {(tag, each.get("href")) for tag, each in listed.tags}
     client.post(url("connector_enable", "shop"))
     assert "shop" in connectors.names()
 
