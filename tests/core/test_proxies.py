@@ -99,6 +99,7 @@ def test_each_sender_behind_a_proxy_has_its_own_limit(endpoint, settings):
                 path, headers = signed("github", b"{}", path="/hooks/github/", delivery=f"d-{number}")
                 headers["X-Forwarded-For"] = said
                 given.append(await _status(application, path, peer, headers))
+            await _shut_down(application)
             return given
 
         return asyncio.run(asyncio.wait_for(deliver(), 60))
@@ -121,3 +122,15 @@ async def _status(application, path, peer, headers):
              "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()]}  # fmt: skip
     await application(scope, receive, send)
     return sent[0]["status"]
+
+
+async def _shut_down(application):
+    """As a server does: connections of a pool that are still being opened would keep the event loop from its end."""
+
+    async def receive():
+        return {"type": "lifespan.shutdown"}
+
+    async def send(message):
+        assert message["type"] == "lifespan.shutdown.complete"
+
+    await application({"type": "lifespan"}, receive, send)

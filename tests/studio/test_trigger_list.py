@@ -87,6 +87,7 @@ def test_tabs_filters_and_search(listed, owner, sign_in):
     assert "RSS" not in rows(client, kind="schedule").split("Next start")[1]
     assert "No triggers match" in rows(client, q="nothing like it")
     assert "Other" in rows(client, q="other") and rows(client, kind="nonsense")
+    assert "RSS" in rows(client, q="rss"), "what a trigger listens to is found, too"
 
 
 def test_more_workflows_cost_no_more_queries(workflow, listed, owner, sign_in):

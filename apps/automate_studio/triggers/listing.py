@@ -85,7 +85,8 @@ def _filtered(found: QuerySet[ActiveTrigger], kept: ListQuery) -> QuerySet[Activ
         found = found.filter(kind=kind)
     if search := kept.search:
         named = Q(workflow__name__icontains=search) | Q(workflow__slug__icontains=search)
-        found = found.filter(named | Q(source__icontains=search) | Q(event_type__icontains=search))
+        starts = Q(source__icontains=search) | Q(event_type__icontains=search) | Q(config__icontains=search)
+        found = found.filter(named | starts)
     return found
 
 
