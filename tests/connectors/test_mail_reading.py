@@ -129,6 +129,8 @@ TEXTS = {
     "no end of the last part": (plain("Content-Type: multipart/mixed; boundary=b", body=b"--b\n\nHello"), "Hello"),
     "no parts": (plain("Content-Type: multipart/mixed; boundary=b", body=b"Hello"), ""),
     "an empty body": (b"Subject: x", ""),
+    "a name in no charset of texts": (plain("Content-Disposition: attachment; filename*=idna'en'%C3%BC"), ""),
+    "a boundary in no charset of texts": (plain("Content-Type: multipart/mixed; boundary*=undefined''b"), ""),
     "a footer of a list": (plain("Content-Type: multipart/mixed; boundary=b", body=b"--b\n\nHello\n--b\n\nfooter\n--b--\nx"), "Hello\nfooter"),
 }  # fmt: skip
 
@@ -190,6 +192,8 @@ SPOOFED = {
     "an unknown word": "Authentication-Results: mx.example.org; dmarc=passed",
     "below the real one": "Authentication-Results: mx.example.org; dmarc=fail\nAuthentication-Results: mx.example.org; dmarc=pass",
     "a second sender": "From: b@evil.example\nAuthentication-Results: mx.example.org; dmarc=pass header.from=example.com",
+    "a result in the envelope sender": 'Authentication-Results: mx.example.org; spf=pass smtp.mailfrom="x; dmarc=pass header.from=example.com"@evil.example; dmarc=fail header.from=example.com',
+    "a quote in the envelope sender": 'Authentication-Results: mx.example.org; spf=pass smtp.mailfrom="\\\"; dmarc=pass ("@evil.example; dmarc=fail header.from=example.com',
     "a second mailbox": "Sender: x\nAuthentication-Results: mx.example.org; spf=pass",
 }  # fmt: skip
 
@@ -199,7 +203,12 @@ def test_spoofed_authentication_does_not_count(settings):
     found = {name: read_message(plain(*lines.split("\n"))).authentication.dmarc for name, lines in SPOOFED.items()}
     assert {name: result for name, result in found.items() if result == "pass"} == {}
     good = "Authentication-Results: mx.example.org; dmarc=pass header.from=example.com"
-    assert read_message(plain(good)).authentication.dmarc == "pass"
+    for way in (
+        good,
+        good.replace("example.com", '"example.com"'),
+        good.replace("; ", '; spf=pass smtp.mailfrom="a b"@example.com; '),
+    ):
+        assert read_message(plain(way)).authentication.dmarc == "pass", way
     assert read_message(plain(good, sender="From: a@example.com, b@evil.example")).authentication.dmarc == "unknown"
     settings.AUTOMATE_MAIL_TRUSTED_HOSTS = []
     assert read_message(plain(good)).authentication.dmarc == "unknown"

@@ -15,7 +15,7 @@ from automate_connectors.mail.message import UNKNOWN, Authentication
 MAX_HEADERS = 20  #: that are looked at
 _LONGEST = 4_000
 _RESULT = re.compile(r"\s*(spf|dkim|dmarc)\s*=\s*([a-z]+)(.*)", re.IGNORECASE | re.DOTALL)
-_FROM = re.compile(r"header\.from\s*=\s*\"?(?:[^\s@;\"]*@)?([^\s@;\"]+)", re.IGNORECASE)
+_FROM = re.compile(r"header\.from\s*=\s*(?:[^\s@;]*@)?([^\s@;]+)", re.IGNORECASE)
 _RESULTS = frozenset(
     {"pass", "fail", "softfail", "neutral", "none", "policy", "temperror", "permerror", "bestguesspass"}
 )
@@ -29,7 +29,7 @@ def read_authentication(headers: Iterable[str], trusted: Collection[str], sender
     names = {each.lower().rstrip(".") for each in trusted}
     found: dict[str, str] = {}
     for value in islice(headers, MAX_HEADERS):
-        server, *parts = _without_comments(value[:_LONGEST]).split(";")
+        server, *parts = _plain(value[:_LONGEST]).split(";")
         if not server.split() or server.split()[0].lower().rstrip(".") not in names:
             continue
         said: dict[str, str] = {}
@@ -53,11 +53,22 @@ def _is_about(properties: str, domain: str) -> bool:
     return named is None or named[1].lower().rstrip(".") == domain
 
 
-def _without_comments(value: str) -> str:
-    """The value without `(...)`, which may stand in each other."""
-    kept, depth = [], 0
-    for letter in value:
-        if letter == "(":
+def _plain(value: str) -> str:
+    """The value without comments, which may stand in each other, and without the punctuation of quoted strings.
+
+    The sender of a message writes some of these strings: the local part of the envelope sender may hold whole results.
+    """
+    kept: list[str] = []
+    depth, is_quoted = 0, False
+    letters = iter(value)
+    for letter in letters:
+        if letter == "\\":
+            next(letters, "")
+        elif letter == '"' and not depth:
+            is_quoted = not is_quoted
+        elif is_quoted:
+            kept += letter if letter.isalnum() or letter in ".-@" else ""
+        elif letter == "(":
             depth += 1
         elif letter == ")" and depth:
             depth -= 1

@@ -60,7 +60,7 @@ def split_message(content: bytes, report: Report) -> tuple[email.message.Message
     pending = [(headers, start, len(content), 0)]
     while pending:
         own, begin, end, depth = pending.pop()
-        boundary = own.get_boundary("") if own.get_content_maintype() == "multipart" else ""
+        boundary = parameter(own.get_boundary) if own.get_content_maintype() == "multipart" else ""
         if not boundary or depth == MAX_DEPTH:
             if boundary:
                 report("too_deep")
@@ -75,6 +75,14 @@ def split_message(content: bytes, report: Report) -> tuple[email.message.Message
                 inner.append((part, body, last, depth + 1))
             pending += reversed(inner)
     return headers, parts
+
+
+def parameter(read: Callable[[], str | None]) -> str:
+    """What the standard library reads of a header; empty without it, and for a charset (RFC 2231) of no text."""
+    try:
+        return str(read() or "")
+    except UnicodeError:
+        return ""
 
 
 def _split(content: bytes, begin: int, end: int, boundary: bytes) -> Iterator[tuple[int, int]]:

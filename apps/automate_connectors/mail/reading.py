@@ -12,7 +12,7 @@ from automate_connectors.mail import header_values as values
 from automate_connectors.mail.authentication import read_authentication
 from automate_connectors.mail.html_bodies import read_html
 from automate_connectors.mail.message import Address, Attachment, Message
-from automate_connectors.mail.mime import Part, Report, decode_text, split_message
+from automate_connectors.mail.mime import Part, Report, decode_text, parameter, split_message
 from automate_plugins import text
 
 MAX_ATTACHMENTS = 50
@@ -115,13 +115,13 @@ def _joined(texts: Sequence[str], report: Report) -> str:
 
 
 def _is_file(headers: email.message.Message) -> bool:
-    return headers.get_content_disposition() == "attachment" or bool(headers.get_filename(""))
+    return headers.get_content_disposition() == "attachment" or bool(parameter(headers.get_filename))
 
 
 def _read_attachment(part: Part, number: int, report: Report) -> Attachment:
     """The file of a part. A message inside stays one, and so does a `winmail.dat`."""
     kind = part.headers.get_content_type()
-    name = values.read_text(str(part.headers.get_filename("") or "")).replace("\\", "/").rpartition("/")[2]
+    name = values.read_text(parameter(part.headers.get_filename)).replace("\\", "/").rpartition("/")[2]
     if not name:
         ending = ".eml" if kind == "message/rfc822" else mimetypes.guess_extension(kind) or ""
         name = f"attachment-{number}{ending}"
