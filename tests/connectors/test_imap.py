@@ -208,7 +208,12 @@ def test_large_and_broken_messages_do_not_stop_the_poll(make_server, connect):
     server.inbox.add(message(1) + b"x" * 26_000_000, NOON)
     server.inbox.add(b"\xff\xff", NOON)
     server.inbox.add(message(3), NOON)
-    assert poll(connect(server), cursor)[0] == ["Order 1", "", "Order 3"]
+    found, cursor = poll(connect(server), cursor)
+    assert found == ["Order 1", "", "Order 3"]
+    for number in range(4, 8):  # together more than a connection may bring
+        server.inbox.add(message(number).replace(b"\n\n", b"\nContent-Type: a/b\n\n") + b"x" * 18_000_000, NOON)
+    found, cursor = poll(connect(server), cursor)
+    assert found == ["Order 4"] and poll(connect(server), cursor)[0] == ["Order 5"]
 
 
 class Inbox(PollSource):

@@ -19,6 +19,7 @@ from automate_connectors.adapters.imap.polls import (
     FOLDER,
     NEW_MESSAGE,
     find_new_messages,
+    find_uids,
     message_data,
     place_data,
 )
@@ -239,13 +240,7 @@ def _search(mailbox: Mailbox, params: dict[str, Any], folder: str, state: Folder
     if not 1 <= limit <= MAX_FOUND:
         raise invalid_input(text("%(name)s must be between 1 and %(maximum)s.", name="limit", maximum=MAX_FOUND))
     since = dt.date.fromisoformat(params["since"][:10]) if params.get("since") else None
-    uids = mailbox.search(
-        from_=params.get("sender"),
-        subject=params.get("subject"),
-        seen=False if params.get("unseen") else None,
-        date_gte=since,
-    )
-    found = mailbox.envelopes(uids[-limit:])
+    found = mailbox.envelopes(find_uids(mailbox, params, date_gte=since)[-limit:])
     read = mailbox.read_all(found, only_headers=True)
     return [_summary(message, envelope, folder, state) for envelope, message in read][::-1]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from automate_connectors.adapters.imap.mailbox import Envelope, FolderState, Mailbox
+from automate_connectors.adapters.imap.mailbox import MAX_MESSAGE_BYTES, Envelope, FolderState, Mailbox
 from automate_connectors.adapters.polls import Poll, PollItem, PollResult
 from automate_connectors.mail.message import SAMPLE, Message
 from automate_plugins import text
@@ -21,6 +21,7 @@ MAX_ON_A_PAGE = 50
 _BASELINE = 10  #: of the newest messages, which the builder shows
 _LOOK_BACK = 500  #: UIDs among which they are looked for
 _PAGE_BYTES = 3_000_000
+_READ_BYTES = 20_000_000  #: of messages, after which no further ones are read: a connection has a limit
 _ITEM_BYTES = 1_000_000
 _OVERLAP = dt.timedelta(days=1)  #: RFC 3501 searches by whole days
 FOLDER = FieldSpec(name="folder", label=text("Folder"), default="INBOX", options="folders")
@@ -54,14 +55,14 @@ def find_new_messages(mailbox: Mailbox, params: dict[str, Any], cursor: Any) -> 
     """
     state = mailbox.select(params.get("folder") or "INBOX")
     if cursor is None:
-        uids = _search(mailbox, params, uid=f"{max(state.next_uid - _LOOK_BACK, 1)}:*")
+        uids = find_uids(mailbox, params, uid=f"{max(state.next_uid - _LOOK_BACK, 1)}:*")
         read, _ = _read_page(mailbox, uids[-_BASELINE:], params, state)
         return _result(read, {"day": "", "since": ""}, state, max([state.next_uid - 1, *uids, 0]))
     if cursor["validity"] != state.validity:
         again = (dt.date.fromisoformat(cursor["day"]) - _OVERLAP).isoformat() if cursor["day"] else ""
         cursor = {**cursor, "uid": 0, "since": again}
     since = dt.date.fromisoformat(cursor["since"]) if cursor["since"] else None
-    found = _search(mailbox, params, uid=f"{cursor['uid'] + 1}:*", date_gte=since, sent_date_gte=since)
+    found = find_uids(mailbox, params, uid=f"{cursor['uid'] + 1}:*", date_gte=since, sent_date_gte=since)
     uids = [uid for uid in found if uid > cursor["uid"]]  # `*` names the last one, also if it has a lower UID
     read, last = _read_page(mailbox, uids[:MAX_ON_A_PAGE], params, state)
     if last is None and len(uids) > MAX_ON_A_PAGE:
@@ -80,7 +81,8 @@ def _result(read: Read, cursor: dict[str, Any], state: FolderState, uid: int, *,
     return PollResult(items=[item for _, item in read], cursor=after, more=more)
 
 
-def _search(mailbox: Mailbox, params: dict[str, Any], **more: Any) -> list[int]:
+def find_uids(mailbox: Mailbox, params: dict[str, Any], **more: Any) -> list[int]:
+    """The UIDs of the messages that FILTERS and `more` criteria select, ascending."""
     seen = False if params.get("unseen") else None
     return mailbox.search(from_=params.get("sender"), subject=params.get("subject"), seen=seen, **more)
 
@@ -90,11 +92,12 @@ def _read_page(
 ) -> tuple[Read, int | None]:
     """(messages with their items, as many as fit into one result; the last UID, where others did not fit)."""
     read: Read = []
-    size = 0
+    size = received = 0
     for envelope, message in mailbox.read_all(mailbox.envelopes(uids)):
         item = _item(message, envelope, params.get("folder") or "INBOX", state)
         size += len(msgspec.json.encode(item.data))
-        if read and size > _PAGE_BYTES:
+        received += envelope.size if envelope.size <= MAX_MESSAGE_BYTES else 0
+        if read and (size > _PAGE_BYTES or received > _READ_BYTES):
             return read, read[-1][0].uid
         read.append((envelope, item))
     return read, None
