@@ -136,8 +136,9 @@ def test_a_list_that_begins_with_the_newest_is_read_back_to_the_time_before(shop
     answered = {"date": "Sat, 31 Jan 2026 12:40:00 GMT"}
     assert polled.find({"orders": [due]}, headers=answered) == ["54"]
     assert polled.find({"orders": [due, later]}, headers=answered) == ["55"], "a date in the future hides nothing"
-    with pytest.raises(ConnectorError, match="is not a time"):
-        polled.find({"orders": [{"number": 54, "changed": "yesterday"}]})
+    for written in ("yesterday", "9999-12-31T23:59:59-12:00"):
+        with pytest.raises(ConnectorError, match="is not a time"):
+            polled.find({"orders": [{"number": 54, "changed": written}]})
     with pytest.raises(ConnectorError, match="no list"):
         polled.find({"orders": ["text"]})
 

@@ -35,6 +35,7 @@ _PAGE_ITEMS = 100  #: that are asked for where the newest come first
 _HASH_BYTES, _HASH_LETTERS = 6, 8
 _MILLISECONDS = re.compile(r"/Date\((-?\d+)[^)]*\)/")  #: as the JSON of older .NET services has them
 _SECOND = 1_000_000  #: positions in time are in microseconds since 1970
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class Call(Protocol):
@@ -249,14 +250,22 @@ def _position(rule: PollPart, item: Any) -> int | None:
             case Clock.NUMBER:
                 return int(value)
             case Clock.SECONDS:
-                return int(float(value) * _SECOND)
+                at = int(float(value) * _SECOND)
             case Clock.MILLISECONDS:
-                return int(_MILLISECONDS.sub(r"\1", str(value))) * 1_000
-        found = dt.datetime.fromisoformat(value)
-        found = found if found.tzinfo else found.replace(tzinfo=dt.UTC)
-        return (found - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+                at = int(_MILLISECONDS.sub(r"\1", str(value))) * 1_000
+            case _:
+                found = dt.datetime.fromisoformat(value)
+                found = found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+                at = (found - _EPOCH) // dt.timedelta(microseconds=1)
+        _moment(at)
+        return at
     except (ValueError, TypeError, OverflowError) as error:
         raise _unfit(text("%(value)s is not a time.", value=repr(value)[:100])) from error
+
+
+def _moment(at: int) -> dt.datetime:
+    """The time at a position. Raises OverflowError for one that no calendar has."""
+    return _EPOCH + dt.timedelta(microseconds=at)
 
 
 def _next_since(rule: PollPart, known: _Known, entries: list[_Entry], read: PagesRead, now: int) -> int | None:
@@ -297,9 +306,8 @@ def _item(document: Document, rule: PollPart, entry: _Entry, call: Callable[[str
         named = [each for each in pairs if isinstance(each, dict)] if isinstance(pairs, list) else []
         mapping = {str(each.get("name")): each.get("value") for each in reversed(named)}  # the first of a name counts
         data = {**data, rule.pairs.rpartition(".")[2]: mapping}
-    is_time = at is not None and rule.time_in is not Clock.NUMBER
-    when = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=at or 0)
-    return PollItem(id=entry.id, time=when if is_time else None, data=data)
+    is_time = rule.time_in is not Clock.NUMBER
+    return PollItem(id=entry.id, time=_moment(at) if is_time and at is not None else None, data=data)
 
 
 def _unfit(message: str) -> ConnectorError:
