@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
 from urllib.parse import parse_qsl
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 
 from automate_connectors import health
+from automate_connectors.adapters.webhooks import Registration
 from automate_connectors.models import Connection
 from automate_core.api import start
 from automate_core.authoring import pausing, workflows
@@ -178,6 +181,40 @@ def test_what_is_left_while_it_is_being_registered_is_removed(pushes, github, wo
     upkeep._store(lease, registered)
     assert ServiceWebhook.objects.get().state == "removing"
     assert work() is None and github.hooks == []
+
+
+def test_a_lease_that_is_taken_while_its_workflow_is_deleted_is_kept(pushes, github, work):
+    """The worker's transaction commits between the look of the deletion and its end."""
+    leased, seen = threading.Event(), threading.Event()
+
+    def lease():
+        try:
+            with transaction.atomic():
+                assert len(upkeep.lease_due(1)) == 1
+                leased.set()
+                seen.wait(0.5)
+        finally:
+            connection.close()
+
+    worker = threading.Thread(target=lease)
+    worker.start()
+    assert leased.wait(10)
+    Workflow.objects.get().delete()
+    worker.join()
+    webhook = ServiceWebhook.objects.get()
+    assert (webhook.state, webhook.token) == ("removing", 1) and webhook.lease_until is not None
+
+
+@pytest.mark.parametrize("expires", [-60, 1], ids=["over", "soon over"])
+def test_a_service_that_does_not_extend_is_not_asked_at_once_again(pushes, github, expires):
+    """One whose registrations are over when they are made, or end in a moment, is called once a minute."""
+    ends = now() + dt.timedelta(seconds=expires)
+    for _ in range(2):
+        [lease] = upkeep.lease_due(1)
+        upkeep._store(lease, Registration(id="7", expires=ends))
+        webhook = ServiceWebhook.objects.get()
+        assert 50 < (webhook.next_at - now()).total_seconds() < 90
+        ServiceWebhook.objects.update(next_at=now())
 
 
 def test_one_that_was_deleted_at_the_service_is_made_again(pushes, github, work):

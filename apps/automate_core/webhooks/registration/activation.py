@@ -142,8 +142,9 @@ def forget(webhook: ServiceWebhook) -> None:
 
 
 def leave_all(sender: Any, instance: Workflow, **_: Any) -> None:
-    """Leave the webhooks of a workflow that is being deleted. A receiver of `pre_delete`."""
-    for webhook in instance.service_webhooks.exclude(state=State.REMOVING).select_related("secret"):
+    """Leave the webhooks of a workflow that is being deleted. A receiver of `pre_delete`, in its transaction."""
+    present = instance.service_webhooks.exclude(state=State.REMOVING).select_for_update()
+    for webhook in list(present):
         leave(webhook)
 
 

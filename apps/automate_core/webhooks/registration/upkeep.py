@@ -236,13 +236,17 @@ def _renewal(at: dt.datetime, expires: dt.datetime | None) -> dt.datetime | None
 
 
 def _next_call(webhook: ServiceWebhook, at: dt.datetime) -> dt.datetime | None:
-    """When the service is called next: to renew it, or to see whether it is still there."""
+    """When the service is called next: to renew it, or to see whether it is still there.
+
+    Not at once, also where a service says that the registration is over, or does not extend it.
+    """
+    renewal = max(webhook.renew_at, at + dt.timedelta(seconds=spread(FIRST_WAIT))) if webhook.renew_at else None
     try:
         adapter, _ = find_webhook(webhook.webhook)
     except LookupError:
-        return webhook.renew_at
+        return renewal
     check = at + dt.timedelta(seconds=spread(CHECK_SECONDS)) if adapter.can_find_webhooks else None
-    return min(filter(None, (check, webhook.renew_at)), default=None)
+    return min(filter(None, (check, renewal)), default=None)
 
 
 @transaction.atomic
