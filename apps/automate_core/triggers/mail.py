@@ -1,7 +1,7 @@
 """Inbound mail: the addresses of workflows, and messages that become events.
 
-A message is given by whoever received it: a mail server through `manage.py automate_mail`, or django-anymail. The event
-and the files of its attachments are stored in one transaction, once for each message and address.
+A message is given by whoever received it: a mail server through `manage.py automate_mail`, or django-anymail. The files
+of its attachments are stored first, then its event, once for each message and address.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def activate_addresses(workflow: Workflow, definition: Definition) -> None:
         row = present.get(trigger.key)
         if row is None or row.number != trigger.address_number:
             made = {"local_part": _new_local_part(workflow.slug), "number": trigger.address_number}
-            InboundAddress.objects.update_or_create(workflow=workflow, key=trigger.key, defaults=made)
+            counts = {"accepted": 0, "refused": {}, "refused_at": None}
+            InboundAddress.objects.update_or_create(workflow=workflow, key=trigger.key, defaults={**made, **counts})
 
 
 def _new_local_part(slug: str) -> str:
@@ -128,41 +129,51 @@ def receive_message(recipient: str, content: bytes, *, envelope_sender: str | No
         message = replace(message, headers={**message.headers, "return-path": f"<{envelope_sender.strip('<>')[:320]}>"})
     named = message.message_id or hashlib.sha256(content).hexdigest()
     key = hashlib.sha256(f"{address.local_part}\n{named}".encode()).hexdigest()
-    return _store(address, trigger, message, key)
+    source = f"mail:{address.workflow.slug}"
+    with transaction.atomic():
+        if settled := _settled(_lock(address), trigger, message, source, key):
+            return settled
+    trace_id = new_trace_id()
+    owner = FileOwner(trace_id=trace_id, workflow_id=address.workflow_id)
+    payload = message_with_files(  # no lock is held meanwhile: a storage may be slow
+        message, lambda name, content, kind: store_file(content, name=name, content_type=kind, owner=owner)
+    )
+    event = NewEvent(
+        source=source,
+        type=trigger.key,
+        payload=as_json(payload),
+        delivery_key=key,
+        trace_id=trace_id,
+        headers={MAIL_FROM: message.sender.address.lower(), MESSAGE_ID: message.message_id},
+    )
+    with transaction.atomic():
+        row = _lock(address)
+        if settled := _settled(row, trigger, message, source, key):
+            return settled
+        [ingested] = EventIngestor().ingest(event)
+        row.accepted += 1
+        row.save(update_fields=["accepted"])
+    return Receipt(event=ingested)
 
 
-@transaction.atomic
-def _store(address: InboundAddress, trigger: MailTrigger, message: Message, key: str) -> Receipt:
-    """The event, or the count of a refusal, under the lock of the address: copies of a message follow each other."""
+def _lock(address: InboundAddress) -> InboundAddress:
+    """The row of an address, locked: copies of a message follow each other. Raises UnknownAddressError."""
     row = InboundAddress.objects.select_for_update(no_key=True).filter(pk=address.pk).first()
     if row is None:
         raise UnknownAddressError(text("No workflow receives mail at %(address)s.", address=str(address)))
-    source, ingestor = f"mail:{address.workflow.slug}", EventIngestor()
-    if first := ingestor.find_first_delivery(source, key):
+    return row
+
+
+def _settled(row: InboundAddress, trigger: MailTrigger, message: Message, source: str, key: str) -> Receipt | None:
+    """The event that there is already, or the count of a refusal; None for a message that is to be stored."""
+    if first := EventIngestor().find_first_delivery(source, key):
         return Receipt(event=first)
     if refusal := _refusal(message, trigger, source):
         row.refused = {**row.refused, refusal: row.refused.get(refusal, 0) + 1}
         row.refused_at = timezone.now()
         row.save(update_fields=["refused", "refused_at"])
         return Receipt(refusal=refusal)
-    trace_id = new_trace_id()
-    owner = FileOwner(trace_id=trace_id, workflow_id=address.workflow_id)
-    payload = message_with_files(
-        message, lambda name, content, kind: store_file(content, name=name, content_type=kind, owner=owner)
-    )
-    [ingested] = ingestor.ingest(
-        NewEvent(
-            source=source,
-            type=trigger.key,
-            payload=as_json(payload),
-            delivery_key=key,
-            trace_id=trace_id,
-            headers={MAIL_FROM: message.sender.address.lower(), MESSAGE_ID: message.message_id},
-        )
-    )
-    row.accepted += 1
-    row.save(update_fields=["accepted"])
-    return Receipt(event=ingested)
+    return None
 
 
 def _refusal(message: Message, trigger: MailTrigger, source: str) -> str:
@@ -190,4 +201,4 @@ def _is_too_many(sender: str, source: str) -> bool:
         return False
     edge = first_uuid7(timezone.now() - dt.timedelta(hours=RATE_HOURS))
     recent = Event.objects.filter(source=source, endpoint_id=0, id__gte=edge, headers__contains={MAIL_FROM: sender})
-    return recent.count() >= most
+    return recent[:most].count() >= most

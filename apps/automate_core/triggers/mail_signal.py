@@ -26,11 +26,11 @@ def receive_inbound(sender: Any, event: Any, **_: Any) -> None:
 
     What can be tried again is raised, so that the service delivers the message again.
     """
-    message = event.message
+    message, content = event.message, event.message.as_bytes()
     known = [message.envelope_recipient] if message.envelope_recipient else [each.addr_spec for each in message.to]
     for recipient in known:
         try:
-            receive_message(recipient, message.as_bytes(), envelope_sender=message.envelope_sender)
+            receive_message(recipient, content, envelope_sender=message.envelope_sender)
         except UnknownAddressError as error:
             log.info("%s", error)
         except MessageError as error:

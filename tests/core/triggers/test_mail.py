@@ -9,6 +9,7 @@ import sys
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from automate_connectors.mail.reading import MessageError
 from automate_core.authoring import workflows
@@ -101,6 +102,27 @@ def test_a_message_starts_the_workflow_once(workflow, pipe, drain):
     assert run.steps.get().output == {"subject": "Order 1024"} and run.origin == "mail"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_no_lock_is_held_while_files_are_stored(workflow, pipe, monkeypatch):
+    """A copy that comes while a slow storage takes the files of the first one is the same event."""
+    workflow(ORDERS)
+    address = InboundAddress.objects.get().address
+    store, copies = mail.store_file, []
+
+    def store_slowly(content, **more):
+        assert not connection.in_atomic_block
+        if not copies:
+            copies.append(None)
+            copies[0] = pipe(address)
+        return store(content, **more)
+
+    monkeypatch.setattr(mail, "store_file", store_slowly)
+    code, said = pipe(address)
+    event = Event.objects.get()
+    assert (code, said) == (0, f"Known: {event.trace_id}") and copies == [(0, f"Accepted: {event.trace_id}")]
+    assert InboundAddress.objects.get().accepted == 1
+
+
 def test_mail_servers_are_told_what_to_do(workflow, pipe, settings, monkeypatch):
     made = workflow(ORDERS)
     address = InboundAddress.objects.get().address
@@ -180,8 +202,10 @@ def test_an_address_stays_until_it_is_renewed(workflow, settings):
         mail.find_address(first)
     workflow(ORDERS)
     assert mail.find_address(f"{first}@in.example.org")[0].local_part == first
+    InboundAddress.objects.update(accepted=3, refused={"dmarc": 1})
     made = workflow(change("address_number: 2, require_dmarc: true, senders: ['@example.com']"))
-    assert InboundAddress.objects.get().local_part != first
+    row = InboundAddress.objects.get()
+    assert row.local_part != first and (row.accepted, row.refused) == (0, {}), "they count from the new address on"
     written = yaml_files.write_workflow(workflows.load_definition(made))
     assert yaml_files.read_workflow(written) == workflows.load_definition(made)
     faults = validation.find_problems(yaml_files.read_workflow(change("senders: [nobody]")))
