@@ -99,6 +99,16 @@ def test_conditions_over_relations(admin):
     ]
     assert wrong == []
     assert call("count", admin, model=LOG, where={"user__groups__name": "Buyers"}) == {"count": 4}, "each row once"
+    related = condition("groups__name", "ends_with", "ers")  # two of ada's groups
+    assert call("count", admin, model="auth.User", where=related) == {"count": 2}, "each row once"
+    [whole] = call("aggregate", admin, model="auth.User", where=related, measures={"people": "count"})["items"]
+    page = call("find", admin, model="auth.User", where=related, fields=["username"], order_by=["username"], limit=2)
+    assert whole == {"people": 2} and ([row["username"] for row in page["items"]], page["more"]) == (
+        ["ada", "bo"],
+        False,
+    )
+    done = call("update", admin, model="auth.User", where=related, values={"email": "x@example.com"}, at_most=2)
+    assert done["count"] == 2
     changed = call("update", admin, model="auth.User", where={"logentry__object_repr": "b1"}, values={"email": ""})
     assert changed["pks"] == [User.objects.get(username="bo").pk]
 

@@ -133,6 +133,10 @@ def test_each_row_is_updated_with_its_own_values(admin, owner):
         "update_many", admin, model="auth.User", rows=[{"email": "a@example.com", "is_active": True}], key="email"
     )
     assert "More than one auth.user matches" in error.message
+    User.objects.bulk_create(User(username=f"u{at}", email="c@example.com") for at in range(501))
+    rows_by_email = [{"email": each, "is_active": True} for each in ("b@example.com", "c@example.com")]
+    error = refused("update_many", admin, model="auth.User", rows=rows_by_email, key="email")
+    assert error.code == "several_found", "what is cut off could have matched as well"
     assert refused("update_many", admin, model="auth.User", rows=[{"pk": ada.pk}]).code == "invalid_input"
     assert refused("update_many", admin, model="auth.User", rows=rows, key="password").code == "not_exposed"
     assign_perm("auth.change_user", owner, ada)

@@ -57,7 +57,15 @@ class Table:
         if not rest:
             return build(self, head)
         relation, other = self.related(head, place)
-        return Q((f"{relation.name}__in", other.permitted("view").filter(other.holds(rest, place, build))))
+        return self.leads_to(relation, other.permitted("view").filter(other.holds(rest, place, build)))
+
+    def leads_to(self, relation: Relation, rows: QuerySet[Any]) -> Q:
+        """Return the filter for the rows that a relation leads from to any of `rows`.
+
+        It is no join where the relation leads to several rows: that would repeat a row for each of them.
+        """
+        found = Q((f"{relation.name}__in", rows))
+        return Q(pk__in=self.all_rows.filter(found).values("pk")) if relation.many else found
 
     def value(self, name: str, place: str) -> tuple[Field, F | Subquery]:
         """Return a field and the expression for its value, null behind a row that the person may not view."""
@@ -153,9 +161,9 @@ def _fits_last(condition: conditions.Condition, table: Table, name: str) -> Q:
     relation, other = table.related(name, "where")
     rows = other.permitted("view")
     if condition.op == "empty":
-        found = Q((f"{relation.name}__in", rows))
+        found = table.leads_to(relation, rows)
         return ~found if condition.value else found
-    return Q((f"{relation.name}__in", rows.filter(build_query(other.entry.model._meta.pk, condition))))
+    return table.leads_to(relation, rows.filter(build_query(other.entry.model._meta.pk, condition)))
 
 
 def _first_hop(name: Any, place: str) -> tuple[Any, str]:

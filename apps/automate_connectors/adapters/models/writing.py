@@ -188,6 +188,10 @@ class Writer:
                 continue  # said of its row
         which = build_query(column, Condition(key, "in", values))
         keys = list(self.table.permitted("change").filter(which).values_list("pk", flat=True)[: MAX_ROWS + 1])
+        if len(keys) > MAX_ROWS:  # more than there are values, so that some match several rows
+            raise ConnectorError(
+                text("More than one %(model)s matches.", model=self.table.entry.label), code="several_found"
+            )
         found = defaultdict(list)
         for row in _lock(self.table.all_rows.filter(which, pk__in=keys)):
             found[getattr(row, column.attname)].append(row)
