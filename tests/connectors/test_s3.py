@@ -14,6 +14,8 @@ import pytest
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.s3 import S3Connector
+from automate_connectors.adapters.s3.client import S3Client
+from automate_connectors.adapters.s3.polls import find_new_objects, page_query
 from automate_connectors.adapters.s3.signing import Signer
 from automate_egress import HttpResponse
 from automate_testing.contracts import PollContractTest, PollSource
@@ -104,6 +106,13 @@ REFUSALS = [
     ({"bucket": ""}, "get_object", {"key": "x"}, "invalid_input", "Enter a bucket"),
     ({}, "get_object", {"key": "a/../b"}, "invalid_input", "part that is"),
     ({}, "get_object", {"key": "ü" * 513}, "invalid_input", "1024 bytes"),
+    ({}, "get_object", {"key": ""}, "invalid_input", "key is required"),
+    ({}, "head_object", {"key": "/"}, "invalid_input", "key is required"),
+    ({}, "delete_object", {"key": ""}, "invalid_input", "key is required"),
+    ({}, "delete_object", {"key": "//"}, "invalid_input", "key is required"),
+    ({}, "create_link", {"key": ""}, "invalid_input", "key is required"),
+    ({}, "put_object", {"key": "", "text": "t"}, "invalid_input", "key is required"),
+    ({}, "copy_object", {"key": "start.txt", "to_key": ""}, "invalid_input", "key is required"),
     ({"bucket": ".."}, "get_object", {"key": "x"}, "invalid_input", "valid name"),
     ({}, "put_object", {"key": "x"}, "invalid_input", "file or a text"),
     ({}, "put_object", {"key": "x", "text": "t", "metadata": {"a": "ü"}}, "invalid_input", "ASCII"),
@@ -182,6 +191,27 @@ def test_a_poll_passes_over_folders_and_other_endings():
         source.store.put("things", key, b"")
     [found] = s3.poll("new_object", source.params, None, source.context()).items
     assert (found.data["key"], found.data["name"]) == ("in/b.pdf", "b.pdf")
+
+
+def test_a_round_of_hours_loses_nothing():
+    source = Objects()
+    client, begin = S3Client(source.connection, source.context()), source.store.now
+
+    def poll(cursor, hours):
+        def list_page(after):
+            return client.list_page("things", **page_query("in/", after))
+
+        return find_new_objects(list_page, "", cursor, begin + dt.timedelta(hours=hours))
+
+    for number in range(501):
+        source.store.put("things", f"in/{number:03}.pdf", b"", begin)
+    first = poll(None, 0)
+    source.store.put("things", "in/000-behind.pdf", b"", begin + dt.timedelta(minutes=1))
+    source.store.put("things", "in/999-ahead.pdf", b"", begin + dt.timedelta(hours=3))
+    second = poll(first.cursor, 3)
+    third = poll(second.cursor, 4)
+    assert first.more and not second.more
+    assert "in/000-behind.pdf" in {item.data["key"] for item in third.items}
 
 
 def test_a_poll_goes_through_all_pages_of_a_long_list():

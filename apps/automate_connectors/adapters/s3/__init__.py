@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorAdapter, unknown_action, unknown_poll
@@ -76,7 +77,7 @@ class S3Connector(ConnectorAdapter):
         """The action with its bucket and key."""
         connection = context.get("connection") or {}
         bucket = "" if action == "list_buckets" else _bucket(params, connection)
-        place = S3Client(connection, context).url(bucket, params.get("key") or "")
+        place = S3Client(connection, context).url(bucket, params.get("key"))
         label = self.action(action).label
         return {"summary": text("%(action)s: %(place)s", action=label, place=place), "action": action, **params}
 
@@ -87,7 +88,10 @@ class S3Connector(ConnectorAdapter):
         client, bucket = S3Client(context["connection"], context), _bucket(params, context["connection"])
         prefix = params.get("prefix") or ""
         return find_new_objects(
-            lambda after: client.list_page(bucket, **page_query(prefix, after)), params.get("ending") or "", cursor
+            lambda after: client.list_page(bucket, **page_query(prefix, after)),
+            params.get("ending") or "",
+            cursor,
+            dt.datetime.now(dt.UTC),
         )
 
     def options(self, name: str, params: dict[str, Any], context: Context) -> list[tuple[str, str]]:

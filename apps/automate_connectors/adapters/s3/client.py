@@ -67,12 +67,17 @@ class S3Client:
         region = connection.get("region") or DEFAULT_REGION
         self._base = (connection.get("base_url") or f"https://s3.{region}.amazonaws.com").rstrip("/")
 
-    def url(self, bucket: str = "", key: str = "") -> str:
-        """Return the URL of the service, a bucket or an object. Raises ConnectorError for a key that no URL reaches."""
+    def url(self, bucket: str = "", key: str | None = None) -> str:
+        """Return the URL of the service, a bucket or an object. Raises ConnectorError for a key that no URL reaches.
+
+        A key without a name would reach the bucket itself, which is deleted by the same request as an object.
+        """
         if not bucket:
             return f"{self._base}/"
-        if not key:
+        if key is None:
             return f"{self._base}/{quote_segment(bucket)}"
+        if not key.strip("/"):
+            raise invalid_input(text("%(name)s is required.", name="key"))
         if len(key.encode()) > MAX_KEY_BYTES:
             raise invalid_input(text("A key can have up to %(count)s bytes.", count=MAX_KEY_BYTES))
         if {".", ".."} & set(key.split("/")):
@@ -83,7 +88,7 @@ class S3Client:
         self,
         method: str,
         bucket: str = "",
-        key: str = "",
+        key: str | None = None,
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,

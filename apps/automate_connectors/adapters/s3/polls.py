@@ -2,7 +2,7 @@
 
 A list is in the order of keys, so each round goes through all of them. An object that is uploaded in parts has the time
 at which its upload began (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html): objects of the
-last hour are read again.
+hour before the last round are read again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from automate_plugins import text
 from automate_plugins.fields import FieldSpec
 
 OVERLAP = dt.timedelta(hours=1)
+_ROUND = {"after": "", "newest": "", "began": ""}
 _EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 NEW_OBJECT = Poll(
@@ -49,13 +50,15 @@ NEW_OBJECT = Poll(
 )
 
 
-def find_new_objects(list_page: Callable[[str], Page], ending: str, cursor: Any) -> PollResult:
+def find_new_objects(list_page: Callable[[str], Page], ending: str, cursor: Any, now: dt.datetime) -> PollResult:
     """One page of the objects since the cursor.
 
-    `list_page(after)` lists the keys after one. The cursor holds the time of the newest object before (`since`), and
-    within a round the last key (`after`) and the newest time so far. `first` is true within the first round.
+    `list_page(after)` lists the keys after one. The cursor holds the time of the newest object before (`since`), but
+    none after the begin of its round: a key behind which the round was already may be newer. Within a round it holds
+    the last key (`after`), the newest time so far and when it `began`. `first` is true within the first round.
     """
-    known = cursor or {"first": True, "since": "", "after": "", "newest": ""}
+    known = cursor or {"first": True, "since": "", **_ROUND}
+    known = known if known["began"] else {**known, "began": now.isoformat()}
     page = list_page(known["after"])
     newest = max([known["newest"], *(each["modified"] for each in page.objects)], key=_time)
     since = newest if known["first"] else known["since"]
@@ -68,9 +71,8 @@ def find_new_objects(list_page: Callable[[str], Page], ending: str, cursor: Any)
     found.sort(key=lambda item: item.time or _EARLIEST)
     if page.more and page.objects:
         return PollResult(items=found, cursor={**known, "after": page.objects[-1]["key"], "newest": newest}, more=True)
-    return PollResult(
-        items=found, cursor={"first": False, "since": newest or known["since"], "after": "", "newest": ""}
-    )
+    since = min(newest or known["since"], known["began"], key=_time)
+    return PollResult(items=found, cursor={"first": False, "since": since, **_ROUND})
 
 
 def page_query(prefix: str, after: str) -> dict[str, str]:
