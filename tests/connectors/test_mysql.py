@@ -77,7 +77,7 @@ REFUSALS = [
     ({}, "query", {"sql": "SELECT 1 AS x, 2 AS x"}, "invalid_input", "AS"),
     ({}, "query", {"sql": "SELECT nope FROM orders"}, "sql_error", "no such table"),
 ]
-NOT_READING = ["DELETE FROM orders", "SET GLOBAL x = 1", "KILL 5", "CALL p()", "/*! DELETE */ FROM x", "-- SELECT\nDROP TABLE x", "", "(DELETE FROM x)", "SELECTED", "DO 1"]  # fmt: skip
+NOT_READING = ["DELETE FROM orders", "SET GLOBAL x = 1", "KILL 5", "CALL p()", "/*! DELETE */ FROM x", "-- SELECT\nDROP TABLE x", "", "(DELETE FROM x)", "SELECTED", "DO 1", "--\nCALL p() /*\nSELECT 1*/"]  # fmt: skip
 READING = ["select 1 AS x", "\n-- why\n/* what */ (SELECT 1 AS x)", "# note\nWITH y AS (SELECT 1 AS x) SELECT x FROM y"]
 
 

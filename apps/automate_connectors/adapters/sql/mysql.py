@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _PORT = 3306
 _MARGIN_SECONDS = 2.0  #: after the server's own limit, for statements that it does not limit itself
-_COMMENTS = re.compile(r"(?:\s|#[^\n]*(?:\n|$)|--\s[^\n]*(?:\n|$)|/\*(?!!|M!)(?:[^*]|\*(?!/))*\*/|\()*")
+_COMMENTS = re.compile(r"(?:\s|#[^\n]*(?:\n|$)|--(?=\s)[^\n]*(?:\n|$)|/\*(?!!|M!)(?:[^*]|\*(?!/))*\*/|\()*")
 _READING = re.compile(r"(?:SELECT|WITH|SHOW|DESCRIBE|DESC|EXPLAIN|VALUES|TABLE)\b", re.IGNORECASE)
 #: Global privileges that reach beyond the data: files of the server, other accounts, the server itself.
 _PRIVILEGED = frozenset({"ALL PRIVILEGES", "FILE", "SUPER", "CREATE USER", "SHUTDOWN"})
