@@ -182,17 +182,36 @@ class TestSftpPolls(PollContractTest):
         return sftp
 
 
-def test_a_large_folder_comes_in_pages_and_a_file_in_change_waits(server, folder):
-    for number in range(501):
-        (folder / "in" / f"{number:03}").touch()
+def test_a_poll_knows_all_files_of_a_large_folder(server, folder):
+    for number in range(2_100):
+        (folder / "in" / f"{number:04}").touch()
     params = {"folder": "in", "quiet_seconds": 0}
-    first = sftp.poll("new_file", params, None, real_context(server.connection))
-    last = sftp.poll("new_file", params, first.cursor, real_context(server.connection))
-    assert (len(first.items), first.more, [item.data["name"] for item in last.items], last.more) == (
-        500, True, ["500"], False,
-    )  # fmt: skip
-    waiting = sftp.poll("new_file", {**params, "quiet_seconds": 3_600}, None, real_context(server.connection))
-    assert waiting.items == [] and waiting.more
+
+    def poll(cursor, **more):
+        result = sftp.poll("new_file", {**params, **more}, cursor, real_context(server.connection))
+        return result, [item.data["name"] for item in result.items]
+
+    first, names = poll(None)
+    assert len(names) == 500 and not first.more
+    (folder / "in" / "0000-new").touch()
+    for number in range(500):
+        path = folder / "in" / f"old-{number:03}"
+        path.touch()
+        os.utime(path, (1_000_000, 1_000_000))
+    second, names = poll(first.cursor)
+    assert len(names) == 500 and {name[:4] for name in names} == {"old-"} and second.more
+    third, names = poll(second.cursor)
+    assert (names, third.more) == (["0000-new"], False)
+    (folder / "in" / "changing").touch()
+    (folder / "in" / "far-ahead").touch()
+    os.utime(folder / "in" / "far-ahead", (4_000_000_000, 4_000_000_000))
+    waiting, names = poll(third.cursor, quiet_seconds=3_600)
+    assert names == ["far-ahead"], "a file in change waits, one with a wrong time does not"
+    assert poll(waiting.cursor)[1] == ["changing"]
+    for number in range(7_400):
+        (folder / "in" / f"more-{number}").touch()
+    with pytest.raises(ConnectorError, match="more than 10,000 items"):
+        poll(third.cursor)
 
 
 def test_without_the_library_pages_and_forms_say_what_to_install(monkeypatch):

@@ -5,7 +5,9 @@ A connector remembers nothing between two calls: its cursor does, which it retur
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +16,7 @@ from automate_plugins.fields import FieldSpec
 
 MAX_ITEMS = 500  #: of one result; what is left is announced by `more`
 LEAST_SECONDS = 10  #: no poll may be repeated sooner
+_HASH_BYTES, _HASH_LETTERS = 6, 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +59,14 @@ class PollResult:
     items: Sequence[PollItem]
     cursor: Any
     more: bool = False
+
+
+def item_hash(identifier: str) -> str:
+    """Return a short hash of an item's id, for cursors that hold many of them one after another."""
+    made = hashlib.blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=_HASH_BYTES).digest()
+    return base64.b64encode(made).decode()
+
+
+def split_hashes(joined: str) -> frozenset[str]:
+    """Return the hashes of a cursor, which holds them without anything in between."""
+    return frozenset(joined[start : start + _HASH_LETTERS] for start in range(0, len(joined), _HASH_LETTERS))

@@ -6,7 +6,6 @@ whole. The cursor holds that time, and hashes of the items that the next call re
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import hashlib
 import re
@@ -19,7 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.adapters.polls import PollItem, PollResult
+from automate_connectors.adapters.polls import PollItem, PollResult, item_hash, split_hashes
 from automate_connectors.declared import specs
 from automate_connectors.declared.document import ActionPart, Clock, Document, Order, PollPart
 from automate_connectors.declared.templates import fill, names_in
@@ -32,7 +31,6 @@ SINCE = "since"  #: the name of the time in the template of an input
 RESULT_ITEMS = 200  #: of one result
 DETAILED_ITEMS = 20  #: of one result whose items are read one by one
 _PAGE_ITEMS = 100  #: that are asked for where the newest come first
-_HASH_BYTES, _HASH_LETTERS = 6, 8
 _MILLISECONDS = re.compile(r"/Date\((-?\d+)[^)]*\)/")  #: as the JSON of older .NET services has them
 _SECOND = 1_000_000  #: positions in time are in microseconds since 1970
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -71,10 +69,7 @@ class _Known:
         """Read a cursor; one that was not made here is none."""
         if not isinstance(cursor, dict) or not isinstance(cursor.get("known"), str):
             return cls(is_first=True, since=None, hashes=frozenset())
-        known = cursor["known"]
-        parts = range(0, len(known), _HASH_LETTERS)
-        hashes = frozenset(known[start : start + _HASH_LETTERS] for start in parts)
-        return cls(is_first=False, since=cursor.get("since"), hashes=hashes)
+        return cls(is_first=False, since=cursor.get("since"), hashes=split_hashes(cursor["known"]))
 
 
 def find_items(
@@ -203,10 +198,10 @@ def _entries(rule: PollPart, listed: Any, start: int | None) -> Iterator[_Entry]
         if rule.version:
             identifier = f"{identifier} {_identifier(value_at(item, rule.version))}"
         at = _position(rule, item) if rule.time and rule.details is None else None
-        made = hashlib.blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=_HASH_BYTES).digest()
+        made = item_hash(identifier)
         if rule.rows and not rule.version:  # another row may get the number of one that was deleted
             identifier = f"{identifier} {_identifier(item['values'])}"
-        entry = _Entry(id=identifier, hash=base64.b64encode(made).decode(), at=at, data=item)
+        entry = _Entry(id=identifier, hash=made, at=at, data=item)
         found.setdefault(entry.hash, entry)
     if items and not found:
         raise _unfit(text("No item has a value at %(path)s.", path=path))
