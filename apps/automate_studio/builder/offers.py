@@ -30,7 +30,7 @@ _LOGIC = (
     ("for_each", text("Run steps for each item in a list"), "repeat"),
     ("repeat", text("Repeat steps until a condition is true"), "sync"),
     ("try", text("Continue when a step fails"), "shield"),
-    ("wait", text("Wait for a duration, a date, a callback or a form"), "hourglass_top"),
+    ("wait", text("Wait for a duration, a date, a callback or a form page"), "hourglass_top"),
     ("workflow", text("Run another workflow and wait until it ends"), "account_tree"),
     ("stop", text("End the run early"), "stop_circle"),
     ("reply", text("Answer the caller that waits for the run"), "reply"),
