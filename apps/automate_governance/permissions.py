@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.contrib.contenttypes.models import ContentType
-from django.db import models
+from django.db import connection, models
 from django.db.models import OuterRef, QuerySet
 from django.db.models.expressions import Expression, F, Value
 from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
@@ -293,20 +293,21 @@ def _split_rule(model: Any) -> tuple[list[str], list[str]]:
     user: Any = get_user_model()
     of_users, groups = user._meta.get_field("user_permissions"), user._meta.get_field("groups")
     of_groups: Any = Group._meta.get_field("permissions")
-    rule = _RULE.format(
-        permissions=Permission._meta.db_table,
-        types=ContentType._meta.db_table,
-        held_by_users=of_users.m2m_db_table(),
-        held_by_user=of_users.m2m_reverse_name(),
-        holding_user=of_users.m2m_column_name(),
-        held_by_groups=of_groups.m2m_db_table(),
-        held_by_group=of_groups.m2m_reverse_name(),
-        holding_group=of_groups.m2m_column_name(),
-        members=groups.m2m_db_table(),
-        member=groups.m2m_column_name(),
-        member_of=groups.m2m_reverse_name(),
-        user_grants=get_user_obj_perms_model(model)._meta.db_table,
-        group_grants=get_group_obj_perms_model(model)._meta.db_table,
-    )
-    parts = _PLACES.split(rule)
+    names = {
+        "permissions": Permission._meta.db_table,
+        "types": ContentType._meta.db_table,
+        "held_by_users": of_users.m2m_db_table(),
+        "held_by_user": of_users.m2m_reverse_name(),
+        "holding_user": of_users.m2m_column_name(),
+        "held_by_groups": of_groups.m2m_db_table(),
+        "held_by_group": of_groups.m2m_reverse_name(),
+        "holding_group": of_groups.m2m_column_name(),
+        "members": groups.m2m_db_table(),
+        "member": groups.m2m_column_name(),
+        "member_of": groups.m2m_reverse_name(),
+        "user_grants": get_user_obj_perms_model(model)._meta.db_table,
+        "group_grants": get_group_obj_perms_model(model)._meta.db_table,
+    }
+    quote = connection.ops.quote_name  # a site's own user model may have any names
+    parts = _PLACES.split(_RULE.format(**{name: quote(each) for name, each in names.items()}))
     return parts[::2], parts[1::2]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 
 import pytest
-from django.contrib.auth.models import AnonymousUser, Group, Permission
+from django.contrib.auth.models import AnonymousUser, Group, Permission, User
+from django.db import connection
+from django.db.models import Count
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, WebhookEndpoint, Workflow
+from automate_governance import permissions
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, can, permitted
 
@@ -72,6 +75,37 @@ def test_runs_inherit_from_their_workflow(thing, owner, colleague, stranger):
     assert not permitted(stranger, "view", ExecutionRun.objects.all()).exists()
 
 
+def test_a_user_model_may_have_tables_with_any_name(thing, colleague, monkeypatch):
+    team = Group.objects.create(name="team")
+    assign_perm("view_workflow", team, thing)
+    colleague.groups.add(team)
+    members = User.groups.through
+    with connection.cursor() as cursor:
+        cursor.execute('ALTER TABLE auth_user_groups RENAME TO "Staff groups"')
+    monkeypatch.setattr(members._meta, "db_table", "Staff groups")
+    permissions._split_rule.cache_clear()
+    try:
+        assert can(colleague, "view", thing) and not can(colleague, "run", thing)
+    finally:
+        permissions._split_rule.cache_clear()
+
+
+def test_the_rule_stays_the_same_in_updates_deletes_and_combined_queries(thing, owner, stranger):
+    run = ExecutionRun.objects.create(workflow=thing, version_id=1, trace_id="0" * 32)
+    runs, found = ExecutionRun.objects.all(), Workflow.objects.all()
+    assert permitted(stranger, "view", runs).update(trace_id="1" * 32) == 0
+    assert permitted(owner, "view", runs).update(trace_id="1" * 32) == 1
+    assert not permitted(stranger, "view", found) | permitted(stranger, "run", found)
+    assert list(permitted(stranger, "view", found) | permitted(owner, "run", found)) == [thing]
+    assert not permitted(owner, "view", found) & permitted(stranger, "view", found)
+    assert not found.exclude(pk__in=permitted(owner, "view", found)).exists()
+    assert list(permitted(owner, "view", runs).values("workflow").annotate(n=Count("pk"))) == [
+        {"workflow": thing.pk, "n": 1}
+    ]
+    assert permitted(stranger, "delete", runs).delete()[0] == 0
+    assert permitted(owner, "delete", runs).delete()[0] and not ExecutionRun.objects.filter(pk=run.pk).exists()
+
+
 def test_each_question_is_one_query(thing, colleague, django_assert_num_queries):
     run = ExecutionRun.objects.create(workflow=thing, version_id=1, trace_id="0" * 32)
     for question in (
@@ -123,7 +157,6 @@ def test_the_roles_hold_what_the_table_says(role):
 def test_operators_of_earlier_sites_operate_too(db, runs_all):
     """Unless an administrator had taken away that they run all workflows."""
     from django.apps import apps
-    from django.db import connection
 
     group = Group.objects.get(name="Operators")
     group.permissions.filter(codename="operate_any_workflow").delete()
