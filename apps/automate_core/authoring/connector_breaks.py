@@ -1,4 +1,4 @@
-"""What a change of a connector breaks in published workflows: actions, polls and fields that their steps use."""
+"""What a change of a connector breaks in published workflows: actions, triggers and fields that they use."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ from typing import Any
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter
 from automate_connectors.adapters.polls import Poll
+from automate_connectors.adapters.webhooks import Webhook
 from automate_connectors.stored.models import DeclaredConnector
 from automate_core.authoring.references import workflows_of_connectors
-from automate_core.definition.document import ActionStep, Definition, DefinitionError, PollTrigger
+from automate_core.definition.document import (
+    CONNECTOR_TRIGGERS,
+    ActionStep,
+    Definition,
+    DefinitionError,
+    PollTrigger,
+)
 from automate_core.definition.published import published_definition
 from automate_core.definition.slots import walk
 from automate_core.models import Workflow
 from automate_plugins import text
 from automate_plugins.fields import FieldSpec
 
-type Part = Action | Poll
+type Part = Action | Poll | Webhook
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +57,14 @@ def _in_workflow(
 
 
 def _uses(definition: Definition, code: str) -> Iterator[tuple[str, str, dict[str, Any], str]]:
-    """Yield (label, name of the action or poll, inputs, `actions` or `polls`) of each use of the connector."""
+    """Yield (label, name of the part, inputs, attribute of the connector that lists such parts) of each use of it."""
     for _, step in walk(definition.steps):
         if isinstance(step, ActionStep) and not step.disabled and step.action.partition(".")[0] == code:
             yield step.name or step.key, step.action.partition(".")[2], step.inputs, "actions"
     for trigger in definition.triggers:
-        if isinstance(trigger, PollTrigger) and trigger.poll.partition(".")[0] == code:
-            yield trigger.key, trigger.poll.partition(".")[2], trigger.inputs, "polls"
+        if isinstance(trigger, CONNECTOR_TRIGGERS) and trigger.reference.partition(".")[0] == code:
+            kind = "polls" if isinstance(trigger, PollTrigger) else "webhooks"
+            yield trigger.key, trigger.reference.partition(".")[2], trigger.inputs, kind
 
 
 def _part(adapter: ConnectorAdapter | None, name: str, kind: str) -> Part | None:

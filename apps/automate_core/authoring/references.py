@@ -34,9 +34,12 @@ SELECT DISTINCT workflow.id AS workflow, used.code
 FROM automate_core_workflow workflow
 JOIN automate_core_workflowversion version ON version.id = workflow.published_id
 CROSS JOIN LATERAL jsonb_path_query(
-    version.definition::jsonb, 'strict $.** ? (exists(@.key) && (exists(@.action) || exists(@.poll)))'
+    version.definition::jsonb,
+    'strict $.** ? (exists(@.key) && (exists(@.action) || exists(@.poll) || exists(@.webhook)))'
 ) AS step
-CROSS JOIN LATERAL (SELECT split_part(coalesce(step ->> 'action', step ->> 'poll'), '.', 1) AS code) AS used
+CROSS JOIN LATERAL (
+    SELECT split_part(coalesce(step ->> 'action', step ->> 'poll', step ->> 'webhook'), '.', 1) AS code
+) AS used
 WHERE used.code = ANY(%(codes)s)
 """
 
@@ -62,7 +65,7 @@ WHERE step ->> 'workflow' = ANY(%(slugs)s)
 
 
 def workflows_of_connectors(found: Sequence[DeclaredConnector]) -> Iterator[tuple[int, Workflow]]:
-    """(key of the connector, workflow) for each published workflow with a step or poll of it."""
+    """(key of the connector, workflow) for each published workflow with a step or trigger of it."""
     by_code = {connector.code: connector.pk for connector in found}
     rows = database.run(None, _PUBLISHED_CONNECTORS, {"codes": list(by_code)})
     workflows = Workflow.objects.in_bulk({row.workflow for row in rows})
