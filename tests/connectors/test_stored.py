@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 
 import pytest
@@ -16,7 +17,7 @@ from automate_connectors.declared.adapter import declare
 from automate_connectors.declared.yaml_files import DocumentError, read_document
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
-from automate_connectors.stored import drafts, versions
+from automate_connectors.stored import drafts, edits, versions
 from automate_connectors.stored.building import FaultyTextError
 from automate_connectors.stored.freshness import stored_connectors
 from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft, OpenAPIDocument
@@ -95,6 +96,7 @@ def test_another_process_sees_a_version_within_seconds(admin, monkeypatch, djang
 
 def test_codes_of_others_are_not_taken_over(admin, settings, monkeypatch):
     faults = {
+        TEXT.replace("code: shop", "code: trigger"): (3, "already used"),
         TEXT.replace("code: shop", "code: stripe"): (3, "already used"),
         TEXT.replace("code: shop", "code: http"): (3, "already used"),
         TEXT.replace("path: /items", "paht: /items"): (13, "no name 'paht'"),
@@ -175,6 +177,82 @@ def test_secrets_go_to_no_other_host_by_somebody_who_may_not_use_them(shop, admi
     assert save_connector(moved, admin).number == 1
 
 
+def test_defaults_of_settings_lead_secrets_to_no_other_host(shop, admin):
+    administrator = make_person("administrator", "Builders")
+    administrator.user_permissions.add(Permission.objects.get(codename="administer_site"))
+    token = "  - {name: token, label: Token, kind: secret, required: true}\n"
+    of_a_label = TEXT.replace("https://api.shop", "https://{Area}.shop").replace(
+        token, token + "  - {name: Area, label: Area, default: eu}\n"
+    )
+    other = token + "  - {name: base_url, label: Address, default: 'https://evil.example'}\n"
+    with pytest.raises(DestinationError):
+        save_connector(TEXT.replace(token, other), administrator)
+    DeclaredConnectorDraft.objects.all().delete()
+    assert save_connector(of_a_label, admin).number == 2
+    with pytest.raises(DestinationError):
+        save_connector(of_a_label.replace("default: eu", "default: us"), administrator)
+    DeclaredConnectorDraft.objects.all().delete()
+    assert save_connector(of_a_label.replace("default: eu", "required: true"), administrator).number == 3
+
+
+TRIGGERS = """\
+  - {name: hook, label: Hook, method: POST, path: /hooks, fields: [{name: url}, {name: secret, sensitive: true}], sample: {id: 1}}
+  - {name: hooks, label: Hooks, path: /hooks, sample: []}
+polls:
+  - {name: new_item, label: New item, action: list_items, items: items, details: {action: get_item, params: {id: id}}, fields: [state]}
+webhooks:
+  - name: sold
+    label: Sold
+    fields: [{name: area, label: Area}]
+    scheme: hmac
+    events: {sold: Sold}
+    register: {action: hook, params: {url: "{url}", secret: "{secret}"}}
+    list: {action: hooks}
+    remove: {action: get_item, params: {id: "{id}"}}
+    sample: {id: 1}
+"""
+WITH_TRIGGERS = (
+    TEXT
+    + "  - {name: get_item, label: Item, path: '/items/{id}', fields: [{name: id, required: true}], sample: {id: 1}}\n"
+    + TRIGGERS
+)
+
+
+@pytest.mark.parametrize("kind", ["poll: shop.new_item, kind: poll", "webhook: shop.sold, kind: service"])
+def test_triggers_use_a_connector_too(admin, owner, workflow, kind):
+    shop = save_connector(WITH_TRIGGERS, admin).connector
+    config = {"token": "env:THEIRS"}
+    Connection.objects.create(name="Shop", slug="my-shop", connector="shop", owner=owner, config=config)
+    workflow(f"""
+name: Shopping
+slug: shopping
+triggers: [{{{kind}, connection: my-shop}}]
+steps: [{{key: a, action: data.set}}]
+""")
+    with pytest.raises(InUseError, match="workflow Shopping"):
+        versions.delete_connector(shop, by=admin)
+    renamed = WITH_TRIGGERS.replace("name: new_item", "name: item").replace("name: sold", "name: sale")
+    with pytest.raises(BreaksWorkflowsError):
+        save_connector(renamed, admin)
+
+
+def test_a_renamed_action_is_called_by_its_new_name(admin):
+    draft = drafts.begin_draft(WITH_TRIGGERS.encode(), by=admin)
+    for index, view in enumerate(edits.action_views(draft)):
+        edits.edit_action(draft, index, dataclasses.replace(view, name=f"new_{view.name}"), by=admin)
+    document = versions.build_draft(draft).document
+    assert (document.polls[0].action, document.polls[0].details.action) == ("new_list_items", "new_get_item")
+    [hook] = document.webhooks
+    assert (hook.register.action, hook.listing.action, hook.remove.action) == ("new_hook", "new_hooks", "new_get_item")
+
+
+def test_what_the_reader_of_comments_does_not_take_is_refused(admin):
+    for sample in ("2026-02-30", "2026-02-20T99:99:99Z"):  # texts, but dates for it
+        draft = drafts.begin_draft(TEXT.replace("{id: 1}", sample, 1).encode(), by=admin)
+        with pytest.raises(DocumentError, match="Edit it as YAML"):
+            drafts.edit(draft, lambda value: value.update(name="Other"), by=admin)
+
+
 def test_a_text_in_json_is_edited_by_forms(admin):
     given = json.dumps(read_document(TEXT.encode()), indent="\t")
     draft = drafts.begin_draft(given.encode(), by=admin)
@@ -211,6 +289,12 @@ HOSTILE = {
     "nothing": (b"", "no OpenAPI document"),
     "two keys": (b"format: 1\nformat: 1\n", "occurs twice"),
 }  # fmt: skip
+
+
+def test_a_title_holds_no_lines_and_control_characters(admin):
+    title = {"title": "De\0pot\nformat: 2", "description": "Keeps things"}
+    draft = drafts.begin_draft(json.dumps({**OPENAPI, "info": title}).encode(), by=admin)
+    assert draft.document.title == "De pot format: 2" and draft.text.splitlines()[1] == "format: 1"
 
 
 def test_hostile_texts_end_with_a_reason_and_leave_nothing(admin):

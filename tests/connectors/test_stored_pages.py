@@ -203,6 +203,12 @@ def test_a_document_of_many_operations_is_searched_and_paged(client, administrat
     found = Page(client.get(operations, {"q": "get999", "operation": ["get999", "get1"]}))
     ticked = [each["value"] for each in found.all(name="operation") if "checked" in each]
     assert ticked == ["get1", "get999"], "a search keeps what is ticked"
+    client.post(operations, {"operation": [f"get{number}" for number in range(120)]})
+    page = url("connector_draft", made.pk)
+    assert draft().text.count("operation: get") == 120
+    assert client.post(page, {"do": "remove"}).status_code == 422 and "operation: get0\n" in draft().text
+    client.post(operations, {"operation": [f"get{number}" for number in range(500, 800)]})
+    assert "at most 200 operations" in Page(client.get(page)).text
 
 
 def test_only_administrators_know_of_it(sign_in, administrator, client, owner):

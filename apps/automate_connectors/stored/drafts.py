@@ -65,7 +65,7 @@ def edit_connector(connector: DeclaredConnector, *, by: Person) -> DeclaredConne
     if found is not None or current is None:
         return found or DeclaredConnectorDraft.objects.create(connector=connector, author=by, text="")
     return DeclaredConnectorDraft.objects.create(
-        connector=connector, author=by, text=current.text, document=current.document, base=current.number
+        connector=connector, author=by, text=current.text, document_id=current.document_id, base=current.number
     )
 
 
@@ -118,15 +118,14 @@ def edit(draft: DeclaredConnectorDraft, change: Callable[[Any], None], *, by: Pe
     yaml, out = new_yaml(), io.StringIO()
     try:  # the checked text again, with its comments, which JSON has not
         kept = value if draft.text.lstrip()[:1] == "{" else yaml.load(draft.text)
-    except YAMLError as error:
-        raise DocumentError(text("A form cannot change this text. Edit it as YAML.")) from error
-    if kept.get("actions") is None:
-        kept["actions"] = []
-    try:
+        if kept.get("actions") is None:
+            kept["actions"] = []
         change(kept)
-    except (AttributeError, IndexError, KeyError, TypeError) as error:  # the text may have any shape
+        yaml.dump(kept, out)
+    except DocumentError:
+        raise
+    except (YAMLError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:  # of any shape
         raise DocumentError(text("A form cannot change this text. Edit it as YAML.")) from error
-    yaml.dump(kept, out)
     change_text(draft, out.getvalue(), by=by)
 
 

@@ -151,11 +151,19 @@ def edit_action(draft: DeclaredConnectorDraft, index: int, given: ActionView, *,
             action["hidden"] = given.hidden
         _change_fields(action, before.fields, given.fields, from_operation=bool(before.operation and draft.document))
         _change_check(value, before, given)
-        for rule in (value.get("options") or {}).values():
+        for rule in _callers(value):
             if rule.get("action") == before.name:
                 rule["action"] = given.name
 
     edit(draft, change, by=by)
+
+
+def _callers(value: Any) -> list[Any]:
+    """Return what calls an action by its name, except the check: options, polls and webhooks."""
+    found = [*(value.get("options") or {}).values(), *(value.get("polls") or ())]
+    found += [each["details"] for each in value.get("polls") or () if each.get("details")]
+    calls = ("register", "list", "remove")
+    return found + [each[name] for each in value.get("webhooks") or () for name in calls if each.get(name)]
 
 
 def _change_fields(

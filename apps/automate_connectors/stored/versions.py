@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from django.db import IntegrityError, transaction
 
-from automate_connectors.declared.templates import origin_of
+from automate_connectors.declared.templates import names_in, origin_of
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_connectors.stored.building import BuiltConnector, build, check_code, installed_codes
@@ -18,6 +18,7 @@ from automate_connectors.stored.documents import delete_unused_documents
 from automate_connectors.stored.drafts import check_administers
 from automate_connectors.stored.freshness import stored_connectors
 from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft, DeclaredConnectorVersion
+from automate_connectors.triggers.contract import REFERENCE
 from automate_governance import audit
 from automate_governance.permissions import Person, permitted
 from automate_governance.reference_registry import check_unused
@@ -39,7 +40,7 @@ def build_draft(draft: DeclaredConnectorDraft) -> BuiltConnector:
     built = build(draft.text, draft.document.source if draft.document else None)
     stored = set(DeclaredConnector.objects.values_list("code", flat=True))
     code = draft.connector.code if draft.connector else ""
-    check_code(built.document, draft.text, code=code, taken=stored | installed_codes(connectors))
+    check_code(built.document, draft.text, code=code, taken=stored | installed_codes(connectors) | {REFERENCE})
     return built
 
 
@@ -154,7 +155,13 @@ def _check_destinations(connector: DeclaredConnector, definition: str, by: Perso
         raise DestinationError(message)
 
 
-def _origins(definition: str) -> set[str]:
+def _origins(definition: str) -> set[tuple[str, str]]:
+    """Return the hosts with their names in braces, and the defaults that fill those names or replace the host."""
     value = msgspec.json.decode(definition)
     urls = [value.get("base_url"), *(each.get("base_url") for each in value["actions"])]
-    return {origin_of(url) for url in urls if url}
+    origins = {origin_of(url) for url in urls if url}
+    filled = {"base_url", *(name for origin in origins for name in names_in(origin))}
+    defaults = {each["name"]: str(each.get("default") or "") for each in value.get("connection") or []}
+    return {(origin, "") for origin in origins} | {
+        (name, default) for name, default in defaults.items() if default and name.lower() in filled
+    }

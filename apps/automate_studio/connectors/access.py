@@ -18,7 +18,7 @@ def check_administers(request: HttpRequest) -> None:
 def get_connector(request: HttpRequest, code: str) -> DeclaredConnector:
     """The connector. Raises Http404."""
     check_administers(request)
-    return get_object_or_404(DeclaredConnector.objects.select_related("current__document"), code=code)
+    return get_object_or_404(DeclaredConnector.objects.select_related("current"), code=code)
 
 
 def get_draft(request: HttpRequest, pk: int) -> DeclaredConnectorDraft:

@@ -41,7 +41,6 @@ EFFECTS = {
     EffectKind.WRITE: gettext_lazy("Changes data"),
     EffectKind.MOVES_MONEY: gettext_lazy("Moves money"),
 }
-_MOST_CONNECTIONS = 200
 
 
 class ActionForm(forms.Form):
@@ -179,8 +178,7 @@ def _find_action(draft: DeclaredConnectorDraft, view: ActionView) -> tuple[Conne
 
 def _connections(request: HttpRequest, draft: DeclaredConnectorDraft) -> Any:
     code = draft.connector.code if draft.connector else ""
-    rows = permitted(request.user, "use", Connection.objects.filter(connector=code)).order_by("name")
-    return rows[:_MOST_CONNECTIONS] if not code else rows
+    return permitted(request.user, "use", Connection.objects.filter(connector=code)).order_by("name")
 
 
 def _test_context(request: HttpRequest, draft: DeclaredConnectorDraft, view: ActionView) -> dict[str, Any]:

@@ -93,8 +93,8 @@ def connector_draft(request: HttpRequest, pk: int) -> HttpResponse:
                 drafts.change_text(draft, request.POST.get("text", "").replace("\0", ""), by=person)
             case "about":
                 edits.edit_connector_texts(draft, form.cleaned_data, form.auth_values(), by=person)
-            case "remove":
-                edits.remove_action(draft, parse_number(request.POST.get("index")) or 0, by=person)
+            case "remove" if (index := parse_number(request.POST.get("index"))) is not None:
+                edits.remove_action(draft, index, by=person)
             case "document" if upload := request.FILES.get("file"):
                 drafts.replace_document(draft, bytes(upload.read(MAX_BYTES + 1)), by=person)
             case _:

@@ -70,7 +70,7 @@ def connector_operations(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _add(request: HttpRequest, draft: DeclaredConnectorDraft) -> HttpResponse:
-    wanted = _ticked(request.POST)
+    wanted = _ticked(request.POST, most=drafts.MOST_OPERATIONS + 1)  # more than these are refused
     try:
         added = drafts.add_operations(draft, wanted, by=current_person(request))
     except DocumentError as error:
@@ -114,8 +114,8 @@ def _row(name: str, operation: Operation, *, chosen: bool, ticked: bool) -> Oper
     )
 
 
-def _ticked(sent: QueryDict) -> list[str]:
-    return [name.replace("\0", "") for name in sent.getlist("operation")][:ON_A_PAGE]
+def _ticked(sent: QueryDict, *, most: int = ON_A_PAGE) -> list[str]:
+    return [name.replace("\0", "") for name in sent.getlist("operation")[:most]]
 
 
 def _tags(operation: Operation) -> list[str]:

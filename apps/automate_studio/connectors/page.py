@@ -63,7 +63,6 @@ def connector_page(request: HttpRequest, code: str) -> HttpResponse:
         actions=adapter.actions if adapter and connector.enabled else (),
         versions=list(connector.versions.select_related("author").defer("text", "definition")),
         used=where_used(request.user, [connector])[connector.pk],
-        connections=Connection.objects.filter(connector=code).count(),
         may_connect=adapter is not None and can(request.user, "add", Connection),
     )
 

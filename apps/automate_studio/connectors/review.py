@@ -54,7 +54,7 @@ def _context(user: User, draft: DeclaredConnectorDraft) -> dict[str, Any]:
     before = current.text if current else ""
     found: dict[str, Any] = {
         "before": str(current) if current else "",
-        "changed": before != draft.text or (current is not None and current.document != draft.document),
+        "changed": before != draft.text or (current is not None and current.document_id != draft.document_id),
         "sides": side_by_side(before, draft.text) if current else [],
         "max_note": MAX_NOTE,
     }
