@@ -19,7 +19,14 @@ from automate_connectors.forms import PLAIN, JsonField, LinesField, SecretField,
 from automate_connectors.models import Connection, token_name
 from automate_connectors.number_fields import IntegerField
 from automate_connectors.oauth import tokens
-from automate_connectors.oauth.form_fields import OAUTH_SECRETS, OAUTH_TEXTS, is_asked, read_parameters, sign_in_fields
+from automate_connectors.oauth.form_fields import (
+    OAUTH_SECRETS,
+    OAUTH_TEXTS,
+    GrantSelect,
+    is_asked,
+    read_parameters,
+    sign_in_fields,
+)
 from automate_connectors.oauth.grant_binding import issuer_hash, terms_hash
 from automate_connectors.oauth.setup import parameter_field
 from automate_connectors.registry import connectors
@@ -90,6 +97,8 @@ class ConnectionForm(SecretUsingForm):
         if self.adapter is not None and not self.instance.pk:
             self.initial.setdefault("oauth_provider", self.adapter.oauth_provider)
             self.initial.setdefault("oauth_scopes", self.adapter.oauth_scopes)
+        if (grant := self.fields.get("oauth_grant")) and isinstance(grant.widget, GrantSelect):
+            grant.widget.provider = str(self["oauth_provider"].value() or "")
         for name, field in self.fields.items():
             if isinstance(field, SecretField):
                 field.offer(self.person, self.initial.get(name) or "", str(field.label))

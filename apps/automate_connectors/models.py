@@ -305,7 +305,8 @@ class OAuthToken(models.Model):
     (`grant_binding.terms_hash`). `expires_at` None: the provider did not say. `account` is the person who signed in.
     This row is locked before the connection's.
 
-    `kept` are the values that the provider's row keeps. `refresh_ends_at` is the end of the refresh token, which moves
+    `kept` are the values that the provider's row keeps, `missing_scopes` those asked for and not granted.
+    `refresh_ends_at` is the end of the refresh token, which moves
     with each renewal if it `refresh_rolls`; `credential_ends_at` that of the application's certificate.
     `renewal_begun_at` is set until a renewal has an answer, `retry_at` after one that failed and may be repeated then.
     """
@@ -320,6 +321,7 @@ class OAuthToken(models.Model):
     account = models.CharField(max_length=150, blank=True)
     terms = models.CharField(max_length=64, blank=True)
     kept = models.JSONField(default=dict)
+    missing_scopes = models.JSONField(default=list)
     refresh_ends_at = models.DateTimeField(null=True)
     refresh_rolls = models.BooleanField(null=True)
     credential_ends_at = models.DateTimeField(null=True)

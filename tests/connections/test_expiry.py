@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth.expiry import expiring_credentials
+from automate_connectors.oauth.scopes import granted_scopes, missing_scopes
+from automate_connectors.oauth.setup import OAuthSetup
 from automate_connectors.oauth.tokens import get_access_token
 from automate_core.models import Notification, NotificationRule
 from automate_core.operations.notifications import detectors
@@ -108,6 +110,38 @@ def test_a_renewal_that_names_no_end_keeps_the_one_that_is_known(signed_in, prov
     expire_token(connection)
     get_access_token(connection)
     assert OAuthToken.objects.get().refresh_ends_at == ends_at
+
+
+def test_scopes_that_were_not_granted_are_named(oauth, provider, notes, sign_in, owner):
+    connection, client = oauth(), sign_in(owner)
+
+    def reconnect(scope):
+        provider.extra = {} if scope is None else {"scope": scope}
+        client.get(OAUTH_CALLBACK, provider.consent(sign_in_address(start_sign_in(client, connection))))
+        return OAuthToken.objects.get().missing_scopes
+
+    said = "The API was not granted all scopes that it asks for, so steps that need them fail. Missing: write."
+    assert reconnect(None) == [] and notes() == [], "an answer without scopes grants them all"
+    assert reconnect("read") == ["write"] and said in page_of(client, connection)
+    assert [each.startswith(said) for each in notes()] == [True]
+    assert reconnect(["READ"]) == ["write"] and len(notes()) == 1, "once"
+    provider.extra = {}
+    expire_token(connection)
+    get_access_token(connection)
+    assert OAuthToken.objects.get().missing_scopes == ["write"], "a renewal grants no more"
+    assert reconnect("write,read") == [] and "Missing" not in page_of(client, connection)
+    forms = {
+        ("openid offline_access Mail.Read", "https://graph.microsoft.com/mail.read"): [],
+        ("https://graph.microsoft.com/.default", "https://graph.microsoft.com/User.Read"): [],
+        ("user:email repo", "user"): ["repo"],
+        ("read_products,read_orders", "write_products"): ["read_orders"],
+        ("chat:write users:read", "chat:write,users:read"): [],
+    }
+    found = {
+        case: missing_scopes(OAuthSetup(provider="generic", scopes=case[0]), granted_scopes({"scope": case[1]}))
+        for case in forms
+    }
+    assert found == forms
 
 
 def test_what_is_kept_of_a_provider_is_shown(oauth, sign_in, owner, tmp_path, settings, provider):

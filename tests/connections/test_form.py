@@ -10,6 +10,7 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
+from automate_connectors.oauth.catalogue import GRANTS, providers
 from automate_governance.models import AuditEntry, StoredSecret
 from tests.support.connections import CONNECTION_ADD, connection_form, form_errors
 from tests.support.pages import Page
@@ -201,7 +202,9 @@ HTTP = {"name": "Mine", "slug": "mine", "connector": "http", "config_base_url": 
 
 def test_only_the_settings_of_the_chosen_authentication_are_asked_for(sign_in, owner):
     page = Page(sign_in(owner).get(reverse(CONNECTION_ADD), {"connector": "http"}))
-    hidden = {attrs["data-when"]: "hidden" in attrs for _, attrs in page.tags if "data-when" in attrs}
+    hidden = {
+        attrs["data-when"]: "hidden" in attrs for name, attrs in page.tags if "data-when" in attrs and name != "option"
+    }
     conditions = {f"config_auth={kinds}" for kinds in ("bearer|header|query", "header", "query", "basic")}
     assert conditions <= hidden.keys() and all(hidden.values())
     errors = form_errors(sign_in(owner).post(reverse(CONNECTION_ADD), {**HTTP, "config_auth": "header"}))
@@ -209,6 +212,20 @@ def test_only_the_settings_of_the_chosen_authentication_are_asked_for(sign_in, o
         "config_token": ["Token is required."],
         "config_header_name": ["Header name is required."],
     }
+
+
+def test_only_the_grants_of_the_provider_are_offered(sign_in, owner):
+    page = Page(sign_in(owner).get(reverse(CONNECTION_ADD), {"connector": "google_sheets"}))
+    options = {attrs["value"]: attrs for name, attrs in page.tags if name == "option" and "data-when" in attrs}
+    offered = {grant for grant, attrs in options.items() if "disabled" not in attrs}
+    assert offered == set(providers()["google"].grants) and options.keys() == GRANTS.keys()
+    missed = [
+        (code, grant)
+        for grant, attrs in options.items()
+        for code, row in providers().items()
+        if (code in attrs["data-when"].removeprefix("oauth_provider=").split("|")) != (grant in row.grants)
+    ]
+    assert missed == []
 
 
 def test_settings_of_another_authentication_are_not_kept(sign_in, owner):

@@ -28,6 +28,22 @@ OAUTH_TEXTS = (
 OAUTH_SECRETS = ("client_secret", "private_key")
 _WITH_SECRET = (AUTHORIZATION_CODE, CLIENT_CREDENTIALS)
 
+
+class GrantSelect(forms.Select):
+    """The grants of a connection's form: of each provider only those that it offers, as its row says."""
+
+    provider: str = ""
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return an option that depends on the chosen provider."""
+        option = super().create_option(name, value, *args, **kwargs)
+        offering = [code for code, row in providers().items() if value in row.grants]
+        option["attrs"]["data-when"] = f"oauth_provider={'|'.join(offering)}"
+        if self.provider and self.provider not in offering and not option["selected"]:
+            option["attrs"] |= {"hidden": True, "disabled": True}
+        return option
+
+
 type Conditions = dict[str, tuple[tuple[str, tuple[str, ...]], ...]]
 
 
@@ -87,7 +103,7 @@ def sign_in_fields(stands_in_for: str) -> dict[str, forms.Field]:
             label=gettext("Sign in as"),
             choices=[(code, translated(name)) for code, name in GRANTS.items()],
             required=False,
-            widget=forms.Select(),
+            widget=GrantSelect(),
         ),
     }
     for code, row in rows.items():

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from automate_connectors.oauth.addresses import is_below
 from automate_connectors.oauth.catalogue import KeptValue, Provider
+from automate_connectors.oauth.scopes import granted_scopes
 from automate_egress import HttpResponse
 from automate_governance.redaction.redactor import learn_entered
 
@@ -49,7 +50,7 @@ class Tokens:
     """The tokens of an endpoint's answer; lifetimes in seconds, None where they are unknown. Never prints its values.
 
     `kept` are the values that the provider's row keeps; `credential_ends_at` is the end of the certificate with which
-    they were requested.
+    they were requested; `scopes` are those that the provider says it granted.
     """
 
     access: str
@@ -58,6 +59,7 @@ class Tokens:
     refresh_lifetime: int | None = None
     kept: Mapping[str, str] = field(default_factory=dict)
     credential_ends_at: dt.datetime | None = None
+    scopes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Tokens(lifetime={self.lifetime})"
@@ -158,6 +160,7 @@ def read_tokens(
         next((seconds for seconds in named if seconds), usual),
         kept,
         credential_ends_at,
+        tuple(granted_scopes(beside)),
     )
 
 

@@ -30,6 +30,7 @@ from automate_connectors.adapters.base import NEEDS_RECONNECT, ConnectorError
 from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth import exchange
 from automate_connectors.oauth.grant_binding import issuer_hash, terms_hash
+from automate_connectors.oauth.scopes import missing_scopes
 from automate_connectors.oauth.setup import OAuthSetup
 from automate_connectors.oauth.token_answers import Tokens
 from automate_governance.models import StoredSecret
@@ -83,6 +84,10 @@ def store_tokens(connection: Connection, given: Tokens, *, by: Person | None = N
     token.expires_at = _from_now(given.lifetime)
     token.credential_ends_at = given.credential_ends_at
     token.kept = {**token.kept, **given.kept}
+    setup = connection.sign_in
+    missing = missing_scopes(setup, given.scopes) if setup else []
+    if missing is not None:
+        token.missing_scopes = missing
     if given.refresh_lifetime is not None:
         ends_at = timezone.now() + dt.timedelta(seconds=given.refresh_lifetime)
         if token.refresh_ends_at is not None and by is None:
@@ -142,6 +147,7 @@ def _delete_tokens(token: OAuthToken) -> None:
     token.renewal_begun_at = token.retry_at = None
     token.account = token.terms = ""
     token.kept = {}
+    token.missing_scopes = []
     token.save()
     for secret in secrets_of:
         secret.delete()

@@ -20,6 +20,7 @@ from automate_connectors import connection_test as trial
 from automate_connectors.limits.calls import LimitUsage, find_usage
 from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth import expiry, sign_in
+from automate_connectors.oauth.scopes import missing_scopes_message
 from automate_connectors.oauth.setup import OAuthSetup
 from automate_connectors.registry import connectors
 from automate_core.models import Wait
@@ -59,6 +60,13 @@ class ConnectionPanel(ConnectionHealth):
             translated(each.message(date_format(timezone.localtime(each.ends_at), "DATE_FORMAT"), now))
             for each in expiry.expiring_credentials(self.connection, now)
         ]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What will fail, or fails for some steps, and what to do."""
+        missing = self.token.missing_scopes if self.token else []
+        scopes = [translated(missing_scopes_message(self.connection.name, missing))] if missing else []
+        return [*self.expiring, *scopes]
 
     @property
     def kept(self) -> dict[str, str]:

@@ -5,13 +5,27 @@ const holds = (form, term) => {
   const [name, values] = term.split("=");
   return values.split("|").includes(form.elements[name]?.value ?? "");
 };
+const holdsAll = (form, part) => (part.dataset.when ?? "").split(" ").filter(Boolean).every((term) => holds(form, term));
 document.addEventListener("change", (event) => {
   const form = event.target.form;
   if (!form) return;
   for (const part of form.querySelectorAll("[data-when]")) {
-    part.hidden = !part.dataset.when.split(" ").every((term) => holds(form, term));
+    part.hidden = !holdsAll(form, part);
+    if (part.localName === "option") offer(part);
   }
 });
+
+// An option that is not offered any more gives way to the first one that is.
+const offer = (option) => {
+  option.disabled = option.hidden;
+  const select = option.closest("select");
+  if (!option.selected || !option.disabled) return;
+  const first = [...select.options].find((each) => each.value && holdsAll(select.form, each));
+  if (!first) return;
+  first.disabled = first.hidden = false;
+  select.value = first.value;
+  select.dispatchEvent(new Event("change", { bubbles: true }));
+};
 
 // A short name follows the name until somebody writes it.
 const slug = (text) => text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 90);

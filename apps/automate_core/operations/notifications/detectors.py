@@ -4,6 +4,7 @@ polls."""
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable, Iterator
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from django.db.models.functions import Cast, Concat
 
 from automate_connectors.models import Connection
 from automate_connectors.oauth import expiry
+from automate_connectors.oauth.scopes import missing_scopes_message
 from automate_core import database
 from automate_core.definition.document import CONNECTOR_TRIGGERS, ActionStep
 from automate_core.definition.published import published_definition
@@ -131,6 +133,7 @@ def _find_failing_connections(rule: NotificationRule, now: dt.datetime) -> Itera
         slugs |= {trigger.connection for trigger in triggers if isinstance(trigger, CONNECTOR_TRIGGERS)}
         watched = watched.filter(slug__in=slugs)
     yield from _find_expiring_credentials(rule, watched, now)
+    yield from _find_missing_scopes(rule, watched, now)
     failing = watched.filter(health__in=[health.FAILING, health.RECONNECT]).select_related("owner")
     for connection in failing.order_by("pk")[:MOST_FOUND]:
         since = connection.health_since or now
@@ -162,6 +165,22 @@ def _find_expiring_credentials(
                 workflow=rule.workflow,
                 owner=rule.workflow.owner if rule.workflow else connection.owner,
             )
+
+
+def _find_missing_scopes(rule: NotificationRule, watched: QuerySet[Connection], now: dt.datetime) -> Iterator[Incident]:
+    """Sign-ins that were granted fewer scopes than they asked for: each is reported once for each list of scopes."""
+    incomplete = watched.filter(token__missing_scopes__0__isnull=False).select_related("owner", "token")
+    for connection in incomplete.order_by("pk")[:MOST_FOUND]:
+        missing = connection.token.missing_scopes
+        said = missing_scopes_message(connection.name, missing)
+        digest = hashlib.sha256(" ".join(missing).encode()).hexdigest()[:16]
+        yield Incident(
+            key=f"scopes:{connection.pk}:{digest}",
+            fact=texts.build_fact(said, now, "admin:automate_connectors_connection_change", connection.pk),
+            at=now,
+            workflow=rule.workflow,
+            owner=rule.workflow.owner if rule.workflow else connection.owner,
+        )
 
 
 def _find_unpolled(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
