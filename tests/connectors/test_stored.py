@@ -232,8 +232,10 @@ steps: [{{key: a, action: data.set}}]
     with pytest.raises(InUseError, match="workflow Shopping"):
         versions.delete_connector(shop, by=admin)
     renamed = WITH_TRIGGERS.replace("name: new_item", "name: item").replace("name: sold", "name: sale")
-    with pytest.raises(BreaksWorkflowsError):
+    with pytest.raises(BreaksWorkflowsError) as caught:
         save_connector(renamed, admin)
+    [found] = caught.value.breaks
+    assert "The trigger" in str(found.reason)
 
 
 def test_a_renamed_action_is_called_by_its_new_name(admin):

@@ -75,8 +75,10 @@ def _part(adapter: ConnectorAdapter | None, name: str, kind: str) -> Part | None
 def use_breaks(name: str, inputs: dict[str, Any], before: Part | None, after: Part | None) -> Iterator[str]:
     """Yield why a step with these inputs does not work with `after` any more. What was wrong before does not count."""
     if after is None:
-        if before is not None:
+        if isinstance(before, Action):
             yield text("The action %(name)s is removed.", name=name)
+        elif before is not None:
+            yield text("The trigger %(name)s is removed.", name=name)
         return
     old = {field.name: field for field in (before.fields if before else None) or ()}
     new = {field.name: field for field in after.fields or ()}
