@@ -96,6 +96,12 @@ FAULTS = (
     ("fields: [shop]", "fields: []", "webhooks[0].register.action: The action needs shop"),
     ('hook: "{id}"', 'hook: "{secret}"', "webhooks[0].remove.params.hook: There is no field 'secret'."),
     ('key: "{secret}"', 'lock: "{secret}"', "webhooks[0].register.params.lock: There is no field 'lock'."),
+    (
+        "key, required: true, sens",
+        "key, in: query, required: true, sens",
+        "params.key: A secret must not be part of a URL.",
+    ),
+    ("path: /hooks\n    fields", 'path: "/hooks/{key}"\n    fields', "params.key: A secret must not be part of a URL."),
     ("expires_in: seconds", "expires_in: years", "webhooks[0].expires_in: 'years' is not one of the values."),
     ("sample: {number: 4711}", "sample: {}", "webhooks[0]: The name sample is missing."),
 )

@@ -324,9 +324,13 @@ def _webhook_call(action: ActionPart, call: WebhookCall, known: list[str], place
     for name, value in call.params.items():
         if name not in fields:
             yield (place, "params", name), text("There is no field %(name)s.", name=repr(name))
-        for used in names_in(value) if isinstance(value, str) else ():
+        used_names = names_in(value) if isinstance(value, str) else []
+        for used in used_names:
             if used not in {*known, *filled}:
                 yield (place, "params", name), text("There is no field %(name)s.", name=repr(used))
+        if "secret" in used_names and name in fields and where_of(action, fields[name]) in {Where.PATH, Where.QUERY}:
+            reason = text("A secret must not be part of a URL. Send it in the body or a header.")
+            yield (place, "params", name), reason
     given = {*call.params, *(name for name in known if name in fields)}
     for name, field in fields.items():
         if field.required and field.default is None and name not in given:
