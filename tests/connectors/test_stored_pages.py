@@ -70,6 +70,12 @@ def test_from_a_pasted_document_to_a_version_and_its_export(client, tmp_path):
     assert answer.url == url("connector_draft", draft().pk)
     page = Page(client.get(answer.url))
     assert "Fix" not in page.text and "depot" in page.ids["id_code"]["value"]
+    given = {
+        name: page.ids[f"id_{name}"].get("value", "") for name in ("name", "code", "icon", "base_url", "auth_name")
+    }
+    given |= {"auth": "header", "description": "Keeps other things", "do": "review"}
+    assert client.post(answer.url, given).url == url("connector_review", draft().pk), "typed texts are not lost"
+    assert "Keeps other things" in draft().text
 
     action = url("connector_action", draft().pk, 1)
     preview = client.get(url("connector_preview", draft().pk, 1))

@@ -64,7 +64,7 @@ def test_a_connector_from_a_document_to_a_run(owner, signed_in, site, sink, work
     page.keyboard.press("Shift+ArrowDown")
     page.keyboard.press("Delete")
     page.get_by_role("button", name="Apply YAML").click()
-    page.get_by_role("link", name="Review and save").click()
+    page.get_by_role("button", name="Review and save").click()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("link", name="Add connection")).to_be_visible()
     look("page")

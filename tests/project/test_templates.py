@@ -22,6 +22,26 @@ def test_no_line_of_a_template_is_over_120_columns():
     assert not wide
 
 
+def test_forms_in_included_templates_get_the_token():
+    """`only` keeps the token of the request from an included template, whose form would end in "Page expired"."""
+    texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "templates").rglob("*.html")}
+    includes = [
+        (path, path.parent / name if name.startswith("./") else ROOT / "templates" / name, rest)
+        for path, text in texts.items()
+        for name, rest in re.findall(r"{%\s*include\s+\"([^\"]+)\"([^%]*)%}", text)
+    ]
+    posting = {path for path, text in texts.items() if "{% csrf_token %}" in text}
+    while more := {path for path, inner, rest in includes if inner in posting and " only" not in rest} - posting:
+        posting |= more
+    assert len(posting) > 50
+    without = [
+        f"{path.name}: {inner.name}"
+        for path, inner, rest in includes
+        if inner in posting and " only" in rest and "csrf_token=" not in rest
+    ]
+    assert not without
+
+
 def test_classes_of_our_style_sheets_are_words():
     sheets = [path for path in (ROOT / "static").rglob("*.css") if "vendor" not in path.parts]
     assert len(sheets) > 10

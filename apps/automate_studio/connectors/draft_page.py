@@ -79,7 +79,7 @@ def connector_draft(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return _render(request, draft, _about_form(draft))
     person, what = current_person(request), request.POST.get("do", "")
-    if what == "about":
+    if what in {"about", "review"}:
         form = AboutForm(request.POST)
         if not form.is_valid():
             return _render(request, draft, form)
@@ -91,8 +91,10 @@ def connector_draft(request: HttpRequest, pk: int) -> HttpResponse:
                 return HttpResponseSeeOther(reverse("studio:connector_list"))
             case "text":
                 drafts.change_text(draft, request.POST.get("text", "").replace("\0", ""), by=person)
-            case "about":
+            case "about" | "review":
                 edits.edit_connector_texts(draft, form.cleaned_data, form.auth_values(), by=person)
+                if what == "review":
+                    return HttpResponseSeeOther(reverse("studio:connector_review", args=[pk]))
             case "remove" if (index := parse_number(request.POST.get("index"))) is not None:
                 edits.remove_action(draft, index, by=person)
             case "document" if upload := request.FILES.get("file"):
