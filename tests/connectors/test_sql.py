@@ -461,6 +461,21 @@ class TestSqlPollsByNumber(TestSqlPolls):
     source = RowsByNumber
 
 
+def test_exact_numbers_are_polled_under_any_name(elsewhere, connection):
+    source = Rows(elsewhere.url, connection())
+    source.superuser.execute('ALTER TABLE polled ADD "100 %" numeric')
+    params, insert = (
+        {**source.params, "column": "100 %", "overlap": 0},
+        'INSERT INTO polled (id, "100 %%") VALUES (%s, %s)',
+    )
+    source.superuser.execute(insert, [1, 12345678901234568192])  # floating-point text of it is larger
+    first = database.poll("new_row", params, None, source.context())
+    source.superuser.execute(insert, [2, 12345678901234568193])
+    found = database.poll("new_row", params, first.cursor, source.context())
+    assert [item.data["id"] for item in found.items] == [1, 2]
+    source.superuser.close()
+
+
 def test_a_changed_row_comes_again_and_bad_names_are_refused(elsewhere, connection):
     source = Rows(elsewhere.url, connection())
     source.add(7, dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC))

@@ -181,6 +181,6 @@ def _translate_error(error: psycopg.Error) -> ConnectorError:
 
 def _bound(parameters: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return parameters as psycopg binds them: mappings become jsonb, lists become arrays."""
-    if not parameters:
+    if parameters is None:
         return None
     return {name: Jsonb(value) if isinstance(value, dict) else value for name, value in parameters.items()}

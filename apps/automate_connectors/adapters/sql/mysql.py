@@ -166,7 +166,7 @@ class MySqlSession:
 
 def _run(cursor: Any, statement: str, values: dict[str, Any] | None) -> None:
     """Run a statement; a value that the driver cannot quote, or a parameter without one, is an error of the step."""
-    given = {name: _bindable(value) for name, value in values.items()} if values else None
+    given = {name: _bindable(value) for name, value in values.items()} if values is not None else None
     try:
         cursor.execute(statement, given)
     except KeyError as error:

@@ -58,7 +58,7 @@ NEW_ROW = Poll(
     sample={"id": 7, "customer": "Ada", "total": "12.50", "updated_at": "2026-01-31T12:00:00+00:00"},
 )
 
-type Read = Callable[[str, dict[str, Any] | None, int], dict[str, Any]]
+type Read = Callable[[str, dict[str, Any], int], dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ def find_rows(read: Read, dialect: Dialect, params: dict[str, Any], cursor: Any)
         f" {names.value_type} AS {_TYPE}, {names.key_type} AS {_KEY_TYPE} FROM {names.table} AS polled"
         f" WHERE {' AND '.join(conditions)} ORDER BY {names.column}, {names.key} LIMIT {PAGE_ROWS + 1}"
     )
-    found = read(statement, values or None, PAGE_ROWS)
+    found = read(statement, values, PAGE_ROWS)
     rows = found["rows"]
     if found["truncated"] and not rows:
         raise ConnectorError(text("A row is too large to be read."), code="row_too_large")
@@ -134,7 +134,7 @@ def _start(read: Read, names: _Names) -> dict[str, Any]:
         f"SELECT {names.value_text} AS {_VALUE}, {names.value_type} AS {_TYPE} FROM {names.table} AS polled"  # noqa: S608 - quoted
         f" WHERE {names.column} IS NOT NULL ORDER BY {names.column} DESC LIMIT 1"
     )
-    rows = read(statement, None, 1)["rows"]
+    rows = read(statement, {}, 1)["rows"]
     found = {"value": rows[0][_VALUE], "type": rows[0][_TYPE]} if rows else {"value": None, "type": ""}
     return {**found, **_ROUND}
 
@@ -208,12 +208,12 @@ def _low(value: str, kind: str, overlap: float | None) -> str:
         if kind in _INTEGERS:
             return str(int(value) - math.ceil(back))
         if kind in _NUMBERS:
-            return str(float(value) - back)
+            return str(Decimal(value) - Decimal(back))
         if kind in _TIMES:
             return (dt.datetime.fromisoformat(value) - dt.timedelta(seconds=back)).isoformat()
         if kind == "date":
             return (dt.date.fromisoformat(value) - dt.timedelta(days=math.ceil(back / 86_400))).isoformat()
-    except (ValueError, OverflowError):
+    except (ArithmeticError, ValueError):
         pass
     return value
 
