@@ -6,7 +6,7 @@ A new operation gets a row here, and `World` the objects that its path names.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -65,6 +65,13 @@ class World:
     @cached_property
     def run_id(self) -> str:
         return str(self.run.pk)
+
+    @cached_property
+    def file_reference(self) -> str:
+        from automate_core.models import StoredFile
+
+        values = {"name": "a.pdf", "content_type": "application/pdf", "size": 8, "file": "-"}
+        return str(StoredFile.objects.create(trace_id=self.run.trace_id, **values).pk)
 
     @cached_property
     def connection(self) -> Any:
@@ -416,6 +423,8 @@ OPERATIONS: dict[str, Operation] = {
     "list_run_steps": Operation(method="GET", path="runs/{run_id}/steps", scopes=("workflow:view",)),
     "read_run_step": _payload("runs/{run_id}/steps/{attempt_id}"),
     "list_run_logs": _payload("runs/{run_id}/logs"),
+    "list_run_files": _payload("runs/{run_id}/files"),
+    "download_run_file": replace(_payload("runs/{run_id}/files/{file_reference}"), ok=410),  # whose content is gone
     "stream_run": Operation(method="GET", path="runs/{run_id}/stream", scopes=("workflow:view",)),
     "cancel_run": _action("runs/{run_id}/cancel"),
     "rerun_run": _action("runs/{run_id}/rerun", ok=409),

@@ -24,6 +24,7 @@ from automate_api.v1.resources import (
     events,
     failure_groups,
     run_actions,
+    run_files,
     run_steps,
     run_stream,
     runs,
@@ -71,7 +72,7 @@ def build_api() -> AutomateAPI:
     api.add_router("", connections.router, tags=["Connections"])
     api.add_router("", webhooks.router, tags=["Webhooks"])
     api.add_router("", secrets.router, tags=["Secrets"])
-    for router in (runs.router, run_steps.router, run_actions.router, run_stream.router, bulk.router):
+    for router in (runs.router, run_steps.router, run_files.router, run_actions.router, run_stream.router, bulk.router):
         api.add_router("", router, tags=["Runs"])
     api.add_router("", failure_groups.router, tags=["Failures"])
     api.add_router("", dead_jobs.router, tags=["Failures"])

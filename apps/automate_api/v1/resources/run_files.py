@@ -1,0 +1,82 @@
+"""The files of a run: those of its event and steps, and of the other runs of its trace."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+from django.http import Http404
+from django.http.response import HttpResponseBase
+from ninja import Field, Query, Router, Schema
+
+from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.pages import Page, PageQuery, read_page
+from automate_api.v1.resources.run_steps import record_view
+from automate_api.v1.resources.runs import check_payload, find_run
+from automate_core.files.downloads import download_file
+from automate_core.models import ExecutionRun, StoredFile
+from automate_core.runs.lookup import PendingStart
+from automate_governance.admin_site import reverse
+
+router = Router()
+
+
+class RunFile(Schema):
+    """A file in the data of a run."""
+
+    reference: str = Field(description="`$file` of its value in payloads, inputs and outputs.")
+    name: str
+    type: str = Field(description="Content type.")
+    size: int = Field(description="Bytes.")
+    created_at: dt.datetime
+    url: str = Field(description="Path of the file in this API.")
+
+
+@router.get("/runs/{uuid:run_id}/files", response=Page[RunFile])
+def list_run_files(request: TokenRequest, run_id: uuid.UUID, query: Query[PageQuery]) -> dict[str, Any]:
+    """List the files of a run, in the order of their references. Recorded as a view of the payload."""
+    run = find_run(request, run_id)
+    if isinstance(run, PendingStart):
+        return {"items": [], "next": None}
+    check_payload(request, run)
+    record_view(request, run, "")
+    found, following = read_page(_files_of(run), query, order="pk")
+    return {"items": [_describe(run, each) for each in found], "next": following}
+
+
+@router.get(
+    "/runs/{uuid:run_id}/files/{reference}",
+    response={200: None},
+    openapi_extra={
+        "responses": {
+            200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+        }
+    },
+)
+def download_run_file(request: TokenRequest, run_id: uuid.UUID, reference: str) -> HttpResponseBase:
+    """Download a file of a run, as an attachment. Recorded as a download."""
+    run = find_run(request, run_id)
+    if isinstance(run, PendingStart):
+        raise Http404
+    check_payload(request, run)
+    stored = _files_of(run).filter(pk=reference).first() if "\0" not in reference else None
+    if stored is None:
+        raise Http404
+    return download_file(stored, run, by=request.user)
+
+
+def _files_of(run: ExecutionRun) -> Any:
+    return StoredFile.objects.filter(trace_id=run.trace_id)
+
+
+def _describe(run: ExecutionRun, stored: StoredFile) -> dict[str, Any]:
+    where = {"run_id": run.pk, "reference": stored.reference}
+    return {
+        "reference": stored.reference,
+        "name": stored.name,
+        "type": stored.content_type,
+        "size": stored.size,
+        "created_at": stored.created_at,
+        "url": reverse("automate_api:download_run_file", kwargs=where),
+    }

@@ -1,0 +1,52 @@
+"""The files of a run by the API: listed and downloaded by who may view the payload, and never a page of the site."""
+
+from __future__ import annotations
+
+import pytest
+
+from automate_core.files.store import FileOwner, store_file
+from automate_core.models import StoredFile
+from automate_governance.models import AuditEntry
+from tests.support.runs import published_workflows, run_of_age
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def runs(owner, settings, tmp_path):
+    """Two runs with traces of their own."""
+    storage = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}}
+    settings.STORAGES = {**settings.STORAGES, "automate": storage}
+    [workflow] = published_workflows(owner, "Orders")
+    made = [run_of_age(workflow, seconds) for seconds in (90, 60)]
+    for run, trace_id in zip(made, ("a" * 32, "b" * 32), strict=True):
+        run.trace_id = trace_id
+        run.save(update_fields=["trace_id"])
+    return made
+
+
+def test_the_files_of_a_run_are_listed_and_downloaded(api, owner, runs):
+    run, other = runs
+    page = b"<script>alert(1)</script>"
+    for name in ("page.html", "two.html"):
+        store_file(page, name=name, content_type="text/html", owner=FileOwner(trace_id=run.trace_id))
+    client = api(owner, "workflow:view", "workflow:view_payload")
+    first = client.get(f"runs/{run.pk}/files", {"limit": 1}).json()
+    rest = client.get(f"runs/{run.pk}/files", {"limit": 1, "cursor": first["next"]}).json()
+    found = {each["name"]: each for each in [*first["items"], *rest["items"]]}
+    assert rest["next"] is None and found.keys() == {"page.html", "two.html"}
+    shown = found["page.html"]
+    assert (shown["type"], shown["size"]) == ("text/html", len(page))
+    assert shown["reference"] == StoredFile.objects.get(name="page.html").pk
+    path = f"runs/{run.pk}/files/{shown['reference']}"
+    assert shown["url"].endswith(path)
+    answer = client.get(path)
+    assert b"".join(answer.streaming_content) == page
+    assert answer["Content-Disposition"] == 'attachment; filename="page.html"'
+    assert "sandbox" in answer["Content-Security-Policy"] and answer["X-Content-Type-Options"] == "nosniff"
+    entry = AuditEntry.objects.get(verb="run.payload_downloaded")
+    assert (entry.object_id, entry.changes) == (str(run.pk), {"part": "page.html"})
+    assert client.get(f"runs/{other.pk}/files/{shown['reference']}").status_code == 404, "of another run"
+    assert client.get(f"runs/{other.pk}/files").json() == {"items": [], "next": None}
+    assert client.get(f"runs/{run.pk}/files/%00").status_code in {404, 422}
+    assert api(owner, "workflow:view").get(path).status_code == 403
