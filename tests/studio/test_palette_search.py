@@ -88,3 +88,12 @@ def test_each_connector_is_found_by_its_name_and_by_what_it_does(workflow, sign_
         if action not in (found := search_palette(offers, query))[:SHOWN]:
             missed.append((query, action, found[: 2 * SHOWN]))
     assert not missed, "\n".join(map(str, missed))
+
+
+@pytest.mark.django_db
+def test_an_app_to_connect_is_found_by_what_it_does(owner, sign_in):
+    client, missed = sign_in(owner), []
+    for search, name in {"append a row": "Google Sheets", "send message": "Telegram", "CREATE issue": "Jira"}.items():
+        page = client.get("/admin/automate_connectors/connection/add/", {"q": search}).content.decode()
+        missed += [] if f">{name}<" in page else [search]
+    assert not missed

@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_connectors import connection_test as trial
+from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.limits.calls import LimitUsage, find_usage
 from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth import expiry, sign_in
@@ -102,17 +103,20 @@ def connection_list(request: HttpRequest) -> HttpResponse:
 
 def choose_connector(request: HttpRequest) -> HttpResponse:
     """Choice of connector, before its form."""
-    search = clean_text(request.GET.get("q")).lower()
+    words = clean_text(request.GET.get("q")).lower().split()
     every = sorted(
         (connectors.get(code) for code in connectors.names()), key=lambda each: translated(each.name).lower()
     )
-    found = [
-        each
-        for each in every
-        if search in f"{translated(each.name)} {translated(each.description)} {each.code}".lower()
-    ]
+    texts = [(each, _searched_text(each)) for each in every]
+    found = [(each, searched) for each, searched in texts if all(word in searched for word in words)]
     template, title = "automate_studio/connections/choose.html", _("Connect an app")
     return render_page(request, template, title, connectors=found, search=clean_text(request.GET.get("q")))
+
+
+def _searched_text(connector: ConnectorAdapter) -> str:
+    """What a connector is found by: what it is called, and what it does."""
+    named = [connector.name, connector.description, *(action.label for action in connector.actions)]
+    return " ".join([connector.code, *map(translated, named)]).lower()
 
 
 @require_POST

@@ -40,10 +40,10 @@ document.addEventListener("input", (event) => {
 document.addEventListener("input", (event) => {
   const { narrows } = event.target.dataset;
   if (!narrows) return;
-  const wanted = event.target.value.trim().toLowerCase();
+  const words = event.target.value.toLowerCase().split(/\s+/);
   let found = 0;
   for (const each of document.querySelectorAll(`${narrows} > [data-text]`)) {
-    each.hidden = !each.dataset.text.includes(wanted);
+    each.hidden = !words.every((word) => each.dataset.text.includes(word));
     found += each.hidden ? 0 : 1;
   }
   document.querySelector(`${narrows}-none`).hidden = found > 0;
