@@ -64,7 +64,7 @@ def test_an_approver_decides_once(api, owner, waits, drain):
     client, path = api(owner), f"approvals/{waits[0].pk}"
     read = client.get(path).json()
     assert (read["may_decide"], [each["name"] for each in read["form"]][:2]) == (True, ["note", "amount"])
-    assert read["assignees"] == [{"user": "owner", "group": None}, {"user": "helper", "group": None}]
+    assert read["assignees"] == [{"user": "helper", "group": None}, {"user": "owner", "group": None}]
     missing = client.post(f"{path}/decide", {"outcome": "approved", "form": {"amount": "many"}})
     assert (missing.status_code, sorted(each["field"] for each in missing.json()["errors"])) == (
         422,

@@ -157,7 +157,7 @@ def _described(request: TokenRequest, approval_id: uuid.UUID) -> dict[str, Any]:
     wait, person = _get_approval(request, approval_id), request.user
     data = wait.data or {}
     may_decide = wait.status == WaitStatus.OPEN and approvals.is_asked(wait, person)
-    assigned = WaitAssignee.objects.filter(wait=wait, excluded=False).select_related("user", "group").order_by("pk")
+    assigned = WaitAssignee.objects.filter(wait=wait, excluded=False).select_related("user", "group")
     return {
         **_describe(wait, wait.run.workflow.slug),
         "outcome_names": [{"key": each["key"], "name": each["name"]} for each in data.get("outcomes", [])],
@@ -168,11 +168,15 @@ def _described(request: TokenRequest, approval_id: uuid.UUID) -> dict[str, Any]:
                 "user": each.user.get_username() if each.user else None,
                 "group": each.group.name if each.group else None,
             }
-            for each in assigned
+            for each in sorted(assigned, key=_people_first)
         ],
         "may_decide": may_decide and has_scope(person, "approval:decide"),
         "may_delegate": may_decide and approvals.may_delegate(wait, person) and has_scope(person, "approval:delegate"),
     }
+
+
+def _people_first(assigned: WaitAssignee) -> tuple[bool, str]:
+    return assigned.user is None, str(assigned)
 
 
 def _describe(wait: Wait, workflow: str) -> dict[str, Any]:
