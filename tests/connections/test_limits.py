@@ -81,6 +81,7 @@ def test_no_interval_has_more_calls_than_the_limit_with_several_workers(
     assert not Wait.objects.filter(status="open").exists()
 
 
+@pytest.mark.extended
 def test_a_killed_worker_gives_its_slot_back(limited, flows, deliver, sink, manage, environment):
     limited(limit_concurrent=1)
     [flow] = flows("one")

@@ -291,6 +291,7 @@ def test_worker_processes_renew_once_between_them(oauth, provider, publish, deli
     assert provider.count("refresh_token") == 1 and provider.replayed == [] and len(workers) > 1
 
 
+@pytest.mark.extended
 @pytest.mark.process
 def test_a_worker_process_parks_and_goes_on(oauth, provider, publish, deliver, worker_process, sign_in, owner):
     connection, client = oauth(), sign_in(owner)

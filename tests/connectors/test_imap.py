@@ -202,6 +202,7 @@ def test_a_folder_that_is_numbered_anew_starts_nothing_twice(make_server, connec
     assert items[0].id == "<5@example.com>" and items[0].time == NOON
 
 
+@pytest.mark.extended
 def test_large_and_broken_messages_do_not_stop_the_poll(make_server, connect):
     server = make_server("none")
     _, cursor = poll(connect(server), None)

@@ -182,6 +182,7 @@ class TestSftpPolls(PollContractTest):
         return sftp
 
 
+@pytest.mark.extended
 def test_a_poll_knows_all_files_of_a_large_folder(server, folder):
     for number in range(2_100):
         (folder / "in" / f"{number:04}").touch()

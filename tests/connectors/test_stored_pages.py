@@ -198,6 +198,7 @@ def test_a_call_is_tested_and_asked_for_where_it_changes_something(
     assert AuditEntry.objects.filter(verb="connection.called", object="Shop").count() == 2
 
 
+@pytest.mark.extended
 def test_a_document_of_many_operations_is_searched_and_paged(client, administrator):
     paths = {f"/p{number}": {"get": {"operationId": f"get{number}", "responses": {}}} for number in range(10_000)}
     made = drafts.begin_draft(json.dumps({**OPENAPI, "paths": paths}).encode(), by=administrator)

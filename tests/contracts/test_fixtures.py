@@ -31,6 +31,8 @@ MODELS = {
     },
     "auth.Group": {"read": ["name"], "write": ["name"]},
 }
+#: Declared connectors that stand for the others: forms and webhooks, OAuth and polls, keys, files, pages of answers.
+TYPICAL = {"gmail", "google_sheets", "hubspot", "microsoft_excel", "shopify", "stripe", "telegram"}
 #: What the services answer when a connection is tried, and when choices are asked for.
 ANSWERS = {
     "llm": ((answer(200, {"data": [{"id": "a-model"}]}),), {}),
@@ -52,8 +54,16 @@ def setup_answers(code):
     return made.pop("check", ()), made
 
 
+def connectors_with(folder=""):
+    """The built-in connectors, or those with this folder of fixtures; declared ones that others stand for are extended."""
+    for code in built_in():
+        if (FOLDER / code / folder).is_dir():
+            is_typical = code in TYPICAL or not isinstance(connectors.get(code), DeclaredConnector)
+            yield pytest.param(code, marks=[] if is_typical else [pytest.mark.extended])
+
+
 @pytest.mark.django_db
-@pytest.mark.parametrize("code", built_in())
+@pytest.mark.parametrize("code", list(connectors_with()))
 class TestEveryBuiltIn(ConnectorContractTest):
     user = None
 
@@ -77,7 +87,7 @@ class TestEveryBuiltIn(ConnectorContractTest):
         return context(http, connection, user=self.user)
 
 
-@pytest.mark.parametrize("code", [code for code in built_in() if (FOLDER / code / "polls").is_dir()])
+@pytest.mark.parametrize("code", list(connectors_with("polls")))
 class TestEveryDeclaredPoll(PollContractTest):
     @pytest.fixture
     def adapter(self, code):
@@ -86,7 +96,7 @@ class TestEveryDeclaredPoll(PollContractTest):
         return adapter
 
 
-@pytest.mark.parametrize("code", [code for code in built_in() if (FOLDER / code / "webhooks").is_dir()])
+@pytest.mark.parametrize("code", list(connectors_with("webhooks")))
 class TestEveryDeclaredWebhook(WebhookContractTest):
     @pytest.fixture
     def adapter(self, code):

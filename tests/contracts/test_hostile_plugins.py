@@ -157,6 +157,7 @@ def test_no_command_is_stopped_and_check_names_each(installed):
         assert f"'{name}' (hostile:" in line and "has an invalid name" in line
 
 
+@pytest.mark.extended
 @pytest.mark.django_db
 def test_the_page_shows_the_faults_and_what_is_replaced(installed, sign_in, stranger):
     stranger.user_permissions.add(Permission.objects.get(codename="administer_site"))

@@ -178,6 +178,7 @@ SENT = {
 }
 
 
+@pytest.mark.extended
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.process
 def test_send_signs_every_scheme(owner, site, tmp_path, settings, capsys):

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 GREET = "{name: Greet, slug: greet, triggers: [{kind: manual}], steps: [{kind: stop, key: done}]}"
 
 
+@pytest.mark.extended
 def test_an_operation_is_found_and_sent(signed_in, site, workflow, api, owner, faults, shot):
     made = workflow(GREET)
     plain = api(owner, "workflow:view", "workflow:run").plain

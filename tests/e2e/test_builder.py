@@ -216,6 +216,7 @@ def test_it_fits(builder, faults, shot):
             assert wide <= 0 and faults(page) == []
 
 
+@pytest.mark.extended
 def test_typing_and_choosing_another_step_at_once(builder, faults):
     page = builder
     card(page, "look").click()

@@ -146,6 +146,7 @@ def test_data_is_picked_shown_as_tokens_and_previewed(opened, faults, shot):
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_a_hostile_example_is_chosen_and_never_executes(opened, faults, shot):
     page = opened
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))

@@ -17,6 +17,7 @@ def announced(page):
     return page.locator("#announce")
 
 
+@pytest.mark.extended
 def test_cards_are_moved_by_hand_and_by_keys(builder, faults, shot):
     page = builder
     shot(page, "canvas-light")

@@ -52,6 +52,7 @@ def test_a_sign_in_begins_with_a_button_and_goes_on_by_a_link(signed_in, site, c
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_sharing_by_keyboard(signed_in, site, connection, colleague, faults):
     page = signed_in
     page.goto(f"{site}/admin/automate_connectors/connection/{connection.pk}/change/")

@@ -201,6 +201,7 @@ steps:
 """
 
 
+@pytest.mark.extended
 def test_a_token_is_one_character_of_one_line(workflow, signed_in, site, faults):
     made, page, keys = workflow(ONE_LINE, publish=False), signed_in, signed_in.keyboard
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])

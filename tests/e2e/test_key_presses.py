@@ -143,6 +143,7 @@ def test_four_steps_with_a_branch_take_at_most_120_keys(signed_in, site, workflo
     assert keys.navigated + keys.typed <= MOST, (keys.navigated, keys.typed)
 
 
+@pytest.mark.extended
 def test_the_focus_is_kept_and_seen(signed_in, site, workflow, faults, shot):
     made = workflow(
         "name: Other\nslug: other\nsteps: [{key: a, action: data.set}, {key: b, action: data.log, inputs: {message: Hi}}]\n"

@@ -337,6 +337,7 @@ def test_the_tree_is_walked_by_keys(workflow, sink, gate, send, signed_in, site)
     assert page.locator("#flow [role=treeitem][tabindex='0']").count() == 1
 
 
+@pytest.mark.extended
 def test_a_hostile_payload_does_nothing(workflow, sink, gate, send, signed_in, site, faults):
     gate.set()
     workflow(SLOW.format(url=sink.url))

@@ -81,6 +81,7 @@ def test_what_one_may_not_do_is_not_offered(pages, signed_in, site):
         expect(sidebar.get_by_text(hidden, exact=True)).to_have_count(0)
 
 
+@pytest.mark.extended
 def test_secrets_go_in_and_do_not_come_out(pages, signed_in, site, owner):
     page = signed_in
     page.goto(site + pages["secret"])

@@ -20,6 +20,7 @@ SHEET = {"properties": {"title": "Orders"}}
 ROWS = [["Number", "Customer"], ["4711", "Ada"], ["4712", "Grace"]]
 
 
+@pytest.mark.extended
 def test_a_poll_is_chosen_tried_and_published(workflow, owner, sink, signed_in, site, faults, shot):
     secret = create_secret("sheets", "not-a-real-token", by=owner)
     sink.answer = lambda number, path: (200, {"values": ROWS} if "/values/" in path else {"sheets": [SHEET]}, {})

@@ -123,6 +123,7 @@ def test_what_was_emptied_takes_a_new_value(opened, faults):
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_a_value_stays_when_it_is_switched_to_an_expression_and_back(opened, faults, shot):
     page = opened("values")
     count, switch = page.locator("[name='inputs.count']"), page.get_by_role("group", name="count: value or expression")

@@ -93,6 +93,7 @@ def test_token_from_its_form_to_its_revocation(signed_in, site, workflow, faults
     assert not token.is_valid and faults(page) == []
 
 
+@pytest.mark.extended
 def test_service_account_on_a_phone(page, site, admin, faults, shot):
     watch(page)
     page.set_viewport_size({"width": 390, "height": 844})

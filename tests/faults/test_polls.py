@@ -27,6 +27,7 @@ def items():
     return list(Event.objects.filter(source="poll:news").order_by("id").values_list("payload__id", flat=True))
 
 
+@pytest.mark.extended
 def test_a_worker_dies_between_asking_and_the_commit_and_after_it(workflow, mill, drain, settings):
     """Before the commit neither the events nor the cursor are written; after it, both are, and nothing comes twice."""
     feed = Feed()

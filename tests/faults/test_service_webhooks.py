@@ -22,6 +22,7 @@ steps: [{key: note, action: data.set}]
 """
 
 
+@pytest.mark.extended
 def test_a_worker_dies_between_the_registration_and_its_commit(workflow, mill, drain, settings, monkeypatch, owner):
     github = Hooks()
     settings.AUTOMATE_EGRESS_ALLOW = [github.host]

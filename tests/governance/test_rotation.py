@@ -144,6 +144,7 @@ def test_a_value_that_is_replaced_meanwhile_stays_replaced(many, new_key, monkey
     assert {key_id for key_id, *_ in state().values()} == {new}
 
 
+@pytest.mark.extended
 @pytest.mark.process
 def test_a_rotation_that_was_killed_goes_on(many, settings, environment, manage):
     many(900)

@@ -9,6 +9,7 @@ import pytest
 from tests.support.wheel import SHOP, run
 
 
+@pytest.mark.extended
 @pytest.mark.process
 @pytest.mark.timeout(1_800)  # a whole project, on a busy machine too
 def test_the_shop_works_on_the_wheel(wheel_python):

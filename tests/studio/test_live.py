@@ -200,6 +200,7 @@ def test_a_stream_ends_once_the_permission_is_gone(workflow, colleague, monkeypa
     assert any(b"event: patch" in part for part in heard)
 
 
+@pytest.mark.extended
 def test_many_viewers_cost_one_reader(held, site, owner, colleague, api):
     """Ten pages and a stream of the API hold one connection for reading. Nobody has more than so many."""
     from django.db import connection

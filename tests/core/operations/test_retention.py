@@ -265,6 +265,7 @@ def test_four_at_once_beside_a_worker_and_one_that_is_interrupted(
     assert Pruning.objects.filter(ended_at=None).count() == 0
 
 
+@pytest.mark.extended
 def test_a_worker_prunes_now_and_then_and_little_at_a_time(workflow, deliver, drain, later, settings, monkeypatch):
     monkeypatch.setattr(Pruner, "AT_ONCE_SECONDS", 0.0)
     flow = workflow(f"name: Flow\nslug: flow\ntriggers: [{{endpoint: github}}]\nsteps: {LOGS}")

@@ -322,6 +322,7 @@ def test_a_lost_connection_is_replaced_while_senders_wait(publish, waiting, work
 # --- threads of a WSGI server -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_only_some_threads_wait_under_wsgi(publish, waiting, deliver, settings):
     settings.AUTOMATE_REPLY_THREADS = 1
     publish(REPLY)

@@ -100,6 +100,7 @@ def test_a_worker_lets_go_of_what_it_cannot_renew(workflow, deliver, working, ef
     assert (job.status, StepRun.objects.get().status) == ("leased", "running"), "nothing more is written"
 
 
+@pytest.mark.extended
 def test_an_idle_worker_asks_little(working, monkeypatch):
     statements = []
     real = psycopg.Cursor.execute

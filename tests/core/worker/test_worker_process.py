@@ -96,6 +96,7 @@ def test_a_long_effect_is_handed_back_when_the_grace_time_ends(effect, deliver, 
     assert (job.status, job.attempts, job.suspect) == ("ready", 0, False)
 
 
+@pytest.mark.extended
 def test_a_worker_outlives_the_loss_of_its_connections(effect, deliver, sink, worker_process):
     from django.db import connection
 
