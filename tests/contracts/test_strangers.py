@@ -133,6 +133,7 @@ steps: [{{key: order, action: acme.order, connection: acme, inputs: {{url: '{sin
     assert sink.calls[0][2] == {"count": 7}
 
 
+@pytest.mark.extended
 class TestAcmeConnector(ConnectorContractTest):
     cases = (Case(action="order", params={"url": "https://acme.example/", "count": 1}, connection={"token": "x"}),)
 

@@ -27,6 +27,7 @@ def rule():
     return Step.objects.get(key="route").settings["arms"][0]["when"]
 
 
+@pytest.mark.extended
 def test_rows_in_a_browser(opened, faults, shot):
     page = opened
     bug = page.locator("#condition-route-bug")

@@ -24,6 +24,7 @@ def command(page: Page, text: str) -> None:
     page.keyboard.press("Enter")
 
 
+@pytest.mark.extended
 def test_shortcuts(signed_in, site, workflow, faults, shot):
     workflow(STARTED_BY_HAND)
     page = signed_in

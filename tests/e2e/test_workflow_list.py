@@ -11,6 +11,7 @@ from tests.support.runs import published_workflows, timed_runs
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.extended
 def test_many_are_chosen_and_managed(signed_in, site, owner, faults, shot):
     alpha, beta, gamma = published_workflows(owner, "Alpha", "Beta", "Gamma")
     Workflow.objects.filter(pk=alpha.pk).update(tags=["billing", "eu", "night"], description="Counts what came in")

@@ -54,7 +54,7 @@ def imports_from(url, source_name, import_map):
     return loaded
 
 
-@pytest.mark.parametrize("hashed", [False, True])
+@pytest.mark.parametrize("hashed", [pytest.param(False, marks=pytest.mark.extended), True])
 def test_every_module_is_there(places, sign_in, admin, settings, hashed):
     """Each is loaded once, under the address that the storage gives it: two instances would not know each other's state."""
     if hashed:

@@ -71,6 +71,7 @@ def test_a_step_that_ignores_its_deadline_is_answered_for_and_keeps_its_slot(wor
     assert (step.status, step.output) == ("failed", None), "the late answer is dropped"
 
 
+@pytest.mark.extended
 def test_a_worker_lets_go_of_what_it_cannot_renew(workflow, deliver, working, effect, settings, monkeypatch, caplog):
     told = []
 
