@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import Distribution, entry_points
 from typing import Any, Protocol
 
@@ -232,12 +232,12 @@ class Registry[T]:
         error: str = "",
         disabled: str = "",
     ) -> Plugin[T]:
-        dist = entry.dist
+        distribution, version = _name_and_version(entry.dist) if entry.dist else ("", "")
         return Plugin(
             name=name,
             target=entry.value,
-            distribution=dist.name if dist else "",
-            version=dist.version if dist else "",
+            distribution=distribution,
+            version=version,
             cls=cls,
             instance=instance,
             error=error,
@@ -245,8 +245,14 @@ class Registry[T]:
         )
 
 
+@lru_cache(maxsize=256)
+def _name_and_version(distribution: Distribution) -> tuple[str, str]:
+    """A distribution reads and parses its metadata again for each of the two, and brings dozens of plug-ins."""
+    return distribution.name, distribution.version
+
+
 def _is_built_in(entry: Source) -> bool:
-    return entry.dist is not None and entry.dist.name == BUILT_IN
+    return entry.dist is not None and _name_and_version(entry.dist)[0] == BUILT_IN
 
 
 def _reason(error: BaseException) -> str:
