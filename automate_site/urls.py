@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from automate_core.api import metrics
 from automate_site import views
 from automate_studio.shell.sign_in import sign_in
 
@@ -15,6 +16,7 @@ urlpatterns = [
     path("admin/", admin.site.admin_view(views.home)),
     path("admin/login/", sign_in),  # one page for staff and for people who only decide approvals
     path("healthz/", views.health),
+    path("metrics", metrics),
     path("api/v1/", include("automate_api.urls")),
     path("hooks/", include("automate_core.urls")),
     path("forms/", include("automate_studio.forms.urls")),

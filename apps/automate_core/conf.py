@@ -52,6 +52,9 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_MAIL_TRUSTED_HOSTS": (),  # mail servers whose checks of senders count, by the names that they write
     "AUTOMATE_PG_BIN": "",  # folder of pg_dump and pg_restore; else PATH
     "AUTOMATE_KEY_FILES": {},  # files that a restore may write keys to: name of the setting to path
+    "AUTOMATE_METRICS_TOKEN": "",  # reads the metrics: a reference such as "env:METRICS_TOKEN", or the token itself
+    "AUTOMATE_METRICS_NETWORKS": (),  # addresses and networks that read the metrics without a token
+    "AUTOMATE_METRICS_WORKFLOWS": 20,  # workflows that metrics name, those with most runs; 0 for none
     "AUTOMATE_STEP_TIMEOUT_SECONDS": 30.0,  # a step's time unless it says otherwise
 }
 

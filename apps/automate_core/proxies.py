@@ -102,6 +102,11 @@ def parse_address(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def is_in(peer: str, entries: tuple[str, ...]) -> bool:
+    """Whether the address of a connection is in a list of addresses, networks and UNIX. Raises ValueError."""
+    return _trusted(entries).holds(peer)
+
+
 class _Trusted:
     def __init__(self, entries: tuple[str, ...]) -> None:
         self._unix = UNIX in entries

@@ -148,6 +148,11 @@ def sqlite(settings, patch):
     patch.setattr(connection, "vendor", "sqlite")
 
 
+def no_prometheus(settings, patch):
+    settings.AUTOMATE_METRICS_TOKEN = "env:METRICS"
+    patch.setitem(sys.modules, "prometheus_client", None)
+
+
 FILES = "django.core.files.storage.FileSystemStorage"
 WRONG = [
     *(("automate_core.E010", installed(f"-{name}")) for name in ("unfold", "django_htmx", "automate_studio")),
@@ -195,6 +200,9 @@ WRONG = [
     ("automate_core.E080", {"AUTOMATE_MAX_ATTEMPTS": True}),
     ("automate_core.E080", {"AUTOMATE_LLM_USAGE_DAYS": 30}),
     ("automate_core.E080", {"AUTOMATE_RETENTION_DAYS": {"suceeded": 1}}),
+    ("automate_core.E081", no_prometheus),
+    ("automate_core.E082", {"AUTOMATE_METRICS_TOKEN": "secret"}),
+    ("automate_core.W081", {"AUTOMATE_METRICS_NETWORKS": ["0.0.0.0/0"]}),
     ("automate_core.W010", {"AUTOMATE_SITE_ULR": "https://example.com"}),
     ("automate_core.W010", {"AUTOMAT_SECRETS_KEYS": []}),
     ("automate_core.W020", {"ANONYMOUS_USER_NAME": "AnonymousUser"}),

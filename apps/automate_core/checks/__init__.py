@@ -16,6 +16,7 @@ from automate_core.checks import (
     requests,
     serving,
     setting_names,
+    telemetry,
     urls,
 )
 from automate_core.checks import setting_values as values
@@ -40,6 +41,7 @@ _CHECKS = (
     serving.check_worker,
     serving.check_pool,
     setting_names.check_names,
+    telemetry.check_metrics,
     urls.check_admin_site,
     urls.check_model_admins,
     urls.check_site_url,

@@ -38,6 +38,10 @@ SELECT json_build_object(
         FROM {_OPEN_TRANSACTIONS} ORDER BY xact_start LIMIT 1))::text AS status
 """  # noqa: S608 - one of our own texts inside another
 
+#: SQL: the seconds that the oldest has been open, NULL where there is none.
+OLDEST_TRANSACTION_SECONDS = f"""SELECT extract(epoch FROM clock_timestamp() - min(xact_start))::float8
+    FROM {_OPEN_TRANSACTIONS}"""  # noqa: S608 - our own texts
+
 #: SQL: whether there is such a transaction.
 OLD_TRANSACTION = f"""EXISTS (SELECT FROM {_OPEN_TRANSACTIONS}
     AND xact_start < clock_timestamp() - interval '{OLD_SECONDS} seconds')"""
