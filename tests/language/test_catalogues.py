@@ -41,8 +41,13 @@ NOT_FOR_PEOPLE = {
     },
     "apps/automate_core/webhooks/schemes/sns.py": {"Amazon SNS"},  # a name
 }
-#: They speak English: the command line, the description of the API, and the tools of language models.
-ENGLISH = ("apps/automate_api/cli/", "apps/automate_api/mcp/", "apps/automate_api/v1/openapi.py")
+#: They speak English: the command line, the description of the API, the tools of language models, and metrics.
+ENGLISH = (
+    "apps/automate_api/cli/",
+    "apps/automate_api/mcp/",
+    "apps/automate_api/v1/openapi.py",
+    "apps/automate_core/operations/telemetry/metrics/",
+)
 #: Words that docs/glossary.md rules out, and riddles.
 RULED_OUT = re.compile(
     r"\b(takes the permission|let go|lets go|whoever|anew|mend(?:ed|s|ing)?|hence|thereby|somebody|nobody|is told|are told"
