@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 import sys
-import uuid
 
 import pytest
 from django.db import connection
@@ -15,14 +14,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from automate_connectors.models import Connection
 from automate_core import database
-from automate_core.models import PollState, Pruning, RefusedDeliveries, Wait, WorkerState
+from automate_core.models import WorkerState
 from automate_core.operations.telemetry import metrics as telemetry
 from automate_core.operations.telemetry.metrics import collector, readings
 from automate_governance.models import StoredSecret
-from automate_llm.models import LLMUsage
 from tests.conftest import ROOT
+from tests.support.metrics import fill_metrics
 from tests.support.runs import ended_runs, published_workflows
 
 pytestmark = pytest.mark.django_db
@@ -171,24 +169,8 @@ def test_the_queue_is_shown_by_lane(owner):
     assert [found[f"automate_{name}"] for name in ("workers", "worker_slots", "worker_slots_in_use")] == [1, 40, 3]
 
 
-def test_everything_else_is_shown(owner, settings):
-    [flow] = published_workflows(owner, "Flow")
-    now = database.now()
-    ended_runs(flow, 1)
-    for path in ("ask", "again"):
-        Wait.objects.create(run_id=uuid.uuid4(), path=path, kind="approval", created_at=now - dt.timedelta(seconds=60))
-    Wait.objects.create(run_id=uuid.uuid4(), path="over", kind="timer", status="resolved")
-    Connection.objects.create(name="Shop", slug="shop", connector="http", health="failing", owner=owner)
-    RefusedDeliveries.objects.create(reason="signature", day=now.date(), count=5, last_at=now)
-    RefusedDeliveries.objects.create(reason="size", day=now.date() - dt.timedelta(days=3), count=9, last_at=now)
-    late = now - dt.timedelta(seconds=120)
-    times = {"seconds": 60, "next_at": late, "due_since": late}
-    PollState.objects.create(workflow=flow, key="poll", poll="rss.item", digest="1", failures=2, **times)
-    Pruning.objects.create(by="worker", ended_at=now, stage=12, counts={"runs": 4})
-    Pruning.objects.create(by="worker", stage=6, counts={"runs": 9, "steps": 30})
-    call = {"provider": "openai", "at": now, "tokens_in": 100, "tokens_out": 20, "cost": "0.25", "status": "answered"}
-    LLMUsage.objects.create(model="m", day=dt.date.today(), **call)
-    LLMUsage.objects.create(model="old", day=dt.date.today() - dt.timedelta(days=2), **call)
+def test_everything_else_is_shown(owner):
+    now = fill_metrics(owner)
     found = samples()
     assert found["automate_open_waits{kind=approval}"] == 2 and found["automate_open_waits{kind=timer}"] == 0
     assert found["automate_oldest_wait_seconds{kind=approval}"] >= 60

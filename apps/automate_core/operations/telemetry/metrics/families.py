@@ -25,7 +25,7 @@ from automate_core.operations.telemetry.metrics.readings import Queue, Readings,
 
 TOP_LANES = 10
 #: Upper bounds of buckets in seconds: powers of two of milliseconds, where buckets of the statistics end.
-BOUNDS = tuple(2**exponent / 1000 for exponent in range(4, 25, 2))
+BOUNDS = tuple(2**exponent / 1000 for exponent in range(4, 25))
 
 
 def make_families(readings: Readings, *, workflows: int) -> Iterator[Metric]:
