@@ -190,8 +190,17 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"redact": {"()": "automate_governance.redaction.log_redaction.RedactingFilter"}},
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
+    "formatters": {
+        "text": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "json": {"()": "automate_governance.redaction.json_logs.JsonFormatter"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": environment.one_of("AUTOMATE_LOG_FORMAT", "text", "json"),
+            "filters": ["redact"],
+        }
+    },
     "loggers": {
         "django.request": {"level": "ERROR"},  # a forged delivery is no warning
         "django.security.DisallowedHost": {"level": "CRITICAL"},

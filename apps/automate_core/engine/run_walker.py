@@ -61,6 +61,7 @@ from automate_core.expressions.templating import NotAtOnceError, Template
 from automate_core.outbox.store import ClaimedJob
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_core.webhooks.callback_urls import callback_url, form_page_url
+from automate_governance.redaction.json_logs import LogIds
 from automate_plugins import text
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,7 @@ class Walk:
         self.replies: list[ReplyRecord] = []
         self._sandbox: Sandbox | None = None
         self.run_info = {"id": run.id, "trace_id": run.trace_id, "workflow": program.workflow}
+        self.log_ids = {"run": run.id, "workflow": program.workflow, "trace": run.trace_id}
         names = {"event": event, "steps": {}, "run": self.run_info, "vars": {**program.vars, **(run.vars or {})}}
         if program.test_options is not None:
             names |= {**program.test_options.given, "steps": dict(program.test_options.given.get("steps", {}))}
@@ -172,7 +174,8 @@ class Walk:
     def proceed(self) -> Checkpoint:
         """Go on until every task waits for something, the time slice is used, or the run has ended."""
         if not self.cancelled:
-            self.effects_to_start.extend(self.scheduler.run())
+            with LogIds(self.log_ids):
+                self.effects_to_start.extend(self.scheduler.run())
         busy = bool(self.scheduler.pending_effects) or self.is_paused
         ended = self.run.status in FINAL_RUN_STATES or self.cancelled
         if not busy and not ended:

@@ -12,6 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
+from automate_governance.redaction.json_logs import log_uncaught
 from automate_governance.redaction.redactor import redact_text, redactor
 
 type Mask = Callable[[str], str]
@@ -85,7 +86,7 @@ def redact_history(sender: Any, instance: Any, **_: Any) -> None:
 
 
 def _print_redacted(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
-    if kind is not SystemExit:
+    if kind is not SystemExit and not log_uncaught(kind, error, trace):
         report = "".join(traceback.format_exception(kind, error, trace))
         sys.stderr.write(redactor.text(report))
 

@@ -39,6 +39,7 @@ from automate_core.faultpoints import reach
 from automate_core.files.store import FileAccess, FileOwner
 from automate_core.triggers.host_events import run_origin
 from automate_governance.permissions import Person
+from automate_governance.redaction.json_logs import LogIds
 from automate_governance.redaction.redactor import redactor_context
 from automate_plugins import text
 
@@ -56,7 +57,8 @@ def perform(call: Call) -> EffectOutcome:
         except Exception as error:  # a thread that dies would leave its job held for ever
             log.exception("job %s: its filters could not be decided", call.job_id)
             return EffectOutcome(error=ConnectorError(f"{type(error).__name__}: {error}", code="internal_error"))
-    with redactor_context(call.walk.run.redactor):
+    ids = {**call.walk.log_ids, "step": call.effect.step.path, "attempt": call.effect.step.attempt}
+    with redactor_context(call.walk.run.redactor), LogIds(ids):
         return _perform_guarded(call)
 
 
