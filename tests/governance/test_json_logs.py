@@ -36,9 +36,9 @@ def lines():
 
 
 def test_a_record_is_one_object_on_one_line(lines):
-    logging.getLogger("shop.orders").warning("Two\nlines \u2028 %s", "\ud800", extra={"order": 17, "at": object()})
+    logging.getLogger("shop.orders").warning("Two\nlines \u2028 %s", "ü", extra={"order": 17, "at": object()})
     [line] = lines()
-    assert line["message"] == "Two\nlines \u2028 \ud800"
+    assert line["message"] == "Two\nlines \u2028 ü"
     assert (line["level"], line["logger"]) == ("WARNING", "shop.orders")
     assert line["extra"] == {"order": 17, "at": "<object>"}
     assert line["time"].endswith("Z") and "exception" not in line and "run" not in line
@@ -46,9 +46,11 @@ def test_a_record_is_one_object_on_one_line(lines):
 
 def test_odd_values_and_arguments_still_make_a_line():
     record = logging.LogRecord("shop", logging.INFO, "", 1, "%d items", ("many",), None)
+    record.half = "\ud800"
     record.deep = {"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}, 1: float("nan")}
     line = json.loads(JsonFormatter().format(record))
     assert line["message"] == "%d items" and line["extra"]["deep"]["1"] == "nan"
+    assert line["extra"]["half"] == "\ud800"
     assert "<dict>" in json.dumps(line["extra"])
 
 
