@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import mimetypes
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import IO, Any, BinaryIO
@@ -30,6 +30,9 @@ class SentRequest:
     data: Any
 
 
+type Responder = Callable[[SentRequest], HttpResponse | Exception]  # answers one request
+
+
 def answer(status: int = 200, body: Any = None, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """Return an HTTP response: a body of bytes as it is, anything else as JSON. Header names are in lower case."""
     content = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
@@ -41,11 +44,13 @@ def answer(status: int = 200, body: Any = None, headers: Mapping[str, str] | Non
 class ScriptedHttp:
     """A `context["http"]` that returns prepared responses in order, the last one repeatedly.
 
-    An exception among them is raised. `requests` lists the requests. A response without a URL gets that of its request.
+    Instead of responses, give it a function that answers each request. An exception among the responses, or returned by
+    the function, is raised. `requests` lists the requests. A response without a URL gets that of its request.
     """
 
-    def __init__(self, answers: Iterable[HttpResponse | Exception] = ()) -> None:
-        self._answers = list(answers) or [answer()]
+    def __init__(self, answers: Iterable[HttpResponse | Exception] | Responder = ()) -> None:
+        self._responder = answers if callable(answers) else None
+        self._answers = [] if callable(answers) else list(answers) or [answer()]
         self.requests: list[SentRequest] = []
 
     def request(
@@ -65,13 +70,16 @@ class ScriptedHttp:
         self.requests.append(
             SentRequest(method=method, url=url, headers=dict(headers or {}), params=params, json=json, data=data)
         )
-        given = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        given = self._responder(self.requests[-1]) if self._responder else self._next_answer()
         if isinstance(given, Exception):
             raise given
         if into is not None and given.status < 400:
             into.write(given.body)
             given = replace(given, body=b"")
         return given if given.url else replace(given, url=url)
+
+    def _next_answer(self) -> HttpResponse | Exception:
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 
 class ScriptedNetwork(Network):

@@ -6,7 +6,7 @@ import pytest
 
 from automate_llm.providers.base import LLMProvider, LLMProviderError
 from automate_testing.contracts import LLMProviderContractTest, SecretsBackendContractTest
-from automate_testing.fakes import FakeSecrets, ScriptedModel, answer
+from automate_testing.fakes import FakeSecrets, ScriptedHttp, ScriptedModel, answer
 
 
 class TestFakeSecrets(SecretsBackendContractTest):
@@ -28,6 +28,14 @@ def test_a_scripted_model_is_a_provider(scripted_model):
     question = [{"role": "user", "content": "Hello"}]
     assert scripted_model.chat(question, {"model": "m"}) == "An answer"
     assert scripted_model.asked == [(question, {"model": "m"})]
+
+
+def test_a_scripted_session_answers_by_a_function():
+    http = ScriptedHttp(lambda request: answer(200, {"page": request.params["page"]}))
+    pages = [http.request("GET", "https://erp.example.com", params={"page": page}).json() for page in (1, 2)]
+    assert pages == [{"page": 1}, {"page": 2}] and len(http.requests) == 2
+    with pytest.raises(TimeoutError):
+        ScriptedHttp(lambda request: TimeoutError()).request("GET", "https://erp.example.com")
 
 
 class Echo(LLMProvider):

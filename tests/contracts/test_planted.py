@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 import warnings
 from dataclasses import replace
 
@@ -188,6 +189,26 @@ def test_a_changed_connection_spoils_no_other_case():
         except AssertionError:
             failed.append(case)
     assert failed == ["test_contract_inputs_untouched"]
+
+
+def test_a_hanging_call_costs_its_deadline_once_and_is_caught_by_name():
+    """The other checks are skipped, with the reason: none of them waits for the same call again."""
+
+    class Hangs(connectors.Good):
+        def result(self, response):
+            threading.Event().wait()
+
+    suite = type("Faulty", (Connectors,), {"adapter_cls": Hangs, "call_seconds": 0.5})
+    failed, skipped = [], []
+    for case in names(suite):
+        try:
+            getattr(suite(), case)(Hangs())
+        except AssertionError:
+            failed.append(case)
+        except pytest.skip.Exception as reason:
+            skipped.append(str(reason))
+    assert len(failed) == 2 and "test_contract_returns_in_time" in failed
+    assert len(skipped) > 20 and "did not return: fix that first" in skipped[-1]
 
 
 def test_every_case_catches_a_planted_fault():

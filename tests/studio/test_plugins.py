@@ -60,6 +60,11 @@ def test_it_says_what_is_installed_and_where_from(sign_in, administrator):
     ]
 
 
+def test_it_names_the_triggers_of_a_connector_and_finds_it_by_them(sign_in, administrator):
+    page = Page(sign_in(administrator).get(reverse("studio:plugin_list"), {"q": "new item"}))
+    assert "RSS" in page.text and "Triggers: New item" in page.text and "Xero" not in page.text
+
+
 def test_what_did_not_load_comes_first_with_its_reason(sign_in, administrator, installed):
     installed(connectors, *connectors.plugins, BROKEN)
     client, url = sign_in(administrator), reverse("studio:plugin_list")

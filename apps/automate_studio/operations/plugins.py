@@ -36,7 +36,7 @@ from automate_studio.ui.keyset_pages import KeysetPage
 class PluginRow:
     """A plug-in in the list. `error` is empty for a working one; `replaces` names a built-in one.
 
-    `disabled` says that the settings do not allow it.
+    `triggers` names those of a connector. `disabled` says that the settings do not allow it.
     """
 
     name: str
@@ -48,6 +48,7 @@ class PluginRow:
     version: str
     target: str
     offers: str
+    triggers: str
     error: str
     replaces: str
     disabled: str
@@ -60,6 +61,13 @@ def _connector_look(name: str, adapter: ConnectorAdapter) -> tuple[str, str, int
     actions = ", ".join(translated(action.label) or action.name for action in adapter.actions)
     offers = f"{translated(adapter.missing)} {actions or _('Any action')}".strip()
     return translated(adapter.name), adapter.icon, adapter.hue, offers
+
+
+def _trigger_names(plugin: Any) -> str:
+    """The polls and webhooks of a connector, by name; "" for another plug-in."""
+    if not isinstance(plugin, ConnectorAdapter):
+        return ""
+    return ", ".join(translated(each.label) or each.name for each in (*plugin.polls, *plugin.webhooks))
 
 
 def _backend_look(name: str, backend: SecretsBackend) -> tuple[str, str, int, str]:
@@ -167,6 +175,7 @@ def _plugin_row(kind: PluginKind, plugin: Plugin[Any]) -> PluginRow:
         version=plugin.version,
         target=plugin.target,
         offers=offers,
+        triggers=_trigger_names(plugin.instance),
         error=redact(translated(plugin.error)),
         replaces=plugin.replaces,
         disabled=translated(plugin.disabled),
@@ -181,4 +190,6 @@ def _is_in(row: PluginRow, tab: str) -> bool:
 
 
 def _search_text(row: PluginRow) -> str:
-    return " ".join((row.name, row.title, row.kind, row.package, row.target, row.offers, row.error)).lower()
+    return " ".join(
+        (row.name, row.title, row.kind, row.package, row.target, row.offers, row.triggers, row.error)
+    ).lower()

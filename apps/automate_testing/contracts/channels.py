@@ -157,7 +157,7 @@ class NotificationChannelContractTest:
         return {name: secret if name in names else value for name, value in copy.deepcopy(self.config).items()}
 
     def _observe(self, act: Any, what: str) -> Call:
-        return observe(act, seconds=self.call_seconds, what=what)
+        return observe(act, seconds=self.call_seconds, what=what, plugin=getattr(self, "channel_cls", None))
 
 
 def _name(failure: HttpResponse | Exception) -> str:

@@ -117,7 +117,10 @@ class ExpressionFilterContractTest:
     def _call(self, filter: ExpressionFilter, value: Any) -> Call:
         case = self._first_case
         return observe(
-            lambda: filter.apply(value, *case.arguments, **case.named), seconds=self.call_seconds, what="apply"
+            lambda: filter.apply(value, *case.arguments, **case.named),
+            seconds=self.call_seconds,
+            what="apply",
+            plugin=type(filter),
         )
 
     def _apply(self, worker: RenderProcess, case: FilterCase) -> tuple[Any, str]:

@@ -88,8 +88,8 @@ class ConnectorOutages(ConnectorSuite):
                 error = attempt.call.error
                 is_own = isinstance(error, ConnectorError) and error.code != "unexpected_error"
                 assert error is None or is_own, (
-                    f"{attempt.case}: the answer {body.decode() or 'without a body'} ends with a bare {error}; look at"
-                    ' what the answer is, and raise ConnectorError(..., code="invalid_answer")'
+                    f"{attempt.case}: the answer {body.decode() or 'without a body'} ends with a bare {error}; check"
+                    ' the answer, and raise ConnectorError(..., code="invalid_answer")'
                 )
                 if body is _PAGE and self.cases:
                     self._takes_no_page(adapter, attempt)
@@ -105,9 +105,10 @@ class ConnectorOutages(ConnectorSuite):
                 assert _is_json(error.details), f"{what} has details that are not a mapping of JSON values"
 
     def test_contract_single_attempt(self, adapter: ConnectorAdapter) -> None:
-        """A request that failed is not sent again in the same call: the engine retries, by the step's own rules."""
+        """A request that failed is not sent again in the same call, nor waited for: the engine does both."""
         broken = (EgressTimeoutError("too long"), EgressConnectionError("broken"))
-        for failure in (answer(500), answer(503), answer(429), *broken, answer(401, {"error": "who"})):
+        slow_down = answer(429, {}, {"retry-after": "2"})
+        for failure in (answer(500), answer(503), answer(429), slow_down, *broken, answer(401, {"error": "who"})):
             for attempt in self.failures(adapter, failure):
                 is_refused = (
                     failure_name(failure) == "HTTP 401"
@@ -117,6 +118,11 @@ class ConnectorOutages(ConnectorSuite):
                 assert count == 1, (
                     f"{attempt.case}: after {failure_name(failure)} the connector sent the same request again,"
                     f" {count} times in all; send it once and raise: retrying is the engine's"
+                )
+                waited = max(attempt.call.slept, default=0)
+                assert waited < 1, (
+                    f"{attempt.case}: after {failure_name(failure)} the connector sleeps {waited:g} seconds; raise at"
+                    " once, with retry_after: waiting is the engine's, which serves other runs meanwhile"
                 )
 
     def test_contract_cancellation(self, adapter: ConnectorAdapter) -> None:

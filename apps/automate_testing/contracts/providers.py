@@ -20,7 +20,7 @@ from automate_egress import (
 )
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError, TokenUsage
 from automate_llm.providers.options import ChatOptions
-from automate_testing.contracts.calls import Call, make_instance, observe
+from automate_testing.contracts.calls import Call, call_again, make_instance, observe
 from automate_testing.contracts.traces import CANARY, contains_secret, error_text
 from automate_testing.fakes import ScriptedHttp, answer
 
@@ -74,7 +74,7 @@ class LLMProviderContractTest:
         def count() -> list[int]:
             return [provider.count_tokens(text) for text in ("", "one sentence", "one sentence " * 50)]
 
-        call = observe(count, seconds=self.call_seconds, what="count_tokens")
+        call = observe(count, seconds=self.call_seconds, what="count_tokens", plugin=type(provider))
         assert call.error is None, f"count_tokens raises {call.error!r}"
         assert all(type(number) is int for number in call.value), f"tokens are whole numbers, not {call.value}"
         none, some, more = call.value
@@ -94,6 +94,7 @@ class LLMProviderContractTest:
 
     def test_contract_returns_in_time(self, provider: LLMProvider) -> None:
         """A call returns as soon as the service has answered: nothing waits without an end."""
+        call_again(type(provider))
         self._call_chat(provider, self.good_answer or answer(200, {}))
 
     def test_contract_answer(self, provider: LLMProvider) -> None:
@@ -354,14 +355,16 @@ class LLMProviderContractTest:
         options = ChatOptions({"model": "a-model", "max_tokens": 50, "http": http, **more})
         options["connection"] = settings if given is None else given
         asked = copy.deepcopy(_MESSAGES) if messages is None else messages
-        call = observe(lambda: provider.chat(asked, options), seconds=self.call_seconds, what="chat")
+        call = observe(
+            lambda: provider.chat(asked, options), seconds=self.call_seconds, what="chat", plugin=type(provider)
+        )
         assert self.makes_requests or not http.requests, "makes_requests is False, and chat makes a request"
         return call, http
 
     def _checked(self, provider: LLMProvider, *script: HttpResponse | Exception) -> tuple[Call, ScriptedHttp]:
         http = ScriptedHttp(script)
         options = ChatOptions(http=http, connection={"api_key": CANARY, **self.connection})
-        call = observe(lambda: provider.check(options), seconds=self.call_seconds, what="check")
+        call = observe(lambda: provider.check(options), seconds=self.call_seconds, what="check", plugin=type(provider))
         shown = f"{call.value} {error_text(call.error)} {call.traces.logged} {call.traces.printed}"
         assert not contains_secret(shown), "check shows the key"
         return call, http

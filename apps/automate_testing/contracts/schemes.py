@@ -156,4 +156,4 @@ class SignatureSchemeContractTest:
         return call.value
 
     def _observe(self, act: Any, what: str) -> Call:
-        return observe(act, seconds=self.call_seconds, what=what)
+        return observe(act, seconds=self.call_seconds, what=what, plugin=getattr(self, "scheme_cls", None))

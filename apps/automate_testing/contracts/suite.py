@@ -101,7 +101,7 @@ class ConnectorSuite:
 
     def observe(self, act: Any, what: str) -> Call:
         """Make a call under the suite's deadline."""
-        return observe(act, seconds=self.call_seconds, what=what)
+        return observe(act, seconds=self.call_seconds, what=what, plugin=getattr(self, "adapter_cls", None))
 
     def calls(self, adapter: ConnectorAdapter) -> list[Case]:
         """The cases that make requests, their secrets replaced. Skips the test when none is declared or made up.

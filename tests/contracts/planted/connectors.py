@@ -587,6 +587,15 @@ class RetriesTimeouts(Good):
             return super().request(context, method, url, **more)
 
 
+@planted("single_attempt", says="sleeps 2 seconds")
+class WaitsByItself(Good):
+    def request(self, context, method, url, **more):
+        response = super().request(context, method, url, **more)
+        if response.retry_after:
+            time.sleep(response.retry_after)
+        return response
+
+
 @planted("keeps_nothing")
 class KeepsTheToken(Good):
     def headers(self, context):

@@ -93,6 +93,13 @@ class ChangesTheCursor(Good):
         return found
 
 
+@planted("poll_cursor", says="changes its inputs")
+class CompletesTheInputs(Good):
+    def poll(self, name, params, cursor, context):
+        params["state"] = "open"
+        return super().poll(name, params, cursor, context)
+
+
 @planted("poll_same_cursor", says="fewer items after a later call")
 class RemembersByItself(Good):
     """Whatever cursor it is given, it never goes back behind the latest."""

@@ -23,7 +23,7 @@ from automate_connectors.adapters.polls import Poll
 from automate_connectors.context import Context
 from automate_connectors.polling.calls import Found, FoundItem, call_poll
 from automate_egress import EgressConnectionError, HttpResponse
-from automate_testing.contracts.calls import make_instance, observe
+from automate_testing.contracts.calls import make_instance, observe, plugin_of
 from automate_testing.fakes import ScriptedHttp, answer, context
 
 MANY = 250  #: more than services give at once
@@ -257,7 +257,13 @@ class _Poller:
             assert params == dict(self.source.params), f"{self.name}: the call changes its inputs"
             return result
 
-        call = observe(act, seconds=self._seconds, what=self.name, guarded=self.source.is_guarded)
+        call = observe(
+            act,
+            seconds=self._seconds,
+            what=self.name,
+            guarded=self.source.is_guarded,
+            plugin=plugin_of(self._adapter),
+        )
         if isinstance(call.error, AssertionError):
             raise call.error
         return call
@@ -270,8 +276,10 @@ class _Poller:
             seconds=self._seconds,
             what=self.name,
             guarded=self.source.is_guarded,
+            plugin=plugin_of(self._adapter),
         )
         assert call.error is None, f"{self.name} fails: {call.error}"
+        assert params == dict(self.source.params), f"{self.name}: the call changes its inputs"
         return call.value.cursor
 
     def numbers_of(self, items: Any) -> int:

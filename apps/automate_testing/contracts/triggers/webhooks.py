@@ -21,7 +21,7 @@ from automate_connectors.adapters.webhooks import Registration, Webhook
 from automate_connectors.context import Context
 from automate_connectors.webhooks.calls import WebhookCalls
 from automate_egress import EgressConnectionError, HttpResponse
-from automate_testing.contracts.calls import make_instance, observe
+from automate_testing.contracts.calls import make_instance, observe, plugin_of
 from automate_testing.fakes import ScriptedHttp, answer, context
 
 URL = "https://automate.example.com/hooks/orders-0123456789abcdef/"
@@ -246,7 +246,7 @@ class _Caller:
             url=url,
             context=used,
         )
-        call = observe(lambda: act(calls), seconds=self._seconds, what=self.name)
+        call = observe(lambda: act(calls), seconds=self._seconds, what=self.name, plugin=plugin_of(self._adapter))
         assert params == dict(self.service.params), f"{self.name}: the call changes its inputs"
         self.lines += [str(line) for line in used.get("lines", ())]
         return call
