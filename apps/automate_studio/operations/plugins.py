@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from automate_connectors.adapters.base import ConnectorAdapter
+from automate_connectors.adapters.polls import Poll
+from automate_connectors.adapters.webhooks import Webhook
 from automate_connectors.triggers.contract import TriggerKind
 from automate_core.expressions.templating.filters.plugin import ExpressionFilter
 from automate_core.navigation.http import clean_text
@@ -67,7 +69,8 @@ def _trigger_names(plugin: Any) -> str:
     """The polls and webhooks of a connector, by name; "" for another plug-in."""
     if not isinstance(plugin, ConnectorAdapter):
         return ""
-    return ", ".join(translated(each.label) or each.name for each in (*plugin.polls, *plugin.webhooks))
+    triggers: list[Poll | Webhook] = [*plugin.polls, *plugin.webhooks]
+    return ", ".join(translated(each.label) or each.name for each in triggers)
 
 
 def _backend_look(name: str, backend: SecretsBackend) -> tuple[str, str, int, str]:
