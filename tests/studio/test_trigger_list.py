@@ -52,7 +52,7 @@ def test_each_declared_trigger_is_a_row_with_its_starts(listed, owner, sign_in, 
     drain()
     ExecutionRun.objects.update(created_at=timezone.now() - dt.timedelta(minutes=5))
     text = rows(sign_in(owner))
-    for said in ("github, issues", "Every 1 h", "RSS: New item", "Manual", "Workflow ended", "5 min ago"):
+    for said in ("github, issues", "Every hour", "RSS: New item", "Manual", "Workflow ended", "5 min ago"):
         assert said.lower() in text.lower(), said
     assert "5" in text
 

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from automate_connectors.registry import find_poll, find_webhook
 from automate_core.definition.document import (
@@ -33,8 +34,8 @@ from automate_core.operations.notifications.channels.plugin import PluginChannel
 from automate_core.operations.notifications.channels.registry import find_channel
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.ui.formatting import format_round_duration, state_word
-from automate_studio.ui.schedule_plan import DAYS, LAST_DAY, UNIT_SECONDS, plan_from_config
+from automate_studio.ui.formatting import format_count, state_word
+from automate_studio.ui.schedule_plan import DAYS, LAST_DAY, plan_from_config
 
 _BETWEEN = {
     "==": text("%(left)s is %(right)s"),
@@ -169,10 +170,8 @@ def describe_schedule(cron: str, every: Any) -> str:
     plan = plan_from_config({"cron": cron, "every": every})
     values = {"time": plan.time, "day": plan.day}
     match plan.repeats:
-        case "every" if plan.number < 60 and UNIT_SECONDS[plan.unit] == 60:
-            return _("Every %(number)s min") % {"number": plan.number}
         case "every":
-            return _("Every %(span)s") % {"span": format_round_duration(plan.number * UNIT_SECONDS[plan.unit])}
+            return _describe_interval(plan.number, plan.unit)
         case "daily":
             return _("Every day at %(time)s") % values
         case "weekdays":
@@ -185,6 +184,20 @@ def describe_schedule(cron: str, every: Any) -> str:
         case "monthly":
             return _("Day %(day)s of the month at %(time)s") % values
     return cron
+
+
+def _describe_interval(number: int, unit: str) -> str:
+    """`Every minute`, `Every 15 min`, `Every 2 hours`."""
+    match unit:
+        case "s":
+            words = ngettext("Every second", "Every %(number)s seconds", number)
+        case "m":
+            words = ngettext("Every minute", "Every %(number)s min", number)
+        case "h":
+            words = ngettext("Every hour", "Every %(number)s hours", number)
+        case _:
+            words = ngettext("Every day", "Every %(number)s days", number)
+    return words % {"number": format_count(number)}
 
 
 def _describe_value(value: Any) -> str:

@@ -270,7 +270,7 @@ def _retry_policy_text(step: Step | None) -> str:
         return ""
     base = format_round_duration(float(step.retry.base))
     if step.retry.factor == 1:
-        return _("Every %(delay)s") % {"delay": base}
+        return _("Fixed, %(delay)s") % {"delay": base}
     return _("Exponential, from %(delay)s") % {"delay": base}
 
 
