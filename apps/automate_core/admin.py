@@ -58,7 +58,7 @@ class WebhookEndpointForm(SecretUsingForm):
         max_value=LONGEST_REPLY_SECONDS,
         initial=0,
         required=False,
-        help_text=_("0 answers at once. Up to 30: the sender gets what the step Reply to caller answers."),
+        help_text=_("0 answers at once. With 1 to 30, the sender gets the reply of the step Reply to caller."),
     )
 
     class Meta:

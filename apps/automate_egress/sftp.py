@@ -100,7 +100,7 @@ class SftpSession:
         """Rename a file or folder; with `replace`, in place of a file that is there."""
         if not replace:
             if self.kind(to):  # servers differ in what they do then
-                raise SftpError(text("%(path)s exists already.", path=to), code="already_exists")
+                raise SftpError(text("%(path)s already exists.", path=to), code="already_exists")
             self._run(self._client.rename(path, to))
             return
         try:

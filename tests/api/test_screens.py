@@ -149,7 +149,7 @@ def test_entries_in_sidebar_menu_and_palette(sign_in, owner, admin):
 
 def test_empty_list_says_what_tokens_are_for(sign_in, owner):
     page = Page(sign_in(owner).get(LIST))
-    assert "No API tokens yet" in page.text and "never more than you can do" in page.text
+    assert "No API tokens yet" in page.text and "never more than you have" in page.text
 
 
 def test_token_is_shown_exactly_once(sign_in, owner, api, caplog):

@@ -149,7 +149,7 @@ def test_a_redirect_is_not_followed_and_what_is_no_s3_service_says_so(server, ca
             call(s3, "list_objects", {}, connection)
         assert caught.value.code == "invalid_answer"
     assert s3.own_hosts({"region": "eu-central-1"}) == ("s3.eu-central-1.amazonaws.com",)
-    with pytest.raises(ValueError, match="lower-case"):
+    with pytest.raises(ValueError, match="lowercase"):
         s3.validate_config({"region": "evil.example/"})
 
 

@@ -117,7 +117,7 @@ REFUSALS = [
     ({}, "upload", {"path": "x"}, "invalid_input", "file or a text"),
     ({}, "upload", {"path": "x/", "text": "t"}, "invalid_input", "needs a file"),
     ({}, "upload", {"path": "no/x", "text": "t"}, "not_found", "refused"),
-    ({}, "move", {"path": "big", "to": "in"}, "already_exists", "exists already"),
+    ({}, "move", {"path": "big", "to": "in"}, "already_exists", "already exists"),
     ({}, "move", {"path": "nope", "to": "x"}, "not_found", "refused"),
 ]
 
@@ -279,7 +279,7 @@ def test_openssh_takes_all_of_it(openssh, call, tmp_path):
     polled = sftp.poll("new_file", {"folder": f"{folder}/in", "quiet_seconds": 0}, None, real_context(openssh))
     assert [item.data["name"] for item in polled.items] == ["a.bin"]
     call(sftp, "upload", {"path": f"{folder}/b", "text": "b"}, openssh)
-    with pytest.raises(ConnectorError, match="exists already"):
+    with pytest.raises(ConnectorError, match="already exists"):
         call(sftp, "move", {"path": f"{folder}/in/a.bin", "to": f"{folder}/b"}, openssh)
     call(sftp, "move", {"path": f"{folder}/in/a.bin", "to": f"{folder}/b", "replace": True}, openssh)
     assert (folder / "b").read_bytes() == BYTES

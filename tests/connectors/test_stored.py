@@ -283,12 +283,12 @@ def test_an_unused_connector_is_deleted_with_its_document(admin):
 
 HOSTILE = {
     "local servers": ({**OPENAPI, "servers": [{"url": "http://127.0.0.1"}]}, "no public https server"),
-    "no operations": (b"openapi: 3.0.0\npaths: 7\n", "no valid OpenAPI"),
+    "no operations": (b"openapi: 3.0.0\npaths: 7\n", "not a valid OpenAPI"),
     "aliases": (b"openapi: 3.0.0\na: &a [1]\nb: [*a, *a]\n", "Aliases"),
     "deep": (b"format: " + b"[" * 5_000, "levels deep|YAML"),
     "large yaml": (b"# " + b"x" * 6_000_000, "Convert it to JSON"),
     "large text": (b"format: 1\nname: " + b"x" * 1_000_001, "larger than 1 MB"),
-    "nothing": (b"", "no OpenAPI document"),
+    "nothing": (b"", "not an OpenAPI document"),
     "two keys": (b"format: 1\nformat: 1\n", "occurs twice"),
 }  # fmt: skip
 
@@ -314,7 +314,7 @@ def test_only_what_a_step_uses_can_break(admin):
     before = list_items(TEXT)
     cases = [
         ({"state": "new"}, ("[new, old]", "[old, new]"), []),
-        ({"state": "new"}, ("[new, old]", "[old]"), ["The field state does not take its value any more."]),
+        ({"state": "new"}, ("[new, old]", "[old]"), ["The field state no longer accepts its value."]),
         ({"state": "{{ 1 }}"}, ("[new, old]", "[old]"), []),
         ({"most": 3}, ("kind: integer", "kind: text"), []),
         ({"most": "{{ 3 }}"}, ("kind: integer", "kind: list"), ["The field most changes from integer to list."]),

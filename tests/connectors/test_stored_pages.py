@@ -111,8 +111,8 @@ def test_from_a_pasted_document_to_a_version_and_its_export(client, tmp_path):
 def test_faults_stand_at_their_field_or_line(client):
     new = url("connector_new")
     wrong = {
-        "": ({}, "id_file-why", "Give one document"),
-        "two": ({"text": "a", "url": "https://a.example"}, "id_file-why", "Give one document"),
+        "": ({}, "id_file-why", "Provide one document"),
+        "two": ({"text": "a", "url": "https://a.example"}, "id_file-why", "Provide one document"),
         "alias": ({"text": "openapi: 3.0.0\na: &a [1]\nb: *a"}, "id_text-why", "Line 3: Aliases"),
         "local": ({"url": "http://127.0.0.1/openapi.json"}, "id_url-why", "127.0.0.1"),
         "server": ({"text": json.dumps({**OPENAPI, "servers": []})}, "id_base_url-why", "no public https server"),

@@ -42,7 +42,7 @@ def test_a_poll_is_chosen_tried_and_published(workflow, owner, sink, signed_in, 
     wait_for(
         lambda: made.triggers.get().config == {"poll": "google_sheets.new_row", "connection": "shop", "inputs": inputs}
     )
-    page.get_by_role("button", name="Show what it finds now").click()
+    page.get_by_role("button", name="Show current items").click()
     found = page.locator("#found-poll")
     expect(found).to_contain_text("Grace")
     expect(found).to_contain_text("Nothing was started.")

@@ -307,9 +307,9 @@ def test_a_form_is_closed_while_its_workflow_is_paused_and_after_its_end(workflo
     assert send(client, GOOD, token=token).status_code == 410
     pausing.resume(made, by=owner)
     assert send(client, GOOD, token=token).status_code == 303
-    assert "all the answers" in client.get("/forms/claim-form/").content.decode()
+    assert "maximum number of answers" in client.get("/forms/claim-form/").content.decode()
     workflow(claim("closes_at: '2020-01-01T00:00'"))
-    assert "time for answers is over" in client.get("/forms/claim-form/").content.decode()
+    assert "its deadline has passed" in client.get("/forms/claim-form/").content.decode()
     assert Event.objects.count() == 1 and client.get("/forms/unknown/").status_code == 404
 
 

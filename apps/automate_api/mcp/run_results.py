@@ -82,7 +82,7 @@ class RunResult:
                 return translated(text("The run was cancelled. %(url)s", url=url))
         if self.approvals:
             return translated(text("The run waits for a person to decide: %(url)s", url=self.approvals[0].url))
-        return translated(text("The run has not ended yet. Call get_run to see how it goes on. %(url)s", url=url))
+        return translated(text("The run has not ended yet. Call get_run to follow its progress. %(url)s", url=url))
 
     def as_tool_result(self) -> ToolResult:
         """The result of a call that started or read the run. One that failed or was cancelled is an error."""

@@ -127,7 +127,7 @@ def _check_person(owner: Person, by: Person | None, *, scope: str) -> None:
     if by is None:
         return
     if narrowed_person() == by.pk and not (by.pk == owner.pk and has_scope(by, scope)):
-        raise NotPermittedError(text("A token manages tokens of its owner alone."))
+        raise NotPermittedError(text("A token can only manage the tokens of its owner."))
     if not may_issue(by, owner):
         raise NotPermittedError(text("Only its owner and superusers can manage this token."))
 
@@ -144,7 +144,7 @@ def _check_within(by: Person | None, scopes: Iterable[str], workflows: Iterable[
     limit = narrowed_workflows(by)
     is_within = limit is None or (workflows is not None and limit.issuperset(workflows))
     if not is_within or not all(has_scope(by, scope) for scope in scopes):
-        raise NotPermittedError(text("A token issues only tokens that can do no more than itself."))
+        raise NotPermittedError(text("A token can only create tokens with the same or fewer scopes."))
 
 
 def _free_prefix() -> str:

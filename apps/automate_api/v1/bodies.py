@@ -106,4 +106,4 @@ def _check(value: Any, depth: int) -> None:
 
 def _check_text(text: str) -> None:
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise ProblemError(422, _("A text of the request holds a character that cannot be stored."))
+        raise ProblemError(422, _("A text in the request contains a character that cannot be stored."))

@@ -60,7 +60,7 @@ def check_may_view(user: User, model: type[Model]) -> None:
     """Raise NotPermittedError when `user` may view no `model`: call it before one is created that the answer shows."""
     if not holds_anywhere(user, "view", model):
         raise NotPermittedError(
-            text("You need the View permission for what you create: the answer shows it. Nothing was created.")
+            text("You need the View permission for the new object, because the response shows it. Nothing was created.")
         )
 
 

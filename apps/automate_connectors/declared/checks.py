@@ -55,7 +55,7 @@ type Found = tuple[Place, str]
 
 def _faults(document: Document) -> Iterator[Found]:
     if not NAME.fullmatch(document.code):
-        yield ("code",), text("Use lower-case letters, digits, _ and -, beginning with a letter.")
+        yield ("code",), text("Use lowercase letters, digits, _ and -, starting with a letter.")
     if not 0 <= document.hue <= 360:
         yield ("hue",), text("The hue is a number from 0 to 360.")
     yield from ((("base_url",), reason) for reason in base_faults(document.base_url))
@@ -89,7 +89,7 @@ def _settings(document: Document) -> Iterator[Found]:
     settings = {setting.name: setting for setting in document.connection}
     for index, setting in enumerate(document.connection):
         if setting.when is not None and (len(setting.when) != 1 or next(iter(setting.when)) not in names[:index]):
-            yield ("connection", index, "when"), text("Name one setting that stands before this one.")
+            yield ("connection", index, "when"), text("Name a setting that comes before this one.")
     for number, url in enumerate(specs.base_urls(document)):
         for name in names_in(url):
             if name not in settings:
@@ -138,7 +138,7 @@ def _headers(headers: dict[str, str], place: Place) -> Iterator[Found]:
 
 def _action(document: Document, action: ActionPart) -> Iterator[Found]:
     if not NAME.fullmatch(action.name):
-        yield ("name",), text("Use lower-case letters, digits, _ and -, beginning with a letter.")
+        yield ("name",), text("Use lowercase letters, digits, _ and -, starting with a letter.")
     if not action.label and not action.hidden:
         yield (), text("The name %(name)s is missing.", name="label")
     if not action.path.startswith("/") and action.path:
@@ -146,7 +146,7 @@ def _action(document: Document, action: ActionPart) -> Iterator[Found]:
     if "?" in action.path or "#" in action.path:
         yield ("path",), text("A path has no ? and no #. Write the query into constants.query.")
     if action.key_at and (action.body is BodyKind.FILE or method_of(action) in {Method.GET, Method.DELETE}):
-        yield ("key_at",), text("Only a request with inputs in its body takes key_at.")
+        yield ("key_at",), text("Only a request with inputs in its body can have key_at.")
     yield from _columns(action.fields, ("fields",), secrets=False)
     yield from _headers(action.constants.headers, ("constants", "headers"))
     yield from _places(document, action)
@@ -157,7 +157,7 @@ def _action(document: Document, action: ActionPart) -> Iterator[Found]:
     if action.pages is not None:
         yield from (((("pages",), reason)) for reason in _pages(action, action.pages))
         if specs.LIMIT in fields:
-            yield ("fields",), text("The field %(name)s comes with pages. Leave it out.", name=specs.LIMIT)
+            yield ("fields",), text("pages already adds the field %(name)s. Remove the field.", name=specs.LIMIT)
 
 
 def _places(document: Document, action: ActionPart) -> Iterator[Found]:
@@ -168,7 +168,7 @@ def _places(document: Document, action: ActionPart) -> Iterator[Found]:
         if name not in by_name and name not in settings:
             yield ("path",), text("There is neither a field nor a setting %(name)s.", name=repr(name))
         elif name in by_name and not by_name[name].required and by_name[name].default is None:
-            yield ("path",), text("The field %(name)s stands in the path: it must be required.", name=name)
+            yield ("path",), text("The field %(name)s is part of the path, so it must be required.", name=name)
     for index, field in enumerate(action.fields):
         place, where = ("fields", index), where_of(action, field)
         if where is Where.PATH and field.name not in in_path:
@@ -180,11 +180,11 @@ def _places(document: Document, action: ActionPart) -> Iterator[Found]:
         if where is Where.MESSAGE and not action.message_at:
             yield (*place, "in"), text("The name %(name)s is missing.", name="message_at")
         if where is Where.FILE and field.kind not in {FieldKind.FILE, FieldKind.LIST}:
-            yield (*place, "kind"), text("A file is of the kind file, several are a list.")
+            yield (*place, "kind"), text("Use the kind file for one file, and list for several files.")
         if field.template and (VALUE not in field.template or where in {Where.PATH, Where.FILE}):
-            yield (*place, "template"), text("A template holds {value}, and is not for a path or a file.")
+            yield (*place, "template"), text("A template must contain {value}. Paths and files cannot have a template.")
         if field.each and (field.kind is not FieldKind.LIST or where is not Where.BODY):
-            yield (*place, "each"), text("Only a list in the body has a place for each item.")
+            yield (*place, "each"), text("Only a list in the body can have each.")
         for name in filter(None, (field.options, *(each.options for each in field.columns))):
             if name not in document.options:
                 yield (*place, "options"), text("There is no %(name)s in options.", name=repr(name))
@@ -194,7 +194,7 @@ def _places(document: Document, action: ActionPart) -> Iterator[Found]:
 
 def _pages(action: ActionPart, pages: Pages) -> Iterator[str]:
     if pages.kind is PagesKind.CURSOR and bool(pages.cursor) == bool(pages.last_item):
-        yield text("A cursor is at cursor or in last_item: write one of them.")
+        yield text("Set either cursor or last_item.")
     if pages.kind is not PagesKind.LINK and not pages.parameter:
         yield text("The name %(name)s is missing.", name="parameter")
     if pages.where == "body" and action.method is not Method.POST:
@@ -212,7 +212,7 @@ def _check(document: Document) -> Iterator[Found]:
 
 def _poll(document: Document, poll: PollPart) -> Iterator[Found]:
     if not NAME.fullmatch(poll.name):
-        yield ("name",), text("Use lower-case letters, digits, _ and -, beginning with a letter.")
+        yield ("name",), text("Use lowercase letters, digits, _ and -, starting with a letter.")
     if not poll.label:
         yield (), text("The name %(name)s is missing.", name="label")
     missing = list(_reader(document, poll.action, ()))
@@ -265,9 +265,9 @@ def _poll_reading(document: Document, poll: PollPart) -> Iterator[Found]:
     """Yield what is wrong with how the list is read."""
     action = document.action(poll.action)
     if action.answer != "json":
-        yield ("action",), text("The action gives no JSON.")
+        yield ("action",), text("The action does not return JSON.")
     if action.pages is not None and poll.items:
-        yield ("items",), text("The list of an action with pages is known. Leave items out.")
+        yield ("items",), text("An action with pages already defines its list. Remove items.")
     if action.pages is None and not poll.items and not isinstance(action.sample, list):
         yield (), text("The name %(name)s is missing.", name="items")
     if not specs.poll_sample(document, poll):
@@ -275,21 +275,21 @@ def _poll_reading(document: Document, poll: PollPart) -> Iterator[Found]:
     if poll.since is not None and not poll.time:
         yield ("since",), text("The name %(name)s is missing.", name="time")
     if poll.time and poll.order is Order.OLDEST and poll.since is None:
-        yield ("order",), text("A list that does not begin with the newest item needs since, or no time.")
+        yield ("order",), text("A list with the oldest item first needs since. Add since, or remove time.")
     by_clock = poll.since is not None and poll.since.first is not None
     if by_clock and poll.time_in is Clock.NUMBER:
-        yield ("since", "first"), text("A list by numbers cannot be asked by a clock.")
+        yield ("since", "first"), text("since.first works with times, not with numbers. Remove it, or use another time_in.")
     if poll.since is not None and poll.since.first is not None and poll.since.first < poll.overlap:
-        yield ("since", "first"), text("The first call asks no less far back than the overlap.")
+        yield ("since", "first"), text("first must be at least as long as overlap.")
     if poll.details is not None and poll.time and not by_clock:
-        yield ("details",), text("The list has no times: since needs first.")
+        yield ("details",), text("The list has no times, so since needs first.")
     if poll.since is not None and poll.since.template != f"{{{SINCE}}}" and not by_clock:
         yield ("since",), text("The name %(name)s is missing.", name="first")
 
 
 def _webhook(document: Document, webhook: WebhookPart) -> Iterator[Found]:
     if not NAME.fullmatch(webhook.name):
-        yield ("name",), text("Use lower-case letters, digits, _ and -, beginning with a letter.")
+        yield ("name",), text("Use lowercase letters, digits, _ and -, starting with a letter.")
     if not webhook.label:
         yield (), text("The name %(name)s is missing.", name="label")
     if not webhook.sample:
@@ -345,7 +345,7 @@ def _reader(document: Document, name: str, place: Place) -> Iterator[Found]:
         yield (*place, "action"), text("There is no action %(name)s.", name=repr(name))
         return
     if effect_of(action) is not EffectKind.READ or action.method in {Method.PUT, Method.PATCH, Method.DELETE}:
-        yield (*place, "action"), text("The action %(name)s changes something: it must be one that reads.", name=name)
+        yield (*place, "action"), text("The action %(name)s changes data. Use an action that only reads.", name=name)
 
 
 def _columns(columns: Sequence[Column], place: Place, *, secrets: bool) -> Iterator[Found]:
@@ -357,7 +357,7 @@ def _columns(columns: Sequence[Column], place: Place, *, secrets: bool) -> Itera
         if column.kind is FieldKind.SECRET and not secrets:
             yield (*where, "kind"), text("A secret is a setting of the connection. Write sensitive: true.")
         if column.kind is FieldKind.CHOICE and not column.choices:
-            yield (*where, "choices"), text("A choice has choices.")
+            yield (*where, "choices"), text("A field of the kind choice needs choices.")
         spec = specs.column(column)
         if column.default is not None and (problem := spec.problem(column.default)):
             yield (*where, "default"), problem

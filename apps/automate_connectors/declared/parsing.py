@@ -34,7 +34,7 @@ class FaultyDocumentError(ValueError):
 def parse(value: Any) -> Document:
     """Return the Document. Raises FaultyDocumentError for unknown names, missing ones and wrong types."""
     if not isinstance(value, dict):
-        raise FaultyDocumentError([Fault((), text("The file must hold a mapping."))])
+        raise FaultyDocumentError([Fault((), text("The file must contain a mapping."))])
     if value.get("format") != FORMAT:
         reason = text("format must be %(expected)s, not %(value)s.", expected=FORMAT, value=repr(value.get("format")))
         raise FaultyDocumentError([Fault(("format",), reason)])

@@ -41,7 +41,7 @@ def put(body: dict[str, Any], place: str, value: Any) -> None:
             node[part] = value if not following else node.get(part, inner)
             node = node[part]
         else:
-            raise invalid_input(text("Two inputs cannot stand at %(place)s.", place=place))
+            raise invalid_input(text("Only one input can be at %(place)s.", place=place))
 
 
 def nested(place: str, value: Any) -> dict[str, Any]:

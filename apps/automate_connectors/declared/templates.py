@@ -95,7 +95,7 @@ def base_faults(template: str) -> Iterator[str]:
     host = origin.partition("://")[2]
     fixed = PLACEHOLDER.sub("", host).strip(".-")
     if (names_in(origin) and "." not in fixed) or PLACEHOLDER.search(".".join(host.split(".")[-2:])):
-        yield text("The last two names of a host are fixed: {name} stands before them.")
+        yield text("The last two parts of a host are fixed. Use {name} only before them.")
     if not parts.hostname or "." not in parts.hostname or parts.hostname.replace(".", "").isdigit():
         yield text("A base URL names a public host.")
 

@@ -42,7 +42,7 @@ _ADVICE = {
         "The application does not list the redirect URL of this site. Add it at the provider."
     ),
     "invalid_target": text("The provider does not know the resource that was requested. Check the scopes."),
-    "login_required": text("The provider wants you to sign in there first."),
+    "login_required": text("The provider requires you to sign in there first."),
     "nothing": text("The provider sent no code."),
 }
 _AT_LAST = {

@@ -121,7 +121,7 @@ def sign_in_fields(stands_in_for: str) -> dict[str, forms.Field]:
         "oauth_client_secret": SecretField(PLAIN, label=gettext("Client secret")),
         "oauth_secret_expires": forms.DateField(
             label=gettext("Client secret expires on"),
-            help_text=gettext("If the provider names a date. A week before, the connection warns."),
+            help_text=gettext("Fill in if the provider names a date. The connection warns you a week before."),
             required=False,
             widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
             input_formats=["%Y-%m-%d"],

@@ -114,7 +114,7 @@ def edit(draft: DeclaredConnectorDraft, change: Callable[[Any], None], *, by: Pe
     """Let `change` edit the value of the text, and write it back. Raises DocumentError for what is no mapping."""
     value = read_document(draft.text.encode())
     if not isinstance(value, dict) or not isinstance(value.get("actions") or [], list):
-        raise DocumentError(text("The text must hold a mapping. Edit it as YAML."))
+        raise DocumentError(text("The text must be a mapping. Edit it as YAML."))
     yaml, out = new_yaml(), io.StringIO()
     try:  # the checked text again, with its comments, which JSON has not
         kept = value if draft.text.lstrip()[:1] == "{" else yaml.load(draft.text)

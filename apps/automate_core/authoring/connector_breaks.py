@@ -105,4 +105,4 @@ def _field_break(spec: FieldSpec, before: FieldSpec | None, inputs: dict[str, An
         return text("The field %(name)s changes from %(old)s to %(new)s.", name=spec.name, **kinds)
     if fits or is_expression or before.problem(before.taken(value)) is not None:
         return ""
-    return text("The field %(name)s does not take its value any more.", name=spec.name)
+    return text("The field %(name)s no longer accepts its value.", name=spec.name)

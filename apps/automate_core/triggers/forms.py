@@ -104,10 +104,10 @@ def closed_reason(form: OpenForm) -> str:
         return text("This form is closed at the moment.")
     at = closing_time(form.trigger, form.timezone)
     if at is not None and at <= database.now():
-        return text("This form is closed: the time for answers is over.")
+        return text("This form is closed: its deadline has passed.")
     most = form.trigger.maximum_answers
     if most is not None and form.row.answers >= most:
-        return text("This form is closed: it has got all the answers that it accepts.")
+        return text("This form is closed: it has received the maximum number of answers.")
     return ""
 
 

@@ -46,7 +46,7 @@ class AboutForm(forms.Form):
     code = forms.RegexField(
         r"[a-z][a-z0-9_-]{0,49}",
         label=gettext_lazy("Code"),
-        help_text=gettext_lazy("Steps name the connector by its code. It cannot be changed after the first save."),
+        help_text=gettext_lazy("Steps refer to the connector by its code. You cannot change it after the first save."),
     )
     description = forms.CharField(max_length=300, label=gettext_lazy("Description"))
     icon = forms.RegexField(

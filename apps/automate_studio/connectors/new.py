@@ -51,7 +51,7 @@ class SourceForm(forms.Form):
         required=False,
         max_length=500,
         label=gettext_lazy("Address of the API"),
-        help_text=gettext_lazy("Only where the document names no public address, such as https://api.example.com/v1"),
+        help_text=gettext_lazy("Required if the document names no public address. For example https://api.example.com/v1"),
         widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off"}),
     )
     source = b""
@@ -60,7 +60,7 @@ class SourceForm(forms.Form):
         """Read the document of the one field that is filled in."""
         given = {name: self.cleaned_data.get(name) for name in ("file", "text", "url") if self.cleaned_data.get(name)}
         if len(given) != 1 and not self.errors:
-            self.add_error("file", _("Give one document: a file, a text or a URL."))
+            self.add_error("file", _("Provide one document: a file, a text or a URL."))
         elif not self.errors:
             [(name, value)] = given.items()
             try:

@@ -94,7 +94,7 @@ def connector_export(request: HttpRequest, code: str) -> HttpResponse:
 def connector_enable(request: HttpRequest, code: str) -> HttpResponse:
     connector = get_connector(request, code)
     versions.set_enabled(connector, on=True, by=current_person(request))
-    messages.success(request, _("Enabled. It is in use within seconds."))
+    messages.success(request, _("Enabled. It takes effect within seconds."))
     return _to_page(code)
 
 
@@ -123,7 +123,7 @@ def connector_version(request: HttpRequest, code: str, number: int) -> HttpRespo
 
     def restore(accept: bool) -> str:
         saved = connector_versions.restore_version(version, by=current_person(request), accept_breaks=accept)
-        return _("Restored as version %(number)s. It is in use within seconds.") % {"number": saved.number}
+        return _("Restored as version %(number)s. It takes effect within seconds.") % {"number": saved.number}
 
     current = connector.current
     sides = side_by_side(current.text, version.text) if current else []

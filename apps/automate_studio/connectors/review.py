@@ -40,7 +40,7 @@ def connector_review(request: HttpRequest, pk: int) -> HttpResponse:
         except FaultyTextError:
             refused = _("Fix the errors first.")
         else:
-            said = _("Saved version %(number)s. It is in use within seconds.") % {"number": saved.number}
+            said = _("Saved version %(number)s. It takes effect within seconds.") % {"number": saved.number}
             messages.success(request, said)
             return HttpResponseSeeOther(reverse("studio:connector", args=[saved.connector.code]))
     title = _("Review %(name)s") % {"name": draft_name(draft)}

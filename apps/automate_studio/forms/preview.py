@@ -32,7 +32,7 @@ def form_preview(request: HttpRequest, pk: int, key: str) -> HttpResponse:
         introduction=trigger.introduction,
         fields=msgspec.to_builtins(trigger.inputs),
     )
-    notice = _("This is a preview of the draft. It takes no answers.")
+    notice = _("This is a preview of the draft. It accepts no answers.")
     return render_public_page(request, "form", form_context(content, notice=notice, is_preview=True))
 
 

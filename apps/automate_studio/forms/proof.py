@@ -33,7 +33,7 @@ class Proof:
                 "label": _("I am not a robot"),
                 "verifying": _("Checking…"),
                 "verified": _("Checked"),
-                "verificationRequired": _("Tick this box, and wait until it is checked."),
+                "verificationRequired": _("Tick this box and wait until the check is done."),
                 "waitAlert": _("The check takes a moment. Submit when it is done."),
                 "error": _("The check failed. Load this page again."),
                 "expired": _("The check is too old. Load this page again."),

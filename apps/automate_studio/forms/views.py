@@ -101,7 +101,7 @@ class FormView(View):
         except FormTokenError as error:
             return self._again(unread, translated(str(error)))
         if not is_proven(self.form, request.POST.get(SOLUTION, ""), request.POST["token"]):
-            return self._again(unread, _("Tick “I am not a robot”, wait until it is checked, and submit again."))
+            return self._again(unread, _("Tick “I am not a robot”, wait until the check is done, and submit again."))
         owner = FileOwner(trace_id=key, workflow_id=self.form.workflow.pk)
         answer = read_answer(request, self.form.fields, quota, owner)
         try:
@@ -258,7 +258,7 @@ def _thank(request: HttpRequest, trigger: FormTrigger | None) -> HttpResponse:
 
 
 def _over_page(request: HttpRequest) -> HttpResponse:
-    words = _("This page was answered already, or its time is over.")
+    words = _("This page has already been answered, or its deadline has passed.")
     return render_public_page(request, "message", {"title": _("Page closed"), "message": words}, status=410)
 
 

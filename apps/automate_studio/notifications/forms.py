@@ -92,7 +92,7 @@ class RuleForm(forms.Form):
         min_value=2,
         max_value=1_000,
         initial=3,
-        help_text=_("Of a poll, since its last success; or failures of a service webhook in a row."),
+        help_text=_("For a poll: intervals since its last success. For a service webhook: failures in a row."),
     )
     span = SpanField(label=_SPAN_LABEL, required=False, help_text=_("For example 15m, 2h or 3d."))
     channel = forms.ChoiceField(label=_("Channel"))

@@ -35,11 +35,11 @@ def poll_status(state: PollState, workflow_status: str) -> TriggerStatus:
     is_active = workflow_status == Workflow.Status.ACTIVE
     note = ""
     if workflow_status == Workflow.Status.PAUSED:
-        note = _("The workflow is paused. It is asked again when you resume it.")
+        note = _("The workflow is paused. Polling continues when you resume it.")
     elif state.lease_until is not None:
-        note = _("It is being asked now.")
+        note = _("A poll is in progress.")
     elif not state.has_baseline and not state.failures:
-        note = _("The first call starts nothing: it notes what is there already.")
+        note = _("The first poll records the existing items and starts nothing.")
     return TriggerStatus(
         last_at=state.polled_at,
         found_at=state.found_at,

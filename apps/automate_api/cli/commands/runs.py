@@ -29,7 +29,7 @@ from automate_api.cli.servers import path_of
 
 STATUSES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
 PERIODS = ("1h", "24h", "7d", "30d")
-TIMEOUT = "Stop waiting after this number of seconds, with exit code 1. The run goes on."
+TIMEOUT = "Stop waiting after this number of seconds, with exit code 1. The run continues."
 
 
 @click.group(cls=ApiGroup)

@@ -67,7 +67,7 @@ class ToolResult:
         """The content for clients that read text: its JSON, after the message."""
         written = json.dumps(self.content, ensure_ascii=False, default=str)
         if len(written) > MAX_RESULT:
-            written = translated(text("The result is too large. Open its URL, or ask for less."))
+            written = translated(text("The result is too large. Open its URL, or request less data."))
         return "\n".join(filter(None, [self.message, written if self.content else ""]))
 
 

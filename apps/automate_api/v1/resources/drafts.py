@@ -74,7 +74,7 @@ def replace_draft(
     workflow = get_workflow(request, slug)
     rev, definition = _expected_rev(if_match), body.definition()
     if definition.slug != workflow.slug:
-        message = _("The definition has another slug than the workflow.")
+        message = _("The slug in the definition differs from the slug of the workflow.")
         raise ProblemError(422, message, [("slug", message)])
     try:
         workflow = workflows.save_definition(definition, owner=request.user, rev=rev)

@@ -250,7 +250,7 @@ PURE_ACTIONS = (
         _dedupe,
         "dedupe",
         text("Remove duplicates"),
-        text("Keep one of the items that are equal, in whole or in some fields"),
+        text("Keep one of several equal items, compared as a whole or by some fields"),
         ITEMS,
         _BY,
         FieldSpec(

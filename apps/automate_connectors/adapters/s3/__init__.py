@@ -57,7 +57,7 @@ class S3Connector(ConnectorAdapter):
     def validate_config(self, config: dict[str, Any]) -> None:
         """Check the region. Raises ValueError."""
         if config.get("region") and not is_region(config["region"]):
-            raise ValueError(text("A region has lower-case letters, digits and hyphens, such as eu-central-1."))
+            raise ValueError(text("Use lowercase letters, digits and hyphens for the region, such as eu-central-1."))
 
     def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
         """Amazon's endpoint of the region."""

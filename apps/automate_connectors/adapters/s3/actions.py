@@ -281,7 +281,7 @@ S3_ACTIONS = (
         _delete_object,
         "delete_object",
         text("Delete object"),
-        text("Delete an object. A key that does not exist is no error."),
+        text("Delete an object. A missing key is not an error."),
         BUCKET,
         _KEY,
         _VERSION,
@@ -291,7 +291,7 @@ S3_ACTIONS = (
         _create_link,
         "create_link",
         text("Create link"),
-        text("Make a link with which anyone can download or upload one object for a time"),
+        text("Create a temporary link with which anyone can download or upload one object"),
         BUCKET,
         _KEY,
         FieldSpec(

@@ -24,7 +24,7 @@ _TRANSIENT_ERRORS = frozenset(
 # What a person can do about it.
 _ADVICE = {
     **dict.fromkeys(_RECONNECT, _TOKEN),
-    "already_reacted": text("The app has reacted with this emoji before."),
+    "already_reacted": text("The app has already reacted with this emoji."),
     "cant_delete_message": text("The app can only delete its own messages."),
     "cant_update_message": text("The app can only change its own messages."),
     "channel_not_found": text("Check the channel name and invite the app to the channel."),

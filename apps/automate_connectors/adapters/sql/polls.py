@@ -51,7 +51,7 @@ NEW_ROW = Poll(
             label=text("Overlap"),
             kind=FieldKind.NUMBER,
             default=60,
-            help=text("Seconds, or numbers, that are read again. Rows that are committed later than that are missed."),
+            help=text("Seconds, or numbers, that are read again. Rows committed after that are missed."),
         ),
     ),
     least_seconds=30,

@@ -72,11 +72,11 @@ class Api:
         if isinstance(value, dict) and "swagger" in value:
             raise DocumentError(text("Swagger 2.0 documents are not supported. Convert the document to OpenAPI 3."))
         if not isinstance(value, dict) or "openapi" not in value:
-            raise DocumentError(text("This is no OpenAPI document: the name openapi is missing."))
+            raise DocumentError(text("This is not an OpenAPI document: the name openapi is missing."))
         try:
             whole = msgspec.convert(value, _Whole)
         except msgspec.ValidationError as error:
-            raise DocumentError(text("This is no valid OpenAPI document: %(reason)s", reason=str(error))) from error
+            raise DocumentError(text("This is not a valid OpenAPI document: %(reason)s", reason=str(error))) from error
         self.version = str(whole.openapi)
         if not self.version.startswith(("3.0", "3.1")):
             raise DocumentError(text("OpenAPI %(version)s is not supported. Use 3.0 or 3.1.", version=self.version))
@@ -89,7 +89,7 @@ class Api:
         try:
             return msgspec.json.encode(self._value)
         except (ValueError, OverflowError, TypeError) as error:
-            raise DocumentError(text("This is no valid OpenAPI document: %(reason)s", reason=str(error))) from error
+            raise DocumentError(text("This is not a valid OpenAPI document: %(reason)s", reason=str(error))) from error
 
     @cached_property
     def operations(self) -> dict[str, Operation]:
@@ -155,7 +155,7 @@ class Api:
     def _at(self, reference: str) -> Any:
         if not reference.startswith("#"):
             shown = reference[:200]
-            raise DocumentError(text("The reference %(value)s leads out of the document.", value=repr(shown)))
+            raise DocumentError(text("The reference %(value)s points outside the document.", value=repr(shown)))
         found: Any = self._value
         for part in reference.removeprefix("#").removeprefix("/").split("/"):
             name = part.replace("~1", "/").replace("~0", "~").replace("%7B", "{").replace("%7D", "}")
@@ -164,5 +164,5 @@ class Api:
             elif isinstance(found, dict) and name in found:
                 found = found[name]
             else:
-                raise DocumentError(text("The reference %(value)s leads nowhere.", value=repr(reference[:200])))
+                raise DocumentError(text("The reference %(value)s has no target.", value=repr(reference[:200])))
         return found

@@ -147,7 +147,7 @@ def poll_overdue(workflow: str, poll: str, since: dt.datetime, code: str) -> str
     values = {"workflow": workflow, "poll": poll, "since": moment}
     if code:
         return text("The poll %(poll)s of %(workflow)s has failed since %(since)s (%(code)s).", code=code, **values)
-    return text("The poll %(poll)s of %(workflow)s was not made since %(since)s.", **values)
+    return text("The poll %(poll)s of %(workflow)s has not run since %(since)s.", **values)
 
 
 def webhook_failing(workflow: str, webhook: str, since: dt.datetime, code: str) -> str:

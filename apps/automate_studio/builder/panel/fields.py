@@ -20,7 +20,7 @@ def _choice(name: str, label: str, *choices: tuple[str, str]) -> FieldSpec:
 
 _SPAN = text("In seconds, or for example 15m, 2h 30m or 2d.")
 FORM_COLUMNS = (
-    FieldSpec(name="name", label=text("Name"), help=text("Used in expressions: lower case and underscores.")),
+    FieldSpec(name="name", label=text("Name"), help=text("Used in expressions: lowercase letters and underscores.")),
     FieldSpec(name="label", label=text("Label")),
     FieldSpec(
         name="kind",

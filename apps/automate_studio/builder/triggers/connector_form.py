@@ -150,7 +150,7 @@ def _event_fields(node: TriggerNode, webhook: Webhook) -> dict[str, FieldView]:
             node,
             "other_events",
             text=", ".join(kind for kind in chosen if kind not in listed),
-            help=_("As the service names them, separated by commas."),
+            help=_("Use the names of the service, separated by commas."),
         )
     return found
 
