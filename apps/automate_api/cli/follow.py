@@ -82,4 +82,6 @@ def _lines(client: Client, run: str, last_id: str, until: float | None) -> Itera
 
 def _check_time(run: str, until: float | None) -> None:
     if until is not None and time.monotonic() >= until:
-        raise CommandFailedError(f"Run {run} did not end in time. It is still running; watch it with: automate runs tail {run}")
+        raise CommandFailedError(
+            f"Run {run} did not end in time. It is still running; watch it with: automate runs tail {run}"
+        )

@@ -91,7 +91,10 @@ def create_account(name: str, *, by: Person | None, purpose: str = "", groups: I
         raise AccountError(" ".join(error.messages)) from error
     except IntegrityError as error:
         raise AccountError(
-            text("User accounts of this site need more fields than a username. Create the account with the site's own code.")
+            text(
+                "User accounts of this site need more fields than a username. Create the account "
+                "with the site's own code."
+            )
         ) from error
     ServiceAccount.objects.create(user=user, purpose=purpose.strip()[:200], created_by=by)
     if by is None:

@@ -166,7 +166,9 @@ def _replay(row: IdempotentAnswer, request: TokenRequest) -> HttpResponse:
 
 
 def _in_flight() -> HttpResponse:
-    response = problems.problem(409, _("A request with this Idempotency-Key is still in progress. Send it again later."))
+    response = problems.problem(
+        409, _("A request with this Idempotency-Key is still in progress. Send it again later.")
+    )
     response.headers["Retry-After"] = "1"
     return response
 

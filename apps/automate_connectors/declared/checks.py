@@ -278,7 +278,10 @@ def _poll_reading(document: Document, poll: PollPart) -> Iterator[Found]:
         yield ("order",), text("A list with the oldest item first needs since. Add since, or remove time.")
     by_clock = poll.since is not None and poll.since.first is not None
     if by_clock and poll.time_in is Clock.NUMBER:
-        yield ("since", "first"), text("since.first works with times, not with numbers. Remove it, or use another time_in.")
+        yield (
+            ("since", "first"),
+            text("since.first works with times, not with numbers. Remove it, or use another time_in."),
+        )
     if poll.since is not None and poll.since.first is not None and poll.since.first < poll.overlap:
         yield ("since", "first"), text("first must be at least as long as overlap.")
     if poll.details is not None and poll.time and not by_clock:

@@ -52,7 +52,9 @@ SEEN_IDS = 2_000  #: that are remembered, beside all of the last result
 ITEM_ID, ITEM_TIME = "item-id", "item-time"  #: headers of an event
 LONGEST_KEY = 200  #: characters of a delivery key
 LOST = ConnectorError(
-    text("The worker stopped, or the poll took too long. The poll is repeated automatically."), code="poll_lost", retryable=True
+    text("The worker stopped, or the poll took too long. The poll is repeated automatically."),
+    code="poll_lost",
+    retryable=True,
 )
 
 

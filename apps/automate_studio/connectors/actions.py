@@ -47,7 +47,9 @@ class ActionForm(forms.Form):
     """An action without its fields, which are rows of a table."""
 
     name = forms.RegexField(
-        r"[a-z][a-z0-9_-]{0,49}", label=gettext_lazy("Code"), help_text=gettext_lazy("Steps refer to the action by this name")
+        r"[a-z][a-z0-9_-]{0,49}",
+        label=gettext_lazy("Code"),
+        help_text=gettext_lazy("Steps refer to the action by this name"),
     )
     label = forms.CharField(max_length=100, label=gettext_lazy("Name"))
     description = forms.CharField(max_length=300, required=False, label=gettext_lazy("Description"))
@@ -57,7 +59,9 @@ class ActionForm(forms.Form):
     effect = forms.ChoiceField(
         choices=list(EFFECTS.items()),
         label=gettext_lazy("Effect"),
-        help_text=gettext_lazy("A test of a step asks before it changes data. Steps that move money are never repeated without asking."),
+        help_text=gettext_lazy(
+            "A test of a step asks before it changes data. Steps that move money are never repeated without asking."
+        ),
     )
     hidden = forms.BooleanField(required=False, label=gettext_lazy("Not offered in the builder"))
     checks = forms.BooleanField(required=False, label=gettext_lazy("This call tests a connection"))

@@ -51,7 +51,9 @@ class SourceForm(forms.Form):
         required=False,
         max_length=500,
         label=gettext_lazy("Address of the API"),
-        help_text=gettext_lazy("Required if the document names no public address. For example https://api.example.com/v1"),
+        help_text=gettext_lazy(
+            "Required if the document names no public address. For example https://api.example.com/v1"
+        ),
         widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off"}),
     )
     source = b""

@@ -137,7 +137,10 @@ class MySqlSession:
         begin = _COMMENTS.match(statement)
         if not _READING.match(statement, begin.end() if begin else 0):
             raise refused_statement(
-                text("The statement does not start with SELECT or another keyword for reading"), READ_ONLY, retryable=False, state=""
+                text("The statement does not start with SELECT or another keyword for reading"),
+                READ_ONLY,
+                retryable=False,
+                state="",
             )
         cursor: Any = self._connection.cursor(SSCursor)
         try:

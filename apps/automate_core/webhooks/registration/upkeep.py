@@ -47,7 +47,9 @@ RENEWAL = 0.75  #: part of its time after which a registration is renewed, at th
 RENEWAL_DAYS = dt.timedelta(days=3)
 MOST_REMOVALS = 20  #: failures in succession after which a registration is left to the service
 LOST = ConnectorError(
-    text("The worker stopped, or the service took too long. A new attempt follows automatically."), code="call_lost", retryable=True
+    text("The worker stopped, or the service took too long. A new attempt follows automatically."),
+    code="call_lost",
+    retryable=True,
 )
 
 

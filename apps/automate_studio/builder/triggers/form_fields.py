@@ -100,7 +100,9 @@ SPECS: dict[str, tuple[FieldSpec, ...]] = {
             label=text("Proof of work"),
             kind=_K.BOOLEAN,
             default=False,
-            help=text("The browser solves a puzzle for about a second. This makes mass submissions by programs expensive."),
+            help=text(
+                "The browser solves a puzzle for about a second. This makes mass submissions by programs expensive."
+            ),
         ),
     ),
     "mail": MAIL_FIELDS,

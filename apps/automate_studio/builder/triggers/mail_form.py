@@ -26,7 +26,9 @@ MAIL_FIELDS = (
         label=text("Only senders whose domain is confirmed (DMARC)"),
         kind=FieldKind.BOOLEAN,
         default=False,
-        help=text("Anyone can forge the sender of a message. This check needs a mail server in AUTOMATE_MAIL_TRUSTED_HOSTS."),
+        help=text(
+            "Anyone can forge the sender of a message. This check needs a mail server in AUTOMATE_MAIL_TRUSTED_HOSTS."
+        ),
     ),
     FieldSpec(
         name="accept_automatic",
