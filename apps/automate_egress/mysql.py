@@ -1,6 +1,6 @@
 """Connections to MySQL and MariaDB servers: addresses are checked, TLS verifies names, no file of ours is sent.
 
-PyMySQL reads no option file and no environment unless it is told to, and refuses a server that asks for a local file
+PyMySQL reads no option file and no environment by default, and refuses a server that asks for a local file
 (`LOAD DATA LOCAL`). It is installed by the extra `mysql`.
 """
 
@@ -44,7 +44,7 @@ def mysql(network: Network, server: DatabaseServer, *, most_bytes: int, seconds:
 
 
 def stop_reading(connection: Connection[Any]) -> None:
-    """Let go of rows that were not read: PyMySQL would read all of them before it closes."""
+    """Discard rows that were not read: PyMySQL would read all of them before it closes."""
     result = getattr(connection, "_result", None)
     if result is not None:
         result.unbuffered_active, result.connection = False, None

@@ -170,7 +170,7 @@ class OptionsError(ConnectorError):
 
 @dataclass(frozen=True, kw_only=True)
 class RateLimit:
-    """What a service takes: at most `requests` calls in any `seconds`, and `concurrent` at once. None: no such limit.
+    """Rate limit of a service: at most `requests` calls in any `seconds`, and `concurrent` at once. None: no such limit.
 
     It applies to each connection that does not set its own.
     """

@@ -1,4 +1,4 @@
-"""What a poll of a document finds: the items of a list that were not in it before.
+"""New items of a declared poll: the items of a list that were not in it before.
 
 A list is read from its newest item back to the time of the call before, or from a time that the request names, or as a
 whole. The cursor holds that time, and hashes of the items that the next call reads again.
@@ -267,7 +267,7 @@ def _next_since(rule: PollPart, known: _Known, entries: list[_Entry], read: Page
     """The position from which on the next call asks, without the overlap.
 
     Where the service is asked by a clock, that is the time of its answer, else that of the newest item which is not in
-    the future: a date that somebody wrote must not hide what comes before it.
+    the future: a date typed by a person must not hide what comes before it.
     """
     found = [entry.at for entry in entries if entry.at is not None]
     if rule.time_in is not Clock.NUMBER:

@@ -39,7 +39,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authentication:
-    """What a trusted server found (RFC 8601), such as `pass`, `fail`, `softfail` or `none`; else `unknown`."""
+    """Result of a trusted server (RFC 8601), such as `pass`, `fail`, `softfail` or `none`; else `unknown`."""
 
     spf: str = UNKNOWN
     dkim: str = UNKNOWN

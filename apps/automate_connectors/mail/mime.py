@@ -41,7 +41,7 @@ class Part:
     body: bytes
 
     def decoded(self, report: Report) -> bytes:
-        """The body without its transfer encoding; `report` is told of one that is damaged."""
+        """The body without its transfer encoding; `report` gets the name of a damaged one."""
         encoding = str(self.headers.get("content-transfer-encoding", "")).strip().lower()
         if encoding == "base64":
             return _decode_base64(self.body, report)
@@ -51,7 +51,7 @@ class Part:
 
 
 def split_message(content: bytes, report: Report) -> tuple[email.message.Message, list[Part]]:
-    """(the headers of a message, its parts in reading order). `report` is told what was left out.
+    """(the headers of a message, its parts in reading order). `report` gets what was left out.
 
     A message inside a message is one part.
     """

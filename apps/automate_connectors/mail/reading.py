@@ -28,7 +28,7 @@ class MessageError(ValueError):
 
 
 def read_message(content: bytes) -> Message:
-    """Read a message. What is damaged, or beyond the limits, is left out and named in `faults`.
+    """Read a message. Parts that are damaged or beyond the limits are left out and named in `faults`.
 
     AUTOMATE_MAIL_TRUSTED_HOSTS are the servers whose checks of senders count. Raises MessageError for bytes without
     headers.

@@ -14,7 +14,7 @@ MOST_LISTED = 50  #: scopes that are kept as missing
 
 
 def granted_scopes(beside: dict[str, Any]) -> list[str]:
-    """Return the scopes that stand beside the access token of an answer; none if it does not name them."""
+    """Return the scopes that a token response names; none if it does not name them."""
     named = beside.get("scope")
     if isinstance(named, list):
         return [each for each in named if isinstance(each, str)]

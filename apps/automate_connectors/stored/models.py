@@ -84,7 +84,7 @@ class DeclaredConnectorVersion(models.Model):
 
 
 class DeclaredConnectorDraft(models.Model):
-    """What a person is editing: the text of the next version. `base` is the number of the version it began from."""
+    """Draft of a person: the text of the next version. `base` is the number of the version it began from."""
 
     connector = models.ForeignKey(DeclaredConnector, on_delete=models.CASCADE, null=True, related_name="drafts")
     text = models.TextField()

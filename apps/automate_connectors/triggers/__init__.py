@@ -1,1 +1,1 @@
-"""Trigger kinds of plug-ins: the contract, the installed ones, and how they stand beside those of connectors."""
+"""Trigger kinds of plug-ins: the contract, the installed ones, and those of connectors."""

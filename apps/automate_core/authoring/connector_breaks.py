@@ -1,4 +1,4 @@
-"""What a change of a connector breaks in published workflows: actions, triggers and fields that they use."""
+"""Effects of a changed connector on published workflows: actions, triggers and fields that they use."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _part(adapter: ConnectorAdapter | None, name: str, kind: str) -> Part | None
 
 
 def use_breaks(name: str, inputs: dict[str, Any], before: Part | None, after: Part | None) -> Iterator[str]:
-    """Yield why a step with these inputs does not work with `after` any more. What was wrong before does not count."""
+    """Yield why a step with these inputs does not work with `after` any more. Earlier faults do not count."""
     if after is None:
         if isinstance(before, Action):
             yield text("The action %(name)s is removed.", name=name)

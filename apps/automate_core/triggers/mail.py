@@ -1,6 +1,6 @@
 """Inbound mail: the addresses of workflows, and messages that become events.
 
-A message is given by whoever received it: a mail server through `manage.py automate_mail`, or django-anymail. The files
+The receiver of a message passes it in: a mail server through `manage.py automate_mail`, or django-anymail. The files
 of its attachments are stored first, then its event, once for each message and address.
 """
 

@@ -114,7 +114,7 @@ def choose_connector(request: HttpRequest) -> HttpResponse:
 
 
 def _searched_text(connector: ConnectorAdapter) -> str:
-    """What a connector is found by: what it is called, and what it does."""
+    """Search text of a connector: its names and its actions."""
     named = [connector.name, connector.description, *(action.label for action in connector.actions)]
     return " ".join([connector.code, *map(translated, named)]).lower()
 

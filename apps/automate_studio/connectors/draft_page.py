@@ -40,7 +40,7 @@ _AUTH = {
 
 
 class AboutForm(forms.Form):
-    """What a connector says of itself, and how it signs in."""
+    """Description and sign-in of a connector."""
 
     name = forms.CharField(max_length=100, label=gettext_lazy("Name"))
     code = forms.RegexField(
@@ -107,7 +107,7 @@ def connector_draft(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def find_faults(draft: DeclaredConnectorDraft) -> list[TextFault]:
-    """What is wrong with a draft."""
+    """Problems of a draft."""
     try:
         versions.build_draft(draft)
     except FaultyTextError as error:

@@ -23,7 +23,7 @@ TABS = {"": text("All"), "enabled": text("Enabled"), "disabled": text("Disabled"
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectorSummary:
-    """What a connector says of itself, and how it stands. `fault` says why it is not loaded."""
+    """Description and state of a connector. `fault` says why it is not loaded."""
 
     connector: DeclaredConnector
     name: str
@@ -116,6 +116,6 @@ def draft_rows(user: User) -> list[DraftRow]:
 
 
 def draft_name(draft: DeclaredConnectorDraft) -> str:
-    """What a draft is called: by its text, or the connector's code."""
+    """Name of a draft: from its text, or the connector's code."""
     name = read_value(draft).get("name")
     return str(name)[:100] if name else draft.connector.code if draft.connector else _("New connector")

@@ -108,6 +108,6 @@ def connector_new(request: HttpRequest) -> HttpResponse:
 
 
 def line_and_reason(error: DocumentError) -> str:
-    """What is wrong with a document, with its line where that is known."""
+    """Problems of a document, with the line where it is known."""
     reason = translated(error.reason)
     return _("Line %(line)s: %(reason)s") % {"line": error.line, "reason": reason} if error.line else reason

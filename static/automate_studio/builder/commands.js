@@ -34,7 +34,7 @@ const sayUnsaved = () => {
 
 // --- answers ----------------------------------------------------------------------------------------------------------
 
-// Parts are morphed into what has their id, so that focus, scroll and open disclosures stay; `data-anew` replaces the content.
+// Parts are morphed into what has their id, so that focus, scroll and open disclosures stay; `data-replace` replaces the content.
 // What the answer chooses is chosen, unless somebody has chosen another step meanwhile: its panel is on its way.
 const show = (html, follow, sent) => {
   const template = document.createElement("template");
@@ -45,9 +45,9 @@ const show = (html, follow, sent) => {
   if (follow && chosen !== undefined) selected = chosen;
   const isOutdated = (part) => (part.id === "inspector" && chosen !== selected) || (part.id === "conflict" && !part.childElementCount && isUnsettled(sent));
   const parts = [...template.content.children].filter((part) => part.id && document.getElementById(part.id) && !isOutdated(part));
-  for (const part of parts.filter((each) => !each.hasAttribute("data-anew"))) part.setAttribute("hx-swap-oob", `morph:#${CSS.escape(part.id)}`);
+  for (const part of parts.filter((each) => !each.hasAttribute("data-replace"))) part.setAttribute("hx-swap-oob", `morph:#${CSS.escape(part.id)}`);
   htmx.swap(builder, parts.filter((part) => part.hasAttribute("hx-swap-oob")).map((part) => part.outerHTML).join(""), { swapStyle: "none" });
-  for (const part of parts.filter((each) => each.hasAttribute("data-anew"))) {
+  for (const part of parts.filter((each) => each.hasAttribute("data-replace"))) {
     const target = document.getElementById(part.id);
     const back = target === inspector ? place() : null;
     target.replaceChildren(...part.childNodes);

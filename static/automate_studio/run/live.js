@@ -50,8 +50,8 @@ const sign = () => rowOf(selected)?.dataset.sign ?? run.querySelector(`.da-step[
 const inspected = () => inspector.querySelector("[data-inspected]")?.dataset.inspected;
 const inspect = (path, swap = "innerHTML") => htmx.ajax("GET", `${run.dataset.steps}${path}/`, { target: "#inspector", swap });
 
-const apply = (html, number, anew = false) => {
-  if (number < seq || (number === seq && !anew)) return;
+const apply = (html, number, full = false) => {
+  if (number < seq || (number === seq && !full)) return;
   seq = number;
   const before = sign();
   const failed = failedCards();
@@ -113,17 +113,17 @@ const retryLater = () => {
   timer = setTimeout(open, seconds * 1000);
 };
 
-const poll = async (anew = false) => {
+const poll = async (full = false) => {
   const asked = JSON.stringify(view);
   try {
-    const answer = await fetch(`${run.dataset.patch}?${query(anew === true ? {} : { after: seq })}`, { headers: { "HX-Request": "true" } });
+    const answer = await fetch(`${run.dataset.patch}?${query(full === true ? {} : { after: seq })}`, { headers: { "HX-Request": "true" } });
     if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
     if (answer.status === 404) {
       disconnect();
       show(gettext("You no longer have access to this run"), "offline");
     }
     const html = answer.status === 200 ? await answer.text() : "";
-    if (html && asked === JSON.stringify(view)) apply(html, Number(answer.headers.get("X-Seq")), anew === true);
+    if (html && asked === JSON.stringify(view)) apply(html, Number(answer.headers.get("X-Seq")), full === true);
     return answer.ok;
   } catch {
     return false;

@@ -32,7 +32,7 @@ _TIME = re.compile(rb'\bINTERNALDATE "([^"]+)"')
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What a folder says of a message; `received` is when the server took it."""
+    """Facts of a folder about a message; `received` is when the server took it."""
 
     uid: int
     size: int

@@ -24,7 +24,7 @@ MAX_RELATED = 10_000  #: related rows of one relation in one call
 
 @dataclass(frozen=True)
 class Selection:
-    """What is read of each row; its key always is. `with_key` says whether it was asked for."""
+    """Fields to read of each row, besides its key. `with_key` says whether it was asked for."""
 
     table: Table
     columns: dict[str, Field]
@@ -37,7 +37,7 @@ class Selection:
         return not (self.columns or self.branches or self.with_key)
 
     def nothing(self) -> dict[str, Any]:
-        """What is shown of a row that is missing."""
+        """Output for a missing row."""
         found: dict[str, Any] = {"pk": None} if self.with_key else {}
         found |= dict.fromkeys(self.columns)
         for branch in self.branches:
@@ -47,7 +47,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Branch:
-    """What is read of the rows that a relation leads to; `rows` are those that the person may view."""
+    """Fields to read of related rows; `rows` are those that the person may view."""
 
     relation: Relation
     rows: QuerySet[Any]

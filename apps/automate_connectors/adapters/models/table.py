@@ -167,7 +167,7 @@ def _fits_last(condition: conditions.Condition, table: Table, name: str) -> Q:
 
 
 def _first_hop(name: Any, place: str) -> tuple[Any, str]:
-    """Return the first part of a name and the rest. What is not a text stays as it is."""
+    """Return the first part of a name and the rest. Values that are not text stay unchanged."""
     if not isinstance(name, str):
         return name, ""
     if name.count("__") > MAX_HOPS:

@@ -125,7 +125,7 @@ class WebhookContractTest:
             )
 
     def test_contract_webhook_remove_again(self, adapter: ConnectorAdapter) -> None:
-        """What is not there any more is removed without an error."""
+        """Removing a webhook that no longer exists raises no error."""
         for caller in self._callers(adapter):
             made = caller.register()
             caller.service.forget()

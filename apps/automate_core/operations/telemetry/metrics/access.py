@@ -1,6 +1,6 @@
 """Who may read the metrics: requests with the token, and requests from the networks of the settings.
 
-Without AUTOMATE_METRICS_TOKEN and AUTOMATE_METRICS_NETWORKS, nobody may.
+Without AUTOMATE_METRICS_TOKEN and AUTOMATE_METRICS_NETWORKS, access is denied.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class Polls(msgspec.Struct, frozen=True):
-    """Polls of active workflows; `lag_seconds` is how late the latest of those is that nobody calls at the moment."""
+    """Polls of active workflows; `lag_seconds` is the delay of the most overdue poll that is not running."""
 
     count: int
     failing: int

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 def metrics(request: HttpRequest) -> HttpResponse:
     """The metrics in the format that the scraper asks for.
 
-    404 where the settings let nobody in, 401 without the right token or address, 503 where the token or the database
+    404 where the settings allow no access, 401 without the right token or address, 503 where the token or the database
     cannot be read, or prometheus-client is missing.
     """
     if not access.is_open():
