@@ -170,7 +170,7 @@ class OptionsError(ConnectorError):
 
 @dataclass(frozen=True, kw_only=True)
 class RateLimit:
-    """Rate limit of a service: at most `requests` calls in any `seconds`, and `concurrent` at once. None: no such limit.
+    """At most `requests` calls in any `seconds`, and `concurrent` at once. None: no such limit.
 
     It applies to each connection that does not set its own.
     """
