@@ -101,7 +101,7 @@ SPECS: dict[str, tuple[FieldSpec, ...]] = {
             kind=_K.BOOLEAN,
             default=False,
             help=text(
-                "The browser solves a puzzle for about a second. This makes mass submissions by programs expensive."
+                "The browser computes a proof for about a second. This makes mass submissions by programs expensive."
             ),
         ),
     ),
