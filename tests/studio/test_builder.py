@@ -163,7 +163,7 @@ def test_every_problem_names_its_field_and_stands_there(builder, endpoint):
         said = f"{why.get('class', '')} {'missing' if why.get('data-missing') else ''}"
         is_hollow = not at and line["data-problem"] in {"for_each", "repeat"}  # it is mended in the tree
         assert is_hollow or (at in panel.ids and {"error", "warn", "missing"} & {*said.split()}), line
-    assert re.search(r"Trigger Event\s*\u203a\s*,\s*Event\s*:\s*Is required", page.text)
+    assert re.search(r"Trigger Event\s*\u203a\s*,\s*Event\s*:\s*is required", page.text)
     warned = builder.panel("approval").ids["field-assignees-why"]
     assert "warn" in warned["class"] and "error" not in warned["class"] and warned["role"] == "status"
     triggers = builder.panel("~trigger")

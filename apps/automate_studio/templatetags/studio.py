@@ -11,6 +11,7 @@ from django.middleware.csp import get_nonce
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import get_language
 
 from automate_governance.admin_site import reverse
@@ -96,7 +97,9 @@ def crumbs(parts: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
     """Unfold's breadcrumbs with titles of the sidebar, for the list of an object or for a page of the sidebar."""
     page, following = (parts[1], parts[2:]) if len(parts) > 1 else ({"link": path}, [])
     section, title = navigation.section_of(str(page["link"]))
-    return [{"title": section}, {**page, "title": title}, *following] if section else parts
+    if section:
+        return [{"title": section}, {**page, "title": title}, *following]
+    return [{**part, "title": capfirst(str(part["title"]))} for part in parts[:2]] + parts[2:]  # then names of objects
 
 
 @register.filter

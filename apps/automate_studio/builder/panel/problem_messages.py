@@ -112,10 +112,17 @@ def _problem_line(draft: Draft, problem: DraftProblem) -> ProblemLine:
         path=path,
         whose=whose,
         label=label,
-        reason=as_sentence(translated(reason).removeprefix(f"{name} ") if label else reason, stop=""),
+        reason=_reason_after_label(reason, name) if label else as_sentence(reason, stop=""),
         text=as_sentence(with_label(reason, name, label)),
         at=at,
     )
+
+
+def _reason_after_label(reason: str, name: str) -> str:
+    """The reason without the field's name, so that it continues the label: `Message` `is required`."""
+    said = translated(reason)
+    rest = said.removeprefix(f"{name} ")
+    return as_sentence(said, stop="") if rest == said else rest.rstrip(".")
 
 
 def _locate_in_step(node: StepNode, name: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 from django.urls import NoReverseMatch
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from automate_core.definition.step_paths import key_of
@@ -260,7 +261,7 @@ def _value_text(value: Any) -> str:
 
 def _kind_name(object_type: str) -> str:
     try:
-        return str(apps.get_model(object_type)._meta.verbose_name).capitalize()
+        return capfirst(str(apps.get_model(object_type)._meta.verbose_name))
     except (LookupError, ValueError):  # of an app that is gone
         return object_type
 
