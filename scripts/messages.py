@@ -42,7 +42,14 @@ KEYWORDS: dict[str, Any] = {
 #: Libraries without an entry in INSTALLED_APPS: Django reads no catalogues of theirs.
 _LIBRARIES = {"automate_egress", "automate_plugins"}
 #: Messages of ours that Django has too and translates otherwise: studio comes before Django's apps, so its texts win.
-_UNLIKE_DJANGO = ("Administration", "Email", "None")
+_UNLIKE_DJANGO = (
+    "Administration",
+    "Email",
+    "None",
+    "Save and add another",
+    "Save and continue editing",
+    "Save and view",
+)
 _TEMPLATING = ROOT / "apps" / "automate_core" / "expressions" / "templating"
 
 

@@ -99,6 +99,8 @@ def crumbs(parts: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
     section, title = navigation.section_of(str(page["link"]))
     if section:
         return [{"title": section}, {**page, "title": title}, *following]
+    if len(parts) < 2:
+        return parts
     return [{**part, "title": capfirst(str(part["title"]))} for part in parts[:2]] + parts[2:]  # then names of objects
 
 
