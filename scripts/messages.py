@@ -41,7 +41,7 @@ KEYWORDS: dict[str, Any] = {
 }
 #: Libraries without an entry in INSTALLED_APPS: Django reads no catalogues of theirs.
 _LIBRARIES = {"automate_egress", "automate_plugins"}
-#: Messages of ours that Django has too and translates otherwise: studio comes before Django's apps, so its texts win.
+#: Messages that Django translates otherwise, or not yet into German: studio comes before Django's apps, so its texts win.
 _UNLIKE_DJANGO = (
     "Administration",
     "Email",
@@ -49,6 +49,20 @@ _UNLIKE_DJANGO = (
     "Save and add another",
     "Save and continue editing",
     "Save and view",
+    "After you’ve created a user, you’ll be able to edit more user options.",
+    "Conflicting form data submitted. Please try again.",
+    "Disable password-based authentication",
+    "Enable password-based authentication",
+    "Enable password-based authentication for this user by setting a password.",
+    "Password-based authentication",
+    "Password-based authentication was disabled.",
+    "Raw passwords are not stored, so there is no way to see the user’s password.",
+    "Reset password",
+    "Set password",
+    "Set password: %s",
+    "This action will <strong>enable</strong> password-based authentication for this user.",
+    "Whether the user will be able to authenticate using a password or not. If disabled, they may still be able to "
+    "authenticate using other backends, such as Single Sign-On or LDAP.",
 )
 _TEMPLATING = ROOT / "apps" / "automate_core" / "expressions" / "templating"
 
