@@ -41,7 +41,7 @@ KEYWORDS: dict[str, Any] = {
 }
 #: Libraries without an entry in INSTALLED_APPS: Django reads no catalogues of theirs.
 _LIBRARIES = {"automate_egress", "automate_plugins"}
-#: Messages that Django translates otherwise, or not yet into German: studio comes before Django's apps, so its texts win.
+#: Messages that Django translates otherwise or not at all. Studio comes before Django's apps, so its texts win.
 _UNLIKE_DJANGO = (
     "Administration",
     "Email",
@@ -49,14 +49,14 @@ _UNLIKE_DJANGO = (
     "Save and add another",
     "Save and continue editing",
     "Save and view",
-    "After you’ve created a user, you’ll be able to edit more user options.",
+    "After you\u2019ve created a user, you\u2019ll be able to edit more user options.",
     "Conflicting form data submitted. Please try again.",
     "Disable password-based authentication",
     "Enable password-based authentication",
     "Enable password-based authentication for this user by setting a password.",
     "Password-based authentication",
     "Password-based authentication was disabled.",
-    "Raw passwords are not stored, so there is no way to see the user’s password.",
+    "Raw passwords are not stored, so there is no way to see the user\u2019s password.",
     "Reset password",
     "Set password",
     "Set password: %s",
