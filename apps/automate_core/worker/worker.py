@@ -13,7 +13,7 @@ import queue
 import socket  # noqa: TID251 - for this host's name alone
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -26,7 +26,7 @@ from automate_core.engine.execution import ExecutionEngine, Result
 from automate_core.engine.journal import Journal
 from automate_core.events.matching import RuleEngine
 from automate_core.faultpoints import reach
-from automate_core.outbox import notify
+from automate_core.outbox.notify import HintListener, reconnect_pauses
 from automate_core.outbox.store import ClaimedJob, OutboxStore
 from automate_core.worker.heartbeat import Heartbeat
 from automate_core.worker.lease_threads import POLLS, WEBHOOKS, LeaseThreads
@@ -40,7 +40,6 @@ FIRST_POLL_SECONDS = 0.5
 LAST_POLL_SECONDS = 2.0
 POLL_RUNS_SECONDS = 1.0
 NOTIFICATION_SECONDS = 6.0  # people can wait, and an idle worker asks little
-RECONNECT_SECONDS = (0.2, 5.0)
 
 
 class Worker:
@@ -74,6 +73,7 @@ class Worker:
         self._engine = ExecutionEngine(
             Journal(None, worker=self.name), RuleEngine(), self._effect_pool.submit, self.wake_maintenance
         )
+        self._listener = HintListener(self.wake, self._poll_runs_now, self._stopping)
         self._ended = threading.Event()
         self._quarantine: QuarantineProcess | None = None
         self._is_drained = False
@@ -108,7 +108,7 @@ class Worker:
         self._effect_pool.start()
         self._heartbeat.start()
         if not self.is_isolated:
-            threading.Thread(target=self._listen, name="automate-listen", daemon=True).start()
+            self._listener.start()
         self._warm_up()
         if not self._drain:
             self._maintenance.start()
@@ -140,7 +140,7 @@ class Worker:
 
     def _work_until(self, over: Callable[[], bool]) -> None:
         """Run the engine until `over()`; while the database is away, try again after growing pauses."""
-        pauses = _pauses()
+        pauses = reconnect_pauses()
         while not over():
             try:
                 self._connect()
@@ -148,7 +148,7 @@ class Worker:
                 self._drop_lost_jobs()
                 self._engine.deliver_results([*results, *self._effect_pool.expire_overdue()])
                 self._schedule(*self._engine.run_once(self._claim()))
-                pauses = _pauses()
+                pauses = reconnect_pauses()
             except Exception as error:
                 if not database.is_away(error):  # whatever it is, the worker lives, and what it held is tried again
                     log.exception("the engine failed; its jobs are left to their leases")
@@ -252,6 +252,7 @@ class Worker:
             self._heartbeat.reset()
         reach("worker.claiming")
         jobs = self._claim_jobs(free)
+        self._listener.pacer.claimed(len(jobs))
         if jobs:
             self._is_drained = False
             reach("worker.claimed")
@@ -263,6 +264,9 @@ class Worker:
 
     def _claim_jobs(self, free: int) -> list[ClaimedJob]:
         return self._outbox.claim_batch(free)
+
+    def _poll_runs_now(self) -> None:
+        self._poll_runs_at = 0.0
 
     def _maintain(self) -> None:
         """Wake runs whose waits are due, and rescue jobs whose leases ran out, however long the queue is."""
@@ -343,25 +347,6 @@ class Worker:
         self._maintenance.wake()
         self.wake()
 
-    # --- the thread beside it -----------------------------------------------------------------------------------------
-
-    def _listen(self) -> None:
-        """Turn NOTIFY into wake-ups while the database can be reached."""
-        pauses = _pauses()
-        while not self._stopping.is_set():
-            try:
-                with database.connect({}) as connection:
-                    connection.execute(f"LISTEN {notify.CHANNEL}")
-                    pauses = _pauses()
-                    while not self._stopping.is_set():
-                        for notice in connection.notifies(timeout=LAST_POLL_SECONDS, stop_after=1):
-                            if notice.payload == notify.POLL_RUNS:
-                                self._poll_runs_at = 0.0
-                            self.wake()
-            except psycopg.Error as error:
-                log.info("not listening, polling: %s", str(error).strip())
-                self._stopping.wait(next(pauses))
-
 
 class QuarantineWorker(Worker):
     """The worker in a QuarantineProcess: runs the quarantined jobs, each alone, until none is left."""
@@ -386,11 +371,3 @@ class QuarantineWorker(Worker):
 
     def _maintain(self) -> None:
         self._maintain_at = math.inf
-
-
-def _pauses() -> Iterator[float]:
-    """Pauses between attempts to reconnect: doubling from the first to the last, then staying there."""
-    pause, last = RECONNECT_SECONDS
-    while True:
-        yield pause
-        pause = min(pause * 2, last)
