@@ -30,6 +30,7 @@ from automate_core.outbox.notify import HintListener, reconnect_pauses
 from automate_core.outbox.store import ClaimedJob, OutboxStore
 from automate_core.worker.heartbeat import Heartbeat
 from automate_core.worker.lease_threads import POLLS, WEBHOOKS, LeaseThreads
+from automate_core.worker.liveness import SignsOfLife
 from automate_core.worker.maintenance import NOTIFICATION_TASKS, MaintenanceThread
 from automate_core.worker.quarantine import QuarantineProcess
 
@@ -45,16 +46,20 @@ NOTIFICATION_SECONDS = 6.0  # people can wait, and an idle worker asks little
 class Worker:
     """One worker. `run` returns after `stop`, or once nothing is left when `drain` is set.
 
-    `concurrency` is how many jobs it holds at once, and how many threads run their effects.
+    `concurrency` is how many jobs it holds at once, and how many threads run their effects. `signs` tells the outside
+    that it lives.
     """
 
     is_isolated = False  #: whether it takes quarantined jobs alone, one at a time
 
-    def __init__(self, *, concurrency: int | None = None, drain: bool = False, name: str = "") -> None:
+    def __init__(
+        self, *, concurrency: int | None = None, drain: bool = False, name: str = "", signs: SignsOfLife | None = None
+    ) -> None:
         self.concurrency = concurrency or setting("AUTOMATE_WORKER_CONCURRENCY")
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
         self.grace_seconds: float = setting("AUTOMATE_WORKER_GRACE_SECONDS")
         self._drain = drain
+        self._signs = signs or SignsOfLife()
         self._stopping = threading.Event()
         self._inbox: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
         self._outbox = OutboxStore(worker=self.name)
@@ -114,6 +119,7 @@ class Worker:
             self._maintenance.start()
             self._notifications.start()
         log.info("worker %s takes up to %d jobs", self.name, self.concurrency)
+        self._signs.tell_started()
         try:
             self._work_until(self._finished)
             self._stopping.set()
@@ -142,6 +148,7 @@ class Worker:
         """Run the engine until `over()`; while the database is away, try again after growing pauses."""
         pauses = reconnect_pauses()
         while not over():
+            self._signs.tell_alive()
             try:
                 self._connect()
                 results = self._wait_for_results()
