@@ -59,7 +59,7 @@ class Worker:
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
         self.grace_seconds: float = setting("AUTOMATE_WORKER_GRACE_SECONDS")
         self._drain = drain
-        self._signs = signs or SignsOfLife()
+        self._signs = signs
         self._stopping = threading.Event()
         self._inbox: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
         self._outbox = OutboxStore(worker=self.name)
@@ -119,7 +119,8 @@ class Worker:
             self._maintenance.start()
             self._notifications.start()
         log.info("worker %s takes up to %d jobs", self.name, self.concurrency)
-        self._signs.tell_started()
+        if self._signs:
+            self._signs.tell_started()
         try:
             self._work_until(self._finished)
             self._stopping.set()
@@ -148,7 +149,8 @@ class Worker:
         """Run the engine until `over()`; while the database is away, try again after growing pauses."""
         pauses = reconnect_pauses()
         while not over():
-            self._signs.tell_alive()
+            if self._signs:
+                self._signs.tell_alive()
             try:
                 self._connect()
                 results = self._wait_for_results()
