@@ -40,6 +40,17 @@ def http_session(**options: Any) -> HttpSession:
     )
 
 
+def exporter_session(place: str, **options: Any) -> HttpSession:
+    """Return an HttpSession for the site's own exports to `place`, a `host:port` that its settings name.
+
+    It reaches that host, also on a private address, and no other; workflows may reach it no more than before. With
+    AUTOMATE_EGRESS_PROXY, a host at port 443 is reached by the proxy, unless AUTOMATE_EGRESS_ALLOW lists it.
+    """
+    proxy = getattr(settings, "AUTOMATE_EGRESS_PROXY", "") if place.endswith(":443") else ""
+    hosts = (*_internal_hosts(),) if proxy else (place,)
+    return HttpSession(internal_hosts=hosts, proxy=proxy, bound_hosts=[split_host(place)[0]], **options)
+
+
 def _internal_hosts() -> tuple[str, ...]:
     return tuple(getattr(settings, "AUTOMATE_EGRESS_ALLOW", ()))
 

@@ -50,6 +50,9 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_MAIL_BYTES": 25_000_000,  # the largest message
     "AUTOMATE_MAIL_RATE": 60,  # messages an hour from one sender to one workflow; 0 for no limit
     "AUTOMATE_MAIL_TRUSTED_HOSTS": (),  # mail servers whose checks of senders count, by the names that they write
+    "AUTOMATE_OTLP_ENDPOINT": None,  # the collector of traces, such as "http://otel:4318"; None for OTEL_ variables
+    "AUTOMATE_OTLP_HEADERS": None,  # headers for it, such as a token; None for OTEL_ variables
+    "AUTOMATE_OTLP_KEEP_HOURS": 24,  # how long traces are kept for a collector that is down
     "AUTOMATE_PG_BIN": "",  # folder of pg_dump and pg_restore; else PATH
     "AUTOMATE_KEY_FILES": {},  # files that a restore may write keys to: name of the setting to path
     "AUTOMATE_METRICS_TOKEN": "",  # reads the metrics: a reference such as "env:METRICS_TOKEN", or the token itself

@@ -9,7 +9,6 @@ from django.core.checks import Tags, register
 
 from automate_core.checks import (
     databases,
-    deployment,
     features,
     installation,
     people,
@@ -18,6 +17,7 @@ from automate_core.checks import (
     serving,
     setting_names,
     telemetry,
+    tracing,
     urls,
 )
 from automate_core.checks import setting_values as values
@@ -43,6 +43,7 @@ _CHECKS = (
     serving.check_pool,
     setting_names.check_names,
     telemetry.check_metrics,
+    tracing.check_collector,
     urls.check_admin_site,
     urls.check_model_admins,
     urls.check_site_url,
@@ -57,6 +58,5 @@ def register_all() -> None:
         register(check, "automate")
     register(databases.check_version, Tags.database)
     register(databases.check_captures, Tags.database)
-    register(deployment.check_deployment, "automate", deploy=True)
     register(features.check_mail, "automate", deploy=True)
     register(requests.check_policy_is_sent, "automate", deploy=True)

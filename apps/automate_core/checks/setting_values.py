@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error
 
 from automate_core.conf import DEFAULTS
 from automate_core.proxies import read_networks
+from automate_core.tracing.collector import is_web_url
 
 
 class Rule(NamedTuple):
@@ -42,6 +43,10 @@ def _are_names(value: Any) -> bool:
     return isinstance(value, list | tuple | set | frozenset) and all(isinstance(each, str) for each in value)
 
 
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(each, str) for pair in value.items() for each in pair)
+
+
 def _are_retention_days(value: Any) -> bool:
     known = DEFAULTS["AUTOMATE_RETENTION_DAYS"]
     return isinstance(value, Mapping) and all(
@@ -65,6 +70,11 @@ _MAPPING = Rule("a dict", lambda value: isinstance(value, Mapping))
 _FLAG = Rule("True or False", lambda value: isinstance(value, bool))
 _KEYS = Rule("a list of keys", lambda value: isinstance(value, str) or _are_names(value))
 _PORTS = Rule("a list of ports", lambda value: isinstance(value, list | tuple | set | frozenset))
+_ENDPOINT = Rule(
+    "the URL of an OpenTelemetry collector, an empty text or None",
+    lambda value: value is None or value == "" or (isinstance(value, str) and is_web_url(value)),
+)
+_HEADERS = Rule("a dict of texts, or None", lambda value: value is None or _are_texts(value))
 _RETENTION = Rule(
     f"a dict of whole numbers of days by {', '.join(DEFAULTS['AUTOMATE_RETENTION_DAYS'])}", _are_retention_days
 )
@@ -123,6 +133,9 @@ RULES: dict[str, Rule] = {
     "AUTOMATE_EGRESS_PORTS": _PORTS,
     "AUTOMATE_EGRESS_PROXY": Rule("an address, or an empty text", lambda value: value is None or _TEXT.holds(value)),
     "AUTOMATE_SQL_OWN_DATABASE": _FLAG,
+    "AUTOMATE_OTLP_ENDPOINT": _ENDPOINT,
+    "AUTOMATE_OTLP_HEADERS": _HEADERS,
+    "AUTOMATE_OTLP_KEEP_HOURS": _number(1),
     "AUTOMATE_WORKER": _one_of("off", "managed"),
     "AUTOMATE_WORKER_CONCURRENCY": _number(1, whole=True),
     "AUTOMATE_POLL_THREADS": _number(0, whole=True),
