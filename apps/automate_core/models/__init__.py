@@ -38,6 +38,7 @@ from automate_core.models.statistics import (
     RunTime,
     Span,
 )
+from automate_core.models.telemetry import TraceExport
 from automate_core.models.workflows import (
     ActiveTrigger,
     DraftCommand,
@@ -87,6 +88,7 @@ __all__ = [
     "StepRun",
     "StepSample",
     "StoredFile",
+    "TraceExport",
     "Trigger",
     "Wait",
     "WaitAssignee",

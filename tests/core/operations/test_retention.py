@@ -15,7 +15,7 @@ from guardian.shortcuts import assign_perm
 
 from automate_core.authoring.test_runs import start
 from automate_core.authoring.test_runs.start import Request
-from automate_core.models import Event, ExecutionRun, OutboxJob, Pruning, StepRun, Wait, WorkflowVersion
+from automate_core.models import Event, ExecutionRun, OutboxJob, Pruning, StepRun, TraceExport, Wait, WorkflowVersion
 from automate_core.operations.retention import pinning, policy
 from automate_core.operations.retention.pruning import Pruner
 from automate_core.runs import control
@@ -181,6 +181,16 @@ def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, dr
     assert StepRun.objects.filter(run=failing).count() == 1
     with pytest.raises(control.ControlError, match="was deleted"):
         control.rerun(first, by=owner)
+
+
+def test_a_run_whose_trace_is_not_exported_is_deleted_all_the_same(workflow, deliver, drain, later):
+    workflow("{name: A, slug: a, triggers: [{endpoint: github}], steps: [{key: a, action: data.set, inputs: {n: 1}}]}")
+    deliver()
+    drain()
+    TraceExport.objects.create(run=ExecutionRun.objects.get())
+    later(40)
+    prune()
+    assert (ExecutionRun.objects.count(), TraceExport.objects.count()) == (0, 0)
 
 
 def test_keeping_a_run_is_for_those_who_may_run_it(workflow, deliver, drain, owner, colleague, stranger, sign_in):

@@ -63,6 +63,7 @@ DELETE FROM automate_core_wait WHERE id IN (SELECT id FROM deleted_runs_waits)""
     ("terms", "DELETE FROM automate_core_searchterm WHERE run_id = ANY(%(runs)s)"),
     ("statistics", "DELETE FROM automate_core_failedrun WHERE run_id = ANY(%(runs)s)"),
     ("statistics", "DELETE FROM automate_core_endedrun WHERE run_id = ANY(%(runs)s)"),
+    ("traces", "DELETE FROM automate_core_traceexport WHERE run_id = ANY(%(runs)s)"),
     ("steps", "DELETE FROM automate_core_steprun WHERE run_id = ANY(%(runs)s)"),
     ("jobs", "DELETE FROM automate_core_outboxjob WHERE status = 'dead' AND run_id = ANY(%(replayed)s)"),
     ("drafts", "DELETE FROM automate_core_workflowversion WHERE id = ANY(%(snapshots)s) AND test IS NOT NULL"),

@@ -16,6 +16,7 @@ from automate_core import database
 from automate_core.models import FailedRun, FailureCount, RunCount, RunTime
 from automate_core.operations.statistics import failures
 from automate_core.operations.statistics.buckets import BUCKET_OF
+from automate_core.operations.telemetry import trace_queue
 
 BATCH = 5_000
 _ONE_AT_A_TIME = "hashtextextended('automate statistics', 0)"
@@ -48,8 +49,11 @@ WITH ended_runs AS MATERIALIZED (
 
 # What ended before that day and nobody has counted yet is still to be counted.
 _FORGET_UNCOUNTED = """
-DELETE FROM automate_core_endedrun ended USING automate_core_executionrun run
-WHERE run.id = ended.run_id AND run.finished_at >= %(since)s
+WITH forgotten_runs AS (
+    DELETE FROM automate_core_endedrun ended USING automate_core_executionrun run
+    WHERE run.id = ended.run_id AND run.finished_at >= %(since)s
+    RETURNING ended.run_id
+)
 """
 
 # Gives the failures, and beside each how many runs were counted; where nothing failed, one row with that alone.
@@ -103,9 +107,15 @@ def count_ended_runs() -> float | None:
         [row] = database.run(None, f"SELECT pg_try_advisory_xact_lock({_ONE_AT_A_TIME}) AS ours", {})
         if not row.ours:
             return None  # somebody counts at this moment
-        rows = database.run(None, _NEXT_ENDED_RUNS + _ADD_UP, {})
+        rows = database.run(None, _NEXT_ENDED_RUNS + _queued_traces() + _ADD_UP, {})
         failures.add_failures(rows)
     return 0.0 if rows[0].runs == BATCH else None
+
+
+def _queued_traces() -> str:
+    """The part of the statement that enqueues what it counts for the export of its traces; empty without an export."""
+    queued = trace_queue.enqueueing("ended_runs", "id")
+    return f", queued_traces AS ({queued})" if queued else ""
 
 
 def rebuild_statistics(since: dt.datetime) -> None:
@@ -117,7 +127,8 @@ def rebuild_statistics(since: dt.datetime) -> None:
     with _counting_paused(), transaction.atomic(durable=True):
         # One snapshot: a run that ends meanwhile is counted later.
         database.run(None, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", {})
-        database.run(None, _FORGET_UNCOUNTED, {"since": since})
+        queued = trace_queue.enqueueing("forgotten_runs", "run_id") or "SELECT FROM forgotten_runs"
+        database.run(None, _FORGET_UNCOUNTED + queued, {"since": since})
         RunTime.objects.filter(at__gte=since).delete()
         RunCount.objects.filter(at__gte=since).update(succeeded=0, failed=0, cancelled=0)
         FailedRun.objects.filter(run__finished_at__gte=since).delete()

@@ -1,1 +1,1 @@
-"""What monitoring systems read of the product."""
+"""What monitoring systems read of the product, and the traces that they are sent."""
