@@ -26,6 +26,7 @@ hypothesis_settings.load_profile("any-machine")
 pytest_plugins = [
     "automate_testing.fixtures",
     "tests.support.sink",
+    "tests.support.collector",
     "tests.support.processes",
     "tests.support.migrated",
     "tests.support.emptying",

@@ -19,9 +19,12 @@ from automate_core.operations import bulk
 from automate_core.operations.notifications import approval_mail, detectors, failures, sender
 from automate_core.operations.retention.pruning import Pruner
 from automate_core.operations.statistics import levels, rollup
+from automate_core.operations.telemetry import trace_queue
+from automate_core.operations.telemetry.trace_export import TraceExporter
 from automate_core.outbox import status
 from automate_core.runs import concurrency
 from automate_core.runs.waits import reconnection, sub_run_outcomes, sub_runs
+from automate_core.tracing.collector import configured_collector
 from automate_core.triggers import model_capture, schedules
 from automate_core.worker.maintenance_tasks import MaintenanceTask, registered_tasks
 
@@ -62,6 +65,13 @@ NOTIFICATION_TASKS: tuple[MaintenanceTask, ...] = (
     MaintenanceTask("reminders", approval_mail.REMINDER_DUE, approval_mail.queue_reminders),
     MaintenanceTask("notifications", sender.DUE, sender.send_next),
 )
+
+
+def trace_tasks() -> tuple[MaintenanceTask, ...]:
+    """The export of traces, where a collector is configured. On a thread of its own: a collector may be slow."""
+    if configured_collector() is None:
+        return ()
+    return (MaintenanceTask("traces", trace_queue.DUE, TraceExporter().run_once),)
 
 
 class MaintenanceThread:
