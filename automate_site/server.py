@@ -72,12 +72,12 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def make_server(port: int, *, host: str = HOST) -> Server:
+def make_server(port: int) -> Server:
     """Return a server for the site's application, not yet started."""
     return Server(
         uvicorn.Config(
             "automate_site.asgi:application",
-            host=host,
+            host=HOST,
             port=port,
             lifespan="on",
             log_config=None,
@@ -92,12 +92,12 @@ def make_server(port: int, *, host: str = HOST) -> Server:
     )
 
 
-def check_port(port: int, *, host: str = HOST) -> None:
+def check_port(port: int) -> None:
     """Raise PortTakenError when the port cannot be bound."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+    with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((HOST, port))
         except OSError as error:
             reason = f"port {port} cannot be used ({error.strerror})"
             raise PortTakenError(f"{reason}: stop what listens there, or choose another with PORT=8001") from error
