@@ -43,7 +43,7 @@ class Connection(Governed):
     `allowed_hosts` are the host names its credentials may be sent to; empty means the hosts of URLs in its
     configuration. `oauth` is its sign-in, if it has one (`oauth.setup.OAuthSetup`): the access token then replaces
     the connector's secret. At most `limit_requests` calls start in any `limit_seconds`, and `limit_concurrent` run at
-    once; empty values leave that to the connector (`limits`).
+    once; empty values leave that to the connector (`limits`). `runs_on` is the pool that performs its steps.
 
     Only `health` writes its state. `health_rev` grows with every change of `health`; `last_used_at` is written at most
     every five minutes.
@@ -72,6 +72,7 @@ class Connection(Governed):
     limit_concurrent = models.PositiveIntegerField(
         _("calls at once"), null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(1_000)]
     )
+    runs_on = models.CharField(_("runs on"), max_length=64, blank=True, db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     health = models.CharField(max_length=9, choices=Health, default=Health.UNKNOWN, editable=False)

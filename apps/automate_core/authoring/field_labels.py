@@ -54,6 +54,7 @@ _LABELS = {
     "policy": text("policy"),
     "poll": text("poll"),
     "priority": text("priority"),
+    "runs_on": text("pool"),
     "redirect": text("redirect"),
     "remind_after": text("reminder"),
     "retention": text("retention"),

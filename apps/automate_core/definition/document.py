@@ -94,7 +94,7 @@ class ActionStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="action
     """Call `connector.action` with rendered inputs; `save_as` also keeps the output as `vars.NAME`.
 
     `version` is that of the action whose inputs these are. `at_most_once`: an attempt whose outcome is in doubt waits
-    for a person instead of being repeated.
+    for a person instead of being repeated. `runs_on` is the pool that performs it, before that of its connection.
     """
 
     action: Name
@@ -106,6 +106,7 @@ class ActionStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="action
     timeout: Annotated[float, Meta(gt=0, le=3600)] | None = None
     on_error: OnError | None = None
     at_most_once: bool = False
+    runs_on: Annotated[str, Meta(max_length=64)] = ""
 
 
 class Route(_Part, frozen=True, kw_only=True):
@@ -545,7 +546,8 @@ class AgentTool(_Part, frozen=True, kw_only=True):
 
 class Definition(_Part, frozen=True, kw_only=True):
     """A whole workflow. `search_terms` are names and expressions whose values its runs are found by, `subject` is an
-    expression for the line that names a run in lists; an empty one has it guessed.
+    expression for the line that names a run in lists; an empty one has it guessed. `runs_on` is the pool of
+    its actions.
     """
 
     schema: Literal[1] = 1
@@ -555,6 +557,7 @@ class Definition(_Part, frozen=True, kw_only=True):
     tags: list[str] = msgspec.field(default_factory=list)
     timezone: str = "UTC"
     priority: Annotated[int, Meta(ge=-10, le=10)] = 0
+    runs_on: Annotated[str, Meta(max_length=64)] = ""
     concurrency: Concurrency | None = None
     retention: Retention | None = None
     agents: AgentTool | None = None

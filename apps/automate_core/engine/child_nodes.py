@@ -26,6 +26,19 @@ def with_nodes(program: Program, change: Callable[[Node], Node]) -> Program:
     return replace(program, body=replace(program.body, nodes=tuple(map(change, program.body.nodes))))
 
 
+def find_action_node(program: Program, key: str) -> ActionNode | None:
+    """The action of that key; None when the program has none."""
+    found: list[ActionNode] = []
+
+    def visit(node: Node) -> Node:
+        if isinstance(node, ActionNode) and node.key == key:
+            found.append(node)
+        return with_children(node, visit)
+
+    with_nodes(program, visit)
+    return found[0] if found else None
+
+
 def with_children(node: Node, change: Callable[[Node], Node]) -> Node:
     """The same node with each of its child nodes changed."""
 

@@ -23,6 +23,7 @@ from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse
 from automate_core.engine import event_filters
 from automate_core.engine.effects.call import EffectCall
+from automate_core.engine.effects.executor_pools import PoolRouter
 from automate_core.engine.effects.performer import Call
 from automate_core.engine.event_filters import FiltersCall
 from automate_core.engine.journal import Journal
@@ -69,7 +70,8 @@ class ExecutionEngine:
     """The walks of one worker.
 
     `start` hands an effect to a thread and returns at once. `wake_maintenance` is called when other runs may wait for
-    what has happened. `adapt` changes each program before it runs, for tests of workflows.
+    what has happened. `adapt` changes each program before it runs, for tests of workflows. `wake_relay` is called when
+    steps were handed out to pools, which happens only with a `router`.
     """
 
     def __init__(
@@ -79,12 +81,16 @@ class ExecutionEngine:
         start: Callable[[Call], None],
         wake_maintenance: Callable[[], None] = lambda: None,
         adapt: Callable[[Program], Program] = lambda program: program,
+        router: PoolRouter | None = None,
+        wake_relay: Callable[[], None] = lambda: None,
     ) -> None:
         self.journal = journal
         self.rules = rules
         self._start = start
         self._wake_maintenance = wake_maintenance
         self._adapt = adapt
+        self._router = router
+        self._wake_relay = wake_relay
         self._most_bytes = artifacts.limit()
         self._program_of = lru_cache(CACHED_PROGRAMS)(self._load)  # neither a version nor a revision changes
         self._walks: dict[uuid.UUID, Walk] = {}
@@ -152,6 +158,8 @@ class ExecutionEngine:
         psycopg.OperationalError; a later call then does what is left.
         """
         self._new_jobs.extend(jobs)
+        if self._router is not None:
+            self._router.read_connections(self.journal.connection)
         self._unwritten.extend(self._start_jobs(self._new_jobs))
         self._new_jobs = []
         self._advance_runnable()
@@ -165,6 +173,8 @@ class ExecutionEngine:
         checkpoints, self._unwritten = self._unwritten, []
         for checkpoint in checkpoints:
             self._apply_result(checkpoint, results[checkpoint.job.id], inactive)
+        if any(checkpoint.handed_out for checkpoint in checkpoints):
+            self._wake_relay()
         dues = [wait.due_in for checkpoint in checkpoints for wait in checkpoint.waits if wait.due_in is not None]
         has_new_jobs = self.journal.emitted_events or any(checkpoint.queued for checkpoint in checkpoints)
         return has_new_jobs, min(dues, default=None)
@@ -286,7 +296,8 @@ class ExecutionEngine:
         if program is None:
             return Checkpoint(job, JobDisposition.COMPLETE, run)
         run.slug = program.workflow
-        walk = self._walks[job.id] = Walk(job, run, program, event, stored, max_inline_bytes=self._most_bytes)
+        walk = Walk(job, run, program, event, stored, max_inline_bytes=self._most_bytes, router=self._router)
+        self._walks[job.id] = walk
         return walk.proceed()
 
     def _program(self, run: RunRecord) -> Program | None:

@@ -19,6 +19,7 @@ from automate_core.engine.records import (
     CallRecord,
     Checkpoint,
     EffectRecord,
+    HandOutRecord,
     LogRecord,
     QueuedRun,
     RunRecord,
@@ -70,6 +71,7 @@ class Journal:
                 for c, run in with_runs
                 for reply in c.replies
             ],
+            "handed_out": [_hand_out(run, each) for c, run in with_runs for each in c.handed_out],
             "search_terms": [row for run in new_runs for row in _search_terms(run)],
         }
         there = {name for name, some in rows.items() if some}
@@ -186,6 +188,13 @@ def _call(run: RunRecord, call: CallRecord) -> dict[str, Any]:
         "key": idempotency_key(run.id, call.path), "payload": msgspec.Raw(payload.encode()),
         "subject": subjects.guess_subject_of_json(payload),
         "headers": caller if call.waits else {"automate-depth": caller["automate-depth"]},
+    }  # fmt: skip
+
+
+def _hand_out(run: RunRecord, record: HandOutRecord) -> dict[str, Any]:
+    return {
+        "run": run.id, "id": record.id, "path": record.path, "attempt": record.attempt, "pool": record.pool,
+        "params": msgspec.Raw(record.params), "seconds": record.seconds, "most_claims": record.most_claims,
     }  # fmt: skip
 
 

@@ -157,6 +157,16 @@ _PARTS = (
 )""",
     ),
     (
+        "handed_out",
+        """handed_out_steps AS (
+    INSERT INTO automate_core_handedoutstep (id, run_id, path, attempt, pool, params, seconds, most_claims)
+    SELECT h.id, h.run, h.path, h.attempt, h.pool, h.params, h.seconds, h.most_claims
+    FROM json_to_recordset(%(handed_out)s::json) AS h(
+        run uuid, id uuid, path text, attempt int, pool text, params json, seconds float8, most_claims int)
+    JOIN new_waits ON new_waits.id = h.id
+)""",
+    ),
+    (
         "assignees",
         """new_assignees AS (
     INSERT INTO automate_core_waitassignee (wait_id, user_id, group_id, excluded)

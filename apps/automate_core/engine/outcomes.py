@@ -11,7 +11,9 @@ import msgspec
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output
 from automate_core.engine.records import LogRecord, StepRecord
+from automate_plugins.texts import restored
 
+PERFORMER_LOST = "performer_lost"  #: the code of an effect whose performers ended without an outcome
 NOT_BEGUN = "not_begun"  #: the code of an effect that was cancelled before a thread took it
 
 
@@ -27,6 +29,33 @@ class EffectOutcome:
     error: ConnectorError | None = None
     logs: list[LogRecord] = field(default_factory=list)
     effects: list[dict[str, Any]] = field(default_factory=list)  # what a dry run of it would have done
+
+
+def outcome_document(outcome: EffectOutcome, error: dict[str, Any] | None) -> dict[str, Any]:
+    """A redacted outcome as the wait of a handed-out step keeps it, with its redacted `error` document.
+
+    Its logs are stored by themselves.
+    """
+    if error is not None:
+        return {"outcome": "failed", "error": error}
+    found = {"outcome": "performed", "output": msgspec.json.decode(outcome.output or b"null")}
+    return found | ({"output_file": outcome.output_file} if outcome.output_file else {})
+
+
+def read_outcome(document: dict[str, Any] | None) -> EffectOutcome:
+    """The outcome that `outcome_document` kept."""
+    document = document or {}
+    if (error := document.get("error")) is None:
+        return EffectOutcome(encode_output(document.get("output")), document.get("output_file"))
+    return EffectOutcome(
+        error=ConnectorError(
+            restored(error.get("text"), error["message"]),
+            code=error["code"],
+            retryable=error["retryable"],
+            retry_after=error.get("retry_after"),
+            details=error.get("details"),
+        )
+    )
 
 
 class StepFailedError(Exception):

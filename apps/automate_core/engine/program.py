@@ -67,6 +67,7 @@ class ActionNode:
     default: Template | None
     on_error: Nodes | None
     at_most_once: bool
+    runs_on: str = ""
 
     @property
     def pure(self) -> bool:
@@ -314,6 +315,7 @@ class Program:
     body: LoopBody
     secrets: version_secrets.VersionSecrets
     test_options: TestOptions | None = None
+    runs_on: str = ""
 
     @property
     def is_simulated(self) -> bool:
@@ -332,6 +334,7 @@ def compile_program(definition: Definition) -> Program:
         search_terms=search_terms.compile_search_terms(definition),
         body=_body(definition.steps),
         secrets=version_secrets.build_version_secrets(definition),
+        runs_on=definition.runs_on,
     )
 
 
@@ -454,4 +457,5 @@ def _action(step: ActionStep) -> ActionNode:
         default=None if on_error is None or on_error.value is msgspec.UNSET else compile_value(on_error.value),
         on_error=_nodes(on_error.steps) if on_error and on_error.steps else None,
         at_most_once=step.at_most_once,
+        runs_on=step.runs_on,
     )

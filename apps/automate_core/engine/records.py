@@ -177,6 +177,19 @@ class CallRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOutRecord:
+    """An attempt for a pool, whose outcome resolves the wait of that id. `params` are its inputs as a JSON document."""
+
+    id: uuid.UUID
+    path: str
+    attempt: int
+    pool: str
+    params: bytes
+    seconds: float
+    most_claims: int
+
+
+@dataclass(frozen=True, slots=True)
 class EffectRecord:
     """The effects that an attempt of a dry run would have had."""
 
@@ -229,6 +242,7 @@ class Checkpoint:
     calls: list[CallRecord] = field(default_factory=list)
     effects: list[EffectRecord] = field(default_factory=list)
     replies: list[ReplyRecord] = field(default_factory=list)
+    handed_out: list[HandOutRecord] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output
 from automate_core import artifacts
 from automate_core.engine import steps
+from automate_core.engine.effects.executor_pools import PoolRouter
 from automate_core.engine.journal import clean_error
 from automate_core.engine.outcomes import (
     NOT_BEGUN,
@@ -29,6 +30,7 @@ from automate_core.engine.outcomes import (
     plugin_error_document,
 )
 from automate_core.engine.program import (
+    ActionNode,
     DecideNode,
     LoopBody,
     Node,
@@ -42,6 +44,7 @@ from automate_core.engine.records import (
     CallRecord,
     Checkpoint,
     EffectRecord,
+    HandOutRecord,
     JobDisposition,
     LogRecord,
     ReplyRecord,
@@ -75,7 +78,10 @@ _ADDRESSES = {"callback": callback_url, "form": form_page_url}  #: of what a wai
 
 
 class Walk:
-    """One walk of one run under one lease. Documents larger than `max_inline_bytes` are kept as files."""
+    """One walk of one run under one lease. Documents larger than `max_inline_bytes` are kept as files.
+
+    Without a `router` no step is handed out to a pool.
+    """
 
     def __init__(
         self,
@@ -86,6 +92,7 @@ class Walk:
         stored: StoredRun | None = None,
         *,
         max_inline_bytes: float = math.inf,
+        router: PoolRouter | None = None,
     ) -> None:
         self.job = job
         self.run = run
@@ -105,6 +112,8 @@ class Walk:
         self.logs: list[LogRecord] = []
         self.effects: list[EffectRecord] = []
         self.replies: list[ReplyRecord] = []
+        self.handed_out: list[HandOutRecord] = []
+        self._router = router
         self._sandbox: Sandbox | None = None
         self.run_info = {"id": run.id, "trace_id": run.trace_id, "workflow": program.workflow}
         self.log_ids = {"run": run.id, "workflow": program.workflow, "trace": run.trace_id}
@@ -192,9 +201,10 @@ class Walk:
             calls=self.calls,
             effects=self.effects,
             replies=self.replies,
+            handed_out=self.handed_out,
         )
         self._changed, self.waits, self.cancelled_waits, self.calls, self.logs = {}, [], [], [], []
-        self.effects, self.replies = [], []
+        self.effects, self.replies, self.handed_out = [], [], []
         self._checkpoint_bytes = 0
         return checkpoint
 
@@ -321,6 +331,10 @@ class Walk:
         step.fail(clean_error(error, self.run.redactor))
         self.mark_changed(step)
 
+    def remote_pool(self, node: ActionNode) -> str | None:
+        """The pool that the step is handed out to; None for the threads of this worker. Raises ConnectorError."""
+        return None if self._router is None else self._router.remote_pool(node, self.program)
+
     def redact(self, document: bytes) -> bytes:
         """A document without the secrets of the run's connections."""
         return self.run.redactor.document(document.decode()).encode()
@@ -372,6 +386,7 @@ class Walk:
         self.cancelled_waits.extend(paths)
         self.waits = [wait for wait in self.waits if wait.path not in paths]
         self.calls = [call for call in self.calls if call.path not in paths]
+        self.handed_out = [each for each in self.handed_out if each.path not in paths]
 
     def render_or_fail(self, template: Template, scope: Scope, key: str, step: StepRecord) -> StepGenerator:
         """Returns the rendered value. Raises StepFailedError."""

@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 from typing import Any, NoReturn, Protocol
 
 from automate_core.engine.outcomes import EffectOutcome
-from automate_core.engine.program import DecideNode, LoopBody, Node, Nodes, Program, PureNode, RenderNode
+from automate_core.engine.program import ActionNode, DecideNode, LoopBody, Node, Nodes, Program, PureNode, RenderNode
 from automate_core.engine.records import (
     CallRecord,
+    HandOutRecord,
     LogRecord,
     ReplyRecord,
     RunRecord,
@@ -40,6 +41,7 @@ class StepContext(Protocol):
     calls: list[CallRecord]
     logs: list[LogRecord]
     replies: list[ReplyRecord]
+    handed_out: list[HandOutRecord]
 
     # Generators, for `yield from`.
     def sequence(self, nodes: Nodes, scope: Scope) -> StepGenerator: ...
@@ -63,6 +65,8 @@ class StepContext(Protocol):
     def record_outcome(self, step: StepRecord, outcome: EffectOutcome) -> None: ...
     def apply_skip(self, step: StepRecord, answer: WaitState | None = None) -> bool: ...
     def raise_failed(self, key: str, code: str, message: str) -> NoReturn: ...
+
+    def remote_pool(self, node: ActionNode) -> str | None: ...
 
     # Values.
     def step_output(self, scope: Scope, key: str) -> Any: ...

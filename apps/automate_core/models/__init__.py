@@ -11,6 +11,7 @@ from automate_core.models.events import (
     WebhookEndpointUserPermission,
     WorkerState,
 )
+from automate_core.models.executors import HandedOutStep, PoolConsumer
 from automate_core.models.files import StoredFile
 from automate_core.models.forms import HostedForm
 from automate_core.models.mail import InboundAddress
@@ -65,6 +66,7 @@ __all__ = [
     "FailureCount",
     "FailureGroup",
     "ForeseenEffect",
+    "HandedOutStep",
     "HostedForm",
     "InboundAddress",
     "Notification",
@@ -72,6 +74,7 @@ __all__ = [
     "Occurrence",
     "OutboxJob",
     "PollState",
+    "PoolConsumer",
     "Pruning",
     "QueueLevel",
     "RefusedDeliveries",

@@ -320,6 +320,7 @@ class Wait(models.Model):
         PAUSED = "paused", _("Paused")  #: the workflow is paused
         RECONNECT = "reconnect", _("Reconnect")  #: a connection that a person has to repair
         LIMIT = "limit", _("Rate limit")  #: the rate limit of a connection
+        POOL = "pool", _("Pool")  #: the outcome of a step that a pool performs
         REVIEW = "review", _("Review")  #: a person's review of an attempt in doubt
 
     governed_by = "run__workflow"

@@ -42,6 +42,7 @@ class Workflow(Governed):
     agents = DocumentField(null=True, blank=True)  # the tool that AI agents see; none without it
     vars = DocumentField(default=dict)
     subject = models.CharField(max_length=500, blank=True, default="", db_default="")
+    runs_on = models.CharField(max_length=64, blank=True, default="", db_default="")
     search_terms = DocumentField(default=dict)
     published = models.ForeignKey(
         "automate_core.WorkflowVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"

@@ -56,6 +56,7 @@ REASONS = {
     Wait.Kind.RECONNECT.value: text("A connection to reconnect"),
     Wait.Kind.LIMIT.value: text("A connection's rate limit"),
     Wait.Kind.REVIEW.value: text("A review"),
+    Wait.Kind.POOL.value: text("A pool"),
 }
 ORIGINS = {
     ExecutionRun.Origin.WEBHOOK.value: text("Webhook"),

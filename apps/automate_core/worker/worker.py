@@ -21,10 +21,12 @@ from django.db import connections
 
 from automate_core import database
 from automate_core.conf import setting
+from automate_core.engine.effects.executor_pools import PoolRouter
 from automate_core.engine.effects.pool import EffectPool
 from automate_core.engine.execution import ExecutionEngine, Result
 from automate_core.engine.journal import Journal
 from automate_core.events.matching import RuleEngine
+from automate_core.executors.relay import relay_task
 from automate_core.faultpoints import reach
 from automate_core.outbox import notify
 from automate_core.outbox.store import ClaimedJob, OutboxStore
@@ -40,6 +42,7 @@ FIRST_POLL_SECONDS = 0.5
 LAST_POLL_SECONDS = 2.0
 POLL_RUNS_SECONDS = 1.0
 TRACE_SECONDS = 2.0  #: for an export that has begun
+RELAY_SECONDS = 1.0  #: between looks at what is handed out, when nothing wakes it
 NOTIFICATION_SECONDS = 6.0  # people can wait, and an idle worker asks little
 RECONNECT_SECONDS = (0.2, 5.0)
 
@@ -74,8 +77,16 @@ class Worker:
         )
         traces = trace_tasks()
         self._traces = MaintenanceThread(traces, name="automate-traces") if traces else None
+        relay = None if self.is_isolated else relay_task()
+        self._relay = MaintenanceThread((relay,) if relay else (), name="automate-relay", tick=RELAY_SECONDS)
+        self._has_relay = relay is not None
         self._engine = ExecutionEngine(
-            Journal(None, worker=self.name), RuleEngine(), self._effect_pool.submit, self.wake_maintenance
+            Journal(None, worker=self.name),
+            RuleEngine(),
+            self._effect_pool.submit,
+            self.wake_maintenance,
+            router=PoolRouter(),
+            wake_relay=self._relay.wake,
         )
         self._ended = threading.Event()
         self._quarantine: QuarantineProcess | None = None
@@ -118,6 +129,8 @@ class Worker:
             self._notifications.start()
             if self._traces is not None:
                 self._traces.start()
+            if self._has_relay:
+                self._relay.start()
         log.info("worker %s takes up to %d jobs", self.name, self.concurrency)
         try:
             self._work_until(self._finished)
@@ -133,6 +146,7 @@ class Worker:
             self._ended.set()
             self._effect_pool.stop()
             self._maintenance.stop()
+            self._relay.stop(self.grace_seconds)
             for caller in self._callers:
                 caller.stop(self.grace_seconds)
             self._notifications.stop(self.grace_seconds)  # what a mail server holds up is sent by another worker
@@ -185,6 +199,8 @@ class Worker:
         self._is_drained = True  # unless maintenance makes new jobs
         self._maintenance.run_due()
         self._notifications.run_due()
+        if self._has_relay:
+            self._relay.run_due()
         self._claim_at = self._maintain_at = 0.0
         return False
 

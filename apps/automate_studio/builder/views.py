@@ -304,6 +304,7 @@ _EMPTY: dict[str, Any] = {
     "tags": [],
     "timezone": "",
     "priority": 0,
+    "runs_on": "",
     "vars": {},
     "subject": "",
     "search_terms": {},

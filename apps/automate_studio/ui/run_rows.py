@@ -41,6 +41,7 @@ _WAIT_REASONS = {
     Wait.Kind.PAUSED.value: text("Workflow paused"),
     Wait.Kind.RECONNECT.value: text("Waiting for a connection to be reconnected"),
     Wait.Kind.LIMIT.value: text("Waiting for the rate limit of a connection"),
+    Wait.Kind.POOL.value: text("Waiting for a pool"),
     Wait.Kind.REVIEW.value: text("Outcome unknown, waiting for a review"),
 }
 

@@ -77,7 +77,7 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class WaitInfo:
-    """A wait of a step. `assignees` are the assignees' names, `target` the awaited workflow or connection."""
+    """A wait of a step. `assignees` are the assignees' names, `target` the awaited workflow, connection or pool."""
 
     kind: str
     since: dt.datetime

@@ -100,6 +100,8 @@ def describe_wait(wait: WaitInfo) -> str:
             words = _("Waiting for the connection %(name)s")
         case "limit":
             words = _("Waits for the rate limit of %(name)s")
+        case "pool":
+            words = _("Waiting for the pool %(name)s")
         case "review":
             words = _("Outcome unknown, waiting for a review")
         case "slot":

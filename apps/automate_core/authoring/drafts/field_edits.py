@@ -39,6 +39,7 @@ _SETTING_TYPES: dict[str, Any] = {
     "tags": list[Any],
     "timezone": Annotated[str, Meta(max_length=64)],
     "priority": Annotated[int, Meta(ge=-10, le=10)],
+    "runs_on": Annotated[str, Meta(max_length=64)],
     "concurrency": dict[str, Any] | None,
     "retention": dict[str, Any] | None,
     "agents": dict[str, Any] | None,

@@ -19,7 +19,7 @@ GAP = 1_024  #: between the positions of neighbours, so that an insertion writes
 #: Stands where a connection or an endpoint has to be chosen. No slug looks like it, so nothing is ever found by it.
 UNCHOSEN = "?"
 COLUMNS = ("name", "action", "connection", "inputs", "notes", "disabled")
-POLICY_FIELDS = frozenset({"retry", "timeout", "on_error", "at_most_once"})
+POLICY_FIELDS = frozenset({"retry", "timeout", "on_error", "at_most_once", "runs_on"})
 #: Labels of the kinds of steps, everywhere.
 KIND_LABELS = {
     "action": text("Action"),
@@ -152,6 +152,7 @@ class Settings:
     agents: Any
     vars: Any
     subject: str
+    runs_on: str
     search_terms: Any
     run_as: Any
 

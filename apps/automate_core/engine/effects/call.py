@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from automate_core.engine.run_walker import Walk
+from automate_core.engine.program import Program
+from automate_core.engine.records import RunRecord
+from automate_core.engine.sandbox import Sandbox
 from automate_core.engine.scheduler import Effect
 from automate_core.outbox.store import ClaimedJob
+
+
+class CallContext(Protocol):
+    """What an effect sees of its run: the walk in a worker, or a handed-out step in a performer of a pool."""
+
+    run: RunRecord
+    program: Program
+    run_info: dict[str, Any]
+    cancelled: bool
+
+    def redact(self, document: bytes) -> bytes: ...
+    def sandbox(self) -> Sandbox: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +31,7 @@ class EffectCall:
 
     job: ClaimedJob
     effect: Effect
-    walk: Walk
+    walk: CallContext
     worker: str
 
     @property

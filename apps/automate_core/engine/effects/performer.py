@@ -19,7 +19,7 @@ from automate_connectors.outbound import outbound_clients
 from automate_core import artifacts
 from automate_core.engine import assignees, event_filters
 from automate_core.engine.effects import dry_run, transactional
-from automate_core.engine.effects.call import EffectCall
+from automate_core.engine.effects.call import CallContext, EffectCall
 from automate_core.engine.outcomes import EffectOutcome
 from automate_core.engine.program import (
     ActionNode,
@@ -31,7 +31,6 @@ from automate_core.engine.program import (
     WorkflowNode,
 )
 from automate_core.engine.records import LogRecord, idempotency_key
-from automate_core.engine.run_walker import Walk
 from automate_core.expressions.json_logic import RuleError
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating.pool import RenderUnavailableError
@@ -106,7 +105,7 @@ def _perform_guarded(call: EffectCall) -> EffectOutcome:
     return outcome
 
 
-def _keep_as_file(outcome: EffectOutcome, walk: Walk) -> None:
+def _keep_as_file(outcome: EffectOutcome, walk: CallContext) -> None:
     """Write a large output to a file in this thread, where nothing else waits for it."""
     if outcome.output is not None and len(outcome.output) > artifacts.limit():
         outcome.output, outcome.output_file = artifacts.put(walk.redact(outcome.output))

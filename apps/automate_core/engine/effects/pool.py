@@ -72,7 +72,7 @@ class EffectPool:
             for key in late:
                 del self._running[key]
             self._stuck |= late.keys()
-        return [(call, _timed_out(call)) for call in late.values()]
+        return [(call, timeout_outcome(call)) for call in late.values()]
 
     def cancel_all(self) -> None:
         """Cancel all calls because the leases are lost: none starts, and the outcomes of running ones are dropped.
@@ -105,7 +105,8 @@ class EffectPool:
 _NOT_WANTED = EffectOutcome(error=ConnectorError(text("Cancelled before it started."), code=NOT_BEGUN))
 
 
-def _timed_out(call: Call) -> EffectOutcome:
+def timeout_outcome(call: Call) -> EffectOutcome:
+    """The outcome of an effect that did not return in time."""
     step, timeout = call.effect.step, call.effect.node.timeout
     error = ConnectorError(
         text("The step took longer than its timeout of %(seconds)s s.", seconds=f"{timeout:g}"),

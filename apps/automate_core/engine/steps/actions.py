@@ -11,13 +11,16 @@ from automate_connectors.invocation import encode_output
 from automate_connectors.limits.calls import WAITS_FOR_LIMIT
 from automate_core import artifacts
 from automate_core.engine.outcomes import (
+    PERFORMER_LOST,
+    EffectOutcome,
     StepFailedError,
     error_document,
     error_for_expressions,
     plugin_error_document,
+    read_outcome,
 )
 from automate_core.engine.program import ActionNode, PureNode
-from automate_core.engine.records import LogRecord, StepRecord, WaitRecord, WaitState
+from automate_core.engine.records import HandOutRecord, LogRecord, StepRecord, WaitRecord, WaitState
 from automate_core.engine.scheduler import Effect, StepGenerator, WaitFor
 from automate_core.engine.scope import Scope
 from automate_core.engine.step_context import StepContext
@@ -26,6 +29,7 @@ from automate_core.models import Wait
 from automate_core.states import StepStatus
 from automate_plugins import text
 
+MOST_CLAIMS = 3  #: by performers of a pool; after that many without an outcome the attempt has failed
 PURE_BYTES = 50_000  #: of inputs that a pure action may work on in the database thread
 
 # Errors after which it is unknown whether the attempt took effect.
@@ -38,6 +42,7 @@ IN_DOUBT = frozenset(
         "invalid_output",
         "output_too_large",
         "internal_error",
+        PERFORMER_LOST,
         "http_408",
         "http_500",
         "http_502",
@@ -60,11 +65,18 @@ def _attempts(walk: StepContext, node: ActionNode, path: str, scope: Scope) -> S
     """Make attempts until one succeeds or is skipped; returns it."""
     step = yield from walk.recorded_step(path)
     continues_attempt = False
+    outcome: EffectOutcome | None = None
     if step is not None and step.status == StepStatus.WAITING:
         walk.resume_step(step)
         answer = walk.known_waits.get(path)
-        continues_attempt = answer is not None and answer.kind in {Wait.Kind.RECONNECT, Wait.Kind.LIMIT}
-        yield from _wait_for_connection(walk, node, step) if continues_attempt else _ask_for_review(walk, node, step)
+        if answer is not None and answer.kind == Wait.Kind.POOL:
+            continues_attempt = True
+            outcome = yield from _wait_for_outcome(walk, step)
+        elif answer is not None and answer.kind in {Wait.Kind.RECONNECT, Wait.Kind.LIMIT}:
+            continues_attempt = True
+            yield from _wait_for_connection(walk, node, step)
+        else:
+            yield from _ask_for_review(walk, node, step)
     elif step is not None and step.status == StepStatus.RUNNING:
         if node.at_most_once:
             walk.resume_step(step)
@@ -83,7 +95,8 @@ def _attempts(walk: StepContext, node: ActionNode, path: str, scope: Scope) -> S
         if step is None or not continues_attempt:
             step = walk.begin_attempt(path, step)
         continues_attempt = False
-        yield from _attempt(walk, node, step, scope)
+        yield from _attempt(walk, node, step, scope, outcome)
+        outcome = None
         if step.error is not None and _is_retried(node, step):
             delay = node.retry.delay(step.failures, step.error.get("retry_after"))
             walk.waits.append(WaitRecord(path, Wait.Kind.RETRY, delay))
@@ -99,7 +112,36 @@ def _take_retry_wait(walk: StepContext, path: str) -> WaitState | None:
     return walk.known_waits.pop(path)
 
 
-def _attempt(walk: StepContext, node: ActionNode, step: StepRecord, scope: Scope) -> StepGenerator:
+def _attempt(
+    walk: StepContext, node: ActionNode, step: StepRecord, scope: Scope, outcome: EffectOutcome | None = None
+) -> StepGenerator:
+    """Make one attempt and record how it ended. With an `outcome`, a pool has made it before this walk."""
+    params: dict[str, Any] | None = None
+    while True:
+        if outcome is None:
+            params = params or (yield from _render_inputs(walk, node, step, scope))
+            if step.ended:
+                return
+            outcome = yield from _perform(walk, node, step, params or {})
+        if step.done:
+            return
+        error = outcome.error
+        if not node.connection or error is None or error.code not in {NEEDS_RECONNECT, WAITS_FOR_LIMIT}:
+            break
+        walk.logs.extend(outcome.logs)
+        yield from _wait_for_connection(walk, node, step, error)
+        if step.done:
+            return
+        outcome = None
+    if node.at_most_once and outcome.error is not None and outcome.error.code in IN_DOUBT:
+        walk.logs.extend(outcome.logs)
+        yield from _ask_for_review(walk, node, step)
+    else:
+        walk.record_outcome(step, outcome)
+
+
+def _render_inputs(walk: StepContext, node: ActionNode, step: StepRecord, scope: Scope) -> StepGenerator:
+    """Returns the inputs of an attempt; where it needs no effect, or fails before it, the attempt has ended."""
     try:
         if node.adapter is None or node.action is None:
             raise ConnectorError(node.missing, code="connector_not_found")
@@ -112,25 +154,42 @@ def _attempt(walk: StepContext, node: ActionNode, step: StepRecord, scope: Scope
             step.input, step.input_file = artifacts.put(walk.redact(step.input))
         if node.pure:
             walk.succeed(step, (yield from _compute_pure(walk, node, step, params)))
-            return
+        return params
     except TemplateError as error:
         walk.fail(step, error_document("template_error", str(error)))
-        return
     except ConnectorError as error:
         walk.fail(step, plugin_error_document(error))
-        return
-    outcome = yield Effect(step, node, params)
-    while node.connection and outcome.error is not None and outcome.error.code in {NEEDS_RECONNECT, WAITS_FOR_LIMIT}:
-        walk.logs.extend(outcome.logs)
-        yield from _wait_for_connection(walk, node, step, outcome.error)
-        if step.done:
-            return
-        outcome = yield Effect(step, node, params)
-    if node.at_most_once and outcome.error is not None and outcome.error.code in IN_DOUBT:
-        walk.logs.extend(outcome.logs)
-        yield from _ask_for_review(walk, node, step)
-    else:
-        walk.record_outcome(step, outcome)
+    return {}
+
+
+def _perform(walk: StepContext, node: ActionNode, step: StepRecord, params: dict[str, Any]) -> StepGenerator:
+    """Returns the outcome of an effect: of a thread of this worker, or of the pool that the step runs on."""
+    try:
+        pool = walk.remote_pool(node)
+    except ConnectorError as error:
+        return EffectOutcome(error=error)
+    if pool is None:
+        return (yield Effect(step, node, params))
+    walk.known_waits.pop(step.path, None)  # the end of an earlier wait
+    step.wait()
+    walk.mark_changed(step)
+    wait = WaitRecord(step.path, Wait.Kind.POOL, data={"pool": pool})
+    walk.waits.append(wait)
+    claims = 1 if node.at_most_once else MOST_CLAIMS
+    walk.handed_out.append(
+        HandOutRecord(wait.id, step.path, step.attempt, pool, encode_output(params), node.timeout, claims)
+    )
+    return (yield from _wait_for_outcome(walk, step))
+
+
+def _wait_for_outcome(walk: StepContext, step: StepRecord) -> StepGenerator:
+    """Returns the outcome of a handed-out attempt; an empty one when a person skipped the step."""
+    answer = yield from walk.wait_until_resolved(step.path)
+    if walk.apply_skip(step, answer):
+        return EffectOutcome()
+    step.resume()
+    walk.mark_changed(step)
+    return read_outcome(answer.outcome)
 
 
 def _compute_pure(walk: StepContext, node: ActionNode, step: StepRecord, params: dict[str, Any]) -> StepGenerator:

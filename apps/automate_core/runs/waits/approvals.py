@@ -31,6 +31,7 @@ SKIPPABLE = frozenset(
         Wait.Kind.CHILD,
         Wait.Kind.RECONNECT,
         Wait.Kind.LIMIT,
+        Wait.Kind.POOL,
         Wait.Kind.REVIEW,
     }
 )

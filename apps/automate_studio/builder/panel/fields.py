@@ -294,6 +294,11 @@ POLICY_FIELDS = (
         default=False,
         help=text("If an attempt may have taken effect, the step waits for a decision."),
     ),
+    FieldSpec(
+        name="runs_on",
+        label=text("Runs on"),
+        help=text("A pool of performers. Leave empty for that of the connection or the workflow."),
+    ),
 )
 NOTES = FieldSpec(name="notes", label=text("Notes"), kind=_K.LONG_TEXT)
 NAME = FieldSpec(name="name", label=text("Name"), shown=True)
@@ -310,6 +315,11 @@ SETTINGS_FIELDS = (
     ),
     FieldSpec(
         name="priority", label=text("Priority"), kind=_K.INTEGER, default=0, help=text("-10 to 10. Higher runs first.")
+    ),
+    FieldSpec(
+        name="runs_on",
+        label=text("Runs on"),
+        help=text("A pool of performers for the actions of this workflow. Leave empty for the workers."),
     ),
     FieldSpec(name="vars", label=text("Variables"), kind=_K.MAPPING),
     FieldSpec(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from django.db.models import Case, F, Func, Q, QuerySet, TextField, Value, When
+from django.db.models.functions import Coalesce
 from django.db.models.fields.json import KT
 from django.http import Http404
 from django.utils import timezone
@@ -242,19 +243,19 @@ def _load_waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, WaitInf
     """Waits of the drawn steps and all open waits, with their paths; the oldest thousand."""
     rows = list(
         Wait.objects.filter(run=run)
-        .annotate(frame=_without_part("[^]]*$"), workflow=KT("data__workflow"), connection=KT("data__connection"))
+        .annotate(frame=_without_part("[^]]*$"), target=Coalesce(KT("data__workflow"), KT("data__connection"), KT("data__pool")))
         .filter(Q(frame__in=frames) | Q(status=Wait.Status.OPEN))
         .order_by("id")
-        .values_list("pk", "path", "kind", "created_at", "due_at", "resolved_at", "status", "workflow", "connection")[
+        .values_list("pk", "path", "kind", "created_at", "due_at", "resolved_at", "status", "target")[
             :MOST_WAITS
         ]
     )
-    asked = [pk for pk, _, kind, *_, status, _, _ in rows if kind == Wait.Kind.APPROVAL and status == Wait.Status.OPEN]
+    asked = [pk for pk, _, kind, *_, status, _ in rows if kind == Wait.Kind.APPROVAL and status == Wait.Status.OPEN]
     whom = _approver_names(asked) if asked else {}
     return [
         (path, WaitInfo(kind=kind, since=since, due=due, resolved_at=resolved, assignees=tuple(whom.get(pk, ())),
-                      target=workflow or connection or ""))
-        for pk, path, kind, since, due, resolved, _, workflow, connection in rows
+                      target=target or ""))
+        for pk, path, kind, since, due, resolved, _, target in rows
     ]  # fmt: skip
 
 
