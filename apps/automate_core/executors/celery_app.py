@@ -13,6 +13,7 @@ django.setup()
 
 from automate_core.engine.effects.executor_pools import declared_pools  # noqa: E402 - after the setup
 from automate_core.executors.celery_pool import CeleryExecutor, celery_app, queue_of  # noqa: E402
+from automate_plugins import text  # noqa: E402
 
 _named = os.environ.get("AUTOMATE_POOL", "")
 _pools = [
@@ -21,10 +22,7 @@ _pools = [
     if isinstance(pool.executor, CeleryExecutor) and _named in {"", pool.name}
 ]
 if len(_pools) != 1:
-    raise SystemExit(
-        "Set AUTOMATE_POOL to a pool of AUTOMATE_POOLS with the executor celery"
-        + (f", one of {', '.join(pool.name for pool in _pools)}." if _pools else ".")
-    )
+    raise SystemExit(text("Set AUTOMATE_POOL to a pool of AUTOMATE_POOLS with the executor celery."))
 app = celery_app(_pools[0])
 app.conf.task_default_queue = queue_of(_pools[0])
 app.conf.imports = (*app.conf.imports, "automate_core.executors.celery_task")

@@ -73,7 +73,7 @@ def make_app(broker: str) -> Celery:
     try:
         from celery import Celery
     except ImportError as error:
-        raise ImportError("Celery is not installed: install django-automate[celery].") from error
+        raise ImportError(text("Celery is not installed. Install django-automate[celery].")) from error
     app = Celery("automate", broker=broker, set_as_current=False)
     app.conf.update(
         broker_connection_retry_on_startup=True,

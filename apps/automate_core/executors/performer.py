@@ -123,6 +123,7 @@ class _HandedOutContext:
         self.run = run
         self.program = program
         self.run_info = {"id": run.id, "trace_id": run.trace_id, "workflow": program.workflow}
+        self.log_ids = {"run": run.id, "workflow": program.workflow, "trace": run.trace_id}
         self._is_cancelled = False
         self._checked_at = time.monotonic()
 

@@ -19,6 +19,7 @@ class CallContext(Protocol):
     run: RunRecord
     program: Program
     run_info: dict[str, Any]
+    log_ids: dict[str, str]
     cancelled: bool
 
     def redact(self, document: bytes) -> bytes: ...

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from django.db.models import Case, F, Func, Q, QuerySet, TextField, Value, When
-from django.db.models.functions import Coalesce
 from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -243,12 +243,13 @@ def _load_waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, WaitInf
     """Waits of the drawn steps and all open waits, with their paths; the oldest thousand."""
     rows = list(
         Wait.objects.filter(run=run)
-        .annotate(frame=_without_part("[^]]*$"), target=Coalesce(KT("data__workflow"), KT("data__connection"), KT("data__pool")))
+        .annotate(
+            frame=_without_part("[^]]*$"),
+            target=Coalesce(KT("data__workflow"), KT("data__connection"), KT("data__pool")),
+        )
         .filter(Q(frame__in=frames) | Q(status=Wait.Status.OPEN))
         .order_by("id")
-        .values_list("pk", "path", "kind", "created_at", "due_at", "resolved_at", "status", "target")[
-            :MOST_WAITS
-        ]
+        .values_list("pk", "path", "kind", "created_at", "due_at", "resolved_at", "status", "target")[:MOST_WAITS]
     )
     asked = [pk for pk, _, kind, *_, status, _ in rows if kind == Wait.Kind.APPROVAL and status == Wait.Status.OPEN]
     whom = _approver_names(asked) if asked else {}
