@@ -9,8 +9,12 @@ class AutomateSiteConfig(AppConfig):
     verbose_name = _("Site")
 
     def ready(self) -> None:
+        from django.core.checks import register
+
         from automate_core import conf
         from automate_core.checks import setting_names
+        from automate_site.checks import check_key_files
 
         conf.variables["MAILERS"] = "AUTOMATE_SMTP"
         setting_names.others |= {"AUTOMATE_PORT", "AUTOMATE_DEMO"}
+        register(check_key_files, "automate", deploy=True)

@@ -72,12 +72,12 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def make_server(port: int) -> Server:
+def make_server(port: int, *, host: str = HOST) -> Server:
     """Return a server for the site's application, not yet started."""
     return Server(
         uvicorn.Config(
             "automate_site.asgi:application",
-            host=HOST,
+            host=host,
             port=port,
             lifespan="on",
             log_config=None,
@@ -92,12 +92,12 @@ def make_server(port: int) -> Server:
     )
 
 
-def check_port(port: int) -> None:
+def check_port(port: int, *, host: str = HOST) -> None:
     """Raise PortTakenError when the port cannot be bound."""
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError as error:
             reason = f"port {port} cannot be used ({error.strerror})"
             raise PortTakenError(f"{reason}: stop what listens there, or choose another with PORT=8001") from error

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from automate_core.api import metrics
+from automate_core.api import live, metrics, ready
 from automate_site import views
 from automate_studio.shell.sign_in import sign_in
 
@@ -17,6 +17,8 @@ urlpatterns = [
     path("admin/login/", sign_in),  # one page for staff and for people who only decide approvals
     path("healthz/", views.health),
     path("metrics", metrics),
+    path("livez/", live),
+    path("readyz/", ready),
     path("api/v1/", include("automate_api.urls")),
     path("hooks/", include("automate_core.urls")),
     path("forms/", include("automate_studio.forms.urls")),

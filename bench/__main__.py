@@ -12,7 +12,20 @@ from collections.abc import Callable, Iterator
 import django
 import psycopg
 
-from bench import api, building, deliveries, engine, history, inbox, overview, pruning, rendering, run_list, watching
+from bench import (
+    api,
+    building,
+    deliveries,
+    engine,
+    history,
+    inbox,
+    overview,
+    pruning,
+    rendering,
+    run_list,
+    watching,
+    workers,
+)
 from bench.stage import Stage, stage
 
 type Measure = Callable[[Stage, int], Iterator[dict[str, object]]]
@@ -29,6 +42,7 @@ FIGURES: dict[str, Measure] = {
     "pgbench": deliveries.floor_pgbench,
     "noop": engine.noop,
     "three": engine.three_steps,
+    "workers": workers.workers,
     "costs": engine.costs,
     "foreach": engine.for_each,
     "match": engine.match,

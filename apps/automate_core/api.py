@@ -26,7 +26,7 @@ from automate_core.definition.form_validation import AnswersError
 from automate_core.definition.step_paths import key_of
 from automate_core.events.event_types import SOURCE
 from automate_core.models import Event, Wait, Workflow
-from automate_core.operations.health import health
+from automate_core.operations.health import health, live, ready
 from automate_core.operations.telemetry.metrics.view import metrics
 from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
 from automate_core.runs import description, lookup, tail
@@ -55,7 +55,9 @@ __all__ = [
     "decide",
     "emit",
     "health",
+    "live",
     "metrics",
+    "ready",
     "run",
     "start",
 ]

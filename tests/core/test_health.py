@@ -1,4 +1,4 @@
-"""The health view: 200 or 503 for everybody, figures for those who operate the site."""
+"""Health: 200 or 503 for everybody, figures for those who operate the site. Liveness and readiness of a web process."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import json
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 
-from automate_core.api import emit, health
+from automate_core.api import emit, health, live, ready
 from automate_core.models import WorkerState
+from automate_core.operations import health as operations
 
 pytestmark = pytest.mark.django_db
 
@@ -55,3 +58,37 @@ def test_a_database_that_fails_is_unhealthy(operator, monkeypatch):
         "automate_core.operations.health._LIVE_WORKERS", "SELECT 1 FROM not_migrated WHERE %(seconds)s > 0"
     )
     assert ask(operator) == (503, {"status": "failing"})
+
+
+def probe(view):
+    return view(RequestFactory().get("/")).status_code
+
+
+def test_a_web_process_without_workers_is_ready_once_it_is_migrated(monkeypatch, caplog):
+    assert not WorkerState.objects.exists()
+    monkeypatch.setattr(operations, "_is_migrated", False)
+    newest = MigrationRecorder.Migration.objects.filter(app="automate_core").order_by("name").last()
+    MigrationRecorder(connection).record_unapplied("automate_core", newest.name)
+    assert probe(ready) == 503
+    assert f"1 migrations are missing, such as automate_core.{newest.name}" in caplog.text
+    MigrationRecorder(connection).record_applied("automate_core", newest.name)
+    assert probe(ready) == 200
+    with CaptureQueriesContext(connection) as queries:
+        assert probe(ready) == 200
+    assert [query["sql"] for query in queries] == ["SELECT 1"], "a probe costs one query"
+
+
+def test_a_process_is_alive_without_a_database_but_not_ready(monkeypatch):
+    def away(*_):
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(operations, "_is_migrated", True)
+    monkeypatch.setattr(operations.connection, "cursor", away)
+    assert (probe(live), probe(ready)) == (200, 503)
+
+
+@pytest.mark.parametrize(("state", "status"), [("off", 200), ("ok", 200), ("stopped", 503)])
+def test_a_process_whose_managed_worker_ended_is_not_alive(monkeypatch, state, status):
+    monkeypatch.setattr(operations, "_local_worker_state", lambda: "off")
+    operations.register_local_worker(lambda: state)
+    assert probe(live) == status

@@ -54,6 +54,7 @@ CALLS = {
     ("automate_token", "USER"): ["nothing", "--list"],
     ("automate_unlock", "USER"): ["nothing"],
     ("automate_verify_audit", "--export"): ["--export", "/no/such/file"],
+    ("automate_worker", "--alive-file"): ["--alive-file", "/no/such/folder/file"],
     ("automate_workflow", "--as"): ["pause", "one", "--as", "nothing"],
     ("automate_workflow", "SLUG"): ["pause", "nothing"],
 }

@@ -25,7 +25,7 @@ from django.db.backends.base import base
 from django.urls import include, path
 from unfold.sites import UnfoldAdminSite
 
-from automate_core.checks import people, requests
+from automate_core.checks import deployment, people, requests
 from automate_core.checks.setting_values import RULES
 from automate_core.tracing import collector
 from automate_governance.app_config import REQUIRED
@@ -145,6 +145,15 @@ def processes(settings, patch):
     patch.setitem(os.environ, "WEB_CONCURRENCY", "4")
 
 
+def faults(settings, patch):
+    patch.setitem(os.environ, "AUTOMATE_FAULTS", "worker.claimed=kill")
+
+
+def generated_keys(settings, patch):
+    patch.setitem(os.environ, "DATABASE_URL", "postgresql://db.internal/automate")
+    settings.AUTOMATE_KEY_FILES = {"AUTOMATE_SECRETS_KEYS": "/data/secrets-key"}
+
+
 def sqlite(settings, patch):
     patch.setattr(connection, "vendor", "sqlite")
 
@@ -220,6 +229,8 @@ WRONG = [
     ("automate_core.W091", otel(ENDPOINT="http://otel:4317", PROTOCOL="grpc")),
     ("automate_core.W092", otel(ENDPOINT="http://otel:4318", extra=False)),
     ("automate_core.W081", {"AUTOMATE_METRICS_NETWORKS": ["0.0.0.0/0"]}),
+    *(("automate_core.E095", {"AUTOMATE_TRUSTED_PROXIES": [all_]}) for all_ in ("0.0.0.0/0", "::/0")),
+    ("automate_core.E096", faults),
     ("automate_core.W010", {"AUTOMATE_SITE_ULR": "https://example.com"}),
     ("automate_core.W010", {"AUTOMAT_SECRETS_KEYS": []}),
     ("automate_core.W020", {"ANONYMOUS_USER_NAME": "AnonymousUser"}),
@@ -237,6 +248,10 @@ WRONG = [
     ("automate_core.W074", {"SESSION_COOKIE_SAMESITE": "Strict"}),
     ("automate_core.W075", {"AUTOMATE_DOCUMENTS_STORAGE": "default"}),
     ("automate_core.W075", storage(BACKEND=FILES, OPTIONS={"base_url": "/media/"})),
+    ("automate_core.W095", {"AUTOMATE_TRUSTED_PROXIES": []}),
+    *(("automate_core.W096", {name: 0}) for name in deployment._LIMITS),
+    ("automate_core.W097", {"AUTOMATE_RETENTION_DAYS": {"succeeded": 0}}),
+    ("automate_core.W098", {"AUTOMATE_SQL_OWN_DATABASE": True}),
 ]
 OTHERS = [
     ("automate_connectors.E011", {"AUTOMATE_EGRESS_ALLOW": ["nowhere"]}),
@@ -246,6 +261,7 @@ OTHERS = [
     ("automate_governance.E002", {"AUTOMATE_SECRETS_KEYS": ["c2hvcnQ="]}),
     ("automate_governance.E003", {"AUTOMATE_SECRETS_KEYS": []}),
     ("automate_governance.E004", {"AUTOMATE_VAULT": "http://vault.internal"}),
+    ("automate_site.W001", generated_keys),
     ("automate_governance.E005", {"DEBUG": True, "AUTOMATE_SITE_URL": "https://example.com"}),
 ]
 
@@ -262,7 +278,8 @@ def run_printed(heading):
 def sound(settings):
     """The site as its tests run it, with mail and an address of its own."""
     settings.MAILERS, settings.DEFAULT_FROM_EMAIL = SMTP, "automate@example.com"
-    settings.AUTOMATE_SITE_URL = "https://example.com"
+    settings.AUTOMATE_KEY_FILES = {}
+    settings.AUTOMATE_SITE_URL, settings.AUTOMATE_TRUSTED_PROXIES = "https://example.com", ["10.0.0.0/8"]
     return settings
 
 
@@ -330,6 +347,12 @@ def test_without_a_mail_server_a_deployed_site_is_warned(sound):
     assert "automate_core.W070" in found()
 
 
+def test_the_checks_for_production_are_made_only_when_asked_for(sound, monkeypatch):
+    faults(sound, monkeypatch)
+    sound.AUTOMATE_TRUSTED_PROXIES, sound.AUTOMATE_HOOK_RATE = [], 0
+    assert [each.id for each in run_checks(tags=["automate"]) if each.id.startswith("automate_core")] == []
+
+
 def test_a_misspelt_name_leads_to_the_right_one(sound):
     sound.AUTOMATE_SITE_ULR = "https://example.com"
     assert found()["automate_core.W010"].hint == "Did you mean AUTOMATE_SITE_URL?"
@@ -372,6 +395,7 @@ def test_the_docs_list_every_id():
     ids = set(re.findall(r'"(automate_\w+\.[EW]\d{3})"', code))
     ids |= {f"automate_{app}.W00{number}" for app in ("connectors", "governance", "llm") for number in (1, 2, 9)}
     docs = (ROOT / "docs/settings.md").read_text().split("## System checks")[1].split("\n## ")[0]
+    ids |= set(re.findall(r'"(automate_\w+\.[EW]\d{3})"', (ROOT / "automate_site/checks.py").read_text()))
     assert set(re.findall(r"`(automate_\w+\.[EW]\d{3})`", docs)) == ids
     tried = {id_ for id_, _ in (*WRONG, *OTHERS)} | {"automate_core.E031", "automate_core.E038", "automate_core.W070"}
     assert {id_ for id_ in ids if re.match(r"automate_core\.(E0[1-9]|W0[1-9])", id_)} <= tried

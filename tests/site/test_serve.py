@@ -74,6 +74,8 @@ def test_a_site_from_its_first_start_to_a_lost_key(own, tmp_path):
             "database": "ok",
             "worker": "ok",
         }
+        for probe in ("livez", "readyz"):
+            assert json.load(urllib.request.urlopen(f"{address}/{probe}/")) == {"status": "ok"}
         assert (tmp_path / "data" / "secrets-key").stat().st_mode & 0o777 == 0o600
         _the_database_gets_no_secret_of_the_site(own)
         _one_site_a_folder_which_its_commands_find(own)

@@ -9,6 +9,7 @@ from django.core.checks import Tags, register
 
 from automate_core.checks import (
     databases,
+    deployment,
     features,
     installation,
     people,
@@ -58,5 +59,6 @@ def register_all() -> None:
         register(check, "automate")
     register(databases.check_version, Tags.database)
     register(databases.check_captures, Tags.database)
+    register(deployment.check_deployment, "automate", deploy=True)
     register(features.check_mail, "automate", deploy=True)
     register(requests.check_policy_is_sent, "automate", deploy=True)

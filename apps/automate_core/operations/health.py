@@ -1,15 +1,18 @@
-"""The health view, for load balancers and monitoring.
+"""Health, for monitoring, and what an orchestrator asks of each web process: is it alive, and is it ready?
 
-path("automate/health/", health)
+path("automate/health/", health), path("automate/live/", live), path("automate/ready/", ready)
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
-from django.db import Error
+from django.db import Error, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -48,6 +51,65 @@ def health(request: HttpRequest) -> JsonResponse:
     except (Error, psycopg.Error) as error:  # away, or not migrated; nobody can be signed in by it either
         log.warning("the health check failed: %s", str(error).strip())
         state = {"status": "failing"}
+    return _answer(state)
+
+
+@never_cache
+@require_safe
+def live(request: HttpRequest) -> JsonResponse:
+    """200 while this process answers, else 503: its managed worker has ended. The database is not asked.
+
+    A process that fails this needs a restart. A database that is away is no reason for one.
+    """
+    return _answer({"status": "failing" if _local_worker_state() == "stopped" else "ok"})
+
+
+@never_cache
+@require_safe
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 while this process can accept deliveries, else 503: the database answers and has this version's migrations.
+
+    No worker is needed for that: deliveries wait in the queue.
+    """
+    try:
+        missing = _missing_migrations()
+    except (Error, psycopg.Error) as error:
+        log.warning("not ready: %s", str(error).strip())
+        return _answer({"status": "failing"})
+    if missing:
+        log.warning(
+            "not ready: run `manage.py migrate`; %d migrations are missing, such as %s", len(missing), missing[0]
+        )
+    return _answer({"status": "failing" if missing else "ok"})
+
+
+def register_local_worker(state: Callable[[], str]) -> None:
+    """Let `live` know the worker of this process; `state` returns `off`, `ok` or `stopped`."""
+    global _local_worker_state
+    _local_worker_state = state
+
+
+_local_worker_state: Callable[[], str] = lambda: "off"  # noqa: E731 - replaced by the managed worker
+_is_migrated = False
+
+
+def _missing_migrations() -> list[str]:
+    """Automate's migrations that the database lacks. Once there are none, only whether the database answers."""
+    global _is_migrated
+    if _is_migrated:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return []
+    applied = MigrationRecorder(connection).applied_migrations()
+    known = MigrationLoader(None).disk_migrations
+    missing = sorted(
+        f"{app}.{name}" for app, name in known if app.startswith("automate_") and (app, name) not in applied
+    )
+    _is_migrated = not missing
+    return missing
+
+
+def _answer(state: dict[str, Any]) -> JsonResponse:
     answer = JsonResponse(state, status=200 if state["status"] == "ok" else 503)
     answer._has_been_logged = True  # type: ignore[attr-defined] # Django would report each probe as an error
     return answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from automate_core.operations import health
 from automate_core.outbox import notify
 from automate_core.worker.worker import Worker
 from automate_governance.people import origin
@@ -34,6 +35,7 @@ class ManagedWorker:
         self._thread = threading.Thread(target=self._run, args=(self._worker,), name="automate-worker", daemon=True)
         self._thread.start()
         notify.register_local_worker(self._worker.wake)
+        health.register_local_worker(lambda: self.state)
 
     def _run(self, worker: Worker) -> None:
         """Work as the audit source `worker`."""

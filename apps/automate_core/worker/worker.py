@@ -13,7 +13,7 @@ import queue
 import socket  # noqa: TID251 - for this host's name alone
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -28,10 +28,11 @@ from automate_core.engine.journal import Journal
 from automate_core.events.matching import RuleEngine
 from automate_core.executors.relay import relay_task
 from automate_core.faultpoints import reach
-from automate_core.outbox import notify
+from automate_core.outbox.notify import HintListener, reconnect_pauses
 from automate_core.outbox.store import ClaimedJob, OutboxStore
 from automate_core.worker.heartbeat import Heartbeat
 from automate_core.worker.lease_threads import POLLS, WEBHOOKS, LeaseThreads
+from automate_core.worker.liveness import SignsOfLife
 from automate_core.worker.maintenance import NOTIFICATION_TASKS, MaintenanceThread, trace_tasks
 from automate_core.worker.quarantine import QuarantineProcess
 
@@ -44,22 +45,25 @@ POLL_RUNS_SECONDS = 1.0
 TRACE_SECONDS = 2.0  #: for an export that has begun
 RELAY_SECONDS = 1.0  #: between looks at what is handed out, when nothing wakes it
 NOTIFICATION_SECONDS = 6.0  # people can wait, and an idle worker asks little
-RECONNECT_SECONDS = (0.2, 5.0)
 
 
 class Worker:
     """One worker. `run` returns after `stop`, or once nothing is left when `drain` is set.
 
-    `concurrency` is how many jobs it holds at once, and how many threads run their effects.
+    `concurrency` is how many jobs it holds at once, and how many threads run their effects. `signs` tells the outside
+    that it lives.
     """
 
     is_isolated = False  #: whether it takes quarantined jobs alone, one at a time
 
-    def __init__(self, *, concurrency: int | None = None, drain: bool = False, name: str = "") -> None:
+    def __init__(
+        self, *, concurrency: int | None = None, drain: bool = False, name: str = "", signs: SignsOfLife | None = None
+    ) -> None:
         self.concurrency = concurrency or setting("AUTOMATE_WORKER_CONCURRENCY")
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
         self.grace_seconds: float = setting("AUTOMATE_WORKER_GRACE_SECONDS")
         self._drain = drain
+        self._signs = signs
         self._stopping = threading.Event()
         self._inbox: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
         self._outbox = OutboxStore(worker=self.name)
@@ -88,6 +92,7 @@ class Worker:
             router=PoolRouter(),
             wake_relay=self._relay.wake,
         )
+        self._listener = HintListener(self.wake, self._poll_runs_now, self._stopping)
         self._ended = threading.Event()
         self._quarantine: QuarantineProcess | None = None
         self._is_drained = False
@@ -122,7 +127,7 @@ class Worker:
         self._effect_pool.start()
         self._heartbeat.start()
         if not self.is_isolated:
-            threading.Thread(target=self._listen, name="automate-listen", daemon=True).start()
+            self._listener.start()
         self._warm_up()
         if not self._drain:
             self._maintenance.start()
@@ -132,6 +137,8 @@ class Worker:
             if self._has_relay:
                 self._relay.start()
         log.info("worker %s takes up to %d jobs", self.name, self.concurrency)
+        if self._signs:
+            self._signs.tell_started()
         try:
             self._work_until(self._finished)
             self._stopping.set()
@@ -161,15 +168,17 @@ class Worker:
 
     def _work_until(self, over: Callable[[], bool]) -> None:
         """Run the engine until `over()`; while the database is away, try again after growing pauses."""
-        pauses = _pauses()
+        pauses = reconnect_pauses()
         while not over():
+            if self._signs:
+                self._signs.tell_alive()
             try:
                 self._connect()
                 results = self._wait_for_results()
                 self._drop_lost_jobs()
                 self._engine.deliver_results([*results, *self._effect_pool.expire_overdue()])
                 self._schedule(*self._engine.run_once(self._claim()))
-                pauses = _pauses()
+                pauses = reconnect_pauses()
             except Exception as error:
                 if not database.is_away(error):  # whatever it is, the worker lives, and what it held is tried again
                     log.exception("the engine failed; its jobs are left to their leases")
@@ -275,6 +284,7 @@ class Worker:
             self._heartbeat.reset()
         reach("worker.claiming")
         jobs = self._claim_jobs(free)
+        self._listener.pacer.claimed(len(jobs))
         if jobs:
             self._is_drained = False
             reach("worker.claimed")
@@ -286,6 +296,9 @@ class Worker:
 
     def _claim_jobs(self, free: int) -> list[ClaimedJob]:
         return self._outbox.claim_batch(free)
+
+    def _poll_runs_now(self) -> None:
+        self._poll_runs_at = 0.0
 
     def _maintain(self) -> None:
         """Wake runs whose waits are due, and rescue jobs whose leases ran out, however long the queue is."""
@@ -366,25 +379,6 @@ class Worker:
         self._maintenance.wake()
         self.wake()
 
-    # --- the thread beside it -----------------------------------------------------------------------------------------
-
-    def _listen(self) -> None:
-        """Turn NOTIFY into wake-ups while the database can be reached."""
-        pauses = _pauses()
-        while not self._stopping.is_set():
-            try:
-                with database.connect({}) as connection:
-                    connection.execute(f"LISTEN {notify.CHANNEL}")
-                    pauses = _pauses()
-                    while not self._stopping.is_set():
-                        for notice in connection.notifies(timeout=LAST_POLL_SECONDS, stop_after=1):
-                            if notice.payload == notify.POLL_RUNS:
-                                self._poll_runs_at = 0.0
-                            self.wake()
-            except psycopg.Error as error:
-                log.info("not listening, polling: %s", str(error).strip())
-                self._stopping.wait(next(pauses))
-
 
 class QuarantineWorker(Worker):
     """The worker in a QuarantineProcess: runs the quarantined jobs, each alone, until none is left."""
@@ -409,11 +403,3 @@ class QuarantineWorker(Worker):
 
     def _maintain(self) -> None:
         self._maintain_at = math.inf
-
-
-def _pauses() -> Iterator[float]:
-    """Pauses between attempts to reconnect: doubling from the first to the last, then staying there."""
-    pause, last = RECONNECT_SECONDS
-    while True:
-        yield pause
-        pause = min(pause * 2, last)

@@ -26,27 +26,46 @@ from automate_site.demo.delivery import NotAcceptedError, deliver
 
 
 class Command(BaseCommand):
-    help = "Start the site on 127.0.0.1:PORT with everything it needs. Ctrl-C or SIGTERM stops all of it."
+    help = (
+        "Start the site on 127.0.0.1:PORT with everything it needs. Ctrl-C or SIGTERM stops all of it. "
+        "With --web-only, start only the web server: PostgreSQL, migrations and workers are elsewhere."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--quiet", action="store_true", help="print nothing but a new password")
+        parser.add_argument("--host", default=server.HOST, help="address to listen on, such as 0.0.0.0")
+        parser.add_argument("--web-only", action="store_true", help="only the web server, as one of several")
 
     def handle(self, *args: Any, **options: Any) -> None:
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-        port = environment.port()
+        port, host = environment.port(), options["host"]
         try:
+            if options["web_only"]:
+                self._serve_web(port, host)
+                return
             with site_lock.hold_site_lock(environment.data_folder(), port):
-                server.check_port(port)
-                self._serve(port, quiet=options["quiet"])
+                server.check_port(port, host=host)
+                self._serve(port, host, quiet=options["quiet"])
         except (site_lock.RunningAlreadyError, server.PortTakenError) as error:
             raise CommandError(str(error), returncode=2) from error
 
-    def _serve(self, port: int, *, quiet: bool) -> None:
+    def _serve_web(self, port: int, host: str) -> None:
+        """One web process of several: nothing of the database or the data folder is prepared or locked."""
+        if not os.environ.get("DATABASE_URL"):
+            raise CommandError("--web-only needs DATABASE_URL: it starts no PostgreSQL of its own", returncode=2)
+        server.check_port(port, host=host)
+        web = server.make_server(port, host=host)
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):
+            web.run()
+        if not web.started:
+            raise CommandError("the web server did not start; see the lines above", returncode=2)
+
+    def _serve(self, port: int, host: str, *, quiet: bool) -> None:
         cluster = environment.embedded_cluster()
         with cluster.running() if cluster else contextlib.nullcontext():
             password = self._prepare()
-            web = server.make_server(port)
+            web = server.make_server(port, host=host)
             if quiet and password is not None:
                 self.stdout.write(_how_to_sign_in(password))
                 self.stdout.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -296,3 +297,26 @@ def _runs(pid):
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_signs_of_life_come_while_the_main_loop_goes_round(worker_process, tmp_path):
+    """The file of an orchestrator, and systemd's notifications; the file is gone after an orderly end."""
+    alive, told = tmp_path / "alive", tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(told))
+        with worker_process("--alive-file", str(alive), NOTIFY_SOCKET=str(told)) as worker:
+            systemd.settimeout(180)
+            assert systemd.recv(100) == b"READY=1"
+            assert systemd.recv(100) == b"WATCHDOG=1"
+            first = wait_for(lambda: alive.exists() and alive.stat().st_mtime_ns)
+            wait_for(lambda: alive.stat().st_mtime_ns > first)
+            worker.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, worker.pid, os.WSTOPPED)
+            last = alive.stat().st_mtime_ns
+            time.sleep(2.5)
+            assert alive.stat().st_mtime_ns == last, "a worker that hangs gives no signs"
+            worker.send_signal(signal.SIGCONT)
+            wait_for(lambda: alive.stat().st_mtime_ns > last)
+            worker.terminate()
+            assert worker.wait(180) == 0
+    assert not alive.exists()

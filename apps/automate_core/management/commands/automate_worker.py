@@ -7,12 +7,14 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core.outbox.status import QueueStatus, as_json, read_status
+from automate_core.worker.liveness import SignsOfLife
 from automate_core.worker.worker import QuarantineWorker, Worker
 from automate_governance import startup
 from automate_governance.people import origin
@@ -29,6 +31,7 @@ class Command(BaseCommand):
             "--concurrency", type=int, help="number of jobs held at once, and of threads for their effects"
         )
         parser.add_argument("--drain", action="store_true", help="stop when no job is ready")
+        parser.add_argument("--alive-file", metavar="FILE", type=Path, help="touch this file while the worker works")
         parser.add_argument("--status", action="store_true", help="print workers, leases and queue length")
         parser.add_argument("--json", action="store_true", help="with --status: print JSON")
         # started by a worker: see quarantine.py
@@ -38,6 +41,9 @@ class Command(BaseCommand):
         concurrency = options["concurrency"]
         if concurrency is not None and not 1 <= concurrency <= 200:
             raise CommandError("--concurrency must be a number from 1 to 200", returncode=2)
+        alive_file: Path | None = options["alive_file"]
+        if alive_file and not alive_file.parent.is_dir():
+            raise CommandError(f"--alive-file: there is no folder {alive_file.parent}", returncode=2)
         if options["json"] and not options["status"]:
             raise CommandError("--json requires --status", returncode=2)
         if options["status"]:
@@ -47,7 +53,9 @@ class Command(BaseCommand):
             name, parent = options["quarantine"]
             _run(QuarantineWorker(name, int(parent)))
         else:
-            _run(Worker(concurrency=concurrency, drain=options["drain"]))
+            signs = SignsOfLife(alive_file, socket_path=os.environ.get("NOTIFY_SOCKET", ""))
+            _run(Worker(concurrency=concurrency, drain=options["drain"], signs=signs))
+            signs.end()
 
 
 def _run(worker: Worker) -> None:

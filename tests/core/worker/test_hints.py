@@ -1,0 +1,78 @@
+"""How a worker answers hints when other workers take the jobs."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import pytest
+
+from automate_core import database
+from automate_core.models import ExecutionRun, WorkerState
+from automate_core.outbox import notify
+from automate_core.outbox.notify import FREE_MISSES, LONGEST_PAUSE_SECONDS, MOST_MISSES, HintPacer
+from automate_core.outbox.store import OutboxStore
+from tests.support.processes import wait_for
+
+STEP = """
+name: Note
+slug: note
+triggers: [{endpoint: github}]
+steps: [{key: a, action: data.set, inputs: {}}]
+"""
+
+
+def miss(pacer: HintPacer) -> float:
+    pacer.hinted()
+    pacer.claimed(0)
+    return pacer.pause
+
+
+def test_pauses_grow_with_hints_that_bring_nothing():
+    pacer = HintPacer()
+    pauses = [miss(pacer) for _ in range(MOST_MISSES + 5)]
+    assert pauses[: FREE_MISSES - 1] == [0.0] * (FREE_MISSES - 1), "chance is no reason to wait"
+    assert all(earlier <= later for earlier, later in itertools.pairwise(pauses))
+    assert pauses[-1] == LONGEST_PAUSE_SECONDS
+
+
+def test_jobs_end_the_pauses():
+    pacer = HintPacer()
+    for _ in range(MOST_MISSES):
+        miss(pacer)
+    for _ in range(3):
+        pacer.hinted()
+        pacer.claimed(1)
+    assert pacer.pause == 0.0
+
+
+def test_claims_without_a_hint_are_no_misses():
+    pacer = HintPacer()
+    for _ in range(MOST_MISSES):
+        pacer.hinted()
+        pacer.claimed(1)
+        pacer.claimed(0)  # the claim that finds that nothing is left
+        pacer.claimed(0)  # a poll
+    assert pacer.pause == 0.0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_hints_whose_jobs_others_took_cost_few_claims(workflow, deliver, working, monkeypatch):
+    claims = []
+    real = OutboxStore.claim_batch
+
+    def counting(self, limit=10):
+        claims.append(limit)
+        return real(self, limit)
+
+    workflow(STEP)
+    working(concurrency=2)
+    wait_for(WorkerState.objects.exists)
+    monkeypatch.setattr(OutboxStore, "claim_batch", counting)
+    with database.connect({}) as connection:
+        for _ in range(60):
+            connection.execute("SELECT pg_notify(%s, '')", (notify.CHANNEL,))
+            time.sleep(0.01)
+    assert len(claims) <= 40, "each hint was worth a claim"
+    deliver()
+    wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").exists())
