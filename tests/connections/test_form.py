@@ -233,3 +233,10 @@ def test_settings_of_another_authentication_are_not_kept(sign_in, owner):
     assert sign_in(owner).post(reverse(CONNECTION_ADD), {**HTTP, **given}).status_code == 302
     assert Connection.objects.get().config == {"base_url": "https://api.example.com", "auth": "none"}
     assert not StoredSecret.objects.exists()
+
+
+def test_the_form_of_an_app_leads_to_its_help(sign_in, owner):
+    client = sign_in(owner)
+    page = Page(client.get(reverse(CONNECTION_ADD), {"connector": "slack"}))
+    [href] = {each["href"] for each in page.all(href=reverse("studio:help_page", args=["connectors/slack"]))}
+    assert client.get(href).status_code == 200

@@ -20,6 +20,7 @@ from automate_connectors.models import Connection, ConnectionCall
 from automate_core.models import ExecutionRun, Wait
 from automate_governance.models import AuditEntry
 from tests.support.connections import CONNECTION_ADD, connection_form, form_errors
+from tests.support.pages import Page
 from tests.support.processes import process, wait_for
 from tests.support.walks import settle
 
@@ -181,6 +182,9 @@ def test_limits_are_set_in_the_form_and_audited(probe, sign_in, owner):
     page = reverse("admin:automate_connectors_connection_change", args=[connection.pk])
     answer = client.post(page, connection_form(limit_requests="5"))
     assert form_errors(answer) == {"limit_seconds": ["Enter both the number of calls and the seconds, or neither."]}
+    page_of_errors = Page(answer)
+    assert "Not saved. Fix these fields: Interval in seconds: Enter both" in page_of_errors.text
+    assert page_of_errors.all(href="#id_limit_seconds") and page_of_errors.all(**{"class": "da-fold", "open": ""})
     limits = {"limit_requests": "5", "limit_seconds": "60", "limit_concurrent": "2"}
     answer = client.post(page, connection_form(**limits))
     assert answer.status_code == 302, form_errors(answer)

@@ -117,7 +117,7 @@ def test_faults_stand_at_their_field_or_line(client):
         "local": ({"url": "http://127.0.0.1/openapi.json"}, "id_url-why", "127.0.0.1"),
         "server": ({"text": json.dumps({**OPENAPI, "servers": []})}, "id_base_url-why", "no public https server"),
         "address": (
-            {"text": json.dumps(OPENAPI), "base_url": "http://localhost"}, "id_base_url-why", "begins with https",
+            {"text": json.dumps(OPENAPI), "base_url": "http://a.example"}, "id_base_url-why", "begins with https",
         ),
         "long": ({"text": "x" * 1_000_001}, "id_text-why", "at most 1000000"),
     }  # fmt: skip
@@ -139,6 +139,41 @@ def test_faults_stand_at_their_field_or_line(client):
         assert "<script>window" not in shown
 
 
+def test_yaml_that_cannot_be_read_is_shown_with_its_fault_and_the_actions_stay(client, administrator):
+    page_url = url("connector_draft", drafts.begin_draft(TEXT.encode(), by=administrator).pk)
+    typed = TEXT.replace("    label: Create item", "   label: Create item")
+    answer = client.post(page_url, {"do": "text", "text": typed})
+    page = Page(answer)
+    assert answer.status_code == 422 and "Fix 1 error" in page.text
+    assert [line.number for line in answer.context["lines"] if line.faults] == [19]
+    assert "List items" in page.text and "No actions yet" not in page.text
+    assert "   label: Create item" in answer.content.decode() and draft().text == TEXT
+    badges = Page(client.get(page_url)).text
+    assert "Reads" in badges and "Changes data" in badges and "Moves money" not in badges
+
+
+def test_an_uploaded_document_is_kept_after_an_error(client):
+    source = io.BytesIO(json.dumps({**OPENAPI, "servers": []}).encode())
+    source.name = "depot.json"
+    answer = client.post(url("connector_new"), {"file": source})
+    page = Page(answer)
+    assert answer.status_code == 422 and "This is the text of depot.json" in page.text
+    assert "listItems" in answer.context["form"]["text"].value()
+    given = {"text": answer.context["form"]["text"].value(), "base_url": "https://depot.example"}
+    assert client.post(url("connector_new"), given).url == url("connector_operations", draft().pk)
+
+
+def test_a_private_address_is_a_setting_of_the_connection_and_the_page_says_what_it_needs(client, settings):
+    client.post(url("connector_new"), {"text": json.dumps(OPENAPI), "base_url": "http://depot.internal:8080/v1"})
+    client.post(url("connector_operations", draft().pk), {"operation": ["listItems"]})
+    assert "base_url: '{api_url}'" in draft().text and "default: http://depot.internal:8080/v1" in draft().text
+    page = url("connector_draft", draft().pk)
+    assert "Fix" not in Page(client.get(page)).text
+    assert "depot.internal:8080 is not a public address" in Page(client.get(page)).text
+    settings.AUTOMATE_EGRESS_ALLOW = ("depot.internal:8080",)
+    assert "is not a public address" not in Page(client.get(page)).text
+
+
 def test_a_version_that_breaks_a_workflow_is_saved_only_when_that_is_accepted(client, administrator, owner, workflow):
     first = save_connector(TEXT, administrator)
     Connection.objects.create(
@@ -154,7 +189,7 @@ def test_a_version_that_breaks_a_workflow_is_saved_only_when_that_is_accepted(cl
     assert answer.status_code == 409 and "1 published workflow breaks." in Page(answer).text
     assert client.post(review, {"accept": "yes", "note": "Renamed"}).status_code == 303
     version = url("connector_version", "shop", 1)
-    assert "Restore" in Page(client.get(version)).text
+    assert "Restore" in Page(client.get(version)).text and "Tiny shop: version 1" in Page(client.get(version)).text
     assert client.post(version).status_code == 303
     assert DeclaredConnector.objects.get().current.number == 3 and connectors.get("shop").action("list_items")
     administrator.user_permissions.add(Permission.objects.get(codename="view_any_workflow"))

@@ -9,15 +9,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings as django_settings
+
 from automate_connectors.declared.document import AuthKind, EffectKind
 from automate_connectors.declared.openapi.connector import credential_settings
 from automate_connectors.declared.openapi.operations import expand_action
 from automate_connectors.declared.openapi.reader import Api
 from automate_connectors.declared.parsing import FaultyDocumentError
+from automate_connectors.declared.private_hosts import private_place
 from automate_connectors.declared.yaml_files import DocumentError, read_document
 from automate_connectors.stored.drafts import edit, read_api
 from automate_connectors.stored.models import DeclaredConnectorDraft
+from automate_egress.policy import is_listed_host
 from automate_governance.permissions import Person
+from automate_plugins import text
 
 TEXTS = ("code", "name", "description", "icon", "base_url")  #: of a connector that a form edits
 
@@ -59,6 +64,31 @@ def read_value(draft: DeclaredConnectorDraft) -> dict[str, Any]:
     except DocumentError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def private_address(draft: DeclaredConnectorDraft) -> str:
+    """Return the "host:port" of a draft's API on a private host that the settings do not list; else ""."""
+    value = read_value(draft)
+    settings = [each for each in _listed(value.get("connection")) if isinstance(each, dict)]
+    defaults = {f"{{{each.get('name')}}}": str(each.get("default") or "") for each in settings}
+    address = str(value.get("base_url") or "")
+    first = address.partition("}")[0] + "}" if address.startswith("{") else ""
+    place = private_place(defaults.get(first, address))
+    host, _, port = place.rpartition(":")
+    if not place or is_listed_host(host.strip("[]"), int(port), getattr(django_settings, "AUTOMATE_EGRESS_ALLOW", ())):
+        return ""
+    return place
+
+
+def reading_fault(written: str) -> DocumentError | None:
+    """Return why a text cannot be read as YAML with a list of actions; None for one that can."""
+    try:
+        value = read_document(written.encode("utf-8", "replace"))
+    except DocumentError as error:
+        return error
+    if isinstance(value, dict) and isinstance(value.get("actions") or [], list):
+        return None
+    return DocumentError(text("The text must hold a mapping. Edit it as YAML."))
 
 
 def action_views(draft: DeclaredConnectorDraft) -> list[ActionView]:
@@ -125,8 +155,8 @@ def edit_connector_texts(
 
 def _change_auth(value: Any, given: Mapping[str, str]) -> None:
     present = value.get("auth") if isinstance(value.get("auth"), dict) else {"type": "none"}
-    wanted = {name: text for name, text in given.items() if text}
-    if not wanted or all(present.get(name) == text for name, text in wanted.items()):
+    wanted = {name: value for name, value in given.items() if value}
+    if not wanted or all(present.get(name) == each for name, each in wanted.items()):
         return
     is_new = present.get("type") != wanted.get("type")
     value["auth"] = wanted if is_new else {**present, **wanted}

@@ -9,6 +9,8 @@ from django.utils.translation import gettext as _
 
 from automate_connectors.admin import SETTING_PREFIX, SIGN_IN, ConnectionAdmin
 from automate_connectors.oauth.form_fields import sign_in_conditions
+from automate_connectors.registry import connectors
+from automate_governance.admin_site import reverse
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.connections import views
@@ -65,8 +67,13 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
         return _("Connect %(app)s") % {"app": translated(form.adapter.name)}
 
     def form_context(self, form: Any) -> dict[str, Any]:
-        """The test before saving."""
-        return {"adapter": form.adapter, "may_try": form.adapter is not None and form.adapter.can_check}
+        """The test before saving, and the help page of the app."""
+        adapter = form.adapter
+        return {
+            "adapter": adapter,
+            "may_try": adapter is not None and adapter.can_check,
+            "help_url": _help_url(adapter.code) if adapter else "",
+        }
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Choice of connector, then its form."""
@@ -75,3 +82,9 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
             return choose_connector(request)
         response: HttpResponse = super().add_view(request, form_url, extra_context)
         return response
+
+
+def _help_url(code: str) -> str:
+    """The page of a built-in connector in Help; "" for another one, which has none."""
+    is_built_in = any(each.name == code and each.is_built_in for each in connectors.plugins)
+    return reverse("studio:help_page", args=[f"connectors/{code}"]) if is_built_in else ""

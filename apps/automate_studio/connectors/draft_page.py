@@ -90,7 +90,10 @@ def connector_draft(request: HttpRequest, pk: int) -> HttpResponse:
                 messages.success(request, _("Draft discarded."))
                 return HttpResponseSeeOther(reverse("studio:connector_list"))
             case "text":
-                drafts.change_text(draft, request.POST.get("text", "").replace("\0", ""), by=person)
+                typed = request.POST.get("text", "").replace("\0", "")
+                if fault := edits.reading_fault(typed):
+                    return _render(request, draft, _about_form(draft), typed=typed, unread=fault)
+                drafts.change_text(draft, typed, by=person)
             case "about" | "review":
                 edits.edit_connector_texts(draft, form.cleaned_data, form.auth_values(), by=person)
                 if what == "review":
@@ -115,9 +118,9 @@ def find_faults(draft: DeclaredConnectorDraft) -> list[TextFault]:
     return []
 
 
-def fault_lines(draft: DeclaredConnectorDraft, faults: list[TextFault]) -> list[FileLine]:
-    """The lines of a draft's text with faults, and their neighbours."""
-    return faulty_lines(draft.text, [(each.line, translated(each.reason)) for each in faults if each.line])
+def fault_lines(written: str, faults: list[TextFault]) -> list[FileLine]:
+    """The lines of a text with faults, and their neighbours."""
+    return faulty_lines(written, [(each.line, translated(each.reason)) for each in faults if each.line])
 
 
 def _about_form(draft: DeclaredConnectorDraft) -> AboutForm:
@@ -138,25 +141,37 @@ def _about_fields(form: AboutForm) -> list[FormFieldView]:
     return section.fields
 
 
-def _render(request: HttpRequest, draft: DeclaredConnectorDraft, form: AboutForm) -> HttpResponse:
-    faults = find_faults(draft)
+def _render(
+    request: HttpRequest,
+    draft: DeclaredConnectorDraft,
+    form: AboutForm,
+    *,
+    typed: str | None = None,
+    unread: DocumentError | None = None,
+) -> HttpResponse:
+    """The page. A typed text that cannot be read stands in its editor with its fault; the rest is the draft's."""
+    faults = [TextFault(unread.reason, unread.line)] if unread else find_faults(draft)
     if draft.connector:
         form.fields["code"].widget = forms.HiddenInput()
     try:
         actions = edits.action_views(draft)
     except DocumentError:  # of its OpenAPI document; the faults say it
         actions = []
+    written = draft.text if typed is None else typed
     return render_page(
         request,
         "automate_studio/connectors/draft.html",
         draft_name(draft),
-        status=422 if form.errors else 200,
+        status=422 if form.errors or unread else 200,
         draft=draft,
+        text=written,
+        is_unread=typed is not None or edits.reading_fault(draft.text) is not None,
+        address=edits.private_address(draft),
         form=form,
         fields=_about_fields(form),
         actions=actions,
         faults=len(faults),
         elsewhere=[translated(each.reason) for each in faults if not each.line],
-        lines=fault_lines(draft, faults),
+        lines=fault_lines(written, faults),
         back=reverse("studio:connector_list"),
     )

@@ -57,6 +57,22 @@ class SourceForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off"}),
     )
     source = b""
+    kept = ""  #: the name of a file whose text stands in the field for a text
+
+    def keep_file(self) -> None:
+        """Put an uploaded document into the field for a text: a browser sends no file again after an error."""
+        upload = self.files.get("file")
+        if upload is None or (upload.size or 0) > _LONGEST or (self.data.get("text") or "").strip():
+            return
+        upload.seek(0)
+        try:
+            written = upload.read().decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return
+        self.data = {**{name: self.data.get(name) for name in self.data}, "text": written}
+        for error in self.errors.pop("file", ()):
+            self.add_error("text", error)
+        self.kept = upload.name or ""
 
     def clean(self) -> dict[str, Any]:
         """Read the document of the one field that is filled in."""
@@ -100,6 +116,8 @@ def connector_new(request: HttpRequest) -> HttpResponse:
         else:
             page = "studio:connector_operations" if draft.document else "studio:connector_draft"
             return HttpResponseSeeOther(reverse(page, args=[draft.pk]))
+    if form.is_bound:
+        form.keep_file()
     status = 422 if form.is_bound else 200
     return render_page(
         request, "automate_studio/connectors/new.html", _("New connector"), status=status, form=form,

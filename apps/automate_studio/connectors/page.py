@@ -128,7 +128,8 @@ def connector_version(request: HttpRequest, code: str, number: int) -> HttpRespo
     current = connector.current
     sides = side_by_side(current.text, version.text) if current else []
     shown = {"version": version, "current": current, "sides": sides, "is_current": version == current}
-    title = _("%(code)s: version %(number)s") % {"code": code, "number": number}
+    name = listing.build_summary(connector).name
+    title = _("%(connector)s: version %(number)s") % {"connector": name, "number": number}
     return _confirm_change(request, connector, title, _RESTORE, breaks, restore, **shown)
 
 

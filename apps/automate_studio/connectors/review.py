@@ -62,7 +62,7 @@ def _context(user: User, draft: DeclaredConnectorDraft) -> dict[str, Any]:
         return found | break_context(user, draft_breaks(draft))
     except FaultyTextError as error:
         elsewhere = [translated(each.reason) for each in error.faults if not each.line]
-        return found | {"faults": error.faults, "elsewhere": elsewhere, "lines": fault_lines(draft, error.faults)}
+        return found | {"faults": error.faults, "elsewhere": elsewhere, "lines": fault_lines(draft.text, error.faults)}
 
 
 def break_context(user: User, breaks: list[ConnectorBreak]) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from automate_connectors.declared.document import FORMAT, AuthKind
 from automate_connectors.declared.openapi.actions import action_of, find_operation, identifier, label_of
 from automate_connectors.declared.openapi.reader import Api, Server
 from automate_connectors.declared.openapi.schemas import plain
+from automate_connectors.declared.private_hosts import private_place
 from automate_connectors.declared.templates import base_faults
 from automate_connectors.declared.yaml_files import DocumentError
 from automate_plugins import text
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
+API_URL = "api_url"  #: the setting of a connection for an address on a private host
 _TOKEN = {"name": "token", "label": "Token", "kind": "secret", "required": True}
 
 
@@ -26,10 +28,16 @@ class AddressError(DocumentError):
 
 
 def connector_of(api: Api, operations: Iterable[str], *, code: str = "", base_url: str = "") -> dict[str, Any]:
-    """Return the document of a connector with these operations. Raises DocumentError."""
+    """Return the document of a connector with these operations. Raises DocumentError.
+
+    A `base_url` on a private host becomes the default of a setting, so that each connection may have its own.
+    """
     title = plain(api.info.title, 60) or "API"
     settings: list[dict[str, Any]] = []
     address = base_url.rstrip("/") or _address(api.servers, settings)
+    if private_place(base_url):
+        address = f"{{{API_URL}}}"
+        settings.append({"name": API_URL, "label": "API URL", "kind": "url", "required": True, "default": base_url})
     if found := next(base_faults(address), ""):
         raise AddressError(found)
     auth, credentials = _auth(api)

@@ -97,6 +97,7 @@ class ObjectAdmin:
             **context,
             "title": str(obj) if obj else self.add_title(form),
             "sections": sections,
+            "faults": [each for section in sections for each in section.fields if each.message],
             "form": form,
             "back": self._url("changelist"),
             "list_title": self.list_title,
