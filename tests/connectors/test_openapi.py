@@ -217,13 +217,8 @@ def test_what_the_command_cannot_do_is_one_line(file, tmp_path):
         ((str(file), "--operation", "getItems"), "There is no operation 'getItems'"),
         ((str(file), "--operation", "item"), "Similar: getItem, create-item"),
         ((str(tmp_path / "nowhere.json"),), "cannot be read"),
-<<<<<<< HEAD
-        ((str(file), "--operation", "getItem", "--base-url", "http://x"), "begins with https://"),
-        ((str(file), "--operation", "getItem", "--code", "Not a code"), "code: Use lowercase"),
-=======
         ((str(file), "--operation", "getItem", "--base-url", "http://x.example"), "begins with https://"),
-        ((str(file), "--operation", "getItem", "--code", "Not a code"), "code: Use lower-case"),
->>>>>>> b9c9c587 (Say in the draft of a connector what an internal API needs)
+        ((str(file), "--operation", "getItem", "--code", "Not a code"), "code: Use lowercase"),
         ((str(file), "--operation", "getItem", "-o", str(tmp_path)), "Is a directory"),
     ):
         with pytest.raises(CommandError) as caught:
