@@ -1,5 +1,5 @@
 # Every target sets up what it needs; on a machine with nothing of ours, `make run` and `make test` just work.
-.PHONY: help run demo test test-all check lint types format docs messages e2e bench bench-long faults measures clean
+.PHONY: help run demo test test-all check lint types format docs messages e2e bench bench-long faults release measures clean
 
 PYTHON := .venv/bin/python
 # What Python compiles is kept, whatever the environment says, and not among the sources: a start takes half as long.
@@ -61,6 +61,9 @@ faults: ## the long fault tests, one JSON line each; ARGS="F6 --events 1000 --ki
 
 bench-long: ## the figures beside a long history and an old transaction: half an hour
 	@sh scripts/setup.sh dev && exec $(PYTHON) -m bench --long
+
+release: check ## the sdist, the wheel and the SBOM in dist/, built twice and compared; run `make test-all` before
+	@exec $(PYTHON) scripts/release.py
 
 measures: ## the house in figures: how large rooms are, what is tangled, how often a rule is written
 	@sh scripts/setup.sh dev && exec $(PYTHON) scripts/measures.py

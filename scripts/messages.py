@@ -9,6 +9,7 @@ messages.py unmarked   print texts that look as if people read them and are not 
 from __future__ import annotations
 
 import ast
+import datetime as dt
 import io
 import re
 import sys
@@ -258,13 +259,18 @@ def _is_dated(line: str) -> bool:
     )
 
 
+_NO_DATE = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)  #: in place of now: the same texts are the same bytes
+
+
 def compile_catalogues(root: Path = ROOT) -> None:
     """Write a .mo file beside each .po file that is newer or has none."""
     for path in sorted(root.glob("**/locale/*/LC_MESSAGES/*.po")):
         if {"node_modules", ".venv", "build"} & set(path.relative_to(root).parts):
             continue
         with path.open("rb") as source, path.with_suffix(".mo").open("wb") as target:
-            write_mo(target, read_po(source, locale=path.parent.parent.name))
+            catalogue = read_po(source, locale=path.parent.parent.name)
+            catalogue.creation_date = catalogue.revision_date = _NO_DATE
+            write_mo(target, catalogue)
 
 
 def inventory() -> None:
