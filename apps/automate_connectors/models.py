@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
+from django.db.models import Value
 from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
@@ -321,8 +322,8 @@ class OAuthToken(models.Model):
     renewed_at = models.DateTimeField(null=True)
     account = models.CharField(max_length=150, blank=True)
     terms = models.CharField(max_length=64, blank=True)
-    kept = models.JSONField(default=dict)
-    missing_scopes = models.JSONField(default=list)
+    kept = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
+    missing_scopes = models.JSONField(default=list, db_default=Value([], models.JSONField()))
     refresh_ends_at = models.DateTimeField(null=True)
     refresh_rolls = models.BooleanField(null=True)
     credential_ends_at = models.DateTimeField(null=True)
