@@ -35,11 +35,13 @@ def wait_for(condition: Callable[[], Any], *, seconds: float = 180, every: float
 class Process:
     """A process whose output goes to a file, so that no pipe fills."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], log: Path, *, output: Any = None) -> None:
+    def __init__(
+        self, command: list[str], environment: dict[str, str], log: Path, *, output: Any = None, root: Path = ROOT
+    ) -> None:
         self.log = log
         with log.open("a") as written:
             self.popen = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=output or written, stderr=output or written
+                command, cwd=root, env=environment, stdout=output or written, stderr=output or written
             )
 
     @property
@@ -86,9 +88,18 @@ class Process:
 
 
 class Mill:
-    """All processes of a test."""
+    """All processes of a test, of the code in `root`."""
 
-    def __init__(self, environment: dict[str, str], manage: list[str], folder: Path, evidence: Evidence) -> None:
+    def __init__(
+        self,
+        environment: dict[str, str],
+        manage: list[str],
+        folder: Path,
+        evidence: Evidence,
+        *,
+        root: Path = ROOT,
+    ) -> None:
+        self.root = root
         self.environment = {**environment, "AUTOMATE_FAULT_MARKS": str(folder)}
         self.manage = manage
         self.folder = folder
@@ -140,7 +151,7 @@ class Mill:
 
     def _start(self, command: list[str], variables: dict[str, str], *, output: Any = None) -> Process:
         log = self.folder / f"process-{len(self.processes)}.log"
-        started = Process(command, {**self.environment, **variables}, log, output=output)
+        started = Process(command, {**self.environment, **variables}, log, output=output, root=self.root)
         self.processes.append(started)
         return started
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,6 +15,7 @@ from typing import Any
 import psycopg
 
 from automate_site.embedded_postgres import Cluster, temporary_cluster
+from tests.conftest import ROOT
 from tests.faults.harness import Mill, Sender
 from tests.faults.invariants import Evidence, check
 from tests.support.sink import Sink
@@ -35,7 +37,7 @@ steps:
 class Ground:
     """One database, its sink, and the processes that a test starts on it."""
 
-    def __init__(self, cluster: Cluster, folder: Path, sink: Sink) -> None:
+    def __init__(self, cluster: Cluster, folder: Path, sink: Sink, old: Path | None = None) -> None:
         self.cluster = cluster
         self.sink = sink
         self.url = os.environ["DATABASE_URL"]
@@ -43,6 +45,12 @@ class Ground:
         environment = {**os.environ, "AUTOMATE_EGRESS_ALLOW": sink.host, "AUTOMATE_LOG_LEVEL": "WARNING"}
         self.mill = Mill(environment, [sys.executable, "manage.py"], folder, self.evidence)
         self.mill.environment.pop("AUTOMATE_FAULT_MARKS")
+        self.old = (
+            Mill(old_environment(environment, old), self.mill.manage, folder / "old", self.evidence, root=old)
+            if old
+            else self.mill
+        )
+        self.old.environment.pop("AUTOMATE_FAULT_MARKS", None)
 
     def sender(self, address: str, endpoint: str = "a") -> Sender:
         """To an endpoint of that web process."""
@@ -104,8 +112,11 @@ class Ground:
 
 
 @contextlib.contextmanager
-def ground(*slugs: str) -> Iterator[Ground]:
-    """A new one, with an endpoint and a workflow for each slug; everything is removed at the end."""
+def ground(*slugs: str, old_commit: str = "") -> Iterator[Ground]:
+    """A new one, with an endpoint and a workflow for each slug; everything is removed at the end.
+
+    With `old_commit`, the code of that commit prepares the database, and `Ground.old` starts its processes.
+    """
     cluster = temporary_cluster()
     with tempfile.TemporaryDirectory(prefix="automate-faults-") as folder:
         cluster.start()
@@ -118,15 +129,80 @@ def ground(*slugs: str) -> Iterator[Ground]:
                 "DJANGO_SETTINGS_MODULE": "automate_site.settings",
             }
             sink = Sink()
-            _prepare(sink, slugs)
-            made = Ground(cluster, Path(folder), sink)
+            old = _check_out(old_commit, Path(folder)) if old_commit else None
+            if old:
+                _prepare_old(old, sink, slugs)
+            else:
+                _prepare(sink, slugs)
+            made = Ground(cluster, Path(folder), sink, old)
             try:
                 yield made
             finally:
+                made.old.end()
                 made.mill.end()
                 sink.close()
         finally:
             cluster.destroy()
+
+
+def last_migration_before() -> str:
+    """The commit before the last one that added a migration, or that of FAULTS_OLD_COMMIT; "" without a history."""
+    if given := os.environ.get("FAULTS_OLD_COMMIT"):
+        return given
+    command = ["git", "log", "-1", "--format=%H", "--diff-filter=A", "--", "apps/*/migrations/0*.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return f"{done.stdout.strip()}^" if done.returncode == 0 and done.stdout.strip() else ""
+
+
+def old_environment(environment: dict[str, str], old: Path) -> dict[str, str]:
+    """Imports come from the old code, whatever is installed."""
+    return {
+        **environment,
+        "PYTHONPATH": f"{old / 'apps'}{os.pathsep}{old}",
+        "PYTHONPYCACHEPREFIX": str(old / "bytecode"),
+    }
+
+
+def _check_out(commit: str, folder: Path) -> Path:
+    old = folder / "code"
+    old.mkdir()
+    (folder / "old").mkdir()
+    with subprocess.Popen(["git", "archive", commit], cwd=ROOT, stdout=subprocess.PIPE) as archive:
+        subprocess.run(["tar", "-x"], cwd=old, stdin=archive.stdout, check=True)
+    assert archive.returncode == 0, f"there is no commit {commit}"
+    return old
+
+
+def _prepare_old(old: Path, sink: Sink, slugs: tuple[str, ...]) -> None:
+    """The same as `_prepare`, by the commands of the old code."""
+    secret, password = {"FAULTS_SECRET": SECRET}, {"DJANGO_SUPERUSER_PASSWORD": "password-of-faults"}
+
+    def manage(*arguments: str) -> None:
+        environment = {**old_environment(dict(os.environ), old), **secret, **password}
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=old,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{arguments}: {done.stderr}"
+
+    manage("migrate", "--verbosity=0")
+    manage("createsuperuser", "--noinput", "--username=faults", "--email=faults@example.com")
+    for slug in slugs:
+        file = old / f"{slug}.yaml"
+        file.write_text(CALL.format(slug=slug, url=sink.url))
+        manage("automate_endpoint", slug, "--scheme=github", "--secret-env=FAULTS_SECRET", "--owner=faults")
+        manage("automate_import", str(file), "--publish", "--owner=faults")
+    import django
+
+    django.setup()
+    from tests.faults import history
+    from tests.faults.conftest import run_sql
+
+    run_sql(history.INSTALL)
 
 
 def _prepare(sink: Sink, slugs: tuple[str, ...]) -> None:

@@ -9,9 +9,8 @@ import statistics
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -19,44 +18,10 @@ import psycopg
 from automate_core import database
 from automate_core.outbox.status import read_status
 from automate_core.outbox.store import OutboxStore
-from tests.faults.harness import LEASE_SECONDS, Sender, at_once
+from tests.faults.harness import LEASE_SECONDS, at_once
+from tests.faults.long import upgrades
 from tests.faults.long.ground import Ground
-
-CONCURRENCY = 4
-
-
-@dataclass(frozen=True)
-class Size:
-    """How long, how many deliveries, how many kills."""
-
-    seconds: float
-    events: int
-    kills: int
-
-
-type Figures = dict[str, Any]
-
-
-@contextmanager
-def sending(sender: Sender, *, per_second: float, to: str = "a") -> Iterator[itertools.count[int]]:
-    """Deliveries at an even rate beside the block, each until it is accepted."""
-    stop, numbers = threading.Event(), itertools.count()
-
-    def go() -> None:
-        while not stop.wait(2 / per_second):
-            number = next(numbers)
-            with suppress(AssertionError):
-                sender.insist(f"{to}-{number}", {"to": to, "n": number}, seconds=60)
-
-    threads = [threading.Thread(target=go) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield numbers
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+from tests.faults.long.load import CONCURRENCY, Figures, Size, sending
 
 
 def kills(on: Ground, size: Size) -> Figures:
@@ -317,12 +282,16 @@ def soak(on: Ground, size: Size) -> Figures:
     }
 
 
+#: Scenarios in which the code of an earlier commit prepares the database and works beside this one.
+OF_TWO_VERSIONS = ("F28",)
 SCENARIOS: dict[str, tuple[Callable[[Ground, Size], Figures], tuple[str, ...]]] = {
     "F6": (kills, ("a",)),
     "F9": (restarts, ("a",)),
     "F11": (cuts, ("a",)),
     "F13": (old_transaction, ("a",)),
     "F20": (downstream_away, ("a", "b")),
+    "F21": (upgrades.rolling_restart, ("a",)),
     "F25": (fairness, ("a", "b")),
+    "F28": (upgrades.upgrade, ("a", "b")),
     "F33": (soak, ("a",)),
 }
