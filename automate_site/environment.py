@@ -43,7 +43,7 @@ def database() -> dict[str, Any]:
     try:
         port = parts.port
     except ValueError as error:
-        raise ImproperlyConfigured("DATABASE_URL has a port that is no number.") from error
+        raise ImproperlyConfigured("The port in DATABASE_URL is not a number.") from error
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
@@ -201,7 +201,7 @@ def demo(name: str) -> bool:
     is_local = is_local and not os.environ.get("AUTOMATE_TRUSTED_PROXIES")
     if given == "on" and not is_local:
         raise ImproperlyConfigured(
-            f"{name}=on is for a site on this machine alone: its echo service answers everybody. Remove {name}, or "
+            f"{name}=on is only for a site on this machine: its echo service answers everyone. Remove {name}, or "
             "AUTOMATE_SITE_URL and AUTOMATE_TRUSTED_PROXIES."
         )
     return given != "off" and is_local
@@ -235,5 +235,5 @@ def json_file(name: str) -> dict[str, Any]:
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {path} is not JSON: {error}.") from error
     if not isinstance(value, dict):
-        raise ImproperlyConfigured(f"{name}: {path} does not hold a JSON object.")
+        raise ImproperlyConfigured(f"{name}: {path} does not contain a JSON object.")
     return value

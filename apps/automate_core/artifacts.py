@@ -65,7 +65,7 @@ def put(document: bytes) -> tuple[bytes, str | None]:
     try:
         stored = where.save(name, ContentFile(document))
     except Exception:  # whatever a storage raises: the run goes on without it
-        log.exception("a document of %d bytes stays in the database: the storage is away", len(document))
+        log.exception("a document of %d bytes stays in the database: the storage is unavailable", len(document))
         _away_until = time.monotonic() + AWAY_SECONDS
         return document, None
     return preview(document), stored

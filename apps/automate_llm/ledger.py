@@ -110,7 +110,7 @@ def _settle(entry: Entry, **values: Any) -> None:
     try:
         LLMUsage.objects.filter(pk=entry.pk).update(**values)
     except DatabaseError as error:
-        log.warning("the usage %s could not be settled, and counts with its estimate: %s", entry.pk, error)
+        log.warning("the usage %s could not be settled; its estimate is counted: %s", entry.pk, error)
     finally:
         _release_connection()
 

@@ -28,7 +28,7 @@ def warnings(registry: Registry[Any]) -> Iterator[tuple[str, str, str]]:
             yield (
                 "W009",
                 f"The plug-in {plugin.name!r} ({plugin.target}) has an invalid name; workflows cannot refer to it.",
-                "Use lower-case letters, digits, _ and -, starting with a letter. A connector is named by its `code`,"
+                "Use lowercase letters, digits, _ and -, starting with a letter. A connector is named by its `code`,"
                 " other plug-ins by their entry point.",
             )
         if plugin.replaces:

@@ -262,7 +262,7 @@ def test_workflows_are_pulled_changed_and_pushed(signed_in, workflow, owner, liv
     file.write_text("# a comment\n" + file.read_text().split("\n", 1)[1])
     assert cli("workflows", "diff", "greet", "--exit-code").code == 0
     refused = cli("workflows", "push", "greet")
-    assert refused.code == 1 and "does not say of which draft" in refused.err
+    assert refused.code == 1 and "does not name the draft" in refused.err
     assert cli("workflows", "pull", "greet").code == 1
     assert cli("workflows", "pull", "greet", "--force").code == 0
 

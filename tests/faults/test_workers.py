@@ -243,7 +243,7 @@ def test_a_second_sigterm_ends_at_once(one_call, mill, deliver, sink):
     deliver({"n": 1})
     wait_for(lambda: sink.calls)
     mill.terminate(worker)
-    wait_for(lambda: worker.said("claims nothing more"))  # two of one signal that are pending at once are one
+    wait_for(lambda: worker.said("claims no more jobs"))  # two of one signal that are pending at once are one
     worker.signal(signal.SIGTERM)
     assert worker.wait(180) in {0, 128 + signal.SIGTERM} and not gate.is_set()
     gate.set()

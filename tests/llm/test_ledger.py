@@ -304,7 +304,7 @@ def test_the_shipped_table_has_a_date_and_sane_prices():
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "cannot be read"), ("{", "is not JSON"), ("[1]", "does not hold a JSON object")],
+    [(None, "cannot be read"), ("{", "is not JSON"), ("[1]", "does not contain a JSON object")],
 )
 def test_a_file_of_prices_that_is_none_is_refused_in_a_line(content, words, tmp_path, monkeypatch):
     from django.core.exceptions import ImproperlyConfigured

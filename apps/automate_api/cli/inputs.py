@@ -58,7 +58,7 @@ def _read_object(name: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise BadInputError(f"{name} is not valid JSON: {error}.") from None
     if not isinstance(found, dict):
-        raise BadInputError(f"{name} must hold a JSON object.")
+        raise BadInputError(f"{name} must contain a JSON object.")
     return found
 
 

@@ -45,7 +45,7 @@ def check_encrypted(server: str, *, insecure: bool) -> None:
     """Raises NotAllowedError when a token would cross a network unencrypted."""
     if is_plain(server) and not is_local(server) and not insecure:
         raise NotAllowedError(
-            f"{server} is not encrypted, and anyone on the way could read the token. Use https, or add --insecure."
+            f"{server} is not encrypted: others on the network could read the token. Use https, or add --insecure."
         )
 
 

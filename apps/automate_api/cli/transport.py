@@ -111,7 +111,7 @@ class Transport:
         if 300 <= answer.status_code < 400 and answer.status_code != 304:
             raise UnreachableError(
                 f"{self.server} redirects to {answer.headers.get('Location', 'another address')}. "
-                "Sign in to that address: the token is not sent on."
+                "Sign in to that address: the token is not forwarded."
             )
         if answer.status_code == 401:
             raise RejectedError(401, f"{self.server} rejected the token. It is wrong, expired or revoked.")

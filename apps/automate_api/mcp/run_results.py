@@ -27,11 +27,11 @@ from automate_plugins import text
 RUN_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "run": {"type": "string", "description": "Id of the run, for get_run and cancel_run."},
+        "run": {"type": "string", "description": "ID of the run, for get_run and cancel_run."},
         "workflow": {"type": "string"},
         "status": {"enum": [*RunStatus.values]},
         "url": {"type": "string", "description": "The page of the run, for people."},
-        "output": {"description": "What the run gave, once it has succeeded."},
+        "output": {"description": "Output of the run, once it has succeeded."},
         "error": {"type": "object", "properties": {"code": {"type": "string"}, "message": {"type": "string"}}},
         "approvals": {
             "type": "array",

@@ -263,7 +263,7 @@ def _record_failure(
     access = _valid_access(token, connection)
     if access is None or rejected or token.is_over:  # type: ignore[attr-defined]
         return error
-    log.warning("the sign-in of %s was not renewed and serves until it ends: %s", connection.slug, error.message)
+    log.warning("the sign-in of %s was not renewed and is used until it expires: %s", connection.slug, error.message)
     return _reveal(access)
 
 

@@ -31,10 +31,10 @@ def _metrics() -> Iterator[CheckMessage]:
     if token and not is_reference(token) and len(token) < access.LEAST_CHARACTERS:
         name = named("AUTOMATE_METRICS_TOKEN")
         message = f"{name} must be a reference to a secret, or have {access.LEAST_CHARACTERS} characters or more."
-        hint = "Such as env:METRICS_TOKEN. `openssl rand -hex 32` makes a token."
+        hint = "For example env:METRICS_TOKEN. `openssl rand -hex 32` generates a token."
         yield Error(message, hint=hint, id="automate_core.E082")
     if any(network.prefixlen == 0 for network in proxies.read_networks(setting("AUTOMATE_METRICS_NETWORKS"))):
-        message = "AUTOMATE_METRICS_NETWORKS lets everybody read the metrics."
+        message = "AUTOMATE_METRICS_NETWORKS allows everyone to read the metrics."
         yield Warning(message, hint="List the addresses of your Prometheus servers.", id="automate_core.W081")
 
 

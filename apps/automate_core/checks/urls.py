@@ -93,7 +93,7 @@ def check_admin_site(app_configs: Any, **_: Any) -> list[CheckMessage]:
         hint = "Name the instance by its path, such as shop.office.site."
         return [Error(str(error), hint=hint, id="automate_core.E066")]
     if not isinstance(site, AdminSite) or not _is_unfolds(site):
-        hint = 'Let it be an unfold.sites.UnfoldAdminSite, or put "unfold" before "django.contrib.admin".'
+        hint = 'Make it an unfold.sites.UnfoldAdminSite, or put "unfold" before "django.contrib.admin".'
         return [Error("The admin site of Automate's pages is not one of Unfold's.", hint=hint, id="automate_core.E067")]
     served = get_resolver().app_dict.get("admin", [])
     if site.name in served:
@@ -116,7 +116,7 @@ def check_model_admins(app_configs: Any, **_: Any) -> list[CheckMessage]:
         return []
     more = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
     message = f"The ModelAdmin of {', '.join(found[:_MOST_NAMES])}{more} is not Unfold's: its pages lack buttons."
-    hint = "Derive it from unfold.admin.ModelAdmin, as docs/in-your-project.md shows under Your own model pages."
+    hint = "Subclass unfold.admin.ModelAdmin, as docs/in-your-project.md shows under Your own model pages."
     return [Warning(message, hint=hint, id="automate_core.W061")]
 
 

@@ -362,7 +362,7 @@ class ExecutionEngine:
             except Exception as again:
                 if database.is_away(again):
                     raise
-                log.exception("job %s: nor can the reason", job.id)
+                log.exception("job %s: its error cannot be stored either", job.id)
         return {job.id: WriteResult.LOST}
 
     def _apply_result(self, checkpoint: Checkpoint, result: WriteResult, inactive: dict[int, Any]) -> None:

@@ -177,9 +177,9 @@ def run_poll(lease: Lease) -> bool:
         reason = text("The items cannot be stored: %(reason)s", reason=str(error).strip())
         _store_failure(lease, ConnectorError(reason, code="not_storable"))
     except (DatabaseError, psycopg.Error) as error:  # the lease runs out, and it is asked again
-        log.warning("workflow %s: the poll %s is not written: %s", lease.slug, lease.state.key, str(error).strip())
+        log.warning("workflow %s: the poll %s could not be saved: %s", lease.slug, lease.state.key, str(error).strip())
     except Exception as error:  # a thread that dies would leave nobody to poll
-        log.exception("workflow %s: the poll %s could not be asked", lease.slug, lease.state.key)
+        log.exception("workflow %s: the poll %s failed unexpectedly", lease.slug, lease.state.key)
         _store_failure(lease, ConnectorError(f"{type(error).__name__}: {error}", code="internal_error"))
     finally:
         connections.close_all()

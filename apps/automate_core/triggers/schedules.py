@@ -109,7 +109,7 @@ def _advance(schedule: Schedule) -> list[NewEvent]:
     try:
         slots, schedule.next_at = due_slots(schedule.times, since, at)
     except (CronSimError, LookupError, ValueError) as error:
-        log.error("the schedule %s rests, its times cannot be read: %s", schedule, error)
+        log.error("the schedule %s is skipped, its times cannot be read: %s", schedule, error)
         slots, schedule.next_at = [], None
     if schedule.workflow.status == Workflow.Status.ARCHIVED:
         return []

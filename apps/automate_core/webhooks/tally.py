@@ -95,7 +95,7 @@ class Tally:
         try:
             self.flush()
         except (Error, psycopg.Error) as error:
-            log.warning("refused deliveries could not be counted: %s", str(error).strip())
+            log.warning("rejected deliveries could not be counted: %s", str(error).strip())
         finally:
             connection.close()
 

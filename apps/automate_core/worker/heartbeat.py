@@ -117,4 +117,4 @@ class Heartbeat:
         try:
             database.run(connection, REMOVE_WORKER, {"name": self._name})
         except psycopg.Error as error:
-            log.info("the worker stays listed until it is forgotten: %s", str(error).strip())
+            log.info("the worker stays listed until its entry expires: %s", str(error).strip())

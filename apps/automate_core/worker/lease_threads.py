@@ -120,7 +120,9 @@ class LeaseThreads:
             try:
                 self._work.run(lease)
             except Error as error:  # the failure itself could not be written
-                log.warning("%s of %s are left to their lease: %s", self._work.name, lease.slug, str(error).strip())
+                log.warning(
+                    "%s of %s wait until their lease expires: %s", self._work.name, lease.slug, str(error).strip()
+                )
                 connections.close_all()
             finally:
                 with self._lock:

@@ -158,6 +158,6 @@ class MaintenanceThread:
         try:
             return self.run_due()
         except Error as error:
-            log.warning("no maintenance, the database is away: %s", str(error).strip())
+            log.warning("no maintenance, the database is unavailable: %s", str(error).strip())
             connection.close()
             return self._tick

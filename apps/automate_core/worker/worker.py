@@ -136,13 +136,13 @@ class Worker:
                 self._traces.start()
             if self._has_relay:
                 self._relay.start()
-        log.info("worker %s takes up to %d jobs", self.name, self.concurrency)
+        log.info("worker %s holds up to %d jobs", self.name, self.concurrency)
         if self._signs:
             self._signs.tell_started()
         try:
             self._work_until(self._finished)
             self._stopping.set()
-            log.info("worker %s claims nothing more, and holds %d jobs", self.name, len(self._engine.held))
+            log.info("worker %s claims no more jobs, and holds %d", self.name, len(self._engine.held))
             stopped_at = time.monotonic()
             if self._quarantine is not None:
                 self._quarantine.stop()
@@ -181,11 +181,11 @@ class Worker:
                 pauses = reconnect_pauses()
             except Exception as error:
                 if not database.is_away(error):  # whatever it is, the worker lives, and what it held is tried again
-                    log.exception("the engine failed; its jobs are left to their leases")
+                    log.exception("the engine failed; its jobs wait until their leases expire")
                     self._drop_all()
                     self._ended.wait(next(pauses))
                     continue
-                log.warning("the database is away: %s", str(error).strip())
+                log.warning("the database is unavailable: %s", str(error).strip())
                 self._disconnect()
                 self._ended.wait(next(pauses))
                 self._drop_lost_jobs()
@@ -219,7 +219,7 @@ class Worker:
             self._connect()
             self._engine.warm_up()
         except psycopg.Error as error:
-            log.warning("the database is away: %s", str(error).strip())
+            log.warning("the database is unavailable: %s", str(error).strip())
             self._disconnect()
 
     def _connect(self) -> None:
@@ -337,13 +337,13 @@ class Worker:
             process.kill()
         if not self.is_busy or self._outbox.connection is None:
             return
-        log.warning("handing back what did not end in time: %d jobs", len(held) + (process is not None))
+        log.warning("returning jobs to the queue that did not end in time: %d", len(held) + (process is not None))
         try:
             self._outbox.hand_back(held)
             if process is not None:
                 self._outbox.release(process.name)
         except psycopg.OperationalError as error:
-            log.warning("the leases run out by themselves: %s", str(error).strip())
+            log.warning("the leases expire on their own: %s", str(error).strip())
 
     # --- quarantine ---------------------------------------------------------------------------------------------------
 
@@ -356,7 +356,7 @@ class Worker:
             try:
                 self._quarantine = QuarantineProcess(self.name, self._on_quarantine_ended)
             except OSError:
-                log.exception("no process for quarantined jobs could be started; it is tried again")
+                log.exception("no process for quarantined jobs could be started; retrying")
 
     def _conclude(self, process: QuarantineProcess) -> None:
         """Charge a crash to the job that was running."""
@@ -364,7 +364,9 @@ class Worker:
             self._outbox.release(process.name)
         elif process.crash:
             dead = self._outbox.charge_crash(process.name, process.crash)
-            log.error("quarantine: %s; %s", process.crash, f"job {dead[0]} is dead" if dead else "it is tried again")
+            log.error(
+                "quarantine: %s; %s", process.crash, f"job {dead[0]} is dead" if dead else "the next attempt follows"
+            )
             self.wake_maintenance()
 
     def _on_quarantine_ended(self) -> None:

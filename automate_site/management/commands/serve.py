@@ -33,7 +33,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--quiet", action="store_true", help="print nothing but a new password")
+        parser.add_argument("--quiet", action="store_true", help="print only a new password")
         parser.add_argument("--host", default=server.HOST, help="address to listen on, such as 0.0.0.0")
         parser.add_argument("--web-only", action="store_true", help="only the web server, as one of several")
 

@@ -204,7 +204,7 @@ def test_a_second_signal_hands_back_at_once(effect, deliver, sink, worker_proces
         wait_for(lambda: sink.calls)
         lines = _lines(worker)
         worker.terminate()
-        wait_for(lambda: any("claims nothing more" in line for line in lines))
+        wait_for(lambda: any("claims no more jobs" in line for line in lines))
         assert worker.poll() is None, "the first waits for what runs"
         worker.terminate()
         assert worker.wait(60) == 0 and not gate.is_set()

@@ -20,7 +20,7 @@ def events() -> None:
     "--data", "pairs", metavar="NAME=TEXT", multiple=True, help="A field of the payload. NAME:=JSON for other types."
 )
 @click.option("--payload", "file", metavar="FILE", help="A JSON file with the payload; - is standard input.")
-@click.option("--idempotency-key", "key", metavar="KEY", help="Two events with the same key are one.")
+@click.option("--idempotency-key", "key", metavar="KEY", help="Events with the same key are stored once.")
 def send(event_type: str, pairs: tuple[str, ...], file: str | None, key: str | None) -> None:
     """Send an event of TYPE, which starts the workflows that listen to it."""
     call = invocation()

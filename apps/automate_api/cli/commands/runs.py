@@ -44,7 +44,9 @@ def runs() -> None:
 @click.option("--trigger", metavar="KEY", help="The manual trigger to use, if there are several.")
 @click.option("--wait", "waits", is_flag=True, help="Follow the run; the exit code is 1 if it does not succeed.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help=TIMEOUT)
-@click.option("--idempotency-key", "key", metavar="KEY", help="A second start with the same key gives the same run.")
+@click.option(
+    "--idempotency-key", "key", metavar="KEY", help="A repeated start with the same key returns the same run."
+)
 @click.pass_context
 def start(
     context: click.Context, slug: str, pairs: tuple[str, ...], file: str | None, trigger: str | None, waits: bool,

@@ -56,7 +56,7 @@ def create(name: str, scopes: tuple[str, ...], slugs: tuple[str, ...], days: int
 @tokens.command
 @click.argument("token", metavar="[ID]", type=int, required=False)
 @click.option(
-    "--overlap", type=click.IntRange(0, 720), metavar="HOURS", help="How long the old text stays valid. Default: 24."
+    "--overlap", type=click.IntRange(0, 720), metavar="HOURS", help="Hours that the old token stays valid. Default: 24."
 )
 @click.option("--days", type=click.IntRange(1, MOST_DAYS), help="Days until it expires. Default: 90.")
 def rotate(token: int | None, overlap: int | None, days: int | None) -> None:

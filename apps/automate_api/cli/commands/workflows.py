@@ -117,13 +117,13 @@ def _draft(client: Client, slug: str) -> ServerDraft:
     text, tag = client.text(path_of("workflows", slug, "export"), YAML_TYPE)
     rev = tag.removeprefix("W/").strip('"')
     if not rev.isdecimal():
-        raise UnreachableError(f"{client.server} did not say which revision of the draft it sent.")
+        raise UnreachableError(f"{client.server} did not return the revision of the draft.")
     return ServerDraft(text, int(rev))
 
 
 @workflows.command
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("--force", is_flag=True, help="Replace the draft whatever its revision.")
+@click.option("--force", is_flag=True, help="Replace the draft even if it has changed since.")
 @click.option("--publish", "publishes", is_flag=True, help="Publish the drafts afterwards.")
 @click.option("--message", metavar="TEXT", help="What has changed, with --publish.")
 @click.pass_context
@@ -189,7 +189,7 @@ def _replace(client: Client, file: WorkflowFile, slug: str, *, force: bool) -> t
     try:
         current = client.get(path)["rev"]
         if not force and base is None:
-            raise _refused(file, "it does not say of which draft it is a copy", current)
+            raise _refused(file, "it does not name the draft that it was copied from", current)
         made = client.send("PUT", path, body, {"If-Match": "*" if force else f'"{base}"'})
         return int(made["rev"]), "updated" if made["rev"] != current else "not changed"
     except RejectedError as error:
@@ -239,7 +239,7 @@ def _diff(client: Client, file: WorkflowFile, *, published: bool) -> dict[str, A
 
 @workflows.command
 @click.argument("slug", shell_complete=complete_workflows)
-@click.option("--rev", type=click.IntRange(0), help="Publish this revision of the draft alone. Default: the newest.")
+@click.option("--rev", type=click.IntRange(0), help="Publish only this revision of the draft. Default: the newest.")
 @click.option("--message", metavar="TEXT", help="What has changed.")
 def publish(slug: str, rev: int | None, message: str | None) -> None:
     """Publish the draft of a workflow."""

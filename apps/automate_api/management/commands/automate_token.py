@@ -35,7 +35,7 @@ class Command(BaseCommand):
         action.add_argument("--revoke", metavar="PREFIX", help="revoke a token")
         action.add_argument("--scopes-list", action="store_true", help="list all scopes")
         parser.add_argument("--name", metavar="N", help="name of the new token")
-        parser.add_argument("--scopes", metavar="S", help="scopes with commas: workflow:view,workflow:run")
+        parser.add_argument("--scopes", metavar="S", help="scopes, separated by commas: workflow:view,workflow:run")
         parser.add_argument("--workflow", action="append", metavar="SLUG", help="limit it to this workflow; repeatable")
         parser.add_argument("--days", type=int, default=issuing.DEFAULT_DAYS, metavar="D", help="validity in days (90)")
         parser.add_argument(

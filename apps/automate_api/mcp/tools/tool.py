@@ -29,7 +29,7 @@ type Answer = Callable[[Caller, Arguments], "ToolResult | Pending"]
 
 #: Arguments that several tools have.
 WORKFLOW = {"type": "string", "description": "Slug of the workflow.", "maxLength": 100}
-RUN = {"type": "string", "description": "Id of the run.", "minLength": 32, "maxLength": 36}
+RUN = {"type": "string", "description": "ID of the run.", "minLength": 32, "maxLength": 36}
 MAX_RESULT = 100_000  #: characters of JSON
 #: Errors of the core whose message is for the caller.
 REFUSALS = (

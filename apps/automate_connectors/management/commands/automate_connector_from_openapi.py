@@ -29,11 +29,15 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="ID",
-            help="operationId, or METHOD and path in one argument; several times. Without it, operations are listed",
+            help="operationId, or METHOD and path in one argument; repeatable. Without it, operations are listed",
         )
-        parser.add_argument("--search", default="", metavar="WORDS", help="list only operations that have these words")
+        parser.add_argument(
+            "--search", default="", metavar="WORDS", help="list only operations that contain these words"
+        )
         parser.add_argument("--code", default="", help="code of the connector; default: from the title")
-        parser.add_argument("--base-url", default="", metavar="URL", help="address in place of that of the document")
+        parser.add_argument(
+            "--base-url", default="", metavar="URL", help="base URL to use instead of that of the document"
+        )
         parser.add_argument(
             "-o", "--output", default="", metavar="FILE", help="file to write; default: standard output"
         )

@@ -37,7 +37,7 @@ class Command(BaseCommand):
             "--overlap", default="24h", metavar="SPAN", help="how long the current secret stays valid (24h)"
         )
         parser.add_argument(
-            "--reply-seconds", type=int, metavar="N", help="wait so long for the run's reply; 0 answers at once"
+            "--reply-seconds", type=int, metavar="N", help="seconds to wait for the run's reply; 0 answers at once"
         )
         parser.add_argument("--owner", metavar="USER", help="owner of a new endpoint; default: the only superuser")
 

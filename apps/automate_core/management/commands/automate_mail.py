@@ -24,9 +24,9 @@ EX_DATAERR, EX_NOUSER, EX_TEMPFAIL = 65, 67, 75
 
 class Command(BaseCommand):
     help = (
-        "Read a message from standard input, as a mail server gives it, and store it as an event of the workflow with "
-        "the address. Exit code 0 when the message was taken (also one that starts nothing), 65 for what is no "
-        "message, 67 for an unknown address, 75 to try again later."
+        "Read a message from standard input, as a mail server passes it, and store it as an event of the workflow with "
+        "the address. Exit code 0 when the message was accepted (even if it starts nothing), 65 when the input is not "
+        "a message, 67 for an unknown address, 75 when the mail server should retry later."
     )
     requires_system_checks = []
 

@@ -55,4 +55,4 @@ def record_rejected_callback(status: int, reason: str, run_id: uuid.UUID | None)
             obj = SITE(pk=0) if run_id is None else ExecutionRun(pk=run_id)
             audit.record(AnonymousUser(), "callback.refused", obj, changes=changes)
     except DatabaseError as error:
-        log.warning("a callback that was refused (%d) is not in the audit trail: %s", status, str(error).strip())
+        log.warning("a rejected callback (%d) is not in the audit trail: %s", status, str(error).strip())

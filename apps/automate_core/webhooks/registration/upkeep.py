@@ -119,7 +119,7 @@ def run_lease(lease: Lease) -> bool:
                 log.info("workflow %s: its webhook %s failed: %s", lease.slug, lease.webhook.webhook, message)
                 _store_failure(lease, error)
     except (DatabaseError, psycopg.Error) as error:  # the lease runs out, and it is tried again
-        log.warning("workflow %s: its webhook is not written: %s", lease.slug, str(error).strip())
+        log.warning("workflow %s: its webhook could not be saved: %s", lease.slug, str(error).strip())
     except Exception as error:  # a thread that dies would leave nobody to register
         log.exception("workflow %s: its webhook %s failed", lease.slug, lease.webhook.webhook)
         _store_failure(lease, ConnectorError(f"{type(error).__name__}: {error}", code="internal_error"))
@@ -260,7 +260,7 @@ def _store_failure(lease: Lease, error: ConnectorError) -> None:
     at = now()
     count_failure(webhook, error, at, FIRST_WAIT)
     if _is_removed(webhook) and webhook.failures >= MOST_REMOVALS:
-        log.warning("%s: a webhook is left at its service, as it cannot be removed: %s", lease.slug, webhook.error)
+        log.warning("%s: a webhook remains at its service because it cannot be removed: %s", lease.slug, webhook.error)
         forget(webhook)
         return
     if webhook.state == State.REGISTERED and webhook.expires_at is not None and webhook.expires_at <= at:

@@ -229,7 +229,7 @@ def _render_patches(behind: dict[Watched, _WatchedView]) -> None:
                 raise  # the database is away: so it is for the next
             except Exception:
                 if not place.has_failed:
-                    log.exception("the live page of run %s cannot be rendered; it is tried again", key.run_id)
+                    log.exception("the live page of run %s cannot be rendered; retrying", key.run_id)
                 place.has_failed = True
     finally:
         connections.close_all()
