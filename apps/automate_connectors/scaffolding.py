@@ -8,7 +8,7 @@ import re
 import shutil
 import string
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -40,15 +40,21 @@ KINDS = {
 }
 
 
+#: What a connector may have besides actions: by its name, the module and the class that the connector inherits.
+PARTS = {"poll": ("polls", "Polls"), "webhook": ("webhooks", "Webhooks")}
+
+
 class ScaffoldError(ValueError):
     """A package that cannot be created; the message says what to change."""
 
 
-def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
+def write_plugin(name: str, kind: str, folder: Path, *, parts: Collection[str] = ()) -> list[Path]:
     """Create the package `name` in `folder`, which must be new or empty. Returns its files.
 
-    Raises ScaffoldError, and OSError. An unfinished package is removed again.
+    `parts` are the PARTS of a connector. Raises ScaffoldError, and OSError. An unfinished package is removed again.
     """
+    if parts and kind != "connector":
+        raise ScaffoldError("--with adds triggers to a connector. Use it without --kind.")
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise ScaffoldError(
             f"{name!r} is not a package name. Use lower-case letters, digits and _, for example my_erp."
@@ -59,7 +65,7 @@ def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
         raise ScaffoldError(f"{folder} already exists and is not an empty folder.")
     is_new = not folder.exists()
     try:
-        return list(_write_files(name, KINDS[kind], kind, folder))
+        return list(_write_files(name, KINDS[kind], kind, folder, [part for part in PARTS if part in parts]))
     except OSError:
         if is_new:
             shutil.rmtree(folder, ignore_errors=True)
@@ -76,7 +82,7 @@ def _name_conflict(name: str, group: str) -> str:
     return "an installed package" if found is not None and found.origin is not None else ""
 
 
-def _write_files(name: str, kind: Kind, templates: str, folder: Path) -> Iterator[Path]:
+def _write_files(name: str, kind: Kind, templates: str, folder: Path, parts: list[str]) -> Iterator[Path]:
     words = [word for word in name.split("_") if word]
     values = {
         "name": name,
@@ -86,8 +92,11 @@ def _write_files(name: str, kind: Kind, templates: str, folder: Path) -> Iterato
         "class_name": "".join(word.capitalize() for word in words) + kind.ending,
         "group": kind.group,
         "module": kind.module,
+        "imports": "".join(f"from {name}.{PARTS[part][0]} import {PARTS[part][1]}\n" for part in parts),
+        "bases": ", ".join([*(PARTS[part][1] for part in parts), "ConnectorAdapter"]),
     }
-    for source in ("common", templates):
+    shared = ["connector_parts"] if parts else []
+    for source in ("common", templates, *shared, *(f"connector_{part}" for part in parts)):
         for template in sorted((TEMPLATES / source).rglob("*.tpl")):
             relative = template.relative_to(TEMPLATES / source).with_suffix("")
             path = folder / Path(*(part.replace("__name__", name) for part in relative.parts))

@@ -39,6 +39,21 @@ def test_a_new_package_passes_its_own_tests(tmp_path, kind, passed):
 
 
 @pytest.mark.process
+def test_a_new_connector_with_triggers_passes_their_contracts(tmp_path):
+    folder = tmp_path / "new"
+    call_command("automate_startplugin", "my_erp", parts=["webhook", "poll"], to=str(folder))
+    done = python_outside("-W", "error", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "has no polls" not in done.stdout and "has no webhooks" not in done.stdout
+    ruff = python_outside(
+        "-m", "ruff", "check", "--isolated", "--select", "E,F,W,B,UP", "--line-length", "120", ".", cwd=folder
+    )
+    assert ruff.returncode == 0, ruff.stdout
+    with pytest.raises(CommandError, match="--with adds triggers to a connector"):
+        call_command("automate_startplugin", "my_erp", kind="llm", parts=["poll"], to=str(tmp_path / "other"))
+
+
+@pytest.mark.process
 def test_a_new_package_is_found_once_it_is_installed(tmp_path):
     """As an installer leaves it: the package on the path, with what its pyproject.toml says of entry points."""
     import tomllib

@@ -19,12 +19,21 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", metavar="NAME", help="the Python package, such as my_erp")
         parser.add_argument("--kind", choices=sorted(scaffolding.KINDS), default="connector", help="(connector)")
+        parser.add_argument(
+            "--with",
+            dest="parts",
+            action="append",
+            default=[],
+            choices=sorted(scaffolding.PARTS),
+            help="a trigger of a connector, with its contract tests; several times",
+        )
         parser.add_argument("--to", metavar="FOLDER", help="folder of the package; default: ./NAME")
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = Path(options["to"] or options["name"])
         try:
-            for path in scaffolding.write_plugin(options["name"], options["kind"], folder):
+            made = scaffolding.write_plugin(options["name"], options["kind"], folder, parts=options["parts"])
+            for path in made:
                 self.stdout.write(str(path))
         except scaffolding.ScaffoldError as error:
             raise CommandError(str(error), returncode=2) from error

@@ -8,14 +8,15 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter, Connecto
 from automate_connectors.context import Context
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
+$imports
 
-
-class $class_name(ConnectorAdapter):
+class $class_name($bases):
     """Creates records."""
 
     code = "$name"
     name = "$title"
     description = text("Create records")
+    icon = "inventory_2"  # a Material Symbol: https://fonts.google.com/icons
     config_fields = (
         FieldSpec(name="base_url", label=text("Base URL"), kind=FieldKind.URL, required=True),
         FieldSpec(name="token", label=text("Token"), kind=FieldKind.SECRET, required=True),
