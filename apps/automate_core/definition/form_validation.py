@@ -147,20 +147,35 @@ def _file(answer: Any, name: str) -> Any:
 
 def _number(answer: Any, name: str) -> int | float:
     if isinstance(answer, str):
-        try:
-            answer = int(answer)
-        except ValueError:
-            try:
-                answer = float(answer)
-            except ValueError:
-                if "," in answer:
-                    reason = text("%(name)s must be a number with a decimal point, such as 12.50.", name=name)
-                else:
-                    reason = text("%(name)s must be a number.", name=name)
-                raise ValueError(reason) from None
+        answer = _number_from_text(answer.strip(), name)
     if isinstance(answer, bool) or not isinstance(answer, int | float) or not _is_finite(answer):
         raise ValueError(text("%(name)s must be a number.", name=name))
     return answer
+
+
+def _number_from_text(written: str, name: str) -> int | float:
+    """Raises ValueError, also for what languages read differently: 1.234 is a thousand for some readers."""
+    if "," in written or written.count(".") > 1:
+        raise ValueError(text("%(name)s must be a number with a decimal point, such as 12.50.", name=name))
+    if _THOUSANDS.fullmatch(written):
+        whole, decimal = written.replace(".", ""), f"{written}0"
+        raise ValueError(
+            text(
+                "%(name)s: %(written)s has two readings. Enter %(whole)s, or %(decimal)s for a decimal number.",
+                name=name,
+                written=written,
+                whole=whole,
+                decimal=decimal,
+            )
+        )
+    if len(written) > _LONGEST_NUMBER or not _NUMBER.fullmatch(written):
+        raise ValueError(text("%(name)s must be a number.", name=name))
+    return int(written) if written.lstrip("+-").isdigit() else float(written)
+
+
+_LONGEST_NUMBER = 400  #: characters; any float is shorter
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}", re.ASCII)
 
 
 def _is_finite(number: float) -> bool:
