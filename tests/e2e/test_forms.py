@@ -38,6 +38,14 @@ def test_a_form_from_the_builder_to_its_run(workflow, signed_in, browser, site, 
         trigger.get_by_label("Name").last.fill(name)
         trigger.get_by_label("Label").last.fill(label)
         trigger.locator("[data-cell=kind] select").last.select_option(kind)
+    names = trigger.locator("[data-cell=name]")
+    names.first.get_by_label("Name").fill("Which item")
+    expect(names.first.get_by_role("alert")).to_be_visible()  # at the cell, not below all rows
+    expect(names.last.get_by_role("alert")).to_have_count(0)
+    expect(names.first.get_by_label("Name")).to_have_attribute("aria-invalid", "true")
+    shot(page, "form-builder-name")
+    names.first.get_by_label("Name").fill("item")
+    expect(names.first.get_by_role("alert")).to_have_count(0)
     expect(trigger.get_by_label("File types", exact=True).filter(visible=True)).to_have_count(1)  # of the photo alone
     expect(trigger.get_by_label("Choices", exact=True).filter(visible=True)).to_have_count(0)
     trigger.get_by_label("Proof of work").check()

@@ -24,7 +24,10 @@ from automate_core.models import Event, ExecutionRun, HostedForm, StoredFile, Wa
 from automate_core.triggers import proof_of_work
 from automate_core.webhooks.callback_urls import form_page_url
 from automate_governance.models import AuditEntry
+from automate_studio.builder.panel.fields import HOSTED_FORM_COLUMNS
 from automate_studio.forms.kept_files import read_kept
+from tests.support.builder import Builder
+from tests.support.pages import Page
 from tests.support.people import make_person
 from tests.support.walks import settle
 
@@ -112,6 +115,52 @@ def test_an_answer_is_an_event_with_typed_values(workflow, sign_in, drain):
     entry = AuditEntry.objects.get(verb="workflow.form_answered")
     assert (entry.actor, entry.trace_id) == ("nobody", event.trace_id)
     assert HostedForm.objects.get().answers == 1
+
+
+READINGS = {
+    "1.234": "hat zwei Lesarten. Geben Sie 1234 ein, oder 1.2340 für eine Dezimalzahl.",
+    "-12.500": "hat zwei Lesarten. Geben Sie -12500 ein, oder -12.5000 für eine Dezimalzahl.",
+    "1.234.567": "muss eine Zahl mit Dezimalpunkt sein",
+    "1.234,50": "muss eine Zahl mit Dezimalpunkt sein",
+    "1_000": "muss eine Zahl sein",
+    "9" * 5000: "muss eine Zahl sein",
+}
+
+
+@pytest.mark.django_db
+def test_a_number_with_two_readings_is_refused_at_its_field(workflow, sign_in):
+    """1.234 is a thousand for German readers: it is neither taken as 1.234 nor as 1234."""
+    workflow(claim())
+    client = sign_in()
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
+    missed = {}
+    for typed, words in READINGS.items():
+        page = Page(send(client, {**GOOD, "form-amount": typed}))
+        field = page.ids["form-amount"]
+        if words not in page.text or field.get("aria-invalid") != "true" or field["value"] != typed:
+            missed[typed] = page.text
+    assert missed == {} and not Event.objects.exists()
+    for number, (typed, value) in enumerate({"1234": 1234, "1.2340": 1.234, "12.5": 12.5, "1.0": 1.0}.items(), 1):
+        assert send(client, {**GOOD, "form-amount": typed}).status_code == 303
+        assert [each.payload["amount"] for each in Event.objects.order_by("id")][number - 1 :] == [value]
+
+
+@pytest.mark.django_db
+def test_a_bad_name_of_a_field_is_told_at_its_cell(workflow, sign_in, owner):
+    made = workflow(claim(), publish=False)
+    builder = Builder(sign_in(owner), made)
+    rows = {f"form.inputs::{column.name}": ["", ""] for column in HOSTED_FORM_COLUMNS} | {"form.inputs::rows": "1"}
+    for name, column, words in (
+        ("Which part", "name", "lowercase letters, digits and underscores"),
+        ("part", "choices", "Add at least one choice."),
+    ):
+        typed = {"form.inputs::name": ["name", name], "form.inputs::kind": ["text", "choice"]}
+        stored = Page(builder.save("~trigger", trigger="form", **rows | typed))
+        for page in (stored, builder.panel("~trigger")):
+            why = page.ids["field-form-inputs-why"]
+            [cell] = json.loads(why["data-cells"])
+            assert (cell["row"], cell["column"], cell["level"]) == (1, column, "error") and words in cell["text"]
+            assert "error" not in why["class"], "it is said once"
 
 
 @pytest.mark.django_db

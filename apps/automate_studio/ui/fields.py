@@ -23,6 +23,15 @@ class FieldMessage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CellMessage:
+    """A message at one cell of a list of records: `row` counts the stored ones from 0, `column` is the cell's name."""
+
+    row: int
+    column: str
+    message: FieldMessage
+
+
+@dataclass(frozen=True, kw_only=True)
 class Control:
     """A control of a field, and its frame's style."""
 

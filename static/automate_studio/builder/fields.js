@@ -1,6 +1,7 @@
 /* The fields of a panel: rows, values of names of one's own, what stands only with a choice, and marks at what is wrong.
    All that is typed is sent by commands.js; new controls are announced by the event "automate:drawn". */
 import { fill, gettext } from "../shared/i18n.js";
+import { markCells } from "./cell-messages.js";
 import { command, flush } from "./commands.js";
 import { switchTo } from "./value-modes.js";
 
@@ -160,6 +161,7 @@ const conditional = () => {
 };
 
 const markFaults = () => {
+  markCells();
   for (const why of inspector.querySelectorAll(".da-help[id$='-why']")) {
     const wrong = why.classList.contains("error");
     const doubtful = why.classList.contains("warn");
@@ -195,5 +197,5 @@ const look = () => {
 };
 inspector.addEventListener("change", conditional);
 inspector.addEventListener("automate:drawn", conditional);
-new MutationObserver(look).observe(inspector, { childList: true, subtree: true, attributeFilter: ["class"] });
+new MutationObserver(look).observe(inspector, { childList: true, subtree: true, attributeFilter: ["class", "data-cells"] });
 look();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.texts import relabelled
 from automate_studio.builder.panel import schema_table
 from automate_studio.builder.panel.schema_table import schema_records, schema_rest, with_schema_columns
-from automate_studio.ui.fields import FieldMessage
+from automate_studio.ui.fields import CellMessage, FieldMessage
 from automate_studio.ui.json.editor import write_text
 
 _K = FieldKind
@@ -42,6 +43,7 @@ _PLAIN = {
     _K.SECRET: "secret",
 }
 _LONE_EXPRESSION = re.compile(r"\s*\{\{(?:(?!\}\})[^\n])*\}\}\s*")
+_CELL = re.compile(r"\[(?P<row>\d+)\]\.(?P<column>\w+)")  #: behind a field's name
 _LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
 _TYPE_OF_VALUE = {"text", "area", "code", "json", "secret"}  #: widgets in which an expression stands among other text
 #: Fields of steps that are templates, beside an action's inputs and the spans that are called `timeout`.
@@ -85,6 +87,7 @@ class FieldView:
     widget: str
     text: str = ""
     message: FieldMessage | None = None
+    cells: tuple[CellMessage, ...] = ()  #: of its rows, apart from its own message
     is_set: bool = False
     rows: list[ValueRow] = field(default_factory=list)
     parts: list[FieldView] = field(default_factory=list)
@@ -162,9 +165,23 @@ class FieldView:
         return is_span or self.name.startswith("inputs.") or self.name in _RENDERED
 
     @property
+    def cells_as_json(self) -> str:
+        """Messages at cells for the script, which puts them below their controls; empty for none."""
+        listed = [
+            {
+                "row": cell.row,
+                "column": cell.column,
+                "text": translated(cell.message.text),
+                "level": cell.message.level,
+            }
+            for cell in self.cells
+        ]
+        return json.dumps(listed) if listed else ""
+
+    @property
     def is_main(self) -> bool:
         """Whether it is among the first fields: required, or set."""
-        return self.spec.required or self.spec.shown or self.is_set or self.message is not None
+        return bool(self.spec.required or self.spec.shown or self.is_set or self.message or self.cells)
 
     @cached_property
     def choices(self) -> list[tuple[str, str]]:
@@ -240,8 +257,14 @@ def build_field_view(
             message=_labelled_message(own, spec, name),
             is_set=value is not MISSING,
         )
+    own, cells = split_cells(messages, spec, name)
     found = FieldView(
-        spec=spec, name=name, widget="", message=_labelled_message(messages, spec, name), is_set=value is not MISSING
+        spec=spec,
+        name=name,
+        widget="",
+        message=_labelled_message(own, spec, name),
+        cells=cells,
+        is_set=value is not MISSING,
     )
     if isinstance(spec, FreeInput) and spec.kind is _K.JSON and is_lone_expression(value):
         return replace(found, widget="expression", text=value, alternative=replace(found, widget="typed"))
@@ -278,6 +301,25 @@ def message_at(messages: Mapping[str, FieldMessage], name: str) -> FieldMessage 
     """Message of the field or of a part of it, errors first."""
     found = [each for at, each in messages.items() if concerns_field(at, name)]
     return min(found, key=lambda each: each.level, default=None)
+
+
+def split_cells(
+    messages: Mapping[str, FieldMessage], spec: FieldSpec, name: str
+) -> tuple[dict[str, FieldMessage], tuple[CellMessage, ...]]:
+    """The messages without those at cells of this field's rows, and these. Cells of a schema's table have none."""
+    if not spec.columns or spec.language == schema_table.LANGUAGE:
+        return dict(messages), ()
+    labels = {column.name: column.label for column in spec.columns}
+    own, cells = {}, []
+    for at, message in messages.items():
+        place = _CELL.match(at.removeprefix(name)) if at.startswith(f"{name}[") else None
+        if place is None or place["column"] not in labels:
+            own[at] = message
+            continue
+        column = place["column"]
+        said = replace(message, text=with_label(message.text, column, labels[column]))
+        cells.append(CellMessage(row=int(place["row"]), column=column, message=said))
+    return own, tuple(cells)
 
 
 def with_label(text: str, name: str, label: str) -> str:

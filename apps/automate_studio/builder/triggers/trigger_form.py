@@ -23,7 +23,7 @@ from automate_core.triggers.model_registry import WatchedModel, view_permission,
 from automate_governance.permissions import Person, User, permitted
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.builder.panel.forms import FieldView, message_at, with_label
+from automate_studio.builder.panel.forms import FieldView, message_at, split_cells, with_label
 from automate_studio.builder.panel.setup import TriggerFormView, build_trigger_field, build_trigger_form
 from automate_studio.builder.triggers import form_fields
 from automate_studio.builder.triggers.connector_form import build_connector_form, changed_connector
@@ -50,15 +50,16 @@ def build_setup(
 ) -> TriggerFormView:
     """Form of a trigger; messages are keyed by field name."""
     found = _DRAW[node.kind](state, node, user)
-    fields = {
-        name: replace(each, message=_message_of_field(messages, name, each)) for name, each in found.fields.items()
-    }
+    fields = {name: _with_messages(each, messages, name) for name, each in found.fields.items()}
     return replace(found, fields=fields)
 
 
-def _message_of_field(messages: Mapping[str, FieldMessage], name: str, field: FieldView) -> FieldMessage | None:
-    found = message_at(messages, name)
-    return replace(found, text=with_label(found.text, field.spec.name, field.label)) if found else None
+def _with_messages(field: FieldView, messages: Mapping[str, FieldMessage], name: str) -> FieldView:
+    own, cells = split_cells(messages, field.spec, name)
+    found = message_at(own, name)
+    if found:
+        found = replace(found, text=with_label(found.text, field.spec.name, field.label))
+    return replace(field, message=found, cells=cells)
 
 
 def _selected(present: str) -> str:
