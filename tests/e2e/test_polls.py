@@ -39,11 +39,12 @@ def test_a_poll_is_chosen_tried_and_published(workflow, owner, sink, signed_in, 
     form.get_by_label(re.compile("^Sheet")).fill("Orders")
     form.get_by_label("Key column").fill("Number")
     inputs = {"spreadsheet": "1BxiMVs0", "sheet": "Orders", "key": "Number"}
+    page.get_by_role("button", name="Show current items").click()  # at once: what was typed is stored first
+    found = page.locator("#found-poll")
+    expect(found).to_contain_text("Grace")
     wait_for(
         lambda: made.triggers.get().config == {"poll": "google_sheets.new_row", "connection": "shop", "inputs": inputs}
     )
-    page.get_by_role("button", name="Show current items").click()
-    found = page.locator("#found-poll")
     expect(found).to_contain_text("Grace")
     expect(found).to_contain_text("Nothing was started.")
     assert violations(page) == []

@@ -33,6 +33,36 @@ builder.addEventListener("click", (event) => {
 });
 builder.addEventListener("submit", (event) => { if (event.target.matches("[data-create-endpoint]")) create(event.target); });
 
+// --- what a poll finds now ----------------------------------------------------------------------------------------------
+
+// What was typed a moment ago is stored first. That draws this part again, so that the place is looked up for the answer.
+const find = async (form) => {
+  const { find: url, foundIn } = form.dataset;
+  const busyButton = (isBusy) => {
+    const button = document.querySelector(`[data-found-in="${CSS.escape(foundIn)}"] button`);
+    if (button) button.disabled = isBusy;
+  };
+  await flush();
+  busyButton(true);
+  let html = "";
+  let problem = "";
+  try {
+    const answer = await request(url, {});
+    if (answer.ok) html = await answer.text();
+    else problem = serverError(answer.status);
+  } catch {
+    problem = gettext("The server cannot be reached. Try again in a moment.");
+  }
+  busyButton(false);
+  const place = document.getElementById(foundIn);
+  if (!place) return;
+  if (problem) place.textContent = problem;
+  else place.innerHTML = html;
+  htmx.process(place);
+};
+
+builder.addEventListener("submit", (event) => { if (event.target.matches("[data-find]")) find(event.target); });
+
 // --- waiting for an event -----------------------------------------------------------------------------------------------
 
 const tell = (key, text) => {
