@@ -6,6 +6,7 @@ import datetime as dt
 import json
 
 import pytest
+from django.urls import reverse
 
 from automate_connectors.models import Connection
 from automate_core.authoring import workflows
@@ -89,6 +90,52 @@ def test_a_poll_with_a_connection_begins_with_the_only_one_and_takes_no_other(bu
         workflows.publish(builder.workflow, author=owner)
     builder.save("~trigger", trigger="poll", poll="rss.new_item")
     assert config(builder) == {"poll": "rss.new_item", "inputs": {}}, "the connection is not one of the new poll's"
+
+
+def test_the_review_warns_of_a_poll_that_was_not_tested_or_fails(builder, feed, owner, drain):
+    add(builder, "rss.new_item")
+    builder.save("~trigger", trigger="poll", **{"poll.inputs.url": feed.url})
+    review, find = (
+        f"/admin/automate/workflows/{builder.workflow.pk}/review/",
+        builder.url("builder_trigger_poll", "poll"),
+    )
+
+    def warned() -> list[str]:
+        text = Page(builder.client.get(review)).text
+        words = ("This poll was not tested.", "The last test of this poll failed: ", "This poll is failing: ")
+        return [each for each in words if each in text]
+
+    assert warned() == ["This poll was not tested."]
+    feed.items = ["1"]
+    builder.client.post(find)
+    assert warned() == []
+    feed.answer = lambda number: (503, {})
+    builder.client.post(find)
+    assert warned() == ["The last test of this poll failed: "]
+    builder.save("~trigger", trigger="poll", **{"poll.inputs.url": f"{feed.url}?page=2"})
+    assert warned() == ["This poll was not tested."], "the test was of another feed"
+    workflows.publish(builder.workflow, author=owner)
+    drain()
+    assert warned() == ["This poll is failing: "]
+    overview = Page(builder.client.get(reverse("admin:index"))).text
+    assert "RSS: New item" in overview and "HTTP 503" in overview, "it needs attention"
+
+
+def test_the_review_warns_once_of_a_connection_that_was_not_tested_or_fails(builder, owner):
+    config = {"token": "env:A"}
+    mine = Connection.objects.create(name="Mine", slug="mine", connector="github", config=config, owner=owner)
+    add(builder, "github.new_issue")
+    builder.save("~trigger", trigger="poll", **{"poll.inputs.repository": "o/r"})
+    review = f"/admin/automate/workflows/{builder.workflow.pk}/review/"
+    for health, words in (
+        ("unknown", "The connection Mine was not tested."),
+        ("failing", "The connection Mine is failing."),
+        ("reconnect", "Sign in to the connection Mine again"),
+        ("working", ""),
+    ):
+        Connection.objects.filter(pk=mine.pk).update(health=health)
+        text = Page(builder.client.get(review)).text
+        assert text.count("onnection Mine") == bool(words) and words in text, health
 
 
 def test_choices_of_a_field_come_from_the_connector(builder, owner, sink, monkeypatch):

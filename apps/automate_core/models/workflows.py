@@ -85,7 +85,11 @@ class WorkflowGroupPermission(GroupObjectPermissionBase):
 
 
 class Trigger(models.Model):
-    """A trigger of the draft. Publishing copies it into the version and into `ActiveTrigger`."""
+    """A trigger of the draft. Publishing copies it into the version and into `ActiveTrigger`.
+
+    `tested` is the last look at what a poll finds: the `digest` of what was asked, and the `error` that it met, which
+    is empty after an answer.
+    """
 
     class Kind(models.TextChoices):
         """Kind of its events."""
@@ -110,6 +114,7 @@ class Trigger(models.Model):
     filter = DocumentField(null=True, blank=True)
     position = models.PositiveIntegerField(default=0)
     rev = models.PositiveIntegerField(default=0)
+    tested = models.JSONField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("trigger")

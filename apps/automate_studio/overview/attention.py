@@ -1,4 +1,4 @@
-"""Attention list: failure groups, dead jobs, failing connections, overdue approvals, unsigned webhook endpoints."""
+"""Attention list: failures, dead jobs, failing connections and triggers, overdue approvals, unsigned webhooks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from django.utils.translation import ngettext
 
 from automate_connectors.models import Connection
 from automate_core.definition.step_names import step_name
-from automate_core.models import ExecutionRun, FailureCount, FailureGroup, Wait, WebhookEndpoint
+from automate_core.models import (
+    ExecutionRun,
+    FailureCount,
+    FailureGroup,
+    PollState,
+    ServiceWebhook,
+    Wait,
+    WebhookEndpoint,
+    Workflow,
+)
 from automate_core.operations import dead_jobs
 from automate_core.operations.offboarding import holdings
 from automate_core.operations.statistics.period_figures import Counts, Workflows
@@ -26,11 +35,13 @@ from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, User, can, permitted
 from automate_governance.texts import error_message, translated
 from automate_studio.overview.figures import LONG, undecided_waits
+from automate_studio.ui.describe import poll_name, webhook_name
 from automate_studio.ui.formatting import format_ago, format_count, format_duration
 from automate_studio.ui.links import change_url
 from automate_studio.ui.overview_address import overview_url
 from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.connection_health import ConnectionHealth
+from automate_studio.view_models.connector_status import poll_status, webhook_status
 from automate_studio.view_models.task_counts import may_reassign_tasks
 
 SHOWN = 4
@@ -99,6 +110,7 @@ def build_attention(
         *_unassigned_approval_items(user, workflows, now),
         *_lost_key_items(user, now),
         *_connection_items(user, now),
+        *_trigger_items(workflows),
         *_waiting_approval_items(workflows, now),
         *_unsigned_endpoint_items(user),
     ]
@@ -306,6 +318,26 @@ def _connection_items(user: User, now: dt.datetime) -> Iterator[AttentionItem]:
             since=format_ago(connection.health_since, now) if connection.health_since else "",
             since_at=connection.health_since,
         )
+
+
+def _trigger_items(workflows: Workflows) -> Iterator[AttentionItem]:
+    """Polls that fail, and webhooks that cannot be registered or removed at their service."""
+    polls = PollState.objects.filter(failures__gt=0, workflow__status=Workflow.Status.ACTIVE)
+    webhooks = ServiceWebhook.objects.filter(failures__gt=0, workflow__isnull=False)
+    if workflows is not None:
+        polls, webhooks = polls.filter(workflow__in=workflows), webhooks.filter(workflow__in=workflows)
+    for state in polls.select_related("workflow").defer("cursor", "seen", "inputs").order_by("-pk")[:SHOWN]:
+        trouble = poll_status(state, state.workflow.status).trouble
+        yield _trigger_item(state.workflow.name, poll_name(state.poll), trouble)
+    for webhook in webhooks.select_related("workflow").defer("data", "inputs").order_by("-pk")[:SHOWN]:
+        if webhook.workflow:
+            trouble = webhook_status(webhook).trouble
+            yield _trigger_item(webhook.workflow.name, webhook_name(webhook.webhook), trouble)
+
+
+def _trigger_item(workflow: str, trigger: str, trouble: str) -> AttentionItem:
+    url = f"{reverse('studio:trigger_list')}?show=failing"
+    return AttentionItem(name=workflow, url=url, state="failed", count=trigger, detail=trouble, since="")
 
 
 def _unsigned_endpoint_items(user: User) -> Iterator[AttentionItem]:

@@ -15,6 +15,7 @@ from automate_core.authoring.drafts.values import Draft
 from automate_core.authoring.publishing import differences, shadow_evaluation
 from automate_core.authoring.publishing.dependencies import Dependencies, find_dependencies
 from automate_core.authoring.publishing.differences import Difference, Line
+from automate_core.authoring.publishing.readiness import readiness_warnings
 from automate_core.authoring.publishing.shadow_evaluation import ShadowEvaluation
 from automate_core.authoring.test_runs import results
 from automate_core.authoring.workflows import Seen
@@ -92,6 +93,7 @@ def build_review(workflow: Workflow, *, by: Person) -> Review:
         problems=[
             *problems.find_problems(parsed, workflow, None if refusal else by),
             *_untested(workflow, parsed, draft),
+            *readiness_warnings(workflow, parsed, draft),
         ],
         comparison=compare_states(version_state(published), draft_state(workflow, parsed), authors)
         if published

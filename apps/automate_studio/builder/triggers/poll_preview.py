@@ -20,7 +20,11 @@ from automate_connectors.polling.calls import FoundItem
 from automate_connectors.polling.preview import find_now
 from automate_core.authoring.drafts import commands
 from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.authoring.drafts.parsing import parse_trigger
 from automate_core.authoring.drafts.values import TriggerNode
+from automate_core.authoring.publishing.readiness import record_poll_test
+from automate_core.definition.document import PollTrigger
+from automate_core.models import Workflow
 from automate_core.navigation.http import current_person
 from automate_governance.permissions import NotPermittedError, Person, permitted
 from automate_studio.builder.triggers.connector_form import find_described
@@ -63,11 +67,19 @@ def test_poll(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     else:
         try:
             context["items"] = [_shown(item) for item in _find(node, person)]
+            _record_test(state.workflow, node)
         except NotPermittedError as error:
             raise PermissionDenied from error
         except ConnectorError as error:
             context["problem"] = as_sentence(error.message)
+            _record_test(state.workflow, node, error.message)
     return TemplateResponse(request, "automate_studio/builder/triggers/poll_found.html", context)
+
+
+def _record_test(workflow: Workflow, node: TriggerNode, error: str = "") -> None:
+    trigger = parse_trigger(node.document())
+    if isinstance(trigger, PollTrigger):
+        record_poll_test(workflow, trigger, error)
 
 
 def _find(node: TriggerNode, person: Person) -> list[FoundItem]:

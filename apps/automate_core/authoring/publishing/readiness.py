@@ -1,0 +1,98 @@
+"""Warnings about what a draft reaches: connections and polls that were never tested, or are failing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from automate_connectors.models import Connection
+from automate_connectors.registry import connectors
+from automate_core.authoring.drafts.parsing import ParsedDraft
+from automate_core.authoring.drafts.problems import DraftProblem
+from automate_core.authoring.drafts.values import Draft
+from automate_core.definition.document import CONNECTOR_TRIGGERS, ActionStep, PollTrigger
+from automate_core.definition.slots import walk
+from automate_core.models import PollState, Workflow
+from automate_core.triggers.polling import poll_digest
+from automate_governance.texts import kept_text
+from automate_plugins import text
+from automate_plugins.registry import PluginNotFoundError
+from automate_plugins.texts import restored
+
+_Health = Connection.Health
+
+
+def readiness_warnings(workflow: Workflow, parsed: ParsedDraft, draft: Draft) -> Iterator[DraftProblem]:
+    """Warnings at the first trigger or step that uses each connection, and at each poll. Three queries at most."""
+    yield from _connection_warnings(parsed, draft)
+    yield from _poll_warnings(workflow, parsed)
+
+
+def record_poll_test(workflow: Workflow, trigger: PollTrigger, error: str = "") -> None:
+    """Keep whether the poll of a draft answered, as it is set up now; `error` is a sentence, empty for an answer."""
+    found = {"digest": poll_digest(trigger), "error": str(error), "text": kept_text(error, str(error))}
+    workflow.triggers.filter(key=trigger.key, kind="poll").update(tested=found)
+
+
+def _connection_warnings(parsed: ParsedDraft, draft: Draft) -> Iterator[DraftProblem]:
+    users = _users_of_connections(parsed, draft)
+    for connection in Connection.objects.filter(slug__in=users).order_by("slug") if users else ():
+        reason = _health_warning(connection)
+        if reason:
+            trigger, step = users[connection.slug]
+            yield DraftProblem(level="warning", reason=reason, trigger=trigger, step=step, field="connection")
+
+
+def _users_of_connections(parsed: ParsedDraft, draft: Draft) -> dict[str, tuple[str, str]]:
+    """(key of the trigger, key of the step) that uses each connection first; the other one is empty."""
+    found: dict[str, tuple[str, str]] = {}
+    for trigger in parsed.definition.triggers:
+        if isinstance(trigger, CONNECTOR_TRIGGERS) and trigger.connection:
+            found.setdefault(trigger.connection, (trigger.key, ""))
+    for _, step in walk(parsed.definition.steps):
+        if isinstance(step, ActionStep) and step.connection and not step.disabled and step.key in draft.steps:
+            found.setdefault(step.connection, ("", step.key))
+    return found
+
+
+def _health_warning(connection: Connection) -> str:
+    match connection.health:
+        case _Health.RECONNECT:
+            return text("Sign in to the connection %(name)s again: it does not work.", name=connection.name)
+        case _Health.FAILING:
+            return text("The connection %(name)s is failing. Fix it and test it.", name=connection.name)
+        case _Health.UNKNOWN if _can_be_tested(connection):
+            return text("The connection %(name)s was not tested. Test it first.", name=connection.name)
+    return ""
+
+
+def _can_be_tested(connection: Connection) -> bool:
+    try:
+        return connectors.get(connection.connector).can_check
+    except PluginNotFoundError:
+        return False
+
+
+def _poll_warnings(workflow: Workflow, parsed: ParsedDraft) -> Iterator[DraftProblem]:
+    polls = [trigger for trigger in parsed.definition.triggers if isinstance(trigger, PollTrigger) and trigger.poll]
+    if not polls:
+        return
+    states = {state.key: state for state in PollState.objects.filter(workflow=workflow).defer("cursor", "seen")}
+    tested = dict(workflow.triggers.filter(kind="poll").values_list("key", "tested"))
+    for trigger in polls:
+        if reason := _poll_warning(trigger, states.get(trigger.key), tested.get(trigger.key)):
+            yield DraftProblem(level="warning", reason=reason, trigger=trigger.key, field="poll")
+
+
+def _poll_warning(trigger: PollTrigger, state: PollState | None, tested: dict[str, Any] | None) -> str:
+    digest = poll_digest(trigger)
+    is_same_test = tested is not None and tested["digest"] == digest
+    if is_same_test and tested and tested["error"]:
+        reason = restored(tested["text"], tested["error"])
+        return text("The last test of this poll failed: %(reason)s", reason=reason)
+    if state is not None and state.digest == digest:
+        if state.failures and not is_same_test:
+            return text("This poll is failing: %(reason)s", reason=state.reason)
+        if state.succeeded_at:
+            return ""
+    return "" if is_same_test else text("This poll was not tested. Look at what it finds now first.")
