@@ -48,6 +48,7 @@ def test_a_form_from_the_builder_to_its_run(workflow, signed_in, browser, site, 
     expect(names.first.get_by_role("alert")).to_have_count(0)
     expect(trigger.get_by_label("File types", exact=True).filter(visible=True)).to_have_count(1)  # of the photo alone
     expect(trigger.get_by_label("Choices", exact=True).filter(visible=True)).to_have_count(0)
+    trigger.get_by_text("More options").click()
     trigger.get_by_label("Proof of work").check()
     wait_for(lambda: made.triggers.get().config.get("proof_of_work"))
     wait_for(

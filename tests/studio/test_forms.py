@@ -164,6 +164,14 @@ def test_a_bad_name_of_a_field_is_told_at_its_cell(workflow, sign_in, owner):
 
 
 @pytest.mark.django_db
+def test_a_form_shows_until_when_it_takes_answers(workflow, sign_in):
+    workflow(claim("closes_at: '2999-12-24T18:00'"))
+    assert re.search(r"Answer until .*2999.* \(\w+\)\.", Page(sign_in().get("/forms/claim-form/")).text)
+    workflow(claim())
+    assert "Answer until" not in Page(sign_in().get("/forms/claim-form/")).text
+
+
+@pytest.mark.django_db
 def test_two_answers_of_one_page_are_one_event(workflow, sign_in):
     workflow(claim())
     client = sign_in()
@@ -407,6 +415,7 @@ def test_further_pages_are_shown_to_the_same_person(workflow, sign_in, drain):
     assert "as soon as it is ready" in between or "More about Anna" in between, "a worker started the run meanwhile"
     html = client.get(address).content.decode()
     assert "More about Anna" in html and "One more question." in html
+    assert "Answer until " in html, "the timeout of its step"
     page = re.search(r'name="page" value="([^"]+)"', html)[1]
     assert client.post(address, {"page": page}).status_code == 422
     proof = SimpleUploadedFile("proof.txt", b"Proof", "text/plain")

@@ -37,7 +37,7 @@ def offered(builder, **place):
 
 def test_groups_in_order_each_offer_with_what_it_does(builder):
     groups = offered(builder, index="0")
-    assert list(groups) == ["Suggested", "Connectors", "Logic", "People", "AI"]
+    assert list(groups) == ["Suggested", "Connectors", "Logic", "People", "AI", "Triggers"]
     assert groups["Logic"]["for each"] == {"do": "add", "kind": "for_each", "action": ""}
     assert "data: write to log" in groups["Connectors"] and len(groups["Suggested"]) <= 6
 
@@ -134,3 +134,17 @@ def test_a_wrap_is_called_as_its_step(builder):
     menus = [each.get("data-menu") for _, each in builder.open("last").tags if each.get("role") == "menuitem"]
     assert {"rename", "duplicate", "disable", "copy", "wrap", "pick", "up", "down", "unwrap", "delete"} <= set(menus)
     assert "Wrap in For each" in builder.page.text and "Loop" not in builder.page.text
+
+
+def test_forms_are_found_among_the_steps(builder):
+    """A form page as a step of its own, and the hosted form as what it is: a trigger."""
+    groups = offered(builder)
+    trigger, page = groups["Triggers"]["trigger: form"], groups["People"]["form page"]
+    assert trigger == {"do": "add_trigger", "kind": "form"} and page["preset"] == "form_page"
+    builder.do(**page)
+    step = builder.workflow.steps.get(name="Form page")
+    assert step.settings["timeout"] == "7d" and [each["name"] for each in step.settings["form"]] == ["answer"]
+    assert builder.panel(step.key).ids["field-timeout"]["value"] == "7d"
+    assert builder.do("add", kind="stop", preset="form_page").status_code == 422
+    builder.do(**trigger)
+    assert builder.workflow.triggers.filter(kind="form").exists()

@@ -20,6 +20,8 @@ from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.builder.panel import generic_action
 from automate_studio.builder.panel.generic_action import generic_entry
+from automate_studio.builder.panel.setup import TRIGGERS
+from automate_studio.view_models.step_card import TRIGGER_ICONS
 
 MOST_FITTING = 6
 MOST_RECENT = 5
@@ -35,11 +37,25 @@ _LOGIC = (
     ("stop", text("End the run early"), "stop_circle"),
     ("reply", text("Answer the caller that waits for the run"), "reply"),
 )
+TRIGGER = "trigger"  #: kind of an entry that adds a trigger, whose kind is its `action`
+_TRIGGERS = (
+    ("form", text("Start on an answer to a hosted form")),
+    ("mail", text("Start on an email")),
+    ("webhook", text("Start on a request to a URL")),
+    ("schedule", text("Start at a time")),
+    ("manual", text("Start by a person, with inputs")),
+    ("model", text("Start on a change of the site's data")),
+    ("event", text("Start on an event from code")),
+    ("run", text("Start at the end of another workflow")),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PaletteEntry:
-    """An entry that can be inserted; `inputs` are its preset inputs, `step` the new step's name."""
+    """An entry that can be inserted; `inputs` are its preset inputs, `step` the new step's name.
+
+    `preset` says what a wait begins as.
+    """
 
     kind: str
     action: str = ""
@@ -49,17 +65,21 @@ class PaletteEntry:
     hue: int = 264
     inputs: dict[str, Any] = field(default_factory=dict)
     step: str = ""
+    preset: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:
         """Identity of the offer, independent of its name."""
-        return self.kind, self.action, str(self.inputs.get("model", ""))
+        return self.kind, self.action, self.preset or str(self.inputs.get("model", ""))
 
     @property
     def request(self) -> str:
         """Fields of the command that adds it, as JSON."""
+        if self.kind == TRIGGER:
+            return json.dumps({"do": "add_trigger", "kind": self.action})
         asked = {"do": "add", "kind": self.kind, "action": self.action}
         asked |= {"name": self.step} if self.step else {}
+        asked |= {"preset": self.preset} if self.preset else {}
         asked |= {"inputs": json.dumps(self.inputs)} if self.inputs else {}
         return json.dumps(asked)
 
@@ -94,9 +114,27 @@ def _all_groups() -> dict[str, list[PaletteEntry]]:
             name=translated(KIND_LABELS["approval"]),
             description=_("Ask people for a decision"),
             icon="how_to_reg",
-        )
+        ),
+        PaletteEntry(
+            kind="wait",
+            name=_("Form page"),
+            description=_("Show a page of a hosted form and wait for the answer"),
+            icon="list_alt",
+            step=_("Form page"),
+            preset="form_page",
+        ),
     ]
-    return {text("Connectors"): apps, text("Logic"): logic, text("People"): people, text("AI"): minds}
+    groups = {text("Connectors"): apps, text("Logic"): logic, text("People"): people, text("AI"): minds}
+    return {**groups, text("Triggers"): list(_trigger_entries())}
+
+
+def _trigger_entries() -> Iterator[PaletteEntry]:
+    """Triggers of the site's own kinds, for those who look for a form or an email among the steps."""
+    for kind, words in _TRIGGERS:
+        name = _("Trigger: %(name)s") % {"name": translated(TRIGGERS[kind])}
+        yield PaletteEntry(
+            kind=TRIGGER, action=kind, name=name, description=translated(words), icon=TRIGGER_ICONS[kind]
+        )
 
 
 def _connector_entries(adapter: ConnectorAdapter) -> Iterator[PaletteEntry]:

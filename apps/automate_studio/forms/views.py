@@ -140,7 +140,8 @@ class FormView(View):
         title = trigger.title or self.form.workflow.name
         content = FormContent(title=title, introduction=trigger.introduction, fields=self.form.fields)
         proof = build_proof(self.form, token)
-        context = form_context(content, answer, notice=notice, token=token, proof=proof)
+        due_at = forms.closing_time(trigger, self.form.timezone)
+        context = form_context(content, answer, notice=notice, token=token, proof=proof, due_at=due_at)
         return render_public_page(self.request, "form", context, trigger=trigger, status=status)
 
     def _closed(self, reason: str) -> HttpResponse:
@@ -242,7 +243,7 @@ def _render_page(
     content = visible_texts(page.data or {})
     title = content.title or (trigger.title if trigger else "") or page.run.workflow.name
     content = FormContent(title=title, introduction=content.introduction, fields=content.fields)
-    context = form_context(content, answer, notice=notice, page=page.pk)
+    context = form_context(content, answer, notice=notice, page=page.pk, due_at=page.due_at)
     return render_public_page(request, "form", context, trigger=trigger, status=status)
 
 

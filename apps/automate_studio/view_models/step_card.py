@@ -38,7 +38,7 @@ _PATH = re.compile(r"[\w.\[\]'\"]+")
 _HOST = re.compile(r"^https?://[^/{]*(?=/)")
 _LONGEST_TITLE = 300  #: characters of a card's title
 _LONGEST = 48  #: characters of a card's sentence: about two lines of it
-_TRIGGER_ICONS = {
+TRIGGER_ICONS = {
     "webhook": "webhook",
     "schedule": "schedule",
     "model": "table_rows",
@@ -72,7 +72,7 @@ class CardStyle:
 
 def trigger_icon(trigger: Trigger) -> str:
     """Icon of a trigger kind."""
-    return _TRIGGER_ICONS[str(trigger.__struct_config__.tag)]
+    return TRIGGER_ICONS[str(trigger.__struct_config__.tag)]
 
 
 def card_style(step: Step) -> CardStyle:

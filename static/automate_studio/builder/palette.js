@@ -1,10 +1,11 @@
 /* The palette: what can be inserted at a place, searched by name first, then by description. */
 import { listbox } from "../shared/listbox.js";
-import { command } from "./commands.js";
+import { choose, command } from "./commands.js";
 import { request } from "./request.js";
 
 const builder = document.getElementById("builder");
 const palette = document.getElementById("palette");
+const TRIGGERS = "~trigger"; // the path of their panel
 let place = null; // where it inserts
 let opener = null; // what has the focus again when nothing is inserted
 
@@ -20,10 +21,12 @@ export const openPalette = async (at) => {
   listbox(palette.querySelector("[role=listbox]"), { choose: insert, close: () => palette.close() }).attach(field);
 };
 
-const insert = (offer) => {
+const insert = async (offer) => {
   opener = null;
   palette.close();
-  command({ ...place, ...JSON.parse(offer.dataset.insertNow) });
+  const asked = JSON.parse(offer.dataset.insertNow);
+  if (asked.do !== "add_trigger") await command({ ...place, ...asked });
+  else if (await command(asked)) choose(TRIGGERS, { focus: true });
 };
 
 builder.addEventListener("automate:insert", (event) => openPalette(event.detail));

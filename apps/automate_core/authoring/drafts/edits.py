@@ -80,9 +80,12 @@ def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> Edit
         raise RefusedError(text("Choose an action for the step."), "action")
     if request.kind != "action" and request.action:
         raise RefusedError(text("Only action steps have an action."), "action")
+    if request.preset and request.kind != "wait":
+        raise RefusedError(text("Only waits can begin as a form page."), "preset")
     wish = request.name or request.action.rpartition(".")[2] or request.kind
     name = insertion.free_name(request.name or _initial_name(request), draft)
-    document = {"kind": request.kind, "key": "new", "name": name, **insertion.initial_settings(request.kind)}
+    document = {"kind": request.kind, "key": "new", "name": name}
+    document |= insertion.initial_settings(request.preset or request.kind)
     if request.action:
         document |= {"action": request.action, "inputs": insertion.checked_value("inputs", request.inputs)}
         document |= {"connection": allowed.only_connection(request.action), **_present_version(request.action)}

@@ -54,7 +54,7 @@ _TYPES: dict[str, Any] = {
 
 
 def initial_settings(kind: str) -> dict[str, Any]:
-    """Initial settings of a new step of that kind, with names in the active language."""
+    """Initial settings of a new step of that kind or preset, with names in the active language."""
     first, second = (initial_slot_name(kind, number) for number in (1, 2))
     match kind:
         case "branch":
@@ -72,6 +72,8 @@ def initial_settings(kind: str) -> dict[str, Any]:
             return {"until": None, "maximum": 10}
         case "reply":
             return {"body": {"status": "ok"}}
+        case "form_page":
+            return {"form": [{"name": "answer", "label": _("Answer"), "required": True}], "timeout": "7d"}
         case "approval":
             outcomes = [("approved", _("Approve")), ("rejected", _("Reject"))]
             return {

@@ -38,10 +38,14 @@ class _ToPlace(_Request, frozen=True, kw_only=True):
 
 
 class Add(_ToPlace, frozen=True, kw_only=True, tag="add"):
-    """A new step; `action` says which one when it is an action, which may come with `inputs`."""
+    """A new step; `action` says which one when it is an action, which may come with `inputs`.
+
+    `preset` is a wait's: `form_page` begins with a form and a time limit.
+    """
 
     kind: Kind
     action: Name = ""
+    preset: Literal["", "form_page"] = ""
     name: Name = ""
     inputs: dict[str, Any] = msgspec.field(default_factory=dict)
 

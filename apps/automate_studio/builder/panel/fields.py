@@ -165,7 +165,7 @@ STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
                 ("link", text("Only people with its link, callbacks.KEY")),
             ),
         ),
-        FieldSpec(name="timeout", label=text("Timeout"), help=_SPAN),
+        FieldSpec(name="timeout", label=text("Timeout"), help=_SPAN, shown=True),
         FieldSpec(
             name="scheme",
             label=text("Callback signature"),

@@ -79,6 +79,16 @@ class TriggerFormView:
         """Template below the fields, redrawn when they change; empty for none."""
         return f"automate_studio/builder/triggers/{self.kind}_beside.html" if self.kind in _BESIDE else ""
 
+    @property
+    def main(self) -> list[FieldView]:
+        """The fields that are needed first, and those that are set."""
+        return [field for field in self.fields.values() if field.is_main]
+
+    @property
+    def more(self) -> list[FieldView]:
+        """The other fields."""
+        return [field for field in self.fields.values() if not field.is_main]
+
     def has(self, name: str) -> bool:
         """Whether the form shows a problem's field."""
         return any(concerns_field(name, field) for field in (*self.fields, "filter"))

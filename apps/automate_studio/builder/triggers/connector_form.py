@@ -91,9 +91,10 @@ def find_described(node: TriggerNode) -> tuple[ConnectorAdapter, Poll | Webhook]
 
 
 def input_specs(node: TriggerNode) -> tuple[FieldSpec, ...]:
-    """The fields of its poll or webhook, which take no expressions."""
+    """The fields of its poll or webhook, required ones first; they take no expressions."""
     _, described = find_described(node)
-    return tuple(replace(spec, literal=True) for spec in described.fields) if described else ()
+    found = sorted(described.fields, key=lambda spec: not spec.required) if described else ()
+    return tuple(replace(spec, literal=True) for spec in found)
 
 
 def build_connector_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:

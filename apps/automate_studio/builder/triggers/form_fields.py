@@ -43,19 +43,25 @@ SPECS: dict[str, tuple[FieldSpec, ...]] = {
             required=True,
             help=text("The form is at /forms/ADDRESS/. Use lowercase letters, digits and hyphens."),
         ),
-        FieldSpec(name="title", label=text("Title"), help=text("Leave empty to use the name of the workflow.")),
-        FieldSpec(name="introduction", label=text("Introduction"), kind=_K.LONG_TEXT),
         FieldSpec(
             name="inputs",
             label=text("Fields"),
             kind=_K.LIST,
             columns=HOSTED_FORM_COLUMNS,
             help=text("The answers become the payload."),
+            shown=True,
+        ),
+        FieldSpec(
+            name="title",
+            label=text("Title"),
+            help=text("Leave empty to use the name of the workflow."),
+            shown=True,
         ),
         FieldSpec(
             name="access",
             label=text("Who can answer"),
             kind=_K.CHOICE,
+            shown=True,
             default="public",
             choices=(
                 ("public", text("Everyone")),
@@ -70,6 +76,7 @@ SPECS: dict[str, tuple[FieldSpec, ...]] = {
             default=1,
             help=text("A higher number makes a new link. The old one stops working when you publish."),
         ),
+        FieldSpec(name="introduction", label=text("Introduction"), kind=_K.LONG_TEXT),
         FieldSpec(
             name="confirmation",
             label=text("Confirmation"),
