@@ -19,6 +19,7 @@ from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_connectors.stored import drafts, edits, versions
 from automate_connectors.stored.building import FaultyTextError
+from automate_connectors.stored.drafts import GoneError
 from automate_connectors.stored.freshness import stored_connectors
 from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft, OpenAPIDocument
 from automate_connectors.stored.versions import DestinationError, StaleDraftError
@@ -260,6 +261,38 @@ def test_a_text_in_json_is_edited_by_forms(admin):
     draft = drafts.begin_draft(given.encode(), by=admin)
     drafts.edit(draft, lambda value: value.update(name="Other"), by=admin)
     assert versions.build_draft(draft).document.name == "Other" and "name: Other" in draft.text
+
+
+def test_what_is_deleted_meanwhile_is_not_saved_and_does_not_come_back(admin):
+    """Another person deletes the connector, or the draft, between the reading of a row and its change."""
+    saved = save_connector(TEXT, admin)
+    draft = drafts.edit_connector(saved.connector, by=admin)
+    late = DeclaredConnectorDraft.objects.select_related("connector__current").get(pk=draft.pk)
+    connector = DeclaredConnector.objects.get(pk=saved.connector.pk)
+    versions.delete_connector(saved.connector, by=admin)
+    changes = [
+        lambda: drafts.change_text(late, TEXT, by=admin),
+        lambda: connector_versions.save_draft(late, by=admin, accept_breaks=True),
+        lambda: drafts.replace_document(late, json.dumps(OPENAPI).encode(), by=admin),
+        lambda: drafts.edit_connector(connector, by=admin),
+        lambda: connector_versions.restore_version(saved, by=admin, accept_breaks=True),
+        lambda: versions.set_enabled(connector, on=False, by=admin),
+        lambda: versions.delete_connector(connector, by=admin),
+    ]
+    for number, change in enumerate(changes):
+        with pytest.raises(GoneError, match="deleted meanwhile"):
+            change()
+        assert not DeclaredConnectorDraft.objects.exists() and not DeclaredConnector.objects.exists(), number
+    fresh = drafts.begin_draft(TEXT.encode(), by=admin)
+    late = DeclaredConnectorDraft.objects.get(pk=fresh.pk)
+    drafts.discard_draft(fresh, by=admin)
+    for change in (
+        lambda: drafts.change_text(late, TEXT, by=admin),
+        lambda: connector_versions.save_draft(late, by=admin),
+    ):
+        with pytest.raises(GoneError):
+            change()
+    assert not DeclaredConnectorDraft.objects.exists() and not DeclaredConnector.objects.exists()
 
 
 def test_an_unused_connector_is_deleted_with_its_document(admin):

@@ -30,6 +30,13 @@ MOST_OPERATIONS = 200  #: of one connector
 MAX_YAML_BYTES = 5_000_000  #: of an OpenAPI document in YAML, which takes a second for each megabyte
 
 
+class GoneError(Exception):
+    """The draft or its connector was deleted meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__(text("The draft or its connector was deleted meanwhile. Nothing was saved."))
+
+
 def check_administers(person: Person) -> None:
     """Raise NotPermittedError for people who do not administer the site."""
     if not can(person, "administer", SITE):
@@ -58,8 +65,13 @@ def begin_draft(source: bytes, *, by: Person, base_url: str = "") -> DeclaredCon
 
 @transaction.atomic
 def edit_connector(connector: DeclaredConnector, *, by: Person) -> DeclaredConnectorDraft:
-    """Return the person's draft of the connector's next version; a new one begins from the current version."""
+    """Return the person's draft of the connector's next version; a new one begins from the current version.
+
+    Raises GoneError.
+    """
     check_administers(by)
+    if not DeclaredConnector.objects.select_for_update(no_key=True).filter(pk=connector.pk).exists():
+        raise GoneError
     found = DeclaredConnectorDraft.objects.filter(connector=connector, author=by).first()
     current = connector.current
     if found is not None or current is None:
@@ -70,20 +82,23 @@ def edit_connector(connector: DeclaredConnector, *, by: Person) -> DeclaredConne
 
 
 def change_text(draft: DeclaredConnectorDraft, written: str, *, by: Person) -> None:
-    """Replace the text, valid or not. Raises NotPermittedError, DocumentError for one that is too large."""
+    """Replace the text, valid or not. Raises NotPermittedError, GoneError, DocumentError for one that is too large."""
     check_administers(by)
     if len(written.encode()) > MAX_BYTES:
         raise DocumentError(text("The file is larger than %(size)s MB.", size=MAX_BYTES // 1_000_000))
     draft.text = written.replace("\r\n", "\n")
-    draft.save()
+    if draft.pk is None:
+        draft.save()
+    else:
+        _update(draft, text=draft.text)
 
 
 @transaction.atomic
 def replace_document(draft: DeclaredConnectorDraft, source: bytes, *, by: Person) -> None:
-    """Take operations from another OpenAPI document. Raises NotPermittedError, DocumentError."""
+    """Take operations from another OpenAPI document. Raises NotPermittedError, GoneError, DocumentError."""
     check_administers(by)
     draft.document = store_document(Api(_read_either(source)))
-    draft.save(update_fields=["document", "updated_at"])
+    _update(draft, document=draft.document)
     delete_unused_documents()
 
 
@@ -142,6 +157,12 @@ def discard_draft(draft: DeclaredConnectorDraft, *, by: Person) -> None:
     check_administers(by)
     draft.delete()
     delete_unused_documents()
+
+
+def _update(draft: DeclaredConnectorDraft, **values: Any) -> None:
+    """Write fields of a draft that is still there: saving the object would bring a deleted one back."""
+    if not DeclaredConnectorDraft.objects.filter(pk=draft.pk).update(**values, updated_at=timezone.now()):
+        raise GoneError
 
 
 def _read_either(source: bytes) -> Any:

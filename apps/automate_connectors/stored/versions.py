@@ -15,7 +15,7 @@ from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_connectors.stored.building import BuiltConnector, build, check_code, installed_codes
 from automate_connectors.stored.documents import delete_unused_documents
-from automate_connectors.stored.drafts import check_administers
+from automate_connectors.stored.drafts import GoneError, check_administers
 from automate_connectors.stored.freshness import stored_connectors
 from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft, DeclaredConnectorVersion
 from automate_connectors.triggers.contract import REFERENCE
@@ -47,7 +47,7 @@ def build_draft(draft: DeclaredConnectorDraft) -> BuiltConnector:
 def save_version(draft: DeclaredConnectorDraft, *, by: Person, note: str = "") -> DeclaredConnectorVersion:
     """Save a draft as the version that runs from now on, and delete it.
 
-    Raises NotPermittedError, FaultyTextError, StaleDraftError, DestinationError.
+    Raises NotPermittedError, FaultyTextError, StaleDraftError, DestinationError, GoneError.
     """
     check_administers(by)
     built = build_draft(draft)
@@ -55,6 +55,8 @@ def save_version(draft: DeclaredConnectorDraft, *, by: Person, note: str = "") -
         with transaction.atomic():
             connector = draft.connector or DeclaredConnector.objects.create(code=built.document.code)
             locked = _lock(connector)
+            if not DeclaredConnectorDraft.objects.select_for_update().filter(pk=draft.pk).exists():
+                raise GoneError
             present = locked.current.number if locked.current else 0
             if present != draft.base:
                 number = str(present)
@@ -77,7 +79,7 @@ def save_version(draft: DeclaredConnectorDraft, *, by: Person, note: str = "") -
 
 @transaction.atomic
 def restore_version(version: DeclaredConnectorVersion, *, by: Person) -> DeclaredConnectorVersion:
-    """Save an older version again, as the newest. Raises NotPermittedError, DestinationError."""
+    """Save an older version again, as the newest. Raises NotPermittedError, DestinationError, GoneError."""
     check_administers(by)
     locked = _lock(version.connector)
     note = f"v{version.number}: {version.note}".removesuffix(": ")[:MAX_NOTE]
@@ -90,7 +92,7 @@ def restore_version(version: DeclaredConnectorVersion, *, by: Person) -> Declare
 
 @transaction.atomic
 def set_enabled(connector: DeclaredConnector, *, on: bool, by: Person) -> None:
-    """Put a connector into the registry, or take it out. Raises NotPermittedError."""
+    """Put a connector into the registry, or take it out. Raises NotPermittedError, GoneError."""
     check_administers(by)
     locked = _lock(connector)
     locked.enabled = on
@@ -101,7 +103,10 @@ def set_enabled(connector: DeclaredConnector, *, on: bool, by: Person) -> None:
 
 @transaction.atomic
 def delete_connector(connector: DeclaredConnector, *, by: Person) -> None:
-    """Delete a connector that no published workflow uses, with its versions. Raises NotPermittedError, InUseError."""
+    """Delete a connector that no published workflow uses, with its versions.
+
+    Raises NotPermittedError, InUseError, GoneError.
+    """
     check_administers(by)
     locked = _lock(connector)
     check_unused(locked, by=by)
@@ -115,7 +120,10 @@ def delete_connector(connector: DeclaredConnector, *, by: Person) -> None:
 
 def _lock(connector: DeclaredConnector) -> DeclaredConnector:
     rows = DeclaredConnector.objects.select_related("current").select_for_update(of=("self",))
-    return rows.get(pk=connector.pk)
+    found = rows.filter(pk=connector.pk).first()
+    if found is None:
+        raise GoneError
+    return found
 
 
 def _add_version(

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from django.http import Http404, HttpRequest
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
+from automate_connectors.stored.drafts import GoneError
 from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft
+from automate_core.navigation.http import HttpResponseSeeOther
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
+from automate_governance.texts import translated
 
 
 def check_administers(request: HttpRequest) -> None:
@@ -26,3 +35,17 @@ def get_draft(request: HttpRequest, pk: int) -> DeclaredConnectorDraft:
     check_administers(request)
     drafts = DeclaredConnectorDraft.objects.select_related("connector__current", "document")
     return get_object_or_404(drafts, pk=pk, author=request.user.pk)
+
+
+def to_list_when_gone(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Lead to the list, with a message, when the draft or the connector is deleted while the view changes it."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **options)
+        except GoneError as error:
+            messages.error(request, translated(str(error)))
+            return HttpResponseSeeOther(reverse("studio:connector_list"))
+
+    return guarded

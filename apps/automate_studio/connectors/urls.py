@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from automate_studio.connectors import page
+from automate_studio.connectors.access import to_list_when_gone as guarded
 from automate_studio.connectors.actions import connector_action, connector_call
 from automate_studio.connectors.draft_page import connector_draft
 from automate_studio.connectors.new import connector_new
@@ -13,16 +14,20 @@ from automate_studio.ui.view_access import staff
 urlpatterns = [
     staff("connectors/", page.connector_list, "connector_list"),
     staff("connectors/new/", connector_new, "connector_new"),
-    staff("connectors/drafts/<int:pk>/", connector_draft, "connector_draft"),
-    staff("connectors/drafts/<int:pk>/operations/", connector_operations, "connector_operations"),
-    staff("connectors/drafts/<int:pk>/actions/<int:index>/", connector_action, "connector_action"),
+    staff("connectors/drafts/<int:pk>/", guarded(connector_draft), "connector_draft"),
+    staff("connectors/drafts/<int:pk>/operations/", guarded(connector_operations), "connector_operations"),
+    staff("connectors/drafts/<int:pk>/actions/<int:index>/", guarded(connector_action), "connector_action"),
     staff("connectors/drafts/<int:pk>/actions/<int:index>/test/", connector_call, "connector_call"),
-    staff("connectors/drafts/<int:pk>/review/", connector_review, "connector_review"),
+    staff("connectors/drafts/<int:pk>/review/", guarded(connector_review), "connector_review"),
     staff("connectors/of/<slug:code>/", page.connector_page, "connector"),
-    staff("connectors/of/<slug:code>/edit/", page.connector_edit, "connector_edit"),
-    staff("connectors/of/<slug:code>/enable/", page.connector_enable, "connector_enable"),
-    staff("connectors/of/<slug:code>/disable/", page.connector_disable, "connector_disable"),
+    staff("connectors/of/<slug:code>/edit/", guarded(page.connector_edit), "connector_edit"),
+    staff("connectors/of/<slug:code>/enable/", guarded(page.connector_enable), "connector_enable"),
+    staff("connectors/of/<slug:code>/disable/", guarded(page.connector_disable), "connector_disable"),
     staff("connectors/of/<slug:code>/export/", page.connector_export, "connector_export"),
-    staff("connectors/of/<slug:code>/delete/", page.connector_delete, "connector_delete"),
-    staff("connectors/of/<slug:code>/versions/<int:number>/", page.connector_version, "connector_version"),
+    staff("connectors/of/<slug:code>/delete/", guarded(page.connector_delete), "connector_delete"),
+    staff(
+        "connectors/of/<slug:code>/versions/<int:number>/",
+        guarded(page.connector_version),
+        "connector_version",
+    ),
 ]
