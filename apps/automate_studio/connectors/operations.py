@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ def connector_operations(request: HttpRequest, pk: int) -> HttpResponse:
     url = reverse("studio:connector_operations", args=[pk])
     found = operation_page(draft, request.GET)
     shown = {row.id for row in found.rows}
-    elsewhere = [name for name in _ticked(request.GET) if name not in shown]
+    elsewhere = [_token(name) for name in _ticked(request.GET, draft) if name not in shown]
     title = _("Operations of %(document)s") % {"document": draft.document}
     template = "automate_studio/connectors/operations.html"
     chosen = len(_chosen(draft))
@@ -70,8 +71,8 @@ def connector_operations(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _add(request: HttpRequest, draft: DeclaredConnectorDraft) -> HttpResponse:
-    wanted = _ticked(request.POST, most=drafts.MOST_OPERATIONS + 1)  # more than these are refused
     try:
+        wanted = _ticked(request.POST, draft)
         added = drafts.add_operations(draft, wanted, by=current_person(request))
     except DocumentError as error:
         messages.error(request, line_and_reason(error))
@@ -97,7 +98,7 @@ def operation_page(draft: DeclaredConnectorDraft, query: QueryDict) -> ListPage:
     counts = {tab: len(names) for tab, names in by_tab.items()}
     names = by_tab[kept.tab][page_slice(kept, counts[kept.tab])]
     filters = [filter_choice(kept, "tag", _("Group"), [(each, each) for each in _all_tags(api.operations)])]
-    ticked = _ticked(query)
+    ticked = set(_ticked(query, draft))
     rows = [_row(name, found[name], chosen=name in chosen, ticked=name in ticked) for name in names]
     return build_list_page(kept, rows, counts, tabs=TABS, filters=filters)
 
@@ -114,8 +115,17 @@ def _row(name: str, operation: Operation, *, chosen: bool, ticked: bool) -> Oper
     )
 
 
-def _ticked(sent: QueryDict, *, most: int = ON_A_PAGE) -> list[str]:
-    return [name.replace("\0", "") for name in sent.getlist("operation")[:most]]
+def _ticked(sent: QueryDict, draft: DeclaredConnectorDraft) -> list[str]:
+    """The ticked operations: those on the page by name, the others by token. One more than a connector can have."""
+    named = [name.replace("\0", "") for name in sent.getlist("operation")]
+    if tokens := set(sent.getlist("ticked")):
+        named += [name for name in drafts.read_api(draft).operations if _token(name) in tokens]
+    return list(dict.fromkeys(named))[: drafts.MOST_OPERATIONS + 1]
+
+
+def _token(name: str) -> str:
+    """A short name of an operation: searches carry all that are ticked in their URL, which servers limit to 4 KB."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _tags(operation: Operation) -> list[str]:
