@@ -13,6 +13,10 @@ from automate_core.triggers.mail import UnknownAddressError, receive_message
 log = logging.getLogger(__name__)
 
 
+class TooManyMessagesError(Exception):
+    """A sender is over AUTOMATE_MAIL_RATE. It fails the request, so that the service delivers the message again."""
+
+
 def connect_mail_signal() -> None:
     """Receive its messages where the project has the app `anymail`."""
     if apps.is_installed("anymail"):
@@ -28,10 +32,14 @@ def receive_inbound(sender: Any, event: Any, **_: Any) -> None:
     """
     message, content = event.message, event.message.as_bytes()
     known = [message.envelope_recipient] if message.envelope_recipient else [each.addr_spec for each in message.to]
+    delayed = []
     for recipient in known:
         try:
-            receive_message(recipient, content, envelope_sender=message.envelope_sender)
+            receipt = receive_message(recipient, content, envelope_sender=message.envelope_sender)
+            delayed += [recipient] if receipt.refusal == "rate" else []
         except UnknownAddressError as error:
             log.info("%s", error)
         except MessageError as error:
             log.warning("a message was not read: %s", error)
+    if delayed:
+        raise TooManyMessagesError(f"too many messages from one sender to {', '.join(delayed)}: deliver this one later")

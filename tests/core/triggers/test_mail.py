@@ -215,7 +215,7 @@ def test_an_address_stays_until_it_is_renewed(workflow, settings):
         workflow(ORDERS.replace("Order", "Other").replace("slug: orders", "slug: others"))
 
 
-def test_messages_of_anymail(workflow, monkeypatch):
+def test_messages_of_anymail(workflow, monkeypatch, settings):
     """Its signal is sent as by a project that has the app."""
     from anymail.inbound import AnymailInboundMessage
     from anymail.signals import AnymailInboundEvent, inbound
@@ -236,7 +236,17 @@ def test_messages_of_anymail(workflow, monkeypatch):
     assert [each["name"] for each in Event.objects.get().payload["attachments"]] == ["bill.pdf"]
     given.envelope_recipient = "nobody@in.example.org"
     inbound.send(sender=None, event=event, esp_name="Test")
-    assert Event.objects.count() == 1 and inbound.disconnect(dispatch_uid="automate_core.mail")
+    assert Event.objects.count() == 1
+    settings.AUTOMATE_MAIL_RATE = 1
+    given = AnymailInboundMessage.parse_raw_mime_bytes(MESSAGE.replace(b"essage-ID: <", b"essage-ID: <another-"))
+    given.envelope_recipient, given.envelope_sender = address, "ada@example.com"
+    event = AnymailInboundEvent(event_type="inbound", message=given)
+    with pytest.raises(mail_signal.TooManyMessagesError, match="deliver this one later"):
+        inbound.send(sender=None, event=event, esp_name="Test")
+    settings.AUTOMATE_MAIL_RATE = 2
+    inbound.send(sender=None, event=event, esp_name="Test")
+    assert Event.objects.count() == 2, "the service tried again"
+    assert inbound.disconnect(dispatch_uid="automate_core.mail")
 
 
 @pytest.mark.process
