@@ -21,6 +21,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import FieldDoesNotExist
+from django.core.signals import setting_changed
 from django.db import DEFAULT_DB_ALIAS, models, router
 
 from automate_governance import sensitive
@@ -105,8 +106,29 @@ def check_sensitive_models(app_configs: Any, **_: Any) -> list[CheckMessage]:
     ]
 
 
-def _entries() -> Iterator[AllowedModel | AllowlistError]:
+class _LastRead:
+    """The entries of the setting as it was read last: actions ask for each row, and reading takes milliseconds."""
+
+    written = ""
+    entries: tuple[AllowedModel | AllowlistError, ...] = ()
+
+    def forget(self, **_: Any) -> None:
+        self.written = ""
+
+
+_last_read = _LastRead()
+setting_changed.connect(_last_read.forget)
+
+
+def _entries() -> tuple[AllowedModel | AllowlistError, ...]:
     entries = getattr(settings, "AUTOMATE_MODELS", {})
+    written = repr(entries)  # a mapping can be changed in its place
+    if written != _last_read.written:
+        _last_read.entries, _last_read.written = tuple(_read_all(entries)), written
+    return _last_read.entries
+
+
+def _read_all(entries: Any) -> Iterator[AllowedModel | AllowlistError]:
     if not isinstance(entries, Mapping):
         yield AllowlistError("the setting must be a mapping of models")
         return
@@ -130,6 +152,8 @@ def _read(label: Any, options: Any) -> AllowedModel:
         raise AllowlistError(f"{label} must have a single primary key")
     if router.db_for_write(model) != DEFAULT_DB_ALIAS:
         raise AllowlistError(f"{label} is in another database; only models of the default database are supported")
+    if not isinstance(options.get("delete", False), bool):
+        raise AllowlistError(f"delete of {label} must be True or False")
     read, relations = _fields(model, options.get("read", ()))
     write, links = _fields(model, options.get("write", ()))
     for name, link in links.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
+from automate_connectors import model_allowlist
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.models import ModelsConnector
 from automate_core.models import Event, ExecutionRun, StepRun
@@ -451,6 +453,7 @@ def test_whatever_comes_in_rows_or_a_reason_come_out(people, admin, action, wher
         ({"auth.User": {"read": ["nope"]}}, "auth.User has no field 'nope'"),
         ({"auth.User": {"read": ["groups__name"]}}, "has no field"),
         ({"auth.User": {"read": "__all__"}}, "must be lists of names"),
+        ({"auth.User": {"read": ["email"], "delete": "no"}}, "delete of auth.User must be True or False"),
         ({"auth.User": {"reed": []}}, "with only read, write, delete and search"),
         ({"auth.User": {"read": ["auth_token"]}}, "has no field"),
         (
@@ -478,6 +481,19 @@ def test_names_that_lead_nowhere_are_told_by_the_check(settings):
     assert [found.id for found in run_checks() if "grant privileges (groups)" in found.msg] == [
         "automate_connectors.W003"
     ]
+
+
+def test_the_setting_is_read_once_until_it_changes(settings, monkeypatch):
+    settings.AUTOMATE_MODELS = {"auth.Group": {"read": ["name"]}}
+    read = []
+    monkeypatch.setattr(
+        model_allowlist, "router", SimpleNamespace(db_for_write=lambda model: read.append(1) or "default")
+    )
+    for _ in range(3):
+        assert set(model_allowlist.allowed_models()) == {"auth.group"}
+    assert len(read) == 1, "actions ask for each row"
+    settings.AUTOMATE_MODELS["auth.User"] = {"read": ["username"]}
+    assert set(model_allowlist.allowed_models()) == {"auth.group", "auth.user"}
 
 
 def test_the_setting_of_these_tests_makes_sense():
