@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+from pathlib import Path
 
 import pytest
 
+from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.declared.loading import ConnectorFileError, load_connector
+from automate_connectors.registry import find_webhook
 from automate_testing.contracts import Registered, WebhookContractTest
 from automate_testing.contracts.triggers.declared_webhooks import DeclaredWebhookService
 
+FIXTURES = Path(__file__).parents[1] / "contracts" / "fixtures"
 CONNECTOR = """
 format: 1
 code: shop
@@ -80,6 +85,31 @@ def test_a_registration_has_the_end_that_the_service_names(shop):
     )
     assert made.expires == dt.datetime.fromtimestamp(1790000000, dt.UTC) and made.id == "101" and not made.secret
     assert service.registered() == [Registered("https://a.example/", "s" * 16)]
+
+
+OURS = "https://automate.example.com/hooks/{}/"
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ("https://hooks.other.example/secret-part", "Telegram sends to hooks.other.example already"),
+        (OURS.format("other"), "Another workflow of this site has its webhook at this Telegram account"),
+    ],
+)
+def test_the_only_webhook_of_an_account_is_not_taken_from_another_url(there, said):
+    adapter = find_webhook("telegram.message")[0]
+    given = json.loads((FIXTURES / "telegram" / "webhooks" / "message.json").read_text())
+    service = DeclaredWebhookService(type(adapter), given)
+    service.hooks["only"] = Registered(there, "theirs")
+    with pytest.raises(ConnectorError) as caught:
+        adapter.register_webhook("message", {"events": []}, OURS.format("mine"), "s" * 16, service.context())
+    assert (caught.value.code, caught.value.retryable) == ("webhook_taken", True)
+    assert said in caught.value.message and "secret-part" not in caught.value.message
+    assert service.registered() == [Registered(there, "theirs")]
+    service.forget()
+    made = adapter.register_webhook("message", {"events": []}, OURS.format("mine"), "s" * 16, service.context())
+    assert made.id == OURS.format("mine") and service.registered() == [Registered(made.id, "s" * 16)]
 
 
 FAULTS = (

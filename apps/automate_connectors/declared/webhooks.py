@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from automate_connectors.adapters.base import NEEDS_RECONNECT, ConnectorError
 from automate_connectors.adapters.webhooks import EVENTS, Registration
@@ -14,8 +15,10 @@ from automate_connectors.declared.templates import fill, names_in
 from automate_connectors.paging import value_at
 from automate_connectors.web import as_text
 from automate_plugins import text
+from automate_plugins.texts import marked
 
 URL, SECRET, ID = "url", "secret", "id"  #: names in the inputs of calls, beside EVENTS and the inputs of the trigger
+TAKEN = "webhook_taken"  #: code of the error where another URL is registered, and there is room for one alone
 NAMES = frozenset({URL, SECRET, ID, EVENTS})
 
 type MakeCall = Callable[[str, dict[str, Any]], Call]
@@ -24,8 +27,13 @@ type MakeCall = Callable[[str, dict[str, Any]], Call]
 def register(
     document: Document, rule: WebhookPart, params: Mapping[str, Any], url: str, secret: str, call: MakeCall
 ) -> Registration:
-    """Make a registration. Raises ConnectorError, EgressError."""
+    """Make a registration. Raises ConnectorError, EgressError.
+
+    Where the service has room for one alone, that of another URL is not replaced: the code is `webhook_taken`.
+    """
     names = {**params, URL: url, SECRET: secret}
+    if not rule.id:
+        _check_free(document, rule, params, url, call)
     made = call(rule.register.action, _inputs(document, rule.register, names)).output()
     registration = _registration(rule, made, url)
     own = value_at(made, rule.secret) if rule.secret else ""
@@ -36,14 +44,45 @@ def find(
     document: Document, rule: WebhookPart, params: Mapping[str, Any], url: str, call: MakeCall
 ) -> Registration | None:
     """The registration with the URL, or None. Raises ConnectorError, EgressError."""
+    listed = _read_list(document, rule, params, url, call)
+    found = next((item for item in listed if value_at(item, rule.listing.url) == url), None)
+    return None if found is None else _registration(rule, found, url)
+
+
+def _read_list(
+    document: Document, rule: WebhookPart, params: Mapping[str, Any], url: str, call: MakeCall
+) -> list[dict[str, Any]]:
+    """The registrations of the service. Raises ConnectorError, EgressError."""
     asked = rule.listing
     output = call(asked.action, _inputs(document, asked, {**params, URL: url})).read_list(asked.items, lambda _: False)
     listed = output.items if isinstance(output.items, list) else [output.items]
     if not all(isinstance(item, dict) for item in listed):
         reason = text("The response has no list of items at %(path)s.", path=asked.items or "items")
         raise ConnectorError(reason, code="invalid_answer")
-    found = next((item for item in listed if value_at(item, asked.url) == url), None)
-    return None if found is None else _registration(rule, found, url)
+    return listed
+
+
+def _check_free(document: Document, rule: WebhookPart, params: Mapping[str, Any], url: str, call: MakeCall) -> None:
+    """Raise ConnectorError where another URL is registered. Only its host is named: the path may be a secret."""
+    urls = [as_text(value_at(item, rule.listing.url) or "") for item in _read_list(document, rule, params, url, call)]
+    other = next((each for each in urls if each and each != url), "")
+    if not other:
+        return
+    own = url.rstrip("/").rpartition("/")[0]
+    if other.startswith(f"{own}/"):
+        reason = text(
+            "Another workflow of this site has its webhook at this %(service)s account, which takes one alone."
+            " Pause that workflow, or use another account.",
+            service=marked(document.name),
+        )
+    else:
+        reason = text(
+            "%(service)s sends to %(host)s already, and takes one webhook alone. Remove that one there, or use another"
+            " account.",
+            service=marked(document.name),
+            host=urlsplit(other).hostname or other[:100],
+        )
+    raise ConnectorError(reason, code=TAKEN, retryable=True)
 
 
 def remove(

@@ -225,6 +225,15 @@ def test_one_that_was_deleted_at_the_service_is_made_again(pushes, github, work)
     assert work().registration_id == "102" and len(github.hooks) == 1
 
 
+def test_the_registration_of_the_former_url_of_the_site_is_removed(pushes, github, work, settings):
+    work()
+    settings.AUTOMATE_SITE_URL = "https://new.example.com"
+    ServiceWebhook.objects.update(next_at=now())
+    webhook, [hook] = work(), github.hooks
+    assert hook["config"]["url"].startswith("https://new.example.com/hooks/pushes-")
+    assert webhook.registration_id == str(hook["id"]) and webhook.failures == 0
+
+
 def test_what_cannot_be_removed_is_left_after_many_failures(pushes, github, work, owner):
     work()
     github.answer = lambda method, path: 500

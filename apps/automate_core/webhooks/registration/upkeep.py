@@ -184,6 +184,8 @@ def _ensure(calls: WebhookCalls, known: Registration | None, secret: str) -> Reg
         calls.remove(found)  # nobody knows its secret any more
         found = None
     if found is None:
+        if known is not None:
+            calls.remove(known)  # of the URL that the site had before, or one that was deleted at the service
         return calls.register(secret)
     return replace(found, expires=known.expires, data=known.data) if is_known and known and not found.expires else found
 

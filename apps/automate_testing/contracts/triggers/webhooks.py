@@ -117,7 +117,12 @@ class WebhookContractTest:
             caller.remove(made)
             assert caller.urls == [], f"{caller.name}: it is still registered after it was removed"
             other = caller.register(OTHER_URL)
-            made = caller.register()
+            second = caller.observed(lambda calls: calls.register(SECRET))
+            if getattr(second.error, "code", "") == "webhook_taken":  # the service has room for one alone
+                assert caller.urls == [OTHER_URL], f"{caller.name}: it replaces the registration of another URL"
+                continue
+            assert second.error is None, f"{caller.name} fails: {second.error}"
+            made = second.value
             both = sorted(caller.urls)
             caller.remove(made)
             assert both != sorted([URL, OTHER_URL]) or caller.urls == [OTHER_URL], (
