@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from automate_studio.builder.data import declared_types
 from automate_studio.builder.data.picker import PickerData, PickerGroup
-from automate_studio.builder.data.picker_search import MAX_HITS, search_groups
+from automate_studio.builder.data.picker_search import MAX_HITS, file_groups, search_groups
 from automate_studio.ui.json import expressions
 
 PAYLOAD = {
@@ -76,3 +77,23 @@ def test_a_late_best_hit_is_not_pushed_out_by_many_others():
 )
 def test_a_long_path_keeps_its_end(label, expected):
     assert expressions.split_label(label) == expected
+
+
+def test_files_are_found_by_their_names_and_offered_alone():
+    def file(number, name):
+        return {"$file": f"{number:032x}", "name": name, "type": "application/pdf", "size": 7}
+
+    payload = {"text": "bill", "attachments": [file(1, "bill.pdf"), file(2, "terms.pdf")], "photo": file(3, "Door.png")}
+    scope = {"event": {"payload": payload}, "steps": {}}
+    shape = {"steps": {"look": {"output": {"scan": declared_types.FILE, "pages": declared_types.NUMBER}}}}
+    data = PickerData(scope=scope, shape=shape)
+    offered = {
+        words: [(group.label, row.label) for group in file_groups(words, GROUPS, data) for row in group.rows]
+        for words in ("", "bill", "door trigger", "scan", "pages")
+    }
+    first, second = ("Trigger", "attachments[0]"), ("Trigger", "attachments[1]")
+    assert offered == {
+        "": [first, second, ("Trigger", "photo"), ("Look", "scan")],
+        "bill": [first], "door trigger": [("Trigger", "photo")], "scan": [("Look", "scan")], "pages": [],
+    }  # fmt: skip
+    assert ("Trigger", "photo") in found("door", scope), "by any search, too"

@@ -31,7 +31,8 @@ export const open = async (editor, { isTyped = false, start, end, query = "" } =
   const caret = editor.caret;
   target = { editor, start: start ?? caret.start, end: end ?? caret.end, seen: caret, isTyped, query, path: selected };
   const turn = ++asked;
-  const { ok, html } = await ask(`${url()}`);
+  const files = editor.field.dataset.takesExpression === "file" ? "?files=1" : ""; // a field for a file is offered files
+  const { ok, html } = await ask(`${url()}${files}`);
   if (turn !== asked || !ok || !target) return;
   picker.innerHTML = html;
   picker.hidden = false;

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from automate_core.expressions.json_path import ABSENT, Path
+from automate_plugins.files import is_file
+from automate_studio.builder.data import declared_types
 from automate_studio.builder.data.picker import PickerData, PickerGroup, picker_row, with_rows
 from automate_studio.ui.json.expressions import path_expression
 
@@ -38,14 +40,31 @@ def search_groups(words: str, groups: Iterable[PickerGroup], data: PickerData) -
     return [*(_matching_group(groups[number], found, data) for number, found in by_group.items()), *whole]
 
 
+def file_groups(words: str, groups: Iterable[PickerGroup], data: PickerData) -> list[PickerGroup]:
+    """The groups with their files alone, found by the name of the file, of the value and of the group."""
+    wanted, groups = words.lower().split(), list(groups)
+    by_group: dict[int, list[tuple[Path, Any]]] = {}
+    for number, path, value in _searched_values(groups, data):
+        if value != declared_types.FILE and not is_file(value):
+            continue
+        names = f"{groups[number].label} {path_expression(path)} {_file_name(value)}".lower()
+        if all(word in names for word in wanted) and sum(map(len, by_group.values())) < MAX_HITS:
+            by_group.setdefault(number, []).append((path, value))
+    return [_matching_group(groups[number], found, data) for number, found in by_group.items()]
+
+
+def _file_name(value: Any) -> str:
+    return str(value["name"]) if is_file(value) else ""
+
+
 def match_rank(wanted: list[str], around: str, path: Path, value: Any) -> Rank | None:
     """Rank of a value for the words, the lowest first; None where it does not match. `around` is the group's name.
 
     In this order: whether names alone match, whether it is a single value, closeness of its own name, the rest of
     that name, depth.
     """
-    own, is_holder = str(path[-1]).lower(), isinstance(value, dict | list)
-    text = str(value).lower() if isinstance(value, str | int | float) else ""
+    own, is_holder = str(path[-1]).lower(), isinstance(value, dict | list) and not is_file(value)
+    text = str(value).lower() if isinstance(value, str | int | float) else _file_name(value).lower()
     names = f"{around} {path_expression(path)}".lower()
     if value is ABSENT or not any(word in own or word in text for word in wanted):
         return None

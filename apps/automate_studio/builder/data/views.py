@@ -24,7 +24,7 @@ from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.data import declared_types, picker
 from automate_studio.builder.data.declared_types import TypeOnly, declared_output, declared_scope
 from automate_studio.builder.data.picker import PickerData, PickerGroup, picker_groups, picker_level, with_rows
-from automate_studio.builder.data.picker_search import search_groups
+from automate_studio.builder.data.picker_search import file_groups, search_groups
 from automate_studio.builder.data.preview import build_preview, with_number_hint
 from automate_studio.builder.data.sample_history import past_samples
 from automate_studio.builder.panel.steps import step_at
@@ -39,7 +39,7 @@ _OUTPUT = 2  #: where `output` stands in the path of a step's
 
 @require_safe
 def picker_tree(request: HttpRequest, pk: int, path: str) -> HttpResponse:
-    """The picker at a step; with `open` one level, with `q` the search results."""
+    """The picker at a step; with `open` one level, with `q` the search results, with `files` the files alone."""
     state, node = _draft_and_step(request, pk, path)
     sample = sample_for_step(state, node, current_person(request))
     context = {"workflow": state.workflow, "url": request.path, "query": "", "sample": sample}
@@ -52,7 +52,10 @@ def picker_tree(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     data = _picker_data(request, state, node, sample, _nearest_steps(state, node))
     found = picker_groups(state, node, data)
     query = clean_text(request.GET.get("q"))
-    if query:
+    if files := file_groups(query, found, data) if "files" in request.GET else []:
+        found = files
+        context["url"] = f"{request.path}?files=1"
+    elif query:
         found = search_groups(query, found, data)
     context |= {"groups": found, "query": query, "withheld": isinstance(sample, WithheldSample), "step": node.label}
     template = "tree.html" if "q" in request.GET else "picker.html"
