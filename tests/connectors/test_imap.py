@@ -11,6 +11,9 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.imap import ImapConnector
 from automate_connectors.context import Context
 from automate_connectors.invocation import check_connection, list_options
+from automate_connectors.models import Connection
+from automate_core.database import now
+from automate_core.models import Event, ExecutionRun, PollState, StoredFile
 from automate_testing.contracts import PollContractTest, PollSource
 from tests.connectors.conftest import real_context
 from tests.support.certificates import Authority
@@ -243,3 +246,44 @@ class TestImapPolls(PollContractTest):
 
         self.poll_sources = {"new_message": make}
         return ImapConnector()
+
+
+BILLS = """
+name: Bills
+slug: bills
+triggers: [{kind: poll, key: mail, poll: imap.new_message, connection: box, every: 1m}]
+steps: [{key: note, action: data.set, inputs: {name: '{{ event.payload.attachments[0].name }}'}}]
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_attachments_of_new_messages_are_files_of_the_event(
+    make_server, connect, workflow, owner, drain, settings, tmp_path, monkeypatch
+):
+    storage = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}}
+    settings.STORAGES = {**settings.STORAGES, "automate": storage}
+    monkeypatch.setenv("AUTOMATE_SECRET_BOX", "right")
+    server = make_server()
+    config = connect(server, password="env:BOX")
+    Connection.objects.create(name="Box", slug="box", connector="imap", config=config, owner=owner)
+    server.inbox.add(PDF.replace(b"<bill@", b"<old@"), NOON)
+    workflow(BILLS)
+    drain()
+    assert PollState.objects.get().has_baseline and not StoredFile.objects.exists(), "what was there starts nothing"
+    server.inbox.add(PDF, NOON)
+    server.inbox.add(PDF.replace(b"<bill@", b"<odd@").replace(b"%PDF-1.7", b"MZ"), NOON)
+    PollState.objects.update(next_at=now())
+    drain()
+    events = {event.payload["message_id"]: event for event in Event.objects.filter(source="poll:bills")}
+    bill, odd = events["<bill@example.com>"], events["<odd@example.com>"]
+    [stored] = StoredFile.objects.all()
+    assert bill.payload["attachments"] == [
+        {"$file": stored.reference, "name": "bill.pdf", "type": "application/pdf", "size": stored.size}
+    ]
+    assert (stored.trace_id, stored.workflow.slug) == (bill.trace_id, "bills")
+    assert odd.payload["attachments"] == [] and odd.payload["rejected_attachments"][0]["name"] == "bill.pdf"
+    assert ExecutionRun.objects.get(event=bill).steps.get().output == {"name": "bill.pdf"}
+    server.inbox.renumber()
+    PollState.objects.update(next_at=now())
+    drain()
+    assert StoredFile.objects.count() == 1, "what was seen is not stored again"

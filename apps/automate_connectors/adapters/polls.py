@@ -36,17 +36,31 @@ class Poll:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PollFile:
+    """A file of an item. `content_type` is what the service says; it is checked against the content."""
+
+    name: str
+    content: bytes = field(repr=False)
+    content_type: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PollItem:
     """Something that was found.
 
     Two items with one `id` are the same, and start a workflow once: an id of something that may start it again after a
     change has to say which state it is. `time` is when it was made or changed, with a time zone; None where the service
     does not say. `data` is JSON-like, and becomes the payload of the event.
+
+    `files` are lists of files by a member of `data`: in the event, the values of the stored files take its place. Of
+    files that are not stored, `rejected_<member>` has the names and the reasons. A site without a storage for files
+    keeps what `data` says.
     """
 
     id: str
     time: dt.datetime | None
     data: Mapping[str, Any]
+    files: Mapping[str, Sequence[PollFile]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
-from automate_connectors.adapters.polls import MAX_ITEMS, Poll, PollItem, PollResult
+from automate_connectors.adapters.polls import MAX_ITEMS, Poll, PollFile, PollItem, PollResult
 from automate_connectors.context import Context
 from automate_connectors.invocation import check_params, encode_output, translate_errors
 from automate_plugins import text
@@ -22,11 +22,12 @@ MAX_CURSOR_BYTES = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class FoundItem:
-    """An item, checked: `id` is at most LONGEST_ID characters, `data` a JSON document."""
+    """An item, checked: `id` is at most LONGEST_ID characters, `data` a JSON document, `files` by member of it."""
 
     id: str
     time: dt.datetime | None
     data: bytes
+    files: Mapping[str, Sequence[PollFile]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,9 @@ def _checked_items(result: PollResult) -> Iterator[FoundItem]:
         document = encode_output(item.data)
         if not document.startswith(b"{"):
             raise _invalid(text("The data of an item must be a mapping."))
-        yield FoundItem(id=_short_id(item.id), time=item.time, data=document)
+        if not all(isinstance(file, PollFile) for files in item.files.values() for file in files):
+            raise _invalid(text("The files of an item must be lists of PollFile."))
+        yield FoundItem(id=_short_id(item.id), time=item.time, data=document, files=item.files)
 
 
 def _short_id(identifier: str) -> str:

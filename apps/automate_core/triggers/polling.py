@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -26,6 +26,8 @@ from automate_core.database import AutomateNow, now
 from automate_core.definition.document import Definition, PollTrigger
 from automate_core.expressions.durations import parse_duration
 from automate_core.faultpoints import reach
+from automate_core.files.store import FileOwner, store_file
+from automate_core.ids import new_trace_id
 from automate_core.models import PollState, Workflow
 from automate_core.outbox.ingest import EventIngestor, NewEvent
 from automate_core.triggers.connector_calls import (
@@ -166,7 +168,7 @@ def run_poll(lease: Lease) -> bool:
             try:
                 found = _call_service(lease)
                 reach("poll.asked", lease.state.key)
-                has_more = _store(lease, found, redactor)
+                has_more = _store(lease, _with_files(lease, found), redactor)
                 reach("poll.committed", lease.state.key)
                 return has_more
             except ConnectorError as error:
@@ -196,6 +198,43 @@ def _call_service(lease: Lease) -> Found:
     key = f"poll-{lease.pk}-{lease.token}"
     call = open_call(adapter, state.connection, run_as=lease.run_as, workflow=lease.slug, key=key)
     return call.perform(lambda: call_poll(adapter, poll, dict(state.inputs), state.cursor, call.context))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FiledItem(FoundItem):
+    """An item whose files are stored, for the event with the `trace_id`."""
+
+    trace_id: str
+
+
+def _with_files(lease: Lease, found: Found) -> Found:
+    """The result with the files of new items stored, before any row is locked: a storage may be slow.
+
+    Raises ConnectorError when the storage cannot be reached.
+    """
+    seen = set(lease.state.seen)
+    if not lease.state.has_baseline or not any(item.files for item in found.items):
+        return found
+    items = (_filed(lease, item) if item.files and _hash(item.id) not in seen else item for item in found.items)
+    return replace(found, items=tuple(items))
+
+
+def _filed(lease: Lease, item: FoundItem) -> FoundItem:
+    trace_id, data = new_trace_id(), msgspec.json.decode(item.data)
+    owner = FileOwner(trace_id=trace_id, workflow_id=lease.state.workflow_id)
+    for member, files in item.files.items():
+        stored, rejected = [], []
+        for each in files:
+            try:
+                stored.append(store_file(each.content, name=each.name, content_type=each.content_type, owner=owner))
+            except ConnectorError as error:
+                if error.code == "files_not_kept":
+                    return item
+                if error.retryable or error.code == "document_away":
+                    raise
+                rejected.append({"name": each.name, "type": each.content_type, "code": error.code})
+        data |= {member: stored, **({f"rejected_{member}": rejected} if rejected else {})}
+    return FiledItem(id=item.id, time=item.time, data=msgspec.json.encode(data), trace_id=trace_id)
 
 
 @transaction.atomic
@@ -230,6 +269,7 @@ def _event(lease: Lease, item: FoundItem, redactor: Redactor) -> NewEvent:
         type=state.key,
         payload=redactor.document(item.data.decode()),
         delivery_key=_delivery_key(state, item),
+        trace_id=item.trace_id if isinstance(item, FiledItem) else new_trace_id(),
         headers=headers,
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from automate_connectors.adapters.imap.mailbox import MAX_MESSAGE_BYTES, Envelope, FolderState, Mailbox
-from automate_connectors.adapters.polls import Poll, PollItem, PollResult
+from automate_connectors.adapters.polls import Poll, PollFile, PollItem, PollResult
 from automate_connectors.mail.message import SAMPLE, Message
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -38,7 +38,14 @@ NEW_MESSAGE = Poll(
     least_seconds=30,
     sample={
         **SAMPLE,
-        "attachments": [{"name": "order.pdf", "type": "application/pdf", "size": 48213}],
+        "attachments": [
+            {
+                "$file": "5f0c",
+                "name": "order.pdf",
+                "type": "application/pdf",
+                "size": 48213,
+            }
+        ],
         "uid": 7,
         "uid_validity": 1,
         "folder": "INBOX",
@@ -108,11 +115,14 @@ def _item(message: Message, envelope: Envelope, folder: str, state: FolderState)
     if len(msgspec.json.encode(data)) > _ITEM_BYTES:
         data |= {"html": "", "text": message.text[:100_000], "faults": [*message.faults, "text_cut"]}
     identifier = message.message_id or f"{state.validity}-{envelope.uid}"
-    return PollItem(id=identifier, time=envelope.received, data=data)
+    files = [
+        PollFile(name=each.name, content=each.content, content_type=each.content_type) for each in message.attachments
+    ]
+    return PollItem(id=identifier, time=envelope.received, data=data, files={"attachments": files} if files else {})
 
 
 def message_data(message: Message, envelope: Envelope, folder: str, state: FolderState) -> dict[str, Any]:
-    """A message as JSON, with the names of its attachments, and where it is found again."""
+    """A message as JSON, with the names of its attachments in place of the files, and where it is found again."""
     names = [{"name": each.name, "type": each.content_type, "size": len(each.content)} for each in message.attachments]
     return message.as_data(names) | place_data(envelope, folder, state)
 

@@ -16,7 +16,7 @@ from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_governance.permissions import Person, User
 from automate_governance.texts import translated
-from automate_studio.builder.panel.forms import message_at
+from automate_studio.builder.panel.field_messages import message_at
 from automate_studio.ui.condition_rows import (
     GROUPS,
     MAX_GROUPS_DEEP,

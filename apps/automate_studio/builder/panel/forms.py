@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_plugins.texts import relabelled
 from automate_studio.builder.panel import schema_table
+from automate_studio.builder.panel.field_messages import concerns_field, message_at, split_cells, with_label
 from automate_studio.builder.panel.schema_table import schema_records, schema_rest, with_schema_columns
 from automate_studio.ui.fields import CellMessage, FieldMessage
 from automate_studio.ui.json.editor import write_text
@@ -43,7 +43,6 @@ _PLAIN = {
     _K.SECRET: "secret",
 }
 _LONE_EXPRESSION = re.compile(r"\s*\{\{(?:(?!\}\})[^\n])*\}\}\s*")
-_CELL = re.compile(r"\[(?P<row>\d+)\]\.(?P<column>\w+)")  #: behind a field's name
 _LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
 _TYPE_OF_VALUE = {"text", "area", "code", "json", "secret"}  #: widgets in which an expression stands among other text
 #: Fields of steps that are templates, beside an action's inputs and the spans that are called `timeout`.
@@ -290,44 +289,6 @@ def is_expression(spec: FieldSpec, value: Any) -> bool:
 def is_lone_expression(value: Any) -> bool:
     """Whether the value is one expression and nothing else, which may be of any type."""
     return isinstance(value, str) and _LONE_EXPRESSION.fullmatch(value) is not None
-
-
-def concerns_field(field: str, name: str) -> bool:
-    """Whether a problem's field is this one or a part of it."""
-    return field == name or field.startswith((f"{name}.", f"{name}["))
-
-
-def message_at(messages: Mapping[str, FieldMessage], name: str) -> FieldMessage | None:
-    """Message of the field or of a part of it, errors first."""
-    found = [each for at, each in messages.items() if concerns_field(at, name)]
-    return min(found, key=lambda each: each.level, default=None)
-
-
-def split_cells(
-    messages: Mapping[str, FieldMessage], spec: FieldSpec, name: str
-) -> tuple[dict[str, FieldMessage], tuple[CellMessage, ...]]:
-    """The messages without those at cells of this field's rows, and these. Cells of a schema's table have none."""
-    if not spec.columns or spec.language == schema_table.LANGUAGE:
-        return dict(messages), ()
-    labels = {column.name: column.label for column in spec.columns}
-    own, cells = {}, []
-    for at, message in messages.items():
-        place = _CELL.match(at.removeprefix(name)) if at.startswith(f"{name}[") else None
-        if place is None or place["column"] not in labels:
-            own[at] = message
-            continue
-        column = place["column"]
-        said = replace(message, text=with_label(message.text, column, labels[column]))
-        cells.append(CellMessage(row=int(place["row"]), column=column, message=said))
-    return own, tuple(cells)
-
-
-def with_label(text: str, name: str, label: str) -> str:
-    """A reason with the field's label where it begins with the name: `URL is required`."""
-    if label and getattr(text, "values", {}).get("name") == name:
-        return relabelled(text, name=translated(label))
-    rest = text[len(name) :]
-    return f"{translated(label)}{rest}" if label and rest[:1] == " " and text.lower().startswith(name) else text
 
 
 def find_field(specs: Iterable[FieldSpec], name: str, prefix: str = "") -> FieldView | None:

@@ -18,7 +18,8 @@ from automate_governance.texts import translated
 from automate_studio.builder.panel import fields as builder_fields
 from automate_studio.builder.panel import steps
 from automate_studio.builder.panel.conditions import Conditions, ConditionView, step_conditions, trigger_conditions
-from automate_studio.builder.panel.forms import FieldView, build_field_views, concerns_field, message_at
+from automate_studio.builder.panel.field_messages import concerns_field, message_at
+from automate_studio.builder.panel.forms import FieldView, build_field_views
 from automate_studio.builder.panel.problem_messages import form_messages, messages_by_field
 from automate_studio.builder.panel.setup import TRIGGERS, TriggerFormView
 from automate_studio.builder.panel.steps import (

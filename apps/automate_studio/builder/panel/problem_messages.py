@@ -16,8 +16,9 @@ from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.builder.panel import setup, steps
 from automate_studio.builder.panel.conditions import condition_dom_id
+from automate_studio.builder.panel.field_messages import concerns_field, with_label
 from automate_studio.builder.panel.fields import SETTINGS_FIELDS
-from automate_studio.builder.panel.forms import concerns_field, find_field, with_label
+from automate_studio.builder.panel.forms import find_field
 from automate_studio.builder.panel.setup import trigger_field_id
 from automate_studio.builder.panel.steps import path_of_step, step_field_specs
 from automate_studio.builder.triggers.connector_form import input_specs

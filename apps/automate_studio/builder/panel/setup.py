@@ -10,7 +10,8 @@ from typing import Any
 from automate_core.authoring.drafts.values import TriggerNode
 from automate_plugins import text
 from automate_plugins.fields import FieldSpec
-from automate_studio.builder.panel.forms import FieldView, concerns_field
+from automate_studio.builder.panel.field_messages import concerns_field
+from automate_studio.builder.panel.forms import FieldView
 
 #: Names of the kinds of triggers.
 TRIGGERS = {

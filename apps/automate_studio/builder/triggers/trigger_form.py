@@ -23,7 +23,8 @@ from automate_core.triggers.model_registry import WatchedModel, view_permission,
 from automate_governance.permissions import Person, User, permitted
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.builder.panel.forms import FieldView, message_at, split_cells, with_label
+from automate_studio.builder.panel.field_messages import message_at, split_cells, with_label
+from automate_studio.builder.panel.forms import FieldView
 from automate_studio.builder.panel.setup import TriggerFormView, build_trigger_field, build_trigger_form
 from automate_studio.builder.triggers import form_fields
 from automate_studio.builder.triggers.connector_form import build_connector_form, changed_connector
