@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import threading
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_started
-from django.db import transaction
+from django.db import connection, transaction
 from django.test.client import ClientHandler
 
 from automate_connectors.declared.adapter import declare
@@ -23,15 +24,18 @@ from automate_connectors.stored.drafts import GoneError
 from automate_connectors.stored.freshness import stored_connectors
 from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft, OpenAPIDocument
 from automate_connectors.stored.versions import DestinationError, StaleDraftError
-from automate_core.authoring import connector_versions
+from automate_core.authoring import connector_versions, workflows
 from automate_core.authoring.connector_breaks import use_breaks
 from automate_core.authoring.connector_versions import BreaksWorkflowsError
+from automate_core.definition.document import DefinitionError
 from automate_core.models import ExecutionRun
 from automate_core.worker.worker import Worker
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
 from automate_governance.reference_registry import InUseError
+from tests.support.locks import somebody_waits
 from tests.support.people import make_person
+from tests.support.processes import wait_for
 from tests.support.stored_connectors import OPENAPI, TEXT, save_connector
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -293,6 +297,50 @@ def test_what_is_deleted_meanwhile_is_not_saved_and_does_not_come_back(admin):
         with pytest.raises(GoneError):
             change()
     assert not DeclaredConnectorDraft.objects.exists() and not DeclaredConnector.objects.exists()
+
+
+def in_thread(act):
+    """Run it in a thread with a connection of its own; `result` gives its error, or None."""
+    found = []
+
+    def run():
+        try:
+            act()
+            found.append(None)
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            found.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def result():
+        thread.join(60)
+        return found[0]
+
+    return result
+
+
+def test_a_connector_is_not_deleted_while_a_workflow_with_it_is_published(shop, workflow, admin, owner):
+    made = workflow(USE, publish=False)
+    with transaction.atomic():
+        workflows.publish(made, author=owner)
+        deleted = in_thread(lambda: versions.delete_connector(shop, by=admin))
+        wait_for(somebody_waits)
+    assert isinstance(deleted(), InUseError) and DeclaredConnector.objects.exists()
+
+
+def test_a_workflow_is_not_published_while_its_connector_is_deleted(shop, workflow, admin, owner):
+    made = workflow(USE, publish=False)
+    with transaction.atomic():
+        versions.delete_connector(shop, by=admin)
+        published = in_thread(lambda: workflows.publish(made, author=owner))
+        wait_for(somebody_waits)
+    error = published()
+    assert isinstance(error, DefinitionError) and "shop was deleted or disabled" in str(error)
+    made.refresh_from_db()
+    assert made.published is None
 
 
 def test_an_unused_connector_is_deleted_with_its_document(admin):

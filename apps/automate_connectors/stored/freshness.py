@@ -86,6 +86,10 @@ class StoredConnectors:
                 self._known = self._read(current)
                 connectors.set_stored(self._known.values())
 
+    def names(self) -> set[str]:
+        """Return the codes of those in the registry of this process, which a deleted one leaves within seconds."""
+        return {known.name for known in self._known.values()}
+
     def forget(self) -> None:
         """Take all of them out of the registry: for tests, whose rows are rolled back."""
         with self._lock:

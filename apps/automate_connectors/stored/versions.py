@@ -5,6 +5,7 @@ These functions know nothing of workflows: `automate_core.authoring.connector_ve
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -116,6 +117,15 @@ def delete_connector(connector: DeclaredConnector, *, by: Person) -> None:
     locked.delete()
     delete_unused_documents()
     transaction.on_commit(stored_connectors.refresh, robust=True)
+
+
+def hold_connectors(codes: Collection[str]) -> set[str]:
+    """Keep stored connectors from being deleted until the transaction ends; return the codes of those that are gone."""
+    stored = stored_connectors.names() & set(codes)
+    if not stored:
+        return set()
+    rows = DeclaredConnector.objects.select_for_update(no_key=True).filter(code__in=stored, enabled=True)
+    return stored - set(rows.order_by("code").values_list("code", flat=True))
 
 
 def _lock(connector: DeclaredConnector) -> DeclaredConnector:

@@ -8,10 +8,12 @@ from typing import Any
 from django.db.models import QuerySet
 
 from automate_connectors.models import Connection
+from automate_connectors.stored.versions import hold_connectors
 from automate_core.definition.document import (
     CONNECTOR_TRIGGERS,
     ActionStep,
     Definition,
+    DefinitionError,
     EventTrigger,
     ModelTrigger,
     PollTrigger,
@@ -108,6 +110,23 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
         if not all(step.connection in slugs for slugs in usable):
             found.append(_unusable_connection(step.connection, place, people))
     return found
+
+
+def check_connectors(definition: Definition) -> None:
+    """Keep the connectors of a definition from being deleted until it is published. In a transaction.
+
+    Raises DefinitionError for those that were deleted since the definition was checked.
+    """
+    named = [(f"{place}.action", step.action) for place, step in walk(definition.steps) if isinstance(step, ActionStep)]
+    named += [
+        (f"triggers[{index}]", trigger.reference)
+        for index, trigger in enumerate(definition.triggers)
+        if isinstance(trigger, CONNECTOR_TRIGGERS)
+    ]
+    gone = hold_connectors({reference.partition(".")[0] for _, reference in named})
+    if gone:
+        reason = text("The connector %(code)s was deleted or disabled.", code=", ".join(sorted(gone)))
+        raise DefinitionError([Problem(place, reason) for place, name in named if name.partition(".")[0] in gone])
 
 
 def _unusable_connection(slug: str, place: str, people: list[Person]) -> Problem:

@@ -288,8 +288,10 @@ def publish_version(
 ) -> WorkflowVersion:
     """Make the version that runs from now on. `rev` is the draft's that says the same, 0 when none does.
 
-    Checks neither permissions nor the names that the definition mentions. Call it in a transaction.
+    Checks neither permissions nor the names that the definition mentions, but connectors that were deleted meanwhile:
+    raises DefinitionError. Call it in a transaction.
     """
+    usability.check_connectors(definition)
     document, present = to_document(definition), workflow.published
     workflow.published_rev = rev
     runs = workflow.status in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}
