@@ -95,4 +95,4 @@ def _poll_warning(trigger: PollTrigger, state: PollState | None, tested: dict[st
             return text("This poll is failing: %(reason)s", reason=state.reason)
         if state.succeeded_at:
             return ""
-    return "" if is_same_test else text("This poll was not tested. Look at what it finds now first.")
+    return "" if is_same_test else text("This poll was not tested. Show its current items first.")
