@@ -8,6 +8,7 @@ import urllib.request
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from automate_core.models import ExecutionRun, RunLog
@@ -109,6 +110,30 @@ triggers: [{{endpoint: github}}]
 steps:
   - {{key: call, name: Call, action: http.request, timeout: 300, inputs: {{method: POST, url: '{url}/x'}}, retry: {{attempts: 9, base: 0.4, factor: 1}}}}
 """
+
+
+def test_a_line_of_the_log_is_there_while_its_step_runs(workflow, sink, gate, send, signed_in, site, faults):
+    workflow(SLOW.format(url=sink.url))
+    page = signed_in
+    send({"title": "Anvils"})
+    run = wait_for(ExecutionRun.objects.first)
+    wait_for(lambda: RunLog.objects.filter(run=run, path="call").exists())
+    page.goto(f"{_run_page(site, run)}?step=call&tabs=log")
+    expect(_card(page, "call")).to_have_attribute("data-st", "running")
+    lines = page.get_by_role("log").locator("p")
+    expect(lines).to_have_count(1)
+    line = RunLog.objects.get(run=run, path="call")
+    with connection.cursor() as cursor:  # as a worker stores a further one
+        RunLog.objects.create(
+            run=run, path="call", level="info", message="Half of it", at=timezone.now(), seq=line.seq + 1
+        )
+        cursor.execute("UPDATE automate_core_executionrun SET seq = seq + 1")
+    expect(page.get_by_text("Half of it")).to_be_visible()
+    expect(_card(page, "call")).to_have_attribute("data-st", "running")
+    gate.set()
+    expect(page.locator("#run-state")).to_have_attribute("data-ended", "1")
+    expect(lines).to_have_count(2)
+    assert faults(page) == []
 
 
 def test_nothing_is_missed_or_doubled_when_the_server_is_killed(

@@ -63,7 +63,7 @@ class Journal:
             "assignees": [row for c, _ in with_runs for wait in c.waits for row in _assignees(wait)],
             "cancelled_waits": [{"run": run.id, "path": path} for c, run in with_runs for path in c.cancelled_waits],
             "calls": [_call(run, call) for c, run in with_runs for call in c.calls],
-            "logs": [_log(run, log, now) for c, run in with_runs for log in c.logs],
+            "logs": [log_row(run, log, now) for c, run in with_runs for log in c.logs],
             "queued": [_queued(c.job, queued) for c in ordered for queued in c.queued],
             "effects": [_effects(run, each) for c, run in with_runs for each in c.effects],
             "replies": [
@@ -215,7 +215,8 @@ def _effect(effect: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
     return cleaned
 
 
-def _log(run: RunRecord, log: LogRecord, now: float) -> dict[str, Any]:
+def log_row(run: RunRecord, log: LogRecord, now: float) -> dict[str, Any]:
+    """A redacted line as statements take it, `now` on `time.monotonic()`."""
     ago = (now - log.at) * 1000
     return {
         "run": run.id, "id": log.id, "path": log.path, "attempt": log.attempt,

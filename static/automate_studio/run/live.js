@@ -64,7 +64,19 @@ const apply = (html, number, full = false) => {
   document.dispatchEvent(new Event("da:patched"));
   if (isFollowing()) goAlong();
   else if (before && sign() !== before) inspect(selected, "morph:innerHTML");
-  if (ended()) finish();
+  if (!ended()) readLog();
+  else finish();
+};
+
+// Lines that a running step logs raise the sequence, and change nothing else of the page.
+const isRunning = (path) => inspected() === path && run.querySelector(`.da-step[data-path="${CSS.escape(path)}"]`)?.dataset.st === "running";
+let reading = null;
+const readLog = () => {
+  if (reading || !isRunning(selected)) return;
+  reading = setTimeout(() => {
+    reading = null;
+    if (isRunning(selected)) inspect(selected, "morph:innerHTML");
+  }, 200);
 };
 
 // Said are failures alone, at most every five seconds; that the run has ended is said by its state.

@@ -20,6 +20,8 @@ from automate_core import artifacts
 from automate_core.engine import assignees, event_filters
 from automate_core.engine.effects import dry_run, transactional
 from automate_core.engine.effects.call import CallContext, EffectCall
+from automate_core.engine.effects.step_logs import StepLog
+from automate_core.engine.effects.step_logs import writer as log_writer
 from automate_core.engine.outcomes import EffectOutcome
 from automate_core.engine.program import (
     ActionNode,
@@ -126,9 +128,6 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
 def _call_with_slot(call: EffectCall, node: ActionNode, outcome: EffectOutcome, slot: CallSlot) -> None:
     step, walk = call.effect.step, call.walk
 
-    def write(message: str, level: str = "info") -> None:
-        outcome.logs.append(LogRecord(step.path, step.attempt, level, message))
-
     @functools.cache
     def run_as() -> Person:
         return assignees.load_run_as(walk.run.version_id)
@@ -140,6 +139,7 @@ def _call_with_slot(call: EffectCall, node: ActionNode, outcome: EffectOutcome, 
     if node.connection:
         used = credentials.open_connection(node.connection, run_as, walk.program.workflow, slot.acquire)
     hosts = used.hosts if used else None
+    step_log = StepLog(call, log_writer)
     context = {
         "connection": used.config if used else {},
         **outbound_clients(bound_hosts=hosts, deadline=deadline, cancelled=lambda: walk.cancelled),
@@ -147,7 +147,7 @@ def _call_with_slot(call: EffectCall, node: ActionNode, outcome: EffectOutcome, 
         "idempotency_key": idempotency_key(walk.run.id, step.path),
         "deadline": deadline,
         "cancelled": lambda: walk.cancelled,
-        "log": write,
+        "log": step_log.write,
         "run": walk.run_info,
         "step": {"path": step.path, "attempt": step.attempt},
         "user": SimpleLazyObject(run_as),
@@ -155,10 +155,13 @@ def _call_with_slot(call: EffectCall, node: ActionNode, outcome: EffectOutcome, 
     invoked = functools.partial(invoke, node.adapter, node.action, call.effect.params, context)
     act = functools.partial(used.perform, invoked) if used and not node.transactional else invoked
     reach("effect.starting", step.path)
-    if node.transactional:
-        transactional.perform(call, act, outcome)
-    else:
-        with run_origin(walk.run.id, walk.program.workflow, walk.run.depth):
-            outcome.output = act()
-        _keep_as_file(outcome, walk)
+    try:
+        if node.transactional:
+            transactional.perform(call, act, outcome)
+        else:
+            with run_origin(walk.run.id, walk.program.workflow, walk.run.depth):
+                outcome.output = act()
+            _keep_as_file(outcome, walk)
+    finally:
+        outcome.logs += step_log.end()
     reach("effect.done", step.path)
