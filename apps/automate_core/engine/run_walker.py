@@ -11,6 +11,7 @@ import logging
 import math
 import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 import msgspec
@@ -64,12 +65,15 @@ from automate_core.expressions.templating import NotAtOnceError, Template
 from automate_core.outbox.store import ClaimedJob
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_core.webhooks.callback_urls import callback_url, form_page_url
+from automate_governance.redaction import json_logs
 from automate_governance.redaction.json_logs import LogIds
 from automate_plugins import text
 
 log = logging.getLogger(__name__)
 
 _sandbox_lock = threading.Lock()  # branches of a parallel step may ask for the sandbox at once
+
+_NO_IDS = nullcontext()
 
 MAX_STEPS_PER_SLICE = 500
 SECONDS_PER_SLICE = 0.05
@@ -183,7 +187,7 @@ class Walk:
     def proceed(self) -> Checkpoint:
         """Go on until every task waits for something, the time slice is used, or the run has ended."""
         if not self.cancelled:
-            with LogIds(self.log_ids):
+            with LogIds(self.log_ids) if json_logs.is_used else _NO_IDS:
                 self.effects_to_start.extend(self.scheduler.run())
         busy = bool(self.scheduler.pending_effects) or self.is_paused
         ended = self.run.status in FINAL_RUN_STATES or self.cancelled

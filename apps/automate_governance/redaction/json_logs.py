@@ -23,6 +23,10 @@ _RECORD_FIELDS = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) 
 _current: ContextVar[Mapping[str, str | int] | None] = ContextVar("automate_log_ids", default=None)
 
 
+#: Whether there is a formatter that reads ids: where code is hot, they are set only then.
+is_used = False
+
+
 class LogIds:
     """Names the run and the step in each JSON line that is logged in the block; an inner block adds to an outer one.
 
@@ -49,6 +53,11 @@ class JsonFormatter(logging.Formatter):
 
     It changes no record. Extra fields are under `extra`; of values that JSON has no form for, the type is named.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        global is_used
+        super().__init__(*arguments, **options)
+        is_used = True
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, in ASCII, without a line break."""
