@@ -97,7 +97,8 @@ class StepLog:
             self._lines.append(LogRecord(step.path, step.attempt, level, line))
             self._count += 1
             self._characters += len(line)
-        self._writer.watch(self)
+        if self.call.job.token:  # a performer of a pool has no lease on a job: its lines come with its outcome
+            self._writer.watch(self)
 
     def end(self) -> list[LogRecord]:
         """End the log: the lines that the checkpoint has to write."""
