@@ -13,11 +13,17 @@ import pytest
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.registry import connectors
 from automate_core.models import ExecutionRun
-from automate_governance.redaction import log_redaction
+from automate_governance.redaction import json_logs, log_redaction
 from automate_governance.redaction.json_logs import JsonFormatter, LogIds
 from automate_governance.redaction.redactor import learn
 
 SECRET = "s3cret-value-of-the-tests"
+
+
+@pytest.fixture(autouse=True)
+def _no_ids_afterwards(monkeypatch):
+    """Walks of later tests set no ids."""
+    monkeypatch.setattr(json_logs, "is_used", False)
 
 
 @pytest.fixture
