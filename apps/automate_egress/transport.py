@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests  # noqa: TID251 - this package is the way out that everything else goes through
 from requests.adapters import BaseAdapter, HTTPAdapter  # noqa: TID251
+from requests.cookies import RequestsCookieJar  # noqa: TID251
+from requests.hooks import default_hooks  # noqa: TID251
 from ssrfguard import Policy, SSRFGuardError
 from ssrfguard.requests import SafeAdapter
+from urllib3.util import Timeout  # noqa: TID251
 
 from automate_egress.errors import EgressBlockedError
+from automate_egress.first_hop import Answer, prepare_request, send_request
 from automate_egress.policy import Rules, ascii_host, internal_policy, public_policy
 from automate_egress.sockets import timed_lookup, timed_pools
 from automate_egress.tls import PUBLIC_AUTHORITIES
@@ -39,6 +43,7 @@ class Transport(requests.Session):
         self.trust_env = False  # no proxy, netrc or certificate bundle from the environment
         self.verify = PUBLIC_AUTHORITIES
         self.headers["User-Agent"] = "django-automate"
+        self._defaults = {name: str(value) for name, value in self.headers.items()}
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._public = public_policy(ports=rules.ports)
         self._public_adapter = _ProxyAdapter(rules.proxy, self._left) if rules.proxy else self._guarded(self._public)
@@ -47,6 +52,38 @@ class Transport(requests.Session):
         if self._internal_pairs:
             self._internal = internal_policy(self._internal_pairs)
             self._internal_adapter = self._guarded(self._internal)
+
+    def request(  # type: ignore[override] # the part that HttpSession uses
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: tuple[float, float],
+        allow_redirects: bool = True,
+        stream: bool = True,
+        **content: Any,
+    ) -> requests.Response | Answer:
+        """Send a request and follow redirects; the body is still to be read.
+
+        `content` are `params`, `json` and `data`. Raises what requests raises, EgressBlockedError and SSRFGuardError.
+        """
+        prepared = prepare_request(method, url, headers=headers, defaults=self._defaults, **content)
+        adapter = self.get_adapter(str(prepared.url))
+        if not isinstance(adapter, SafeAdapter):
+            _complete(prepared)
+            return self.send(prepared, timeout=timeout, allow_redirects=allow_redirects, stream=stream)
+        connect, read = timeout
+        answer = send_request(
+            adapter, prepared, timeout=Timeout(connect=connect, read=read), authorities=str(self.verify)
+        )
+        if not (allow_redirects and answer.is_redirect):
+            return answer
+        _complete(prepared)
+        first = adapter.build_response(prepared, answer.raw)
+        options: dict[str, Any] = {"timeout": timeout, "stream": stream, "verify": self.verify, "proxies": {}}
+        last: requests.Response = [first, *self.resolve_redirects(first, prepared, **options)][-1]
+        return last
 
     def _left(self) -> float:
         return self.remaining()  # late: the next request brings its own
@@ -96,6 +133,12 @@ class Transport(requests.Session):
         ):
             for name in [name for name in prepared_request.headers if name.lower() not in _HARMLESS_HEADERS]:
                 del prepared_request.headers[name]
+
+
+def _complete(prepared: requests.PreparedRequest) -> None:
+    """Add what the session of requests expects of a request that it sends."""
+    prepared.prepare_cookies(RequestsCookieJar())
+    prepared.hooks = default_hooks()
 
 
 class _ProxyAdapter(HTTPAdapter):
