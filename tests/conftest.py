@@ -91,9 +91,11 @@ def _settings(settings: Any) -> None:
     from automate_connectors.stored.freshness import stored_connectors
     from automate_core.webhooks import rates
     from automate_core.webhooks.tally import tally
+    from automate_egress.sockets import forget_lookups
     from automate_governance import payload_views
 
     payload_views.clear_recent_entries()
+    forget_lookups()
     stored_connectors.forget()
     settings.AUTOMATE_ENDPOINT_CACHE_SECONDS = 0
     settings.AUTOMATE_HOOK_TALLY_SECONDS = 86_400

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket  # noqa: TID251 - the time-outs of sockets that the guard opens, and the look-up it checks
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,10 @@ from urllib3.connectionpool import HTTPConnectionPool  # noqa: TID251
 from automate_egress.answers import timed_answer
 
 CONNECT_SECONDS = 5.0  #: for the look-up, and for the connect and handshake
+LOOKUP_SECONDS = 10.0  #: that the answer of a name server serves for
 _PIECE = 65_536
+_MOST_ANSWERS = 1_000
+_answers: dict[Any, tuple[float, Any]] = {}  # of name servers, by the question, with the end of their time
 _lookups = threading.BoundedSemaphore(32)  # look-ups that a name server holds up, at most
 
 
@@ -49,16 +53,32 @@ def _timed_connection_class(base: type[HTTPConnection], remaining: Callable[[], 
 
 
 def timed_lookup(remaining: Callable[[], float]) -> Resolver:
-    """Return a `getaddrinfo` with a time-out: it has none itself, so it runs in a thread that may be abandoned."""
+    """Return a `getaddrinfo` with a time-out: it has none itself, so it runs in a thread that may be abandoned.
+
+    An answer serves for LOOKUP_SECONDS, in all threads. Whoever connects checks its addresses each time.
+    """
 
     def lookup(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:
         if flags & socket.AI_NUMERICHOST:
             return socket.getaddrinfo(host, port, family, type, proto, flags)
-        return _run_with_timeout(
+        key = (host, port, family, type, proto, flags)
+        until, found = _answers.get(key, (0.0, None))
+        if time.monotonic() < until:
+            return found
+        found = _run_with_timeout(
             min(CONNECT_SECONDS, remaining()), lambda: socket.getaddrinfo(host, port, family, type, proto, flags)
         )
+        if len(_answers) >= _MOST_ANSWERS:
+            _answers.clear()
+        _answers[key] = (time.monotonic() + LOOKUP_SECONDS, found)
+        return found
 
     return lookup
+
+
+def forget_lookups() -> None:
+    """Ask the name servers again."""
+    _answers.clear()
 
 
 def _run_with_timeout[T](seconds: float, act: Callable[[], T]) -> T:

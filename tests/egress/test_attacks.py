@@ -13,6 +13,7 @@ import requests
 from ssrfguard import AddressTable
 
 from automate_egress import EgressBlockedError, EgressConnectionError, HttpSession, Network, policy, transport
+from automate_egress.sockets import forget_lookups
 from tests.egress import attacks
 
 
@@ -239,6 +240,7 @@ def test_naming_a_host_does_not_open_amazons_metadata_service(wire, monkeypatch)
     with pytest.raises(EgressBlockedError):
         Network(internal_hosts=["private.test:5432"]).addresses("private.test", 5432, ports={5432})
     monkeypatch.setitem(attacks.NAMES, "private.test", ["fd12::7"])
+    forget_lookups()
     assert Network(internal_hosts=["private.test:5432"]).addresses("private.test", 5432, ports={5432}) == ["fd12::7"]
 
 

@@ -11,6 +11,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 
 from automate_egress import (
     EgressBlockedError,
@@ -21,7 +22,9 @@ from automate_egress import (
     EgressUntrustedError,
     HttpResponse,
     HttpSession,
+    first_hop,
 )
+from automate_egress.sockets import forget_lookups
 from tests.support.certificates import Authority
 from tests.support.costs import at_most
 
@@ -303,7 +306,69 @@ def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch):
     assert (reached, len(asked)) == ([("93.184.216.34", 443)], 1)
 
 
+def test_a_name_is_looked_up_once_and_its_answer_checked_each_time(monkeypatch):
+    """The answer serves for every connection of the next seconds, and is refused to whoever may not use it."""
+    asked, reached = [], []
+
+    def resolve(*args, **kwargs):
+        asked.append(args[0])
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.7", 443))]
+
+    def connect(self, address):
+        reached.append(address)
+        raise OSError("no network here")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    for _ in range(2):
+        with pytest.raises(EgressConnectionError):
+            HttpSession(internal_hosts=["inside.example.com:443"]).request("GET", "https://inside.example.com/")
+    with pytest.raises(EgressBlockedError):
+        HttpSession().request("GET", "https://inside.example.com/")
+    assert (asked, reached) == (["inside.example.com"], [("10.0.0.7", 443)] * 2)
+    forget_lookups()
+    with pytest.raises(EgressBlockedError):
+        HttpSession().request("GET", "https://inside.example.com/")
+    assert len(asked) == 2
+
+
 # --- what is sent -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"json": {"a": [1, None, "ä"]}},
+        {"json": []},
+        {"data": {"a": "1", "b": ["x", "y"]}},
+        {"data": [("a", "1"), ("a", "2")]},
+        {"data": "täxt"},
+        {"data": b"\x00\xff", "headers": {"content-type": "image/png"}},
+        {"params": {"q": "a b", "n": [1, 2], "none": None}},
+        {"params": [("q", "1"), ("q", "2")], "headers": {"accept": "text/plain", "X-B": b"bytes"}},
+        {"headers": {"User-Agent": None, "user-agent-x": "1", "Cookie": "a=b"}},
+        {"url": "https://ada:s%20cret@bücher.example:443/a b/%7Euser?q=ü#part"},
+        {"url": "HTTPS://Example.COM", "method": "GET"},
+        {"url": "https://example.com//two/slashes"},
+    ],
+)
+def test_a_request_is_the_one_that_requests_would_send(given):
+    method, url = given.pop("method", "POST"), given.pop("url", "https://example.com/path")
+    plain = requests.Session()
+    plain.trust_env = False
+    wanted = plain.prepare_request(requests.Request(method, url, **given))
+    headers = given.pop("headers", {})
+    made = first_hop.prepare_request(method, url, headers=headers, defaults=dict(plain.headers), **given)
+    assert (made.method, made.url, made.body) == (wanted.method, wanted.url, wanted.body)
+    assert dict(made.headers.lower_items()) == dict(wanted.headers.lower_items())
+
+
+@pytest.mark.parametrize("headers", [{"X-A": "a\r\nb"}, {"X-A": " a"}, {"X-A": 1}])
+def test_headers_that_http_cannot_carry_are_refused(session, servers, headers):
+    with pytest.raises(EgressBlockedError):
+        session.request("GET", f"http://{servers[0]}/", headers=headers)
+    assert Server.seen == []
 
 
 @pytest.mark.parametrize("name", ["Host", "content-length", "Transfer-Encoding", "Connection", "Proxy-Authorization"])
@@ -442,6 +507,8 @@ def _raising(error):
 
 
 def _resolving(address):
+    forget_lookups()
+
     def resolve(*args, **kwargs):
         if address is None:
             raise socket.gaierror(socket.EAI_NONAME, "no such name")
