@@ -9,7 +9,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
 from automate_egress import HttpSession, Network
-from automate_egress.policy import WEB_PORTS, is_proxy_url, split_host
+from automate_egress.policy import WEB_PORTS, ascii_host, is_listed_host, is_proxy_url, split_host
+
+INTERNAL = "internal"  #: the hosts of AUTOMATE_EGRESS_ALLOW
+TRACEPARENT_HOSTS = (INTERNAL,)
 
 
 def outbound_clients(
@@ -17,15 +20,19 @@ def outbound_clients(
     bound_hosts: Iterable[str] | None = None,
     deadline: float | None = None,
     cancelled: Callable[[], bool] = lambda: False,
+    traceparent: str = "",
 ) -> dict[str, Any]:
     """Return `http` and `network` of a connector's context.
 
     `bound_hosts` are the hosts that the connection's credentials may be sent to, `deadline` is in seconds on
-    `time.monotonic()`, `cancelled` is called while waiting for the other side.
+    `time.monotonic()`, `cancelled` is called while waiting for the other side. `traceparent` is the header that places
+    spans of other systems, for those that AUTOMATE_TRACEPARENT_HOSTS lists.
     """
     hosts = None if bound_hosts is None else tuple(bound_hosts)
     return {
-        "http": http_session(bound_hosts=hosts, deadline=deadline, cancelled=cancelled),
+        "http": http_session(
+            bound_hosts=hosts, deadline=deadline, cancelled=cancelled, headers_for=_trace_headers(traceparent)
+        ),
         "network": Network(internal_hosts=_internal_hosts(), bound_hosts=hosts, deadline=deadline, cancelled=cancelled),
     }
 
@@ -38,6 +45,34 @@ def http_session(**options: Any) -> HttpSession:
         proxy=getattr(settings, "AUTOMATE_EGRESS_PROXY", ""),
         **options,
     )
+
+
+def _trace_headers(traceparent: str) -> Callable[[str, int], dict[str, str]] | None:
+    """The headers for a host and a port that tell it the trace; None when no host is told."""
+    hosts = getattr(settings, "AUTOMATE_TRACEPARENT_HOSTS", TRACEPARENT_HOSTS) if traceparent else ()
+    if not hosts:
+        return None
+
+    def headers_for(host: str, port: int) -> dict[str, str]:
+        return {"traceparent": traceparent} if is_traced_host(host, port, hosts) else {}
+
+    return headers_for
+
+
+def is_traced_host(host: str, port: int, hosts: Iterable[str]) -> bool:
+    """Return whether `hosts` lists a host: by name, by `*.domain`, by `*`, or by `internal` as an internal one."""
+    name = ascii_host(host)
+    for listed in hosts:
+        if listed == INTERNAL:
+            if is_listed_host(name, port, _internal_hosts()):
+                return True
+        elif (
+            listed == "*"
+            or ascii_host(listed) == name
+            or (listed.startswith("*.") and name.endswith(ascii_host(listed[1:])))
+        ):
+            return True
+    return False
 
 
 def exporter_session(place: str, **options: Any) -> HttpSession:

@@ -34,6 +34,7 @@ from automate_core.runs.description import RunDescription, RunError, RunNotFound
 from automate_core.runs.waits import approvals
 from automate_core.runs.waits.approvals import NotOpenError, OutcomeError
 from automate_core.states import RunStatus
+from automate_core.tracing.context import current_trace
 from automate_core.triggers.host_events import as_json, check_json, is_storable
 from automate_core.triggers.manual import NotStartableError, start_workflow
 from automate_governance.permissions import NotPermittedError, Person
@@ -75,7 +76,9 @@ def emit(event_type: str, payload: Mapping[str, Any], *, key: str | None = None)
 
     It belongs to the caller's transaction: a rollback leaves nothing. Two events with one `key` are one: the second
     result has the ids of the first event, and `duplicate` is true. Dates, decimals and UUIDs in `payload` become what
-    JSON has for them. Raises psycopg.Error when the database rejects it, TypeError for arguments of another type and
+    JSON has for them. Inside a span of OpenTelemetry, the event belongs to its trace.
+
+    Raises psycopg.Error when the database rejects it, TypeError for arguments of another type and
     values that JSON cannot hold, such as NaN or a text with NUL, and ValueError for a type that is empty or longer than
     MAX_TYPE_LENGTH characters, or that cannot be stored.
     """
@@ -86,7 +89,7 @@ def emit(event_type: str, payload: Mapping[str, Any], *, key: str | None = None)
     if key is not None:
         _check_text("key", key)
     [ingested] = EventIngestor().ingest(
-        NewEvent(source=SOURCE, type=event_type, payload=as_json(payload), delivery_key=key)
+        NewEvent(source=SOURCE, type=event_type, payload=as_json(payload), delivery_key=key, **current_trace())
     )
     return ingested
 

@@ -55,6 +55,7 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_OTLP_ENDPOINT": None,  # the collector of traces, such as "http://otel:4318"; None for OTEL_ variables
     "AUTOMATE_OTLP_HEADERS": None,  # headers for it, such as a token; None for OTEL_ variables
     "AUTOMATE_OTLP_KEEP_HOURS": 24,  # how long traces are kept for a collector that is down
+    "AUTOMATE_TRACEPARENT_HOSTS": ("internal",),  # hosts that steps tell the trace; "internal": EGRESS_ALLOW
     "AUTOMATE_PG_BIN": "",  # folder of pg_dump and pg_restore; else PATH
     "AUTOMATE_KEY_FILES": {},  # files that a restore may write keys to: name of the setting to path
     "AUTOMATE_METRICS_TOKEN": "",  # reads the metrics: a reference such as "env:METRICS_TOKEN", or the token itself

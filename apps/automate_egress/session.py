@@ -27,6 +27,7 @@ from automate_egress.errors import (
     connection_error,
     untrusted_error,
 )
+from automate_egress.first_hop import Answer
 from automate_egress.policy import MAX_ADDRESSES, WEB_PORTS, Rules, ascii_host
 from automate_egress.retry_after import retry_after
 from automate_egress.sockets import CONNECT_SECONDS
@@ -102,7 +103,8 @@ class HttpSession:
     public servers, `proxy` the URL of a proxy for requests to public servers ("" for none). `bound_hosts` are the host
     names that the caller's credentials belong to: when given, every hop must be one of them. `deadline` (seconds on
     `time.monotonic()`) ends all requests, however slowly an answer comes; `cancelled` is asked whenever something
-    comes.
+    comes. `headers_for` gives further headers for a host and a port. Those of a request come before them, and a
+    redirect to another origin drops them.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class HttpSession:
         deadline: float | None = None,
         cancelled: Callable[[], bool] = lambda: False,
         max_body_bytes: int = MAX_BODY_BYTES,
+        headers_for: Callable[[str, int], Mapping[str, str]] | None = None,
     ) -> None:
         self._rules = Rules(internal_hosts=frozenset(internal_hosts), ports=frozenset(ports), proxy=proxy)
         self._bound_hosts = None if bound_hosts is None else frozenset(map(ascii_host, bound_hosts))
@@ -122,6 +125,7 @@ class HttpSession:
         self._started = time.monotonic()
         self._cancelled = cancelled
         self._max_body_bytes = max_body_bytes
+        self._headers_for = headers_for
 
     def request(
         self,
@@ -191,6 +195,8 @@ class HttpSession:
                 raise ValueError(text("%(value)s is not a header name.", value=repr(name[:50])))
             if name.lower() in _CONNECTION_HEADERS or name.lower().startswith("proxy-"):
                 raise ValueError(text("The header %(name)s is set automatically. Remove it.", name=name))
+        if self._headers_for is not None:
+            options["headers"] = self._with_further_headers(url, options["headers"])
         transport = get_transport(self._rules)
         self._started = time.monotonic()
         remaining = self._remaining()
@@ -208,7 +214,16 @@ class HttpSession:
         finally:
             response.close()
 
-    def _read(self, response: requests.Response, url: str, body: _Body) -> bytes:
+    def _with_further_headers(self, url: str, headers: dict[str, str]) -> dict[str, str]:
+        parts = urlsplit(url)
+        if self._headers_for is None or not parts.hostname:
+            return headers
+        port = parts.port or (80 if parts.scheme.lower() == "http" else 443)
+        given = {name.lower() for name in headers}
+        further = self._headers_for(parts.hostname, port)
+        return headers | {name: value for name, value in further.items() if name.lower() not in given}
+
+    def _read(self, response: requests.Response | Answer, url: str, body: _Body) -> bytes:
         into = body.into if response.status_code < 400 else None
         most = body.max_bytes if into is not None else self._max_body_bytes
         chunks: list[bytes] = []

@@ -136,6 +136,7 @@ RULES: dict[str, Rule] = {
     "AUTOMATE_OTLP_ENDPOINT": _ENDPOINT,
     "AUTOMATE_OTLP_HEADERS": _HEADERS,
     "AUTOMATE_OTLP_KEEP_HOURS": _number(1),
+    "AUTOMATE_TRACEPARENT_HOSTS": _NAMES,
     "AUTOMATE_WORKER": _one_of("off", "managed"),
     "AUTOMATE_WORKER_CONCURRENCY": _number(1, whole=True),
     "AUTOMATE_POLL_THREADS": _number(0, whole=True),

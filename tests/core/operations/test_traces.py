@@ -6,8 +6,11 @@ import datetime as dt
 
 import pytest
 from django.utils import timezone
+from opentelemetry.sdk.trace import TracerProvider
 
+from automate_connectors import outbound
 from automate_core import ids
+from automate_core.api import emit
 from automate_core.models import Event, ExecutionRun, StepRun, TraceExport, Wait
 from automate_core.operations.statistics import rollup
 from automate_core.operations.telemetry import trace_export, trace_queue
@@ -169,6 +172,82 @@ def test_a_rerun_is_linked_to_its_run_and_repeats_no_span(publish, run, owner, c
     assert sorted(each.name for each in new) == ["step no", "workflow flow"]
     [span] = [each for each in new if each.name == "workflow flow"]
     assert (span.span_id, span.links) == (ids.run_span_id(again.id), [ids.run_span_id(failed.id)])
+
+
+# --- other systems ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def post(publish, deliver, drain, sink):
+    """Run a workflow that posts to the sink; gives the headers that came."""
+
+    def go(headers=""):
+        publish(f"  - {{key: ask, action: http.request, inputs: {{method: POST, url: '{sink.url}/x'{headers}}}}}")
+        deliver({})
+        drain()
+        assert only("flow").status == "succeeded"
+        return sink.headers[-1]
+
+    return go
+
+
+def test_calls_of_internal_hosts_tell_them_the_attempt(post, collector, export):
+    sent = post()["traceparent"]
+    run = only("flow")
+    assert sent == f"00-{run.trace_id}-{ids.attempt_span_id(run.id, 'ask', 1)}-01"
+    export()
+    assert collector.one("step ask").span_id == sent.split("-")[2]
+
+
+def test_the_decision_of_the_sender_is_passed_on(publish, deliver, drain, sink, collector):
+    publish(f"  - {{key: ask, action: http.request, inputs: {{method: POST, url: '{sink.url}/x'}}}}")
+    deliver({}, headers={"traceparent": f"00-{TRACE}-{CALLER}-00"})
+    drain()
+    assert sink.headers[-1]["traceparent"] == f"00-{TRACE}-{ids.attempt_span_id(only('flow').id, 'ask', 1)}-00"
+
+
+def test_a_header_of_the_step_itself_stays(post, collector):
+    assert post(f", headers: {{traceparent: '{TRACEPARENT}'}}")["traceparent"] == TRACEPARENT
+
+
+def test_hosts_that_are_not_listed_are_not_told(post, collector, settings):
+    settings.AUTOMATE_TRACEPARENT_HOSTS = ["*.example.com"]
+    assert "traceparent" not in post()
+
+
+def test_without_an_export_no_host_is_told(post):
+    assert "traceparent" not in post()
+
+
+@pytest.mark.parametrize(
+    ("host", "hosts", "told"),
+    [
+        ("shop.internal", ["internal"], True),
+        ("api.example.com", ["internal"], False),
+        ("API.Example.com", ["api.example.com"], True),
+        ("api.example.com", ["*.example.com"], True),
+        ("example.com", ["*.example.com"], False),
+        ("badexample.com", ["*.example.com"], False),
+        ("api.example.com", ["*"], True),
+        ("api.example.com", [], False),
+    ],
+)
+def test_which_hosts_are_told(host, hosts, told, settings):
+    settings.AUTOMATE_EGRESS_ALLOW = ["shop.internal:443"]
+    assert outbound.is_traced_host(host, 443, hosts) is told
+
+
+def test_events_of_code_inside_a_span_belong_to_its_trace(publish, drain, collector, export):
+    publish(SET, triggers="[{kind: event, event: order.paid}]")
+    with TracerProvider(shutdown_on_exit=False).get_tracer("shop").start_as_current_span("checkout") as span:
+        emit("order.paid", {})
+    emit("order.paid", {})
+    drain()
+    export()
+    inside, outside = collector.named("workflow flow")
+    context = span.get_span_context()
+    assert (inside.trace_id, inside.parent) == (f"{context.trace_id:032x}", f"{context.span_id:016x}")
+    assert (outside.trace_id != inside.trace_id, outside.parent) == (True, "")
 
 
 # --- exporting --------------------------------------------------------------------------------------------------------

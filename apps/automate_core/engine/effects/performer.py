@@ -38,6 +38,7 @@ from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating.pool import RenderUnavailableError
 from automate_core.faultpoints import reach
 from automate_core.files.store import FileAccess, FileOwner
+from automate_core.tracing.context import attempt_traceparent
 from automate_core.triggers.host_events import run_origin
 from automate_governance.permissions import Person
 from automate_governance.redaction.json_logs import LogIds
@@ -119,6 +120,14 @@ def _file_access(call: EffectCall, node: ActionNode, run_as: Callable[[], Person
     return FileAccess(owner, run_as, (lambda: None) if node.transactional else connections.close_all)
 
 
+def _traceparent(call: EffectCall) -> str:
+    """The header that other systems' spans are placed by, below the attempt's; empty without an export of traces."""
+    run, step = call.walk.run, call.effect.step
+    return attempt_traceparent(
+        run.trace_id, run.id, step.path, step.attempt, headers=call.job.headers, workflow=call.walk.program.workflow
+    )
+
+
 def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) -> None:
     run_id, path = uuid.UUID(call.walk.run.id), call.effect.step.path
     with CallSlot(run_id, path, call.walk.program.workflow, node.timeout) as slot:
@@ -142,7 +151,12 @@ def _call_with_slot(call: EffectCall, node: ActionNode, outcome: EffectOutcome, 
     step_log = StepLog(call, log_writer)
     context = {
         "connection": used.config if used else {},
-        **outbound_clients(bound_hosts=hosts, deadline=deadline, cancelled=lambda: walk.cancelled),
+        **outbound_clients(
+            bound_hosts=hosts,
+            deadline=deadline,
+            cancelled=lambda: walk.cancelled,
+            traceparent=_traceparent(call),
+        ),
         "files": _file_access(call, node, run_as),
         "idempotency_key": idempotency_key(walk.run.id, step.path),
         "deadline": deadline,
