@@ -46,8 +46,8 @@ def relay_once(pools: list[Pool]) -> float | None:
 
 def _lost(claims: int) -> dict[str, object]:
     message = ntext(
-        "The performer of this step ended without an outcome.",
-        "%(count)s performers of this step ended without an outcome.",
+        "The pool process of this step ended without an outcome.",
+        "%(count)s pool processes of this step ended without an outcome.",
         claims,
     )
     error = {"code": PERFORMER_LOST, "message": str(message), "retryable": True, "text": stored(message)}

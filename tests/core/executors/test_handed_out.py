@@ -130,7 +130,7 @@ def test_step_whose_performers_all_die_fails(flow, run, drain, messages):
     drain()
     ended = latest()
     assert (ended.status, ended.error["code"]) == ("failed", "performer_lost")
-    assert ended.error["message"] == "3 performers of this step ended without an outcome."
+    assert ended.error["message"] == "3 pool processes of this step ended without an outcome."
 
 
 def test_step_at_most_once_is_reviewed_when_its_performer_died(flow, run, drain, messages):

@@ -78,7 +78,7 @@ class PoolRouter:
         pool = self._pools.get(name)
         if pool is None:
             raise ConnectorError(
-                text("No pool is called %(name)s. Declare it in AUTOMATE_POOLS, or choose another.", name=name),
+                text("There is no pool %(name)s. Declare it in AUTOMATE_POOLS, or choose another.", name=name),
                 code="pool_not_found",
             )
         return None if pool.is_local else name

@@ -297,7 +297,7 @@ POLICY_FIELDS = (
     FieldSpec(
         name="runs_on",
         label=text("Runs on"),
-        help=text("A pool of performers. Leave empty for that of the connection or the workflow."),
+        help=text("Executor pool. Leave empty to use that of the connection or the workflow."),
     ),
 )
 NOTES = FieldSpec(name="notes", label=text("Notes"), kind=_K.LONG_TEXT)
@@ -319,7 +319,7 @@ SETTINGS_FIELDS = (
     FieldSpec(
         name="runs_on",
         label=text("Runs on"),
-        help=text("A pool of performers for the actions of this workflow. Leave empty for the workers."),
+        help=text("Executor pool for the actions of this workflow. Leave empty to run them in the workers."),
     ),
     FieldSpec(name="vars", label=text("Variables"), kind=_K.MAPPING),
     FieldSpec(
