@@ -138,6 +138,7 @@ def _operate_pages() -> list[Page]:
         _list_page(section, 10, _("Model usage"), "auto_awesome", LLMUsage, lambda user: can(user, "view", LLMUsage)),
         _list_page(section, 20, _("Model budgets"), "savings", LLMBudget, _administers),
         _page(section, 30, _("Retention"), "auto_delete", "studio:retention", _administers_or_audits),
+        _page(section, 35, _("Pools"), "dns", "studio:pool_list", _operates),
         _page(section, 40, _("Notifications"), "notifications", "studio:notifications", _administers_or_audits),
         _list_page(section, 50, _("Audit trail"), "verified_user", AuditEntry, _audits),
     ]
@@ -179,6 +180,10 @@ def _may_create(user: User) -> bool:
 
 def _administers(user: User) -> bool:
     return can(user, "administer", SITE)
+
+
+def _operates(user: User) -> bool:
+    return can(user, "operate", SITE)
 
 
 def _audits(user: User) -> bool:

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from automate_connectors.models import Connection
 from automate_connectors.stored.versions import hold_connectors
+from automate_core.authoring.pool_problems import find_pool_problems
 from automate_core.definition.document import (
     CONNECTOR_TRIGGERS,
     ActionStep,
@@ -85,6 +86,7 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
     found += _uncallable(definition, people)
     found += forms.site_problems(definition)
     found += mail.site_problems(definition)
+    found += find_pool_problems(definition)
     for index, trigger in enumerate(definition.triggers):
         found += unreadable(trigger, f"triggers[{index}]", people)
     by_connector = [

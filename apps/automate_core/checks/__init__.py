@@ -36,6 +36,7 @@ _CHECKS = (
     people.check_backends,
     people.check_user_model,
     plugins.check_plugins,
+    plugins.check_pools,
     requests.check_middleware,
     requests.check_order,
     requests.check_content_policy,

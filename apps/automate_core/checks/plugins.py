@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.checks import CheckMessage, Warning
+from django.core.checks import CheckMessage, Error, Warning
 
 from automate_connectors.triggers.registry import trigger_kinds
+from automate_core.engine.effects.executor_pools import PoolError, declared_pools
+from automate_core.engine.executor import executors
 from automate_core.expressions.plugin_filters import expression_filters
 from automate_core.operations.notifications.channels.registry import channels
 from automate_core.webhooks.schemes.registry import signature_schemes
 from automate_plugins.checks import warnings
 from automate_plugins.registry import Registry
 
-_REGISTRIES: tuple[Registry[Any], ...] = (signature_schemes, channels, trigger_kinds, expression_filters)
+_REGISTRIES: tuple[Registry[Any], ...] = (signature_schemes, channels, trigger_kinds, expression_filters, executors)
 _IDS = {"W001": "automate_core.W004", "W002": "automate_core.W005", "W009": "automate_core.W009"}
 
 
@@ -24,3 +26,12 @@ def check_plugins(app_configs: Any, **_: Any) -> list[CheckMessage]:
         for registry in _REGISTRIES
         for number, message, hint in warnings(registry)
     ]
+
+
+def check_pools(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E090: AUTOMATE_POOLS declares a pool that cannot be used."""
+    try:
+        declared_pools()
+    except PoolError as error:
+        return [Error(str(error), hint="docs/operating.md describes pools.", id="automate_core.E090")]
+    return []

@@ -8,6 +8,7 @@ from automate_core.engine.effects.executor_pools import code_version, declared_p
 from automate_core.engine.executor import ExecutorError, Pool
 from automate_core.engine.outcomes import PERFORMER_LOST
 from automate_core.executors import store
+from automate_core.queries.pool_backlog import unserved_pools
 from automate_core.worker.maintenance_tasks import MaintenanceTask
 from automate_plugins import ntext
 from automate_plugins.texts import stored
@@ -24,6 +25,8 @@ def relay_task() -> MaintenanceTask | None:
 def relay_once(pools: list[Pool]) -> float | None:
     """Send what is due, and hand out again what is overdue: 0.0 when there may be more. Raises django.db.Error."""
     store.delete_closed()
+    for name in _newly_unserved():
+        log.error("pool %s: steps wait for it, and it has no live consumer", name)
     is_more = store.hand_out_again() > 0
     for row in store.lost_steps():
         log.error("step %s: %d performers claimed it, none gave an outcome", row.id, row.claims)
@@ -42,6 +45,18 @@ def relay_once(pools: list[Pool]) -> float | None:
             log.exception("pool %s: %d messages could not be sent", pool.name, len(messages))
             store.postpone(messages)
     return 0.0 if is_more else None
+
+
+_known_unserved: set[str] = set()
+
+
+def _newly_unserved() -> list[str]:
+    """Pools that steps wait for and nobody performs, each once until it is served again."""
+    unserved = set(unserved_pools())
+    found = sorted(unserved - _known_unserved)
+    _known_unserved.clear()
+    _known_unserved.update(unserved)
+    return found
 
 
 def _lost(claims: int) -> dict[str, object]:

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_safe
 from automate_core import database
 from automate_core.conf import setting
 from automate_core.outbox import status as queue_status
+from automate_core.queries.pool_backlog import unserved_pools
 from automate_governance.permissions import SITE, can
 
 log = logging.getLogger(__name__)
@@ -123,4 +124,5 @@ def _details() -> dict[str, Any]:
         "backlog": sum(ready.jobs for ready in status.ready),
         "backlog_oldest_seconds": max((ready.oldest_seconds for ready in status.ready), default=0.0),
         "dead_jobs": status.dead,
+        "pools_without_consumers": unserved_pools(),
     }

@@ -9,6 +9,7 @@ from typing import Any
 from automate_connectors.registry import connectors
 from automate_connectors.triggers.contract import TriggerKind
 from automate_connectors.triggers.registry import trigger_kinds
+from automate_core.engine.executor import executors
 from automate_core.expressions.plugin_filters import expression_filters
 from automate_core.operations.notifications.channels.registry import channels
 from automate_core.webhooks.schemes.registry import signature_schemes
@@ -34,6 +35,7 @@ KINDS: tuple[PluginKind, ...] = (
     PluginKind("signature_scheme", text("Signature scheme"), signature_schemes),
     PluginKind("notification_channel", text("Notification channel"), channels),
     PluginKind("trigger", text("Trigger"), trigger_kinds),
+    PluginKind("executor", text("Executor"), executors),
     PluginKind("expression_filter", text("Expression filter"), expression_filters),
 )
 

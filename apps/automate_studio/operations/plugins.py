@@ -18,6 +18,7 @@ from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.adapters.polls import Poll
 from automate_connectors.adapters.webhooks import Webhook
 from automate_connectors.triggers.contract import TriggerKind
+from automate_core.engine.executor import Executor
 from automate_core.expressions.templating.filters.plugin import ExpressionFilter
 from automate_core.navigation.http import clean_text
 from automate_core.navigation.lists import Tab
@@ -95,6 +96,10 @@ def _trigger_look(name: str, kind: TriggerKind) -> tuple[str, str, int, str]:
     return translated(kind.name), kind.icon, kind.hue, _description(kind)
 
 
+def _executor_look(name: str, executor: Executor) -> tuple[str, str, int, str]:
+    return translated(executor.name), "dns", 220, _description(executor)
+
+
 def _filter_look(name: str, offered: ExpressionFilter) -> tuple[str, str, int, str]:
     return name, "filter_alt", 40, f"{_description(offered)} {offered.example}".strip()
 
@@ -114,6 +119,7 @@ _LOOKS: dict[str, _Look] = {
     "signature_scheme": _scheme_look,
     "notification_channel": _channel_look,
     "trigger": _trigger_look,
+    "executor": _executor_look,
     "expression_filter": _filter_look,
 }
 #: Tabs by their name in the URL: the kind that each shows, and its title.
@@ -125,6 +131,7 @@ _TABS = {
     "schemes": ("signature_scheme", gettext_lazy("Signature schemes")),
     "channels": ("notification_channel", gettext_lazy("Notification channels")),
     "triggers": ("trigger", gettext_lazy("Triggers")),
+    "executors": ("executor", gettext_lazy("Executors")),
     "filters": ("expression_filter", gettext_lazy("Expression filters")),
     "broken": ("", gettext_lazy("Not loaded")),
 }

@@ -26,6 +26,11 @@ LIVE_SECONDS = 45.0  #: after its last report, a consumer counts as gone
 
 _CONNECTIONS = "SELECT slug, runs_on FROM automate_connectors_connection WHERE runs_on <> ''"
 
+_CONSUMERS = """
+SELECT pool, count(*) AS consumers FROM automate_core_poolconsumer
+WHERE seen_at > automate_now() - %(seconds)s * interval '1 second' GROUP BY pool
+"""
+
 
 class PoolError(ValueError):
     """An invalid declaration of a pool; the message names the pool and what to correct."""
@@ -47,6 +52,11 @@ def code_version() -> str:
         return version(BUILT_IN)
     except PackageNotFoundError:
         return ""
+
+
+def live_consumers() -> dict[str, int]:
+    """How many live consumers each pool has that has any. Raises psycopg.Error."""
+    return {row.pool: row.consumers for row in database.run(None, _CONSUMERS, {"seconds": LIVE_SECONDS})}
 
 
 class PoolRouter:

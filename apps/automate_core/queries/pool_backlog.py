@@ -1,0 +1,90 @@
+"""Pools as an operator sees them: who performs, what waits, since when, and in which versions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from automate_core import database
+from automate_core.engine.effects.executor_pools import LIVE_SECONDS, PoolError, code_version, declared_pools
+
+_BACKLOG = """
+SELECT pool, count(*) FILTER (WHERE claimed_at IS NULL) AS waiting, count(claimed_at) AS performing,
+    coalesce(extract(epoch FROM automate_now() - min(created_at) FILTER (WHERE claimed_at IS NULL)), 0)::float8 AS age,
+    count(*) FILTER (WHERE refused_at > automate_now() - interval '1 minute') AS refused
+FROM automate_core_handedoutstep GROUP BY pool
+"""
+
+_CONSUMERS = """
+SELECT pool, count(*) AS consumers, sum(slots) AS slots, array_agg(DISTINCT version ORDER BY version) AS versions
+FROM automate_core_poolconsumer
+WHERE seen_at > automate_now() - %(seconds)s * interval '1 second' GROUP BY pool
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolState:
+    """A declared pool, or one that steps wait for although it is not declared.
+
+    `consumers` is None where the executor does not report them. `waiting` steps have no performer yet, the oldest for
+    `age` seconds. `refused` counts refusals by performers of another version within the last minute.
+    """
+
+    name: str
+    executor: str
+    is_local: bool
+    consumers: int | None
+    slots: int
+    versions: tuple[str, ...]
+    waiting: int
+    performing: int
+    age: float
+    refused: int
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether the settings declare it."""
+        return bool(self.executor)
+
+    @property
+    def is_unserved(self) -> bool:
+        """Whether nobody performs its steps."""
+        return not self.is_declared or (not self.is_local and self.consumers == 0)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether a consumer has another code version than this process."""
+        return any(version != code_version() for version in self.versions)
+
+
+def read_pools() -> list[PoolState]:
+    """All pools by name; two queries. Raises PoolError and psycopg.Error."""
+    declared = declared_pools()
+    backlog = {row.pool: row for row in database.run(None, _BACKLOG, {})}
+    served = {row.pool: row for row in database.run(None, _CONSUMERS, {"seconds": LIVE_SECONDS})}
+    states = []
+    for name in sorted({*declared, *backlog}):
+        pool, waiting, serving = declared.get(name), backlog.get(name), served.get(name)
+        reports = pool is not None and not pool.is_local and pool.executor.reports_consumers
+        states.append(
+            PoolState(
+                name=name,
+                executor=str(pool.executor.name) if pool else "",
+                is_local=pool is not None and pool.is_local,
+                consumers=(int(serving.consumers) if serving else 0) if reports else None,
+                slots=int(serving.slots) if serving else 0,
+                versions=tuple(serving.versions) if serving else (),
+                waiting=waiting.waiting if waiting else 0,
+                performing=waiting.performing if waiting else 0,
+                age=waiting.age if waiting else 0.0,
+                refused=waiting.refused if waiting else 0,
+            )
+        )
+    return states
+
+
+def unserved_pools() -> list[str]:
+    """Names of pools that steps wait for and nobody performs. Raises psycopg.Error."""
+    try:
+        return [state.name for state in read_pools() if state.is_unserved and state.waiting]
+    except PoolError:
+        return []
