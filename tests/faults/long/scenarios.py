@@ -22,6 +22,7 @@ from tests.faults.harness import LEASE_SECONDS, at_once
 from tests.faults.long import upgrades
 from tests.faults.long.ground import Ground
 from tests.faults.long.load import CONCURRENCY, Figures, Size, sending
+from tests.faults.long.pools import pools
 
 
 def kills(on: Ground, size: Size) -> Figures:
@@ -294,4 +295,5 @@ SCENARIOS: dict[str, tuple[Callable[[Ground, Size], Figures], tuple[str, ...]]] 
     "F25": (fairness, ("a", "b")),
     "F28": (upgrades.upgrade, ("a", "b")),
     "F33": (soak, ("a",)),
+    "F35": (lambda on, size: pools(on, size.events, size.kills), ("a",)),
 }
