@@ -19,6 +19,7 @@ from automate_connectors.limits.limit import Limit, limit_of
 from automate_connectors.models import Connection, ConnectionCall
 from automate_core.models import ExecutionRun, Wait
 from automate_governance.models import AuditEntry
+from automate_testing.fakes import ScriptedHttp
 from tests.support.connections import CONNECTION_ADD, connection_form, form_errors
 from tests.support.pages import Page
 from tests.support.processes import process, wait_for
@@ -158,6 +159,46 @@ def test_a_waiting_step_is_shown_and_goes_on(limited, flows, deliver, drain, sin
     ConnectionCall.objects.filter(finished_at__isnull=False).delete()
     calls.admit_all()
     assert not ConnectionCall.objects.exists()
+
+
+PAGES = (
+    "  - {key: call, action: http.request, connection: limited, timeout: 60, retry: {attempts: 1},"
+    " inputs: {method: GET, url: /call, pagination: page, max_pages: 3}}"
+)
+
+
+def test_each_page_of_a_step_counts_as_a_request(limited, workflow, deliver, drain, sink):
+    connection = limited(limit_requests=4, limit_seconds=3_600)
+    flow = workflow(f"name: pages\nslug: pages\ntriggers: [{{endpoint: github}}]\nsteps:\n{PAGES}")
+    sink.answer = lambda number, path: (200, [number], {})
+    deliver({})
+    settle(drain)
+    assert flow.runs.get().status == "succeeded" and len(sink.calls) == 3
+    assert find_usage(connection).in_window == 3
+    # the next run finds room for one page: the others would be over the limit
+    deliver({})
+    settle(drain)
+    failed = flow.runs.latest("created_at")
+    assert failed.status == "failed" and len(sink.calls) == 4
+    assert failed.error["code"] == "rate_limited"
+
+
+def test_a_further_request_waits_for_room_and_stops_with_its_run(limited):
+    connection = limited(limit_requests=1, limit_seconds=1)
+    cancelled = []
+    with CallSlot(uuid.uuid4(), "steps.call", "one", 30) as slot:
+        slot.acquire(connection)
+        http = slot.count_requests(ScriptedHttp(), time.monotonic() + 600, lambda: bool(cancelled))
+        for _ in range(2):
+            http.request("GET", "https://api.example.com")
+        assert len(http.http.requests) == 2
+        cancelled.append(True)
+        http.limit = Limit(1, 3_600, 0)
+        with pytest.raises(ConnectorError, match="Cancelled"):
+            http.request("GET", "https://api.example.com")
+    with CallSlot(uuid.uuid4(), "steps.call", "one", 30) as free:
+        free.acquire(Connection(connector="http", slug="free"))
+        assert not free.limits_requests
 
 
 def test_limits_come_from_the_connection_or_its_connector(limited, monkeypatch, django_assert_num_queries):

@@ -5,8 +5,8 @@ transactions of a few milliseconds; a call that may not start is put back, and h
 connection meanwhile. When room comes, the waiting calls whose turn it is are admitted, and the signal `admitted` wakes
 their steps.
 
-A call counts from its admission until one interval after its end. Its requests lie between the two, so no interval has
-more than the limit, whatever the delays of workers are.
+A call counts from its admission until one interval after its end. Its first request lies between the two, so no
+interval has more than the limit, whatever the delays of workers are. `requests` counts the further requests of a call.
 
 Turns: the workflow that has had the fewest calls in the interval comes first, and within a workflow the call that has
 waited longest. So a workflow with thousands of items does not keep another one waiting.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from django.db import DatabaseError, connection, transaction
 from django.dispatch import Signal
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.context import Http
 from automate_connectors.limits.limit import Limit, limit_of
 from automate_connectors.models import Connection
 from automate_plugins import text
@@ -152,13 +153,26 @@ class CallSlot:
     seconds: float  #: that the call may take
     _limit: Limit | None = None
     _id: int = 0
-    _connection: int = 0
+    _used: Connection | None = None
 
     def __enter__(self) -> CallSlot:
         return self
 
     def __exit__(self, *_: Any) -> None:
         self.release()
+
+    @property
+    def limits_requests(self) -> bool:
+        """Whether it holds the slot of a connection with a limit of requests."""
+        return self._limit is not None and self._limit.requests > 0
+
+    def count_requests(self, http: Http, deadline: float, cancelled: Callable[[], bool]) -> Http:
+        """Return a session whose requests after the first count under the limit."""
+        from automate_connectors.limits.requests import CountedHttp
+
+        if self._limit is None or self._used is None:
+            return http
+        return CountedHttp(http, self, self._limit, self._used.pk, self._used.name, deadline, cancelled)
 
     def acquire(self, used: Connection) -> None:
         """Take the slot, or raise ConnectorError (WAITS_FOR_LIMIT) with the seconds to wait as `retry_after`."""
@@ -167,16 +181,16 @@ class CallSlot:
             return
         values = {"run": self.run, "path": self.path, "workflow": self.workflow}
         with transaction.atomic():
-            _lock(used.pk, limit)
+            lock_limit(used.pk, limit)
             _execute(_REQUEST, {"connection": used.pk, **values})
             counts, chosen = _admit(used.pk, limit)
-            started = _rows(_START, {"connection": used.pk, "lease": self.seconds + GRACE_SECONDS, **values})
+            started = query_rows(_START, {"connection": used.pk, "lease": self.seconds + GRACE_SECONDS, **values})
             wait = 0.0 if started else _wait_seconds(used.pk, limit, counts[2] - len(chosen))
         _send(each for each in chosen if each != (self.run, self.path))
         if not started:
             message = text("Waits for the rate limit of %(connection)s.", connection=used.name)
             raise ConnectorError(message, code=WAITS_FOR_LIMIT, retryable=True, retry_after=wait)
-        self._limit, self._id, self._connection = limit, started[0][0], used.pk
+        self._limit, self._id, self._used = limit, started[0][0], used
 
     def release(self) -> None:
         """Give the slot back, and admit the call that waited for it. A database error leaves that to the lease."""
@@ -185,8 +199,8 @@ class CallSlot:
         limit, self._limit = self._limit, None
         try:
             _execute(_FINISH, {"id": self._id})
-            if limit.concurrent:
-                _send(_admit_waiting(self._connection, limit))
+            if limit.concurrent and self._used is not None:
+                _send(_admit_waiting(self._used.pk, limit))
         except DatabaseError as error:
             log.warning("the slot of a limited connection was not given back: %s", error)
 
@@ -196,9 +210,9 @@ def admit_all() -> float | None:
 
     Wakes again the steps whose calls were admitted before they waited.
     """
-    for each in Connection.objects.filter(pk__in=[pk for (pk,) in _rows(_OPEN, {})]):
+    for each in Connection.objects.filter(pk__in=[pk for (pk,) in query_rows(_OPEN, {})]):
         _admit_waiting(each.pk, limit_of(each) or Limit(0, 1, 0))  # one that was removed lets all through
-    _send(AdmittedCall(*call) for call in _rows(_NOT_STARTED, {}))
+    _send(AdmittedCall(*call) for call in query_rows(_NOT_STARTED, {}))
     return None
 
 
@@ -223,11 +237,12 @@ def find_usage(of: Connection) -> LimitUsage | None:
     limit = limit_of(of)
     if limit is None:
         return None
-    [counts] = _rows(_COUNT, {"connection": of.pk, "seconds": limit.window})
+    [counts] = query_rows(_COUNT, {"connection": of.pk, "seconds": limit.window})
     return LimitUsage(limit, *counts)
 
 
-def _lock(connection_id: int, limit: Limit) -> None:
+def lock_limit(connection_id: int, limit: Limit) -> None:
+    """Lock the limit of a connection until the end of the transaction, and delete calls that count no more."""
     _execute(_LOCK, {"connection": connection_id})
     _execute(_CLEAN, {"connection": connection_id, "seconds": limit.window})
 
@@ -235,17 +250,17 @@ def _lock(connection_id: int, limit: Limit) -> None:
 def _admit_waiting(connection_id: int, limit: Limit) -> list[AdmittedCall]:
     """Admit the waiting calls of a connection for which there is room."""
     with transaction.atomic():
-        _lock(connection_id, limit)
+        lock_limit(connection_id, limit)
         return _admit(connection_id, limit)[1]
 
 
 def _admit(connection_id: int, limit: Limit) -> tuple[tuple[int, int, int], list[AdmittedCall]]:
     """((calls in the interval, running, waiting), the admitted calls) of a locked connection."""
-    [counts] = _rows(_COUNT, {"connection": connection_id, "seconds": limit.window})
+    [counts] = query_rows(_COUNT, {"connection": connection_id, "seconds": limit.window})
     room = limit.room(counts[0], counts[1])
     if not room or not counts[2]:
         return counts, []
-    chosen = _rows(_ADMIT, {"connection": connection_id, "room": room, "start": START_SECONDS})
+    chosen = query_rows(_ADMIT, {"connection": connection_id, "room": room, "start": START_SECONDS})
     return counts, [AdmittedCall(*each) for each in chosen]
 
 
@@ -253,7 +268,7 @@ def _wait_seconds(connection_id: int, limit: Limit, waiting: int) -> float:
     """Seconds after which a call that is the last of so many looks again, unless it is woken before."""
     if not limit.requests:
         return _CONCURRENCY_WAIT
-    [(first,)] = _rows(_NEXT, {"connection": connection_id, "seconds": limit.seconds})
+    [(first,)] = query_rows(_NEXT, {"connection": connection_id, "seconds": limit.seconds})
     rounds = max(0, waiting - 1) // limit.requests
     return min(LONGEST_WAIT, max(0.02, float(first)) + rounds * limit.seconds)
 
@@ -268,7 +283,8 @@ def _execute(statement: str, values: dict[str, Any]) -> None:
         cursor.execute(statement, values)
 
 
-def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
+def query_rows(statement: str, values: dict[str, Any]) -> list[Any]:
+    """Run a statement and return its rows."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return list(cursor.fetchall())

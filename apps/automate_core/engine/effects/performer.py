@@ -166,6 +166,8 @@ def _call_with_slot(call: EffectCall, node: ActionNode, outcome: EffectOutcome, 
         "step": {"path": step.path, "attempt": step.attempt},
         "user": SimpleLazyObject(run_as),
     }
+    if slot.limits_requests and not node.transactional:
+        context["http"] = slot.count_requests(context["http"], deadline, lambda: walk.cancelled)
     invoked = functools.partial(invoke, node.adapter, node.action, call.effect.params, context)
     act = functools.partial(used.perform, invoked) if used and not node.transactional else invoked
     reach("effect.starting", step.path)
