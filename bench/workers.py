@@ -34,7 +34,7 @@ def workers(on: Stage, runs: int) -> Iterator[dict[str, object]]:
     with on.web():
         for _ in range(runs):
             for count in WORKERS:
-                with _several(on, count) as pids:
+                with several(on, count) as pids:
                     _warm_up(on)
                     for slug, total in QUEUED.items():
                         spent[slug, count].append(_queued(on, pids, slug, on.scaled(total)))
@@ -61,9 +61,9 @@ def _queued(on: Stage, pids: list[int], slug: str, count: int) -> Spent:
     """For each run of a full queue, which fills while the workers are stopped."""
     with _stopped(pids):
         on.load(slug, connections=16, count=count)
-        before = _spent(on, pids)
+        before = spent_by(on, pids)
     wait_until_finished(on, count)
-    after = _spent(on, pids)
+    after = spent_by(on, pids)
     clear(on)
     return _per_run(before, after, count)
 
@@ -74,10 +74,10 @@ def _paced(on: Stage, pids: list[int], seconds: float) -> Spent:
     PostgreSQL's time includes the acceptance of the deliveries.
     """
     count = int(PACED_RATE * seconds)
-    before = _spent(on, pids)
+    before = spent_by(on, pids)
     on.load("pure", rate=PACED_RATE, seconds=seconds)
     wait_until_finished(on, count)
-    after = _spent(on, pids)
+    after = spent_by(on, pids)
     clear(on)
     return _per_run(before, after, count)
 
@@ -88,7 +88,7 @@ def _per_run(before: Spent, after: Spent, count: int) -> Spent:
 
 
 @contextlib.contextmanager
-def _several(on: Stage, count: int) -> Iterator[list[int]]:
+def several(on: Stage, count: int) -> Iterator[list[int]]:
     """That many worker processes; their ids."""
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(on.started("automate_worker")).pid for _ in range(count)]
@@ -107,7 +107,7 @@ def _stopped(pids: list[int]) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def _spent(on: Stage, pids: list[int]) -> Spent:
+def spent_by(on: Stage, pids: list[int]) -> Spent:
     """Seconds of processor time so far: of the workers with their children, and of all processes of PostgreSQL."""
     postmaster = int((on.cluster.home / "data" / "postmaster.pid").read_text().split()[0])
     return sum(map(_with_children, pids)), _with_children(postmaster)
