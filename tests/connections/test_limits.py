@@ -15,6 +15,7 @@ from automate_connectors.adapters.base import ConnectorError, RateLimit
 from automate_connectors.adapters.http import HttpConnector
 from automate_connectors.limits import calls
 from automate_connectors.limits.calls import CallSlot, find_usage
+from automate_connectors.limits.requests import count_requests
 from automate_connectors.limits.limit import Limit, limit_of
 from automate_connectors.models import Connection, ConnectionCall
 from automate_core.models import ExecutionRun, Wait
@@ -188,7 +189,7 @@ def test_a_further_request_waits_for_room_and_stops_with_its_run(limited):
     cancelled = []
     with CallSlot(uuid.uuid4(), "steps.call", "one", 30) as slot:
         slot.acquire(connection)
-        http = slot.count_requests(ScriptedHttp(), time.monotonic() + 600, lambda: bool(cancelled))
+        http = count_requests(ScriptedHttp(), slot, time.monotonic() + 600, lambda: bool(cancelled))
         for _ in range(2):
             http.request("GET", "https://api.example.com")
         assert len(http.http.requests) == 2

@@ -200,6 +200,7 @@ def _start():
         search_terms={},
         retention=None,
         agents=None,
+        runs_on="",
         run_as=1,
     )
     empty = draft_values.Draft(slug="triage", settings=said, steps={}, triggers={})

@@ -223,6 +223,7 @@ WRONG = [
     ("automate_core.E080", {"AUTOMATE_MAX_ATTEMPTS": True}),
     ("automate_core.E080", {"AUTOMATE_LLM_USAGE_DAYS": 30}),
     ("automate_core.E080", {"AUTOMATE_RETENTION_DAYS": {"suceeded": 1}}),
+    ("automate_core.E090", {"AUTOMATE_POOLS": {"gpu": {"executor": "celry"}}}),
     ("automate_core.E081", no_prometheus),
     ("automate_core.E082", {"AUTOMATE_METRICS_TOKEN": "secret"}),
     ("automate_core.W090", otel(ENDPOINT="otel:4318")),

@@ -17,7 +17,8 @@ def palette_offers(page: Page) -> list[tuple[str, str, str]]:
             searched = "data-unsearched" not in attributes
         elif searched and "data-name" in attributes:
             request = json.loads(attributes["data-insert-now"])
-            found.append((attributes["data-name"], attributes["data-more"], request["action"] or request["kind"]))
+            asked = request.get("action") or request["kind"]  # a trigger has no action
+            found.append((attributes["data-name"], attributes["data-more"], asked))
     return found
 
 

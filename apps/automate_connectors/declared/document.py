@@ -398,3 +398,6 @@ class Document(Part, frozen=True, kw_only=True):
             if poll.name == name:
                 return poll
         raise LookupError(name)
+
+
+msgspec.json.Decoder(Document)  # resolves all types before threads do so, which msgspec does not survive

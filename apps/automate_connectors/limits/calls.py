@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,7 +24,6 @@ from django.db import DatabaseError, connection, transaction
 from django.dispatch import Signal
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.context import Http
 from automate_connectors.limits.limit import Limit, limit_of
 from automate_connectors.models import Connection
 from automate_plugins import text
@@ -151,9 +150,9 @@ class CallSlot:
     path: str
     workflow: str
     seconds: float  #: that the call may take
-    _limit: Limit | None = None
+    limit: Limit | None = None
+    used: Connection | None = None
     _id: int = 0
-    _used: Connection | None = None
 
     def __enter__(self) -> CallSlot:
         return self
@@ -164,15 +163,7 @@ class CallSlot:
     @property
     def limits_requests(self) -> bool:
         """Whether it holds the slot of a connection with a limit of requests."""
-        return self._limit is not None and self._limit.requests > 0
-
-    def count_requests(self, http: Http, deadline: float, cancelled: Callable[[], bool]) -> Http:
-        """Return a session whose requests after the first count under the limit."""
-        from automate_connectors.limits.requests import CountedHttp
-
-        if self._limit is None or self._used is None:
-            return http
-        return CountedHttp(http, self, self._limit, self._used.pk, self._used.name, deadline, cancelled)
+        return self.limit is not None and self.limit.requests > 0
 
     def acquire(self, used: Connection) -> None:
         """Take the slot, or raise ConnectorError (WAITS_FOR_LIMIT) with the seconds to wait as `retry_after`."""
@@ -190,17 +181,17 @@ class CallSlot:
         if not started:
             message = text("Waits for the rate limit of %(connection)s.", connection=used.name)
             raise ConnectorError(message, code=WAITS_FOR_LIMIT, retryable=True, retry_after=wait)
-        self._limit, self._id, self._used = limit, started[0][0], used
+        self.limit, self._id, self.used = limit, started[0][0], used
 
     def release(self) -> None:
         """Give the slot back, and admit the call that waited for it. A database error leaves that to the lease."""
-        if self._limit is None:
+        if self.limit is None:
             return
-        limit, self._limit = self._limit, None
+        limit, self.limit = self.limit, None
         try:
             _execute(_FINISH, {"id": self._id})
-            if limit.concurrent and self._used is not None:
-                _send(_admit_waiting(self._used.pk, limit))
+            if limit.concurrent and self.used is not None:
+                _send(_admit_waiting(self.used.pk, limit))
         except DatabaseError as error:
             log.warning("the slot of a limited connection was not given back: %s", error)
 

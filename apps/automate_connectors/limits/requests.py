@@ -45,6 +45,13 @@ WHERE connection_id = %(connection)s AND admitted_at IS NOT NULL
 """
 
 
+def count_requests(http: Http, slot: CallSlot, deadline: float, cancelled: Callable[[], bool]) -> Http:
+    """Return a session whose requests after the first count under the limit of the slot's connection."""
+    if slot.limit is None or slot.used is None:
+        return http
+    return CountedHttp(http, slot, slot.limit, slot.used.pk, slot.used.name, deadline, cancelled)
+
+
 @dataclass
 class CountedHttp:
     """The session of a limited call: each request after the first takes its place under the limit.

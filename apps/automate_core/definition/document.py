@@ -566,3 +566,8 @@ class Definition(_Part, frozen=True, kw_only=True):
     search_terms: dict[str, str] = msgspec.field(default_factory=dict)
     triggers: list[Trigger] = msgspec.field(default_factory=list)
     steps: list[Step] = msgspec.field(default_factory=list)
+
+
+# Resolve all types while one thread imports: msgspec does so at a type's first use, and crashes when two threads use a
+# type with types inside for the first time at once.
+msgspec.json.Decoder(Definition)

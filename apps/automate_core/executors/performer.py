@@ -165,8 +165,7 @@ def _prepare(claimed: Any) -> tuple[_HandedOutContext, ActionNode]:
     if user := _rights.inactive_versions(None, {row.version_id}).get(row.version_id):
         raise ConnectorError(**inactive_error(user))
     try:
-        with _parsing:
-            program = _program(row.version_id, connectors.revision)
+        program = _program(row.version_id, connectors.revision)
     except (DefinitionError, RuleError, TemplateError, LookupError) as error:
         message = text("This version cannot run: %(reason)s", reason=str(error))
         raise ConnectorError(message, code="broken_definition") from error
@@ -189,9 +188,6 @@ def _prepare(claimed: Any) -> tuple[_HandedOutContext, ActionNode]:
     if program.secrets.is_stale:
         program.secrets.refresh(row.version_id)
     return _HandedOutContext(claimed, run, program), node
-
-
-_parsing = threading.Lock()  # msgspec resolves types at their first use, and crashes when two threads do so at once
 
 
 @functools.lru_cache(CACHED_PROGRAMS)

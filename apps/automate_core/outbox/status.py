@@ -106,10 +106,13 @@ class QueueStatus(msgspec.Struct, frozen=True):
     oldest_transaction: OpenTransaction | None = None
 
 
+_decoder = msgspec.json.Decoder(QueueStatus)
+
+
 def read_status() -> QueueStatus:
     """Ask the database, on Django's connection."""
     [row] = database.run(None, STATUS, {})
-    return msgspec.json.decode(row.status, type=QueueStatus)
+    return _decoder.decode(row.status)
 
 
 def as_json(status: QueueStatus) -> dict[str, Any]:

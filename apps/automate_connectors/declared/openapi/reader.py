@@ -44,6 +44,9 @@ class _Whole(msgspec.Struct, frozen=True):
     security: list[dict[str, Any]] = []
 
 
+msgspec.json.Decoder(_Whole)  # resolves its types before threads do so, which msgspec does not survive
+
+
 @dataclass(frozen=True)
 class Operation:
     """One operation. `source` is its part of the document, `parameters` those of its path as well."""

@@ -207,6 +207,7 @@ type Request = (
     | RemoveTrigger
     | EditSettings
 )
+msgspec.json.Decoder(Request)  # before threads do so: see the end of definition.document
 TYPES: dict[str, type[Struct]] = {str(part.__struct_config__.tag): part for part in get_args(Request.__value__)}
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import msgspec
 from django.apps import AppConfig, apps
 from django.utils.translation import get_language, gettext, override
 from msgspec import Meta, Struct, field
@@ -96,6 +97,9 @@ class _File(_Part, frozen=True, kw_only=True):
     settings: dict[str, Setting] = field(default_factory=dict)
     sample: Sample
     workflow: dict[str, Any]
+
+
+msgspec.json.Decoder(_File)  # resolves its types before threads do so, which msgspec does not survive
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from automate_connectors import credentials
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output, invoke
 from automate_connectors.limits.calls import WAITS_FOR_LIMIT, CallSlot
+from automate_connectors.limits.requests import count_requests
 from automate_connectors.outbound import outbound_clients
 from automate_core import artifacts
 from automate_core.engine import assignees, event_filters
@@ -167,7 +168,7 @@ def _call_with_slot(call: EffectCall, node: ActionNode, outcome: EffectOutcome, 
         "user": SimpleLazyObject(run_as),
     }
     if slot.limits_requests and not node.transactional:
-        context["http"] = slot.count_requests(context["http"], deadline, lambda: walk.cancelled)
+        context["http"] = count_requests(context["http"], slot, deadline, lambda: walk.cancelled)
     invoked = functools.partial(invoke, node.adapter, node.action, call.effect.params, context)
     act = functools.partial(used.perform, invoked) if used and not node.transactional else invoked
     reach("effect.starting", step.path)

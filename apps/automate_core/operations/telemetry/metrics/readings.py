@@ -268,6 +268,10 @@ class Readings(msgspec.Struct, frozen=True):
     stages: int = len(ALL_STAGES)
 
 
+for _kind in (Queue, Runs, Others):
+    msgspec.json.Decoder(_kind)  # resolves their types before threads do so, which msgspec does not survive
+
+
 def read_all() -> Readings:
     """Read everything, in one read-only transaction on Django's connection, in five statements.
 
