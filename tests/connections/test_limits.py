@@ -15,8 +15,8 @@ from automate_connectors.adapters.base import ConnectorError, RateLimit
 from automate_connectors.adapters.http import HttpConnector
 from automate_connectors.limits import calls
 from automate_connectors.limits.calls import CallSlot, find_usage
-from automate_connectors.limits.requests import count_requests
 from automate_connectors.limits.limit import Limit, limit_of
+from automate_connectors.limits.requests import count_requests
 from automate_connectors.models import Connection, ConnectionCall
 from automate_core.models import ExecutionRun, Wait
 from automate_governance.models import AuditEntry
