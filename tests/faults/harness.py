@@ -123,13 +123,13 @@ class Mill:
         wait_for(lambda: started.is_stopped)
         return started
 
-    def web(self, *, port: int = 0, **variables: str) -> tuple[Process, str]:
+    def web(self, *, port: int = 0, patience: float = 180, **variables: str) -> tuple[Process, str]:
         """A web process without a worker, once it answers, and its `host:port`."""
         port = port or free_port()
         command = [sys.executable, "-m", "uvicorn", "automate_site.asgi:application", "--port", str(port)]
         own = {"PORT": str(port), "AUTOMATE_WORKER": "off", **variables}
         started = self._start([*command, "--log-level", "warning"], own)
-        wait_for(lambda: _answers(port) or not started.is_running)
+        wait_for(lambda: _answers(port) or not started.is_running, seconds=patience)
         assert started.is_running, started.log.read_text()
         return started, f"127.0.0.1:{port}"
 

@@ -21,6 +21,8 @@ from tests.faults.long.ground import Ground
 from tests.faults.long.load import CONCURRENCY, Figures, Size, sending
 
 GRACE_SECONDS = 5  # the site's
+START_SECONDS = 600  #: of a process beside others that work
+PER_SECOND = 10.0  #: deliveries to each version in F28
 OLD_EVENTS = 100_000  #: rows of earlier events, which a migration finds
 WORKER = ("--concurrency", str(CONCURRENCY))
 
@@ -50,7 +52,7 @@ def rolling_restart(on: Ground, size: Size) -> Figures:
 def upgrade(on: Ground, size: Size) -> Figures:
     """F28: the old version works, the new one migrates, both work beside each other, and the old one is stopped."""
     _fill(on)
-    _, old_address = on.old.web()
+    _, old_address = on.old.web(patience=START_SECONDS)
     old_web = on.old.processes[-1]
     old_workers = [on.old.worker(*WORKER) for _ in range(2)]
     sender, phases = on.sender(old_address), dict[str, float]()
@@ -61,8 +63,8 @@ def upgrade(on: Ground, size: Size) -> Figures:
         yield
         phases[name] = started
 
-    with sending(sender, per_second=20), watching(on) as blocked:
-        on.until(lambda: len(on.sink.calls) > 40, 120)
+    with sending(sender, per_second=PER_SECOND), watching(on) as blocked:
+        on.until(lambda: len(on.sink.calls) > 40, START_SECONDS)
         with phase("old"):
             time.sleep(size.seconds / 4)
         with phase("migrating"):
@@ -71,7 +73,7 @@ def upgrade(on: Ground, size: Size) -> Figures:
             time.sleep(size.seconds / 4)
             assert all(each.is_running for each in (old_web, *old_workers))
         with phase("both"):
-            _, address = on.mill.web()
+            _, address = on.mill.web(patience=START_SECONDS)
             workers = [on.mill.worker(*WORKER) for _ in range(2)]
             with sending(
                 on.sender(address),
