@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from inspect import Parameter, Signature
@@ -43,18 +44,20 @@ Inputs of steps can contain expressions: `Order {{ event.payload.number }} is la
 [Jinja](https://jinja.palletsprojects.com/en/stable/templates/). Dots and brackets look up keys of JSON data, never
 attributes of Python objects: `event.payload.items` is the field `items`.
 
-- A text that is exactly one `{{ expression }}` keeps its type: a number stays a number, a list stays a list.
+- A text that is exactly one `{{ expression }}` keeps the type of the value: a number stays a number, a list a list.
 - Inside a text, null becomes an empty text, true and false become `true` and `false`, and lists and objects become
   JSON.
 - A missing name is an error that suggests similar names. Use `default` or `is defined` where a name may be missing.
-- `first(a, b)` is for a value in one of two places: it skips missing values and null. The argument of `default` must
-  exist.
-- Available are `{% if %}`, `{% elif %}`, `{% else %}`, `{% for item in list %}` with `loop.` {loop}, comparisons,
-  `and`, `or`, `not`, `in`, `a if b else c`, arithmetic, `~` to join texts, and literals.
+- Use `first(a, b)` for a value that is in one of two places: it skips missing values and null. The argument of
+  `default` must exist.
+- You can use `{% if %}`, `{% elif %}`, `{% else %}`, `{% for item in list %}`, comparisons, `and`, `or`, `not`, `in`,
+  `a if b else c`, arithmetic, `~` to join texts, and literals.
+- In a loop, `loop` has the fields {loop}.
 - `range(n)` returns at most {range} numbers.
-- Texts have the methods {methods}. Nothing else can be called. Expressions cannot include, import, set or define
-  anything.
-- Tests after `is`: {tests}.
+- Texts have the methods {methods}.
+  Nothing else can be called. Expressions cannot include, import, set or define anything.
+- Tests after `is`:
+  {tests}.
 
 Available names: `event` (payload, type, source, headers, id, time), `steps.<key>.output` of earlier steps, `vars`,
 `run`; inside loops `item` and `index`; in error steps `error`. Secrets are never available.
@@ -71,8 +74,7 @@ Write the value before the filter, not in its brackets: `{{ event.payload.title 
 Functions and filters with * are evaluated by a [render worker](#where-expressions-are-evaluated).
 
 [Plug-ins](plugins.md) can add filters. The setting `AUTOMATE_EXPRESSION_FILTERS` lists those that can be used, and the
-*Functions* dialog of the builder describes them.
-"""
+*Functions* dialog of the builder describes them."""
 
 _TAIL = """\
 
@@ -100,13 +102,14 @@ seconds and time zones. Regular expressions use RE2 (no look-around, no back-ref
 
 Look-ups, comparisons, conditions and the filters without a star are evaluated in the calling process. This applies to
 at most {steps} of them in a text and {light} texts in a step. The values that they use may have {small} characters in
-total (each item of a list or object counts as {item} more), and the evaluation may take {quick} ms of CPU time. A
-value that is only looked up, its length, its first or last item and a part of it count as nothing, whatever its size.
+total, where each item of a list or object counts as {item} more characters. The evaluation may take {quick} ms of CPU
+time. A value of any size counts as nothing if it is only looked up, or if only its length, its first or last item or a
+part of it is used.
 
 Everything else (loops, arithmetic, `~`, `range`, literals that contain names, the filters with a star) is evaluated by
 one of {workers} render workers of the process, all inputs of a step in one round trip. The key of a concurrency limit,
-search terms and subject lines are needed before a run starts, so they can use only the first kind. If their values are
-too large, the key is empty, and the search term or subject line is omitted.
+search terms and subject lines are needed before a run starts, so they can use only expressions of the first
+kind. If their values are too large, the key is empty, and the search term or subject line is omitted.
 
 A worker advances one run for 50 ms, then continues with other runs.
 
@@ -126,13 +129,14 @@ Known limits of the protection:
 
 - Expressions that are evaluated in the calling process rely on the allow-lists alone.
 - Code that escaped from Jinja's sandbox in a render worker could read what that worker evaluates until it is
-  replaced, and could return wrong results. If the process does not run as root, the worker runs as the same user. It
-  could send signals to the processes of that user, or trace them where the system allows this. Resource limits keep
-  it from files and sockets, with or without a network namespace.
+  replaced, and could return wrong results. If the process does not run as root, the worker runs as the same user, and
+  the code could send signals to the processes of that user, or trace them where the system allows this. Resource
+  limits keep it from files and sockets, with or without a network namespace.
 - macOS does not enforce the memory limit.
 - Two render workers serve one process. A person who can edit workflows can keep them busy for {seconds} s per step,
   and delay the heavier expressions of others. A step that finds no free worker in time fails with
-  `render_unavailable`; its retry policy can retry it."""
+  `render_unavailable`; its retry policy can retry it.
+"""
 
 
 def page() -> str:
@@ -142,8 +146,8 @@ def page() -> str:
         "loop": _names(LOOP_FIELDS),
         "range": f"{limits.MAX_RANGE:,}",
         "methods": _names(METHODS),
-        "tests": _names(TESTS),
-        "locales": _names(LOCALES),
+        "tests": textwrap.fill(_names(TESTS), 117, subsequent_indent="  "),
+        "locales": textwrap.fill(_names(LOCALES), 110),
         "format": MAX_FORMAT,
         "pattern": limits.MAX_PATTERN,
         "searched": f"{limits.MAX_SEARCHED:,}",
