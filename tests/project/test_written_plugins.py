@@ -27,7 +27,17 @@ def written(tmp_path, request):
 
 
 PAGES = pytest.mark.parametrize(
-    "written", ["writing-a-connector", "writing-a-secrets-backend", "writing-an-llm-provider"], indirect=True
+    "written",
+    [
+        "writing-a-connector",
+        "writing-a-secrets-backend",
+        "writing-an-llm-provider",
+        "writing-a-signature-scheme",
+        "writing-a-notification-channel",
+        "writing-a-trigger",
+        "writing-an-expression-filter",
+    ],
+    indirect=True,
 )
 
 
@@ -41,6 +51,10 @@ def test_the_printed_tests_pass_on_the_printed_code(written):
 @PAGES
 def test_the_printed_entry_point_leads_to_the_printed_class(written, monkeypatch):
     from automate_connectors.adapters.base import ConnectorAdapter
+    from automate_connectors.triggers.contract import TriggerKind
+    from automate_core.expressions.templating.filters.plugin import ExpressionFilter
+    from automate_core.operations.notifications.channels.contract import NotificationChannel
+    from automate_core.webhooks.schemes.signing import SignatureScheme
     from automate_governance.secrets.interfaces import SecretsBackend
     from automate_llm.providers.base import LLMProvider
 
@@ -53,10 +67,17 @@ def test_the_printed_entry_point_leads_to_the_printed_class(written, monkeypatch
     finally:
         for loaded in [loaded for loaded in sys.modules if loaded.split(".")[0] == module.split(".")[0]]:
             del sys.modules[loaded]
-    base = {"connectors": ConnectorAdapter, "backends": SecretsBackend, "providers": LLMProvider}[
-        group.rpartition(".")[2]
-    ]
-    assert issubclass(cls, base) and cls()
+    base = {
+        "connectors": ConnectorAdapter,
+        "backends": SecretsBackend,
+        "providers": LLMProvider,
+        "signature_schemes": SignatureScheme,
+        "notification_channels": NotificationChannel,
+        "triggers": TriggerKind,
+        "expression_filters": ExpressionFilter,
+    }[group.rpartition(".")[2]]
+    assert issubclass(cls, base)
+    assert cls(dict(cls.example_config)) if base is SignatureScheme else cls()
 
 
 def test_a_working_connector_fits_one_page():
