@@ -61,11 +61,9 @@ def _plugin_folders(targets: Sequence[FilterTarget]) -> list[str]:
     """Return the folders of the packages that hold filters of plug-ins."""
     packages = dict.fromkeys(target.partition(":")[0].partition(".")[0] for _, target in targets)
     found = [importlib.util.find_spec(name) for name in packages]
-    # of a module, the folder that it is in; of a package, the folder around it
+    # of a module, the folder that it is in; of a package (a namespace has no origin), the folder around it
     origins = [
-        FilePath(spec.origin).parents[1 if spec.submodule_search_locations else 0]
-        for spec in found
-        if spec and spec.origin
+        FilePath(next(iter(spec.submodule_search_locations or ()), spec.origin or "")).parent for spec in found if spec
     ]
     return list(dict.fromkeys(map(str, origins)))
 
