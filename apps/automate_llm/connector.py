@@ -22,7 +22,7 @@ _TEXT = FieldSpec(
     label=text("Text to read"),
     kind=FieldKind.JSON,
     required=True,
-    help=text("Text or data. The model is told to treat it as data, not as instructions."),
+    help=text("Text or data. The model is asked to treat it as data, not as instructions."),
     language="text",
 )
 _INSTRUCTIONS = FieldSpec(name="instructions", label=text("Additional instructions"), kind=FieldKind.LONG_TEXT)
