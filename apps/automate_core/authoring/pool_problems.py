@@ -28,7 +28,7 @@ def find_pool_problems(definition: Definition) -> Iterator[Problem]:
         if pool is None:
             yield Problem(place, text("No pool is called %(name)s. The site declares: %(pools)s.",
                                       name=name, pools=", ".join(sorted(pools))))  # fmt: skip
-        elif not pool.is_local and pool.executor.reports_consumers and not served.get(name):
+        elif not pool.is_local and pool.executor.reports_consumers and name not in served:
             yield Problem(place, text("The pool %(name)s has no live consumer. Start one, then publish.", name=name))
 
 

@@ -30,7 +30,7 @@ from automate_core.engine.effects.call import EffectCall
 from automate_core.engine.effects.executor_pools import code_version
 from automate_core.engine.effects.performer import perform
 from automate_core.engine.effects.pool import GRACE_SECONDS, timeout_outcome
-from automate_core.engine.journal import Journal, clean_error
+from automate_core.engine.journal import Journal, clean_error, log_row
 from automate_core.engine.outcomes import EffectOutcome, outcome_document, plugin_error_document
 from automate_core.engine.program import ActionNode, Program, compile_program
 from automate_core.engine.records import RunRecord, StepRecord
@@ -97,7 +97,8 @@ def _perform_claimed(claimed: Any) -> tuple[dict[str, Any], list[dict[str, Any]]
     else:
         effect = Effect(step, node, msgspec.json.decode(claimed.params))
         outcome = _perform_in_time(EffectCall(_no_job(claimed.run_id), effect, context, claimed.pool))
-    redactor = (context.run if context else RunRecord("", 0, 0, None, "")).redactor
+    run = context.run if context else RunRecord("", 0, 0, None, "")
+    redactor = run.redactor
     if outcome.error is not None:
         document = outcome_document(outcome, clean_error(plugin_error_document(outcome.error), redactor))
     else:
@@ -105,14 +106,7 @@ def _perform_claimed(claimed: Any) -> tuple[dict[str, Any], list[dict[str, Any]]
             outcome.output = redactor.document(outcome.output.decode()).encode()
         document = outcome_document(outcome, None)
     now = time.monotonic()
-    logs = [
-        {
-            "id": each.id, "path": each.path, "attempt": each.attempt, "level": redactor.text(str(each.level))[:10],
-            "message": redactor.text(str(each.message).replace("\0", "\ufffd")), "ago": (now - each.at) * 1000,
-        }
-        for each in outcome.logs
-    ]  # fmt: skip
-    return document, logs
+    return document, [log_row(run, each, now) for each in outcome.logs]
 
 
 class _HandedOutContext:

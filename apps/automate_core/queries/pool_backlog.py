@@ -5,19 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from automate_core import database
-from automate_core.engine.effects.executor_pools import LIVE_SECONDS, PoolError, code_version, declared_pools
+from automate_core.engine.effects.executor_pools import PoolError, code_version, declared_pools, live_consumers
 
 _BACKLOG = """
 SELECT pool, count(*) FILTER (WHERE claimed_at IS NULL) AS waiting, count(claimed_at) AS performing,
     coalesce(extract(epoch FROM automate_now() - min(created_at) FILTER (WHERE claimed_at IS NULL)), 0)::float8 AS age,
     count(*) FILTER (WHERE refused_at > automate_now() - interval '1 minute') AS refused
 FROM automate_core_handedoutstep GROUP BY pool
-"""
-
-_CONSUMERS = """
-SELECT pool, count(*) AS consumers, sum(slots) AS slots, array_agg(DISTINCT version ORDER BY version) AS versions
-FROM automate_core_poolconsumer
-WHERE seen_at > automate_now() - %(seconds)s * interval '1 second' GROUP BY pool
 """
 
 
@@ -60,7 +54,7 @@ def read_pools() -> list[PoolState]:
     """All pools by name; two queries. Raises PoolError and psycopg.Error."""
     declared = declared_pools()
     backlog = {row.pool: row for row in database.run(None, _BACKLOG, {})}
-    served = {row.pool: row for row in database.run(None, _CONSUMERS, {"seconds": LIVE_SECONDS})}
+    served = live_consumers()
     states = []
     for name in sorted({*declared, *backlog}):
         pool, waiting, serving = declared.get(name), backlog.get(name), served.get(name)

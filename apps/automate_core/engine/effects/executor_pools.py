@@ -27,7 +27,8 @@ LIVE_SECONDS = 45.0  #: after its last report, a consumer counts as gone
 _CONNECTIONS = "SELECT slug, runs_on FROM automate_connectors_connection WHERE runs_on <> ''"
 
 _CONSUMERS = """
-SELECT pool, count(*) AS consumers FROM automate_core_poolconsumer
+SELECT pool, count(*) AS consumers, sum(slots) AS slots, array_agg(DISTINCT version ORDER BY version) AS versions
+FROM automate_core_poolconsumer
 WHERE seen_at > automate_now() - %(seconds)s * interval '1 second' GROUP BY pool
 """
 
@@ -54,9 +55,9 @@ def code_version() -> str:
         return ""
 
 
-def live_consumers() -> dict[str, int]:
-    """How many live consumers each pool has that has any. Raises psycopg.Error."""
-    return {row.pool: row.consumers for row in database.run(None, _CONSUMERS, {"seconds": LIVE_SECONDS})}
+def live_consumers() -> dict[str, Any]:
+    """(consumers, slots, versions) of each pool that has a live consumer. Raises psycopg.Error."""
+    return {row.pool: row for row in database.run(None, _CONSUMERS, {"seconds": LIVE_SECONDS})}
 
 
 class PoolRouter:

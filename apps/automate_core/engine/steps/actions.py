@@ -119,10 +119,11 @@ def _attempt(
     params: dict[str, Any] | None = None
     while True:
         if outcome is None:
-            params = params or (yield from _render_inputs(walk, node, step, scope))
+            if params is None:
+                params = yield from _render_inputs(walk, node, step, scope)
             if step.ended:
                 return
-            outcome = yield from _perform(walk, node, step, params or {})
+            outcome = yield from _perform(walk, node, step, params)
         if step.done:
             return
         error = outcome.error

@@ -268,8 +268,8 @@ class Readings(msgspec.Struct, frozen=True):
     stages: int = len(ALL_STAGES)
 
 
-for _kind in (Queue, Runs, Others):
-    msgspec.json.Decoder(_kind)  # resolves their types before threads do so, which msgspec does not survive
+# Made here: msgspec resolves types at their first use, which two threads at once do not survive.
+_queue, _runs, _others = msgspec.json.Decoder(Queue), msgspec.json.Decoder(Runs), msgspec.json.Decoder(Others)
 
 
 def read_all() -> Readings:
@@ -282,16 +282,16 @@ def read_all() -> Readings:
         alive = max(ALIVE_SECONDS, setting("AUTOMATE_LEASE_SECONDS"))
         day = database.now().replace(hour=0, minute=0, second=0, microsecond=0)
         return Readings(
-            queue=_document(QUEUE, {"alive": alive}, Queue),
-            runs=_document(RUNS, {"day": day}, Runs),
-            others=_document(OTHERS, {"kinds": list(Wait.Kind.values), "date": day.date()}, Others),
+            queue=_document(QUEUE, {"alive": alive}, _queue),
+            runs=_document(RUNS, {"day": day}, _runs),
+            others=_document(OTHERS, {"kinds": list(Wait.Kind.values), "date": day.date()}, _others),
             spend=_read_spend(timezone.localdate(timezone=timezone.get_default_timezone())),
         )
 
 
-def _document[T: msgspec.Struct](statement: str, values: Mapping[str, Any], kind: type[T]) -> T:
+def _document[T: msgspec.Struct](statement: str, values: Mapping[str, Any], decoder: msgspec.json.Decoder[T]) -> T:
     [row] = database.run(None, statement, values)
-    return msgspec.json.decode(row.found, type=kind)
+    return decoder.decode(row.found)
 
 
 def _read_spend(day: dt.date) -> list[Spend]:
