@@ -125,11 +125,17 @@ def add_operations(draft: DeclaredConnectorDraft, names: Iterable[str], *, by: P
     return added
 
 
+def read_mapping(written: str) -> dict[str, Any]:
+    """Return a text's mapping with a list of actions. Raises DocumentError."""
+    value = read_document(written.encode("utf-8", "replace"))
+    if isinstance(value, dict) and isinstance(value.get("actions") or [], list):
+        return value
+    raise DocumentError(text("The text must be a mapping. Edit it as YAML."))
+
+
 def edit(draft: DeclaredConnectorDraft, change: Callable[[Any], None], *, by: Person) -> None:
     """Let `change` edit the value of the text, and write it back. Raises DocumentError for what is no mapping."""
-    value = read_document(draft.text.encode())
-    if not isinstance(value, dict) or not isinstance(value.get("actions") or [], list):
-        raise DocumentError(text("The text must be a mapping. Edit it as YAML."))
+    value = read_mapping(draft.text)
     yaml, out = new_yaml(), io.StringIO()
     try:  # the checked text again, with its comments, which JSON has not
         kept = value if draft.text.lstrip()[:1] == "{" else yaml.load(draft.text)

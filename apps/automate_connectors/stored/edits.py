@@ -18,11 +18,10 @@ from automate_connectors.declared.openapi.reader import Api
 from automate_connectors.declared.parsing import FaultyDocumentError
 from automate_connectors.declared.private_hosts import private_place
 from automate_connectors.declared.yaml_files import DocumentError, read_document
-from automate_connectors.stored.drafts import edit, read_api
+from automate_connectors.stored.drafts import edit, read_api, read_mapping
 from automate_connectors.stored.models import DeclaredConnectorDraft
 from automate_egress.policy import is_listed_host
 from automate_governance.permissions import Person
-from automate_plugins import text
 
 TEXTS = ("code", "name", "description", "icon", "base_url")  #: of a connector that a form edits
 
@@ -83,12 +82,10 @@ def private_address(draft: DeclaredConnectorDraft) -> str:
 def reading_fault(written: str) -> DocumentError | None:
     """Return why a text cannot be read as YAML with a list of actions; None for one that can."""
     try:
-        value = read_document(written.encode("utf-8", "replace"))
+        read_mapping(written)
     except DocumentError as error:
         return error
-    if isinstance(value, dict) and isinstance(value.get("actions") or [], list):
-        return None
-    return DocumentError(text("The text must hold a mapping. Edit it as YAML."))
+    return None
 
 
 def action_views(draft: DeclaredConnectorDraft) -> list[ActionView]:
