@@ -144,7 +144,7 @@ class WorkflowResult:
     @property
     def logs(self) -> list[str]:
         """The lines of the run's log."""
-        lines = RunLog.objects.filter(run=self._session.run_id).order_by("at", "id")
+        lines = RunLog.objects.filter(run=self._session.run_id).order_by("id")
         return list(lines.values_list("message", flat=True))
 
     @property

@@ -59,7 +59,7 @@ def chatty(monkeypatch):
 
 
 def messages():
-    return list(RunLog.objects.order_by("at", "id").values_list("message", flat=True))
+    return list(RunLog.objects.order_by("id").values_list("message", flat=True))
 
 
 def test_lines_are_there_while_the_step_runs(publish, deliver, working, chatty, sign_in, admin, monkeypatch):

@@ -214,7 +214,7 @@ def build_inspector(
         attempt=attempt,
         may_change=attempt is not None and attempt.error is not None and can(user, "change", run.workflow),
         policy=_retry_policy_text(step),
-        logs=list(RunLog.objects.filter(run=run, path=path).order_by("at", "id")[:MOST_LOG_LINES]) if may_see else [],
+        logs=list(RunLog.objects.filter(run=run, path=path).order_by("id")[:MOST_LOG_LINES]) if may_see else [],
         calls=list(calls[:MOST_CALLS]) if page.cost else [],
         cost=model_cost(run.pk, path) if page.cost else None,
         audit=list(_audit_lines(run, path, may_see=may_see)),
