@@ -55,6 +55,7 @@ def flows(workflow):
     return make
 
 
+@pytest.mark.extended
 def test_no_interval_has_more_calls_than_the_limit_with_several_workers(
     limited, flows, deliver, sink, manage, environment
 ):

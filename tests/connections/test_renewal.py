@@ -66,6 +66,7 @@ def user_process(environment, provider, tmp_path):
     return start
 
 
+@pytest.mark.extended
 @pytest.mark.process
 def test_a_hundred_steps_in_two_processes_renew_once(signed_in, provider, user_process, tmp_path):
     expire_token(signed_in, seconds=-1)

@@ -15,12 +15,13 @@ from automate_connectors.polling.calls import call_poll
 from automate_connectors.registry import connectors
 from automate_testing.cases import ANYTHING, load_cases
 from tests.connectors.conftest import real_context
+from tests.support.matrix import representatives
 
 FIXTURES = Path(__file__).parent.parent / "contracts" / "fixtures"
 CODES = sorted(path.parent.name for path in SERVICES.parent.glob("*/*/connector.yaml"))
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", representatives(CODES, every=5))
 def test_each_action_sends_what_its_fixture_names(server, call, code):
     adapter = connectors.get(code)
     for case in load_cases(FIXTURES / code):
@@ -50,7 +51,10 @@ def test_each_action_sends_what_its_fixture_names(server, call, code):
             assert _body(asked) == _expected_body(expected), case
 
 
-@pytest.mark.parametrize("code", sorted({path.parent.parent.name for path in FIXTURES.glob("*/polls/*.json")}))
+POLLING = sorted({path.parent.parent.name for path in FIXTURES.glob("*/polls/*.json")})
+
+
+@pytest.mark.parametrize("code", representatives(POLLING, every=5))
 def test_each_poll_sends_and_finds_what_its_fixture_names(server, code):
     adapter = connectors.get(code)
     for path in sorted((FIXTURES / code / "polls").glob("*.json")):

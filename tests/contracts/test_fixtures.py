@@ -31,8 +31,8 @@ MODELS = {
     },
     "auth.Group": {"read": ["name"], "write": ["name"]},
 }
-#: Declared connectors that stand for the others: forms and webhooks, OAuth and polls, keys, files, pages of answers.
-TYPICAL = {"gmail", "google_sheets", "hubspot", "microsoft_excel", "shopify", "stripe", "telegram"}
+#: What stands for the others. Declared: OAuth and polls, files, forms and webhooks, keys; own code: HTTP, a protocol.
+TYPICAL = {"gmail", "microsoft_excel", "stripe", "telegram", "github", "http", "models", "s3"}
 #: What the services answer when a connection is tried, and when choices are asked for.
 ANSWERS = {
     "llm": ((answer(200, {"data": [{"id": "a-model"}]}),), {}),
@@ -55,11 +55,10 @@ def setup_answers(code):
 
 
 def connectors_with(folder=""):
-    """The built-in connectors, or those with this folder of fixtures; declared ones that others stand for are extended."""
+    """The built-in connectors, or those with this folder of fixtures; those that others stand for are extended."""
     for code in built_in():
         if (FOLDER / code / folder).is_dir():
-            is_typical = code in TYPICAL or not isinstance(connectors.get(code), DeclaredConnector)
-            yield pytest.param(code, marks=[] if is_typical else [pytest.mark.extended])
+            yield pytest.param(code, marks=[] if code in TYPICAL else [pytest.mark.extended])
 
 
 @pytest.mark.django_db

@@ -140,6 +140,7 @@ def installed(tmp_path, monkeypatch):
         registry.refresh()
 
 
+@pytest.mark.extended
 @pytest.mark.process
 def test_no_command_is_stopped_and_check_names_each(installed):
     environment = {**os.environ, "PYTHONPATH": str(installed), "DJANGO_SETTINGS_MODULE": "automate_site.settings"}

@@ -8,21 +8,25 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.conftest import ROOT
+from tests.support.matrix import representatives
 from tests.support.plugins import python_outside
 
 
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("kind", "passed"),
-    [
-        ("connector", 14),
-        ("secrets", 5),
-        ("llm", 9),
-        ("signature_scheme", 9),
-        ("notification_channel", 11),
-        ("trigger", 10),
-        ("expression_filter", 7),
-    ],
+    representatives(
+        [
+            ("connector", 14),
+            ("secrets", 5),
+            ("llm", 9),
+            ("signature_scheme", 9),
+            ("notification_channel", 11),
+            ("trigger", 10),
+            ("expression_filter", 7),
+        ],
+        every=5,
+    ),
     ids=["connector", "secrets", "llm", "signature_scheme", "notification_channel", "trigger", "expression_filter"],
 )
 def test_a_new_package_passes_its_own_tests(tmp_path, kind, passed):

@@ -152,6 +152,7 @@ def test_what_is_folded_stays_so_until_one_goes_there(builder, faults):
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_two_people_at_one_draft(builder, triage, site, new_context, colleague, shot):
     for verb in ("view_workflow", "change_workflow"):
         assign_perm(verb, colleague, triage)

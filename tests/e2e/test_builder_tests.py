@@ -27,6 +27,7 @@ steps:
 """
 
 
+@pytest.mark.extended
 def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, shot, owner):
     made = workflows.save_definition(yaml_files.read_workflow(MAILING), owner=owner)
     page = signed_in

@@ -21,6 +21,7 @@ steps: [{key: note, action: data.log, inputs: {message: 'Pushed {{ event.payload
 """
 
 
+@pytest.mark.extended
 def test_a_push_of_a_tag_is_found_explained_and_replayed(
     workflow, deliver, drain, signed_in, site, faults, shot, owner
 ):

@@ -45,6 +45,7 @@ def saved(key, name):
     return Step.objects.get(key=key).inputs.get(name)
 
 
+@pytest.mark.extended
 def test_a_second_place_a_sum_and_functions(opened, faults, shot):
     page = opened
     message = page.get_by_role("textbox", name="Message")

@@ -37,6 +37,7 @@ def saved(page: Page):
     expect(page.locator("#saved")).to_have_text("Saved")
 
 
+@pytest.mark.extended
 def test_rows_expressions_and_values_of_ones_own(opened, faults, shot):
     page = opened
     shot(page, "fields-values")

@@ -11,6 +11,7 @@ from automate_core.models import Workflow
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.extended
 def test_from_the_first_page_to_a_draft_by_the_keyboard(owner, signed_in, site, faults, shot):
     Connection.objects.create(name="Team chat", slug="team-chat", connector="slack", owner=owner, config={})
     page = signed_in

@@ -24,6 +24,7 @@ steps:
 """
 
 
+@pytest.mark.extended
 def test_a_run_is_looked_through_and_run_again_by_keys(workflow, sink, deliver, signed_in, site, faults, shot):
     sink.answer = lambda number, path: (503, {"error": "busy"}, {"X-Request-Id": "req_1"})
     workflow(STEPS.format(url=sink.url))

@@ -112,6 +112,7 @@ steps:
 """
 
 
+@pytest.mark.extended
 def test_a_line_of_the_log_is_there_while_its_step_runs(workflow, sink, gate, send, signed_in, site, faults):
     workflow(SLOW.format(url=sink.url))
     page = signed_in
@@ -136,6 +137,7 @@ def test_a_line_of_the_log_is_there_while_its_step_runs(workflow, sink, gate, se
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_nothing_is_missed_or_doubled_when_the_server_is_killed(
     workflow, sink, gates, deliver, serve, worker_process, page, owner
 ):

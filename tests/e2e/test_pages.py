@@ -136,6 +136,7 @@ def test_a_run_is_run_again_from_its_dialog(pages, signed_in, site):
     assert page.evaluate("window.faults") == []
 
 
+@pytest.mark.extended
 def test_a_run_is_cancelled_from_its_dialog(pages, signed_in, site, faults, shot):
     run = ExecutionRun.objects.get(status="waiting")
     page = signed_in

@@ -16,6 +16,7 @@ from tests.support.workflows import WITHOUT_TRIGGERS
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.extended
 def test_a_sender_gets_the_reply_that_was_built(workflow, signed_in, site, faults, shot, owner):
     page, made = signed_in, workflow(WITHOUT_TRIGGERS, publish=False)
     page.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=~trigger")

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
+@pytest.mark.extended
 def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, faults, shot):
     found = workflow(SEARCHED_ORDERS)
     error = {"step": "check", "message": "The other side <b>answered</b> 503"}

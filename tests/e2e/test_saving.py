@@ -221,6 +221,7 @@ def test_settings_are_edited_again_and_again(opened, faults):
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_two_people_in_different_fields_of_a_step(opened, made, colleague, faults, shot):
     for verb in ("view_workflow", "change_workflow"):
         assign_perm(verb, colleague, made)

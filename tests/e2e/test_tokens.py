@@ -30,6 +30,7 @@ def well(page, faults, shot, name):
     assert (found, faults(page)) == ([], []), name
 
 
+@pytest.mark.extended
 def test_token_from_its_form_to_its_revocation(signed_in, site, workflow, faults, shot):
     workflow(TRIAGE)
     leads = workflow(STARTED_BY_HAND)

@@ -21,6 +21,7 @@ steps: [{{key: call, action: http.request, inputs: {{method: POST, url: '{url}/x
 """
 
 
+@pytest.mark.extended
 def test_under_wsgi_the_page_polls_and_stays_live(live_server, page: Page, workflow, deliver, sink, owner):
     gate = threading.Event()
     sink.answer = lambda number, path: (gate.wait(120), (200, {}, {}))[1]

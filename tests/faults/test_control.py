@@ -114,6 +114,7 @@ def attempts(run):
     return set(StepRun.objects.filter(run=run).values_list("path", "attempt"))
 
 
+@pytest.mark.extended
 def test_a_run_is_cancelled_in_each_state(in_state, mill, deliver, sink, owner):
     """F26: the calls on their way are broken off, and nothing follows."""
     let_go = threading.Event()

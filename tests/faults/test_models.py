@@ -40,6 +40,7 @@ def host(mill, settings, owner, monkeypatch):
     return mill
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("fault", representatives(KILLS))
 def test_a_row_is_made_once_wherever_its_worker_dies(host, workflow, deliver, fault):
     workflow(WORKFLOW)

@@ -23,6 +23,7 @@ steps:
 """
 
 
+@pytest.mark.extended
 def test_kill_9_loses_no_span(workflow, mill, deliver, sink, collector):
     workflow(TWO_CALLS.format(url=sink.url))
     mill.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url

@@ -64,6 +64,7 @@ KILLS = {
 }
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("fault", representatives(KILLS))
 def test_kill_9_at_every_turn(two_calls, mill, deliver, sink, fault):
     """F4, F5: wherever it dies, the next worker goes on from what is recorded, after the lease and one look."""

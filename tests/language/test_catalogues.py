@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import io
 import re
 
@@ -120,22 +121,22 @@ def test_an_ellipsis_follows_a_verb(extracted):
     assert not found
 
 
+@functools.cache
 def catalogues():
-    for app, domain in sorted(messages.catalogues()):
-        for language in messages.LANGUAGES:
-            path = messages.catalogue_path(app, language, domain)
-            yield path, read_po(io.BytesIO(path.read_bytes()), locale=language) if path.exists() else None
+    """Each catalogue: its path, what it holds (None without a file), and what the sources say."""
+    return [
+        (path, read_po(io.BytesIO(path.read_bytes()), locale=language) if path.exists() else None, wanted)
+        for (app, domain), wanted in sorted(messages.catalogues().items())
+        for language in messages.LANGUAGES
+        for path in [messages.catalogue_path(app, language, domain)]
+    ]
 
 
 def test_catalogues_hold_what_the_sources_say():
     """`make messages` brings them up to date."""
-    wanted = messages.catalogues()
-    for (app, domain), template in wanted.items():
-        for language in messages.LANGUAGES:
-            path = messages.catalogue_path(app, language, domain)
-            known = read_po(io.BytesIO(path.read_bytes()), locale=language)
-            ids = [{(m.id, m.context) for m in each if m.id} for each in (template, known)]
-            assert ids[0] == ids[1], path
+    for path, known, wanted in catalogues():
+        ids = [{(m.id, m.context) for m in each if m.id} for each in (wanted, known or ())]
+        assert ids[0] == ids[1], path
 
 
 _PARTS = {
@@ -147,7 +148,7 @@ _PARTS = {
 
 def test_german_is_complete_and_keeps_placeholders_tags_and_expressions():
     found = []
-    for path, catalog in catalogues():
+    for path, catalog, _wanted in catalogues():
         for message in catalog or ():
             if not message.id:
                 continue
@@ -164,7 +165,7 @@ def test_german_is_complete_and_keeps_placeholders_tags_and_expressions():
 
 def test_a_text_is_translated_alike_in_every_app():
     said = collections.defaultdict(set)
-    for _path, catalog in catalogues():
+    for _path, catalog, _wanted in catalogues():
         for message in catalog or ():
             if message.id and isinstance(message.id, str) and message.string:
                 said[message.id, message.context].add(message.string)
@@ -175,7 +176,7 @@ def test_django_shows_every_translation():
     """Its own texts and those of apps before ours win, and it reads catalogues of installed apps only."""
     others = {}
     with translation.override("de"):
-        for path, catalog in catalogues():
+        for path, catalog, _wanted in catalogues():
             for message in catalog or ():
                 if path.stem == "django" and message.id and isinstance(message.id, str):
                     context = message.context
@@ -198,7 +199,7 @@ def test_a_workflow_template_works_with_other_texts():
 def test_django_finds_every_catalogue():
     """A message of each catalogue comes back in German."""
     with translation.override("de"):
-        for path, catalog in catalogues():
+        for path, catalog, _wanted in catalogues():
             if path.stem == "django":
                 message = next(
                     m for m in catalog if m.id and isinstance(m.id, str) and not m.context and m.string != m.id

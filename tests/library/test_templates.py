@@ -22,6 +22,7 @@ from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.models import AuditEntry
 from tests.conftest import ROOT, SECRET
 from tests.support.clock import shift_clock
+from tests.support.matrix import representatives
 from tests.support.walks import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,7 +60,7 @@ def test_there_are_at_least_twelve_and_all_files_are_templates():
     assert {template.category for template in TEMPLATES.values()} <= set(files.CATEGORIES)
 
 
-@pytest.mark.parametrize("slug", sorted(OUTSIDE))
+@pytest.mark.parametrize("slug", representatives(sorted(OUTSIDE), every=5))
 def test_a_template_runs_on_its_sample_to_the_end_it_states(slug, provide, world, owner, sign_in, drain, later):
     template = TEMPLATES[slug]
     provide(template)

@@ -22,6 +22,7 @@ from automate_llm.models import LLMBudget, LLMUsage
 from automate_llm.prices import Price
 from automate_llm.providers.base import TokenUsage
 from tests.llm.server import Fault
+from tests.support.matrix import representatives
 from tests.support.walks import Slow, settle
 from tests.support.workflows import CLASSIFIES
 
@@ -167,7 +168,7 @@ BUDGETS = {
 }
 
 
-@pytest.mark.parametrize("name", BUDGETS)
+@pytest.mark.parametrize("name", representatives(BUDGETS, every=3))
 def test_a_budget_ends_a_step(name, triage, priced, deliver, drain, models):
     budget, spent, passes = BUDGETS[name]
     if budget:

@@ -16,6 +16,7 @@ from automate_api.tokens.issuing import revoke_token
 from automate_core.models import ExecutionRun
 from automate_core.states import RunStatus
 from automate_governance.models import AuditEntry
+from tests.support.matrix import representatives
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -93,7 +94,7 @@ def ask(on_site):
     return ask
 
 
-@pytest.mark.parametrize("tool", TABLE)
+@pytest.mark.parametrize("tool", representatives(TABLE, every=4))
 def test_who_may_call_a_tool(api, ask, made, owner, colleague, stranger, tool):
     _arguments, verbs, scope = TABLE[tool]
     nobody = "ok" if verbs == OPEN else "unknown" if tool == WORKFLOW else "refused"
@@ -114,12 +115,12 @@ def test_who_may_call_a_tool(api, ask, made, owner, colleague, stranger, tool):
     assert ask(client.plain, tool) == expected
 
 
-@pytest.mark.parametrize("tool", TABLE)
+@pytest.mark.parametrize("tool", representatives(TABLE, every=4))
 def test_the_owner_may_call_every_tool(api, ask, made, owner, tool):
     assert ask(api(owner, *ALL).plain, tool) == "ok"
 
 
-@pytest.mark.parametrize("tool", TABLE)
+@pytest.mark.parametrize("tool", representatives(TABLE, every=5))
 def test_a_permission_that_was_removed_a_second_ago_is_gone(api, ask, made, owner, tool):
     _arguments, verbs, _scope = TABLE[tool]
     if verbs == OPEN:

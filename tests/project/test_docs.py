@@ -215,6 +215,7 @@ def test_the_scripts_and_their_attributes_are_listed():
     assert written == used
 
 
+@pytest.mark.extended
 def test_the_documentation_site_builds_without_a_warning():
     """Links and anchors between pages among them."""
     zensical = Path(sys.executable).parent / "zensical"

@@ -10,6 +10,7 @@ import tomllib
 import pytest
 
 from tests.conftest import ROOT
+from tests.support.matrix import representatives
 from tests.support.plugins import python_outside
 
 FILES = re.compile(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -28,15 +29,18 @@ def written(tmp_path, request):
 
 PAGES = pytest.mark.parametrize(
     "written",
-    [
-        "writing-a-connector",
-        "writing-a-secrets-backend",
-        "writing-an-llm-provider",
-        "writing-a-signature-scheme",
-        "writing-a-notification-channel",
-        "writing-a-trigger",
-        "writing-an-expression-filter",
-    ],
+    representatives(
+        [
+            "writing-a-connector",
+            "writing-a-secrets-backend",
+            "writing-an-llm-provider",
+            "writing-a-signature-scheme",
+            "writing-a-notification-channel",
+            "writing-a-trigger",
+            "writing-an-expression-filter",
+        ],
+        every=5,
+    ),
     indirect=True,
 )
 

@@ -57,6 +57,7 @@ def _cluster(own):
     return Cluster(Path(own["AUTOMATE_DATA"]) / "postgres")
 
 
+@pytest.mark.extended
 def test_a_site_from_its_first_start_to_a_lost_key(own, tmp_path):
     """One data folder: first start, demo, kill, second start, clean end, and a start without its key."""
     address = f"http://127.0.0.1:{own['PORT']}"

@@ -194,6 +194,7 @@ def _everybody(owner, colleague, stranger, admin, django_user_model):
     return {"owner": owner, "colleague": colleague, "stranger": stranger, "admin": admin, "plain": nobody}
 
 
+@pytest.mark.extended
 def test_five_people_and_what_they_may(
     came, sign_in, owner, colleague, stranger, admin, django_user_model, endpoint, settings
 ):

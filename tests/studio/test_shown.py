@@ -13,6 +13,7 @@ from automate_core.authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.models import ExecutionRun, WebhookEndpoint
 from automate_governance.models import StoredSecret
+from tests.support.matrix import representatives
 from tests.support.pages import Page
 from tests.support.workflows import BRANCHING
 
@@ -77,24 +78,27 @@ HUGE = "9" * 400
 
 @pytest.mark.parametrize(
     ("where", "query"),
-    [
-        (WORKFLOWS, {"page": HUGE}),
-        (WORKFLOWS, {"page": "²"}),
-        (WORKFLOWS, {"page": "-1"}),
-        (WORKFLOWS, {"page": "999999999"}),
-        (WORKFLOWS, {"q": "\0"}),
-        (RUNS, {"q": "\0"}),
-        (RUNS, {"q": "x" * 9_000}),
-        (RUNS, {"workflow": "\0"}),
-        (RUNS, {"show": "\0", "after": "\0", "before": "²"}),
-        (RUNS, {"q": "٣٣٣٣٣٣٣٣"}),
-    ],
+    representatives(
+        [
+            (WORKFLOWS, {"page": HUGE}),
+            (WORKFLOWS, {"page": "²"}),
+            (WORKFLOWS, {"page": "-1"}),
+            (WORKFLOWS, {"page": "999999999"}),
+            (WORKFLOWS, {"q": "\0"}),
+            (RUNS, {"q": "\0"}),
+            (RUNS, {"q": "x" * 9_000}),
+            (RUNS, {"workflow": "\0"}),
+            (RUNS, {"show": "\0", "after": "\0", "before": "²"}),
+            (RUNS, {"q": "٣٣٣٣٣٣٣٣"}),
+        ],
+        every=4,
+    ),
 )
 def test_lists_make_sense_of_nonsense(failed, sign_in, owner, where, query):
     assert sign_in(owner).get(reverse(where), query).status_code == 200
 
 
-@pytest.mark.parametrize("attempt", ["²", HUGE, "\0", "-1", "", "1.5"])
+@pytest.mark.parametrize("attempt", representatives(["²", HUGE, "\0", "-1", "", "1.5"], always=2))
 def test_run_doors_make_sense_of_nonsense(failed, sign_in, owner, attempt):
     client = sign_in(owner)
     step = reverse("studio:run_step", args=[failed.pk, "say"])

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 
-def representatives(cases: Iterable[Any], *, always: int = 1) -> list[Any]:
-    """The cases as parameters, those behind the first few marked as `extended`."""
+def representatives(cases: Iterable[Any], *, always: int = 0, every: int = 0) -> list[Any]:
+    """The cases as parameters, all `extended` but the first ones (`always`), or one of so many (`every`)."""
     made = [each if isinstance(each, tuple) else (each,) for each in cases]
-    return [pytest.param(*each, marks=[pytest.mark.extended] if at >= always else []) for at, each in enumerate(made)]
+    kept = {at for at in range(len(made)) if at < (always or not every) or (every and at % every == 0)}
+    return [pytest.param(*each, marks=[] if at in kept else [pytest.mark.extended]) for at, each in enumerate(made)]

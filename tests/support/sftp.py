@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,19 @@ from typing import Any
 import asyncssh
 
 
+@functools.cache
+def _keys() -> tuple[asyncssh.SSHKey, asyncssh.SSHKey, str]:
+    """The keys of the host and of the account, and the latter's private half, which takes long to encrypt."""
+    host, account = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+    return host, account, account.export_private_key("openssh", "opens it").decode()
+
+
 class FileServer:
     """Serves `folder` to the user `shop`, with the password `right` or the key whose private half is `private_key`."""
 
     def __init__(self, folder: Path) -> None:
-        host_key, client_key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+        host_key, client_key, self.private_key = _keys()
         self.fingerprint = host_key.get_fingerprint()
-        self.private_key = client_key.export_private_key("openssh", "opens it").decode()
         self.tried: list[str] = []
         server = self
 

@@ -205,6 +205,7 @@ def test_the_writer_goes_on_when_the_database_was_away(publish, deliver, working
 HTTP = "- {{key: call, action: http.request, timeout: 300, inputs: {{method: POST, url: '{url}/anvils'}}}}\n"
 
 
+@pytest.mark.extended
 @pytest.mark.process
 def test_lines_survive_kill_9(publish, deliver, sink, worker_process):
     gate = threading.Event()

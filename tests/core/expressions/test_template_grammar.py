@@ -160,6 +160,7 @@ def _harmless(event, arguments):
     return ours or "zoneinfo" in arguments
 
 
+@pytest.mark.extended
 @settings(max_examples=150, deadline=None)
 @given(_templates)
 def test_through_the_pool_it_is_the_same_or_an_error(source):

@@ -241,6 +241,7 @@ def test_a_worker_that_slept_past_its_lease_writes_nothing(effect, deliver, sink
     assert list(first) == [("interrupted", None), ("succeeded", 2)]
 
 
+@pytest.mark.extended
 def test_an_orphaned_quarantine_process_ends_without_a_database(environment, manage):
     nowhere = {**environment, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
     started = 'exec 2>/dev/null; "$@" "$$" >/dev/null & echo $!; sleep 3'
@@ -299,6 +300,7 @@ def _runs(pid):
         return False
 
 
+@pytest.mark.extended
 def test_signs_of_life_come_while_the_main_loop_goes_round(worker_process, tmp_path):
     """The file of an orchestrator, and systemd's notifications; the file is gone after an orderly end."""
     alive, told = tmp_path / "alive", tmp_path / "notify"
