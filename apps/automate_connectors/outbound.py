@@ -48,7 +48,7 @@ def http_session(**options: Any) -> HttpSession:
 
 
 def _trace_headers(traceparent: str) -> Callable[[str, int], dict[str, str]] | None:
-    """The headers for a host and a port that tell it the trace; None when no host is told."""
+    """Function from a host and a port to the trace headers for it; None if no host gets them."""
     hosts = getattr(settings, "AUTOMATE_TRACEPARENT_HOSTS", TRACEPARENT_HOSTS) if traceparent else ()
     if not hosts:
         return None

@@ -59,7 +59,7 @@ def is_sampled(traceparent: str) -> bool:
 
 
 def run_span_id(run_id: object) -> str:
-    """The id of a run's span: 16 hexadecimal digits, the same whoever makes the span and whenever."""
+    """The id of a run's span: 16 hexadecimal digits, the same in each process and at any time."""
     return _derived_span_id(f"run {run_id}")
 
 

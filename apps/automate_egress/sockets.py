@@ -55,7 +55,7 @@ def _timed_connection_class(base: type[HTTPConnection], remaining: Callable[[], 
 def timed_lookup(remaining: Callable[[], float]) -> Resolver:
     """Return a `getaddrinfo` with a time-out: it has none itself, so it runs in a thread that may be abandoned.
 
-    An answer serves for LOOKUP_SECONDS, in all threads. Whoever connects checks its addresses each time.
+    An answer serves for LOOKUP_SECONDS, in all threads. Each connection checks its addresses again.
     """
 
     def lookup(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:

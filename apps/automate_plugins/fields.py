@@ -149,7 +149,7 @@ def _url_problem(name: str, value: str) -> str | None:
     if parts.scheme not in {"http", "https"} or not host:
         # without the value: it may hold a password
         return text("%(name)s must start with https:// or http://.", name=name)
-    return text("%(name)s must not contain a user name or password.", name=name) if user else None
+    return text("%(name)s must not contain a username or password.", name=name) if user else None
 
 
 def problems(fields: Iterable[FieldSpec], values: Mapping[str, Any]) -> list[str]:

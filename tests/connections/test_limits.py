@@ -141,7 +141,7 @@ def test_a_waiting_step_is_shown_and_goes_on(limited, flows, deliver, drain, sin
     assert done.pk and len(sink.calls) == 1
     client = sign_in(owner)
     page = client.get(reverse("admin:automate_connectors_connection_change", args=[connection.pk])).content.decode()
-    assert "Rate limit: 1 of 1 calls in 3600 s used." in page.replace("3,600", "3600") and "1 step waits" in page
+    assert "Rate limit: 1 of 1 calls used in 3600 s." in page.replace("3,600", "3600") and "1 step waits" in page
     shown = client.get(reverse("admin:automate_core_executionrun_change", args=[waiting.pk])).content.decode()
     assert "Waits for the rate limit of limited" in shown
     assert (
@@ -235,4 +235,4 @@ def test_limits_are_set_in_the_form_and_audited(probe, sign_in, owner):
     assert limit_of(connection) == Limit(5, 60, 2)
     changes = AuditEntry.objects.filter(verb="connection.changed").latest("pk").changes
     assert changes["limit_requests"] == {"from": None, "to": 5}
-    assert "Rate limit: 0 of 5 calls in 60 s used." in client.get(page).content.decode()
+    assert "Rate limit: 0 of 5 calls used in 60 s." in client.get(page).content.decode()

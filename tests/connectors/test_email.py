@@ -289,7 +289,7 @@ def test_a_connection_is_tested_by_signing_in(servers, connection):
     [
         ({"from_address": "nobody"}, "not an email address"),
         ({"senders": ["x"]}, "not an email address"),
-        ({"username": "u"}, "both a user name and a password"),
+        ({"username": "u"}, "both a username and a password"),
         ({"username": "u", "password": "env:MAIL", "security": "none"}, "requires encryption"),
     ],
 )

@@ -135,7 +135,7 @@ REFUSED = {
     "no URL": ({"base_url": "api.example.com"}, [], "must start with https://"),
     "other protocol": ({"base_url": "ftp://api.example.com"}, [], "must start with https://"),
     "number for a URL": ({"base_url": 5}, [], "must be a URL (got number)"),
-    "password in a URL": ({"base_url": "https://user:pass@api.example.com"}, [], "must not contain a user name"),
+    "password in a URL": ({"base_url": "https://user:pass@api.example.com"}, [], "must not contain a username"),
     "plain token": ({"auth": "bearer", "token": "abcdef"}, ["a.example"], "must be a reference to a secret"),
     "missing token": ({"auth": "bearer"}, [], "token is required"),
     "no list of hosts": ({}, "api.example.com", "Enter host names, such as"),

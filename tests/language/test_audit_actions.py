@@ -45,7 +45,7 @@ def test_an_unknown_action_is_shown_in_words():
         ("0 0 L * *", None, "Last day of the month at 00:00", "Am letzten Tag des Monats um 00:00"),
         ("5 6 3 * *", None, "Day 3 of the month at 06:05", "Am 3. des Monats um 06:05"),
         ("", "1m", "Every minute", "Jede Minute"),
-        ("", "15m", "Every 15 min", "Alle 15 min"),
+        ("", "15m", "Every 15 minutes", "Alle 15 Minuten"),
         ("", "1d", "Every day", "Jeden Tag"),
         ("*/5 9-17 * * *", None, "*/5 9-17 * * *", "*/5 9-17 * * *"),
     ],

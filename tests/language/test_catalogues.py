@@ -30,7 +30,7 @@ NOT_FOR_PEOPLE = {
         "Save without a crash",
         "I see it, too.",
     },
-    "apps/automate_connectors/adapters/rss.py": {"Version 7 is here", "What is new in version 7.", "Example news"},
+    "apps/automate_connectors/adapters/rss.py": {"Version 7 is here", "Changes in version 7.", "Example news"},
     "apps/automate_connectors/mail/message.py": {"Ada Byron", "Order 1024", "Please send two anvils."},
     "apps/automate_connectors/declared/parsing.py": {  # what the parser says, to be said again in other words
         "Object contains unknown field `(?P<name>.*)`",

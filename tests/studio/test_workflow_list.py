@@ -82,7 +82,7 @@ def test_a_row_has_the_icon_of_its_trigger(workflow, mine):
         "{name: Nightly, slug: nightly, triggers: [{kind: schedule, every: 15m}], steps: [{key: a, action: data.set}]}"
     )
     answer = mine.get()
-    assert 'data-icon="schedule"' in answer.content.decode() and "Schedule Every 15 min" in text_of(answer)
+    assert 'data-icon="schedule"' in answer.content.decode() and "Schedule Every 15 minutes" in text_of(answer)
 
 
 def test_searching_filtering_and_the_tabs(mine, owner, colleague):

@@ -52,7 +52,7 @@ class EmailConnector(ConnectorAdapter):
         FieldSpec(
             name="security", label=text("Encryption"), kind=FieldKind.CHOICE, choices=_SECURITY, default="starttls"
         ),
-        FieldSpec(name="username", label=text("User name")),
+        FieldSpec(name="username", label=text("Username")),
         FieldSpec(name="password", label=text("Password"), kind=FieldKind.SECRET),
         FieldSpec(
             name="from_address",
@@ -117,7 +117,7 @@ class EmailConnector(ConnectorAdapter):
         """Check the addresses and what signing in needs. Raises ConnectorError, ValueError."""
         _addresses([config.get("from_address"), *(config.get("senders") or [])], "from_address")
         if bool(config.get("username")) != bool(config.get("password")):
-            raise ValueError(text("Enter both a user name and a password, or neither."))
+            raise ValueError(text("Enter both a username and a password, or neither."))
         if config.get("password") and config.get("security") == "none":
             raise ValueError(text("A password requires encryption. Select STARTTLS or implicit TLS."))
 

@@ -26,7 +26,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _AUTH = (
     ("none", text("None")),
     ("bearer", text("Bearer token")),
-    ("basic", text("User name and password")),
+    ("basic", text("Username and password")),
     ("header", text("Header")),
     ("query", text("Query parameter")),
     ("oauth2", "OAuth2"),
@@ -161,7 +161,7 @@ class HttpConnector(ConnectorAdapter):
             required=True,
             when=("auth", ("query",)),
         ),
-        FieldSpec(name="username", label=text("User name"), required=True, when=("auth", ("basic",))),
+        FieldSpec(name="username", label=text("Username"), required=True, when=("auth", ("basic",))),
         FieldSpec(
             name="password", label=text("Password"), kind=FieldKind.SECRET, required=True, when=("auth", ("basic",))
         ),

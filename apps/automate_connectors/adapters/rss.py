@@ -99,7 +99,7 @@ class RssConnector(ConnectorAdapter):
                 "url": "https://example.com/news/7",
                 "published": "2026-01-31T12:00:00+00:00",
                 "author": "Ada",
-                "summary": "What is new in version 7.",
+                "summary": "Changes in version 7.",
                 "content": "",
                 "categories": ["releases"],
                 "files": [{"url": "https://example.com/news/7.mp3", "type": "audio/mpeg"}],

@@ -1,4 +1,4 @@
-"""Private hosts by their names and addresses, without a look-up: where an API of one's own is."""
+"""Private hosts, where internal APIs run, by their names and addresses, without a look-up."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def base_faults(template: str) -> Iterator[str]:
     if parts.scheme != "https":
         yield text("A base URL begins with https://.")
     if parts.username or parts.password or "@" in origin:
-        yield text("A base URL has no user name.")
+        yield text("A base URL has no username.")
     host = origin.partition("://")[2]
     fixed = PLACEHOLDER.sub("", host).strip(".-")
     if (names_in(origin) and "." not in fixed) or PLACEHOLDER.search(".".join(host.split(".")[-2:])):

@@ -90,7 +90,7 @@ def url_problem(url: str) -> str | None:
     except ValueError:
         return text("Enter a valid URL.")
     if not parts.hostname or user:
-        return text("Enter an https:// URL without a user name.")
+        return text("Enter an https:// URL without a username.")
     if parts.scheme == "https" or (
         parts.scheme == "http" and is_listed_host(parts.hostname, port or 80, _internal_hosts())
     ):

@@ -1,4 +1,4 @@
-"""Checks of `check --deploy`: settings that are fine on one's own machine, and not where others reach the site."""
+"""Checks of `check --deploy`: settings that suit a local machine, and not a site that others reach."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class ExecutorError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent for a handed-out step: its id and the token of the claim."""
+    """Message for a handed-out step: its id and the token of the claim."""
 
     step_id: uuid.UUID
     token: int

@@ -51,7 +51,7 @@ _known_unserved: set[str] = set()
 
 
 def _newly_unserved() -> list[str]:
-    """Pools that steps wait for and nobody performs, each once until it is served again."""
+    """Pools without consumers that steps wait for, each once until it is served again."""
     unserved = set(unserved_pools())
     found = sorted(unserved - _known_unserved)
     _known_unserved.clear()

@@ -130,7 +130,7 @@ def postpone(messages: Sequence[Message]) -> None:
 
 
 def delete_closed() -> None:
-    """Delete due steps whose outcome nobody waits for: the run ended, or a person skipped the step."""
+    """Delete due steps without a waiting run: the run ended, or a person skipped the step."""
     database.run(None, _DELETE_CLOSED, {"most": SEND_MOST})
 
 

@@ -41,7 +41,7 @@ class PoolState:
 
     @property
     def is_unserved(self) -> bool:
-        """Whether nobody performs its steps."""
+        """Whether no consumer performs its steps."""
         return not self.is_declared or (not self.is_local and self.consumers == 0)
 
     @property
@@ -77,7 +77,7 @@ def read_pools() -> list[PoolState]:
 
 
 def unserved_pools() -> list[str]:
-    """Names of pools that steps wait for and nobody performs. Raises psycopg.Error."""
+    """Names of pools without consumers that steps wait for. Raises psycopg.Error."""
     try:
         return [state.name for state in read_pools() if state.is_unserved and state.waiting]
     except PoolError:

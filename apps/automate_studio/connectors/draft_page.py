@@ -34,7 +34,7 @@ _AUTH = {
     AuthKind.BEARER: gettext_lazy("Bearer token"),
     AuthKind.HEADER: gettext_lazy("Key in a header"),
     AuthKind.QUERY: gettext_lazy("Key in the query"),
-    AuthKind.BASIC: gettext_lazy("User name and password"),
+    AuthKind.BASIC: gettext_lazy("Username and password"),
     AuthKind.OAUTH: gettext_lazy("Sign-in (OAuth)"),
 }
 

@@ -166,7 +166,7 @@ def _service_detail(part: ServiceTrigger) -> str:
 
 
 def describe_schedule(cron: str, every: Any) -> str:
-    """`Weekdays at 08:30`, `Every 15 min`; a cron expression that the form has no fields for stays one."""
+    """`Weekdays at 08:30`, `Every 15 minutes`; a cron expression that the form has no fields for stays one."""
     plan = plan_from_config({"cron": cron, "every": every})
     values = {"time": plan.time, "day": plan.day}
     match plan.repeats:
@@ -187,12 +187,12 @@ def describe_schedule(cron: str, every: Any) -> str:
 
 
 def _describe_interval(number: int, unit: str) -> str:
-    """`Every minute`, `Every 15 min`, `Every 2 hours`."""
+    """`Every minute`, `Every 15 minutes`, `Every 2 hours`."""
     match unit:
         case "s":
             words = ngettext("Every second", "Every %(number)s seconds", number)
         case "m":
-            words = ngettext("Every minute", "Every %(number)s min", number)
+            words = ngettext("Every minute", "Every %(number)s minutes", number)
         case "h":
             words = ngettext("Every hour", "Every %(number)s hours", number)
         case _:

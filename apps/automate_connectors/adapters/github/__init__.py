@@ -41,7 +41,7 @@ _NUMBER = FieldSpec(
 )
 _LABELS = FieldSpec(name="labels", label=text("Labels"), kind=FieldKind.LIST, options="labels")
 _ASSIGNEES = FieldSpec(
-    name="assignees", label=text("Assignees"), kind=FieldKind.LIST, help=text("User names"), options="assignees"
+    name="assignees", label=text("Assignees"), kind=FieldKind.LIST, help=text("Usernames"), options="assignees"
 )
 
 

@@ -76,7 +76,7 @@ class ImapConnector(ConnectorAdapter):
         FieldSpec(name="host", label=text("Mail server"), required=True, help=text("For example imap.example.com")),
         FieldSpec(name="port", label=text("Port"), kind=FieldKind.INTEGER, default=993, help=text("993 or 143")),
         FieldSpec(name="security", label=text("Encryption"), kind=FieldKind.CHOICE, choices=_SECURITY, default="tls"),
-        FieldSpec(name="username", label=text("User name"), required=True, help=text("Often the email address")),
+        FieldSpec(name="username", label=text("Username"), required=True, help=text("Often the email address")),
         FieldSpec(name="password", label=text("Password"), kind=FieldKind.SECRET, required=True),
         FieldSpec(
             name="authorities",

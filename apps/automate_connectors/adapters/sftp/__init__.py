@@ -30,7 +30,7 @@ class SftpConnector(ConnectorAdapter):
     config_fields = (
         FieldSpec(name="host", label=text("Host"), required=True, help=text("For example sftp.example.com")),
         FieldSpec(name="port", label=text("Port"), kind=FieldKind.INTEGER, default=22),
-        FieldSpec(name="username", label=text("User name"), required=True),
+        FieldSpec(name="username", label=text("Username"), required=True),
         FieldSpec(
             name="fingerprint",
             label=text("Host key fingerprint"),

@@ -66,7 +66,7 @@ class MySqlConnector(DatabaseConnector):
     default_port = _PORT
     config_fields = config_fields(
         _PORT,
-        username=text("User name"),
+        username=text("Username"),
         username_help=text("A dedicated account with SELECT on the tables it reads"),
     )
 

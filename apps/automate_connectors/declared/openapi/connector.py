@@ -98,7 +98,7 @@ def _address(servers: list[Server], settings: list[dict[str, Any]]) -> str:
 def credential_settings(kind: AuthKind) -> list[dict[str, Any]]:
     """Return the settings of a connection that this kind of sign-in reads."""
     if kind is AuthKind.BASIC:
-        user = {"name": "username", "label": text("User name"), "required": True}
+        user = {"name": "username", "label": text("Username"), "required": True}
         return [user, {**_TOKEN, "name": "password", "label": "Password"}]
     return [] if kind in {AuthKind.NONE, AuthKind.OAUTH} else [dict(_TOKEN)]
 

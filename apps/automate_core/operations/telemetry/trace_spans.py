@@ -1,7 +1,7 @@
 """The spans of an ended run, made from what the journal has committed, without any payload.
 
 Ids are derived (`automate_core.ids`): a trace that is exported twice has the same spans twice, and each one's parent is
-known whoever exports it. Attributes follow OpenTelemetry's semantic conventions where there are any.
+known to every exporter. Attributes follow OpenTelemetry's semantic conventions where there are any.
 """
 
 from __future__ import annotations
