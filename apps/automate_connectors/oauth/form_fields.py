@@ -94,13 +94,13 @@ def sign_in_fields(stands_in_for: str) -> dict[str, forms.Field]:
     fields: dict[str, forms.Field] = {
         "oauth_provider": forms.ChoiceField(
             label=gettext("OAuth 2 sign-in"),
-            choices=[("", gettext("No, use the secrets above")), *named],
+            choices=[("", gettext("No, use stored secrets")), *named],
             required=False,
             widget=forms.Select(),
-            help_text=gettext("The access token replaces “%(field)s” above.") % {"field": translated(stands_in_for)},
+            help_text=gettext("The access token replaces “%(field)s”.") % {"field": translated(stands_in_for)},
         ),
         "oauth_grant": forms.ChoiceField(
-            label=gettext("Sign in as"),
+            label=gettext("Type of sign-in"),
             choices=[(code, translated(name)) for code, name in GRANTS.items()],
             required=False,
             widget=GrantSelect(),

@@ -54,12 +54,13 @@ def connector_page(request: HttpRequest, code: str) -> HttpResponse:
     """One connector: its actions, its versions, and where it is used."""
     connector = get_connector(request, code)
     adapter = connectors.get(code) if code in connectors.names() else None
+    summary = listing.build_summary(connector)
     return render_page(
         request,
         "automate_studio/connectors/page.html",
-        code,
+        summary.name,
         connector=connector,
-        summary=listing.build_summary(connector),
+        summary=summary,
         actions=adapter.actions if adapter and connector.enabled else (),
         versions=list(connector.versions.select_related("author").defer("text", "definition")),
         used=where_used(request.user, [connector])[connector.pk],

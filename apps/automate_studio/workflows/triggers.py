@@ -83,7 +83,7 @@ def _trigger_row(part: Trigger, known: Mapping[str, WebhookEndpoint], timezone: 
         case ScheduleTrigger():
             fires = [format_dated(moment) for moment in schedules.next_fire_times(part, timezone, n=3)]
             return TriggerRow(
-                text=_("Schedule %(schedule)s") % {"schedule": which},
+                text=_("Schedule: %(schedule)s") % {"schedule": which},
                 url=_("Next: %(times)s") % {"times": ", ".join(fires)},
                 scheme=part.timezone or timezone,
             )
