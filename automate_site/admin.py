@@ -11,6 +11,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -58,6 +59,12 @@ def _permission_names(permissions: Any) -> str:
     return ", ".join(map(permission_label, permissions.select_related("content_type"))) or "-"
 
 
+def _without(tree: list[Any], beginnings: tuple[str, ...]) -> list[Any]:
+    """The nested texts of a page that deletes, without those that begin so."""
+    kept = [_without(each, beginnings) if isinstance(each, list) else each for each in tree]
+    return [each for each in kept if each and not (isinstance(each, str) and each.startswith(beginnings))]
+
+
 class PeoplePage(AuditorReadMixin):
     """Page that auditors may read; its history is the audit trail."""
 
@@ -76,6 +83,15 @@ class PeoplePage(AuditorReadMixin):
             (title, {**options, "fields": [_READ_ONLY.get(name, name) for name in options["fields"]]})
             for title, options in found
         ]
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Leave out rows of tables that only join two others: they say nothing to people."""
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]
+        joins = [model._meta for model in apps.get_models(include_auto_created=True) if model._meta.auto_created]
+        single = tuple(f"{capfirst(meta.verbose_name)}: " for meta in joins)
+        many = {meta.verbose_name_plural for meta in joins}
+        counts = {name: count for name, count in counts.items() if name not in many}
+        return _without(deleted, single), counts, lacking, protected
 
     @admin.display(description=_("Permissions"))
     def allowed(self, obj: Any) -> str:

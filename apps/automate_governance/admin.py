@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -275,6 +276,15 @@ class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
     search_fields = ("actor", "object", "trace_id")
     date_hierarchy = "at"
     show_full_result_count = False
+    fields = (
+        *("moment", "who", "verb", "kind", "object", "object_id", "details", "source", "system_user", "credential"),
+        *("address", "trace_id", "canonical"),
+    )
+
+    @admin.display(description=_("time"))
+    def moment(self, entry: AuditEntry) -> str:
+        """Return the time in UTC, as in the signed content."""
+        return f"{entry.at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
 
     @admin.display(description=_("Person"), ordering="actor")
     def who(self, entry: AuditEntry) -> str:
