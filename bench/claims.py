@@ -19,9 +19,9 @@ def main(path: Path) -> None:
     claims: list[tuple[float, float]] = []
 
     class TimedWorker(Worker):
-        def _take(self, free: int) -> list[ClaimedJob]:
+        def _claim_jobs(self, free: int) -> list[ClaimedJob]:
             at, began = time.time(), time.perf_counter()
-            jobs = super()._take(free)
+            jobs = super()._claim_jobs(free)
             claims.append((at, (time.perf_counter() - began) * 1000))
             return jobs
 

@@ -15,6 +15,7 @@ from automate_site.embedded_postgres import binaries
 from bench.load import BODY
 from bench.measure import WARM, clear, figure, percentile, rss_mb, wait_until_finished, wait_until_idle, warm_up
 from bench.stage import Stage
+from bench.workers import spent_by
 
 ACCEPT_SECONDS = 5
 PURE_RUNS = 6_000
@@ -133,21 +134,53 @@ def floor_psycopg(on: Stage, runs: int) -> Iterator[dict[str, object]]:
     yield figure("floor_psycopg_per_s", "commits/s, 1 connection", values)
 
 
+RUN_INSERTS = """
+WITH event AS (
+    INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id)
+    VALUES (gen_random_uuid(), 'floor', 'issues', gen_random_uuid()::text, {payload}, '{{}}', repeat('a', 32))
+    RETURNING id
+), job AS (
+    INSERT INTO automate_core_outboxjob
+        (id, kind, status, event_id, priority, attempts, crashes, suspect, worker, token, last_error)
+    SELECT gen_random_uuid(), 'advance', 'completed', id, 0, 0, 0, false, 'floor', 1, '' FROM event
+), run AS (
+    INSERT INTO automate_core_executionrun
+        (id, workflow_id, version_id, event_id, cause, status, trace_id, started_at, finished_at, worker, seq, wakes)
+    SELECT gen_random_uuid(), 1, 1, id, 'trigger', 'succeeded', repeat('a', 32), now(), now(), 'floor', 1, 0 FROM event
+    RETURNING id
+)
+INSERT INTO automate_core_steprun
+    (id, run_id, path, attempt, status, input, output, idempotency_key, started_at, finished_at, seq)
+SELECT gen_random_uuid(), run.id, path, 1, 'succeeded', '{{"number": 7, "title": "Telemetry stream drops"}}',
+    '{{"number": 7, "title": "Telemetry stream drops"}}', repeat('k', 64), now(), now(), 1
+FROM run, (VALUES ('first'), ('route'), ('route/seven/hit')) AS steps(path)
+"""
+
+
 def floor_pgbench(on: Stage, runs: int) -> Iterator[dict[str, object]]:
-    """The same two rows by pgbench, 16 connections."""
-    values = []
+    """By pgbench, 16 connections: the same two rows, and all rows of a pure run in one statement."""
+    for name, statement in (("floor_pgbench", INSERTS), ("floor_pgbench_run", RUN_INSERTS)):
+        rates, cpu = map(list, zip(*(_pgbench(on, statement) for _ in range(runs)), strict=True))
+        yield figure(f"{name}_per_s", "commits/s, 16 connections", rates)
+        yield figure(f"{name}_cpu_ms", "ms of PostgreSQL's CPU per commit", cpu)
+
+
+def _pgbench(on: Stage, statement: str) -> tuple[float, float]:
+    """(commits per second, milliseconds of PostgreSQL's processor time per commit)."""
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
-        script.write(INSERTS.format(payload="'" + BODY.decode() + "'::jsonb").strip() + ";\n")
+        script.write(statement.format(payload="'" + BODY.decode() + "'::jsonb").strip() + ";\n")
         script.flush()
         command = [str(binaries() / "pgbench"), "-n", "-f", script.name, "-c", "16", "-j", "2", "-M", "prepared",
                    "-T", str(ACCEPT_SECONDS), on.cluster.url]  # fmt: skip
-        for _ in range(runs):
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                raise RuntimeError(f"pgbench failed: {done.stderr}")
-            values.append(float(re.search(r"tps = ([\d.]+)", done.stdout)[1]))  # type: ignore[index]
-            clear(on)
-    yield figure("floor_pgbench_per_s", "commits/s, 16 connections", values)
+        [before] = spent_by(on, [])[1:]
+        done = subprocess.run(command, capture_output=True, text=True)
+        [after] = spent_by(on, [])[1:]
+    if done.returncode:
+        raise RuntimeError(f"pgbench failed: {done.stderr}")
+    clear(on)
+    number = int(re.search(r"actually processed: (\d+)", done.stdout)[1])  # type: ignore[index]
+    rate = float(re.search(r"tps = ([\d.]+)", done.stdout)[1])  # type: ignore[index]
+    return rate, (after - before) * 1000 / number
 
 
 def pure(on: Stage, runs: int) -> Iterator[dict[str, object]]:

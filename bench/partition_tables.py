@@ -81,33 +81,49 @@ def make_plain(connection: psycopg.Connection, rows: int, payload: str) -> None:
     for table in KEYS:  # after the rows, which is faster
         for definition, _unique in _definitions(connection, f"automate_core_{table}"):
             connection.execute(definition.replace(" ON public.", f" ON {PLAIN}."))
-    _analyze(connection, PLAIN)
+    analyze(connection, PLAIN)
 
 
 def make_partitioned(connection: psycopg.Connection, count: int) -> str:
     """The same rows in that many partitions a table; the schema's name."""
     schema = f"p{count}"
-    between = bounds(connection, count)
+    _make_parents(connection, schema, count)
+    for table, key in KEYS.items():
+        name = f"automate_core_{table}"
+        connection.execute(f"INSERT INTO {schema}.{name} SELECT * FROM {PLAIN}.{name}")
+        _make_indexes(connection, schema, name, key)  # after the rows, which is faster
+    connection.execute(NARROW_ROWS.format(schema=schema))
+    analyze(connection, schema)
+    return schema
+
+
+def make_empty(connection: psycopg.Connection, schema: str, count: int) -> None:
+    """Tables of that many partitions, with their indexes and without rows."""
+    _make_parents(connection, schema, count)
+    for table, key in KEYS.items():
+        _make_indexes(connection, schema, f"automate_core_{table}", key)
+
+
+def _make_parents(connection: psycopg.Connection, schema: str, count: int) -> None:
     connection.execute(f"CREATE SCHEMA {schema}")
+    limits = ["MINVALUE", *(f"'{each}'" for each in bounds(connection, count)), "MAXVALUE"]
     for table, key in KEYS.items():
         name = f"automate_core_{table}"
         connection.execute(
             f"CREATE TABLE {schema}.{name} (LIKE public.{name} INCLUDING DEFAULTS) PARTITION BY RANGE ({key})"
         )
-        limits = ["MINVALUE", *(f"'{each}'" for each in between), "MAXVALUE"]
         for number in range(count):
             connection.execute(
                 f"CREATE TABLE {schema}.{name}_{number} PARTITION OF {schema}.{name}"
                 f" FOR VALUES FROM ({limits[number]}) TO ({limits[number + 1]})"
             )
-        connection.execute(f"INSERT INTO {schema}.{name} SELECT * FROM {PLAIN}.{name}")
-        for statement in _indexes(connection, name, key):
-            connection.execute(statement.replace(f"ON public.{name}", f"ON {schema}.{name}"))
     _queue(connection, schema)
     connection.execute(NARROW.format(schema=schema))
-    connection.execute(NARROW_ROWS.format(schema=schema))
-    _analyze(connection, schema)
-    return schema
+
+
+def _make_indexes(connection: psycopg.Connection, schema: str, name: str, key: str) -> None:
+    for statement in _indexes(connection, name, key):
+        connection.execute(statement.replace(f"ON public.{name}", f"ON {schema}.{name}"))
 
 
 def _indexes(connection: psycopg.Connection, name: str, key: str) -> Iterator[str]:
@@ -135,6 +151,27 @@ def _queue(connection: psycopg.Connection, schema: str) -> None:
     )
 
 
-def _analyze(connection: psycopg.Connection, schema: str) -> None:
+def analyze(connection: psycopg.Connection, schema: str) -> None:
+    """Vacuum and analyze its tables."""
     for table in KEYS:
         connection.execute(f"VACUUM ANALYZE {schema}.automate_core_{table}")
+
+
+def sizes(connection: psycopg.Connection) -> dict[str, object]:
+    """Rows and gigabytes of the tables as they are, with their indexes."""
+    rows, size = connection.execute(
+        "SELECT sum(reltuples)::bigint, sum(pg_total_relation_size(oid))::bigint FROM pg_class"
+        " WHERE relnamespace = %s::regnamespace AND relname = ANY(%s)",
+        [PLAIN, [f"automate_core_{table}" for table in KEYS]],
+    ).fetchone()  # type: ignore[misc]
+    return {"rows": rows, "gb": round(size / 1e9, 2)}
+
+
+def foreign_keys(connection: psycopg.Connection) -> int:
+    """How many foreign keys the site's schema has from or to these tables."""
+    [number] = connection.execute(
+        "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND (conrelid = ANY(%(tables)s::regclass[])"
+        " OR confrelid = ANY(%(tables)s::regclass[]))",
+        {"tables": [f"public.automate_core_{table}" for table in KEYS]},
+    ).fetchone()  # type: ignore[misc]
+    return int(number)

@@ -23,6 +23,7 @@ import psycopg
 from automate_site.embedded_postgres import Cluster, temporary_cluster
 from bench import partition_tables as tables
 from bench.load import BODY
+from bench.partition_migration import Migration
 
 SETTINGS = {"max_wal_size": "4GB", "max_locks_per_transaction": "1024", "maintenance_work_mem": "256MB"}
 COUNTS = (12, 60, 365)
@@ -58,6 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.partitions", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="events; as many runs, twice the steps (1000000)")
     parser.add_argument("--counts", type=int, nargs="*", default=list(COUNTS), help="partitions a table (12 60 365)")
+    parser.add_argument("--migrate", type=int, default=0, help="also migrate the tables into so many partitions")
     options = parser.parse_args()
     made = temporary_cluster()
     cluster = Cluster(made.folder, durable=False, settings=SETTINGS)
@@ -65,13 +67,13 @@ def main() -> None:
         cluster.start()
         os.environ |= {"DATABASE_URL": cluster.url, "DJANGO_SETTINGS_MODULE": "automate_site.settings",
                        "AUTOMATE_DATA": str(made.folder / "site")}  # fmt: skip
-        for line in _figures(cluster, options.rows, options.counts):
+        for line in _figures(cluster, options.rows, options.counts, options.migrate):
             print(json.dumps(line), flush=True)
     finally:
         cluster.destroy()
 
 
-def _figures(cluster: Cluster, rows: int, counts: list[int]) -> Iterator[dict[str, object]]:
+def _figures(cluster: Cluster, rows: int, counts: list[int], migrated: int) -> Iterator[dict[str, object]]:
     import django
     from django.core.management import call_command
 
@@ -81,20 +83,41 @@ def _figures(cluster: Cluster, rows: int, counts: list[int]) -> Iterator[dict[st
         began = time.monotonic()
         tables.make_plain(connection, rows, BODY.decode())
         yield {"figure": "seeded", "tables": tables.PLAIN, "seconds": round(time.monotonic() - began, 1)}
+        yield {"figure": "sizes", "tables": tables.PLAIN, **tables.sizes(connection)}
+        yield {"figure": "foreign_keys", "tables": tables.PLAIN, "number": tables.foreign_keys(connection)}
         schemas = [tables.PLAIN]
         for count in counts:
             began = time.monotonic()
             schemas.append(tables.make_partitioned(connection, count))
             yield {"figure": "copied", "tables": schemas[-1], "seconds": round(time.monotonic() - began, 1)}
+        for schema in schemas:
+            yield from _of_session(cluster, schema, lambda session: session.screens(rows))
+        for schema in schemas:
+            yield from _of_session(cluster, schema, Session.hot_path)
+        if migrated:
+            schemas.append(f"p{migrated}")
+            yield from _migration(cluster, Migration(connection, migrated), rows)
     for schema in schemas:
-        with Session(cluster, schema) as session:
-            yield from session.screens(rows)
-    for schema in schemas:
-        with Session(cluster, schema) as session:
-            yield from session.hot_path()
-    for schema in schemas:
-        with Session(cluster, schema) as session:
-            yield from session.retention()
+        yield from _of_session(cluster, schema, Session.retention)
+
+
+def _migration(cluster: Cluster, migration: Migration, rows: int) -> Iterator[dict[str, object]]:
+    yield migration.expand()
+    for line in _of_session(cluster, tables.PLAIN, Session.hot_path):  # now with triggers
+        yield {**line, "tables": f"{tables.PLAIN}, copied by triggers"}
+    yield migration.backfill()
+    tables.analyze(migration.connection, migration.schema)
+    yield migration.swap()
+    yield migration.finish()
+    yield from _of_session(cluster, migration.schema, lambda session: session.screens(rows))
+    yield from _of_session(cluster, migration.schema, Session.hot_path)
+
+
+def _of_session(
+    cluster: Cluster, schema: str, figures: Callable[[Session], Iterator[dict[str, object]]]
+) -> Iterator[dict[str, object]]:
+    with Session(cluster, schema) as session:
+        yield from figures(session)
 
 
 class Session:
