@@ -71,6 +71,17 @@ def test_the_compose_file_fits_its_schema():
     assert not jsonschema.Draft7Validator(schema("compose-spec.json")).is_valid(broken)
 
 
+def test_each_process_of_the_compose_file_gets_all_variables_of_the_env_file():
+    """Not only those that the file names. PORT is this machine's: in the container it stays what is published."""
+    example = DEPLOY / "automate.env.example"
+    for name in ("migrate", "web", "worker"):
+        [file] = COMPOSE["services"][name]["env_file"]
+        assert (DEPLOY / file).resolve() == ROOT / example.stem, "beside deploy/, as docs/deployment.md says"
+        assert COMPOSE["services"][name]["environment"]["PORT"] == "8000"
+    assert COMPOSE["services"]["web"]["ports"] == ["127.0.0.1:${PORT:-8000}:8000"]
+    assert f"/{example.stem}" in (ROOT / ".gitignore").read_text().split(), "it has the keys"
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 def test_the_units_are_accepted_by_systemd(tmp_path):
     """With the program that they start in a place where this machine has one."""
