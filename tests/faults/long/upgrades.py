@@ -31,15 +31,17 @@ def rolling_restart(on: Ground, size: Size) -> Figures:
     """F21: four workers are stopped one after the other under load, again and again; every fourth one is told twice."""
     _, address = on.mill.web()
     workers = [on.mill.worker(*WORKER) for _ in range(4)]
+    _await_workers(on, *workers)  # before it works, SIGTERM ends a process as it ends any other
     on.sink.answer = lambda number, path: (time.sleep(0.05), (200, {}, {}))[1]
-    stops, until = list[float](), time.monotonic() + size.seconds
-    with sending(on.sender(address), per_second=40):
+    stops = list[float]()
+    with sending(on.sender(address), per_second=20):
         on.until(lambda: len(on.sink.calls) > 40, 120)
+        until = time.monotonic() + size.seconds
         while time.monotonic() < until:
             at = len(stops) % len(workers)
             workers[at], seconds = _replace(on, workers[at], twice=len(stops) % 4 == 3)
             stops.append(seconds)
-    settled = on.quiet()
+    settled = on.quiet(START_SECONDS)
     figures = on.figures()
     _assert_nothing_lost(figures)
     added = _waited(on)
@@ -124,8 +126,15 @@ def _replace(on: Ground, worker: Process, *, twice: bool) -> tuple[Process, floa
     assert code == 0, f"a worker ended with {code}"
     seconds = time.monotonic() - started
     following = on.mill.worker(*WORKER)
-    on.until(lambda: on.ask("SELECT count(*) FROM automate_core_workerstate WHERE name = %s", following.name), 120)
+    _await_workers(on, following)
     return following, seconds
+
+
+def _await_workers(on: Ground, *workers: Process) -> None:
+    """Wait until each of them has reported."""
+    report = "SELECT count(*) FROM automate_core_workerstate WHERE name = ANY(%s)"
+    names = [each.name for each in workers]
+    on.until(lambda: on.ask(report, names) == len(names), START_SECONDS)
 
 
 def _stop(on: Ground, process: Process) -> int:
