@@ -6,11 +6,23 @@ from automate_core.definition.scope import ERROR_NAMES, EVENT_NAMES, NameScope
 from automate_core.expressions.json_path import Path, describe
 from automate_plugins import text
 
+#: Names that exist in other places of a workflow, so they are no fields of a payload.
+_ELSEWHERE = {"callbacks", "error", "index", "item", "run", "steps", "vars"}
+
 
 def describe_missing_name(path: Path, scope: NameScope) -> str:
     """Return why an expression cannot use the name `path`; empty when it may exist."""
     shown, first, second = describe(path), path[0], path[1] if len(path) > 1 else None
     missing = repr(second)
+    if first not in scope.names and first not in _ELSEWHERE and "event" in scope.names:
+        return text(
+            "%(path)s: there is no %(missing)s here. For a field of the payload, use %(suggestion)s. "
+            "Available: %(names)s.",
+            path=shown,
+            missing=repr(first),
+            suggestion=describe(("event", "payload", *path[first == "payload" :])),
+            names=", ".join(sorted(scope.names)),
+        )
     if first not in scope.names:
         return text(
             "%(path)s: there is no %(missing)s here. Available: %(names)s.",

@@ -307,7 +307,8 @@ FAULTS = {
     "unknown name": (
         "steps: [{key: a, action: data.set, inputs: {x: '{{ payload.x }}'}}]",
         "steps[0].inputs.x",
-        "there is no 'payload' here. Available: callbacks, event, run, steps, vars.",
+        "there is no 'payload' here. For a field of the payload, use event.payload.x. "
+        "Available: callbacks, event, run, steps, vars.",
     ),
     "unknown part of an event": (
         "steps: [{key: a, action: data.set, inputs: {x: '{{ event.body }}'}}]",
