@@ -12,8 +12,9 @@ def new_key() -> tuple[str, str]:
     """Return a new key, and instructions for its use."""
     key = generate_key()
     return key, (
-        f"This is key {key_id(base64.urlsafe_b64decode(key))}. Put it first in AUTOMATE_SECRETS_KEYS, and keep the old"
-        " keys behind it. Restart web servers and workers, then run automate_rotate_keys."
+        f"This is key {key_id(base64.urlsafe_b64decode(key))}. On a new site, it is the only one in"
+        " AUTOMATE_SECRETS_KEYS. On an existing site, put it first, and keep the old keys behind it. Restart web"
+        " servers and workers, then run automate_rotate_keys."
     )
 
 
