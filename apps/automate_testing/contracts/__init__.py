@@ -10,9 +10,12 @@ are skipped, and say so. `cases` may be JSON files: `cases = load_cases("tests/f
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from automate_testing.cases import Case, load_cases
 from automate_testing.contracts.channels import NotificationChannelContractTest
 from automate_testing.contracts.connectors import ConnectorContractTest
+from automate_testing.contracts.executors.sending import ExecutorContractTest
 from automate_testing.contracts.filters import ExpressionFilterContractTest, FilterCase
 from automate_testing.contracts.providers import LLMProviderContractTest
 from automate_testing.contracts.schemes import SignatureSchemeContractTest
@@ -26,13 +29,18 @@ from automate_testing.contracts.triggers.plugins import (
 from automate_testing.contracts.triggers.polls import PollContractTest, PollSource
 from automate_testing.contracts.triggers.webhooks import Registered, WebhookContractTest, WebhookService
 
+if TYPE_CHECKING:
+    from automate_testing.contracts.executors.handed_out import HandedOutStepContractTest
+
 __all__ = [
     "CANARY",
     "Case",
     "ConnectorContractTest",
     "EmittedTriggerContractTest",
+    "ExecutorContractTest",
     "ExpressionFilterContractTest",
     "FilterCase",
+    "HandedOutStepContractTest",
     "LLMProviderContractTest",
     "NotificationChannelContractTest",
     "PollContractTest",
@@ -46,3 +54,12 @@ __all__ = [
     "WebhookService",
     "load_cases",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The suite that needs a database is imported when it is first used: its models need Django to be ready."""
+    if name == "HandedOutStepContractTest":
+        from automate_testing.contracts.executors.handed_out import HandedOutStepContractTest
+
+        return HandedOutStepContractTest
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
