@@ -6,6 +6,7 @@ import inspect
 import threading
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from automate_plugins.fields import FieldSpec
 from automate_testing.contracts import (
     ConnectorContractTest,
     EmittedTriggerContractTest,
+    ExecutorContractTest,
     ExpressionFilterContractTest,
     FilterCase,
     LLMProviderContractTest,
@@ -28,6 +30,7 @@ from automate_testing.contracts.calls import make_instance
 from tests.contracts.planted import (
     channels,
     connectors,
+    executors,
     filters,
     polls,
     providers,
@@ -94,6 +97,23 @@ class Filters(ExpressionFilterContractTest):
     cases = (FilterCase("ab", "abab", (2,)),)
 
 
+class Executors(ExecutorContractTest):
+    executor_cls = executors.GoodExecutor
+    consumer_fault = "none"
+    bad_options = ({},)
+    away_options = {"folder": "/nowhere/steps"}
+
+    def open_broker(self, folder):
+        return {"folder": str(folder)}
+
+    def stored(self, pool):
+        return [path.name for path in Path(pool.options["folder"]).iterdir()]
+
+    def consumer(self, pool):
+        module = "tests.contracts.planted.executor_consumer"
+        return [module, pool.options["folder"], pool.name, self.consumer_fault]
+
+
 SUITES = {
     Connectors: connectors.FAULTS,
     Polls: polls.FAULTS,
@@ -106,6 +126,7 @@ SUITES = {
     Schemes: schemes.FAULTS,
     Channels: channels.FAULTS,
     Filters: filters.FAULTS,
+    Executors: executors.FAULTS,
 }
 PLANTED = [pytest.param(suite, fault, id=f"{suite.__name__}-{fault}") for suite in SUITES for fault in SUITES[suite]]
 CLASSES = {
@@ -120,6 +141,7 @@ CLASSES = {
     Schemes: "scheme_cls",
     Channels: "channel_cls",
     Filters: "filter_cls",
+    Executors: "executor_cls",
 }
 #: Suites whose other cases are those of another one, which has faults of its own.
 INHERITED = {PollingTriggers: Polls, RegisteringTriggers: Webhooks}
