@@ -36,6 +36,7 @@ KINDS = {
     "signature_scheme": Kind("django_automate.signature_schemes", "scheme", "Scheme"),
     "notification_channel": Kind("django_automate.notification_channels", "channel", "Channel"),
     "trigger": Kind("django_automate.triggers", "trigger", "Trigger"),
+    "executor": Kind("django_automate.executors", "executor", "Executor"),
     "expression_filter": Kind("django_automate.expression_filters", "filter", "Filter"),
 }
 

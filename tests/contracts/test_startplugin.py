@@ -24,10 +24,20 @@ from tests.support.plugins import python_outside
             ("notification_channel", 11),
             ("trigger", 10),
             ("expression_filter", 7),
+            ("executor", 13),
         ],
         every=5,
     ),
-    ids=["connector", "secrets", "llm", "signature_scheme", "notification_channel", "trigger", "expression_filter"],
+    ids=[
+        "connector",
+        "secrets",
+        "llm",
+        "signature_scheme",
+        "notification_channel",
+        "trigger",
+        "expression_filter",
+        "executor",
+    ],
 )
 def test_a_new_package_passes_its_own_tests(tmp_path, kind, passed):
     folder = tmp_path / "new"

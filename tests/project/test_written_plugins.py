@@ -38,6 +38,7 @@ PAGES = pytest.mark.parametrize(
             "writing-a-notification-channel",
             "writing-a-trigger",
             "writing-an-expression-filter",
+            "writing-an-executor",
         ],
         every=5,
     ),
@@ -56,6 +57,7 @@ def test_the_printed_tests_pass_on_the_printed_code(written):
 def test_the_printed_entry_point_leads_to_the_printed_class(written, monkeypatch):
     from automate_connectors.adapters.base import ConnectorAdapter
     from automate_connectors.triggers.contract import TriggerKind
+    from automate_core.engine.executor import Executor
     from automate_core.expressions.templating.filters.plugin import ExpressionFilter
     from automate_core.operations.notifications.channels.contract import NotificationChannel
     from automate_core.webhooks.schemes.signing import SignatureScheme
@@ -79,6 +81,7 @@ def test_the_printed_entry_point_leads_to_the_printed_class(written, monkeypatch
         "notification_channels": NotificationChannel,
         "triggers": TriggerKind,
         "expression_filters": ExpressionFilter,
+        "executors": Executor,
     }[group.rpartition(".")[2]]
     assert issubclass(cls, base)
     assert cls(dict(cls.example_config)) if base is SignatureScheme else cls()
