@@ -60,9 +60,23 @@ class TestTasks(OverFolder, ExecutorContractTest):
     bad_options = ({"speed": 1},)
 
 
+def extended(name):
+    """A check of handed-out steps as one that takes long."""
+
+    @pytest.mark.extended
+    def check(self, executor):
+        getattr(HandedOutStepContractTest, name)(self, executor)
+
+    return check
+
+
 @pytest.mark.django_db(transaction=True)
 class TestTasksSteps(OverFolder, HandedOutStepContractTest):
-    pass
+    """The step whose consumer is killed stands for the others."""
+
+    test_contract_step_performed = extended("test_contract_step_performed")
+    test_contract_step_delivered_twice = extended("test_contract_step_delivered_twice")
+    test_contract_step_message_lost = extended("test_contract_step_message_lost")
 
 
 class OverRedis:
