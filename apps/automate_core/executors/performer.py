@@ -46,6 +46,7 @@ from automate_core.faultpoints import reach
 from automate_core.models import OutboxJob
 from automate_core.outbox.store import ClaimedJob
 from automate_core.states import RunStatus
+from automate_core.tracing.collector import configured_collector
 from automate_plugins import text
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,8 @@ def _perform_claimed(claimed: Any) -> tuple[dict[str, Any], list[dict[str, Any]]
         outcome = EffectOutcome(error=ConnectorError(f"{type(error).__name__}: {error}", code="internal_error"))
     else:
         effect = Effect(step, node, msgspec.json.decode(claimed.params))
-        outcome = _perform_in_time(EffectCall(_no_job(claimed.run_id), effect, context, claimed.pool))
+        job = _no_job(claimed.run_id, context.headers)
+        outcome = _perform_in_time(EffectCall(job, effect, context, claimed.pool))
     run = context.run if context else RunRecord("", 0, 0, None, "")
     redactor = run.redactor
     if outcome.error is not None:
@@ -110,9 +112,13 @@ def _perform_claimed(claimed: Any) -> tuple[dict[str, Any], list[dict[str, Any]]
 
 
 class _HandedOutContext:
-    """What an effect sees of its run here. `cancelled` asks the database now and then."""
+    """What an effect sees of its run here. `cancelled` asks the database now and then.
 
-    def __init__(self, claimed: Any, run: RunRecord, program: Program) -> None:
+    `headers` are those of the trace's first event, as JSON, where traces are exported.
+    """
+
+    def __init__(self, claimed: Any, run: RunRecord, program: Program, headers: str | None) -> None:
+        self.headers = headers
         self._claimed = claimed
         self.run = run
         self.program = program
@@ -145,9 +151,13 @@ class _HandedOutContext:
         raise NotImplementedError
 
 
+# The first event of the trace that came with the header holds the sender's decision, as for the export of traces.
 _RUN = """
-SELECT id, workflow_id, version_id, event_id, trace_id, parent_id, depth FROM automate_core_executionrun
-WHERE id = %(run)s
+SELECT id, workflow_id, version_id, event_id, trace_id, parent_id, depth,
+    CASE WHEN %(is_traced)s THEN (
+        SELECT json_build_object('traceparent', headers ->> 'traceparent')::text FROM automate_core_event
+        WHERE trace_id = run.trace_id AND headers ? 'traceparent' ORDER BY id LIMIT 1) END AS headers
+FROM automate_core_executionrun run WHERE id = %(run)s
 """
 
 _rights = RunAsRights()
@@ -155,7 +165,7 @@ _rights = RunAsRights()
 
 def _prepare(claimed: Any) -> tuple[_HandedOutContext, ActionNode]:
     """Read the run and its program. Raises ConnectorError."""
-    [row] = database.run(None, _RUN, {"run": claimed.run_id})
+    [row] = database.run(None, _RUN, {"run": claimed.run_id, "is_traced": configured_collector() is not None})
     if user := _rights.inactive_versions(None, {row.version_id}).get(row.version_id):
         raise ConnectorError(**inactive_error(user))
     try:
@@ -181,7 +191,7 @@ def _prepare(claimed: Any) -> tuple[_HandedOutContext, ActionNode]:
     )
     if program.secrets.is_stale:
         program.secrets.refresh(row.version_id)
-    return _HandedOutContext(claimed, run, program), node
+    return _HandedOutContext(claimed, run, program, row.headers), node
 
 
 @functools.lru_cache(CACHED_PROGRAMS)
@@ -204,11 +214,11 @@ def _perform_in_time(call: EffectCall) -> EffectOutcome:
         return timeout_outcome(call)
 
 
-def _no_job(run_id: uuid.UUID) -> ClaimedJob:
-    """The job of a run that no worker walks at present."""
+def _no_job(run_id: uuid.UUID, headers: str | None) -> ClaimedJob:
+    """The job of a run that no worker walks at present, with headers that name its trace."""
     return ClaimedJob(
         id=run_id, kind=OutboxJob.Kind.ADVANCE, token=0, attempts=0, event_id=None, run_id=run_id, lane=0,
-        available_at=database.now(), source=None, endpoint_id=None, type=None, payload=None, headers=None,
+        available_at=database.now(), source=None, endpoint_id=None, type=None, payload=None, headers=headers,
         trace_id=None, received_at=None,
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from django.db import connections
 from django.db.models import F
 
 from automate_connectors.models import Connection
+from automate_core import ids
 from automate_core.models import ExecutionRun, HandedOutStep, RunLog, StepRun, Wait
 from automate_core.runs import cancellation
 
@@ -225,6 +226,16 @@ def test_nearest_pool_wins(publish, run, drain, sink, pools, owner, head, connec
     assert latest().error is None
     assert [row.pool for row in HandedOutStep.objects.all()] == ([pool] if pool else [])
     assert len(sink.calls) == (0 if pool else 1)
+
+
+@pytest.mark.parametrize("flag", ["00", "01"])
+def test_decision_of_the_sender_of_a_trace_is_passed_on(flow, deliver, drain, sink, messages, consume, collector, flag):
+    trace, caller = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    flow()
+    deliver({"number": 1}, headers={"traceparent": f"00-{trace}-{caller}-{flag}"})
+    drain()
+    assert consume(messages()[-1]) == "performed"
+    assert sink.headers[-1]["traceparent"] == f"00-{trace}-{ids.attempt_span_id(latest().pk, 'first', 1)}-{flag}"
 
 
 def test_undeclared_pool_fails_the_step(flow, run, settings):
