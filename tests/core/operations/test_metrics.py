@@ -20,13 +20,13 @@ from automate_core.operations.telemetry import metrics as telemetry
 from automate_core.operations.telemetry.metrics import collector, readings
 from automate_governance.models import StoredSecret
 from tests.conftest import ROOT
-from tests.support.metrics import fill_metrics
+from tests.support.metrics import fill_metrics, hand_out
 from tests.support.runs import ended_runs, published_workflows
 
 pytestmark = pytest.mark.django_db
 
 TOKEN = "0123456789abcdef0123456789abcdef"
-STATEMENTS = 5  #: options, the clock, and one for each subject
+STATEMENTS = 6  #: options, the clock, and one for each subject
 
 
 @pytest.fixture(autouse=True)
@@ -187,6 +187,39 @@ def test_everything_else_is_shown(owner):
     assert not any("model=old" in name for name in found)
 
 
+def test_pools_are_shown_with_backlog_and_consumers(owner, settings):
+    fill_metrics(owner)
+    settings.AUTOMATE_POOLS = {
+        "gpu": {"executor": "celery", "broker": "redis://127.0.0.1:1/0"},
+        "idle": {"executor": "celery", "broker": "redis://127.0.0.1:1/0"},
+        "batch": {"executor": "tasks"},
+        "near": {"executor": "threads"},
+    }
+    found = samples()
+    of = {name: value for name, value in found.items() if name.startswith("automate_pool_")}
+    assert {name: value for name, value in of.items() if "seconds" not in name} == {
+        "automate_pool_waiting_steps{pool=gpu}": 2,
+        "automate_pool_waiting_steps{pool=idle}": 0,
+        "automate_pool_waiting_steps{pool=batch}": 0,
+        "automate_pool_performing_steps{pool=gpu}": 1,
+        "automate_pool_performing_steps{pool=idle}": 0,
+        "automate_pool_performing_steps{pool=batch}": 0,
+        "automate_pool_consumers{pool=gpu}": 1,
+        "automate_pool_consumers{pool=idle}": 0,
+        "automate_pool_slots{pool=gpu}": 4,
+        "automate_pool_slots{pool=idle}": 0,
+    }
+    assert of["automate_pool_oldest_waiting_step_seconds{pool=gpu}"] >= 120
+    settings.AUTOMATE_POOLS = {}
+    assert samples()["automate_pool_consumers{pool=gpu}"] == 1, "steps wait for a pool that is not declared"
+
+
+def test_number_of_pools_is_limited(owner):
+    for number in range(readings.MOST_POOLS + 5):
+        hand_out(f"pool-{number}")
+    assert sum(name.startswith("automate_pool_waiting_steps") for name in samples()) == readings.MOST_POOLS
+
+
 def test_labels_with_hostile_values_are_escaped(owner):
     [flow] = published_workflows(owner, "Flow")
     ended_runs(flow, 1, status="failed", code='a"b\\c\nautomate_workers 99')
@@ -278,5 +311,5 @@ def test_no_statement_reads_what_is_over(owner, monkeypatch):
     run = database.run
     monkeypatch.setattr(database, "run", explain)
     readings.read_all()
-    assert len(plans) == 4
+    assert len(plans) == 5
     assert {statement[:60]: _rows_read(plan) for statement, plan in plans.items() if _rows_read(plan) > 200} == {}

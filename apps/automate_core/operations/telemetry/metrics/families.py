@@ -21,7 +21,7 @@ from prometheus_client.metrics_core import (
 from automate_connectors.models import Connection
 from automate_core.models import ServiceWebhook, Wait
 from automate_core.operations.statistics import buckets
-from automate_core.operations.telemetry.metrics.readings import Queue, Readings, Runs, Spend, Times
+from automate_core.operations.telemetry.metrics.readings import Pools, Queue, Readings, Runs, Spend, Times
 
 TOP_LANES = 10
 #: Upper bounds of buckets in seconds: powers of two of milliseconds, where buckets of the statistics end.
@@ -33,6 +33,7 @@ def make_families(readings: Readings, *, workflows: int) -> Iterator[Metric]:
     yield from _queue(readings.queue)
     yield from _runs(readings.runs, workflows)
     yield from _waits(readings)
+    yield from _pools(readings.pools)
     yield from _connections(readings)
     yield from _spend(readings.spend)
     yield from _retention(readings)
@@ -165,6 +166,27 @@ def _waits(readings: Readings) -> Iterator[Metric]:
         "Age of the oldest open wait by its reason.",
         ["kind"],
         [([kind], oldest.get(kind, 0)) for kind in kinds],
+    )
+
+
+def _pools(pools: Pools) -> Iterator[Metric]:
+    for name, text, measure in (
+        ("pool_waiting_steps", "Handed-out steps that no process of the pool performs yet.", "waiting"),
+        ("pool_performing_steps", "Steps that a process of the pool performs.", "performing"),
+        ("pool_oldest_waiting_step_seconds", "Age of the oldest step that waits for the pool.", "oldest_seconds"),
+    ):
+        yield _gauges(name, text, ["pool"], [([each.pool], getattr(each, measure)) for each in pools.steps])
+    yield _gauges(
+        "pool_consumers",
+        "Processes of the pool that reported lately; absent where the executor does not report them.",
+        ["pool"],
+        [([each.pool], each.alive) for each in pools.consumers],
+    )
+    yield _gauges(
+        "pool_slots",
+        "Steps that these processes perform at once.",
+        ["pool"],
+        [([each.pool], each.slots) for each in pools.consumers],
     )
 
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from automate_core import database
 from automate_core.conf import setting
+from automate_core.engine.effects.executor_pools import LIVE_SECONDS, PoolError, declared_pools
 from automate_core.models import Wait
 from automate_core.operations.health import ALIVE_SECONDS
 from automate_core.operations.retention.stages import ALL_STAGES
@@ -26,6 +27,7 @@ MOST_READY = 1_000_000  #: jobs that are counted; a longer queue shows as this m
 MOST = 100_000  #: the same for waits of one kind, and for everything else that is counted row by row
 MOST_CODES = 50
 MOST_MODELS = 20
+MOST_POOLS = 50
 
 # The planner knows too little of tables that have just grown (docs/adr/0004): rows are found by keys.
 _OPTIONS = """
@@ -103,6 +105,21 @@ SELECT json_build_object(
     'pruning', (SELECT json_build_object('is_open', ended_at IS NULL, 'stage', stage, 'counts', counts)
         FROM automate_core_pruning WHERE workflow = '' ORDER BY id DESC LIMIT 1),
     'pruned_at', (SELECT extract(epoch FROM max(ended_at))::float8 FROM automate_core_pruning WHERE workflow = '')
+)::text AS found
+"""  # noqa: S608 - our own texts
+
+POOLS = f"""
+SELECT json_build_object(
+    'steps', (SELECT coalesce(json_agg(counted), '[]') FROM (
+        SELECT pool, count(*) FILTER (WHERE claimed_at IS NULL) AS waiting, count(claimed_at) AS performing,
+            coalesce(greatest(extract(epoch FROM
+                automate_now() - min(created_at) FILTER (WHERE claimed_at IS NULL)), 0), 0)::float8 AS oldest_seconds
+        FROM (SELECT pool, claimed_at, created_at FROM automate_core_handedoutstep LIMIT {MOST}) steps
+        GROUP BY pool ORDER BY 2 DESC, 1 LIMIT {MOST_POOLS}) counted),
+    'consumers', (SELECT coalesce(json_agg(counted), '[]') FROM (
+        SELECT pool, count(*) AS alive, sum(slots) AS slots FROM automate_core_poolconsumer
+        WHERE seen_at > automate_now() - %(alive)s * interval '1 second'
+        GROUP BY pool ORDER BY 2 DESC, 1 LIMIT {MOST_POOLS}) counted)
 )::text AS found
 """  # noqa: S608 - our own texts
 
@@ -247,6 +264,30 @@ class Others(msgspec.Struct, frozen=True):
     pruned_at: float | None
 
 
+class PoolSteps(msgspec.Struct, frozen=True):
+    """Handed-out steps of a pool, and the age of the oldest that nobody performs yet."""
+
+    pool: str
+    waiting: int = 0
+    performing: int = 0
+    oldest_seconds: float = 0.0
+
+
+class PoolConsumers(msgspec.Struct, frozen=True):
+    """Processes of a pool that reported lately, and how many steps they take at once."""
+
+    pool: str
+    alive: int = 0
+    slots: int = 0
+
+
+class Pools(msgspec.Struct, frozen=True):
+    """Pools with a backlog, and pools with consumers."""
+
+    steps: list[PoolSteps]
+    consumers: list[PoolConsumers]
+
+
 class Spend(msgspec.Struct, frozen=True):
     """The model calls of the site's day."""
 
@@ -264,16 +305,18 @@ class Readings(msgspec.Struct, frozen=True):
     queue: Queue
     runs: Runs
     others: Others
+    pools: Pools
     spend: list[Spend]
     stages: int = len(ALL_STAGES)
 
 
 # Made here: msgspec resolves types at their first use, which two threads at once do not survive.
 _queue, _runs, _others = msgspec.json.Decoder(Queue), msgspec.json.Decoder(Runs), msgspec.json.Decoder(Others)
+_pools = msgspec.json.Decoder(Pools)
 
 
 def read_all() -> Readings:
-    """Read everything, in one read-only transaction on Django's connection, in five statements.
+    """Read everything, in one read-only transaction on Django's connection, in six statements.
 
     Raises django.db.Error or psycopg.Error, also where a statement takes longer than SECONDS.
     """
@@ -285,6 +328,7 @@ def read_all() -> Readings:
             queue=_document(QUEUE, {"alive": alive}, _queue),
             runs=_document(RUNS, {"day": day}, _runs),
             others=_document(OTHERS, {"kinds": list(Wait.Kind.values), "date": day.date()}, _others),
+            pools=_with_declared(_document(POOLS, {"alive": LIVE_SECONDS}, _pools)),
             spend=_read_spend(timezone.localdate(timezone=timezone.get_default_timezone())),
         )
 
@@ -292,6 +336,24 @@ def read_all() -> Readings:
 def _document[T: msgspec.Struct](statement: str, values: Mapping[str, Any], decoder: msgspec.json.Decoder[T]) -> T:
     [row] = database.run(None, statement, values)
     return decoder.decode(row.found)
+
+
+def _with_declared(found: Pools) -> Pools:
+    """The pools, with zeros for declared ones.
+
+    Consumers are those of pools whose executor reports them, or that are not declared.
+    """
+    try:
+        declared = {name: pool for name, pool in declared_pools().items() if not pool.is_local}
+    except PoolError:
+        declared = {}
+    steps, consumers = {each.pool: each for each in found.steps}, {each.pool: each for each in found.consumers}
+    names = [*sorted(steps), *sorted(declared.keys() - steps)][:MOST_POOLS]
+    reporting = [name for name in names if name not in declared or declared[name].executor.reports_consumers]
+    return Pools(
+        steps=[steps.get(name) or PoolSteps(name) for name in names],
+        consumers=[consumers.get(name) or PoolConsumers(name) for name in reporting],
+    )
 
 
 def _read_spend(day: dt.date) -> list[Spend]:
