@@ -40,6 +40,7 @@ class NotificationRule(models.Model):
         DEAD_JOB = "dead_job", _("A job failed permanently")
         CONNECTION = "connection", _("A connection stops working")
         NOT_POLLED = "not_polled", _("A poll or a service webhook fails")
+        POOL = "pool", _("A pool has no consumers")
 
     class Channel(models.TextChoices):
         """The built-in channels; those of plug-ins have codes of their own."""
@@ -49,7 +50,7 @@ class NotificationRule(models.Model):
         WEBHOOK = "webhook", _("Webhook")
 
     #: Kinds that are found by looking now and then; the others by each run that fails.
-    LOOKING = frozenset({Kind.NOT_RUN, Kind.WAITING, Kind.DEAD_JOB, Kind.CONNECTION, Kind.NOT_POLLED})
+    LOOKING = frozenset({Kind.NOT_RUN, Kind.WAITING, Kind.DEAD_JOB, Kind.CONNECTION, Kind.NOT_POLLED, Kind.POOL})
 
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, null=True, related_name="notification_rules")
     kind = models.CharField(max_length=13, choices=Kind)

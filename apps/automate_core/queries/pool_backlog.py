@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 from automate_core import database
@@ -10,6 +11,7 @@ from automate_core.engine.effects.executor_pools import PoolError, code_version,
 _BACKLOG = """
 SELECT pool, count(*) FILTER (WHERE claimed_at IS NULL) AS waiting, count(claimed_at) AS performing,
     coalesce(extract(epoch FROM automate_now() - min(created_at) FILTER (WHERE claimed_at IS NULL)), 0)::float8 AS age,
+    min(created_at) FILTER (WHERE claimed_at IS NULL) AS oldest_at,
     count(*) FILTER (WHERE refused_at > automate_now() - interval '1 minute') AS refused
 FROM automate_core_handedoutstep GROUP BY pool
 """
@@ -19,8 +21,8 @@ FROM automate_core_handedoutstep GROUP BY pool
 class PoolState:
     """A declared pool, or one that steps wait for although it is not declared.
 
-    `consumers` is None where the executor does not report them. `waiting` steps have no performer yet, the oldest for
-    `age` seconds. `refused` counts refusals by performers of another version within the last minute.
+    `consumers` is None where the executor does not report them. `waiting` steps have no performer yet, the oldest since
+    `oldest_at`, for `age` seconds. `refused` counts refusals by performers of another version within the last minute.
     """
 
     name: str
@@ -32,6 +34,7 @@ class PoolState:
     waiting: int
     performing: int
     age: float
+    oldest_at: dt.datetime | None
     refused: int
 
     @property
@@ -70,15 +73,23 @@ def read_pools() -> list[PoolState]:
                 waiting=waiting.waiting if waiting else 0,
                 performing=waiting.performing if waiting else 0,
                 age=waiting.age if waiting else 0.0,
+                oldest_at=waiting.oldest_at if waiting else None,
                 refused=waiting.refused if waiting else 0,
             )
         )
     return states
 
 
-def unserved_pools() -> list[str]:
-    """Names of pools without consumers that steps wait for. Raises psycopg.Error."""
+def read_unserved_pools() -> list[PoolState]:
+    """Pools without consumers that steps wait for; one query where no step is handed out. Raises psycopg.Error."""
+    if not database.run(None, "SELECT FROM automate_core_handedoutstep LIMIT 1", {}):
+        return []
     try:
-        return [state.name for state in read_pools() if state.is_unserved and state.waiting]
+        return [state for state in read_pools() if state.is_unserved and state.waiting]
     except PoolError:
         return []
+
+
+def unserved_pools() -> list[str]:
+    """Names of these pools. Raises psycopg.Error."""
+    return [state.name for state in read_unserved_pools()]

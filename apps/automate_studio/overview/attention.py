@@ -1,4 +1,5 @@
-"""Attention list: failures, dead jobs, failing connections and triggers, overdue approvals, unsigned webhooks."""
+"""Attention list: failures, dead jobs, pools without consumers, failing connections and triggers, overdue approvals,
+unsigned webhooks."""
 
 from __future__ import annotations
 
@@ -29,6 +30,7 @@ from automate_core.operations.statistics.period_figures import Counts, Workflows
 from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import QueueStatus
 from automate_core.queries.latest_runs import LATEST, read_latest_runs
+from automate_core.queries.pool_backlog import read_unserved_pools
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
@@ -106,6 +108,7 @@ def build_attention(
     open_groups = [group for group in groups if group.muted_at is None]
     first = [
         *_dead_job_items(user),
+        *_pool_items(user),
         *_long_transaction_items(status),
         *_unassigned_approval_items(user, workflows, now),
         *_lost_key_items(user, now),
@@ -232,6 +235,19 @@ def _dead_job_items(user: User) -> Iterator[AttentionItem]:
             detail=_("The worker stopped at every attempt"),
             since="",
             may_replay=True,
+        )
+
+
+def _pool_items(user: User) -> Iterator[AttentionItem]:
+    """Pools that steps wait for and that have no consumers."""
+    for state in read_unserved_pools() if can(user, "operate", SITE) else ():
+        yield AttentionItem(
+            name=_("Pool %(name)s") % {"name": state.name},
+            url=reverse("studio:pool_list"),
+            state="failed",
+            count=ngettext("%(count)s step", "%(count)s steps", state.waiting) % {"count": format_count(state.waiting)},
+            detail=_("Steps wait, and no consumer performs them"),
+            since=format_duration(state.age),
         )
 
 

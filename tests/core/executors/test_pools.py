@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from django.urls import reverse
 
 from automate_core.checks.plugins import check_pools
+from automate_core.database import now
 from automate_core.definition.document import DefinitionError
 from automate_core.executors.consumers import ConsumerReports
+from automate_core.models import HandedOutStep, Notification, NotificationRule
+from automate_core.operations.notifications import rules
+from automate_core.operations.notifications.rule_values import RuleValues
 from automate_core.queries.pool_backlog import read_pools, unserved_pools
 from tests.support.pages import Page
 
@@ -59,6 +65,42 @@ def test_pool_that_steps_wait_for_without_a_consumer_raises_the_alarm(
     assert unserved_pools() == ["gpu"]
     settings.AUTOMATE_POOLS = {}
     assert unserved_pools() == ["gpu"]
+
+
+def test_rule_notifies_of_a_pool_without_consumers_once(publish, run, pools, settings, sink, owner, admin, notify):
+    flow = publish(CALL.replace("https://example.com/", sink.url))
+    other = publish("  - {key: set, action: data.set, inputs: {a: 1}}", slug="other", triggers="[{kind: manual}]")
+    run({"number": 1})
+    values = RuleValues(kind="pool", channel="email", addresses=["ops@example.com"])
+    for workflow in (None, flow, other):
+        rules.save_rule(None, values, workflow=workflow, by=admin)
+
+    def look():
+        NotificationRule.objects.update(look_at=now())
+        notify()
+        return Notification.objects.filter(kind="pool")
+
+    HandedOutStep.objects.update(created_at=now() - dt.timedelta(hours=1))
+    assert not look(), "its executor does not report consumers"
+    settings.AUTOMATE_POOLS = {"gpu": {"executor": "celery", "broker": BROKER}}
+    HandedOutStep.objects.update(created_at=now())
+    assert not look(), "steps wait for less than a minute"
+    HandedOutStep.objects.update(created_at=now() - dt.timedelta(hours=1))
+    assert {each.rule.workflow for each in look()} == {None, flow}
+    assert look().count() == 2, "once"
+    [fact] = look().first().facts
+    assert fact["text"] == "The pool gpu has no consumers, and 1 step waits for it."
+    assert fact["url"].endswith(reverse("studio:pool_list"))
+
+
+def test_pool_without_consumers_needs_attention(publish, run, pools, settings, sink, sign_in, admin, owner):
+    publish(CALL.replace("https://example.com/", sink.url))
+    run({"number": 1})
+    overview = reverse("studio:overview")
+    assert "Pool gpu" not in Page(sign_in(admin).get(overview)).text
+    settings.AUTOMATE_POOLS = {"gpu": {"executor": "celery", "broker": BROKER}}
+    assert "Pool gpu" in Page(sign_in(admin).get(overview)).text
+    assert "Pool gpu" not in Page(sign_in(owner).get(overview)).text, "for people who operate the site"
 
 
 @pytest.mark.parametrize(

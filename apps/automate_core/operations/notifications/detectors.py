@@ -1,5 +1,5 @@
-"""Detectors that run now and then: workflows that do not run, long waits, dead jobs, failing connections and
-polls."""
+"""Detectors that run now and then: workflows that do not run, long waits, dead jobs, failing connections and polls,
+and pools without consumers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from automate_core.definition.document import CONNECTOR_TRIGGERS, ActionStep
 from automate_core.definition.published import published_definition
 from automate_core.definition.slots import walk
 from automate_core.definition.step_names import step_name_in
-from automate_core.models import ExecutionRun, NotificationRule, Occurrence, OutboxJob, Wait, Workflow
+from automate_core.models import ExecutionRun, HandedOutStep, NotificationRule, Occurrence, OutboxJob, Wait, Workflow
 from automate_core.operations.notifications import messages, texts
 from automate_core.operations.notifications.rule_values import Incident
+from automate_core.queries.pool_backlog import read_unserved_pools
 from automate_core.states import JobStatus, WaitStatus
 from automate_core.triggers import polling
 from automate_core.webhooks.registration import upkeep
@@ -30,6 +31,7 @@ from automate_core.webhooks.registration import upkeep
 RULES_AT_ONCE = 10
 MOST_FOUND = 200  #: by one rule at one look
 INTERVAL = dt.timedelta(seconds=15)
+UNSERVED_SECONDS = 60.0  #: that steps wait for a pool without consumers, as while its processes are restarted
 DEFAULT_INTERVALS = 3  #: of a poll, where the rule says none
 EXTERNAL_WAITS = [
     Wait.Kind.APPROVAL,
@@ -220,6 +222,24 @@ def _find_failing_webhooks(rule: NotificationRule, now: dt.datetime) -> Iterator
         )
 
 
+def _find_unserved_pools(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
+    """Pools without consumers for which steps wait since a minute; of a workflow, those its steps wait for."""
+    unserved = [state for state in read_unserved_pools() if state.age >= UNSERVED_SECONDS]
+    if unserved and rule.workflow_id is not None:
+        own = HandedOutStep.objects.filter(run__workflow=rule.workflow_id, claimed_at=None)
+        waited_for = set(own.order_by().values_list("pool", flat=True).distinct())
+        unserved = [state for state in unserved if state.name in waited_for]
+    for state in unserved:
+        since = state.oldest_at or now
+        yield Incident(
+            key=f"pool:{state.name}:{since.isoformat()}",
+            fact=texts.build_fact(texts.pool_unserved(state.name, state.waiting), since, "studio:pool_list"),
+            at=now,
+            workflow=rule.workflow,
+            owner=rule.workflow.owner if rule.workflow else None,
+        )
+
+
 def _unrecorded[M: (Wait, OutboxJob)](rows: QuerySet[M], rule: NotificationRule, prefix: str) -> QuerySet[M]:
     """Rows that the rule has not recorded yet."""
     key = Concat(Value(prefix), Cast(OuterRef("pk"), TextField()))
@@ -232,4 +252,5 @@ _DETECTORS: dict[_Kind, Callable[[NotificationRule, dt.datetime], Iterator[Incid
     _Kind.DEAD_JOB: _find_dead_jobs,
     _Kind.CONNECTION: _find_failing_connections,
     _Kind.NOT_POLLED: _find_unpolled,
+    _Kind.POOL: _find_unserved_pools,
 }

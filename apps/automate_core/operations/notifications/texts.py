@@ -161,6 +161,16 @@ def webhook_failing(workflow: str, webhook: str, since: dt.datetime, code: str) 
     )
 
 
+def pool_unserved(pool: str, waiting: int) -> str:
+    """A pool without consumers that steps wait for."""
+    return ntext(
+        "The pool %(pool)s has no consumers, and %(count)s step waits for it.",
+        "The pool %(pool)s has no consumers, and %(count)s steps wait for it.",
+        waiting,
+        pool=pool,
+    )
+
+
 def format_duration(span: dt.timedelta) -> str:
     """`15 min`, `2 h 30 min`, `3 days`, as a text to translate."""
     rest, parts = int(span.total_seconds()), list[str]()
