@@ -43,6 +43,7 @@ from automate_plugins.texts import marked, relabelled
 
 SETTING_PREFIX = "config_"  #: of the names of fields of a connector's settings
 SIGN_IN = text("Sign-in")  #: the section of a form where people let a provider grant access
+EXECUTOR_POOL = text("Executor pool")  #: the section of a form where its pool is chosen
 
 
 class ConnectionForm(SecretUsingForm):
@@ -75,7 +76,16 @@ class ConnectionForm(SecretUsingForm):
 
     class Meta:
         model = Connection
-        fields = ("name", "slug", "connector", "allowed_hosts", "limit_requests", "limit_seconds", "limit_concurrent")
+        fields = (
+            "name",
+            "slug",
+            "connector",
+            "allowed_hosts",
+            "limit_requests",
+            "limit_seconds",
+            "limit_concurrent",
+            "runs_on",
+        )
         widgets = {"connector": forms.HiddenInput(), "slug": forms.TextInput(attrs={"data-slug-of": "name"})}
         labels = {"name": _("Name"), "slug": _("Short name")}
         help_texts = {"slug": _("Steps refer to the connection by this name. It cannot be changed later.")}
@@ -255,7 +265,7 @@ class ConnectionAdmin(GovernedAdmin):
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return name, settings, sign-in, allowed hosts and limits. Where people sign in, that comes first.
+        """Return name, settings, sign-in, allowed hosts, limits and pool. Where people sign in, that comes first.
 
         A person who may use the connection and not change it sees its name and connector alone.
         """
@@ -271,6 +281,7 @@ class ConnectionAdmin(GovernedAdmin):
         groups = [(None, ["name", "slug", "connector"]), *parts]
         groups.append((text("Allowed hosts"), ["allowed_hosts"]))
         groups.append((text("Rate limit"), ["limit_requests", "limit_seconds", "limit_concurrent"]))
+        groups.append((EXECUTOR_POOL, [name for name in names if name == "runs_on"]))
         return [(title, {"fields": fields}) for title, fields in groups if fields]
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:

@@ -31,7 +31,6 @@ from automate_governance.texts import translated
 from automate_studio.builder.offers import palette_groups
 from automate_studio.builder.panel import generic_action, steps
 from automate_studio.builder.panel.conditions import condition_command
-from automate_studio.builder.panel.fields import SETTINGS_FIELDS
 from automate_studio.builder.panel.forms import ROWS
 from automate_studio.builder.panel.generic_action import complete_stored_action
 from automate_studio.builder.panel.panel import Panel, panel_at, settings_values, with_json_field
@@ -43,6 +42,7 @@ from automate_studio.builder.panel.steps import (
     empty_value,
     path_of_step,
     posted_kinds,
+    settings_field_specs,
     step_at,
     step_field_specs,
 )
@@ -270,7 +270,7 @@ def _changed_command(request: HttpRequest, draft: Draft, path: str) -> tuple[dic
     """(the command that stores changed fields, if any; unreadable fields)."""
     rev = parse_number(request.POST.get("rev")) or 0
     if path == SETTINGS:
-        found, unset, errors = changed_fields(SETTINGS_FIELDS, settings_values(draft), request.POST)
+        found, unset, errors = changed_fields(settings_field_specs(draft), settings_values(draft), request.POST)
         found |= {name: _EMPTY[name] for name in unset if name in _EMPTY}
         return ({"do": "edit_settings", "rev": rev, "set": found} if found else {}), errors
     if path == START:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from automate_connectors.admin import SETTING_PREFIX, SIGN_IN, ConnectionAdmin
+from automate_connectors.admin import EXECUTOR_POOL, SETTING_PREFIX, SIGN_IN, ConnectionAdmin
 from automate_connectors.oauth.form_fields import sign_in_conditions
 from automate_connectors.registry import connectors
+from automate_core.engine.effects.executor_pools import declared_pool_names
 from automate_governance.admin_site import reverse
 from automate_governance.texts import translated
 from automate_plugins import text
@@ -27,7 +29,18 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
     share_kind = "connection"
     above = "automate_studio/connections/health.html"
     beside = "automate_studio/connections/form_aside.html"
-    folded = (SIGN_IN, text("Allowed hosts"), text("Rate limit"))
+    folded = (SIGN_IN, text("Allowed hosts"), text("Rate limit"), EXECUTOR_POOL)
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """The pool, where the site declares none and the connection names none."""
+        return () if declared_pool_names() or (obj and obj.runs_on) else ("runs_on",)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The form of the connection's connector, with the declared pools as choices."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if "runs_on" in form.base_fields:
+            form.base_fields["runs_on"] = _pool_field(obj.runs_on if obj else "")
+        return form
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
         return views.connection_list(request)
@@ -82,6 +95,16 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
             return choose_connector(request)
         response: HttpResponse = super().add_view(request, form_url, extra_context)
         return response
+
+
+def _pool_field(present: str) -> forms.ChoiceField:
+    """The choice of a pool. One that the site no longer declares stays until another is chosen."""
+    names = declared_pool_names()
+    choices = [("", _("Pool of the workflow")), *((name, name) for name in names)]
+    if present and present not in names:
+        choices.append((present, _("%(value)s (not available)") % {"value": present}))
+    help_text = _("Executor pool that performs its steps. A step can choose another.")
+    return forms.ChoiceField(label=_("Runs on"), choices=choices, required=False, help_text=help_text)
 
 
 def _help_url(code: str) -> str:

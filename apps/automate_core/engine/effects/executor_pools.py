@@ -45,6 +45,16 @@ def declared_pools() -> dict[str, Pool]:
     return {name: _pool(name, given) for name, given in {DEFAULT_POOL: {}, **declared}.items()}
 
 
+def declared_pool_names() -> list[str]:
+    """The names of the pools that people can choose: none where the settings declare none, or declare one wrongly."""
+    if not setting("AUTOMATE_POOLS"):
+        return []
+    try:
+        return sorted(declared_pools())
+    except PoolError:
+        return []
+
+
 def code_version() -> str:
     """The version of the code of this process: AUTOMATE_CODE_VERSION, else that of the package."""
     if given := str(setting("AUTOMATE_CODE_VERSION")):

@@ -297,7 +297,9 @@ POLICY_FIELDS = (
     FieldSpec(
         name="runs_on",
         label=text("Runs on"),
-        help=text("Executor pool. Leave empty to use that of the connection or the workflow."),
+        kind=_K.CHOICE,
+        choices=(("", text("Pool of the connection or workflow")),),
+        help=text("Executor pool that performs this step."),
     ),
 )
 NOTES = FieldSpec(name="notes", label=text("Notes"), kind=_K.LONG_TEXT)
@@ -319,7 +321,9 @@ SETTINGS_FIELDS = (
     FieldSpec(
         name="runs_on",
         label=text("Runs on"),
-        help=text("Executor pool for the actions of this workflow. Leave empty to run them in the workers."),
+        kind=_K.CHOICE,
+        choices=(("", text("Default pool")),),
+        help=text("Executor pool for the actions of this workflow. Connections and steps can choose another."),
     ),
     FieldSpec(name="vars", label=text("Variables"), kind=_K.MAPPING),
     FieldSpec(

@@ -15,7 +15,6 @@ from automate_core.authoring.drafts.values import KIND_LABELS, OWN_FIELDS, Draft
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_governance.permissions import User
 from automate_governance.texts import translated
-from automate_studio.builder.panel import fields as builder_fields
 from automate_studio.builder.panel import steps
 from automate_studio.builder.panel.conditions import Conditions, ConditionView, step_conditions, trigger_conditions
 from automate_studio.builder.panel.field_messages import concerns_field, message_at
@@ -26,6 +25,7 @@ from automate_studio.builder.panel.steps import (
     SETTINGS,
     TEST,
     path_of_step,
+    settings_field_specs,
     step_at,
     step_field_specs,
     takes_free_inputs,
@@ -243,7 +243,7 @@ def settings_values(draft: Draft) -> dict[str, Any]:
 def _settings_panel(state: DraftState, refused: Mapping[str, str]) -> Panel:
     mine = [each for each in state.problems if not each.step and not each.trigger and each.field != "triggers"]
     said = messages_by_field(mine, refused)
-    fields = build_field_views(builder_fields.SETTINGS_FIELDS, settings_values(state.draft), said)
+    fields = build_field_views(settings_field_specs(state.draft), settings_values(state.draft), said)
     return Panel(
         path=SETTINGS,
         title=_("Workflow settings"),

@@ -17,10 +17,16 @@ from automate_studio.builder.panel import fields as builder_fields
 from automate_studio.builder.panel import generic_action
 from automate_studio.builder.panel.forms import FreeInput, is_lone_expression, specs_with_choices
 from automate_studio.builder.panel.generic_action import generic_field_specs
+from automate_studio.builder.panel.pool_choice import FIELD, with_pool_choice
 
 TEST = "~test"  #: the path of the panel that tests the whole workflow
 SETTINGS = "~workflow"  #: the path of the workflow's own panel
 _CONNECTION = FieldSpec(name="connection", label=text("Connection"), default="", shown=True)
+
+
+def settings_field_specs(draft: Draft) -> tuple[FieldSpec, ...]:
+    """The fields of the workflow's own settings."""
+    return with_pool_choice(builder_fields.SETTINGS_FIELDS, draft.settings.runs_on)
 
 
 def step_at(draft: Draft, path: str) -> StepNode | None:
@@ -57,7 +63,7 @@ def step_field_specs(
             yield _input_specs(node, drawn or {}), node.inputs, "inputs."
     yield builder_fields.step_fields(node.kind), node.settings, ""
     if node.kind == "action":
-        yield builder_fields.POLICY_FIELDS, node.policy, ""
+        yield with_pool_choice(builder_fields.POLICY_FIELDS, node.policy.get(FIELD)), node.policy, ""
     yield (builder_fields.NOTES,), base, ""
 
 
