@@ -96,9 +96,7 @@ class RabbitMQ(Broker):
         return f"amqp://guest:guest@127.0.0.1:{self.port}//"
 
     def command(self) -> tuple[list[str], dict[str, str]]:
-        if not RABBITMQ.exists():
-            raise Missing("rabbitmq-server is missing: apt install rabbitmq-server")
-        return [str(RABBITMQ)], {
+        return [find_rabbitmq()], {
             "HOME": str(self.folder),
             "ERL_EPMD_PORT": str(self.mapper),
             "RABBITMQ_NODENAME": f"automate{self.port}@localhost",
@@ -117,13 +115,27 @@ def find_redis() -> str:
         for name in ("redis-server", "valkey-server"):
             if found := shutil.which(name):
                 return found
-        if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        if not _install("redis-server"):
             break
-        subprocess.run(
-            ["apt-get", "install", "--yes", "--no-install-recommends", "redis-server"],
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=False,
-        )
     raise Missing("redis-server is missing: apt install redis-server, or valkey-server")
+
+
+def find_rabbitmq() -> str:
+    """The program; installed with apt where this user may. Raises Missing."""
+    if RABBITMQ.exists() or (_install("rabbitmq-server") and RABBITMQ.exists()):
+        return str(RABBITMQ)
+    raise Missing("rabbitmq-server is missing: apt install rabbitmq-server")
+
+
+def _install(package: str) -> bool:
+    """Try to install a package of Debian: whether that was possible. Its service is not started."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return False
+    subprocess.run(
+        ["apt-get", "install", "--yes", "--no-install-recommends", package],
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    return True

@@ -1,66 +1,73 @@
-"""A real Celery worker and a real Redis: the step is performed there, and the worker is listed as a consumer."""
+"""Real brokers and two real Celery workers: each step is performed once, and the workers are listed as consumers."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 
 import pytest
 
-from automate_core.models import ExecutionRun, PoolConsumer
+from automate_core.models import ExecutionRun, HandedOutStep, PoolConsumer
 from tests.conftest import ROOT
-from tests.support.brokers import Redis
+from tests.support.brokers import Missing, RabbitMQ, Redis
 from tests.support.processes import wait_for
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.process,
-    pytest.mark.extended,
-    pytest.mark.skipif(
-        not (shutil.which("redis-server") or shutil.which("valkey-server")), reason="needs redis-server"
-    ),
-]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.extended]
+
+RUNS = 8
 
 
-@pytest.fixture
-def broker(tmp_path):
-    started = Redis(tmp_path / "broker")
-    started.start()
+@pytest.fixture(params=[Redis, RabbitMQ], ids=["redis", "rabbitmq"])
+def broker(request, tmp_path):
+    started = request.param(tmp_path / "broker")
+    try:
+        started.start()
+    except Missing as missing:
+        pytest.skip(str(missing))
     yield started
     started.kill()
 
 
-def test_celery_worker_performs_a_step(publish, run, drain, sink, settings, broker, environment, tmp_path):
+@pytest.fixture
+def workers(broker, environment, sink, tmp_path):
+    """Start two Celery workers with two slots each, of that kind of Celery's pools."""
+    started = []
+
+    def start(kind):
+        own = {
+            **environment,
+            "DJANGO_SETTINGS_MODULE": "tests.faults.pool_settings",
+            "AUTOMATE_TEST_BROKER_URL": broker.url,
+            "AUTOMATE_EGRESS_ALLOW": sink.host,
+        }
+        command = [sys.executable, "-m", "celery", "-A", "automate_core.executors.celery_app", "worker"]
+        for number in range(2):
+            options = ["--pool", kind, "--concurrency", "2", "--hostname", f"worker-{number}@%h"]
+            with (tmp_path / f"worker-{number}.log").open("w") as log:
+                started.append(subprocess.Popen([*command, *options], cwd=ROOT, env=own, stdout=log, stderr=log))
+        wait_for(lambda: PoolConsumer.objects.count() == 2 or any(each.poll() is not None for each in started))
+        assert all(each.poll() is None for each in started), (tmp_path / "worker-0.log").read_text()
+        return started
+
+    yield start
+    for each in started:
+        each.kill()
+        each.wait(60)
+
+
+@pytest.mark.parametrize("kind", ["threads", "prefork"])
+def test_celery_workers_perform_each_step_once(publish, deliver, drain, sink, settings, broker, workers, kind):
     settings.AUTOMATE_POOLS = {"default": {"executor": "celery", "broker": broker.url, "resend_seconds": 5}}
-    publish(f"  - {{key: first, action: http.request, inputs: {{method: POST, url: '{sink.url}/first'}}}}")
-    assert run().status == "waiting"
-    assert sink.calls == []
-    command = [
-        sys.executable,
-        "-m",
-        "celery",
-        "-A",
-        "automate_core.executors.celery_app",
-        "worker",
-        "--pool",
-        "threads",
-    ]
-    own = {
-        **environment,
-        "DJANGO_SETTINGS_MODULE": "tests.faults.pool_settings",
-        "AUTOMATE_TEST_BROKER_URL": broker.url,
-        "AUTOMATE_EGRESS_ALLOW": sink.host,
-    }
-    with (tmp_path / "celery.log").open("w") as log:
-        worker = subprocess.Popen([*command, "--concurrency", "2"], cwd=ROOT, env=own, stdout=log, stderr=log)
-    try:
-        wait_for(lambda: sink.calls or worker.poll() is not None)
-        assert sink.calls, (tmp_path / "celery.log").read_text()
-        wait_for(lambda: PoolConsumer.objects.filter(pool="default", slots=2).exists())
-        wait_for(lambda: (drain(), ExecutionRun.objects.get().status == "succeeded")[1])
-    finally:
-        worker.terminate()
-        worker.wait(60)
-    assert len(sink.calls) == 1
+    publish(f"  - {{key: first, action: http.request, inputs: {{method: POST, url: '{sink.url}/{{{{ event.payload.number }}}}'}}}}")
+    for number in range(RUNS):
+        deliver({"number": number})
+    drain()
+    assert HandedOutStep.objects.count() == RUNS and sink.calls == []
+    started = workers(kind)
+    assert set(PoolConsumer.objects.values_list("pool", "slots")) == {("default", 2)}
+    wait_for(lambda: (drain(), ExecutionRun.objects.filter(status="succeeded").count() == RUNS)[1])
+    assert len(sink.calls) == len({path for path, _, _ in sink.calls}) == RUNS
+    for each in started:
+        each.terminate()
+    assert [each.wait(120) for each in started] == [0, 0]
     assert not PoolConsumer.objects.exists()
