@@ -93,6 +93,10 @@ SET refused_at = automate_now(), due_at = automate_now() + %(seconds)s * interva
 WHERE id = %(id)s AND token = %(token)s AND claimed_at IS NULL AND version <> %(version)s RETURNING version
 """
 
+_WANTED = f"""
+SELECT step.id FROM automate_core_handedoutstep step WHERE step.id = %(id)s AND step.token = %(token)s AND {_OPEN}
+"""  # noqa: S608 - one of our own texts inside another
+
 _LOCK_RUN = "SELECT id FROM automate_core_executionrun WHERE id = %(run)s FOR NO KEY UPDATE"
 
 _RETURN = "DELETE FROM automate_core_handedoutstep WHERE id = %(id)s AND token = %(token)s RETURNING run_id"
@@ -162,11 +166,7 @@ def refuse(step_id: uuid.UUID, token: int, *, version: str) -> str | None:
 
 def is_wanted(step_id: uuid.UUID, token: int) -> bool:
     """Whether the outcome of that claim is still waited for."""
-    found = database.run(
-        None,
-        f"SELECT FROM automate_core_handedoutstep step WHERE id = %(id)s AND token = %(token)s AND {_OPEN}",
-        {"id": step_id, "token": token},
-    )
+    found = database.run(None, _WANTED, {"id": step_id, "token": token})
     return bool(found)
 
 

@@ -82,7 +82,7 @@ def read_pools() -> list[PoolState]:
 
 def read_unserved_pools() -> list[PoolState]:
     """Pools without consumers that steps wait for; one query where no step is handed out. Raises psycopg.Error."""
-    if not database.run(None, "SELECT FROM automate_core_handedoutstep LIMIT 1", {}):
+    if not database.run(None, "SELECT id FROM automate_core_handedoutstep LIMIT 1", {}):
         return []
     try:
         return [state for state in read_pools() if state.is_unserved and state.waiting]

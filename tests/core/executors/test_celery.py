@@ -58,7 +58,9 @@ def workers(broker, environment, sink, tmp_path):
 @pytest.mark.parametrize("kind", ["threads", "prefork"])
 def test_celery_workers_perform_each_step_once(publish, deliver, drain, sink, settings, broker, workers, kind):
     settings.AUTOMATE_POOLS = {"default": {"executor": "celery", "broker": broker.url, "resend_seconds": 5}}
-    publish(f"  - {{key: first, action: http.request, inputs: {{method: POST, url: '{sink.url}/{{{{ event.payload.number }}}}'}}}}")
+    publish(
+        f"  - {{key: first, action: http.request, inputs: {{method: POST, url: '{sink.url}/{{{{ event.payload.number }}}}'}}}}"
+    )
     for number in range(RUNS):
         deliver({"number": number})
     drain()

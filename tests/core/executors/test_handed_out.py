@@ -11,6 +11,7 @@ from django.db.models import F
 
 from automate_connectors.models import Connection
 from automate_core import ids
+from automate_core.executors import performer
 from automate_core.models import ExecutionRun, HandedOutStep, RunLog, StepRun, Wait
 from automate_core.runs import cancellation
 
@@ -226,6 +227,15 @@ def test_nearest_pool_wins(publish, run, drain, sink, pools, owner, head, connec
     assert latest().error is None
     assert [row.pool for row in HandedOutStep.objects.all()] == ([pool] if pool else [])
     assert len(sink.calls) == (0 if pool else 1)
+
+
+def test_long_step_whose_outcome_is_wanted_is_not_cancelled(flow, run, messages, consume, sink, monkeypatch):
+    monkeypatch.setattr(performer, "CANCEL_SECONDS", 0.0)  # as if each look came after that time
+    flow()
+    run({"number": 1})
+    assert consume(messages()[-1]) == "performed"
+    assert len(sink.calls) == 1 and HandedOutStep.objects.count() == 0
+    assert Wait.objects.get().outcome["outcome"] == "performed"
 
 
 @pytest.mark.parametrize("flag", ["00", "01"])
