@@ -110,7 +110,7 @@ def use_site(recorder: Recorder, database: str) -> None:
         recorder.hold()
         return outcomes.EffectOutcome(output=b'{"status": 200}')
 
-    performer.perform = perform  # type: ignore[attr-defined]
+    vars(performer)["perform"] = perform
 
 
 def main(folder: str, module: str, *arguments: str) -> None:

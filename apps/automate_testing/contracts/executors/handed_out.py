@@ -13,6 +13,7 @@ import contextlib
 import datetime as dt
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connection
@@ -125,7 +126,8 @@ class HandedOutStepContractTest(ExecutorSuite):
 
 
 def _publish() -> None:
-    owner = get_user_model()._default_manager.create_superuser(f"contract-{uuid.uuid4().hex[:8]}", "", None)
+    users: Any = get_user_model()._default_manager
+    owner = users.create_superuser(f"contract-{uuid.uuid4().hex[:8]}", "", None)
     made = workflows.save_definition(yaml_files.read_workflow(_STEPS), owner=owner)
     workflows.publish(made, author=owner)
 
