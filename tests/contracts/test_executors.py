@@ -86,7 +86,6 @@ class OverRedis:
     away_options = {"broker": "redis://127.0.0.1:1/0"}
     bad_options = ({}, {"broker": 7}, {"app": "shop.celery.app", "broker": "redis://127.0.0.1:1/0"})
     call_seconds = 60.0
-    receive_seconds = 180.0
 
     def open_broker(self, folder):
         self.redis = Redis(folder / "redis")
