@@ -96,7 +96,7 @@ def test_rule_notifies_of_a_pool_without_consumers_once(publish, run, pools, set
 def test_pool_without_consumers_needs_attention(publish, run, pools, settings, sink, sign_in, admin, owner):
     publish(CALL.replace("https://example.com/", sink.url))
     run({"number": 1})
-    overview = reverse("studio:overview")
+    overview = reverse("admin:index")
     assert "Pool gpu" not in Page(sign_in(admin).get(overview)).text
     settings.AUTOMATE_POOLS = {"gpu": {"executor": "celery", "broker": BROKER}}
     assert "Pool gpu" in Page(sign_in(admin).get(overview)).text
