@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from automate_testing.cases import Case, load_cases
 from automate_testing.contracts.channels import NotificationChannelContractTest
 from automate_testing.contracts.connectors import ConnectorContractTest
-from automate_testing.contracts.executors.sending import ExecutorContractTest
+from automate_testing.contracts.executors.messages import ExecutorContractTest
 from automate_testing.contracts.filters import ExpressionFilterContractTest, FilterCase
 from automate_testing.contracts.providers import LLMProviderContractTest
 from automate_testing.contracts.schemes import SignatureSchemeContractTest
