@@ -74,7 +74,21 @@ steps:
       - {key: touch, action: bench.touch, inputs: {number: '{{ item }}'}}
       - {key: keep, action: data.set, inputs: {ok: '{{ steps.touch.output.ok }}'}}
 """
-WORKFLOWS = {"pure": PURE, "http": HTTP, "noop": NOOP, "three": THREE, "items": ITEMS}
+NOTE = """
+name: {slug}
+slug: {slug}
+triggers:
+  - endpoint: {slug}
+steps:
+  - {{key: note, action: bench.note, inputs: {{lines: {lines}, seconds: {seconds}}}}}
+"""
+NOTES = {
+    "silent": NOTE.format(slug="silent", lines=0, seconds=0),
+    "lines": NOTE.format(slug="lines", lines=5, seconds=0),
+    "slow-silent": NOTE.format(slug="slow-silent", lines=0, seconds=0.5),
+    "slow-lines": NOTE.format(slug="slow-lines", lines=5, seconds=0.5),
+}
+WORKFLOWS = {**NOTES, "pure": PURE, "http": HTTP, "noop": NOOP, "three": THREE, "items": ITEMS}
 
 
 def free_port() -> int:

@@ -35,10 +35,10 @@ def workers(on: Stage, runs: int) -> Iterator[dict[str, object]]:
         for _ in range(runs):
             for count in WORKERS:
                 with several(on, count) as pids:
-                    _warm_up(on)
-                    for slug, total in QUEUED.items():
-                        spent[slug, count].append(_queued(on, pids, slug, on.scaled(total)))
+                    warm_up(on)
                     spent["paced", count].append(_paced(on, pids, max(2.0, PACED_SECONDS * min(1, on.scale))))
+                    for slug, total in QUEUED.items():  # a full queue has all workers listen for a while
+                        spent[slug, count].append(queued(on, pids, slug, on.scaled(total)))
     for name in (*QUEUED, "paced"):
         for count in WORKERS:
             of_workers, of_postgres = map(list, zip(*spent[name, count], strict=True))
@@ -50,15 +50,15 @@ def workers(on: Stage, runs: int) -> Iterator[dict[str, object]]:
             yield figure(f"cpu_growth_{name}_{count}w", "% more CPU per run than one worker", growth)
 
 
-def _warm_up(on: Stage) -> None:
+def warm_up(on: Stage) -> None:
     for slug in QUEUED:
         on.load(slug, rate=PACED_RATE, seconds=WARM_SECONDS)
     wait_until_idle(on)
     clear(on)
 
 
-def _queued(on: Stage, pids: list[int], slug: str, count: int) -> Spent:
-    """For each run of a full queue, which fills while the workers are stopped."""
+def queued(on: Stage, pids: list[int], slug: str, count: int) -> Spent:
+    """Milliseconds for each run of a full queue, which fills while the workers are stopped."""
     with _stopped(pids):
         on.load(slug, connections=16, count=count)
         before = spent_by(on, pids)
