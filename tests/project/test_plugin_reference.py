@@ -16,7 +16,9 @@ from automate_egress import HttpResponse, HttpSession
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_testing.contracts import (
     ConnectorContractTest,
+    ExecutorContractTest,
     ExpressionFilterContractTest,
+    HandedOutStepContractTest,
     LLMProviderContractTest,
     NotificationChannelContractTest,
     PollContractTest,
@@ -76,6 +78,8 @@ def test_it_names_every_member_of_a_field():
         ("Signature schemes", SignatureSchemeContractTest),
         ("Notification channels", NotificationChannelContractTest),
         ("Expression filters", ExpressionFilterContractTest),
+        ("Executors", ExecutorContractTest),
+        ("Handed-out steps", HandedOutStepContractTest),
     ],
 )
 def test_it_lists_the_cases_of_the_suites(title, suite):
