@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.formats import number_format
+from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 
 from automate_governance.redaction.redactor import redact
@@ -14,6 +15,8 @@ from automate_plugins.texts import Text, restored, stored, translate
 
 def translated(message: str) -> str:
     """Return a text that `automate_plugins.text` marked in the active language; others come back unchanged."""
+    if isinstance(message, Promise):  # of `gettext_lazy`: it translates itself
+        return str(message)
     return translate(message, gettext, ngettext, _grouped)
 
 

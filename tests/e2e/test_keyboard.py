@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -89,3 +91,13 @@ def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
     page.wait_for_url(f"**/{run.pk}/**")
     reach(page, page.locator("#flow [role=treeitem][tabindex='0']"))
     assert faults(page) == []
+
+
+def test_a_suggested_step_is_the_first_hit(builder):
+    """Several services send email: the connector that is suggested at this place comes first."""
+    page = builder
+    page.get_by_role("button", name="Add step at the end").click()
+    page.get_by_role("combobox", name="Search steps").fill("send email")
+    found = page.locator("#palette-found .da-offer b")
+    expect(found.first).to_have_text("Email: Send email")
+    expect(found.nth(1)).to_have_text(re.compile(": Send email$"))

@@ -54,6 +54,7 @@ class Executor(ABC):
 
     code: ClassVar[str]
     name: ClassVar[str]
+    description: ClassVar[str] = ""  #: a sentence for the Plug-ins page
     is_local: ClassVar[bool] = False
     reports_consumers: ClassVar[bool] = True
 

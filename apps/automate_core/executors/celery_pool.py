@@ -24,6 +24,7 @@ class CeleryExecutor(Executor):
 
     code = "celery"
     name = text("Celery")
+    description = text("Sends steps to Celery. Options: app or broker, and queue.")
 
     def validate_options(self, options: Mapping[str, Any]) -> None:
         """Raises ValueError."""

@@ -28,6 +28,7 @@ class TasksExecutor(Executor):
 
     code = "tasks"
     name = text("Django tasks")
+    description = text("Sends steps to a backend of TASKS. Options: backend and queue.")
     reports_consumers = False  # a backend does not say when its workers live
 
     def validate_options(self, options: Mapping[str, Any]) -> None:

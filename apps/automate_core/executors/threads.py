@@ -14,6 +14,7 @@ class ThreadsExecutor(Executor):
 
     code = "threads"
     name = text("Worker threads")
+    description = text("Performs steps in the threads of the workers, without a pool of their own.")
     is_local = True
 
     def validate_options(self, options: Mapping[str, Any]) -> None:

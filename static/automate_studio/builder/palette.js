@@ -1,5 +1,5 @@
 /* The palette: what can be inserted at a place, searched by name first, then by description. */
-import { listbox } from "../shared/listbox.js";
+import { listbox, rankByName } from "../shared/listbox.js";
 import { choose, command } from "./commands.js";
 import { request } from "./request.js";
 
@@ -18,7 +18,14 @@ export const openPalette = async (at) => {
   palette.showModal();
   const field = palette.querySelector("input");
   field.focus();
-  listbox(palette.querySelector("[role=listbox]"), { choose: insert, close: () => palette.close() }).attach(field);
+  listbox(palette.querySelector("[role=listbox]"), { choose: insert, close: () => palette.close(), rank }).attach(field);
+};
+
+// Steps that are suggested at this place come before others whose names fit as well.
+const rank = (option, words) => {
+  const fits = rankByName(option, words), suggested = palette.querySelectorAll("[data-unsearched] [data-insert-now]");
+  const isSuggested = [...suggested].some((each) => each.dataset.insertNow === option.dataset.insertNow);
+  return fits >= 3 && isSuggested ? fits + 1.5 : fits;
 };
 
 const insert = async (offer) => {

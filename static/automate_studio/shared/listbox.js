@@ -4,10 +4,12 @@
 export const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
 
 // A name that begins so comes first, then one with such a word, such a part, and last what only its description says.
-const rankByName = (option, words) => {
+export const rankByName = (option, words) => {
   const { name, more } = option.dataset;
   if (!words.every((word) => name.includes(word) || more.includes(word))) return 0;
   if (!words.every((word) => name.includes(word))) return 1;
+  const phrase = words.join(" ");
+  if (name.startsWith(phrase) || (words.length > 1 && name.includes(`: ${phrase}`))) return 5;
   if (name.startsWith(words[0])) return 4;
   return words.every((word) => name.split(/[^\p{L}\p{N}]+/u).some((part) => part.startsWith(word))) ? 3 : 2;
 };

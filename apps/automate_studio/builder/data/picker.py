@@ -166,14 +166,19 @@ def with_rows(group: PickerGroup, data: PickerData) -> PickerGroup:
     value = data.at(group.path)
     whole = picker_row(_("All data"), group.path, value, data, only_if=group.only_if)
     if value is ABSENT or not isinstance(value, dict | list) or not value:
-        return replace(group, rows=(replace(whole, label=_("Value")),), hint=_type_hint(value))
+        label = _("All data") if value is ABSENT or isinstance(value, dict | list) else _("Value")
+        return replace(group, rows=(replace(whole, label=label),), hint=_type_hint(value))
     return replace(
         group, rows=(*picker_level(group.path, data, only_if=group.only_if), replace(whole, is_expandable=False))
     )
 
 
 def _type_hint(value: Any) -> str:
-    return _("No sample yet.") if value is ABSENT or isinstance(value, TypeOnly) else ""
+    return (
+        _("No sample yet. Fields appear after the first event or test.")
+        if value is ABSENT or isinstance(value, TypeOnly)
+        else ""
+    )
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
