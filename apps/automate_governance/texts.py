@@ -13,7 +13,7 @@ from automate_governance.redaction.redactor import redact
 from automate_plugins.texts import Text, restored, stored, translate
 
 
-def translated(message: str) -> str:
+def translated(message: str | Promise) -> str:
     """Return a text that `automate_plugins.text` marked in the active language; others come back unchanged."""
     if isinstance(message, Promise):  # of `gettext_lazy`: it translates itself
         return str(message)
