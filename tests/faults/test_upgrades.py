@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from tests.faults.long.ground import last_migration_before
+from tests.faults.long.ground import commit_before_migrations
 
 pytestmark = [pytest.mark.process, pytest.mark.extended, pytest.mark.timeout(1_800)]
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.process, pytest.mark.extended, pytest.mark.timeout(1_8
 @pytest.mark.parametrize("name", ["F21", "F28"])
 def test_nothing_is_lost(name):
     """The scenario checks all invariants, what senders were answered, and how processes ended."""
-    if name == "F28" and not last_migration_before():
+    if name == "F28" and not commit_before_migrations():
         pytest.skip("the files are no clone: there is no earlier version")
     environment = {each: value for each, value in os.environ.items() if each != "DATABASE_URL"}
     done = subprocess.run(

@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 
-from tests.faults.long.ground import ground, last_migration_before
+from tests.faults.long.ground import commit_before_migrations, ground
 from tests.faults.long.scenarios import OF_TWO_VERSIONS, SCENARIOS, Size
 
 
@@ -39,7 +39,7 @@ def main() -> int:
 def _run(name: str, size: Size) -> int:
     scenario, slugs = SCENARIOS[name]
     started = time.monotonic()
-    old_commit = last_migration_before() if name in OF_TWO_VERSIONS else ""
+    old_commit = commit_before_migrations() if name in OF_TWO_VERSIONS else ""
     if name in OF_TWO_VERSIONS and not old_commit:
         sys.stdout.write(json.dumps({"test": name, "ok": True, "skipped": "there is no history of versions"}) + "\n")
         return 0

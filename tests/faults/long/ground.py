@@ -21,6 +21,8 @@ from tests.faults.invariants import Evidence, check
 from tests.support.sink import Sink
 
 SECRET = "faults-faults-faults-faults-faults"
+#: F28 begins before so many commits with migrations: new columns, tables, indexes and constraints are among them.
+UPGRADED_COMMITS = 20
 CALL = """
 name: {slug}
 slug: {slug}
@@ -145,13 +147,17 @@ def ground(*slugs: str, old_commit: str = "") -> Iterator[Ground]:
             cluster.destroy()
 
 
-def last_migration_before() -> str:
-    """The commit before the last one that added a migration, or that of FAULTS_OLD_COMMIT; "" without a history."""
+def commit_before_migrations() -> str:
+    """The commit before the last `UPGRADED_COMMITS` that added migrations, or that of FAULTS_OLD_COMMIT.
+
+    "" without a history.
+    """
     if given := os.environ.get("FAULTS_OLD_COMMIT"):
         return given
-    command = ["git", "log", "-1", "--format=%H", "--diff-filter=A", "--", "apps/*/migrations/0*.py"]
+    command = ["git", "log", f"-{UPGRADED_COMMITS}", "--format=%H", "--diff-filter=A", "--", "apps/*/migrations/0*.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return f"{done.stdout.strip()}^" if done.returncode == 0 and done.stdout.strip() else ""
+    commits = done.stdout.split()
+    return f"{commits[-1]}^" if done.returncode == 0 and commits else ""
 
 
 def old_environment(environment: dict[str, str], old: Path) -> dict[str, str]:

@@ -52,7 +52,10 @@ def rolling_restart(on: Ground, size: Size) -> Figures:
 
 
 def upgrade(on: Ground, size: Size) -> Figures:
-    """F28: the old version works, the new one migrates, both work beside each other, and the old one is stopped."""
+    """F28: the old version works, the new one migrates, both work beside each other, and the old one is stopped.
+
+    The order is that of docs/upgrading.md: no old process is stopped before the new ones have reported.
+    """
     _fill(on)
     _, old_address = on.old.web(patience=START_SECONDS)
     old_web = on.old.processes[-1]
@@ -74,15 +77,12 @@ def upgrade(on: Ground, size: Size) -> Figures:
         with phase("old, migrated"):
             time.sleep(size.seconds / 4)
             assert all(each.is_running for each in (old_web, *old_workers))
-        with phase("both"):
+        with phase("new ones start"):
             _, address = on.mill.web(patience=START_SECONDS)
             workers = [on.mill.worker(*WORKER) for _ in range(2)]
-            with sending(
-                on.sender(address),
-                per_second=20,
-                to="a",
-            ):
-                time.sleep(size.seconds / 4)
+            _await_workers(on, *workers)
+        with phase("both"), sending(on.sender(address), per_second=PER_SECOND):
+            time.sleep(size.seconds / 4)
         with phase("taking over"):
             sender.address = address
             codes = [_stop(on, each) for each in (*old_workers, old_web)]
