@@ -363,8 +363,8 @@ class SignInAttempt(models.Model):
 class ConnectionCall(models.Model):
     """A call of a connection with limits: it waits, is admitted, starts and ends (`limits.calls`).
 
-    `run` and `path` name its step. A call that has not ended by `lease_until` counts as ended: its worker crashed. Rows
-    are deleted when they do not count any more.
+    `run` and `path` name its step; a call of a trigger has a `run` of its own. A call that has not ended by
+    `lease_until` counts as ended: its worker crashed. Rows are deleted when they do not count any more.
     """
 
     governed_by = "connection"

@@ -9,6 +9,8 @@ import uuid
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from automate_connectors.adapters.base import ConnectorError, RateLimit
@@ -18,7 +20,9 @@ from automate_connectors.limits.calls import CallSlot, find_usage
 from automate_connectors.limits.limit import Limit, limit_of
 from automate_connectors.limits.requests import count_requests
 from automate_connectors.models import Connection, ConnectionCall
-from automate_core.models import ExecutionRun, Wait
+from automate_core.database import now
+from automate_core.models import ExecutionRun, PollState, ServiceWebhook, Wait
+from automate_core.triggers import polling
 from automate_governance.models import AuditEntry
 from automate_testing.fakes import ScriptedHttp
 from tests.support.connections import CONNECTION_ADD, connection_form, form_errors
@@ -236,3 +240,75 @@ def test_limits_are_set_in_the_form_and_audited(probe, sign_in, owner):
     changes = AuditEntry.objects.filter(verb="connection.changed").latest("pk").changes
     assert changes["limit_requests"] == {"from": None, "to": 5}
     assert "Rate limit: 0 of 5 calls used in 60 s." in client.get(page).content.decode()
+
+
+POLLED = """
+name: Polled
+slug: polled
+triggers: [{kind: poll, key: bugs, poll: github.new_issue, connection: hub, every: 5m, inputs: {repository: o/r}}]
+steps: [{key: note, action: data.set}]
+"""
+PUSHED = """
+name: Pushed
+slug: pushed
+triggers: [{kind: service, key: push, webhook: github.push, connection: hub, inputs: {repository: o/r}}]
+steps: [{key: note, action: data.set}]
+"""
+
+
+@pytest.fixture
+def hub(owner, sink, settings, monkeypatch):
+    settings.AUTOMATE_EGRESS_ALLOW = (sink.host,)
+    monkeypatch.setenv("AUTOMATE_SECRET_HUB", "ghp_of_a_test")
+    sink.answer = lambda number, path: (200, [], {})
+
+    def make(**limits):
+        config = {"token": "env:HUB", "base_url": sink.url}
+        return Connection.objects.create(
+            name="Hub", slug="hub", connector="github", config=config, owner=owner, **limits
+        )
+
+    return make
+
+
+def test_requests_of_polls_count_and_a_poll_over_the_limit_is_put_back(hub, workflow, drain, sink):
+    connection = hub(limit_requests=1, limit_seconds=3_600)
+    workflow(POLLED)
+    drain()
+    state = PollState.objects.get()
+    assert (state.has_baseline, len(sink.calls), find_usage(connection).in_window) == (True, 1, 1)
+    polled_at = state.polled_at
+    PollState.objects.update(next_at=now())
+    drain()
+    state.refresh_from_db()
+    assert (state.failures, state.error, state.lease_until) == (0, "", None), "it waits, and has not failed"
+    assert state.polled_at == polled_at and (state.next_at - now()).total_seconds() > 600 and len(sink.calls) == 1
+    ConnectionCall.objects.all().delete()
+    PollState.objects.update(next_at=now())
+    drain()
+    assert len(sink.calls) == 2 and not ConnectionCall.objects.filter(finished_at=None).exists()
+
+
+def test_each_request_of_a_registration_counts(hub, workflow, drain, sink):
+    connection = hub(limit_requests=10, limit_seconds=3_600, limit_concurrent=1)
+    sink.answer = lambda number, path: (200, [], {}) if number == 1 else (201, {"id": 7}, {})
+    workflow(PUSHED)
+    drain()
+    assert ServiceWebhook.objects.get().state == "registered" and len(sink.calls) == 2
+    assert find_usage(connection).in_window == 2 and find_usage(connection).active == 0
+    with CallSlot(uuid.uuid4(), "steps.call", "one", 30) as slot:
+        slot.acquire(connection)
+        with pytest.raises(ConnectorError) as caught:
+            CallSlot(uuid.uuid4(), "poll", "other", 30).take(connection)
+        assert caught.value.code == calls.WAITS_FOR_LIMIT
+    CallSlot(uuid.uuid4(), "poll", "other", 30).take(connection)
+
+
+def test_a_poll_of_a_connection_without_limits_runs_no_statement_about_them(hub, workflow, drain, sink):
+    hub()
+    workflow(POLLED)
+    [lease] = polling.lease_due(1)
+    with CaptureQueriesContext(database) as captured:
+        polling.run_poll(lease)
+    assert len(sink.calls) == 1 and PollState.objects.get().has_baseline
+    assert [each["sql"] for each in captured if "connectioncall" in each["sql"] or "advisory" in each["sql"]] == []

@@ -113,6 +113,15 @@ WHERE connection_id = %(connection)s AND run = %(run)s AND path = %(path)s AND f
 RETURNING id
 """
 
+# A call that starts at once: it has no turn.
+_TAKE = """
+INSERT INTO automate_connectors_connectioncall
+    (connection_id, run, path, workflow, requested_at, admitted_at, started_at, lease_until)
+VALUES (%(connection)s, %(run)s, %(path)s, %(workflow)s, clock_timestamp(), clock_timestamp(), clock_timestamp(),
+    clock_timestamp() + %(lease)s * interval '1 second')
+RETURNING id
+"""
+
 # Seconds until the first call of the interval counts no more; all of it while each is still running.
 _NEXT = """
 SELECT coalesce(extract(epoch FROM min(finished_at) - clock_timestamp()) + %(seconds)s, %(seconds)s)
@@ -141,7 +150,9 @@ DUE = """EXISTS (SELECT FROM automate_connectors_connectioncall
 
 @dataclass
 class CallSlot:
-    """The place of one step's call under the limit of its connection, given back at the end of its `with` block.
+    """The place of a call under the limit of its connection, given back at the end of its `with` block.
+
+    `run` and `path` are those of a step. A trigger's call has a `run` of its own.
 
     Does nothing, and runs no statement, for a connection without limits.
     """
@@ -178,6 +189,25 @@ class CallSlot:
             started = query_rows(_START, {"connection": used.pk, "lease": self.seconds + GRACE_SECONDS, **values})
             wait = 0.0 if started else _wait_seconds(used.pk, limit, counts[2] - len(chosen))
         _send(each for each in chosen if each != (self.run, self.path))
+        self._begin(used, limit, started, wait)
+
+    def take(self, used: Connection) -> None:
+        """Take the slot at once, or raise as `acquire` does. A call that is put back keeps no turn: it asks again."""
+        limit = limit_of(used)
+        if limit is None:
+            return
+        values = {"run": self.run, "path": self.path, "workflow": self.workflow}
+        with transaction.atomic():
+            lock_limit(used.pk, limit)
+            [counts] = query_rows(_COUNT, {"connection": used.pk, "seconds": limit.window})
+            has_room = limit.room(counts[0], counts[1]) > 0
+            lease = self.seconds + GRACE_SECONDS
+            started = query_rows(_TAKE, {"connection": used.pk, "lease": lease, **values}) if has_room else []
+            wait = 0.0 if started else _wait_seconds(used.pk, limit, counts[2] + 1)
+        self._begin(used, limit, started, wait)
+
+    def _begin(self, used: Connection, limit: Limit, started: list[Any], wait: float) -> None:
+        """Hold the slot of the row that was started; without one, raise ConnectorError."""
         if not started:
             message = text("Waits for the rate limit of %(connection)s.", connection=used.name)
             raise ConnectorError(message, code=WAITS_FOR_LIMIT, retryable=True, retry_after=wait)

@@ -6,7 +6,9 @@ import datetime as dt
 import logging
 import random
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connections
@@ -14,6 +16,9 @@ from django.db import connections
 from automate_connectors import credentials
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.context import Context
+from automate_connectors.limits.calls import WAITS_FOR_LIMIT, CallSlot
+from automate_connectors.limits.requests import count_requests
+from automate_connectors.models import Connection
 from automate_connectors.outbound import outbound_clients
 from automate_core.conf import setting
 from automate_core.models import PollState, ServiceWebhook
@@ -44,36 +49,46 @@ class TriggerCall:
         return self.used.perform(act) if self.used else act()
 
 
+@contextmanager
 def open_call(
     adapter: ConnectorAdapter, connection: str, *, run_as: Person | None, workflow: str, key: str
-) -> TriggerCall:
+) -> Iterator[TriggerCall]:
     """Open a call for the run-as user, by the rules of a step's: the user is active and may use the connection.
 
-    `workflow` is a slug, and `key` the idempotency key. Raises ConnectorError.
+    `workflow` is a slug, and `key` the idempotency key. Each request counts under the limit of the connection. Raises
+    ConnectorError, with the code `waits_for_rate_limit` for a call that may not start yet.
     """
     if run_as is None or not run_as.is_active:
         user = run_as.get_username() if run_as else "-"
         raise ConnectorError(text("The run-as user %(user)s is not active.", user=user), code="run_as_inactive")
     deadline = time.monotonic() + call_seconds()
-    used = credentials.open_connection(connection, lambda: run_as, workflow) if connection else None
-    if used is not None and used.connection.connector != adapter.code:
-        message = text("The connection %(name)s is one of another connector.", name=connection)
-        raise ConnectorError(message, code="connection_not_usable")
-    context = Context(
-        {
-            "connection": used.config if used else {},
-            **outbound_clients(bound_hosts=used.hosts if used else None, deadline=deadline),
-            "idempotency_key": key,
-            "deadline": deadline,
-            "cancelled": lambda: False,
-            "log": lambda message, level="info": log.debug("%s: %s", key, redact_text(str(message))),
-            "run": {"workflow": workflow},
-            "step": {},
-            "user": run_as,
-        }
-    )
-    connections.close_all()  # none is held while the service is asked
-    return TriggerCall(context=context, used=used)
+    with CallSlot(uuid.uuid4(), key, workflow, call_seconds()) as slot:
+
+        def admit(used: Connection) -> None:
+            if used.connector != adapter.code:
+                message = text("The connection %(name)s is one of another connector.", name=connection)
+                raise ConnectorError(message, code="connection_not_usable")
+            slot.take(used)
+
+        used = credentials.open_connection(connection, lambda: run_as, workflow, admit) if connection else None
+        clients = outbound_clients(bound_hosts=used.hosts if used else None, deadline=deadline)
+        if slot.limits_requests:
+            clients["http"] = count_requests(clients["http"], slot, deadline, lambda: False)
+        context = Context(
+            {
+                "connection": used.config if used else {},
+                **clients,
+                "idempotency_key": key,
+                "deadline": deadline,
+                "cancelled": lambda: False,
+                "log": lambda message, level="info": log.debug("%s: %s", key, redact_text(str(message))),
+                "run": {"workflow": workflow},
+                "step": {},
+                "user": run_as,
+            }
+        )
+        connections.close_all()  # none is held while the service is asked
+        yield TriggerCall(context=context, used=used)
 
 
 def call_seconds() -> float:
@@ -97,11 +112,17 @@ def take_lease(state: PollState | ServiceWebhook, lost: ConnectorError, at: dt.d
 
 
 def count_failure(state: PollState | ServiceWebhook, error: ConnectorError, at: dt.datetime, interval: float) -> None:
-    """Count a failure, in place, and end the lease; `next_at` becomes the time of the next attempt."""
+    """Count a failure, in place, and end the lease; `next_at` becomes the time of the next attempt.
+
+    A call that waits for the rate limit of its connection has not failed: it is put back.
+    """
+    state.lease_until = None
+    if error.code == WAITS_FOR_LIMIT:
+        state.next_at = at + dt.timedelta(seconds=spread(error.retry_after or 0.0))
+        return
     message = redact_text(error.message.replace("\0", "\ufffd"))[:500]
     state.failures += 1
     state.error, state.error_code, state.error_text = message, error.code[:100], kept_text(error.message, message)
-    state.lease_until = None
     wait = max(backoff_seconds(interval, state.failures), min(error.retry_after or 0.0, LONGEST_WAIT))
     state.next_at = at + dt.timedelta(seconds=spread(wait))
 

@@ -19,6 +19,7 @@ from django.db import DatabaseError, DataError, connections, models, transaction
 from django.db.models import F
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.limits.calls import WAITS_FOR_LIMIT
 from automate_connectors.models import Connection
 from automate_connectors.polling.calls import Found, FoundItem, call_poll
 from automate_connectors.registry import find_poll
@@ -196,8 +197,8 @@ def _call_service(lease: Lease) -> Found:
     except LookupError as error:
         raise ConnectorError(str(error), code="connector_not_found") from error
     key = f"poll-{lease.pk}-{lease.token}"
-    call = open_call(adapter, state.connection, run_as=lease.run_as, workflow=lease.slug, key=key)
-    return call.perform(lambda: call_poll(adapter, poll, dict(state.inputs), state.cursor, call.context))
+    with open_call(adapter, state.connection, run_as=lease.run_as, workflow=lease.slug, key=key) as call:
+        return call.perform(lambda: call_poll(adapter, poll, dict(state.inputs), state.cursor, call.context))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,8 +289,9 @@ def _store_failure(lease: Lease, error: ConnectorError) -> None:
     """Write a failure, unless the lease is another's. The next call waits the longer, the more have failed."""
     state = _locked(lease)
     if state is not None:
-        state.polled_at = now()
-        count_failure(state, error, state.polled_at, state.seconds)
+        at = now()
+        state.polled_at = state.polled_at if error.code == WAITS_FOR_LIMIT else at
+        count_failure(state, error, at, state.seconds)
         state.save()
 
 

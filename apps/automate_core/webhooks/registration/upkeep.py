@@ -140,21 +140,21 @@ def _call_service(lease: Lease) -> Registration | None:
     # The same until a registration is stored; where one that was made before is found, each attempt is a new request
     since = int(webhook.registered_at.timestamp()) if webhook.registered_at else 0
     key = f"webhook-{webhook.slug}-{lease.token if adapter.can_find_webhooks else since}"
-    call = open_call(adapter, webhook.connection, run_as=lease.run_as, workflow=lease.slug, key=key)
-    calls = WebhookCalls(
-        adapter=adapter,
-        webhook=described,
-        inputs=dict(webhook.inputs),
-        events=tuple(webhook.events) or described.event_types,
-        url=hook_url(webhook.slug),
-        context=call.context,
-    )
-    known = _known(webhook, at)
-    if _is_removed(webhook):
-        return call.perform(lambda: _remove(calls, known))
-    if known is not None and webhook.renew_at is not None and webhook.renew_at <= at:
-        return call.perform(lambda: calls.renew(known, secret))
-    return call.perform(lambda: _ensure(calls, known, secret))
+    with open_call(adapter, webhook.connection, run_as=lease.run_as, workflow=lease.slug, key=key) as call:
+        calls = WebhookCalls(
+            adapter=adapter,
+            webhook=described,
+            inputs=dict(webhook.inputs),
+            events=tuple(webhook.events) or described.event_types,
+            url=hook_url(webhook.slug),
+            context=call.context,
+        )
+        known = _known(webhook, at)
+        if _is_removed(webhook):
+            return call.perform(lambda: _remove(calls, known))
+        if known is not None and webhook.renew_at is not None and webhook.renew_at <= at:
+            return call.perform(lambda: calls.renew(known, secret))
+        return call.perform(lambda: _ensure(calls, known, secret))
 
 
 def _known(webhook: ServiceWebhook, at: dt.datetime) -> Registration | None:
