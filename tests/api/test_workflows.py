@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from automate_connectors.models import Connection
+from automate_core.authoring.publishing.review import build_review
 from automate_core.models import Workflow
 from automate_governance.models import AuditEntry
+from automate_governance.texts import translated
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +31,9 @@ def test_a_document_becomes_a_published_workflow(api, owner):
     client = api(owner, *WRITE)
     assert make(client)["status"] == "draft"
     read = client.get("workflows/greet/draft")
-    assert client.post("workflows/greet/draft/validate").json() == {"is_valid": True, "problems": []}
+    never = {"message": "This draft was never tested. Run a test before you publish.", "step": "", "trigger": ""}
+    validated = {"is_valid": True, "problems": [], "warnings": [never | {"field": "tests"}]}
+    assert client.post("workflows/greet/draft/validate").json() == validated
     published = client.post("workflows/greet/publish", {"message": "First", "rev": read.json()["rev"]})
     assert published.status_code == 200 and published.json()["version"] == 1
     assert client.get("workflows/greet").json()["status"] == "active"
@@ -36,6 +41,42 @@ def test_a_document_becomes_a_published_workflow(api, owner):
     assert client.get("workflows/greet/versions/1").json()["document"]["name"] == "Greet"
     verbs = AuditEntry.objects.filter(object="Greet").values_list("verb", flat=True)
     assert {"workflow.created", "workflow.published"} <= set(verbs)
+
+
+POLLED = {
+    **DOCUMENT,
+    "triggers": [
+        {
+            "kind": "poll",
+            "key": "bugs",
+            "poll": "github.new_issue",
+            "connection": "hub",
+            "inputs": {"repository": "o/r"},
+        }
+    ],
+}
+
+
+def test_a_publish_warns_as_the_review_does(api, owner):
+    config = {"token": "env:A"}
+    hub = Connection.objects.create(name="Hub", slug="hub", connector="github", config=config, owner=owner)
+    client = api(owner, *WRITE)
+    make(client, POLLED)
+
+    def warned(answer):
+        return [(each["trigger"], each["field"], each["message"]) for each in answer.json()["warnings"]]
+
+    reviewed = [
+        (each.trigger, each.field, translated(each.reason))
+        for each in build_review(Workflow.objects.get(), by=owner).problems
+        if each.level == "warning"
+    ]
+    assert [each[:2] for each in reviewed] == [("", "tests"), ("bugs", "connection"), ("bugs", "poll")]
+    assert warned(client.post("workflows/greet/draft/validate")) == reviewed
+    assert warned(client.post("workflows/greet/publish")) == reviewed
+    Connection.objects.filter(pk=hub.pk).update(health="failing")
+    failing = warned(client.post("workflows/greet/publish"))
+    assert ("bugs", "connection", "The connection Hub is failing. Fix it and test it.") in failing
 
 
 def test_a_publish_names_every_problem_and_a_stale_revision(api, owner):

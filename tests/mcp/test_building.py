@@ -70,7 +70,12 @@ def test_a_draft_is_changed_by_commands_with_their_revision(build, workflow):
         conflict.is_error and conflict.structured_content["rev"] == renamed.structured_content["revs"]["steps"]["say"]
     )
     assert not added.is_error and undone.structured_content["done"].startswith("Undid")
-    assert found.structured_content == {"publishable": True, "problems": []}
+    never = {
+        "level": "warning",
+        "field": "tests",
+        "reason": "This draft was never tested. Run a test before you publish.",
+    }
+    assert found.structured_content == {"publishable": True, "problems": [never]}, "as the review warns"
     made.refresh_from_db()
     assert made.published.number == 1 and made.has_unpublished_changes, "an agent publishes nothing"
     entry = AuditEntry.objects.filter(verb="workflow.edited").first()

@@ -6,14 +6,24 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.utils.translation import gettext as _
-from ninja import Field
+from ninja import Field, Schema
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.problems import ProblemError, problem_text
+from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import Definition, DefinitionError, Problem
 from automate_core.definition.parsing import parse
 from automate_governance.texts import translated
+
+
+class DraftWarning(Schema):
+    """A warning about a draft. It does not keep the draft from being published."""
+
+    message: str
+    step: str = Field("", description="Key of the step, or empty.")
+    trigger: str = Field("", description="Key of the trigger, or empty.")
+    field: str = Field("", description="Its field, or empty.")
 
 
 class WorkflowText(RequestSchema):
@@ -45,6 +55,14 @@ class WorkflowText(RequestSchema):
     def located(self, problems: list[Problem]) -> list[Problem]:
         """Problems with their lines, when the definition came as YAML."""
         return problems if self.yaml is None else yaml_files.with_lines(self.yaml, problems)
+
+
+def describe_warnings(warnings: Iterable[DraftProblem]) -> list[dict[str, str]]:
+    """Warnings about a draft, as `DraftWarning` shows them."""
+    return [
+        {"message": translated(each.reason), "step": each.step, "trigger": each.trigger, "field": each.field}
+        for each in warnings
+    ]
 
 
 def describe_problems(problems: Iterable[Problem]) -> list[dict[str, str]]:

@@ -20,6 +20,7 @@ from automate_api.cli.output import (
     print_json,
     print_note,
     print_object,
+    print_warning,
     time_column,
 )
 from automate_api.cli.servers import path_of
@@ -172,13 +173,15 @@ def _push(client: Client, file: WorkflowFile, *, force: bool, publishes: bool, m
     result = {"slug": slug, "file": str(file.path), "rev": rev, "result": done}
     if publishes:
         try:
-            result["version"] = _publish(client, slug, rev, message)["version"]
+            made = _publish(client, slug, rev, message)
+            result |= {"version": made["version"], "warnings": made.get("warnings", [])}
         except RejectedError as error:
             state = f"draft {rev} of {slug} {done}, but not published"
             raise RejectedError(error.status, f"{file.path}: {state}: {error}") from None
     if not invocation().as_json:
         version = f", published as version {result['version']}" if publishes else ""
         print_note(f"{file.path}: draft {rev} of {slug} {done}{version}")
+        _print_warnings(slug, result.get("warnings", []))
     return result
 
 
@@ -246,6 +249,15 @@ def publish(slug: str, rev: int | None, message: str | None) -> None:
     call = invocation()
     made = _publish(call.client(), slug, rev, message)
     call.report(made, f"{slug}: version {made['version']} is published")
+    if not call.as_json:
+        _print_warnings(slug, made.get("warnings", []))
+
+
+def _print_warnings(slug: str, warnings: Iterable[dict[str, str]]) -> None:
+    """Each warning of a published draft in a line, with its step or trigger."""
+    for each in warnings:
+        place = each.get("step") or each.get("trigger")
+        print_warning(f"Warning: {slug}{f', {place}' if place else ''}: {each['message']}")
 
 
 def _publish(client: Client, slug: str, rev: int | None, message: str | None) -> Any:

@@ -9,11 +9,12 @@ import msgspec
 
 from automate_api.mcp.callers import Caller
 from automate_api.mcp.tools.tool import WORKFLOW, Arguments, Hints, Tool, ToolResult, get_workflow
-from automate_core.authoring.drafts import commands, problems, requests
+from automate_core.authoring.drafts import commands, requests
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import ConflictError
 from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.drafts.values import draft_document
+from automate_core.authoring.publishing.readiness import publishing_problems
 from automate_core.operations.notifications.texts import page_url
 from automate_governance.redaction.redactor import redact
 from automate_governance.texts import translated
@@ -56,7 +57,7 @@ def _run_command(caller: Caller, workflow_id: int, command: Mapping[str, Any]) -
 def _validate_draft(caller: Caller, arguments: Arguments) -> ToolResult:
     workflow = get_workflow(caller, arguments["workflow"])
     state = commands.load_state(workflow)
-    found = problems.find_problems(state.parsed, workflow, caller.owner)
+    found = publishing_problems(workflow, state.parsed, state.draft, caller.owner)
     errors = sum(problem.level == "error" for problem in found)
     content = {"publishable": not errors, "problems": describe_problems(found)}
     return ToolResult(content=redact(content, patterns=False), audited={"workflow": workflow.slug})
@@ -162,7 +163,7 @@ TOOLS = (
     Tool(
         name="validate_draft",
         title="Validate a draft",
-        description="List what keeps a draft from being published, and warnings.",
+        description="List what keeps a draft from being published, and what the review warns of.",
         properties={"workflow": WORKFLOW},
         required=("workflow",),
         scopes=SCOPES,

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from ninja import Field, Header, Query, Router, Schema
 
 from automate_api.v1.bodies import RequestSchema
-from automate_api.v1.definitions import WorkflowText, describe_problems
+from automate_api.v1.definitions import DraftWarning, WorkflowText, describe_problems, describe_warnings
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.workflows import WorkflowSummary, get_workflow, workflow_rows
@@ -20,6 +20,7 @@ from automate_core.authoring import workflows
 from automate_core.authoring.drafts import parsing, rows
 from automate_core.authoring.drafts.errors import ConflictError
 from automate_core.authoring.drafts.values import draft_document
+from automate_core.authoring.publishing.readiness import publishing_warnings
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import Definition, DefinitionError
 from automate_core.definition.parsing import parse
@@ -49,6 +50,16 @@ class Draft(Schema):
 
 class ExportQuery(Schema):
     version: str = Field("draft", max_length=20, description="draft, published, or the number of a version.")
+
+
+class PublishedWorkflow(WorkflowSummary):
+    """A workflow that was published, and what the review before publishing warns of."""
+
+    warnings: list[DraftWarning]
+
+    @staticmethod
+    def resolve_warnings(workflow: Workflow) -> list[dict[str, str]]:
+        return describe_warnings(publishing_warnings(workflow))
 
 
 class Publish(RequestSchema):
@@ -99,9 +110,9 @@ def export_workflow(request: TokenRequest, slug: str, query: Query[ExportQuery])
     return HttpResponse(yaml_files.write_workflow(definition), content_type=YAML_TYPE, headers=headers)
 
 
-@router.post("/workflows/{slug}/publish", response=WorkflowSummary)
+@router.post("/workflows/{slug}/publish", response=PublishedWorkflow)
 def publish_workflow(request: TokenRequest, slug: str, body: Publish) -> Workflow:
-    """Publish the draft of a workflow: new runs use it from now on."""
+    """Publish the draft of a workflow: new runs use it from now on. Warnings prevent nothing."""
     workflow = get_workflow(request, slug, workflow_rows())
     number = workflow.published.number if workflow.published else 0
     seen = None if body.rev is None else workflows.Seen(body.rev, number)

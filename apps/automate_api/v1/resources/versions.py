@@ -9,12 +9,13 @@ from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.bodies import RequestSchema
-from automate_api.v1.definitions import WorkflowText, describe_problems
+from automate_api.v1.definitions import DraftWarning, WorkflowText, describe_problems, describe_warnings
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, read_page
 from automate_api.v1.resources.drafts import DraftProblem
 from automate_api.v1.resources.workflows import WorkflowSummary, get_workflow, workflow_rows
 from automate_core.authoring import workflows
+from automate_core.authoring.publishing.readiness import publishing_warnings
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import DefinitionError, Problem
 from automate_core.models import Workflow, WorkflowVersion
@@ -34,6 +35,9 @@ class Validation(Schema):
 
     is_valid: bool
     problems: list[DraftProblem]
+    warnings: list[DraftWarning] | None = Field(
+        None, description="Of the draft: what the review before publishing warns of. They prevent nothing."
+    )
     yaml: str | None = Field(None, description="An export of the draft that the sent definition would be.")
 
 
@@ -79,11 +83,14 @@ def validate_draft(request: TokenRequest, slug: str, body: ValidatedText) -> dic
     workflow = get_workflow(request, slug)
     if body.document is None and body.yaml is None:
         found, written = workflows.publishing_problems(workflow, request.user), None
+        warnings = describe_warnings(publishing_warnings(workflow))
     else:
+        warnings = None
         found, written = _read(WorkflowText(document=body.document, yaml=body.yaml), workflow)
     return {
         "is_valid": not found,
         "problems": describe_problems(found),
+        "warnings": warnings,
         "yaml": written,
     }
 

@@ -1,4 +1,7 @@
-"""Warnings about what a draft reaches: connections and polls that were never tested, or are failing."""
+"""Problems of a draft before it is published: its own, and what it reaches that was never tested, or is failing.
+
+The review, the API, the MCP server and the commands ask here, so that all of them warn of the same.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,16 @@ from typing import Any
 
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
+from automate_core.authoring.drafts import parsing, problems, rows
 from automate_core.authoring.drafts.parsing import ParsedDraft
 from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.drafts.values import Draft
+from automate_core.authoring.test_runs import results
 from automate_core.definition.document import CONNECTOR_TRIGGERS, ActionStep, PollTrigger
 from automate_core.definition.slots import walk
 from automate_core.models import PollState, Workflow
 from automate_core.triggers.polling import poll_digest
+from automate_governance.permissions import Person
 from automate_governance.texts import kept_text
 from automate_plugins import text
 from automate_plugins.registry import PluginNotFoundError
@@ -22,16 +28,38 @@ from automate_plugins.texts import restored
 _Health = Connection.Health
 
 
-def readiness_warnings(workflow: Workflow, parsed: ParsedDraft, draft: Draft) -> Iterator[DraftProblem]:
-    """Warnings at the first trigger or step that uses each connection, and at each poll. Three queries at most."""
-    yield from _connection_warnings(parsed, draft)
-    yield from _poll_warnings(workflow, parsed)
+def publishing_problems(
+    workflow: Workflow, parsed: ParsedDraft, draft: Draft, publisher: Person | None = None
+) -> list[DraftProblem]:
+    """All problems, errors and warnings, that a person sees before publishing.
+
+    Connections are warned of at the first trigger or step that uses each. `publisher` as in `problems.find_problems`.
+    """
+    return [
+        *problems.find_problems(parsed, workflow, publisher),
+        *_test_warnings(workflow, parsed, draft),
+        *_connection_warnings(parsed, draft),
+        *_poll_warnings(workflow, parsed),
+    ]
+
+
+def publishing_warnings(workflow: Workflow) -> list[DraftProblem]:
+    """What people are warned of before the draft is published. It prevents nothing."""
+    draft = rows.load_draft(workflow)
+    found = publishing_problems(workflow, parsing.parse_draft(draft), draft)
+    return [problem for problem in found if problem.level == "warning"]
 
 
 def record_poll_test(workflow: Workflow, trigger: PollTrigger, error: str = "") -> None:
     """Keep whether the poll of a draft answered, as it is set up now; `error` is a sentence, empty for an answer."""
     found = {"digest": poll_digest(trigger), "error": str(error), "text": kept_text(error, str(error))}
     workflow.triggers.filter(key=trigger.key, kind="poll").update(tested=found)
+
+
+def _test_warnings(workflow: Workflow, parsed: ParsedDraft, draft: Draft) -> Iterator[DraftProblem]:
+    """A warning about steps without a test run since their last change."""
+    if words := results.untested_warning(workflow, parsed.definition, draft):
+        yield DraftProblem(level="warning", reason=words, field="tests")
 
 
 def _connection_warnings(parsed: ParsedDraft, draft: Draft) -> Iterator[DraftProblem]:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db.models import Count, Max
 
 from automate_core.authoring import workflows
-from automate_core.authoring.drafts import history, parsing, problems, rows
+from automate_core.authoring.drafts import history, parsing, rows
 from automate_core.authoring.drafts.parsing import ParsedDraft
 from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.drafts.values import Draft
 from automate_core.authoring.publishing import differences, shadow_evaluation
 from automate_core.authoring.publishing.dependencies import Dependencies, find_dependencies
 from automate_core.authoring.publishing.differences import Difference, Line
-from automate_core.authoring.publishing.readiness import readiness_warnings
+from automate_core.authoring.publishing.readiness import publishing_problems
 from automate_core.authoring.publishing.shadow_evaluation import ShadowEvaluation
-from automate_core.authoring.test_runs import results
 from automate_core.authoring.workflows import Seen
 from automate_core.definition import yaml_files
 from automate_core.definition.document import Definition
@@ -90,11 +89,7 @@ def build_review(workflow: Workflow, *, by: Person) -> Review:
         workflow=workflow,
         draft=draft,
         parsed=parsed,
-        problems=[
-            *problems.find_problems(parsed, workflow, None if refusal else by),
-            *_untested(workflow, parsed, draft),
-            *readiness_warnings(workflow, parsed, draft),
-        ],
+        problems=publishing_problems(workflow, parsed, draft, None if refusal else by),
         comparison=compare_states(version_state(published), draft_state(workflow, parsed), authors)
         if published
         else None,
@@ -108,12 +103,6 @@ def build_review(workflow: Workflow, *, by: Person) -> Review:
         refusal=refusal,
         seen=Seen(workflow.rev, published.number if published else 0),
     )
-
-
-def _untested(workflow: Workflow, parsed: ParsedDraft, draft: Draft) -> Iterator[DraftProblem]:
-    """A warning about steps without a test run since their last change."""
-    if words := results.untested_warning(workflow, parsed.definition, draft):
-        yield DraftProblem(level="warning", reason=words, field="tests")
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from automate_core.authoring import workflows
+from automate_core.authoring.publishing.readiness import publishing_warnings
 from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.management import lookups
 from automate_governance.permissions import NotPermittedError
+from automate_governance.texts import translated
 
 
 class Command(BaseCommand):
@@ -40,7 +42,8 @@ class Command(BaseCommand):
                 faults.append(f"{name}: {error}")
             else:
                 self.stdout.write(f"{name}: {workflow.slug} imported{f', {version} is published' if version else ''}")
-                if version and not definition.triggers:
-                    self.stdout.write(f"{name}: no trigger yet; it can only be started manually or by another workflow")
+                for warning in publishing_warnings(workflow) if version else ():
+                    place = warning.step or warning.trigger
+                    self.stdout.write(f"{name}: warning{f', {place}' if place else ''}: {translated(warning.reason)}")
         if faults:
             raise CommandError("\n".join(faults), returncode=2)
