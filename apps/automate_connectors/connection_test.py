@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -130,10 +130,16 @@ def build_call_context(
 
     Without a connection it reaches no host.
     """
+    config = resolve_config(connection, given) if connection else {}
+    return build_settings_context(config, connection.hosts() if connection else (), user)
+
+
+def build_settings_context(config: dict[str, Any], hosts: Iterable[str], user: Person | None) -> dict[str, Any]:
+    """Return a connector's context for settings with plain secrets, which may be sent to these `hosts` alone."""
     deadline = time.monotonic() + TEST_SECONDS
     return {
-        "connection": resolve_config(connection, given) if connection else {},
-        **outbound_clients(bound_hosts=connection.hosts() if connection else (), deadline=deadline),
+        "connection": config,
+        **outbound_clients(bound_hosts=hosts, deadline=deadline),
         "idempotency_key": uuid.uuid4().hex,
         "deadline": deadline,
         "cancelled": lambda: False,

@@ -8,6 +8,7 @@ import zipfile
 from urllib.parse import urlencode
 
 import pytest
+import yaml
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
@@ -53,7 +54,7 @@ def draft():
 def form_of(page):
     """What the inputs of a page hold, as a browser posts them."""
     return {
-        a["name"]: a.get("value", "on")
+        a["name"]: a.get("value", "on" if a.get("type") == "checkbox" else "")
         for tag, a in page.tags
         if tag == "input" and "name" in a and (a.get("type") != "checkbox" or "checked" in a)
     }
@@ -216,7 +217,7 @@ def test_a_call_is_tested_and_asked_for_where_it_changes_something(
     monkeypatch.setenv("AUTOMATE_SECRET_THEIRS", "s3cret-of-theirs")
     save_connector(TEXT, administrator)
     edited = client.post(url("connector_edit", "shop")).url
-    assert "add a connection for it" in Page(client.get(f"{edited}actions/0/")).text
+    assert "There is no connection yet." in Page(client.get(f"{edited}actions/0/")).text
     config = {"token": "env:THEIRS", "base_url": server.url}
     mine = Connection.objects.create(name="Shop", slug="my-shop", connector="shop", owner=administrator, config=config)
     theirs = Connection.objects.create(name="X", slug="x", connector="shop", owner=stranger, config=config)
@@ -232,6 +233,57 @@ def test_a_call_is_tested_and_asked_for_where_it_changes_something(
     refused = client.post(create, given | {"call-connection": theirs.pk, "confirmed": "yes"})
     assert refused.status_code == 422 and len(server.asked) == 2
     assert AuditEntry.objects.filter(verb="connection.called", object="Shop").count() == 2
+
+
+def test_a_call_of_a_draft_is_tested_before_its_first_save(client, administrator, server):
+    made = drafts.begin_draft(TEXT.encode(), by=administrator)
+    call = url("connector_call", made.pk, 0)
+    page = Page(client.get(url("connector_action", made.pk, 0)))
+    assert "not stored" in page.text and page.all(name="call-setting_token")[0]["type"] == "password"
+    assert "Token" in Page(client.post(call, {"call-setting_base_url": server.url})).text and not server.asked
+    given = {"call-setting_token": "ordinary", "call-setting_base_url": server.url, "call-input_state": "new"}
+    server.answer = lambda asked: (200, {"id": 1, "echo": "it is ordinary"}, {})
+    page = Page(client.post(call, given))
+    assert "Test passed." in page.text and "it is ***" in page.text and "ordinary" not in page.text
+    assert server.asked[0].headers["authorization"] == "Bearer ordinary" and server.asked[0].query == {"state": ["new"]}
+    entry = AuditEntry.objects.get(verb="connector.draft_called")
+    assert entry.changes == {"action": "shop.list_items", "hosts": "127.0.0.1"} and "ordinary" not in entry.canonical
+    assert not Connection.objects.exists() and "ordinary" not in draft().text
+    refused = Page(client.post(call, given | {"call-setting_base_url": "http://10.1.2.3/"}))
+    assert "Test failed." in refused.text and len(server.asked) == 1
+
+
+def test_further_pages_are_edited_in_a_form_and_read_by_a_test_call(client, administrator, server):
+    made = drafts.begin_draft(TEXT.encode(), by=administrator)
+    page_url = url("connector_action", made.pk, 0)
+    form = form_of(Page(client.get(page_url))) | {"effect": "read"}
+    wrong = client.post(page_url, form | {"pages-kind": "cursor", "pages-items": "data", "pages-size_parameter": "n"})
+    page = Page(wrong)
+    assert wrong.status_code == 422 and "pages:" not in draft().text
+    for name in ("parameter", "cursor", "size_most"):
+        assert page.ids[f"id_pages-{name}-why"]["role"] == "alert", name
+    pages = {
+        "pages-kind": "cursor", "pages-items": "data", "pages-cursor": "next", "pages-parameter": "after",
+        "pages-size_parameter": "n", "pages-size_most": "2", "pages-first": "7",
+    }  # fmt: skip
+    assert client.post(page_url, form | pages).status_code == 303
+    [action, _] = yaml.safe_load(draft().text)["actions"]
+    size = {"parameter": "n", "most": 2}
+    rule = {"kind": "cursor", "items": "data", "cursor": "next", "parameter": "after", "size": size}
+    assert action["pages"] == rule and "# all of them" in draft().text, "comments and other kinds' values are kept out"
+    asked = [{"data": [{"id": 1}, {"id": 2}], "next": "b"}, {"data": [{"id": 3}], "next": None}]
+    server.answer = lambda request: (200, asked[len(server.asked) - 1], {})
+    given = {"call-setting_token": "t", "call-setting_base_url": server.url, "call-input_limit": "10"}
+    page = Page(client.post(url("connector_call", made.pk, 0), given))
+    assert "Test passed." in page.text and "complete" in page.text
+    assert [each.query for each in server.asked] == [{"n": ["2"]}, {"n": ["2"], "after": ["b"]}]
+    form = form_of(Page(client.get(page_url))) | {"effect": "read"}
+    assert (form["pages-cursor"], form["pages-size_most"], form["pages-limit"]) == ("next", "2", "100")
+    client.post(page_url, form | {"pages-kind": "page", "pages-first": "0"})
+    [action, _] = yaml.safe_load(draft().text)["actions"]
+    assert action["pages"] == {"kind": "page", "items": "data", "parameter": "after", "first": 0, "size": size}
+    client.post(page_url, form | {"pages-kind": ""})
+    assert "pages:" not in draft().text
 
 
 @pytest.mark.extended

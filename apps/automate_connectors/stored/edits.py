@@ -20,6 +20,7 @@ from automate_connectors.declared.private_hosts import private_place
 from automate_connectors.declared.yaml_files import DocumentError, read_document
 from automate_connectors.stored.drafts import edit, read_api, read_mapping
 from automate_connectors.stored.models import DeclaredConnectorDraft
+from automate_connectors.stored.paging_edits import PagesView, change_pages, pages_view
 from automate_egress.policy import is_listed_host
 from automate_governance.permissions import Person
 
@@ -53,6 +54,7 @@ class ActionView:
     hidden: bool = False
     checks: bool = False
     fields: list[ActionField] = field(default_factory=list)
+    pages: PagesView = field(default_factory=PagesView)
     fault: str = ""  #: why its operation cannot be read
 
 
@@ -118,6 +120,7 @@ def _action_view(api: Api | None, written: dict[str, Any], checked: Any) -> Acti
         hidden=made.get("hidden") is True,
         checks=checked is not None and made.get("name") == checked,
         fields=fields,
+        pages=pages_view(made.get("pages")),
         fault=fault,
     )
 
@@ -177,6 +180,7 @@ def edit_action(draft: DeclaredConnectorDraft, index: int, given: ActionView, *,
         if given.hidden is not before.hidden:
             action["hidden"] = given.hidden
         _change_fields(action, before.fields, given.fields, from_operation=bool(before.operation and draft.document))
+        change_pages(action, before.pages, given.pages)
         _change_check(value, before, given)
         for rule in _callers(value):
             if rule.get("action") == before.name:

@@ -10,7 +10,10 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
+from automate_connectors.declared.yaml_files import DocumentError
+from automate_connectors.stored import edits
 from automate_connectors.stored.drafts import GoneError
+from automate_connectors.stored.edits import ActionView
 from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft
 from automate_core.navigation.http import HttpResponseSeeOther
 from automate_governance.admin_site import reverse
@@ -35,6 +38,14 @@ def get_draft(request: HttpRequest, pk: int) -> DeclaredConnectorDraft:
     check_administers(request)
     drafts = DeclaredConnectorDraft.objects.select_related("connector__current", "document")
     return get_object_or_404(drafts, pk=pk, author=request.user.pk)
+
+
+def get_action(draft: DeclaredConnectorDraft, index: int) -> ActionView:
+    """An action of a draft by its place. Raises Http404."""
+    try:
+        return edits.action_views(draft)[index]
+    except (IndexError, DocumentError):
+        raise Http404 from None
 
 
 def to_list_when_gone(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

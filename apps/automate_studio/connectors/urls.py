@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from automate_studio.connectors import page
 from automate_studio.connectors.access import to_list_when_gone as guarded
-from automate_studio.connectors.actions import connector_action, connector_call
+from automate_studio.connectors.actions import connector_action
 from automate_studio.connectors.draft_page import connector_draft
 from automate_studio.connectors.new import connector_new
 from automate_studio.connectors.operations import connector_operations
 from automate_studio.connectors.review import connector_review
+from automate_studio.connectors.test_call import connector_call
 from automate_studio.ui.view_access import staff
 
 urlpatterns = [
