@@ -60,7 +60,7 @@ POLLED = {
 def test_a_publish_warns_as_the_review_does(api, owner):
     config = {"token": "env:A"}
     hub = Connection.objects.create(name="Hub", slug="hub", connector="github", config=config, owner=owner)
-    client = api(owner, *WRITE)
+    client = api(owner, *WRITE, "connection:use")
     make(client, POLLED)
 
     def warned(answer):
