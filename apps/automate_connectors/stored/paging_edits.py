@@ -31,7 +31,8 @@ def pages_view(written: Any) -> PagesView:
     """The rule that an action's text has, as far as it can be read."""
     if not isinstance(written, dict):
         return PagesView()
-    size = written.get("size") if isinstance(written.get("size"), dict) else {}
+    listed = written.get("size")
+    size = listed if isinstance(listed, dict) else {}
     found: dict[str, Any] = {}
     for each in fields(PagesView):
         value = size.get(_SIZE[each.name]) if each.name in _SIZE else written.get(_NAMES.get(each.name, each.name))

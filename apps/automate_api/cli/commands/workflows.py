@@ -170,7 +170,7 @@ def _push(client: Client, file: WorkflowFile, *, force: bool, publishes: bool, m
     slug = file.slug
     rev, done = _replace(client, file, slug, force=force)
     write_file(file.path, file.text, rev=rev, server=client.server)
-    result = {"slug": slug, "file": str(file.path), "rev": rev, "result": done}
+    result: dict[str, Any] = {"slug": slug, "file": str(file.path), "rev": rev, "result": done}
     if publishes:
         try:
             made = _publish(client, slug, rev, message)
