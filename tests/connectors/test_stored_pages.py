@@ -246,7 +246,7 @@ def test_a_call_of_a_draft_is_tested_before_its_first_save(client, administrator
     page = Page(client.post(call, given))
     assert "Test passed." in page.text and "it is ***" in page.text and "ordinary" not in page.text
     assert server.asked[0].headers["authorization"] == "Bearer ordinary" and server.asked[0].query == {"state": ["new"]}
-    entry = AuditEntry.objects.get(verb="connector.draft_called")
+    entry = AuditEntry.objects.get(verb="connector.called")
     assert entry.changes == {"action": "shop.list_items", "hosts": "127.0.0.1"} and "ordinary" not in entry.canonical
     assert not Connection.objects.exists() and "ordinary" not in draft().text
     refused = Page(client.post(call, given | {"call-setting_base_url": "http://10.1.2.3/"}))

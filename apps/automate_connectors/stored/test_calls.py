@@ -84,7 +84,7 @@ def run_draft_call(
     hosts = Connection(config=config).hosts() or list(adapter.own_hosts(config))
     with transaction.atomic():
         changes = {"action": f"{adapter.code}.{action.name}", "hosts": ", ".join(hosts)}
-        audit.record(by, "connector.draft_called", draft, changes=changes)
+        audit.record(by, "connector.called", draft, changes=changes)
     with redactor_context() as redactor:
         redactor.learn(*secrets)  # also plain words: nothing but this result is shown
         return _call(adapter, action, params, lambda: build_settings_context(dict(config), hosts, by))
