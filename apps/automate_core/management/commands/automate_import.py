@@ -44,6 +44,6 @@ class Command(BaseCommand):
                 self.stdout.write(f"{name}: {workflow.slug} imported{f', {version} is published' if version else ''}")
                 for warning in publishing_warnings(workflow) if version else ():
                     place = warning.step or warning.trigger
-                    self.stdout.write(f"{name}: warning{f', {place}' if place else ''}: {translated(warning.reason)}")
+                    self.stderr.write(f"{name}: warning{f', {place}' if place else ''}: {translated(warning.reason)}")
         if faults:
             raise CommandError("\n".join(faults), returncode=2)
