@@ -1,20 +1,24 @@
-"""The image: its steps are performed in a plain folder, and what they made serves, migrates and works."""
+"""The image: its steps are performed in a plain folder, and by a builder; the result serves, migrates and works."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import yaml
 
 from automate_core.webhooks.schemes.registry import GitHubScheme
 from automate_governance.secrets.keyring import generate_key
-from automate_site.embedded_postgres import temporary_cluster
+from automate_site.embedded_postgres import Cluster, temporary_cluster
 from tests.conftest import ROOT, SECRET
+from tests.deploy.builder import Builder, BuilderError
 from tests.support.processes import free_port, wait_for
 
 ALIVE = "/tmp/alive"  # noqa: S108 - in a container, which has a folder of its own there
@@ -28,10 +32,29 @@ steps: [{key: a, action: data.set, inputs: {n: '{{ event.payload.n }}'}}]
 """
 
 
-@pytest.fixture(scope="module")
-def image(tmp_path_factory):
-    """Working directory, environment, command and health check of the image."""
-    folder = tmp_path_factory.mktemp("image")
+@dataclass(frozen=True)
+class FolderImage:
+    """The image in a folder, with the same members as `BuiltImage`."""
+
+    files: Path
+    environment: dict[str, str]
+    command: list[str]
+    healthcheck: list[str]
+    user: str
+
+    def start(self, command: list[str], variables: dict[str, str], folder: Path) -> subprocess.Popen[str]:
+        """Start a command in it."""
+        given = {**self.environment, "AUTOMATE_DATA": str(folder / "data"), **variables}
+        return subprocess.Popen(
+            command, cwd=self.files, env=given, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    def terminate(self, process: subprocess.Popen[str]) -> None:
+        """Send SIGTERM to it."""
+        process.terminate()
+
+
+def _in_folder(folder: Path) -> FolderImage:
     done = subprocess.run(
         [sys.executable, "scripts/image_in_folder.py", str(folder / "image")],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -39,34 +62,55 @@ def image(tmp_path_factory):
     if done.returncode and ("No matching distribution" in done.stderr or "Connection" in done.stderr):
         pytest.skip("no package registry can be reached")
     assert done.returncode == 0, done.stderr[-3_000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    found = json.loads(done.stdout.splitlines()[-1])
+    return FolderImage(
+        Path(found["workdir"]), found["environment"], found["command"], found["healthcheck"], found["user"]
+    )
+
+
+@pytest.fixture(scope="module", params=["in a folder", "built"])
+def image(request, tmp_path_factory):
+    """The image, by the script that performs its steps, and by a real builder."""
+    if request.param == "in a folder":
+        yield _in_folder(tmp_path_factory.mktemp("image"))
+        return
+    if shutil.which("buildah") is None or os.geteuid() != 0:
+        pytest.skip("buildah is not installed, or may not mount")
+    builder = Builder(ROOT / "build" / "images")
+    try:
+        builder.provide_base()
+    except BuilderError as error:
+        pytest.skip(f"there is no base image: {error}")
+    built = builder.build()
+    yield built
+    built.remove()
 
 
 @pytest.fixture
 def container(image, tmp_path):
     """Start a command in it; `docker run` with the same database and keys each time."""
+    open_to_all = {"unix_socket_permissions": "0777"}  # the user of the container is another one
     cluster, port, started = temporary_cluster(), free_port(), []
+    cluster = Cluster(cluster.folder, durable=False, settings=open_to_all)
+    cluster.start()
+    for folder in (cluster.home, cluster.socket_folder, tmp_path):
+        folder.chmod(0o777)
     environment = {
-        **image["environment"],
-        "AUTOMATE_DATA": str(tmp_path / "data"),
         "AUTOMATE_SECRET_KEY": "k" * 50,
         "AUTOMATE_SECRETS_KEYS": generate_key(),
         "AUTOMATE_SITE_URL": f"http://127.0.0.1:{port}",
-        "DATABASE_URL": cluster.url,
+        "DATABASE_URL": cluster.url.replace(str(cluster.socket_folder), str(tmp_path / "socket")),
         "PORT": str(port),
         "GITHUB_SECRET": SECRET,
     }
+    (tmp_path / "socket").mkdir()
+    (tmp_path / "socket" / ".s.PGSQL.5432").hardlink_to(cluster.socket_folder / ".s.PGSQL.5432")
 
     def start(command):
-        made = subprocess.Popen(
-            command, cwd=image["workdir"], env=environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        started.append(made)
-        return made
+        started.append(image.start(command, environment, tmp_path))
+        return started[-1]
 
     start.address = f"http://127.0.0.1:{port}"
-    cluster.start()
     try:
         yield start
     finally:
@@ -94,13 +138,13 @@ def test_the_image_serves_migrates_and_works(image, container, tmp_path):
         except OSError:
             return 0
 
-    web = container(image["command"])
+    web = container(image.command)
     wait_for(lambda: status("/livez/") == 200 or web.poll() is not None)
     assert web.poll() is None and status("/readyz/") == 503
-    run(*image["healthcheck"], code=1)
+    run(*image.healthcheck, code=1)
     run(*compose["migrate"]["command"])
     assert status("/readyz/") == 200
-    run(*image["healthcheck"])
+    run(*image.healthcheck)
 
     alive = tmp_path / "alive"
     worker = container([part.replace(ALIVE, str(alive)) for part in compose["worker"]["command"]])
@@ -124,20 +168,18 @@ def test_the_image_serves_migrates_and_works(image, container, tmp_path):
     assert urllib.request.urlopen(request, timeout=60).status == 202
     wait_for(lambda: "succeeded" in run("python", "manage.py", "automate_runs", "list", "--workflow", "image"))
     assert status("/static/admin/css/base.css") == 200
-    worker.terminate()
+    image.terminate(worker)
     assert worker.wait(180) == 0 and not alive.exists()
-    web.terminate()
+    image.terminate(web)
     assert web.wait(180) == 0
 
 
-def test_the_image_brings_what_it_needs_and_no_more(image):
+def test_the_image_brings_what_it_needs_and_no_more(image, container):
     """No tests, no tools of the build, no user root; translations are compiled."""
-    names = {each for each in os.listdir(image["workdir"]) if not each.startswith(".")}
+    names = {each for each in os.listdir(image.files) if not each.startswith(".")}
     assert not names & {"tests", "bench", "build", "examples", "deploy"}
-    assert os.path.exists(f"{image['workdir']}/apps/automate_studio/locale/de/LC_MESSAGES/django.mo")
-    assert image["user"] == "10001:0"
-    done = subprocess.run(
-        ["python", "-c", "import hatchling"], cwd=image["workdir"], env=image["environment"], capture_output=True,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
+    assert os.path.exists(f"{image.files}/apps/automate_studio/locale/de/LC_MESSAGES/django.mo")
+    assert image.user == "10001:0"
+    done = container(["python", "-c", "import hatchling"])
+    output, _ = done.communicate(timeout=300)
+    assert done.returncode == 1 and "No module named 'hatchling'" in output
