@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterator
 from typing import Any
@@ -13,8 +14,9 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 
+from automate_connectors.models import DeclaredConnector
 from automate_core import artifacts
-from automate_core.models import Event, ExecutionRun, OutboxJob, Workflow
+from automate_core.models import Event, ExecutionRun, OutboxJob, ServiceWebhook, Workflow
 from automate_core.operations import health
 from automate_core.states import FINAL_RUN_STATES
 from automate_core.triggers import model_capture
@@ -37,12 +39,15 @@ _IS_USED = "SELECT FROM pg_proc WHERE proname <> %(name)s AND position(%(name)s 
 
 
 def find_obstacles() -> list[str]:
-    """Reasons against a removal now: runs that have not ended, and workers that are alive."""
+    """Reasons against a removal now: runs that have not ended, workers that are alive, and webhooks at services."""
     found = []
     if _has_table(ExecutionRun) and (runs := ExecutionRun.objects.exclude(status__in=FINAL_RUN_STATES).count()):
         found.append(f"{runs} {'run has' if runs == 1 else 'runs have'} not ended")
     if _has_table(OutboxJob) and (workers := health.live_workers()):
         found.append(f"{workers} {'worker is' if workers == 1 else 'workers are'} running")
+    if _has_table(ServiceWebhook) and (webhooks := ServiceWebhook.objects.exclude(registration_id="").count()):
+        what = "1 webhook is" if webhooks == 1 else f"{webhooks} webhooks are"
+        found.append(f"{what} registered at services (a worker removes them after you pause their workflows)")
     return found
 
 
@@ -61,10 +66,23 @@ def plan_removal(*, keep_groups: bool) -> Iterator[str]:
     yield f"{_log_entries(state).count()} entries of the admin's history"
     groups = [] if keep_groups else [f"{name} ({members} members)" for name, members in _groups(state)]
     yield f"groups: {', '.join(groups) or 'none'}"
-    yield f"files with large values: {'yes' if artifacts.storage() else 'none'}"
+    yield f"files of runs, with large values and uploads: {_count_files()}"
 
 
-_COUNTED = ((Workflow, "workflows"), (ExecutionRun, "runs"), (Event, "events"))
+_COUNTED = (
+    (Workflow, "workflows"),
+    (ExecutionRun, "runs"),
+    (Event, "events"),
+    (DeclaredConnector, "connectors made in the browser"),
+)
+
+
+def _count_files() -> str:
+    """The number of stored files, or what to do where the storage cannot list them."""
+    try:
+        return str(sum(1 for _ in artifacts.list_names())) if artifacts.storage() else "none"
+    except NotImplementedError:
+        return f"the storage cannot list them: delete the folder {artifacts.FOLDER} yourself"
 
 
 def remove_everything(*, keep_groups: bool) -> None:
@@ -143,5 +161,6 @@ def _remove_functions() -> None:
 
 def _remove_files() -> None:
     tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
-    while names := artifacts.list_after("", tomorrow, _FILES_AT_ONCE):
-        artifacts.remove(names)
+    with contextlib.suppress(NotImplementedError):  # of a storage that cannot list: the plan says what to do
+        while names := artifacts.list_after("", tomorrow, _FILES_AT_ONCE):
+            artifacts.remove(names)

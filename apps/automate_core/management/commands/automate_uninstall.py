@@ -12,13 +12,13 @@ from automate_core.operations import uninstall
 class Command(BaseCommand):
     help = (
         "List the data of Automate in the database and in its storage; with --yes, delete it. Then remove Automate's "
-        "apps from the settings. Exit code 1 when runs have not ended or workers are running."
+        "apps from the settings. Exit code 1 when runs have not ended, workers are running or webhooks are registered."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--yes", action="store_true", help="delete the data; without this, only list it")
-        parser.add_argument("--force", action="store_true", help="delete even if runs have not ended")
+        parser.add_argument("--force", action="store_true", help="delete even if something speaks against it")
         parser.add_argument("--keep-groups", action="store_true", help="keep the groups, without their permissions")
 
     def handle(self, *args: Any, **options: Any) -> None:

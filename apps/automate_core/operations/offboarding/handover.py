@@ -16,7 +16,7 @@ from automate_core.operations.offboarding import holdings, tasks
 from automate_governance import audit
 from automate_governance.models import StoredSecret
 from automate_governance.people import names
-from automate_governance.permissions import NotPermittedError, Person, holds_anywhere
+from automate_governance.permissions import SITE, NotPermittedError, Person, can, holds_anywhere
 from automate_plugins import text
 from automate_plugins.texts import joined, marked, verbatim
 
@@ -60,6 +60,7 @@ def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = Fals
             result.cautions.append(_missing_permission(to, model, kinds))
     _count(result, text("run-as users"), _hand_over_run_as(leaver, to, by, result))
     _count(result, text("notification rules"), _hand_over_rules(leaver, to, by))
+    _count(result, text("drafts of connectors"), _hand_over_drafts(leaver, to, by, result))
     approvals = tasks.hand_over_approvals(leaver, by=by, users=[to])
     _count(result, text("open approvals"), approvals.done)
     result.left += [joined([verbatim(name), why], ": ") for name, why in approvals.refused]
@@ -160,6 +161,34 @@ def _hand_over_rules(leaver: Person, to: Person, by: Person) -> int:
         changes = audit.difference("people", leaver.get_username(), to.get_username())
         audit.record(by, "notification.rule_handed_over", rule, changes=changes)
     return len(rules)
+
+
+def _hand_over_drafts(leaver: Person, to: Person, by: Person, result: Handover) -> int:
+    """Make `to` the author of drafts of connectors, unless they may not edit connectors, or have one of the same."""
+    drafts = list(holdings.connector_drafts(leaver).select_for_update(no_key=True))
+    if drafts and not can(to, "administer", SITE):
+        result.left.append(
+            text(
+                "Drafts of connectors stay with %(leaver)s: %(person)s may not administer the site.",
+                leaver=leaver.get_username(),
+                person=to.get_username(),
+            )
+        )
+        return 0
+    present = set(holdings.connector_drafts(to).exclude(connector=None).values_list("connector", flat=True))
+    done = 0
+    for draft in drafts:
+        if draft.connector_id in present:
+            name = str(draft.connector)
+            reason = text("%(person)s has a draft of it.", person=to.get_username())
+            result.left.append(joined([verbatim(name), reason], ": "))
+            continue
+        draft.author = to
+        draft.save(update_fields=["author"])
+        changes = audit.difference("author", leaver.get_username(), to.get_username())
+        audit.record(by, "connector.draft_handed_over", draft, changes=changes)
+        done += 1
+    return done
 
 
 def find_active_person(name: str) -> Person:

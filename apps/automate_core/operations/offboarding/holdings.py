@@ -9,6 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from automate_connectors.models import DeclaredConnectorDraft
 from automate_core import database
 from automate_core.models import DraftCommand, NotificationRule, Wait, WaitAssignee, Workflow, WorkflowVersion
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
@@ -51,6 +52,7 @@ def find_holdings(person: Person) -> list[Holding]:
         ),
         Holding(title=text("Workflows that run as this person"), objects=workflows_running_as(person)),
         Holding(title=text("Notification rules that name this person"), objects=rules_naming(person)),
+        Holding(title=text("Drafts of connectors"), objects=connector_drafts(person)),
     ]
     return [each for each in found if each.objects.exists()]
 
@@ -81,6 +83,11 @@ def workflows_running_as(person: Person) -> QuerySet[Workflow]:
 def rules_naming(person: Person) -> QuerySet[NotificationRule]:
     """The notification rules that name the person."""
     return NotificationRule.objects.filter(people=person, removed_at=None).order_by("pk")
+
+
+def connector_drafts(person: Person) -> QuerySet[DeclaredConnectorDraft]:
+    """The person's drafts of connectors, which nobody else can open."""
+    return DeclaredConnectorDraft.objects.filter(author=person).order_by("pk")
 
 
 def workflows_naming(person: Person) -> QuerySet[Workflow]:
