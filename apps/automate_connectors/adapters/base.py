@@ -303,6 +303,17 @@ class ConnectorAdapter(ABC):
         """
         raise NotImplementedError
 
+    def read_changes(
+        self, name: str, params: dict[str, Any], registration: Registration, context: Context
+    ) -> PollResult:
+        """Optional: the changes that one of `webhooks` announces, those behind the place in the registration's `data`.
+
+        The `cursor` of the result is the new `data`, a mapping, for which this is called next. The same `data` gives
+        the same changes again. It is called after an announcement, and once a day. `context` is as in `poll`. Must
+        change nothing. Raise ConnectorError.
+        """
+        raise NotImplementedError
+
     @property
     def can_find_webhooks(self) -> bool:
         """Whether `find_webhook` is there."""

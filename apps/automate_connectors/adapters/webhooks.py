@@ -23,6 +23,10 @@ class Webhook:
     Deliveries are verified by the signature scheme `scheme`, with its `scheme_config`. The platform makes the secret,
     unless the service does (`makes_secret`): `register_webhook` then returns it. `sample` is the payload of a
     delivery, which the builder offers before any came.
+
+    Deliveries of a webhook that `announces` carry no data: they say that there are changes. `read_changes` reads these,
+    and each of them becomes an event, of which `sample` is the payload. `quiet` are the event types of deliveries that
+    announce nothing, such as that of a first message.
     """
 
     name: str
@@ -34,6 +38,8 @@ class Webhook:
     other_events: bool = False
     scheme_config: Mapping[str, Any] = field(default_factory=dict)
     makes_secret: bool = False
+    announces: bool = False
+    quiet: tuple[str, ...] = ()
     sample: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -8,6 +8,8 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
+from automate_connectors.adapters.google.calendar import CalendarChannels
+from automate_connectors.adapters.google.drive import DriveChannels
 from automate_connectors.declared.adapter import DeclaredConnector, declare
 from automate_connectors.declared.checks import faults
 from automate_connectors.declared.document import Document
@@ -21,6 +23,8 @@ from automate_plugins.registry import BUILT_IN, PluginError, Source
 from automate_plugins.texts import joined, marked
 
 SERVICES = Path(__file__).resolve().parent.parent / "services"
+#: The class with what no document can say of a service of this package, by the service's code.
+_BASES: dict[str, type[DeclaredConnector]] = {"google_calendar": CalendarChannels, "google_drive": DriveChannels}
 _MOST_FAULTS = 5
 
 
@@ -59,13 +63,18 @@ def load_document(path: Path) -> Document:
     return document
 
 
-def load_connector(path: Path, *, code: str = "") -> type[DeclaredConnector]:
-    """Return the connector of a `connector.yaml`. Raises ConnectorFileError; also for another code than `code`."""
+def load_connector(
+    path: Path, *, code: str = "", base: type[DeclaredConnector] = DeclaredConnector
+) -> type[DeclaredConnector]:
+    """Return the connector of a `connector.yaml`. Raises ConnectorFileError; also for another code than `code`.
+
+    `base` has what the document cannot say, as in `declare`.
+    """
     document = load_document(path)
     if code and document.code != code:
         reason = text("The code must be %(code)s, as the folder is named.", code=code)
         raise ConnectorFileError(_message(path, read_file(path), [Fault(("code",), reason)]))
-    return declare(document)
+    return declare(document, base)
 
 
 def connector_of(loaded: Any) -> Any:
@@ -92,7 +101,8 @@ class ConnectorFile:
 
     def load(self) -> type[DeclaredConnector]:
         """Return the connector. Raises ConnectorFileError."""
-        return load_connector(self.path, code=self.name)
+        bases = _BASES if self.path.parent.parent == SERVICES else {}
+        return load_connector(self.path, code=self.name, base=bases.get(self.name, DeclaredConnector))
 
 
 def connector_files() -> Iterable[Source]:

@@ -42,7 +42,11 @@ class Found:
 def call_poll(adapter: ConnectorAdapter, poll: Poll, params: dict[str, Any], cursor: Any, context: Context) -> Found:
     """Ask once. `cursor` is the one before, None at first. Raises ConnectorError only."""
     params = check_params(poll.fields, params)
-    result = translate_errors(lambda: adapter.poll(poll.name, params, cursor, context))
+    return check_result(translate_errors(lambda: adapter.poll(poll.name, params, cursor, context)))
+
+
+def check_result(result: Any) -> Found:
+    """What an adapter found, checked. Raises ConnectorError."""
     if not isinstance(result, PollResult):
         raise _invalid(text("A poll must return a PollResult, not %(type)s.", type=type(result).__name__))
     if result.cursor is None:

@@ -12,6 +12,7 @@ from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.adapters.webhooks import EVENTS, Registration, Webhook
 from automate_connectors.context import Context
 from automate_connectors.invocation import check_params, encode_output, translate_errors
+from automate_connectors.polling.calls import Found, check_result
 from automate_plugins import text
 
 LONGEST_ID = 500
@@ -54,6 +55,15 @@ class WebhookCalls:
         )
         return renewed if renewed.id == registration.id else self._with_secret(renewed)
 
+    def read_changes(self, registration: Registration) -> Found:
+        """The changes behind the place that the registration has; the cursor is its new `data`."""
+        name, params = self._asked()
+        found = check_result(
+            translate_errors(lambda: self.adapter.read_changes(name, params, registration, self.context))
+        )
+        _check_data(encode_output(found.cursor))
+        return found
+
     def remove(self, registration: Registration) -> None:
         """Remove a registration, whether or not it is still there."""
         name, params = self._asked()
@@ -77,11 +87,15 @@ def _checked(found: Any) -> Registration:
     if found.expires is not None and (not isinstance(found.expires, dt.datetime) or found.expires.tzinfo is None):
         raise _invalid(text("The end of a registration must be a date and time with a time zone, or None."))
     document = encode_output(found.data)
+    _check_data(document)
+    secret = found.secret if isinstance(found.secret, str) else ""
+    return Registration(id=found.id, expires=found.expires, data=msgspec.json.decode(document), secret=secret)
+
+
+def _check_data(document: bytes) -> None:
     if not document.startswith(b"{") or len(document) > MAX_DATA_BYTES:
         size = MAX_DATA_BYTES // 1_000
         raise _invalid(text("The data of a registration must be a mapping of at most %(size)s KB.", size=size))
-    secret = found.secret if isinstance(found.secret, str) else ""
-    return Registration(id=found.id, expires=found.expires, data=msgspec.json.decode(document), secret=secret)
 
 
 def _invalid(message: str) -> ConnectorError:

@@ -23,7 +23,8 @@ class ServiceWebhook(models.Model):
 
     A worker that calls the service has the row until `lease_until`, and `next_at` is that time meanwhile; `token` is
     its number, which grows with every lease, so that a result that comes too late is not written. `next_at` NULL:
-    there is nothing to do. `failures` counts since the last success; `error` is what the last failure said.
+    there is nothing to do. `announced_at`: a delivery said so long ago that there are changes, which were not read yet.
+    `failures` counts since the last success; `error` is what the last failure said.
     """
 
     class State(models.TextChoices):
@@ -59,6 +60,7 @@ class ServiceWebhook(models.Model):
     error = models.CharField(max_length=500, blank=True)
     error_text = DocumentField(null=True)
     due_since = models.DateTimeField()
+    announced_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = _("service webhook")

@@ -269,19 +269,22 @@ def _event(lease: Lease, item: FoundItem, redactor: Redactor) -> NewEvent:
         source=f"poll:{lease.slug}",
         type=state.key,
         payload=redactor.document(item.data.decode()),
-        delivery_key=_delivery_key(state, item),
+        delivery_key=item_key(state.key, state.digest, item.id),
         trace_id=item.trace_id if isinstance(item, FiledItem) else new_trace_id(),
         headers=headers,
     )
 
 
-def _delivery_key(state: PollState, item: FoundItem) -> str:
-    """The item's id, of this poll: another feed, or another trigger of the workflow, may have the same ids."""
-    prefix = f"{state.key} {state.digest[:16]}"
-    whole = f"{prefix} {item.id}"
+def item_key(key: str, digest: str, identifier: str) -> str:
+    """The delivery key of an item: another feed, or another trigger of the workflow, may have the same ids.
+
+    `key` is that of the trigger, and `digest` a hash of what it asks for.
+    """
+    prefix = f"{key} {digest[:16]}"
+    whole = f"{prefix} {identifier}"
     if len(whole) <= LONGEST_KEY:
         return whole
-    return f"{prefix} sha256:{hashlib.sha256(item.id.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    return f"{prefix} sha256:{hashlib.sha256(identifier.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 @transaction.atomic

@@ -21,6 +21,7 @@ from automate_core.triggers.host_events import TEST_HEADER
 from automate_core.webhooks import bodies, cloudevents, rates
 from automate_core.webhooks.answers import CONTENT_ENCODED, UNAUTHORIZED, Answer, build_reply_answer, too_many_answer
 from automate_core.webhooks.bodies import BodyError
+from automate_core.webhooks.registration.changes import announce_changes
 from automate_core.webhooks.schemes.registry import (
     GitHubScheme,
     SchemeError,
@@ -103,6 +104,21 @@ class ServiceTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class Announcement:
+    """The webhook at a service whose deliveries only say that there are changes; those of `quiet` types say nothing."""
+
+    webhook_id: int
+    quiet: frozenset[str]
+
+    def answer(self, kind: str) -> Answer:
+        """Have the changes read, and answer."""
+        if kind in self.quiet:
+            return Answer(200, {"ignored": True})
+        announce_changes(self.webhook_id)
+        return Answer(200, {"announced": True})
+
+
+@dataclass(frozen=True, slots=True)
 class Receiver:
     """An endpoint made ready to verify: its scheme, and its secrets, which no event of its holds.
 
@@ -118,11 +134,12 @@ class Receiver:
     reply_seconds: int = 0
     is_built_in: bool = True
     trigger: ServiceTarget | None = None
+    announces: Announcement | None = None
 
     @property
     def may_block(self) -> bool:
-        """Whether `receive` may wait for another system, or for code that is not ours."""
-        return self.scheme.may_block or not self.is_built_in
+        """Whether `receive` may wait for the database, for another system, or for code that is not ours."""
+        return self.scheme.may_block or not self.is_built_in or self.announces is not None
 
     def receive(self, delivery: Delivery, source: rates.Source) -> AcceptedDelivery | Answer:
         """Verify the raw body, then parse it: the events to accept, or the answer to give. Refusals are counted.
@@ -148,6 +165,8 @@ class Receiver:
             return too_many_answer(rates.failures.take(source)) or UNAUTHORIZED
         if self.scheme.has_secret and self.endpoint_id is not None:
             tally.note_secret_use(self.endpoint_id, secrets[matching].field)
+        if self.announces is not None:
+            return self.announces.answer(self.scheme.event_type(delivery.headers, None))
         try:
             return self._read(delivery)
         except BodyError as error:
@@ -271,6 +290,7 @@ def _service_receiver(slug: str) -> Receiver | None:
         redactor=known,
         is_built_in=signature_schemes.is_built_in(scheme.code),
         trigger=ServiceTarget(webhook.key, frozenset(webhook.events) or frozenset(described.event_types)),
+        announces=Announcement(webhook.pk, frozenset(described.quiet)) if described.announces else None,
     )
 
 

@@ -89,7 +89,9 @@ class ConnectorStructure(ConnectorSuite):
         """Webhooks have names of their own, fields of plain values, a signature scheme, a sample, and their methods."""
         names = [webhook.name for webhook in adapter.webhooks]
         assert len(set(names)) == len(names), "two webhooks share a name"
-        for method in ("register_webhook", "remove_webhook") if names else ():
+        needed = ["register_webhook", "remove_webhook"] if names else []
+        needed += ["read_changes"] if any(webhook.announces for webhook in adapter.webhooks) else []
+        for method in needed:
             overrides = getattr(type(adapter), method) is not getattr(ConnectorAdapter, method)
             assert overrides, f"it describes webhooks, and has no method `{method}`"
         for webhook in adapter.webhooks:

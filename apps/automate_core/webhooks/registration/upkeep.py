@@ -16,6 +16,7 @@ from django.db import DatabaseError, connections, models, transaction
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.webhooks import Registration
+from automate_connectors.polling.calls import Found
 from automate_connectors.registry import find_webhook
 from automate_connectors.webhooks.calls import WebhookCalls
 from automate_core.database import AutomateNow, now
@@ -32,8 +33,9 @@ from automate_core.triggers.connector_calls import (
 )
 from automate_core.webhooks.endpoints import hook_url
 from automate_core.webhooks.registration.activation import State, forget, store_secret
+from automate_core.webhooks.registration.changes import ingest_changes
 from automate_governance.permissions import Person
-from automate_governance.redaction.redactor import redact_text, redactor_context
+from automate_governance.redaction.redactor import Redactor, redact_text, redactor_context
 from automate_plugins import text
 
 log = logging.getLogger(__name__)
@@ -108,11 +110,14 @@ def run_lease(lease: Lease) -> bool:
     No transaction and no connection to the database is open while the service is asked.
     """
     try:
-        with redactor_context():
+        with redactor_context() as redactor:
             try:
-                registration = _call_service(lease)
+                found = _call_service(lease)
                 reach("webhook.called", lease.webhook.key)
-                _store(lease, registration)
+                if isinstance(found, Found):
+                    _store_changes(lease, found, redactor)
+                else:
+                    _store(lease, found)
                 reach("webhook.committed", lease.webhook.key)
             except ConnectorError as error:
                 message = redact_text(error.message)
@@ -128,8 +133,11 @@ def run_lease(lease: Lease) -> bool:
     return False
 
 
-def _call_service(lease: Lease) -> Registration | None:
-    """The registration as it is now; None once it is removed. Raises ConnectorError."""
+def _call_service(lease: Lease) -> Registration | Found | None:
+    """The registration as it is now, None once it is removed, or the changes that it announces.
+
+    Raises ConnectorError.
+    """
     webhook = lease.webhook
     try:
         adapter, described = find_webhook(webhook.webhook)
@@ -150,16 +158,28 @@ def _call_service(lease: Lease) -> Registration | None:
             context=call.context,
         )
         known = _known(webhook, at)
+        if described.announces and known is None and not _is_removed(webhook):
+            known = _stored(webhook)  # another one in its place goes on where it ended
+            renews = known is not None
+        else:
+            renews = known is not None and webhook.renew_at is not None and webhook.renew_at <= at
         if _is_removed(webhook):
             return call.perform(lambda: _remove(calls, known))
-        if known is not None and webhook.renew_at is not None and webhook.renew_at <= at:
+        if known is not None and renews:
             return call.perform(lambda: calls.renew(known, secret))
+        if known is not None and described.announces:
+            return call.perform(lambda: calls.read_changes(known))
         return call.perform(lambda: _ensure(calls, known, secret))
 
 
 def _known(webhook: ServiceWebhook, at: dt.datetime) -> Registration | None:
     """The registration that is stored, unless it has expired."""
-    if not webhook.registration_id or (webhook.expires_at is not None and webhook.expires_at <= at):
+    return None if webhook.expires_at is not None and webhook.expires_at <= at else _stored(webhook)
+
+
+def _stored(webhook: ServiceWebhook) -> Registration | None:
+    """The registration that is stored, also one that has expired."""
+    if not webhook.registration_id:
         return None
     return Registration(id=webhook.registration_id, expires=webhook.expires_at, data=webhook.data)
 
@@ -221,6 +241,27 @@ def _store(lease: Lease, registration: Registration | None) -> None:
     webhook.save()
 
 
+@transaction.atomic
+def _store_changes(lease: Lease, found: Found, redactor: Redactor) -> None:
+    """Write the events of changes, and the place behind them, both or neither; nothing when the lease is another's.
+
+    What was announced meanwhile is read at once.
+    """
+    webhook = _locked(lease)
+    if webhook is None:
+        return
+    at = now()
+    if not _is_removed(webhook):
+        ingest_changes(webhook, lease.slug, found.items, redactor)
+    count_success(webhook)
+    webhook.data, webhook.due_since = dict(found.cursor), at
+    if webhook.announced_at == lease.webhook.announced_at and not found.more:
+        webhook.announced_at = None
+    is_due = found.more or webhook.announced_at is not None or _is_removed(webhook)
+    webhook.next_at = at if is_due else _next_call(webhook, at)
+    webhook.save()
+
+
 def _replace_secret(webhook: ServiceWebhook, workflow: Workflow, value: str) -> None:
     """Keep the secret that the service made."""
     if webhook.secret is None:
@@ -240,16 +281,17 @@ def _renewal(at: dt.datetime, expires: dt.datetime | None) -> dt.datetime | None
 
 
 def _next_call(webhook: ServiceWebhook, at: dt.datetime) -> dt.datetime | None:
-    """When the service is called next: to renew it, or to see whether it is still there.
+    """When the service is called next: to renew it, to see whether it is still there, or what it announced in vain.
 
     Not at once, also where a service says that the registration is over, or does not extend it.
     """
     renewal = max(webhook.renew_at, at + dt.timedelta(seconds=spread(FIRST_WAIT))) if webhook.renew_at else None
     try:
-        adapter, _ = find_webhook(webhook.webhook)
+        adapter, described = find_webhook(webhook.webhook)
     except LookupError:
         return renewal
-    check = at + dt.timedelta(seconds=spread(CHECK_SECONDS)) if adapter.can_find_webhooks else None
+    is_checked = adapter.can_find_webhooks or described.announces
+    check = at + dt.timedelta(seconds=spread(CHECK_SECONDS)) if is_checked else None
     return min(filter(None, (check, renewal)), default=None)
 
 

@@ -1,0 +1,1 @@
+"""What no document can say of Google's services: webhooks that only announce changes."""
