@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from automate_connectors.stored.freshness import stored_connectors
 from automate_core.models import ExecutionRun
 from automate_core.triggers import manual
-from tests.support.axe import violations
+from tests.support.axe import darken, violations
 from tests.support.processes import wait_for
 from tests.support.stored_connectors import OPENAPI
 
@@ -45,6 +45,14 @@ def test_a_connector_from_a_document_to_a_run(owner, signed_in, site, sink, work
     page.get_by_role("button", name="Add and continue").click()
     expect(page.get_by_role("link", name="Create an item")).to_be_visible()
     look("draft")
+    darken(page)
+    page.locator(".da-yaml").scroll_into_view_if_needed()
+    shot(page, "connector-draft-dark")
+    assert violations(page, ["color-contrast"]) == []
+    light = "[...document.querySelectorAll('.da-yaml *')].filter((each) => /rgb\\(2[0-9]{2}, 2[0-9]{2}, 2[0-9]{2}\\)/"
+    light += ".test(getComputedStyle(each).backgroundColor)).map((each) => each.className)"
+    assert page.evaluate(light) == [], "nothing of the editor stays light"
+    page.evaluate("document.documentElement.classList.replace('dark', 'light')")
     page.get_by_role("link", name="Create an item").click()
     expect(page.locator("#field-inputs-name")).to_be_visible()
     page.get_by_label("Show price").uncheck()
