@@ -60,7 +60,7 @@ def test_drafts_of_connectors_go_to_another_administrator_and_versions_stay(leav
     ]
     fresh.refresh_from_db()
     assert fresh.author == heir and fresh.document == OpenAPIDocument.objects.get()
-    assert AuditEntry.objects.filter(verb="connector.draft_handed_over", actor="root").count() == 1
+    assert AuditEntry.objects.filter(verb="connector.handed_over", actor="root").count() == 1
     assert DeclaredConnector.objects.get().current.author == leaver, "history names who saved it"
     assert DeclaredConnectorDraft.objects.filter(author=leaver).count() == 1 and not holdings.may_be_deleted(leaver)
 

@@ -186,7 +186,7 @@ def _hand_over_drafts(leaver: Person, to: Person, by: Person, result: Handover) 
         draft.author = to
         draft.save(update_fields=["author"])
         changes = audit.difference("author", leaver.get_username(), to.get_username())
-        audit.record(by, "connector.draft_handed_over", draft, changes=changes)
+        audit.record(by, "connector.handed_over", draft, changes=changes)
         done += 1
     return done
 
