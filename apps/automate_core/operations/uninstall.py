@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 
-from automate_connectors.models import DeclaredConnector
+from automate_connectors.stored.models import DeclaredConnector
 from automate_core import artifacts
 from automate_core.models import Event, ExecutionRun, OutboxJob, ServiceWebhook, Workflow
 from automate_core.operations import health

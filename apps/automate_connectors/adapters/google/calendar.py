@@ -33,7 +33,7 @@ class CalendarChannels(GoogleChannels):
     own_webhooks = (
         Webhook(
             name="change",
-            label=text("Change"),
+            label=text("Changed event"),
             description=text("Start for each event of a calendar that is added, changed or deleted"),
             fields=(
                 FieldSpec(

@@ -36,7 +36,7 @@ class DriveChannels(GoogleChannels):
     own_webhooks = (
         Webhook(
             name="change",
-            label=text("Change"),
+            label=text("Changed file"),
             description=text("Start for each file that is added, changed, moved, trashed or removed"),
             fields=(
                 FieldSpec(

@@ -9,7 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from automate_connectors.models import DeclaredConnectorDraft
+from automate_connectors.stored.models import DeclaredConnectorDraft
 from automate_core import database
 from automate_core.models import DraftCommand, NotificationRule, Wait, WaitAssignee, Workflow, WorkflowVersion
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
