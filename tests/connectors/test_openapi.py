@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import io
 import json
+import os
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -212,6 +214,18 @@ def test_the_command_writes_a_connector_that_works(file, tmp_path, server, call)
     assert found.path == "/items/7" and found.query == {"fields[]": ["a", "b"], "expand": ["c,d"]}
 
 
+def test_what_operations_share_is_written_for_each(file, tmp_path):
+    """An example of a schema that two operations answer with: a connector.yaml holds no aliases."""
+    shared = copy.deepcopy(DOCUMENT)
+    tags = {"type": "array", "items": {"type": "string"}, "example": ["bug", "new"]}
+    shared["components"]["schemas"]["Item"]["properties"]["tags"] = tags
+    file.write_text(json.dumps(shared))
+    target = tmp_path / "connector.yaml"
+    run(str(file), "--operation=getItem", "--operation=create-item", "--code=shop", "-o", str(target))
+    samples = [action.sample for action in load_connector(target, code="shop")().document.actions]
+    assert [sample["tags"] for sample in samples] == [["bug", "new"]] * 2
+
+
 def test_what_the_command_cannot_do_is_one_line(file, tmp_path):
     for arguments, said in (
         ((str(file), "--operation", "getItems"), "There is no operation 'getItems'"),
@@ -267,3 +281,30 @@ def test_a_file_chooses_operations_and_changes_them(file, tmp_path):
         with pytest.raises(ConnectorFileError) as caught:
             load_connector(path)
         assert f"line {line}: " in str(caught.value) and said in str(caught.value), str(caught.value)
+
+
+# --- whole documents of services --------------------------------------------------------------------------------------
+
+#: A folder of OpenAPI documents, such as api.github.com.json of the npm package @octokit/openapi 23.0.2 (MIT).
+DOCUMENTS = "AUTOMATE_TEST_OPENAPI_DOCUMENTS"
+CHOSEN = 40  #: operations of a document that become actions of one connector
+
+
+def whole_documents():
+    folder = os.environ.get(DOCUMENTS)
+    paths = sorted(path for path in Path(folder).iterdir() if path.suffix in {".json", ".yaml"}) if folder else []
+    skipped = pytest.mark.skip(reason=f"{DOCUMENTS} names no folder of whole OpenAPI documents")
+    return paths or [pytest.param(None, marks=skipped)]
+
+
+@pytest.mark.parametrize("path", whole_documents(), ids=lambda path: getattr(path, "name", "none"))
+def test_a_whole_document_becomes_a_connector(path, tmp_path):
+    """All operations are listed and searched; operations from its beginning to its end become actions that load."""
+    listed = [line.split(" ", 1)[0] for line in run(str(path)).splitlines()]
+    assert len(listed) == len(set(listed)) > CHOSEN
+    chosen = listed[:: len(listed) // CHOSEN][:CHOSEN]
+    assert chosen[-1] in run(str(path), "--search", chosen[-1])
+    target = tmp_path / "connector.yaml"
+    run(str(path), *(f"--operation={name}" for name in chosen), "--code=whole", "-o", str(target))
+    adapter = load_connector(target, code="whole")()
+    assert len(adapter.actions) == CHOSEN and all(action.label for action in adapter.actions)

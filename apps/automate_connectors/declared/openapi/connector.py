@@ -71,6 +71,7 @@ def new_yaml() -> YAML:
     yaml = YAML()
     yaml.width = 110
     yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.representer.ignore_aliases = lambda _data: True  # which no reader of ours takes; schemas are shared in memory
     return yaml
 
 
