@@ -213,11 +213,11 @@ def test_something_else_on_the_port(own):
             ({"AUTOMATE_DEMO": "perhaps"}, "AUTOMATE_DEMO must be one of on, off"),
             (
                 {"AUTOMATE_DEMO": "on", "AUTOMATE_SITE_URL": "https://a.example"},
-                "AUTOMATE_DEMO=on is for a site on this",
+                "AUTOMATE_DEMO=on is only for a site on this",
             ),
             (
                 {"AUTOMATE_DEMO": "on", "AUTOMATE_TRUSTED_PROXIES": "127.0.0.1"},
-                "AUTOMATE_DEMO=on is for a site on this",
+                "AUTOMATE_DEMO=on is only for a site on this",
             ),
             ({"AUTOMATE_TRUSTED_PROXIES": "10.0.0.1/8"}, "AUTOMATE_TRUSTED_PROXIES takes addresses and networks"),
             ({"AUTOMATE_EGRESS_ALLOW": "foo"}, "AUTOMATE_EGRESS_ALLOW takes pairs like db.internal:8080"),
