@@ -85,7 +85,7 @@ def find_new_objects(list_page: Callable[[str], Page], ending: str, cursor: Any,
     since = min(newest or known["since"], known["began"], key=_time)
     latest = int((_time(known["began"]) - _SETTLED).timestamp())
     later = {
-        "floor": min(known["dropped"] + 1, latest) if known["dropped"] else 0,
+        "floor": max(known["floor"], min(known["dropped"] + 1, latest) if known["dropped"] else 0),
         "known": "".join(entry[_EPOCH_LETTERS:] for entry in _split_entries(fresh)),
     }
     return PollResult(items=found, cursor={"first": False, "since": since, **_ROUND, **later})
