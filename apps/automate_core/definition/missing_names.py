@@ -14,22 +14,8 @@ def describe_missing_name(path: Path, scope: NameScope) -> str:
     """Return why an expression cannot use the name `path`; empty when it may exist."""
     shown, first, second = describe(path), path[0], path[1] if len(path) > 1 else None
     missing = repr(second)
-    if first not in scope.names and first not in _ELSEWHERE and "event" in scope.names:
-        return text(
-            "%(path)s: there is no %(missing)s here. For a field of the payload, use %(suggestion)s. "
-            "Available: %(names)s.",
-            path=shown,
-            missing=repr(first),
-            suggestion=describe(("event", "payload", *path[first == "payload" :])),
-            names=", ".join(sorted(scope.names)),
-        )
     if first not in scope.names:
-        return text(
-            "%(path)s: there is no %(missing)s here. Available: %(names)s.",
-            path=shown,
-            missing=repr(first),
-            names=", ".join(sorted(scope.names)),
-        )
+        return _describe_unknown(path, scope)
     if second is None:
         return ""
     if first == "event" and second not in EVENT_NAMES:
@@ -71,3 +57,19 @@ def describe_missing_name(path: Path, scope: NameScope) -> str:
             suggestion=f"{describe(path[:2])}.output",
         )
     return ""
+
+
+def _describe_unknown(path: Path, scope: NameScope) -> str:
+    """Return why there is nothing of that first name, and where a field of the payload is found."""
+    shown, missing, names = describe(path), repr(path[0]), ", ".join(sorted(scope.names))
+    if path[0] in _ELSEWHERE or "event" not in scope.names:
+        return text(
+            "%(path)s: there is no %(missing)s here. Available: %(names)s.", path=shown, missing=missing, names=names
+        )
+    return text(
+        "%(path)s: there is no %(missing)s here. For a field of the payload, use %(suggestion)s. Available: %(names)s.",
+        path=shown,
+        missing=missing,
+        suggestion=describe(("event", "payload", *path[path[0] == "payload" :])),
+        names=names,
+    )

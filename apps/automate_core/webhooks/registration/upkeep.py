@@ -158,16 +158,14 @@ def _call_service(lease: Lease) -> Registration | Found | None:
             context=call.context,
         )
         known = _known(webhook, at)
-        if described.announces and known is None and not _is_removed(webhook):
-            known = _stored(webhook)  # another one in its place goes on where it ended
-            renews = known is not None
-        else:
-            renews = known is not None and webhook.renew_at is not None and webhook.renew_at <= at
         if _is_removed(webhook):
             return call.perform(lambda: _remove(calls, known))
-        if known is not None and renews:
-            return call.perform(lambda: calls.renew(known, secret))
-        if known is not None and described.announces:
+        renewed = known if webhook.renew_at is not None and webhook.renew_at <= at else None
+        if described.announces and known is None:
+            renewed = _stored(webhook)  # another one in its place goes on where it ended
+        if renewed is not None:
+            return call.perform(lambda: calls.renew(renewed, secret))
+        if described.announces and known is not None:
             return call.perform(lambda: calls.read_changes(known))
         return call.perform(lambda: _ensure(calls, known, secret))
 
