@@ -86,7 +86,7 @@ def rules_naming(person: Person) -> QuerySet[NotificationRule]:
 
 
 def connector_drafts(person: Person) -> QuerySet[DeclaredConnectorDraft]:
-    """The person's drafts of connectors, which nobody else can open."""
+    """The person's drafts of connectors, which no other person can open."""
     return DeclaredConnectorDraft.objects.filter(author=person).order_by("pk")
 
 

@@ -265,7 +265,7 @@ class Others(msgspec.Struct, frozen=True):
 
 
 class PoolSteps(msgspec.Struct, frozen=True):
-    """Handed-out steps of a pool, and the age of the oldest that nobody performs yet."""
+    """Handed-out steps of a pool, and the age of the oldest that is not performed yet."""
 
     pool: str
     waiting: int = 0
