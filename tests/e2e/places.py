@@ -159,5 +159,5 @@ def root(page: Page, site: str, admin):
 def sign_in_as_root(page: Page) -> None:
     page.get_by_label("Username").fill("root")
     page.get_by_label("Password").fill("password-of-tests")
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(re.compile(r"//[^/]+/admin/$"))

@@ -58,7 +58,7 @@ def test_six_questions_of_an_auditor(paid, stranger, page, site, faults, shot):
     page.goto(f"{site}/admin/")
     page.get_by_label("Username").fill("stranger")
     page.get_by_label("Password").fill("password-of-tests")
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"{site}/admin/")
 
     def lines(*texts):

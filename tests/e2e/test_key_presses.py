@@ -70,7 +70,7 @@ def test_four_steps_with_a_branch_take_at_most_120_keys(signed_in, site, workflo
     keys = Keys(page)
     page.keyboard.press("c")
     page.wait_for_url("**/workflows/new/")
-    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    expect(page.get_by_label("Name required", exact=True)).to_be_focused()
     keys.write("Expenses")
     page.keyboard.press("Enter")
     keys.navigated += 2  # with C before

@@ -20,7 +20,7 @@ def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
         page,
         page.get_by_role("link", name="New workflow").or_(page.get_by_role("link", name="Start from scratch")).first,
     )
-    write(page, page.get_by_label("Name", exact=True), "Sorting")
+    write(page, page.get_by_label("Name required", exact=True), "Sorting")
     page.keyboard.press("Enter")
     page.wait_for_url("**/builder/**")
     page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")

@@ -168,7 +168,7 @@ def test_a_webhook_is_created_and_its_secret_shown_once(things, signed_in, site,
     expect(form.get_by_label("Secret: new value")).to_be_hidden()
     form.get_by_label("Sender").select_option(label="HMAC")
     expect(form.get_by_label("Algorithm")).to_be_visible()
-    form.get_by_role("textbox", name="Name (required)").fill("orders")
+    form.get_by_role("textbox", name="Name required").fill("orders")
     form.get_by_role("button", name="Save").click()
     expect(page.get_by_role("button", name="Copy secret")).to_be_visible(timeout=30_000)
     shot(page, "webhook-made-light-1440")

@@ -312,7 +312,7 @@ def test_a_workflow_over_services_is_built_and_runs(
     sink.answer = lambda number, path: answer(sink, path)
     page = signed_in
     page.goto(f"{site}/admin/automate/workflows/new/")
-    page.get_by_label("Name", exact=True).fill("Orders")
+    page.get_by_label("Name required", exact=True).fill("Orders")
     page.get_by_role("button", name="Create workflow").click()
     page.wait_for_url("**/builder/**")
     page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")

@@ -35,7 +35,7 @@ def test_under_wsgi_the_page_polls_and_stays_live(live_server, page: Page, workf
         page.goto(f"{live_server.url}/admin/login/?next=/admin/automate_core/executionrun/{run.pk}/change/")
         page.get_by_label("Username").fill("owner")
         page.get_by_label("Password").fill("password-of-tests")
-        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("button", name="Sign in").click()
         expect(page.locator("#live")).to_have_text("Live")
         assert page.locator("#run").get_attribute("data-stream") == ""
         gate.set()

@@ -26,7 +26,7 @@ def sign_in_at(page: Page, site: str) -> None:
     page.goto(f"{site}/admin/")
     page.get_by_label("Username").fill("owner")
     page.get_by_label("Password").fill("password-of-tests")
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"{site}/admin/")
 
 

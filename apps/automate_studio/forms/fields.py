@@ -14,7 +14,7 @@ from automate_governance.texts import translated
 from automate_plugins.files import FileValue
 from automate_plugins.texts import relabelled
 from automate_studio.forms.kept_files import sign_kept
-from automate_studio.ui.fields import Control, FieldMessage, FormFieldView
+from automate_studio.ui.fields import Control, FieldMessage, FormFieldView, required_mark
 from automate_studio.ui.formatting import format_bytes
 from automate_studio.ui.forms import answer_widget, field_label
 
@@ -111,9 +111,8 @@ def _build_field(
         Option(id=f"{id_}-{number}", value=each, chosen=each in value)
         for number, each in enumerate(document["choices"] if kind == "choices" else (), 1)
     ]
-    control = Control(
-        html=_widget(document, kind, attrs).render(id_, value, {}), style="tall" if kind == "long_text" else ""
-    )
+    widget = _widget(document, kind, attrs)
+    control = Control(html=widget.render(id_, value, {}), style="tall" if kind == "long_text" else "")
     return AnswerField(
         name=name,
         label=label,
@@ -122,7 +121,7 @@ def _build_field(
         controls=[control],
         help=document.get("help", ""),
         message=FieldMessage(error) if error else None,
-        mark="" if is_required or kind == "boolean" else _("optional"),
+        mark=required_mark(widget, is_required),
         options=options,
         kept=kept,
     )

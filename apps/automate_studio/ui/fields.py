@@ -9,6 +9,7 @@ from django import forms
 from django.forms.boundfield import BoundField
 from django.forms.utils import flatatt
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
 _CONTROLS = "automate_studio/ui/controls/{}.html"
 
@@ -93,15 +94,25 @@ def build_form_field(bound: BoundField, **more: Any) -> FormFieldView:
         controls=_bound_controls(bound, attrs),
         help=help_text,
         message=message,
-        **more,
+        **{"mark": required_mark(bound.field.widget, getattr(bound.field, "needed", bound.field.required)), **more},
     )
+
+
+def required_mark(widget: forms.Widget, is_required: bool) -> str:
+    """Mark behind the label of a field that must be filled in; the others have none.
+
+    Boxes, and choices without an empty one, cannot be left empty and need no mark.
+    """
+    can_be_empty = not isinstance(widget, forms.CheckboxInput) and widget.use_required_attribute(None)
+    return _("required") if is_required and can_be_empty else ""
 
 
 def build_widget_field(
     name: str, label: str, widget: forms.Widget, value: Any = "", *, id_: str = "", error: str = "", **more: Any
 ) -> FormFieldView:
-    """A field of a widget that belongs to no form."""
+    """A field of a widget that belongs to no form. It is marked as required if the widget is."""
     id_, message = id_ or name, _error_message(error)
+    more["mark"] = more.get("mark") or required_mark(widget, bool(widget.attrs.get("required")))
     attrs = {"id": id_, **_described(id_, more.get("help", ""), message)}
     control = Control(html=widget.render(name, value, attrs), style=_style(widget))
     return FormFieldView(

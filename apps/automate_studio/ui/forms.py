@@ -59,5 +59,4 @@ def _form_field(document: Mapping[str, Any], values: Mapping[str, Any], errors: 
         values.get(name, ""),
         help=document.get("help", ""),
         error=translated(relabelled(errors[name], name=label)) if name in errors else "",
-        mark="" if required or kind == "boolean" else _("optional"),
     )

@@ -39,7 +39,7 @@ def payload_field(text: str, fault: str) -> FormFieldView:
     )
     attrs = {"rows": 8, "spellcheck": "false", "class": "mono", "placeholder": '{"amount": 12.5}'}
     return build_widget_field(
-        "payload", _("Payload"), forms.Textarea(attrs), text, mark=_("JSON, optional"), help=advice, error=fault
+        "payload", _("Payload"), forms.Textarea(attrs), text, mark="JSON", help=advice, error=fault
     )
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from django import forms
 from django.forms.boundfield import BoundField
-from django.utils.translation import gettext as _
 
 from automate_governance.texts import translated
 from automate_studio.ui.fields import FormFieldView, build_form_field
@@ -53,11 +52,8 @@ def build_sections(
 
 def _field(bound: BoundField, conditions: Conditions) -> FormFieldView:
     terms = conditions.get(bound.name, ())
-    is_box = isinstance(bound.field.widget, forms.CheckboxInput)
-    is_needed = getattr(bound.field, "needed", bound.field.required) and not is_box
     found = build_form_field(
         bound,
-        mark=_("(required)") if is_needed else "",
         condition=" ".join(f"{bound.form.add_prefix(name)}={'|'.join(values)}" for name, values in terms),
         absent=any(str(bound.form[name].value() or "") not in values for name, values in terms),
     )
