@@ -10,6 +10,7 @@ from guardian.shortcuts import assign_perm
 from playwright.sync_api import Page, expect
 
 from automate_core.models import DraftCommand, Step, Workflow
+from tests.support.axe import show_theme
 from tests.support.browser import card, step_keys
 from tests.support.processes import wait_for
 
@@ -160,7 +161,7 @@ def test_two_people_at_one_draft(builder, triage, site, new_context, colleague, 
     theirs.goto(f"{site}/admin/")
     theirs.get_by_label("Username").fill("colleague")
     theirs.get_by_label("Password").fill("password-of-tests")
-    theirs.get_by_role("button", name="Log in").click()
+    theirs.get_by_role("button", name="Sign in").click()
     theirs.goto(f"{site}/admin/automate/workflows/{triage.pk}/builder/?step=look")
     card(mine, "look").click()
     expect(notes(mine)).to_be_visible()
@@ -197,7 +198,7 @@ def test_signed_out_in_the_middle(builder, triage):
     assert "builder" in page.url and not DraftCommand.objects.exists()
     page.get_by_label("Username").fill("owner")
     page.get_by_label("Password").fill("password-of-tests")
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     page.get_by_role("tab", name="Notes").click()
     expect(field(page, "Notes")).to_have_value("lost?")
     wait_for(lambda: Step.objects.get(key="look").notes == "lost?")
@@ -211,7 +212,7 @@ def test_it_fits(builder, faults, shot):
         page.goto(f"{page.url.partition('?')[0]}?step=route")
         expect(page.locator("#inspector-name")).to_have_text("Route")
         for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme)
+            show_theme(page, theme)
             shot(page, f"builder-{theme}-{width}")
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0 and faults(page) == []

@@ -100,7 +100,7 @@ def test_others_are_seen_also_on_a_phone(builder, triage, site, new_context, col
     theirs.goto(f"{site}/admin/")
     theirs.get_by_label("Username").fill("colleague")
     theirs.get_by_label("Password").fill("password-of-tests")
-    theirs.get_by_role("button", name="Log in").click()
+    theirs.get_by_role("button", name="Sign in").click()
     theirs.goto(f"{site}/admin/automate/workflows/{triage.pk}/builder/")
     expect(theirs.get_by_role("link", name="Review and publish")).to_be_visible()
     expect(theirs.get_by_role("img", name="owner is here")).to_be_visible()

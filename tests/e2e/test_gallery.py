@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from automate_connectors.models import Connection
 from automate_core.models import Workflow
+from tests.support.axe import show_theme
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,7 +75,7 @@ def test_the_pages_fit_every_width_in_both_themes(signed_in, site, faults, shot)
             page.goto(f"{site}{path}")
             expect(page.locator(".da-root")).to_be_visible()
             for theme in ("light", "dark"):
-                page.emulate_media(color_scheme=theme)
+                show_theme(page, theme)
                 assert page.evaluate("document.documentElement.scrollWidth") <= width, name
                 shot(page, f"gallery-{name}-{theme}-{width}")
     assert faults(page) == []

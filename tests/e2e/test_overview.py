@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_core.models import ExecutionRun
-from tests.support.axe import violations
+from tests.support.axe import show_theme, violations
 from tests.support.runs import ended_runs, published_workflows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,7 +62,9 @@ def test_looking_and_acting(signed_in, site, owner, faults, shot):
     expect(page.get_by_text("Re-ran 3 runs.")).to_be_visible()
     assert ExecutionRun.objects.filter(cause="retry").count() == 3
     for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
+        show_theme(page, theme)
+        scheme = page.evaluate("getComputedStyle(document.querySelector('.da-root')).colorScheme")
+        assert scheme == theme
         for width in (1440, 390):
             page.set_viewport_size({"width": width, "height": 900})
             shot(page, f"overview-{theme}-{width}")

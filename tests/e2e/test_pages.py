@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
 from tests.e2e.places import APPROVAL
+from tests.support.axe import show_theme
 from tests.support.workflows import LONG_NAMES
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,7 +65,7 @@ def test_every_page_is_well(pages, signed_in, site, faults, shot):
         page.goto(site + path)
         page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
         for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme)
+            show_theme(page, theme)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} scrolls sideways"
             assert faults(page) == [], name
             shot(page, f"{name}-{theme}-{width}")

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from playwright.sync_api import expect
 
+from tests.support.axe import show_theme
 from tests.support.plugins import PLUGIN_FOLDER
 
 pytestmark = [
@@ -33,7 +34,7 @@ def test_what_did_not_load_is_seen_and_found(owner, signed_in, site, faults, sho
     expect(first.get_by_text("acme-automate")).to_be_visible()
     for width, theme in itertools.product((390, 1440), ("light", "dark")):
         page.set_viewport_size({"width": width, "height": 844})
-        page.emulate_media(color_scheme=theme)
+        show_theme(page, theme)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         shot(page, f"plugins-broken-{theme}-{width}")
     page.keyboard.press("/")

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_core.models import Workflow
+from tests.support.axe import show_theme
 from tests.support.workflows import TRIAGE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,7 +28,7 @@ def test_edit_review_publish_and_go_back(workflow, deliver, signed_in, site, fau
     page.get_by_text("Side by side").click()
     expect(page.get_by_role("region", name="v1 and Draft side by side")).to_contain_text("name: Look well")
     for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
+        show_theme(page, theme)
         for width in (1440, 390):
             page.set_viewport_size({"width": width, "height": 900})
             shot(page, f"review-{theme}-{width}")

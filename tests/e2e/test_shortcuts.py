@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.axe import show_theme
 from tests.support.workflows import STARTED_BY_HAND
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,9 +42,9 @@ def test_shortcuts(signed_in, site, workflow, faults, shot):
 
     # Escape closes the person's menu in the sidebar
     page.locator("[x-data*=openUserLinks] > div").last.click()
-    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("button", name="Log out")).to_be_hidden()
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
 
     # no letter is a shortcut while somebody types or chooses
     page.get_by_role("searchbox").focus()
@@ -66,14 +67,14 @@ def test_shortcuts(signed_in, site, workflow, faults, shot):
     expect(keys).to_contain_text("New workflow")
     expect(page.get_by_text("Available shortcuts")).to_be_hidden()
     for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
+        show_theme(page, theme)
         shot(page, f"keys-{theme}")
     page.keyboard.press("Escape")
     expect(keys).to_be_hidden()
     expect(page.locator("#main-content")).to_be_focused()
     page.keyboard.press("c")
     page.wait_for_url("**/workflows/new/")
-    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    expect(page.get_by_label("Name required", exact=True)).to_be_focused()
     page.keyboard.type("Checks")
     page.keyboard.press("Enter")
     page.wait_for_url("**/builder/**")

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_core.models import Trigger, Workflow
+from tests.support.axe import show_theme
 from tests.support.runs import published_workflows, timed_runs
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,7 +31,7 @@ def test_many_are_chosen_and_managed(signed_in, site, owner, faults, shot):
     page.get_by_role("checkbox", name="Select Draft").click(modifiers=["Shift"])
     expect(bar).to_contain_text("3 selected")
     for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
+        show_theme(page, theme)
         for width in (1440, 390):
             page.set_viewport_size({"width": width, "height": 900})
             shot(page, f"list-chosen-{theme}-{width}")

@@ -17,10 +17,10 @@ async (rules) => {
 }
 """
 _WITHOUT_MOTION = "*, ::before, ::after { transition: none !important; animation: none !important }"
-_DARK = """
-() => new Promise((done) => {
-  document.documentElement.classList.remove("light");
-  document.documentElement.classList.add("dark");
+_THEME = """
+(theme) => new Promise((done) => {
+  document.documentElement.classList.remove("light", "dark");
+  document.documentElement.classList.add(theme);
   requestAnimationFrame(() => requestAnimationFrame(() => done()));
 })
 """
@@ -40,4 +40,10 @@ def without_motion(page: Page) -> None:
 
 def darken(page: Page) -> None:
     """The dark theme, drawn."""
-    page.evaluate(_DARK)
+    page.evaluate(_THEME, "dark")
+
+
+def show_theme(page: Page, theme: str) -> None:
+    """The light or dark theme, drawn. Unfold asks for the system's scheme only when a page is loaded."""
+    page.emulate_media(color_scheme=theme)
+    page.evaluate(_THEME, theme)
