@@ -12,7 +12,9 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from guardian.models.models import BaseObjectPermission
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -34,7 +36,14 @@ _READ_ONLY = {"permissions": "allowed", "user_permissions": "allowed_alone", "gr
 
 
 class PermissionField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
-    """Permissions by what they allow, in the language of the person who chooses."""
+    """Permissions by what they allow, in the language of the person who chooses.
+
+    Those of tables that only give people and groups permissions for objects are left out: they allow nothing.
+    """
+
+    def __init__(self, queryset: Any, **options: Any) -> None:
+        tables = [each._meta.model_name for each in apps.get_models() if issubclass(each, BaseObjectPermission)]
+        super().__init__(queryset.exclude(content_type__model__in=tables), **options)
 
     def label_from_instance(self, obj: Any) -> str:
         return permission_label(obj)
@@ -114,7 +123,8 @@ class PeoplePage(AuditorReadMixin):
         if obj is None:
             raise Http404
         page = f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change"
-        return object_history(request, obj, str(obj), reverse(page, args=[obj.pk]))
+        shown = group_label(obj.name) if isinstance(obj, Group) else str(obj)
+        return object_history(request, obj, shown, reverse(page, args=[obj.pk]))
 
 
 @admin.register(User)
@@ -156,6 +166,8 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if (shown := group_label(self.instance.name)) != self.instance.name and "name" in self.fields:
+            self.fields["name"].help_text = gettext("Shown as %(name)s.") % {"name": shown}
         held = set(self.instance.permissions.values_list("pk", flat=True)) if self.instance.pk else set()
         self._of_roles = {role: {each.pk: each for each in roles.permissions_of(role)} for role in roles.DESCRIPTIONS}
         self.initial["roles"] = [role for role, parts in self._of_roles.items() if parts and parts.keys() <= held]

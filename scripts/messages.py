@@ -61,6 +61,8 @@ _UNLIKE_DJANGO = (
     "Reset password",
     "Set password",
     "Set password: %s",
+    "Enter the same password as before, for verification.",
+    "Thanks for spending some quality time with the web site today.",
     "This action will <strong>enable</strong> password-based authentication for this user.",
     "Whether the user will be able to authenticate using a password or not. If disabled, they may still be able to "
     "authenticate using other backends, such as Single Sign-On or LDAP.",

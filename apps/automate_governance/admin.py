@@ -286,7 +286,7 @@ class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
         """Return the time in UTC, as in the signed content."""
         return f"{entry.at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
 
-    @admin.display(description=_("Person"), ordering="actor")
+    @admin.display(description=_("Actor"), ordering="actor")
     def who(self, entry: AuditEntry) -> str:
         """Return the person, and the source of the action where it is not a browser."""
         return entry.who

@@ -57,3 +57,36 @@ def test_the_page_of_an_entry_shows_time_and_kind_as_the_list_does(read, admin):
     page = read(reverse("admin:automate_governance_auditentry_change", args=[entry.pk]), "en")
     assert f"{entry.at:%Y-%m-%d %H:%M:%S} UTC" in page
     assert "a.m." not in page and "p.m." not in page
+
+
+def test_people_sign_in_and_out_in_the_words_of_the_glossary(client, read):
+    page = tidy(Page(client.get(reverse("admin:login"))).text)
+    assert "Sign in" in page and "Log in" not in page
+    home = reverse("studio:preferences")
+    assert "Sign out" in read(home, "en") and "Abmelden" in read(home, "de")
+
+
+def test_the_page_after_signing_out_says_what_to_do(sign_in, admin):
+    for language, words in {"en": "You are signed out", "de": "Melden Sie sich erneut an"}.items():
+        Preferences.objects.update_or_create(person=admin, defaults={"language": language})
+        signed_in = sign_in(admin)
+        signed_in.get(reverse("studio:preferences"))
+        page = tidy(Page(signed_in.post(reverse("admin:logout"), headers={"accept-language": language})).text)
+        assert words in page and "quality time" not in page
+    translation.activate("en")
+
+
+def test_tables_that_only_share_objects_offer_no_permissions(read, admin):
+    for url in (
+        reverse("admin:auth_user_change", args=[admin.pk]),
+        reverse("admin:auth_group_change", args=[Group.objects.first().pk]),
+    ):
+        page = read(url, "de")
+        assert "Darf Workflows erstellen" in page and "group permission" not in page and "user permission" not in page
+
+
+def test_a_shipped_group_is_named_as_in_the_list(read):
+    group = Group.objects.get(name="Auditors")
+    assert "Wird als „Auditoren“ angezeigt." in read(reverse("admin:auth_group_change", args=[group.pk]), "de")
+    assert "Shown as" not in read(reverse("admin:auth_group_change", args=[group.pk]), "en")
+    assert "Verlauf von Auditoren" in read(reverse("admin:auth_group_history", args=[group.pk]), "de")

@@ -176,7 +176,7 @@ def test_the_histogram_counts_what_the_list_shows(orders, sign_in, owner):
         html = tidy(client.get(RUN_LIST, query).content.decode())
         assert dict(re.findall(r'aria-hidden="true"></i>(\w+)<b class="numeric">([^<]*)', html)) == counted, query
     bars = re.findall(r'data-from="([^"]*)" data-to="([^"]*)" data-said="([^"]*)"', html)
-    [(start, end)] = [(start, end) for start, end, said in bars if "1 succeeded" in said]
+    [(start, end)] = [(start, end) for start, end, said in bars if "Succeeded 1" in said]
     within = client.get(RUN_LIST, {"from": start, "to": end, "show": "tests"})
     assert len(runs_shown(within)) == 1 and "Runs from" in within.content.decode()
     assert runs_shown(client.get(RUN_LIST, {"from": end, "show": "tests"})) == []
@@ -197,7 +197,7 @@ def test_the_bars_follow_each_other_where_clocks_are_put_forward_and_back(workfl
         assert all(end - start == dt.timedelta(minutes=5) for start, end, _ in bars) and len(bars) == 48
         assert all(one[1] == other[0] for one, other in itertools.pairwise(bars))
         assert [
-            m for m in moments for start, end, said in bars if "1 succeeded" in said and start <= m < end
+            m for m in moments for start, end, said in bars if "Succeeded 1" in said and start <= m < end
         ] == moments
 
 

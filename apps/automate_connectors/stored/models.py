@@ -6,6 +6,7 @@ import zlib
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 CODE_LENGTH = 50
@@ -101,4 +102,5 @@ class DeclaredConnectorDraft(models.Model):
         ordering = ["-updated_at"]
 
     def __str__(self) -> str:
-        return f"draft {self.pk}"
+        named = self.connector or self.document
+        return str(named) if named else gettext("draft %(number)s") % {"number": self.pk}

@@ -116,7 +116,7 @@ def _run(
 
 
 def _values(form: forms.Form, part: str, specs: Iterable[FieldSpec]) -> dict[str, Any]:
-    """What was filled in."""
+    """Entered values by name, without the empty ones."""
     return {spec.name: value for spec in specs if (value := _value(form, part, spec)) is not None}
 
 

@@ -61,7 +61,7 @@ def state_glyph(state: str) -> str:
 
 
 def format_duration(seconds: float | None) -> str:
-    """`0.4 s`, `1 m 42 s`, `2 h 10 m`; in milliseconds below a tenth of a second."""
+    """`0.4 s`, `1 m 42 s`, `2 h 10 m`; in milliseconds below a tenth of a second, `2 d 3 h` from two days on."""
     if seconds is None:
         return ""
     if seconds < 0.001:
@@ -74,6 +74,8 @@ def format_duration(seconds: float | None) -> str:
     if minutes < 60:
         return _("%(minutes)s m %(seconds)s s") % {"minutes": minutes, "seconds": f"{rest:02}"}
     hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return _("%(days)s d %(hours)s h") % {"days": hours // 24, "hours": hours % 24}
     return _("%(hours)s h %(minutes)s m") % {"hours": hours, "minutes": f"{minutes:02}"}
 
 

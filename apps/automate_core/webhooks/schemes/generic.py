@@ -154,7 +154,7 @@ class HmacScheme(ConfiguredScheme[HmacRules]):
 
     code = "hmac"
     name = "HMAC"
-    proof = "`header` (X-Signature), after `prefix`"
+    proof = text("`header` (X-Signature), after `prefix`")
     rules_type = HmacRules
     config_fields = (
         FieldSpec(name="header", label=text("Signature header"), default="X-Signature"),
@@ -195,7 +195,7 @@ class BearerScheme(ConfiguredScheme[BearerRules]):
     code = "bearer"
     proves_body_alone = False
     name = text("Bearer token")
-    proof = "`header` (Authorization), after `prefix` (Bearer)"
+    proof = text("`header` (Authorization), after `prefix` (Bearer)")
     rules_type = BearerRules
     config_fields = (
         FieldSpec(name="header", label=text("Token header"), default="Authorization"),

@@ -74,7 +74,7 @@ class SnsScheme(PublicKeyScheme):
             help=text("The ARN of the topic, such as arn:aws:sns:us-east-1:123456789012:orders."),
         ),
     )
-    proof = "`Signature` of the body"
+    proof = text("`Signature` of the body")
     key = "`MessageId` of the body"
     kind = "`Type` of the body"
     safe_headers = ("x-amz-sns-message-type", "x-amz-sns-message-id")

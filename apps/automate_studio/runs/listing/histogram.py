@@ -190,8 +190,8 @@ def _build_bars(
 
 
 def _counts_text(counts: Iterable[tuple[str, int]]) -> str:
-    """`3 succeeded, 1 failed`."""
-    return ", ".join(f"{format_count(count)} {state_word(state).lower()}" for state, count in counts)
+    """`Succeeded 3, Failed 1`."""
+    return ", ".join(f"{state_word(state)} {format_count(count)}" for state, count in counts)
 
 
 def _labelled_bars(starts: list[dt.datetime], step: dt.timedelta) -> set[int]:

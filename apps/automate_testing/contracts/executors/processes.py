@@ -66,7 +66,7 @@ class Consumers:
         (self.folder / "fail").touch()
 
     def calls(self, kind: str = "") -> list[dict[str, Any]]:
-        """What was recorded, of one kind or all."""
+        """Recorded calls, of one kind or all."""
         path = self.folder / "calls.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [call for line in lines if (call := json.loads(line)) and (not kind or call["call"] == kind)]
