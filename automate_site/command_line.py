@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, execute_from_command_line
 from django.db import OperationalError
 
+from automate_core.worker.early_stop import exit_well_on_sigterm
 from automate_site import environment
 from automate_site.embedded_postgres import PostgresError
 
@@ -19,6 +20,8 @@ _COMMANDS_FOR_STOPPED_SITE = {"automate_backup", "automate_restore", "automate_r
 
 def main(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
+    if arguments[1:2] == ["automate_worker"]:
+        exit_well_on_sigterm()
     try:
         with _database_for(arguments):
             execute_from_command_line(arguments)

@@ -15,7 +15,7 @@ import pytest
 
 from automate_core.models import ExecutionRun, OutboxJob, StepRun
 from tests.conftest import ROOT
-from tests.support.processes import wait_for
+from tests.support.processes import process, wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -81,6 +81,27 @@ def test_sigterm_finishes_what_runs_and_exits_well(effect, deliver, sink, worker
     with worker_process(AUTOMATE_EGRESS_ALLOW=sink.host):
         wait_for(lambda: _status() == "succeeded")
     assert [path for path, _, _ in sink.calls] == ["/first", "/second"]
+
+
+@pytest.mark.parametrize(
+    "start", [["manage.py"], pytest.param(["-m", "django"], marks=pytest.mark.extended)], ids=["site", "host"]
+)
+def test_sigterm_to_a_worker_that_still_starts_is_no_error(start, environment):
+    """Its database accepts a connection and then says nothing, so it never gets as far as its own handlers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/nothing"
+        own = {**environment, "DATABASE_URL": url, "PYTHONPATH": os.pathsep.join((str(ROOT / "apps"), str(ROOT)))}
+        with process([sys.executable, *start, "automate_worker", "--skip-checks"], own) as worker:
+            wait_for(lambda: _catches_sigterm(worker.pid))
+            worker.terminate()
+            assert worker.wait(60) == 0
+
+
+def _catches_sigterm(pid):
+    [caught] = [
+        line.split()[1] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt")
+    ]
+    return int(caught, 16) >> (signal.SIGTERM - 1) & 1
 
 
 @pytest.mark.extended

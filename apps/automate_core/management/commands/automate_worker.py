@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core.outbox.status import QueueStatus, as_json, read_status
+from automate_core.worker.early_stop import exit_well_on_sigterm
 from automate_core.worker.liveness import SignsOfLife
 from automate_core.worker.worker import QuarantineWorker, Worker
 from automate_governance import startup
@@ -25,6 +26,11 @@ class Command(BaseCommand):
         "Run a worker until it is stopped. SIGTERM or Ctrl-C lets it finish its current work; a second one returns the "
         "work to the queue and exits; a third exits at once. With --status, print the state of the queue."
     )
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """A process of its own: SIGTERM is well from here on."""
+        exit_well_on_sigterm()
+        super().run_from_argv(argv)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
