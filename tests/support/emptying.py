@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pgtrigger
 import pytest
 
 LARGE_BYTES = 1_000_000  # such a table is truncated by Django's flush, so that its pages and its statistics go
@@ -29,6 +30,7 @@ def _only_what_is_left_is_emptied(django_db_setup: None, django_db_blocker: Any)
     with pytest.MonkeyPatch.context() as patch:
         if emptier.is_allowed:
             patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+            patch.setattr(TransactionTestCase, "_should_reload_connections", lambda case: False)
         yield
 
 
@@ -49,38 +51,66 @@ class _Emptier:
         from django.db import connection
 
         with connection.cursor() as cursor:
-            self.seeded = self._filled(cursor)
+            cursor.execute("SELECT " + ", ".join(f'EXISTS (SELECT FROM "{table}")' for table in self.tables))
+            seeded = dict(zip(self.tables, cursor.fetchone(), strict=True))
             cursor.execute("DROP SCHEMA IF EXISTS seeded CASCADE; CREATE SCHEMA seeded")
-            for table in self.seeded:
-                cursor.execute(f'CREATE TABLE seeded."{table}" AS TABLE "{table}"')
+            steps = ""
+            for table, is_seeded in seeded.items():
+                if is_seeded:
+                    cursor.execute(f'CREATE TABLE seeded."{table}" AS TABLE "{table}"')
+                steps += (_RESTORE if is_seeded else _DELETE).format(table=f'"{table}"', large=LARGE_BYTES)
+            cursor.execute(_FUNCTION.format(steps=steps))
 
     def empty(self) -> bool:
         """Whether it did: something large is for the flush."""
-        from django.db import connection, transaction
+        from django.db import OperationalError, connection
 
         from automate_core.triggers import model_capture
+        from automate_core.triggers.model_registry import watched_models
 
-        with transaction.atomic(), connection.cursor() as cursor:
-            filled = self._filled(cursor)
-            cursor.execute("SELECT max(pg_relation_size(quote_ident(name))) FROM unnest(%s::text[]) AS name", [filled])
-            if cursor.fetchone()[0] > LARGE_BYTES:
-                return False
-            cursor.execute("SET LOCAL session_replication_role = replica")
-            for table in filled:
-                if table not in self.seeded:
-                    cursor.execute(f'DELETE FROM "{table}"')
-            for table in self.seeded:
-                cursor.execute(_RESTORE.format(table=f'"{table}"'))
-        model_capture.install_capture_triggers()
-        return True
+        if connection.connection is not None and connection.connection.info.transaction_status != _IDLE:
+            connection.close()
+        try:
+            is_empty, is_watched = self._call()
+        except OperationalError:  # the test ended its session
+            connection.close()
+            is_empty, is_watched = self._call()
+        if is_empty and (is_watched or watched_models("database")):
+            model_capture.install_capture_triggers()
+        return is_empty
 
-    def _filled(self, cursor: Any) -> list[str]:
-        cursor.execute("SELECT " + ", ".join(f'EXISTS (SELECT FROM "{table}")' for table in self.tables))
-        return [table for table, is_filled in zip(self.tables, cursor.fetchone(), strict=True) if is_filled]
+    def _call(self) -> tuple[bool, bool]:
+        from django.db import connection
 
+        with pgtrigger.ignore(), connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM seeded.empty()")
+            is_empty, is_watched = cursor.fetchone()
+        return is_empty, is_watched
+
+
+_IDLE = 0  # libpq's PQTRANS_IDLE
+
+# What a session learnt of the tables costs more than most tests: the next test goes on with it.
+_FUNCTION = """
+CREATE FUNCTION seeded.empty(OUT is_empty boolean, OUT is_watched boolean) LANGUAGE plpgsql AS $$
+BEGIN
+    is_empty := true;
+{steps}
+    PERFORM pg_advisory_unlock_all();
+    SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'automate_capture') INTO is_watched;
+END
+$$
+"""
+
+_DELETE = """
+    IF EXISTS (SELECT FROM {table}) THEN
+        is_empty := is_empty AND pg_relation_size('{table}') <= {large};
+        DELETE FROM {table};
+    END IF;
+"""
 
 _RESTORE = """
-DELETE FROM {table} AS own WHERE (own.*)::text NOT IN (SELECT (kept.*)::text FROM seeded.{table} kept);
-INSERT INTO {table} SELECT * FROM seeded.{table} kept
-WHERE (kept.*)::text NOT IN (SELECT (own.*)::text FROM {table} AS own)
+    DELETE FROM {table} AS own WHERE (own.*)::text NOT IN (SELECT (kept.*)::text FROM seeded.{table} kept);
+    INSERT INTO {table} SELECT * FROM seeded.{table} kept
+    WHERE (kept.*)::text NOT IN (SELECT (own.*)::text FROM {table} AS own);
 """
