@@ -1,5 +1,5 @@
 # Every target sets up what it needs; on a machine with nothing of ours, `make run` and `make test` just work.
-.PHONY: help run demo test test-all check lint types format docs messages e2e bench bench-long faults release measures clean
+.PHONY: help run demo test test-all check lint types collection format docs messages e2e bench bench-long faults release measures clean
 
 PYTHON := .venv/bin/python
 # What Python compiles is kept, whatever the environment says, and not among the sources: a start takes half as long.
@@ -15,7 +15,9 @@ run: ## start the site with its own PostgreSQL and a demo, on 127.0.0.1:$$PORT (
 demo: ## send a delivery and follow its run; FILE=any.json EVENT=its-type
 	@sh scripts/setup.sh site && exec $(PYTHON) manage.py demo $${FILE:+"$$FILE"} --event "$${EVENT:-issues}"
 
-test: check ## all checks and tests, on throw-away PostgreSQLs
+test: ## all checks and tests, on throw-away PostgreSQLs
+	@sh scripts/setup.sh dev
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target types lint collection
 	@sh scripts/browser.sh
 	@$(PYTHON) scripts/run_tests.py
 
@@ -35,6 +37,11 @@ lint: # what is left of the checks, beside the types
 
 types:
 	@.venv/bin/mypy
+
+# Collects all tests and runs one that uses the database, so that the processes of the run find modules compiled and
+# tables made: each of them would compile the same, while it waits for the first one that migrates.
+collection:
+	@$(PYTHON) -m pytest -q -k test_single_claims_take_turns_between_lanes tests
 
 format: ## put code into shape
 	@sh scripts/setup.sh dev
