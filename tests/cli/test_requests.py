@@ -80,6 +80,7 @@ def test_another_command_has_another_key(signed_in, sink):
     assert sink.calls[-1][1] == "order-7"
 
 
+@pytest.mark.extended
 def test_a_server_that_stays_busy_is_given_up(signed_in, sink):
     answers(sink, (503, {"detail": "Too many waiting callers."}, {}))
     ended = signed_in("workflows", "list")

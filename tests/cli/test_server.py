@@ -114,6 +114,7 @@ steps:
 """
 
 
+@pytest.mark.extended
 def test_runs_are_followed_to_their_ends(signed_in, workflow, owner, site):
     for text in (TWO, FAIL):
         workflow(text)

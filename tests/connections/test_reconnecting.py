@@ -59,6 +59,7 @@ def test_while_it_needs_a_person_nothing_is_tried(probe, probed, publish, delive
     assert set(ExecutionRun.objects.values_list("status", flat=True)) == {"waiting"}
 
 
+@pytest.mark.extended
 def test_all_that_wait_go_on_in_one_transaction(probe, probed, publish, deliver, drain, sign_in, owner):
     publish(ONE)
     probe.answers = [reconnect(), "fine"]
@@ -110,6 +111,7 @@ def test_new_credentials_let_them_try(probe, probed, publish, run, drain, sign_i
     assert made.status == "succeeded" and probe.calls[-1]["token"] == "another-canary-token"
 
 
+@pytest.mark.extended
 def test_a_second_time(probe, probed, publish, run, drain, sign_in, owner):
     publish(ONE)
     probe.answers = [reconnect(), "works", reconnect("once more"), "works", "done"]

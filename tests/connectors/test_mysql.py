@@ -142,6 +142,7 @@ def test_clear_text_is_for_internal_hosts_and_never_in_place_of_tls(server, call
         call(mysql, "query", {"sql": "SELECT 1"}, given)
 
 
+@pytest.mark.extended
 def test_a_silent_server_and_a_large_answer_end_the_call(server, call):
     server.answers["SELECT silent"] = 30
     with pytest.raises(ConnectorError) as caught:

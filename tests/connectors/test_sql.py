@@ -260,6 +260,7 @@ def test_a_statement_has_its_time(call, connection):
     assert error.code == "timeout" and error.retryable, "the statement and the step would go on for a minute and more"
 
 
+@pytest.mark.extended
 def test_the_step_has_its_time_whatever_the_statement_does(call, connection):
     statement = (
         "SELECT set_config('statement_timeout', '0', true), pg_sleep(0.01 * n) FROM generate_series(0, 2000) AS n"

@@ -52,6 +52,7 @@ def test_a_new_package_passes_its_own_tests(tmp_path, kind, passed):
     assert ruff.returncode == 0, ruff.stdout
 
 
+@pytest.mark.extended
 @pytest.mark.process
 def test_a_new_connector_with_triggers_passes_their_contracts(tmp_path):
     folder = tmp_path / "new"

@@ -90,6 +90,7 @@ def test_the_answer_of_an_attempt_that_lost_its_lease_is_no_other_steps(workflow
     ]
 
 
+@pytest.mark.extended
 def test_a_long_queue_does_not_hold_up_what_a_dead_worker_left(workflow, deliver, sink, working, children_find_us):
     def slowly(number, path):
         time.sleep(0.1)

@@ -232,6 +232,7 @@ def test_every_change_has_its_inverse(operations):
 _numbers = itertools.count()
 
 
+@pytest.mark.extended
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_operations)
 def test_any_edits_all_undone_give_the_first_draft_and_redone_the_last(owner, endpoint, operations):

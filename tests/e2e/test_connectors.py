@@ -25,6 +25,7 @@ steps: [{key: add, action: depot.create_item, connection: depot, inputs: {name: 
 WIDER = "document.documentElement.scrollWidth > innerWidth"
 
 
+@pytest.mark.extended
 def test_a_connector_from_a_document_to_a_run(owner, signed_in, site, sink, workflow, drain, faults, shot):
     owner.user_permissions.add(Permission.objects.get(codename="administer_site"))
     page, found = signed_in, []

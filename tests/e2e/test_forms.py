@@ -26,6 +26,7 @@ steps:
 WIDER = "document.documentElement.scrollWidth > innerWidth"
 
 
+@pytest.mark.extended
 def test_a_form_from_the_builder_to_its_run(workflow, signed_in, browser, site, faults, shot):
     made = workflow(DRAFT, publish=False)
     page = signed_in

@@ -14,6 +14,7 @@ from tests.support.processes import wait_for
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.extended
 def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
     page = signed_in
     press(
@@ -93,6 +94,7 @@ def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_a_suggested_step_is_the_first_hit(builder):
     """Several services send email: the connector that is suggested at this place comes first."""
     page = builder

@@ -158,6 +158,7 @@ def test_a_connection_is_tested_connected_and_not_deleted_while_in_use(things, s
     assert faults(page) == []
 
 
+@pytest.mark.extended
 def test_a_webhook_is_created_and_its_secret_shown_once(things, signed_in, site, faults, shot):
     page = opened(signed_in, site, f"{LISTS['webhooks']}add/")
     form = page.locator(".da-object-form")

@@ -63,6 +63,7 @@ def stored(key, name, value):
     wait_for(lambda: step(key).inputs.get(name, "missing") == value)
 
 
+@pytest.mark.extended
 def test_what_was_emptied_takes_a_new_value(opened, faults):
     page = opened("values")
     title = page.get_by_role("textbox", name="title", exact=True)

@@ -304,6 +304,7 @@ def watched_groups(owner, settings):
     model_signals.disconnect_model_signals()
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("services", representatives(STEPS))
 def test_a_workflow_over_services_is_built_and_runs(
     services, connections, endpoint, watched_groups, sink, mail, signed_in, site, deliver, faults, shot

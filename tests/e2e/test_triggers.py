@@ -28,6 +28,7 @@ def config(workflow, key):
     return workflow.triggers.get(key=key).config
 
 
+@pytest.mark.extended
 def test_a_webhook_is_made_tried_and_caught(opened, faults, shot):
     page, made = opened
     page.get_by_role("button", name="Webhook", exact=True).click()

@@ -64,6 +64,7 @@ def test_a_connector_that_is_gone_fails_the_step(workflow, deliver, drain, monke
     assert "data" in ExecutionRun.objects.get().error["message"]
 
 
+@pytest.mark.extended
 def test_an_event_that_cannot_be_decoded_dies_alone(workflow, mill, deliver, evidence):
     """F18: PostgreSQL stores numbers that no float holds; such an event is given up after its attempts."""
     workflow(SET.format("any"))

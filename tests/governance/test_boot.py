@@ -66,7 +66,7 @@ STARTS = {
                 if (start, wrong) != ("asgi", "wrong")
             ),
         ],
-        always=2,
+        always=1,
     ),
 )
 def test_nothing_starts_with_keys_that_do_not_fit(secret, environment, start, wrong):

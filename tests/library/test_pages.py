@@ -230,6 +230,7 @@ def test_what_is_no_workflow_is_refused_with_a_reason(sign_in, owner, content, s
     assert "<script>alert" not in answer.content.decode() and not Workflow.objects.exists()
 
 
+@pytest.mark.extended
 def test_a_large_file_of_faults_makes_no_large_page(sign_in, owner):
     steps = "\n".join(f"  - {{key: Not A Key {n}, action: data.log}}" for n in range(900))
     answer = _import(sign_in(owner), f"name: x\nslug: x\nsteps:\n{steps}")

@@ -359,6 +359,7 @@ def test_payloads_need_their_permission(api, workflow, owner, on_site, worker):
     assert not AuditEntry.objects.filter(verb="run.payload_viewed").exists()
 
 
+@pytest.mark.extended
 def test_further_workflows_are_found_and_started_by_name(api, workflow, owner, on_site, worker, settings):
     settings.AUTOMATE_MCP_TOOLS = 1
     workflow(GREET)

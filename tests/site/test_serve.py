@@ -222,7 +222,7 @@ def test_something_else_on_the_port(own):
             ({"AUTOMATE_TRUSTED_PROXIES": "10.0.0.1/8"}, "AUTOMATE_TRUSTED_PROXIES takes addresses and networks"),
             ({"AUTOMATE_EGRESS_ALLOW": "foo"}, "AUTOMATE_EGRESS_ALLOW takes pairs like db.internal:8080"),
         ],
-        always=4,
+        always=2,
     ),
 )
 def test_what_a_person_can_mend_is_said_in_one_line(own, variables, said):

@@ -145,6 +145,7 @@ def test_an_error_stands_at_its_field(builder):
     assert page.ids["card-look"]["aria-label"].endswith("no step comes before this one.")
 
 
+@pytest.mark.extended
 def test_every_problem_names_its_field_and_stands_there(builder, endpoint):
     for kind in ("event", "schedule", "run", "model", "webhook"):
         builder.do("add_trigger", kind=kind)
@@ -332,6 +333,7 @@ def test_a_faulty_draft_is_shown_everywhere(builder, made, sign_in, owner):
 # --- speed ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_220_steps(sign_in, owner, django_assert_max_num_queries):
     made = workflows.save_definition(parse(large_workflow()), owner=owner)
     builder = Builder(sign_in(owner), made)

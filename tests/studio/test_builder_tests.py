@@ -90,6 +90,7 @@ def test_a_step_is_tested_while_it_says_what_was_tested(tester, drain):
     assert ", Tested " in tester.badge("look"), "by the test before"
 
 
+@pytest.mark.extended
 def test_the_whole_shows_each_step(tester, drain):
     assert Page(tester.client.get(tester.url("builder_step", "~test"))).all(id="test-form")
     tester.test(mode="preview", payload=PAYLOAD)

@@ -259,6 +259,7 @@ def test_json_is_the_experts_view(builder):
     assert arm() == {"==": [{"var": ""}, ""]}
 
 
+@pytest.mark.extended
 def test_a_filter_and_the_end_of_a_loop(workflow, sign_in, owner):
     builder = Builder(sign_in(owner), workflow(LOOPING))
     assert "cannot be shown as rows" in builder.panel("~trigger").text

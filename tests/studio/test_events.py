@@ -89,6 +89,7 @@ def test_an_event_says_why_it_did_or_did_not_run(came, workflow, deliver, sign_i
     assert str(tag.pk) in client.get(check).content.decode(), "its latest events are offered"
 
 
+@pytest.mark.extended
 def test_what_else_keeps_an_event_from_running(came, workflow, deliver, drain, sign_in, owner):
     made, _, tag, _ = came
     client = sign_in(owner)
@@ -270,6 +271,7 @@ def test_five_people_and_what_they_may(
     assert answers("owner")["inbox"] == 4 and answers("plain")["inbox"] == 404
 
 
+@pytest.mark.extended
 def test_the_palette_remembers_nothing(came, sign_in, owner, colleague):
     made, main, *_ = came
     run = ExecutionRun.objects.get()
@@ -427,6 +429,7 @@ def test_filters_search_and_pages(came, sign_in, owner, monkeypatch, settings):
     assert found(q=tag.trace_id) == [keys[1]], "the connection is well"
 
 
+@pytest.mark.extended
 def test_the_pages_ask_as_much_for_many_as_for_one(came, workflow, sign_in, owner):
     made, main, *_ = came
     client = sign_in(owner)

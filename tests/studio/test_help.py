@@ -25,6 +25,7 @@ def test_every_page_of_the_documentation_is_in_the_order():
     assert listed == {str(path.relative_to(ROOT / "docs").with_suffix("")) for path in (ROOT / "docs").rglob("*.md")}
 
 
+@pytest.mark.extended
 def test_every_page_is_shown_and_its_links_lead_to_pages_and_headings(reader):
     broken = []
     anchors = {name: set(re.findall(r'id="([^"]+)"', pages.render(name).html)) for name in pages.pages()}

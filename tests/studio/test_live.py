@@ -96,6 +96,7 @@ def test_changes_come_by_sequence_and_the_stream_ends_with_the_run(held, site, o
     assert (patches[-1], run.status) == (str(run.seq), "succeeded")
 
 
+@pytest.mark.extended
 def test_what_was_seen_is_not_sent_again(held, site, owner):
     """The page has all of the latest sequence but one; what follows is only what differs from that."""
     run, gate = held

@@ -60,6 +60,7 @@ def test_models_of_the_site_are_offered_filled_in(builder, owner, settings):
     assert builder.do("add", kind="stop", inputs='{"a": 1}').status_code == 422
 
 
+@pytest.mark.extended
 def test_what_a_person_used_last_comes_first_wherever_they_used_it(builder, sign_in, colleague, workflow, owner):
     for action in ("data.log", "data.set", "data.log"):
         builder.do("add", kind="action", action=action)

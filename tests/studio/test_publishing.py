@@ -453,6 +453,7 @@ def test_too_long_to_compare():
     assert differences.side_by_side("a\n" * 15_000, "b\n" * 15_000) is None
 
 
+@pytest.mark.extended
 def test_the_review_of_a_large_draft(sign_in, owner, endpoint, django_assert_max_num_queries):
     made = workflows.save_definition(parse(large_workflow()), owner=owner)
     workflows.publish(made, author=owner)

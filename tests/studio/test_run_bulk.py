@@ -95,6 +95,7 @@ def test_all_that_match_are_run_again_on_the_newest_version(failed, sign_in, own
     assert runs_shown(client.get(RUN_LIST, {"status": "failed", "rerun": "none"})) == [late.pk]
 
 
+@pytest.mark.extended
 def test_what_was_rerun_with_success_is_left_out(failed, sign_in, owner, drain, capsys):
     client, url = sign_in(owner), f"{BULK}?show=attention"
     runs = list(ExecutionRun.objects.filter(status="failed").order_by("id"))
@@ -195,6 +196,7 @@ def test_stopping_and_cancelling(failed, sign_in, owner, monkeypatch):
 # --- saved views ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_views_are_saved_shared_renamed_and_deleted(failed, sign_in, owner, colleague, stranger):
     client, query = sign_in(owner), "?show=attention&workflow=orders"
     saved = client.post(reverse("studio:view_save"), {"query": query, "name": "Bad <b>orders", "shared": "on"})

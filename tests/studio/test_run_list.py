@@ -44,6 +44,7 @@ def orders(workflow, deliver, drain):
     return found, {"1001": by_term["1001"], "A-7": by_term["A-7"], **made_ones}
 
 
+@pytest.mark.extended
 def test_each_filter_finds_what_it_says(orders, sign_in, owner):
     workflow, runs = orders
     other = WorkflowVersion.objects.create(workflow=workflow, number=2, definition={}, author=owner, run_as=owner)

@@ -70,6 +70,7 @@ def test_a_webhook_is_added_set_up_reviewed_and_published(builder, github, owner
     assert "will be removed at its service" in Page(builder.client.get(url)).text
 
 
+@pytest.mark.extended
 def test_trouble_is_told_on_the_pages_and_to_people(builder, github, owner, sign_in, drain, notify, admin):
     add(builder, "github.push")
     builder.save("~trigger", trigger="service", **{"service.inputs.repository": "o/r"})

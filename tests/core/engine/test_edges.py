@@ -104,6 +104,7 @@ def test_one_run_that_cannot_be_read_does_not_stop_a_worker(publish, deliver, dr
     wait_for(lambda: ExecutionRun.objects.exclude(pk=large).exists())
 
 
+@pytest.mark.extended
 def test_a_checkpoint_is_bounded(publish, run, monkeypatch):
     sizes = []
     real = database.run
@@ -255,6 +256,7 @@ def test_control_headers_of_outsiders_count_for_nothing(publish, deliver, drain)
     assert not any("automate" in name for name in StepRun.objects.get().output["h"])
 
 
+@pytest.mark.extended
 def test_a_transactional_action_that_overstays_is_not_done_twice(publish, deliver, working, monkeypatch):
     data = type(connectors.get("data"))
     import dataclasses

@@ -19,6 +19,7 @@ ITEMS = [{"n": number} for number in range(30_000)]
 HEAD = "name: {0}\nslug: {0}\ntriggers: [{{endpoint: github, event: {0}}}]\nsteps:\n"
 
 
+@pytest.mark.extended
 @pytest.mark.django_db(transaction=True)
 def test_a_long_sequence_of_costly_expressions_lets_others_finish_first(workflow, deliver):
     titles = "{{ event.payload.text" + " | title" * 20 + " }}"
@@ -125,6 +126,7 @@ def test_what_mappings_hold_counts_towards_a_conditions_cost(compared):
     assert read_rule({"==": [{"var": "x"}, {"var": "y"}]}).holds_at_once({"x": compared, "y": compared}) is None
 
 
+@pytest.mark.extended
 @pytest.mark.django_db(transaction=True)
 def test_costly_conditions_and_expressions_are_left_to_threads(workflow, deliver):
     """A crash between asking and answering loses nothing."""

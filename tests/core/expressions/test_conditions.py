@@ -12,6 +12,7 @@ MANY = {"numbers": list(range(60_000))}
 COSTLY = "{any: [{var: event.payload.numbers}, {and: [{'>=': [{var: ''}, 0]}, {'>=': [{var: ''}, 0]}, false]}]}"
 
 
+@pytest.mark.extended
 def test_a_branch_that_takes_too_long_fails_with_the_reason(publish, run):
     publish(f"  - key: way\n    kind: branch\n    arms: [{{key: a, when: {COSTLY}, steps: []}}]")
     ended = run(MANY)
@@ -20,6 +21,7 @@ def test_a_branch_that_takes_too_long_fails_with_the_reason(publish, run):
     assert StepRun.objects.get(run=ended, path="way").status == "failed"
 
 
+@pytest.mark.extended
 def test_a_loop_whose_condition_takes_too_long_fails(publish, run):
     publish(
         "  - key: again\n    kind: repeat\n    maximum: 2\n"

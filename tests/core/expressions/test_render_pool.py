@@ -331,6 +331,7 @@ def test_threads_share_two_and_get_their_own_answers(fresh):
     assert 1 <= len(fresh.workers) <= 2
 
 
+@pytest.mark.extended
 def test_slow_ones_beside_it_delay_but_do_not_confuse(fresh):
     stop = threading.Event()
 

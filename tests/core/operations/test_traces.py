@@ -310,6 +310,7 @@ def test_traces_that_are_too_old_are_dropped(publish, run, collector, settings, 
     assert not TraceExport.objects.exists()
 
 
+@pytest.mark.extended
 def test_a_slow_collector_holds_up_no_run_and_no_other_task(publish, deliver, working, collector):
     publish(SET)
     collector.delay = 20.0

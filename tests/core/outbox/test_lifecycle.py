@@ -145,6 +145,7 @@ def test_all_ids_are_in_the_order_of_time(flow, publish, deliver, drain, owner, 
         assert {pk.version for pk in model.objects.values_list("pk", flat=True)} <= {7}, model
 
 
+@pytest.mark.extended
 def test_the_end_of_a_run_that_died_is_let_go_in_time(flow, deliver, drain, owner):
     _, event = end("died", deliver, drain, owner)
     drain()

@@ -135,6 +135,7 @@ def test_a_large_reply_comes_whole(publish, waiting, working, settings):
     assert StepRun.objects.get(path="answer").output_file
 
 
+@pytest.mark.extended
 def test_many_senders_wait_at_once_with_one_connection(publish, waiting, working):
     publish(REPLY)
     started = threading.Timer(1.0, working)
@@ -289,6 +290,7 @@ def test_a_server_that_stops_answers_who_waits(publish, waiting):
     assert status == 202 and time.monotonic() - began < 10
 
 
+@pytest.mark.extended
 def test_where_too_many_wait_the_next_is_answered_at_once(publish, waiting, monkeypatch):
     monkeypatch.setattr(reply_hub, "MOST_WATCHES", 3)
     publish(REPLY)
@@ -299,6 +301,7 @@ def test_where_too_many_wait_the_next_is_answered_at_once(publish, waiting, monk
     assert sorted(seconds > 2.5 for seconds in took) == [False, False, True, True, True], took
 
 
+@pytest.mark.extended
 def test_a_lost_connection_is_replaced_while_senders_wait(publish, waiting, working):
     publish(REPLY)
 
