@@ -389,3 +389,8 @@ def test_numbers_are_not_called_true_or_false():
         describe.describe_condition({"==": [{"var": "event.payload.n"}, value]}) for value in (0, 1, False, True, None)
     ]
     assert said == ["n is 0", "n is 1", "n is false", "n is true", "n is nothing"]
+
+
+def test_an_empty_value_is_named():
+    said = [describe.describe_condition({how: [{"var": "event.payload.n"}, ""]}) for how in ("==", "!=", "contains")]
+    assert said == ["n is (empty)", "n is not (empty)", "n contains (empty)"]

@@ -64,6 +64,14 @@ def claim(workflow, sign_in, owner, drain, finance):
     return Wait.objects.get(kind="approval")
 
 
+def test_approvers_are_shown_by_their_full_names(claim, sign_in, finance, admin):
+    finance["controller"].first_name, finance["controller"].last_name = "Ada", "Byron"
+    finance["controller"].save()
+    WaitAssignee.objects.create(wait=claim, user=finance["controller"])
+    page = Page(sign_in(admin).get(_urls(claim)["page"])).text
+    assert "Ada Byron, Finance" in page
+
+
 def _urls(wait):
     names = {"page": "approval_page", "delegate": "approval_delegate", "reassign": "approval_reassign"}
     return {name: reverse(f"studio:{url}", args=[wait.pk]) for name, url in names.items()}

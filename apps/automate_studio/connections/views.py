@@ -32,6 +32,7 @@ from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import translated
 from automate_studio.connections.listing import connection_cards, connection_page
 from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.fields import after_label
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.links import change_url
 from automate_studio.view_models.connection_health import ConnectionHealth
@@ -152,7 +153,7 @@ def connection_try(request: HttpRequest, pk: int = 0) -> HttpResponse:
         faults = []
         for name, errors in form.errors.items():
             label, reason = translated(str(form[name].label)) if name in form.fields else "", " ".join(errors)
-            faults.append(reason if reason.startswith(label) else f"{label}: {reason}")
+            faults.append(f"{label}{after_label(label, reason)}" if label else reason)
         shown: dict[str, Any] = {"faults": faults}
         return TemplateResponse(request, "automate_studio/connections/test_result.html", shown, status=422)
     result = trial.run_unsaved_connection_test(form.instance, form.new_secrets, current_person(request))

@@ -29,6 +29,7 @@ from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.texts import relabelled
 from automate_studio.connectors.access import get_action, get_draft
+from automate_studio.ui.fields import after_label
 from automate_studio.ui.fields import build_form_field as build_field_view
 from automate_studio.ui.json.tree import JsonTree
 
@@ -126,7 +127,8 @@ def _value(form: forms.Form, part: str, spec: FieldSpec) -> Any:
 
 
 def _form_problems(form: forms.Form) -> list[str]:
-    return [f"{form.fields[name].label}: {' '.join(map(str, errors))}" for name, errors in form.errors.items()]
+    labels = {name: str(form.fields[name].label) for name in form.errors}
+    return [f"{labels[name]}{after_label(labels[name], ' '.join(errors))}" for name, errors in form.errors.items()]
 
 
 def _problems(form: forms.Form, part: str, specs: Iterable[FieldSpec]) -> list[str]:

@@ -205,6 +205,8 @@ def _describe_value(value: Any) -> str:
         return ", ".join(_describe_value(item) for item in value)
     if isinstance(value, bool):  # 0 and 1 are numbers
         return _("true") if value else _("false")
+    if value == "":
+        return _("(empty)")
     return _("nothing") if value is None else "{}" if isinstance(value, dict) else str(value)
 
 

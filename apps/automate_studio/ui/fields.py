@@ -75,9 +75,20 @@ class FormFieldView:
         return self.id if len(self.controls) == 1 else ""
 
     @property
+    def complaint(self) -> str:
+        """Its message as it follows the label in a list of errors: the label is said once."""
+        return after_label(self.label, self.message.text) if self.message else ""
+
+    @property
     def attributes(self) -> SafeString:
         """Attributes of the element around it."""
         return flatatt({"data-when": self.condition or None, "hidden": self.absent})
+
+
+def after_label(label: str, text: str) -> str:
+    """A message as it follows the label: `Name`, ` is required.`, or `: Enter a number.`"""
+    begins = text.startswith(label) and not text[len(label) : len(label) + 1].isalnum()
+    return text[len(label) :] if begins else f": {text}"
 
 
 def build_form_field(bound: BoundField, **more: Any) -> FormFieldView:

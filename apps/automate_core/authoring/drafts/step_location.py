@@ -9,7 +9,7 @@ from automate_plugins.texts import marked
 
 _SLOT_LABELS = {
     OTHERWISE: text("Otherwise"),
-    TIMEOUT: text("No answer in time"),
+    TIMEOUT: text("No response in time"),
     "on_error": text("On error"),
     "always": text("Always"),
 }

@@ -113,7 +113,7 @@ def _problem_line(draft: Draft, problem: DraftProblem) -> ProblemLine:
         path=path,
         whose=whose,
         label=label,
-        reason=_reason_after_label(reason, name) if label else as_sentence(reason, stop=""),
+        reason=_reason_after_label(reason, name) if label else _in_list(reason),
         text=as_sentence(with_label(reason, name, label)),
         at=at,
     )
@@ -123,7 +123,13 @@ def _reason_after_label(reason: str, name: str) -> str:
     """The reason without the field's name, so that it continues the label: `Message` `is required`."""
     said = translated(reason)
     rest = said.removeprefix(f"{name} ")
-    return as_sentence(said, stop="") if rest == said else rest.rstrip(".")
+    return _in_list(said) if rest == said else rest.rstrip(".")
+
+
+def _in_list(reason: str) -> str:
+    """A line of a list: one sentence goes without its full stop, several keep theirs."""
+    said = translated(reason)
+    return as_sentence(said, stop="." if ". " in said else "")
 
 
 def _locate_in_step(node: StepNode, name: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Required fields say so behind their labels, in one word and on every kind of form; the others have no mark."""
+"""Words on forms: required fields say so, in one word and on every kind of form, and a list of errors names each once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 
 import pytest
 from django.urls import reverse
+
+from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db
 
@@ -54,3 +56,20 @@ def test_forms_of_all_kinds_mark_required_fields_alike(workflow, sign_in, owner,
 def test_a_choice_that_cannot_be_empty_has_no_mark(sign_in, admin):
     found = labels(sign_in(admin), reverse("studio:preferences"))
     assert "Language" in found
+
+
+def test_a_list_of_errors_names_each_field_once(sign_in, admin):
+    url = reverse("admin:automate_connectors_connection_add") + "?connector=http"
+    given = {"connector": "http", "name": "", "slug": "shop", "config_base_url": "nowhere"}
+    page = Page(sign_in(admin).post(url, given)).text
+    listed = page.partition("Fix these fields:")[2]
+    assert listed.strip().startswith("Name: ") or "Name is required" in listed
+    assert not re.search(r"\b(\w[\w ]*): \1\b", listed.partition("Settings")[0]), listed[:300]
+
+
+def test_a_warning_is_shown_as_one(sign_in, admin, owner, workflow):
+    workflow(FORM)
+    answer = sign_in(admin).get(reverse("admin:auth_user_delete", args=[owner.pk]), follow=True)
+    page = Page(answer)
+    assert "cannot be deleted" in page.text
+    assert [each["data-st"] for each in page.all(class_="da-note centered da-said")] == ["waiting"]
