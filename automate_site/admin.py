@@ -24,6 +24,7 @@ from automate_governance.admin_site import reverse
 from automate_governance.people.labels import group_label, permission_label
 from automate_studio.people.admin import HandOverMixin
 from automate_studio.ui.audit.history import object_history
+from automate_studio.ui.formatting import format_exact
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -127,26 +128,38 @@ class PeoplePage(AuditorReadMixin):
         return object_history(request, obj, shown, reverse(page, args=[obj.pk]))
 
 
+#: Field -> method of the page that writes its time as other pages do.
+_TIMES = {"last_login": "signed_in_at", "date_joined": "joined_at"}
+
+
 @admin.register(User)
 class UserAdmin(HandOverMixin, PeoplePage, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     """Django's user admin with Unfold's forms; without its two-sided lists, whose parts have no accessible names."""
 
     filter_horizontal = ()
     list_filter = ("is_staff", "is_superuser", "is_active", ("groups", GroupsFilter))
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("signed_in_at", "joined_at")
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Leave out the password's hash for people who may only view: a read-only field shows it as stored."""
-        found = super().get_fieldsets(request, obj)
-        if obj is None or self.has_change_permission(request, obj):
-            return found
+        hidden = set() if obj is None or self.has_change_permission(request, obj) else {"password"}
         return [
-            (title, {**options, "fields": [name for name in options["fields"] if name != "password"]})
-            for title, options in found
+            (title, {**options, "fields": [_TIMES.get(name, name) for name in options["fields"] if name not in hidden]})
+            for title, options in super().get_fieldsets(request, obj)
         ]
+
+    @admin.display(description=_("Last sign-in"))
+    def signed_in_at(self, obj: Any) -> str:
+        """Time of the last sign-in."""
+        return format_exact(obj.last_login) or gettext("Never")
+
+    @admin.display(description=_("Created"))
+    def joined_at(self, obj: Any) -> str:
+        """Time of the account's creation."""
+        return format_exact(obj.date_joined)
 
 
 class GroupForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -14,6 +14,7 @@ from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
+from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
@@ -295,7 +296,7 @@ class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
     def kind(self, entry: AuditEntry) -> str:
         """Return the verbose name of the object's model."""
         try:
-            return str(apps.get_model(entry.object_type)._meta.verbose_name)
+            return capfirst(str(apps.get_model(entry.object_type)._meta.verbose_name))
         except (LookupError, ValueError):  # of an app that is gone
             return entry.object_type
 

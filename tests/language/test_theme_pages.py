@@ -90,3 +90,9 @@ def test_a_shipped_group_is_named_as_in_the_list(read):
     assert "Wird als „Auditoren“ angezeigt." in read(reverse("admin:auth_group_change", args=[group.pk]), "de")
     assert "Shown as" not in read(reverse("admin:auth_group_change", args=[group.pk]), "en")
     assert "Verlauf von Auditoren" in read(reverse("admin:auth_group_history", args=[group.pk]), "de")
+
+
+def test_times_on_the_page_of_a_user_are_those_of_other_pages(read, admin):
+    page = read(reverse("admin:auth_user_change", args=[admin.pk]), "en")
+    assert f"{admin.date_joined:%Y-%m-%d %H:%M:%S} UTC" in page and "Last sign-in" in page
+    assert "a.m." not in page and "p.m." not in page and "log into" not in page

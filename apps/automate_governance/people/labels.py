@@ -15,7 +15,7 @@ from automate_plugins import text
 #: By codename. A permission of other apps is shown by its own name.
 _PERMISSIONS = {
     "operate_site": text("Can operate workers and dead jobs"),
-    "administer_site": text("Can administer plug-ins, alert rules and retention"),
+    "administer_site": text("Can administer plug-ins, notification rules and retention"),
     "audit_site": text("Can read the audit trail"),
     "view_llmusage": text("Can view model usage"),
     "add_workflow": text("Can create workflows"),

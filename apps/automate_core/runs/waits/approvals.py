@@ -18,6 +18,7 @@ from automate_core.runs.waits import resolution
 from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
 from automate_governance import audit
 from automate_governance.people.labels import group_label
+from automate_governance.people.names import display_name
 from automate_governance.permissions import NotPermittedError, Person, User, can, narrowed_workflows, permitted
 from automate_plugins import text
 
@@ -318,6 +319,6 @@ def assignee_names(wait: Wait) -> list[str]:
 
 
 def shown_assignees(wait: Wait) -> list[str]:
-    """Names as in `assignee_names`, those of the shipped groups in the active language."""
+    """Assigned people by their full names, and groups, the shipped ones in the active language; sorted."""
     assigned = wait.assignees.filter(excluded=False).select_related("user", "group")
-    return sorted(group_label(each.group.name) if each.group else str(each.user) for each in assigned)
+    return sorted(group_label(each.group.name) if each.group else display_name(each.user) for each in assigned)
