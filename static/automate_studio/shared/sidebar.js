@@ -11,6 +11,16 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-sidebar]")) frame().sidebarToggle();
 });
 
+// On a narrow page the open sidebar lies over it. A press beside it closes it, and does nothing to what lies there.
+document.addEventListener("click", (event) => {
+  const sidebar = document.getElementById("nav-sidebar");
+  if (!event.detail || innerWidth > 1280 || !sidebar?.checkVisibility()) return;
+  if (sidebar.contains(event.target) || event.target.closest("[role=dialog], dialog, [popover]")) return;
+  event.preventDefault();
+  event.stopPropagation();
+  frame().sidebarOpen = false;
+}, { capture: true });
+
 // Unfold's menu of the person at its bottom closes by a click elsewhere alone.
 document.addEventListener("keydown", (event) => {
   const menu = document.querySelector("[x-data*=openUserLinks]");

@@ -123,7 +123,9 @@ def _reason_after_label(reason: str, name: str) -> str:
     """The reason without the field's name, so that it continues the label: `Message` `is required`."""
     said = translated(reason)
     rest = said.removeprefix(f"{name} ")
-    return _in_list(said) if rest == said else rest.rstrip(".")
+    if rest == said:
+        return _in_list(said)
+    return rest if ". " in rest else rest.rstrip(".")
 
 
 def _in_list(reason: str) -> str:

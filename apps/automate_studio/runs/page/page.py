@@ -115,15 +115,18 @@ class RunPage:
 
     @property
     def counts(self) -> str:
-        """`5 done, 2 active, 1 remaining`."""
+        """`5 done, 2 active, 1 remaining`; empty without steps."""
         states = [card.state for card in self.cards if not card.holds]
         done, failed = states.count("succeeded"), states.count("failed")
         active = sum(state in LIVE_STATES for state in states)
+        cancelled, interrupted = states.count("cancelled"), states.count("interrupted")
         skipped, left = states.count("skipped"), states.count("pending")
         counted = (
             (done, ngettext("%(count)s done", "%(count)s done", done)),
             (failed, ngettext("%(count)s failed", "%(count)s failed", failed)),
             (active, ngettext("%(count)s active", "%(count)s active", active)),
+            (cancelled, ngettext("%(count)s cancelled", "%(count)s cancelled", cancelled)),
+            (interrupted, ngettext("%(count)s interrupted", "%(count)s interrupted", interrupted)),
             (skipped, ngettext("%(count)s skipped", "%(count)s skipped", skipped)),
             (left, ngettext("%(count)s remaining", "%(count)s remaining", left)),
         )
