@@ -61,7 +61,7 @@ def test_the_page_of_an_entry_shows_time_and_kind_as_the_list_does(read, admin):
 
 def test_people_sign_in_and_out_in_the_words_of_the_glossary(client, read):
     page = tidy(Page(client.get(reverse("admin:login"))).text)
-    assert "Sign in" in page and "Log in" not in page
+    assert page.startswith("Sign in | ") and "Log in" not in page
     home = reverse("studio:preferences")
     assert "Sign out" in read(home, "en") and "Abmelden" in read(home, "de")
 

@@ -128,7 +128,8 @@ def _value(form: forms.Form, part: str, spec: FieldSpec) -> Any:
 
 def _form_problems(form: forms.Form) -> list[str]:
     labels = {name: str(form.fields[name].label) for name in form.errors}
-    return [f"{labels[name]}{after_label(labels[name], ' '.join(errors))}" for name, errors in form.errors.items()]
+    said = {name: " ".join(map(str, errors)) for name, errors in form.errors.items()}
+    return [f"{labels[name]}{after_label(labels[name], text)}" for name, text in said.items()]
 
 
 def _problems(form: forms.Form, part: str, specs: Iterable[FieldSpec]) -> list[str]:

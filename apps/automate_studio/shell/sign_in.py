@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse_lazy
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
 from unfold.forms import AuthenticationForm as AdminSignInForm
 
 from automate_governance.admin_site import admin_site, reverse
@@ -59,6 +59,7 @@ class SignInView(LoginView):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         """Context of the admin's own page."""
         here = self.request.get_full_path()
+        context = {"title": gettext("Sign in"), **context}
         return {**admin_site().each_context(self.request), "app_path": here, **super().get_context_data(**context)}
 
 
