@@ -141,3 +141,11 @@ def test_calls_that_come_back(editor, workflow):
 def test_look_asks_few_questions(editor, django_assert_max_num_queries):
     with django_assert_max_num_queries(9):
         commands.load_state(editor.workflow)
+
+
+def test_what_people_sign_in_to_needs_a_connection(editor):
+    """Although none of its settings is required: without a connection, nobody is signed in."""
+    editor.do("add_trigger", kind="poll", config={"poll": "gmail.new_email"})
+    label = editor.do("add", kind="action", action="gmail.list_labels").done.selected
+    missing = {(found.step or found.trigger, found.field) for found in editor.state.problems if found.missing}
+    assert missing == {("poll", "connection"), (label, "connection")}

@@ -331,7 +331,9 @@ class ConnectorAdapter(ABC):
 
     @property
     def needs_connection(self) -> bool:
-        """Whether its steps cannot do without a connection: a required setting has no default."""
+        """Whether its steps cannot do without a connection: people sign in, or a required setting has no default."""
+        if self.oauth_provider:
+            return True
         defaults = {field.name: field.default for field in self.config_fields}
         needed = (field for field in self.config_fields if field.required and field.default is None)
         return any(field.is_asked(defaults) for field in needed)

@@ -64,7 +64,7 @@ def trigger_offers(kind: str, user: User) -> list[TriggerOffer]:
             request=json.dumps(
                 {"do": "add_trigger", "kind": kind, "config": json.dumps({CONNECTOR_KINDS[kind]: reference})}
             ),
-            is_ready=adapter.code in connected or not (adapter.needs_connection or adapter.oauth_provider),
+            is_ready=adapter.code in connected or not adapter.needs_connection,
         )
         for reference, adapter, described in _described(kind)
     ]
