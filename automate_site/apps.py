@@ -13,8 +13,8 @@ class AutomateSiteConfig(AppConfig):
 
         from automate_core import conf
         from automate_core.checks import setting_names
-        from automate_site.checks import check_key_files
+        from automate_site.checks import check_site
 
         conf.variables["MAILERS"] = "AUTOMATE_SMTP"
         setting_names.others |= {"AUTOMATE_PORT", "AUTOMATE_DEMO"}
-        register(check_key_files, "automate", deploy=True)
+        register(check_site, "automate", deploy=True)

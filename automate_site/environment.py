@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,11 @@ def database() -> dict[str, Any]:
     parts = urlsplit(url)
     if parts.scheme not in {"postgresql", "postgres"}:
         raise ImproperlyConfigured("DATABASE_URL must begin with postgresql://; no other database is supported.")
+    is_cut = parts.fragment or ("@" in parts.query and "=" not in parts.query) or re.search("[/@]", parts.path[1:])
+    if not cluster and is_cut:  # by a character of the password
+        raise ImproperlyConfigured(
+            "DATABASE_URL: write special characters of the user and the password as %40 for @, %2F for / and so on."
+        )
     options = dict(parse_qsl(parts.query))
     try:
         port = parts.port

@@ -61,6 +61,7 @@ def test_each_deployment_has_probes_a_budget_and_no_privileges(name):
     assert budget["minAvailable"] < deployment["replicas"], "a node could never be drained"
     labels = deployment["template"]["metadata"]["labels"]
     assert labels == deployment["selector"]["matchLabels"] == budget["selector"]["matchLabels"]
+    assert not pod["enableServiceLinks"], "no variables whose names begin like ours"
     assert pod["securityContext"]["runAsNonRoot"] and container["securityContext"]["readOnlyRootFilesystem"]
     assert not container["securityContext"]["allowPrivilegeEscalation"]
 

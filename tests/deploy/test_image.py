@@ -22,7 +22,7 @@ from tests.deploy.builder import Builder, BuilderError
 from tests.support.processes import free_port, wait_for
 
 ALIVE = "/tmp/alive"  # noqa: S108 - in a container, which has a folder of its own there
-pytestmark = [pytest.mark.process, pytest.mark.extended]
+pytestmark = [pytest.mark.process, pytest.mark.extended, pytest.mark.timeout(3_600)]  # two images are built
 
 WORKFLOW = """
 name: Image

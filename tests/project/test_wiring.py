@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
+import subprocess
 import sys
 import types
 
@@ -29,6 +31,8 @@ from automate_core.checks import deployment, people, requests
 from automate_core.checks.setting_values import RULES
 from automate_core.tracing import collector
 from automate_governance.app_config import REQUIRED
+from automate_governance.secrets.keyring import generate_key
+from automate_site import variables
 from tests.conftest import ROOT
 
 plain, office = admin.AdminSite(name="plain"), UnfoldAdminSite(name="office")
@@ -154,6 +158,14 @@ def generated_keys(settings, patch):
     settings.AUTOMATE_KEY_FILES = {"AUTOMATE_SECRETS_KEYS": "/data/secrets-key"}
 
 
+def own_database(settings, patch):
+    patch.delitem(os.environ, "DATABASE_URL", raising=False)
+
+
+def variable(name, value):
+    return lambda settings, patch: patch.setitem(os.environ, name, value)
+
+
 def sqlite(settings, patch):
     patch.setattr(connection, "vendor", "sqlite")
 
@@ -263,6 +275,10 @@ OTHERS = [
     ("automate_governance.E003", {"AUTOMATE_SECRETS_KEYS": []}),
     ("automate_governance.E004", {"AUTOMATE_VAULT": "http://vault.internal"}),
     ("automate_site.W001", generated_keys),
+    ("automate_site.W002", own_database),
+    ("automate_site.W003", {"AUTOMATE_SITE_URL": "http://127.0.0.1:8000"}),
+    ("automate_site.W004", variable("AUTOMATE_DATA", "/nowhere/at/all")),
+    ("automate_site.W005", variable("AUTOMATE_TRUSTED_PROXY", "10.0.0.1")),
     ("automate_governance.E005", {"DEBUG": True, "AUTOMATE_SITE_URL": "https://example.com"}),
 ]
 
@@ -400,6 +416,36 @@ def test_the_docs_list_every_id():
     assert set(re.findall(r"`(automate_\w+\.[EW]\d{3})`", docs)) == ids
     tried = {id_ for id_, _ in (*WRONG, *OTHERS)} | {"automate_core.E031", "automate_core.E038", "automate_core.W070"}
     assert {id_ for id_ in ids if re.match(r"automate_core\.(E0[1-9]|W0[1-9])", id_)} <= tried
+
+
+def test_a_misspelt_variable_leads_to_the_right_one(sound, monkeypatch):
+    monkeypatch.setenv("AUTOMATE_TRUSTED_PROXY", "10.0.0.1")
+    monkeypatch.setenv("AUTOMATE_SECRET_STRIPE", "a secret of workflows may have any name")
+    assert found()["automate_site.W005"].hint == "Did you mean AUTOMATE_TRUSTED_PROXIES?"
+
+
+def test_the_site_knows_the_variables_that_the_docs_list():
+    docs = (ROOT / "docs/settings.md").read_text().split("## Environment variables of the site")[1]
+    site, tests = (set(re.findall(r"`(AUTOMATE_[A-Z_]+)`", each)) for each in docs.split("## Variables for tests")[:2])
+    assert site - {"AUTOMATE_SECRET_NAME", "AUTOMATE_VAULT"} == variables.VARIABLES
+    assert tests <= variables.OTHERS
+
+
+@pytest.mark.process
+def test_the_variables_of_the_deployment_guide_pass_without_a_word(tmp_path):
+    """As systemd reads them: the block that the guide prints, with generated keys and a folder of its own."""
+    guide = (ROOT / "docs/deployment.md").read_text().split("## systemd")[1].split("\n## ")[0]
+    [block] = [each for each in re.findall(r"```sh\n(.*?)```", guide, re.DOTALL) if "AUTOMATE_SITE_URL=" in each]
+    printed = dict(line.replace("'", "").split("=", 1) for line in block.splitlines())
+    keys = {"AUTOMATE_SECRET_KEY": secrets.token_urlsafe(50), "AUTOMATE_SECRETS_KEYS": generate_key()}
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("AUTOMATE_", "DJANGO_"))}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy"],
+        cwd=ROOT, env={**others, **printed, **keys, "AUTOMATE_DATA": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "no issues (4 silenced)" in done.stdout
 
 
 def test_the_docs_list_every_setting():

@@ -203,6 +203,18 @@ def test_something_else_on_the_port(own):
             ({"PORT": "99999"}, "PORT must be a number"),
             ({"DATABASE_URL": "mysql://x/y"}, "must begin with postgresql://"),
             ({"DATABASE_URL": "postgresql://x@127.0.0.1:port/y"}, "port in DATABASE_URL is not a number"),
+            (
+                {"DATABASE_URL": "postgresql://x:p@ss/word@127.0.0.1:1/y"},
+                "special characters of the user and the password",
+            ),
+            (
+                {"DATABASE_URL": "postgresql://x:p?word@127.0.0.1:1/y"},
+                "special characters of the user and the password",
+            ),
+            (
+                {"DATABASE_URL": "postgresql://x:p#word@127.0.0.1:1/y"},
+                "special characters of the user and the password",
+            ),
             ({"AUTOMATE_DATA": "/dev/null/nowhere"}, "cannot be read or written"),
             ({"AUTOMATE_SECRETS_KEYS": "tooshort"}, "32 bytes in URL-safe base64"),
             ({"AUTOMATE_LEASE_SECONDS": "abc"}, "AUTOMATE_LEASE_SECONDS must be a number of at least"),

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import InvalidStorageError, storages
 from django.utils.module_loading import import_string  # noqa: TID251 - names in the project's own settings
 
-from automate_core.conf import setting
+from automate_core.conf import named, setting
 
 _SHARED_BY_NONE = ("dummy.DummyCache", "locmem.LocMemCache")
 
@@ -23,7 +23,7 @@ def check_mail(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if settings.DEBUG:
         return []
     if not can_mail():
-        hint = "Configure a mail server in MAILERS. Until then, email notifications are not sent."
+        hint = f"Configure a mail server in {named('MAILERS')}. Until then, email notifications are not sent."
         return [Warning("No mail server is configured.", hint=hint, id="automate_core.W070")]
     if settings.DEFAULT_FROM_EMAIL == global_settings.DEFAULT_FROM_EMAIL:
         hint = "Set DEFAULT_FROM_EMAIL to an address that your mail server accepts."
