@@ -82,7 +82,7 @@ class Ground:
             time.sleep(0.1)
         return time.monotonic() - started
 
-    def quiet(self, seconds: float = 120) -> float:
+    def quiet(self, seconds: float = 600) -> float:
         """Wait until nothing is left to do."""
         return self.until(
             lambda: (

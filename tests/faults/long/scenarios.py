@@ -24,6 +24,8 @@ from tests.faults.long.ground import Ground
 from tests.faults.long.load import CONCURRENCY, Figures, Size, sending
 from tests.faults.long.pools import pools
 
+PATIENCE = 600  #: seconds that a process may take beside others that work; what it took is among the figures
+
 
 def kills(on: Ground, size: Size) -> Figures:
     """F6: workers are killed while they work off many events, each with jobs in its hands."""
@@ -67,7 +69,7 @@ def restarts(on: Ground, size: Size) -> Figures:
             on.cluster.start()
             done += 1
             before = len(on.evidence.acknowledged)
-            back.append(on.until(lambda before=before: len(on.evidence.acknowledged) > before, 30))
+            back.append(on.until(lambda before=before: len(on.evidence.acknowledged) > before, PATIENCE))
     on.quiet()
     assert web.is_running and all(worker.is_running for worker in workers)
     answers = Counter(status for each in on.evidence.answers.values() for status, _ in each)
@@ -138,7 +140,7 @@ def cuts(on: Ground, size: Size) -> Figures:
         for is_short in itertools.cycle((True, False)):
             if time.monotonic() > until:
                 break
-            on.until(lambda: on.leased(cut_off.name), 30)
+            on.until(lambda: on.leased(cut_off.name), PATIENCE)
             proxy.through.clear()
             posting = threading.Thread(target=post, args=[is_short])
             posting.start()
@@ -223,7 +225,7 @@ def downstream_away(on: Ground, size: Size) -> Figures:
         number, started = len(others), time.monotonic()
         other.insist(f"b-{number}", {"to": "b", "n": number})
         path = f"/b/{number}"
-        on.until(lambda path=path: any(called == path for called, _, _ in list(on.sink.calls)), 30)
+        on.until(lambda path=path: any(called == path for called, _, _ in list(on.sink.calls)), PATIENCE)
         others.append(time.monotonic() - started)
         time.sleep(0.2)
     back.set()
@@ -244,7 +246,7 @@ def fairness(on: Ground, size: Size) -> Figures:
     sender, count = on.sender(address), min(size.events, 10_000)
     at_once(lambda n: sender.insist(f"a-{n}", {"to": "a", "n": n}), range(count), threads=8)
     on.mill.worker("--concurrency", "4")
-    on.until(lambda: len(on.sink.calls) > 20, 60)
+    on.until(lambda: len(on.sink.calls) > 20, PATIENCE)
     at = time.monotonic()
     other = on.sender(address, "b")
     at_once(lambda n: other.insist(f"b-{n}", {"to": "b", "n": n}), range(10), threads=4)
