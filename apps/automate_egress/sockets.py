@@ -35,6 +35,15 @@ def timed_pools(
 def _timed_connection_class(base: type[HTTPConnection], remaining: Callable[[], float]) -> type[HTTPConnection]:
     class TimedConnection(base):  # type: ignore[valid-type, misc]
         response_class = timed_answer(remaining)
+        _held: bytes | None = None  # the headers of a request, until its body or its end comes
+
+        def request(self, *args: Any, **options: Any) -> None:
+            self._held = b""
+            try:
+                super().request(*args, **options)
+                self._send_held()
+            finally:
+                self._held = None
 
         def _new_conn(self) -> socket.socket:
             sock: socket.socket = super()._new_conn()
@@ -42,9 +51,27 @@ def _timed_connection_class(base: type[HTTPConnection], remaining: Callable[[], 
             return sock
 
         def send(self, data: Any) -> None:
-            if self.sock is None or not isinstance(data, bytes | bytearray | memoryview):
+            if self._held == b"" and isinstance(data, bytes):
+                self._held = data
+                return
+            held, self._held = self._held, None
+            if held and isinstance(data, bytes) and len(data) <= _PIECE:
+                data, held = held + data, None  # one packet, and one time that the other side wakes up
+            if held:
+                self._send_pieces(held)
+            self._send_pieces(data)
+
+        def _send_held(self) -> None:
+            held, self._held = self._held, None
+            if held:
+                self._send_pieces(held)
+
+        def _send_pieces(self, data: Any) -> None:
+            if not isinstance(data, bytes | bytearray | memoryview):
                 super().send(data)
                 return
+            if self.sock is None:
+                self.connect()
             for start in range(0, len(data), _PIECE):
                 self.sock.settimeout(remaining())
                 super().send(data[start : start + _PIECE])
