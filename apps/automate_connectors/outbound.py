@@ -20,13 +20,13 @@ def outbound_clients(
     bound_hosts: Iterable[str] | None = None,
     deadline: float | None = None,
     cancelled: Callable[[], bool] = lambda: False,
-    traceparent: str = "",
+    traceparent: Callable[[], str] = str,
 ) -> dict[str, Any]:
     """Return `http` and `network` of a connector's context.
 
     `bound_hosts` are the hosts that the connection's credentials may be sent to, `deadline` is in seconds on
-    `time.monotonic()`, `cancelled` is called while waiting for the other side. `traceparent` is the header that places
-    spans of other systems, for those that AUTOMATE_TRACEPARENT_HOSTS lists.
+    `time.monotonic()`, `cancelled` is called while waiting for the other side. `traceparent` is called for the header
+    that places spans of other systems, for those that AUTOMATE_TRACEPARENT_HOSTS lists; empty for none.
     """
     hosts = None if bound_hosts is None else tuple(bound_hosts)
     return {
@@ -47,14 +47,15 @@ def http_session(**options: Any) -> HttpSession:
     )
 
 
-def _trace_headers(traceparent: str) -> Callable[[str, int], dict[str, str]] | None:
+def _trace_headers(traceparent: Callable[[], str]) -> Callable[[str, int], dict[str, str]] | None:
     """Function from a host and a port to the trace headers for it; None if no host gets them."""
-    hosts = getattr(settings, "AUTOMATE_TRACEPARENT_HOSTS", TRACEPARENT_HOSTS) if traceparent else ()
-    if not hosts:
+    hosts = getattr(settings, "AUTOMATE_TRACEPARENT_HOSTS", TRACEPARENT_HOSTS)
+    if not hosts or traceparent is str:
         return None
 
     def headers_for(host: str, port: int) -> dict[str, str]:
-        return {"traceparent": traceparent} if is_traced_host(host, port, hosts) else {}
+        value = traceparent()
+        return {"traceparent": value} if value and is_traced_host(host, port, hosts) else {}
 
     return headers_for
 

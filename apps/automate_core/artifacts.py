@@ -52,6 +52,11 @@ def limit() -> float:
     return int(setting("AUTOMATE_DOCUMENT_BYTES")) if storage() is not None else math.inf
 
 
+def is_large(document: bytes) -> bool:
+    """Whether a document is kept as a file."""
+    return len(document) > int(setting("AUTOMATE_DOCUMENT_BYTES")) and storage() is not None
+
+
 def put(document: bytes) -> tuple[bytes, str | None]:
     """Keep a redacted JSON document as a file: (its preview, the file's name).
 

@@ -14,7 +14,7 @@ from automate_egress.errors import (
     EgressTimeoutError,
     translate_connect_errors,
 )
-from automate_egress.policy import MAX_ADDRESSES, Rules, ascii_host, internal_policy, public_policy
+from automate_egress.policy import MAX_ADDRESSES, ascii_host, internal_policy, public_policy, shared_rules
 from automate_egress.sockets import CONNECT_SECONDS, timed_lookup
 from automate_plugins import text
 
@@ -36,7 +36,7 @@ class Network:
         deadline: float | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._pairs = Rules(internal_hosts=frozenset(internal_hosts)).internal_pairs
+        self._pairs = shared_rules(frozenset(internal_hosts)).internal_pairs
         self._bound_hosts = None if bound_hosts is None else frozenset(map(ascii_host, bound_hosts))
         self._deadline = time.monotonic() + TOTAL_SECONDS if deadline is None else deadline
         self._cancelled = cancelled

@@ -7,6 +7,7 @@ IPv4-translated IPv6 (RFC 2765), and ISATAP addresses, which carry an IPv4 addre
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -59,10 +60,16 @@ class Rules:
     ports: frozenset[int] = WEB_PORTS
     proxy: str = ""
 
-    @property
+    @functools.cached_property
     def internal_pairs(self) -> frozenset[tuple[str, int]]:
         """The internal hosts as (name, port). Raises ValueError for a pair without a port."""
         return frozenset(split_host(host) for host in self.internal_hosts)
+
+
+@functools.lru_cache(64)
+def shared_rules(internal_hosts: frozenset[str], ports: frozenset[int] = WEB_PORTS, proxy: str = "") -> Rules:
+    """Return the rules with these values, made once: each call of a connector asks for them."""
+    return Rules(internal_hosts=internal_hosts, ports=ports, proxy=proxy)
 
 
 def public_policy(*, https_only: bool = True, ports: Iterable[int] = WEB_PORTS) -> Policy:

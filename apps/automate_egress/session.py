@@ -28,7 +28,7 @@ from automate_egress.errors import (
     untrusted_error,
 )
 from automate_egress.first_hop import Answer
-from automate_egress.policy import MAX_ADDRESSES, WEB_PORTS, Rules, ascii_host
+from automate_egress.policy import MAX_ADDRESSES, WEB_PORTS, ascii_host, shared_rules
 from automate_egress.retry_after import retry_after
 from automate_egress.sockets import CONNECT_SECONDS
 from automate_egress.transport import get_transport
@@ -119,7 +119,7 @@ class HttpSession:
         max_body_bytes: int = MAX_BODY_BYTES,
         headers_for: Callable[[str, int], Mapping[str, str]] | None = None,
     ) -> None:
-        self._rules = Rules(internal_hosts=frozenset(internal_hosts), ports=frozenset(ports), proxy=proxy)
+        self._rules = shared_rules(frozenset(internal_hosts), frozenset(ports), proxy)
         self._bound_hosts = None if bound_hosts is None else frozenset(map(ascii_host, bound_hosts))
         self._deadline = deadline
         self._started = time.monotonic()

@@ -58,12 +58,11 @@ def configured_url() -> str:
     base = setting(SETTING)
     if base is not None:
         return f"{str(base).rstrip('/')}{_PATH}" if base else ""
-    if _is_switched_off():
-        return ""
-    if own := os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "").strip():
-        return own
+    own = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "").strip()
     base = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
-    return f"{base.rstrip('/')}{_PATH}" if base else ""
+    if not (own or base) or _is_switched_off():
+        return ""
+    return own or f"{base.rstrip('/')}{_PATH}"
 
 
 def is_web_url(url: str) -> bool:
@@ -85,7 +84,7 @@ def other_protocol() -> str:
 
 def _collector() -> Collector | None:
     url = configured_url()
-    if not is_web_url(url) or other_protocol():
+    if not url or not is_web_url(url) or other_protocol():
         return None
     return Collector(url, _headers(), _seconds(), _variable("COMPRESSION") == "gzip")
 

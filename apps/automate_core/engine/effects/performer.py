@@ -109,9 +109,24 @@ def _perform_guarded(call: EffectCall) -> EffectOutcome:
     return outcome
 
 
+class _RunAs:
+    """Gives the user whom the runs of a version act as, read when they are first asked for."""
+
+    __slots__ = ("_person", "_version_id")
+
+    def __init__(self, version_id: int) -> None:
+        self._version_id = version_id
+        self._person: Person | None = None
+
+    def __call__(self) -> Person:
+        if self._person is None:
+            self._person = assignees.load_run_as(self._version_id)
+        return self._person
+
+
 def _keep_as_file(outcome: EffectOutcome, walk: CallContext) -> None:
     """Write a large output to a file in this thread, where nothing else waits for it."""
-    if outcome.output is not None and len(outcome.output) > artifacts.limit():
+    if outcome.output is not None and artifacts.is_large(outcome.output):
         outcome.output, outcome.output_file = artifacts.put(walk.redact(outcome.output))
 
 
@@ -137,11 +152,7 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
 
 def _call_with_slot(call: EffectCall, node: ActionNode, outcome: EffectOutcome, slot: CallSlot) -> None:
     step, walk = call.effect.step, call.walk
-
-    @functools.cache
-    def run_as() -> Person:
-        return assignees.load_run_as(walk.run.version_id)
-
+    run_as = _RunAs(walk.run.version_id)
     if node.adapter is None or node.action is None:  # the walk never yields such an effect
         raise ConnectorError(node.missing, code="connector_not_found")
     deadline = time.monotonic() + node.timeout
@@ -156,7 +167,7 @@ def _call_with_slot(call: EffectCall, node: ActionNode, outcome: EffectOutcome, 
             bound_hosts=hosts,
             deadline=deadline,
             cancelled=lambda: walk.cancelled,
-            traceparent=_traceparent(call),
+            traceparent=functools.partial(_traceparent, call),
         ),
         "files": _file_access(call, node, run_as),
         "idempotency_key": idempotency_key(walk.run.id, step.path),
