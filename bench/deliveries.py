@@ -139,15 +139,15 @@ WITH event AS (
     INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id)
     VALUES (gen_random_uuid(), 'floor', 'issues', gen_random_uuid()::text, {payload}, '{{}}', repeat('a', 32))
     RETURNING id
-), job AS (
-    INSERT INTO automate_core_outboxjob
-        (id, kind, status, event_id, priority, attempts, crashes, suspect, worker, token, last_error)
-    SELECT gen_random_uuid(), 'advance', 'completed', id, 0, 0, 0, false, 'floor', 1, '' FROM event
 ), run AS (
     INSERT INTO automate_core_executionrun
         (id, workflow_id, version_id, event_id, cause, status, trace_id, started_at, finished_at, worker, seq, wakes)
     SELECT gen_random_uuid(), 1, 1, id, 'trigger', 'succeeded', repeat('a', 32), now(), now(), 'floor', 1, 0 FROM event
-    RETURNING id
+    RETURNING id, event_id
+), job AS (
+    INSERT INTO automate_core_outboxjob
+        (id, kind, status, event_id, run_id, priority, attempts, crashes, suspect, worker, token, last_error)
+    SELECT gen_random_uuid(), 'advance', 'completed', event_id, id, 0, 0, 0, false, 'floor', 1, '' FROM run
 )
 INSERT INTO automate_core_steprun
     (id, run_id, path, attempt, status, input, output, idempotency_key, started_at, finished_at, seq)
@@ -174,9 +174,10 @@ def _pgbench(on: Stage, statement: str) -> tuple[float, float]:
                    "-T", str(ACCEPT_SECONDS), on.cluster.url]  # fmt: skip
         [before] = spent_by(on, [])[1:]
         done = subprocess.run(command, capture_output=True, text=True)
+        time.sleep(1)  # until the sessions have ended, and count as the server's
         [after] = spent_by(on, [])[1:]
     if done.returncode:
-        raise RuntimeError(f"pgbench failed: {done.stderr}")
+        raise RuntimeError(f"pgbench failed: {done.stderr[:500]}")
     clear(on)
     number = int(re.search(r"actually processed: (\d+)", done.stdout)[1])  # type: ignore[index]
     rate = float(re.search(r"tps = ([\d.]+)", done.stdout)[1])  # type: ignore[index]
