@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.cookiejar
 import os
 import re
@@ -16,6 +17,7 @@ import psycopg
 from bench.stage import Stage
 
 WARM = 60  #: deliveries
+CLEARING_TRIES = 5
 
 
 def figure(name: str, unit: str, values: list[float]) -> dict[str, object]:
@@ -75,7 +77,17 @@ def ends_of_runs(on: Stage) -> list[float]:
 
 
 def clear(on: Stage) -> None:
-    """An empty queue and empty tables before the next measurement, as after an install."""
+    """An empty queue and empty tables before the next measurement, as after an install.
+
+    Workers that are running may read these tables in another order: a deadlock is tried again.
+    """
+    for _ in range(CLEARING_TRIES):
+        with contextlib.suppress(psycopg.errors.DeadlockDetected):
+            return _truncate(on)
+    _truncate(on)
+
+
+def _truncate(on: Stage) -> None:
     with psycopg.connect(on.cluster.url, autocommit=True) as connection:
         connection.execute(
             "TRUNCATE automate_core_event, automate_core_outboxjob, automate_core_executionrun,"
