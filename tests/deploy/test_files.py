@@ -112,7 +112,8 @@ def test_every_file_starts_the_same_commands():
     """The web server, a worker and the migrations, with arguments that the commands have."""
     image = re.findall(r"^CMD (\[.*\])$", (DEPLOY / "Containerfile").read_text(), re.M)
     procfile = dict(line.split(": ", 1) for line in (DEPLOY / "Procfile").read_text().splitlines())
-    started = [json.loads(image[-1]), *(line.split() for line in procfile.values())]
+    assert all(procfile[name].startswith("exec ") for name in ("web", "worker")), "else a shell gets their signals"
+    started = [json.loads(image[-1]), *(line.removeprefix("exec ").split() for line in procfile.values())]
     started += [COMPOSE["services"][name]["command"] for name in ("migrate", "worker")]
     started += [
         container["command"]
