@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -147,11 +148,13 @@ def test_a_connection_is_tested_connected_and_not_deleted_while_in_use(things, s
     form.get_by_label("Authentication").select_option(label="Bearer token")
     expect(form.get_by_label("Username")).to_be_hidden()
     form.get_by_role("button", name="Save").click()
-    expect(form.get_by_role("alert")).to_have_text("Token is required.")
+    alert = form.locator("p[role=alert]")  # at the field, beside the list above the form
+    expect(alert).to_have_text("Token is required.")
+    expect(form.locator("#form-faults")).to_have_text(re.compile(r"Fix these fields:\s+Token is required\.\s*$"))
     form.get_by_label("Token: new value").fill("a-token-of-the-second-shop")
     form.get_by_role("button", name="Test before saving").click()
     expect(page.locator("#tried").get_by_text("Test passed.")).to_be_visible(timeout=30_000)
-    expect(form.get_by_role("alert")).to_have_count(0)
+    expect(alert).to_have_count(0)
     assert not Connection.objects.filter(slug="shop-zwei").exists()
     form.get_by_role("button", name="Save").click()
     expect(page.locator("#list").get_by_role("link", name="Shop Zwei")).to_be_visible(timeout=30_000)
