@@ -28,7 +28,7 @@ def test_from_the_first_page_to_a_draft_by_the_keyboard(owner, signed_in, site, 
     card.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_label("Slack: Posts to the team channel")).to_have_value("team-chat")
-    field = page.get_by_label("Slack channel", exact=True)
+    field = page.get_by_label("Slack channel required", exact=True)
     field.focus()
     page.keyboard.press("Control+a")
     page.keyboard.type("#ship-it")
