@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Warning
 
 from automate_site import environment
-from automate_site.variables import OTHERS, SECRETS_PREFIX, VARIABLES
+from automate_site.variables import OTHERS, PREFIXES, VARIABLES
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 _KEYS = {"SECRET_KEY": "AUTOMATE_SECRET_KEY", "AUTOMATE_SECRETS_KEYS": "AUTOMATE_SECRETS_KEYS"}
@@ -55,7 +55,7 @@ def _folder() -> Iterator[CheckMessage]:
 
 def _unknown_variables() -> Iterator[CheckMessage]:
     for name in sorted(os.environ):
-        if name.startswith("AUTOMATE_") and not name.startswith(SECRETS_PREFIX) and name not in VARIABLES | OTHERS:
+        if name.startswith("AUTOMATE_") and not name.startswith(PREFIXES) and name not in VARIABLES | OTHERS:
             alike = difflib.get_close_matches(name, VARIABLES, n=1)
             hint = f"Did you mean {alike[0]}?" if alike else "docs/settings.md lists the variables."
             yield Warning(f"{name} is not a variable of the site.", hint=hint, id="automate_site.W005")

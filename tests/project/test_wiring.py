@@ -431,6 +431,16 @@ def test_the_site_knows_the_variables_that_the_docs_list():
     assert tests <= variables.OTHERS
 
 
+def test_every_variable_that_the_code_reads_is_known():
+    """Otherwise `check --deploy` calls one misspelt that somebody was told to set."""
+    sources = [path for top in ("apps", "automate_site") for path in (ROOT / top).rglob("*.py")]
+    assigned = r"(?:environ\.get\(|environ\[|getenv\(|VARIABLE = )\"(AUTOMATE_[A-Z_]+)\""
+    read = {name for path in sources for name in re.findall(assigned, path.read_text())}
+    assert "AUTOMATE_BACKUP_PASSPHRASE" in read
+    known = variables.VARIABLES | variables.OTHERS
+    assert {name for name in read - known if not name.startswith(variables.PREFIXES)} == set()
+
+
 @pytest.mark.process
 def test_the_variables_of_the_deployment_guide_pass_without_a_word(tmp_path):
     """As systemd reads them: the block that the guide prints, with generated keys and a folder of its own."""
