@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from email.utils import formatdate
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
@@ -16,7 +15,7 @@ from automate_egress import (
     EgressTimeoutError,
     HttpResponse,
 )
-from automate_testing.contracts.suite import Attempt, ConnectorSuite, Script, failure_name
+from automate_testing.contracts.suite import Attempt, ConnectorSuite, Script, check_sent_once, failure_name
 from automate_testing.contracts.traces import contains_secret
 from automate_testing.fakes import answer
 
@@ -110,20 +109,8 @@ class ConnectorOutages(ConnectorSuite):
         slow_down = answer(429, {}, {"retry-after": "2"})
         for failure in (answer(500), answer(503), answer(429), slow_down, *broken, answer(401, {"error": "who"})):
             for attempt in self.failures(adapter, failure):
-                is_refused = (
-                    failure_name(failure) == "HTTP 401"
-                )  # a new token may be tried, the same one is refused again
-                sent = [r if is_refused else replace(r, headers={}) for r in attempt.http.requests]
-                count = sent.count(sent[attempt.failed_at])
-                assert count == 1, (
-                    f"{attempt.case}: after {failure_name(failure)} the connector sent the same request again,"
-                    f" {count} times in all; send it once and raise: retrying is the engine's"
-                )
-                waited = max(attempt.call.slept, default=0)
-                assert waited < 1, (
-                    f"{attempt.case}: after {failure_name(failure)} the connector sleeps {waited:g} seconds; raise at"
-                    " once, with retry_after: waiting is the engine's, which serves other runs meanwhile"
-                )
+                sent, slept = attempt.http.requests, attempt.call.slept
+                check_sent_once(str(attempt.case), sent, attempt.failed_at, failure, slept)
 
     def test_contract_cancellation(self, adapter: ConnectorAdapter) -> None:
         """A cancelled request ends the call with an error, and a cancelled call does not go on asking."""

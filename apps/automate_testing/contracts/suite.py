@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from automate_testing.cases import Case
 from automate_testing.contracts.calls import Call, make_instance, observe
 from automate_testing.contracts.samples import made_up_cases, made_up_config, secret_names
 from automate_testing.contracts.traces import CANARY
-from automate_testing.fakes import MemoryFiles, ScriptedHttp, ScriptedNetwork, context
+from automate_testing.fakes import MemoryFiles, ScriptedHttp, ScriptedNetwork, SentRequest, context
 
 type Script = tuple[HttpResponse | Exception, ...]
 
@@ -161,6 +161,24 @@ def failure_name(failure: HttpResponse | Exception | None) -> str:
     if isinstance(failure, HttpResponse):
         return f"HTTP {failure.status}"
     return f"{type(failure).__name__}" if failure is not None else "a failure"
+
+
+def check_sent_once(
+    what: str, requests: Sequence[SentRequest], failed_at: int, failure: HttpResponse | Exception, slept: list[float]
+) -> None:
+    """Assert that a call neither repeats the request that `failure` answered nor waits to do so."""
+    is_refused = failure_name(failure) == "HTTP 401"  # a new token may be tried, the same one is refused again
+    sent = [request if is_refused else replace(request, headers={}) for request in requests]
+    count = sent.count(sent[failed_at])
+    assert count == 1, (
+        f"{what}: after {failure_name(failure)} the connector sent the same request again,"
+        f" {count} times in all; send it once and raise: retrying is the engine's"
+    )
+    waited = max(slept, default=0)
+    assert waited < 1, (
+        f"{what}: after {failure_name(failure)} the connector sleeps {waited:g} seconds; raise at"
+        " once, with retry_after: waiting is the engine's, which serves other runs meanwhile"
+    )
 
 
 def _start(document: Any) -> str:

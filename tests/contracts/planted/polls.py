@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 import uuid
 from datetime import datetime
 
@@ -10,7 +13,7 @@ from automate_connectors.adapters.polls import PollItem, PollResult
 from automate_testing.contracts import PollSource
 from automate_testing.fakes import ScriptedHttp, answer, context
 from tests.contracts.planted import Fault, planter
-from tests.contracts.planted.connectors import CONNECTION, Good
+from tests.contracts.planted.connectors import CONNECTION, HANGS, Good
 
 FAULTS: list[Fault] = []
 planted = planter(FAULTS)
@@ -199,3 +202,106 @@ class NothingNewOnFailure(Good):
 class ForgetsHowLongToWait(Good):
     def refusal(self, response, context):
         return ConnectorError("It refuses", code="refused")
+
+
+# --- secrets of the connection ----------------------------------------------------------------------------------------
+
+
+@planted("poll_secret", says="a secret of the connection is written to the log")
+class LogsTheToken(Good):
+    def poll(self, name, params, cursor, context):
+        context["log"](f"Polling with {context['connection']['token']}")
+        return super().poll(name, params, cursor, context)
+
+
+@planted("poll_secret", says="is in a record of `logging`")
+class RecordsTheToken(Good):
+    def poll(self, name, params, cursor, context):
+        logging.getLogger("orders").warning("polling with %s", context["connection"]["token"])
+        return super().poll(name, params, cursor, context)
+
+
+@planted("poll_secret", says="is printed")
+class PrintsTheConnection(Good):
+    def poll(self, name, params, cursor, context):
+        print(context["connection"])
+        return super().poll(name, params, cursor, context)
+
+
+@planted("poll_secret", says="is in an error on HTTP 403")
+class TokenInAnError(Good):
+    def poll(self, name, params, cursor, context):
+        try:
+            return super().poll(name, params, cursor, context)
+        except ConnectorError as error:
+            if error.details.get("status") == 403:
+                raise ConnectorError(f"{context['connection']['token']} is refused", code="refused") from error
+            raise
+
+
+@planted("poll_secret", says="is in an error on HTTP 500")
+class TokenInTheDetailsOfALaterCall(Good):
+    def poll(self, name, params, cursor, context):
+        try:
+            return super().poll(name, params, cursor, context)
+        except ConnectorError as error:
+            if error.details.get("status") == 500 and cursor:
+                error.details["sent"] = dict(context["connection"])
+            raise
+
+
+@planted("poll_secret", says="is in an item")
+class TokenInAnItem(Good):
+    def poll(self, name, params, cursor, context):
+        found = super().poll(name, params, cursor, context)
+        items = [
+            PollItem(id=item.id, time=item.time, data={**item.data, "by": context["connection"]["token"]})
+            for item in found.items
+        ]
+        return PollResult(items=items, cursor=found.cursor, more=found.more)
+
+
+# --- attempts and memory ----------------------------------------------------------------------------------------------
+
+
+@planted("poll_single_attempt", says="sent the same request again")
+class PollsAgain(Good):
+    def poll(self, name, params, cursor, context):
+        try:
+            return super().poll(name, params, cursor, context)
+        except ConnectorError:
+            return super().poll(name, params, cursor, context)
+
+
+@planted("poll_single_attempt", says="sleeps 1.1 seconds")
+class SleepsBeforeItFails(Good):
+    def poll(self, name, params, cursor, context):
+        try:
+            return super().poll(name, params, cursor, context)
+        except ConnectorError as error:
+            if error.details.get("status") == 503 and not cursor:
+                time.sleep(1.1)
+            raise
+
+
+@planted("poll_keeps_nothing", says="._cursor changes with a call")
+class KeepsTheCursor(Good):
+    _cursor = None
+
+    def poll(self, name, params, cursor, context):
+        found = super().poll(name, params, cursor, context)
+        self._cursor = found.cursor
+        return found
+
+
+@planted("poll_keeps_nothing", says="keeps a secret of a call")
+class KeepsTheConnection(Good):
+    def poll(self, name, params, cursor, context):
+        self.__dict__.setdefault("connection", dict(context["connection"]))
+        return super().poll(name, params, cursor, context)
+
+
+@planted("poll_returns_in_time", **HANGS)
+class NeverReturns(Good):
+    def poll(self, name, params, cursor, context):
+        threading.Event().wait()

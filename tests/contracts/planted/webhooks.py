@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import threading
 from datetime import UTC, datetime, timedelta
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
@@ -10,7 +12,7 @@ from automate_connectors.adapters.webhooks import Registration
 from automate_testing.contracts import Registered, WebhookService
 from automate_testing.fakes import ScriptedHttp, answer, context
 from tests.contracts.planted import Fault, planter
-from tests.contracts.planted.connectors import CONNECTION, Good
+from tests.contracts.planted.connectors import CONNECTION, HANGS, Good
 
 FAULTS: list[Fault] = []
 planted = planter(FAULTS)
@@ -172,3 +174,107 @@ class RemovedWhateverComes(Good):
 class ForgetsHowLongToWait(Good):
     def refusal(self, response, context):
         return ConnectorError("It refuses", code="refused", details={"status": response.status})
+
+
+@planted("webhook_secret", says="the secret is in a record of `logging`")
+class RecordsTheSecret(Good):
+    def register_webhook(self, name, params, url, secret, context):
+        logging.getLogger("orders").warning("registering with %s", secret)
+        return super().register_webhook(name, params, url, secret, context)
+
+
+@planted("webhook_secret", says="the secret is printed")
+class PrintsTheSecret(Good):
+    def register_webhook(self, name, params, url, secret, context):
+        print(secret, context["connection"])
+        return super().register_webhook(name, params, url, secret, context)
+
+
+@planted("webhook_secret", says="register: the secret is in an error on HTTP 403")
+class SecretInAnError(Good):
+    def register_webhook(self, name, params, url, secret, context):
+        try:
+            return super().register_webhook(name, params, url, secret, context)
+        except ConnectorError as error:
+            if error.details.get("status") == 403:
+                raise ConnectorError(f"{secret} is refused", code="refused") from error
+            raise
+
+
+@planted("webhook_secret", says="find: a secret of the connection is written to the log")
+class LogsTheToken(Good):
+    def find_webhook(self, name, params, url, context):
+        context["log"](f"Looking with {context['connection']['token']}")
+        return super().find_webhook(name, params, url, context)
+
+
+@planted("webhook_secret", says="remove: a secret of the connection is printed")
+class PrintsTheConnection(Good):
+    def remove_webhook(self, name, params, registration, context):
+        print(context["connection"])
+        return super().remove_webhook(name, params, registration, context)
+
+
+@planted("webhook_secret", says="a secret of the connection is kept in the registration")
+class KeepsTheToken(Good):
+    def register_webhook(self, name, params, url, secret, context):
+        made = super().register_webhook(name, params, url, secret, context)
+        return Registration(id=made.id, data={"by": context["connection"]["token"]})
+
+
+@planted("webhook_single_attempt", says="register: after HTTP 500 the connector sent the same request again")
+class RegistersAgain(Good):
+    def register_webhook(self, name, params, url, secret, context):
+        try:
+            return super().register_webhook(name, params, url, secret, context)
+        except ConnectorError:
+            return super().register_webhook(name, params, url, secret, context)
+
+
+@planted("webhook_single_attempt", says="remove: after HTTP 500 the connector sent the same request again")
+class RemovesAgain(Good):
+    def remove_webhook(self, name, params, registration, context):
+        try:
+            super().remove_webhook(name, params, registration, context)
+        except ConnectorError:
+            super().remove_webhook(name, params, registration, context)
+
+
+@planted("webhook_keeps_nothing", says=".last changes with a call")
+class KeepsTheRegistration(Good):
+    last = None
+
+    def register_webhook(self, name, params, url, secret, context):
+        self.last = super().register_webhook(name, params, url, secret, context)
+        return self.last
+
+
+@planted("webhook_keeps_nothing", says="keeps a secret of a call")
+class KeepsTheSecretItself(Good):
+    def register_webhook(self, name, params, url, secret, context):
+        self.__dict__.setdefault("secret", secret)
+        return super().register_webhook(name, params, url, secret, context)
+
+
+@planted("webhook_events", says="register the types in params['events']")
+class AlwaysOneEvent(Good):
+    def register_webhook(self, name, params, url, secret, context):
+        return super().register_webhook(name, {**params, "events": ["order.paid"]}, url, secret, context)
+
+
+@planted("webhook_events", says="register the types in params['events']")
+class AlwaysAllEvents(Good):
+    def register_webhook(self, name, params, url, secret, context):
+        return super().register_webhook(name, {**params, "events": ["order.paid", "order.sent"]}, url, secret, context)
+
+
+@planted("webhook_events", says="leaves out order.sent")
+class TheFirstEventAlone(Good):
+    def register_webhook(self, name, params, url, secret, context):
+        return super().register_webhook(name, {**params, "events": params["events"][:1]}, url, secret, context)
+
+
+@planted("webhook_returns_in_time", **HANGS)
+class NeverReturns(Good):
+    def find_webhook(self, name, params, url, context):
+        threading.Event().wait()

@@ -14,6 +14,7 @@ import datetime as dt
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,7 +24,19 @@ from automate_connectors.adapters.polls import Poll
 from automate_connectors.context import Context
 from automate_connectors.polling.calls import Found, FoundItem, call_poll
 from automate_egress import EgressConnectionError, HttpResponse
-from automate_testing.contracts.calls import make_instance, observe, plugin_of
+from automate_testing.contracts.calls import call_again, make_instance, observe, plugin_of
+from automate_testing.contracts.traces import CANARY, contains_secret
+from automate_testing.contracts.triggers.attempts import (
+    Failure,
+    Perform,
+    RecordingHttp,
+    TriggerAttempt,
+    check_keeps_nothing,
+    check_secrecy,
+    check_single_attempts,
+    plant_secrets,
+    state_of,
+)
 from automate_testing.fakes import ScriptedHttp, answer, context
 
 MANY = 250  #: more than services give at once
@@ -193,6 +206,46 @@ class PollContractTest:
                 if isinstance(failure, HttpResponse) and failure.status == 429:
                     assert call.error.retry_after == 7, f"{poller.name}: Retry-After is lost: say it by `retry_after`"
 
+    def test_contract_poll_secret(self, adapter: ConnectorAdapter) -> None:
+        """No secret of the connection is in a log line, a `logging` record, printed text, an error or an item."""
+        for poller in self._guarded_pollers(adapter):
+            for perform in poller.performs():
+                check_secrecy(perform, {CANARY: "a secret of the connection"})
+                found = str(perform().call.value)
+                assert not contains_secret(found), f"{poller.name}: a secret of the connection is in an item or cursor"
+
+    def test_contract_poll_single_attempt(self, adapter: ConnectorAdapter) -> None:
+        """A poll neither repeats a failed request nor waits to do so: the platform polls again."""
+        for poller in self._guarded_pollers(adapter):
+            for perform in poller.performs():
+                check_single_attempts(perform)
+
+    def test_contract_poll_keeps_nothing(self, adapter: ConnectorAdapter) -> None:
+        """A poll keeps nothing on the connector: the cursor is its only memory."""
+        for poller in self._pollers(adapter):
+            poller.add(2)
+            poller.start()
+            poller.add(1)
+            poller.find_new()
+            before = state_of(adapter)
+            poller.add(2)
+            poller.find_new()
+            check_keeps_nothing(poller.name, before, adapter, (CANARY,))
+
+    def test_contract_poll_returns_in_time(self, adapter: ConnectorAdapter) -> None:
+        """A poll returns as soon as the service has answered: nothing waits without an end."""
+        call_again(plugin_of(adapter))
+        for poller in self._pollers(adapter):
+            poller.add(1)
+            poller.observed(None, poller.make_context())
+
+    def _guarded_pollers(self, adapter: ConnectorAdapter) -> Iterator[_Poller]:
+        """Those whose source answers by `context["http"]`, with some items."""
+        for poller in self._pollers(adapter):
+            if poller.source.is_guarded:
+                poller.add(3)
+                yield poller
+
     def _pollers(self, adapter: ConnectorAdapter) -> Iterator[_Poller]:
         """A poller of each poll, with a source of its own."""
         tried = [poll for poll in adapter.polls if poll.name in self.poll_sources]
@@ -243,10 +296,31 @@ class _Poller:
 
     def call(self, cursor: Any) -> Found:
         """One call. Fails when it does."""
-        call = self.observed(cursor, self.source.context())
+        call = self.observed(cursor, self.make_context())
         assert call.error is None, f"{self.name} fails: {call.error}"
         found: Found = call.value
         return found
+
+    def make_context(self) -> Context:
+        """The context of a call; where no real server is behind it, its secrets are replaced by the canary."""
+        given = self.source.context()
+        if self.source.is_guarded:
+            plant_secrets(self._adapter, given)
+        return given
+
+    def performs(self) -> tuple[Perform, ...]:
+        """The first call, and the one that follows it."""
+        following = self.call(None).cursor
+        return tuple(partial(self.attempt, cursor) for cursor in (None, following))
+
+    def attempt(self, cursor: Any, failure: Failure | None = None, position: int = 0) -> TriggerAttempt:
+        """One call, with its error; `failure` answers its request at `position`."""
+        given = self.make_context()
+        http = given["http"] = RecordingHttp(given["http"], failure, position)
+        call = self.observed(copy.deepcopy(cursor), given)
+        return TriggerAttempt(
+            what=self.name, call=call, context=given, requests=http.requests, failed_at=position, failure=failure
+        )
 
     def observed(self, cursor: Any, given: Context) -> Any:
         """One call, with its error."""
@@ -270,7 +344,7 @@ class _Poller:
 
     def returned_cursor(self, cursor: Any) -> Any:
         """The cursor of one call, as the connector returned it."""
-        params, given = copy.deepcopy(dict(self.source.params)), self.source.context()
+        params, given = copy.deepcopy(dict(self.source.params)), self.make_context()
         call = observe(
             lambda: self._adapter.poll(self._poll.name, params, cursor, given),
             seconds=self._seconds,

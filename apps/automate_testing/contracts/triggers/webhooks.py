@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -21,7 +22,19 @@ from automate_connectors.adapters.webhooks import Registration, Webhook
 from automate_connectors.context import Context
 from automate_connectors.webhooks.calls import WebhookCalls
 from automate_egress import EgressConnectionError, HttpResponse
-from automate_testing.contracts.calls import make_instance, observe, plugin_of
+from automate_testing.contracts.calls import call_again, make_instance, observe, plugin_of
+from automate_testing.contracts.traces import CANARY, contains_secret
+from automate_testing.contracts.triggers.attempts import (
+    Failure,
+    Perform,
+    RecordingHttp,
+    TriggerAttempt,
+    check_keeps_nothing,
+    check_secrecy,
+    check_single_attempts,
+    plant_secrets,
+    state_of,
+)
 from automate_testing.fakes import ScriptedHttp, answer, context
 
 URL = "https://automate.example.com/hooks/orders-0123456789abcdef/"
@@ -65,6 +78,7 @@ class WebhookContractTest:
     adapter_cls: type[ConnectorAdapter]
     webhook_services: Mapping[str, Callable[[], WebhookService]] = {}
     untried_webhooks: Collection[str] = ()
+    unfiltered_webhooks: Collection[str] = ()  #: webhooks whose service sends events of all types
     call_seconds: float = 10.0  #: a call takes no longer, since the other side answers at once
 
     @pytest.fixture
@@ -150,13 +164,58 @@ class WebhookContractTest:
             assert caller.urls == [], f"{caller.name}: a renewed registration is still there after it was removed"
 
     def test_contract_webhook_secret(self, adapter: ConnectorAdapter) -> None:
-        """The secret stands neither in the id and data of a registration nor in the log."""
+        """No secret, of the webhook or the connection, is kept in a registration, logged, printed or in an error."""
         for caller in self._callers(adapter):
             made = caller.register()
             secret = made.secret or SECRET
             kept = f"{made.id} {made.data}"
             assert secret not in kept, f"{caller.name}: the secret is kept in the registration: leave it out of `data`"
-            assert not any(secret in line for line in caller.lines), f"{caller.name}: the secret is written to the log"
+            assert not contains_secret(kept), f"{caller.name}: a secret of the connection is kept in the registration"
+        secrets = {SECRET: "the secret", CANARY: "a secret of the connection"}
+        for perform in self._performs(adapter):
+            check_secrecy(perform, secrets)
+
+    def test_contract_webhook_single_attempt(self, adapter: ConnectorAdapter) -> None:
+        """A call about a registration neither repeats a failed request nor waits to do so: the platform does both."""
+        for perform in self._performs(adapter):
+            check_single_attempts(perform)
+
+    def test_contract_webhook_keeps_nothing(self, adapter: ConnectorAdapter) -> None:
+        """A call about a registration keeps nothing on the connector: its ID and data are the only memory."""
+        for caller in self._callers(adapter):
+            caller.remove(caller.register())
+            before = state_of(adapter)
+            made = caller.register(OTHER_URL)
+            caller.find(OTHER_URL)
+            caller.remove(made)
+            check_keeps_nothing(caller.name, before, adapter, (CANARY, SECRET, made.secret or SECRET))
+
+    def test_contract_webhook_events(self, adapter: ConnectorAdapter) -> None:
+        """A registration asks for the event types in `params["events"]`, and for no other."""
+        for webhook in self._tried(adapter):
+            kinds = webhook.event_types
+            if len(kinds) < 2 or webhook.name in self.unfiltered_webhooks:
+                continue
+            name = f"{adapter.code}.{webhook.name}"
+            sent = {
+                events: self._attempt(adapter, webhook, "register", events=events).sent
+                for events in ((kinds[0],), (kinds[-1],), kinds)
+            }
+            assert sent[kinds[:1]] != sent[kinds[-1:]], (
+                f"{name}: the registration for {kinds[0]!r} is the same as that for {kinds[-1]!r}: register the types"
+                " in params['events'], or name the webhook in `unfiltered_webhooks` if its service sends all types"
+            )
+            if repr(kinds[0]) in sent[kinds[:1]]:
+                missing = [kind for kind in kinds if repr(kind) not in sent[kinds]]
+                assert not missing, f"{name}: the registration leaves out {', '.join(missing)} of params['events']"
+
+    def test_contract_webhook_returns_in_time(self, adapter: ConnectorAdapter) -> None:
+        """Calls about a registration return as soon as the service has answered: nothing waits without an end."""
+        call_again(plugin_of(adapter))
+        for caller in self._callers(adapter):
+            made = caller.register()
+            caller.find()
+            caller.remove(made)
 
     def test_contract_webhook_failure(self, adapter: ConnectorAdapter) -> None:
         """What the service refuses, or does not answer, is a ConnectorError; none is taken for a registration."""
@@ -188,20 +247,59 @@ class WebhookContractTest:
 
     def _callers(self, adapter: ConnectorAdapter) -> Iterator[_Caller]:
         """A caller of each webhook, with a service of its own."""
+        for webhook in self._tried(adapter):
+            yield self._caller(adapter, webhook)
+
+    def _caller(self, adapter: ConnectorAdapter, webhook: Webhook) -> _Caller:
+        return _Caller(adapter, webhook, self.webhook_services[webhook.name](), self.call_seconds)
+
+    def _tried(self, adapter: ConnectorAdapter) -> list[Webhook]:
+        """The webhooks that have a service."""
         tried = [webhook for webhook in adapter.webhooks if webhook.name in self.webhook_services]
         if not tried:
             pytest.skip(f"{adapter.code} has no webhooks with a service")
-        for webhook in tried:
-            yield _Caller(adapter, webhook, self.webhook_services[webhook.name](), self.call_seconds)
+        return tried
+
+    def _performs(self, adapter: ConnectorAdapter) -> Iterator[Perform]:
+        """Each kind of call about each webhook."""
+        for webhook in self._tried(adapter):
+            for act in ("register", *(["find"] if adapter.can_find_webhooks else []), "renew", "remove"):
+                yield partial(self._attempt, adapter, webhook, act)
+
+    def _attempt(
+        self,
+        adapter: ConnectorAdapter,
+        webhook: Webhook,
+        act: str,
+        failure: Failure | None = None,
+        position: int = 0,
+        *,
+        events: tuple[str, ...] = (),
+    ) -> TriggerAttempt:
+        """One call, with its error, to a service of its own; `failure` answers its request at `position`."""
+        caller = self._caller(adapter, webhook)
+        made = caller.register() if act != "register" else Registration(id="none")
+        acts: dict[str, Callable[[WebhookCalls], Any]] = {
+            "register": lambda calls: calls.register(SECRET),
+            "find": lambda calls: calls.find(),
+            "renew": lambda calls: calls.renew(made, SECRET),
+            "remove": lambda calls: calls.remove(made),
+        }
+        given = caller.make_context()
+        http = given["http"] = RecordingHttp(given["http"], failure, position)
+        call = caller.observed(acts[act], given=given, events=events)
+        what = f"{caller.name}: {act}"
+        return TriggerAttempt(
+            what=what, call=call, context=given, requests=http.requests, failed_at=position, failure=failure
+        )
 
 
 class _Caller:
-    """Calls about one webhook, as the platform makes them. `lines` are those of the log."""
+    """Calls about one webhook, as the platform makes them."""
 
     def __init__(self, adapter: ConnectorAdapter, webhook: Webhook, service: WebhookService, seconds: float) -> None:
         self.name = f"{adapter.code}.{webhook.name}"
         self.service = service
-        self.lines: list[str] = []
         self._adapter, self._webhook, self._seconds = adapter, webhook, seconds
 
     @property
@@ -239,19 +337,30 @@ class _Caller:
         assert call.error is None, f"{self.name} fails: {call.error}"
         return call.value
 
-    def observed(self, act: Callable[[WebhookCalls], Any], url: str = URL, given: Context | None = None) -> Any:
+    def make_context(self) -> Context:
+        """The context of a call, its secrets replaced by the canary."""
+        given = self.service.context()
+        plant_secrets(self._adapter, given)
+        return given
+
+    def observed(
+        self,
+        act: Callable[[WebhookCalls], Any],
+        url: str = URL,
+        given: Context | None = None,
+        events: tuple[str, ...] = (),
+    ) -> Any:
         """One call, with its error."""
         params = copy.deepcopy(dict(self.service.params))
-        used = given or self.service.context()
+        used = given or self.make_context()
         calls = WebhookCalls(
             adapter=self._adapter,
             webhook=self._webhook,
             inputs=params,
-            events=self.service.events or self._webhook.event_types,
+            events=events or self.service.events or self._webhook.event_types,
             url=url,
             context=used,
         )
         call = observe(lambda: act(calls), seconds=self._seconds, what=self.name, plugin=plugin_of(self._adapter))
         assert params == dict(self.service.params), f"{self.name}: the call changes its inputs"
-        self.lines += [str(line) for line in used.get("lines", ())]
         return call
