@@ -19,6 +19,7 @@ from automate_testing.fakes import ScriptedHttp, SentRequest, answer
 
 type Failure = HttpResponse | Exception
 
+LEAST_LENGTH = 12  #: characters of a secret that no other text contains by chance
 MOST_POSITIONS = 4  #: requests of a call that are answered with each failure in turn
 _BROKEN = (EgressTimeoutError("too long"), EgressConnectionError("broken"))
 _STATUSES = (400, 401, 403, 404, 409, 422, 429, 500, 502, 503, 504)
@@ -49,6 +50,7 @@ class TriggerAttempt:
     call: Call
     context: Context
     requests: list[SentRequest]
+    secrets: frozenset[str] = frozenset()  #: of the connection
     failed_at: int = 0
     failure: Failure | None = None
 
@@ -92,14 +94,19 @@ class RecordingHttp:
         return response
 
 
-def plant_secrets(adapter: ConnectorAdapter, context: Context) -> None:
-    """Replace the secrets of the connection by the canary. A trigger kind declares none: their names tell."""
+def plant_secrets(adapter: ConnectorAdapter, context: Context) -> frozenset[str]:
+    """Return the secrets of the connection, the short ones replaced by the canary, as words contain them by chance.
+
+    A trigger kind declares no settings: the names tell which are secrets.
+    """
     connection: dict[str, Any] = context["connection"]
-    secret = secret_names(adapter)
+    secret, found = secret_names(adapter), set()
     for name, value in connection.items():
         is_named = not adapter.config_fields and name.isidentifier() and is_secret_setting(FieldSpec(name=name))
-        if value and (name in secret or is_named):
-            connection[name] = CANARY
+        if isinstance(value, str) and value and (name in secret or is_named):
+            connection[name] = value if len(value) >= LEAST_LENGTH else CANARY
+            found.add(connection[name])
+    return frozenset(found)
 
 
 def failing_attempts(perform: Perform, failures: Iterable[Failure]) -> Iterator[TriggerAttempt]:
@@ -112,10 +119,13 @@ def failing_attempts(perform: Perform, failures: Iterable[Failure]) -> Iterator[
                 yield attempt
 
 
-def check_secrecy(perform: Perform, secrets: Mapping[str, str]) -> None:
-    """Assert that no call shows a secret, whatever it is answered with. `secrets` are their names, by value."""
+def check_secrecy(perform: Perform, more: Mapping[str, str] | None = None) -> None:
+    """Assert that no call shows a secret, whatever it is answered with. `more` are the names of others, by value."""
     for attempt in (perform(), *failing_attempts(perform, FAILURES)):
         on = f" on {failure_name(attempt.failure)}" if attempt.failure is not None else ""
+        secrets = {**(more or {}), **dict.fromkeys(attempt.secrets, "a secret of the connection")}
+        if made := getattr(attempt.call.value, "secret", ""):  # by the service, in a registration
+            secrets[made] = "the secret"
         for place, text in attempt.traces().items():
             for secret, name in secrets.items():
                 assert not contains_secret(text, secret), f"{attempt.what}: {name} is {place}{on}"
@@ -149,16 +159,17 @@ def state_of(adapter: ConnectorAdapter) -> dict[str, str]:
     }
 
 
-def check_keeps_nothing(
-    what: str, before: Mapping[str, str], adapter: ConnectorAdapter, secrets: Iterable[str]
-) -> None:
+def check_unchanged(what: str, before: Mapping[str, str], adapter: ConnectorAdapter) -> None:
     """Assert that calls since `before` left nothing on the instance or its classes."""
-    after = state_of(adapter)
-    changed = sorted(name for name, value in after.items() if before.get(name) != value)
+    changed = sorted(name for name, value in state_of(adapter).items() if before.get(name) != value)
     assert not changed, (
         f"{what}: {', '.join(changed)} changes with a call; one instance serves all connections and threads, so keep"
         " what belongs to a trigger in the cursor of a poll, or in the data of a registration"
     )
-    for name, value in after.items():
+
+
+def check_no_kept_secret(what: str, adapter: ConnectorAdapter, secrets: Iterable[str]) -> None:
+    """Assert that the instance and its classes hold no secret of a call."""
+    for name, value in state_of(adapter).items():
         is_kept = any(contains_secret(value, secret) for secret in secrets)
         assert not is_kept, f"{what}: {name} keeps a secret of a call"
