@@ -213,18 +213,19 @@ def test_a_changed_connection_spoils_no_other_case():
     assert failed == ["test_contract_inputs_untouched"]
 
 
-def test_a_hanging_call_costs_its_deadline_once_and_is_caught_by_name():
+@pytest.mark.parametrize("method", ["result", "request", "check_connection"])
+def test_a_hanging_call_costs_its_deadline_once_and_is_caught_by_name(method):
     """The other checks are skipped, with the reason: none of them waits for the same call again."""
 
-    class Hangs(connectors.Good):
-        def result(self, response):
-            threading.Event().wait()
+    def hang(self, *args, **more):
+        threading.Event().wait()
 
-    suite = type("Faulty", (Connectors,), {"adapter_cls": Hangs, "call_seconds": 0.5})
+    hangs = type("Hangs", (connectors.Good,), {method: hang})
+    suite = type("Faulty", (Connectors,), {"adapter_cls": hangs, "call_seconds": 0.5})
     failed, skipped = [], []
     for case in names(suite):
         try:
-            getattr(suite(), case)(Hangs())
+            getattr(suite(), case)(make_instance(hangs))
         except AssertionError:
             failed.append(case)
         except pytest.skip.Exception as reason:

@@ -82,7 +82,10 @@ def plugin_of(adapter: object) -> type:
 
 def make_instance[T](cls: type[T], *, guarded: bool = True) -> T:
     """Return an instance, made as the registry makes it. Fails when that takes arguments, raises, or connects."""
-    call = observe(cls, seconds=_SECONDS_TO_MAKE, what=f"{cls.__name__}()", guarded=guarded, plugin=cls)
+    what = f"{cls.__name__}()"
+    is_skipped = _hanging.get(cls, what) == what  # for a method that hangs, the checks themselves skip
+    plugin = cls if is_skipped else None
+    call = observe(cls, seconds=_SECONDS_TO_MAKE, what=what, guarded=guarded, plugin=plugin)
     if call.error is not None:
         raise AssertionError(f"{cls.__name__}() raises {type(call.error).__name__}: {call.error}") from call.error
     instance: T = call.value

@@ -42,6 +42,9 @@ class ConnectorResults(ConnectorSuite):
         call_again(type(adapter))
         for case in self.probes(adapter):
             self.attempt(adapter, case)
+        if adapter.can_check:
+            given = self.make_context(ScriptedHttp(self.check_answers), self.connection(adapter))
+            self.observe(lambda: adapter.check_connection(given), "check_connection")
 
     def test_contract_output_is_json(self, adapter: ConnectorAdapter) -> None:
         """A good answer gives an output that is JSON."""

@@ -89,8 +89,9 @@ class RecordingHttp:
         """Return the response. Has the signature of `automate_egress.HttpSession.request`."""
         sent = {name: more.get(name) for name in ("params", "json", "data")}
         self.requests.append(SentRequest(method=method, url=url, headers=dict(more.get("headers") or {}), **sent))
-        is_failing = self._failing is not None and len(self.requests) > self._position
-        response: HttpResponse = (self._failing if is_failing else self._service).request(method, url, **more)
+        has_failed = self._failing is not None and len(self.requests) > self._position
+        http: Any = self._failing if has_failed else self._service
+        response: HttpResponse = http.request(method, url, **more)
         return response
 
 
