@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
-from automate_egress import EgressTimeoutError
-from automate_testing.contracts.suite import Attempt, ConnectorSuite, Script
+from automate_egress import EgressTimeoutError, HttpResponse
+from automate_testing.contracts.suite import Attempt, ConnectorSuite
 from automate_testing.contracts.traces import CANARY, contains_secret, error_text
 from automate_testing.fakes import answer
+
+_STATUSES = (400, 401, 403, 404, 409, 422, 429, 500, 502, 503, 504)
+#: What a connector may log, print or raise a secret on.
+_FAILURES: tuple[HttpResponse | Exception, ...] = (
+    *(answer(status, {"error": "wrong"}) for status in _STATUSES),
+    answer(200, b"<html>"),
+    EgressTimeoutError("too long"),
+)
 
 
 class ConnectorSecrecy(ConnectorSuite):
@@ -41,7 +49,7 @@ class ConnectorSecrecy(ConnectorSuite):
         """No secret of the connection is in an error's message, nor in the errors behind it."""
         for attempt in self._all(adapter):
             assert not contains_secret(error_text(attempt.call.error)), f"{attempt.case}: an error shows a secret"
-        for status in (401, 422, 503):
+        for status in (401, 403, 422, 500, 503):
             for attempt in self.failures(adapter, answer(status, {"error": f"{CANARY} is not let in"})):
                 error = attempt.call.error
                 assert not contains_secret(str(error)), (
@@ -57,8 +65,7 @@ class ConnectorSecrecy(ConnectorSuite):
             assert not contains_secret(details), f"{attempt.case}: the details of an error show a secret"
 
     def _all(self, adapter: ConnectorAdapter) -> Iterator[Attempt]:
-        failing = (answer(401, {"error": "who"}), answer(422, {"error": "wrong"}), answer(429), answer(503))
-        scripts: list[Script] = [(), *((each,) for each in failing), (answer(200, b"<html>"),)]
         for case in self.calls(adapter):
-            for script in (*scripts, (EgressTimeoutError("too long"),)):
-                yield self.attempt(adapter, case, script)
+            yield self.attempt(adapter, case)
+        for failure in _FAILURES:
+            yield from self.failures(adapter, failure)

@@ -1315,3 +1315,31 @@ class PollWithoutSample(Good):
 @planted("polls", says="has no method")
 class PollsWithoutMethod(Good):
     poll = ConnectorAdapter.poll
+
+
+class _LogsTheTokenOn(Good):
+    status = 0
+    on_page = 1
+
+    def request(self, context, method, url, **more):
+        response = context["http"].request(method, url, **more)
+        page = (more.get("params") or {}).get("page", 1)
+        if response.status == self.status and page >= self.on_page:
+            logger.warning("refused with %s", context["connection"]["token"])
+        return response
+
+
+@planted("no_secret_in_logs", says="a record of `logging` shows a secret")
+class LogsTheTokenOnForbidden(_LogsTheTokenOn):
+    status = 403
+
+
+@planted("no_secret_in_logs", says="a record of `logging` shows a secret")
+class LogsTheTokenOnServerError(_LogsTheTokenOn):
+    status = 500
+
+
+@planted("no_secret_in_logs", says="list: a record of `logging` shows a secret")
+class LogsTheTokenOnThePageBehind(_LogsTheTokenOn):
+    status = 404
+    on_page = 2
