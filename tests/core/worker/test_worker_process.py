@@ -97,6 +97,26 @@ def test_sigterm_to_a_worker_that_still_starts_is_no_error(start, environment):
             assert worker.wait(60) == 0
 
 
+# What Python takes down last sends the signal: by then it has given the handlers back to the system.
+TOLD_WHILE_IT_ENDS = """
+import os, signal, sys
+from django.core.management import execute_from_command_line
+
+class Last:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGTERM):
+        kill(pid, number)
+
+last = Last()
+execute_from_command_line(["manage.py", "automate_worker", "--drain"])
+"""
+
+
+def test_sigterm_to_a_worker_that_has_ended_is_no_error(db, environment):
+    own = {**environment, "DJANGO_SETTINGS_MODULE": "automate_site.settings"}
+    with process([sys.executable, "-c", TOLD_WHILE_IT_ENDS], own) as worker:
+        assert worker.wait(120) == 0
+
+
 def _catches_sigterm(pid):
     [caught] = [
         line.split()[1] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt")

@@ -28,9 +28,10 @@ class Command(BaseCommand):
     )
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """A process of its own: SIGTERM is well from here on."""
+        """A process of its own: SIGTERM is well from here on, also while Python ends and gives up our handlers."""
         exit_well_on_sigterm()
         super().run_from_argv(argv)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
