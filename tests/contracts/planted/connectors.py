@@ -27,6 +27,7 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter, Connecto
 from automate_connectors.adapters.polls import Poll, PollItem, PollResult
 from automate_connectors.adapters.webhooks import Registration, Webhook
 from automate_egress import EgressBlockedError, EgressCancelledError, EgressError, EgressTimeoutError
+from automate_egress.forms import Part, multipart
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_testing.contracts import Case
 from automate_testing.fakes import SAMPLE_FILE, answer
@@ -536,6 +537,19 @@ class KeyIsAConstant(Good):
         return {**super().headers(context), "Idempotency-Key": "1"}
 
 
+@planted("idempotency_key", says="boundary")
+class KeyIsInTheBoundaryAlone(Good):
+    def headers(self, context):
+        return {"Authorization": f"Bearer {context['connection']['token']}"}
+
+    def create(self, params, context):
+        parts = [Part(name="item", content=params["item"].encode())]
+        body, content_type = multipart(parts, seed=context["idempotency_key"])
+        headers = {**self.headers(context), "Content-Type": content_type}
+        url = context["connection"]["base_url"] + "/orders"
+        return self.result(self.request(context, "POST", url, headers=headers, data=body))
+
+
 @planted("attempts_are_alike")
 class KeyIsRandom(Good):
     def headers(self, context):
@@ -650,6 +664,13 @@ class AddressOfTheFirstCall(Good):
     def request(self, context, method, url, **more):
         self.host = getattr(self, "host", None) or url.split("/")[2]
         return super().request(context, method, f"https://{self.host}/{url.split('/', 3)[3]}", **more)
+
+
+@planted("base_url", says="makes no request")
+class AnswerOfTheFirstCall(Good):
+    def create(self, params, context):
+        self.first = getattr(self, "first", None) or super().create(params, context)
+        return self.first
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------
