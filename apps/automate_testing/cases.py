@@ -16,29 +16,15 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from automate_egress import HttpResponse
-from automate_testing.fakes import answer
+from automate_testing.fakes import SentRequest, answer
 
 ANYTHING = object()  #: an output that is not compared
-_KEYS = {
-    "version",
-    "about",
-    "action",
-    "params",
-    "connection",
-    "request",
-    "requests",
-    "answer",
-    "answers",
-    "output",
-    "run",
-    "files",
-    "source",
-}
+_ANSWER_KEYS = ("status", "headers", "body", "text")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,22 +61,41 @@ class Case:
         return f"{self.action} ({self.about})" if self.about else self.action
 
 
+_KEYS = tuple(each.name for each in fields(Case))
+_REQUEST_KEYS = tuple(each.name for each in fields(SentRequest))
+
+
 def load_cases(folder: Path | str) -> tuple[Case, ...]:
-    """The cases of a folder's JSON files, by name of file. Raises ValueError for a file that is none."""
-    return tuple(_case(path) for path in sorted(Path(folder).glob("*.json")))
+    """The cases of a folder's JSON files, by name of file.
+
+    A relative `folder` is below the working directory: in a test, use `Path(__file__).parent / "fixtures"`. Raises
+    ValueError for a file that is no case, and for a folder without one.
+    """
+    paths = sorted(Path(folder).glob("*.json"))
+    if not paths:
+        problem = "has no JSON files" if Path(folder).is_dir() else "is not a folder"
+        hint = "" if Path(folder).is_absolute() else '; use Path(__file__).parent / "fixtures"'
+        raise ValueError(f"{Path(folder).absolute()} {problem}, so there are no cases{hint}")
+    return tuple(_case(path) for path in paths)
 
 
 def _case(path: Path) -> Case:
     try:
         given = json.loads(path.read_text(encoding="utf-8"))
-        if unknown := given.keys() - _KEYS:
-            raise ValueError(f"there is no {', '.join(sorted(unknown))} in a case")
-        files = {name: _content(content) for name, content in given.pop("files", {}).items()}
+        _check_names(given, _KEYS, "a case")
+        for request in (given.get("request", {}), *given.get("requests", ())):
+            _check_names(request, _REQUEST_KEYS, "a request")
+        contents = {name: _content(content) for name, content in given.pop("files", {}).items()}
         answers = tuple(map(_answer, given.pop("answers", ())))
         given["requests"] = tuple(given.pop("requests", ()))
-        return Case(answer=_answer(given.pop("answer", {})), answers=answers, files=files, **given)
+        return Case(answer=_answer(given.pop("answer", {})), answers=answers, files=contents, **given)
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _check_names(given: Mapping[str, Any], known: tuple[str, ...], what: str) -> None:
+    if unknown := given.keys() - set(known):
+        raise ValueError(f"there is no {', '.join(sorted(unknown))} in {what}; there are {', '.join(known)}")
 
 
 def _content(given: str | Mapping[str, str]) -> bytes:
@@ -98,5 +103,8 @@ def _content(given: str | Mapping[str, str]) -> bytes:
 
 
 def _answer(given: Mapping[str, Any]) -> HttpResponse:
+    _check_names(given, _ANSWER_KEYS, "an answer")
+    if "text" in given and "body" in given:
+        raise ValueError("an answer has either a body or a text")
     body = given["text"].encode() if "text" in given else given.get("body")
     return answer(given.get("status", 200), body, given.get("headers"))

@@ -56,6 +56,36 @@ def test_a_file_that_is_no_case_is_named(tmp_path, text):
         load_cases(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"action": "go", "answer": {"bdy": {}}}', "no bdy in an answer; there are status, headers, body, text"),
+        ('{"action": "go", "answers": [{"body": 1}, {"stauts": 500}]}', "no stauts in an answer"),
+        ('{"action": "go", "answer": {"body": {}, "text": "any"}}', "either a body or a text"),
+        ('{"action": "go", "request": {"methd": "POST"}}', "no methd in a request; there are method, url, headers"),
+        ('{"action": "go", "requests": [{"url": "https://x"}, {"parms": {}}]}', "no parms in a request"),
+        ('{"action": "go", "request": 5}', "bad.json"),
+    ],
+)
+def test_a_misspelt_name_inside_a_case_is_named(tmp_path, text, problem):
+    from automate_testing.cases import load_cases
+
+    (tmp_path / "bad.json").write_text(text)
+    with pytest.raises(ValueError, match=r"bad\.json") as caught:
+        load_cases(tmp_path)
+    assert problem in str(caught.value)
+
+
+def test_a_folder_without_cases_is_named(tmp_path, monkeypatch):
+    from automate_testing.cases import load_cases
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"tests/fixtures is not a folder.*use Path\(__file__\)\.parent"):
+        load_cases("tests/fixtures")
+    with pytest.raises(ValueError, match="has no JSON files"):
+        load_cases(tmp_path)
+
+
 def test_a_case_has_several_answers_and_requests(tmp_path):
     from automate_testing.cases import load_cases
 

@@ -5,7 +5,7 @@
 
 Structural checks always run. Behavioural ones run against a scripted way out, on `cases` or, without any, on made-up
 calls of the actions that describe their inputs. A declared case must make a request; only made-up ones that make none
-are skipped, and say so. `cases` may be JSON files: `cases = load_cases("tests/fixtures")`.
+are skipped, and say so. `cases` may be JSON files: `cases = load_cases(Path(__file__).parent / "fixtures")`.
 """
 
 from __future__ import annotations
