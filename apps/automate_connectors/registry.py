@@ -12,6 +12,7 @@ from automate_connectors.triggers.contract import REFERENCE
 from automate_connectors.triggers.registry import find_trigger_adapter, trigger_adapters
 from automate_plugins import text
 from automate_plugins.fields import FieldSpec
+from automate_plugins.members import check_members
 from automate_plugins.registry import PluginNotFoundError, Registry
 
 _ATTRIBUTES = {"code": str, "name": str, "description": str, "icon": str, "hue": int}
@@ -27,9 +28,7 @@ def _verify(adapter: ConnectorAdapter) -> None:
     if adapter.code == REFERENCE:
         raise TypeError(f"code must not be {REFERENCE!r}, which names the triggers of plug-ins")
     for attribute, kind in _MEMBERS.items():
-        members = getattr(adapter, attribute)
-        if not isinstance(members, tuple | list) or not all(isinstance(each, kind) for each in members):
-            raise TypeError(f"{attribute} must be a tuple of {kind.__name__}")
+        check_members(attribute, getattr(adapter, attribute), kind)
 
 
 connectors: Registry[ConnectorAdapter] = Registry(

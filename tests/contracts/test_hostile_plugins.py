@@ -13,6 +13,8 @@ from django.urls import reverse
 from automate_connectors.registry import connectors
 from automate_governance.secrets.resolver import backends
 from automate_llm.registry import providers
+from automate_plugins.fields import FieldSpec
+from automate_plugins.members import check_members
 from tests.conftest import ROOT
 from tests.support.pages import Page
 
@@ -113,7 +115,7 @@ FAULTS = {
     "interrupted": "The plug-in tried to exit the process (KeyboardInterrupt: ).",
     "made": "The plug-in tried to exit the process (SystemExit: 4).",
     "nameless": "TypeError: name must be text",
-    "listed": "TypeError: actions must be a tuple of Action",
+    "listed": "TypeError: actions must be a tuple of Action: item 1 is str ('create')",
     "exit": "The plug-in tried to exit the process (SystemExit: 3).",
     "loud": "ValueError: no licence",
 }
@@ -178,3 +180,21 @@ def test_an_action_that_exits_fails_its_step_alone(installed):
     adapter = connectors.get("hostile")
     with pytest.raises(ConnectorError, match="I am off"):
         invoke(adapter, adapter.action("any"), {}, context())
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        (
+            FieldSpec(name="token"),
+            "config_fields must be a tuple of FieldSpec, not one FieldSpec: add a comma after it",
+        ),
+        ({"token": "text"}, "config_fields must be a tuple of FieldSpec, not dict"),
+        ((FieldSpec(name="url"), {"name": "token"}), "item 2 is dict"),
+        ((FieldSpec,), "item 1 is the class FieldSpec"),
+    ],
+)
+def test_an_invalid_description_is_named_with_its_item(fields, problem):
+    with pytest.raises(TypeError) as caught:
+        check_members("config_fields", fields, FieldSpec)
+    assert problem in str(caught.value)

@@ -16,6 +16,7 @@ from automate_connectors.triggers.contract import (
 )
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.members import check_members
 from automate_plugins.registry import PluginNotFoundError, Registry
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,99}")
@@ -37,8 +38,7 @@ def verify_trigger(kind: TriggerKind) -> None:
     for attribute, type_ in {**_ATTRIBUTES, **own}.items():
         if not isinstance(getattr(kind, attribute, None), type_):
             raise TypeError(f"{attribute} must be of the type {type_.__name__}")
-    if not isinstance(kind.fields, tuple | list) or not all(isinstance(each, FieldSpec) for each in kind.fields):
-        raise TypeError("fields must be a tuple of FieldSpec")
+    check_members("fields", kind.fields, FieldSpec)
     if any(field.kind is FieldKind.SECRET for field in kind.fields):
         raise TypeError("fields must not be secrets: versions of workflows would contain them")
     if isinstance(kind, EmittedTrigger) and kind.fields:

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs
 
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.members import check_members
 
 TOLERANCE_SECONDS = 300
 SHORTEST_SECRET = 16
@@ -225,12 +226,9 @@ def verify_scheme(scheme: SignatureScheme) -> None:
     if not _CODE.fullmatch(scheme.code) or len(scheme.code) > MOST_CODE:
         raise TypeError(f"code must be lower-case letters, digits, _ and -, at most {MOST_CODE}")
     for name in ("safe_headers", "json_types"):
-        values = getattr(scheme, name)
-        if not isinstance(values, tuple | list) or not all(isinstance(each, str) for each in values):
-            raise TypeError(f"{name} must be a tuple of texts")
+        check_members(name, getattr(scheme, name), str, "texts")
     fields = scheme.config_fields
-    if not isinstance(fields, tuple | list) or not all(isinstance(each, FieldSpec) for each in fields):
-        raise TypeError("config_fields must be a tuple of FieldSpec")
+    check_members("config_fields", fields, FieldSpec)
     if found := [field.name for field in fields if field.kind not in _KINDS]:
         raise TypeError(f"config_fields may be of the kinds TEXT, CHOICE and INTEGER, not {', '.join(found)}")
 

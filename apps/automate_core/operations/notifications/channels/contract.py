@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypedDict
 from automate_connectors.context import Http
 from automate_egress import Network
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.members import check_members
 
 MOST_CODE = 50  #: characters, as the columns of rules and messages
 _CODE = re.compile(r"[a-z][a-z0-9_-]*")
@@ -98,7 +99,6 @@ def verify_channel(channel: ChannelPlugin) -> None:
     if not _CODE.fullmatch(channel.code) or len(channel.code) > MOST_CODE:
         raise TypeError(f"code must be lower-case letters, digits, _ and -, at most {MOST_CODE}")
     fields = channel.config_fields
-    if not isinstance(fields, tuple | list) or not all(isinstance(each, FieldSpec) for each in fields):
-        raise TypeError("config_fields must be a tuple of FieldSpec")
+    check_members("config_fields", fields, FieldSpec)
     if found := [field.name for field in fields if field.kind not in _KINDS]:
         raise TypeError(f"the kinds of these config_fields cannot be used in a rule: {', '.join(found)}")
