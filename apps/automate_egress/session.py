@@ -281,7 +281,7 @@ def _blocked_error(url: str, host: str, error: SSRFGuardError) -> EgressBlockedE
     if url.startswith("http:"):
         return EgressBlockedError(
             text(
-                "%(host)s requires https. An administrator can allow internal hosts in AUTOMATE_EGRESS_ALLOW.",
+                "An administrator can allow %(host)s in AUTOMATE_EGRESS_ALLOW. Any other host requires https.",
                 host=host,
             )
         )
