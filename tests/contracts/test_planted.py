@@ -202,6 +202,14 @@ def test_a_setting_that_only_speaks_of_a_secret_is_none(name):
     run(type("Suite", (Connectors,), {"adapter_cls": Signed, "cases": (case,)})(), "test_contract_secret_fields")
 
 
+def test_a_validation_that_is_only_described_counts_as_none():
+    class Described(connectors.Good):
+        def validate_config(self, config):
+            """Optional: Validate setup configuration."""
+
+    run(type("Suite", (Connectors,), {"adapter_cls": Described})(), "test_contract_validate_config_refuses")
+
+
 def test_a_changed_connection_spoils_no_other_case():
     suite = type("Faulty", (Connectors,), {"adapter_cls": connectors.CompletesTheConnection})
     failed = []

@@ -1177,7 +1177,7 @@ class OwnHostsOfTheEmptyConfig(Good):
 @planted("validate_config_refuses")
 class ValidatesNothing(Good):
     def validate_config(self, config):
-        return None
+        return str(config.get("base_url", "")).startswith("https:")
 
 
 @planted("validate_config_refuses", bad_configs=({"base_url": "https://example.com"},))
