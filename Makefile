@@ -17,7 +17,7 @@ demo: ## send a delivery and follow its run; FILE=any.json EVENT=its-type
 
 test: ## all checks and tests, on throw-away PostgreSQLs
 	@sh scripts/setup.sh dev
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target types lint collection
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target types lint collection
 	@sh scripts/browser.sh
 	@$(PYTHON) scripts/run_tests.py
 
