@@ -49,7 +49,7 @@ def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) 
                 )
             output, file = walk.redact(act()), None
             reach("transactional.acted", call.effect.step.path)
-            if len(output) > artifacts.limit():
+            if artifacts.is_large(output):
                 output, file = artifacts.put(output)
             if not call.effect.claim("commit"):
                 raise _LeaseLostError  # it took too long, and has been answered for
