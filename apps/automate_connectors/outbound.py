@@ -20,7 +20,7 @@ def outbound_clients(
     bound_hosts: Iterable[str] | None = None,
     deadline: float | None = None,
     cancelled: Callable[[], bool] = lambda: False,
-    traceparent: Callable[[], str] = str,
+    traceparent: Callable[[], str] | None = None,
 ) -> dict[str, Any]:
     """Return `http` and `network` of a connector's context.
 
@@ -47,10 +47,10 @@ def http_session(**options: Any) -> HttpSession:
     )
 
 
-def _trace_headers(traceparent: Callable[[], str]) -> Callable[[str, int], dict[str, str]] | None:
+def _trace_headers(traceparent: Callable[[], str] | None) -> Callable[[str, int], dict[str, str]] | None:
     """Function from a host and a port to the trace headers for it; None if no host gets them."""
     hosts = getattr(settings, "AUTOMATE_TRACEPARENT_HOSTS", TRACEPARENT_HOSTS)
-    if not hosts or traceparent is str:
+    if not hosts or traceparent is None:
         return None
 
     def headers_for(host: str, port: int) -> dict[str, str]:

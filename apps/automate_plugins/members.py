@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 
-def check_members(attribute: str, members: Any, kind: type, article: str = "") -> None:
+def check_members(attribute: str, members: Any, kind: type, noun: str = "") -> None:
     """Raise TypeError unless `members` is a tuple or list of `kind`. The message names the item and its type."""
-    wanted = f"{attribute} must be a tuple of {article or kind.__name__}"
+    wanted = f"{attribute} must be a tuple of {noun or kind.__name__}"
     if isinstance(members, kind) and not isinstance(members, tuple | list):
         raise TypeError(f"{wanted}, not one {kind.__name__}: add a comma after it")
     if not isinstance(members, tuple | list):

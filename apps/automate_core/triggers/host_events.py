@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 from django.db import Error, connection
 
-from automate_core.conf import setting
 from automate_core.definition.document import ModelTrigger
 from automate_core.triggers.model_registry import watched_models
 from automate_plugins import text
@@ -138,7 +137,7 @@ def run_origin(run_id: Any, slug: str, depth: int = 0) -> Iterator[None]:
     """
     token = _origin.set(Origin(str(run_id), slug, depth))
     try:
-        if setting("AUTOMATE_MODEL_TRIGGERS") and watched_models("database"):
+        if watched_models("database"):
             with _database_origin(slug):
                 yield
         else:
