@@ -30,6 +30,7 @@ pytest_plugins = [
     "tests.support.processes",
     "tests.support.migrated",
     "tests.support.emptying",
+    "tests.support.matrix",
     "tests.e2e.places",
     "tests.support.wheel",
     "tests.support.pseudo",

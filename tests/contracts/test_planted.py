@@ -173,6 +173,7 @@ def run(suite, case):
             worker.end()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("suite", "case"),
     [pytest.param(suite, case, id=f"{suite.__name__}-{case}") for suite in SUITES for case in names(suite)],
@@ -181,6 +182,7 @@ def test_a_good_plug_in_passes(suite, case):
     run(suite(), case)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("suite", "fault"), PLANTED)
 def test_a_planted_fault_is_caught_by_name(suite, fault):
     faulty = type("Faulty", (suite,), {CLASSES[suite]: fault.plugin, **fault.suite})

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
+
+ONE_IN = 4  # cases of a test that is marked as a matrix
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `extended` what others of the same matrix stand for, before `-m` selects."""
+    cases: Counter[str] = Counter()
+    for item in items:
+        if item.get_closest_marker("matrix"):
+            test = item.nodeid.partition("[")[0]
+            if cases[test] % ONE_IN:
+                item.add_marker("extended")
+            cases[test] += 1
 
 
 def representatives(cases: Iterable[Any], *, always: int = 0, every: int = 0) -> list[Any]:
