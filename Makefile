@@ -51,7 +51,7 @@ format: ## put code into shape
 
 docs: ## the documentation as a site in build/docs; a warning is an error
 	@sh scripts/setup.sh dev && sh scripts/browser.sh && $(PYTHON) manage.py automate_connector_docs
-	@AUTOMATE_DOCS_IMAGES=docs/images $(PYTHON) -m pytest -q tests/e2e/test_pictures.py
+	@AUTOMATE_DOCS_IMAGES=docs/images $(PYTHON) -m pytest -q -m browser tests/e2e/test_pictures.py
 	@exec .venv/bin/zensical build --strict -f zensical.toml
 
 messages: ## what is said on screens, merged into the catalogues of each language

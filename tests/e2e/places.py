@@ -36,8 +36,7 @@ APPROVAL = {
 
 #: A page of each kind; the others come with `make test-all`.
 TYPICAL = {
-    "overview", "workflows", "builder", "builder, a branch", "review", "runs", "failed run", "event", "approval",
-    "connect, http", "webhook", "audit trail", "API tokens",
+    "overview", "workflows", "builder", "runs", "failed run", "approval", "connect, http", "webhook",
 }  # fmt: skip
 EXTENTS = pytest.mark.parametrize("extent", representatives(["typical", "every"]))
 

@@ -49,6 +49,7 @@ def picture():
     return take
 
 
+@pytest.mark.extended
 def test_pictures_of_the_documentation(workflow, deliver, drain, signed_in, site, picture):
     made = workflow(ORDERS)
     for total in (320, 4_700, 80, 1_250):
