@@ -101,6 +101,7 @@ def test_what_is_published_keeps_its_version_until_it_is_published_again(courier
     assert "Version 2 needs a newer package." in failed.error["message"]
 
 
+@pytest.mark.extended
 @pytest.mark.django_db
 def test_opening_the_builder_migrates_with_a_note_that_can_be_undone(courier, workflow, sign_in, owner, colleague):
     made = workflow(FLOW)
@@ -135,6 +136,7 @@ def raising(params):
     raise KeyError("to")
 
 
+@pytest.mark.matrix
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("action", "reason"),

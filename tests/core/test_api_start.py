@@ -95,6 +95,7 @@ PAYLOADS = [
 ]
 
 
+@pytest.mark.matrix
 @pytest.mark.django_db
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_what_json_cannot_hold_is_refused(workflow, payload):
@@ -113,6 +114,7 @@ def test_what_json_has_for_a_value_is_stored(db):
     assert Event.objects.get(pk=sent.event_id).payload["sum"] == 1.5
 
 
+@pytest.mark.matrix
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("call", "error"),

@@ -127,6 +127,7 @@ def test_send_names_what_is_missing(endpoint, tmp_path, settings):
     assert "Is the site running?" in refused("automate_send", "github", str(payload))
 
 
+@pytest.mark.extended
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.process
 def test_send_posts_signs_and_waits(workflow, site, tmp_path, settings, capsys):

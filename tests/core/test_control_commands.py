@@ -89,6 +89,7 @@ def run_lines(capsys, *arguments):
     return run(capsys, *arguments).splitlines()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

@@ -129,6 +129,7 @@ def test_a_restarted_database_and_a_workflow_never_seen_before(workflow, deliver
     wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 3)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("value", ["status", "outcome", "message", "succeeded", "a7c0de"])
 def test_a_secret_that_is_a_word_of_ours_masks_contents_alone(workflow, deliver, drain, secret, value):
     workflow(SET.format("s", "{{ event.payload.word }}"))
@@ -198,6 +199,7 @@ def test_what_an_adapter_does_to_its_params_stays_there(workflow, deliver, drain
     assert StepRun.objects.get(path="b").input == {"n": 7}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("message", [ValueError("inner"), None, 7])
 def test_an_error_without_a_text_kills_no_thread(workflow, deliver, sink, working, monkeypatch, message):
     def broken(self, action, params, context):

@@ -417,6 +417,7 @@ ANY = st.recursive(
 CONDITION = st.fixed_dictionaries({"field": WORDS | ANY}, optional={"op": WORDS | ANY, "value": ANY})
 
 
+@pytest.mark.extended
 @hypothesis(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
@@ -445,6 +446,7 @@ def test_whatever_comes_in_rows_or_a_reason_come_out(people, admin, action, wher
 # --- the setting ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("entries", "reason"),
     [

@@ -98,6 +98,7 @@ def test_a_delivery_starts_nothing_for_whom_it_is_no_longer_theirs_to_read(
     assert started() == 2 and "Stopped" not in shown(page, workflow)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("how", ["group", "any", "role"])
 def test_a_right_counts_however_one_comes_by_it(endpoint, theirs, deliver, drain, colleague, how):
     """What publishing takes as enough, a delivery takes as well, and no more."""
@@ -208,6 +209,7 @@ def test_a_backend_of_the_site_may_know_better(watched, theirs, drain, settings)
     assert started() == 1
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", ["webhook", "event", "manual", "superuser"])
 def test_nothing_starts_for_an_account_that_was_closed(
     endpoint, grant, theirs, deliver, drain, colleague, admin, sign_in, kind

@@ -74,6 +74,7 @@ def test_each_argument_that_names_something_is_tried():
     assert {*CALLS, *HIDDEN} == set(_arguments())
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("where", CALLS, ids=" ".join)
 def test_what_there_is_not_is_exit_2_in_one_line(where, workflow, admin, tmp_path, monkeypatch):
     workflow("{name: one, slug: one, triggers: [{endpoint: github}], steps: [{key: a, action: data.set}]}")

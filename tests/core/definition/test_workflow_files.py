@@ -232,6 +232,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 )
 
 
+@pytest.mark.extended
 @given(
     st.dictionaries(TEXTS, TEXTS | st.lists(TEXTS | st.integers() | st.floats(allow_nan=False, allow_infinity=False)))
 )
@@ -389,6 +390,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_is_refused_in_one_line(name):
     text, reason = HOSTILE[name]

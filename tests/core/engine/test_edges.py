@@ -149,6 +149,7 @@ def test_errors_in_scope_hold_no_secret(publish, run, sink, monkeypatch):
     assert [body for *_, body in sink.calls] == ["no answer from https://h/***"]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("value", ["-5", "[]", "none", "'nan'"])
 def test_odd_durations_fail_in_words(publish, run, value):
     publish(f"""  - {{kind: wait, key: nap, duration: "{{{{ {value} }}}}"}}""")

@@ -266,6 +266,7 @@ def test_the_database_going_away_in_an_effect_is_retried(workflow, deliver, drai
     assert StepRun.objects.get(path="call", attempt=1).error["code"] == "database_away"
 
 
+@pytest.mark.extended
 def test_a_fault_in_the_engine_does_not_kill_the_worker(workflow, deliver, monkeypatch, environment):
     from automate_core.engine.execution import ExecutionEngine
     from automate_core.worker.worker import Worker

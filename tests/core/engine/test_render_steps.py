@@ -24,6 +24,7 @@ ENDLESS = (
 )
 
 
+@pytest.mark.extended
 def test_every_kind_of_step_takes_what_a_worker_evaluates(publish, run, later, drain, owner):
     publish("""
   - {key: sum, action: data.set, inputs: {n: '{{ event.payload.number + 1 }}', t: '{{ 1 + 1 }}!'}, save_as: kept}
@@ -131,6 +132,7 @@ def test_the_worker_goes_on_with_others_meanwhile(workflow, publish, deliver, wo
     wait_for(lambda: ExecutionRun.objects.filter(workflow__slug="slow", status="failed").count() == 2)
 
 
+@pytest.mark.extended
 def test_no_render_worker_is_an_error_that_is_tried_again(publish, run, later, drain, monkeypatch):
     own = pool.RenderPool()
     monkeypatch.setattr(pool, "POOL", own)

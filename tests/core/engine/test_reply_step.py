@@ -71,6 +71,7 @@ def test_of_several_replies_the_first_counts(publish, run):
     assert RunReply.objects.get().path == "each[0]/answer"
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

@@ -107,6 +107,7 @@ def test_collected_errors_are_the_same_after_a_resume(publish, run, later, drain
     assert {each["error"]["code"] for each in output(done, "each")} == {"http_400"}
 
 
+@pytest.mark.extended
 def test_a_default_value_is_the_same_after_a_resume(publish, run, later, drain, sink):
     sink.answer = lambda number, path: (400, {}, {})
     publish(f"""
@@ -145,6 +146,7 @@ def test_items_are_the_same_after_a_resume(publish, run, later, drain, monkeypat
     assert output(done, "each[0]/note") == output(done, "each[1]/note")
 
 
+@pytest.mark.extended
 def test_a_review_is_asked_for_after_a_retry(publish, run, later, drain, sink):
     gate = threading.Event()
     sink.answer = lambda number, path: (503, {}, {}) if number == 1 else (gate.wait(60), (200, {}, {}))[1]

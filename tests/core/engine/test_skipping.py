@@ -44,6 +44,7 @@ def _wait(run, path):
     return Wait.objects.get(run=run, path=path, status="open")
 
 
+@pytest.mark.extended
 def test_what_waits_is_passed_over_and_stays_so(publish, run, workflow, drain, sink, owner):
     workflow("{name: Other, slug: other, steps: [{kind: wait, key: long, duration: 1d}]}")
     publish(WAITING.format(url=sink.url))

@@ -299,6 +299,7 @@ def test_an_error_that_was_caught_stays_caught_when_walked_again(publish, run, d
     assert StepRun.objects.filter(path="attempt/bad").count() == 1
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("decision", "calls", "status", "got"),
     [("succeeded", 1, "succeeded", {"id": 7}), ("failed", 1, "failed", None), ("again", 2, "succeeded", {"n": 2})],
@@ -490,6 +491,7 @@ def test_a_workflow_that_fails_fails_its_caller(publish, run):
     assert done.status == "failed" and "The source has no b" in done.error["message"]
 
 
+@pytest.mark.extended
 def test_calls_have_a_depth_limit(publish, run):
     publish(INNER, slug="w13", triggers="[]")
     for n in reversed(range(13)):

@@ -198,6 +198,7 @@ def test_pool_that_performs_at_once(flow, run, drain, sink):
     assert len(sink.calls) == 1
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("head", "connection", "step", "pool"),
     [

@@ -152,6 +152,7 @@ def test_code_that_broke_out_reaches_nothing():
 # --- how it ends ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_what_takes_too_long_is_ended_and_the_next_goes_on(fresh):
     SUM.render({"event": {"n": 1}})
     with soon(), pytest.raises(TemplateError, match="takes longer than 1 s"):
@@ -191,6 +192,7 @@ def test_one_that_was_killed_meanwhile_is_replaced(fresh):
     assert worker not in fresh.workers
 
 
+@pytest.mark.extended
 def test_after_enough_work_a_new_one_takes_over(fresh, monkeypatch):
     monkeypatch.setattr(pool, "RETIRE_SECONDS", 0.0)
     SUM.render({"event": {"n": 1}})
@@ -214,6 +216,7 @@ MISBEHAVIOUR = {
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", MISBEHAVIOUR)
 def test_a_worker_that_misbehaves_does_no_harm(fresh, monkeypatch, name):
     act, reason = MISBEHAVIOUR[name]
@@ -286,6 +289,7 @@ if sys.argv[1] == "kill":
 """
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("how", ["kill", "exit"])
 def test_it_ends_with_the_process_that_started_it(how):
     done = subprocess.run([sys.executable, "-c", OWNER, how], capture_output=True, text=True, timeout=300, check=False)
@@ -310,6 +314,7 @@ print("fine")
 """
 
 
+@pytest.mark.extended
 def test_a_forked_process_has_its_own():
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING],

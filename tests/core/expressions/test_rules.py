@@ -151,6 +151,7 @@ LONG = {"event": {"payload": {"numbers": list(range(50_000)), "text": "a" * 50_0
 _numbers, _other = {"var": "event.payload.numbers"}, {"var": "event.payload.other"}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "rule",
     [

@@ -142,6 +142,7 @@ VALUES = ("missing", "none", "true", "7", "0.5", "'x'", "[]", "[1]", "[{}]", "{}
 ARGUMENTS = ("", "('n')", "(1)", "(none)", "([])", "('n', 'n')")
 
 
+@pytest.mark.extended
 def test_a_filter_takes_a_value_or_says_why_not():
     """Whatever it is given: a JSON value, or an error in words."""
     misses = []

@@ -463,6 +463,7 @@ HARD_TO_READ = [
 ]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("source", HARD_TO_READ, ids=range(len(HARD_TO_READ)))
 def test_what_is_hard_to_read_is_refused_soon(source):
     with at_most(200), contextlib.suppress(TemplateError):

@@ -131,6 +131,7 @@ def test_only_the_first_failure_after_a_success_is_told(flow, owner, happen, not
     assert not Notification.objects.filter(facts__icontains=CANARY).exists()
 
 
+@pytest.mark.extended
 def test_so_many_failures_in_a_span_are_counted_anew_after_each_message(flow, owner, quiet_owner, happen, notify):
     values = RuleValues(
         kind="failures", channel="email", addresses=["ops@example.com"], failures=2, span=dt.timedelta(minutes=10)

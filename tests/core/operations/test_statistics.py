@@ -89,6 +89,7 @@ def check():
     return counts
 
 
+@pytest.mark.extended
 def test_every_way_to_end_is_counted_once(publish, deliver, drain, later, owner):
     tested = publish(SET, slug="sets")
     stops = publish(STOP, slug="stops")

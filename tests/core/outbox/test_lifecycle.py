@@ -93,6 +93,7 @@ def _without_text(error):
     return error and {name: value for name, value in error.items() if name != "text"}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("how", ENDS)
 def test_the_end_of_a_run_is_told_in_one_way(flow, deliver, drain, owner, how):
     run, event = end(how, deliver, drain, owner)
@@ -132,6 +133,7 @@ def test_a_delivery_has_the_priority_of_what_takes_its_type(publish, deliver):
     assert dict(OutboxJob.objects.values_list("event__type", "priority")) == {"push": -3, "issues": 0}
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("died", [True, False])
 def test_all_ids_are_in_the_order_of_time(flow, publish, deliver, drain, owner, died):
     """What is newest, what is let go and what comes later is known by the id, of events and of everything beside."""
@@ -159,6 +161,7 @@ def test_the_end_of_a_run_that_died_is_let_go_in_time(flow, deliver, drain, owne
     assert not Event.objects.filter(pk=event.pk).exists()
 
 
+@pytest.mark.extended
 def test_a_dead_job_of_a_call_is_replayed_once(publish, deliver, admin):
     """The one that was dead had an id of its own kind: the newer job was not seen to be newer."""
     publish("  - {key: a, action: data.set}", slug="other", triggers="[]", head="priority: 7")

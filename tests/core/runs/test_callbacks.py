@@ -87,6 +87,7 @@ def test_only_our_own_addresses_are_taken(run, wait):
     assert other != path and callback_url(run.pk, "answer") == callback_url(run.pk, "answer")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("body", "extra", "status"),
     [
@@ -209,6 +210,7 @@ steps:
 """
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("ahead", [True, False], ids=["before", "after"])
 def test_a_run_goes_on_with_what_was_posted(workflow, deliver, drain, owner, ahead):
     workflow(THROUGH)

@@ -249,6 +249,7 @@ def test_messages_of_anymail(workflow, monkeypatch, settings):
     assert inbound.disconnect(dispatch_uid="automate_core.mail")
 
 
+@pytest.mark.extended
 @pytest.mark.process
 @pytest.mark.django_db(transaction=True)
 def test_a_mail_server_runs_the_command(workflow, manage, environment, settings, tmp_path):

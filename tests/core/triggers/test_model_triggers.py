@@ -102,6 +102,7 @@ def test_before_and_after_are_the_databases_and_not_the_instances(signal_mode):
     assert payload["changed"] == {"first_name": ["Augusta", "Ada"], "last_name": ["King", "Lovelace"]}
 
 
+@pytest.mark.matrix
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("write", "changed"),
@@ -364,6 +365,7 @@ def test_a_change_starts_the_workflows_that_ask_for_it(watch, workflow, drain, m
 # --- the allow-list ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("entries", "words"),
     [

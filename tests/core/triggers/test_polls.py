@@ -179,6 +179,7 @@ def test_a_poll_that_ends_its_worker_again_and_again_waits(news, poll):
     assert leases == [1, 1, 0, 0] and state.lease_until is None and state.next_at > now() + dt.timedelta(minutes=9)
 
 
+@pytest.mark.extended
 def test_failures_are_told_and_wait_longer_and_nothing_is_lost(news, feed, poll):
     poll()
     cursor = PollState.objects.get().cursor

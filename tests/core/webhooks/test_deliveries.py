@@ -86,6 +86,7 @@ TYPES = {
 NAMED = {"delivery_header": "X-Id", "event_header": "X-Event"}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("scheme", [code for code, scheme in SCHEMES.items() if scheme.can_sign])
 def test_a_delivery_of_every_scheme_counts_once(post, scheme):
     config = NAMED if scheme in {"hmac", "bearer", "basic", "unsigned"} else None
@@ -101,6 +102,7 @@ def test_a_delivery_of_every_scheme_counts_once(post, scheme):
     assert SECRET not in kept and "signature" not in kept and "authorization" not in kept
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("scheme", [code for code, each in SCHEMES.items() if each.signed and each.can_sign])
 def test_a_forged_delivery_of_every_scheme_is_the_same_401(door, listen, scheme):
     listen(scheme)
@@ -230,6 +232,7 @@ BAD_FORMS = {
 }  # fmt: skip
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", BAD_FORMS)
 def test_a_bad_form_is_refused_with_a_reason(send, name):
     body, content_type, reason = BAD_FORMS[name]
@@ -324,6 +327,7 @@ BAD_BATCHES = {
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", BAD_BATCHES)
 def test_a_batch_with_one_bad_event_is_refused_whole(post, name):
     answer = post("hmac", BAD_BATCHES[name], content_type=cloudevents.BATCH)
@@ -364,6 +368,7 @@ _MARKS = st.sampled_from([b"--b0undary\r\nContent-Disposition: form-data; name="
 _BODIES = _TEXTS | st.lists(_MARKS | st.binary(max_size=8), max_size=30).map(b"".join)
 
 
+@pytest.mark.extended
 @settings(max_examples=300, deadline=None)
 @given(body=_BODIES, kind=_KINDS, cloud=st.dictionaries(st.sampled_from(["ce-specversion", "ce-id", "ce-source", "ce-type", "ce-x"]),
                                                        st.sampled_from(["1.0", "", "a", "%00", "%ff", "é"])))  # fmt: skip

@@ -71,6 +71,7 @@ def test_an_unknown_endpoint_is_limited_alike(knock, settings):
     assert [(each.status, each.content) for each in known] == [(each.status, each.content) for each in unknown]
 
 
+@pytest.mark.extended
 def test_no_limit_where_the_settings_say_so(knock, settings):
     settings.AUTOMATE_HOOK_RATE = settings.AUTOMATE_HOOK_FAILURE_RATE = 0
     assert {knock(secret=BAD).status for _ in range(70)} == {401}

@@ -145,6 +145,7 @@ def test_many_senders_wait_at_once_with_one_connection(publish, waiting, working
     assert sorted(json.loads(body)["number"] for _, _, body in answers) == list(range(40))
 
 
+@pytest.mark.extended
 def test_waiting_holds_no_connection_and_no_thread(publish, waiting):
     publish(REPLY)
     waiting(2)
@@ -188,6 +189,7 @@ def test_after_the_limit_the_sender_is_told_of_the_run(publish, waiting, working
     }
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("steps", "ended"),
     [

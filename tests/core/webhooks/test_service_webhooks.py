@@ -140,6 +140,7 @@ def test_what_is_published_and_left_before_a_worker_came_asks_nothing(pushes, gi
     assert work() is None and github.asked == []
 
 
+@pytest.mark.extended
 def test_a_failure_waits_longer_is_told_and_holds_up_nothing_else(workflow, pushes, github, work, owner):
     github.answer = lambda method, path: 503
     waits = []

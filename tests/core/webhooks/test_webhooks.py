@@ -80,6 +80,7 @@ BODIES = {
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", BODIES)
 def test_a_bad_body_is_refused_with_a_reason(endpoint, deliver, name):
     body, status, reason = BODIES[name]

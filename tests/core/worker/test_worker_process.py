@@ -319,6 +319,7 @@ print(sorted(set(imported)))
 """
 
 
+@pytest.mark.extended
 def test_no_run_waits_for_what_is_loaded_once(effect, deliver, environment, sink):
     """Once a worker claims, its database thread imports nothing any more: every run would stand still meanwhile."""
     deliver()
