@@ -57,6 +57,7 @@ def test_the_page_shows_the_tree_with_places_to_insert_at(builder):
     assert wrapped == {"arms-route-each", "arms-careful"}, "loops and try go round their bodies"
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "path", ["look", "route", "route/each", "careful", "both", "route/refuse", "~trigger", "~workflow"]
 )
@@ -110,6 +111,7 @@ def test_saving_a_panel_stores_what_differs(builder):
     assert builder.save("look", notes="n").status_code == 200 and DraftCommand.objects.count() == 1
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("path", "fields", "column", "value"),
     [
@@ -193,6 +195,7 @@ def test_a_connection_is_one_of_those_they_may_use(builder, owner, stranger):
     assert "field-connection" not in builder.panel("look").ids, "what takes no connection asks for none"
 
 
+@pytest.mark.extended
 def test_triggers_and_the_workflow_have_forms_too(builder, made):
     assert builder.save("~trigger", trigger="webhook", event="push").status_code == 200
     assert builder.do("add_trigger", kind="schedule").status_code == 200
@@ -222,6 +225,7 @@ def test_routes_by_form(builder):
     assert [arm["key"] for arm in Step.objects.get(key="route").settings["arms"]] == ["question", "bug"]
 
 
+@pytest.mark.extended
 def test_undo_and_redo_by_button(builder):
     builder.do("delete", key="look")
     state = builder.state()
@@ -289,6 +293,7 @@ def test_a_stale_tree_is_a_conflict_too(builder, made, sign_in, colleague):
     assert builder.client.post(builder.url("builder_command"), again).status_code == 200
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "fields",
     [
@@ -348,6 +353,7 @@ def test_220_steps(sign_in, owner, django_assert_max_num_queries):
     assert len(page.content) < 450_000 and len(answer.content) < 30_000
 
 
+@pytest.mark.extended
 def test_edits_of_the_tree_and_the_review_of_220_steps(sign_in, owner, django_assert_max_num_queries):
     builder = Builder(sign_in(owner), workflows.save_definition(parse(large_workflow()), owner=owner))
     rev = builder.state()["data-rev"]

@@ -121,6 +121,7 @@ steps:
 """
 
 
+@pytest.mark.extended
 def test_what_is_offered_is_what_may_be_named(workflow, sign_in, owner):
     """At every step: the steps that validation lets an expression name there, and no others."""
     made = workflow(SCOPES, publish=False)
@@ -157,6 +158,7 @@ def builder_path(draft, key):
 # --- the tree ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_rows_have_values_and_types_and_levels_open(builder, ran):
     rows = builder.rows("last")
     assert rows["number, 2381, a number"]["data-insert"] == "{{ event.payload.number }}"
@@ -218,6 +220,7 @@ def test_search_finds_names_and_values(builder, ran):
     assert len(builder.rows("last", q="a")) <= 60
 
 
+@pytest.mark.extended
 def test_repeating_a_step_for_each_item_is_one_edit(builder, ran):
     rev = builder.state()["data-rev"]
     answer = builder.do("wrap", rev=rev, key="last", kind="for_each", items="{{ event.payload.labels }}")
@@ -342,6 +345,7 @@ steps: [{key: log, action: data.log, inputs: {message: '{{ event.payload.number 
 # --- samples ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_a_sample_is_chosen_and_edited_by_each_for_themselves(builder, made, ran, sign_in, colleague):
     assign_perm("view_workflow", colleague, made)
     assign_perm("change_workflow", colleague, made)

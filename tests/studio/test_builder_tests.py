@@ -115,6 +115,7 @@ def test_for_real_is_confirmed_by_name(tester, drain):
     assert len(mail.outbox) == 1 and "Test passed" in tester.result("tell").text
 
 
+@pytest.mark.extended
 def test_the_outcome_of_an_approval_is_chosen_in_the_form(owner, endpoint, sign_in, drain):
     bench = Bench(sign_in(owner), workflows.save_definition(yaml_files.read_workflow(ASKS_THE_OWNER), owner=owner))
     page = bench.result()
@@ -159,6 +160,7 @@ def test_what_a_test_carried_is_shown_as_trees(tester, drain):
     assert "late" in whole.text
 
 
+@pytest.mark.extended
 def test_pin_mock_and_delete(tester, drain):
     tester.test("look", payload=PAYLOAD)
     drain()

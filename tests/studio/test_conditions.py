@@ -82,6 +82,7 @@ def posted(group, prefix=""):
     return fields
 
 
+@pytest.mark.extended
 @given(rows() | groups(MAX_GROUPS_DEEP))
 def test_a_rule_made_of_rows_comes_back_as_it_was(rule):
     group = rows_from_rule(rule)
@@ -215,6 +216,7 @@ def test_each_change_is_one_command(builder):
     assert arm() == {"==": [{"var": "steps.look.output.title"}, "bug"]}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("operator", "is_missing"), [("more", True), ("before", True), ("is", False)])
 def test_a_number_or_a_time_is_compared_with_something(builder, operator, is_missing):
     row = {"0.field": "event.type", "0.operator": operator, "0.value": ""}
@@ -223,6 +225,7 @@ def test_a_number_or_a_time_is_compared_with_something(builder, operator, is_mis
     assert ("data-missing" in page.ids["condition-route-bug-why"]) is is_missing
 
 
+@pytest.mark.extended
 def test_rows_and_groups_come_and_go(builder):
     row = {"0.field": "event.type", "0.operator": "one_of", "0.value": "a, b"}
     page = Page(send(builder, "route", arm="bug", join="and", act="add:", **row))
@@ -285,6 +288,7 @@ def test_a_filter_and_the_end_of_a_loop(workflow, sign_in, owner):
     assert "1 to fill in" in page.text and page.ids["condition-again-until-why"]["data-missing"] == "error"
 
 
+@pytest.mark.extended
 def test_the_newest_event_says_what_a_filter_comes_to(builder, deliver):
     assert (
         "No event yet."
@@ -331,6 +335,7 @@ def test_payloads_are_for_those_who_may_see_them(builder, deliver, drain, sign_i
     assert answer.status_code == 200 and "View payloads permission" in Page(answer).text, "the endpoint is not theirs"
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "fields",
     [

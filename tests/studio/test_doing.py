@@ -53,6 +53,7 @@ def test_a_rerun_leads_to_the_new_run(failed, sign_in, owner, drain):
     assert again.error["message"] == "Not today"
 
 
+@pytest.mark.extended
 def test_rerun_preselects_the_version_that_changed_the_failed_step(failed, workflow, sign_in, owner):
     client, dialog = sign_in(owner), reverse("studio:run_rerun", args=[failed.pk])
 
@@ -127,6 +128,7 @@ def test_only_the_approving_outcome_needs_the_form(waiting, sign_in, owner, drai
     assert waiting.outcome["outcome"] == "rejected" and waiting.outcome["form"]["note"] is None
 
 
+@pytest.mark.extended
 def test_a_workflow_is_paused_and_goes_on(failed, sign_in, owner, deliver, drain):
     client, page = sign_in(owner), reverse("admin:automate_core_workflow_change", args=[failed.workflow_id])
     pause, resume = (reverse(f"studio:workflow_{verb}", args=[failed.workflow_id]) for verb in ("pause", "resume"))
@@ -145,6 +147,7 @@ def test_a_workflow_is_paused_and_goes_on(failed, sign_in, owner, deliver, drain
 # --- approvals --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_an_approval_is_found_shown_and_decided(waiting, sign_in, helper, drain):
     client, url = sign_in(helper), reverse("studio:approval_page", args=[waiting.pk])
     found = Page(client.get(reverse("studio:approval_list")))

@@ -61,6 +61,7 @@ def came(workflow, deliver, drain):
     return made, main, tag, ping
 
 
+@pytest.mark.extended
 def test_an_event_says_why_it_did_or_did_not_run(came, workflow, deliver, sign_in, owner):
     made, main, tag, ping = came
     workflow(ISSUES)
@@ -299,6 +300,7 @@ def test_the_palette_remembers_nothing(came, sign_in, owner, colleague):
 # --- replay, download, sample -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_a_replay_starts_what_was_chosen_and_points_back(came, workflow, drain, sign_in, owner):
     made, main, *_ = came
     second = workflow(OTHER.format("Second", "second", "{endpoint: github, event: push}"))
@@ -374,6 +376,7 @@ def test_an_event_becomes_the_sample_of_its_builder(came, sign_in, owner):
 # --- the list ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_filters_search_and_pages(came, sign_in, owner, monkeypatch, settings):
     _, main, tag, ping = came
     client = sign_in(owner)

@@ -65,6 +65,7 @@ def test_a_file_is_the_one_of_an_earlier_step(builder):
     assert "File body must be a file" in builder.panel("ask").text
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("path", "fields", "name", "value"),
     [
@@ -97,6 +98,7 @@ def test_values_are_read_as_their_kind(builder, path, fields, name, value):
     assert inputs(path) == {**before, name: value}
 
 
+@pytest.mark.extended
 def test_a_lone_expression_is_replaced_by_a_value_of_any_type(builder):
     def save(text, kind):
         assert builder.save("values", **{"inputs.title": text, "inputs.title::drawn": kind}).status_code == 200
@@ -129,6 +131,7 @@ def test_a_callback_is_signed_by_a_scheme_of_webhooks(builder):
     assert "Stripe has no such settings. Remove tolerance" in builder.panel("pause").text
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("path", "fields", "said"),
     [

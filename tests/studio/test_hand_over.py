@@ -58,6 +58,7 @@ def _page(person):
     return reverse("studio:hand_over", args=[person.pk])
 
 
+@pytest.mark.extended
 def test_all_is_shown_and_handed_over_at_once(held, leaver, admin, owner, colleague, sign_in):
     client = sign_in(admin)
     page = Page(client.get(_page(leaver)))
@@ -114,6 +115,7 @@ def test_what_another_cannot_do_stays_and_is_named(held, leaver, admin, sign_in,
     assert "Approvals without an active approver" in shown and "1 waiting" in shown
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("given", "why"),
     [

@@ -47,6 +47,7 @@ def _texts(page):
     return [" ".join(line.split()) for line in page.text.splitlines() if line.strip()]
 
 
+@pytest.mark.extended
 def test_what_a_step_gave_is_looked_through(workflow, deliver, drain, sink, sign_in, owner):
     answer = {
         "id": BIG,
@@ -225,6 +226,7 @@ def test_an_approval_is_decided_on_the_page(waiting, sign_in, owner, colleague, 
     assert client.post(decide, {"outcome": "approved", "form-note": "x"}, headers=HTMX).status_code == 409
 
 
+@pytest.mark.extended
 def test_a_run_is_run_again_from_the_dialog_once(workflow, deliver, drain, sign_in, owner, colleague):
     made = workflow(FAILING.replace("action: data.set", "action: data.set, inputs: {n: '{{ event.payload.n }}'}"))
     deliver({"n": BIG, "__proto__": "</textarea><script>x</script>"})

@@ -119,6 +119,7 @@ def test_a_webhook_is_created_by_the_builders_form(sign_in, owner, workflow):
     assert (made.secret, made.old_secret) == ("database:hook-orders-2", "database:hook-orders")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("given", "said"),
     [

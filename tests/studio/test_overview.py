@@ -173,6 +173,7 @@ def test_each_sees_their_own(story, sign_in, owner, colleague, stranger, admin):
     assert not ExecutionRun.objects.filter(cause="retry").exists()
 
 
+@pytest.mark.extended
 def test_what_is_done_about_failures(story, sign_in, owner, monkeypatch):
     client = sign_in(owner)
     [group] = FailureGroup.objects.all()

@@ -42,6 +42,7 @@ def test_groups_in_order_each_offer_with_what_it_does(builder):
     assert "data: write to log" in groups["Connectors"] and len(groups["Suggested"]) <= 6
 
 
+@pytest.mark.extended
 def test_models_of_the_site_are_offered_filled_in(builder, owner, settings):
     settings.AUTOMATE_MODELS = {
         "auth.Group": {"read": ["name"], "write": ["name"]},
@@ -91,6 +92,7 @@ def test_the_palette_costs_few_queries(builder, django_assert_max_num_queries):
 # --- cards ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_a_card_says_with_what_and_what_else_holds(builder, owner, stranger):
     Connection.objects.create(name="Our shop", slug="shop", connector="http", owner=owner)
     builder.do("add", kind="action", action="http.request", index="0")

@@ -82,6 +82,7 @@ def test_a_secret_in_a_load_error_is_not_shown(sign_in, administrator, installed
     assert "hunter2" not in page.text and MASK in page.text
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("query", "shown", "hidden"),
     [

@@ -49,6 +49,7 @@ def add(builder, reference):
     return builder.do("add_trigger", kind="poll", config=json.dumps({"poll": reference}))
 
 
+@pytest.mark.extended
 def test_a_poll_is_added_set_up_tried_and_published(builder, feed, owner):
     assert add(builder, "rss.new_item").status_code == 200
     panel = builder.panel("~trigger")
@@ -92,6 +93,7 @@ def test_a_poll_with_a_connection_begins_with_the_only_one_and_takes_no_other(bu
     assert config(builder) == {"poll": "rss.new_item", "inputs": {}}, "the connection is not one of the new poll's"
 
 
+@pytest.mark.extended
 def test_the_review_warns_of_a_poll_that_was_not_tested_or_fails(builder, feed, owner, drain):
     add(builder, "rss.new_item")
     builder.save("~trigger", trigger="poll", **{"poll.inputs.url": feed.url})

@@ -41,6 +41,7 @@ def test_no_pool_is_asked_for_where_none_is_declared(builder, panel):
     assert "field-runs_on" not in builder.panel(panel).ids
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("panel", ["first", "~workflow"])
 def test_pool_is_chosen_undone_and_kept_in_yaml(builder, panel, settings):
     settings.AUTOMATE_POOLS = POOLS

@@ -376,6 +376,7 @@ def three(door, editor, made):
     return made
 
 
+@pytest.mark.extended
 def test_the_list_of_versions(door, three):
     page = Page(door.client.get(door.url("versions")))
     assert [name for name in page.ids if re.fullmatch(r"v\d", name)] == ["v3", "v2", "v1"]
@@ -384,6 +385,7 @@ def test_the_list_of_versions(door, three):
     assert "v2" not in Page(door.client.get(door.url("versions"), {"before": "2"})).ids
 
 
+@pytest.mark.extended
 def test_any_two_are_compared(door, three, editor):
     [(kind, key, words)] = changes(door.compare(**{"from": "1", "to": "3"}))
     assert (kind, key) == ("changed", "look") and "Look Three" in words
@@ -410,6 +412,7 @@ def test_going_back_takes_two_clicks_and_leaves_the_draft(door, three, editor):
     assert {key for _, key, _ in changes(door.review())} == {"look", "last"}
 
 
+@pytest.mark.extended
 def test_going_back_when_somebody_published_meanwhile(door, three, editor, owner):
     editor.do("rename", key="last", name="Newer")
     workflows.publish(three, author=owner)
@@ -417,6 +420,7 @@ def test_going_back_when_somebody_published_meanwhile(door, three, editor, owner
     assert answer.status_code == 409 and "Published v4" in Page(answer).text
 
 
+@pytest.mark.extended
 def test_a_version_that_names_what_is_gone_cannot_be_published_again(door, made, editor, owner, admin):
     gone = Connection.objects.create(name="Gone", slug="gone", connector="http", owner=owner)
     editor.do("edit", key="tell", set={"connection": "gone"})
@@ -428,6 +432,7 @@ def test_a_version_that_names_what_is_gone_cannot_be_published_again(door, made,
     assert answer.status_code == 422 and "There is no connection" in Page(answer).text
 
 
+@pytest.mark.extended
 def test_restoring_as_draft_is_an_edit_that_can_be_undone(door, three, editor):
     rev = Workflow.objects.get().rev
     answer = door.client.post(door.url("version_restore", 1), {"rev": rev})

@@ -50,6 +50,7 @@ def hidden(answer):
     return {a["name"]: a["value"] for a in Page(answer).all(type="hidden") if "value" in a}
 
 
+@pytest.mark.extended
 def test_all_that_match_are_run_again_on_the_newest_version(failed, sign_in, owner, drain, monkeypatch):
     monkeypatch.setattr(bulk, "BATCH", 8)
     client, url = sign_in(owner), f"{BULK}?show=attention"

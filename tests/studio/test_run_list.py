@@ -94,6 +94,7 @@ def test_each_filter_finds_what_it_says(orders, sign_in, owner):
         assert len(runs_shown(answer)) == len(wanted), query
 
 
+@pytest.mark.extended
 def test_chips_say_what_is_asked_and_nonsense_is_told(orders, sign_in, owner):
     client = sign_in(owner)
     page = Page(client.get(RUN_LIST, {"status": "failed", "longer": "2h 30m", "term": "order_no:<b>7", "q": "x"}))
@@ -143,6 +144,7 @@ def test_what_is_found_tells_nobody_what_they_may_not_see(orders, sign_in, owner
     assert legend == []
 
 
+@pytest.mark.extended
 def test_what_no_index_answers_is_looked_for_a_part_at_a_time(workflow, sign_in, owner, monkeypatch):
     monkeypatch.setattr(run_keyset, "LOOKED_AT", 60)
     found = workflow(SEARCHED_ORDERS)

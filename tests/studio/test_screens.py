@@ -48,6 +48,7 @@ def test_the_page_opens_at_the_step_that_failed(workflow, deliver, drain, sign_i
     assert page.all(data_inspected="route/refuse")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("step", ["first", "route/inner", "route"])
 def test_a_steps_panel(run, sign_in, owner, step):
     page = Page(sign_in(owner).get(reverse("studio:run_step", args=[run.pk, step])))

@@ -45,6 +45,7 @@ def _run_page(run):
     return reverse("admin:automate_core_executionrun_change", args=[run.pk])
 
 
+@pytest.mark.extended
 def test_reasons_are_payloads_too(failed, sign_in, owner, colleague):
     """A template writes payload into a message; who may not see payloads sees that it failed, and where."""
     assign_perm("view_workflow", colleague, failed.workflow)
@@ -99,6 +100,7 @@ def test_lists_make_sense_of_nonsense(failed, sign_in, owner, where, query):
     assert sign_in(owner).get(reverse(where), query).status_code == 200
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("attempt", representatives(["²", HUGE, "\0", "-1", "", "1.5"], always=2))
 def test_run_doors_make_sense_of_nonsense(failed, sign_in, owner, attempt):
     client = sign_in(owner)

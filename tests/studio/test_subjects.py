@@ -50,6 +50,7 @@ def test_lists_and_headers_show_the_subject_to_those_who_may_view_payloads(order
     assert "INV-204 · Müller & Söhne" in samples.text and "Succeeded, INV-204 · Müller" in samples.text
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("text", ["inv-204", "INV 20", "müll", "söhne 204", "INV-204 · Müller & Söhne"])
 def test_the_search_finds_a_run_by_words_of_its_subject(orders, sign_in, owner, colleague, text):
     run = ExecutionRun.objects.earliest("pk")

@@ -165,6 +165,7 @@ def test_whoever_is_not_asked_any_more_is_told_so(claim, sign_in, finance):
     assert claim.status == "open" and not AuditEntry.objects.filter(verb="approval.decided").exists()
 
 
+@pytest.mark.extended
 def test_superusers_reassign_and_decide_nothing(claim, sign_in, admin, owner, finance):
     urls, root = _urls(claim), sign_in(admin)
     assert "clerk claims" in Page(root.get(LIST, {"show": "all"})).text

@@ -73,6 +73,7 @@ def test_people_see_the_triggers_of_workflows_that_they_may_view(listed, colleag
     assert "Other" in text and "RSS" not in text
 
 
+@pytest.mark.extended
 def test_tabs_filters_and_search(listed, owner, sign_in):
     client = sign_in(owner)
     PollState.objects.update(failures=2, error="The feed answered with HTTP 503.")

@@ -63,6 +63,7 @@ def make(builder, key="webhook", **fields):
     return builder.client.post(builder.url("builder_trigger_endpoint", key), {"rev": rev, **fields})
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(
     "codes",
     representatives(
@@ -351,6 +352,7 @@ def test_another_workflow_is_chosen_among_those_one_may_view(builder, workflow, 
     assert "whose payloads owner can view" in said(answer, "t-run-workflow")
 
 
+@pytest.mark.extended
 def test_several_triggers_have_ids_of_their_own(builder):
     for kind in ("webhook", "webhook", "schedule", "schedule", "manual", "model", "event", "run"):
         assert builder.do("add_trigger", kind=kind).status_code == 200

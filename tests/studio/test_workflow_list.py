@@ -85,6 +85,7 @@ def test_a_row_has_the_icon_of_its_trigger(workflow, mine):
     assert 'data-icon="schedule"' in answer.content.decode() and "Schedule Every 15 minutes" in text_of(answer)
 
 
+@pytest.mark.extended
 def test_searching_filtering_and_the_tabs(mine, owner, colleague):
     alpha, beta, gamma = published_workflows(owner, "Alpha", "Beta", "Gamma")
     Workflow.objects.filter(pk=alpha.pk).update(tags=["billing", "eu"])
@@ -128,6 +129,7 @@ def test_searching_filtering_and_the_tabs(mine, owner, colleague):
     assert "No workflows match these filters" in text_of(empty) and "Clear filters" in text_of(empty)
 
 
+@pytest.mark.extended
 def test_sorting_and_paging(mine, owner, sign_in, stranger):
     alpha, beta, gamma, _never = published_workflows(owner, "Alpha", "Beta", "Gamma", "Never")
     timed_runs(gamma, 5)
