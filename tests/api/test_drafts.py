@@ -91,6 +91,7 @@ def test_an_incomplete_draft_says_what_is_missing(client):
     assert client.get("workflows/greet/export").status_code == 409
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "part",
     [

@@ -58,6 +58,7 @@ def test_a_sent_event_starts_what_the_sender_may_run(api, owner, colleague, orde
         assert (refused.status_code, refused.json()["missing_scope"]) == (403, missing)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "body",
     [
@@ -134,6 +135,7 @@ def test_payloads_need_the_permission_to_view_them(api, owner, colleague, strang
     assert [each["subject"] for each in api(colleague).get("events").json()["items"]] == [None]
 
 
+@pytest.mark.extended
 def test_an_event_is_replayed(api, owner, colleague, workflow, deliver, drain):
     made = workflow(OPENED)
     deliver()

@@ -31,6 +31,7 @@ def client(api, workflow, owner):
     return api(owner)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
@@ -64,6 +65,7 @@ def test_what_cannot_be_answered_is_a_problem(client, method, path, status):
     assert found["detail"].endswith(".")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("body", "status"),
     [

@@ -70,6 +70,7 @@ def held(workflow, sink, deliver, site):
     gate.set()
 
 
+@pytest.mark.extended
 def test_a_run_is_followed_to_its_end(held, site, api, owner):
     run, gate = held
     client = api(owner)

@@ -62,6 +62,7 @@ def test_the_list_is_paged_by_cursor(api, owner, many):
     assert found == [str(run.pk) for run in reversed(many)]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -85,6 +86,7 @@ def test_filters_are_those_of_the_list(api, owner, many, query, found):
     assert _ids(api(owner).get("runs", query)) == [str(many[number].pk) for number in found]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("query", "field"),
     [
@@ -193,6 +195,7 @@ def test_a_run_is_cancelled_once(api, owner, workflow, deliver, drain):
     assert (again.status_code, "already ended" in again.json()["detail"]) == (409, True)
 
 
+@pytest.mark.extended
 def test_a_failed_run_is_run_again(api, owner, workflow, deliver, drain):
     made = workflow(FAILING)
     deliver()

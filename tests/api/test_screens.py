@@ -192,6 +192,7 @@ def test_every_scope_has_words_in_german_too():
         assert scope_words(scope) not in {scope, german[scope]}, scope
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

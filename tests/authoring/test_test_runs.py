@@ -84,6 +84,7 @@ def test_a_real_test_does_it_and_is_audited(tested, owner):
     assert str(run.pk) in str(entry.changes)
 
 
+@pytest.mark.extended
 def test_one_step_takes_the_outputs_of_those_before_from_what_is_known(tested, story, owner):
     assert tested("preview", "step", "rename").status == "failed"
     tested("dry", "to", "tell")
@@ -104,6 +105,7 @@ def test_a_mock_is_used_in_place_of_its_step(tested, story, owner):
     assert results.mocked_keys(story) == {"make", "rename"}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("mode", "chosen", "reached"),
     [
@@ -140,6 +142,7 @@ def test_an_outcome_that_cannot_be_taken_is_refused(owner, endpoint):
     assert not ExecutionRun.objects.exists()
 
 
+@pytest.mark.extended
 def test_the_last_five_of_each_are_kept(tested, story):
     runs = [tested("preview", "step", "look") for _ in range(7)]
     kept = results.results_of_step(story, "look")

@@ -63,6 +63,7 @@ def test_a_proxy_does_not_see_what_goes_to_this_machine(signed_in, sink):
     assert signed_in("workflows", "list", HTTP_PROXY="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9").code == 0
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("failure", [(503, {}, {}), (429, {}, {"Retry-After": "0"}), (409, {}, {"Retry-After": "0"})])
 def test_a_repeated_post_has_the_same_key(signed_in, sink, failure):
     answers(sink, failure, failure, (202, {"id": "7", "status": "queued", "url": "/api/v1/runs/7"}, {}))
@@ -134,6 +135,7 @@ def test_programs_get_errors_as_json(signed_in, sink):
     assert json.loads(signed_in("runs", "show", "--json").err)["exit_code"] == 2
 
 
+@pytest.mark.extended
 def test_a_server_that_is_not_there(cli, sink):
     sink.close()
     ended = cli("runs", "list", "--server", sink.url, AUTOMATE_TOKEN=TOKEN)

@@ -112,6 +112,7 @@ def test_a_renewal_that_names_no_end_keeps_the_one_that_is_known(signed_in, prov
     assert OAuthToken.objects.get().refresh_ends_at == ends_at
 
 
+@pytest.mark.extended
 def test_scopes_that_were_not_granted_are_named(oauth, provider, notes, sign_in, owner):
     connection, client = oauth(), sign_in(owner)
 

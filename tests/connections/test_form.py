@@ -92,6 +92,7 @@ def test_nothing_is_stored_with_a_form_that_is_refused(probe, sign_in, owner):
     assert not StoredSecret.objects.exists() and not Connection.objects.exists()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("given", "field"),
     [
@@ -161,6 +162,7 @@ def test_a_sign_in_stands_in_for_the_secret(probe, sign_in, owner):
     assert b"Sign in to GitHub" in page.content
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("given", "field"),
     [

@@ -78,6 +78,7 @@ def test_a_missing_secret_is_said(probe, probed, sign_in, owner):
     assert b"There is no stored secret named" in press_test(sign_in(owner), probed).content and probe.calls == []
 
 
+@pytest.mark.extended
 def test_steps_tell_its_health(probe, probed, publish, run):
     publish(ONE)
     run()

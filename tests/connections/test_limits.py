@@ -135,6 +135,7 @@ def test_turns_are_fair_between_workflows(limited):
     )
 
 
+@pytest.mark.extended
 def test_a_waiting_step_is_shown_and_goes_on(limited, flows, deliver, drain, sink, owner, sign_in, settings):
     connection = limited(limit_requests=1, limit_seconds=3_600)
     [flow] = flows("one")

@@ -44,6 +44,7 @@ def many(probe, owner):
     return made
 
 
+@pytest.mark.extended
 def test_failing_ones_come_first_with_what_to_do(many, sign_in, owner):
     client = sign_in(owner)
     assert names(client) == ["Aching", "Broken", "Dusty", "Calm"]

@@ -122,6 +122,7 @@ def test_a_lost_database_connection_loses_no_refresh_token(signed_in, provider):
 # --- providers that are away ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("fault", ["500", "503", "429", "slow", "error", "html"])
 def test_a_failure_that_passes_drops_no_grant(signed_in, provider, monkeypatch, fault):
     """The present token serves while it is valid; then the error may be retried, and nobody asks again at once."""

@@ -123,6 +123,7 @@ def test_another_sign_in_leaves_nothing_of_the_one_before(sign_in_as, provider, 
     assert not StoredSecret.objects.filter(pk__in=old).exists()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "given",
     [
@@ -156,6 +157,7 @@ def test_ones_own_tokens_follow_to_other_hosts(sign_in_as, sign_in, owner, provi
     assert get_access_token(connection) in provider.access
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("what", ["token_url", "authorize_url", "client_id", "scopes"])
 def test_ones_own_tokens_go_to_no_other_issuer(sign_in_as, sign_in, owner, evil, what):
     other = {"token_url": f"{evil.url}/token", "authorize_url": f"{evil.url}/authorize"}.get(what, "another")
@@ -241,6 +243,7 @@ def answering(monkeypatch, body):
     monkeypatch.setattr(exchange.HttpSession, "request", lambda *args, **options: answer)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("said", "lifetime"),
     [
@@ -262,6 +265,7 @@ def test_a_refresh_token_survives_any_lifetime(sign_in_as, owner, monkeypatch, s
         assert abs((token.expires_at - token.renewed_at).total_seconds() - lifetime) < 60
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "body",
     [

@@ -190,6 +190,7 @@ HOSTILE_XML = {
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", HOSTILE_XML)
 def test_xml_of_strangers(name):
     text, reason = HOSTILE_XML[name]
@@ -345,6 +346,7 @@ SHARED = st.dictionaries(
 )
 
 
+@pytest.mark.extended
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from([action.name for action in ADAPTER.actions]), SHARED)
 def test_whatever_comes_in_an_output_or_a_reason_comes_out(action, params):

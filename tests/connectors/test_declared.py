@@ -312,6 +312,7 @@ FAULTS = {
 }  # fmt: skip
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_goes_wrong_is_said_and_the_next_call_works(server, call, connection, fault):
     given, (code, retryable, wait), said = FAULTS[fault]
@@ -503,6 +504,7 @@ def own_folder(tmp_path, settings, refreshed):
     yield tmp_path
 
 
+@pytest.mark.extended
 @pytest.mark.django_db
 def test_a_project_has_connectors_of_its_own_and_sees_its_faults(own_folder, sign_in, stranger, owner):
     assert connectors.get("shop").name == "Shop"

@@ -108,6 +108,7 @@ def test_reading_marks_nothing(make_server, connect, call):
     assert all("PEEK" in each for each in server.commands if "BODY" in each)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("capabilities", ["IMAP4rev1 MOVE UIDPLUS", "IMAP4rev1"], ids=["modern", "plain"])
 def test_messages_are_sorted(make_server, connect, call, capabilities):
     server = make_server()
@@ -256,6 +257,7 @@ steps: [{key: note, action: data.set, inputs: {name: '{{ event.payload.attachmen
 """
 
 
+@pytest.mark.extended
 @pytest.mark.django_db(transaction=True)
 def test_attachments_of_new_messages_are_files_of_the_event(
     make_server, connect, workflow, owner, drain, settings, tmp_path, monkeypatch

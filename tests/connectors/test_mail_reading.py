@@ -170,6 +170,7 @@ SLOW = {
 }  # fmt: skip
 
 
+@pytest.mark.extended
 def test_faults_are_named_and_take_no_time():
     missed = [name for name, content in FAULTS.items() if name not in read_message(content).faults]
     begun = time.process_time()

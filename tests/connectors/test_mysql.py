@@ -81,6 +81,7 @@ NOT_READING = ["DELETE FROM orders", "SET GLOBAL x = 1", "KILL 5", "CALL p()", "
 READING = ["select 1 AS x", "\n-- why\n/* what */ (SELECT 1 AS x)", "# note\nWITH y AS (SELECT 1 AS x) SELECT x FROM y"]
 
 
+@pytest.mark.extended
 def test_refusals_name_the_fault(server, call):
     missed = []
     others = [({}, "query", {"sql": each}, "read_only", "only reads") for each in NOT_READING]

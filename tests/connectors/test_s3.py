@@ -277,6 +277,7 @@ def moto(settings, tmp_path):
         process.wait(30)
 
 
+@pytest.mark.extended
 def test_motos_server_takes_all_of_it(moto, call):
     connection = {**ACCOUNT, "base_url": moto.url, "bucket": "things"}
     urlopen(Request(f"{moto.url}/things", method="PUT")).close()

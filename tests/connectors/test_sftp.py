@@ -74,6 +74,7 @@ def test_files_come_and_go(server, folder, call):
     assert (folder / "a" / "b").is_dir()
 
 
+@pytest.mark.extended
 def test_a_key_signs_in(server, call):
     connection = {**server.connection, "password": "", "private_key": server.private_key, "passphrase": "opens it"}
     assert call(sftp, "list_files", {}, connection)["items"] == []

@@ -106,6 +106,7 @@ def refused(call, action, params, connection, **more):
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_rows(call, connection):
     output = call(
         database,
@@ -170,6 +171,7 @@ def _status(name):
     return int(re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)[1]) * 1_024
 
 
+@pytest.mark.extended
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("action", ["query", "execute"])
 def test_an_answer_is_not_held_beyond_its_cap(call, connection, action):
@@ -209,6 +211,7 @@ WRITES = [
 ]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("statement", WRITES)
 def test_a_query_changes_nothing(call, connection, elsewhere, statement):
     error = refused(call, "query", {"sql": statement}, connection("writer", writable=True))

@@ -60,6 +60,7 @@ def form_of(page):
     }
 
 
+@pytest.mark.extended
 def test_from_a_pasted_document_to_a_version_and_its_export(client, tmp_path):
     assert "No connectors of your own yet" in Page(client.get(url("connector_list"))).text
     answer = client.post(url("connector_new"), {"text": json.dumps(OPENAPI)})

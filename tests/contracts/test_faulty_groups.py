@@ -172,6 +172,7 @@ def faulty(kind):
     return targets
 
 
+@pytest.mark.matrix
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", GROUPS)
 def test_each_fault_is_a_row_and_the_others_work(kind, install, monkeypatch, sign_in, stranger, capsys):
@@ -416,6 +417,7 @@ def rendered(source, value="ab"):
         return error.reason
 
 
+@pytest.mark.extended
 def test_filters_run_in_render_workers_alone_and_their_faults_are_reasons(install):
     install(expression_filter=list(FILTERS.items()))
     template = compile_template("{{ event.payload.text | good(2) }}")
@@ -448,6 +450,7 @@ def test_only_allowed_filters_can_be_named(install, settings):
     assert row.disabled and not row.error and "prints" not in expression_filters.names()
 
 
+@pytest.mark.extended
 @pytest.mark.django_db
 def test_validation_and_the_functions_dialog_know_them(install, sign_in, owner, workflow):
     install(expression_filter=[("again", FILTERS["good"])])

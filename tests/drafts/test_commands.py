@@ -39,6 +39,7 @@ def test_add_at_the_top(editor, at, keys):
     assert state.done.words == "Added Post"
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("parent", "slot"),
     [
@@ -55,6 +56,7 @@ def test_add_inside(editor, parent, slot):
     assert editor.keys(parent, slot)[0] == "a_break"
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", [kind for kind in Step.Kind.values if kind != "action"])
 def test_every_kind_can_be_added_and_says_what_it_still_needs(editor, kind):
     state = editor.do("add", kind=kind)
@@ -74,6 +76,7 @@ def test_an_insertion_leaves_the_others_where_they_are(editor):
     assert {step.key: step.position for step in Step.objects.exclude(key="stop")} == before
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("key", "to", "keys"),
     [
@@ -128,6 +131,7 @@ def test_a_deleted_step_is_missed_by_those_that_name_it(editor):
     assert {problem.step for problem in state.problems if problem.level == "error"} == {"route", "tell", "last"}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("kind", "slot"),
     [("branch", "route_1"), ("for_each", "steps"), ("try", "steps"), ("parallel", "track_1"), ("repeat", "steps")],
@@ -202,6 +206,7 @@ def test_a_faulty_value_is_kept_and_told_at_its_field(editor):
     assert workflows.publish(editor.workflow, author=editor.by).number == 2
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("key", "set_", "reason"),
     [

@@ -34,6 +34,7 @@ def test_a_stale_field_carries_who_when_and_what(editor, anna):
     assert editor.draft.steps["look"].notes == "mine"
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("do", "fields", "meanwhile"),
     [
@@ -116,6 +117,7 @@ def test_typing_does_not_disturb_who_moves(editor, anna):
     assert editor.do("move", rev=seen, key="last", index=0).changed
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "fields",
     [
@@ -138,6 +140,7 @@ def test_a_stale_tree(editor, anna, fields):
     assert DraftCommand.objects.count() == 1
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("do", "fields", "meanwhile"),
     [

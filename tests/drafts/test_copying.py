@@ -123,6 +123,7 @@ def test_a_connection_of_somebody_else_cannot_be_put_in(editor_of, triage, owner
     assert caught.value.field == "connection"
 
 
+@pytest.mark.matrix
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "clip",

@@ -31,6 +31,7 @@ def test_a_draft_reads_as_its_definition(owner, text):
     assert faults_of(read.definition) == []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("fields", "step", "field", "reason"),
     [

@@ -34,6 +34,7 @@ EDITS = {
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edit_of_220_steps(editor, name, django_assert_max_num_queries):
     commands.load_state(editor.workflow)  # templates are compiled once a process

@@ -135,6 +135,7 @@ def test_lines_of_a_connector_name_its_run_and_step(lines, workflow, deliver, dr
     assert ids.items() <= line.items()
 
 
+@pytest.mark.extended
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("given", "starts"), [("json", '{"time": "'), ("text", "20")])
 def test_the_site_writes_the_format_of_its_variable(manage, environment, given, starts):

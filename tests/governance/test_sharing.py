@@ -40,6 +40,7 @@ def url(kind, obj):
 KINDS = ("connection", "webhook", "workflow")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_panel_is_reached_from_the_page_and_shares(kind, made, sign_in, owner, colleague):
     obj, client = made[kind], sign_in(owner)
@@ -95,6 +96,7 @@ def test_sharing_takes_the_verb_share(thing, sign_in, colleague, stranger):
     assert sharing.list_grants(thing)[0].name == "colleague"
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -183,6 +185,7 @@ def test_the_owner_and_administrators_take_away_what_they_like(thing, request, w
     assert answer.status_code == 303 and not sharing.list_grants(thing)
 
 
+@pytest.mark.extended
 def test_the_panel_asks_as_often_for_many_groups_as_for_few(thing, sign_in, owner):
     from django.db import connection as db
     from django.test.utils import CaptureQueriesContext

@@ -52,6 +52,7 @@ def test_the_right_password_does_not_help_from_there_and_does_from_elsewhere(own
     assert _try("owner", "password-of-tests", address=THERE) == "in"
 
 
+@pytest.mark.extended
 def test_one_address_locks_no_account_for_others(owner):
     assert [_try("owner") for _ in range(40)] == ["wrong"] * 3 + ["locked"] * 37
     assert _try("owner", "password-of-tests", address=THERE) == "in"

@@ -143,6 +143,7 @@ def test_exact_times_are_in_the_active_zone():
         assert formatting.format_exact(NOVEMBER) == "2026-12-01 01:15:24 JST"
 
 
+@pytest.mark.extended
 def test_scripts_have_the_pages_language(browser):
     in_english = browser.get(reverse("studio:preferences")).text
     assert "messages.de.js" not in in_english

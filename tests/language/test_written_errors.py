@@ -51,6 +51,7 @@ def test_json_that_starts_a_run(workflow, german, given, said):
     assert said in page
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -133,6 +133,7 @@ def test_what_others_have_is_neither_offered_nor_taken(sign_in, owner, stranger)
     assert "secret-shop" not in {step.connection for step in Workflow.objects.get().steps.all()}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("value", ["much", "", " ", "1e999", "nan", "9" * 31])
 def test_a_number_that_is_none_is_said_at_its_field(sign_in, owner, value):
     answer = sign_in(owner).post(_url("order-fraud-check"), {"setting-limit": value})
@@ -207,6 +208,7 @@ def test_faults_are_shown_at_their_lines(sign_in, owner):
     assert "frist" in page.text and not Workflow.objects.exists()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -285,6 +287,7 @@ def another_app(tmp_path, monkeypatch, settings):
     files.reload_templates()
 
 
+@pytest.mark.extended
 def test_an_installed_app_brings_its_own(another_app, sign_in, owner):
     (another_app / "a-line.yaml").write_text(ANOTHER)
     client = sign_in(owner)
@@ -292,6 +295,7 @@ def test_an_installed_app_brings_its_own(another_app, sign_in, owner):
     assert client.post(_url("a-line")).status_code == 303 and Workflow.objects.get().slug == "a-line"
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [

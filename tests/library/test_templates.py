@@ -153,6 +153,7 @@ def _ran(slug, provide, owner, sign_in, drain, later):
     return _to_the_end(client, drain, later)
 
 
+@pytest.mark.extended
 def test_the_digest_has_each_owners_invoices_and_says_when_there_are_none(provide, world, owner, sign_in, drain, later):
     _ran("overdue-invoices-digest", provide, owner, sign_in, drain, later)
     first = next(mail.message for mail in world.mail.received if mail.recipients == ["bo@example.com"])
@@ -182,6 +183,7 @@ def test_the_import_counts_what_failed(provide, world, owner, sign_in, drain, la
     assert said["text"] == "3 rows imported, 1 failed."
 
 
+@pytest.mark.extended
 def test_erasing_leaves_other_people(provide, world, owner, sign_in, drain, later):
     _ran("data-erasure-request", provide, owner, sign_in, drain, later)
     with connection.cursor() as cursor:

@@ -31,6 +31,7 @@ class TestMyProvider(LLMProviderContractTest):
 # --- the workflow it shows --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("label", "step"), [("order", "route/order"), ("other", "route/summary")])
 def test_the_documented_workflow_works(label, step, models, connection, workflow, deliver, drain):

@@ -278,6 +278,7 @@ def test_whose_prices_count(base_url, seller):
     assert prices.seller_of("openai", "https://api.openai.com/v1", base_url) == seller
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "wrong",
     [

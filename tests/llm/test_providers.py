@@ -77,6 +77,7 @@ FAILURES = {
 }  # fmt: skip
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("name", FAILURES)
 def test_failures_are_told_apart(provider, name, models, act):

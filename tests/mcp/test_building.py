@@ -82,6 +82,7 @@ def test_a_draft_is_changed_by_commands_with_their_revision(build, workflow):
     assert (entry.actor, entry.source) == ("owner", "api")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("command", "told"),
     [

@@ -73,6 +73,7 @@ def test_the_rate_of_a_token_is_limited(api, owner, send, settings):
     assert status == 429 and int(headers["retry-after"]) >= 1
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "body",
     [
@@ -95,6 +96,7 @@ def test_what_is_no_request_is_an_error_of_the_client(api, owner, send, body, er
     assert answer is None or "error" in answer
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "arguments",
     [{"run": "x" * 32}, {"run": "a\0b" + "0" * 30}, {"run": 7}, {"run": None}, {"x": 1}, {}],
@@ -114,6 +116,7 @@ def test_a_large_body_is_refused(api, owner, send):
 IMPORTED = "import sys; import automate_site.asgi; print(sorted({'mcp', 'mcp_types', 'oauth2_provider', 'ninja'} & set(sys.modules)))"
 
 
+@pytest.mark.extended
 @pytest.mark.process
 def test_the_sdk_is_imported_when_an_agent_comes(environment):
     """Starting the site costs neither its time nor its memory."""

@@ -182,6 +182,7 @@ def test_a_person_who_declines_connects_nothing(sign_in, owner, application):
     assert not ApiToken.objects.exists()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "changed",
     [

@@ -54,6 +54,7 @@ steps:
 """
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("mode", [LEGACY, MODERN, "auto"])
 def test_both_eras_list_and_call_tools(api, workflow, owner, on_site, worker, mode):
     workflow(GREET)
@@ -183,6 +184,7 @@ def test_a_tool_that_asks_a_person_is_not_read_only(api, workflow, owner, on_sit
     assert (hints.read_only_hint, hints.idempotent_hint, hints.destructive_hint) == (False, False, False)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("mode", [LEGACY, MODERN])
 def test_a_client_without_tasks_gets_the_page_where_a_person_decides(
     api, workflow, owner, colleague, on_site, worker, mode

@@ -49,6 +49,7 @@ async def _drip(writer, piece):
         await asyncio.sleep(0.05)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("pieces", "drip"),
     [

@@ -19,6 +19,7 @@ TESTS = [
 ]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("module", "name"), TESTS)
 def test_the_printed_tests_pass(module, name, run_workflow, django_user_model, tmp_path):
     for file, text in PRINTED.items():
