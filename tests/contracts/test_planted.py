@@ -39,6 +39,7 @@ from tests.contracts.planted import (
     triggers,
     webhooks,
 )
+from tests.support.matrix import representatives
 
 
 class Connectors(ConnectorContractTest):
@@ -242,6 +243,26 @@ def test_a_hanging_call_costs_its_deadline_once_and_is_caught_by_name(method):
             skipped.append(str(reason))
     assert len(failed) == 2 and "test_contract_returns_in_time" in failed
     assert len(skipped) > 20 and "did not return: fix that first" in skipped[-1]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    representatives([connectors.RequestsLibrary, connectors.Datagram, connectors.Curl, connectors.Forks], always=1),
+    ids=lambda fault: fault.__name__,
+)
+def test_a_bypass_fails_one_check_and_the_one_that_names_it(fault):
+    bypasses = type("Bypasses", (fault,), {})  # nothing is known yet of this class
+    suite = type("Faulty", (Connectors,), {"adapter_cls": bypasses})
+    failed, skipped = [], []
+    for case in names(suite):
+        try:
+            getattr(suite(), case)(make_instance(bypasses))
+        except AssertionError:
+            failed.append(case)
+        except pytest.skip.Exception as reason:
+            skipped.append(str(reason))
+    assert len(failed) == 2 and "test_contract_guarded_session" in failed
+    assert len(skipped) > 20 and all("bypasses the guarded session: fix that first" in each for each in skipped)
 
 
 def test_every_case_catches_a_planted_fault():

@@ -20,7 +20,7 @@ from automate_egress import (
 )
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError, TokenUsage
 from automate_llm.providers.options import ChatOptions
-from automate_testing.contracts.calls import Call, call_again, make_instance, observe
+from automate_testing.contracts.calls import Call, call_again, look_for_bypasses, make_instance, observe
 from automate_testing.contracts.traces import CANARY, contains_secret, error_text
 from automate_testing.fakes import ScriptedHttp, answer
 
@@ -89,6 +89,7 @@ class LLMProviderContractTest:
 
     def test_contract_guarded_session(self, provider: LLMProvider) -> None:
         """Nothing goes around the guarded session: no socket, HTTP library or program of its own."""
+        look_for_bypasses(type(provider))
         self._call_chat(provider, self.good_answer or answer(200, {}))
         self._call_chat(provider, answer(503))
 
