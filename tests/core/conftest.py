@@ -51,8 +51,8 @@ def working():
     """A worker in a thread of this process, stopped at the end."""
     started = []
 
-    def start(**options):
-        worker = Worker(name="hardy", **options)
+    def start(*, name="hardy", **options):
+        worker = Worker(name=name, **options)
         thread = threading.Thread(target=worker.run)
         thread.start()
         started.append((worker, thread))

@@ -118,7 +118,7 @@ class Mill:
     def standby(self, *flags: str, **variables: str) -> Process:
         """A worker that has started and is stopped: SIGCONT, and it takes over without a start's delay."""
         started = self.worker(*flags, **variables)
-        wait_for(lambda: started.said("holds up to"))
+        wait_for(lambda: started.said(" slots"))
         started.signal(signal.SIGSTOP)
         wait_for(lambda: started.is_stopped)
         return started

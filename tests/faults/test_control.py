@@ -183,7 +183,7 @@ def test_cancelling_races_with_all_that_goes_on(in_state, mill, deliver, sink, o
     in_state(0.2)
     for _ in range(2):
         mill.worker("--concurrency", "3")
-    wait_for(lambda: all(worker.said("holds up to") for worker in mill.processes))
+    wait_for(lambda: all(worker.said(" slots") for worker in mill.processes))
     latest = 0.8  # how long a run takes depends on the machine: until some were cancelled and some came too late
     while len(began) <= 5 or len(ended) <= 2:
         moments = [(name, chance.uniform(0, latest)) for name in STATES if name != "queued" for _ in range(6)]

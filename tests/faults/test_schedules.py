@@ -40,7 +40,7 @@ def test_schedulers_die_and_freeze_while_a_slot_is_fired(workflow, mill, drain, 
     wait_for(lambda: mill.reached("schedules.fired", 2) and frozen.is_stopped)
     before = slots()
     others = [mill.worker() for _ in range(2)]
-    wait_for(lambda: all(worker.said("holds up to") for worker in others))
+    wait_for(lambda: all(worker.said(" slots") for worker in others))
     time.sleep(1)
     assert slots() == before, "the frozen one holds the schedules: nobody fires in its place, and none waits for it"
     frozen.signal(signal.SIGCONT)

@@ -267,7 +267,7 @@ class CapturedChange(models.Model):
 
 
 class WorkerState(models.Model):
-    """A live worker as of its last report: its job slots and the number of jobs that it holds."""
+    """A live worker as of its last report: its job slots, and how many of them hold a job."""
 
     name = models.CharField(max_length=100, primary_key=True)
     started_at = models.DateTimeField(db_default=Now())

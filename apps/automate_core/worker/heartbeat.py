@@ -38,6 +38,7 @@ REMOVE_WORKER = "DELETE FROM automate_core_workerstate WHERE name = %(name)s"
 class Heartbeat:
     """Renews the leases of the jobs in `held()` three times a lease. `slots` None keeps the worker out of the list.
 
+    It reports busy slots: jobs that the worker holds ahead, beyond its slots, do not count.
     The worker must not rely on a lease to its end: the database's clock decides, and a renewal may be lost on its way.
     `leases_hold` is false from a margin before the end on.
     """
@@ -107,7 +108,7 @@ class Heartbeat:
             self._renewed_at = max(self._renewed_at, now)
         if self._slots is not None and now >= self._report_at:
             uptime = now - self._started_at
-            values = {"name": self._name, "uptime": uptime, "slots": self._slots, "held": len(held)}
+            values = {"name": self._name, "uptime": uptime, "slots": self._slots, "held": min(len(held), self._slots)}
             database.run(connection, REPORT, values)
             self._report_at = now + REPORT_SECONDS - self._pause / 2
 

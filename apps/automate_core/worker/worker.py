@@ -50,8 +50,8 @@ NOTIFICATION_SECONDS = 6.0  # people can wait, and an idle worker asks little
 class Worker:
     """One worker. `run` returns after `stop`, or once nothing is left when `drain` is set.
 
-    `concurrency` is how many jobs it holds at once, and how many threads run their effects. `signs` tells the outside
-    that it lives.
+    `concurrency` is how many jobs it holds at once, up to twice as many while their effects are quick, and how many
+    threads run their effects. `signs` tells the outside that it lives.
     """
 
     is_isolated = False  #: whether it takes quarantined jobs alone, one at a time
@@ -136,7 +136,7 @@ class Worker:
                 self._traces.start()
             if self._has_relay:
                 self._relay.start()
-        log.info("worker %s holds up to %d jobs", self.name, self.concurrency)
+        log.info("worker %s has %d slots", self.name, self.concurrency)
         if self._signs:
             self._signs.tell_started()
         try:
@@ -262,9 +262,18 @@ class Worker:
         return min(moments)
 
     def _free_slots(self) -> int:
+        """How many more jobs it may hold: more than it has threads only while effects are quick and threads are free.
+
+        A turn of the database thread costs less per run when more runs take part. With slow effects, jobs held ahead
+        would wait here for a thread while another worker has one free.
+        """
         if self._stopping.is_set():
             return 0
-        return self.concurrency - len(self._engine.held) - self._effect_pool.stuck_threads
+        held, pool = len(self._engine.held), self._effect_pool
+        free = self.concurrency - held - pool.stuck_threads
+        if self.concurrency > 1 and pool.is_quick:
+            free = max(free, min(self.concurrency - pool.open_calls, 2 * self.concurrency - held))
+        return free
 
     def _claim(self) -> list[ClaimedJob]:
         """Claim as many jobs as there are free slots, until a claim brings nothing; then again at a hint or a poll.

@@ -20,6 +20,9 @@ from automate_core.engine.records import LogRecord
 from automate_plugins import text
 
 GRACE_SECONDS = 1.0
+QUICK_SECONDS = 0.05  #: effects that take less on average are quick
+FIRST_MEAN_SECONDS = 1.0  # effects count as slow until some have been measured
+LATEST_WEIGHT = 0.1  # of one effect in the moving average of their durations
 
 
 class EffectPool:
@@ -34,6 +37,8 @@ class EffectPool:
         self._lock = threading.Lock()
         self._running: dict[int, tuple[float, Call]] = {}
         self._stuck: set[int] = set()
+        self._open_calls = 0
+        self._mean_seconds = FIRST_MEAN_SECONDS
 
     def start(self) -> None:
         """Start the threads."""
@@ -47,7 +52,19 @@ class EffectPool:
 
     def submit(self, call: Call) -> None:
         """Perform a call as soon as a thread is free."""
+        with self._lock:
+            self._open_calls += 1
         self._calls.put((self._generation, call))
+
+    @property
+    def open_calls(self) -> int:
+        """How many submitted calls have not ended: they are queued, running or stuck."""
+        return self._open_calls
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the latest effects took less than QUICK_SECONDS on average."""
+        return self._mean_seconds < QUICK_SECONDS
 
     @property
     def stuck_threads(self) -> int:
@@ -92,11 +109,15 @@ class EffectPool:
             generation, call = submitted
             with self._lock:
                 if generation != self._generation or not self._may_start():
+                    self._open_calls -= 1
                     continue
                 is_wanted = call.is_wanted
-                self._running[id(call)] = (time.monotonic() + call.effect.node.timeout + GRACE_SECONDS, call)
+                started = time.monotonic()
+                self._running[id(call)] = (started + call.effect.node.timeout + GRACE_SECONDS, call)
             outcome = perform(call) if is_wanted else _NOT_WANTED
             with self._lock:
+                self._open_calls -= 1
+                self._mean_seconds += LATEST_WEIGHT * (time.monotonic() - started - self._mean_seconds)
                 is_late = self._running.pop(id(call), None) is None
                 self._stuck.discard(id(call))
             self._deliver(None if is_late else (call, outcome))
