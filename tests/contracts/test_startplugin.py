@@ -26,7 +26,6 @@ from tests.support.plugins import python_outside
             ("expression_filter", 7),
             ("executor", 13),
         ],
-        every=5,
     ),
     ids=[
         "connector",
@@ -132,6 +131,7 @@ def test_nothing_is_written_over(tmp_path):
         call_command("automate_startplugin", "my_erp", to=str(tmp_path / "mine.txt" / "new"))
 
 
+@pytest.mark.extended
 @pytest.mark.process
 def test_the_command_line_tells_in_one_line_and_exits_with_2(tmp_path):
     done = python_outside(str(ROOT / "manage.py"), "automate_startplugin", "My-ERP", cwd=tmp_path)

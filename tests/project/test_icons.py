@@ -12,6 +12,7 @@ from tests.support.icons import ICONS
 
 ATTRIBUTE = re.compile(r'data-icon="((?:\{%.*?%\}|\{\{.*?\}\}|[^"{])*)"')
 EXPRESSION = re.compile(r"\{%.*?%\}|\{\{.*?\}\}")
+_MAY_NAME_ICONS = re.compile(r"\bicon\b|ICONS|GLYPHS|_page\(")  #: in a module; the others need not be parsed
 
 
 def test_every_name_is_one_of_the_fonts():
@@ -51,7 +52,8 @@ def _in_python() -> Iterator[str]:
     """What is passed as `icon`, assigned to it, or stands in a table of icons."""
     for folder in ("apps", "automate_site", "examples"):
         for path in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
+            text = path.read_text()
+            for node in ast.walk(ast.parse(text)) if _MAY_NAME_ICONS.search(text) else ():
                 match node:
                     case ast.keyword(arg="icon", value=ast.Constant(value=str(name))):
                         yield name

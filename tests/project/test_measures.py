@@ -32,6 +32,7 @@ def test_the_house_is_no_larger_and_no_more_tangled_than_it_was():
     assert {name: figure for name, figure in found.items() if figure > REACHED[name]} == {}
 
 
+@pytest.mark.extended
 def test_a_delivery_can_be_followed_from_file_to_file():
     path = delivery_path()
     started_by_the_database = {"apps/automate_core/worker/worker.py", "apps/automate_studio/runs/page/live_hub.py"}

@@ -40,7 +40,6 @@ PAGES = pytest.mark.parametrize(
             "writing-an-expression-filter",
             "writing-an-executor",
         ],
-        every=5,
     ),
     indirect=True,
 )
