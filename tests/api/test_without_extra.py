@@ -17,6 +17,7 @@ execute_from_command_line(["manage.py", "check", *sys.argv[1:]])
 """
 
 
+@pytest.mark.extended
 @pytest.mark.process
 @pytest.mark.django_db(transaction=True)
 def test_a_check_names_the_missing_extra(environment):

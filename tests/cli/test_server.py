@@ -153,6 +153,7 @@ def test_a_run_is_followed_over_a_restart_of_the_server(signed_in, workflow, own
     assert shown.count("pause  waiting") == 1 and shown.count("pause  succeeded") == 1, shown
 
 
+@pytest.mark.extended
 def test_a_server_that_cannot_stream_is_polled(signed_in, workflow, owner, drain):
     workflow(GREET)
     cli = signed_in(owner)

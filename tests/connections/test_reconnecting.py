@@ -310,6 +310,7 @@ def test_a_worker_process_parks_and_goes_on(oauth, provider, publish, deliver, w
         wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 3)
 
 
+@pytest.mark.extended
 def test_no_token_is_left_in_the_clear(oauth, provider, publish, run, drain, sign_in, owner, caplog):
     from django.db import connection as database
 

@@ -140,6 +140,7 @@ def test_a_backup_of_leased_jobs_is_restored_and_its_runs_go_on(
     assert [path for path, _ in calls] == ["/first", "/second", "/second"] and calls[1] == calls[2], "one key"
 
 
+@pytest.mark.extended
 def test_wrong_passphrases_keys_and_archives_change_nothing(owner, settings, tmp_path, monkeypatch, capsys):
     secret = StoredSecret(name="crm", owner=owner)
     secret.put("a-secret-of-the-archive")

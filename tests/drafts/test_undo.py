@@ -207,6 +207,7 @@ def _start():
     return workflows._drafted(definition, empty)
 
 
+@pytest.mark.extended
 @settings(max_examples=150, deadline=None)
 @given(_operations)
 def test_every_change_has_its_inverse(operations):

@@ -165,6 +165,7 @@ def _refused(command, environment):
     return lines[0]
 
 
+@pytest.mark.extended
 def test_a_taken_port(own):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", int(own["PORT"])))
@@ -173,6 +174,7 @@ def test_a_taken_port(own):
     assert not (_cluster(own).home / "data").exists(), "nothing was started"
 
 
+@pytest.mark.extended
 def test_something_else_on_the_port(own):
     import http.server
     import threading

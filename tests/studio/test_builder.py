@@ -236,6 +236,7 @@ def test_undo_and_redo_by_button(builder):
     assert builder.do("undo", last="999").status_code == 409
 
 
+@pytest.mark.extended
 def test_copy_and_paste_between_workflows(builder, workflow):
     assert builder.client.post(builder.url("builder_copy"), {"key": "route"}).status_code == 200
     other = Builder(

@@ -254,6 +254,7 @@ steps:
 # --- previews ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_a_preview_shows_the_value_its_type_and_what_is_wrong(builder, ran, workflow, sign_in, owner):
     said = builder.preview("last", "inputs.found", "No. {{ event.payload.number }}: {{ steps.look.output.title }}")
     assert said.endswith("No. 2381 : bug") and "text · newest event" in said

@@ -182,6 +182,7 @@ def test_values_of_ones_own_are_added_renamed_and_taken_out(builder):
     assert inputs("values")["heading"] == "Hello"
 
 
+@pytest.mark.extended
 def test_what_follows_an_error_is_fields(builder):
     assert builder.save("ask", **{"retry.attempts": "3", "retry.base": "0.5", "timeout": "20"}).status_code == 200
     policy = Step.objects.get(key="ask").policy

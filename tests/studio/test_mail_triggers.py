@@ -14,6 +14,7 @@ from tests.support.workflows import WITHOUT_TRIGGERS
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.extended
 def test_a_mail_trigger_is_added_set_up_and_published(workflow, sign_in, owner, settings):
     builder = Builder(sign_in(owner), workflow(WITHOUT_TRIGGERS, publish=False))
     assert builder.do("add_trigger", kind="mail").status_code == 200

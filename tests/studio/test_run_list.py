@@ -118,6 +118,7 @@ def test_chips_say_what_is_asked_and_nonsense_is_told(orders, sign_in, owner):
         assert answer.status_code == 200 and said in Page(answer).text, query
 
 
+@pytest.mark.extended
 def test_what_is_found_tells_nobody_what_they_may_not_see(orders, sign_in, owner, colleague, stranger):
     workflow, runs = orders
     assign_perm("view_workflow", colleague, workflow)

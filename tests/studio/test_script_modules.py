@@ -14,6 +14,8 @@ from django.contrib.staticfiles.storage import StaticFilesStorage
 from django.utils.csp import CSP
 
 from automate_studio.ui.script_modules import module_names
+from tests.e2e.places import within
+from tests.support.matrix import representatives
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a delivery is answered after its commit
 MODULE = re.compile(r'<script src="([^"]+)" type="module">')
@@ -54,14 +56,14 @@ def imports_from(url, source_name, import_map):
     return loaded
 
 
-@pytest.mark.parametrize("hashed", [pytest.param(False, marks=pytest.mark.extended), True])
-def test_every_module_is_there(places, sign_in, admin, settings, hashed):
+@pytest.mark.parametrize(("hashed", "extent"), representatives([(True, "typical"), (True, "every"), (False, "every")]))
+def test_every_module_is_there(places, sign_in, admin, settings, hashed, extent):
     """Each is loaded once, under the address that the storage gives it: two instances would not know each other's state."""
     if hashed:
         backend = f"{__name__}.HashedStorage"
         settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": backend}}
     seen = set()
-    for html in pages(places, sign_in(admin)).values():
+    for html in pages(within(extent, places, "run"), sign_in(admin)).values():
         found = MAP.search(html)
         assert bool(found) is (hashed and 'id="main-content"' in html and "shared/page" in html)
         import_map = json.loads(found[2])["imports"] if found else {}

@@ -60,6 +60,7 @@ def test_the_search_finds_a_run_by_words_of_its_subject(orders, sign_in, owner, 
     assert f"run-{run.pk}" not in Page(sign_in(colleague).get(reverse(RUNS), {"q": text})).ids
 
 
+@pytest.mark.extended
 def test_the_search_takes_any_text(orders, sign_in, owner):
     client = sign_in(owner)
     for text in ("'", "\\", "& | !", "a:*", "()", "·", "é", "x" * 64, "'); --"):

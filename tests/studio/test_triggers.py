@@ -230,6 +230,7 @@ CHOICES = [
 ]
 
 
+@pytest.mark.extended
 def test_a_schedule_by_plain_choices(builder):
     builder.do("add_trigger", kind="schedule")
     for fields, stored in CHOICES:
@@ -273,6 +274,7 @@ WRONG_TIMES = [
 ]
 
 
+@pytest.mark.extended
 def test_times_that_make_no_sense_are_told_at_their_field(builder):
     builder.do("add_trigger", kind="schedule")
     for fields, field in WRONG_TIMES:
@@ -290,6 +292,7 @@ def test_times_that_make_no_sense_are_told_at_their_field(builder):
 # --- the others -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_a_model_is_chosen_among_those_allowed(builder, settings, owner):
     settings.AUTOMATE_MODEL_TRIGGERS = {
         "auth.Group": {"fields": ["id", "name"]},

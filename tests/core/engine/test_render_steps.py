@@ -103,6 +103,7 @@ def test_what_takes_too_long_fails_its_step_alone(publish, run):
     assert output(done, "after") == {"n": 2}
 
 
+@pytest.mark.extended
 def test_the_worker_goes_on_with_others_meanwhile(workflow, publish, deliver, working, monkeypatch):
     """Two runs hold both render workers; others, whose inputs are look-ups, end before them."""
     held, real = threading.Event(), pool.RenderProcess.render

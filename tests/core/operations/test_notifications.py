@@ -376,6 +376,7 @@ def test_quiet_times():
     ]
 
 
+@pytest.mark.extended
 def test_what_waits_for_the_quiet_time_is_sent_as_one(flow, owner, quiet_owner, happen, notify, mailoutbox):
     now = dt.datetime.now(dt.UTC)
     values = replace(

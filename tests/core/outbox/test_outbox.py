@@ -85,6 +85,7 @@ def _sources(store, claims, limit=20):
     return [[job.source for job in store.claim_batch(limit)] for _ in range(claims)]
 
 
+@pytest.mark.extended
 def test_a_long_queue_of_one_source_does_not_starve_another():
     for _ in range(10):
         _of("api:large", 1000)

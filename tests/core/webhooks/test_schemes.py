@@ -106,6 +106,7 @@ def test_no_header_breaks_verification(code, config):
             scheme.delivery_key(_with(delivery, **{name: bad}), None)
 
 
+@pytest.mark.extended
 @settings(max_examples=150, deadline=None)
 @given(
     case=st.sampled_from(SIGNED),

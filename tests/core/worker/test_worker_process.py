@@ -111,6 +111,7 @@ execute_from_command_line(["manage.py", "automate_worker", "--drain"])
 """
 
 
+@pytest.mark.extended
 def test_sigterm_to_a_worker_that_has_ended_is_no_error(db, environment):
     own = {**environment, "DJANGO_SETTINGS_MODULE": "automate_site.settings"}
     with process([sys.executable, "-c", TOLD_WHILE_IT_ENDS], own) as worker:
