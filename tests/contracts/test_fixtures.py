@@ -31,8 +31,8 @@ MODELS = {
     },
     "auth.Group": {"read": ["name"], "write": ["name"]},
 }
-#: What stands for the others. Declared: OAuth and polls, files, forms and webhooks, keys; own code: HTTP, a protocol.
-TYPICAL = {"gmail", "microsoft_excel", "stripe", "telegram", "github", "http", "models", "s3"}
+#: What stands for the others. Declared: OAuth and polls, forms and webhooks; own code: keys, HTTP, the database.
+TYPICAL = {"gmail", "stripe", "github", "http", "models"}
 #: What the services answer when a connection is tried, and when choices are asked for.
 ANSWERS = {
     "llm": ((answer(200, {"data": [{"id": "a-model"}]}),), {}),
