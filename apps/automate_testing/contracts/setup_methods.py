@@ -11,13 +11,22 @@ from automate_connectors.adapters.base import REFUSED, ConnectorAdapter, Connect
 from automate_egress import EgressError, EgressTimeoutError, HttpResponse
 from automate_plugins.fields import FieldSpec
 from automate_testing.contracts.calls import Call
-from automate_testing.contracts.suite import ConnectorSuite, Script
-from automate_testing.contracts.traces import contains_secret, error_text
+from automate_testing.contracts.secrecy import FAILURES
+from automate_testing.contracts.suite import ConnectorSuite, Script, failure_name
+from automate_testing.contracts.traces import CANARY, contains_secret, error_text
 from automate_testing.fakes import ScriptedHttp, ScriptedNetwork, answer
 
-#: What reading a made-up answer may end with; the answers are declared to see more.
-_MISREAD = (LookupError, TypeError, AttributeError)
 _MOST = 1_000
+#: What a good answer may turn out to be: a page, nothing, and JSON of other shapes.
+_BAD_ANSWERS = tuple(
+    answer(200, body, {"content-type": kind})
+    for kind, bodies in (
+        ("text/html", (b"<html><h1>It did not work</h1></html>", b"")),
+        ("application/json", (b'{"unexpected": true}', b"{}", b"[]", b"null", b'["text"]')),
+    )
+    for body in bodies
+)
+_QUOTING = (401, 403, 422, 500, 503)
 type SetupMethod = Callable[[Any], Any]
 
 
@@ -29,6 +38,7 @@ class ConnectorSetupMethods(ConnectorSuite):
         if not adapter.can_check:
             pytest.skip(f"{adapter.code} has no check_connection")
         lines = self._good("check_connection", adapter, adapter.check_connection, self.check_answers)
+        self._failing("check_connection", adapter, adapter.check_connection, self.check_answers)
         for line in lines:
             assert isinstance(line, str) and line.strip(), (
                 f"check_connection gives {line!r} in place of a line for people"
@@ -55,6 +65,7 @@ class ConnectorSetupMethods(ConnectorSuite):
                 is_list = isinstance(found, list | tuple) and len(found) <= _MOST
                 assert is_list and all(map(_is_pair, found)), f"{what} gives {found!r}, not pairs of (value, label)"
             self._refused(what, adapter, list_options)
+            self._failing(what, adapter, list_options, self.options_answers.get(name, ()))
 
     def _good(self, what: str, adapter: ConnectorAdapter, method: SetupMethod, declared: Script) -> list[Any]:
         """Return the results on the declared responses, or on made-up ones. Fails without any request."""
@@ -62,16 +73,26 @@ class ConnectorSetupMethods(ConnectorSuite):
         calls = [self._call_method(what, adapter, method, script) for script in scripts]
         values = [call.value for call, _ in calls if call.error is None]
         errors = [call.error for call, _ in calls if call.error is not None]
-        for error in errors:
-            is_misread = not declared and isinstance(error, _MISREAD) and not isinstance(error, NotImplementedError)
-            is_own = isinstance(error, ConnectorError | EgressError)
-            assert is_own or is_misread, f"{what} raises {type(error).__name__}: {error}"
         assert values or not declared, f"{what} fails on its own answer: {errors[0] if errors else ''}"
-        strange = [error for error in errors if isinstance(error, AttributeError)]
-        assert len(strange) < len(calls), f"{what} raises {strange[0]!r}" if strange else what
         reached = any(reached for _, reached in calls)
         assert reached or what != "check_connection", f"{what} makes no request: it tells nothing of the connection"
         return values
+
+    def _failing(self, what: str, adapter: ConnectorAdapter, method: SetupMethod, declared: Script) -> None:
+        """Replace each answer: another shape is an error of the connector, and no failure shows a secret."""
+        for position in range(len(declared) or 1):
+            for bad in (*_BAD_ANSWERS, *FAILURES):
+                self._call_method(what, adapter, method, (*declared[:position], bad))
+            for status in _QUOTING:
+                quoting = answer(status, {"error": f"{CANARY} is not let in"})
+                http = ScriptedHttp((*declared[:position], quoting))
+                given = self.make_context(http, self.connection(adapter))
+                given["network"] = ScriptedNetwork()
+                error = self.observe(lambda given=given: method(given), what).error
+                assert not contains_secret(f"{error} {getattr(error, 'message', '')}"), (
+                    f"{what}: the error's message quotes the answer to HTTP {status}, and services quote tokens in"
+                    " theirs; give the status, or a part of the answer that cannot hold one"
+                )
 
     def _refused(self, what: str, adapter: ConnectorAdapter, method: SetupMethod) -> ConnectorError | None:
         """Return the error on HTTP 401, if it makes requests; failures are errors that show no secret."""
@@ -83,9 +104,6 @@ class ConnectorSetupMethods(ConnectorSuite):
             is_soft = isinstance(failure, HttpResponse) and failure.status == 503  # which says nothing of credentials
             error = call.error
             assert is_soft or error is not None, f"{what} takes {_name(failure)} for success"
-            assert error is None or isinstance(error, ConnectorError | EgressError), (
-                f"{what} raises {type(error).__name__} on {_name(failure)}: {error}"
-            )
             assert (
                 not isinstance(failure, HttpResponse) or failure.status != 401 or not getattr(error, "retryable", 0)
             ), f"{what}: HTTP 401 cannot be retried"
@@ -95,13 +113,21 @@ class ConnectorSetupMethods(ConnectorSuite):
     def _call_method(
         self, what: str, adapter: ConnectorAdapter, method: SetupMethod, script: Script, *, only_http: bool = False
     ) -> tuple[Call, bool]:
-        """Return (the call, whether it made a request). Fails for a visible secret and for a changing request."""
+        """Return (the call, whether it made a request).
+
+        Fails for an error that is not the connector's own, for a visible secret and for a changing request.
+        """
         http, network = ScriptedHttp(script), ScriptedNetwork()
         given = self.make_context(http, self.connection(adapter))
         given["network"] = network
         call = self.observe(lambda: method(given), what)
         shown = f"{call.value} {error_text(call.error)} {given.get('lines')} {call.traces.logged} {call.traces.printed}"
         assert not contains_secret(shown), f"{what} shows a secret"
+        error, last = call.error, script[-1] if script else None
+        assert error is None or isinstance(error, ConnectorError | EgressError), (
+            f"{what} raises {type(error).__name__} on {_name(last)}: {error}; check the answer, and raise"
+            ' ConnectorError(..., code="invalid_answer")'
+        )
         changing = {request.method.upper() for request in http.requests} & {"PUT", "PATCH", "DELETE"}
         assert not changing, f"{what} changes something: it sends {', '.join(changing)}"
         return call, bool(http.requests or (network.connections and not only_http))
@@ -130,5 +156,7 @@ def _is_pair(value: Any) -> bool:
     return isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(each, str) for each in value)
 
 
-def _name(failure: HttpResponse | Exception) -> str:
-    return f"HTTP {failure.status}" if isinstance(failure, HttpResponse) else "a time-out"
+def _name(failure: HttpResponse | Exception | None) -> str:
+    if isinstance(failure, HttpResponse) and failure.status < 400:
+        return f"the answer {failure.text[:100] or 'without a body'}"
+    return failure_name(failure)
