@@ -126,6 +126,17 @@ class ConnectorOutages(ConnectorSuite):
                 f"{case}: the cancelled call made {MANY} requests; ask context['cancelled']() in loops"
             )
 
+    def test_contract_endless_pages(self, adapter: ConnectorAdapter) -> None:
+        """A service that gives its first page again and again does not keep a call going without an end."""
+        for case in self.calls(adapter):
+            if len(case.answers) > 1:
+                script: Script = (*case.answers[:1] * self.most_pages, EgressCancelledError("cancelled"))
+                attempt = self.attempt(adapter, case, script)
+                assert len(attempt.http.requests) <= self.most_pages, (
+                    f"{case}: the service repeats its first page, and the connector asked {self.most_pages} times and"
+                    " more; raise ConnectorError for a cursor that it has seen, or stop after a number of pages"
+                )
+
     def _takes_no_page(self, adapter: ConnectorAdapter, attempt: Attempt) -> None:
         """Assert that an output made from an HTML page contains its text, or that the response is not read."""
         case, taken = attempt.case, attempt.call.value

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_egress import EgressTimeoutError, HttpResponse
+from automate_testing.cases import Case
+from automate_testing.contracts.samples import secret_names
 from automate_testing.contracts.suite import Attempt, ConnectorSuite
 from automate_testing.contracts.traces import CANARY, contains_secret, error_text
-from automate_testing.fakes import answer
+from automate_testing.fakes import ScriptedHttp, answer
 
+_OTHER = "other-canary-9f8e7d6c5b4a"  #: stands for secrets that may be in a URL
 _STATUSES = (400, 401, 403, 404, 409, 422, 429, 500, 502, 503, 504)
 #: What a connector may log, print or raise a secret on.
-_FAILURES: tuple[HttpResponse | Exception, ...] = (
+FAILURES: tuple[HttpResponse | Exception, ...] = (
     *(answer(status, {"error": "wrong"}) for status in _STATUSES),
     answer(200, b"<html>"),
     EgressTimeoutError("too long"),
@@ -64,8 +68,32 @@ class ConnectorSecrecy(ConnectorSuite):
             details = str(error.details) if isinstance(error, ConnectorError) else ""
             assert not contains_secret(details), f"{attempt.case}: the details of an error show a secret"
 
+    def test_contract_no_secret_in_url(self, adapter: ConnectorAdapter) -> None:
+        """No secret of the connection is in the URL of a request: servers and proxies write URLs to their logs."""
+        unknown = set(self.secrets_in_url) - secret_names(adapter)
+        assert not unknown, f"`secrets_in_url` names {', '.join(sorted(unknown))}, which is no secret of a connection"
+        for case in self.calls(adapter):
+            self._check_urls(str(case), self.attempt(adapter, self._without_canaries(case)).http)
+        if adapter.can_check:
+            http, case = ScriptedHttp(self.check_answers), Case(action="", connection=self.connection(adapter))
+            given = self.make_context(http, self._without_canaries(case).connection)
+            self.observe(lambda: adapter.check_connection(given), "check_connection")
+            self._check_urls("check_connection", http)
+
+    def _without_canaries(self, case: Case) -> Case:
+        """The case, with another value of the secrets that the service requires in the URL."""
+        named = {name: _OTHER for name in self.secrets_in_url if name in case.connection}
+        return replace(case, connection={**case.connection, **named})
+
+    def _check_urls(self, what: str, http: ScriptedHttp) -> None:
+        for request in http.requests:
+            assert not contains_secret(f"{request.url} {request.params}"), (
+                f"{what}: the URL of a {request.method} has a secret, and servers log URLs; send it in a header, or, if"
+                " the service requires it in the URL, name its setting in `secrets_in_url`"
+            )
+
     def _all(self, adapter: ConnectorAdapter) -> Iterator[Attempt]:
         for case in self.calls(adapter):
             yield self.attempt(adapter, case)
-        for failure in _FAILURES:
+        for failure in FAILURES:
             yield from self.failures(adapter, failure)

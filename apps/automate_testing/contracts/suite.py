@@ -76,6 +76,8 @@ class ConnectorSuite:
     keyless_actions: Collection[str] = ()  #: actions that POST to services which take no idempotency key
     untried_actions: Collection[str] = ()  #: declared actions that no case calls
     any_answer_actions: Collection[str] = ()  #: actions with a result of their own for an answer that is not JSON
+    secrets_in_url: Collection[str] = ()  #: secret settings that the service requires in the URL
+    most_pages: int = 1_000  #: a call makes no more requests, even if the service repeats a page
     bad_configs: tuple[dict[str, Any], ...] = ()  #: configurations that `validate_config` refuses
     check_answers: tuple[HttpResponse, ...] = ()  #: what the service answers to `check_connection` when all is well
     options_answers: Mapping[str, tuple[HttpResponse, ...]] = {}  #: the same for `options`, by name
