@@ -33,6 +33,8 @@ MODELS = {
 }
 #: What stands for the others. Declared: OAuth and polls, forms and webhooks; own code: keys, HTTP, the database.
 TYPICAL = {"gmail", "stripe", "github", "http", "models"}
+#: Secrets that a service takes in the URL: a bot's token, a webhook's token, and a key that a person puts there.
+SECRETS_IN_URL = {"telegram": ("token",), "discord_webhook": ("token",), "http": ("token",)}
 #: What the services answer when a connection is tried, and when choices are asked for.
 ANSWERS = {
     "llm": ((answer(200, {"data": [{"id": "a-model"}]}),), {}),
@@ -70,6 +72,7 @@ class TestEveryBuiltIn(ConnectorContractTest):
     def adapter(self, code, request, settings):
         self.cases = load_cases(FOLDER / code)
         self.check_answers, self.options_answers = ANSWERS.get(code) or setup_answers(code)
+        self.secrets_in_url = SECRETS_IN_URL.get(code, ())
         if code == "models":
             settings.AUTOMATE_MODELS = MODELS
             self.user = request.getfixturevalue("admin")

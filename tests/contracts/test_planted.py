@@ -28,6 +28,7 @@ from automate_testing.contracts import (
 )
 from automate_testing.contracts.calls import make_instance
 from tests.contracts.planted import (
+    answers,
     channels,
     connectors,
     executors,
@@ -116,7 +117,7 @@ class Executors(ExecutorContractTest):
 
 
 SUITES = {
-    Connectors: connectors.FAULTS,
+    Connectors: [*connectors.FAULTS, *answers.FAULTS],
     Polls: polls.FAULTS,
     Webhooks: webhooks.FAULTS,
     PollingTriggers: triggers.POLLING,
@@ -129,7 +130,11 @@ SUITES = {
     Filters: filters.FAULTS,
     Executors: executors.FAULTS,
 }
-PLANTED = [pytest.param(suite, fault, id=f"{suite.__name__}-{fault}") for suite in SUITES for fault in SUITES[suite]]
+PLANTED = [
+    pytest.param(suite, fault, id=f"{suite.__name__}-{fault}", marks=[pytest.mark.extended] if fault.extended else [])
+    for suite in SUITES
+    for fault in SUITES[suite]
+]
 CLASSES = {
     Connectors: "adapter_cls",
     Polls: "adapter_cls",
@@ -203,6 +208,15 @@ def test_a_setting_that_only_speaks_of_a_secret_is_none(name):
 
     case = replace(connectors.CASES[0], connection={**connectors.CONNECTION, name: "AKIA-1723"})
     run(type("Suite", (Connectors,), {"adapter_cls": Signed, "cases": (case,)})(), "test_contract_secret_fields")
+
+
+def test_a_secret_may_be_in_the_url_where_the_service_requires_it():
+    suite = {"adapter_cls": answers.TokenInTheUrlAsTheServiceRequires, "secrets_in_url": ("token",)}
+    run(type("Suite", (Connectors,), suite)(), "test_contract_no_secret_in_url")
+
+
+def test_a_connector_that_stops_after_some_pages_passes():
+    run(type("Suite", (Connectors,), {"adapter_cls": answers.StopsAfterSomePages})(), "test_contract_endless_pages")
 
 
 def test_a_validation_that_is_only_described_counts_as_none():

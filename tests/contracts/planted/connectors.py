@@ -130,10 +130,13 @@ class Good(ConnectorAdapter):
         return found
 
     def list(self, params, context):
-        items, page = [], 1
+        items, page, seen = [], 1, []
         while page is not None:
             if context["cancelled"]():
                 raise ConnectorError("cancelled", code="cancelled")
+            if page in seen:
+                raise ConnectorError("the pages repeat", code="invalid_answer")
+            seen.append(page)
             found = self.read(self.send(context, "GET", "/orders", params={"page": page}))
             items += found.get("items", [])
             page = found.get("next")
@@ -178,7 +181,7 @@ class Good(ConnectorAdapter):
         return "It answers"
 
     def options(self, name, params, context):
-        found = self.send(context, "GET", "/items").json()
+        found = self.read(self.send(context, "GET", "/items"))
         return [(each["id"], each["name"]) for each in found.get("items", []) if isinstance(each, dict)]
 
     def own_hosts(self, config):
