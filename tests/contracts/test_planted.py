@@ -130,11 +130,7 @@ SUITES = {
     Filters: filters.FAULTS,
     Executors: executors.FAULTS,
 }
-PLANTED = [
-    pytest.param(suite, fault, id=f"{suite.__name__}-{fault}", marks=[pytest.mark.extended] if fault.extended else [])
-    for suite in SUITES
-    for fault in SUITES[suite]
-]
+PLANTED = [pytest.param(suite, fault, id=f"{suite.__name__}-{fault}") for suite in SUITES for fault in SUITES[suite]]
 CLASSES = {
     Connectors: "adapter_cls",
     Polls: "adapter_cls",

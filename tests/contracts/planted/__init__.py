@@ -9,16 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Fault:
-    """A faulty plug-in, the name of the case that tells its fault and in which words, and what its suite says.
-
-    One that another fault stands for is `extended`.
-    """
+    """A faulty plug-in, the name of the case that tells its fault and in which words, and what its suite says."""
 
     plugin: type
     case: str
     says: str = ""
     suite: dict[str, Any] = field(default_factory=dict)
-    extended: bool = False
 
     def __str__(self) -> str:
         return f"{self.plugin.__name__}-{self.case.removeprefix('test_contract_')}"
@@ -27,9 +23,9 @@ class Fault:
 def planter(faults: list[Fault]) -> Callable[..., Any]:
     """A decorator for faulty classes: `@planted("makes_a_request")`."""
 
-    def planted(case: str, says: str = "", *, extended: bool = False, **suite: Any) -> Callable[[type], type]:
+    def planted(case: str, says: str = "", **suite: Any) -> Callable[[type], type]:
         def plant(plugin: type) -> type:
-            faults.append(Fault(plugin, f"test_contract_{case}", says, suite, extended))
+            faults.append(Fault(plugin, f"test_contract_{case}", says, suite))
             return plugin
 
         return plant

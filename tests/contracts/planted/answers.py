@@ -24,28 +24,28 @@ class OptionsNeedAMember(Good):
         return [(each["id"], each["name"]) for each in found["items"]]
 
 
-@planted("options", says="raises AttributeError on the answer []", extended=True, **ITEMS)
+@planted("options", says="raises AttributeError on the answer []", **ITEMS)
 class OptionsNeedAnObject(Good):
     def options(self, name, params, context):
         found = self.send(context, "GET", "/items").json()
         return [] if found is None else [(each["id"], each["name"]) for each in found.get("items", [])]
 
 
-@planted("options", says="raises TypeError on the answer null", extended=True, **ITEMS)
+@planted("options", says="raises TypeError on the answer null", **ITEMS)
 class OptionsNeedAnAnswer(Good):
     def options(self, name, params, context):
         found = self.send(context, "GET", "/items").json()
         return [(each, each) for each in found if isinstance(each, str)] if isinstance(found, list) else [*found][:0]
 
 
-@planted("options", says="raises TypeError on the answer", extended=True)
+@planted("options", says="raises TypeError on the answer")
 class OptionsNeedObjects(Good):
     def options(self, name, params, context):
         found = self.send(context, "GET", "/items").json()
         return [(each["id"], each["name"]) for each in found] if isinstance(found, list) else []
 
 
-@planted("options", says="raises KeyError on the answer", extended=True)
+@planted("options", says="raises KeyError on the answer")
 class OptionsNeedAMemberOfAnAnswerThatIsNotDeclared(OptionsNeedAMember):
     pass
 
@@ -56,14 +56,14 @@ class CheckNeedsAMember(Good):
         return f"Signed in as {self.read(self.send(context, 'GET', '/me'))['name']}"
 
 
-@planted("check_connection", says="raises AttributeError on the answer []", extended=True, **ME)
+@planted("check_connection", says="raises AttributeError on the answer []", **ME)
 class CheckNeedsAnObject(Good):
     def check_connection(self, context):
         found = self.send(context, "GET", "/me").json()
         return f"Signed in as {'' if found is None else found.get('name')}"
 
 
-@planted("check_connection", says="raises IndexError on the answer", extended=True, **ME)
+@planted("check_connection", says="raises IndexError on the answer", **ME)
 class CheckNeedsARole(Good):
     def check_connection(self, context):
         roles = self.read(self.send(context, "GET", "/me")).get("roles", [])
@@ -73,7 +73,6 @@ class CheckNeedsARole(Good):
 @planted(
     "check_connection",
     says="raises KeyError on the answer",
-    extended=True,
     check_answers=(answer(200, {"id": 7}), answer(200, {"name": "Ada"})),
 )
 class CheckNeedsAMemberOfItsSecondAnswer(Good):
@@ -98,7 +97,7 @@ class OptionsShowTheTokenOnForbidden(_ShowsTheTokenOnForbidden):
     pass
 
 
-@planted("check_connection", says="check_connection shows a secret", extended=True)
+@planted("check_connection", says="check_connection shows a secret")
 class CheckShowsTheTokenOnForbidden(_ShowsTheTokenOnForbidden):
     pass
 
@@ -109,12 +108,12 @@ class _QuotesTheAnswer(Good):
         return ConnectorError(f"failed: {response.text}", code=error.code, retryable=error.retryable)
 
 
-@planted("options", says="the error's message quotes the answer to HTTP 401", extended=True, **ITEMS)
+@planted("options", says="the error's message quotes the answer to HTTP 401", **ITEMS)
 class OptionsQuoteTheAnswer(_QuotesTheAnswer):
     pass
 
 
-@planted("check_connection", says="the error's message quotes the answer to HTTP 401", extended=True, **ME)
+@planted("check_connection", says="the error's message quotes the answer to HTTP 401", **ME)
 class CheckQuotesTheAnswer(_QuotesTheAnswer):
     pass
 
@@ -133,7 +132,7 @@ class AsksForTheSamePageForEver(Good):
         return {"items": items}
 
 
-@planted("endless_pages", says="asked 20 times and more", extended=True, most_pages=20)
+@planted("endless_pages", says="asked 20 times and more", most_pages=20)
 class AsksForMorePagesThanItsSuiteAllows(Good):
     def list(self, params, context):
         items, page = [], 1
@@ -156,7 +155,7 @@ class TokenInTheQuery(Good):
         return super().request(context, method, url, params=query, **more)
 
 
-@planted("no_secret_in_url", says="list: the URL of a GET has a secret", extended=True)
+@planted("no_secret_in_url", says="list: the URL of a GET has a secret")
 class TokenInThePathOfAPage(Good):
     def request(self, context, method, url, **more):
         is_second = (more.get("params") or {}).get("page") == 2
@@ -164,19 +163,19 @@ class TokenInThePathOfAPage(Good):
         return super().request(context, method, url, **more)
 
 
-@planted("no_secret_in_url", says="check_connection: the URL of a GET has a secret", extended=True)
+@planted("no_secret_in_url", says="check_connection: the URL of a GET has a secret")
 class TokenInTheUrlOfTheCheck(Good):
     def check_connection(self, context):
         self.send(context, "GET", f"/me?token={context['connection']['token']}")
         return "It answers"
 
 
-@planted("no_secret_in_url", says="is no secret of a connection", extended=True, secrets_in_url=("account",))
+@planted("no_secret_in_url", says="is no secret of a connection", secrets_in_url=("account",))
 class NamesASettingThatIsNoSecret(Good):
     pass
 
 
-@planted("no_secret_in_url", says="has a secret", extended=True, secrets_in_url=("key",))
+@planted("no_secret_in_url", says="has a secret", secrets_in_url=("key",))
 class NamesOneOfTwoSecretsInTheUrl(Good):
     config_fields = (*Good.config_fields, FieldSpec(name="key", kind=FieldKind.SECRET))
 
