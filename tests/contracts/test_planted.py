@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import threading
 import warnings
@@ -83,6 +84,14 @@ class Secrets(SecretsBackendContractTest):
 
     def put(self, key, value):
         secrets.SAFE[key] = value
+
+    @contextlib.contextmanager
+    def unavailable(self):
+        secrets.AWAY.set()
+        try:
+            yield
+        finally:
+            secrets.AWAY.clear()
 
 
 class Schemes(SignatureSchemeContractTest):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -241,3 +242,8 @@ class TestVaultBackend(SecretsBackendContractTest):
 
     def put(self, key, value):
         self.vault.put(key, value=value)
+
+    @contextlib.contextmanager
+    def unavailable(self):
+        self.vault.close()
+        yield

@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 
-from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend, SecretUnavailableError
 from automate_testing.contracts.calls import Call, call_again, make_instance, observe
 from automate_testing.contracts.traces import CANARY, contains_secret, error_text
 
@@ -23,7 +23,10 @@ _REPLACED = "replaced-b6c7d8e9f0a1"
 
 
 class SecretsBackendContractTest:
-    """What every secrets backend keeps. Override `put` to place a secret, so that reading can be checked."""
+    """What every secrets backend keeps. Override `put` to place a secret, so that reading can be checked.
+
+    Override `unavailable` to make the store fail, so that errors of a store that is away can be checked.
+    """
 
     backend_cls: type[SecretsBackend]
     call_seconds: float = 10.0
@@ -33,6 +36,10 @@ class SecretsBackendContractTest:
     def put(self, key: str, value: str) -> None:
         """Make `key` hold `value` in the backend."""
         pytest.skip("override put(key, value) to check reading")
+
+    def unavailable(self) -> contextlib.AbstractContextManager[None]:
+        """A block in which the store does not respond, or cannot be reached."""
+        pytest.skip("override unavailable() to check reading from a store that is away")
 
     def later(self, backend: SecretsBackend, seconds: float) -> contextlib.AbstractContextManager[None]:
         """A block in which that much time has passed. Override it for a backend with a clock of its own."""
@@ -96,6 +103,19 @@ class SecretsBackendContractTest:
         self._observed(backend, _MISSING[0])
         self.put("contract-key", CANARY)
         self._observed(backend, "contract-key")
+
+    def test_contract_unavailable(self, backend: SecretsBackend) -> None:
+        """While the store is away, a read ends in time with SecretUnavailableError: the step is tried again later."""
+        self.put("contract-key", CANARY)
+        with self.unavailable():
+            call = self._observed(backend, "contract-key")
+        error = call.error
+        assert error is not None, "a key that was not read before has a value, though the store is away"
+        assert isinstance(error, SecretUnavailableError), (
+            f"a store that is away raises {type(error).__name__}: {error}; raise SecretUnavailableError, so that the"
+            " step is tried again later"
+        )
+        assert str(error), "the error for a store that is away does not say what is wrong"
 
     def test_contract_no_endless_cache(self, backend: SecretsBackend) -> None:
         """A value that is replaced is not handed out for ever."""

@@ -16,6 +16,7 @@ FAULTS: list[Fault] = []
 planted = planter(FAULTS)
 logger = logging.getLogger("planted")
 SAFE: dict[str, str] = {}
+AWAY = threading.Event()  #: the safe cannot be reached
 
 
 class GoodBackend(SecretsBackend):
@@ -32,10 +33,15 @@ class GoodBackend(SecretsBackend):
         return value
 
     def read(self, key):
+        if AWAY.is_set():
+            return self.fail(key)
         try:
             return SAFE[key]
         except KeyError:
             raise self.missing(key) from None
+
+    def fail(self, key):
+        raise SecretUnavailableError("the safe cannot be reached")
 
     def missing(self, key):
         return SecretNotFoundError(f"there is no secret {key!r}")
@@ -253,3 +259,36 @@ class NeedsArguments(GoodBackend):
 class IsNoBackend:
     def get_secret(self, key):
         return GoodBackend().get_secret(key)
+
+
+# --- a safe that is away ----------------------------------------------------------------------------------------------
+
+
+@planted("unavailable", says="raises SecretNotFoundError")
+class AwayIsMissing(GoodBackend):
+    def fail(self, key):
+        raise self.missing(key)
+
+
+@planted("unavailable", says="raises ConnectionError")
+class AwayIsBare(GoodBackend):
+    def fail(self, key):
+        raise ConnectionError("refused")
+
+
+@planted("unavailable", says="though the store is away")
+class AwayIsEmpty(GoodBackend):
+    def fail(self, key):
+        return ""
+
+
+@planted("unavailable", says="did not return within", call_seconds=0.5)
+class AwayIsWaitedFor(GoodBackend):
+    def fail(self, key):
+        threading.Event().wait()
+
+
+@planted("unavailable", says="does not say what is wrong")
+class AwaySaysNothing(GoodBackend):
+    def fail(self, key):
+        raise SecretUnavailableError
