@@ -141,6 +141,7 @@ class TestLLM:
 
 class TestEnvSecrets(SecretsBackendContractTest):
     backend_cls = EnvSecretsBackend
+    longest_cache = 0
     keys_ignore_case = True
 
     @pytest.fixture(autouse=True)
@@ -154,6 +155,7 @@ class TestEnvSecrets(SecretsBackendContractTest):
 @pytest.mark.django_db
 class TestStoredSecrets(SecretsBackendContractTest):
     backend_cls = StoredSecretsBackend
+    longest_cache = 0
 
     @pytest.fixture(autouse=True)
     def _owner(self, owner):

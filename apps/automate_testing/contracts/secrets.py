@@ -30,7 +30,7 @@ class SecretsBackendContractTest:
 
     backend_cls: type[SecretsBackend]
     call_seconds: float = 10.0
-    longest_cache: float = 600.0  #: seconds after which a value that was replaced is not handed out any more
+    longest_cache: float = 600.0  #: seconds after which a replaced value is not handed out any more; 0 without a cache
     keys_ignore_case: bool = False  #: for a store whose names are the same in any case, such as environment variables
 
     def put(self, key: str, value: str) -> None:
@@ -160,6 +160,17 @@ class SecretsBackendContractTest:
         self.put("contract-key", CANARY)
         self._read(backend, "contract-key")
         assert not contains_secret(f"{backend!r} {backend}"), "the backend's repr shows a value"
+
+    def test_contract_keeps_no_value(self, backend: SecretsBackend) -> None:
+        """A backend without a cache keeps no value: memory dumps and debug pages show what it keeps."""
+        if self.longest_cache:
+            pytest.skip("set longest_cache = 0 to check that a backend without a cache keeps no value")
+        self.put("contract-key", CANARY)
+        self._read(backend, "contract-key")
+        kept = f"{getattr(backend, '__dict__', '')} {vars(type(backend))}"
+        assert not contains_secret(kept), (
+            "the backend keeps a value after the read, and longest_cache is 0: keep none, or declare its cache"
+        )
 
     def _all(self, backend: SecretsBackend) -> Iterator[Call]:
         self.put("contract-key", CANARY)

@@ -292,3 +292,17 @@ class AwayIsWaitedFor(GoodBackend):
 class AwaySaysNothing(GoodBackend):
     def fail(self, key):
         raise SecretUnavailableError
+
+
+@planted("keeps_no_value", says="keeps a value after the read", longest_cache=0)
+class KeepsTheLastValue(GoodBackend):
+    def get_secret(self, key):
+        self.last = self.read(key)
+        return self.last
+
+
+class ReadsEachTime(GoodBackend):
+    """A good one without a cache."""
+
+    def get_secret(self, key):
+        return self.read(key)
