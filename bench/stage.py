@@ -193,7 +193,7 @@ class Stage:
                 [sys.executable, "-c", script], cwd=ROOT, env={**self.environment, **own}, stdout=log, stderr=log
             )
         try:
-            while "holds up to" not in said.read_text():
+            while " slots" not in said.read_text():
                 time.sleep(0.02)
             yield
         finally:
