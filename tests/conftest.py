@@ -30,6 +30,7 @@ pytest_plugins = [
     "tests.support.collector",
     "tests.support.processes",
     "tests.support.migrated",
+    "tests.support.sessions",
     "tests.support.emptying",
     "tests.support.matrix",
     "tests.e2e.places",
