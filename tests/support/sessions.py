@@ -22,7 +22,7 @@ class _Kept:
     """Sessions by the arguments that they were made with."""
 
     def __init__(self, connect: Any) -> None:
-        self._connect = connect
+        self.connect_anew = connect
         self._idle: dict[str, list[psycopg.Connection[Any]]] = defaultdict(list)  # idle, and outside a transaction
         self._lock = threading.Lock()
 
@@ -32,7 +32,7 @@ class _Kept:
             if _is_alive(session):
                 session.autocommit = arguments.get("autocommit", False)
                 return session
-        session = self._connect(conninfo, **arguments)
+        session = self.connect_anew(conninfo, **arguments)
         close = session.close
 
         def keep() -> None:
@@ -81,9 +81,15 @@ def _is_as_new(session: psycopg.Connection[Any]) -> bool:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _sessions_are_kept(django_db_setup: None) -> Iterator[None]:
+def _kept_sessions(django_db_setup: None) -> Iterator[_Kept]:
     kept = _Kept(psycopg.connect)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(psycopg, "connect", kept.connect)
-        yield
+        yield kept
     kept.close()
+
+
+@pytest.fixture
+def sessions_end(_kept_sessions: _Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever connects during this test gets a session that ends when it is closed: for tests that count sessions."""
+    monkeypatch.setattr(psycopg, "connect", _kept_sessions.connect_anew)

@@ -104,6 +104,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     jwt: Assertion = Assertion()
 
 
+msgspec.json.Decoder(Provider)  # resolves its types before threads do so, which msgspec does not survive
+
 #: A provider that is not in the catalogue: the connection has its addresses.
 OTHER_PROVIDER = Provider(
     name=text("Other provider"),

@@ -30,3 +30,6 @@ class TestOptions(msgspec.Struct, frozen=True, kw_only=True):
     mocks: dict[str, Any] = msgspec.field(default_factory=dict)
     stubs: dict[str, Any] = msgspec.field(default_factory=dict, name="stand_ins")
     decisions: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+
+
+msgspec.json.Decoder(TestOptions)  # before threads do so: see the end of definition.document

@@ -34,6 +34,11 @@ class Ready(msgspec.Struct):
     failure: str = ""
 
 
+# Resolve their types before threads do so: see the end of definition.document.
+msgspec.json.Decoder(Answer)
+msgspec.json.Decoder(Ready)
+
+
 def frame(document: bytes) -> bytes:
     """Return a document with its length before it."""
     return HEADER.pack(len(document)) + document
