@@ -126,7 +126,7 @@ def test_a_start_is_followed_before_a_worker_takes_it(api, owner, workflow):
     assert (answer.status_code, _events(answer.content.splitlines(keepends=True))) == (200, [])
 
 
-def test_an_idle_stream_holds_no_connection(api, owner, workflow, deliver, drain, monkeypatch, sessions_end):
+def test_an_idle_stream_holds_no_connection(sessions_end, api, owner, workflow, deliver, drain, monkeypatch):
     """Ten streams need the one connection of the reader, and a token has no more than so many."""
     made = workflow(
         "{name: W, slug: w, triggers: [{endpoint: github}], steps: [{kind: wait, key: later, duration: 2h}]}"

@@ -202,7 +202,7 @@ def test_a_stream_ends_once_the_permission_is_gone(workflow, colleague, monkeypa
 
 
 @pytest.mark.extended
-def test_many_viewers_cost_one_reader(held, site, owner, colleague, api):
+def test_many_viewers_cost_one_reader(sessions_end, held, site, owner, colleague, api):
     """Ten pages and a stream of the API hold one connection for reading. Nobody has more than so many."""
     from django.db import connection
 

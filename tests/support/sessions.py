@@ -51,6 +51,7 @@ class _Kept:
             return self._idle[key].pop() if self._idle[key] else None
 
     def close(self) -> None:
+        """End the sessions that wait here."""
         for sessions in self._idle.values():
             for session in sessions:
                 type(session).close(session)
@@ -92,4 +93,5 @@ def _kept_sessions(django_db_setup: None) -> Iterator[_Kept]:
 @pytest.fixture
 def sessions_end(_kept_sessions: _Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever connects during this test gets a session that ends when it is closed: for tests that count sessions."""
+    _kept_sessions.close()
     monkeypatch.setattr(psycopg, "connect", _kept_sessions.connect_anew)
