@@ -253,6 +253,19 @@ def test_a_changed_connection_spoils_no_other_case():
     assert failed == ["test_contract_inputs_untouched"]
 
 
+def outcomes(suite, plugin):
+    """(names of the cases that fail, reasons of those that are skipped)."""
+    failed, skipped = [], []
+    for case in names(suite):
+        try:
+            getattr(suite(), case)(make_instance(plugin))
+        except AssertionError:
+            failed.append(case)
+        except pytest.skip.Exception as reason:
+            skipped.append(str(reason))
+    return failed, skipped
+
+
 @pytest.mark.parametrize("method", ["result", "request", "check_connection"])
 def test_a_hanging_call_costs_its_deadline_once_and_is_caught_by_name(method):
     """The other checks are skipped, with the reason: none of them waits for the same call again."""
@@ -262,14 +275,7 @@ def test_a_hanging_call_costs_its_deadline_once_and_is_caught_by_name(method):
 
     hangs = type("Hangs", (connectors.Good,), {method: hang})
     suite = type("Faulty", (Connectors,), {"adapter_cls": hangs, "call_seconds": 0.5})
-    failed, skipped = [], []
-    for case in names(suite):
-        try:
-            getattr(suite(), case)(make_instance(hangs))
-        except AssertionError:
-            failed.append(case)
-        except pytest.skip.Exception as reason:
-            skipped.append(str(reason))
+    failed, skipped = outcomes(suite, hangs)
     assert len(failed) == 2 and "test_contract_returns_in_time" in failed
     assert len(skipped) > 20 and "did not return: fix that first" in skipped[-1]
 
@@ -282,14 +288,7 @@ def test_a_hanging_call_costs_its_deadline_once_and_is_caught_by_name(method):
 def test_a_bypass_fails_one_check_and_the_one_that_names_it(fault):
     bypasses = type("Bypasses", (fault,), {})  # nothing is known yet of this class
     suite = type("Faulty", (Connectors,), {"adapter_cls": bypasses})
-    failed, skipped = [], []
-    for case in names(suite):
-        try:
-            getattr(suite(), case)(make_instance(bypasses))
-        except AssertionError:
-            failed.append(case)
-        except pytest.skip.Exception as reason:
-            skipped.append(str(reason))
+    failed, skipped = outcomes(suite, bypasses)
     assert len(failed) == 2 and "test_contract_guarded_session" in failed
     assert len(skipped) > 20 and all("bypasses the guarded session: fix that first" in each for each in skipped)
 
