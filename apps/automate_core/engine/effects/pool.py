@@ -37,6 +37,7 @@ class EffectPool:
         self._lock = threading.Lock()
         self._running: dict[int, tuple[float, Call]] = {}
         self._stuck: set[int] = set()
+        self._open_calls = 0  # a call that a thread has just taken is neither in the queue nor running
         self._mean_seconds = FIRST_MEAN_SECONDS
 
     def start(self) -> None:
@@ -51,12 +52,14 @@ class EffectPool:
 
     def submit(self, call: Call) -> None:
         """Perform a call as soon as a thread is free."""
+        with self._lock:
+            self._open_calls += 1
         self._calls.put((self._generation, call))
 
     @property
     def open_calls(self) -> int:
         """How many submitted calls have not ended: they are queued, running or stuck."""
-        return self._calls.qsize() + len(self._running) + len(self._stuck)
+        return self._open_calls
 
     @property
     def is_quick(self) -> bool:
@@ -106,12 +109,14 @@ class EffectPool:
             generation, call = submitted
             with self._lock:
                 if generation != self._generation or not self._may_start():
+                    self._open_calls -= 1
                     continue
                 is_wanted = call.is_wanted
                 started = time.monotonic()
                 self._running[id(call)] = (started + call.effect.node.timeout + GRACE_SECONDS, call)
             outcome = perform(call) if is_wanted else _NOT_WANTED
             with self._lock:
+                self._open_calls -= 1
                 self._mean_seconds += LATEST_WEIGHT * (time.monotonic() - started - self._mean_seconds)
                 is_late = self._running.pop(id(call), None) is None
                 self._stuck.discard(id(call))
