@@ -60,6 +60,7 @@ def test_a_list_costs_the_same_however_many_there_are(api, owner, waits):
     assert counts[0] == counts[1]
 
 
+@pytest.mark.extended
 def test_an_approver_decides_once(api, owner, waits, drain):
     client, path = api(owner), f"approvals/{waits[0].pk}"
     read = client.get(path).json()
@@ -84,6 +85,7 @@ def test_an_approver_decides_once(api, owner, waits, drain):
     assert len(client.get("approvals").json()["items"]) == 2
 
 
+@pytest.mark.extended
 def test_an_approval_is_delegated(api, owner, colleague, waits):
     path = f"approvals/{waits[0].pk}"
     assert api(colleague).get(path).status_code == 404

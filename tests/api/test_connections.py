@@ -22,6 +22,7 @@ def hub(owner, sink):
     return Connection.objects.create(name="Hub", slug="hub", connector="http", owner=owner, config=config)
 
 
+@pytest.mark.extended
 def test_neither_configuration_nor_secrets_are_shown(api, owner, hub, sink):
     client = api(owner)
     listed = client.get("connections")

@@ -24,6 +24,7 @@ def client(api, workflow, owner):
     return api(owner)
 
 
+@pytest.mark.extended
 def test_an_export_can_be_sent_back(client):
     exported = client.get("workflows/greet/export")
     assert (exported.status_code, exported.headers["Content-Type"]) == (200, "application/yaml")

@@ -79,6 +79,7 @@ def test_bad_events_are_refused(api, owner, orders, body):
     assert not Event.objects.exists()
 
 
+@pytest.mark.extended
 def test_events_are_paged_and_filtered(api, owner, endpoint):
     made = [came_to("github", type="push" if number % 2 else "issues", payload={"n": number}) for number in range(5)]
     client, found, cursor = api(owner), [], None
@@ -193,6 +194,7 @@ def test_a_token_reaches_no_more_events_than_its_scopes_and_workflows(api, admin
     assert api(admin, "workflow:view").get(f"events/{of_code.pk}").json()["payload"] is None
 
 
+@pytest.mark.extended
 def test_sent_events_and_those_of_code_are_told_apart(api, owner, admin, orders, drain, sign_in):
     """Both start the same workflows, and the lists show which is which; events from before keep their source."""
     client = api(owner)

@@ -62,6 +62,7 @@ def test_a_key_belongs_to_one_request_of_one_token(client, api, owner):
     assert _start(api(owner), "one").json()["id"] != first.json()["id"]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("key", ["", "x" * 129, "ü", "a\tb"])
 def test_a_bad_key_is_refused(client, key):
     answer = _start(client, None, Idempotency_Key=key)

@@ -46,7 +46,7 @@ def _undone():
         transaction.set_rollback(True)
 
 
-@pytest.mark.parametrize("name", representatives(OPERATIONS, every=5))
+@pytest.mark.parametrize("name", representatives(OPERATIONS, every=12))
 def test_each_token_gets_what_its_owner_may_and_its_scopes_name(name, api, workflow, owner, colleague, stranger):
     row = OPERATIONS[name]
     views = [scope for scope in row.scopes if scope.endswith(":view")]
@@ -90,6 +90,7 @@ def test_each_token_gets_what_its_owner_may_and_its_scopes_name(name, api, workf
     assert got == wanted
 
 
+@pytest.mark.extended
 def test_a_superuser_is_limited_to_the_scopes_of_the_token(api, workflow, owner, colleague, admin):
     spare = api(owner)
     for name, row in OPERATIONS.items():

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db
 REFERENCE = reverse("api_screens:reference")
 
 
+@pytest.mark.extended
 def test_every_operation_is_on_the_page(sign_in, owner):
     page = Page(sign_in(owner).get(REFERENCE))
     assert page.status == 200

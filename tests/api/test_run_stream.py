@@ -88,6 +88,7 @@ def test_a_run_is_followed_to_its_end(held, site, api, owner):
         assert response.status == 204, "nothing is left: the client stops"
 
 
+@pytest.mark.extended
 def test_the_stream_ends_when_the_token_is_revoked(held, site, api, owner, settings):
     run, _gate = held
     client = api(owner)

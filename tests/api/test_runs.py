@@ -219,6 +219,7 @@ def test_a_failed_run_is_run_again(api, owner, workflow, deliver, drain):
     assert client.post(f"runs/{run.pk}/rerun", {"variables": {"unknown": 1}}).status_code == 409
 
 
+@pytest.mark.extended
 def test_actions_need_the_permission_to_run(api, owner, colleague, workflow, deliver, drain):
     made = workflow(WAITING)
     deliver()

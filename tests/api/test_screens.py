@@ -119,6 +119,7 @@ def test_people_who_are_not_staff_have_no_tokens_page(sign_in):
     assert answer.status_code == 302 and answer["Location"].startswith("/admin/login/")
 
 
+@pytest.mark.extended
 def test_forms_carry_their_token_and_no_script(token, account, sign_in, admin):
     client = sign_in(admin)
     for (method, name), url in addresses(token, account).items():
@@ -310,6 +311,7 @@ def test_names_of_workflows_that_one_may_not_view_are_not_shown(sign_in, owner, 
     assert made.name not in text and "1 that you cannot view" in text
 
 
+@pytest.mark.extended
 def test_pages_of_many_tokens_cost_a_fixed_number_of_queries(
     sign_in, admin, owner, workflow, django_assert_max_num_queries
 ):

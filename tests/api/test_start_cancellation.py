@@ -83,6 +83,7 @@ def test_a_start_that_made_no_run_cannot_be_cancelled(api, owner, greet):
     assert not ExecutionRun.objects.exists() and not AuditEntry.objects.filter(verb="run.cancelled").exists()
 
 
+@pytest.mark.extended
 def test_cancellations_and_a_worker_race_for_starts(api, owner, greet):
     client = api(owner)
     started = [_start(client) for _ in range(24)]

@@ -158,6 +158,7 @@ def test_one_key_creates_one_workflow(api, owner):
     assert second.headers["Idempotency-Replayed"] == "true" and Workflow.objects.count() == 1
 
 
+@pytest.mark.extended
 def test_versions_come_in_pages(api, owner):
     client = api(owner, *WRITE)
     make(client)

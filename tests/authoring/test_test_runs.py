@@ -152,6 +152,7 @@ def test_the_last_five_of_each_are_kept(tested, story):
     assert ExecutionRun.objects.count() == 4 and not StepRun.objects.filter(run=kept[0].run.pk).exists()
 
 
+@pytest.mark.extended
 def test_nothing_else_hears_of_a_test(tested, story, owner, workflow, deliver, drain):
     workflow("name: After\nslug: after\ntriggers: [{kind: run, workflow: story}]\nsteps: [{key: a, action: data.set}]")
     workflows.publish(story, author=owner)

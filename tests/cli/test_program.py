@@ -34,6 +34,7 @@ def test_requests_import_nothing_of_the_server_either():
     assert "requests" in found and not found & {"django", "ninja", "psycopg", *OURS}
 
 
+@pytest.mark.extended
 def test_it_starts_in_a_moment():
     """Seconds of the processor, the best of some: a busy machine makes nothing slower then."""
     command = [sys.executable, "-c", "from automate_api.cli.main import main; main()", "--help"]

@@ -164,6 +164,7 @@ def test_a_server_that_cannot_stream_is_polled(signed_in, workflow, owner, drain
     assert cli("runs", "tail", run).out.splitlines()[-1] == f"{run}  succeeded"
 
 
+@pytest.mark.extended
 def test_runs_are_listed_cancelled_and_rerun(signed_in, workflow, owner, drain):
     for text in (TWO.replace("duration: 1", "duration: 2h"), FAIL):
         workflow(text)
@@ -218,6 +219,7 @@ steps:
 """
 
 
+@pytest.mark.extended
 def test_approvals_are_listed_and_decided(signed_in, workflow, owner, drain):
     workflow(APPROVAL)
     cli = signed_in(owner)
@@ -254,6 +256,7 @@ def test_tokens_are_issued_rotated_and_revoked(signed_in, live_server, owner, ho
     assert cli("workflows", "list", AUTOMATE_TOKEN=created.out.strip()).code == 3
 
 
+@pytest.mark.extended
 def test_workflows_are_pulled_changed_and_pushed(signed_in, workflow, owner, live_server, home):
     made = workflow(GREET)
     cli, file = signed_in(owner), home / "work" / "greet.yaml"

@@ -59,6 +59,7 @@ def page_of(client, connection):
     return Page(client.get(reverse("admin:automate_connectors_connection_change", args=[connection.pk]))).text
 
 
+@pytest.mark.extended
 def test_a_client_secret_warns_a_week_before_its_date(oauth, notes, sign_in, owner):
     connection = oauth(grant="client_credentials")
     ends_on = timezone.now().date() + dt.timedelta(days=9)
@@ -87,6 +88,7 @@ def test_a_date_ends_no_sign_in(signed_in, provider):
     assert get_access_token(connection) in provider.access and provider.asked == ["authorization_code"]
 
 
+@pytest.mark.extended
 def test_a_sign_in_warns_unless_renewals_prolong_it(signed_in, provider, notes, sign_in, owner):
     connection = signed_in(90)
     assert kinds(connection) == [] and kinds(connection, days=84) == ["sign_in"]

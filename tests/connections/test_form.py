@@ -202,6 +202,7 @@ def test_a_sign_in_is_checked(probe, sign_in, owner, given, field):
 HTTP = {"name": "Mine", "slug": "mine", "connector": "http", "config_base_url": "https://api.example.com"}
 
 
+@pytest.mark.extended
 def test_only_the_settings_of_the_chosen_authentication_are_asked_for(sign_in, owner):
     page = Page(sign_in(owner).get(reverse(CONNECTION_ADD), {"connector": "http"}))
     hidden = {

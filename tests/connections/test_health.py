@@ -156,6 +156,7 @@ def test_the_list_shows_icon_and_health(probe, probed, sign_in, owner, django_as
     assert "science" in page and "Reconnect" in page and "Not tested yet" in page
 
 
+@pytest.mark.extended
 def test_the_page_shows_where_it_is_used_to_those_who_may_know(probe, probed, publish, sign_in, owner, colleague):
     made = publish(ONE)
     url = reverse("admin:automate_connectors_connection_change", args=[probed.pk])

@@ -223,6 +223,7 @@ def test_limits_come_from_the_connection_or_its_connector(limited, monkeypatch, 
     assert "limit_seconds" in caught.value.message_dict
 
 
+@pytest.mark.extended
 def test_limits_are_set_in_the_form_and_audited(probe, sign_in, owner):
     client = sign_in(owner)
     client.post(reverse(CONNECTION_ADD), connection_form())

@@ -61,6 +61,7 @@ def test_failing_ones_come_first_with_what_to_do(many, sign_in, owner):
     )
 
 
+@pytest.mark.extended
 def test_where_it_is_used_and_when(probe, probed, publish, run, sign_in, owner, colleague):
     made = publish(CALL)
     NotificationRule.objects.create(kind="first_failure", channel="slack", connection="probed", room="#ops")
@@ -77,6 +78,7 @@ def test_where_it_is_used_and_when(probe, probed, publish, run, sign_in, owner, 
     assert re.search(r"Last used (\d+ s ago|just now)", words(sign_in(owner).get(LIST)))
 
 
+@pytest.mark.extended
 def test_the_list_costs_the_same_for_one_and_for_many(probe, probed, publish, sign_in, owner):
     made = publish(CALL)
     client = sign_in(owner)
@@ -162,6 +164,7 @@ def test_a_change_is_tested_with_the_stored_secret(probe, probed, sign_in, owner
     assert sign_in(colleague).post(url, given).status_code == 403
 
 
+@pytest.mark.extended
 def test_deleting_says_what_is_in_use(probe, probed, publish, sign_in, owner, colleague):
     url = reverse("admin:automate_connectors_connection_delete", args=[probed.pk])
     client = sign_in(owner)

@@ -199,6 +199,7 @@ def test_a_retry_after_it_counts_from_the_first_try(probe, probed, publish, run,
     ]
 
 
+@pytest.mark.extended
 def test_the_run_page_says_what_it_waits_for(probe, probed, publish, run, sign_in, owner, colleague):
     from guardian.shortcuts import assign_perm
 

@@ -79,6 +79,7 @@ def test_a_hundred_steps_in_two_processes_renew_once(signed_in, provider, user_p
     assert provider.count("refresh_token") == 1 and provider.replayed == []
 
 
+@pytest.mark.extended
 @pytest.mark.process
 def test_a_process_that_dies_with_the_answer_is_known_to_the_next(signed_in, provider, user_process, tmp_path):
     """The next one sends the old refresh token, which some providers accept for a while."""
@@ -210,6 +211,7 @@ def test_a_renewal_that_is_rejected_is_asked_for_once_by_many(signed_in, provide
 # --- what is said -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_every_code_says_what_happened_and_what_to_do(oauth, provider):
     """No text of a provider is shown where the code is known; for an unknown one, it is."""
     connection, raw, missed = oauth(grant="client_credentials"), "RFC 6749 says so", []

@@ -314,6 +314,7 @@ def test_patterns_that_are_refused(params, reason):
     assert reason in refused("match_text", **{"text": "abc", **params})
 
 
+@pytest.mark.extended
 def test_replacing():
     assert call("replace_pattern", text="a1b22", pattern=r"(\d)(\d)?", by=r"<\2\1\0\\>")["text"] == "a<11\\>b<2222\\>"
     assert call("replace_pattern", text="äÄ", pattern="ä", by="x", ignore_case=True)["text"] == "xx"
@@ -363,6 +364,7 @@ def test_names_of_fields_are_capped():
         assert "field names" in refused(action, items=[{}], by=[5])
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("action", ["filter", "sort", "aggregate", "dedupe", "write_csv"])
 def test_lists_are_capped_and_fast(action):
     more = {"where": {"n": 5}, "by": ["n"], "measures": {"t": "sum n"}}

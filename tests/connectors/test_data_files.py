@@ -91,6 +91,7 @@ def _workbook():
     return out.getvalue()
 
 
+@pytest.mark.extended
 def test_hostile_and_broken_files_are_refused():
     found = {}
     for fault, (action, content, params) in FAULTS.items():

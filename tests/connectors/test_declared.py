@@ -537,6 +537,7 @@ actions: [{name: get, label: Get, path: /get, sample: {}}]
 """
 
 
+@pytest.mark.extended
 @pytest.mark.django_db
 def test_a_connector_that_signs_in(tmp_path, settings, refreshed, sign_in, owner):
     (tmp_path / "signed").mkdir()
@@ -564,6 +565,7 @@ def test_a_connector_that_signs_in(tmp_path, settings, refreshed, sign_in, owner
             load_connector(path)
 
 
+@pytest.mark.extended
 def test_the_folder_is_checked(settings, tmp_path):
     for value, ids in (
         (tmp_path, []),

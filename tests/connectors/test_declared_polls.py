@@ -109,6 +109,7 @@ def test_rows_are_new_by_their_number_or_by_a_column(shop):
         Polled(shop, "row", {"key": "Nr"}).rows([1, "a"])
 
 
+@pytest.mark.extended
 def test_changed_rows_start_again_and_sorted_ones_do_not(shop):
     for params in ({}, {"key": "No"}):
         polled = Polled(shop, "changed_row", params)

@@ -119,6 +119,7 @@ STORAGE_STEPS = """
 """
 
 
+@pytest.mark.extended
 def test_a_file_goes_through_a_bucket_and_a_file_server(
     run, server, files_server, owner, settings, tmp_path, monkeypatch
 ):

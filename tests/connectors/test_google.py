@@ -87,6 +87,7 @@ def test_a_file_goes_with_its_description():
     assert parts == [("application/json", b'{"name":"Report"}'), ("text/plain", b"Good")]
 
 
+@pytest.mark.extended
 @pytest.mark.django_db
 def test_the_form_begins_with_the_scopes(sign_in, owner):
     page = sign_in(owner).get(reverse("admin:automate_connectors_connection_add"), {"connector": "gmail"})

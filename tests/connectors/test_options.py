@@ -74,6 +74,7 @@ def test_connections_of_others_are_not_asked(offered, stranger, server):
     assert not server.asked
 
 
+@pytest.mark.extended
 def test_models_and_their_fields_are_those_that_one_may_see(settings, offered, owner, sign_in, made):
     settings.AUTOMATE_MODELS = {
         "auth.User": {"read": ["username", "email"], "write": ["email"]},
@@ -102,6 +103,7 @@ def test_people_groups_and_zones_are_the_sites(offered, owner, stranger, admin):
 # --- the connection itself --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_a_connection_is_made_and_tried_in_place(made, sign_in, owner, server, colleague):
     client, url = sign_in(owner), reverse("studio:builder_connection", args=[made.pk, "post"])
     assert {"id_name", "id_config_token_1"} <= {name.replace("_value", "_1") for name in Page(client.get(url)).ids}

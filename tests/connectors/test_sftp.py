@@ -45,6 +45,7 @@ def server(folder, settings):
     made.close()
 
 
+@pytest.mark.extended
 def test_files_come_and_go(server, folder, call):
     assert sftp.check_connection(real_context(server.connection)) == "Signed in to 127.0.0.1 as shop, in /."
     files = MemoryFiles({"given": BYTES})

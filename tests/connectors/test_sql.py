@@ -125,6 +125,7 @@ def test_rows(call, connection):
     assert len(output["rows"]) == 2
 
 
+@pytest.mark.extended
 def test_kinds_of_values(call, connection):
     statement = """
     SELECT 'NaN'::float8 AS nan, 1.5::float8 AS f, NULL AS nothing, '\\x00ff'::bytea AS b, interval '90 min' AS span,

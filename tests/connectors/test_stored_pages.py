@@ -111,6 +111,7 @@ def test_from_a_pasted_document_to_a_version_and_its_export(client, tmp_path):
     assert load_connector(tmp_path / "depot" / "connector.yaml", code="depot").actions == adapter.actions
 
 
+@pytest.mark.extended
 def test_faults_stand_at_their_field_or_line(client):
     new = url("connector_new")
     wrong = {
@@ -177,6 +178,7 @@ def test_a_private_address_is_a_setting_of_the_connection_and_the_page_says_what
     assert "is not a public address" not in Page(client.get(page)).text
 
 
+@pytest.mark.extended
 def test_a_version_that_breaks_a_workflow_is_saved_only_when_that_is_accepted(client, administrator, owner, workflow):
     first = save_connector(TEXT, administrator)
     Connection.objects.create(
@@ -312,6 +314,7 @@ def test_a_document_of_many_operations_is_searched_and_paged(client, administrat
     assert "at most 200 operations" in Page(client.get(page)).text
 
 
+@pytest.mark.extended
 def test_only_administrators_know_of_it(sign_in, administrator, client, owner):
     save_connector(TEXT, administrator)
     edited = client.post(url("connector_edit", "shop")).url

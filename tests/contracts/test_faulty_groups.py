@@ -380,6 +380,7 @@ def test_a_message_of_a_faulty_channel_has_an_outcome(install, monkeypatch, site
     assert (waiting.status, waiting.error) == ("failed", "The channel pager is not installed.")
 
 
+@pytest.mark.extended
 @pytest.mark.django_db
 def test_a_rule_of_a_plug_in_is_made_in_the_form(install, sign_in, site_admin):
     install(notification_channel=[("pager", "tests.contracts.planted.channels:GoodChannel")])
@@ -464,6 +465,7 @@ steps: [{key: shape, action: data.split_text, inputs: {text: "{{ 'ab' | again(2)
     assert "again" in page.text and "The text, repeated." in page.text and "abab" in page.text
 
 
+@pytest.mark.extended
 def test_a_filter_that_no_worker_can_load_fails_alone(install, monkeypatch):
     install(expression_filter=[("good", FILTERS["good"]), ("away", FILTERS["prints"])])
     monkeypatch.setattr(

@@ -186,6 +186,7 @@ def run(suite, case):
             worker.end()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("suite", "case"),
     [
@@ -199,6 +200,7 @@ def test_a_good_plug_in_passes(suite, case):
     run(suite(), case)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("suite", "fault"), PLANTED)
 def test_a_planted_fault_is_caught_by_name(suite, fault):
     faulty = type("Faulty", (suite,), {CLASSES[suite]: fault.plugin, **fault.suite})

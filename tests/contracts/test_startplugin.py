@@ -12,6 +12,7 @@ from tests.support.matrix import representatives
 from tests.support.plugins import python_outside
 
 
+@pytest.mark.extended
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("kind", "passed"),
@@ -67,6 +68,7 @@ def test_a_new_connector_with_triggers_passes_their_contracts(tmp_path):
         call_command("automate_startplugin", "my_erp", kind="llm", parts=["poll"], to=str(tmp_path / "other"))
 
 
+@pytest.mark.extended
 @pytest.mark.process
 def test_a_new_package_is_found_once_it_is_installed(tmp_path):
     """As an installer leaves it: the package on the path, with what its pyproject.toml says of entry points."""

@@ -53,6 +53,7 @@ def acme(monkeypatch):
         registry.refresh()
 
 
+@pytest.mark.extended
 def test_a_strangers_plug_ins_are_found_by_entry_point(acme):
     assert "acme" in connectors.names() and "acmevault" in backends.names()
     [plugin] = [plugin for plugin in connectors.plugins if plugin.name == "acme"]
@@ -60,6 +61,7 @@ def test_a_strangers_plug_ins_are_found_by_entry_point(acme):
     assert resolve("acmevault:anvil-token").reveal() == "acme-vault-token-9f2c"
 
 
+@pytest.mark.extended
 def test_a_plug_in_that_does_not_load_is_a_row_and_a_warning(acme):
     from django.core.checks import run_checks
 
@@ -77,6 +79,7 @@ def test_the_installation_may_narrow_its_plug_ins(acme, settings):
     assert connectors.names() == ["data", "http"]
 
 
+@pytest.mark.extended
 def test_it_is_found_by_a_process_of_its_own():
     """No test's path, no refresh: a fresh interpreter that has the distribution installed."""
     code = (

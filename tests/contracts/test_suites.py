@@ -21,6 +21,7 @@ class TestArguments(ConnectorContractTest):
 """
 
 
+@pytest.mark.extended
 def test_pytest_names_the_case(pytester):
     pytester.makepyfile(SUITE)
     pytester.makeini("[pytest]")

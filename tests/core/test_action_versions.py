@@ -77,6 +77,7 @@ def outputs():
     return [step.output for step in StepRun.objects.filter(path="send").order_by("pk")]
 
 
+@pytest.mark.extended
 @pytest.mark.django_db(transaction=True)
 def test_what_is_published_keeps_its_version_until_it_is_published_again(courier, workflow, deliver, drain, owner):
     made = workflow(FLOW)

@@ -83,6 +83,7 @@ def test_publishing_and_starting_take_the_permission(listening, owner, permit, d
     assert runs() == 2 and "does not list 'salary.paid'" in run_rights.stop_reasons(listening)[0]
 
 
+@pytest.mark.extended
 def test_past_events_are_for_those_who_may_listen(listening, owner, colleague, permit, sign_in):
     permit(owner)
     workflows.publish(listening, author=get_user_model().objects.get(pk=owner.pk))

@@ -80,6 +80,7 @@ def test_files_of_a_run_are_opened_by_who_runs_its_workflow_next(leaver, admin, 
         assert content.read() == b"a,b"
 
 
+@pytest.mark.extended
 def test_uninstalling_counts_connectors_and_files_and_asks_first_for_webhooks_at_services(
     admin, workflow, settings, tmp_path, capsys
 ):

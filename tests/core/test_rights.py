@@ -339,6 +339,7 @@ def scopes(count):
     return [{"event": event} for _ in range(count)]
 
 
+@pytest.mark.extended
 def test_a_batch_costs_one_query_more_and_the_next_none(endpoint, workflow, monkeypatch):
     for number in range(30):
         workflow(FLOW.format(trigger=WEBHOOK, steps=KEEP).replace("theirs", f"own-{number}"))

@@ -192,6 +192,7 @@ def test_a_colleague_needs_no_right_on_the_old_secret(endpoint, owner, colleague
     assert sign_in(colleague).post(page, _form(WebhookEndpoint.objects.get())).status_code == 302
 
 
+@pytest.mark.extended
 def test_the_page_ends_the_overlap_for_those_who_may_change_it(endpoint, owner, colleague, sign_in, deliver):
     endpoints.rotate_secret(endpoint, NEW, actor=owner)
     assign_perm("view_webhookendpoint", colleague, endpoint)
@@ -226,6 +227,7 @@ def test_a_process_without_the_key_tells_senders_to_come_again(endpoint, deliver
     assert deliver().status_code == 503
 
 
+@pytest.mark.extended
 def test_a_schemes_own_settings_have_fields_in_the_admin(owner, sign_in):
     made, _ = endpoints.save_endpoint("sums", scheme="hmac", config={"prefix": "v1="}, secret=SECRET, actor=owner)
     page = reverse("admin:automate_core_webhookendpoint_change", args=[made.pk])

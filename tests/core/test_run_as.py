@@ -85,6 +85,7 @@ def test_a_superusers_edit_lets_nothing_act_as_them(calls, act_as, deliver, drai
     assert _said("workflow.edited") == [{"from": "owner", "to": "root"}, {"from": "root", "to": "owner"}]
 
 
+@pytest.mark.extended
 def test_publishing_makes_a_version_that_acts_as_the_draft_says(calls, act_as, ended, sign_in, admin, owner):
     act_as(calls, "root", admin)
     review = reverse("studio:review", args=[calls.pk])

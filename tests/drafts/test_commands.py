@@ -64,6 +64,7 @@ def test_every_kind_can_be_added_and_says_what_it_still_needs(editor, kind):
     assert bool(mine) == (kind not in {"stop", "reply", "parallel"})
 
 
+@pytest.mark.extended
 def test_many_insertions_at_one_place_stay_in_order(editor):
     made = [editor.do("add", kind="stop", index=1).done.selected for _ in range(15)]
     assert editor.keys() == ["look", *reversed(made), "route", "careful", "both", "last"]
@@ -412,6 +413,7 @@ def test_a_workflow_that_gets_too_large_is_refused(editor, monkeypatch):
     assert len(editor.draft.steps) == 12 and DraftCommand.objects.count() == 0
 
 
+@pytest.mark.extended
 def test_a_workflow_that_gets_too_deep_is_refused(editor):
     for _ in range(19):
         editor.do("wrap", key="last", kind="try")

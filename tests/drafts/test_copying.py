@@ -54,6 +54,7 @@ def test_rewriting_there_and_back(text):
     assert rewrite_references(there, {"zz": "stepa"}) == text
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "text", ["{{ ''" * 20_000, "{{ '" * 20_000, "{{ steps['a'" * 20_000, "{" * 100_000, "{{" + " " * 99_999]
 )
@@ -85,6 +86,7 @@ def test_paste_into_another_workflow(editor, editor_of, owner, other):
     assert into.keys() == ["tell"]
 
 
+@pytest.mark.extended
 @pytest.mark.django_db
 def test_a_connection_that_is_not_theirs_has_to_be_chosen_anew(editor, editor_of, owner, colleague, workflow):
     Connection.objects.create(name="Mine", slug="mine", connector="http", owner=owner)

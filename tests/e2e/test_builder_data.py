@@ -41,6 +41,7 @@ def saved(key, name):
     return Step.objects.get(key=key).inputs.get(name)
 
 
+@pytest.mark.extended
 def test_data_is_picked_shown_as_tokens_and_previewed(opened, faults, shot):
     page = opened
     message = page.get_by_role("textbox", name="Message")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from tests.e2e.places import APPROVAL, EXTENTS, within
+from tests.e2e.places import APPROVAL
 from tests.support.pseudo import CLOSE, OPEN, pseudo
 from tests.support.workflows import TRIAGE
 
@@ -47,8 +47,8 @@ def sign_in(page: Page) -> None:
     page.wait_for_url(re.compile(r"//[^/]+/admin/$"))
 
 
-@EXTENTS
-def test_every_text_is_marked_and_has_room(places, page, live_server, admin, extent, pseudo_language, shot):
+@pytest.mark.extended
+def test_every_text_is_marked_and_has_room(places, page, live_server, admin, pseudo_language, shot):
     site = live_server.url
     page.set_extra_http_headers({"Accept-Language": "de"})  # in English, scripts load no catalogue
     page.goto(f"{site}/admin/")
@@ -57,7 +57,7 @@ def test_every_text_is_marked_and_has_room(places, page, live_server, admin, ext
     clipped: dict[str, str] = {}
     for width, height in ((1440, 900), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})
-        for name, path in ({"the form to sign in": "/admin/"} | within(extent, places)).items():
+        for name, path in ({"the form to sign in": "/admin/"} | places).items():
             if name == "overview" and page.locator("#id_username").count():
                 sign_in(page)
             answer = page.goto(site + path)

@@ -197,6 +197,7 @@ def test_a_canvas_fits_again_until_a_person_zooms(busy, root, site):
     expect(zoom).to_have_text(wide)
 
 
+@pytest.mark.extended
 def test_every_control_of_the_overview_leads_where_it_says(workflow, admin, root, site):
     made = workflow(REFUNDS)
     Workflow.objects.filter(pk=made.pk).update(owner=admin)

@@ -14,6 +14,7 @@ from tests.support.runs import ended_runs, published_workflows
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.extended
 def test_looking_and_acting(signed_in, site, owner, faults, shot):
     flow, other = published_workflows(owner, "Vendor", "Leads")
     ended_runs(flow, 12)

@@ -30,6 +30,7 @@ steps:
 WIDER = "document.documentElement.scrollWidth > innerWidth"
 
 
+@pytest.mark.extended
 def test_deciding_on_a_phone_and_saying_who_is_told(workflow, deliver, browser, signed_in, site, faults, shot):
     get_user_model().objects.create_user("mira", "mira@example.com", "password-of-tests")
     flow = workflow(CLAIM)

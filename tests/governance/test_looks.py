@@ -38,6 +38,7 @@ def test_a_secret_names_who_used_it_once_a_day(ran):
     assert entry.changes == {"reference": "database:shop", "connection": "Shop", "workflow": "calls"}
 
 
+@pytest.mark.extended
 def test_who_saw_a_payload_is_told_once_an_hour_by_whichever_process(ran, sign_in, owner, colleague):
     page = reverse("admin:automate_core_executionrun_change", args=[ran.pk]) + "?step=call"
     client = sign_in(owner)

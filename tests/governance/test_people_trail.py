@@ -80,6 +80,7 @@ def test_groups_and_their_permissions(admin, owner, sign_in):
     ]
 
 
+@pytest.mark.extended
 def test_a_groups_form_offers_roles_in_words(admin, sign_in):
     client, add = sign_in(admin), reverse("admin:auth_group_add")
     page = client.get(add).content.decode()

@@ -396,6 +396,7 @@ def _value(number):
     return f"value-{number:06d}-{number * 2654435761 % 2**32:08x}"
 
 
+@pytest.mark.extended
 def test_thousands_of_values_are_found_and_cost_little(known):
     with at_most(3_000):
         for number in range(2_000):

@@ -57,6 +57,7 @@ def state():
     return {row.name: (row.key_id, bytes(row.box), row.version, row.replaced_at) for row in StoredSecret.objects.all()}
 
 
+@pytest.mark.extended
 def test_all_come_under_the_newest_key_and_nothing_else_changes(many, new_key):
     many(250)
     before, [old] = state(), {secret.key_id for secret in StoredSecret.objects.all()}

@@ -87,6 +87,7 @@ def test_the_last_four_characters_of_a_long_value_alone(secret, owner, text):
     assert "the value is short" in shown and "s-ab" not in shown
 
 
+@pytest.mark.extended
 def test_which_key_protects_it(secret, owner, text, settings):
     assert f"Newest key, {secret.key_id}." in text(owner, page_of(secret))
     assert "Not used" in text(owner, reverse(LIST))
@@ -99,6 +100,7 @@ def test_which_key_protects_it(secret, owner, text, settings):
     assert "Key missing" in text(owner, reverse(LIST))
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("keys", [["malformed"], []])
 def test_bad_keys_and_bad_rows_break_no_page(secret, owner, text, settings, keys):
     StoredSecret.objects.update(box=b"altered")

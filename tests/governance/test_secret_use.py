@@ -42,6 +42,7 @@ def said(answer):
     return answer.context["adminform"].form.errors if answer.status_code == 200 else {}
 
 
+@pytest.mark.extended
 def test_a_connection_takes_only_secrets_that_one_may_use(secret, owner, stranger, sign_in):
     answer = sign_in(stranger).post(reverse(ADD), form())
     assert "config_token" in said(answer) and "payments" not in answer.content.decode().replace("database:payments", "")

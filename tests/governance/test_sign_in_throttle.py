@@ -64,6 +64,7 @@ def test_a_sign_in_takes_the_count_back(owner):
     assert not SignInCount.objects.exclude(account="").exists()
 
 
+@pytest.mark.extended
 def test_one_account_guessed_at_from_many_addresses(owner):
     found = [_try("owner", address=f"192.0.2.{number}") for number in range(31)]
     assert found == ["wrong"] * 30 + ["locked"]

@@ -196,6 +196,7 @@ def test_a_workflow_template_works_with_other_texts():
         ]
 
 
+@pytest.mark.extended
 def test_django_finds_every_catalogue():
     """A message of each catalogue comes back in German."""
     with translation.override("de"):

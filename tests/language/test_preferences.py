@@ -31,6 +31,7 @@ def choose(client, language="", zone=""):
     return client.post(reverse("studio:preferences"), {"language": language, "time_zone": zone}, follow=True)
 
 
+@pytest.mark.extended
 def test_the_browsers_language_is_used_until_one_is_chosen(browser):
     page = browser.get(reverse("studio:preferences"), headers={"accept-language": "de-AT,de;q=0.9"})
     assert page.headers["Content-Language"] == "de"
@@ -39,6 +40,7 @@ def test_the_browsers_language_is_used_until_one_is_chosen(browser):
     assert '<html lang="en"' in page.text
 
 
+@pytest.mark.extended
 def test_a_chosen_language_and_zone_hold_after_signing_in_again(browser, owner):
     choose(browser, language="de", zone="Asia/Tokyo")
     again = Client()
@@ -68,6 +70,7 @@ def test_the_next_request_of_another_person_has_its_own_zone(browser, colleague)
     assert "JST" not in other.get(reverse("studio:preferences")).text
 
 
+@pytest.mark.extended
 def test_without_locale_middleware_a_language_ends_with_its_request(browser, colleague, settings):
     settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if not each.endswith(".LocaleMiddleware")]
     client = Client()
@@ -78,6 +81,7 @@ def test_without_locale_middleware_a_language_ends_with_its_request(browser, col
     assert '<html lang="en"' in other.get(reverse("studio:preferences")).text
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("values", [{"language": "xx"}, {"time_zone": "Mars/Olympus"}])
 def test_an_unknown_language_or_zone_is_refused_at_its_field(browser, values):
     page = browser.post(reverse("studio:preferences"), values)

@@ -77,6 +77,7 @@ def test_a_text_is_recorded_in_english_whatever_the_language_of_the_worker(faili
     assert run.error["text"]["values"]["host"] == "files.example"
 
 
+@pytest.mark.extended
 def test_every_place_that_shows_a_failure_shows_it_translated(
     failing, german, workflow, deliver, drain, sign_in, owner
 ):

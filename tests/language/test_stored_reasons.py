@@ -70,6 +70,7 @@ def test_a_refusal_of_a_bulk_action_keeps_its_values(owner, read):
     assert "Die Ausführung 0a wurde gelöscht." in read(reverse("studio:bulk_progress", args=[action.pk]), owner)
 
 
+@pytest.mark.extended
 def test_a_failing_connection_tells_its_reason_in_german(owner, read, workflow):
     workflow("{name: Flow, slug: flow, steps: [{key: note, action: data.set, inputs: {a: 1}}]}")
     thing = Connection.objects.create(name="Thing", slug="thing", connector="http", owner=owner)

@@ -59,6 +59,7 @@ def test_the_page_of_an_entry_shows_time_and_kind_as_the_list_does(read, admin):
     assert "a.m." not in page and "p.m." not in page
 
 
+@pytest.mark.extended
 def test_people_sign_in_and_out_in_the_words_of_the_glossary(client, read):
     page = tidy(Page(client.get(reverse("admin:login"))).text)
     assert page.startswith("Sign in | ") and "Log in" not in page
@@ -66,6 +67,7 @@ def test_people_sign_in_and_out_in_the_words_of_the_glossary(client, read):
     assert "Sign out" in read(home, "en") and "Abmelden" in read(home, "de")
 
 
+@pytest.mark.extended
 def test_the_page_after_signing_out_says_what_to_do(sign_in, admin):
     for language, words in {"en": "You are signed out", "de": "Melden Sie sich erneut an"}.items():
         Preferences.objects.update_or_create(person=admin, defaults={"language": language})

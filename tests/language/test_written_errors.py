@@ -35,6 +35,7 @@ def german(sign_in, owner):
     translation.activate("en")
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -49,6 +49,7 @@ def _shown(answer):
 # --- the gallery ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_the_gallery_shows_all_searches_and_sorts_by_category(sign_in, owner):
     client, url = sign_in(owner), reverse("studio:template_list")
     assert _shown(client.get(url)) == set(files.installed_templates())
@@ -164,6 +165,7 @@ def test_all_of_it_takes_the_permission_to_add(sign_in, operator):
 # --- from scratch, and from a file ------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_from_scratch(sign_in, owner):
     client = sign_in(owner)
     assert client.get(reverse("studio:workflow_new")).status_code == 200
@@ -242,6 +244,7 @@ def test_a_large_file_of_faults_makes_no_large_page(sign_in, owner):
 # --- the first page ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_an_empty_site_shows_how_to_begin(sign_in, owner):
     client = sign_in(owner)
     page = Page(client.get(reverse(LIST)))

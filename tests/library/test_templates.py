@@ -60,7 +60,7 @@ def test_there_are_at_least_twelve_and_all_files_are_templates():
     assert {template.category for template in TEMPLATES.values()} <= set(files.CATEGORIES)
 
 
-@pytest.mark.parametrize("slug", representatives(sorted(OUTSIDE), every=5))
+@pytest.mark.parametrize("slug", representatives(sorted(OUTSIDE), every=10))
 def test_a_template_runs_on_its_sample_to_the_end_it_states(slug, provide, world, owner, sign_in, drain, later):
     template = TEMPLATES[slug]
     provide(template)
@@ -191,6 +191,7 @@ def test_erasing_leaves_other_people(provide, world, owner, sign_in, drain, late
         assert cursor.fetchall() == [("bo@example.com",)]
 
 
+@pytest.mark.extended
 def test_the_leavers_account_is_closed(provide, world, owner, sign_in, drain, later):
     _ran("leaver-checklist", provide, owner, sign_in, drain, later)
     assert User.objects.get(username="ada").is_active is False

@@ -114,6 +114,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("provider", representatives(["openai", "anthropic", "ollama"]))
 def test_no_payload_gets_out_of_the_schema(name, provider, models, act):

@@ -168,7 +168,7 @@ BUDGETS = {
 }
 
 
-@pytest.mark.parametrize("name", representatives(BUDGETS, every=3))
+@pytest.mark.parametrize("name", representatives(BUDGETS, every=6))
 def test_a_budget_ends_a_step(name, triage, priced, deliver, drain, models):
     budget, spent, passes = BUDGETS[name]
     if budget:

@@ -97,6 +97,7 @@ def test_it_looks_at_other_days_and_at_one_workflow(usage, operator, sign_in, ur
     assert "No model calls in this period" in client.get(url, {"workflow": "none"}).content.decode()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
@@ -157,6 +158,7 @@ def test_nothing_in_the_ledger_is_changed_by_hand(usage, admin, sign_in):
     assert LLMUsage.objects.filter(pk=row.pk).exists()
 
 
+@pytest.mark.extended
 def test_administrators_set_budgets_which_the_page_shows(usage, workflow, admin, owner, operator, sign_in, url):
     workflow("name: Triage\nslug: triage\ntriggers: []\nsteps:\n  - {key: a, action: data.set, inputs: {x: 1}}")
     add = reverse("admin:automate_llm_llmbudget_add")

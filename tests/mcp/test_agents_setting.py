@@ -80,6 +80,7 @@ def test_without_a_manual_trigger_there_is_nothing_to_start_it_by(workflow):
         workflow("name: A\nslug: a\nagents: {}\ntriggers: [{endpoint: github}]\nsteps: [{key: n, action: data.set}]\n")
 
 
+@pytest.mark.extended
 def test_the_builder_has_a_switch_and_a_description(workflow, owner, sign_in):
     refund = workflow(SILENT)
     builder = Builder(sign_in(owner), refund)

@@ -94,7 +94,7 @@ def ask(on_site):
     return ask
 
 
-@pytest.mark.parametrize("tool", representatives(TABLE, every=4))
+@pytest.mark.parametrize("tool", representatives(TABLE, every=8))
 def test_who_may_call_a_tool(api, ask, made, owner, colleague, stranger, tool):
     _arguments, verbs, scope = TABLE[tool]
     nobody = "ok" if verbs == OPEN else "unknown" if tool == WORKFLOW else "refused"
@@ -115,7 +115,7 @@ def test_who_may_call_a_tool(api, ask, made, owner, colleague, stranger, tool):
     assert ask(client.plain, tool) == expected
 
 
-@pytest.mark.parametrize("tool", representatives(TABLE, every=4))
+@pytest.mark.parametrize("tool", representatives(TABLE, every=8))
 def test_the_owner_may_call_every_tool(api, ask, made, owner, tool):
     assert ask(api(owner, *ALL).plain, tool) == "ok"
 

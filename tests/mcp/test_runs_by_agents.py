@@ -147,6 +147,7 @@ def test_a_repeated_key_starts_one_run(api, workflow, owner, on_site, worker):
     assert ExecutionRun.objects.count() == 1
 
 
+@pytest.mark.extended
 def test_a_key_that_is_not_valid_is_refused(api, workflow, owner, on_site, settings):
     workflow(GREET)
     plain = api(owner).plain
@@ -423,6 +424,7 @@ steps: [{kind: workflow, key: sub, workflow: ask}]
 """
 
 
+@pytest.mark.extended
 def test_the_approval_of_a_sub_run_is_input_of_the_task(api, workflow, owner, colleague, on_site, worker):
     workflow(ASK)
     workflow(CALLS)

@@ -20,6 +20,7 @@ def _in_the_repository(monkeypatch):
     monkeypatch.chdir(ROOT)
 
 
+@pytest.mark.extended
 def test_no_page_is_missing_or_stale(capsys):
     try:
         call_command("automate_connector_docs", check=True)

@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 
 APPS = ROOT / "apps"
@@ -82,6 +84,7 @@ def _assigned(statement: ast.stmt) -> Iterator[str]:
     yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 
+@pytest.mark.extended
 def test_identifiers_keep_the_glossary():
     found = defaultdict(set)
     for path, tree in sources():

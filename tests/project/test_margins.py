@@ -116,6 +116,7 @@ def _name(node: ast.AST) -> str:
 FILES = [path for path in sorted((ROOT / "tests").rglob("*.py")) if "/faults/long/" not in str(path)]
 
 
+@pytest.mark.extended
 def test_no_test_depends_on_a_short_margin():
     found = [
         f"{path.relative_to(ROOT)}:{number}: {fault}"

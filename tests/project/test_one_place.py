@@ -6,11 +6,14 @@ import ast
 import re
 from collections.abc import Iterator
 
+import pytest
+
 from tests.conftest import ROOT
 
 # --- what expressions see as `event` ----------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_one_module_builds_the_event_scope():
     scope = {"payload", "type", "source", "headers", "id", "time"}
     built = [
@@ -53,6 +56,7 @@ def test_one_module_reads_bodies():
 LIFECYCLE = ["automate_core/outbox/lifecycle.py"]
 
 
+@pytest.mark.extended
 def test_a_run_ends_by_one_text():
     """In SQL a status comes from the row of the new state; the ORM never saves a final one."""
     assert _with(r"IN \('succeeded', 'failed'(, 'cancelled')?\) THEN automate_now\(\)") == LIFECYCLE
@@ -104,6 +108,7 @@ def test_one_template_draws_a_field():
     assert _templates_with(r"class=\"da-complaint\"|data-missing=") == ["ui/field_message.html"]
 
 
+@pytest.mark.extended
 def test_one_viewer_shows_json():
     """What else is printed as it stands is a command for a shell."""
     assert _templates_with("<pre") == ["builder/triggers/endpoint.html"]
@@ -119,6 +124,7 @@ def _templates_with(pattern: str) -> list[str]:
 # --- SQL of screens ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_screens_write_no_sql():
     statement = re.compile(r"\b(SELECT|INSERT INTO|DELETE FROM|WHERE|CROSS JOIN)\b")
     written = [

@@ -317,6 +317,7 @@ def test_a_sound_project_passes(sound):
     assert found(tags=None) == {}
 
 
+@pytest.mark.matrix
 @pytest.mark.filterwarnings("ignore:Overriding setting")
 @pytest.mark.parametrize(("wanted", "change"), WRONG)
 def test_a_broken_setting_gives_its_id(wanted, change, sound, monkeypatch):
@@ -324,6 +325,7 @@ def test_a_broken_setting_gives_its_id(wanted, change, sound, monkeypatch):
     assert found()[wanted].hint
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("wanted", "change"), OTHERS)
 def test_a_broken_setting_of_another_app_gives_its_id(wanted, change, sound, monkeypatch):
     apply(change, sound, monkeypatch)

@@ -45,6 +45,7 @@ PAGES = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.extended
 @PAGES
 @pytest.mark.process
 def test_the_printed_tests_pass_on_the_printed_code(written):

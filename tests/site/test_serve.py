@@ -254,6 +254,7 @@ def test_demo_refuses_what_is_no_json_object(own, tmp_path, content, said):
     assert said in _refused([*DEMO, str(path)], own)
 
 
+@pytest.mark.extended
 def test_a_command_without_a_database_says_how_to_get_one(own):
     command = [sys.executable, str(ROOT / "manage.py"), "automate_export", "x"]
     assert "Start the site with `make run`" in _refused(command, own)

@@ -182,6 +182,7 @@ def test_what_cannot_be_read_is_not_saved_and_says_so(builder):
     assert Step.objects.get(key="look").notes == "kept", "what could be read is"
 
 
+@pytest.mark.extended
 def test_a_connection_is_one_of_those_they_may_use(builder, owner, stranger):
     Connection.objects.create(name="Mine", slug="mine", connector="slack", owner=owner)
     Connection.objects.create(name="Theirs", slug="theirs", connector="slack", owner=stranger)
@@ -215,6 +216,7 @@ def test_triggers_and_the_workflow_have_forms_too(builder, made):
     assert builder.save("~workflow", run_as="root").status_code == 422
 
 
+@pytest.mark.extended
 def test_routes_by_form(builder):
     rev = builder.panel("route").ids["rev-route"]["value"]
     rule = {"==": [{"var": "event.type"}, "x"]}
@@ -268,6 +270,7 @@ def test_the_palette_offers_what_is_installed(builder):
 # --- others -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_the_other_ones_edit_is_shown_and_one_may_go_on(builder, made, sign_in, colleague):
     assign_perm("change_workflow", colleague, made)
     assign_perm("view_workflow", colleague, made)
@@ -283,6 +286,7 @@ def test_the_other_ones_edit_is_shown_and_one_may_go_on(builder, made, sign_in, 
     assert Step.objects.get(key="look").notes == "mine"
 
 
+@pytest.mark.extended
 def test_a_stale_tree_is_a_conflict_too(builder, made, sign_in, colleague):
     assign_perm("change_workflow", colleague, made)
     assign_perm("view_workflow", colleague, made)

@@ -185,6 +185,7 @@ def test_rows_have_values_and_types_and_levels_open(builder, ran):
     assert builder.data("nowhere").status == 404
 
 
+@pytest.mark.extended
 def test_what_is_inserted_gives_what_is_shown(builder, ran):
     """Everything that is offered can be rendered on the sample, helpers of lists included."""
     found = {}
@@ -211,6 +212,7 @@ def test_what_is_inserted_gives_what_is_shown(builder, ran):
     assert found["Repeat this step for each item"]["data-act-data"] == "each"
 
 
+@pytest.mark.extended
 def test_search_finds_names_and_values(builder, ran):
     assert builder.rows("last", q="ada@")['user["e-mail"], ada@example.com, text']
     hits = builder.rows("last", q="late")
@@ -386,6 +388,7 @@ def test_a_sample_is_chosen_and_edited_by_each_for_themselves(builder, made, ran
     Event.objects.all().delete()
 
 
+@pytest.mark.extended
 def test_whoever_may_not_see_payloads_sees_names_alone(builder, made, ran, sign_in, colleague):
     assign_perm("view_workflow", colleague, made)
     assign_perm("change_workflow", colleague, made)
@@ -405,6 +408,7 @@ def test_whoever_may_not_see_payloads_sees_names_alone(builder, made, ran, sign_
     assert not ChosenSample.objects.exists()
 
 
+@pytest.mark.extended
 def test_a_hostile_sample_is_text(builder, made):
     hostile = {
         "<script>alert(1)</script>": "</textarea><script>alert(2)</script>",

@@ -49,6 +49,7 @@ def tester(owner, endpoint, settings, sign_in):
 PAYLOAD = json.dumps({"title": "Ops", "labels": ["a"], "n": 9})
 
 
+@pytest.mark.extended
 def test_a_test_is_202_then_looked_at_until_it_has_ended(tester, drain):
     assert "Not tested yet" in tester.result("make").text
     answer = tester.test("make", scope="to", payload=PAYLOAD)
@@ -63,6 +64,7 @@ def test_a_test_is_202_then_looked_at_until_it_has_ended(tester, drain):
     assert not Group.objects.filter(name="Ops").exists()
 
 
+@pytest.mark.extended
 def test_a_step_is_tested_while_it_says_what_was_tested(tester, drain):
     workflows.publish(tester.workflow, author=tester.workflow.owner)
     tester.test("look", payload=PAYLOAD)
@@ -208,6 +210,7 @@ def test_problems_are_led_to(tester):
     assert tester.client.get(tester.url("builder_test"), {"step": "no/key"}).status_code == 404
 
 
+@pytest.mark.extended
 def test_tests_are_left_out_until_asked_for(tester, drain, sign_in, owner):
     tester.test("look", payload=PAYLOAD)
     drain()

@@ -93,6 +93,7 @@ def test_a_rule_made_of_rows_comes_back_as_it_was(rule):
     assert rule_from_rows(read_form(posted(group))) == back, "the form has all of it"
 
 
+@pytest.mark.extended
 @given(
     st.recursive(
         SCALARS | VARIABLES | rows(),
@@ -203,6 +204,7 @@ def test_a_route_is_shown_as_rows_with_a_sentence(builder):
     assert not any(option.startswith(("steps.tell", "steps.last", "steps.risky")) for option in options)
 
 
+@pytest.mark.extended
 def test_each_change_is_one_command(builder):
     row = {"join": "and", "0.field": "event.payload.count", "0.operator": "more", "0.value": "10"}
     answer = send(builder, "route", arm="bug", **row)
@@ -249,6 +251,7 @@ def test_rows_and_groups_come_and_go(builder):
     assert arm() is None
 
 
+@pytest.mark.extended
 def test_json_is_the_experts_view(builder):
     rule = {"any": [{"var": "event.payload.labels"}, {"==": [{"var": ""}, "bug"]}]}
     page = Page(send(builder, "route", arm="bug", json=json.dumps(rule)))
@@ -318,6 +321,7 @@ def test_the_newest_run_says_what_a_route_comes_to(builder, deliver, drain):
     assert "steps.look.output.title" in options
 
 
+@pytest.mark.extended
 def test_payloads_are_for_those_who_may_see_them(builder, deliver, drain, sign_in, colleague):
     deliver({"title": "hush-hush", "labels": []})
     drain()

@@ -30,6 +30,7 @@ def _actions(page):
     return {attributes["action"] for tag, attributes in page.tags if tag == "form" and "action" in attributes}
 
 
+@pytest.mark.extended
 def test_buttons_are_there_for_those_who_may(failed, sign_in, owner, colleague):
     doors = {reverse(f"studio:run_{verb}", args=[failed.pk]) for verb in ("rerun", "sample", "test")}
 
@@ -83,6 +84,7 @@ def test_what_cannot_be_done_is_said_on_the_page(failed, sign_in, owner):
     assert "has already ended (failed)" in page.text and page.all(role="alert")
 
 
+@pytest.mark.extended
 def test_a_waiting_run_is_cancelled_for_a_reason(waiting, sign_in, owner):
     client, cancel = sign_in(owner), reverse("studio:run_cancel", args=[waiting.run_id])
     asks = Page(client.get(_page(waiting.run)))
@@ -112,6 +114,7 @@ def test_a_run_is_cancelled_without_a_reason(waiting, sign_in, owner):
     assert ExecutionRun.objects.get().error["message"] == "Cancelled by owner."
 
 
+@pytest.mark.extended
 def test_only_the_approving_outcome_needs_the_form(waiting, sign_in, owner, drain):
     client, url = sign_in(owner), reverse("studio:approval_page", args=[waiting.pk])
     path = reverse("studio:run_decide", args=[waiting.run_id, "ask"])
@@ -169,6 +172,7 @@ def test_an_approval_is_found_shown_and_decided(waiting, sign_in, helper, drain)
     assert "Already decided by helper: Approve." in Page(client.get(reverse("studio:approval_list"))).text
 
 
+@pytest.mark.extended
 def test_mistakes_are_shown_at_their_fields_and_nothing_is_lost(waiting, sign_in, owner):
     client, url = sign_in(owner), reverse("studio:approval_page", args=[waiting.pk])
     answer = client.post(url, {"outcome": "approved", "form-amount": "many", "form-details": "kept"})
@@ -183,6 +187,7 @@ def test_mistakes_are_shown_at_their_fields_and_nothing_is_lost(waiting, sign_in
     assert Wait.objects.get().status == "open"
 
 
+@pytest.mark.extended
 def test_nobody_else_sees_an_approval(waiting, sign_in, admin, stranger):
     url = reverse("studio:approval_page", args=[waiting.pk])
     for person, seen, decided in ((admin, 200, 403), (stranger, 404, 404)):

@@ -50,6 +50,7 @@ def _made_again(by):
     return endpoints.save_endpoint("github", scheme="github", config={}, secret=SECRET, actor=by, new=True)[0]
 
 
+@pytest.mark.extended
 def test_an_address_made_again_shows_no_old_events(old, deliver, sign_in, stranger):
     _made_again(stranger)
     answer = deliver({"n": 2}, delivery="d-1")
@@ -100,6 +101,7 @@ def test_what_the_old_endpoint_took_starts_nothing_of_the_new_one(old, deliver, 
     assert ExecutionRun.objects.count() == 1
 
 
+@pytest.mark.extended
 def test_what_is_left_is_for_those_who_may_view_all(old, sign_in, owner, colleague, stranger, admin):
     _made_again(colleague)
     came_to("github")

@@ -344,6 +344,7 @@ def test_a_download_is_a_file_that_runs_nothing(came, sign_in, owner):
     assert json.loads(answer.content) == event.payload
 
 
+@pytest.mark.extended
 def test_a_payload_is_a_tree_that_is_bounded_searched_and_copied(sign_in, owner, endpoint):
     payload = {"items": [{"no": number, "text": HOSTILE} for number in range(5_000)], "last": "found at the end"}
     event = came_to("github", payload=payload, trace_id="d" * 32)
@@ -456,6 +457,7 @@ def test_the_pages_ask_as_much_for_many_as_for_one(came, workflow, sign_in, owne
     assert len(queries(event_address(main.pk))) <= len(told) + 2 <= 40, "two of versions published since"
 
 
+@pytest.mark.extended
 def test_payloads_are_inert_text(workflow, deliver, drain, sign_in, owner):
     workflow(PUSHES)
     deliver({"ref": HOSTILE, "deleted": HOSTILE}, event="push", headers={"User-Agent": "<i>agent</i>"})

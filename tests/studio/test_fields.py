@@ -120,6 +120,7 @@ def test_a_lone_expression_is_replaced_by_a_value_of_any_type(builder):
     assert save("", "json") == "", "no empty JSON in place of a text"
 
 
+@pytest.mark.extended
 def test_a_callback_is_signed_by_a_scheme_of_webhooks(builder):
     for fields in (
         {"until": ""}, {"callback": "on"}, {"timeout": "1h"}, {"scheme": "stripe"}, {"secret": "database:stripe"},
@@ -158,6 +159,7 @@ def test_what_cannot_be_read_is_said_in_plain_words(builder, path, fields, said)
     assert page.ids[f"field-{name}-why"]["role"] == "alert"
 
 
+@pytest.mark.extended
 def test_a_message_without_text_and_html_is_told_at_its_field(builder):
     builder.save("mail", **{"inputs.text": ""})
     assert "data-missing" in builder.panel("mail").ids["field-inputs-text-why"]
@@ -167,6 +169,7 @@ def test_a_message_without_text_and_html_is_told_at_its_field(builder):
     assert "Fill in Text" not in builder.panel("mail").text
 
 
+@pytest.mark.extended
 def test_values_of_ones_own_are_added_renamed_and_taken_out(builder):
     def rev():
         return Step.objects.get(key="values").rev

@@ -127,6 +127,7 @@ READINGS = {
 }
 
 
+@pytest.mark.extended
 @pytest.mark.django_db
 def test_a_number_with_two_readings_is_refused_at_its_field(workflow, sign_in):
     """1.234 is a thousand for German readers: it is neither taken as 1.234 nor as 1234."""
@@ -145,6 +146,7 @@ def test_a_number_with_two_readings_is_refused_at_its_field(workflow, sign_in):
         assert [each.payload["amount"] for each in Event.objects.order_by("id")][number - 1 :] == [value]
 
 
+@pytest.mark.extended
 @pytest.mark.django_db
 def test_a_bad_name_of_a_field_is_told_at_its_cell(workflow, sign_in, owner):
     made = workflow(claim(), publish=False)
@@ -244,6 +246,7 @@ def test_a_kept_file_can_be_removed_and_stays_within_its_field_its_time_and_the_
     assert read_kept(kept["form-photo-kept"], "form-photo") != ""
 
 
+@pytest.mark.extended
 @pytest.mark.django_db
 def test_proof_of_work_counts_for_one_page(workflow, sign_in, monkeypatch):
     workflow(claim("proof_of_work: true"))
@@ -310,6 +313,7 @@ def test_files_are_limited_and_checked(workflow, sign_in, settings):
     assert not missed and not Event.objects.exists() and not StoredFile.objects.exists()
 
 
+@pytest.mark.extended
 @pytest.mark.django_db
 def test_programs_are_kept_off(workflow, sign_in, settings):
     workflow(claim())
@@ -464,6 +468,7 @@ def test_a_preview_shows_the_draft(workflow, sign_in, owner, stranger):
     assert sign_in().get("/forms/claim-form/").status_code == 404
 
 
+@pytest.mark.extended
 @pytest.mark.django_db
 def test_the_builder_makes_a_form(workflow, sign_in, owner):
     made = workflow("name: Empty\nslug: empty\nsteps: [{key: note, action: data.set, inputs: {a: 1}}]", publish=False)

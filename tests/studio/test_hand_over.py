@@ -131,6 +131,7 @@ def test_refused_as_a_whole(held, leaver, admin, owner, given, why):
     assert raised.value.returncode == 2 and not AuditEntry.objects.filter(verb="user.handed_over").exists()
 
 
+@pytest.mark.extended
 def test_an_account_with_a_history_is_never_deleted(held, leaver, stranger, admin, sign_in):
     client, users = sign_in(admin), get_user_model().objects
     delete = reverse("admin:auth_user_delete", args=[leaver.pk])

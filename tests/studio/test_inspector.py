@@ -126,6 +126,7 @@ def test_each_row_of_a_tree_closes_what_it_opens():
     assert " data-load" in html and html.count("<div") == html.count("</div>")
 
 
+@pytest.mark.extended
 def test_an_error_says_what_to_do_and_the_step_is_tried_now_or_skipped(
     workflow, deliver, drain, sink, sign_in, owner, colleague
 ):
@@ -311,6 +312,7 @@ def test_builder_opened_from_a_failed_run_shows_its_event(workflow, deliver, dra
     assert seen.all(href=builder) and not seen.all(action=sample), "without what it carries"
 
 
+@pytest.mark.extended
 def test_a_run_becomes_the_sample_and_the_test_of_the_draft(workflow, deliver, drain, sign_in, owner, colleague):
     made = workflow(FAILING)
     deliver({"n": BIG})

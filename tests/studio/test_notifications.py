@@ -44,6 +44,7 @@ def _do(rule):
     return reverse("studio:rule_action", args=[rule.pk])
 
 
+@pytest.mark.extended
 def test_a_rule_from_its_form_to_its_removal(flow, urls, sign_in, owner, mailoutbox):
     client = sign_in(owner)
     page = client.get(urls["page"])

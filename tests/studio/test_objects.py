@@ -73,6 +73,7 @@ def test_webhooks_that_reject_come_first(endpoint, workflow, deliver, sign_in, o
     assert [row.split()[0] for row in rows_of(client, WEBHOOK_LIST, scheme="unsigned")] == ["calm", "off"]
 
 
+@pytest.mark.extended
 def test_many_webhooks_cost_no_more_and_strangers_see_none(endpoint, workflow, sign_in, owner, colleague, stranger):
     workflow(ONE)
     client = sign_in(owner)
@@ -92,6 +93,7 @@ def test_many_webhooks_cost_no_more_and_strangers_see_none(endpoint, workflow, s
     )
 
 
+@pytest.mark.extended
 def test_a_webhook_is_created_by_the_builders_form(sign_in, owner, workflow):
     client = sign_in(owner)
     add = reverse("admin:automate_core_webhookendpoint_add")
@@ -144,6 +146,7 @@ def test_a_pasted_secret_is_never_sent_back(sign_in, admin, given, said):
 # --- secrets ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_secrets_without_a_key_and_without_a_use_come_first(sign_in, owner, settings):
     used, unused = secret(owner, "a-used"), secret(owner, "b-unused")
     Connection.objects.create(
@@ -171,6 +174,7 @@ def test_secrets_without_a_key_and_without_a_use_come_first(sign_in, owner, sett
     )
 
 
+@pytest.mark.extended
 def test_many_secrets_cost_no_more_and_strangers_see_none(sign_in, owner, colleague, stranger):
     def use(number):
         made = secret(owner, f"s{number}")

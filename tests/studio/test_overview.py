@@ -70,6 +70,7 @@ def story(owner):
     return flow, other
 
 
+@pytest.mark.extended
 def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
     flow, _ = story
     QueueLevel.objects.create(

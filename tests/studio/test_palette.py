@@ -76,6 +76,7 @@ def test_what_a_person_used_last_comes_first_wherever_they_used_it(builder, sign
     )
 
 
+@pytest.mark.extended
 def test_what_fits_goes_by_what_stands_before(builder):
     assert "data: set values" in offered(builder, parent="route", slot="question", index="0")["Suggested"]
     after_log = offered(builder, parent="route", slot="bug", index="1")["Suggested"]
@@ -119,6 +120,7 @@ def test_a_card_says_with_what_and_what_else_holds(builder, owner, stranger):
     assert "Our shop" not in page.text
 
 
+@pytest.mark.extended
 def test_a_move_is_told_with_its_place(builder):
     answer = builder.do("move", key="last", parent="route", slot="otherwise", index="0")
     assert "Moved Last to 1 of 2, in route Otherwise" in Page(answer).text

@@ -77,6 +77,7 @@ def test_a_poll_is_added_set_up_tried_and_published(builder, feed, owner):
     assert config(builder) == {"poll": "github.new_issue", "every": "10m", "inputs": {}}
 
 
+@pytest.mark.extended
 def test_a_poll_with_a_connection_begins_with_the_only_one_and_takes_no_other(builder, owner, stranger):
     Connection.objects.create(name="Mine", slug="mine", connector="github", config={"token": "env:A"}, owner=owner)
     Connection.objects.create(name="Other", slug="other", connector="github", config={"token": "env:A"}, owner=stranger)
@@ -123,6 +124,7 @@ def test_the_review_warns_of_a_poll_that_was_not_tested_or_fails(builder, feed, 
     assert "RSS: New item" in overview and "HTTP 503" in overview, "it needs attention"
 
 
+@pytest.mark.extended
 def test_the_review_warns_once_of_a_connection_that_was_not_tested_or_fails(builder, owner):
     config = {"token": "env:A"}
     mine = Connection.objects.create(name="Mine", slug="mine", connector="github", config=config, owner=owner)

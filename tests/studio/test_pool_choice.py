@@ -78,6 +78,7 @@ def test_undeclared_pool_is_a_message_at_its_field(builder, settings):
     assert "field-runs_on" in builder.panel("first").ids
 
 
+@pytest.mark.extended
 def test_connection_chooses_a_pool(owner, sign_in, settings):
     client, url = sign_in(owner), f"{reverse('admin:automate_connectors_connection_add')}?connector=http"
     assert 'name="runs_on"' not in client.get(url).text

@@ -72,6 +72,7 @@ def test_what_a_page_tells_is_taken_as_text(mine, theirs, django_assert_max_num_
     assert tell(theirs, "a\0b").status_code == 200
 
 
+@pytest.mark.extended
 def test_the_page_learns_that_others_went_on(mine, theirs):
     seen = int(mine.state()["data-seen"])
     theirs.do("delete", key="last")

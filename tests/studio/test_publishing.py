@@ -136,6 +136,7 @@ def test_publishing_with_a_message(door, editor, made):
     assert "Looks better" in Page(door.client.get(door.url("versions"))).text
 
 
+@pytest.mark.extended
 def test_runs_in_progress_are_counted_and_stay(door, editor, made):
     ExecutionRun.objects.create(workflow=made, version=made.published, trace_id="0" * 32, status="waiting")
     editor.do("rename", key="look", name="Look well")
@@ -166,6 +167,7 @@ def test_a_version_that_was_published_meanwhile_is_a_conflict(door, editor, made
     assert answer.status_code == 409 and "Published v2" in Page(answer).text
 
 
+@pytest.mark.extended
 def test_nonsense_as_revision_publishes_nothing(door, editor, made):
     editor.do("rename", key="look", name="Mine")
     for fields in ({}, {"rev": "x", "version": "1"}, {"rev": "9" * 30, "version": "-1"}):
@@ -173,6 +175,7 @@ def test_nonsense_as_revision_publishes_nothing(door, editor, made):
     assert made.versions.count() == 1
 
 
+@pytest.mark.extended
 def test_errors_keep_it_from_being_published(door, editor, made):
     editor.do("edit", key="tell", unset=["inputs.message"])
     page = Page(door.review())
@@ -253,6 +256,7 @@ FILTERED = TRIAGE.replace(
 )
 
 
+@pytest.mark.extended
 def test_the_latest_events_are_tried_on_both(workflow, deliver, sign_in, owner):
     made = workflow(FILTERED)
     for title in ("bug", "bug", "question", "other"):
@@ -285,6 +289,7 @@ def test_at_most_fifty_of_the_newest(workflow, sign_in, owner, monkeypatch):
     assert "of 10 recent events" in Page(door.review()).text
 
 
+@pytest.mark.extended
 def test_events_that_one_may_not_read_are_not_tried(workflow, deliver, sign_in, colleague, endpoint):
     made = workflow(TRIAGE)
     deliver({"title": "bug"})
@@ -336,6 +341,7 @@ def routes_shown(response):
     return {key: " ".join(re.sub(r"<[^>]*>", " ", words).split()).replace(" ,", ",") for key, words in blocks}
 
 
+@pytest.mark.extended
 def test_the_latest_events_say_which_take_another_branch(workflow, deliver, sign_in, owner):
     made = workflow(ROUTED)
     for n in (0, 1, 5, 7, 11, 12):
@@ -396,6 +402,7 @@ def test_any_two_are_compared(door, three, editor):
         assert door.compare(**{"from": wrong}).status_code == 404
 
 
+@pytest.mark.extended
 def test_going_back_takes_two_clicks_and_leaves_the_draft(door, three, editor):
     editor.do("rename", key="last", name="Work in progress")
     page = Page(door.client.get(door.url("versions")))

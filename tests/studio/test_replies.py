@@ -32,6 +32,7 @@ def builder(workflow, sign_in, owner):
 # --- the step ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_a_reply_is_added_from_the_palette_and_filled_in(builder):
     palette = Page(builder.client.get(builder.url("builder_palette"), {"index": "1"}))
     [offer] = [tag for _, tag in palette.tags if tag.get("data-name") == "reply to caller"]
@@ -84,6 +85,7 @@ def test_the_picker_offers_what_was_replied(builder):
 # --- the setting ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_the_time_to_wait_is_set_on_the_webhooks_page(sign_in, owner, endpoint, colleague):
     page = reverse("admin:automate_core_webhookendpoint_change", args=[endpoint.pk])
     client = sign_in(owner)
@@ -120,6 +122,7 @@ def test_the_runs_page_shows_the_reply_and_which_one_was_sent(builder, deliver, 
     assert "Not sent: the caller got an earlier reply." in Page(builder.client.get(page, {"step": "again"})).text
 
 
+@pytest.mark.extended
 def test_a_test_shows_what_it_would_reply(builder, drain):
     fields = {"step": "", "mode": "dry", "scope": "whole", "payload": '{"number": 7}'}
     assert builder.client.post(builder.url("builder_test"), fields).status_code == 202

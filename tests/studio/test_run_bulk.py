@@ -134,6 +134,7 @@ def test_what_was_rerun_with_success_is_left_out(failed, sign_in, owner, drain, 
     assert "Another re-run repeats its effects." in form
 
 
+@pytest.mark.extended
 def test_each_run_is_asked_for_by_itself(failed, workflow, sign_in, owner, colleague, stranger):
     theirs = workflow(SEARCHED_ORDERS.replace("orders", "theirs").replace("Orders", "Theirs"))
     runs = [

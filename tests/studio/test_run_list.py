@@ -168,6 +168,7 @@ def test_what_no_index_answers_is_looked_for_a_part_at_a_time(workflow, sign_in,
     assert back and client.get(RUN_LIST + back[0]).status_code == 200
 
 
+@pytest.mark.extended
 def test_the_histogram_counts_what_the_list_shows(orders, sign_in, owner):
     client = sign_in(owner)
     for query, counted in (

@@ -61,6 +61,7 @@ def _queued(page):
     return " ".join(page.text.partition("Queued")[2].partition("Steps")[0].split())
 
 
+@pytest.mark.extended
 def test_a_rerun_is_queued_since_a_person_asked_for_it(workflow, deliver, drain, sign_in, owner):
     workflow(LOOP)
     deliver()
@@ -81,6 +82,7 @@ def _label(page, name):
     return page.ids[f"card-{name}"]["aria-label"]
 
 
+@pytest.mark.extended
 def test_cards_say_what_a_run_waits_for(workflow, deliver, drain, sink, sign_in, owner, colleague):
     """For whom and until when, also to those who may not see payloads; and what the version of today says otherwise."""
     Group.objects.create(name="Finance").user_set.add(owner)

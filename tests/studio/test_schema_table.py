@@ -110,6 +110,7 @@ def sent(name, records, rest="{}"):
     return {f"{name}::rows": "1", f"{name}::beside": rest, **cells}
 
 
+@pytest.mark.extended
 @pytest.mark.django_db(transaction=True)
 def test_output_fields_are_edited_as_a_table_and_as_json(workflow, sign_in, owner):
     builder = Builder(sign_in(owner), workflow(EXTRACT, publish=False))

@@ -202,6 +202,7 @@ def test_a_person_without_the_role_finds_no_list(sign_in, owner):
     assert sign_in(owner).get(reverse("admin:automate_core_workflow_changelist")).status_code == 404
 
 
+@pytest.mark.extended
 def test_auditors_read_the_trail_and_see_every_webhook(sign_in, owner, stranger, run, endpoint, deliver):
     from django.contrib.auth.models import Group
 
@@ -240,6 +241,7 @@ def _many_runs(workflow, count):
     )
 
 
+@pytest.mark.extended
 def test_the_run_list_pages_by_key_in_few_queries(workflow, sign_in, owner, django_assert_max_num_queries):
     made = workflow(BRANCHING)
     _many_runs(made, 60)
@@ -260,6 +262,7 @@ def test_the_run_list_pages_by_key_in_few_queries(workflow, sign_in, owner, djan
     assert [name for name in back.ids if name.startswith("run-") and len(name) == 40] == seen[25:50]
 
 
+@pytest.mark.extended
 def test_the_run_list_filters_and_searches(run, workflow, deliver, drain, sign_in, owner):
     deliver({"title": "stay"})
     drain()
@@ -301,6 +304,7 @@ def test_fragments_come_without_their_frame(run, sign_in, owner):
         assert content.strip().startswith("<section") and "<html" not in content
 
 
+@pytest.mark.extended
 def test_the_run_page_costs_few_queries(run, sign_in, owner, django_assert_max_num_queries):
     client = sign_in(owner)
     with django_assert_max_num_queries(21):  # four are for the entry that this person saw the payload, once an hour
@@ -334,6 +338,7 @@ def test_the_file_reads_back(run, sign_in, owner):
     assert yaml_files.read_workflow(answer.content.decode()) == workflows.load_definition(run.workflow)
 
 
+@pytest.mark.extended
 def test_no_page_of_the_admin_breaks_on_an_object_that_is_not_there(sign_in, admin, stranger):
     found = []
     for person in (admin, stranger):

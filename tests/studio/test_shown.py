@@ -78,6 +78,7 @@ def test_steps_that_were_not_reached_are_shown_as_such(failed, sign_in, owner):
 HUGE = "9" * 400
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(
     ("where", "query"),
     representatives(
@@ -124,6 +125,7 @@ def test_deep_answers_are_shown(workflow, deliver, drain, sign_in, owner):
         assert sign_in(owner).get(_run_page(run)).status_code == 200
 
 
+@pytest.mark.extended
 def test_a_draft_that_differs_is_marked_and_can_be_looked_at(failed, owner, sign_in):
     workflow = failed.workflow
     changed = yaml_files.read_workflow(
@@ -150,6 +152,7 @@ def test_an_endpoints_address_takes_the_right_to_view_it(failed, sign_in, owner,
     assert "/hooks/github/" in Page(sign_in(colleague).get(url)).text
 
 
+@pytest.mark.extended
 def test_what_is_in_use_is_not_deleted(failed, sign_in, owner, endpoint):
     """The endpoint starts a workflow, its secret signs, the connection is called by a step."""
     secret = StoredSecret.objects.get()

@@ -29,6 +29,7 @@ def _shown(page):
     return {each["title"] for each in page.all(class_="da-subject clipped")}
 
 
+@pytest.mark.extended
 def test_lists_and_headers_show_the_subject_to_those_who_may_view_payloads(orders, sign_in, owner, colleague):
     run = ExecutionRun.objects.earliest("pk")
     assign_perm("view_workflow", colleague, orders)

@@ -77,6 +77,7 @@ def _urls(wait):
     return {name: reverse(f"studio:{url}", args=[wait.pk]) for name, url in names.items()}
 
 
+@pytest.mark.extended
 def test_a_claim_is_decided_by_a_substitute_and_never_by_who_makes_it(claim, sign_in, finance, drain):
     urls = _urls(claim)
     clerk, controller, deputy = (sign_in(finance[name]) for name in ("clerk", "controller", "deputy"))
@@ -222,6 +223,7 @@ def test_operators_hand_over_what_a_leaver_had_to_decide(claim, sign_in, operato
     assert sign_in(finance["deputy"]).post(url, {"from": "leaver", "to": "deputy"}).status_code == 403
 
 
+@pytest.mark.extended
 def test_what_is_due_first_comes_first_and_the_list_is_paged_by_key(claim, sign_in, finance):
     now, run, person = timezone.now(), claim.run, finance["controller"]
     waits = [

@@ -48,6 +48,7 @@ def _shown(client, **query):
     return [int(name.removeprefix("entry-")) for name in page.ids if name.startswith("entry-")]
 
 
+@pytest.mark.extended
 def test_each_filter_finds_what_it_asks_for(auditor, entries, colleague):
     first, second, third, fourth, fifth = (entry.pk for entry in entries)
     second_at = entries[1].at.isoformat()
@@ -77,6 +78,7 @@ def test_times_are_to_the_second(auditor, owner, entries):
     assert len(_shown(auditor, **span)) == 2
 
 
+@pytest.mark.extended
 def test_pages_by_key_in_few_queries(auditor, owner, django_assert_max_num_queries):
     for number in range(120):
         audit.record(owner, "thing.done", owner, changes={"number": number})
@@ -137,6 +139,7 @@ def test_a_tail_that_was_cut_since_the_last_check_is_noticed(auditor, entries):
     assert list(audit.verify()) == [], "the chain alone looks whole"
 
 
+@pytest.mark.extended
 def test_auditors_read_people_secrets_retention_and_notifications_and_change_none(auditor, owner):
     secret = StoredSecret(name="shop", owner=owner)
     secret.put("a-value-that-nobody-reads")

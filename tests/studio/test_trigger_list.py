@@ -91,6 +91,7 @@ def test_tabs_filters_and_search(listed, owner, sign_in):
     assert "RSS" in rows(client, q="rss"), "what a trigger listens to is found, too"
 
 
+@pytest.mark.extended
 def test_more_workflows_cost_no_more_queries(workflow, listed, owner, sign_in):
     client = sign_in(owner)
     rows(client)

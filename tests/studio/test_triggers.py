@@ -114,6 +114,7 @@ def test_every_sender_is_set_up_in_place_and_its_command_delivers(builder, site,
     assert AuditEntry.objects.filter(verb="webhook.created").count() >= len(codes)
 
 
+@pytest.mark.extended
 def test_what_is_wrong_stands_at_its_field_and_nothing_is_made(builder, endpoint, sign_in, stranger):
     builder.do("add_trigger", kind="webhook")
     page = builder.panel("~trigger")
@@ -159,6 +160,7 @@ def catch(builder, key, mark):
     return builder.client.post(builder.url("builder_trigger_event", key), {"event": event})
 
 
+@pytest.mark.extended
 def test_the_next_delivery_is_caught_and_shown_as_the_sample(builder, deliver, sign_in, colleague):
     builder.do("add_trigger", kind="webhook")
     deliver({"old": 1}, event="issues")

@@ -218,6 +218,7 @@ def runs_read(sql, values):
 # --- many at once -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_many_are_paused_resumed_archived_and_restored(mine, owner):
     alpha, beta = published_workflows(owner, "Alpha", "Beta")
     [draft] = published_workflows(owner, "Draft", status="draft")
@@ -282,6 +283,7 @@ def test_operators_pause_and_resume_and_archive_nothing(mine, owner, stranger, s
     assert states() == {"Alpha": "active"}
 
 
+@pytest.mark.extended
 def test_one_is_archived_and_restored_on_its_page(workflow, sign_in, owner, deliver, drain):
     one = workflow(BRANCHING)
     client, page = sign_in(owner), reverse("admin:automate_core_workflow_change", args=[one.pk])

@@ -76,6 +76,7 @@ def _age(files, days=2):
         StepRun.objects.filter(input_file=old).update(input_file=new)
 
 
+@pytest.mark.extended
 def test_a_large_output_is_a_file_that_later_steps_look_into(
     publish, run, answering, files, owner, colleague, stranger, sign_in, settings, drain
 ):

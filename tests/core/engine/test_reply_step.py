@@ -20,6 +20,7 @@ def problems(**fields):
     return {problem.path: problem.reason for problem in found}
 
 
+@pytest.mark.extended
 def test_expressions_make_the_reply(publish, run):
     publish(
         """

@@ -185,6 +185,7 @@ steps: [{{key: a, action: data.set}}]
 """
 
 
+@pytest.mark.extended
 @pytest.mark.django_db(transaction=True)
 def test_costly_filters_hold_up_no_other_event(workflow, deliver):
     workflow(FILTERED.format("costly", "costly", 29_999))

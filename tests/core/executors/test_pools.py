@@ -93,6 +93,7 @@ def test_rule_notifies_of_a_pool_without_consumers_once(publish, run, pools, set
     assert fact["url"].endswith(reverse("studio:pool_list"))
 
 
+@pytest.mark.extended
 def test_pool_without_consumers_needs_attention(publish, run, pools, settings, sink, sign_in, admin, owner):
     publish(CALL.replace("https://example.com/", sink.url))
     run({"number": 1})

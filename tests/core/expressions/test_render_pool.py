@@ -50,6 +50,7 @@ def alive(pid):
 # --- what it is -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_it_starts_with_the_first_template_that_needs_it_and_stays(fresh):
     assert compile_value({"a": "{{ event.n }} {{ 'x' | upper }}"}).render({"event": {"n": 1}}) == {"a": "1 X"}
     assert fresh.workers == []
@@ -126,6 +127,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.extended
 @pytest.mark.skipif(sys.platform != "linux", reason="what a worker gives up is Linux's")
 def test_code_that_broke_out_reaches_nothing():
     """As an escape would find it: after warming up and giving up, any Python."""
@@ -160,6 +162,7 @@ def test_what_takes_too_long_is_ended_and_the_next_goes_on(fresh):
     assert SUM.render({"event": {"n": 1}}) == {"n": 2}
 
 
+@pytest.mark.extended
 def test_what_does_not_look_at_the_clock_is_killed_and_replaced(fresh):
     """A regular expression of RE2's is one call: linear for one match, but there are many."""
     SUM.render({"event": {"n": 1}})
@@ -183,6 +186,7 @@ def test_what_needs_too_much_memory_is_ended_and_replaced(fresh):
     assert len(fresh.workers) == 1
 
 
+@pytest.mark.extended
 def test_one_that_was_killed_meanwhile_is_replaced(fresh):
     SUM.render({"event": {"n": 1}})
     [worker] = fresh.workers
@@ -329,6 +333,7 @@ def test_a_forked_process_has_its_own():
 # --- many at once -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_threads_share_two_and_get_their_own_answers(fresh):
     with ThreadPoolExecutor(12) as threads:
         answers = list(threads.map(lambda n: SUM.render({"event": {"n": n}}), range(300)))
@@ -417,6 +422,7 @@ def test_frames_are_lengths_and_documents():
     assert frame(b"{}") == b"\x00\x00\x00\x02{}"
 
 
+@pytest.mark.extended
 def test_all_inputs_of_a_step_are_one_round_trip(fresh, monkeypatch):
     asked = []
     real = RenderProcess.render

@@ -172,6 +172,7 @@ def test_what_a_decision_may_cost_is_bounded(rule):
                 assert "takes too long" in str(error)
 
 
+@pytest.mark.extended
 def test_too_much_is_said_not_called_false():
     with pytest.raises(RuleCostError, match="too many items"):
         read_rule({"any": [_numbers, {"and": [{">=": [{"var": ""}, 0]}] * 5 + [False]}]}).holds(LONG)
@@ -192,6 +193,7 @@ _values = st.recursive(
 )
 
 
+@pytest.mark.extended
 @settings(max_examples=200, deadline=None)
 @given(
     operator=st.sampled_from(sorted(set(ARITY) - {"now", "matches"})), values=st.lists(_values, min_size=2, max_size=2)
@@ -204,6 +206,7 @@ def test_no_values_break_an_operator(operator, values):
     assert rule.explain(scope).passed is rule.holds(scope)
 
 
+@pytest.mark.extended
 @settings(max_examples=200, deadline=None)
 @given(_values)
 def test_whatever_stands_for_a_rule_is_read_or_refused(value):

@@ -109,6 +109,7 @@ def test_several_workers_tell_once_of_the_first_failure(flow, owner, admin, deli
     assert any("Nightly &lt;b&gt;sync" in page for page in pages) and not any("<b>sync" in page for page in pages)
 
 
+@pytest.mark.extended
 def test_only_the_first_failure_after_a_success_is_told(flow, owner, happen, notify, mailoutbox):
     happen("fail", "fail", "ok", "fail", "fail", "ok", "ok", "fail")
     notify()
@@ -150,6 +151,7 @@ def test_so_many_failures_in_a_span_are_counted_anew_after_each_message(flow, ow
     assert Notification.objects.get().count == 2
 
 
+@pytest.mark.extended
 def test_what_is_found_by_looking_is_told_once(flow, owner, admin, quiet_owner, happen, notify, workflow):
     happen("ok")
     run = ExecutionRun.objects.get()
@@ -186,6 +188,7 @@ def test_what_is_found_by_looking_is_told_once(flow, owner, admin, quiet_owner, 
     assert {name: number for name, number in told().items() if number == 2} == {"not_run": 2, "connection": 2}
 
 
+@pytest.mark.extended
 def test_a_message_is_sent_by_one_of_many_threads_and_after_a_crash_by_another(flow, owner, sink, notify):
     """Signed, and with the same id on every attempt; who comes back late settles nothing."""
     values = RuleValues(kind="first_failure", channel="webhook", url=f"{sink.url}/alerts?token=t0k3n")
@@ -342,6 +345,7 @@ WRONG = {
 }
 
 
+@pytest.mark.extended
 def test_rules_that_cannot_be_say_why_at_the_field(flow, owner):
     found = {}
     for name, (values, _) in WRONG.items():

@@ -116,6 +116,7 @@ def orphans():
         return {table: count for table in tables if (count := cursor.execute(ORPHANS.format(table)).fetchone()[0])}
 
 
+@pytest.mark.extended
 def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, drain, owner, later, watched, settings):
     settings.AUTOMATE_DELIVERY_KEY_DAYS = 60
     flow = workflow(
@@ -193,6 +194,7 @@ def test_a_run_whose_trace_is_not_exported_is_deleted_all_the_same(workflow, del
     assert (ExecutionRun.objects.count(), TraceExport.objects.count()) == (0, 0)
 
 
+@pytest.mark.extended
 def test_keeping_a_run_is_for_those_who_may_run_it(workflow, deliver, drain, owner, colleague, stranger, sign_in):
     flow = workflow(f"name: Flow\nslug: flow\ntriggers: [{{endpoint: github}}]\nsteps: {LOGS}")
     deliver()

@@ -121,6 +121,7 @@ def test_who_tries_addresses_is_in_the_trail_and_floods_nothing(run, wait, monke
     assert (entries.first().object_type, entries.first().object_id) == ("automate_core.executionrun", str(run.pk))
 
 
+@pytest.mark.extended
 def test_an_address_is_sent_and_shown_to_nobody(workflow, deliver, drain, sink, sign_in, owner):
     workflow(f"""
 name: Ask

@@ -160,6 +160,7 @@ WANTED = {
 }  # fmt: skip
 
 
+@pytest.mark.extended
 def test_unwanted_messages_start_nothing_and_are_counted(workflow, pipe, settings):
     settings.DEFAULT_FROM_EMAIL = "shop@shop.example"
     missed = []

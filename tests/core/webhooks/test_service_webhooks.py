@@ -104,6 +104,7 @@ def test_a_webhook_is_registered_after_publishing_and_its_deliveries_start_runs(
     assert len(github.asked) == asked, "nothing is due before the daily look"
 
 
+@pytest.mark.extended
 def test_it_goes_with_a_pause_an_archive_another_version_and_the_workflow(workflow, pushes, github, work, owner):
     work()
     workflow(PUSHES.replace("note", "other"))
