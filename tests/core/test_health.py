@@ -78,6 +78,12 @@ def test_a_web_process_without_workers_is_ready_once_it_is_migrated(monkeypatch,
     assert [query["sql"] for query in queries] == ["SELECT 1"], "a probe costs one query"
 
 
+def test_a_database_that_ran_the_migrations_before_they_were_squashed_is_ready(monkeypatch):
+    monkeypatch.setattr(operations, "_is_migrated", False)
+    MigrationRecorder.Migration.objects.filter(name__contains="_squashed_").delete()
+    assert probe(ready) == 200
+
+
 def test_a_process_is_alive_without_a_database_but_not_ready(monkeypatch):
     def away(*_):
         raise OperationalError("the database is away")

@@ -73,7 +73,7 @@ def test_a_project_that_migrates_in_parts(tmp_path, wheel_python):
     with host(tmp_path, wheel_python, "parts") as made:
         made.manage("migrate", "contenttypes", "--verbosity", "0")
         made.manage("migrate", "automate_governance", "--verbosity", "0")
-        made.manage("migrate", "automate_core", "0001", "--verbosity", "0")
+        made.manage("migrate", "automate_core", "0001_initial", "--verbosity", "0")
         made.manage("migrate", "--verbosity", "0")
         made.manage("migrate", "automate_studio", "zero", "--verbosity", "0")
         made.manage("migrate", "automate_core", "zero", "--verbosity", "0")

@@ -20,8 +20,9 @@ LIST = Path(__file__).with_name("migrations.sha256")
 
 
 def lines() -> list[str]:
-    """`SHA-256  path` of each migration, as `sha256sum` writes it."""
-    found = sorted((ROOT / "apps").glob("*/migrations/[0-9]*.py"))
+    """`SHA-256  path` of each migration and of the tables of squashed ones, as `sha256sum` writes it."""
+    folder = ROOT / "apps"
+    found = sorted([*folder.glob("*/migrations/[0-9]*.py"), *folder.glob("*/migrations/tables_*/[!_]*.py")])
     return [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(ROOT)}" for path in found]
 
 

@@ -59,7 +59,7 @@ def _state_of_sources() -> str:
 
     state, imported = hashlib.sha256(str(binaries()).encode()), set()
     for config in apps.get_app_configs():
-        for source in sorted((Path(config.path) / "migrations").glob("*.py")):
+        for source in sorted((Path(config.path) / "migrations").rglob("*.py")):
             text = source.read_bytes()
             state.update(str(source).encode() + text)
             imported.update(re.findall(rb"^\s*(?:from|import) (automate_[\w.]+)", text, re.MULTILINE))

@@ -12,7 +12,6 @@ from typing import Any
 import psycopg
 from django.db import Error, connection
 from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -101,10 +100,11 @@ def _missing_migrations() -> list[str]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         return []
-    applied = MigrationRecorder(connection).applied_migrations()
-    known = MigrationLoader(None).disk_migrations
+    loader = MigrationLoader(connection)
     missing = sorted(
-        f"{app}.{name}" for app, name in known if app.startswith("automate_") and (app, name) not in applied
+        f"{app}.{name}"
+        for app, name in loader.graph.nodes  # squashed ones or those that they replace
+        if app.startswith("automate_") and (app, name) not in loader.applied_migrations
     )
     _is_migrated = not missing
     return missing

@@ -1,0 +1,185 @@
+"""A new database gets squashed migrations; one that has some of the old ones goes on with those."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.migrations.writer import MigrationWriter
+
+from automate_governance.migrations.operations import CreateModels
+from automate_site.embedded_postgres import binaries
+from tests.conftest import ROOT
+from tests.support.unsquashed import OldLoader
+
+type Key = tuple[str, str]
+
+BEFORE, NOW = OldLoader(None), MigrationLoader(None)
+SQUASHED = {key: each for key, each in NOW.disk_migrations.items() if each.replaces}
+REPLACED = {old: key for key, each in SQUASHED.items() for old in each.replaces}
+#: All migrations but the squashed ones, of other apps too, in the order in which they are applied to a new database.
+OLD = list(dict.fromkeys(key for leaf in BEFORE.graph.leaf_nodes() for key in BEFORE.graph.forwards_plan(leaf)))
+OURS = [key for key in OLD if key[0].startswith("automate_")]
+
+
+def plan(applied: Iterable[Key]) -> list[Key]:
+    """The migrations that `migrate` applies to a database that has recorded these."""
+    rows = MigrationRecorder(connection).migration_qs
+    rows.all().delete()
+    rows.bulk_create(rows.model(app=app, name=name) for app, name in applied)
+    executor = MigrationExecutor(connection)
+    executor.loader.check_consistent_history(connection)
+    return [(each.app_label, each.name) for each, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
+
+
+def old(keys: Iterable[Key]) -> list[Key]:
+    """These with what squashed ones replace in their place."""
+    return [each for key in keys for each in (SQUASHED[key].replaces if key in SQUASHED else [key])]
+
+
+def test_each_app_has_one_squashed_migration():
+    assert Counter(app for app, _ in SQUASHED) == dict.fromkeys({app for app, _ in OURS}, 1)
+
+
+def test_a_new_database_gets_the_squashed_migrations(db):
+    planned = plan([])
+    assert set(SQUASHED) <= set(planned) and not set(REPLACED) & set(planned)
+    assert Counter(old(planned)) == Counter(OLD), "each old one is replaced or applied, once"
+
+
+@pytest.mark.parametrize("recorded", [[], list(SQUASHED)], ids=["before", "after"])
+def test_a_database_with_all_old_migrations_gets_none(db, recorded):
+    """Before its next `migrate`, which records the squashed ones, and after it."""
+    assert plan([*OLD, *recorded]) == []
+
+
+@pytest.mark.parametrize(
+    "stops",
+    [OURS[::12], pytest.param(OURS, marks=pytest.mark.extended)],
+    ids=["some", "every"],
+)
+def test_a_database_with_some_old_migrations_goes_on_with_the_others(db, stops):
+    """Wherever it stopped: an app that has begun goes on as before, one that has not takes the squashed migration."""
+    for key in stops:
+        at = OLD.index(key)
+        applied = OLD[: at + 1]
+        complete = [squashed for squashed, each in SQUASHED.items() if set(each.replaces) <= set(applied)]
+        planned = plan([*applied, *complete])
+        assert Counter(old(planned)) == Counter(OLD[at + 1 :]), f"after {key}"
+        begun = {app for app, _ in applied}
+        assert not [app for app, name in planned if (app, name) in SQUASHED and app in begun], f"after {key}"
+
+
+def test_both_ways_lead_to_the_same_models():
+    before, after = BEFORE.project_state(), NOW.project_state()
+    assert before.models.keys() == after.models.keys()
+    for key, model in before.models.items():
+        assert described(after.models[key].fields) == described(model.fields), key
+        assert described(after.models[key].options) == described(model.options), key
+
+
+def described(values: dict[str, Any]) -> dict[str, str]:
+    """Texts that are equal for equal values; no options and empty ones are the same."""
+    kept = {name: value for name, value in values.items() if value or value is False}
+    return {name: value if name == "triggers" else MigrationWriter.serialize(value)[0] for name, value in kept.items()}
+
+
+def test_a_squashed_migration_only_creates(db):
+    """What it does has a way back, and nothing in it reads or repairs rows."""
+    for key, each in SQUASHED.items():
+        assert isinstance(each.operations[0], CreateModels), key
+        kinds = {type(operation).__name__ for operation in each.operations}
+        assert kinds <= {"CreateModels", "RunSQL", "AddTrigger"}, key
+        assert all(operation.reversible for operation in each.operations if isinstance(operation, Operation)), key
+
+
+# --- the databases ----------------------------------------------------------------------------------------------------
+
+#: Rows that `migrate` seeds, by what identifies them on each database.
+SEEDED = {
+    "content types": "SELECT app_label, model FROM django_content_type ORDER BY 1, 2",
+    "permissions": """SELECT app_label, model, codename, name FROM auth_permission permission
+        JOIN django_content_type type ON type.id = content_type_id ORDER BY 1, 2, 3""",
+    "roles": """SELECT auth_group.name, app_label, codename FROM auth_group
+        LEFT JOIN auth_group_permissions given ON group_id = auth_group.id
+        LEFT JOIN auth_permission permission ON permission.id = permission_id
+        LEFT JOIN django_content_type type ON type.id = content_type_id ORDER BY 1, 2, 3""",
+}
+ROWS = """
+SELECT table_name, (xpath('/row/n/text()', query_to_xml('SELECT count(*) AS n FROM "' || table_name || '"', false, true, '')))[1]::text
+FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name <> 'django_migrations'
+ORDER BY 1
+"""
+
+
+def migrated(url: str, name: str, *command: str) -> str:
+    """A new database, migrated; returns its URL."""
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute(f'DROP DATABASE IF EXISTS "{name}"')
+        session.execute(f'CREATE DATABASE "{name}"')
+    made = re.sub(r"/\w+\?", f"/{name}?", url)
+    subprocess.run(
+        [sys.executable, "-W", "ignore", *command, "--verbosity=0"],
+        cwd=ROOT, env={**os.environ, "DATABASE_URL": made}, check=True,
+    )  # fmt: skip
+    return made
+
+
+def schema(url: str) -> Counter[str]:
+    """The statements of a dump, each with its lines in order: columns may stand in another one."""
+    text = subprocess.run(
+        [binaries() / "pg_dump", "--schema-only", "--no-owner", url], capture_output=True, text=True, check=True
+    ).stdout
+    text = re.sub(r"(?m)^(--.*|\\.*)\n", "", text)
+    statements = re.split(r"\n\n+", text)
+    return Counter(
+        "\n".join(sorted(line.rstrip(",") for line in each.splitlines())) if each.startswith("CREATE TABLE") else each
+        for each in statements
+    )
+
+
+def rows(url: str) -> dict[str, Any]:
+    with psycopg.connect(url) as session:
+        return {name: session.execute(query).fetchall() for name, query in {**SEEDED, "rows": ROWS}.items()}
+
+
+@pytest.fixture
+def both(environment: dict[str, str]) -> Any:
+    url = environment["DATABASE_URL"]
+    names = ("migrated_by_old", "migrated_by_squashed")
+    yield (
+        migrated(url, names[0], "-m", "tests.support.unsquashed", "migrate"),
+        migrated(url, names[1], "manage.py", "migrate"),
+    )
+    with psycopg.connect(url, autocommit=True) as session:
+        for name in names:
+            session.execute(f'DROP DATABASE "{name}"')
+
+
+@pytest.mark.extended
+@pytest.mark.process
+def test_both_ways_lead_to_the_same_database(db, both):
+    """Tables, columns, defaults, indexes, constraints, functions, triggers and sequences, and what is seeded."""
+    by_old, by_squashed = both
+    before, after = schema(by_old), schema(by_squashed)
+    assert sum("CREATE TABLE" in statement for statement in before) > 90
+    assert sorted(before - after) == sorted(after - before) == []
+    assert rows(by_old) == rows(by_squashed)
+    with psycopg.connect(by_old) as session:
+        assert set(session.execute("SELECT app, name FROM django_migrations")) == set(OLD)
+    with psycopg.connect(by_squashed) as session:
+        recorded = set(session.execute("SELECT app, name FROM django_migrations"))
+    assert recorded == {*OLD, *SQUASHED}, json.dumps(sorted({*OLD, *SQUASHED} ^ recorded))
