@@ -40,9 +40,13 @@ def test_every_banned_name_is_tried():
 
 
 def test_there_is_no_way_out_that_a_lint_cannot_see():
-    """Methods of event loops open connections too, and a module can be imported by its name."""
+    """Methods of event loops open connections too, and a module can be imported by its name.
+
+    An older migration of ours can be imported in no other way: its name begins with a digit.
+    """
     hidden = re.compile(
-        r"\.create_connection\(|\.create_datagram_endpoint\(|\.sock_connect\(|\b__import__\(|\bimport_module\(|\bexec\("
+        r"\.create_connection\(|\.create_datagram_endpoint\(|\.sock_connect\(|\b__import__\(|\bexec\("
+        r'|\bimport_module\((?!"automate_\w+\.migrations\.\d{4}_\w+"\))'
     )
     for path in (ROOT / "apps").rglob("*.py"):
         if "automate_testing" not in path.parts:
