@@ -140,16 +140,10 @@ def run(url: str, *command: str) -> None:
 
 
 def schema(url: str) -> Counter[str]:
-    """The statements of a dump, each with its lines in order: columns may stand in another one."""
-    text = subprocess.run(
-        [binaries() / "pg_dump", "--schema-only", "--no-owner", url], capture_output=True, text=True, check=True
-    ).stdout
-    text = re.sub(r"(?m)^(--.*|\\.*)\n", "", text)
-    statements = re.split(r"\n\n+", text)
-    return Counter(
-        "\n".join(sorted(line.rstrip(",") for line in each.splitlines())) if each.startswith("CREATE TABLE") else each
-        for each in statements
-    )
+    """The statements of a dump."""
+    command = [binaries() / "pg_dump", "--schema-only", "--no-owner", url]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return Counter(re.split(r"\n\n+", re.sub(r"(?m)^(--.*|\\.*)\n", "", text)))
 
 
 def seeded(url: str) -> dict[str, Any]:
@@ -177,10 +171,10 @@ def both(environment: dict[str, str]) -> Any:
 @pytest.mark.extended
 @pytest.mark.process
 def test_both_ways_lead_to_the_same_database(db, both):
-    """Tables, columns, defaults, indexes, constraints, functions, triggers and sequences, and what is seeded."""
+    """Tables, columns in their order, indexes, constraints, functions, triggers, sequences, and what is seeded."""
     by_old, by_squashed = both
     before, after = schema(by_old), schema(by_squashed)
-    assert sum("CREATE TABLE" in statement for statement in before) > 90
+    assert sum(statement.startswith("CREATE TABLE") for statement in before) > 90
     assert sorted(before - after) == sorted(after - before) == []
     assert seeded(by_old) == seeded(by_squashed)
     with psycopg.connect(by_old) as session:
