@@ -55,12 +55,15 @@ _PARTS = (
     (
         "checkpoints",
         """held_checkpoints AS MATERIALIZED (
-    SELECT checkpoints.*, locked.id IS NULL AND checkpoints.is_new AS inserts_run, locked.status AS stored_status,
-        coalesce(locked.seq, 0) + 1 AS seq, coalesce(locked.wakes, 0) AS wakes_now
-    FROM checkpoints
+    SELECT checkpoints.*
+    FROM (
+        SELECT checkpoints.*, locked.id IS NULL AND checkpoints.is_new AS inserts_run, locked.status AS stored_status,
+            coalesce(locked.seq, 0) + 1 AS seq, coalesce(locked.wakes, 0) AS wakes_now
+        FROM checkpoints LEFT JOIN locked_runs locked ON locked.id = checkpoints.run
+        OFFSET 0  -- joined first, by a hash: few jobs are expected below, and each would read all locked runs
+    ) checkpoints
     JOIN automate_core_outboxjob job
         ON job.id = checkpoints.job AND job.token = checkpoints.token AND job.status || '' = 'leased'
-    LEFT JOIN locked_runs locked ON locked.id = checkpoints.run
     FOR NO KEY UPDATE OF job
 )""",
     ),
@@ -83,10 +86,12 @@ _PARTS = (
     ),
     (
         "checkpoints",
-        """live_checkpoints AS MATERIALIZED (
-    SELECT * FROM held_checkpoints
-    WHERE run IN (SELECT id FROM new_runs) OR stored_status IN ('queued', 'running', 'waiting')
-)""",
+        """judged_checkpoints AS MATERIALIZED (
+    SELECT *,
+        coalesce(run IN (SELECT id FROM new_runs) OR stored_status IN ('queued', 'running', 'waiting'), false) AS is_live
+    FROM held_checkpoints
+),
+live_checkpoints AS MATERIALIZED (SELECT * FROM judged_checkpoints WHERE is_live)""",
     ),
     (
         "checkpoints",
@@ -277,12 +282,12 @@ new_jobs AS ({lifecycle.ADVANCE_JOBS})""",  # noqa: S608
         run_id = held.run,
         status = CASE
             WHEN held.disposition = 'hold' THEN 'leased'
-            WHEN live.job IS NOT NULL AND live.disposition = 'park' AND live.wakes_now > live.wakes THEN 'ready'
+            WHEN held.is_live AND held.disposition = 'park' AND held.wakes_now > held.wakes THEN 'ready'
             ELSE 'completed' END,
         attempts = CASE WHEN held.progress THEN 0 ELSE job.attempts END,
         suspect = job.suspect AND NOT held.progress,
         lease_until = CASE WHEN held.disposition = 'hold' THEN job.lease_until END
-    FROM held_checkpoints held LEFT JOIN live_checkpoints live ON live.job = held.job
+    FROM judged_checkpoints held
     WHERE job.id = held.job AND NOT (
         held.disposition = 'hold' AND job.run_id IS NOT DISTINCT FROM held.run AND job.kind = 'advance'
         AND (job.attempts = 0 AND NOT job.suspect OR NOT held.progress))  -- nothing would change
@@ -301,11 +306,10 @@ queued_runs AS (SELECT NULL::uuid AS id WHERE false)""",
 _RESULTS = """
 SELECT checkpoints.job, EXISTS (SELECT FROM end_events UNION ALL SELECT FROM call_events) AS emitted, CASE
     WHEN held.job IS NULL THEN 'lost'
-    WHEN held.run IS NULL OR live.job IS NOT NULL THEN 'held'
+    WHEN held.run IS NULL OR held.is_live THEN 'held'
     ELSE 'cancelled' END AS result
 FROM checkpoints
-LEFT JOIN held_checkpoints held ON held.job = checkpoints.job
-LEFT JOIN live_checkpoints live ON live.job = checkpoints.job
+LEFT JOIN judged_checkpoints held ON held.job = checkpoints.job
 """
 
 
