@@ -72,6 +72,7 @@ def held(made: Host) -> set[tuple[str, str]]:
 
 
 @pytest.mark.extended
+@pytest.mark.timeout(1_800)  # it migrates four times
 def test_a_project_comes_and_goes_by_the_docs(tmp_path, wheel_python):
     with host(tmp_path, wheel_python, "life", after=WATCHED) as made:
         for app in ("admin", "sessions", "guardian"):
