@@ -41,16 +41,18 @@ def test_a_limit_of_three_holds_while_workers_are_killed(workflow, mill, deliver
 
     def answer(number, path):
         started = time.monotonic()
-        time.sleep(0.06)
+        time.sleep(0.15)
         with lock:
             calls[path].append((started, time.monotonic()))
         return 200, {}, {}
 
     sink.answer = answer
     workflow(LIMITED.format(url=sink.url))
+    workers = [mill.standby("--concurrency", "4", AUTOMATE_LEASE_SECONDS=lease) for lease in ("4", "4", "15")]
     for number in range(100):
         deliver({"n": number, "key": "a" if number % 10 else "b"})
-    workers = [mill.worker("--concurrency", "4", AUTOMATE_LEASE_SECONDS=lease) for lease in ("4", "4", "15")]
+    for worker in workers:  # together, so that none has done everything before the next has started
+        worker.signal(signal.SIGCONT)
     for victim in workers[:2]:
         made = len(sink.calls)
         wait_for(lambda made=made: len(sink.calls) > made + 15)
