@@ -115,7 +115,7 @@ def slow_commit(evidence: Evidence) -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
-def database_setting(evidence: Evidence) -> Iterator[Callable[[str, str], None]]:
+def database_setting(evidence: Evidence, sessions_end: None) -> Iterator[Callable[[str, str], None]]:
     """Set an option for every new connection to the tests' database, and end those that are there."""
     name = connection.settings_dict["NAME"]
     changed: set[str] = set()
