@@ -66,7 +66,7 @@ def files(settings, tmp_path):
 
 
 @pytest.fixture
-def later():
+def later(sessions_end):
     """Let so many days pass, for this process and those that it starts."""
     name = connection.settings_dict["NAME"]
 
