@@ -87,8 +87,8 @@ _PARTS = (
     (
         "checkpoints",
         """judged_checkpoints AS MATERIALIZED (
-    SELECT *,
-        coalesce(run IN (SELECT id FROM new_runs) OR stored_status IN ('queued', 'running', 'waiting'), false) AS is_live
+    SELECT *, coalesce(
+        run IN (SELECT id FROM new_runs) OR stored_status IN ('queued', 'running', 'waiting'), false) AS is_live
     FROM held_checkpoints
 ),
 live_checkpoints AS MATERIALIZED (SELECT * FROM judged_checkpoints WHERE is_live)""",
