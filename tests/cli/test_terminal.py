@@ -82,7 +82,7 @@ def test_the_prompt_does_not_show_the_token(sink, home):
     assert TOKEN in (home / "automate" / "credentials.json").read_text()
 
 
-@pytest.mark.extended
+@pytest.mark.matrix
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_a_list_fits_and_has_colours(sink, home, variables, coloured):
     sink.answer = lambda number, path: (200, {"items": [WORKFLOW], "next": None}, {})

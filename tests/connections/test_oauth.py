@@ -217,7 +217,7 @@ def test_client_credentials_need_nobody(oauth, provider):
     assert provider.asked == ["client_credentials"] * 2
 
 
-@pytest.mark.extended
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("status", "code", "retryable"), [(503, "oauth_unavailable", True), (429, "oauth_unavailable", True)]
 )

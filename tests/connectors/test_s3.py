@@ -231,7 +231,7 @@ def test_a_poll_goes_through_all_pages_of_a_long_list():
     assert [key for number, key in found if number] == ["in/0-late.pdf"], "the others of the last hour are known"
 
 
-@pytest.mark.extended
+@pytest.mark.matrix
 @pytest.mark.parametrize("number", [2_500, 4_200])
 def test_thousands_of_objects_of_the_hour_before_do_not_come_as_new(number):
     """More than the platform remembers, and more than the cursor holds."""

@@ -12,7 +12,6 @@ from tests.support.matrix import representatives
 from tests.support.plugins import python_outside
 
 
-@pytest.mark.extended
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("kind", "passed"),

@@ -17,7 +17,6 @@ from automate_core.operations import dead_jobs
 from automate_core.runs import control
 from automate_core.runs.waits import approvals
 from tests.faults.harness import at_once, wait_for
-from tests.support.matrix import representatives
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -228,7 +227,7 @@ def given_up():
 
 
 @pytest.mark.extended
-@pytest.mark.parametrize("wakes", representatives(["during", "after"]))
+@pytest.mark.parametrize("wakes", ["during", "after"])
 def test_a_dead_job_is_replayed_while_its_zombie_lives(workflow, mill, deliver, sink, owner, wakes):
     """F27: the zombie wakes while the new run goes on, with its write in hand, or when all is over."""
     workflow(TWO_CALLS.format(url=sink.url))

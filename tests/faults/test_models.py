@@ -9,7 +9,6 @@ from django.contrib.auth.models import Group, Permission
 
 from automate_core.models import ExecutionRun, StepRun
 from tests.faults.harness import wait_for
-from tests.support.matrix import representatives
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -41,7 +40,7 @@ def host(mill, settings, owner, monkeypatch):
 
 
 @pytest.mark.extended
-@pytest.mark.parametrize("fault", representatives(KILLS))
+@pytest.mark.parametrize("fault", KILLS)
 def test_a_row_is_made_once_wherever_its_worker_dies(host, workflow, deliver, fault):
     workflow(WORKFLOW)
     doomed, next_one = host.worker(AUTOMATE_FAULTS=fault), host.standby()

@@ -16,7 +16,6 @@ from automate_core.models import ExecutionRun, OutboxJob, StepRun
 from automate_core.outbox.store import OutboxStore
 from tests.faults.conftest import cut_connections, plain_connection
 from tests.faults.harness import wait_for
-from tests.support.matrix import representatives
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -65,7 +64,7 @@ KILLS = {
 
 
 @pytest.mark.extended
-@pytest.mark.parametrize("fault", representatives(KILLS))
+@pytest.mark.parametrize("fault", KILLS)
 def test_kill_9_at_every_turn(two_calls, mill, deliver, sink, fault):
     """F4, F5: wherever it dies, the next worker goes on from what is recorded, after the lease and one look."""
     calls, claims = KILLS[fault]

@@ -51,7 +51,6 @@ STARTS = {
 }
 
 
-@pytest.mark.extended
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("start", "wrong"),
@@ -83,7 +82,7 @@ def test_nothing_starts_with_keys_that_do_not_fit(secret, environment, start, wr
     assert "Traceback" not in shown or start == "wsgi", "a WSGI server says so by an exception"
 
 
-@pytest.mark.extended
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", ["asgi", "wsgi"])
 def test_the_application_is_imported_before_django_is_set_up(name):
     code = f"from automate_core.{name} import automate\nimport sys\nassert 'automate_core.models' not in sys.modules"

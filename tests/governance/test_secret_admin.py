@@ -100,7 +100,7 @@ def test_which_key_protects_it(secret, owner, text, settings):
     assert "Key missing" in text(owner, reverse(LIST))
 
 
-@pytest.mark.extended
+@pytest.mark.matrix
 @pytest.mark.parametrize("keys", [["malformed"], []])
 def test_bad_keys_and_bad_rows_break_no_page(secret, owner, text, settings, keys):
     StoredSecret.objects.update(box=b"altered")

@@ -81,7 +81,7 @@ def test_without_locale_middleware_a_language_ends_with_its_request(browser, col
     assert '<html lang="en"' in other.get(reverse("studio:preferences")).text
 
 
-@pytest.mark.extended
+@pytest.mark.matrix
 @pytest.mark.parametrize("values", [{"language": "xx"}, {"time_zone": "Mars/Olympus"}])
 def test_an_unknown_language_or_zone_is_refused_at_its_field(browser, values):
     page = browser.post(reverse("studio:preferences"), values)

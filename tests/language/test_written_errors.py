@@ -35,7 +35,7 @@ def german(sign_in, owner):
     translation.activate("en")
 
 
-@pytest.mark.extended
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("given", "said"),
     [

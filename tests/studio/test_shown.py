@@ -78,7 +78,6 @@ def test_steps_that_were_not_reached_are_shown_as_such(failed, sign_in, owner):
 HUGE = "9" * 400
 
 
-@pytest.mark.extended
 @pytest.mark.parametrize(
     ("where", "query"),
     representatives(
@@ -102,7 +101,7 @@ def test_lists_make_sense_of_nonsense(failed, sign_in, owner, where, query):
 
 
 @pytest.mark.extended
-@pytest.mark.parametrize("attempt", representatives(["²", HUGE, "\0", "-1", "", "1.5"], always=2))
+@pytest.mark.parametrize("attempt", ["²", HUGE, "\0", "-1", "", "1.5"])
 def test_run_doors_make_sense_of_nonsense(failed, sign_in, owner, attempt):
     client = sign_in(owner)
     step = reverse("studio:run_step", args=[failed.pk, "say"])

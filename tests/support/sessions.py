@@ -92,6 +92,9 @@ def _kept_sessions(django_db_setup: None) -> Iterator[_Kept]:
 
 @pytest.fixture
 def sessions_end(_kept_sessions: _Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever connects during this test gets a session that ends when it is closed: for tests that count sessions."""
+    """Whoever connects during this test gets a new session that ends when it is closed.
+
+    For tests that count sessions, and for those that change what new ones begin with.
+    """
     _kept_sessions.close()
     monkeypatch.setattr(psycopg, "connect", _kept_sessions.connect_anew)

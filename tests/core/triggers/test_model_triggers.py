@@ -265,7 +265,7 @@ def test_the_triggers_follow_the_settings(watch, settings):
     Group.objects.create(name="still writable")
 
 
-@pytest.mark.extended
+@pytest.mark.matrix
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("forgotten", ["the model", "a field"])
 def test_a_forgotten_migrate_is_an_error_until_it_is_run(watch, settings, monkeypatch, forgotten):

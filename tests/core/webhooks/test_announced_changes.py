@@ -63,7 +63,7 @@ def change(number, folder="in"):
     return {"id": f"e{number}", "updated": at, "fileId": f"f{number}", "time": at, "removed": False, "file": file}
 
 
-@pytest.mark.extended
+@pytest.mark.matrix
 @pytest.mark.parametrize("code", SERVICES)
 def test_an_announcement_has_the_changes_read_and_each_starts_a_run_once(publish, google, work, code):
     _, path, identifier = SERVICES[code]
@@ -105,7 +105,7 @@ def test_changes_of_other_folders_start_nothing(publish, google, work):
     assert [each.payload["fileId"] for each in Event.objects.all()] == ["f3"]
 
 
-@pytest.mark.extended
+@pytest.mark.matrix
 @pytest.mark.parametrize("code", SERVICES)
 def test_a_channel_is_renewed_before_it_ends_and_goes_on_where_it_was(publish, google, work, code, owner):
     made = publish(code)
