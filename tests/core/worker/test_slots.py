@@ -120,3 +120,28 @@ def test_a_worker_with_one_slot_holds_one_job(workflow, deliver, working, effect
     effects.worker = working(concurrency=1)
     wait_for(all_succeeded)
     assert set(effects.held) == {1}
+
+
+def test_effects_that_wait_for_each_other_run_side_by_side(workflow, deliver, working, effects):
+    """Threads wake one another: each that takes a call wakes the next, as long as there are calls."""
+    together = threading.Barrier(12)
+    effects.act = lambda step: together.wait(240)
+    workflow(ONE)
+    for _ in range(24):
+        deliver()
+    working(concurrency=12)
+    wait_for(all_succeeded)
+    assert effects.most_running == 12
+
+
+def test_the_threads_of_effects_end_with_their_worker(workflow, deliver, working, effects):
+    workflow(TWO)
+    for _ in range(6):
+        deliver()
+    before = set(threading.enumerate())
+    worker = working(concurrency=3)
+    wait_for(all_succeeded)
+    worker.stop()
+    left = {thread for thread in threading.enumerate() if thread.name.startswith("automate-effect")} - before
+    wait_for(lambda: not any(thread.is_alive() for thread in left))
+    assert len(left) <= 3

@@ -2,6 +2,10 @@
 
 Python cannot end a thread. An effect that overruns its deadline gets a timeout as its outcome; its own outcome is
 dropped when it comes, and its thread counts as stuck until then.
+
+Threads wake one another: one that takes a call while others are queued wakes the next before it performs its own. A
+thread whose effects never wait thus performs many of them by itself, and each one that waits hands the interpreter to
+the next thread. Waking a thread for each call cost a fifth of a worker's time.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import math
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from automate_connectors.adapters.base import ConnectorError
@@ -32,7 +37,11 @@ class EffectPool:
         self._count = count
         self._deliver = deliver
         self._may_start = may_start
-        self._calls: queue.SimpleQueue[tuple[int, Call] | None] = queue.SimpleQueue()
+        self._calls: deque[tuple[int, Call]] = deque()
+        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._idle_threads = count
+        self._is_waking = False  # a thread was woken and has not looked for a call yet
+        self._is_stopped = False
         self._generation = 0  # grows when everything submitted is cancelled
         self._lock = threading.Lock()
         self._running: dict[int, tuple[float, Call]] = {}
@@ -43,18 +52,20 @@ class EffectPool:
     def start(self) -> None:
         """Start the threads."""
         for number in range(self._count):
-            threading.Thread(target=self._perform, name=f"automate-effect-{number}", daemon=True).start()
+            threading.Thread(target=self._work, name=f"automate-effect-{number}", daemon=True).start()
 
     def stop(self) -> None:
-        """End the threads, each after the effect that it performs."""
+        """End the threads, each when no call is left."""
+        self._is_stopped = True
         for _ in range(self._count):
-            self._calls.put(None)
+            self._wakes.put(None)
 
     def submit(self, call: Call) -> None:
         """Perform a call as soon as a thread is free."""
         with self._lock:
             self._open_calls += 1
-        self._calls.put((self._generation, call))
+            self._calls.append((self._generation, call))
+            self._wake_thread()
 
     @property
     def open_calls(self) -> int:
@@ -104,23 +115,46 @@ class EffectPool:
         for call in calls:
             call.cancel()
 
-    def _perform(self) -> None:
-        while (submitted := self._calls.get()) is not None:
-            generation, call = submitted
+    def _wake_thread(self) -> None:
+        """Wake an idle thread if there is a call for it and none is on its way. With the lock held."""
+        if self._calls and self._idle_threads and not self._is_waking:
+            self._is_waking = True
+            self._idle_threads -= 1
+            self._wakes.put(None)
+
+    def _work(self) -> None:
+        while not self._is_stopped:
+            self._wakes.get()
             with self._lock:
-                if generation != self._generation or not self._may_start():
-                    self._open_calls -= 1
-                    continue
-                is_wanted = call.is_wanted
-                started = time.monotonic()
-                self._running[id(call)] = (started + call.effect.node.timeout + GRACE_SECONDS, call)
-            outcome = perform(call) if is_wanted else _NOT_WANTED
-            with self._lock:
+                self._is_waking = False
+            while (submitted := self._take_call()) is not None:
+                self._perform(*submitted)
+
+    def _take_call(self) -> tuple[int, Call] | None:
+        """The next call; None when there is none, and the thread is idle."""
+        with self._lock:
+            if not self._calls:
+                self._idle_threads += 1
+                return None
+            submitted = self._calls.popleft()
+            self._wake_thread()
+            return submitted
+
+    def _perform(self, generation: int, call: Call) -> None:
+        with self._lock:
+            if generation != self._generation or not self._may_start():
                 self._open_calls -= 1
-                self._mean_seconds += LATEST_WEIGHT * (time.monotonic() - started - self._mean_seconds)
-                is_late = self._running.pop(id(call), None) is None
-                self._stuck.discard(id(call))
-            self._deliver(None if is_late else (call, outcome))
+                return
+            is_wanted = call.is_wanted
+            started = time.monotonic()
+            self._running[id(call)] = (started + call.effect.node.timeout + GRACE_SECONDS, call)
+        outcome = perform(call) if is_wanted else _NOT_WANTED
+        with self._lock:
+            self._open_calls -= 1
+            self._mean_seconds += LATEST_WEIGHT * (time.monotonic() - started - self._mean_seconds)
+            is_late = self._running.pop(id(call), None) is None
+            self._stuck.discard(id(call))
+        self._deliver(None if is_late else (call, outcome))
 
 
 _NOT_WANTED = EffectOutcome(error=ConnectorError(text("Cancelled before it started."), code=NOT_BEGUN))
