@@ -37,6 +37,9 @@ class SearchTerms:
 
         Other workflows wait meanwhile: terms beyond MOST_SECONDS are left out.
         """
+        if not self.declared and self.subject is None:
+            subject = subjects.guess_subject(event["payload"])
+            return {SUBJECT: subject} if subject else {}
         scope = {"event": event, "vars": variables}
         began = time.thread_time()
         found: dict[str, str] = {}

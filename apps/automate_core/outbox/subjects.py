@@ -50,15 +50,21 @@ _DIGITS = re.compile(r"[\d -]{13,}")  #: as card and account numbers are
 
 def guess_subject(payload: Any) -> str:
     """The subject that a payload suggests; empty when it suggests none. Never a member that looks like a secret."""
+    members = [(depth, name, text) for depth, name, value in _members(payload) if (text := _text(value))]
+    together = "\n".join(text for _, _, text in members)
+    has_secrets = redact_text(together) != together
     found: dict[int, tuple[tuple[int, int], str]] = {}
     currency = ""
-    for depth, name, value in _members(payload):
+    for depth, name, text in members:
+        part = _shortened(redact_text(text) if has_secrets else text, LONGEST_PART)
         if name == "currency":
-            currency = currency or _text(value)
+            currency = currency or part
+            continue
+        if not part or MASK in part or _DIGITS.fullmatch(part):
             continue
         role, rank = _RANKS[name]
-        if (role not in found or (depth, rank) < found[role][0]) and (text := _part(value)):
-            found[role] = (depth, rank), text
+        if role not in found or (depth, rank) < found[role][0]:
+            found[role] = (depth, rank), part
     parts = [text for _, (_, text) in sorted(found.items())]
     if _AMOUNT in found and re.fullmatch(r"[A-Za-z]{3}", currency):
         parts[-1] = f"{parts[-1]} {currency.upper()}"
@@ -77,9 +83,7 @@ def guess_subject_of_json(document: str) -> str:
 
 def one_line(text: str, longest: int = LONGEST) -> str:
     """A text as it is stored and shown in a list: one line, no NUL, not too long. Secrets are masked."""
-    clean = redact_text(text.replace("\0", "")[:LOOKED_AT].encode("utf-8", "replace").decode())
-    short = " ".join(clean.split())
-    return short if len(short) <= longest else f"{short[: longest - 1].rstrip()}…"
+    return _shortened(redact_text(_storable(text[:LOOKED_AT])), longest)
 
 
 def _members(payload: Any) -> Iterator[tuple[int, str, Any]]:
@@ -101,18 +105,23 @@ def _members(payload: Any) -> Iterator[tuple[int, str, Any]]:
                 waiting.append((value, depth + 1))
 
 
-def _part(value: Any) -> str:
+def _text(value: Any) -> str:
     """Text of a member that is a single value, or an object with a name; else empty."""
     if isinstance(value, Mapping):
         value = next((value[name] for name in _NAMES_OF_OBJECTS if isinstance(value.get(name), str)), None)
-    text = _text(value)
-    return "" if not text or MASK in text or _DIGITS.fullmatch(text) else text
-
-
-def _text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
-    return one_line(str(value)[: 10 * LONGEST_PART], LONGEST_PART)
+    return _storable(str(value)[: 10 * LONGEST_PART])
+
+
+def _storable(text: str) -> str:
+    """A text that PostgreSQL takes: no NUL, no lone surrogate."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def _shortened(text: str, longest: int) -> str:
+    short = " ".join(text.split())
+    return short if len(short) <= longest else f"{short[: longest - 1].rstrip()}…"
 
 
 @functools.lru_cache(maxsize=4_096)

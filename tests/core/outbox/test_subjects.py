@@ -54,6 +54,15 @@ def test_a_known_secret_is_never_part_of_a_subject():
         assert subjects.guess_subject({"number": 1, "title": "the password is hunter2-hunter2"}) == "1"
 
 
+def test_a_secret_where_a_subject_is_cut_off_is_masked_before_it_is_cut():
+    """A part of a secret says something, too; other members stay."""
+    with redactor_context() as known:
+        known.learn("hunter2-hunter2")
+        assert subjects.guess_subject({"number": 1, "title": "x" * 55 + "hunter2-hunter2"}) == "1"
+        assert subjects.guess_subject({"number": 1, "title": "x" * 70 + "hunter2-hunter2"}) == "1 · " + "x" * 59 + "…"
+    assert subjects.guess_subject({"number": 1, "title": "x" * 50 + " token=abcdefghijkl"}) == "1"
+
+
 def test_a_payload_that_is_no_json_or_too_long_has_no_subject():
     assert subjects.guess_subject_of_json('{"title": ') == subjects.guess_subject_of_json('{"a": ' * 2_000) == ""
     assert subjects.guess_subject_of_json(json.dumps({"title": "x", "rest": "y" * subjects.LARGEST})) == ""
