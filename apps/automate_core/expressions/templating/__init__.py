@@ -52,6 +52,7 @@ class Template:
     lookups: tuple[Lookup, ...] = ()
     is_light: bool = True
     weighed: tuple[Path, ...] = ()  #: of a light one: paths of the values that it works on
+    is_plain: bool = False  #: nothing but texts and look-ups, which need no budget of time
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -73,6 +74,8 @@ class Template:
         """Return the same as `render` if it is fast. Raises NotAtOnceError when it is not, and TemplateError."""
         if not self.is_light_on(scope):
             raise NotAtOnceError
+        if self.is_plain:
+            return self.evaluate(scope)
         budget.start_budget(LIGHT_SECONDS, time.thread_time)  # CPU time: waiting on a busy machine does not count
         try:
             return self.evaluate(scope)
@@ -96,16 +99,17 @@ def compile_template(source: str) -> Template:
     if len(source) > MAX_SOURCE:
         raise TemplateError(text("The text is longer than %(maximum)s characters.", maximum=MAX_SOURCE))
     if "{" not in source:
-        return Template(source, lambda scope: source)
+        return Template(source, lambda scope: source, is_plain=True)
     tree = grammar.parse(sandbox.ENVIRONMENT, source)
     lookups, is_light = tuple(grammar.lookups(tree)), grammar.is_light(tree)
     parts = grammar.parts(tree)
     evaluate = _plain(parts)
+    is_plain = evaluate is not None
     if evaluate is None and len(parts) == 1 and isinstance(parts[0], nodes.Expr):
         evaluate = sandbox.expression(parts[0])
     is_reference = len(parts) == 1 and grammar.chain(parts[0]) is not None  # a value as it is, whatever its size
     weighed = () if is_reference or not is_light else tuple(grammar.weighed(tree))
-    return Template(source, evaluate or sandbox.compile_text(tree), lookups, is_light, weighed)
+    return Template(source, evaluate or sandbox.compile_text(tree), lookups, is_light, weighed, is_plain)
 
 
 def as_template(expression: str) -> str:
@@ -156,13 +160,14 @@ def _compile(value: Any, *, is_light: bool = True) -> Template:
             return [code(scope) for code in listed]
 
     else:
-        return Template(value, lambda scope: value)
+        return Template(value, lambda scope: value, is_plain=True)
     return Template(
         value,
         evaluate,
         tuple(_all(inner)),
         is_light and all(each.is_light for each in inner),
         tuple(path for each in inner for path in each.weighed),
+        all(each.is_plain for each in inner),
     )
 
 
