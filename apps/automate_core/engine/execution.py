@@ -373,6 +373,9 @@ class ExecutionEngine:
         if walk is None:
             return
         walk.run.is_new = False
+        if result is WriteResult.HELD:
+            for step in checkpoint.steps:
+                step.is_stored = True
         if result is WriteResult.CANCELLED:
             walk.cancel()
         if result is WriteResult.LOST:

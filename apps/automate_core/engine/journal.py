@@ -58,7 +58,8 @@ class Journal:
         new_runs = [run for _, run in with_runs if run.is_new] + [each.run for c in ordered for each in c.queued]
         rows: dict[str, list[dict[str, Any]]] = {
             "checkpoints": [_checkpoint(checkpoint, now) for checkpoint in ordered],
-            "steps": [_step(run, step, now) for c, run in with_runs for step in c.steps],
+            "steps": [_step(run, step, now) for c, run in with_runs for step in c.steps if not step.is_stored],
+            "outcomes": [_outcome(run, step, now) for c, run in with_runs for step in c.steps if step.is_stored],
             "waits": [_wait(run, wait) for c, run in with_runs for wait in c.waits],
             "assignees": [row for c, _ in with_runs for wait in c.waits for row in _assignees(wait)],
             "cancelled_waits": [{"run": run.id, "path": path} for c, run in with_runs for path in c.cancelled_waits],
@@ -82,7 +83,8 @@ class Journal:
         values = {name: msgspec.json.encode(some, enc_hook=plain).decode() for name, some in rows.items()}
         written = database.run(self.connection, journal_sql.write(frozenset(there)), {"worker": self.worker, **values})
         self.emitted_events = any(row.emitted for row in written)
-        return {row.job: WriteResult(row.result) for row in written}
+        results = dict.fromkeys((checkpoint.job.id for checkpoint in checkpoints), WriteResult.HELD)
+        return results | {row.job: WriteResult(row.result) for row in written if row.job}
 
     def definition(self, version_id: int) -> tuple[Any, Any]:
         """The document of a version, and the test options of a snapshot, else None. Raises LookupError."""
@@ -164,6 +166,22 @@ def _step(run: RunRecord, step: StepRecord, now: float) -> dict[str, Any]:
     }
     if step.input_file or step.output_file:
         row |= {"input_file": step.input_file, "output_file": step.output_file}
+    return row
+
+
+def _outcome(run: RunRecord, step: StepRecord, now: float) -> dict[str, Any]:
+    """What changes of an attempt that is stored."""
+    row = {
+        "run": run.id,
+        "path": step.path,
+        "attempt": step.attempt,
+        "status": step.status,
+        "output": None if step.output is None else msgspec.Raw(step.output),
+        "error": _error(step.error, run.redactor),
+        "finished_ago": None if step.finished is None else (now - step.finished) * 1000,
+    }
+    if step.output_file:
+        row["output_file"] = step.output_file
     return row
 
 
@@ -309,6 +327,7 @@ def _stored(row: Any) -> StoredRun:
             output_file=step["output_file"],
             error=step["error"],
             failures=step["failures"],
+            is_stored=True,
         )
         for step in msgspec.json.decode(row.steps or "[]")
     }

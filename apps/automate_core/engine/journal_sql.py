@@ -129,13 +129,32 @@ live_checkpoints AS MATERIALIZED (SELECT * FROM judged_checkpoints WHERE is_live
 )""",
     ),
     (
-        "checkpoints",
-        """late_attempts AS (
+        "outcomes",
+        """outcomes AS MATERIALIZED (
+    SELECT o.*, automate_now() - o.finished_ago * interval '1 millisecond' AS finished_at
+    FROM json_to_recordset(%(outcomes)s::json) AS o(
+        run uuid, path text, attempt int, status text, output jsonb, error jsonb, finished_ago float8, output_file text)
+)""",
+    ),
+    (
+        "outcomes",
+        """updated_steps AS (
     UPDATE automate_core_steprun step
-    SET status = s.status, output = s.output, error = s.error, finished_at = s.finished_at, output_file = s.output_file
-    FROM attempts s
-    JOIN held_checkpoints held ON held.run = s.run AND held.stored_status IN ('succeeded', 'failed', 'cancelled')
-    WHERE step.run_id = s.run AND step.path = s.path AND step.attempt = s.attempt AND step.status = 'running'
+    SET status = o.status, output = o.output, error = o.error, finished_at = o.finished_at, seq = live.seq,
+        output_file = o.output_file
+    FROM outcomes o JOIN live_checkpoints live ON live.run = o.run
+    WHERE step.run_id = o.run AND step.path = o.path AND step.attempt = o.attempt
+        AND step.status IN ('running', 'waiting')
+)""",
+    ),
+    (
+        "outcomes",
+        """late_outcomes AS (
+    UPDATE automate_core_steprun step
+    SET status = o.status, output = o.output, error = o.error, finished_at = o.finished_at, output_file = o.output_file
+    FROM outcomes o
+    JOIN held_checkpoints held ON held.run = o.run AND held.stored_status IN ('succeeded', 'failed', 'cancelled')
+    WHERE step.run_id = o.run AND step.path = o.path AND step.attempt = o.attempt AND step.status = 'running'
 )""",
     ),
     (
@@ -303,13 +322,15 @@ queued_runs AS (SELECT NULL::uuid AS id WHERE false)""",
     "calls": "call_events AS (SELECT NULL::uuid AS id, NULL::text AS source, NULL::text AS type WHERE false)",
 }
 
+# One row for all, and one for each job that is not held: almost none.
 _RESULTS = """
-SELECT checkpoints.job, EXISTS (SELECT FROM end_events UNION ALL SELECT FROM call_events) AS emitted, CASE
-    WHEN held.job IS NULL THEN 'lost'
-    WHEN held.run IS NULL OR held.is_live THEN 'held'
-    ELSE 'cancelled' END AS result
+SELECT NULL::uuid AS job, NULL::text AS result,
+    EXISTS (SELECT FROM end_events UNION ALL SELECT FROM call_events) AS emitted
+UNION ALL
+SELECT checkpoints.job, CASE WHEN held.job IS NULL THEN 'lost' ELSE 'cancelled' END, false
 FROM checkpoints
 LEFT JOIN judged_checkpoints held ON held.job = checkpoints.job
+WHERE held.job IS NULL OR held.run IS NOT NULL AND NOT held.is_live
 """
 
 

@@ -35,7 +35,7 @@ class JobDisposition(enum.StrEnum):
 class StepRecord:
     """One attempt of one step. `failures` counts the failed attempts of its path up to now.
 
-    `input` and `output` are previews where there are files of them.
+    `input` and `output` are previews where there are files of them. Of one that is stored, only the outcome changes.
     """
 
     path: str
@@ -49,6 +49,7 @@ class StepRecord:
     output_file: str | None = None
     started: float = field(default_factory=time.monotonic)
     finished: float | None = None
+    is_stored: bool = False
 
     def succeed(self, output: bytes | None, file: str | None = None) -> None:
         """End well, with the output as a JSON document, or with its file and a preview."""

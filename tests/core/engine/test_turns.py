@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
+from automate_core import database
 from automate_core.definition.document import Concurrency
 from automate_core.definition.parsing import parse
 from automate_core.engine.program import DecideNode, PureNode, RenderNode, compile_limit
@@ -16,6 +18,7 @@ from tests.support.walks import Slow, output
 
 LONG = "ab cd " * 10_000
 ITEMS = [{"n": number} for number in range(30_000)]
+CALL = "  - {{key: {key}, action: http.request, inputs: {{method: GET, url: '{url}'}}}}\n"
 HEAD = "name: {0}\nslug: {0}\ntriggers: [{{endpoint: github, event: {0}}}]\nsteps:\n"
 
 
@@ -255,3 +258,30 @@ def test_terms_that_take_too_long_are_left_out(monkeypatch):
         parse({"name": "A", "slug": "a", "steps": [], "search_terms": {"one": "event.payload.n"}})
     )
     assert terms.values({"payload": {"n": 1}}, {}) == {}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_a_checkpoint_whose_answer_is_lost_is_written_again_and_changes_nothing(
+    workflow, deliver, drain, sink, monkeypatch, lost
+):
+    """The first stores an attempt, the second its outcome and the next attempt, the third the last outcome."""
+    answers, real = [], database.run
+
+    def losing(connection, statement, values):
+        rows = real(connection, statement, values)
+        if isinstance(values, dict) and "checkpoints" in values and values["checkpoints"] != "[]":
+            answers.append(rows)
+            if len(answers) == lost:
+                raise psycopg.OperationalError("server closed the connection unexpectedly")
+        return rows
+
+    workflow(HEAD.format("push") + CALL.format(key="a", url=sink.url) + CALL.format(key="b", url=sink.url))
+    monkeypatch.setattr(database, "run", losing)
+    deliver(event="push")
+    drain()
+    assert ExecutionRun.objects.get().status == "succeeded"
+    assert len(answers) == 4 and len(sink.calls) == 2
+    steps = StepRun.objects.order_by("path").values_list("path", "attempt", "status")
+    assert list(steps) == [("a", 1, "succeeded"), ("b", 1, "succeeded")]
+    assert all(step.input["url"] and step.output["status"] == 200 for step in StepRun.objects.all())
