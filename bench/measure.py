@@ -92,8 +92,8 @@ def _truncate(on: Stage) -> None:
         connection.execute(
             "TRUNCATE automate_core_event, automate_core_outboxjob, automate_core_executionrun,"
             " automate_core_steprun, automate_core_wait, automate_core_runlog, automate_core_endedrun,"
-            " automate_core_runcount, automate_core_runtime, automate_core_failuregroup, automate_core_failurecount,"
-            " automate_core_failedrun CASCADE"
+            " automate_core_searchterm, automate_core_runcount, automate_core_runtime, automate_core_failuregroup,"
+            " automate_core_failurecount, automate_core_failedrun CASCADE"
         )
 
 
