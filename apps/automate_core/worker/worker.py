@@ -43,6 +43,7 @@ FIRST_POLL_SECONDS = 0.5
 LAST_POLL_SECONDS = 2.0
 POLL_RUNS_SECONDS = 1.0
 TRACE_SECONDS = 2.0  #: for an export that has begun
+GATHER_SECONDS = 0.002  #: that the result of a quick effect waits for those of others
 RELAY_SECONDS = 1.0  #: between looks at what is handed out, when nothing wakes it
 NOTIFICATION_SECONDS = 6.0  # people can wait, and an idle worker asks little
 
@@ -236,19 +237,25 @@ class Worker:
         self._outbox.connection = self._engine.journal.connection = self._engine.rules.connection = connection
 
     def _wait_for_results(self) -> list[Result]:
-        """The results that have arrived, after a sleep when there is nothing else to do. A wake-up ends the sleep."""
+        """The results that have arrived, after a sleep when there is nothing else to do. A wake-up ends the sleep.
+
+        Quick effects that are still running get a moment to end: a turn costs little more for many results than for
+        one.
+        """
         results: list[Result] = []
-        sleep = self._next_wakeup() - time.monotonic()
-        try:
-            arrived = self._inbox.get(timeout=sleep) if sleep > 0 else self._inbox.get_nowait()
-            while True:
-                if arrived is None:
-                    self._claim_at = 0.0
-                else:
-                    results.append(arrived)
-                arrived = self._inbox.get_nowait()
-        except queue.Empty:
-            return results
+        until, gather_until = self._next_wakeup(), 0.0
+        while True:
+            try:
+                arrived = self._inbox.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                return results
+            if arrived is None:
+                self._claim_at = 0.0
+            else:
+                results.append(arrived)
+                gather_until = gather_until or time.monotonic() + GATHER_SECONDS
+            is_worth_waiting = self._effect_pool.is_quick and self._effect_pool.open_calls > 0
+            until = gather_until if is_worth_waiting else 0.0
 
     def _next_wakeup(self) -> float:
         """When, on `time.monotonic()`, there is something to do without anything arriving."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import Counter
@@ -10,6 +11,7 @@ import pytest
 
 from automate_connectors.registry import connectors
 from automate_core.engine.effects import pool
+from automate_core.engine.execution import ExecutionEngine
 from automate_core.models import ExecutionRun, OutboxJob, WorkerState
 from automate_core.worker import heartbeat
 from tests.support.processes import wait_for
@@ -132,6 +134,25 @@ def test_effects_that_wait_for_each_other_run_side_by_side(workflow, deliver, wo
     working(concurrency=12)
     wait_for(all_succeeded)
     assert effects.most_running == 12
+
+
+def test_results_of_quick_effects_are_taken_together(workflow, deliver, working, effects, monkeypatch):
+    monkeypatch.setattr(pool, "QUICK_SECONDS", 1_000)
+    monkeypatch.setattr("automate_core.worker.worker.GATHER_SECONDS", 240)
+    together, order, taken = threading.Barrier(6), itertools.count(), []
+    effects.act = lambda step: (together.wait(240), time.sleep(0.02 * next(order)))
+    deliver_results = ExecutionEngine.deliver_results
+    monkeypatch.setattr(
+        ExecutionEngine,
+        "deliver_results",
+        lambda engine, results: (taken.append(len(results)), deliver_results(engine, results)),
+    )
+    workflow(ONE)
+    for _ in range(6):
+        deliver()
+    working(concurrency=6)
+    wait_for(all_succeeded)
+    assert max(taken) >= 5, "the last may come just after the look at how many are left"
 
 
 def test_the_threads_of_effects_end_with_their_worker(workflow, deliver, working, effects):
