@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -88,7 +88,7 @@ def one_line(text: str, longest: int = LONGEST) -> str:
 
 def _members(payload: Any) -> Iterator[tuple[int, str, Any]]:
     """(depth, name, value) of members whose names say something, outer ones first; of a change, the state after it."""
-    waiting: deque[tuple[Any, int]] = deque([(payload, 1)] if isinstance(payload, Mapping) else ())
+    waiting: deque[tuple[Any, int]] = deque([(payload, 1)] if isinstance(payload, dict) else ())
     left = MOST_MEMBERS
     while waiting:
         at, depth = waiting.popleft()
@@ -101,13 +101,13 @@ def _members(payload: Any) -> Iterator[tuple[int, str, Any]]:
             if (known := _known(name)) is not None:
                 yield depth, known, value
             is_outdated = name == "before" and at.get("after")
-            if isinstance(value, Mapping) and depth < DEEPEST and not is_outdated and not _is_private(name):
+            if isinstance(value, dict) and depth < DEEPEST and not is_outdated and not _is_private(name):
                 waiting.append((value, depth + 1))
 
 
 def _text(value: Any) -> str:
     """Text of a member that is a single value, or an object with a name; else empty."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = next((value[name] for name in _NAMES_OF_OBJECTS if isinstance(value.get(name), str)), None)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
