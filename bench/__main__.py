@@ -70,16 +70,18 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="measurements per figure (5)")
     parser.add_argument("--scale", type=float, default=1, help="share of the sizes, to see that all works (1)")
     parser.add_argument("--minutes", type=float, default=10, help="age of the old transaction beside claims (10)")
+    parser.add_argument("--workers", type=int, default=1, help="worker processes beside each other (1)")
     options = parser.parse_args()
     wanted = options.figures or list(LONG if options.long else FIGURES)
     if unknown := set(wanted) - {*FIGURES, *LONG}:
         parser.error(f"no such figure: {', '.join(sorted(unknown))}")
-    with stage(scale=options.scale, minutes=options.minutes) as on:
+    with stage(scale=options.scale, minutes=options.minutes, workers=options.workers) as on:
         with psycopg.connect(on.cluster.url) as connection:
             server = connection.execute("SHOW server_version").fetchone()[0]  # type: ignore[index]
         software = f"Python {platform.python_version()}, PostgreSQL {server}, Django {django.__version__}"
         scale = "" if options.scale == 1 else f", sizes at {options.scale:g} of what the names say"
-        versions = {"figure": "versions", "unit": f"{software}, {os.cpu_count()} cores{scale}"}
+        several = "" if options.workers == 1 else f", {options.workers} workers"
+        versions = {"figure": "versions", "unit": f"{software}, {os.cpu_count()} cores{scale}{several}"}
         print(json.dumps({**versions, "median": None, "min": None, "max": None, "runs": 0}))
         for name, measure in {**FIGURES, **LONG}.items():
             if name in wanted:

@@ -100,10 +100,11 @@ def free_port() -> int:
 class Stage:
     """One database with the workflows, and processes started as each figure needs them."""
 
-    def __init__(self, cluster: Cluster, folder: Path, *, scale: float, minutes: float) -> None:
+    def __init__(self, cluster: Cluster, folder: Path, *, scale: float, minutes: float, workers: int) -> None:
         self.cluster = cluster
         self.scale = scale
         self.minutes = minutes
+        self.workers = workers
         self.port = free_port()
         self.echo_port = free_port()
         self.environment = {
@@ -178,9 +179,10 @@ class Stage:
 
     @contextlib.contextmanager
     def worker(self) -> Iterator[subprocess.Popen[bytes]]:
-        with self._process([sys.executable, "manage.py", "automate_worker"]) as process:
+        with contextlib.ExitStack() as stack:
+            started = [stack.enter_context(self.started("automate_worker")) for _ in range(self.workers)]
             time.sleep(2)
-            yield process
+            yield started[0]
 
     @contextlib.contextmanager
     def ready_worker(self) -> Iterator[None]:
@@ -255,14 +257,14 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(*, scale: float = 1, minutes: float = 10) -> Iterator[Stage]:
+def stage(*, scale: float = 1, minutes: float = 10, workers: int = 1) -> Iterator[Stage]:
     """A prepared stage, removed afterwards."""
     made = temporary_cluster()
     cluster = Cluster(made.folder, durable=True, settings={"track_commit_timestamp": "on"})
     with tempfile.TemporaryDirectory(prefix="automate-bench-") as folder:
         try:
             cluster.start()
-            prepared = Stage(cluster, Path(folder), scale=scale, minutes=minutes)
+            prepared = Stage(cluster, Path(folder), scale=scale, minutes=minutes, workers=workers)
             prepared.prepare()
             yield prepared
         finally:
