@@ -4,7 +4,9 @@ A wake-up is only a hint. Workers poll as well, so that a lost one costs a momen
 
 PostgreSQL notifies all workers of each delivery, and one of them gets its job. The others would each pay for a claim
 that brings nothing. So a worker whose hints bring nothing waits a moment before it claims, longer each time: under an
-even load the worker that is fastest takes all jobs at once, and others take what is left a moment later.
+even load the worker that is fastest takes all jobs at once, and others take what is left a moment later. In the end
+such a worker is on standby: it takes only jobs that have waited a moment, so that the fastest still shares its turns
+among many.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ FREE_MISSES = 2  #: hints in a row without a job before the first pause
 FIRST_PAUSE_SECONDS = 0.005
 LONGEST_PAUSE_SECONDS = 0.05  #: most that a job waits when the worker that was fastest is full or has ended
 MOST_MISSES = 6  #: that count: the pause is at its longest
+STANDBY_AGE_SECONDS = 0.025  #: that a job has waited before a worker on standby takes it; less than its pause
 LISTEN_SECONDS = 2.0
 RECONNECT_SECONDS = (0.2, 5.0)
 
@@ -106,6 +109,11 @@ class HintPacer:
         """Seconds; 0 unless several hints in a row brought no job."""
         further = self._misses - FREE_MISSES
         return 0.0 if further < 0 else min(FIRST_PAUSE_SECONDS * 2**further, LONGEST_PAUSE_SECONDS)
+
+    @property
+    def is_standby(self) -> bool:
+        """Whether other workers take all jobs at once."""
+        return self._misses == MOST_MISSES
 
     def hinted(self) -> None:
         """The next claim follows a hint."""

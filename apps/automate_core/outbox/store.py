@@ -31,7 +31,7 @@ LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 _BATCH = """
 WITH RECURSIVE top AS MATERIALIZED (
     SELECT priority FROM automate_core_outboxjob
-    WHERE status = 'ready' AND NOT suspect AND available_at BETWEEN %(floor)s AND automate_now()
+    WHERE status = 'ready' AND NOT suspect AND available_at BETWEEN %(floor)s AND automate_now() - %(age)s
     ORDER BY priority, lane, available_at, id
     LIMIT 1
     FOR NO KEY UPDATE SKIP LOCKED
@@ -40,13 +40,13 @@ WITH RECURSIVE top AS MATERIALIZED (
     UNION ALL
     SELECT ring.priority, next.lane, next.wrapped FROM ring CROSS JOIN LATERAL (
         (SELECT job.lane, ring.wrapped FROM automate_core_outboxjob job
-         WHERE status = 'ready' AND NOT suspect AND available_at BETWEEN %(floor)s AND automate_now()
+         WHERE status = 'ready' AND NOT suspect AND available_at BETWEEN %(floor)s AND automate_now() - %(age)s
             AND job.priority = ring.priority
             AND job.lane > ring.lane AND job.lane <= CASE WHEN ring.wrapped THEN %(after)s ELSE 32767 END
          ORDER BY job.priority, job.lane LIMIT 1)
         UNION ALL
         (SELECT job.lane, true FROM automate_core_outboxjob job
-         WHERE status = 'ready' AND NOT suspect AND available_at BETWEEN %(floor)s AND automate_now()
+         WHERE status = 'ready' AND NOT suspect AND available_at BETWEEN %(floor)s AND automate_now() - %(age)s
             AND job.priority = ring.priority
             AND NOT ring.wrapped AND job.lane <= %(after)s
          ORDER BY job.priority, job.lane LIMIT 1)
@@ -57,7 +57,7 @@ WITH RECURSIVE top AS MATERIALIZED (
     SELECT pick.id FROM lanes CROSS JOIN LATERAL (
         SELECT id FROM automate_core_outboxjob job
         WHERE status = 'ready' AND NOT suspect AND job.priority = lanes.priority AND job.lane = lanes.lane
-            AND available_at BETWEEN %(floor)s AND automate_now()
+            AND available_at BETWEEN %(floor)s AND automate_now() - %(age)s
         ORDER BY available_at, id
         LIMIT (SELECT ({limit} + count(*) - 1) / count(*) FROM lanes)
         FOR NO KEY UPDATE SKIP LOCKED) pick
@@ -268,16 +268,16 @@ class OutboxStore:
         self._came_empty = False
         self._lane = random.randrange(LANES)  # noqa: S311 - where its first turn begins
 
-    def claim_batch(self, limit: int = 10) -> list[ClaimedJob]:
+    def claim_batch(self, limit: int = 10, *, age: float = 0.0) -> list[ClaimedJob]:
         """Lease up to `limit` ready jobs of the best priority, an even share of each lane, passing over what others
         hold and what is suspect. There may be more when it brings fewer: a claim that brings none says that there was
-        nothing.
+        nothing. With `age`, jobs that have been ready for less than so many seconds are left to other workers.
 
         Each claim raises the job's token and its attempts.
         """
         if time.monotonic() >= self._floor_at:
             self._raise_floor()
-        values = self._lease() | {"after": self._lane, "floor": self._floor}
+        values = self._lease() | {"after": self._lane, "floor": self._floor, "age": timedelta(seconds=age)}
         # The limit stands in the text: a parameter there turns the claim into a sequential scan (docs/adr/0004).
         jobs = [ClaimedJob(*row) for row in database.run(self.connection, CLAIM.format(limit=int(limit)), values)]
         self._came_empty = not jobs

@@ -28,7 +28,7 @@ from automate_core.engine.journal import Journal
 from automate_core.events.matching import RuleEngine
 from automate_core.executors.relay import relay_task
 from automate_core.faultpoints import reach
-from automate_core.outbox.notify import HintListener, reconnect_pauses
+from automate_core.outbox.notify import STANDBY_AGE_SECONDS, HintListener, reconnect_pauses
 from automate_core.outbox.store import ClaimedJob, OutboxStore
 from automate_core.worker.heartbeat import Heartbeat
 from automate_core.worker.lease_threads import POLLS, WEBHOOKS, LeaseThreads
@@ -311,7 +311,8 @@ class Worker:
         return jobs
 
     def _claim_jobs(self, free: int) -> list[ClaimedJob]:
-        return self._outbox.claim_batch(free)
+        stands_by = self._listener.pacer.is_standby and not self._drain
+        return self._outbox.claim_batch(free, age=STANDBY_AGE_SECONDS if stands_by else 0.0)
 
     def _poll_runs_now(self) -> None:
         self._poll_runs_at = 0.0

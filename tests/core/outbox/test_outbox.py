@@ -29,7 +29,7 @@ from tests.support.processes import wait_for
 
 CLOSING = {"running_becomes": "cancelled", "kept_steps": []}
 JOURNALLED = ["checkpoints", "steps", "waits", "assignees", "cancelled_waits", "calls", "logs", "queued"]
-CLAIM_VALUES = {"worker": "w", "lease": 30, "after": 7, "floor": LONG_AGO}
+CLAIM_VALUES = {"worker": "w", "lease": 30, "after": 7, "floor": LONG_AGO, "age": timezone.timedelta()}
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -348,6 +348,15 @@ def test_the_claim_reads_its_index_alone():
         cursor.execute("EXPLAIN " + CLAIM.format(limit=10), CLAIM_VALUES)
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "ready_jobs" in plan and "Seq Scan on automate_core_outboxjob" not in plan, plan
+
+
+def test_a_claim_leaves_jobs_to_others_that_have_just_become_ready():
+    _events(2)
+    old = OutboxJob.objects.first()
+    OutboxJob.objects.filter(pk=old.pk).update(available_at=timezone.now() - timezone.timedelta(minutes=2))
+    store = OutboxStore(worker="w")
+    assert [job.id for job in store.claim_batch(age=60)] == [old.pk]
+    assert store.claim_batch(age=60) == [] and len(store.claim_batch()) == 1
 
 
 def test_claims_look_no_further_back_than_the_oldest_ready_job():

@@ -10,7 +10,13 @@ import pytest
 from automate_core import database
 from automate_core.models import ExecutionRun, WorkerState
 from automate_core.outbox import notify
-from automate_core.outbox.notify import FREE_MISSES, LONGEST_PAUSE_SECONDS, MOST_MISSES, HintPacer
+from automate_core.outbox.notify import (
+    FREE_MISSES,
+    LONGEST_PAUSE_SECONDS,
+    MOST_MISSES,
+    STANDBY_AGE_SECONDS,
+    HintPacer,
+)
 from automate_core.outbox.store import OutboxStore
 from tests.support.processes import wait_for
 
@@ -46,6 +52,30 @@ def test_jobs_end_the_pauses():
     assert pacer.pause == 0.0
 
 
+def test_a_worker_whose_hints_bring_nothing_is_on_standby_until_it_gets_a_job():
+    pacer = HintPacer()
+    assert not pacer.is_standby
+    for _ in range(MOST_MISSES):
+        miss(pacer)
+    assert pacer.is_standby and pacer.pause > STANDBY_AGE_SECONDS, "the job of the hint is old enough by then"
+    pacer.hinted()
+    pacer.claimed(1)
+    assert not pacer.is_standby
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_on_standby_takes_what_no_other_takes(workflow, deliver, working):
+    workflow(STEP)
+    worker = working(concurrency=2)
+    wait_for(WorkerState.objects.exists)
+    for _ in range(MOST_MISSES):
+        miss(worker._listener.pacer)
+    assert worker._listener.pacer.is_standby
+    deliver()
+    wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").exists())
+    assert not worker._listener.pacer.is_standby
+
+
 def test_claims_without_a_hint_are_no_misses():
     pacer = HintPacer()
     for _ in range(MOST_MISSES):
@@ -61,9 +91,9 @@ def test_hints_whose_jobs_others_took_cost_few_claims(workflow, deliver, working
     claims = []
     real = OutboxStore.claim_batch
 
-    def counting(self, limit=10):
+    def counting(self, limit=10, **options):
         claims.append(limit)
-        return real(self, limit)
+        return real(self, limit, **options)
 
     workflow(STEP)
     working(concurrency=2)
