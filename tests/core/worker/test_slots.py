@@ -162,7 +162,7 @@ def test_the_threads_of_effects_end_with_their_worker(workflow, deliver, working
     before = set(threading.enumerate())
     worker = working(concurrency=3)
     wait_for(all_succeeded)
+    own = {thread for thread in threading.enumerate() if thread.name.startswith("automate-effect")} - before
+    assert len(own) == 3
     worker.stop()
-    left = {thread for thread in threading.enumerate() if thread.name.startswith("automate-effect")} - before
-    wait_for(lambda: not any(thread.is_alive() for thread in left))
-    assert len(left) <= 3
+    wait_for(lambda: not any(thread.is_alive() for thread in own))
