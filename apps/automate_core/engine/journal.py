@@ -151,21 +151,14 @@ def _checkpoint(checkpoint: Checkpoint, now: float) -> dict[str, Any]:
 
 
 def _step(run: RunRecord, step: StepRecord, now: float) -> dict[str, Any]:
-    row = {
-        "run": run.id,
+    row = _outcome(run, step, now) | {
         "id": uuid7(),
-        "path": step.path,
-        "attempt": step.attempt,
-        "status": step.status,
         "input": None if step.input is None else msgspec.Raw(run.redactor.document(step.input.decode()).encode()),
-        "output": None if step.output is None else msgspec.Raw(step.output),
-        "error": _error(step.error, run.redactor),
         "key": idempotency_key(run.id, step.path),
         "started_ago": (now - step.started) * 1000,
-        "finished_ago": None if step.finished is None else (now - step.finished) * 1000,
     }
-    if step.input_file or step.output_file:
-        row |= {"input_file": step.input_file, "output_file": step.output_file}
+    if step.input_file:
+        row["input_file"] = step.input_file
     return row
 
 

@@ -138,23 +138,14 @@ live_checkpoints AS MATERIALIZED (SELECT * FROM judged_checkpoints WHERE is_live
     ),
     (
         "outcomes",
-        """updated_steps AS (
+        """updated_steps AS (  -- of a run that has ended meanwhile, what was still running
     UPDATE automate_core_steprun step
-    SET status = o.status, output = o.output, error = o.error, finished_at = o.finished_at, seq = live.seq,
-        output_file = o.output_file
-    FROM outcomes o JOIN live_checkpoints live ON live.run = o.run
+    SET status = o.status, output = o.output, error = o.error, finished_at = o.finished_at,
+        output_file = o.output_file, seq = CASE WHEN held.is_live THEN held.seq ELSE step.seq END
+    FROM outcomes o JOIN judged_checkpoints held ON held.run = o.run
     WHERE step.run_id = o.run AND step.path = o.path AND step.attempt = o.attempt
-        AND step.status IN ('running', 'waiting')
-)""",
-    ),
-    (
-        "outcomes",
-        """late_outcomes AS (
-    UPDATE automate_core_steprun step
-    SET status = o.status, output = o.output, error = o.error, finished_at = o.finished_at, output_file = o.output_file
-    FROM outcomes o
-    JOIN held_checkpoints held ON held.run = o.run AND held.stored_status IN ('succeeded', 'failed', 'cancelled')
-    WHERE step.run_id = o.run AND step.path = o.path AND step.attempt = o.attempt AND step.status = 'running'
+        AND (step.status = 'running' OR step.status = 'waiting' AND held.is_live)
+        AND (held.is_live OR held.stored_status IN ('succeeded', 'failed', 'cancelled'))
 )""",
     ),
     (
