@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import socket  # noqa: TID251 - typing, and the time-out of a socket that the guard has opened
+import time
 from collections.abc import Callable
 from http.client import HTTPResponse  # noqa: TID251 - the class that urllib3 reads answers with
 from typing import Any
 
-from automate_egress.socket_wait import wait_until_readable
-
+POLL_SECONDS = 0.25  #: between looks at whether a request is cancelled, while the other side is silent
 MAX_PAUSE_SECONDS = 10.0  #: how long an answer that has begun may pause
 
 
@@ -45,7 +45,7 @@ class _TimedSocket:
 class _TimedReader(io.RawIOBase):
     def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
         self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
+        self._raw = sock.makefile("rb", buffering=0)  # the socket stays open as long as this does
         self._remaining = remaining
         self._begun = False
 
@@ -54,11 +54,15 @@ class _TimedReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         remaining = self._remaining()
-        patience = min(remaining, MAX_PAUSE_SECONDS) if self._begun else remaining
+        until = time.monotonic() + (min(remaining, MAX_PAUSE_SECONDS) if self._begun else remaining)
         self._begun = True
-        wait_until_readable(self._sock, patience, self._remaining)
-        self._sock.settimeout(self._remaining())
-        return self._raw.readinto(buffer)
+        while (seconds := until - time.monotonic()) > 0:
+            self._sock.settimeout(min(POLL_SECONDS, seconds))
+            try:
+                return self._sock.recv_into(buffer)
+            except TimeoutError:
+                self._remaining()
+        raise TimeoutError
 
     def close(self) -> None:
         self._raw.close()

@@ -5,6 +5,7 @@ Preparing the URL and the body is left to requests, so that both are what they w
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ from urllib3.exceptions import (  # noqa: TID251
 )
 from urllib3.util import Timeout  # noqa: TID251
 
+KEPT_URLS = 256  #: URLs whose form and guard are kept: workflows call the same ones again
 _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -76,7 +78,10 @@ def prepare_request(
     """
     prepared = requests.PreparedRequest()
     prepared.method = method
-    prepared.prepare_url(url, params)
+    if params:
+        prepared.prepare_url(url, params)
+    else:
+        prepared.url = _prepared_url(url)
     prepared.headers = CaseInsensitiveDict(defaults)
     for name, value in headers.items():
         if value is None:
@@ -88,6 +93,14 @@ def prepare_request(
     if "@" in (prepared.url or ""):
         prepared.prepare_auth(None)  # of the URL's user information
     return prepared
+
+
+@functools.lru_cache(KEPT_URLS)
+def _prepared_url(url: str) -> str | None:
+    """The URL as requests would send it. Raises ValueError."""
+    prepared = requests.PreparedRequest()
+    prepared.prepare_url(url, None)
+    return prepared.url
 
 
 def send_request(

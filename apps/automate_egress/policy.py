@@ -34,6 +34,7 @@ _NAME = re.compile(r"[\w.-]+")
 _ISATAP = 0x0000_5EFE  # RFC 5214, section 6.1; with the universal bit it is 0200:5efe
 WEB_PORTS = frozenset({80, 443})
 MAX_REDIRECTS = 5
+KEPT_NAMES = 1_024  #: host names whose form for comparison is kept
 MAX_ADDRESSES = 2  #: addresses of a name that are tried, each for half of the time there is
 
 
@@ -94,6 +95,7 @@ def internal_policy(pairs: Iterable[tuple[str, int]]) -> Policy:
     )
 
 
+@functools.lru_cache(KEPT_NAMES)
 def ascii_host(name: str) -> str:
     """Return a host name in the form for comparison: as on the wire (RFC 5891), lower case, without a trailing dot."""
     plain = unicodedata.normalize("NFKC", name).replace("\u3002", ".").rstrip(".").lower()

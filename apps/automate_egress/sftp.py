@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import asyncssh  # noqa: TID251 - over a connection to an address that was checked
 
+from automate_egress.answers import POLL_SECONDS
 from automate_egress.errors import (
     EgressBlockedError,
     EgressConnectionError,
@@ -24,7 +25,6 @@ from automate_egress.errors import (
     truncate_words,
 )
 from automate_egress.network import Network
-from automate_egress.socket_wait import POLL_SECONDS
 from automate_plugins import text
 
 SFTP_PORTS = frozenset({22, 2022, 2222})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
@@ -17,7 +18,7 @@ from ssrfguard.requests import SafeAdapter
 from urllib3.util import Timeout  # noqa: TID251
 
 from automate_egress.errors import EgressBlockedError
-from automate_egress.first_hop import Answer, prepare_request, send_request
+from automate_egress.first_hop import KEPT_URLS, Answer, prepare_request, send_request
 from automate_egress.policy import Rules, ascii_host, internal_policy, public_policy
 from automate_egress.sockets import timed_lookup, timed_pools
 from automate_egress.tls import PUBLIC_AUTHORITIES
@@ -52,6 +53,7 @@ class Transport(requests.Session):
         if self._internal_pairs:
             self._internal = internal_policy(self._internal_pairs)
             self._internal_adapter = self._guarded(self._internal)
+        self._adapter_of = functools.lru_cache(KEPT_URLS)(self._find_adapter)  # the policies never change
 
     def request(  # type: ignore[override] # the part that HttpSession uses
         self,
@@ -105,6 +107,10 @@ class Transport(requests.Session):
                 if host
                 else text("The URL has no host.")
             )
+        return self._adapter_of(address)
+
+    def _find_adapter(self, address: str) -> BaseAdapter:
+        """The adapter for a URL, by the policies. Raises SSRFGuardError."""
         if self._internal_pairs:
             try:
                 target = self._internal.check_url(address)

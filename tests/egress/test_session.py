@@ -24,6 +24,7 @@ from automate_egress import (
     HttpSession,
     first_hop,
 )
+from automate_egress.answers import timed_file
 from automate_egress.sockets import forget_lookups
 from tests.support.certificates import Authority
 from tests.support.costs import at_most
@@ -469,6 +470,37 @@ def test_an_answer_that_falls_silent_is_given_up(uploads, monkeypatch):
     with pytest.raises(EgressTimeoutError):
         HttpSession(internal_hosts=[host], deadline=until).request("GET", f"http://{host}/")
     assert time.monotonic() < until - 20, "long before its time was over"
+
+
+def test_an_encrypted_record_may_come_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr("automate_egress.answers.POLL_SECONDS", 0.01)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority = Authority()
+    context.load_cert_chain(*authority.files(tmp_path, "server.example.com"))
+    ours, theirs = socket.socketpair()
+    received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+    served = context.wrap_bio(received, sent, server_side=True)
+
+    def serve():
+        while True:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                served.do_handshake()
+                break
+            theirs.sendall(sent.read())
+            received.write(theirs.recv(65_536))
+        served.write(b"x" * 1_000)
+        record = sent.read()
+        for start in range(0, len(record), 300):
+            time.sleep(0.05)
+            theirs.sendall(record[start : start + 300])
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    trusting = ssl.create_default_context(cadata=authority.pem)
+    client = trusting.wrap_socket(ours, server_hostname="server.example.com")
+    with theirs, client, timed_file(client, lambda: 30.0) as file:
+        assert file.read(1_000) == b"x" * 1_000
+    thread.join()
 
 
 # --- names, ports, proxies, certificates ------------------------------------------------------------------------------
