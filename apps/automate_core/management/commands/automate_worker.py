@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import signal
@@ -78,6 +79,7 @@ def _run(worker: Worker) -> None:
 
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, urge)
+    gc.freeze()  # the code stays: looking through it for garbage would stop the worker for a tenth of a second
     with origin.process_origin(origin.Source.WORKER):
         worker.run()
 
