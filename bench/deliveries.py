@@ -43,8 +43,7 @@ def completed(on: Stage, runs: int, slug: str, count: int) -> list[float]:
         with on.web(), on.worker():
             warm_up(on, slug)
             wait_until_idle(on)
-            started = time.time()
-            on.load(slug, connections=16, count=count)
+            started: float = on.load(slug, connections=16, count=count)["started_at"]
             last = wait_until_finished(on, count + WARM)
             values.append(count / (last - started))
         clear(on)
