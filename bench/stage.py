@@ -181,7 +181,7 @@ class Stage:
     def worker(self) -> Iterator[subprocess.Popen[bytes]]:
         with contextlib.ExitStack() as stack:
             started = [stack.enter_context(self.started("automate_worker")) for _ in range(self.workers)]
-            time.sleep(2)
+            time.sleep(2 * self.workers)  # they start on two cores
             yield started[0]
 
     @contextlib.contextmanager
