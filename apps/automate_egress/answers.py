@@ -56,12 +56,16 @@ class _TimedReader(io.RawIOBase):
         remaining = self._remaining()
         until = time.monotonic() + (min(remaining, MAX_PAUSE_SECONDS) if self._begun else remaining)
         self._begun = True
+        usual = self._sock.gettimeout()
         while (seconds := until - time.monotonic()) > 0:
             self._sock.settimeout(min(POLL_SECONDS, seconds))
             try:
-                return self._sock.recv_into(buffer)
+                count = self._sock.recv_into(buffer)
             except TimeoutError:
                 self._remaining()
+            else:
+                self._sock.settimeout(usual)  # a handshake or an upload may follow
+                return count
         raise TimeoutError
 
     def close(self) -> None:

@@ -101,6 +101,13 @@ def test_a_message_arrives(servers, call, connection, security):
     assert second.get_content().strip() == "grüß"
 
 
+def test_a_server_may_take_its_time_to_encrypt(servers, call, connection, monkeypatch):
+    monkeypatch.setattr("automate_egress.answers.POLL_SECONDS", 0.1)
+    servers["starttls"].handshake_pause = 0.5
+    call(mailer, "send", MESSAGE, connection(**LOGIN))
+    assert servers["starttls"].received[0].tls
+
+
 def test_attempts_have_the_same_message_id(servers, call, connection):
     for _ in range(2):
         call(mailer, "send", MESSAGE, connection())

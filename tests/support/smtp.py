@@ -34,6 +34,7 @@ class MailServer:
         self.commands: list[str] = []
         self.replies: dict[str, str | float] = {}
         self.password = "right"
+        self.handshake_pause = 0.0  #: seconds between a STARTTLS and the handshake
         self.context: ssl.SSLContext | None = None
         self.at_once = at_once
         if certificate:
@@ -101,6 +102,7 @@ class _Conversation:
             case "STARTTLS":
                 self._say("220 go on")
                 self._file.close()
+                time.sleep(self._server.handshake_pause)
                 self._encrypt()
                 self._file = self._connection.makefile("rb")
             case "AUTH":
