@@ -102,13 +102,15 @@ def ranges_of(scan: RunScan) -> str:
 
 
 def candidates(scan: RunScan, order: str, *, columns: str = "run.id", rows: str = "LIMIT %(looked)s") -> str:
-    """The runs of one range in order, as many as are looked at."""
+    """The runs of one range in order, each once, as many as are looked at."""
     source = scan.source or ALL
     within = " AND run.workflow_id = w.id" if scan.workflows is not None else ""
     within += " AND run.status = s.status" if scan.statuses is not None else ""
     key = "term.run_id" if "term.run_id" in source else "run.id"
+    # A run may have the same text in two of its terms, such as an order number and the subject.
+    each_once = f"DISTINCT ON ({key}) " if key == "term.run_id" else ""
     return (
-        f"SELECT {columns} FROM {source}{within} AND {scan.cause}"
+        f"SELECT {each_once}{columns} FROM {source}{within} AND {scan.cause}"
         f" AND {key} > %(above)s AND {key} < %(below)s ORDER BY {key} {order} {rows}"
     )
 

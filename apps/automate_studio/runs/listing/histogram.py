@@ -144,13 +144,10 @@ def _count_by_bar(
     counts: list[dict[str, int]] = [{} for _ in starts]
     above, below = max(above, search.above), min(below, search.below)
     bounds = [first_uuid7(start) for start in starts]
-    edges: list[uuid.UUID] = []
-    for scan in search.scans:
-        counted, edge = count_by_bar(scan, above=above, below=below, bounds=bounds)
-        edges += edge
-        for row in counted:
-            states = counts[min(max(row.bar, 1), len(starts)) - 1]
-            states[row.status] = states.get(row.status, 0) + int(row.n)
+    rows, edges = count_by_bar(search.scans, above=above, below=below, bounds=bounds)
+    for row in rows:
+        states = counts[min(max(row.bar, 1), len(starts)) - 1]
+        states[row.status] = states.get(row.status, 0) + int(row.n)
     return counts, uuid7_time(max(edges)) if edges else None
 
 

@@ -1,0 +1,112 @@
+"""One filter has one number: the list page by page, the histogram above it, the API, bulk actions and the export."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import reverse
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from automate_core.events.search_terms import SUBJECT
+from automate_core.models import ExecutionRun, SearchTerm, Wait
+from automate_core.operations import bulk_selection
+from automate_core.queries.run_filters import parse_run_filters
+from automate_studio.runs.listing import page as run_list
+from tests.support.pages import Page, tidy
+from tests.support.run_lists import RUN_LIST, runs_shown
+from tests.support.runs import published_workflows, run_of_age
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TEXTS = ("PO-1003", "PO-2001", "Lodz", "Orders", "timeout", "1003")
+FILTERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "q": st.sampled_from([*TEXTS, "po-1003", "no such thing"]),
+        "show": st.sampled_from(["attention", "running", "waiting", "succeeded", "tests"]),
+        "status": st.sampled_from(["failed", "waiting,succeeded", "cancelled,failed"]),
+        "workflow": st.sampled_from(["orders", "orders,alerts"]),
+        "origin": st.sampled_from(["webhook", "schedule", "manual,webhook"]),
+        "reason": st.sampled_from(["approval", "timer"]),
+        "term": st.sampled_from(["order_no:PO-1003", "city:LODZ"]),
+        "error": st.sampled_from(["timeout", "no such thing"]),
+        "longer": st.just("2s"),
+    },
+)
+
+
+@pytest.fixture
+def runs(owner):
+    """Sixty runs of two workflows, most with one text as two terms and as the subject of others."""
+    flows = published_workflows(owner, "Orders", "Alerts")
+    states = ("failed", "waiting", "succeeded", "cancelled", "running")
+    for number in range(60):
+        status, text = states[number % len(states)], TEXTS[number % len(TEXTS)]
+        error = {"code": "timeout", "message": f"timeout of {text}"} if status in {"failed", "cancelled"} else None
+        run = run_of_age(
+            flows[number % 2],
+            5 + number * 60,
+            number,
+            status=status,
+            error=error,
+            origin=("webhook", "schedule", "manual")[number % 3],
+            cause="test" if number % 7 == 6 else "event",
+        )
+        if status == "waiting":
+            Wait.objects.create(run=run, path="check", kind="approval" if number % 2 else "timer")
+        for name in ("order_no", "reference", SUBJECT)[: number % 4]:
+            SearchTerm.objects.create(run=run, name=name, value=text if name == SUBJECT else text.upper())
+        if number % 5 == 0:
+            SearchTerm.objects.create(run=run, name="city", value="LODZ")
+
+
+def count_faces(query, client, token, person):
+    """The number of runs, once for each place that gives it."""
+    found, url = [], query
+    while url is not None:
+        answer = client.get(RUN_LIST, url) if isinstance(url, dict) else client.get(RUN_LIST + url)
+        found += runs_shown(answer)
+        url = next((link["href"] for link in Page(answer).all(rel="next")), None)
+    assert len(found) == len(set(found)), query
+    drawn = tidy(client.get(RUN_LIST, {**query, "since": "30d"}).content.decode())
+    legend = re.findall(r'aria-hidden="true"></i>\w+<b class="numeric">([^<]*)', drawn)
+    listed, cursor = [], {}
+    asked = {"search" if name == "q" else name: value.split(",") for name, value in query.items()}
+    while cursor is not None:
+        answer = token.get("/runs", {**asked, **cursor}).json()
+        listed += [row["id"] for row in answer["items"]]
+        cursor = {"cursor": answer["next"]} if answer["next"] else None
+    exported = b"".join(client.post(f"{reverse('studio:runs_export')}?{_query(query)}", {"format": "jsonl"}))
+    return {
+        "list": len(found),
+        "histogram": sum(int(count) for count in legend),
+        "API": len(listed),
+        "bulk": bulk_selection.select_filtered(person, "retry", parse_run_filters(query)).found,
+        "export": len(exported.splitlines()),
+    }
+
+
+def _query(query):
+    return "&".join(f"{name}={value.replace(' ', '+')}" for name, value in query.items())
+
+
+@pytest.mark.parametrize("examples", [8, pytest.param(200, marks=pytest.mark.extended)])
+def test_every_place_counts_the_runs_of_a_filter_alike(runs, sign_in, owner, api, monkeypatch, examples):
+    monkeypatch.setattr(run_list, "ON_A_PAGE", 7)
+    client, token = sign_in(owner), api(owner)
+
+    @settings(max_examples=examples, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(FILTERS)
+    def counts_agree(query):
+        faces = count_faces(query, client, token, owner)
+        assert len(set(faces.values())) == 1, (query, faces)
+
+    counts_agree()
+
+
+def test_a_text_that_stands_in_two_terms_of_a_run_counts_once(runs, sign_in, owner, api):
+    faces = count_faces({"q": "PO-1003"}, sign_in(owner), api(owner), owner)
+    expected = ExecutionRun.objects.filter(terms__value="PO-1003").exclude(cause="test").distinct()
+    assert set(faces.values()) == {expected.count()}
