@@ -85,9 +85,9 @@ def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
     answer = client.get(INDEX)
     content, page = answer.content.decode(), Page(answer)
     found = figures(content)
-    assert found["Runs"] == ["13", "|", "Up", "160.0%", "vs.", "previous", "day"]
+    assert found["Ended runs"] == ["13", "|", "Up", "160.0%", "vs.", "previous", "day"]
     assert found["Success rate"] == ["84.6", "%", "|", "Down", "15.4", "pts", "vs.", "previous", "day"]
-    assert found["p95 duration"][:2] == ["1", "m"] and found["p95 duration"][5] == "Up"
+    assert found["Working time, p95"][:2] == ["1", "m"] and found["Working time, p95"][5] == "Up"
     assert found["Queue depth"] == ["0", "|", "Empty", "peak", "0,", "was", "40"]
     assert found["Waiting on people"] == ["1", "|", "1", "for", "over", "a", "day", "1", "is", "yours"]
     assert "1 waiting" in page.text and "Waiting for a decision for more than a day" in page.text
@@ -95,7 +95,8 @@ def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
     assert links[4] == reverse("studio:approval_list") and all(client.get(link).status_code == 200 for link in links)
     [drawing] = page.all(role="img", viewbox="0 0 662 228")
     assert re.fullmatch(
-        r"Runs per hour: 11 succeeded, 2 failed. Most failures: 2, \d\d:00 to \d\d:00\.", drawing["aria-label"]
+        r"Runs per hour: 11 succeeded, 2 failed, 0 cancelled. Most failures: 2, \d\d:00 to \d\d:00\.",
+        drawing["aria-label"],
     )
     assert "1 of 2 silent" in page.text and "3 of 8 slots busy" in content and "silent 4 m" in page.text
     assert "Slowest step in recent runs: Ask the model, 40.0 s on average" in content
@@ -104,7 +105,7 @@ def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
     table = Page(client.get(INDEX, {"view": "table", "period": "7d"}))
     assert (
         "Runs per 6 hours" in table.text
-        and "18" in figures(client.get(INDEX, {"period": "7d"}).content.decode())["Runs"]
+        and "18" in figures(client.get(INDEX, {"period": "7d"}).content.decode())["Ended runs"]
     )
     assert len([tag for tag, _ in table.tags if tag == "tr"]) >= 29
     for nonsense in ({"period": "\0"}, {"period": "1y", "view": "<b>"}):
@@ -138,7 +139,7 @@ def test_each_sees_their_own(story, sign_in, owner, colleague, stranger, admin):
     Connection.objects.create(name="Broken one", slug="broken", connector="http", owner=owner, health="failing")
     [group] = FailureGroup.objects.all()
     runs = {
-        person: figures(sign_in(person).get(INDEX).content.decode())["Runs"][0]
+        person: figures(sign_in(person).get(INDEX).content.decode())["Ended runs"][0]
         for person in (owner, colleague, operator, auditor, admin)
     }
     assert runs == {owner: "13", colleague: "10", operator: "13", auditor: "13", admin: "13"}

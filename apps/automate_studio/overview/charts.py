@@ -63,7 +63,7 @@ class Chart:
 
 
 def build_chart(period: Period, bars: Sequence[Bar], now: dt.datetime) -> Chart:
-    """Runs of a period, succeeded below failed. Cancelled runs are only in the table."""
+    """Runs of a period, succeeded below failed. Cancelled runs are only in the legend and the table."""
     most = max((bar.counts.succeeded + bar.counts.failed for bar in bars), default=0)
     step = _scale_step(most)
     high = step * 3
@@ -169,9 +169,14 @@ def _bar_label(start: dt.datetime, bar: dt.timedelta) -> str:
 
 
 def _chart_summary(title: str, columns: Sequence[ChartColumn], total: Counts) -> str:
-    values = {"title": title, "succeeded": format_count(total.succeeded), "failed": format_count(total.failed)}
+    counts = {"succeeded": total.succeeded, "failed": total.failed, "cancelled": total.cancelled}
+    values = {"title": title, **{name: format_count(count) for name, count in counts.items()}}
     worst = max(columns, key=lambda column: column.counts.failed)
     if not worst.counts.failed:
-        return _("%(title)s: %(succeeded)s succeeded, %(failed)s failed.") % values
+        return _("%(title)s: %(succeeded)s succeeded, %(failed)s failed, %(cancelled)s cancelled.") % values
     values |= {"most": format_count(worst.counts.failed), "time": worst.name}
-    return _("%(title)s: %(succeeded)s succeeded, %(failed)s failed. Most failures: %(most)s, %(time)s.") % values
+    message = _(
+        "%(title)s: %(succeeded)s succeeded, %(failed)s failed, %(cancelled)s cancelled."
+        " Most failures: %(most)s, %(time)s."
+    )
+    return message % values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.db.models import Count, Min, Model, Q, QuerySet
 from django.utils.translation import gettext as _
@@ -19,7 +20,14 @@ from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import User
 from automate_studio.overview.charts import NO_LINE, SparkLine, build_line
-from automate_studio.ui.formatting import format_count, format_duration, format_elapsed, format_number, format_percent
+from automate_studio.ui.formatting import (
+    format_count,
+    format_duration,
+    format_elapsed,
+    format_local,
+    format_number,
+    format_percent,
+)
 
 MOST_QUEUED = 1_000
 _NONE = "\u2013"
@@ -54,16 +62,17 @@ class Figure:
 
 
 def runs_figure(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]) -> Figure:
-    """Number of ended runs."""
+    """Number of ended runs, as statistics count them: in whole bars, by the time of their end."""
     change = (now.runs - before.runs) / before.runs if before.runs else None
     return Figure(
-        label=_("Runs"),
+        label=_("Ended runs"),
         value=format_count(now.runs),
-        url=_runs_url(f"?since={period.name}"),
+        url=_ended_runs_url(period, "succeeded,failed,cancelled"),
         way=_direction(change),
         change="" if change is None else _("Unchanged") if not change else format_percent(abs(change) * 100),
         beside=_comparison_text(period, change),
-        title=_("Ended runs. Previous period: %(count)s") % {"count": format_count(before.runs)},
+        title=_("Since %(start)s. Previous period: %(count)s")
+        % {"start": format_local(period.start), "count": format_count(before.runs)},
         line=build_line([bar.counts.runs for bar in bars], 120, 30),
     )
 
@@ -76,7 +85,7 @@ def success_figure(period: Period, now: Counts, before: Counts, bars: Sequence[B
         label=_("Success rate"),
         value=_NONE if share is None else format_number(share * 100, 1),
         unit="" if share is None else "%",
-        url=_runs_url(f"?since={period.name}&show=attention"),
+        url=_ended_runs_url(period, "failed"),
         way=_direction(change),
         tone="" if not change else "positive" if change > 0 else "negative",
         change=""
@@ -92,7 +101,7 @@ def success_figure(period: Period, now: Counts, before: Counts, bars: Sequence[B
 
 
 def duration_figure(period: Period, times: Times, points: Sequence[float | None]) -> Figure:
-    """95th percentile of durations."""
+    """95th percentile of working times."""
     now, was = percentile(times.took, 0.95), percentile(times.took_before, 0.95)
     change = None if now is None or was is None else now - was
     if change is not None and abs(change) < 0.05 * (was or 0):
@@ -101,7 +110,7 @@ def duration_figure(period: Period, times: Times, points: Sequence[float | None]
     value, _separator, unit = said.rpartition(" ") if now is not None and now < 60 else (said, "", "")
     queued = percentile(times.queued, 0.95)
     return Figure(
-        label=_("p95 duration"),
+        label=_("Working time, p95"),
         value=value or _NONE,
         unit=unit,
         url=reverse("admin:automate_core_workflow_changelist") + "?sort=-p95",
@@ -116,8 +125,12 @@ def duration_figure(period: Period, times: Times, points: Sequence[float | None]
 
 def _duration_title(queued: str) -> str:
     if not queued:
-        return _("95%% of runs were faster.") % {}
-    return _("95%% of runs were faster. 95%% were queued for less than %(time)s.") % {"time": queued}
+        return _("95%% of runs were faster. Time spent waiting for people, callbacks and dates is not counted.") % {}
+    message = _(
+        "95%% of runs were faster. Time spent waiting for people, callbacks and dates is not counted."
+        " 95%% were queued for less than %(time)s."
+    )
+    return message % {"time": queued}
 
 
 def queue_figure(period: Period, status: queue_status.QueueStatus, levels: Levels) -> Figure:
@@ -199,6 +212,10 @@ def _comparison_text(period: Period, change: float | None) -> str:
 
 def _direction(change: float | None) -> str:
     return "" if not change else "up" if change > 0 else "down"
+
+
+def _ended_runs_url(period: Period, statuses: str) -> str:
+    return _runs_url("?" + urlencode({"from": f"{period.start:%Y-%m-%dT%H:%M:%SZ}", "status": statuses}))
 
 
 def _runs_url(query: str = "") -> str:

@@ -185,7 +185,7 @@ def _workflow_rows(rows: list[Workflow], user: User, now: dt.datetime) -> list[W
 def _workflow_row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt.datetime) -> WorkflowRow:
     ended = [run for run in runs if run.status in {"succeeded", "failed"}]
     good = sum(run.status == "succeeded" for run in ended)
-    took = sorted((run.finished_at - run.started_at).total_seconds() for run in ended if run.started_at)
+    took = sorted(run.worked for run in ended if run.started_at)
     last_at = runs[0].started_at or runs[0].created_at if runs else None
     return WorkflowRow(
         workflow=workflow,

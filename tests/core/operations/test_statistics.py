@@ -52,7 +52,10 @@ def truth():
         since = run.event.received_at if run.cause == "trigger" and run.event else run.created_at
         took = {"queued": run.started_at and run.started_at - since}
         if run.status != "cancelled":
-            took["took"] = run.started_at and run.finished_at - run.started_at
+            waited = sum(
+                (wait.resolved_at - wait.created_at for wait in run.waits.filter(kind="timer")), dt.timedelta()
+            )
+            took["took"] = run.started_at and run.finished_at - run.started_at - waited
         for span in ("hour", "day"):
             at = run.finished_at.replace(minute=0, second=0, microsecond=0)
             at = at.replace(hour=0) if span == "day" else at

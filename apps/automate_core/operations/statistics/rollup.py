@@ -17,6 +17,7 @@ from automate_core.models import FailedRun, FailureCount, RunCount, RunTime
 from automate_core.operations.statistics import failures
 from automate_core.operations.statistics.buckets import BUCKET_OF
 from automate_core.operations.telemetry import trace_queue
+from automate_core.queries.working_time import working_time
 
 BATCH = 5_000
 _ONE_AT_A_TIME = "hashtextextended('automate statistics', 0)"
@@ -61,7 +62,7 @@ _ADD_UP = f"""
 , hourly_counts AS MATERIALIZED (
     SELECT workflow_id, date_trunc('hour', finished_at, 'UTC') AS hour, status,
         CASE WHEN started_at IS NOT NULL AND status <> 'cancelled'
-            THEN {BUCKET_OF.format("finished_at - started_at")} END AS took,
+            THEN {BUCKET_OF.format(working_time("ended_runs"))} END AS took,
         CASE WHEN started_at IS NOT NULL THEN {BUCKET_OF.format("started_at - since")} END AS queued, count(*) AS runs
     FROM ended_runs GROUP BY 1, 2, 3, 4, 5
 ), updated_counts AS (

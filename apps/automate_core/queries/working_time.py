@@ -1,0 +1,32 @@
+"""How long runs worked: their duration without the time that people, callers and the clock took."""
+
+from __future__ import annotations
+
+from automate_core.models import Wait
+
+#: Waits that say nothing of how fast a workflow is. Retries, slots, limits, pools and sub-runs do.
+_OUTSIDE_KINDS = (
+    Wait.Kind.APPROVAL,
+    Wait.Kind.CALLBACK,
+    Wait.Kind.FORM,
+    Wait.Kind.PAUSED,
+    Wait.Kind.RECONNECT,
+    Wait.Kind.REVIEW,
+    Wait.Kind.TIMER,
+)
+
+
+#: SQL: whether `wait` is one of them.
+IS_OUTSIDE = f"wait.kind IN ({', '.join(f"'{kind}'" for kind in _OUTSIDE_KINDS)})"
+
+
+def working_time(run: str) -> str:
+    """SQL: the interval that an ended run worked. `run` names a row with `id`, `started_at` and `finished_at`."""
+    # A multirange, because parallel branches wait at the same time.
+    return f"""greatest({run}.finished_at - {run}.started_at - coalesce((
+        SELECT sum(upper(span) - lower(span)) FROM (
+            SELECT unnest(range_agg(tstzrange(wait.created_at, wait.resolved_at))) AS span
+            FROM automate_core_wait wait
+            WHERE wait.run_id = {run}.id AND {IS_OUTSIDE} AND wait.resolved_at > wait.created_at
+        ) outside
+    ), interval '0'), interval '0')"""  # noqa: S608 - our own texts
