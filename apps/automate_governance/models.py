@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pgtrigger
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -19,16 +21,57 @@ from automate_governance.secrets.keyring import Envelope, SecretLocation, keyrin
 
 AUDIT_LOCK = 7_301_447_150_914  # any constant: the advisory lock under which the chain grows
 
-_APPEND_ONLY = [
-    pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
-    pgtrigger.Trigger(
-        name="no_truncate",
-        operation=pgtrigger.Truncate,
-        when=pgtrigger.Before,
-        level=pgtrigger.Statement,
-        func="RAISE EXCEPTION 'the audit trail is append-only';",
-    ),
-]
+ERASED = "person.erased"  # the verb of the entries that say what was erased
+#: Columns of an entry that can be erased, part by part.
+AUDIT_PARTS: dict[Any, tuple[str, ...]] = {
+    "actor": ("actor_id", "actor", "address", "system_user", "credential"),
+    "content": ("object", "changes", "trace_id"),
+}
+
+_NO_TRUNCATE = pgtrigger.Trigger(
+    name="no_truncate",
+    operation=pgtrigger.Truncate,
+    when=pgtrigger.Before,
+    level=pgtrigger.Statement,
+    func="RAISE EXCEPTION 'the audit trail is append-only';",
+)
+
+
+def _part_rule(part: str, columns: tuple[str, ...]) -> str:
+    """SQL: the part stays as it is, or becomes empty with its salt and a mark."""
+    now, was = (", ".join(f"{row}.{name}" for name in columns) for row in ("NEW", "OLD"))
+    empty = ", ".join("'{}'::jsonb" if name == "changes" else "''" for name in columns)
+    return (
+        f"((({now}) IS NOT DISTINCT FROM ({was}) AND (NEW.erased ? '{part}') = (OLD.erased ? '{part}'))"
+        f" OR (({now}) = ({empty}) AND NEW.erased ? '{part}' AND NOT NEW.salts ? '{part}'))"
+    )
+
+
+# An entry stays as it is, but for an erasure: a part becomes empty, and a new entry of the same transaction, which has
+# no link yet, names it. The text stays, but for one of an older version, which holds the values.
+_ONLY_ERASURE = f"""
+    IF TG_OP = 'UPDATE' THEN
+        is_rewritten := OLD.salts = '{{}}'::jsonb AND OLD.erased = '{{}}'::jsonb;
+        IF NEW.erased <> OLD.erased AND NEW.erased @> OLD.erased
+            AND (NEW.id, NEW.at, NEW.verb, NEW.object_type, NEW.object_id, NEW.source)
+                = (OLD.id, OLD.at, OLD.verb, OLD.object_type, OLD.object_id, OLD.source)
+            AND {" AND ".join(_part_rule(part, columns) for part, columns in AUDIT_PARTS.items())}
+            AND (NEW.erased ? 'canonical') = (OLD.erased ? 'canonical' OR is_rewritten)
+            AND (is_rewritten OR (NEW.canonical = OLD.canonical
+                AND NEW.salts = OLD.salts - ARRAY(SELECT jsonb_object_keys(NEW.erased))))
+            AND NOT EXISTS (
+                SELECT FROM jsonb_each(NEW.erased) mark WHERE NOT OLD.erased ? mark.key AND NOT EXISTS (
+                    SELECT FROM automate_governance_auditentry erasure
+                    WHERE erasure.id = mark.value::bigint AND erasure.verb = '{ERASED}'
+                        AND erasure.canonical::jsonb #> '{{facts,entries}}' @> to_jsonb(NEW.id)
+                        AND NOT EXISTS (
+                            SELECT FROM automate_governance_auditlink link WHERE link.entry_id = erasure.id)))
+        THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    RAISE EXCEPTION 'the audit trail is append-only';
+"""  # noqa: S608 - the only values put in are our own constants
 
 _LINK_AT_COMMIT = f"""
     IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -169,9 +212,10 @@ class StoredSecretGroupPermission(GroupObjectPermissionBase):
 
 
 class AuditEntry(models.Model):
-    """One action of a person or an administrator. Append-only; the chain is `AuditLink`.
+    """One action of a person or an administrator. Append-only but for erasures; the chain is `AuditLink`.
 
-    Actor and object are text beside their ids, without foreign keys: an entry outlives both.
+    Actor and object are text beside their ids, without foreign keys: an entry outlives both. The links are over
+    `canonical`, which holds digests of the values (see `audit.content`).
     """
 
     at = models.DateTimeField(_("time"))
@@ -190,6 +234,9 @@ class AuditEntry(models.Model):
     credential = models.CharField(_("API token"), max_length=120, blank=True, default="", db_default="")
     address = models.CharField(_("IP address"), max_length=45, blank=True)
     canonical = models.TextField(_("signed content"))
+    # By part: the salt of its digest in the text, and once it is erased the id of the entry that says so
+    salts = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()), editable=False)
+    erased = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()), editable=False)
 
     class Meta:
         verbose_name = _("audit entry")
@@ -203,7 +250,14 @@ class AuditEntry(models.Model):
             models.Index(fields=["at"], name="audit_by_time"),
         ]
         triggers = [
-            *_APPEND_ONLY,
+            pgtrigger.Trigger(
+                name="append_only",
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                when=pgtrigger.Before,
+                declare=[("is_rewritten", "BOOLEAN")],
+                func=_ONLY_ERASURE,
+            ),
+            _NO_TRUNCATE,
             pgtrigger.Trigger(
                 name="link_at_commit",
                 operation=pgtrigger.Insert,
@@ -223,6 +277,8 @@ class AuditEntry(models.Model):
 
         For a request with an API token its name: "olga via API (nightly dat_4f6Kx2Pq)".
         """
+        if "actor" in self.erased:
+            return gettext("erased")
         if self.source in ("", Source.BROWSER):
             return self.actor
         with_what = self.system_user or self.credential
@@ -267,7 +323,10 @@ class AuditLink(models.Model):
         verbose_name_plural = _("audit links")
         ordering = ["position"]
         default_permissions = ()
-        triggers = _APPEND_ONLY
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            _NO_TRUNCATE,
+        ]
 
     def __str__(self) -> str:
         return f"{self.position}: {self.hash[:12]}"

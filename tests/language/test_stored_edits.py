@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from django.contrib.auth.models import Group
 from django.urls import reverse
@@ -54,11 +52,12 @@ def test_an_edit_is_recorded_in_english_and_shown_translated(workflow, owner, re
     assert "Renamed" not in page and "Undid" not in page
 
 
+@pytest.mark.django_db(transaction=True)
 def test_entries_verify_and_old_ones_are_shown_as_they_are(owner, read):
     entry = audit.record(owner, "workflow.edited", owner, changes={"what": "Added Note"})
     assert entry.changes == {"what": "Added Note"}
     audit.record(owner, "workflow.edited", owner, changes={"what": text("Added %(step)s", step="Note")})
-    assert json.loads(AuditEntry.objects.first().canonical)["changes"] == AuditEntry.objects.first().changes
+    assert list(audit.verify()) == []
     page = read(reverse("admin:automate_governance_auditentry_changelist"), make_person("auditor", "Auditors"))
     assert "Added Note" in page and "Note hinzugefügt" in page
 
@@ -70,7 +69,6 @@ def test_the_faults_of_a_verified_trail_are_shown_in_german(owner, read):
     )
     entry = AuditEntry.objects.get(verb="audit.verified")
     assert entry.changes["faults"] == ["position 3 is missing", "as it was"]
-    assert json.loads(entry.canonical)["changes"] == entry.changes
     page = read(reverse("admin:automate_governance_auditentry_changelist"), make_person("auditor", "Auditors"))
     assert "Position 3 fehlt" in page or "position 3 fehlt" in page
     assert "is missing" not in page and "as it was" in page

@@ -5,10 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from automate_governance.models import AuditEntry
+
+_SEARCHED = ("object", "changes", "verb", "actor", "object_id", "trace_id", "address", "system_user", "credential")
 
 
 @dataclass(frozen=True)
@@ -37,5 +41,5 @@ class AuditSearch:
             if value := kept.get(name):
                 found = found.filter(**{column: value})
         if words := kept.get("q"):
-            found = found.filter(canonical__icontains=words)
+            found = found.filter(reduce(or_, (Q(**{f"{name}__icontains": words}) for name in _SEARCHED)))
         return found

@@ -21,14 +21,18 @@ from automate_governance.redaction.spreadsheets import inert
 
 COLUMNS = (
     "position", "at", "who", "actor", "actor_id", "source", "system_user", "credential", "address", "verb",
-    "object_type", "object_id", "object", "changes", "trace_id", "previous", "hash",
+    "object_type", "object_id", "object", "changes", "trace_id", "previous", "hash", "erased",
 )  # fmt: skip
 
 
 def json_lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
-    """One JSON object per line; `canonical` is the hashed text, so that a complete trail can be verified elsewhere."""
+    """One JSON object per line; `canonical` is the hashed text, so that a complete trail can be verified elsewhere.
+
+    It holds salted digests of the values.
+    """
     for entry in _readable_entries(entries):
-        fields = _entry_fields(entry) | {"changes": entry.changes, "canonical": entry.canonical}
+        chained = {"canonical": entry.canonical, "salts": entry.salts, "erased": entry.erased}
+        fields = _entry_fields(entry) | {"changes": entry.changes} | chained
         yield f"{audit.canonical_text(fields)}\n"
 
 
@@ -36,7 +40,8 @@ def csv_lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
     """A table, safe to open in a spreadsheet."""
     yield _csv_line(COLUMNS)
     for entry in _readable_entries(entries):
-        fields = _entry_fields(entry) | {"changes": audit.canonical_text(entry.changes)}
+        erased = " ".join(sorted(entry.erased))
+        fields = _entry_fields(entry) | {"changes": audit.canonical_text(entry.changes), "erased": erased}
         yield _csv_line([inert(str(fields[name])) for name in COLUMNS])
 
 

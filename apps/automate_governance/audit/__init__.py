@@ -1,0 +1,26 @@
+"""The audit trail: entries are written in the transaction of the change that they record."""
+
+from automate_governance.audit.chain import VerificationTimeout, chain_head, verify
+from automate_governance.audit.content import canonical_text, recorded_facts
+from automate_governance.audit.erasure import erase_values, erasures
+from automate_governance.audit.exports import sign_export, verify_export
+from automate_governance.audit.recording import kind_of, record
+from automate_governance.audit.values import CHANGED, difference, differences, readable_changes
+
+__all__ = [
+    "CHANGED",
+    "VerificationTimeout",
+    "canonical_text",
+    "chain_head",
+    "difference",
+    "differences",
+    "erase_values",
+    "erasures",
+    "kind_of",
+    "readable_changes",
+    "record",
+    "recorded_facts",
+    "sign_export",
+    "verify",
+    "verify_export",
+]

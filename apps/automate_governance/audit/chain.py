@@ -1,0 +1,110 @@
+"""Verification of the chain: what was altered, removed or erased."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from automate_governance.audit.content import DIGESTS, PARTS, canonical_text, columns_of, digest_of
+from automate_governance.audit.erasure import Erasure, erasures
+from automate_governance.models import AuditEntry, AuditLink
+from automate_plugins import text
+
+_BATCH = 1000
+_ADDED_LATER = ("source", "system_user", "credential")  # columns that the texts of the first entries do not hold
+
+
+def chain_head() -> str:
+    """Return the hash of the newest link. Keep it elsewhere: `verify(head=...)` then notices a truncated chain."""
+    newest = AuditLink.objects.order_by("-position").values_list("hash", flat=True).first()
+    return newest or ""
+
+
+class VerificationTimeout(Exception):
+    """The chain is longer than could be checked in the given time."""
+
+
+def verify(*, head: str = "", seconds: float | None = None) -> Iterator[str]:
+    """Yield a sentence for every fault of the chain; nothing for an intact one.
+
+    Positions follow each other, each link holds the hash of its predecessor and of its entry, each entry has one link
+    and its columns match its text, values are missing only where an erasure in the chain names them, and the hash of an
+    earlier `head` is still there. Raises VerificationTimeout after `seconds`.
+    """
+    ends = None if seconds is None else time.monotonic() + seconds
+    previous: AuditLink | None = None
+    found_head = not head
+    links = AuditLink.objects.select_related("entry").order_by("position").iterator(chunk_size=2000)
+    for batch in itertools.batched(links, _BATCH):
+        known = erasures(link.entry for link in batch)
+        for link in batch:
+            if ends is not None and time.monotonic() > ends:
+                raise VerificationTimeout
+            yield from _link_faults(link, previous, known)
+            found_head = found_head or link.hash == head
+            previous = link
+    yield from _unlinked()
+    if not found_head:
+        yield text("the head %(head)s is not in the chain: entries at its end were removed", head=head)
+
+
+def _unlinked() -> Iterator[str]:
+    for entry in AuditEntry.objects.filter(link=None).values_list("pk", flat=True):
+        yield text("entry %(entry)s has no link", entry=str(entry))
+
+
+def _link_faults(link: AuditLink, previous: AuditLink | None, known: Mapping[int, Erasure]) -> Iterator[str]:
+    expected = previous.position + 1 if previous else 1
+    names = {"entry": str(link.entry_id), "position": str(link.position)}
+    if link.position != expected:
+        yield text("position %(position)s is missing", position=str(expected))
+    if link.previous != (previous.hash if previous else ""):
+        yield text("entry %(entry)s (position %(position)s) does not follow the previous one", **names)
+    if not _is_hash_right(link, known):
+        yield text("entry %(entry)s (position %(position)s) was altered", **names)
+    if not _matches_text(link.entry, known):
+        yield text("entry %(entry)s does not match its record", entry=str(link.entry_id))
+
+
+def _is_hash_right(link: AuditLink, known: Mapping[int, Erasure]) -> bool:
+    if link.hash == hashlib.sha256((link.previous + link.entry.canonical).encode()).hexdigest():
+        return True
+    erasure = known.get(link.entry.erased.get("canonical", 0))
+    return erasure is not None and erasure.vouches_for(link.entry)
+
+
+def _matches_text(entry: AuditEntry, known: Mapping[int, Erasure]) -> bool:
+    """Whether the columns are those that the text was made of."""
+    try:
+        recorded = json.loads(entry.canonical)
+    except ValueError:
+        return False
+    columns = columns_of(entry)
+    if not isinstance(recorded, dict):
+        return False
+    if DIGESTS not in recorded:
+        added_since = (columns[name] for name in _ADDED_LATER if name not in recorded)
+        return _holds(recorded, columns) and not any(added_since) and not entry.erased
+    digests = recorded.pop(DIGESTS)
+    recorded.pop("facts", None)
+    return _holds(recorded, columns) and all(
+        _is_erased(entry, part, columns, known)
+        if part in entry.erased
+        else digest_of(part, columns, entry.salts.get(part, "")) == digests.get(part)
+        for part in PARTS
+    )
+
+
+def _holds(recorded: Mapping[str, Any], columns: Mapping[str, Any]) -> bool:
+    return canonical_text({name: columns.get(name) for name in recorded}) == canonical_text(dict(recorded))
+
+
+def _is_erased(entry: AuditEntry, part: Any, columns: Mapping[str, Any], known: Mapping[int, Erasure]) -> bool:
+    """Whether nothing is left of the part, and the erasure that the entry refers to names it."""
+    erasure = known.get(entry.erased[part])
+    is_empty = not any(columns[name] for name in PARTS[part]) and part not in entry.salts
+    return is_empty and erasure is not None and erasure.covers(entry, part)

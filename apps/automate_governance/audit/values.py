@@ -1,0 +1,98 @@
+"""Values of audit entries: before and after, without secrets, and as texts that can be translated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import models
+
+from automate_governance.models import AuditEntry
+from automate_governance.redaction.redactor import redact
+from automate_governance.redaction.token_patterns import is_secret_name
+from automate_governance.secrets.resolver import is_reference
+from automate_governance.texts import kept_text
+from automate_plugins.texts import Text, plain, restored
+
+TEXTS = "texts"  # name among the changes: what marked texts among them are translated from
+CHANGED = "changed"  # stands for a value that is not recorded
+MAX_VALUE_LENGTH = 500  # characters of a value
+
+
+def differences(
+    before: models.Model, after: models.Model, *, only: Iterable[str] | None = None, without: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return {"from", "to"} of every field that differs between two states of a row; long texts are truncated.
+
+    Mappings are compared key by key; of binary columns and passwords only CHANGED is recorded. `only` names the fields
+    that were saved.
+    """
+    found: dict[str, Any] = {}
+    for field in after._meta.concrete_fields:
+        if field.primary_key or field.name in without or (only is not None and field.name not in only):
+            continue
+        old, new = field.value_from_object(before), field.value_from_object(after)
+        if isinstance(old, dict) and isinstance(new, dict):
+            for name in sorted(old.keys() | new.keys()):
+                found |= difference(name, old.get(name), new.get(name))
+        elif isinstance(field, models.BinaryField) or field.name == "password":
+            found |= {field.name: CHANGED} if old != new else {}
+        else:
+            found |= difference(field.name, old, new)
+    return found
+
+
+def difference(name: str, old: Any, new: Any) -> dict[str, Any]:
+    """Return the difference of one value as in `differences`; empty when both are equal."""
+    if old == new:
+        return {}
+    if is_secret_name(name) and not all(each in (None, "") or is_reference(str(each)) for each in (old, new)):
+        return {name: CHANGED}
+    shown = {"from": _shown_value(old), "to": _shown_value(new)}
+    return {name: shown} if shown["from"] != shown["to"] else {}
+
+
+def mask_changes(changes: dict[str, Any]) -> dict[str, Any]:
+    """Mask secret values; CHANGED is kept under any name."""
+    masked: dict[str, Any] = redact({name: _unmarked(value) for name, value in changes.items()})
+    masked |= {name: CHANGED for name, value in changes.items() if value == CHANGED and name in masked}
+    texts = {name: kept for name, value in changes.items() if (kept := _kept_texts(value, masked.get(name)))}
+    return masked | ({TEXTS: texts} if texts else {})
+
+
+def _unmarked(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_unmarked(each) for each in value]
+    return plain(value) if isinstance(value, Text) else value
+
+
+def _kept_texts(value: Any, shown: Any) -> Any:
+    """Return what a marked text, or a list of them, is translated from; None for other values."""
+    if isinstance(value, list) and isinstance(shown, list) and any(isinstance(each, Text) for each in value):
+        return [_kept_texts(each, says) for each, says in zip(value, shown, strict=False)]
+    return kept_text(value, shown) if isinstance(value, Text) and isinstance(shown, str) else None
+
+
+def _restored(kept: Any, value: Any) -> Any:
+    if isinstance(kept, list) and isinstance(value, list) and len(kept) == len(value):
+        return [_restored(each, says) for each, says in zip(kept, value, strict=True)]
+    return restored(kept, value) if isinstance(kept, dict) and isinstance(value, str) else value
+
+
+def readable_changes(entry: AuditEntry) -> dict[str, Any]:
+    """Return the recorded changes that hold a value, with marked texts, which `translated` shows in a language."""
+    texts = entry.changes.get(TEXTS)
+    texts = texts if isinstance(texts, dict) else {}
+    return {
+        name: _restored(texts.get(name), value)
+        for name, value in entry.changes.items()
+        if not (name == TEXTS and texts) and value not in ("", [], {}, None)
+    }
+
+
+def _shown_value(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return text.strip('"')[:MAX_VALUE_LENGTH]
