@@ -7,6 +7,7 @@ import math
 import os
 import re
 import secrets
+import zoneinfo
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -176,6 +177,14 @@ def one_of(name: str, *choices: str) -> str:
     given = os.environ.get(name) or choices[0]
     if given not in choices:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(filter(None, choices))}, not {given!r}.")
+    return given
+
+
+def time_zone() -> str:
+    """Time zone of people who chose none, in `AUTOMATE_TIME_ZONE`; UTC by default. Raises ImproperlyConfigured."""
+    given = os.environ.get("AUTOMATE_TIME_ZONE") or "UTC"
+    if given not in zoneinfo.available_timezones():
+        raise ImproperlyConfigured(f"AUTOMATE_TIME_ZONE must be a name like Europe/Berlin, not {given!r}.")
     return given
 
 

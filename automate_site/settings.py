@@ -129,7 +129,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
-TIME_ZONE = "UTC"
+TIME_ZONE = environment.time_zone()
 USE_I18N = True
 USE_TZ = True
 

@@ -182,3 +182,20 @@ def test_files_that_cannot_be_listed_are_not_left_out_in_silence(settings, tmp_p
     with pytest.raises(CommandError, match="cannot list its files"):
         call_command("automate_backup", str(tmp_path / "sealed"))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_keeps_the_newest_archives(settings, tmp_path, monkeypatch, capsys):
+    for day in ("01", "02", "03"):
+        (tmp_path / f"automate-2026-11-{day}T021500Z.automate").touch()
+    (tmp_path / "automate-monday.automate").touch()
+    monkeypatch.setattr(
+        "automate_core.operations.backup.archive.write_archive", lambda target, **_options: target.touch() or 0
+    )
+    call_command("automate_backup", str(tmp_path), "--without-keys", "--keep", "2")
+    names = sorted(path.name for path in tmp_path.glob("*.automate"))
+    assert len(names) == 3 and "automate-monday.automate" in names, "what has another name is not ours"
+    assert names[0] == "automate-2026-11-03T021500Z.automate" and "Deleted 2 older archives." in capsys.readouterr().out
+    for wrong in ((str(tmp_path), "--keep", "0"), (str(tmp_path / "one.automate"), "--keep", "2")):
+        with pytest.raises(CommandError, match="--keep takes a number from 1") as refused:
+            call_command("automate_backup", *wrong)
+        assert refused.value.returncode == 2

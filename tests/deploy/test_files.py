@@ -21,6 +21,7 @@ SCHEMAS = Path(__file__).parent / "schemas"
 MANIFESTS = [each for file in sorted(DEPLOY.glob("kubernetes/*.yaml")) for each in yaml.safe_load_all(file.read_text())]
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 UNITS = sorted(DEPLOY.glob("systemd/*.service"))
+TIMERS = sorted(DEPLOY.glob("systemd/*.timer"))
 
 
 def schema(name):
@@ -90,7 +91,7 @@ def test_the_units_are_accepted_by_systemd(tmp_path):
     python.parent.mkdir(parents=True)
     python.symlink_to("/bin/true")
     named = []
-    for unit in UNITS:
+    for unit in [*UNITS, *TIMERS]:
         named.append(tmp_path / unit.name.replace("@", "@1"))
         named[-1].write_text(unit.read_text().replace("/opt/automate/", f"{tmp_path}/opt/automate/"))
 
@@ -104,7 +105,8 @@ def test_the_units_are_accepted_by_systemd(tmp_path):
     said = [line for line in done.stderr.splitlines() if str(tmp_path) in line or "automate" in line]
     assert (done.returncode, said) == (0, []), done.stderr
     broken = tmp_path / "broken.service"
-    broken.write_text(named[0].read_text().replace("WatchdogSec=60", "").replace("Restart=always", "Restart=allways"))
+    [worker] = [unit for unit in named if "worker" in unit.name]
+    broken.write_text(worker.read_text().replace("WatchdogSec=60", "").replace("Restart=always", "Restart=allways"))
     assert "allways" in verify(broken).stderr
 
 
@@ -118,13 +120,14 @@ def test_every_file_starts_the_same_commands():
     started += [
         container["command"]
         for each in MANIFESTS
-        if each["kind"] in {"Deployment", "Job"}
-        for container in each["spec"]["template"]["spec"]["containers"]
+        if each["kind"] in {"Deployment", "Job", "CronJob"}
+        for container in each["spec"].get("jobTemplate", each)["spec"]["template"]["spec"]["containers"]
         if "command" in container
     ]
     started += [re.search(r"^ExecStart=\S+/(.*)$", unit.read_text(), re.M)[1].split() for unit in UNITS]
-    assert len(started) == 10
-    apps = {"serve": "automate_site", "automate_worker": "automate_core", "migrate": "django.core"}
+    assert len(started) == 12
+    apps = dict.fromkeys(("automate_worker", "automate_backup"), "automate_core")
+    apps |= {"serve": "automate_site", "migrate": "django.core"}
     for program, manage, name, *arguments in started:
         assert (program, manage) == ("python", "manage.py")
         load_command_class(apps[name], name).create_parser("manage.py", name).parse_args(arguments)
@@ -135,7 +138,7 @@ def test_every_variable_that_is_set_is_known():
         file.read_text() for file in DEPLOY.rglob("*") if file.is_file()
     )))  # fmt: skip
     documented = set(re.findall(r"`(AUTOMATE_[A-Z_]+)`", (ROOT / "docs/settings.md").read_text()))
-    assert given - documented == {"AUTOMATE_IMAGE"}, "a variable of the compose file alone"
+    assert given - documented == set()
     assert given & RULES.keys()
 
 
