@@ -10,6 +10,7 @@ htmx.config.scrollIntoViewOnBoost = false; // a filter changes what is below it,
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
-  if (Date.now() - Number(form.dataset.sent ?? 0) < 1500) event.preventDefault();
-  form.dataset.sent = Date.now();
+  const clicked = event.submitter ?? form; // another button of the form is another request
+  if (Date.now() - Number(clicked.dataset.sent ?? 0) < 1500) event.preventDefault();
+  clicked.dataset.sent = Date.now();
 });
