@@ -115,7 +115,7 @@ def test_four_steps_with_a_branch_take_at_most_120_keys(signed_in, site, workflo
 
     # the empty route is the next card
     keys.press("ArrowDown")
-    expect(page.get_by_role("treeitem", name="Drop a step here").first).to_be_focused()
+    expect(page.get_by_role("treeitem", name="Add a step").first).to_be_focused()
     shot(page, "empty-route")
     keys.press("Enter")
     add(keys, "appr", page.get_by_role("button", name="Add to People"))
@@ -201,11 +201,11 @@ def test_the_focus_is_kept_and_seen(signed_in, site, workflow, faults, shot):
     page.get_by_role("button", name="Remove Route 2").focus()
     does("Enter", then=page.get_by_role("button", name="Add route"))
     does("Escape", then=card("#card-branch"))
-    does("ArrowDown", then=page.get_by_role("treeitem", name="Drop a step here").first)
-    does("ArrowRight", then=page.get_by_role("treeitem", name="Drop a step here").last)
+    does("ArrowDown", then=page.get_by_role("treeitem", name="Add a step").first)
+    does("ArrowRight", then=page.get_by_role("treeitem", name="Add a step").last)
     does("a")
     expect(page.get_by_role("combobox", name="Search steps")).to_be_focused()
-    does("Escape", then=page.get_by_role("treeitem", name="Drop a step here").last)
+    does("Escape", then=page.get_by_role("treeitem", name="Add a step").last)
     shot(page, "focus-forced")
     page.locator("#main-content").focus()
     for _ in range(30):

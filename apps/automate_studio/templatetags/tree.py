@@ -41,7 +41,7 @@ def insert(place: InsertPlace | None) -> SafeString:
 @register.simple_tag
 def insert_first(place: InsertPlace, inside: str, level: int) -> SafeString:
     """Insert button of an empty list: an item of the tree, for pointer and keyboard."""
-    name = _("Drop a step here, %(place)s") % {"place": translated(inside)}
+    name = _("Add a step, %(place)s") % {"place": translated(inside)}
     return format_html(
         '<button type="button" class="da-add" data-insert="{}" role="treeitem" aria-level="{}" aria-label="{}"'
         ' tabindex="-1"><i class="icon icon-tiny" data-icon="add" aria-hidden="true"></i>'
@@ -49,7 +49,7 @@ def insert_first(place: InsertPlace, inside: str, level: int) -> SafeString:
         place.query,
         level + 1,
         name,
-        _("Drop a step here"),
+        _("Add a step"),
     )
 
 

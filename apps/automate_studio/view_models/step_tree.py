@@ -19,7 +19,7 @@ from automate_core.definition import step_names
 from automate_core.definition.document import (
     OTHERWISE,
     TIMEOUT,
-    ApprovalStep,
+    ActionStep,
     BranchStep,
     Definition,
     ForEachStep,
@@ -28,10 +28,12 @@ from automate_core.definition.document import (
     Step,
     Trigger,
     TryStep,
+    WaitStep,
     WebhookTrigger,
 )
 from automate_core.definition.slots import Slot, slots
 from automate_core.definition.step_paths import without_items
+from automate_core.definition.stops import always_stops, step_always_stops
 from automate_core.queries.loop_items import Items
 from automate_governance.texts import translated
 from automate_plugins import text
@@ -39,12 +41,14 @@ from automate_studio.ui.describe import describe_condition, describe_trigger
 from automate_studio.ui.formatting import format_count, state_glyph, state_word
 from automate_studio.view_models import run_state, step_card
 from automate_studio.view_models.event_sources import describe_source
-from automate_studio.view_models.run_data import RunData
+from automate_studio.view_models.run_data import RunData, StepHistory
 from automate_studio.view_models.run_state import build_run_state, describe_wait, is_slot_taken, items_progress
 from automate_studio.view_models.step_card import TextPart, card_detail, card_notes, card_sentence, card_style
 
 _ENDED_STATES = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
 START = "~trigger"  #: the path of the trigger where there is more to see of it; no step's key looks like it
+ONWARD = "~onward"  #: the way straight on from a step that holds steps for another end only
+NO_LINE = "no-line"  #: style of the connector after a step that ends the run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,7 @@ class StepCard:
     wraps: bool = False  # what it holds is a body that it goes round, rather than ways to choose from
     parallel: bool = False  # what it holds are tracks
     holds: bool = False  # it does nothing itself but what it holds
+    ends: bool = False  # no run goes on after it
 
     @property
     def place(self) -> str:
@@ -170,17 +175,31 @@ class InsertPlace:
         return urlencode({"parent": self.parent, "slot": self.slot, "index": self.index})
 
 
+@dataclass(frozen=True)
+class Halves:
+    """The horizontal lines left and right of a route's middle."""
+
+    left: bool = False
+    right: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class RouteView:
-    """A slot of a container. `state` is `hit`, `off`, or empty while it is undecided."""
+    """A slot of a container. `state` is `hit`, `off`, or empty while it is undecided.
+
+    Of its horizontal lines, `way_in` and `way_out` say which are on the taken way, `joins` which are drawn below it.
+    """
 
     key: str
     name: str
     condition: str
     state: str
     cards: tuple[StepCard, ...]
-    left: bool = False  # the horizontal line left of its middle belongs to the taken way
-    right: bool = False  # the same to the right
+    way_in: Halves = Halves()
+    way_out: Halves = Halves()
+    joins: Halves = Halves(left=True, right=True)
+    ends: bool = False  # no run goes on after it
+    goes_on: bool = False  # it is the way straight on, which holds no steps
     end: InsertPlace | None = None
     inside: str = ""  # where a step in it is, in words
     items: Items | None = None  # of a loop that runs
@@ -204,6 +223,12 @@ class RouteView:
             return "done in"
         return {"hit": "done", "off": "off"}.get(self.state, "")
 
+    @property
+    def cuts(self) -> str:
+        """Lines below it that are not drawn, since no run goes along them."""
+        cut = {"ends": self.ends, "cut-left": not self.joins.left, "cut-right": not self.joins.right}
+        return " ".join(name for name, is_cut in cut.items() if is_cut)
+
 
 @dataclass(frozen=True)
 class StepTree:
@@ -218,8 +243,15 @@ class StepTree:
         return _walk_cards(self.cards)
 
     @property
+    def ends(self) -> bool:
+        """Whether no run reaches the end of the list."""
+        return any(card.ends for card in self.cards)
+
+    @property
     def end_line(self) -> str:
         """Connector before the end."""
+        if self.ends:
+            return NO_LINE
         last = self.cards[-1] if self.cards else self.trigger
         return {"succeeded": "done", "skipped": "off"}.get(last.state, "")
 
@@ -309,6 +341,7 @@ def _build_cards(
     edited: DraftMarks | None,
     at: tuple[str, str],
 ) -> Iterator[StepCard]:
+    after_stop = False
     for index, step in enumerate(steps):
         path = f"{prefix}{step.key}"
         number = next(numbers)
@@ -331,7 +364,7 @@ def _build_cards(
             since=ran.since,
             until=ran.until,
             share=ran.share,
-            line=ran.line,
+            line=NO_LINE if after_stop else ran.line,
             routes=tuple(
                 _build_routes(step, path, level, run, numbers, skipped=ran.state in _ENDED_STATES, edited=edited)
             ),
@@ -341,6 +374,7 @@ def _build_cards(
             wraps=isinstance(step, ForEachStep | RepeatStep | TryStep),
             parallel=isinstance(step, ParallelStep),
             holds=isinstance(step, run_state.HOLDING),
+            ends=step_always_stops(step),
             rev=edited.revs.get(step.key, 0) if edited else 0,
             mark=edited.marks.get(step.key) if edited else None,
             badge=edited.badges.get(step.key)
@@ -350,6 +384,7 @@ def _build_cards(
             else None,
             before=edited.place(at, index, _("Add step before %(step)s") % {"step": title}) if edited else None,
         )
+        after_stop = step_always_stops(step)
 
 
 def _build_routes(
@@ -362,16 +397,19 @@ def _build_routes(
     skipped: bool,
     edited: DraftMarks | None,
 ) -> Iterator[RouteView]:
-    always = edited is not None or isinstance(step, BranchStep | ParallelStep | ApprovalStep)
-    shown = [slot for slot in slots(step) if slot.steps or always]
+    always = edited is not None or not isinstance(step, ForEachStep | RepeatStep | TryStep)
+    shown = [*_onward(step), *(slot for slot in slots(step) if slot.steps or always)]
     kind, title = str(step.__struct_config__.tag), step.name or step_names.title_of_key(step.key)
     items = run.items.get(path) if run else None
     prefix = f"{items.item(items.shown)}/" if items and items.shown is not None else f"{path}/"
-    taken = [is_slot_taken(slot, prefix, run.at(path), run) if run else False for slot in shown]
+    taken = _taken_slots(shown, prefix, run.at(path), run) if run else [False] * len(shown)
     chosen = [index for index, hit in enumerate(taken) if hit]
+    ends = [always_stops(slot.steps) for slot in shown]
+    open_ends = [index for index, is_end in enumerate(ends) if not is_end]
     for index, slot in enumerate(shown):
         off = skipped or (bool(chosen) and not taken[index] and not isinstance(step, TryStep | ParallelStep))
         name, condition = _slot_label(step, slot)
+        takes_steps = edited is not None and slot.key != ONWARD
         yield RouteView(
             key=slot.key,
             name=name,
@@ -382,16 +420,32 @@ def _build_routes(
                     slot.steps, prefix, level + 1, run, numbers, skipped=off, edited=edited, at=(step.key, slot.key)
                 )
             ),
-            left=_is_on_connector(index - 0.25, chosen, len(shown)),
-            right=_is_on_connector(index + 0.25, chosen, len(shown)),
+            way_in=_halves(index, chosen, len(shown)),
+            way_out=_halves(index, [hit for hit in chosen if not ends[hit]], len(shown)),
+            joins=_drawn_halves(index, open_ends, len(shown)),
+            ends=ends[index],
+            goes_on=slot.key == ONWARD,
             end=edited.place((step.key, slot.key), len(slot.steps), _("Add step to %(route)s") % {"route": name})
-            if edited
+            if edited and takes_steps
             else None,
-            inside=step_location.describe_location(kind, slot.key, slot.name, title) if edited else "",
+            inside=step_location.describe_location(kind, slot.key, slot.name, title) if takes_steps else "",
             items=items,
             track=isinstance(step, ParallelStep),
             joined=not isinstance(step, ParallelStep) or run is None or run.at(path).state == "succeeded",
         )
+
+
+def _onward(step: Step) -> list[Slot]:
+    """The way straight on from a wait or an action that holds steps for another end; no slot of the document."""
+    is_one_of_two = isinstance(step, WaitStep | ActionStep) and slots(step)
+    return [Slot(ONWARD, "", [])] if is_one_of_two else []
+
+
+def _taken_slots(shown: list[Slot], prefix: str, recorded: StepHistory, run: RunData) -> list[bool]:
+    """The slots that the run took; the way straight on when the step succeeded without another."""
+    taken = [is_slot_taken(slot, prefix, recorded, run) for slot in shown]
+    went_on = recorded.state == "succeeded" and not any(taken)
+    return [went_on if slot.key == ONWARD else hit for slot, hit in zip(shown, taken, strict=True)]
 
 
 _SLOT_NAMES = {
@@ -409,15 +463,27 @@ def _slot_label(step: Step, slot: Slot) -> tuple[str, str]:
         condition = describe_condition(arm.when) if arm else ""
     else:
         condition = ""
+    if slot.key == ONWARD:
+        return _("Answered") if isinstance(step, WaitStep) else _("Succeeded"), ""
     if slot.key == "steps":
         return {ForEachStep: _("Each item"), RepeatStep: _("Repeat")}.get(type(step), _("Steps")), ""
     return slot.name or translated(_SLOT_NAMES.get(slot.key, "")) or step_names.title_of_key(slot.key), condition
 
 
-def _is_on_connector(place: float, hits: list[int], arms: int) -> bool:
-    """Whether that place is between the trunk and a taken route."""
-    trunk = (arms - 1) / 2
-    return any(min(hit, trunk) < place < max(hit, trunk) for hit in hits)
+def _halves(index: int, hits: list[int], routes: int) -> Halves:
+    """Which halves at a route are between the trunk and one of the routes `hits`."""
+    trunk = (routes - 1) / 2
+
+    def is_between(place: float) -> bool:
+        return any(min(hit, trunk) < place < max(hit, trunk) for hit in hits)
+
+    return Halves(is_between(index - 0.25), is_between(index + 0.25))
+
+
+def _drawn_halves(index: int, open_ends: list[int], routes: int) -> Halves:
+    """The same, and true at the outer sides, where there is nothing to draw."""
+    halves = _halves(index, open_ends, routes)
+    return Halves(halves.left or index == 0, halves.right or index == routes - 1)
 
 
 def _walk_cards(cards: tuple[StepCard, ...]) -> Iterator[StepCard]:

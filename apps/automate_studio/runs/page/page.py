@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from automate_core.authoring.publishing import differences
-from automate_core.definition.document import ApprovalStep, BranchStep, Definition
+from automate_core.definition.document import ApprovalStep, BranchStep, Definition, WaitStep
 from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee
@@ -201,9 +201,9 @@ def load_page(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: RunView | N
 
 
 def _load_attempts(run: ExecutionRun, frames: list[str], definition: Definition) -> list[Attempt]:
-    """Attempts of the drawn steps. Of outputs, only the routes of branches and the outcomes of approvals are read."""
+    """Attempts of the drawn steps. Of outputs, only routes of branches and outcomes of approvals and waits are read."""
     branches = [step.key for _, step in walk(definition.steps) if isinstance(step, BranchStep)]
-    approvals = [step.key for _, step in walk(definition.steps) if isinstance(step, ApprovalStep)]
+    decided = [step.key for _, step in walk(definition.steps) if isinstance(step, ApprovalStep | WaitStep)]
     is_branch = Q(key__in=branches)
     rows = (
         StepRun.objects.filter(run=run)
@@ -212,7 +212,7 @@ def _load_attempts(run: ExecutionRun, frames: list[str], definition: Definition)
         .annotate(
             route=Case(
                 When(is_branch, then=KT("output__route")),
-                When(key__in=approvals, then=KT("output__outcome")),
+                When(key__in=decided, then=KT("output__outcome")),
                 output_field=TextField(),
             ),
             routes=Case(When(is_branch, then=KT("output__routes")), output_field=TextField()),
