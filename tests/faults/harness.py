@@ -163,7 +163,7 @@ class Mill:
 def _answers(port: int) -> bool:
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     with contextlib.closing(client), contextlib.suppress(OSError, http.client.HTTPException):
-        client.request("GET", "/healthz/")
+        client.request("GET", "/readyz/")
         with client.getresponse() as answer:
             return answer.status == 200
     return False

@@ -273,7 +273,7 @@ def test_no_canary_is_found_anywhere_and_the_control_is_found_everywhere(here, e
     own = {**here, "AUTOMATE_WORKER": "off", "PORT": str(port), "AUTOMATE_SITE_URL": address}
     with logged(web, own, tmp_path / "web.log"):
         browser = Browser(address)
-        wait_for(lambda: _answers(f"{address}/healthz/"))
+        wait_for(lambda: _answers(f"{address}/readyz/"))
         set_up(browser, echo, admin)
         with logged(worker, own, tmp_path / "worker.log"):
             sent = {"control": CONTROL, "ours": f"they echo {CANARIES['database']} back"}

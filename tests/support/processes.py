@@ -83,7 +83,7 @@ def serve(environment: dict[str, str], sink: Any, transactional_db: None) -> Cal
         command = [sys.executable, "-m", "uvicorn", "automate_site.asgi:application", "--port", str(port),
                    "--log-level", "warning", "--timeout-graceful-shutdown", "3"]  # fmt: skip
         with process(command, own) as started:
-            wait_for(lambda: _answers(f"http://127.0.0.1:{port}/healthz/"))
+            wait_for(lambda: _answers(f"http://127.0.0.1:{port}/readyz/"))
             yield started
 
     return start
@@ -113,7 +113,7 @@ class SiteTemplate:
         forced = threading.Timer(30, os.kill, (site, signal.SIGKILL))
         try:
             url = f"http://127.0.0.1:{self.port}"
-            wait_for(lambda: _answers(f"{url}/healthz/"))
+            wait_for(lambda: _answers(f"{url}/readyz/"))
             yield url
         finally:
             with contextlib.suppress(ProcessLookupError):
