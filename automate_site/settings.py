@@ -30,6 +30,7 @@ AUTOMATE_REQUEST_SECONDS = environment.number("AUTOMATE_REQUEST_SECONDS", 30, le
 AUTOMATE_HOOK_RATE = int(environment.number("AUTOMATE_HOOK_RATE", 60_000, least=0))
 AUTOMATE_HOOK_FAILURE_RATE = int(environment.number("AUTOMATE_HOOK_FAILURE_RATE", 60, least=0))
 AUTOMATE_API_RATE = int(environment.number("AUTOMATE_API_RATE", 600, least=0))
+AUTOMATE_BACKUP_DAYS = int(environment.number("AUTOMATE_BACKUP_DAYS", 7, least=0))
 HAS_OAUTH = find_spec("oauth2_provider") is not None  # the extra `mcp`
 AUTOMATE_MCP_OAUTH = HAS_OAUTH and environment.one_of("AUTOMATE_MCP_OAUTH", "on", "off") == "on"
 OAUTH2_PROVIDER = provider_settings(AUTOMATE_SITE_URL)

@@ -14,7 +14,8 @@ class AutomateApiConfig(app_config.AutomateAppConfig):
         from automate_api import checks, pruning
         from automate_api.mcp.oauth import expiry
         from automate_api.screens import navigation
-        from automate_api.tokens import use
+        from automate_api.tokens import site_status, use
+        from automate_core.operations.site_status.registry import register as register_status
         from automate_core.worker.maintenance_tasks import MaintenanceTask, register_task
         from automate_governance.people import token_limits
 
@@ -23,4 +24,5 @@ class AutomateApiConfig(app_config.AutomateAppConfig):
         register_task(MaintenanceTask("idempotent answers", pruning.DUE, pruning.prune_answers, pause=60))
         token_limits.register_tokens(use.is_valid_token)
         expiry.register_expiry()
+        register_status(site_status.ITEM)
         navigation.register_pages()

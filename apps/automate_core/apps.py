@@ -26,6 +26,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_core.events import event_types
         from automate_core.expressions import plugin_filters
         from automate_core.models import NotificationRule, WebhookEndpoint, Workflow
+        from automate_core.operations.site_status import access, operation, registry
         from automate_core.runs.waits import rate_limits, reconnection
         from automate_core.triggers import (
             mail_signal,
@@ -55,6 +56,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         health.recovered.connect(activation.try_again)
         pre_delete.connect(activation.leave_all, sender=Workflow)
         calls.admitted.connect(rate_limits.resume_admitted_steps)
+        registry.register(*operation.ITEMS, *access.ITEMS)
         checks.register_all()
         plugin_filters.install()
         register(model_registry.check_model_triggers, "automate")

@@ -57,6 +57,7 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_OTLP_KEEP_HOURS": 24,  # how long traces are kept for a collector that is down
     "AUTOMATE_TRACEPARENT_HOSTS": ("internal",),  # hosts that steps tell the trace; "internal": EGRESS_ALLOW
     "AUTOMATE_PG_BIN": "",  # folder of pg_dump and pg_restore; else PATH
+    "AUTOMATE_BACKUP_DAYS": 7,  # how old the last backup may be before the site status warns; 0 for no warning
     "AUTOMATE_KEY_FILES": {},  # files that a restore may write keys to: name of the setting to path
     "AUTOMATE_METRICS_TOKEN": "",  # reads the metrics: a reference such as "env:METRICS_TOKEN", or the token itself
     "AUTOMATE_METRICS_NETWORKS": (),  # addresses and networks that read the metrics without a token

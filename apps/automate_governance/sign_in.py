@@ -15,14 +15,17 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db import connection, models, transaction
+from django.db.models.functions import Now
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from automate_governance import audit
-from automate_governance.models import SignInCount
+from automate_governance.models import AuditEntry, SignInCount
 from automate_governance.people import origin
 from automate_governance.people.names import active_people, username_field
 from automate_governance.permissions import SITE
@@ -31,6 +34,7 @@ TRIES = 5  # of an account from one address; ten times as many from all addresse
 TRIES_OF_ADDRESS = 100  # of all accounts from one address: beyond them each account has one try from there
 SPAN = dt.timedelta(minutes=15)
 MOST_ROWS = 100_000
+MOST_LOCKED = 1_000
 
 _INCREMENT = """
 INSERT INTO automate_governance_signincount AS had (account, address, tries, ends_at)
@@ -106,6 +110,25 @@ def unlock(*, name: str = "", address: str = "") -> int:
             changes={"address": address} if address else {},
         )
     return found
+
+
+def locked_people() -> list[Any]:
+    """The accounts whose sign-in is locked at the moment, for one address or for all, by name."""
+    tries = setting("AUTOMATE_SIGN_IN_TRIES", TRIES)
+    limits = models.Q(address="", tries__gt=tries * 10) | (~models.Q(address="") & models.Q(tries__gt=tries))
+    current = SignInCount.objects.filter(limits, ends_at__gt=Now()).exclude(account="")
+    keys = set(current.values_list("account", flat=True)[:MOST_LOCKED])
+    if not keys:
+        return []
+    # names are counted by their hashes: the audit trail knows whom the latest locks concern
+    recent = AuditEntry.objects.filter(verb="user.locked", at__gt=timezone.now() - SPAN)
+    named = get_user_model()._default_manager.filter(pk__in=[pk for pk in _object_ids(recent) if pk])
+    return [person for person in named.order_by(username_field()) if _account_key(person.get_username()) in keys]
+
+
+def _object_ids(entries: models.QuerySet[AuditEntry]) -> list[str]:
+    label = get_user_model()._meta.label_lower
+    return list(entries.filter(object_type=label).values_list("object_id", flat=True).distinct()[:MOST_LOCKED])
 
 
 def _count_attempt(name: str, address: str) -> Attempt:

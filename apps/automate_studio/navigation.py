@@ -19,6 +19,7 @@ from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_core.navigation import registry
 from automate_core.navigation.registry import Link, Page, Section
+from automate_core.operations.site_status import registry as site_status
 from automate_governance.admin_site import reverse
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, User, can, holds_anywhere
@@ -59,6 +60,7 @@ _HELP = {
     "admin:automate_llm": "llm",
     "studio:model": "llm",
     "studio:retention": "operating",
+    "studio:site_status": "operating",
     "studio:plugin": "plugins",
 }
 
@@ -135,6 +137,7 @@ def _connect_pages() -> list[Page]:
 def _operate_pages() -> list[Page]:
     section = Section.OPERATE
     return [
+        _page(section, 5, _("Site status"), "task_alt", "studio:site_status", _may_see_status),
         _list_page(section, 10, _("Model usage"), "auto_awesome", LLMUsage, lambda user: can(user, "view", LLMUsage)),
         _list_page(section, 20, _("Model budgets"), "savings", LLMBudget, _administers),
         _page(section, 30, _("Retention"), "auto_delete", "studio:retention", _administers_or_audits),
@@ -184,6 +187,10 @@ def _administers(user: User) -> bool:
 
 def _operates(user: User) -> bool:
     return can(user, "operate", SITE)
+
+
+def _may_see_status(user: User) -> bool:
+    return bool(site_status.visible_items(user))
 
 
 def _audits(user: User) -> bool:

@@ -26,6 +26,7 @@ from automate_core.models import (
 )
 from automate_core.operations import dead_jobs
 from automate_core.operations.offboarding import holdings
+from automate_core.operations.site_status.registry import Severity, read_items, visible_items
 from automate_core.operations.statistics.period_figures import Counts, Workflows
 from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import QueueStatus
@@ -47,6 +48,7 @@ from automate_studio.view_models.connector_status import poll_status, webhook_st
 from automate_studio.view_models.task_counts import may_reassign_tasks
 
 SHOWN = 4
+FIRST_SHOWN = 6  #: of the items that are no failures
 MOST_COUNTED = 100
 
 
@@ -107,6 +109,7 @@ def build_attention(
     )
     open_groups = [group for group in groups if group.muted_at is None]
     first = [
+        *_site_status_items(user, Severity.ERROR),
         *_dead_job_items(user),
         *_pool_items(user),
         *_long_transaction_items(status),
@@ -116,10 +119,11 @@ def build_attention(
         *_trigger_items(workflows),
         *_waiting_approval_items(workflows, now),
         *_unsigned_endpoint_items(user),
+        *_site_status_items(user, Severity.WARNING),
     ]
     shown = open_groups[: max(SHOWN - len(first), 2)]
     steps = failed_step_names(groups)
-    matters = [*first[: SHOWN - 1], *_failure_items(user, shown, steps, period, counts, now)]
+    matters = [*first[:FIRST_SHOWN], *_failure_items(user, shown, steps, period, counts, now)]
     return AttentionList(
         entries=matters,
         more=len(first) + len(open_groups) - len(matters),
@@ -220,6 +224,37 @@ def _trend_texts(number: int, before: int, is_new: bool) -> tuple[str, str]:
 def _most(number: int) -> str:
     """A number that is counted up to `MOST_COUNTED`."""
     return str(number) if number <= MOST_COUNTED else f"{MOST_COUNTED}+"
+
+
+def _site_status_items(user: User, severity: Severity) -> Iterator[AttentionItem]:
+    """The site status: an item for each subject with errors, or one for all warnings."""
+    states = read_items(item for item in visible_items(user) if item.on_overview)
+    found = {
+        state.item: [each for each in state.findings if each.severity == severity]
+        for state in states
+        if state.severity == severity
+    }
+    page = reverse("studio:site_status")
+    if severity == Severity.ERROR:
+        for item, findings in found.items():
+            yield AttentionItem(
+                name=translated(item.title),
+                url=page,
+                state="failed",
+                count=ngettext("%(count)s error", "%(count)s errors", len(findings)) % {"count": len(findings)},
+                detail=translated(findings[0].message),
+                since="",
+            )
+    elif found:
+        number = sum(map(len, found.values()))
+        yield AttentionItem(
+            name=_("Site status"),
+            url=page,
+            state="waiting",
+            count=ngettext("%(count)s warning", "%(count)s warnings", number) % {"count": number},
+            detail=", ".join(translated(item.title) for item in found),
+            since="",
+        )
 
 
 def _dead_job_items(user: User) -> Iterator[AttentionItem]:

@@ -60,6 +60,7 @@ class Command(BaseCommand):
                 changes = {"file": target.name, "encrypted": bool(passphrase), "keys": with_keys}
                 audit.record(None, "site.backup_started", SitePermission(pk=1), changes=changes)
             files = archive.write_archive(target, passphrase=passphrase, with_keys=with_keys)
+            audit.record(None, "site.backup_finished", SitePermission(pk=1), changes={"file": target.name})
             deleted = _delete_older(folder, keep) if folder and keep else 0
         except (BackupError, OSError) as error:
             raise CommandError(str(error), returncode=2) from error

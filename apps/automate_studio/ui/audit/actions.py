@@ -11,6 +11,7 @@ _LABELS = {
     "asked": text("Options loaded"),
     "audit.exported": text("Audit trail exported"),
     "audit.verified": text("Audit trail verified"),
+    "backup_finished": text("Backup finished"),
     "backup_started": text("Backup started"),
     "bulk_cancel": text("Bulk cancellation started"),
     "bulk_retry": text("Bulk re-run started"),

@@ -1,0 +1,144 @@
+"""Items about the running site: workers, plug-ins, email, system checks, backups and disk space."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.core.checks import WARNING, run_checks
+from django.core.files.storage import FileSystemStorage
+from django.utils import timezone
+
+from automate_core import artifacts
+from automate_core.conf import named, setting
+from automate_core.operations import health
+from automate_core.operations.notifications.channels.mail import can_mail
+from automate_core.operations.plugin_list import KINDS
+from automate_core.operations.site_status.registry import Finding, Severity, StatusItem
+from automate_governance.models import AuditEntry
+from automate_governance.redaction.redactor import redact
+from automate_plugins import ntext, text
+from automate_plugins.texts import joined, verbatim
+
+BACKUP_VERBS = ("site.backup_finished", "site.backup_started")  #: before 0.3, only the start was recorded
+_GIGABYTE = 1_000_000_000
+_CHECKS_ELSEWHERE = {"automate_core.W004", "automate_core.W070", "mail.E001"}  #: other items say it
+
+
+def find_missing_workers() -> Iterator[Finding]:
+    """No live worker."""
+    if not health.live_workers():
+        message = text("No worker is running. Events are accepted and wait. Start a worker: manage.py automate_worker.")
+        yield Finding(severity=Severity.ERROR, message=message, view="studio:overview")
+
+
+def find_broken_plugins() -> Iterator[Finding]:
+    """Plug-ins that could not be loaded in this process."""
+    for kind in KINDS:
+        for plugin in kind.registry.plugins:
+            if plugin.error:
+                message = text(
+                    "The plug-in %(name)s of %(package)s was not loaded. Workflows that use it fail.",
+                    name=plugin.name,
+                    package=plugin.distribution,
+                )
+                yield Finding(severity=Severity.ERROR, message=message, view="studio:plugin_list")
+
+
+def find_missing_mail_server() -> Iterator[Finding]:
+    """Email goes nowhere."""
+    if not can_mail():
+        message = text(
+            "No mail server is set, so that no email is sent: neither notifications nor email of workflows. Set"
+            " %(setting)s.",
+            setting=named("MAILERS"),
+        )
+        yield Finding(severity=Severity.WARNING, message=message)
+
+
+def find_failed_checks() -> Iterator[Finding]:
+    """Findings of `check --deploy`, in the words of the checks."""
+    for check in run_checks(include_deployment_checks=True, databases=["default"]):
+        if check.level >= WARNING and not check.is_silenced() and check.id not in _CHECKS_ELSEWHERE:
+            severity = Severity.ERROR if check.is_serious() else Severity.WARNING
+            words = [verbatim(redact(str(part))) for part in (f"{check.id}: {check.msg}", check.hint) if part]
+            yield Finding(severity=severity, message=joined(words))
+
+
+def find_old_backup() -> Iterator[Finding]:
+    """No backup by `automate_backup` in the last AUTOMATE_BACKUP_DAYS."""
+    days = int(setting("AUTOMATE_BACKUP_DAYS"))
+    if days <= 0:
+        return
+    latest = AuditEntry.objects.filter(verb__in=BACKUP_VERBS).order_by("-at").values_list("at", flat=True).first()
+    if latest is None:
+        message = text(
+            "There is no backup yet. Run manage.py automate_backup regularly, or set AUTOMATE_BACKUP_DAYS to 0 if you"
+            " back up the site by other means."
+        )
+        yield Finding(severity=Severity.WARNING, message=message)
+    elif timezone.now() - latest > dt.timedelta(days=days):
+        message = ntext(
+            "The last backup is %(count)s day old. Run manage.py automate_backup.",
+            "The last backup is %(count)s days old. Run manage.py automate_backup.",
+            (timezone.now() - latest).days,
+        )
+        yield Finding(severity=Severity.WARNING, message=message)
+
+
+def find_full_disks() -> Iterator[Finding]:
+    """Little space in the folders that this process writes to."""
+    for folder in _written_folders():
+        try:
+            usage = shutil.disk_usage(folder)
+        except OSError:
+            continue
+        is_full = usage.free < min(usage.total * 0.02, _GIGABYTE)
+        if is_full or usage.free < min(usage.total * 0.1, 10 * _GIGABYTE):
+            message = text(
+                "Only %(free)s MB are free in %(folder)s. Free some space: without it, deliveries are refused.",
+                free=usage.free // 1_000_000,
+                folder=folder,
+            )
+            yield Finding(severity=Severity.ERROR if is_full else Severity.WARNING, message=message)
+
+
+def _written_folders() -> list[str]:
+    """The folder of stored files, or the nearest one above it that exists, and the one of temporary files."""
+    found = [tempfile.gettempdir()]
+    storage = artifacts.storage()
+    if isinstance(storage, FileSystemStorage):
+        location = Path(storage.location)
+        found.insert(0, str(next((each for each in (location, *location.parents) if each.is_dir()), location)))
+    return list(dict.fromkeys(found))
+
+
+ITEMS = (
+    StatusItem(
+        code="workers",
+        title=text("Workers"),
+        ok=text("A worker is running."),
+        find=find_missing_workers,
+        for_operators=True,
+    ),
+    StatusItem(code="plugins", title=text("Plug-ins"), ok=text("All plug-ins were loaded."), find=find_broken_plugins),
+    StatusItem(code="mail", title=text("Email"), ok=text("A mail server is set."), find=find_missing_mail_server),
+    StatusItem(code="backup", title=text("Backup"), ok=text("There is a recent backup."), find=find_old_backup),
+    StatusItem(
+        code="disk",
+        title=text("Disk space"),
+        ok=text("There is enough disk space."),
+        find=find_full_disks,
+        cache_seconds=60,
+    ),
+    StatusItem(
+        code="checks",
+        title=text("System checks"),
+        ok=text("manage.py check --deploy finds nothing."),
+        find=find_failed_checks,
+        cache_seconds=600,
+    ),
+)

@@ -1,0 +1,161 @@
+"""The site status: what needs doing, on its page, on the overview and by command, for administrators alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+from types import SimpleNamespace
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from automate_api.tokens.issuing import create_token
+from automate_core.models import WorkerState
+from automate_core.operations.site_status import operation, registry
+from automate_governance import audit, sign_in
+from automate_governance.models import SitePermission
+from tests.support.pages import Page
+from tests.support.people import make_person
+from tests.support.runs import ended_runs, published_workflows
+
+pytestmark = pytest.mark.django_db
+
+STATUS, OVERVIEW = reverse("studio:site_status"), reverse("admin:index")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_cached(monkeypatch):
+    monkeypatch.setattr(operation, "run_checks", lambda **_: [])
+    registry.forget()
+    yield
+    registry.forget()
+
+
+@pytest.fixture(autouse=True)
+def _the_site_is_in_use(owner):
+    [flow] = published_workflows(owner, "Flow")
+    ended_runs(flow, 1)
+
+
+@pytest.fixture
+def operator(stranger):
+    stranger.groups.set(Group.objects.filter(name="Operators"))
+    return stranger
+
+
+def page_of(person, url=STATUS):
+    client = Client()
+    client.force_login(person)
+    return Page(client.get(url))
+
+
+def found(code):
+    [state] = [state for state in registry.read_items() if state.item.code == code]
+    return [(each.severity.value, str(each.message), each.url) for each in state.findings]
+
+
+def a_worker():
+    return WorkerState.objects.create(name="worker", slots=40, held=0, started_at="2026-01-01T00:00:00Z")
+
+
+def test_a_missing_worker_is_an_error_on_the_page_and_on_the_overview(admin, operator, owner):
+    for person in (admin, operator):
+        assert page_of(person).ids["status-workers"]["data-severity"] == "error"
+        assert "No worker is running" in page_of(person, OVERVIEW).text
+    assert "No worker is running" not in page_of(owner, OVERVIEW).text
+    a_worker()
+    for person in (admin, operator):
+        assert page_of(person).ids["status-workers"]["data-severity"] == "ok"
+        assert "No worker is running" not in page_of(person, OVERVIEW).text
+
+
+def test_the_page_is_for_administrators_and_its_operational_part_for_operators(admin, operator, owner):
+    assert "status-backup" in page_of(admin).ids
+    assert "status-backup" not in page_of(operator).ids
+    assert page_of(owner).status == 403
+    permission = Permission.objects.get(codename="administer_site")
+    owner.user_permissions.add(permission)
+    assert "status-backup" in page_of(type(owner).objects.get(pk=owner.pk)).ids
+
+
+def test_warnings_are_one_line_of_the_overview(admin):
+    a_worker()
+    text = page_of(admin, OVERVIEW).text
+    assert "Backup" in text and "There is no backup yet" not in text
+
+
+def test_the_age_of_the_last_backup(settings):
+    assert found("backup")[0][0] == "warning" and "no backup yet" in found("backup")[0][1]
+    audit.record(None, "site.backup_finished", SitePermission(pk=1))
+    later = timezone.now() + dt.timedelta(days=3)
+    assert found("backup") == []
+    settings.AUTOMATE_BACKUP_DAYS = 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operation, "timezone", SimpleNamespace(now=lambda: later))
+        assert "3 days old" in found("backup")[0][1]
+        settings.AUTOMATE_BACKUP_DAYS = 0
+        assert found("backup") == []
+
+
+def test_a_full_disk(monkeypatch):
+    usage = SimpleNamespace(total=100_000_000_000, free=50_000_000)
+    monkeypatch.setattr(operation.shutil, "disk_usage", lambda folder: usage)
+    assert found("disk")[0][:1] == ("error",) and "50 MB" in found("disk")[0][1].replace("\xa0", " ")
+
+
+def test_tokens_of_inactive_owners_and_tokens_that_expire(owner, colleague):
+    lost, ending = (create_token(person, name=name, scopes=["workflow:view"], days=30, by=None)[0]
+                    for person, name in ((owner, "nightly"), (colleague, "daily")))  # fmt: skip
+    assert found("tokens") == []
+    type(ending).objects.filter(pk=ending.pk).update(
+        expires_at=timezone.now() + dt.timedelta(days=2), last_used_at=timezone.now()
+    )
+    type(owner).objects.filter(pk=owner.pk).update(is_active=False)
+    texts = [message for _severity, message, url in found("tokens") if url]
+    assert len(texts) == 2 and "nightly" in texts[0] and "daily" in texts[1] and lost.prefix in texts[0]
+
+
+def test_a_locked_account_is_listed_until_it_is_unlocked(admin):
+    person = make_person("forgetful")
+    client = Client()
+    for _ in range(6):
+        client.post(reverse("admin:login"), {"username": "forgetful", "password": "wrong"})
+    client.post(reverse("admin:login"), {"username": "forgetful", "password": "wrong"})
+    [(severity, message, url)] = found("accounts")
+    assert severity == "warning" and "forgetful" in message and str(person.pk) in url
+    sign_in.unlock(name="forgetful")
+    assert found("accounts") == []
+
+
+def test_an_item_that_fails_harms_no_other(admin, monkeypatch):
+    def fail():
+        raise LookupError
+
+    registry.register(registry.StatusItem(code="broken", title="Broken", ok="", find=fail))
+    try:
+        page = page_of(admin)
+    finally:
+        del registry._items["broken"]
+    assert page.ids["status-broken"]["data-severity"] == "warning" and "could not be checked" in page.text
+
+
+def test_the_command_lists_the_same_and_fails_on_errors():
+    out = io.StringIO()
+    with pytest.raises(CommandError) as raised:
+        call_command("automate_status", "--json", stdout=out)
+    assert raised.value.returncode == 1
+    states = {each["code"]: each for each in json.loads(out.getvalue())}
+    assert states["workers"]["status"] == "error" and states["accounts"] == {
+        "code": "accounts",
+        "status": "ok",
+        "findings": [],
+    }
+    a_worker()
+    out = io.StringIO()
+    call_command("automate_status", stdout=out)
+    assert "ok      Workers: A worker is running." in out.getvalue()
